@@ -1,0 +1,50 @@
+# Two commands matter: `make demo` runs the whole pipeline, `make test` runs every test.
+# Everything they need is installed from requirements.lock into .venv by `make install`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .uv/bin/uv
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test install lock lint types imports lock-check schemas clean
+
+demo: install
+	$(BIN)/jointly demo
+
+test: install
+	$(PYTEST)
+
+install: $(VENV)/installed
+
+$(UV):
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock: | $(UV)
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+		--all-extras --group dev pyproject.toml --output-file requirements.lock
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+imports: install
+	$(BIN)/lint-imports
+
+lock-check: | $(UV)
+	cp requirements.lock .uv/check.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
+		--all-extras --group dev pyproject.toml --output-file .uv/check.lock
+	diff requirements.lock .uv/check.lock
+
+clean:
+	rm -rf $(VENV) .uv .jointly build *.egg-info
