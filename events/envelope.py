@@ -1,0 +1,212 @@
+"""CloudEvents 1.0 over Kafka: binary mode out, binary or structured mode in, through the CloudEvents SDK."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from cloudevents.core.base import BaseCloudEvent
+from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka, to_binary
+from cloudevents.core.exceptions import BaseCloudEventException
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+from pydantic import ValidationError
+
+from events.dead_letters import Reason
+from events.fields import Payload
+
+MAX_VALUE_BYTES: Final = 256 * 1024
+"""The largest event value read; a plan of the longest permitted text is a tenth of it."""
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class EnvelopeError(ValueError):
+    """An event that can't be read: `reason` is the dead-letter code, the message a sentence for people."""
+
+    def __init__(self, reason: Reason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: CloudEvents attributes and its payload."""
+
+    id: str
+    type: str
+    source: str
+    time: datetime
+    payload: Payload
+    subject: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to Kafka: key, headers and value as bytes."""
+
+    key: bytes
+    headers: Headers
+    value: bytes
+
+
+class _StrictJson(JSONFormat):
+    """The SDK's JSON format, but data is handed on as bytes: it is validated strictly by `_payload`."""
+
+    def read_data(
+        self,
+        body: bytes,
+        datacontenttype: str | None = None,  # noqa: ARG002 (the SDK's signature)
+    ) -> dict[str, object] | str | bytes | None:
+        return body
+
+    def write_data(
+        self,
+        data: dict[str, object] | str | bytes | None,
+        datacontenttype: str | None = None,  # noqa: ARG002 (the SDK's signature)
+    ) -> bytes:
+        assert isinstance(data, bytes)
+        return data
+
+
+def encode(event: Event, key: str) -> Message:
+    """Binary mode: `ce_*` headers, the payload's JSON as value, `key` as the partition key."""
+    attributes: dict[str, object] = {
+        "id": event.id,
+        "type": event.type,
+        "source": event.source,
+        "time": event.time.astimezone(UTC),
+        "datacontenttype": "application/json",
+        "specversion": "1.0",
+    }
+    if event.subject:
+        attributes["subject"] = event.subject
+    if event.traceparent:
+        attributes["traceparent"] = event.traceparent
+    data = event.payload.model_dump_json(exclude_none=False).encode()
+    message = to_binary(CloudEvent(attributes, data), _StrictJson(), key_mapper=lambda _: key)
+    return Message(key=key.encode(), headers=tuple(message.headers.items()), value=message.value)
+
+
+def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, payloads: Sequence[type[Payload]]) -> Event:
+    """Reads one Kafka record as an event with one of `payloads`.
+
+    Raises EnvelopeError with the dead-letter reason where it can't be.
+    """
+    if not value:
+        raise EnvelopeError(Reason.NOT_CLOUDEVENT, "the value is empty; expected a CloudEvent with JSON data")
+    if len(value) > MAX_VALUE_BYTES:
+        raise EnvelopeError(
+            Reason.TOO_LARGE, f"the value has {len(value)} bytes; {MAX_VALUE_BYTES} are the most that is read"
+        )
+    attributes, data = _read(_header_map(headers), value)
+    kind = str(attributes["type"])
+    model = next((p for p in payloads if getattr(p, "type", None) == kind), None)
+    if model is None:
+        known = ", ".join(str(getattr(p, "type", "")) for p in payloads)
+        raise EnvelopeError(Reason.UNKNOWN_TYPE, f"ce_type '{kind[:120]}' is not one of {known}")
+    return Event(
+        id=str(attributes["id"]),
+        type=kind,
+        source=str(attributes["source"]),
+        time=_time(attributes.get("time")),
+        subject=_optional(attributes.get("subject")),
+        traceparent=_optional(attributes.get("traceparent")),
+        payload=_payload(model, data),
+    )
+
+
+def strict_json(value: bytes) -> object:
+    """Parses JSON as RFC 8259 means it: UTF-8, no NaN or Infinity, no name twice, bounded depth.
+
+    Raises EnvelopeError (not-json).
+    """
+    try:
+        return json.loads(value.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_twice)
+    except RecursionError:
+        raise EnvelopeError(Reason.NOT_JSON, "the JSON is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise EnvelopeError(Reason.NOT_JSON, f"not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise EnvelopeError(
+            Reason.NOT_JSON, f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from None
+    except ValueError as error:
+        raise EnvelopeError(Reason.NOT_JSON, f"not JSON: {error}") from None
+
+
+def problems(error: ValidationError) -> str:
+    """What a validation found, field by field, without repeating the input."""
+    found = [
+        f"{'.'.join(str(part) for part in problem['loc']) or 'payload'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+    return "; ".join(found[:5]) + more
+
+
+def _header_map(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
+    known = {}
+    for name, value in headers:
+        if name.lower().startswith("ce_") or name.lower() == "content-type":
+            if name.lower() in known:
+                raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"header '{name[:60]}' stands twice")
+            known[name.lower()] = value or b""
+    return known
+
+
+def _read(headers: dict[str, bytes], value: bytes) -> tuple[Mapping[str, object], bytes]:
+    structured = not any(name.startswith("ce_") for name in headers)
+    if structured:
+        strict_json(value)
+    try:
+        event: BaseCloudEvent = from_kafka(
+            KafkaMessage(headers=headers, key=None, value=value),
+            JSONFormat() if structured else _StrictJson(),
+            CloudEvent,
+        )
+    except (BaseCloudEventException, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise EnvelopeError(
+            Reason.NOT_CLOUDEVENT,
+            f"not a CloudEvent 1.0 in binary or structured mode: {' '.join(str(error).split())[:300]}",
+        ) from None
+    data = event.get_data()
+    if structured:
+        data = json.dumps(data).encode()
+    assert isinstance(data, bytes)
+    return event.get_attributes(), data
+
+
+def _payload(model: type[Payload], data: bytes) -> Payload:
+    strict_json(data)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        if any(problem["type"] == "json_invalid" for problem in error.errors(include_url=False)):
+            raise EnvelopeError(Reason.NOT_JSON, problems(error)) from None
+        raise EnvelopeError(Reason.INVALID_PAYLOAD, problems(error)) from None
+
+
+def _time(value: object) -> datetime:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(0, UTC)
+
+
+def _optional(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _no_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    read: dict[str, object] = {}
+    for name, value in pairs:
+        if name in read:
+            raise ValueError(f"the name '{name[:60]}' stands twice in one object")
+        read[name] = value
+    return read

@@ -1,0 +1,94 @@
+"""The field types that payloads share: identifiers, codes, money and text, each with its limits."""
+
+import re
+import unicodedata
+from datetime import date
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+MAX_REVISION: Final = 2**53 - 1
+"""The largest integer every JSON reader keeps exactly."""
+
+AUTHORITY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{1,119}$"
+PLAN_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{1,119}:[A-Za-z0-9._-]{1,80}$"
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def _plain_text(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("holds control characters; send plain text")
+    return unicodedata.normalize("NFC", text)
+
+
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; say what is to be bought")
+    return text
+
+
+def _cpv(code: str) -> str:
+    return code[:8]
+
+
+Authority = Annotated[
+    str,
+    Field(
+        pattern=AUTHORITY_PATTERN,
+        description="ONS GSS code of a council (E09000015) or another org-id (GB-PPON-...)",
+        examples=["E09000015"],
+    ),
+]
+PlanId = Annotated[
+    str,
+    Field(
+        pattern=PLAN_ID_PATTERN,
+        description="The authority, a colon, and the authority's own reference",
+        examples=["E09000015:ICT-0042"],
+    ),
+]
+Revision = Annotated[int, Field(strict=True, ge=1, le=MAX_REVISION, description="Rises with every change of the plan")]
+Title = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text), AfterValidator(_some_text)]
+Text = Annotated[str, Field(max_length=20_000), AfterValidator(_plain_text)]
+Cpv = Annotated[
+    str,
+    Field(pattern=r"^\d{8}(-\d)?$", description="CPV 2008 code; the check digit is optional and dropped"),
+    AfterValidator(_cpv),
+]
+Region = Annotated[
+    str,
+    Field(
+        pattern=r"^(UK|(TL|UK)[A-Z][A-Z0-9]{0,2})$",
+        description="ITL 2025 code of any level (TLI, TLI3, TLI33), UK for all of it; UK... is read as TL...",
+    ),
+]
+Kind = Literal["new", "renewal", "extension", "project"]
+Stage = Literal["planned", "engagement", "tendering"]
+Sharing = Literal["open", "match_only", "private"]
+
+
+class Payload(BaseModel):
+    """What every payload is: frozen, finite numbers only, unknown fields ignored (v1 only grows)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+class Window(Payload):
+    """A span of days, both ends included."""
+
+    earliest: date
+    latest: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Window":
+        if self.earliest > self.latest:
+            raise ValueError(f"earliest ({self.earliest}) is after latest ({self.latest})")
+        return self
+
+
+class Value(Payload):
+    """The estimated value of the whole contract, extensions included, without VAT."""
+
+    amount: float = Field(ge=0, le=1e12)
+    currency: str = Field(default="GBP", pattern=r"^[A-Z]{3}$", description="ISO 4217")

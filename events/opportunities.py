@@ -1,0 +1,98 @@
+"""Opportunity events: two plans of two authorities that could be bought together, and why."""
+
+from datetime import date
+from typing import ClassVar, Final, Literal
+
+from pydantic import Field, JsonValue
+
+from events.fields import Authority, Payload, PlanId, Region, Revision, Sharing, Window
+
+Band = Literal["notify", "digest", "feed"]
+
+
+class PlanSide(Payload):
+    """One of the two plans. `title` is null where either authority shares only that there is a match."""
+
+    plan_id: PlanId
+    revision: Revision
+    authority: Authority
+    authority_name: str
+    title: str | None
+    sharing: Sharing
+    tender_window: Window
+    regions: tuple[Region, ...]
+
+
+class Component(Payload):
+    """One term of the score: 0 to 1, and what it saw."""
+
+    value: float = Field(ge=0, le=1)
+    saw: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Components(Payload):
+    """The terms that the score is combined from."""
+
+    specification: Component
+    timing: Component
+    region: Component
+    value: Component
+
+
+class Generation(Payload):
+    """Which version of policy, corpus statistics and model decided."""
+
+    policy: str
+    statistics: str
+    model: str
+
+
+class OpportunityState(Payload):
+    """The whole opportunity as it stands at this revision; consumers ignore a revision lower than they know.
+
+    `material_revision` rises only where the change is worth telling (new, band moved, common window moved by
+    more than a month, withdrawn). Where either plan is `match_only`, `score` and `components` are null and
+    the reasons say no more than window, region and band.
+    """
+
+    opportunity_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    revision: Revision
+    material_revision: Revision
+    status: Literal["active", "withdrawn"]
+    band: Band
+    score: float | None = Field(default=None, ge=0, le=100)
+    plans: tuple[PlanSide, PlanSide]
+    components: Components | None = None
+    reasons: tuple[str, ...]
+    would_change: tuple[str, ...] = ()
+    common_window: Window | None = None
+    join_by: date | None = Field(default=None, description="The last sensible day to agree to go together")
+    assessed_as_of: date
+    generation: Generation
+
+
+class OpportunityIdentified(OpportunityState):
+    """Two plans belong together (again, where it had been withdrawn before)."""
+
+    type: ClassVar[str] = "jointly.opportunity.identified.v1"
+
+
+class OpportunityUpdated(OpportunityState):
+    """What is known of the opportunity changed."""
+
+    type: ClassVar[str] = "jointly.opportunity.updated.v1"
+
+
+class OpportunityWithdrawn(OpportunityState):
+    """The two plans no longer belong together; the reasons say why."""
+
+    type: ClassVar[str] = "jointly.opportunity.withdrawn.v1"
+
+
+OpportunityPayload = OpportunityIdentified | OpportunityUpdated | OpportunityWithdrawn
+
+OPPORTUNITY_PAYLOADS: Final[tuple[type[OpportunityPayload], ...]] = (
+    OpportunityIdentified,
+    OpportunityUpdated,
+    OpportunityWithdrawn,
+)

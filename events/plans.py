@@ -1,0 +1,105 @@
+"""The four plan events that council systems publish: what an authority means to buy, and when."""
+
+from datetime import date
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field, model_validator
+
+from events.fields import (
+    Authority,
+    Cpv,
+    Kind,
+    Payload,
+    PlanId,
+    Region,
+    Revision,
+    Sharing,
+    Stage,
+    Text,
+    Title,
+    Value,
+    Window,
+)
+
+
+class Contract(Payload):
+    """The contract's dates, as far as they are known; an open-ended contract has no `end`."""
+
+    start: date | None = None
+    end: date | None = None
+    extension_months: int = Field(
+        default=0, ge=0, le=240, description="Months by which the current contract may still be extended"
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Contract":
+        if self.start and self.end and self.start > self.end:
+            raise ValueError(f"start ({self.start}) is after end ({self.end})")
+        return self
+
+
+class PlanReference(Payload):
+    """Which plan, which revision of it, and whose."""
+
+    plan_id: PlanId
+    revision: Revision
+    authority: Authority
+
+    @model_validator(mode="after")
+    def _own(self) -> "PlanReference":
+        if self.plan_id.split(":", 1)[0] != self.authority:
+            raise ValueError(f"plan_id must start with the authority, '{self.authority}:'")
+        return self
+
+
+class PlanState(PlanReference):
+    """The whole plan as it stands at this revision. A later revision replaces it altogether."""
+
+    title: Title
+    description: Text = ""
+    kind: Kind
+    stage: Stage = "planned"
+    cpv: tuple[Cpv, ...] = Field(default=(), max_length=50)
+    value: Value | None = None
+    tender_window: Annotated[Window, Field(description="Between which days the tender is to be published")]
+    contract: Contract = Contract()
+    regions: tuple[Region, ...] = Field(
+        default=(), max_length=50, description="Where it is delivered; empty means the authority's own area"
+    )
+    sharing: Sharing = "open"
+
+
+class PlanPublished(PlanState):
+    """A plan is announced."""
+
+    type: ClassVar[str] = "jointly.plan.published.v1"
+
+
+class PlanUpdated(PlanState):
+    """A plan changed; the payload is its whole new state."""
+
+    type: ClassVar[str] = "jointly.plan.updated.v1"
+
+
+class PlanWithdrawn(PlanReference):
+    """The authority no longer intends to buy this."""
+
+    type: ClassVar[str] = "jointly.plan.withdrawn.v1"
+    reason: Text = ""
+
+
+class PlanAwarded(PlanReference):
+    """The contract has been awarded; the plan is over."""
+
+    type: ClassVar[str] = "jointly.plan.awarded.v1"
+    awarded_on: date | None = None
+
+
+PlanPayload = PlanPublished | PlanUpdated | PlanWithdrawn | PlanAwarded
+
+PLAN_PAYLOADS: Final[tuple[type[PlanPayload], ...]] = (
+    PlanPublished,
+    PlanUpdated,
+    PlanWithdrawn,
+    PlanAwarded,
+)

@@ -1,0 +1,108 @@
+"""Every topic, as data: what it carries, how it is keyed and kept, who writes and who reads it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from events.dead_letters import DEAD_LETTER_PAYLOADS
+from events.fields import AUTHORITY_PATTERN, Payload
+from events.notifications import NOTIFICATION_PAYLOADS
+from events.opportunities import OPPORTUNITY_PAYLOADS
+from events.plans import PLAN_PAYLOADS
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `producers` and `consumers` are our own parts (module paths) or, after `external:`, others."""
+
+    name: str
+    about: str
+    key: str
+    payloads: Sequence[type[Payload]]
+    partitions: int
+    producers: Sequence[str]
+    consumers: Sequence[str]
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+PLANS: Final = Topic(
+    name="procurement.plans.v1",
+    about="Plan events of all authorities that publish over a shared connection.",
+    key="plan_id",
+    payloads=PLAN_PAYLOADS,
+    partitions=6,
+    producers=("services.publisher", "external:council systems"),
+    consumers=("services.matcher",),
+    # The plan log in the database is the source of every rebuild; the topic only has to outlive an outage.
+    # Room above our own limit on a value's size, so that an oversized event is refused with a reason.
+    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(16 * 1024 * 1024)},
+)
+OPPORTUNITIES: Final = Topic(
+    name="collaboration.opportunities.v1",
+    about="The state of every opportunity. Internal: authorities are told by the notifier.",
+    key="opportunity_id",
+    payloads=OPPORTUNITY_PAYLOADS,
+    partitions=6,
+    producers=("services.relay",),
+    consumers=("services.notifier",),
+    config={"cleanup.policy": "compact"},
+)
+NOTIFICATIONS: Final = Topic(
+    name="collaboration.notifications.v1",
+    about="What became of every message to an authority.",
+    key="notification_id",
+    payloads=NOTIFICATION_PAYLOADS,
+    partitions=3,
+    producers=("services.relay",),
+    consumers=("external:programme office reporting",),
+    config={"retention.ms": str(90 * DAY_MS)},
+)
+
+
+def _dead_letters(family: str, producer: str) -> Topic:
+    return Topic(
+        name=f"dead-letters.{family}.v1",
+        about=f"Events of the {family} family that could not be handled.",
+        key="the original key",
+        payloads=DEAD_LETTER_PAYLOADS,
+        partitions=1,
+        producers=(producer,),
+        consumers=("services.cli",),
+        config={"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(1024 * 1024)},
+    )
+
+
+DEAD_PLANS: Final = _dead_letters("plans", "services.matcher")
+DEAD_OPPORTUNITIES: Final = _dead_letters("opportunities", "services.notifier")
+
+TOPICS: Final = (PLANS, OPPORTUNITIES, NOTIFICATIONS, DEAD_PLANS, DEAD_OPPORTUNITIES)
+
+PLANS_PATTERN: Final = r"^procurement\.plans\.v1(\..+)?$"
+"""The shared topic and those of single authorities: `procurement.plans.v1.<authority>`."""
+
+_AUTHORITY_TOPIC = re.compile(re.escape(PLANS.name) + r"\.(.+)")
+
+
+class NotAPlanTopicError(ValueError):
+    """The topic's last segment can't be an authority."""
+
+
+def authority_of(topic: str) -> str | None:
+    """The authority a plan topic belongs to, or None for the shared one.
+
+    Raises NotAPlanTopicError where the segment is not an authority's code.
+    """
+    if topic == PLANS.name:
+        return None
+    match = _AUTHORITY_TOPIC.fullmatch(topic)
+    if match is None or not re.fullmatch(AUTHORITY_PATTERN, match[1]):
+        raise NotAPlanTopicError(f"'{topic}' names no authority: expected {PLANS.name}.<authority>")
+    return match[1]
+
+
+def authority_topic(authority: str) -> str:
+    """The topic on which one authority alone may write."""
+    return f"{PLANS.name}.{authority}"

@@ -1,0 +1,177 @@
+"""Every setting, read from the environment here and nowhere else."""
+
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "JOINTLY_"
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message says which, why, and what to do."""
+
+
+class Settings(BaseSettings):
+    """What an installation may choose. Each field is the environment variable JOINTLY_<NAME>."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    # --- Kafka
+    kafka_bootstrap: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Brokers to start from: host:port, comma separated"
+    )
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="Security protocol of the broker's listener"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="How to sign in where the protocol is SASL"
+    )
+    kafka_username: str = Field(default="", description="Name to sign in with (SASL)")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="Password to sign in with (SASL)")
+    kafka_ca_file: Path | None = Field(default=None, description="PEM file of the broker's certificate authority")
+    kafka_certificate_file: Path | None = Field(default=None, description="PEM file of our client certificate")
+    kafka_key_file: Path | None = Field(default=None, description="PEM file of our client certificate's key")
+    kafka_replication: int = Field(
+        default=1,
+        ge=1,
+        le=9,
+        description="Copies of each partition that `jointly topics` asks for (production: 3)",
+    )
+    kafka_poll_interval_seconds: int = Field(
+        default=300,
+        ge=30,
+        le=3600,
+        description="Longest time between two polls before the group goes on without us",
+    )
+
+    # --- PostgreSQL
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="postgresql://user:password@host:port/name (pgvector installed)"
+    )
+
+    # --- Matching
+    embedding_model: str = Field(
+        default="",
+        description="sentence-transformers model by path or name; empty for the bundled all-MiniLM-L6-v2",
+    )
+    policy_file: Path | None = Field(default=None, description="TOML policy; empty for the bundled one")
+    statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
+    as_of: date | None = Field(default=None, description="A fixed 'today' (YYYY-MM-DD), for tests and rehearsals")
+    batch_records: int = Field(default=64, ge=1, le=1000, description="Most plan events the matcher takes at once")
+    sweep_seconds: float = Field(default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work")
+
+    # --- Mail
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="smtp://user:password@host:port, smtps:// for TLS from the start, ?starttls=require to upgrade",
+    )
+    mail_from: str = Field(
+        default="Jointly <jointly@jointly.example>",
+        description="Sender of every message, a mailbox that is read",
+    )
+    public_url: str = Field(
+        default="",
+        description="Where an authority sees its opportunities and preferences; empty leaves links out",
+    )
+    gather_seconds: float = Field(
+        default=60.0, ge=0, le=3600, description="How long to wait for more news to put into the same mail"
+    )
+
+    # --- Operation
+    http_host: str = Field(default="127.0.0.1", description="Address of /health and /metrics")
+    http_port: int = Field(default=8080, ge=0, le=65535, description="Port of /health and /metrics")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged")
+    otel_endpoint: str = Field(default="", description="OTLP/HTTP endpoint for traces; empty for none")
+
+    @field_validator("kafka_bootstrap", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _host_port(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            host, _, port = part.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError(f"'{part}' is not host:port, for example broker-1:9092")
+        return value
+
+    @field_validator("policy_file", "statistics_file", "kafka_ca_file", "kafka_certificate_file", "kafka_key_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise ValueError(f"no file at {value}")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and urlsplit(url).scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+            raise ValueError("must start with postgresql://; other databases are not supported")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if value.get_secret_value() and (parts.scheme not in ("smtp", "smtps") or not parts.hostname):
+            raise ValueError("must be smtp://host:port or smtps://host:port")
+        unknown = {name for name, _ in parse_qsl(parts.query)} - {"starttls"}
+        if unknown:
+            raise ValueError(f"does not know the option {', '.join(sorted(unknown))}; only starttls=require")
+        return value
+
+    @model_validator(mode="after")
+    def _signed_in(self) -> "Settings":
+        if self.kafka_security.startswith("SASL") and not (
+            self.kafka_username and self.kafka_password.get_secret_value()
+        ):
+            raise ValueError(f"{PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD are needed with {self.kafka_security}")
+        return self
+
+    def need_kafka(self) -> tuple[str, ...]:
+        """The brokers. Raises SettingsError where none is set."""
+        if not self.kafka_bootstrap:
+            raise _missing("KAFKA_BOOTSTRAP", "host:port of a broker")
+        return self.kafka_bootstrap
+
+    def need_database(self) -> str:
+        """The database's SQLAlchemy URL. Raises SettingsError where none is set."""
+        url = self.database_url.get_secret_value()
+        if not url:
+            raise _missing("DATABASE_URL", "postgresql://user:password@host:port/name")
+        return "postgresql+psycopg://" + url.split("://", 1)[1]
+
+    def need_smtp(self) -> str:
+        """The mail server's URL. Raises SettingsError where none is set."""
+        if not self.smtp_url.get_secret_value():
+            raise _missing("SMTP_URL", "smtp://host:port")
+        return self.smtp_url.get_secret_value()
+
+
+def _missing(name: str, example: str) -> SettingsError:
+    return SettingsError(
+        f"{PREFIX}{name} is not set. Set it to {example}, or run `jointly up` for a stack with everything."
+    )
+
+
+@lru_cache
+def settings() -> Settings:
+    """The process's settings. Raises SettingsError, in words, where the environment holds a wrong one."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}".replace(
+                f"{PREFIX}:", "Settings:"
+            )
+            for problem in error.errors(include_url=False, include_input=False)
+        ]
+        raise SettingsError("Wrong settings, nothing was started.\n  " + "\n  ".join(lines)) from None

@@ -1,0 +1,80 @@
+"""Opportunities: one row a pair of plans, never deleted; a revision rises only when its content changes."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, or_, select, text
+from sqlmodel import Field, SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.store.base import json_column, timestamp
+
+
+class Opportunity(SQLModel, table=True):
+    """The state of one pair. `payload` is the event payload as it last went out; `told` what was last material.
+
+    `plan_a < plan_b`; `revision_a` and `revision_b` are the plan revisions that were assessed.
+    """
+
+    __tablename__ = "opportunities"
+    __table_args__ = (
+        Index("opportunities_plan_a", "plan_a", "status"),
+        Index("opportunities_plan_b", "plan_b", "status"),
+        Index("opportunities_review", "review_on", postgresql_where=text("status = 'active'")),
+    )
+
+    opportunity_id: str = Field(primary_key=True)
+    plan_a: str
+    plan_b: str
+    revision_a: int = Field(sa_column=Column(BigInteger, nullable=False))
+    revision_b: int = Field(sa_column=Column(BigInteger, nullable=False))
+    authority_a: str = Field(index=True)
+    authority_b: str = Field(index=True)
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    material_revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    status: str
+    score: float
+    band: str
+    payload: Any = Field(sa_column=json_column())
+    explanation: Any = Field(sa_column=json_column())
+    told: Any = Field(sa_column=json_column())
+    content_hash: str
+    generation: str
+    assessed_as_of: date
+    review_on: date | None = Field(default=None)
+    created_at: datetime = Field(sa_column=timestamp())
+    updated_at: datetime = Field(sa_column=timestamp())
+
+
+async def by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:
+    """The opportunities with these ids that exist."""
+    rows = await session.execute(select(Opportunity).where(col(Opportunity.opportunity_id).in_(ids)))
+    return {row.opportunity_id: row for row in rows.scalars()}
+
+
+async def active_partners(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, set[str]]:
+    """For each plan, the partners of all its active opportunities."""
+    rows = await session.execute(
+        select(Opportunity.plan_a, Opportunity.plan_b).where(  # type: ignore[call-overload]
+            col(Opportunity.status) == "active",
+            or_(col(Opportunity.plan_a).in_(plan_ids), col(Opportunity.plan_b).in_(plan_ids)),
+        )
+    )
+    partners: dict[str, set[str]] = {plan_id: set() for plan_id in plan_ids}
+    for plan_a, plan_b in rows:
+        for own, other in ((plan_a, plan_b), (plan_b, plan_a)):
+            if own in partners:
+                partners[own].add(other)
+    return partners
+
+
+async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequence[str]:
+    """Plans of active opportunities whose judgement the passing of time may have changed."""
+    rows = await session.execute(
+        select(Opportunity.plan_a)  # type: ignore[call-overload]
+        .where(col(Opportunity.status) == "active", col(Opportunity.review_on) <= as_of)
+        .distinct()
+        .limit(limit)
+    )
+    return list(rows.scalars())

@@ -1,0 +1,108 @@
+"""The outbox: events written in the same transaction as the state they tell of, published later by the relay."""
+
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, SmallInteger, func, select, text, update
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from events.envelope import Message
+from services.store.base import json_column, now, timestamp
+
+SLICES: Final = 16
+"""Into how many parts keys are divided; each is published by one relay at a time."""
+
+
+class Outbox(SQLModel, table=True):
+    """One message for Kafka. Messages of one key leave in the order of their ids."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("outbox_waiting", "slice", "id", postgresql_where=text("published_at IS NULL")),
+        Index("outbox_latest", "topic", "key", "id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    topic: str
+    key: str
+    slice: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    event_id: str
+    headers: Any = Field(sa_column=json_column())
+    value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = Field(sa_column=timestamp())
+    published_at: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
+
+    def message(self) -> Message:
+        """The message as Kafka takes it."""
+        return Message(
+            key=self.key.encode(),
+            headers=tuple((name, value.encode()) for name, value in self.headers),
+            value=bytes(self.value),
+        )
+
+
+def slice_of(key: str) -> int:
+    """Which slice a key belongs to: the same on every machine."""
+    return zlib.crc32(key.encode()) % SLICES
+
+
+def outgoing(topic: str, event_id: str, message: Message) -> Outbox:
+    """An outbox row for `message`; the caller adds it to its transaction."""
+    key = message.key.decode()
+    return Outbox(
+        topic=topic,
+        key=key,
+        slice=slice_of(key),
+        event_id=event_id,
+        headers=[[name, value.decode()] for name, value in message.headers],
+        value=message.value,
+        created_at=now(),
+    )
+
+
+async def waiting(session: AsyncSession, slice_: int, limit: int) -> Sequence[Outbox]:
+    """The oldest messages of a slice not yet published, in the order in which they must leave."""
+    query = (
+        select(Outbox)
+        .where(Outbox.slice == slice_, Outbox.published_at.is_(None))  # type: ignore[union-attr, arg-type]
+        .order_by(Outbox.id)  # type: ignore[arg-type]
+        .limit(limit)
+    )
+    return (await session.execute(query)).scalars().all()
+
+
+async def latest_since(session: AsyncSession, slice_: int, since: datetime) -> Sequence[Outbox]:
+    """The last published message of every key of a slice that was published after `since`."""
+    query = (
+        select(Outbox)
+        .where(Outbox.slice == slice_, Outbox.published_at > since)  # type: ignore[operator, arg-type]
+        .order_by(Outbox.topic, Outbox.key, Outbox.id.desc())  # type: ignore[union-attr]
+        .distinct(Outbox.topic, Outbox.key)  # type: ignore[arg-type]
+    )
+    return (await session.execute(query)).scalars().all()
+
+
+async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
+    """Records that the broker has acknowledged these messages."""
+    await session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(published_at=now()))  # type: ignore[union-attr]
+
+
+async def prune(session: AsyncSession, before: datetime) -> None:
+    """Forgets messages published before `before`, except where a later takeover could still need them."""
+    await session.execute(
+        text("DELETE FROM outbox WHERE published_at < :before"),
+        {"before": before},
+    )
+
+
+async def backlog(session: AsyncSession) -> tuple[int, float]:
+    """How many messages wait, and for how many seconds the oldest has."""
+    count, oldest = (
+        await session.execute(
+            select(func.count(), func.min(Outbox.created_at)).where(Outbox.published_at.is_(None))  # type: ignore[union-attr]
+        )
+    ).one()
+    return int(count), (now() - oldest).total_seconds() if oldest else 0.0
