@@ -1,0 +1,155 @@
+"""Child processes that never outlive the process that started them.
+
+Each child leads its own process group, so a Ctrl-C in the terminal reaches only the parent, which then stops the
+children in order. On Linux the kernel also signals the child when the parent dies in a way that runs no clean-up
+(SIGKILL, out of memory): `PR_SET_PDEATHSIG`. That signal follows the *thread* that started the child, so start
+children from the main thread, or from one that lives as long as they should.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+_PR_SET_PDEATHSIG = 1
+# Resolved before any fork: a child between fork and exec must not import or take locks.
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class PartError(RuntimeError):
+    """A part of the local stack did not start, or died; the message holds the end of its log."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A running child: its handle, a name for people, and the file that takes what it prints."""
+
+    name: str
+    handle: subprocess.Popen[bytes]
+    log: Path
+    http_port: int | None = None
+
+    @property
+    def pid(self) -> int:
+        return self.handle.pid
+
+    def running(self) -> bool:
+        return self.handle.poll() is None
+
+    def log_tail(self, lines: int = 30) -> str:
+        """The last lines of the log, for error messages."""
+        try:
+            return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+
+def free_port() -> int:
+    """A loopback TCP port that was free a moment ago. Another process may take it: callers retry or fail clearly."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start(
+    name: str,
+    command: Sequence[str],
+    log: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    user: str | None = None,
+    orphan_signal: signal.Signals = signal.SIGTERM,
+    http_port: int | None = None,
+) -> Process:
+    """Start a child in its own process group, with its output appended to `log`.
+
+    `orphan_signal` is what the kernel sends it when this process dies (Linux only). Raises `PartError` when the
+    program can't be executed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    parent = os.getpid()
+
+    def tether() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, int(orphan_signal))
+            if os.getppid() != parent:  # the parent died between fork and prctl
+                os._exit(1)
+
+    with log.open("ab") as output:
+        try:
+            handle = subprocess.Popen(  # noqa: S603 - the command comes from our own code, no shell
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else dict(environment),
+                start_new_session=True,
+                preexec_fn=tether,
+                user=user,
+            )
+        except OSError as error:
+            raise PartError(f"{name} can't be started: {error}") from error
+    return Process(name, handle, log, http_port)
+
+
+def stop(process: Process, *, grace: float = 10.0, request: signal.Signals = signal.SIGTERM) -> int:
+    """Ask the child to end, wait `grace` seconds, then kill its whole group. Returns the exit status; may run twice."""
+    if process.running():
+        process.handle.send_signal(request)
+        with suppress(subprocess.TimeoutExpired):
+            process.handle.wait(grace)
+    # What the child itself started shares its group and goes too, even where the child has already ended.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.handle.wait()
+
+
+def kill(process: Process) -> None:
+    """End the child and its group at once, without a chance to clean up. For fault tests."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.handle.wait()
+
+
+@contextmanager
+def stopping(process: Process, *, grace: float = 10.0, request: signal.Signals = signal.SIGTERM) -> Iterator[Process]:
+    """Stop the child when the block ends, however it ends."""
+    try:
+        yield process
+    finally:
+        stop(process, grace=grace, request=request)
+
+
+def wait_until(check: Callable[[], bool], process: Process, *, seconds: float, pause: float = 0.05) -> None:
+    """Poll `check` until it is true. Raises `PartError` with the end of the log if the child died or time ran out."""
+    deadline = time.monotonic() + seconds
+    while process.running():
+        if check():
+            return
+        if time.monotonic() > deadline:
+            raise PartError(
+                f"{process.name} was not ready within {seconds:g} s. End of {process.log}:\n{process.log_tail()}"
+            )
+        time.sleep(pause)
+    raise PartError(
+        f"{process.name} ended with status {process.handle.returncode} before it was ready. "
+        f"End of {process.log}:\n{process.log_tail()}"
+    )
+
+
+def listens(port: int) -> bool:
+    """Whether something accepts TCP connections on this loopback port."""
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+        return True
+    return False

