@@ -1,0 +1,67 @@
+"""The one policy for faults: which pass by themselves, and how long they are waited out."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from services.runtime import logs, metrics
+
+FIRST_WAIT_SECONDS: Final = 0.2
+LONGEST_WAIT_SECONDS: Final = 15.0
+
+log: Final = logs.get(__name__)
+Result = TypeVar("Result")
+
+
+class Passing(Exception):  # noqa: N818 (it is a state of the world, not a mistake)
+    """A fault that passes by itself has not passed within the time given to it."""
+
+
+def passes(error: BaseException) -> bool:
+    """Whether an error is of the kind that goes away: the network, the broker, the database, a lost race."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    if isinstance(error, KafkaError):
+        return True
+    return isinstance(error, PoolTimeoutError | ConnectionError | TimeoutError | OSError | Passing)
+
+
+async def patiently(operation: Callable[[], Awaitable[Result]], budget: float) -> Result:
+    """Runs a repeatable operation again while passing faults stop it, for at most `budget` seconds of waiting.
+
+    Waits grow from 0.2 to 15 seconds, with jitter so that processes do not come back all at once. Raises
+    Passing where the time is over, and any other error at once.
+    """
+    deadline = time.monotonic() + budget
+    attempt = 0
+    while True:
+        try:
+            return await operation()
+        except Exception as error:
+            if not passes(error):
+                raise
+            attempt += 1
+            wait = pause(attempt)
+            metrics.FAULTS.labels(kind=type(error).__name__).inc()
+            log.warning("fault, trying again", error=describe(error), attempt=attempt, wait_seconds=round(wait, 2))
+            if time.monotonic() + wait > deadline:
+                raise Passing(describe(error)) from error
+            await asyncio.sleep(wait)
+
+
+def pause(attempt: int) -> float:
+    """How many seconds to wait after the nth failure in a row: doubling, bounded, half of it by chance."""
+    longest: float = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt - 1, 10))
+    return longest * (0.5 + random.random() / 2)  # noqa: S311 (jitter, not a secret)
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line, without statements or parameters: those may hold plan texts."""
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"

@@ -1,0 +1,269 @@
+"""Kafka, once for every process: connections, the consuming loop's acknowledgement rule, and its pulse."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRecord as Record
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from events.envelope import Message
+from services.runtime import faults, logs, metrics
+from services.runtime.settings import Settings
+
+Records = Sequence[Record]
+Handler = Callable[[Records], Awaitable[None]]
+Refuse = Callable[[Record, BaseException], Awaitable[None]]
+
+log: Final = logs.get(__name__)
+
+
+class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
+    """What is known of a consuming loop: its last poll, its assignment, and whether a batch is in flight.
+
+    A broker that answers says nothing of a loop that has stopped; the age of the last poll does. Partitions
+    are given up only after the batch in flight is done, or it would be delivered twice.
+    """
+
+    def __init__(self) -> None:
+        self.last_poll = time.monotonic()
+        self.assigned: frozenset[TopicPartition] | None = None
+        self.in_flight = asyncio.Lock()
+
+    def beat(self) -> None:
+        """The loop is alive."""
+        self.last_poll = time.monotonic()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        async with self.in_flight:
+            log.info("partitions revoked", partitions=_names(revoked))
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        self.assigned = frozenset(assigned)
+        log.info("partitions assigned", partitions=_names(assigned))
+
+
+def make_broker(settings: Settings, client_id: str) -> KafkaBroker:
+    """FastStream's broker on the settings' Kafka."""
+    return KafkaBroker(
+        list(settings.need_kafka()),
+        client_id=client_id,
+        security=_security(settings),
+        enable_idempotence=False,
+        logger=None,
+    )
+
+
+def make_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
+    """A producer that counts a message as sent when all in-sync replicas have it; start and stop it yourself."""
+    return AIOKafkaProducer(
+        **connection(settings),
+        client_id=client_id,
+        acks="all",
+        max_request_size=1024 * 1024,
+        linger_ms=5,
+        compression_type="gzip",
+    )
+
+
+async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awaitable[Any]:
+    """Hands a message to the producer; await the result for the broker's acknowledgement."""
+    future: Awaitable[Any] = await producer.send(
+        topic, key=message.key, value=message.value, headers=list(message.headers)
+    )
+    return future
+
+
+def consume(
+    broker: KafkaBroker,
+    settings: Settings,
+    *,
+    group: str,
+    handle: Handler,
+    refuse: Refuse,
+    topics: Sequence[str] = (),
+    pattern: str | None = None,
+) -> Pulse:
+    """Has `handle` called with every batch of raw records, at least once each, in order within a partition.
+
+    Offsets are committed, explicitly and only for the batch's own partitions, after `handle` has returned.
+    A passing fault is waited out; where it does not pass in time the batch is read again later. A fault that
+    is not passing is narrowed down to its record, and that one goes to `refuse`.
+    """
+    pulse = Pulse()
+    interval_ms = settings.kafka_poll_interval_seconds * 1000
+    subscriber = broker.subscriber(
+        *topics,
+        pattern=pattern,
+        batch=True,
+        group_id=group,
+        max_records=settings.batch_records,
+        auto_offset_reset="earliest",
+        max_poll_interval_ms=interval_ms,
+        rebalance_timeout_ms=interval_ms,
+        max_partition_fetch_bytes=2 * 1024 * 1024,
+        listener=pulse,
+        ack_policy=AckPolicy.MANUAL,
+        parser=_keep_raw,
+        decoder=_no_decoding,
+    )
+
+    @subscriber
+    async def _batch(message: KafkaMessage) -> None:
+        consumer = subscriber.consumer
+        records: Records = message.raw_message
+        if consumer is None:
+            return
+        pulse.beat()
+        async with pulse.in_flight:
+            await _handle(consumer, records, handle, refuse, budget=settings.kafka_poll_interval_seconds * 0.6)
+        pulse.beat()
+
+    return pulse
+
+
+def watch(broker: KafkaBroker, pulse: Pulse) -> None:
+    """Has every poll of the broker's consumers, empty ones too, counted as a sign of life. Call once started."""
+    for subscriber in broker.subscribers:
+        consumer: AIOKafkaConsumer | None = getattr(subscriber, "consumer", None)
+        if consumer is not None:
+            consumer.getmany = _counted(consumer.getmany, pulse)
+
+
+def lag(broker: KafkaBroker) -> int:
+    """How many records the broker's consumers have yet to read, by what the broker last said."""
+    consumers = [getattr(subscriber, "consumer", None) for subscriber in broker.subscribers]
+    return sum(_behind(consumer) for consumer in consumers if consumer is not None)
+
+
+def _behind(consumer: AIOKafkaConsumer) -> int:
+    behind = 0
+    for partition in consumer.assignment():
+        end = consumer.highwater(partition)
+        state = consumer._subscription.subscription.assignment.state_value(partition)
+        if end is not None and state is not None and state.has_valid_position:
+            behind += max(0, end - state.position)
+    return behind
+
+
+async def _handle(consumer: AIOKafkaConsumer, records: Records, handle: Handler, refuse: Refuse, budget: float) -> None:
+    try:
+        await faults.patiently(lambda: handle(records), budget)
+    except faults.Passing as fault:
+        log.error("batch put back, the fault did not pass", error=str(fault), records=len(records))
+        metrics.BATCHES_PUT_BACK.inc()
+        _put_back(consumer, records)
+        return
+    except Exception as fault:
+        log.exception("batch failed, handling its records one by one", records=len(records))
+        if not await _one_by_one(records, handle, refuse, fault, budget):
+            _put_back(consumer, records)
+            return
+    await _commit(consumer, records)
+
+
+async def _one_by_one(records: Records, handle: Handler, refuse: Refuse, fault: BaseException, budget: float) -> bool:
+    deadline = time.monotonic() + budget
+    for record in records:
+        left = deadline - time.monotonic()
+        try:
+            if len(records) > 1:
+                await faults.patiently(lambda record=record: handle((record,)), left)  # type: ignore[misc]
+            else:
+                await refuse(record, fault)
+        except faults.Passing:
+            return False
+        except Exception as error:
+            await refuse(record, error)
+    return True
+
+
+async def _commit(consumer: AIOKafkaConsumer, records: Records) -> None:
+    """Never the bare `commit()`: that one commits the position of every assigned partition."""
+    offsets: dict[TopicPartition, int] = {}
+    for record in records:
+        partition = TopicPartition(record.topic, record.partition)
+        offsets[partition] = max(record.offset + 1, offsets.get(partition, 0))
+    try:
+        await consumer.commit({p: o for p, o in offsets.items() if p in consumer.assignment()})
+    except (CommitFailedError, IllegalStateError) as error:
+        # The partitions have gone to somebody else, who will see these records again; handling is repeatable.
+        log.warning("offsets not committed", error=str(error))
+    except KafkaError as error:
+        log.warning("offsets not committed, the next batch's will cover them", error=str(error))
+
+
+def _put_back(consumer: AIOKafkaConsumer, records: Records) -> None:
+    first: dict[TopicPartition, int] = {}
+    for record in records:
+        partition = TopicPartition(record.topic, record.partition)
+        first[partition] = min(record.offset, first.get(partition, record.offset))
+    for partition, offset in first.items():
+        if partition in consumer.assignment():
+            consumer.seek(partition, offset)
+
+
+async def _keep_raw(records: Any) -> KafkaMessage:
+    """FastStream's own parser decodes headers and raises on bytes that are not UTF-8; ours touches nothing."""
+    return KafkaMessage(body=b"", headers={}, raw_message=records, consumer=FAKE_CONSUMER)
+
+
+async def _no_decoding(message: Any) -> Any:
+    return message.body
+
+
+def _counted(poll: Callable[..., Awaitable[Any]], pulse: Pulse) -> Callable[..., Awaitable[Any]]:
+    @wraps(poll)
+    async def counted(*args: Any, **kwargs: Any) -> Any:
+        pulse.beat()
+        return await poll(*args, **kwargs)
+
+    return counted
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """What every aiokafka client needs to reach the settings' Kafka."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.need_kafka()),
+        "security_protocol": settings.kafka_security,
+    }
+    if settings.kafka_security.endswith("SSL"):
+        options["ssl_context"] = _tls(settings)
+    if settings.kafka_security.startswith("SASL"):
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_username
+        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    return options
+
+
+def _security(settings: Settings) -> BaseSecurity | None:
+    use_tls = settings.kafka_security.endswith("SSL")
+    context = _tls(settings) if use_tls else None
+    if settings.kafka_security.startswith("SASL"):
+        kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+        return kinds[settings.kafka_sasl_mechanism](
+            username=settings.kafka_username,
+            password=settings.kafka_password.get_secret_value(),
+            use_ssl=use_tls,
+            ssl_context=context,
+        )
+    return BaseSecurity(use_ssl=True, ssl_context=context) if use_tls else None
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.kafka_ca_file)
+    if settings.kafka_certificate_file:
+        context.load_cert_chain(settings.kafka_certificate_file, settings.kafka_key_file)
+    return context
+
+
+def _names(partitions: Iterable[TopicPartition]) -> list[str]:
+    return sorted(f"{partition.topic}-{partition.partition}" for partition in partitions)

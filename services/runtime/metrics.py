@@ -1,0 +1,47 @@
+"""Every metric, declared and explained once. Counters count since the process started."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+
+EVENTS_IN: Final = Counter("jointly_events_in_total", "Events read from Kafka.", ["family"])
+EVENTS_OUT: Final = Counter("jointly_events_out_total", "Events published by the relay.", ["topic"])
+PLAN_OUTCOMES: Final = Counter(
+    "jointly_plan_events_total", "Plan events by what became of them: applied, superseded, duplicate.", ["outcome"]
+)
+DEAD_LETTERS: Final = Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"])
+HANDLING: Final = Histogram(
+    "jointly_handling_seconds", "Time to handle one batch of events.", ["process"], buckets=_SECONDS
+)
+FAULTS: Final = Counter("jointly_faults_total", "Passing faults that were waited out, by kind.", ["kind"])
+BATCHES_PUT_BACK: Final = Counter("jointly_batches_put_back_total", "Batches read again because a fault stayed.")
+
+EVENT_TO_OPPORTUNITY: Final = Histogram(
+    "jointly_event_to_opportunity_seconds",
+    "From a plan event's publication to the commit of its opportunities.",
+    buckets=_SECONDS,
+)
+EMBEDDINGS: Final = Counter("jointly_embeddings_total", "Texts embedded (known texts are not embedded again).")
+PAIRS_WRITTEN: Final = Counter(
+    "jointly_pairs_written_total", "Opportunities written, by what happened to them.", ["change"]
+)
+PAIRS_SKIPPED: Final = Counter(
+    "jointly_pairs_skipped_total", "Pairs left to a partner's own handler, because the partner had moved on."
+)
+PLANS_ABANDONED: Final = Counter(
+    "jointly_plans_abandoned_total", "Assessments thrown away because the plan itself had moved on."
+)
+ASSESSMENTS_FAILED: Final = Counter("jointly_assessments_failed_total", "Assessments that raised an error.")
+SWEPT: Final = Counter("jointly_swept_plans_total", "Plans that the sweeper assessed.", ["why"])
+PENDING_PLANS: Final = Gauge("jointly_pending_plans", "Plans whose newest revision is not assessed yet.")
+ACTIVE_PLANS: Final = Gauge("jointly_active_plans", "Plans that this matcher holds as candidates.")
+LAG: Final = Gauge("jointly_consumer_lag_records", "Records not read yet on the partitions held.", ["process"])
+
+OUTBOX_WAITING: Final = Gauge("jointly_outbox_waiting", "Messages in the outbox that are not published yet.")
+OUTBOX_AGE: Final = Gauge("jointly_outbox_age_seconds", "Age of the oldest message not published yet.")
+SLICES_HELD: Final = Gauge("jointly_relay_slices_held", "Key slices that this relay publishes.")
+REPUBLISHED: Final = Counter(
+    "jointly_relay_republished_total", "Messages published again after taking a slice over from another relay."
+)

@@ -1,0 +1,336 @@
+"""Plans: the append-only log of every accepted revision, and the newest state of each plan."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Field, SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.store.base import json_column, now, timestamp
+
+GIVE_UP_AFTER: Final = 3
+"""How many times the assessment of one revision may fail before the plan is set aside."""
+
+
+class PlanLog(SQLModel, table=True):
+    """Every accepted event, as it was validated: the source of every rebuild. Rows are only ever added."""
+
+    __tablename__ = "plan_log"
+    __table_args__ = (UniqueConstraint("plan_id", "revision"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    plan_id: str
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    event_id: str
+    event_type: str
+    content_hash: str
+    payload: Any = Field(sa_column=json_column())
+    published_at: datetime = Field(sa_column=timestamp())
+    received_at: datetime = Field(sa_column=timestamp())
+
+
+class StoredPlan(SQLModel, table=True):
+    """The newest revision of a plan. `state` is its last whole payload, null where none was ever seen."""
+
+    __tablename__ = "plans"
+    __table_args__ = (
+        Index("plans_active", "plan_id", "revision", postgresql_where=text("searchable")),
+        Index("plans_unmatched", "plan_id", postgresql_where=text("matched_revision < revision")),
+    )
+
+    plan_id: str = Field(primary_key=True)
+    authority: str = Field(index=True)
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    status: str
+    searchable: bool = Field(description="active, and shared with others: a candidate for a match")
+    state: Any = Field(default=None, sa_column=json_column(nullable=True))
+    title_text: str | None = None
+    body_text: str | None = None
+    event_id: str
+    traceparent: str | None = None
+    published_at: datetime = Field(sa_column=timestamp())
+    received_at: datetime = Field(sa_column=timestamp())
+    matched_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    attempts: int = Field(default=0)
+    quarantined: bool = Field(default=False)
+
+
+class Embedding(SQLModel, table=True):
+    """The vector of one cleaned text under one model: a change of dates or value embeds nothing again."""
+
+    __tablename__ = "embeddings"
+
+    text_hash: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    vector: Any = Field(sa_column=Column(Vector(), nullable=False))
+
+
+class CurrentGeneration(SQLModel, table=True):
+    """The one version of policy, statistics and model under which everything in this database was decided."""
+
+    __tablename__ = "generation"
+
+    only: bool = Field(default=True, primary_key=True)
+    generation: str
+    policy: str
+    statistics: str
+    model: str
+
+
+class Outcome(StrEnum):
+    """What became of an event in the log."""
+
+    APPLIED = "applied"
+    SUPERSEDED = "superseded"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision of a plan, ready to be stored. `state` is None for withdrawals and awards."""
+
+    plan_id: str
+    authority: str
+    revision: int
+    event_id: str
+    event_type: str
+    content_hash: str
+    payload: Mapping[str, Any]
+    status: str
+    searchable: bool
+    state: Mapping[str, Any] | None
+    title_text: str | None
+    body_text: str | None
+    published_at: datetime
+    traceparent: str | None
+
+
+async def known_embeddings(session: AsyncSession, hashes: Iterable[str], model: str) -> set[str]:
+    """Which of these texts the model has embedded already."""
+    rows = await session.execute(
+        select(Embedding.text_hash).where(  # type: ignore[call-overload]
+            col(Embedding.text_hash).in_(list(hashes)), col(Embedding.model) == model
+        )
+    )
+    return set(rows.scalars())
+
+
+async def add_embeddings(session: AsyncSession, vectors: Mapping[str, np.ndarray], model: str) -> None:
+    """Keeps new vectors; one that somebody else kept meanwhile stays."""
+    if vectors:
+        rows = [{"text_hash": key, "model": model, "vector": vector} for key, vector in sorted(vectors.items())]
+        await session.execute(insert(Embedding).values(rows).on_conflict_do_nothing())
+
+
+async def record(session: AsyncSession, revisions: Sequence[Revision]) -> list[Outcome]:
+    """Appends revisions to the log and moves each plan to its newest one, in the order given.
+
+    Rows are locked in the order of their ids, so two of these never wait for each other in a circle.
+    """
+    ids = sorted({revision.plan_id for revision in revisions})
+    await _reserve(session, ids, revisions)
+    plans = await _locked(session, ids)
+    logged = await _logged(session, revisions)
+    outcomes = []
+    for revision in revisions:
+        key = (revision.plan_id, revision.revision)
+        if key in logged:
+            outcomes.append(Outcome.DUPLICATE if logged[key] == revision.content_hash else Outcome.CONFLICT)
+            continue
+        logged[key] = revision.content_hash
+        session.add(_log_row(revision))
+        plan = plans[revision.plan_id]
+        if revision.revision > plan.revision:
+            _move(plan, revision)
+            outcomes.append(Outcome.APPLIED)
+        else:
+            outcomes.append(Outcome.SUPERSEDED)
+    await session.flush()
+    return outcomes
+
+
+async def unmatched_of(session: AsyncSession, plan_ids: Sequence[str]) -> list[str]:
+    """Which of these plans have a revision that has not been assessed yet."""
+    rows = await session.execute(
+        select(StoredPlan.plan_id).where(  # type: ignore[call-overload]
+            col(StoredPlan.plan_id).in_(plan_ids),
+            col(StoredPlan.matched_revision) < col(StoredPlan.revision),
+            col(StoredPlan.quarantined).is_(False),
+        )
+    )
+    return sorted(rows.scalars())
+
+
+async def unmatched_before(session: AsyncSession, before: datetime, limit: int) -> list[str]:
+    """Plans received before `before` whose newest revision has not been assessed: a crash left them."""
+    rows = await session.execute(
+        select(StoredPlan.plan_id)  # type: ignore[call-overload]
+        .where(
+            col(StoredPlan.matched_revision) < col(StoredPlan.revision),
+            col(StoredPlan.received_at) < before,
+            col(StoredPlan.quarantined).is_(False),
+        )
+        .order_by(col(StoredPlan.received_at))
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
+async def searchable(session: AsyncSession) -> dict[str, int]:
+    """Every plan that could be a partner, with its revision."""
+    rows = await session.execute(
+        select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.searchable))  # type: ignore[call-overload]
+    )
+    return dict(rows)
+
+
+async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
+    """These plans, as far as they exist."""
+    rows = await session.execute(select(StoredPlan).where(col(StoredPlan.plan_id).in_(list(plan_ids))))
+    return {plan.plan_id: plan for plan in rows.scalars()}
+
+
+async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -> dict[str, np.ndarray]:
+    """The vectors of these texts: float32 arrays by text hash."""
+    rows = await session.execute(
+        select(Embedding.text_hash, Embedding.vector).where(  # type: ignore[call-overload]
+            col(Embedding.text_hash).in_(list(hashes)), col(Embedding.model) == model
+        )
+    )
+    return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
+
+
+async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
+    """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends."""
+    rows = await session.execute(
+        select(StoredPlan.plan_id, StoredPlan.revision)  # type: ignore[call-overload]
+        .where(col(StoredPlan.plan_id).in_(sorted(set(plan_ids))))
+        .order_by(col(StoredPlan.plan_id))
+        .with_for_update()
+    )
+    return dict(rows)
+
+
+async def mark_matched(session: AsyncSession, revisions: Mapping[str, int]) -> None:
+    """These revisions have been assessed against all others."""
+    for plan_id, revision in sorted(revisions.items()):
+        await session.execute(
+            update(StoredPlan)
+            .where(col(StoredPlan.plan_id) == plan_id, col(StoredPlan.revision) == revision)
+            .values(matched_revision=revision, attempts=0)
+        )
+
+
+async def count_failure(session: AsyncSession, plan_id: str, revision: int) -> bool:
+    """Counts a failed assessment of a revision. True where the plan has now been set aside."""
+    row = await session.execute(
+        update(StoredPlan)
+        .where(col(StoredPlan.plan_id) == plan_id, col(StoredPlan.revision) == revision)
+        .values(
+            attempts=col(StoredPlan.attempts) + 1,
+            quarantined=col(StoredPlan.attempts) + 1 >= GIVE_UP_AFTER,
+            searchable=col(StoredPlan.searchable) & (col(StoredPlan.attempts) + 1 < GIVE_UP_AFTER),
+        )
+        .returning(StoredPlan.quarantined)  # type: ignore[call-overload]
+    )
+    return bool(row.scalar_one_or_none())
+
+
+async def pending(session: AsyncSession) -> int:
+    """How many plans have a revision that has not been assessed."""
+    return int(
+        (
+            await session.execute(
+                select(func.count()).where(
+                    col(StoredPlan.matched_revision) < col(StoredPlan.revision), col(StoredPlan.quarantined).is_(False)
+                )
+            )
+        ).scalar_one()
+    )
+
+
+async def generation(session: AsyncSession) -> CurrentGeneration | None:
+    """Under which generation this database stands; held against change until the transaction ends."""
+    return (await session.execute(select(CurrentGeneration).with_for_update(read=True))).scalar_one_or_none()
+
+
+async def adopt_generation(session: AsyncSession, mine: CurrentGeneration) -> CurrentGeneration:
+    """The database's generation; `mine` where the database is new and had none."""
+    await session.execute(insert(CurrentGeneration).values(**mine.model_dump()).on_conflict_do_nothing())
+    current: CurrentGeneration = (await session.execute(select(CurrentGeneration))).scalar_one()
+    return current
+
+
+async def _reserve(session: AsyncSession, ids: Sequence[str], revisions: Sequence[Revision]) -> None:
+    """A row for every plan, so that there is something to lock; revision 0 says that it is not filled yet."""
+    first = {revision.plan_id: revision for revision in reversed(revisions)}
+    blank = [
+        {
+            "plan_id": plan_id,
+            "authority": first[plan_id].authority,
+            "revision": 0,
+            "status": "active",
+            "searchable": False,
+            "event_id": "",
+            "published_at": first[plan_id].published_at,
+            "received_at": now(),
+            "attempts": 0,
+            "quarantined": False,
+        }
+        for plan_id in ids
+    ]
+    await session.execute(insert(StoredPlan).values(blank).on_conflict_do_nothing())
+
+
+async def _locked(session: AsyncSession, ids: Sequence[str]) -> dict[str, StoredPlan]:
+    rows = await session.execute(
+        select(StoredPlan).where(col(StoredPlan.plan_id).in_(ids)).order_by(col(StoredPlan.plan_id)).with_for_update()
+    )
+    return {plan.plan_id: plan for plan in rows.scalars()}
+
+
+async def _logged(session: AsyncSession, revisions: Sequence[Revision]) -> dict[tuple[str, int], str]:
+    rows = await session.execute(
+        select(PlanLog.plan_id, PlanLog.revision, PlanLog.content_hash).where(  # type: ignore[call-overload]
+            col(PlanLog.plan_id).in_({revision.plan_id for revision in revisions}),
+            col(PlanLog.revision).in_({revision.revision for revision in revisions}),
+        )
+    )
+    return {(plan_id, revision): content for plan_id, revision, content in rows}
+
+
+def _log_row(revision: Revision) -> PlanLog:
+    return PlanLog(
+        plan_id=revision.plan_id,
+        revision=revision.revision,
+        event_id=revision.event_id,
+        event_type=revision.event_type,
+        content_hash=revision.content_hash,
+        payload=dict(revision.payload),
+        published_at=revision.published_at,
+        received_at=now(),
+    )
+
+
+def _move(plan: StoredPlan, revision: Revision) -> None:
+    """The authority is never touched: a plan stays whose it was."""
+    plan.revision = revision.revision
+    plan.status = revision.status
+    plan.searchable = revision.searchable
+    if revision.state is not None:
+        plan.state = dict(revision.state)
+        plan.title_text, plan.body_text = revision.title_text, revision.body_text
+    plan.event_id = revision.event_id
+    plan.traceparent = revision.traceparent
+    plan.published_at = revision.published_at
+    plan.received_at = now()
+    plan.attempts = 0
+    plan.quarantined = False
