@@ -91,14 +91,20 @@ def _binary() -> str:
 
 
 def answers(port: int) -> bool:
-    """Whether a Kafka broker on this loopback port answers an ApiVersions request (v0, the one every broker knows)."""
+    """Whether a Kafka broker on this loopback port answers and counts itself as live.
+
+    Asks for Metadata (v1, no topics): a broker that still registers accepts connections and lists no broker yet.
+    """
     correlation = 7
     client = b"jointly"
-    body = struct.pack(">hhih", 18, 0, correlation, len(client)) + client
+    body = struct.pack(">hhih", 3, 1, correlation, len(client)) + client + struct.pack(">i", 0)
     try:
         with socket.create_connection((LOOPBACK, port), timeout=2) as connection:
             connection.sendall(struct.pack(">i", len(body)) + body)
-            head = connection.recv(8, socket.MSG_WAITALL)
+            head = connection.recv(12, socket.MSG_WAITALL)
     except OSError:
         return False
-    return len(head) == 8 and struct.unpack(">ii", head)[1] == correlation
+    if len(head) < 12:
+        return False
+    _, answered, brokers = struct.unpack(">iii", head)
+    return bool(answered == correlation and brokers > 0)
