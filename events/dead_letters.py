@@ -22,9 +22,9 @@ class Reason(StrEnum):
     INVALID_PAYLOAD = "invalid-payload"
     AUTHORITY_MISMATCH = "authority-mismatch"
     TOPIC_MISMATCH = "topic-mismatch"
-    KEY_MISMATCH = "key-mismatch"
     REVISION_CONFLICT = "revision-conflict"
     ASSESSMENT_FAILED = "assessment-failed"
+    HANDLING_FAILED = "handling-failed"
 
 
 class Origin(Payload):

@@ -14,7 +14,7 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 
 from events.dead_letters import Reason
-from events.fields import Payload
+from events.fields import NOT_ITS_OWN, Payload
 
 MAX_VALUE_BYTES: Final = 256 * 1024
 """The largest event value read; a plan of the longest permitted text is a tenth of it."""
@@ -184,9 +184,14 @@ def _payload(model: type[Payload], data: bytes) -> Payload:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        if any(problem["type"] == "json_invalid" for problem in error.errors(include_url=False)):
-            raise EnvelopeError(Reason.NOT_JSON, problems(error)) from None
-        raise EnvelopeError(Reason.INVALID_PAYLOAD, problems(error)) from None
+        raise EnvelopeError(_reason(error), problems(error)) from None
+
+
+def _reason(error: ValidationError) -> Reason:
+    kinds = {problem["type"] for problem in error.errors(include_url=False, include_input=False)}
+    if NOT_ITS_OWN in kinds:
+        return Reason.AUTHORITY_MISMATCH
+    return Reason.NOT_JSON if "json_invalid" in kinds else Reason.INVALID_PAYLOAD
 
 
 def _time(value: object) -> datetime:

@@ -4,8 +4,10 @@ from datetime import date
 from typing import Annotated, ClassVar, Final
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from events.fields import (
+    NOT_ITS_OWN,
     Authority,
     Cpv,
     Kind,
@@ -48,7 +50,7 @@ class PlanReference(Payload):
     @model_validator(mode="after")
     def _own(self) -> "PlanReference":
         if self.plan_id.split(":", 1)[0] != self.authority:
-            raise ValueError(f"plan_id must start with the authority, '{self.authority}:'")
+            raise PydanticCustomError(NOT_ITS_OWN, "plan_id must start with the event's authority and a colon")
         return self
 
 

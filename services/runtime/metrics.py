@@ -45,3 +45,27 @@ SLICES_HELD: Final = Gauge("jointly_relay_slices_held", "Key slices that this re
 REPUBLISHED: Final = Counter(
     "jointly_relay_republished_total", "Messages published again after taking a slice over from another relay."
 )
+
+INTENTS: Final = Counter(
+    "jointly_intents_total", "Things to tell an authority, by how loudly and what changed.", ["purpose", "change"]
+)
+INTENTS_CANCELLED: Final = Counter(
+    "jointly_intents_cancelled_total", "Things not told after all, by reason (in the moment of sending).", ["reason"]
+)
+INTENTS_HELD: Final = Gauge(
+    "jointly_intents_held", "Things to tell an authority that has named no mailbox, or has paused.", ["why"]
+)
+MAILS: Final = Counter(
+    "jointly_mails_total",
+    "Attempts to send a mail, by outcome: sent, temporary, ambiguous, cancelled, failed-<failure>.",
+    ["purpose", "outcome"],
+)
+MAILS_WAITING: Final = Gauge(
+    "jointly_mails_waiting", "Mails that are neither sent nor given up yet, by state.", ["state"]
+)
+SENDING: Final = Histogram("jointly_mail_sending_seconds", "Time the mail server took for one mail.", buckets=_SECONDS)
+OPPORTUNITY_TO_MAIL: Final = Histogram(
+    "jointly_opportunity_to_mail_seconds",
+    "From an opportunity event's arrival to the mail that tells of it (immediate and correction mails).",
+    buckets=_SECONDS,
+)

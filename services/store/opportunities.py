@@ -37,7 +37,6 @@ class Opportunity(SQLModel, table=True):
     score: float
     band: str
     payload: Any = Field(sa_column=json_column())
-    explanation: Any = Field(sa_column=json_column())
     told: Any = Field(sa_column=json_column())
     content_hash: str
     generation: str
@@ -51,6 +50,17 @@ async def by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportu
     """The opportunities with these ids that exist."""
     rows = await session.execute(select(Opportunity).where(col(Opportunity.opportunity_id).in_(ids)))
     return {row.opportunity_id: row for row in rows.scalars()}
+
+
+async def active_of(session: AsyncSession, plan_id: str) -> Sequence[Opportunity]:
+    """The active opportunities of one plan."""
+    rows = await session.execute(
+        select(Opportunity).where(
+            col(Opportunity.status) == "active",
+            or_(col(Opportunity.plan_a) == plan_id, col(Opportunity.plan_b) == plan_id),
+        )
+    )
+    return rows.scalars().all()
 
 
 async def active_partners(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, set[str]]:

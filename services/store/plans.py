@@ -32,6 +32,7 @@ class PlanLog(SQLModel, table=True):
     event_type: str
     content_hash: str
     payload: Any = Field(sa_column=json_column())
+    origin: Any = Field(sa_column=json_column())
     published_at: datetime = Field(sa_column=timestamp())
     received_at: datetime = Field(sa_column=timestamp())
 
@@ -104,6 +105,7 @@ class Revision:
     event_type: str
     content_hash: str
     payload: Mapping[str, Any]
+    origin: Mapping[str, Any]
     status: str
     searchable: bool
     state: Mapping[str, Any] | None
@@ -244,6 +246,14 @@ async def count_failure(session: AsyncSession, plan_id: str, revision: int) -> b
     return bool(row.scalar_one_or_none())
 
 
+async def logged(session: AsyncSession, plan_id: str, revision: int) -> PlanLog:
+    """The log's row of one revision."""
+    row: PlanLog = (
+        await session.execute(select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.revision) == revision))
+    ).scalar_one()
+    return row
+
+
 async def pending(session: AsyncSession) -> int:
     """How many plans have a revision that has not been assessed."""
     return int(
@@ -315,6 +325,7 @@ def _log_row(revision: Revision) -> PlanLog:
         event_type=revision.event_type,
         content_hash=revision.content_hash,
         payload=dict(revision.payload),
+        origin=dict(revision.origin),
         published_at=revision.published_at,
         received_at=now(),
     )

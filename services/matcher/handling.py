@@ -1,0 +1,93 @@
+"""One batch of plan events: steps 1 to 5, each repeatable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+
+from events.dead_letters import Reason
+from events.plans import PlanState
+from events.topics import DEAD_PLANS
+from services.matcher.intake import Accepted, Refused, read
+from services.matcher.matching import match
+from services.matcher.settling import WrongGenerationError
+from services.matcher.world import World
+from services.runtime import dead_letters, logs, metrics, tracing
+from services.runtime.kafka import Record, Records
+from services.store import plans
+from services.store.base import Sessions, transaction
+from services.store.plans import Outcome, Revision
+from services.translation import plan_from_payload, revision_from_event, text_hash
+
+log: Final = logs.get(__name__)
+
+CONFLICT: Final = "this revision was published before with other content; publish the change under a higher revision"
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """What the handler works with, made once by the process's composition root."""
+
+    world: World
+    sessions: Sessions
+    producer: AIOKafkaProducer
+
+    async def handle(self, records: Records) -> None:
+        """Takes a batch from bytes to committed opportunities; may run again over the same batch."""
+        metrics.EVENTS_IN.labels(family="plans").inc(len(records))
+        with metrics.HANDLING.labels(process="matcher").time():
+            accepted = await self._read(records)
+            if not accepted:
+                return
+            for item, outcome in zip(accepted, await self._record(accepted), strict=True):
+                await self._after(item, outcome)
+            ids = sorted({item.payload.plan_id for item in accepted})
+            async with transaction(self.sessions) as session:
+                unmatched = await plans.unmatched_of(session, ids)
+            with tracing.span("match", accepted[0].event.traceparent, plans=len(unmatched)):
+                await match(self.world, self.sessions, unmatched)
+
+    async def refuse(self, record: Record, fault: BaseException) -> None:
+        """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
+        if isinstance(fault, WrongGenerationError):
+            raise fault
+        sentence = f"handling it raised {type(fault).__name__}; the log has the details"
+        await dead_letters.refuse(self.producer, DEAD_PLANS, record, Reason.HANDLING_FAILED, sentence)
+
+    async def _read(self, records: Records) -> list[Accepted]:
+        accepted = []
+        for record in records:
+            item = read(record)
+            if isinstance(item, Refused):
+                await dead_letters.refuse(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
+            else:
+                accepted.append(item)
+        return accepted
+
+    async def _record(self, accepted: Sequence[Accepted]) -> list[Outcome]:
+        revisions = [self._revision(item) for item in accepted]
+        hashes = {text_hash(text): text for r in revisions for text in (r.title_text, r.body_text) if text}
+        model = self.world.embedder.model
+        async with transaction(self.sessions) as session:
+            known = await plans.known_embeddings(session, hashes, model)
+        vectors = await self.world.embed(text for key, text in hashes.items() if key not in known)
+        async with transaction(self.sessions) as session:
+            await plans.add_embeddings(session, vectors, model)
+            return await plans.record(session, revisions)
+
+    def _revision(self, item: Accepted) -> Revision:
+        title = body = None
+        if isinstance(item.payload, PlanState):
+            texts = self.world.engine.texts(plan_from_payload(item.payload))
+            title, body = texts.title or None, texts.body or None
+        record = item.record
+        origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        return revision_from_event(item.event, title, body, origin)
+
+    async def _after(self, item: Accepted, outcome: Outcome) -> None:
+        log.info("plan event", event_id=item.event.id, plan_id=item.payload.plan_id, outcome=outcome.value)
+        if outcome is Outcome.CONFLICT:
+            await dead_letters.refuse(self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT)
+        else:
+            metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()

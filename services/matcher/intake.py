@@ -1,0 +1,51 @@
+"""From a Kafka record to a validated plan event, or to the reason why it is none."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from events.dead_letters import Reason
+from events.envelope import EnvelopeError, Event, decode
+from events.plans import PLAN_PAYLOADS, PlanPayload
+from events.topics import NotAPlanTopicError, authority_of
+from services.runtime.kafka import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A record that holds a plan event."""
+
+    record: Record
+    event: Event
+
+    @property
+    def payload(self) -> PlanPayload:
+        """The plan event's payload."""
+        return cast(PlanPayload, self.event.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that can't be a plan event, and why."""
+
+    record: Record
+    reason: Reason
+    sentence: str
+
+
+def read(record: Record) -> Accepted | Refused:
+    """Decodes and validates one record, and holds its authority against the topic it came by."""
+    try:
+        event = decode(record.headers, record.value, PLAN_PAYLOADS)
+        owner = authority_of(record.topic)
+    except EnvelopeError as error:
+        return Refused(record, error.reason, str(error))
+    except NotAPlanTopicError as error:
+        return Refused(record, Reason.TOPIC_MISMATCH, str(error))
+    accepted = Accepted(record, event)
+    if owner is not None and accepted.payload.authority != owner:
+        return Refused(
+            record,
+            Reason.TOPIC_MISMATCH,
+            f"the topic belongs to {owner}, the plan to {accepted.payload.authority}; nobody speaks for another",
+        )
+    return accepted

@@ -1,0 +1,212 @@
+"""Step 5: what was judged becomes state and events, in one transaction that holds all plans involved.
+
+Whoever settles a pair holds both plans' rows, in the order of their ids. A pair whose partner has moved on
+is left alone: the partner's own handler searches after our commit and finds it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from events.envelope import encode
+from events.opportunities import OpportunityState
+from events.topics import OPPORTUNITIES
+from matching.assessment import Assessment
+from matching.engine import Features, Generation
+from matching.plan import Plan
+from services.matcher.judging import Judged
+from services.matcher.materiality import is_material, told_now
+from services.runtime import metrics
+from services.store import opportunities as store
+from services.store import plans
+from services.store.base import now
+from services.store.opportunities import Opportunity
+from services.store.outbox import outgoing
+from services.translation import content_hash, opportunity_event, opportunity_id, opportunity_state
+
+BELOW_THRESHOLD: Final = "The two plans no longer match closely enough to be worth an approach."
+
+
+class WrongGenerationError(Exception):
+    """The database was decided under another policy, statistics or model than this process has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One judged pair, in the order of its assessment."""
+
+    plans: tuple[Plan, Plan]
+    assessment: Assessment
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every pair of a settlement shares."""
+
+    as_of: date
+    generation: Generation
+
+
+async def settle(
+    session: AsyncSession, judged: Sequence[Judged], context: Context, traces: Mapping[str, str | None]
+) -> None:
+    """Writes opportunities, their events, and how far each plan has been assessed. The caller commits.
+
+    Raises WrongGenerationError, writing nothing, where the database's generation is not this process's.
+    """
+    await _same_generation(session, context.generation)
+    involved = {judgement.plan.plan.plan_id for judgement in judged}
+    involved |= {partner_id for judgement in judged for partner_id in judgement.pairs}
+    locked = await plans.lock(session, involved)
+    current = [judgement for judgement in judged if _stands(judgement.plan, locked)]
+    metrics.PLANS_ABANDONED.inc(len(judged) - len(current))
+
+    pairs = _pairs(current, locked, traces)
+    known = await store.by_ids(session, list(pairs))
+    for key, pair in sorted(pairs.items()):
+        _write(session, known.get(key), key, pair, context)
+    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
+    await plans.mark_matched(session, done)
+
+
+def withdraw(session: AsyncSession, row: Opportunity, sentence: str) -> None:
+    """Withdraws an opportunity without a new judgement. The caller holds both plans and commits."""
+    state = OpportunityState.model_validate(
+        {
+            **row.payload,
+            "status": "withdrawn",
+            "reasons": [sentence],
+            "revision": row.revision + 1,
+            "material_revision": row.material_revision + 1,
+        }
+    )
+    row.told = {**row.told, "status": "withdrawn"}
+    _advance(row, state, _fingerprint(state))
+    _tell(session, state, "withdrawn", None)
+
+
+def _pairs(current: Sequence[Judged], locked: Mapping[str, int], traces: Mapping[str, str | None]) -> dict[str, Pair]:
+    pairs = {}
+    for judgement in current:
+        plan_id = judgement.plan.plan.plan_id
+        for partner_id, (partner, assessment) in judgement.pairs.items():
+            if not _stands(partner, locked):
+                metrics.PAIRS_SKIPPED.inc()
+                continue
+            sides = {plan_id: judgement.plan.plan, partner_id: partner.plan}
+            ordered = (sides[assessment.plans[0]], sides[assessment.plans[1]])
+            pairs[opportunity_id(plan_id, partner_id)] = Pair(ordered, assessment, traces.get(plan_id))
+    return pairs
+
+
+def _stands(features: Features, locked: Mapping[str, int]) -> bool:
+    return locked.get(features.plan.plan_id) == features.plan.revision
+
+
+async def _same_generation(session: AsyncSession, mine: Generation) -> None:
+    current = await plans.generation(session)
+    if current is None or current.generation != mine.id:
+        found = current.generation if current else "none"
+        raise WrongGenerationError(
+            f"the database stands at generation {found}, this matcher has {mine.id}; run `jointly reassess` to move "
+            "it, or start this matcher with the policy, statistics and model of the database"
+        )
+
+
+def _write(session: AsyncSession, row: Opportunity | None, key: str, pair: Pair, context: Context) -> None:
+    """One pair: nothing, a new row, or the next revision of the row it has."""
+    assessment = pair.assessment
+    status = "active" if assessment.is_opportunity else "withdrawn"
+    if row is None and status != "active":
+        return
+    if row is not None and (row.assessed_as_of > context.as_of or (row.status, status) == ("withdrawn", "withdrawn")):
+        return
+    if row is None:
+        row = _blank(key, pair)
+        session.add(row)
+    before = row.status
+    material = row.revision == 0 or is_material(row.told, assessment, status)
+    state = _state(row, pair, status, material, context)
+    fingerprint = _fingerprint(state)
+    row.assessed_as_of = context.as_of
+    row.review_on = assessment.review_on
+    row.revision_a, row.revision_b = (plan.revision for plan in pair.plans)
+    row.generation = context.generation.id
+    if fingerprint == row.content_hash:
+        return
+    row.score = assessment.score
+    if material:
+        row.told = told_now(assessment, status)
+    change = _change(before, status)
+    _advance(row, state, fingerprint)
+    _tell(session, state, change, pair.traceparent)
+
+
+def _advance(row: Opportunity, state: OpportunityState, fingerprint: str) -> None:
+    row.revision = state.revision
+    row.material_revision = state.material_revision
+    row.status = state.status
+    row.band = state.band
+    row.payload = state.model_dump(mode="json")
+    row.content_hash = fingerprint
+    row.updated_at = now()
+
+
+def _tell(session: AsyncSession, state: OpportunityState, change: str, traceparent: str | None) -> None:
+    metrics.PAIRS_WRITTEN.labels(change=change).inc()
+    event = opportunity_event(state, change, traceparent)
+    session.add(outgoing(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
+
+
+def _blank(key: str, pair: Pair) -> Opportunity:
+    plan_a, plan_b = pair.plans
+    return Opportunity(
+        opportunity_id=key,
+        plan_a=plan_a.plan_id,
+        plan_b=plan_b.plan_id,
+        authority_a=plan_a.authority,
+        authority_b=plan_b.authority,
+        revision_a=plan_a.revision,
+        revision_b=plan_b.revision,
+        revision=0,
+        material_revision=0,
+        status="new",
+        content_hash="",
+        told={},
+        created_at=now(),
+    )
+
+
+def _state(row: Opportunity, pair: Pair, status: str, material: bool, context: Context) -> OpportunityState:
+    assessment = pair.assessment
+    gates = tuple(gate.sentence for gate in assessment.gates)
+    return opportunity_state(
+        assessment,
+        pair.plans,
+        status=status,
+        # A withdrawn opportunity keeps the band in which it was last told.
+        band=assessment.band.value if status == "active" else row.band,  # type: ignore[arg-type]
+        revisions=(row.revision + 1, row.material_revision + int(material)),
+        as_of=context.as_of,
+        generation=context.generation,
+        withdrawn_because=gates or (BELOW_THRESHOLD,),
+    )
+
+
+def _change(before: str, status: str) -> str:
+    if status != "active":
+        return "withdrawn"
+    return "updated" if before == "active" else "identified"
+
+
+def _fingerprint(state: OpportunityState) -> str:
+    """The content that counts: all but the counters and the day of the judgement."""
+    content: dict[str, Any] = json.loads(
+        state.model_dump_json(exclude={"revision", "material_revision", "assessed_as_of"})
+    )
+    return content_hash("opportunity", content)

@@ -1,0 +1,60 @@
+"""Step 8: finishes what a crash left between recording and settling, and looks again where time has passed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.matcher.matching import match
+from services.matcher.world import World
+from services.runtime import faults, logs, metrics
+from services.store import opportunities, plans
+from services.store.base import Sessions, now, transaction
+
+GRACE: Final = timedelta(seconds=30)
+"""A plan received more recently is most likely just being handled."""
+AT_ONCE: Final = 64
+_LOCK: Final = 7402
+
+log: Final = logs.get(__name__)
+
+
+async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float) -> None:
+    """Sweeps again and again; a fault that passes waits for the next round."""
+    while True:
+        try:
+            await sweep(world, sessions, GRACE)
+        except Exception as error:  # noqa: BLE001 (the sweeper outlives whatever a round runs into)
+            log.warning("sweep failed, next round will try again", error=faults.describe(error))
+        await asyncio.sleep(every_seconds)
+
+
+async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0)) -> int:
+    """One round, by one matcher at a time. How many plans it assessed."""
+    async with sessions() as holder:
+        if not (await holder.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))).scalar_one():
+            return 0
+        left = await _each(world, sessions, "unfinished", lambda s: plans.unmatched_before(s, now() - grace, AT_ONCE))
+        due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
+    async with transaction(sessions) as session:
+        metrics.PENDING_PLANS.set(await plans.pending(session))
+    return left + due
+
+
+Finder = Callable[[AsyncSession], Awaitable[Sequence[str]]]
+
+
+async def _each(world: World, sessions: Sessions, why: str, find: Finder) -> int:
+    """Matches what `find` gives until it gives nothing new."""
+    seen: set[str] = set()
+    while True:
+        async with transaction(sessions) as session:
+            found = [plan_id for plan_id in await find(session) if plan_id not in seen]
+        if not found:
+            return len(seen)
+        seen.update(found)
+        await match(world, sessions, found)
+        metrics.SWEPT.labels(why=why).inc(len(found))

@@ -1,0 +1,73 @@
+"""Dead letters: an event that can't be handled is kept, with the reason, before it counts as handled."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+
+from events.dead_letters import KEPT_BYTES, DeadLetter, Header, Origin, Reason
+from events.envelope import Event, Message, encode
+from events.topics import Topic
+from services.runtime import kafka, logs, metrics
+from services.store.base import now
+from services.translation import event_id
+
+KEPT_HEADERS: Final = 50
+
+log: Final = logs.get(__name__)
+
+
+def compose(
+    reason: Reason,
+    sentence: str,
+    origin: Origin,
+    *,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes | None]] = (),
+    attempts: int = 1,
+) -> Message:
+    """A dead letter as a Kafka message: the bytes as they came, or their head with length and sha256."""
+    whole = value or b""
+    # model_construct: the bytes are kept raw here, and become base64 when written; nothing is to be decoded.
+    letter = DeadLetter.model_construct(
+        dead_letter_id=event_id("dead-letter", origin.topic, origin.partition, origin.offset, reason),
+        reason=reason,
+        detail=sentence[:2000],
+        origin=origin,
+        key=key,
+        headers=tuple(
+            Header.model_construct(name=name[:200], value=(raw or b"")[:1024]) for name, raw in headers[:KEPT_HEADERS]
+        ),
+        value=value[:KEPT_BYTES] if value is not None else None,
+        value_length=len(whole),
+        value_sha256=hashlib.sha256(whole).hexdigest(),
+        complete=len(whole) <= KEPT_BYTES,
+        attempts=attempts,
+        at=now(),
+    )
+    return encode(
+        Event(id=letter.dead_letter_id, type=DeadLetter.type, source="/dead-letters", time=letter.at, payload=letter),
+        (key or b"").decode(errors="replace"),
+    )
+
+
+def of_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
+    """The dead letter of one Kafka record."""
+    origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
+    return compose(reason, sentence, origin, key=record.key, value=record.value, headers=record.headers)
+
+
+async def refuse(producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, reason: Reason, sentence: str) -> None:
+    """Sends a record to the dead letters and waits until the broker has it."""
+    await (await kafka.send(producer, topic.name, of_record(record, reason, sentence)))
+    metrics.DEAD_LETTERS.labels(family=topic.name.split(".")[1], reason=reason.value).inc()
+    log.warning(
+        "event refused",
+        reason=reason.value,
+        detail=sentence[:300],
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+    )
