@@ -1,0 +1,284 @@
+"""`jointly publish` and `jointly withdraw`: what a council's system calls."""
+
+import asyncio
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from events.fields import AUTHORITY_PATTERN
+from events.plans import PlanPayload, PlanWithdrawn
+from services.publisher import formats, state
+from services.publisher.producing import PublishingError, own_topic, plan_event, publish_events, shared_topic
+from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged, refusal
+from services.runtime.settings import Settings, SettingsError, settings
+
+REJECTED = 1
+USAGE = 2
+KAFKA = 3
+
+_OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
+_DRY_RUN = typer.Option("--dry-run", help="Print the events as CloudEvents, one JSON a line, and send nothing.")
+_JSON = typer.Option("--json", help="End with one JSON line instead of the summary for people.")
+
+
+@dataclass
+class Tally:
+    """What became of a file's entries."""
+
+    published: int = 0
+    unchanged: int = 0
+    withdrawn: int = 0
+    inferred: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def as_json(self) -> str:
+        return json.dumps(
+            {
+                "published": self.published,
+                "unchanged": self.unchanged,
+                "withdrawn": self.withdrawn,
+                "rejected": self.rejected.total(),
+                "reasons": dict(self.rejected.most_common()),
+            }
+        )
+
+
+def publish(
+    file: Annotated[Path, typer.Argument(help="Plans as JSONL, OCDS JSON, or a contract register as CSV.")],
+    named_format: Annotated[
+        formats.Format | None, typer.Option("--format", help="By default, what the file looks like.")
+    ] = None,
+    authority: Annotated[
+        str | None, typer.Option(help="Publish this authority's plans only; whose code it is where the file is silent.")
+    ] = None,
+    unknown_buyers: Annotated[
+        Literal["refuse", "org-id"],
+        typer.Option(help="OCDS buyers nobody knows: refuse them, or use the identifier the notice gives (org-id)."),
+    ] = "refuse",
+    mapping: Annotated[Path | None, typer.Option(help="TOML that says which CSV column is what.")] = None,
+    state_file: Annotated[
+        Path | None, typer.Option("--state", help="What was published before; default for CSV: beside the file.")
+    ] = None,
+    complete: Annotated[bool, typer.Option(help="Withdraw what was published from this file and is gone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Withdraw even more than half.")] = False,
+    own: Annotated[bool, _OWN_TOPIC] = False,
+    dry_run: Annotated[bool, _DRY_RUN] = False,
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Publish an authority's plans to Kafka. Repeatable: the same file again makes no duplicates.
+
+    Exit code 0: everything was published. 1: some entries were rejected. 2: wrong usage. 3: Kafka did not take it.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    chosen, options = _settings(), Options(_authority(authority), unknown_buyers)
+    try:
+        kind = formats.chosen(file, named_format)
+        columns = formats.columns(mapping) if kind == "csv" else None
+        kept = state_file or (state.beside(file) if complete or kind == "csv" else None)
+        known = state.load(kept) if kept else state.State()
+    except (formats.FormatError, state.StateError) as error:
+        _usage(str(error))
+    now = _now_ms(chosen)
+    found = formats.once(formats.read(file, kind, options, columns))
+    reads = (state.revised(read, known, now) for read in found) if kept else found
+    if complete:
+        reads = iter(_with_withdrawals(list(reads), known, sure=yes))
+    tally = Tally()
+    payloads = _payloads(reads, tally, console)
+    try:
+        _send(chosen, payloads, tally, known, _Output(console, own=own, dry_run=dry_run, as_json=as_json))
+    finally:
+        if kept and not dry_run:
+            state.save(known, kept)
+    _finish(tally, console, as_json=as_json, dry_run=dry_run)
+
+
+def withdraw(
+    plan: Annotated[str, typer.Argument(help="The plan's id, for example E09000015:ICT-0042.")],
+    reason: Annotated[str, typer.Option(help="Why; the authorities that were told of a match will read it.")],
+    revision: Annotated[
+        int | None, typer.Option(help="Above the plan's last one; default: the present time in milliseconds.")
+    ] = None,
+    own: Annotated[bool, _OWN_TOPIC] = False,
+    dry_run: Annotated[bool, _DRY_RUN] = False,
+    as_json: Annotated[bool, _JSON] = False,
+) -> None:
+    """Withdraw one plan: the authority no longer intends to buy this. Exit codes as of `publish`."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    chosen = _settings()
+    try:
+        payload = PlanWithdrawn(
+            plan_id=plan,
+            revision=_now_ms(chosen) if revision is None else revision,
+            authority=plan.split(":", 1)[0],
+            reason=reason,
+        )
+    except ValidationError as error:
+        _usage(refusal(error).reason)
+    tally = Tally()
+    output = _Output(console, own=own, dry_run=dry_run, as_json=as_json)
+    _send(chosen, iter((payload,)), tally, state.State(), output)
+    _finish(tally, console, as_json=as_json, dry_run=dry_run)
+
+
+@dataclass(frozen=True)
+class _Output:
+    console: Console
+    own: bool
+    dry_run: bool
+    as_json: bool
+
+
+def _payloads(reads: Iterator[Read], tally: Tally, console: Console) -> Iterator[PlanPayload]:
+    """What is to be published; everything else is counted and, where it needs somebody, reported as it comes."""
+    for read in reads:
+        match read:
+            case Accepted():
+                for note in read.notes:
+                    tally.inferred[note] += 1
+                yield read.payload
+            case Unchanged():
+                tally.unchanged += 1
+            case Rejected():
+                tally.rejected[f"{read.field}: {read.reason}" if read.field else read.reason] += 1
+                place = ", ".join(part for part in (read.file, read.where, read.field) if part)
+                _say(console, f"{place}: {read.reason}", "red")
+
+
+def _with_withdrawals(reads: list[Read], known: state.State, *, sure: bool) -> list[Read]:
+    """The entries and, after them, withdrawals of what has vanished; ends the command where that looks wrong."""
+    present = {
+        read.payload.plan_id if isinstance(read, Accepted) else read.plan_id for read in reads if _identity(read)
+    }
+    gone = state.vanished(known, {plan_id for plan_id in present if plan_id})
+    lost = [read for read in reads if not _identity(read)]
+    if gone and lost:
+        _usage(
+            f"--complete: {len(lost)} entries can't be told apart from vanished ones (first: {lost[0].file}, "
+            f"{lost[0].where}). Correct them first; nothing was published"
+        )
+    if len(gone) * 2 > state.standing(known) and not sure:
+        _usage(
+            f"--complete would withdraw {len(gone)} of {state.standing(known)} plans. If the file is really complete, "
+            "say --yes; nothing was published"
+        )
+    return [*reads, *(Accepted(reads[0].file if reads else "", "gone from the file", payload) for payload in gone)]
+
+
+def _identity(read: Read) -> str | None:
+    return read.payload.plan_id if isinstance(read, Accepted) else read.plan_id
+
+
+def _send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known: state.State, output: _Output) -> None:
+    def acknowledged(payload: PlanPayload) -> None:
+        tally.published += 1
+        tally.withdrawn += isinstance(payload, PlanWithdrawn)
+        known.note(payload)
+
+    if output.dry_run:
+        for payload in payloads:
+            typer.echo(structured(payload))
+            acknowledged(payload)
+        return
+    topic = own_topic if output.own else shared_topic
+    try:
+        with _progress(output, acknowledged) as advance:
+            asyncio.run(publish_events(chosen, payloads, topic=topic, progress=advance))
+    except SettingsError as error:
+        _usage(str(error))
+    except PublishingError as error:
+        _say(
+            output.console, f"{error}. {tally.published} events were published; run the same again, it is safe.", "red"
+        )
+        raise typer.Exit(KAFKA) from None
+
+
+def structured(payload: PlanPayload) -> str:
+    """The event as a CloudEvent in structured mode, in one line; without a time, so that it is always the same."""
+    event = plan_event(payload)
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": event.id,
+            "type": event.type,
+            "source": event.source,
+            "subject": event.subject,
+            "datacontenttype": "application/json",
+            "data": payload.model_dump(mode="json"),
+        },
+        ensure_ascii=False,
+    )
+
+
+@contextmanager
+def _progress(output: _Output, acknowledged: Callable[[PlanPayload], None]) -> Iterator[Callable[[PlanPayload], None]]:
+    """`acknowledged`, shown as a bar where somebody looks."""
+    if output.as_json or not output.console.is_terminal:
+        yield acknowledged
+        return
+    columns = (TextColumn("Publishing"), BarColumn(), TextColumn("{task.completed} plans"), TimeElapsedColumn())
+    with Progress(*columns, console=output.console, transient=True) as bar:
+        task = bar.add_task("plans", total=None)
+
+        def shown(payload: PlanPayload) -> None:
+            acknowledged(payload)
+            bar.advance(task)
+
+        yield shown
+
+
+def _finish(tally: Tally, console: Console, *, as_json: bool, dry_run: bool) -> NoReturn:
+    if as_json:
+        typer.echo(tally.as_json())
+    else:
+        done = "would be published" if dry_run else "published"
+        _say(
+            console,
+            f"{tally.published} {done} ({tally.withdrawn} of them withdrawals), {tally.unchanged} unchanged, "
+            f"{tally.rejected.total()} rejected.",
+        )
+        for note, count in tally.inferred.most_common():
+            _say(console, f"{count} x inferred: {note}", "dim")
+    raise typer.Exit(REJECTED if tally.rejected else 0)
+
+
+def _say(console: Console, line: str, style: str = "") -> None:
+    """One line. File content may stand in it: no markup is read, and no control character reaches the terminal."""
+    console.print(Text("".join(c if c.isprintable() else " " for c in line), style))
+
+
+def _usage(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(USAGE)
+
+
+def _settings() -> Settings:
+    try:
+        return settings()
+    except SettingsError as error:
+        _usage(str(error))
+
+
+def _authority(code: str | None) -> str | None:
+    if code is not None and not re.fullmatch(AUTHORITY_PATTERN, code):
+        _usage(f"--authority: '{code}' is not a code; give an ONS code such as E09000015, or another org-id")
+    return code
+
+
+def _now_ms(chosen: Settings) -> int:
+    if chosen.as_of:
+        return int(datetime.combine(chosen.as_of, datetime.min.time(), UTC).timestamp() * 1000)
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,74 @@
+"""Which reader a file needs, and what holds for the entries of one file whatever their format."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from services.publisher.jsonl import read_jsonl
+from services.publisher.producing import content_hash
+from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged
+
+Format = Literal["jsonl", "ocds", "csv"]
+
+_BY_SUFFIX: Final[dict[str, Format]] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "ocds",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+
+
+class FormatError(Exception):
+    """The file's format or its column mapping can't be told: a sentence that says what to do."""
+
+
+def chosen(file: Path, named: Format | None) -> Format:
+    """The format asked for, else by the file's extension, else by its first line. Raises FormatError."""
+    if not file.is_file():
+        raise FormatError(f"There is no file {file}")
+    if found := named or _BY_SUFFIX.get(file.suffix.lower()) or _by_content(file):
+        return found
+    raise FormatError(f"{file.name} could be anything; say --format jsonl, ocds or csv")
+
+
+def read(file: Path, kind: Format, options: Options, columns: None = None) -> Iterator[Read]:
+    """Every entry of the file, in its order."""
+    return read_jsonl(file, options)
+
+
+def columns(mapping: Path | None) -> None:
+    """The columns."""
+
+
+def _by_content(file: Path) -> Format | None:
+    try:
+        with file.open("rb") as stream:
+            first = stream.readline(64 * 1024).removeprefix(b"\xef\xbb\xbf").strip()
+    except OSError:
+        return None
+    if not first.startswith((b"{", b"[")):
+        return None
+    return "jsonl" if first.endswith(b"}") and b'"plan_id"' in first else "ocds"
+
+
+def once(reads: Iterable[Read]) -> Iterator[Read]:
+    """The entries, without what stands twice: the same plan and revision again is left out where it is equal and
+    rejected where it is not (the first to come would win, by chance)."""
+    seen: dict[tuple[str, int], tuple[str, str]] = {}
+    for read in reads:
+        if not isinstance(read, Accepted):
+            yield read
+            continue
+        payload = read.payload
+        content = content_hash(payload)
+        where, first = seen.setdefault((payload.plan_id, payload.revision), (read.where, content))
+        if where == read.where:
+            yield read
+        elif first == content:
+            yield Unchanged(read.file, read.where, payload.plan_id)
+        else:
+            reason = f"{payload.plan_id} stands at {where} already, with other content; " + (
+                "raise the revision of the later one" if read.numbered else "give each its own reference"
+            )
+            yield Rejected(read.file, read.where, "revision" if read.numbered else "plan_id", reason, payload.plan_id)

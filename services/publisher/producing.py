@@ -1,0 +1,133 @@
+"""Plan events onto Kafka: keyed by plan, acknowledged by all replicas, the same id whenever the same is published."""
+
+import asyncio
+import hashlib
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
+from events.envelope import Event, encode
+from events.plans import PlanPayload
+from events.topics import PLANS, authority_topic
+from services.runtime.kafka import make_producer, send
+from services.runtime.settings import Settings
+
+IN_FLIGHT: Final = 500
+"""How many events may await their acknowledgement."""
+
+_NAMESPACE: Final = UUID("6e1d3a52-6f0c-5d7b-9a53-0d6c2f5b7a10")
+
+
+class PublishingError(Exception):
+    """Kafka did not take an event: a sentence for people, and how many it had taken before."""
+
+    def __init__(self, sentence: str, published: int) -> None:
+        super().__init__(sentence)
+        self.published = published
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What was published: how many events, onto which topics."""
+
+    published: int
+    topics: tuple[str, ...]
+
+
+def content_hash(payload: PlanPayload) -> str:
+    """sha256 over the event's type and whole content."""
+    return hashlib.sha256(f"{payload.type}\n{payload.model_dump_json()}".encode()).hexdigest()
+
+
+def plan_event(payload: PlanPayload, time: datetime | None = None) -> Event:
+    """The CloudEvent of a payload. Its id depends on plan, revision, type and content alone: published again, it is
+    recognisable as the same."""
+    name = json.dumps([payload.plan_id, payload.revision, payload.type, content_hash(payload)])
+    return Event(
+        id=str(uuid5(_NAMESPACE, name)),
+        type=payload.type,
+        source=f"/authorities/{payload.authority}/plans",
+        time=time or datetime.now(UTC),
+        subject=payload.plan_id,
+        payload=payload,
+    )
+
+
+def shared_topic(_: PlanPayload) -> str:
+    """The topic of all authorities."""
+    return PLANS.name
+
+
+def own_topic(payload: PlanPayload) -> str:
+    """The topic on which only the plan's authority may write."""
+    return authority_topic(payload.authority)
+
+
+async def publish_events(
+    settings: Settings,
+    payloads: Iterable[PlanPayload],
+    *,
+    topic: Callable[[PlanPayload], str] = shared_topic,
+    progress: Callable[[PlanPayload], None] | None = None,
+) -> Summary:
+    """Publishes the payloads in their order and returns when Kafka has acknowledged all of them.
+
+    `topic` says onto which topic each goes; `progress` is called with each once it is acknowledged. Raises
+    PublishingError where Kafka can't be reached or refuses one; publishing all of them again is then safe.
+    """
+    waiting: deque[tuple[PlanPayload, str, Awaitable[Any]]] = deque()
+    done = 0
+    topics: dict[str, None] = {}
+    current = PLANS.name
+
+    async def acknowledged() -> None:
+        nonlocal done, current
+        payload, current, receipt = waiting.popleft()
+        await receipt
+        done += 1
+        topics[current] = None
+        if progress:
+            progress(payload)
+
+    try:
+        producer = make_producer(settings, "jointly-publisher")
+        try:
+            await producer.start()
+            for payload in payloads:
+                current = topic(payload)
+                message = encode(plan_event(payload), payload.plan_id)
+                waiting.append((payload, current, await send(producer, current, message)))
+                if len(waiting) >= IN_FLIGHT:
+                    await acknowledged()
+            while waiting:
+                await acknowledged()
+        finally:
+            await producer.stop()
+            # What was still on its way when one failed: its outcome is not ours to report, but has to be fetched.
+            await asyncio.gather(*(receipt for _, _, receipt in waiting), return_exceptions=True)
+    except KafkaError as error:
+        raise PublishingError(_sentence(error, settings, current), done) from error
+    return Summary(done, tuple(topics))
+
+
+def _sentence(error: KafkaError, settings: Settings, topic: str) -> str:
+    match error:
+        case KafkaConnectionError():
+            return f"Kafka can't be reached at {', '.join(settings.kafka_bootstrap)}: {error}"
+        case UnknownTopicOrPartitionError():
+            return f"There is no topic {topic}; create it with `jointly topics`"
+        case TopicAuthorizationFailedError():
+            return f"This user may not write to {topic}; ask for the right, or try --own-topic"
+        case _:
+            return f"Kafka did not take an event for {topic}: {type(error).__name__} {error}".rstrip()

@@ -1,0 +1,138 @@
+"""What every reader gives back: a plan event, or where and why there is none."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from events.envelope import problems
+from events.fields import AUTHORITY_PATTERN
+from events.plans import PlanPayload
+
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+"""The largest file that is read as a whole (OCDS, CSV); JSONL is read line by line and may be of any size."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_EMAIL = re.compile(r"[\w.+'-]+@[\w-]+(?:\.[\w-]+)+")
+_TELEPHONE = re.compile(r"(?<![\w-])(?:\+44[\s(]*|0)\d(?:[\s()-]{0,2}\d){8,10}(?!\w)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One plan event. `where` is the line or JSON path it stands at, `notes` what was inferred, in sentences.
+    `numbered` says whether the source gave the revision; otherwise the state file does."""
+
+    file: str
+    where: str
+    payload: PlanPayload
+    notes: tuple[str, ...] = ()
+    numbered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One entry that can't be published: where it stands, the field at fault ("" for the whole), why and what to do.
+
+    `plan_id` is known where the entry could at least be identified.
+    """
+
+    file: str
+    where: str
+    field: str
+    reason: str
+    plan_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """One entry that has been published before exactly as it is."""
+
+    file: str
+    where: str
+    plan_id: str
+
+
+Read = Accepted | Rejected | Unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Whose plans are read. `authority`: only this one's (and an unknown buyer is taken to be it).
+    `unknown_buyers`: refuse them, or publish them under the identifier the notice gives."""
+
+    authority: str | None = None
+    unknown_buyers: Literal["refuse", "org-id"] = "refuse"
+
+
+class RefusedError(Exception):
+    """Raised inside a reader for one entry: the field at fault and a sentence."""
+
+    def __init__(self, field: str, reason: str, plan_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+        self.plan_id = plan_id
+
+
+def validated(model: type[PlanPayload], fields: Mapping[str, Any]) -> PlanPayload:
+    """The payload made of `fields`. Raises RefusedError with the first field at fault and all that is wrong."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise refusal(error, str(fields.get("plan_id"))) from None
+
+
+def refusal(error: ValidationError, plan_id: str | None = None) -> RefusedError:
+    """What a validation found, as a refusal that never repeats the input."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return RefusedError(".".join(str(part) for part in first["loc"]), problems(error), plan_id)
+
+
+def own(payload: PlanPayload, options: Options) -> PlanPayload:
+    """The payload, if it belongs to the authority that publishes. Raises RefusedError for another's."""
+    if options.authority and payload.authority != options.authority:
+        raise RefusedError(
+            "authority",
+            f"is {payload.authority}, but --authority says {options.authority}; publish it as its owner",
+            payload.plan_id,
+        )
+    return payload
+
+
+def plan_id(authority: str, reference: str) -> str:
+    """`<authority>:<reference>`. A reference with other characters than letters, digits, dot, underscore and hyphen,
+    or with more than 80, is made to fit; a short hash of the original then keeps two of them apart."""
+    safe = _UNSAFE.sub("-", reference).strip("-") or "plan"
+    if safe != reference or len(safe) > 80:
+        safe = f"{safe[:70].rstrip('-')}-{hashlib.sha256(reference.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return f"{authority}:{safe}"
+
+
+def org_id(identifier: str) -> str | None:
+    """An organisation identifier as an authority code (`GB-PPON-PJJX-1133-JRGV`), other characters as hyphens;
+    None where nothing usable is left."""
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", identifier).strip("-")[:120]
+    return safe if re.match(AUTHORITY_PATTERN, safe) else None
+
+
+def plain(text: str) -> str:
+    """Text of a notice or a register, without control characters, e-mail addresses and telephone numbers:
+    people are not part of a plan."""
+    text = _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _TELEPHONE.sub("[telephone removed]", _EMAIL.sub("[e-mail removed]", text)).strip()
+
+
+def whole(file: Path) -> bytes:
+    """The file's bytes. Raises RefusedError where it is too large to be read at once, or can't be read."""
+    try:
+        size = file.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise RefusedError("", f"has {size} bytes; {MAX_FILE_BYTES} are the most that is read. Split the file")
+        return file.read_bytes()
+    except OSError as error:
+        raise RefusedError("", f"can't be read: {error.strerror}") from None
