@@ -1,0 +1,69 @@
+"""The `jointly` command. Each module holds one group of commands; they are imported when they are called."""
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import typer
+
+COMMANDS: Final = {
+    "demo": ("services.cli.demo", "Run everything once on an embedded stack and show what comes out."),
+    "up": ("services.cli.demo", "Keep the embedded stack running, for development."),
+    "publish": ("services.cli.publish", "Publish an authority's plans (JSONL, OCDS, contract register)."),
+    "withdraw": ("services.cli.publish", "Withdraw one plan."),
+    "opportunities": ("services.cli.looking", "List the active opportunities."),
+    "explain": ("services.cli.looking", "Explain a plan's partners: what matched, what would change it."),
+    "score": ("services.cli.score", "Score plans of a file against each other: no broker, no database."),
+    "evaluate": ("services.cli.evaluate", "Measure a policy against relevance judgements."),
+    "statistics": ("services.cli.statistics", "Build corpus statistics."),
+    "dead-letters": ("services.cli.dead_letters", "List, show and replay what could not be handled."),
+    "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
+    "digests": ("services.cli.digests", "Flush the weekly digests."),
+    "matcher": ("services.cli.processes", "Run a matcher."),
+    "notifier": ("services.cli.processes", "Run a notifier."),
+    "relay": ("services.cli.processes", "Run a relay."),
+    "topics": ("services.cli.operations", "Create the declared Kafka topics."),
+    "migrate": ("services.cli.operations", "Bring the database to this version's tables."),
+    "asyncapi": ("services.cli.contract", "Print the AsyncAPI 3 document of the wire contract."),
+    "schemas": ("services.cli.contract", "Write the JSON Schemas of all payloads."),
+}
+
+
+def application(chosen: str | None = None) -> typer.Typer:
+    """The whole command line, with only the chosen command's module imported, or all of them where None.
+
+    `jointly publish` must not wait for the libraries of the model, nor `jointly --help` for any.
+    """
+    app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    app.callback()(_jointly)
+    for name, (module, about) in COMMANDS.items():
+        if chosen is not None and name != chosen:
+            app.command(name, short_help=about)(_not_loaded)
+            continue
+        loaded = import_module(module)
+        single = getattr(loaded, name.replace("-", "_"), None)
+        if single is not None:
+            app.command(name, short_help=about)(single)
+        else:
+            app.add_typer(loaded.app, name=name, short_help=about)
+    return app
+
+
+def _jointly() -> None:
+    """Finds the authorities that plan to buy the same thing at the same time, and brings them together."""
+
+
+def _not_loaded() -> None:
+    raise AssertionError("a command that was not chosen can't run")
+
+
+def main() -> None:
+    """Runs the command line; what the user can mend is said in a sentence, without a traceback."""
+    from services.runtime.settings import SettingsError
+
+    chosen = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    try:
+        application(chosen)()
+    except SettingsError as error:
+        print(f"jointly: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)

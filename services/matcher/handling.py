@@ -11,7 +11,6 @@ from events.plans import PlanState
 from events.topics import DEAD_PLANS
 from services.matcher.intake import Accepted, Refused, read
 from services.matcher.matching import match
-from services.matcher.settling import WrongGenerationError
 from services.matcher.world import World
 from services.runtime import dead_letters, logs, metrics, tracing
 from services.runtime.kafka import Record, Records
@@ -50,8 +49,6 @@ class Matcher:
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
-        if isinstance(fault, WrongGenerationError):
-            raise fault
         sentence = f"handling it raised {type(fault).__name__}; the log has the details"
         await dead_letters.refuse(self.producer, DEAD_PLANS, record, Reason.HANDLING_FAILED, sentence)
 

@@ -33,14 +33,14 @@ def judge(engine: Engine, corpus: Corpus, plan: Features, partners: Mapping[str,
     judged = Judged(plan)
     try:
         found = {plan_id: corpus.get(plan_id) for plan_id in engine.search(plan, corpus, as_of)}
-    except Exception as error:  # noqa: BLE001 (one plan's fault must not stop its neighbours)
+    except Exception as error:
         return _failed(judged, "search", error)
     for partner_id, partner in sorted({**found, **partners}.items()):
         if partner is None or partner_id == plan.plan.plan_id:
             continue
         try:
             judged.pairs[partner_id] = (partner, engine.assess(plan, partner, as_of))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             _failed(judged, partner_id, error)
     return judged
 

@@ -20,7 +20,7 @@ from matching.engine import Features, Generation
 from matching.plan import Plan
 from services.matcher.judging import Judged
 from services.matcher.materiality import is_material, told_now
-from services.runtime import metrics
+from services.runtime import faults, metrics
 from services.store import opportunities as store
 from services.store import plans
 from services.store.base import now
@@ -31,7 +31,7 @@ from services.translation import content_hash, opportunity_event, opportunity_id
 BELOW_THRESHOLD: Final = "The two plans no longer match closely enough to be worth an approach."
 
 
-class WrongGenerationError(Exception):
+class WrongGenerationError(faults.Halt):
     """The database was decided under another policy, statistics or model than this process has."""
 
 
@@ -127,7 +127,7 @@ def _write(session: AsyncSession, row: Opportunity | None, key: str, pair: Pair,
     if row is not None and (row.assessed_as_of > context.as_of or (row.status, status) == ("withdrawn", "withdrawn")):
         return
     if row is None:
-        row = _blank(key, pair)
+        row = _blank(key, pair, context)
         session.add(row)
     before = row.status
     material = row.revision == 0 or is_material(row.told, assessment, status)
@@ -163,7 +163,7 @@ def _tell(session: AsyncSession, state: OpportunityState, change: str, tracepare
     session.add(outgoing(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
 
 
-def _blank(key: str, pair: Pair) -> Opportunity:
+def _blank(key: str, pair: Pair, context: Context) -> Opportunity:
     plan_a, plan_b = pair.plans
     return Opportunity(
         opportunity_id=key,
@@ -176,9 +176,15 @@ def _blank(key: str, pair: Pair) -> Opportunity:
         revision=0,
         material_revision=0,
         status="new",
-        content_hash="",
+        score=0.0,
+        band="feed",
+        payload={},
         told={},
+        content_hash="",
+        generation=context.generation.id,
+        assessed_as_of=context.as_of,
         created_at=now(),
+        updated_at=now(),
     )
 
 

@@ -27,7 +27,7 @@ async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float)
     while True:
         try:
             await sweep(world, sessions, GRACE)
-        except Exception as error:  # noqa: BLE001 (the sweeper outlives whatever a round runs into)
+        except Exception as error:
             log.warning("sweep failed, next round will try again", error=faults.describe(error))
         await asyncio.sleep(every_seconds)
 

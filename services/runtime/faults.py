@@ -23,6 +23,10 @@ class Passing(Exception):  # noqa: N818 (it is a state of the world, not a mista
     """A fault that passes by itself has not passed within the time given to it."""
 
 
+class Halt(Exception):  # noqa: N818
+    """This process must not go on with the state it finds; its records are left to one that may."""
+
+
 def passes(error: BaseException) -> bool:
     """Whether an error is of the kind that goes away: the network, the broker, the database, a lost race."""
     if isinstance(error, DBAPIError):

@@ -29,9 +29,11 @@ def polling(pulse: Pulse, limit_seconds: float) -> Check:
 
 
 def assigned(pulse: Pulse) -> Check:
-    """The consumer has joined its group."""
+    """The consumer has joined its group, and nothing has halted it."""
 
     async def check() -> str | None:
+        if pulse.halted:
+            return pulse.halted
         return None if pulse.assigned is not None else "not yet a member of the consumer group"
 
     return check

@@ -5,10 +5,9 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka import ConsumerRecord as Record
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
@@ -19,7 +18,8 @@ from events.envelope import Message
 from services.runtime import faults, logs, metrics
 from services.runtime.settings import Settings
 
-Records = Sequence[Record]
+Record: TypeAlias = ConsumerRecord
+Records: TypeAlias = Sequence[Record]
 Handler = Callable[[Records], Awaitable[None]]
 Refuse = Callable[[Record, BaseException], Awaitable[None]]
 
@@ -37,6 +37,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         self.last_poll = time.monotonic()
         self.assigned: frozenset[TopicPartition] | None = None
         self.in_flight = asyncio.Lock()
+        self.halted: str | None = None
 
     def beat(self) -> None:
         """The loop is alive."""
@@ -124,7 +125,7 @@ def consume(
             return
         pulse.beat()
         async with pulse.in_flight:
-            await _handle(consumer, records, handle, refuse, budget=settings.kafka_poll_interval_seconds * 0.6)
+            await _handle(consumer, records, handle, refuse, pulse, settings.kafka_poll_interval_seconds * 0.6)
         pulse.beat()
 
     return pulse
@@ -154,36 +155,39 @@ def _behind(consumer: AIOKafkaConsumer) -> int:
     return behind
 
 
-async def _handle(consumer: AIOKafkaConsumer, records: Records, handle: Handler, refuse: Refuse, budget: float) -> None:
+async def _handle(
+    consumer: AIOKafkaConsumer, records: Records, handle: Handler, refuse: Refuse, pulse: Pulse, budget: float
+) -> None:
     try:
-        await faults.patiently(lambda: handle(records), budget)
-    except faults.Passing as fault:
-        log.error("batch put back, the fault did not pass", error=str(fault), records=len(records))
+        await _handle_all(records, handle, refuse, time.monotonic() + budget)
+    except faults.Halt as halt:
+        pulse.halted = str(halt)
+        log.error("halted", error=str(halt))
+        _put_back(consumer, records)
+        await asyncio.sleep(faults.LONGEST_WAIT_SECONDS)
+        return
+    except Exception as fault:
+        log.error("batch put back, the fault did not pass", error=faults.describe(fault), records=len(records))
         metrics.BATCHES_PUT_BACK.inc()
         _put_back(consumer, records)
         return
-    except Exception as fault:
-        log.exception("batch failed, handling its records one by one", records=len(records))
-        if not await _one_by_one(records, handle, refuse, fault, budget):
-            _put_back(consumer, records)
-            return
+    pulse.halted = None
     await _commit(consumer, records)
 
 
-async def _one_by_one(records: Records, handle: Handler, refuse: Refuse, fault: BaseException, budget: float) -> bool:
-    deadline = time.monotonic() + budget
-    for record in records:
-        left = deadline - time.monotonic()
-        try:
-            if len(records) > 1:
-                await faults.patiently(lambda record=record: handle((record,)), left)  # type: ignore[misc]
-            else:
-                await refuse(record, fault)
-        except faults.Passing:
-            return False
-        except Exception as error:
-            await refuse(record, error)
-    return True
+async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadline: float) -> None:
+    """The whole batch; where that raises what does not pass, each record alone, so that one can be refused."""
+    try:
+        await faults.patiently(lambda: handle(records), deadline - time.monotonic())
+    except (faults.Passing, faults.Halt):
+        raise
+    except Exception as fault:
+        log.exception("batch failed", records=len(records))
+        if len(records) == 1:
+            await refuse(records[0], fault)
+            return
+        for record in records:
+            await _handle_all((record,), handle, refuse, deadline)
 
 
 async def _commit(consumer: AIOKafkaConsumer, records: Records) -> None:

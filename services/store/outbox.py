@@ -1,12 +1,12 @@
 """The outbox: events written in the same transaction as the state they tell of, published later by the relay."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, SmallInteger, func, select, text, update
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from events.envelope import Message
@@ -63,35 +63,44 @@ def outgoing(topic: str, event_id: str, message: Message) -> Outbox:
     )
 
 
-async def waiting(session: AsyncSession, slice_: int, limit: int) -> Sequence[Outbox]:
-    """The oldest messages of a slice not yet published, in the order in which they must leave."""
+async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> Sequence[Outbox]:
+    """The oldest messages of these slices not yet published, in the order in which they must leave."""
     query = (
         select(Outbox)
-        .where(Outbox.slice == slice_, Outbox.published_at.is_(None))  # type: ignore[union-attr, arg-type]
-        .order_by(Outbox.id)  # type: ignore[arg-type]
+        .where(col(Outbox.slice).in_(slices), col(Outbox.published_at).is_(None))
+        .order_by(col(Outbox.id))
         .limit(limit)
     )
     return (await session.execute(query)).scalars().all()
 
 
-async def latest_since(session: AsyncSession, slice_: int, since: datetime) -> Sequence[Outbox]:
-    """The last published message of every key of a slice that was published after `since`."""
+async def latest_since(session: AsyncSession, slices: Collection[int], since: datetime) -> Sequence[Outbox]:
+    """The last published message of every key of these slices that had one published after `since`."""
     query = (
         select(Outbox)
-        .where(Outbox.slice == slice_, Outbox.published_at > since)  # type: ignore[operator, arg-type]
-        .order_by(Outbox.topic, Outbox.key, Outbox.id.desc())  # type: ignore[union-attr]
-        .distinct(Outbox.topic, Outbox.key)  # type: ignore[arg-type]
+        .where(col(Outbox.slice).in_(slices), col(Outbox.published_at) > since)
+        .order_by(col(Outbox.topic), col(Outbox.key), col(Outbox.id).desc())
+        .distinct(col(Outbox.topic), col(Outbox.key))
     )
     return (await session.execute(query)).scalars().all()
 
 
+async def say_again(session: AsyncSession, keys: Collection[tuple[str, str]]) -> None:
+    """Has the newest message of each (topic, key) published once more, by whoever holds its slice."""
+    for topic, key in keys:
+        newest = select(func.max(col(Outbox.id))).where(col(Outbox.topic) == topic, col(Outbox.key) == key)
+        await session.execute(
+            update(Outbox).where(col(Outbox.id) == newest.scalar_subquery()).values(published_at=None)
+        )
+
+
 async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
     """Records that the broker has acknowledged these messages."""
-    await session.execute(update(Outbox).where(Outbox.id.in_(ids)).values(published_at=now()))  # type: ignore[union-attr]
+    await session.execute(update(Outbox).where(col(Outbox.id).in_(ids)).values(published_at=now()))
 
 
 async def prune(session: AsyncSession, before: datetime) -> None:
-    """Forgets messages published before `before`, except where a later takeover could still need them."""
+    """Forgets messages published before `before`: long enough ago that no takeover needs them."""
     await session.execute(
         text("DELETE FROM outbox WHERE published_at < :before"),
         {"before": before},
@@ -102,7 +111,7 @@ async def backlog(session: AsyncSession) -> tuple[int, float]:
     """How many messages wait, and for how many seconds the oldest has."""
     count, oldest = (
         await session.execute(
-            select(func.count(), func.min(Outbox.created_at)).where(Outbox.published_at.is_(None))  # type: ignore[union-attr]
+            select(func.count(), func.min(Outbox.created_at)).where(col(Outbox.published_at).is_(None))
         )
     ).one()
     return int(count), (now() - oldest).total_seconds() if oldest else 0.0

@@ -1,0 +1,39 @@
+"""`jointly topics` and `jointly migrate`: make what is declared; a second run changes nothing."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from services.runtime import topics as declared
+from services.runtime.settings import settings
+from services.store.migrate import migrate as apply
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
+
+
+def topics(
+    authority: Annotated[
+        list[str] | None, typer.Option(help="Also create this authority's own topic; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Create the declared topics that do not exist yet; existing ones are left as they are."""
+    done = asyncio.run(declared.create(settings(), authority or ()))
+    if as_json:
+        typer.echo(json.dumps({"created": done.created, "existing": done.existing}))
+        return
+    for name in done.created:
+        typer.echo(f"created   {name}")
+    for name in done.existing:
+        typer.echo(f"existing  {name}")
+
+
+def migrate(as_json: Json = False) -> None:
+    """Bring the database to the tables of this version."""
+    before, after = apply(settings().need_database())
+    if as_json:
+        typer.echo(json.dumps({"before": before, "after": after}))
+    else:
+        typer.echo(f"already at {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")

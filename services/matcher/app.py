@@ -1,0 +1,80 @@
+"""The matcher's process: plan events in, opportunities into the outbox."""
+
+import asyncio
+
+from events.topics import PLANS_PATTERN
+from matching.embedding import load_embedder
+from matching.engine import Engine
+from matching.policy import Policy
+from matching.statistics import Statistics
+from services.matcher.handling import Matcher
+from services.matcher.settling import WrongGenerationError
+from services.matcher.sweeper import sweep_for_ever
+from services.matcher.world import World
+from services.runtime import health, kafka, metrics, process
+from services.runtime.settings import Settings
+from services.store import plans
+from services.store.base import Sessions, make_engine, make_sessions, transaction
+
+GROUP = "jointly-matcher"
+
+
+def make_world(settings: Settings) -> World:
+    """The engine with the settings' policy, statistics and model, and nothing in it yet."""
+    embedder = load_embedder(settings.embedding_model)
+    engine = Engine.load(
+        policy=Policy.load(settings.policy_file),
+        statistics=Statistics.load(settings.statistics_file),
+        model=embedder.model,
+    )
+    return World(engine, embedder, settings)
+
+
+async def adopt(world: World, sessions: Sessions) -> None:
+    """Takes a new database into this process's generation. Raises WrongGenerationError where it has another."""
+    async with transaction(sessions) as session:
+        current = await plans.adopt_generation(session, world.generation)
+    mine = world.generation
+    if current.generation != mine.generation:
+        raise WrongGenerationError(
+            f"the database stands at generation {current.generation} (policy {current.policy}, statistics "
+            f"{current.statistics}, model {current.model}), this matcher at {mine.generation} (policy {mine.policy}, "
+            f"statistics {mine.statistics}, model {mine.model}); start it with those, or move the database"
+        )
+
+
+def run(settings: Settings) -> None:
+    """Runs one matcher until a signal."""
+    process.start_logging("matcher", settings)
+    settings.need_kafka()
+    settings.need_database()
+    world = make_world(settings)
+    asyncio.run(_serve(settings, world))
+
+
+async def _serve(settings: Settings, world: World) -> None:
+    database = make_engine(settings.need_database())
+    sessions = make_sessions(database)
+    producer = kafka.make_producer(settings, "jointly-matcher")
+    broker = kafka.make_broker(settings, "jointly-matcher")
+    matcher = Matcher(world, sessions, producer)
+    pulse = kafka.consume(
+        broker, settings, group=GROUP, handle=matcher.handle, refuse=matcher.refuse, pattern=PLANS_PATTERN
+    )
+    metrics.LAG.labels(process="matcher").set_function(lambda: kafka.lag(broker))
+
+    async def started() -> None:
+        kafka.watch(broker, pulse)
+
+    await process.run(
+        settings,
+        broker=broker,
+        routes=health.routes(
+            live=[health.polling(pulse, settings.kafka_poll_interval_seconds)],
+            ready=[health.assigned(pulse), process.database(sessions)],
+        ),
+        opening=[lambda: adopt(world, sessions), producer.start],
+        started=[started],
+        tasks=[lambda: sweep_for_ever(world, sessions, settings.sweep_seconds)],
+        closing=[producer.stop, database.dispose],
+    )

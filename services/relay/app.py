@@ -1,0 +1,58 @@
+"""The relay's process: the outbox of matcher and notifier to Kafka."""
+
+import asyncio
+import time
+
+from services.relay.publishing import Relay
+from services.runtime import health, kafka, metrics, process
+from services.runtime.health import Check
+from services.runtime.settings import Settings
+from services.store import outbox
+from services.store.base import Sessions, make_engine, make_sessions
+
+ALIVE_SECONDS = 120.0
+MEASURE_SECONDS = 5.0
+
+
+def run(settings: Settings) -> None:
+    """Runs one relay until a signal."""
+    process.start_logging("relay", settings)
+    settings.need_kafka()
+    settings.need_database()
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    database = make_engine(settings.need_database())
+    sessions = make_sessions(database)
+    producer = kafka.make_producer(settings, "jointly-relay")
+    relay = Relay(database, producer)
+    await process.run(
+        settings,
+        routes=health.routes(live=[_rounds(relay)], ready=[process.database(sessions)]),
+        opening=[producer.start],
+        tasks=[relay.run_for_ever, lambda: _measure(sessions)],
+        closing=[producer.stop, database.dispose],
+    )
+
+
+def _rounds(relay: Relay) -> Check:
+    async def check() -> str | None:
+        age = time.monotonic() - relay.last_round
+        return f"no look at the outbox for {age:.0f} s" if age > ALIVE_SECONDS else None
+
+    return check
+
+
+async def _measure(sessions: Sessions) -> None:
+    """Keeps the outbox's backlog and age visible, also where another relay does the work."""
+    while True:
+        try:
+            async with sessions() as session:
+                waiting, age = await outbox.backlog(session)
+            metrics.OUTBOX_WAITING.set(waiting)
+            metrics.OUTBOX_AGE.set(age)
+        except Exception:
+            # The database's absence is said by /health/ready; the age must not look fresh meanwhile.
+            metrics.OUTBOX_AGE.inc(MEASURE_SECONDS)
+        await asyncio.sleep(MEASURE_SECONDS)

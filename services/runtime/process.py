@@ -1,0 +1,71 @@
+"""How a long-running process is put together and run: FastStream's ASGI application on uvicorn."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from faststream.asgi import AsgiFastStream
+from faststream.kafka import KafkaBroker
+from sqlalchemy import text
+
+from services.runtime import logs, tracing
+from services.runtime.health import Check
+from services.runtime.settings import Settings
+from services.store.base import Sessions
+
+Task = Callable[[], Coroutine[Any, Any, None]]
+
+
+def start_logging(service: str, settings: Settings) -> None:
+    """Logs and traces of this process."""
+    logs.setup(service, settings.log_level)
+    tracing.setup(service, settings.otel_endpoint)
+
+
+async def run(
+    settings: Settings,
+    *,
+    routes: Sequence[tuple[str, Any]],
+    broker: KafkaBroker | None = None,
+    tasks: Sequence[Task] = (),
+    opening: Sequence[Callable[[], Awaitable[None]]] = (),
+    started: Sequence[Callable[[], Awaitable[None]]] = (),
+    closing: Sequence[Callable[[], Awaitable[None]]] = (),
+) -> None:
+    """Runs until a signal: `opening` before the broker, `started` after it, `tasks` beside it, `closing` last."""
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        for step in opening:
+            await step()
+        running = [asyncio.create_task(task()) for task in tasks]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            for step in closing:
+                await step()
+
+    brokers = [broker] if broker is not None else []
+    app = AsgiFastStream(*brokers, asgi_routes=routes, lifespan=lifespan, after_startup=started, logger=None)
+    options: dict[str, Any] = {"host": settings.http_host, "port": settings.http_port, "log_config": None}
+    await app.run(log_level=logging.WARNING, run_extra_options=options)
+
+
+def database(sessions: Sessions) -> Check:
+    """The database answers."""
+
+    async def check() -> str | None:
+        try:
+            async with sessions() as session:
+                await session.execute(text("SELECT 1"))
+        except Exception as error:
+            return f"the database does not answer ({type(error).__name__})"
+        return None
+
+    return check

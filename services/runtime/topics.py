@@ -1,0 +1,51 @@
+"""Creates the topics that the wire contract declares; leaves those that exist as they are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from events.topics import PLANS, TOPICS, Topic, authority_topic
+from services.runtime.kafka import connection
+from services.runtime.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Which topics were made, and which were there."""
+
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
+
+
+class TopicsError(Exception):
+    """The broker refused a topic; the message says which and why."""
+
+
+async def create(settings: Settings, authorities: Iterable[str] = ()) -> Created:
+    """Creates every declared topic, and one of their own for these authorities. Raises TopicsError."""
+    wanted = {topic.name: topic for topic in TOPICS} | {authority_topic(code): PLANS for code in authorities}
+    admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-topics")
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        missing = sorted(wanted.keys() - existing)
+        made = [name for name in missing if await _create(admin, settings, name, wanted[name])]
+    finally:
+        await admin.close()
+    return Created(tuple(made), tuple(sorted(wanted.keys() - set(made))))
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, topic: Topic) -> bool:
+    """False where somebody else created it meanwhile."""
+    new = NewTopic(name, topic.partitions, settings.kafka_replication, topic_configs=dict(topic.config))
+    answer = await admin.create_topics([new])
+    for error in answer.topic_errors:
+        kind = for_code(error[1])
+        if kind is TopicAlreadyExistsError:
+            return False
+        if error[1]:
+            detail = error[2] if len(error) > 2 and error[2] else kind.description
+            raise TopicsError(f"the broker refused the topic {name}: {detail}")
+    return True
