@@ -11,6 +11,7 @@ import email.policy
 import itertools
 import socket
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -119,39 +120,44 @@ def mailbox(folder: Path) -> Iterator[Mailbox]:
     answers = Answers()
     listener = socket.create_server((LOOPBACK, 0))
     loop = asyncio.new_event_loop()
+    serving = threading.Event()
     thread = threading.Thread(
-        target=_serve, args=(loop, listener, _Handler(folder, answers)), name="mailbox", daemon=True
+        target=_serve, args=(loop, listener, _Handler(folder, answers), serving), name="mailbox", daemon=True
     )
     thread.start()
+    if not serving.wait(30):
+        raise TimeoutError("The mail server's thread did not start within 30 s.")
     try:
-        # The socket listens already, so a sender that comes before the loop runs only waits a moment.
         yield Mailbox(LOOPBACK, listener.getsockname()[1], folder, answers)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
 
 
-def _serve(loop: asyncio.AbstractEventLoop, listener: socket.socket, handler: _Handler) -> None:
-    """Serve SMTP until the loop is told to stop, then drop every session.
+def _serve(
+    loop: asyncio.AbstractEventLoop, listener: socket.socket, handler: _Handler, serving: threading.Event
+) -> None:
+    """Serve SMTP, set `serving`, and when the loop is told to stop drop every session.
 
     aiosmtpd's own Controller can't take port 0, and on stopping it waits for sessions that hang.
     """
-    sessions: list[SMTP] = []
+    sessions: weakref.WeakSet[SMTP] = weakref.WeakSet()
 
     def session() -> SMTP:
         server = SMTP(
             handler, hostname="mailbox.jointly.example", data_size_limit=LARGEST_MAIL, enable_SMTPUTF8=True, loop=loop
         )
-        sessions.append(server)
+        sessions.add(server)
         return server
 
     asyncio.set_event_loop(loop)
     server = loop.run_until_complete(loop.create_server(session, sock=listener))
+    loop.call_soon(serving.set)
     try:
         loop.run_forever()
     finally:
         server.close()
-        for open_session in sessions:
+        for open_session in list(sessions):
             if isinstance(open_session.transport, asyncio.Transport):
                 open_session.transport.abort()
         tasks = asyncio.all_tasks(loop)

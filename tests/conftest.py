@@ -1,0 +1,141 @@
+"""What tests share: real parts, started once a session, clean for each test.
+
+- `broker`: a Kafka without topics; every test that asks for it runs on Tansu and on Apache Kafka.
+- `database_url`: a migrated PostgreSQL database of its own.
+- `mailbox`: a mail server of its own.
+
+Tests in tests/unit, tests/properties and tests/contract can't open sockets; those in tests/integration and tests/faults
+are marked `integration`. So `pytest -m "not integration"` starts nothing, and `-m "not kafka"` needs no Java.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from pytest_socket import disable_socket
+
+from services.embedded.mailbox import Mailbox
+from services.embedded.mailbox import mailbox as run_mailbox
+from services.embedded.postgres import Server, postgres
+from services.embedded.tansu import Broker, tansu
+from tests import brokers
+from tests.brokers import ApacheKafka
+
+TESTS = Path(__file__).parent
+WITHOUT_SOCKETS = {"unit", "properties", "contract"}
+WITH_PARTS = {"integration", "faults"}
+
+AnyBroker: TypeAlias = Broker | ApacheKafka
+
+
+def pytest_configure() -> None:
+    """Settings of the shell that runs the tests must not reach them."""
+    for name in [name for name in os.environ if name.startswith("JOINTLY_")]:
+        del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs parts by where it lies, so that nobody can forget to."""
+    for item in items:
+        if _folder(item) in WITH_PARTS:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Close sockets to tests that must not need any; pytest-socket opens them again after the test.
+
+    Unix sockets stay open: each asyncio event loop wakes itself through a pair of them.
+    """
+    if _folder(item) in WITHOUT_SOCKETS:
+        disable_socket(allow_unix_socket=True)
+
+
+def _folder(item: pytest.Item) -> str:
+    """The folder under tests/ that a test lies in."""
+    return item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """PostgreSQL with pgvector for the whole session, without fsync."""
+    with postgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: Server) -> str:
+    """The name of a database with the newest schema, made once; each test's own is a copy of it."""
+    from services.store.migrate import migrate
+
+    return postgres_server.template("jointly_template", migrate)
+
+
+@pytest.fixture
+def database_url(postgres_server: Server, migrated_template: str) -> Iterator[str]:
+    """The URL (`postgresql+psycopg://...`) of a migrated, empty database for this test, dropped after it."""
+    with postgres_server.fresh_database(template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: Server) -> Iterator[str]:
+    """The URL of a database for this test with the `vector` extension and nothing else, for migrations."""
+    with postgres_server.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """One Apache Kafka for the session, shared: tests that kill a broker start their own by `brokers.apache_kafka`."""
+    reason = brokers.unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    with brokers.apache_kafka(tmp_path_factory.mktemp("kafka")) as node:
+        yield node
+
+
+@pytest.fixture
+def apache_broker(apache_kafka: ApacheKafka) -> Iterator[ApacheKafka]:
+    """The session's Apache Kafka, without topics."""
+    yield apache_kafka
+    asyncio.run(_clear(apache_kafka.bootstrap))
+
+
+@pytest.fixture
+def tansu_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A Tansu of this test's own: it starts in less time than it would take to clear one."""
+    with tansu(tmp_path / "tansu") as broker:
+        yield broker
+
+
+@pytest.fixture(params=["tansu", pytest.param("apache-kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> AnyBroker:
+    """A Kafka without topics; `broker.bootstrap` is its host:port. The test runs once on each kind."""
+    found: AnyBroker = request.getfixturevalue("tansu_broker" if request.param == "tansu" else "apache_broker")
+    return found
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
+    """A mail server of this test's own; `mailbox.answers` makes it refuse or hang."""
+    with run_mailbox(tmp_path / "mails") as running:
+        yield running
+
+
+async def _clear(bootstrap: str) -> None:
+    """Delete all topics; what groups committed for them goes with them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        topics = [name for name in await admin.list_topics() if not name.startswith("__")]
+        if topics:
+            await admin.delete_topics(topics)
+    finally:
+        await admin.close()

@@ -1,0 +1,287 @@
+"""The parts themselves do what the services count on: the same on Tansu and on Apache Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import smtplib
+import subprocess
+import sys
+import textwrap
+from email.message import EmailMessage
+from pathlib import Path
+
+import psycopg
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from services.embedded import processes
+from services.embedded.mailbox import Mailbox
+from services.embedded.postgres import Server
+from services.embedded.processes import PartError
+from services.embedded.stack import Stack
+from tests import brokers
+from tests.brokers import ApacheKafka
+from tests.conftest import AnyBroker
+
+TOPIC = "parts.v1"
+
+
+async def _create(bootstrap: str, *, partitions: int = 3) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(TOPIC, num_partitions=partitions, replication_factor=1)])
+    finally:
+        await admin.close()
+
+
+async def _produce(bootstrap: str, first: int, count: int) -> dict[bytes, int]:
+    """Send numbered records with keys k0 to k4; returns the partition that each key went to."""
+    partitions: dict[bytes, int] = {}
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
+        for number in range(first, first + count):
+            key = f"k{number % 5}".encode()
+            sent = await producer.send_and_wait(
+                TOPIC, str(number).encode(), key=key, headers=[("ce_id", b"id"), ("odd", b"\xff")]
+            )
+            partitions[key] = sent.partition
+    return partitions
+
+
+def _consumer(bootstrap: str, group: str) -> AIOKafkaConsumer:
+    # Tansu lets a member in after half a session timeout, and after nearly two where another has left.
+    return AIOKafkaConsumer(
+        TOPIC,
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        session_timeout_ms=2000,
+        heartbeat_interval_ms=500,
+    )
+
+
+async def _take(consumer: AIOKafkaConsumer, count: int) -> list[int]:
+    """Read `count` records one by one, committing exactly those."""
+    numbers = []
+    for _ in range(count):
+        record = await asyncio.wait_for(consumer.getone(), 30)
+        numbers.append(int(record.value))
+        await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
+    return numbers
+
+
+async def test_records_keep_key_partition_order_and_headers(broker: AnyBroker) -> None:
+    await _create(broker.bootstrap)
+    partitions = await _produce(broker.bootstrap, 0, 30)
+    assert await _produce(broker.bootstrap, 30, 30) == partitions
+    seen: dict[bytes, list[int]] = {}
+    async with _consumer(broker.bootstrap, "readers") as consumer:
+        for _ in range(60):
+            record = await asyncio.wait_for(consumer.getone(), 30)
+            assert record.partition == partitions[record.key]
+            assert record.headers == (("ce_id", b"id"), ("odd", b"\xff"))
+            seen.setdefault(record.key, []).append(int(record.value))
+    assert {len(numbers) for numbers in seen.values()} == {12}
+    assert all(numbers == sorted(numbers) for numbers in seen.values())
+
+
+async def test_a_group_goes_on_where_it_committed(broker: AnyBroker) -> None:
+    await _create(broker.bootstrap)
+    await _produce(broker.bootstrap, 0, 20)
+    async with _consumer(broker.bootstrap, "resuming") as first:
+        taken = await _take(first, 8)
+    async with _consumer(broker.bootstrap, "resuming") as second:
+        rest = await _take(second, 12)
+    assert sorted(taken + rest) == list(range(20))
+
+
+async def test_two_members_share_the_partitions(broker: AnyBroker) -> None:
+    await _create(broker.bootstrap, partitions=4)
+    async with _consumer(broker.bootstrap, "sharing") as one, _consumer(broker.bootstrap, "sharing") as two:
+        async with asyncio.timeout(30):
+            while not (one.assignment() and two.assignment() and len(one.assignment() | two.assignment()) == 4):
+                await asyncio.gather(one.getmany(timeout_ms=100), two.getmany(timeout_ms=100))
+        assert not one.assignment() & two.assignment()
+
+
+async def test_a_test_starts_without_topics(broker: AnyBroker) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    try:
+        assert [name for name in await admin.list_topics() if not name.startswith("__")] == []
+    finally:
+        await admin.close()
+
+
+@pytest.mark.kafka
+async def test_a_killed_kafka_comes_back_with_what_it_acknowledged(tmp_path: Path) -> None:
+    reason = brokers.unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    with brokers.apache_kafka(tmp_path) as node:
+        await _create(node.bootstrap)
+        await _produce(node.bootstrap, 0, 10)
+        node.kill()
+        with pytest.raises(RuntimeError, match="not running"):
+            _ = node.process
+        node.start()
+        await _produce(node.bootstrap, 10, 10)
+        async with _consumer(node.bootstrap, "after") as consumer:
+            assert sorted(await _take(consumer, 20)) == list(range(20))
+
+
+@pytest.mark.kafka
+def test_topics_are_not_created_by_accident(apache_broker: ApacheKafka) -> None:
+    properties = (apache_broker.folder / "server.properties").read_text("utf-8")
+    assert "auto.create.topics.enable=false" in properties
+
+
+def _plain(url: str) -> str:
+    """The URL as psycopg takes it: SQLAlchemy's names the driver."""
+    return url.replace("+psycopg", "", 1)
+
+
+def test_postgresql_finds_the_nearest_vectors(postgres_server: Server) -> None:
+    with postgres_server.fresh_database() as url, psycopg.connect(_plain(url)) as connection:
+        connection.execute("CREATE TABLE plan (id int, embedding vector(3))")
+        connection.execute("INSERT INTO plan VALUES (1, '[1,0,0]'), (2, '[0,1,0]'), (3, '[0.9,0.1,0]')")
+        rows = connection.execute("SELECT id FROM plan ORDER BY embedding <=> '[1,0,0]' LIMIT 2").fetchall()
+        assert rows == [(1,), (3,)]
+
+
+def test_a_fresh_database_is_a_copy_of_its_template(postgres_server: Server) -> None:
+    def prepare(url: str) -> None:
+        with psycopg.connect(_plain(url)) as connection:
+            connection.execute("CREATE TABLE kept (id int)")
+
+    template = postgres_server.template("parts_template", prepare)
+    for _ in range(2):
+        with postgres_server.fresh_database(template=template) as url, psycopg.connect(_plain(url)) as connection:
+            assert connection.execute("SELECT * FROM kept").fetchall() == []
+            connection.execute("INSERT INTO kept VALUES (1)")
+
+
+def test_postgresql_refuses_a_wrong_password(postgres_server: Server) -> None:
+    url = postgres_server.url("postgres").replace("+psycopg", "").replace(postgres_server.password, "wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(url)
+
+
+def _mail(recipient: str) -> EmailMessage:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "jointly@jointly.example", recipient, "Grüße"
+    mail.set_content("Both tender for payroll.\n.\nA line with a lone dot above.\n")
+    return mail
+
+
+def test_the_mailbox_keeps_what_it_takes(mailbox: Mailbox) -> None:
+    with smtplib.SMTP(mailbox.host, mailbox.port, timeout=10) as client:
+        client.send_message(_mail("it@leeds.example"))
+        client.send_message(_mail("it@york.example"))
+    first, second = mailbox.mails()
+    assert (first["X-Envelope-To"], second["X-Envelope-To"]) == ("it@leeds.example", "it@york.example")
+    assert first["Subject"] == "Grüße"
+    assert "\n.\n" in first.get_content().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("answer", ["450 4.2.0 Mailbox busy", "550 5.1.1 No such mailbox"])
+def test_the_mailbox_refuses_a_recipient(mailbox: Mailbox, answer: str) -> None:
+    mailbox.answers.recipients["it@leeds.example"] = answer
+    with smtplib.SMTP(mailbox.host, mailbox.port, timeout=10) as client:
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            client.send_message(_mail("it@leeds.example"))
+        client.send_message(_mail("it@york.example"))
+    assert refused.value.recipients["it@leeds.example"][0] == int(answer[:3])
+    assert [mail["To"] for mail in mailbox.mails()] == ["it@york.example"]
+
+
+def test_the_mailbox_refuses_a_whole_mail(mailbox: Mailbox) -> None:
+    mailbox.answers.data["it@leeds.example"] = "451 4.3.0 Try later"
+    with smtplib.SMTP(mailbox.host, mailbox.port, timeout=10) as client, pytest.raises(smtplib.SMTPDataError):
+        client.send_message(_mail("it@leeds.example"))
+    assert mailbox.mails() == []
+
+
+def test_the_mailbox_hangs_with_the_mail_taken(mailbox: Mailbox) -> None:
+    mailbox.answers.hang.add("it@leeds.example")
+    client = smtplib.SMTP(mailbox.host, mailbox.port, timeout=1)
+    with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
+        client.send_message(_mail("it@leeds.example"))
+    client.close()
+    assert len(mailbox.mails()) == 1
+
+
+def test_a_part_that_fails_says_why(tmp_path: Path) -> None:
+    child = processes.start("Broken part", [sys.executable, "-c", "raise SystemExit('no disk left')"], tmp_path / "log")
+    with pytest.raises(PartError, match=r"(?s)Broken part ended with status 1.*no disk left"):
+        processes.wait_until(lambda: False, child, seconds=30)
+
+
+def test_two_stacks_do_not_share_a_folder(tmp_path: Path) -> None:
+    with Stack(tmp_path), pytest.raises(PartError, match="Another local stack is running"), Stack(tmp_path):
+        pass
+
+
+def test_the_stack_keeps_its_data_and_points_processes_at_itself(tmp_path: Path) -> None:
+    with Stack(tmp_path) as stack:
+        url = stack.environment["JOINTLY_DATABASE_URL"].replace("+psycopg", "")
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE kept (id int)")
+        assert stack.environment["JOINTLY_KAFKA_BOOTSTRAP"] == stack.parts.broker.bootstrap
+    with Stack(tmp_path) as stack:
+        url = stack.environment["JOINTLY_DATABASE_URL"].replace("+psycopg", "")
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        (signal.SIGINT, -signal.SIGINT),
+        (signal.SIGTERM, 128 + signal.SIGTERM),
+        pytest.param(
+            signal.SIGKILL,
+            -signal.SIGKILL,
+            marks=pytest.mark.skipif(
+                sys.platform != "linux", reason="only Linux signals the children of a killed parent"
+            ),
+        ),
+    ],
+)
+def test_nothing_outlives_the_stack(tmp_path: Path, ending: signal.Signals, status: int) -> None:
+    """However the process that holds it ends, its children end too."""
+    script = f"""
+        import signal, sys, time
+        from pathlib import Path
+        from services.embedded.stack import Stack
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with Stack(Path({str(tmp_path / "stack")!r})) as stack:
+            print(stack.parts.broker.process.pid, stack.parts.postgres.process.pid, flush=True)
+            time.sleep(600)
+    """
+    holder = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True)
+    with holder:
+        assert holder.stdout is not None
+        children = [int(pid) for pid in holder.stdout.readline().split()]
+        assert len(children) == 2
+        holder.send_signal(ending)
+        assert holder.wait(60) == status
+    for child in children:
+        assert _ends(child), f"process {child} outlived the one that held the stack"
+
+
+def _ends(pid: int) -> bool:
+    """Whether a process that is no child of ours ends within a minute (a zombie has ended)."""
+    for _ in range(600):
+        try:
+            os.kill(pid, 0)
+            if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        signal.sigtimedwait([], 0.1)
+    return False
