@@ -1,0 +1,129 @@
+"""What an opportunity's state means for each of its two authorities, given what they were told before. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+from events.opportunities import Band, OpportunityState, PlanSide
+
+Purpose = Literal["immediate", "digest", "correction"]
+Change = Literal["new", "again", "stronger", "weaker", "moved", "withdrawn"]
+
+RANK: Final[dict[str, int]] = {"feed": 0, "digest": 1, "notify": 2}
+
+
+class Earlier(Protocol):
+    """What is known of something told, or to be told, before."""
+
+    @property
+    def material_revision(self) -> int: ...
+    @property
+    def authority(self) -> str: ...
+    @property
+    def band(self) -> str: ...
+    @property
+    def change(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def maybe_told(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something to tell one authority. `needs_told`: only if what came before did reach it."""
+
+    authority: str
+    partner: str
+    purpose: Purpose
+    band: Band
+    change: Change
+    needs_told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """`news` are the intents to add; everything still waiting from before is to be cancelled for `outdated`."""
+
+    news: tuple[News, ...]
+    outdated: Literal["superseded", "withdrawn"] | None
+
+
+NOTHING: Final = Meaning((), None)
+
+
+def meaning(state: OpportunityState, earlier: Sequence[Earlier]) -> Meaning:
+    """What has to be told of `state`, where `earlier` holds every intent about this opportunity.
+
+    A state no newer than what is known means nothing. A plan that is private means nothing either: it should
+    never have come this far.
+    """
+    if any(intent.material_revision >= state.material_revision for intent in earlier):
+        return NOTHING
+    if any(side.sharing == "private" for side in state.plans):
+        return NOTHING
+    news = tuple(_news(state, own, other, earlier) for own, other in sides(state))
+    outdated: Literal["superseded", "withdrawn"] = "withdrawn" if state.status == "withdrawn" else "superseded"
+    return Meaning(tuple(item for item in news if item is not None), outdated)
+
+
+def sides(state: OpportunityState) -> tuple[tuple[PlanSide, PlanSide], tuple[PlanSide, PlanSide]]:
+    """Each side as (own, other)."""
+    first, second = state.plans
+    return (first, second), (second, first)
+
+
+def last_told(earlier: Iterable[Earlier], authority: str) -> Earlier | None:
+    """The newest thing that has, or may have, reached the authority."""
+    told = [
+        intent
+        for intent in earlier
+        if intent.authority == authority and (intent.state in ("sending", "sent", "ambiguous") or intent.maybe_told)
+    ]
+    return max(told, key=lambda intent: intent.material_revision, default=None)
+
+
+def _news(state: OpportunityState, own: PlanSide, other: PlanSide, earlier: Sequence[Earlier]) -> News | None:
+    told = last_told(earlier, own.authority)
+    standing = told is not None and told.change != "withdrawn"
+    if state.status == "withdrawn":
+        if not standing:
+            return None
+        return News(own.authority, other.authority, "correction", state.band, "withdrawn", needs_told=True)
+    if state.band == "feed":
+        # Never told of its own accord; but who was told that it is more must not go on believing it.
+        if not standing or told is None or told.band == "feed":
+            return None
+        return News(own.authority, other.authority, "digest", "feed", "weaker", needs_told=True)
+    purpose: Purpose = "immediate" if state.band == "notify" else "digest"
+    return News(own.authority, other.authority, purpose, state.band, _change(state, told))
+
+
+def _change(state: OpportunityState, told: Earlier | None) -> Change:
+    if told is None:
+        return "new"
+    if told.change == "withdrawn":
+        return "again"
+    step = RANK[state.band] - RANK[told.band]
+    return "stronger" if step > 0 else "weaker" if step < 0 else "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What an authority wants to hear, as it is at the moment of sending."""
+
+    immediate: bool
+    digest: bool
+    takes_part: bool
+
+
+def channelled(purpose: Purpose, wishes: Wishes) -> Purpose | None:
+    """As what something is told: immediate news of one who wants digests only waits for the digest, a
+    correction goes to everybody who still hears from us at all. None where it is not told."""
+    if not wishes.takes_part or not (wishes.immediate or wishes.digest):
+        return None
+    if purpose == "immediate":
+        return "immediate" if wishes.immediate else "digest"
+    if purpose == "digest":
+        return "digest" if wishes.digest else None
+    return "correction"

@@ -1,0 +1,184 @@
+"""The register of authorities: who takes part, which role mailbox is told, and what each one wants to hear.
+
+No person is kept: the charter's signatory is not stored, and an address is a role's. Addresses never leave the
+database except as the recipient of a mail, or as the contact of an opportunity that both sides share openly.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, Literal
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Field, SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.store.base import now, timestamp
+
+Subject = Literal["partner", "opportunity"]
+
+_LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+class AddressError(ValueError):
+    """Not one mailbox; the message says why, and never repeats the address."""
+
+
+class Authority(SQLModel, table=True):
+    """One authority. `mailbox` is null until it has named one; `mailbox_ref` stands for it outside this table.
+
+    `immediate` and `digest` switch the two kinds of mail, `paused_until` holds everything back until that day.
+    """
+
+    __tablename__ = "authorities"
+
+    authority: str = Field(primary_key=True)
+    name: str
+    mailbox: str | None = Field(default=None)
+    mailbox_ref: str
+    immediate: bool = Field(default=True)
+    digest: bool = Field(default=True)
+    paused_until: date | None = Field(default=None)
+    signed_on: date | None = Field(default=None)
+    lapsed_on: date | None = Field(default=None)
+    withdrawn_on: date | None = Field(default=None)
+    created_at: datetime = Field(sa_column=timestamp())
+    updated_at: datetime = Field(sa_column=timestamp())
+
+
+class Mute(SQLModel, table=True):
+    """What an authority does not want to hear of: everything with a partner, or one opportunity."""
+
+    __tablename__ = "authority_mutes"
+
+    authority: str = Field(primary_key=True, foreign_key="authorities.authority", ondelete="CASCADE")
+    kind: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutes:
+    """The partners (authority codes) and opportunities (ids) that one authority has muted."""
+
+    partners: frozenset[str] = frozenset()
+    opportunities: frozenset[str] = frozenset()
+
+    def cover(self, partner: str, opportunity_id: str) -> bool:
+        """Whether this opportunity with this partner is muted."""
+        return partner in self.partners or opportunity_id in self.opportunities
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be written of one authority. `fields` names Authority's columns; what is not named stays as it is.
+
+    `partners` and `opportunities` replace the mutes of that kind; None leaves them.
+    """
+
+    authority: str
+    fields: Mapping[str, Any]
+    partners: frozenset[str] | None = None
+    opportunities: frozenset[str] | None = None
+
+
+def valid_mailbox(text: str) -> str:
+    """The address of exactly one mailbox, its domain in lower-case ASCII (IDNA). Raises AddressError."""
+    if len(text) > 254:
+        raise AddressError("is longer than 254 characters")
+    if any(ord(c) < 33 or ord(c) == 127 for c in text):
+        raise AddressError("holds spaces, line breaks or control characters")
+    if any(c in text for c in ',;<>()[]"\\'):
+        raise AddressError("must be one bare address such as procurement@council.example, without name or brackets")
+    local, at, domain = text.rpartition("@")
+    if not at or "@" in local:
+        raise AddressError("must hold exactly one @")
+    if not _LOCAL.fullmatch(local) or len(local) > 64:
+        raise AddressError("has a part before the @ that is not plain letters, digits, dots and hyphens")
+    return f"{local}@{_ascii_domain(domain)}"
+
+
+def _ascii_domain(domain: str) -> str:
+    try:
+        plain = domain.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        raise AddressError("has a domain that is not valid") from None
+    labels = plain.split(".")
+    if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+        raise AddressError("has a domain that is not valid; expected one such as council.example")
+    return plain
+
+
+async def save(session: AsyncSession, entry: Entry) -> Literal["added", "changed", "unchanged"]:
+    """Writes one authority. A changed mailbox gets a new opaque reference."""
+    row = await session.get(Authority, entry.authority, with_for_update=True)
+    fields = dict(entry.fields)
+    if row is None:
+        fields.setdefault("name", entry.authority)
+        row = Authority(
+            authority=entry.authority, mailbox_ref=uuid.uuid4().hex, created_at=now(), updated_at=now(), **fields
+        )
+        session.add(row)
+        await session.flush()
+        await _replace_mutes(session, entry)
+        return "added"
+    different = {name: value for name, value in fields.items() if getattr(row, name) != value}
+    for name, value in different.items():
+        setattr(row, name, value)
+    if "mailbox" in different:
+        row.mailbox_ref = uuid.uuid4().hex
+    muted = await _replace_mutes(session, entry)
+    if not different and not muted:
+        return "unchanged"
+    row.updated_at = now()
+    return "changed"
+
+
+async def _replace_mutes(session: AsyncSession, entry: Entry) -> bool:
+    wanted: dict[Subject, frozenset[str] | None] = {"partner": entry.partners, "opportunity": entry.opportunities}
+    before = (await mutes_of(session, [entry.authority])).get(entry.authority, Mutes())
+    had: dict[Subject, frozenset[str]] = {"partner": before.partners, "opportunity": before.opportunities}
+    changed = False
+    for kind, subjects in wanted.items():
+        if subjects is None or subjects == had[kind]:
+            continue
+        changed = True
+        await session.execute(
+            delete(Mute).where(
+                col(Mute.authority) == entry.authority,
+                col(Mute.kind) == kind,
+                col(Mute.subject).in_(had[kind] - subjects),
+            )
+        )
+        for subject in sorted(subjects - had[kind]):
+            await mute(session, entry.authority, kind, subject)
+    return changed
+
+
+async def mute(session: AsyncSession, authority: str, kind: Subject, subject: str) -> None:
+    """Has a registered authority hear no more of a partner or an opportunity."""
+    row = {"authority": authority, "kind": kind, "subject": subject}
+    await session.execute(insert(Mute).values(**row).on_conflict_do_nothing())
+
+
+async def by_codes(session: AsyncSession, codes: Sequence[str]) -> dict[str, Authority]:
+    """The registered authorities among these codes."""
+    rows = await session.execute(select(Authority).where(col(Authority.authority).in_(codes)))
+    return {row.authority: row for row in rows.scalars()}
+
+
+async def mutes_of(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mutes]:
+    """What each of these authorities has muted; one that has muted nothing is left out."""
+    rows = await session.execute(select(Mute).where(col(Mute.authority).in_(codes)))
+    found: dict[str, dict[str, set[str]]] = {}
+    for row in rows.scalars():
+        found.setdefault(row.authority, {"partner": set(), "opportunity": set()})[row.kind].add(row.subject)
+    return {code: Mutes(frozenset(kinds["partner"]), frozenset(kinds["opportunity"])) for code, kinds in found.items()}
+
+
+async def everyone(session: AsyncSession) -> Sequence[Authority]:
+    """The whole register, by code."""
+    return (await session.execute(select(Authority).order_by(col(Authority.authority)))).scalars().all()

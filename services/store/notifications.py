@@ -1,0 +1,308 @@
+"""What is to be told to whom and what became of it: intents, mails, and every transition between their states.
+
+An intent is one thing to tell one authority: a material revision of an opportunity. A mail freezes intents under one
+Message-ID. Intents are what a withdrawal and a sender meet on, so whoever decides about them locks their rows, in
+the order of their ids.
+
+Intent: pending -> queued (frozen in a mail) -> sending -> sent | failed | ambiguous (nobody knows whether it
+arrived); cancelled, with a reason, before it was sending. Mail: queued -> claimed (by one sender, for the time of a
+lease) -> sending (committed before the server is given anything) -> sent | failed | cancelled; ambiguous where a sender
+vanished or lost its connection while sending, tried once more under the same Message-ID.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, and_, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Field, SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.store.authorities import Authority
+from services.store.base import timestamp
+from services.store.opportunities import Opportunity
+
+Purpose = Literal["immediate", "digest", "correction"]
+Failure = Literal["permanent", "temporary", "ambiguous"]
+
+WAITING: Final = ("pending", "queued")
+"""Intents of which nothing has left the house."""
+TOLD: Final = ("sending", "sent", "ambiguous")
+"""Intents that have, or may have, reached their reader."""
+
+
+class Intent(SQLModel, table=True):
+    """One thing to tell one authority. `maybe_told` stays true once an attempt's outcome is unknown.
+
+    `needs_told`: it only makes sense to somebody who was told before (a correction, a weakening). `round` counts the
+    mails it was frozen into. `cause` is the id of the event that asked for it.
+    """
+
+    __tablename__ = "notification_intents"
+    __table_args__ = (
+        UniqueConstraint(
+            "opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"
+        ),
+        Index("notification_intents_due", "authority", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("notification_intents_mail", "mail_id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    opportunity_id: str
+    material_revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    authority: str
+    partner: str
+    channel: str = Field(default="email")
+    purpose: str
+    band: str
+    change: str
+    needs_told: bool = Field(default=False)
+    maybe_told: bool = Field(default=False)
+    state: str = Field(default="pending")
+    reason: str | None = Field(default=None)
+    round: int = Field(default=0)
+    mail_id: str | None = Field(default=None, foreign_key="notification_mails.mail_id")
+    cause: str
+    due_at: datetime = Field(sa_column=timestamp())
+    created_at: datetime = Field(sa_column=timestamp())
+    updated_at: datetime = Field(sa_column=timestamp())
+
+
+class Mail(SQLModel, table=True):
+    """One mail to one authority. `holder` is the sender that has it until `lease_until`; `ambiguities` counts
+    the attempts whose outcome is unknown."""
+
+    __tablename__ = "notification_mails"
+    __table_args__ = (
+        Index(
+            "notification_mails_next",
+            "next_attempt_at",
+            postgresql_where=text("state IN ('queued', 'claimed', 'sending', 'ambiguous')"),
+        ),
+        Index("notification_mails_authority", "authority", "created_at"),
+    )
+
+    mail_id: str = Field(primary_key=True)
+    authority: str
+    channel: str = Field(default="email")
+    purpose: str
+    message_id: str
+    state: str = Field(default="queued")
+    attempts: int = Field(default=0)
+    ambiguities: int = Field(default=0)
+    next_attempt_at: datetime = Field(sa_column=timestamp())
+    holder: str | None = Field(default=None)
+    lease_until: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
+    failure: str | None = Field(default=None)
+    reason: str | None = Field(default=None)
+    created_at: datetime = Field(sa_column=timestamp())
+    updated_at: datetime = Field(sa_column=timestamp())
+
+
+# --- intents
+
+
+async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
+    """Writes the intents that are not there yet; how many were new."""
+    if not intents:
+        return 0
+    columns = [name for name in Intent.model_fields if name != "id"]
+    rows = [{name: getattr(intent, name) for name in columns} for intent in intents]
+    statement = insert(Intent).on_conflict_do_nothing(constraint="notification_intents_once").returning(col(Intent.id))
+    return len((await session.execute(statement, rows)).scalars().all())
+
+
+async def locked_of(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
+    """Every intent about these opportunities, locked."""
+    query = select(Intent).where(col(Intent.opportunity_id).in_(opportunity_ids))
+    return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
+
+
+async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
+    """The intents frozen in a mail, locked."""
+    query = select(Intent).where(col(Intent.mail_id) == mail_id)
+    return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
+
+
+async def current_revisions(session: AsyncSession, opportunity_ids: Sequence[str]) -> dict[str, int]:
+    """The material revision at which each opportunity stands now."""
+    query = select(col(Opportunity.opportunity_id), col(Opportunity.material_revision))
+    rows = await session.execute(query.where(col(Opportunity.opportunity_id).in_(opportunity_ids)))
+    return {row.opportunity_id: row.material_revision for row in rows}
+
+
+def cancel(intent: Intent, reason: str, at: datetime) -> None:
+    """Nothing will be told, for a reason in a word."""
+    _move(intent, "cancelled", at, reason)
+
+
+def postpone(intent: Intent, due_at: datetime, at: datetime) -> None:
+    """Waits longer."""
+    intent.due_at, intent.updated_at = due_at, at
+
+
+def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime) -> None:
+    """Takes an intent out of its mail, to be told in another."""
+    intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
+    _move(intent, "pending", at)
+
+
+def _move(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
+    intent.state, intent.reason, intent.updated_at = state, reason, at
+
+
+async def told_before(session: AsyncSession, authority: str, opportunity_ids: Sequence[str]) -> dict[str, set[str]]:
+    """For each opportunity, the states of the authority's intents that have left the house."""
+    query = select(col(Intent.opportunity_id), col(Intent.state)).where(
+        col(Intent.authority) == authority,
+        col(Intent.opportunity_id).in_(opportunity_ids),
+        or_(col(Intent.state).in_(TOLD), col(Intent.maybe_told)),
+    )
+    found: dict[str, set[str]] = {}
+    for opportunity_id, state in await session.execute(query):
+        found.setdefault(opportunity_id, set()).add(state)
+    return found
+
+
+async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200) -> Sequence[str]:
+    """Registered authorities with a mailbox, not paused, that something is due to be told to."""
+    query = (
+        select(col(Intent.authority))
+        .join(Authority, col(Authority.authority) == col(Intent.authority))
+        .where(
+            col(Intent.state) == "pending",
+            col(Intent.due_at) <= at,
+            col(Authority.mailbox).is_not(None),
+            or_(col(Authority.paused_until).is_(None), col(Authority.paused_until) <= at.date()),
+        )
+        .distinct()
+        .limit(limit)
+    )
+    return (await session.execute(query)).scalars().all()
+
+
+async def take_authority(session: AsyncSession, authority: str) -> Authority | None:
+    """The register's row, locked, or None where another process has it: one gathers for an authority at a time."""
+    query = select(Authority).where(col(Authority.authority) == authority).with_for_update(skip_locked=True)
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+async def pending(session: AsyncSession, authority: str) -> Sequence[Intent]:
+    """The authority's intents that are in no mail yet, locked."""
+    query = select(Intent).where(col(Intent.authority) == authority, col(Intent.state) == "pending")
+    return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
+
+
+async def flush_digests(session: AsyncSession, at: datetime) -> int:
+    """Makes every pending digest intent due now; how many there are."""
+    statement = (
+        update(Intent)
+        .where(col(Intent.purpose) == "digest", col(Intent.state) == "pending")
+        .values(due_at=at)
+        .returning(col(Intent.id))
+    )
+    return len((await session.execute(statement)).scalars().all())
+
+
+# --- mails
+
+
+def freeze(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
+    """Puts intents into a mail: from here on they are told together, or not at all."""
+    for intent in intents:
+        intent.mail_id = mail.mail_id
+        intent.round += 1
+        _move(intent, "queued", at)
+
+
+async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, since: datetime) -> int:
+    """How many mails of one purpose the authority has been, or is being, sent since a moment."""
+    query = select(func.count()).where(
+        col(Mail.authority) == authority,
+        col(Mail.purpose) == purpose,
+        col(Mail.created_at) > since,
+        col(Mail.state).not_in(("failed", "cancelled")),
+    )
+    return int((await session.execute(query)).scalar_one())
+
+
+async def claim(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:
+    """The next mail to send, held for the time of the lease; never one that another sender holds."""
+    ready = and_(col(Mail.state).in_(("queued", "ambiguous")), col(Mail.next_attempt_at) <= at)
+    forsaken = and_(col(Mail.state) == "claimed", col(Mail.lease_until) < at)
+    query = select(Mail).where(or_(ready, forsaken)).order_by(col(Mail.next_attempt_at)).limit(1)
+    mail = (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
+    if mail is not None:
+        mail.state, mail.holder, mail.lease_until, mail.updated_at = "claimed", holder, at + lease, at
+    return mail
+
+
+async def held_mail(session: AsyncSession, mail_id: str, holder: str) -> Mail | None:
+    """The mail, locked, if this sender still holds it."""
+    mail = await session.get(Mail, mail_id, with_for_update=True)
+    return mail if mail is not None and mail.holder == holder else None
+
+
+async def vanished(session: AsyncSession, at: datetime) -> Sequence[Mail]:
+    """Mails whose sender's lease ran out while it was sending, locked: nobody knows whether they arrived."""
+    query = select(Mail).where(col(Mail.state) == "sending", col(Mail.lease_until) < at)
+    return (await session.execute(query.with_for_update(skip_locked=True))).scalars().all()
+
+
+def start_sending(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
+    """Commit this before the server is given anything."""
+    mail.state, mail.updated_at = "sending", at
+    mail.attempts += 1
+    for intent in told:
+        _move(intent, "sending", at)
+
+
+def record_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
+    """The server has taken the mail: also where its sender says so after its lease has run out."""
+    arrived = ("sending", "ambiguous") if mail.state == "ambiguous" else ("sending",)
+    _settle(mail, "sent", at)
+    for intent in intents:
+        if intent.state in arrived:
+            _move(intent, "sent", at)
+
+
+def record_later(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime, reason: str) -> None:
+    """The server has not taken the mail, and may take it later."""
+    _settle(mail, "ambiguous" if mail.ambiguities else "queued", at, reason=reason)
+    mail.next_attempt_at = next_attempt_at
+    for intent in _under_way(intents):
+        _move(intent, "ambiguous" if intent.maybe_told else "queued", at)
+
+
+def record_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Failure, reason: str) -> None:
+    """The mail is given up."""
+    _settle(mail, "failed", at, reason=reason)
+    mail.failure = failure
+    for intent in intents:
+        if intent.state in ("queued", "sending"):
+            unknown = intent.maybe_told or failure == "ambiguous"
+            _move(intent, "ambiguous" if unknown else "failed", at, reason)
+
+
+def record_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime) -> None:
+    """Nobody knows whether the server has taken the mail; it is tried once more, under the same Message-ID."""
+    mail.ambiguities += 1
+    _settle(mail, "ambiguous", at, reason="outcome-unknown")
+    mail.next_attempt_at = next_attempt_at
+    for intent in _under_way(intents):
+        intent.maybe_told = True
+        _move(intent, "ambiguous", at)
+
+
+def record_cancelled(mail: Mail, at: datetime, reason: str) -> None:
+    """Nothing of the mail is left to tell."""
+    _settle(mail, "cancelled", at, reason=reason)
+
+
+def _settle(mail: Mail, state: str, at: datetime, *, reason: str | None = None) -> None:
+    mail.state, mail.reason, mail.updated_at, mail.lease_until = state, reason, at, None
+
+
+def _under_way(intents: Sequence[Intent]) -> Sequence[Intent]:
+    return [intent for intent in intents if intent.state == "sending"]

@@ -1,0 +1,59 @@
+"""Opportunity payloads for tests, in invented words."""
+
+import hashlib
+from datetime import date
+from typing import Any
+
+from events.fields import Window
+from events.opportunities import (
+    Generation,
+    OpportunityIdentified,
+    OpportunityState,
+    OpportunityUpdated,
+    OpportunityWithdrawn,
+    PlanSide,
+)
+
+LEEDS, CAMDEN = "E08000035", "E09000007"
+
+
+def side(authority: str, **fields: Any) -> PlanSide:
+    values: dict[str, Any] = {
+        "plan_id": f"{authority}:ICT-0042",
+        "revision": 1,
+        "authority": authority,
+        "authority_name": {LEEDS: "Leeds City Council", CAMDEN: "London Borough of Camden"}.get(
+            authority, f"Council {authority}"
+        ),
+        "title": f"HR and payroll system of {authority}",
+        "sharing": "open",
+        "tender_window": Window(earliest=date(2027, 3, 1), latest=date(2027, 6, 30)),
+        "regions": ("TLI",),
+    } | fields
+    return PlanSide(**values)
+
+
+def state(
+    own: PlanSide | None = None, other: PlanSide | None = None, *, material: int = 1, **fields: Any
+) -> OpportunityState:
+    first, second = own or side(LEEDS), other or side(CAMDEN)
+    kind: type[OpportunityState] = OpportunityIdentified if material == 1 else OpportunityUpdated
+    if fields.get("status") == "withdrawn":
+        kind = OpportunityWithdrawn
+    identity = "\n".join(sorted((first.plan_id, second.plan_id)))
+    values: dict[str, Any] = {
+        "opportunity_id": hashlib.sha256(identity.encode()).hexdigest()[:32],
+        "revision": material,
+        "material_revision": material,
+        "status": "active",
+        "band": "notify",
+        "score": 87.0,
+        "plans": (first, second),
+        "reasons": ("Both replace an HR and payroll system (CPV 48450000)",),
+        "would_change": ("If Camden moved its tender to October 2027, this would be a possible match",),
+        "common_window": Window(earliest=date(2027, 3, 1), latest=date(2027, 6, 30)),
+        "join_by": date(2027, 1, 12),
+        "assessed_as_of": date(2026, 11, 22),
+        "generation": Generation(policy="1", statistics="1", model="1"),
+    } | fields
+    return kind(**values)
