@@ -150,9 +150,7 @@ def neighbours(code: str) -> frozenset[str]:
 def _regions() -> dict[str, Region]:
     level = {2: 0, 3: 1, 4: 2, 5: 3}
     return {
-        code: Region(
-            code, name, level[len(code)], None if code == "UK" else code[:-1] if len(code) > 3 else "UK"
-        )
+        code: Region(code, name, level[len(code)], None if code == "UK" else code[:-1] if len(code) > 3 else "UK")
         for code, name in _rows("regions.tsv")
     }
 
@@ -192,7 +190,7 @@ def normalise_region(code: str) -> tuple[str, ...]:
 
 @cache
 def _cpv() -> dict[str, str]:
-    return {code: label for code, label in _rows("cpv.tsv")}
+    return dict(_rows("cpv.tsv"))
 
 
 def cpv_label(code: str) -> str | None:

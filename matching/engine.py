@@ -1,0 +1,115 @@
+"""The engine: what a plan looks like to it, which plans of a corpus are opportunities, and why."""
+
+import hashlib
+from bisect import insort
+from dataclasses import dataclass
+from datetime import date
+
+from matching import search as searching
+from matching.assessment import Assessment, Band
+from matching.corpus import Corpus
+from matching.explanation import assessment_of
+from matching.features import Features, Texts, features_of, texts_of
+from matching.groups import cpv_groups
+from matching.judgement import Judged, judge
+from matching.plan import Plan
+from matching.policy import Policy
+from matching.specification import Vector
+from matching.statistics import Statistics
+
+__all__ = ["Corpus", "Engine", "Features", "Generation", "Texts", "Vector"]
+
+# Raised by hand when the code itself judges otherwise with the same policy, statistics and model.
+ENGINE_VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One version of everything that decides. Opportunities of two generations are not to be mixed."""
+
+    policy: str
+    statistics: str
+    model: str
+    engine: str = ENGINE_VERSION
+
+    @property
+    def id(self) -> str:
+        """A short stable name, 16 hexadecimal digits."""
+        parts = "\n".join((self.policy, self.statistics, self.model, self.engine))
+        return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Engine:
+    """Pure: the same plans, vectors and day always give the same answer, whatever came before."""
+
+    policy: Policy
+    statistics: Statistics
+    generation: Generation
+    groups: Vector
+    group_codes: tuple[str, ...]
+
+    @classmethod
+    def load(
+        cls, *, policy: Policy | None = None, statistics: Statistics | None = None, model: str = "hashing-384/1"
+    ) -> "Engine":
+        """An engine for the vectors of one model (`Embedder.model`); policy and statistics default to the shipped
+        ones. Raises PolicyError, StatisticsError."""
+        policy = policy or Policy.load()
+        statistics = statistics or Statistics.load()
+        codes, vectors = cpv_groups(model)
+        return cls(policy, statistics, Generation(policy.version, statistics.version, model), vectors, codes)
+
+    def texts(self, plan: Plan) -> Texts:
+        """The texts of a plan to embed. They depend on its words, its authority and the policy, never on dates."""
+        return texts_of(plan, self.policy)
+
+    def features(self, plan: Plan, title: Vector, body: Vector | None) -> Features:
+        """Everything about one plan revision. `title` and `body` are the unit vectors, shape (d,), of its `texts`;
+        `body` is None where that text is empty."""
+        return features_of(plan, title, body, self.policy, self.statistics, self.groups, self.group_codes)
+
+    def corpus(self) -> Corpus:
+        """An empty corpus."""
+        return Corpus()
+
+    def search(self, query: Features, corpus: Corpus, as_of: date) -> list[str]:
+        """The ids of all plans of the corpus that are an opportunity for this one, sorted; exactly those for which
+        `assess` says so. The plan itself may be in the corpus."""
+        found = []
+        for row in searching.candidates(query, corpus, as_of, self.policy):
+            other = corpus.get(corpus.plan_ids[row])
+            if other is not None and judge(query, other, as_of, self.policy).band is not Band.NONE:
+                found.append(other.plan.plan_id)
+        return sorted(found)
+
+    def best(
+        self, query: Features, corpus: Corpus, as_of: date, *, top: int, by_specification: bool = False
+    ) -> list[Assessment]:
+        """The best partners in the corpus, best first, the same authority's plans left out.
+
+        By score: pairs that no gate closes, but perhaps the weak specification. By specification: gated ones too.
+        """
+        rows, bounds = (
+            searching.bounds_by_specification(query, corpus, self.policy)
+            if by_specification
+            else searching.bounds_by_score(query, corpus, as_of, self.policy)
+        )
+        found: list[tuple[float, str, Judged]] = []
+        for row, bound in zip(rows, bounds, strict=True):
+            if len(found) >= top and -found[top - 1][0] >= bound:
+                break
+            other = corpus.get(corpus.plan_ids[row])
+            if other is not None and other.plan.authority != query.plan.authority:
+                judged = judge(query, other, as_of, self.policy)
+                worth = judged.specification if by_specification else judged.score
+                insort(found, (-worth, other.plan.plan_id, judged), key=_by_worth)
+        return [assessment_of(judged, self.policy) for _, _, judged in found[:top]]
+
+    def assess(self, a: Features, b: Features, as_of: date) -> Assessment:
+        """The judgement of two plans with its reasons; the same in either order."""
+        return assessment_of(judge(a, b, as_of, self.policy), self.policy)
+
+
+def _by_worth(entry: tuple[float, str, Judged]) -> tuple[float, str]:
+    return entry[:2]

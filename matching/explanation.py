@@ -1,0 +1,241 @@
+"""Says in plain English what decided, and the smallest change that would decide otherwise."""
+
+import re
+from dataclasses import replace
+from datetime import date, timedelta
+
+from matching import reference, timing
+from matching.assessment import Assessment, Band, Component
+from matching.features import Features
+from matching.judgement import Judged, judge, score_of
+from matching.plan import Kind, Window
+from matching.policy import Policy
+from matching.terms import shared_terms, stem
+from matching.words import day_text, listed, month_text, name_of, pounds, quote, span_text
+
+_MOST_TERMS = 6
+_ORDER = (Band.NONE, Band.FEED, Band.DIGEST, Band.NOTIFY)
+_ARTICLE = {Band.FEED: "in the feed", Band.DIGEST: "a digest", Band.NOTIFY: "a notify"}
+
+
+def assessment_of(found: Judged, policy: Policy) -> Assessment:
+    """The engine's answer about a pair, with its reasons."""
+    a, b = found.a, found.b
+    terms = shared_words(a, b)
+    return Assessment(
+        plans=(a.plan.plan_id, b.plan.plan_id),
+        score=found.score,
+        band=found.band,
+        specification_band=found.specification_band,
+        specification=_specification(found, terms),
+        timing=_timing(found),
+        region=_region(found),
+        value=_value(found),
+        gates=found.gates,
+        reasons=_reasons(found, terms),
+        would_change=_would_change(found, policy),
+        common_window=found.common_window,
+        join_by=None if found.join_by is None else date.fromordinal(max(1, found.join_by)),
+        review_on=_review_on(found, policy),
+    )
+
+
+def shared_words(a: Features, b: Features) -> list[str]:
+    """The words that decided, strongest first, as the first plan writes them."""
+    stems = shared_terms(a.all_terms, b.all_terms, _MOST_TERMS)
+    written = {
+        stem(w.lower()): w for w in reversed(re.findall(r"[A-Za-z][A-Za-z0-9+#]*", f"{a.texts.title} {a.texts.body}"))
+    }
+    return [written[s] if written.get(s, "").isupper() and len(s) < 6 else s for s in stems]
+
+
+def _specification(found: Judged, terms: list[str]) -> Component:
+    s = found.signals
+    saw = {
+        "meaning": round(s.dense, 3),
+        "title_words": round(s.title_terms, 3),
+        "all_words": round(s.all_terms, 3),
+        "cpv_from_text": round(s.profile, 3),
+        "title_letters": round(s.fuzzy, 3),
+        "cpv": round(s.cpv, 3),
+        "shared_words": terms,
+        "cpv_codes": [list(found.a.codes), list(found.b.codes)],
+    }
+    return Component(round(found.specification, 6), saw)
+
+
+def _timing(found: Judged) -> Component:
+    saw = {
+        "fit": round(found.fit, 3),
+        "lead": round(found.lead, 3),
+        "common_days": max(0, found.common_days),
+        "common_days_as_stated": max(0, found.stated_days),
+        "needed_by": [d.isoformat() if (d := timing.need_by(f.plan)) else None for f in (found.a, found.b)],
+        "lead_days": max(found.a.category.lead_days, found.b.category.lead_days),
+    }
+    return Component(round(found.fit * found.lead, 6), saw)
+
+
+def _region(found: Judged) -> Component:
+    saw = {
+        "closeness": round(found.near, 3),
+        "why": found.nearness,
+        "locality": found.locality,
+        "category": sorted({found.a.category.name, found.b.category.name}),
+        "regions": [list(found.a.place.codes), list(found.b.place.codes)],
+        "stated": [found.a.place.stated, found.b.place.stated],
+    }
+    return Component(round(found.region, 6), saw)
+
+
+def _value(found: Judged) -> Component:
+    saw = {"pounds": [found.a.plan.value, found.b.plan.value]}
+    return Component(round(found.value, 6), saw)
+
+
+def _reasons(found: Judged, terms: list[str]) -> tuple[str, ...]:
+    reasons = [_what(found, terms), _codes(found), *_when(found), _where(found), _money(found)]
+    return tuple(reason for reason in reasons if reason)
+
+
+def _what(found: Judged, terms: list[str]) -> str:
+    kinds = {found.a.plan.kind, found.b.plan.kind}
+    verb = (
+        {Kind.RENEWAL: "replace", Kind.EXTENSION: "extend"}.get(next(iter(kinds)), "plan")
+        if len(kinds) == 1
+        else "plan"
+    )
+    titles = f"\u201c{quote(found.a.texts.title)}\u201d and \u201c{quote(found.b.texts.title)}\u201d"
+    words = f" share the words {listed(terms)}" if terms else " share no telling word, only their meaning"
+    if found.specification_band in (Band.NOTIFY, Band.DIGEST):
+        return f"Both {verb} much the same: {titles}{words}."
+    if found.specification_band is Band.FEED:
+        return f"The requirements are related: {titles}{words}."
+    return f"The requirements have little in common: {titles}{words}."
+
+
+def _codes(found: Judged) -> str:
+    a, b = found.a, found.b
+    same = sorted(set(a.codes) & set(b.codes), key=lambda code: (-len(code.rstrip("0")), code))
+    if same:
+        return f"Both name CPV {same[0]} ({reference.cpv_label(same[0])})."
+    shared = sorted({x[:3] for x in a.codes} & {x[:3] for x in b.codes} - {"480", "720"})
+    if shared:
+        return f"Their CPV codes meet in group {shared[0]} ({reference.cpv_label(shared[0] + '00000')})."
+    if a.codes and b.codes:
+        return f"Their CPV codes differ ({a.codes[0]} and {b.codes[0]})."
+    if not a.codes and not b.codes and a.category.name == b.category.name:
+        return f"Neither gives a CPV code; both texts read as {a.category.name}."
+    return ""
+
+
+def _when(found: Judged) -> list[str]:
+    window = found.common_window
+    if window is None or found.join_by is None:
+        return []
+    when = span_text(window.earliest, window.latest)
+    if found.stated_days < 1:
+        late = min((found.a, found.b), key=lambda f: f.span.latest)
+        when += f" if {name_of(late.plan.authority)} uses its contract's extension"
+    join = date.fromordinal(max(1, found.join_by))
+    left = found.join_by - found.as_of
+    last = (
+        f"The last sensible day to join is {day_text(join)}"
+        if left >= 0
+        else f"The last day to join was {day_text(join)}"
+    )
+    return [f"Both can tender {when}.", f"{last}."]
+
+
+def _where(found: Judged) -> str:
+    near = found.nearness[0].upper() + found.nearness[1:]
+    guessed = [name_of(f.plan.authority) for f in (found.a, found.b) if not f.place.stated]
+    taken = f" (taken from where {listed(guessed)} is)" if guessed else ""
+    if found.locality < 0.2:
+        return f"{near}{taken}; distance hardly matters for this."
+    return f"{near}{taken}."
+
+
+def _money(found: Judged) -> str:
+    a, b = found.a.plan.value, found.b.plan.value
+    if a is None or b is None:
+        return ""
+    return f"Together worth {pounds(a + b)} ({pounds(a)} and {pounds(b)})."
+
+
+def _would_change(found: Judged, policy: Policy) -> tuple[str, ...]:
+    codes = {gate.code for gate in found.gates}
+    if not codes:
+        return tuple(filter(None, (_next_band(found, policy), _lost(found))))
+    if codes <= {"no-common-window", "too-late"}:
+        moved = _moved(found, policy)
+        return (moved,) if moved else ()
+    if len(codes) == 1:
+        band = policy.bands.of(found.score)
+        if band is not Band.NONE and codes <= {"local-distance", "too-small", "place-bound", "closed", "awarded"}:
+            return (f"Without that obstacle this would be {_ARTICLE[band]}.",)
+    return ()
+
+
+def _next_band(found: Judged, policy: Policy) -> str | None:
+    """What would lift the pair: first other dates, then a nearer place, at last a nearer requirement."""
+    if found.band is Band.NOTIFY:
+        return None
+    moved = _moved(found, policy)
+    if moved:
+        return moved
+    near = policy.bands.of(score_of(found.specification, found.timing, 1.0, found.value, policy))
+    if _ORDER.index(near) > _ORDER.index(found.band):
+        return f"If both were delivered in one area, this would be {_ARTICLE[near]}."
+    alike = policy.bands.of(score_of(1.0, found.timing, found.region, found.value, policy))
+    if _ORDER.index(alike) > _ORDER.index(found.band):
+        return f"If the two requirements were written alike, this would be {_ARTICLE[alike]}."
+    return None
+
+
+def _lost(found: Judged) -> str | None:
+    if found.join_by is None or found.band is Band.NONE:
+        return None
+    return f"After {day_text(date.fromordinal(max(1, found.join_by)))} this is no opportunity any more."
+
+
+def _moved(found: Judged, policy: Policy) -> str | None:
+    """The shortest move of one tender, in whole months, that would bring the pair into a higher band."""
+    for months in range(1, 13):
+        options = []
+        for mover, other in ((found.a, found.b), (found.b, found.a)):
+            for step in (-months, months):
+                shifted = _shift(mover, step)
+                if shifted is None or shifted.span.earliest < found.as_of:
+                    continue
+                again = judge(shifted, other, date.fromordinal(found.as_of), policy)
+                if _ORDER.index(again.band) > _ORDER.index(found.band):
+                    options.append(
+                        (-_ORDER.index(again.band), name_of(mover.plan.authority), mover, shifted, again.band)
+                    )
+        if options:
+            _, who, mover, shifted, band = min(options, key=lambda o: (o[0], o[1]))
+            before, after = (month_text(f.plan.tender_window.earliest) for f in (mover, shifted))
+            return f"If {who} moved its tender from {before} to {after}, this would be {_ARTICLE[band]}."
+    return None
+
+
+def _shift(mover: Features, months: int) -> Features | None:
+    window = mover.plan.tender_window
+    length = window.latest - window.earliest
+    try:
+        earliest = timing.add_months(window.earliest, months)
+        moved = Window(earliest, earliest + min(length, timedelta(days=36_500)))
+    except (OverflowError, ValueError):
+        return None
+    slack = mover.span.flexible - mover.span.latest
+    latest = moved.latest.toordinal()
+    plan = replace(mover.plan, tender_window=moved)
+    return replace(mover, plan=plan, span=timing.Span(earliest.toordinal(), latest, latest + slack))
+
+
+def _review_on(found: Judged, policy: Policy) -> date | None:
+    ends = (found.a.span.latest, found.b.span.latest)
+    join = found.join_by if found.join_by is not None else found.as_of - 1
+    day = timing.changes_after(found.as_of, join, ends, policy.timing)
+    return date.fromordinal(day) if day is not None and 1 <= day <= date.max.toordinal() else None

@@ -1,0 +1,152 @@
+"""Everything the engine needs of one plan, computed once a revision."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from matching import reference
+from matching.cleaning import clean
+from matching.plan import Plan, Sharing, Stage, Status
+from matching.policy import Category, Policy
+from matching.region import Place, place
+from matching.specification import Vector, profile
+from matching.statistics import Statistics
+from matching.terms import count, expand, tokens, weigh
+from matching.timing import Span, span
+
+_TITLE_WEIGHT = 2.0
+_SITE = re.compile(
+    r"\b(?:[A-Z][\w'-]+ )(?:street|road|lane|avenue|drive|park|school|academy|bridge|house|hall|centre|church|library|"
+    r"square|court|building|buildings|cemetery|playground|recreation ground|playing fields?|station|depot|market|"
+    r"junction|roundabout|gardens|pavilion|theatre|museum|farm|estate|quay|pier|baths|terrace|place|mill)\b",
+    re.I,
+)
+_ONE_OFF = re.compile(
+    r"\b(?:refurbish\w*|construct\w*|extension|demolition|demolish\w*|resurfac\w*|landscap\w*|restoration|alterations?|"
+    r"replacement|improvement|improvements|installation|redevelopment|conversion|design and build|new build|works)\b",
+    re.I,
+)
+_STANDING = re.compile(
+    r"\b(?:frameworks?|term|programmes?|planned|cyclical|measured|maintenance|dps|dynamic|various|borough-?wide|"
+    r"county-?wide|schedule of rates|responsive|reactive|multiple|sites|schools|properties|dwellings|housing stock|"
+    r"contractors)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The cleaned texts to embed; an empty `body` is not embedded."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """One plan as the engine compares it. Vectors are unit length; `value` is NaN where unknown."""
+
+    plan: Plan
+    texts: Texts
+    dense: Vector
+    profile: Vector
+    title_terms: Mapping[str, float]
+    all_terms: Mapping[str, float]
+    fuzzy: str
+    codes: tuple[str, ...]
+    category: Category
+    inferred: bool
+    span: Span
+    place: Place
+    related: frozenset[str]
+    value: float
+    one_off: bool
+    vague: bool
+
+    @property
+    def standing(self) -> bool:
+        """Whether the plan can be in any opportunity, whatever the day and the partner."""
+        p = self.plan
+        return (
+            p.status is Status.ACTIVE
+            and p.stage is not Stage.TENDERING
+            and p.sharing is not Sharing.PRIVATE
+            and not self.one_off
+            and not self.vague
+        )
+
+
+def texts_of(plan: Plan, policy: Policy) -> Texts:
+    """The plan's words without boilerplate, trade words explained."""
+    cleaned = clean(plan.title, plan.description, reference.names_of(plan.authority))
+    return Texts(expand(cleaned.title, policy.synonyms), expand(cleaned.body, policy.synonyms))
+
+
+def mixed(title: Vector, body: Vector | None, share: float) -> Vector:
+    """The unit vector of title and body together, the body weighed by `share`."""
+    both = title if body is None else title + np.float32(share) * body
+    length = float(np.linalg.norm(both))
+    return np.asarray(both / length if length > 0 else both, dtype=np.float32)
+
+
+def features_of(
+    plan: Plan,
+    title: Vector,
+    body: Vector | None,
+    policy: Policy,
+    statistics: Statistics,
+    groups: Vector,
+    group_codes: tuple[str, ...],
+) -> Features:
+    """Everything about one plan that does not depend on a partner or on the day."""
+    texts = texts_of(plan, policy)
+    in_title, in_body = tokens(texts.title), tokens(texts.body)
+    dense = mixed(title, body, policy.specification.body_share)
+    shape = profile(dense, groups)
+    codes = tuple(sorted({code[:8] for code in plan.cpv if reference.cpv_label(code[:8])}))
+    category = policy.category_of(codes or _likely(shape, group_codes))
+    return Features(
+        plan=plan,
+        texts=texts,
+        dense=dense,
+        profile=shape,
+        title_terms=weigh(count((in_title, 1.0)), statistics),
+        all_terms=weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics),
+        fuzzy=" ".join(sorted(in_title)),
+        codes=codes,
+        category=category,
+        inferred=not codes,
+        span=span(plan, policy.timing),
+        place=place(plan),
+        related=_related(plan.authority),
+        value=float("nan") if plan.value is None else float(plan.value),
+        one_off=category.works and _is_one_off(plan),
+        vague=len(set(in_title)) == 0 and len(set(in_body)) < 3,
+    )
+
+
+def _likely(shape: Vector, group_codes: tuple[str, ...]) -> tuple[str, ...]:
+    """The CPV group a text without codes is most likely about, none where the texts suggest nothing."""
+    return (group_codes[int(np.argmax(shape))],) if len(shape) else ()
+
+
+def _is_one_off(plan: Plan) -> bool:
+    """Whether the plan is a single piece of building work at a named site, which nobody else can join."""
+    if _STANDING.search(plan.title):
+        return False
+    return bool(_SITE.search(plan.title) and _ONE_OFF.search(plan.title))
+
+
+def _related(code: str) -> frozenset[str]:
+    """The authority itself with every predecessor and successor, however far back."""
+    found: set[str] = {code}
+    queue = [code]
+    while queue:
+        known = reference.authority(queue.pop())
+        if known is not None:
+            fresh = {known.code, *known.former_codes, *known.successors, *known.predecessors} - found
+            found |= fresh
+            queue += fresh
+    return frozenset(found)

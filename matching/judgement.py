@@ -1,0 +1,155 @@
+"""One pair on one day: signals, components, gates, score and band. The explanation is made from it, elsewhere."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from matching import gates, timing
+from matching.assessment import Band, Gate
+from matching.features import Features
+from matching.plan import Window
+from matching.policy import Policy
+from matching.region import closeness, component
+from matching.specification import Signals, cosine, cpv_likeness, fuzzy, logistic, logit
+from matching.terms import likeness
+from matching.value import worth
+from matching.words import day_text, name_of
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Everything that was found of two plans, `a` before `b` by id; days are ordinals."""
+
+    a: Features
+    b: Features
+    as_of: int
+    signals: Signals
+    specification: float
+    fit: float
+    lead: float
+    stated_days: int
+    common_days: int
+    common_window: Window | None
+    join_by: int | None
+    near: float
+    nearness: str
+    locality: float
+    region: float
+    value: float
+    gates: tuple[Gate, ...]
+    score: float
+    band: Band
+    specification_band: Band
+
+    @property
+    def timing(self) -> float:
+        """Window fit times what the time left counts."""
+        return self.fit * self.lead
+
+
+def judge(first: Features, second: Features, as_of: date, policy: Policy) -> Judged:
+    """The judgement of a pair; the order of the two makes no difference."""
+    a, b = sorted((first, second), key=lambda f: f.plan.plan_id)
+    today = as_of.toordinal()
+    signals = signals_of(a, b, policy)
+    spec = logistic(logit(signals, policy.specification))
+
+    stated = int(timing.overlap_days(a.span.earliest, a.span.latest, b.span.earliest, b.span.latest))
+    common = int(timing.overlap_days(a.span.earliest, a.span.flexible, b.span.earliest, b.span.flexible))
+    fit = float(timing.fit(stated, common, policy.timing))
+    window, join, lead = _common(a, b, today, policy) if common >= 1 else (None, None, 0.0)
+
+    near, nearness = closeness(a.place, b.place, policy.region)
+    locality = max(a.category.locality, b.category.locality)
+    region = component(near, locality)
+    value = float(worth(a.value, b.value, policy.value))
+    score = score_of(spec, fit * lead, region, value, policy)
+    closed = (
+        *gates.of_authorities(a, b),
+        *gates.of_plan(a, today),
+        *gates.of_plan(b, today),
+        *_timing_gates(a, b, common, join, today),
+        *gates.of_money(a, b),
+        *_likeness_gates(spec, near, nearness, locality, policy),
+    )
+    whole = score_of(spec, 1.0, 1.0, 1.0, policy)
+    return Judged(
+        a=a,
+        b=b,
+        as_of=today,
+        signals=signals,
+        specification=spec,
+        fit=fit,
+        lead=lead,
+        stated_days=stated,
+        common_days=common,
+        common_window=window,
+        join_by=join,
+        near=near,
+        nearness=nearness,
+        locality=locality,
+        region=region,
+        value=value,
+        gates=closed,
+        score=score,
+        band=Band.NONE if closed else policy.bands.of(score),
+        specification_band=Band.NONE if spec < policy.specification.weak else policy.bands.of(whole),
+    )
+
+
+def score_of(spec: float, time: float, region: float, value: float, policy: Policy) -> float:
+    """The score, 0 to 100, rounded to two decimals here and nowhere else; rises with every component."""
+    e = policy.exponents
+    raw = float(spec**e.specification * time**e.timing * region**e.region * value**e.value)
+    return round(100.0 * min(1.0, max(0.0, raw)), 2)
+
+
+def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
+    """What two requirements have in common; the same in either order, to the last bit."""
+    return Signals(
+        dense=cosine(a.dense, b.dense),
+        title_terms=likeness(a.title_terms, b.title_terms),
+        all_terms=likeness(a.all_terms, b.all_terms),
+        profile=cosine(a.profile, b.profile) if len(a.profile) else 0.0,
+        fuzzy=fuzzy(a.fuzzy, b.fuzzy),
+        cpv=cpv_likeness(a.codes, b.codes, policy.specification.cpv_unknown),
+    )
+
+
+def _common(a: Features, b: Features, today: int, policy: Policy) -> tuple[Window, int, float]:
+    """The common window, the last day to join and what the time left counts."""
+    stated = timing.overlap_days(a.span.earliest, a.span.latest, b.span.earliest, b.span.latest)
+    start = max(a.span.earliest, b.span.earliest)
+    # An extension is only reckoned with where the windows as stated do not meet.
+    end = min(a.span.latest, b.span.latest) if stated >= 1 else min(a.span.flexible, b.span.flexible)
+    lead_days = max(a.category.lead_days, b.category.lead_days)
+    join = int(timing.join_by(end, a.span.latest, b.span.latest, lead_days))
+    window = Window(date.fromordinal(start), date.fromordinal(end))
+    return window, join, float(timing.lead(join, today, policy.timing))
+
+
+def _timing_gates(a: Features, b: Features, common: int, join: int | None, today: int) -> list[Gate]:
+    if common < 1:
+        early, late = sorted((a, b), key=lambda f: f.span.latest)
+        return [
+            Gate(
+                "no-common-window",
+                f"{name_of(early.plan.authority)} must tender by {day_text(date.fromordinal(early.span.flexible))}, "
+                f"{name_of(late.plan.authority)} starts on {day_text(date.fromordinal(late.span.earliest))}.",
+            )
+        ]
+    if join is not None and today > join:
+        return [Gate("too-late", f"To prepare a joint tender they had to join by {day_text(_day(join))}.")]
+    return []
+
+
+def _likeness_gates(spec: float, near: float, why: str, locality: float, policy: Policy) -> list[Gate]:
+    found = []
+    if spec < policy.specification.weak:
+        found.append(Gate("weak-specification", "The requirements have too little in common."))
+    if locality >= policy.region.local_from and near < policy.region.adjacent:
+        found.append(Gate("local-distance", f"This is bought locally, and the two are too far apart ({why})."))
+    return found
+
+
+def _day(ordinal: int) -> date:
+    return date.fromordinal(max(1, ordinal))

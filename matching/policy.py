@@ -1,0 +1,257 @@
+"""The policy: weights, thresholds and category rules, read from one TOML file and checked key by key."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from matching.assessment import Band
+
+
+class PolicyError(ValueError):
+    """The policy file cannot be used; the message names the file, the key and what is allowed."""
+
+
+def _within(low: float, high: float, default: float | int = MISSING) -> Any:  # type: ignore[assignment]
+    """A number between two bounds, both included."""
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """Scores (0 to 100) from which on a pair belongs to a band; falling from notify to feed."""
+
+    notify: float = _within(0, 100)
+    digest: float = _within(0, 100)
+    feed: float = _within(0, 100)
+
+    def of(self, score: float) -> Band:
+        """The band of a score; `none` below the lowest."""
+        if score >= self.notify:
+            return Band.NOTIFY
+        if score >= self.digest:
+            return Band.DIGEST
+        return Band.FEED if score >= self.feed else Band.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class Exponents:
+    """How strongly each component draws the score down; 0 leaves it out."""
+
+    specification: float = _within(0, 10)
+    timing: float = _within(0, 10)
+    region: float = _within(0, 10)
+    value: float = _within(0, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class SpecificationWeights:
+    """Weights of the specification's signals in the logistic sum."""
+
+    intercept: float = _within(-100, 100)
+    dense: float = _within(0, 100)
+    title_terms: float = _within(0, 100)
+    all_terms: float = _within(0, 100)
+    profile: float = _within(0, 100)
+    fuzzy: float = _within(0, 100)
+    cpv: float = _within(0, 100)
+    cpv_unknown: float = _within(0, 1)
+    body_share: float = _within(0, 10)
+    weak: float = _within(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class TimingRules:
+    """How well two windows fit and what the time left to join counts."""
+
+    full_overlap_days: int = _within(1, 3650)
+    one_day: float = _within(0, 1)
+    with_extension: float = _within(0, 1)
+    max_extension_months: int = _within(0, 120)
+    mobilisation_days: int = _within(0, 3650)
+    lead_step_days: int = _within(1, 3650)
+    lead_steps: tuple[float, ...] = _within(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRules:
+    """Closeness of two places by the narrowest region they share."""
+
+    itl3: float = _within(0, 1)
+    itl2: float = _within(0, 1)
+    itl1: float = _within(0, 1)
+    adjacent: float = _within(0, 1)
+    nation: float = _within(0, 1)
+    uk: float = _within(0, 1)
+    local_from: float = _within(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRules:
+    """What the money says; pounds sterling."""
+
+    floor: float = _within(0, 1e12)
+    low: float = _within(0, 1)
+    full: float = _within(1, 1e13)
+    unknown: float = _within(0, 1)
+    disparity: float = _within(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Rules for plans whose CPV codes, given or read from the text, begin with one of these prefixes."""
+
+    name: str
+    cpv: tuple[str, ...] = ()
+    locality: float = _within(0, 1, 0.4)
+    lead_days: int = _within(0, 3650, 60)
+    value_floor: float = _within(0, 1e12, 50_000.0)
+    works: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy. `version` is what the file declares and the first digits of its content's hash."""
+
+    version: str
+    bands: Bands
+    exponents: Exponents
+    specification: SpecificationWeights
+    timing: TimingRules
+    region: RegionRules
+    value: ValueRules
+    default_category: Category
+    categories: tuple[Category, ...]
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Policy":
+        """The policy of a TOML file, by default the packaged one. Raises PolicyError with a sentence that helps."""
+        source = str(path) if path else "policy.toml (packaged)"
+        try:
+            text = path.read_text(encoding="utf-8") if path else _packaged()
+        except (OSError, UnicodeDecodeError) as error:
+            raise PolicyError(f"cannot read the policy file {source}: {error}") from error
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise PolicyError(f"{source} is not TOML: {error}") from error
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _policy(content, source, digest)
+
+    def category_of(self, codes: tuple[str, ...]) -> Category:
+        """The category with the longest prefix of any of the codes, the default where none fits."""
+        best, length = self.default_category, 0
+        for category in self.categories:
+            for prefix in category.cpv:
+                if len(prefix) > length and any(code.startswith(prefix) for code in codes):
+                    best, length = category, len(prefix)
+        return best
+
+
+def _packaged() -> str:
+    return files("matching").joinpath("policy.toml").read_text(encoding="utf-8")
+
+
+def _policy(content: dict[str, Any], source: str, digest: str) -> Policy:
+    allowed = {f.name for f in fields(Policy)} - {"categories"} | {"category"}
+    _known(content, allowed, source, "")
+    declared = content.get("version")
+    if not isinstance(declared, str) or not declared:
+        raise PolicyError(f'{source}: version must be a word such as "2026-11"')
+    sections = get_type_hints(Policy)
+    read = {
+        name: _section(sections[name], content.get(name), source, name)
+        for name in ("bands", "exponents", "specification", "timing", "region", "value", "default_category")
+    }
+    default = read["default_category"]
+    listed = content.get("category", [])
+    if not isinstance(listed, list):
+        raise PolicyError(f"{source}: category must be a list of tables, each written [[category]]")
+    categories = tuple(_category(item, default, source, i) for i, item in enumerate(listed, 1))
+    policy = Policy(
+        version=f"{declared}+{digest}",
+        categories=categories,
+        synonyms=_synonyms(content.get("synonyms", {}), source),
+        **read,
+    )
+    _check_order(policy, source)
+    return policy
+
+
+def _check_order(policy: Policy, source: str) -> None:
+    b, t, r = policy.bands, policy.timing, policy.region
+    if not b.notify >= b.digest >= b.feed > 0:
+        raise PolicyError(f"{source}: bands must fall and stay above 0: notify >= digest >= feed > 0")
+    if not t.lead_steps or list(t.lead_steps) != sorted(t.lead_steps):
+        raise PolicyError(f"{source}: timing.lead_steps must rise: more time to join never counts less")
+    closeness = [r.itl3, r.itl2, r.itl1, r.adjacent, r.nation, r.uk]
+    if closeness != sorted(closeness, reverse=True):
+        raise PolicyError(f"{source}: region must fall: itl3 >= itl2 >= itl1 >= adjacent >= nation >= uk")
+
+
+def _category(item: object, default: Category, source: str, number: int) -> Category:
+    where = f"category[{number}]"
+    if not isinstance(item, dict):
+        raise PolicyError(f"{source}: {where} must be a table")
+    inherited = {f.name: getattr(default, f.name) for f in fields(Category) if f.name not in ("name", "cpv")}
+    category = _section(Category, {**inherited, **item}, source, where)
+    if not category.cpv or not all(p.isdigit() and 2 <= len(p) <= 8 for p in category.cpv):
+        raise PolicyError(f'{source}: {where}.cpv must list CPV prefixes of 2 to 8 digits, for example ["48", "72"]')
+    return category
+
+
+def _synonyms(content: object, source: str) -> dict[str, str]:
+    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+        raise PolicyError(f'{source}: synonyms must map words to words, for example mfd = "multifunction printer"')
+    return {key.lower(): value.lower() for key, value in content.items()}
+
+
+T = TypeVar("T")
+
+
+def _section(kind: type[T], content: object, source: str, where: str) -> T:
+    if not isinstance(content, dict):
+        raise PolicyError(f"{source}: the section [{where}] is missing")
+    known = fields(kind)  # type: ignore[arg-type]
+    _known(content, {f.name for f in known}, source, f"{where}.")
+    hints = get_type_hints(kind)
+    values = {}
+    for f in known:
+        key = f"{where}.{f.name}"
+        if f.name in content:
+            values[f.name] = _value(hints[f.name], content[f.name], f.metadata, source, key)
+        elif f.default is MISSING:
+            raise PolicyError(f"{source}: {key} is missing")
+    return kind(**values)
+
+
+def _known(content: Mapping[str, object], allowed: set[str], source: str, where: str) -> None:
+    for key in content:
+        if key not in allowed:
+            raise PolicyError(f"{source}: {where}{key} is not known; allowed are {', '.join(sorted(allowed))}")
+
+
+def _value(hint: Any, value: Any, bounds: Mapping[str, float], source: str, key: str) -> Any:
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise PolicyError(f"{source}: {key} must be a list")
+        return tuple(_value(get_args(hint)[0], item, bounds, source, key) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not hint:
+        raise PolicyError(f"{source}: {key} must be a {_WORDS[hint]}, not {value!r}")
+    if bounds and not bounds["low"] <= value <= bounds["high"]:
+        raise PolicyError(f"{source}: {key} must lie between {bounds['low']:g} and {bounds['high']:g}, not {value!r}")
+    return value
+
+
+_WORDS = {float: "number", int: "whole number", str: "text", bool: "true or false"}
+
+
+def with_changes(policy: Policy, **changes: Any) -> Policy:
+    """A copy with other values, its version marked as changed by hand; for experiments and tests."""
+    return replace(policy, version=f"{policy.version}*", **changes)

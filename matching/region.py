@@ -1,0 +1,72 @@
+"""How near two plans are delivered to each other: by ITL region, by common borders, by nation."""
+
+from dataclasses import dataclass
+
+from matching import reference
+from matching.plan import Plan
+from matching.policy import RegionRules
+
+_NATION_OF = {"TLL": "Wales", "TLM": "Scotland", "TLN": "Northern Ireland"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a plan is delivered: ITL 2025 codes, the authority whose borders count (None for no council), and
+    whether the plan said so itself (`stated`) or it was taken from its authority or, failing that, the nation."""
+
+    codes: tuple[str, ...]
+    authority: str | None
+    stated: bool
+
+    @property
+    def names(self) -> str:
+        """The regions' names for people, three at most."""
+        names = [r.name for r in map(reference.region, self.codes) if r is not None]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return ", ".join(names[:3]) + more
+
+
+def place(plan: Plan) -> Place:
+    """The plan's regions, else its authority's, else the United Kingdom."""
+    known = reference.authority(plan.authority)
+    code = known.code if known else None
+    stated = tuple(dict.fromkeys(now for old in plan.regions for now in reference.normalise_region(old)))
+    if stated:
+        return Place(tuple(sorted(stated)), code, stated=True)
+    return Place(tuple(sorted(known.regions)) if known and known.regions else ("UK",), code, stated=False)
+
+
+def closeness(a: Place, b: Place, rules: RegionRules) -> tuple[float, str]:
+    """How near two places are (0 to 1) and in a few words why; the same in either order."""
+    near, why = max(
+        (_between(one, other, rules) for one in a.codes for other in b.codes),
+        key=lambda found: (found[0], found[1]),
+    )
+    if near < rules.adjacent and a.authority and b.authority and b.authority in reference.neighbours(a.authority):
+        return rules.adjacent, "neighbouring areas"
+    if near < rules.adjacent and a.authority and b.authority and a.authority in reference.neighbours(b.authority):
+        return rules.adjacent, "neighbouring areas"
+    return near, why
+
+
+def _between(one: str, other: str, rules: RegionRules) -> tuple[float, str]:
+    if "UK" in (one, other):
+        # Delivered all over the country: as near to anybody as their nation is.
+        return rules.nation, "one is for the whole United Kingdom"
+    shared = next(
+        (length for length in (5, 4, 3) if len(min(one, other, key=len)) >= length and one[:length] == other[:length]),
+        0,
+    )
+    if shared:
+        region = reference.region(one[:shared])
+        value = {5: rules.itl3, 4: rules.itl2, 3: rules.itl1}[shared]
+        return value, f"same region, {region.name if region else one[:shared]}"
+    nation = _NATION_OF.get(one[:3], "England")
+    if nation == _NATION_OF.get(other[:3], "England"):
+        return rules.nation, f"both in {nation}"
+    return rules.uk, "different nations"
+
+
+def component(near: float, locality: float) -> float:
+    """1 - locality * (1 - closeness): distance hurts as much as the category is local."""
+    return 1.0 - locality * (1.0 - near)

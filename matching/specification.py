@@ -1,0 +1,92 @@
+"""How alike two requirements are, from their meaning, their rare words, their codes: one logistic sum of signals."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+
+from matching.policy import SpecificationWeights
+
+Vector = NDArray[np.float32]
+_BRIDGED = frozenset({"48", "72"})
+_SHARED = {2: 0.25, 3: 0.5, 4: 0.7, 5: 0.85}
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What two requirements have in common, each 0 to 1."""
+
+    dense: float
+    title_terms: float
+    all_terms: float
+    profile: float
+    fuzzy: float
+    cpv: float
+
+
+def logit(signals: Signals, weights: SpecificationWeights) -> float:
+    """The weighted sum before it is pressed into 0 to 1; rises with every signal."""
+    return math.fsum(
+        (
+            weights.intercept,
+            weights.dense * signals.dense,
+            weights.title_terms * signals.title_terms,
+            weights.all_terms * signals.all_terms,
+            weights.profile * signals.profile,
+            weights.fuzzy * signals.fuzzy,
+            weights.cpv * signals.cpv,
+        )
+    )
+
+
+def logistic(z: float) -> float:
+    """1 / (1 + e^-z) without overflow."""
+    return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
+
+
+def cosine(a: Vector, b: Vector) -> float:
+    """Cosine of two unit vectors, what is below 0 taken as 0; the same in either order, to the last bit."""
+    return min(1.0, max(0.0, float(np.dot(a, b))))
+
+
+def fuzzy(a: str, b: str) -> float:
+    """Likeness of two prepared titles, 0 to 1, by rapidfuzz's token set ratio in both orders."""
+    return max(fuzz.token_set_ratio(a, b), fuzz.token_set_ratio(b, a)) / 100.0
+
+
+def cpv_likeness(a: Sequence[str], b: Sequence[str], unknown: float) -> float:
+    """How much of the hierarchy the nearest two codes share: division .25, group .5, class .7, category .85, all 1.
+
+    Software packages (48) and IT services (72) count as one division: councils use either for the same purchase.
+    `unknown` where a side gives no code: codes are evidence, and none is no evidence against.
+    """
+    if not a or not b:
+        return unknown
+    return max(_code_likeness(one, other) for one in a for other in b)
+
+
+def _code_likeness(one: str, other: str) -> float:
+    if one == other:
+        # A bare division says no more than that.
+        return 0.25 if one[2:] == "000000" else 0.5 if one[3:] == "00000" else 1.0
+    shared = next((i for i, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), 8)
+    if shared < 2:
+        return 0.25 if {one[:2], other[:2]} == _BRIDGED else 0.0
+    # Trailing zeros are "any", not a level of their own.
+    level = min(shared, len(one.rstrip("0")), len(other.rstrip("0")))
+    return _SHARED.get(max(2, min(level, 5)), 0.25)
+
+
+def profile(dense: Vector, groups: NDArray[np.float32], sharpness: float = 20.0) -> Vector:
+    """Which CPV groups a text is about: how near it is to each group's label, sharpened, of unit length.
+
+    `dense` (d,), `groups` (g, d) unit rows; returns (g,) float32, all zero where there are no groups.
+    """
+    if not len(groups):
+        return np.zeros(0, dtype=np.float32)
+    near = groups @ dense
+    share = np.exp(sharpness * (near - near.max()))
+    return np.asarray(share / np.linalg.norm(share), dtype=np.float32)

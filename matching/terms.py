@@ -1,0 +1,85 @@
+# ruff: noqa: SIM905 (a word list reads better as a text)
+"""Words as evidence: which a text has, how rare each is, and so how much it says that two texts share it."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+from matching.statistics import Statistics
+
+_WORD = re.compile(r"[a-z][a-z0-9]*(?:[+#]+)?")
+_SATURATION = 1.2
+
+STOP_WORDS = frozenset(
+    """
+    a an the and or of for to in on at by with from as is are be been was were will shall can may which that
+    this these those it its their our his her they we you who whom has have had not no any all each other such
+    into per than within across between up out over under about more most also including include includes etc
+    via both new use used using so if but where when while there here then them us do does did being would
+    should could must council councils authority authorities borough district county contract contracts tender
+    tenders provision supply service services procurement framework agreement supplier suppliers provider
+    providers contractor contractors bidder bidders organisation organisations required requirement requirements
+    """.split()
+)
+
+
+def stem(word: str) -> str:
+    """The word without the mark of the plural: enough to make `systems` and `system` one, too little to confuse."""
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def tokens(text: str) -> list[str]:
+    """The stemmed words of a text in order, without stop words and single letters."""
+    words = _WORD.findall(text.lower().replace("'s", ""))
+    return [stem(w) for w in words if len(w) > 1 and w not in STOP_WORDS]
+
+
+def expand(text: str, synonyms: Mapping[str, str]) -> str:
+    """The text with the meaning of each trade word or acronym added behind it: `MFD` gives
+    `MFD (multifunction printer)`."""
+    if not synonyms:
+        return text
+
+    def add(match: re.Match[str]) -> str:
+        meaning = synonyms.get(match.group().lower())
+        return f"{match.group()} ({meaning})" if meaning and meaning not in text.lower() else match.group()
+
+    return re.sub(r"[A-Za-z][A-Za-z0-9&+]*", add, text)
+
+
+def weigh(counted: Mapping[str, float], statistics: Statistics) -> dict[str, float]:
+    """Each word's weight: rarer words more, repeated words a little more; unit length in all, in word order."""
+    raw = {
+        word: statistics.rarity(word) * count * (1 + _SATURATION) / (count + _SATURATION)
+        for word, count in sorted(counted.items())
+    }
+    length = math.sqrt(math.fsum(w * w for w in raw.values()))
+    return {word: w / length for word, w in raw.items()} if length > 0 else {}
+
+
+def count(*texts: tuple[Iterable[str], float]) -> dict[str, float]:
+    """How often each word occurs, every text's occurrences counted by its weight."""
+    found: dict[str, float] = {}
+    for words, weight in texts:
+        for word in words:
+            found[word] = found.get(word, 0.0) + weight
+    return found
+
+
+def likeness(a: Mapping[str, float], b: Mapping[str, float]) -> float:
+    """Cosine of two weighted word lists, 0 to 1; the same in either order, to the last bit."""
+    shared = sorted(a.keys() & b.keys())
+    return min(1.0, math.fsum(a[word] * b[word] for word in shared))
+
+
+def shared_terms(a: Mapping[str, float], b: Mapping[str, float], limit: int) -> list[str]:
+    """The shared words that decided most, strongest first."""
+    ranked = sorted(((a[w] * b[w], w) for w in a.keys() & b.keys()), key=lambda x: (-x[0], x[1]))
+    total = math.fsum(weight for weight, _ in ranked)
+    return [word for weight, word in ranked[:limit] if weight >= 0.04 * total]

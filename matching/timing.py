@@ -1,0 +1,101 @@
+"""When two plans could go to market together: common window, last sensible day to join, time left.
+
+Days are proleptic ordinals (`date.toordinal`), so the same arithmetic serves one pair and a whole corpus, and leap
+days need no care. Nothing here depends on a time zone: plans speak of calendar days.
+"""
+
+import calendar
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.plan import Kind, Plan
+from matching.policy import TimingRules
+
+Days = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One plan's freedom to go to market, in ordinals: the stated window, and how far an unused extension of the
+    running contract could delay its end (`flexible >= latest`)."""
+
+    earliest: int
+    latest: int
+    flexible: int
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day so many months on; the last of the month where it has no such day (31 January + 1 is 28 February,
+    29 in a leap year). The last day there is stands for anything after the year 9999."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    if year > date.max.year:
+        return date.max
+    last = calendar.monthrange(year, month + 1)[1]
+    return date(year, month + 1, min(day.day, last))
+
+
+def span(plan: Plan, rules: TimingRules) -> Span:
+    """The plan's window, and the later end that the unused extension of a contract now running allows."""
+    window = plan.tender_window
+    latest = window.latest.toordinal()
+    flexible = latest
+    if _runs_now(plan) and plan.extension_months > 0 and plan.kind is not Kind.EXTENSION:
+        months = min(plan.extension_months, rules.max_extension_months)
+        flexible = max(latest, add_months(window.latest, months).toordinal())
+    return Span(window.earliest.toordinal(), latest, flexible)
+
+
+def need_by(plan: Plan) -> date | None:
+    """The day the new contract is needed: the running one's end, or the start of the one to be let."""
+    if _runs_now(plan):
+        return plan.contract_end
+    return plan.contract_start
+
+
+def _runs_now(plan: Plan) -> bool:
+    """Whether the contract dates are those of the contract to be replaced: it has begun before the tender does."""
+    if plan.contract_end is None:
+        return False
+    begins = plan.contract_start or (date.min if plan.kind in (Kind.RENEWAL, Kind.EXTENSION) else date.max)
+    return begins <= plan.tender_window.earliest
+
+
+def overlap_days(earliest: Any, latest: Any, other_earliest: Any, other_latest: Any) -> Any:
+    """How many days two windows share; 0 or less where they share none. Works on numbers and on arrays."""
+    return np.minimum(latest, other_latest) - np.maximum(earliest, other_earliest) + 1
+
+
+def fit(stated: Any, flexible: Any, rules: TimingRules) -> Any:
+    """How well the windows fit (0 to 1) from the days they share as stated and with extensions used."""
+    full = rules.full_overlap_days
+    share = np.minimum(np.maximum(stated, 0), full) / full
+    close = rules.one_day + (1.0 - rules.one_day) * share
+    stretched = np.minimum(np.maximum(flexible, 0), full) / full
+    late = rules.with_extension * (0.8 + 0.2 * stretched)
+    return np.where(stated >= 1, np.maximum(close, late), np.where(flexible >= 1, late, 0.0))
+
+
+def join_by(common_latest: Any, latest: Any, other_latest: Any, lead_days: Any) -> Any:
+    """The last day on which joining still leaves time to prepare, never after either stated window's end."""
+    return np.minimum(common_latest - lead_days, np.minimum(latest, other_latest))
+
+
+def lead(join: Any, as_of: int, rules: TimingRules) -> Any:
+    """What the time left counts (0 to 1), in steps, so that it only changes on known days; 0 once it is too late."""
+    steps = np.asarray(rules.lead_steps, dtype=np.float64)
+    left = np.asarray(join) - as_of
+    step = np.clip(left // rules.lead_step_days, 0, len(steps) - 1)
+    return np.where(left < 0, 0.0, steps[step])
+
+
+def changes_after(as_of: int, join: int, ends: tuple[int, int], rules: TimingRules) -> int | None:
+    """The first day after `as_of` on which a step of the lead or the end of a window changes the judgement."""
+    steps = len(rules.lead_steps)
+    days = [join + 1, *(end + 1 for end in ends)]
+    days += [join - rules.lead_step_days * k + 1 for k in range(1, steps)]
+    return min((day for day in days if day > as_of), default=None)

@@ -1,0 +1,19 @@
+"""What the money says: whether going together is worth the effort, and whether the two are of a kind."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from matching.policy import ValueRules
+
+
+def worth(a: Any, b: Any, rules: ValueRules) -> Any:
+    """The value component (0 to 1) of two amounts in pounds, NaN for unknown. Works on numbers and on arrays."""
+    total = np.maximum(a + b, 1.0)
+    scale = math.log(rules.full / max(rules.floor, 1.0)) if rules.full > rules.floor else 1.0
+    rise = np.clip(np.log(total / max(rules.floor, 1.0)) / scale, 0.0, 1.0)
+    size = rules.low + (1.0 - rules.low) * rise
+    unlike = np.minimum(a, b) * 100.0 < np.maximum(a, b)
+    known = np.where(unlike, size * rules.disparity, size)
+    return np.where(np.isnan(total), rules.unknown, known)

@@ -1,0 +1,54 @@
+# ruff: noqa: SIM905 (a word list reads better as a text)
+"""Names, dates and amounts as a procurement officer reads them. Plan text is data: one line, cut, never markup."""
+
+import re
+from datetime import date
+
+from matching import reference
+
+_MONTHS = "January February March April May June July August September October November December".split()
+LONGEST_QUOTE = 80
+
+
+def name_of(code: str) -> str:
+    """The authority's short name, else its identifier."""
+    known = reference.authority(code)
+    return known.short_name if known else quote(code, 40)
+
+
+def quote(text: str, limit: int = LONGEST_QUOTE) -> str:
+    """Foreign text on one line, control characters gone, cut at a word with an ellipsis."""
+    line = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
+    if len(line) <= limit:
+        return line
+    return line[: limit - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "\u2026"
+
+
+def day_text(day: date) -> str:
+    """1 March 2027."""
+    return f"{day.day} {month_text(day)}"
+
+
+def month_text(day: date) -> str:
+    """March 2027."""
+    return f"{_MONTHS[day.month - 1]} {day.year}"
+
+
+def span_text(first: date, last: date) -> str:
+    """Between 1 March and 30 June 2027; the year once where it is the same; one day alone as it is."""
+    if first == last:
+        return f"on {day_text(first)}"
+    start = f"{first.day} {_MONTHS[first.month - 1]}" if first.year == last.year else day_text(first)
+    return f"between {start} and {day_text(last)}"
+
+
+def pounds(amount: float) -> str:
+    """£1.2 million, £250,000, £950."""
+    if amount >= 999_500:
+        return f"£{amount / 1e6:,.1f} million".replace(".0 ", " ")
+    return f"£{round(amount, -3):,.0f}" if amount >= 10_000 else f"£{amount:,.0f}"
+
+
+def listed(items: list[str]) -> str:
+    """a, b and c."""
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""

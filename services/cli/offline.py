@@ -1,0 +1,103 @@
+"""What the offline commands share: plans read from a file, and their features, without broker or database."""
+
+import hashlib
+import json
+import sqlite3
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import typer
+from pydantic import ValidationError
+
+from events.plans import PlanPublished
+from matching.embedding import Embedder
+from matching.engine import Corpus, Engine, Features, Vector
+from matching.plan import Plan
+from services.translation import plan_from_payload
+
+_BLOCK = 256
+
+
+class PlanFileError(ValueError):
+    """The plan file cannot be read; the message names file, line, field and reason."""
+
+
+def default_cache() -> Path:
+    """Where embeddings are kept between runs."""
+    return Path(typer.get_app_dir("jointly")) / "embeddings.sqlite"
+
+
+def read_plans(path: Path) -> list[Plan]:
+    """The plans of a JSONL file of plan payloads, the highest revision of each. Raises PlanFileError."""
+    latest: dict[str, Plan] = {}
+    for number, line in _lines(path):
+        try:
+            plan = plan_from_payload(PlanPublished.model_validate(json.loads(line)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the plan"
+            raise PlanFileError(f"{path}, line {number}: {field}: {first['msg']}") from error
+        except ValueError as error:
+            raise PlanFileError(f"{path}, line {number}: not a plan: {error}") from error
+        held = latest.get(plan.plan_id)
+        if held is None or held.revision < plan.revision:
+            latest[plan.plan_id] = plan
+    return list(latest.values())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8") as lines:
+            yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanFileError(f"cannot read {path}: {error}") from error
+
+
+def embed_cached(texts: Sequence[str], embedder: Embedder, cache: Path) -> dict[str, Vector]:
+    """The vector of every distinct text, from the cache where it is known; the rest is embedded and kept."""
+    keys = {text: hashlib.sha256(f"{embedder.model}\n{text}".encode()).hexdigest() for text in texts}
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(cache)) as database:
+        database.execute("create table if not exists embedding (key text primary key, vector blob not null)")
+        found: dict[str, Vector] = {}
+        for text, key in keys.items():
+            row = database.execute("select vector from embedding where key = ?", (key,)).fetchone()
+            if row is not None:
+                found[text] = np.frombuffer(row[0], dtype=np.float32)
+        missing = sorted((text for text in keys if text not in found), key=len)
+        for start in range(0, len(missing), _BLOCK):
+            block = missing[start : start + _BLOCK]
+            vectors = embedder.embed(block)
+            rows = [(keys[text], vector.tobytes()) for text, vector in zip(block, vectors, strict=True)]
+            database.executemany("insert or replace into embedding values (?, ?)", rows)
+            database.commit()
+            found.update(zip(block, vectors, strict=True))
+            say(f"embedded {min(start + _BLOCK, len(missing))} of {len(missing)} new texts")
+    return found
+
+
+def features_of_plans(plans: Sequence[Plan], engine: Engine, embedder: Embedder, cache: Path) -> list[Features]:
+    """The features of each plan, in order."""
+    texts = [engine.texts(plan) for plan in plans]
+    vectors = embed_cached([t for both in texts for t in (both.title, both.body) if t], embedder, cache)
+    nothing = np.zeros(embedder.dimensions, dtype=np.float32)
+    return [
+        engine.features(plan, vectors.get(both.title, nothing), vectors.get(both.body))
+        for plan, both in zip(plans, texts, strict=True)
+    ]
+
+
+def corpus_of(features: Sequence[Features], engine: Engine) -> Corpus:
+    """A corpus that holds these plans."""
+    corpus = engine.corpus()
+    for one in features:
+        corpus.put(one)
+    return corpus
+
+
+def say(message: str) -> None:
+    """A line of progress, on standard error."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,100 @@
+"""`jointly score`: the best partners of each plan of a file, as JSONL; needs neither broker nor database."""
+
+import json
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from matching.assessment import Assessment
+from matching.embedding import EmbeddingError, load_embedder
+from matching.engine import Engine
+from matching.policy import Policy, PolicyError
+from matching.statistics import Statistics, StatisticsError
+from services.cli.offline import PlanFileError, corpus_of, default_cache, features_of_plans, read_plans, say
+from services.translation import today
+
+
+class By(StrEnum):
+    """What partners are ranked by."""
+
+    SCORE = "score"
+    SPECIFICATION = "specification"
+
+
+def score(
+    plans: Annotated[Path, typer.Option(help="Plan payloads, one JSON object a line.")],
+    plan: Annotated[list[str] | None, typer.Option(help="Only this plan; may be given again.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many partners of each plan.")] = 10,
+    by: Annotated[
+        By, typer.Option(help="Rank by the whole score, or by the requirement alone, gated pairs too.")
+    ] = By.SCORE,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to judge on; today if not given.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy file; the shipped one if not given.")] = None,
+    statistics: Annotated[Path | None, typer.Option(help="A statistics file; the shipped one if not given.")] = None,
+    model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
+    cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept between runs.")] = None,
+) -> None:
+    """Print the best partners of each plan as JSONL, without broker or database."""
+    try:
+        _score(plans, plan, top, by, today(as_of.date() if as_of else None), policy, statistics, model, cache)
+    except (PlanFileError, PolicyError, StatisticsError, EmbeddingError) as error:
+        say(str(error))
+        raise typer.Exit(2) from error
+
+
+def _score(
+    path: Path,
+    wanted: list[str] | None,
+    top: int,
+    by: By,
+    as_of: date,
+    policy: Path | None,
+    statistics: Path | None,
+    model: str,
+    cache: Path | None,
+) -> None:
+    plans = read_plans(path)
+    unknown = set(wanted or ()) - {p.plan_id for p in plans}
+    if unknown:
+        raise PlanFileError(f"{path} holds no plan {', '.join(sorted(unknown))}")
+    embedder = load_embedder(model)
+    engine = Engine.load(policy=Policy.load(policy), statistics=Statistics.load(statistics), model=embedder.model)
+    features = features_of_plans(plans, engine, embedder, cache or default_cache())
+    corpus = corpus_of(features, engine)
+    chosen = [f for f in features if not wanted or f.plan.plan_id in wanted]
+    for number, query in enumerate(chosen, 1):
+        best = engine.best(query, corpus, as_of, top=top, by_specification=by is By.SPECIFICATION)
+        for assessment in best:
+            typer.echo(json.dumps(row_of(query.plan.plan_id, assessment), ensure_ascii=False))
+        if number % 100 == 0 or number == len(chosen):
+            say(f"scored {number} of {len(chosen)} plans against {len(corpus)}")
+
+
+def row_of(plan_id: str, found: Assessment) -> dict[str, Any]:
+    """One line of output: the plan, its partner, and what the engine says of the two."""
+    window = found.common_window
+    return {
+        "plan": plan_id,
+        "partner": found.plans[1] if found.plans[0] == plan_id else found.plans[0],
+        "specification": found.specification.value,
+        "timing": found.timing.value,
+        "region": found.region.value,
+        "value": found.value.value,
+        "score": found.score,
+        "band": found.band.value,
+        "specification_band": found.specification_band.value,
+        "gates": [gate.code for gate in found.gates],
+        "reasons": [*found.reasons, *(gate.sentence for gate in found.gates)],
+        "would_change": list(found.would_change),
+        "common_window": [window.earliest.isoformat(), window.latest.isoformat()] if window else None,
+        "join_by": found.join_by.isoformat() if found.join_by else None,
+    }
+
+
+if __name__ == "__main__":
+    typer.run(score)
