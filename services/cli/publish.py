@@ -21,6 +21,7 @@ from rich.text import Text
 from events.fields import AUTHORITY_PATTERN
 from events.plans import PlanPayload, PlanWithdrawn
 from services.publisher import formats, state
+from services.publisher.mapping import BUILT_IN, MappingError, load_mapping
 from services.publisher.producing import PublishingError, own_topic, plan_event, publish_events, shared_topic
 from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged, refusal
 from services.runtime.settings import Settings, SettingsError, settings
@@ -86,10 +87,10 @@ def publish(
     chosen, options = _settings(), Options(_authority(authority), unknown_buyers)
     try:
         kind = formats.chosen(file, named_format)
-        columns = formats.columns(mapping) if kind == "csv" else None
+        columns = load_mapping(mapping) if mapping else BUILT_IN
         kept = state_file or (state.beside(file) if complete or kind == "csv" else None)
         known = state.load(kept) if kept else state.State()
-    except (formats.FormatError, state.StateError) as error:
+    except (formats.FormatError, MappingError, state.StateError) as error:
         _usage(str(error))
     now = _now_ms(chosen)
     found = formats.once(formats.read(file, kind, options, columns))

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from services.publisher.jsonl import read_jsonl
+from services.publisher.mapping import BUILT_IN, RegisterMapping
+from services.publisher.ocds import read_ocds
 from services.publisher.producing import content_hash
 from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged
+from services.publisher.register import read_register
 
 Format = Literal["jsonl", "ocds", "csv"]
 
@@ -20,7 +23,7 @@ _BY_SUFFIX: Final[dict[str, Format]] = {
 
 
 class FormatError(Exception):
-    """The file's format or its column mapping can't be told: a sentence that says what to do."""
+    """The file's format can't be told: a sentence that says what to do."""
 
 
 def chosen(file: Path, named: Format | None) -> Format:
@@ -32,13 +35,15 @@ def chosen(file: Path, named: Format | None) -> Format:
     raise FormatError(f"{file.name} could be anything; say --format jsonl, ocds or csv")
 
 
-def read(file: Path, kind: Format, options: Options, columns: None = None) -> Iterator[Read]:
-    """Every entry of the file, in its order."""
-    return read_jsonl(file, options)
-
-
-def columns(mapping: Path | None) -> None:
-    """The columns."""
+def read(file: Path, kind: Format, options: Options, mapping: RegisterMapping = BUILT_IN) -> Iterator[Read]:
+    """Every entry of the file, in its order; `mapping` says what the columns of a register are."""
+    match kind:
+        case "jsonl":
+            return read_jsonl(file, options)
+        case "ocds":
+            return read_ocds(file, options)
+        case "csv":
+            return read_register(file, options, mapping)
 
 
 def _by_content(file: Path) -> Format | None:

@@ -16,8 +16,12 @@ from events.plans import PlanPayload
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """The largest file that is read as a whole (OCDS, CSV); JSONL is read line by line and may be of any size."""
 
+MAX_TEXT: Final = 40_000
+"""Characters of a text that are looked at; twice what a description may have."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-_EMAIL = re.compile(r"[\w.+'-]+@[\w-]+(?:\.[\w-]+)+")
+# Bounded repetition: a text of one endless word must not take quadratic time.
+_EMAIL = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _TELEPHONE = re.compile(r"(?<![\w-])(?:\+44[\s(]*|0)\d(?:[\s()-]{0,2}\d){8,10}(?!\w)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
@@ -115,7 +119,9 @@ def plan_id(authority: str, reference: str) -> str:
 
 def org_id(identifier: str) -> str | None:
     """An organisation identifier as an authority code (`GB-PPON-PJJX-1133-JRGV`), other characters as hyphens;
-    None where nothing usable is left."""
+    None for one that names no list of organisations (`org-7`) and so means something else in every file."""
+    if not re.match(r"[A-Z]{2}-[A-Za-z0-9]+-\w", identifier):
+        return None
     safe = re.sub(r"[^A-Za-z0-9]+", "-", identifier).strip("-")[:120]
     return safe if re.match(AUTHORITY_PATTERN, safe) else None
 
@@ -123,7 +129,7 @@ def org_id(identifier: str) -> str | None:
 def plain(text: str) -> str:
     """Text of a notice or a register, without control characters, e-mail addresses and telephone numbers:
     people are not part of a plan."""
-    text = _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _CONTROL.sub(" ", text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n"))
     return _TELEPHONE.sub("[telephone removed]", _EMAIL.sub("[e-mail removed]", text)).strip()
 
 

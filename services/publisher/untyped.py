@@ -1,0 +1,34 @@
+"""Reading JSON of which nothing is certain: each function gives the type asked for, whatever it finds."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+Object = dict[str, Any]
+
+
+def obj(value: object) -> Object:
+    """The object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: object) -> Iterator[Object]:
+    """The objects of a list; nothing where it is no list."""
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
+
+
+def text(value: object) -> str:
+    """The text, stripped (a number as its digits); empty where there is none. Lone surrogates become question marks."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""
+
+
+def number(value: object) -> float | None:
+    """The finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
