@@ -40,6 +40,8 @@ types: install
 imports: install
 	$(BIN)/lint-imports
 
+# Whether the lock satisfies pyproject.toml. The copy keeps its versions and hashes where they still fit, so that new
+# releases of others change nothing here; a requirement that was added, removed or narrowed does.
 lock-check: | $(UV)
 	cp requirements.lock .uv/check.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
