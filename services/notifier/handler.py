@@ -48,15 +48,16 @@ async def handle(
     records: Sequence[Record], *, sessions: Sessions, refuse: Refuse, clock: Clock, gather_seconds: float
 ) -> None:
     """Handles a batch: what can't be an opportunity event is refused, the rest becomes intents."""
-    told = []
-    for record in records:
-        try:
-            told.append(read(record))
-        except EnvelopeError as error:
-            await refuse(record, error.reason, str(error))
     metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
-    if told:
-        await note(sessions, told, clock(), gather_seconds)
+    with metrics.HANDLING.labels(process="notifier").time():
+        told = []
+        for record in records:
+            try:
+                told.append(read(record))
+            except EnvelopeError as error:
+                await refuse(record, error.reason, str(error))
+        if told:
+            await note(sessions, told, clock(), gather_seconds)
 
 
 async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_seconds: float) -> int:

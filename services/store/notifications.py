@@ -11,10 +11,11 @@ vanished or lost its connection while sending, tried once more under the same Me
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, and_, func, or_, select, text, update
+from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -100,9 +101,6 @@ class Mail(SQLModel, table=True):
     updated_at: datetime = Field(sa_column=timestamp())
 
 
-# --- intents
-
-
 async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
     """Writes the intents that are not there yet; how many were new."""
     if not intents:
@@ -134,7 +132,7 @@ async def current_revisions(session: AsyncSession, opportunity_ids: Sequence[str
 
 def cancel(intent: Intent, reason: str, at: datetime) -> None:
     """Nothing will be told, for a reason in a word."""
-    _move(intent, "cancelled", at, reason)
+    move(intent, "cancelled", at, reason)
 
 
 def postpone(intent: Intent, due_at: datetime, at: datetime) -> None:
@@ -145,10 +143,11 @@ def postpone(intent: Intent, due_at: datetime, at: datetime) -> None:
 def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime) -> None:
     """Takes an intent out of its mail, to be told in another."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
-    _move(intent, "pending", at)
+    move(intent, "pending", at)
 
 
-def _move(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
+def move(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
+    """Changes an intent's state: for this module and for what happens to its mail, nobody else."""
     intent.state, intent.reason, intent.updated_at = state, reason, at
 
 
@@ -205,104 +204,27 @@ async def flush_digests(session: AsyncSession, at: datetime) -> int:
     return len((await session.execute(statement)).scalars().all())
 
 
-# --- mails
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an authority is not told, because it has named no mailbox or has paused."""
+
+    authority: str
+    why: Literal["no-mailbox", "paused"]
+    intents: int
+    oldest: datetime
 
 
-def freeze(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
-    """Puts intents into a mail: from here on they are told together, or not at all."""
-    for intent in intents:
-        intent.mail_id = mail.mail_id
-        intent.round += 1
-        _move(intent, "queued", at)
-
-
-async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, since: datetime) -> int:
-    """How many mails of one purpose the authority has been, or is being, sent since a moment."""
-    query = select(func.count()).where(
-        col(Mail.authority) == authority,
-        col(Mail.purpose) == purpose,
-        col(Mail.created_at) > since,
-        col(Mail.state).not_in(("failed", "cancelled")),
+async def held(session: AsyncSession, at: datetime) -> Sequence[Held]:
+    """Who is not told what it should be, the longest waiting first."""
+    query = (
+        select(col(Intent.authority), col(Authority.mailbox), func.count(), func.min(col(Intent.created_at)))
+        .join(Authority, col(Authority.authority) == col(Intent.authority), isouter=True)
+        .where(
+            col(Intent.state) == "pending",
+            or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > at.date()),
+        )
+        .group_by(col(Intent.authority), col(Authority.mailbox))
+        .order_by(func.min(col(Intent.created_at)))
     )
-    return int((await session.execute(query)).scalar_one())
-
-
-async def claim(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:
-    """The next mail to send, held for the time of the lease; never one that another sender holds."""
-    ready = and_(col(Mail.state).in_(("queued", "ambiguous")), col(Mail.next_attempt_at) <= at)
-    forsaken = and_(col(Mail.state) == "claimed", col(Mail.lease_until) < at)
-    query = select(Mail).where(or_(ready, forsaken)).order_by(col(Mail.next_attempt_at)).limit(1)
-    mail = (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
-    if mail is not None:
-        mail.state, mail.holder, mail.lease_until, mail.updated_at = "claimed", holder, at + lease, at
-    return mail
-
-
-async def held_mail(session: AsyncSession, mail_id: str, holder: str) -> Mail | None:
-    """The mail, locked, if this sender still holds it."""
-    mail = await session.get(Mail, mail_id, with_for_update=True)
-    return mail if mail is not None and mail.holder == holder else None
-
-
-async def vanished(session: AsyncSession, at: datetime) -> Sequence[Mail]:
-    """Mails whose sender's lease ran out while it was sending, locked: nobody knows whether they arrived."""
-    query = select(Mail).where(col(Mail.state) == "sending", col(Mail.lease_until) < at)
-    return (await session.execute(query.with_for_update(skip_locked=True))).scalars().all()
-
-
-def start_sending(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
-    """Commit this before the server is given anything."""
-    mail.state, mail.updated_at = "sending", at
-    mail.attempts += 1
-    for intent in told:
-        _move(intent, "sending", at)
-
-
-def record_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
-    """The server has taken the mail: also where its sender says so after its lease has run out."""
-    arrived = ("sending", "ambiguous") if mail.state == "ambiguous" else ("sending",)
-    _settle(mail, "sent", at)
-    for intent in intents:
-        if intent.state in arrived:
-            _move(intent, "sent", at)
-
-
-def record_later(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime, reason: str) -> None:
-    """The server has not taken the mail, and may take it later."""
-    _settle(mail, "ambiguous" if mail.ambiguities else "queued", at, reason=reason)
-    mail.next_attempt_at = next_attempt_at
-    for intent in _under_way(intents):
-        _move(intent, "ambiguous" if intent.maybe_told else "queued", at)
-
-
-def record_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Failure, reason: str) -> None:
-    """The mail is given up."""
-    _settle(mail, "failed", at, reason=reason)
-    mail.failure = failure
-    for intent in intents:
-        if intent.state in ("queued", "sending"):
-            unknown = intent.maybe_told or failure == "ambiguous"
-            _move(intent, "ambiguous" if unknown else "failed", at, reason)
-
-
-def record_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime) -> None:
-    """Nobody knows whether the server has taken the mail; it is tried once more, under the same Message-ID."""
-    mail.ambiguities += 1
-    _settle(mail, "ambiguous", at, reason="outcome-unknown")
-    mail.next_attempt_at = next_attempt_at
-    for intent in _under_way(intents):
-        intent.maybe_told = True
-        _move(intent, "ambiguous", at)
-
-
-def record_cancelled(mail: Mail, at: datetime, reason: str) -> None:
-    """Nothing of the mail is left to tell."""
-    _settle(mail, "cancelled", at, reason=reason)
-
-
-def _settle(mail: Mail, state: str, at: datetime, *, reason: str | None = None) -> None:
-    mail.state, mail.reason, mail.updated_at, mail.lease_until = state, reason, at, None
-
-
-def _under_way(intents: Sequence[Intent]) -> Sequence[Intent]:
-    return [intent for intent in intents if intent.state == "sending"]
+    rows = await session.execute(query)
+    return [Held(code, "paused" if mailbox else "no-mailbox", count, oldest) for code, mailbox, count, oldest in rows]

@@ -1,7 +1,6 @@
 """From opportunity events to received mails, on a real database and a real mail server."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -11,18 +10,19 @@ import pytest
 from sqlalchemy import select
 
 from events.envelope import decode
-from events.notifications import NOTIFICATION_PAYLOADS, NotificationFailed, NotificationOutcome, NotificationSent
+from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome, NotificationSent
 from events.opportunities import OpportunityState
 from services.embedded.mailbox import Mailbox
 from services.notifier import channels, dispatch, handler
+from services.notifier.context import Dispatch
 from services.notifier.message import sender
-from services.store import authorities, notifications
+from services.store import authorities
 from services.store.authorities import Entry
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 from services.store.notifications import Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
-from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
+from tests.unit.notifier.making import CAMDEN, LEEDS, state
 
 pytestmark = pytest.mark.filterwarnings("ignore:[^a-z]*You probably want to use .session.exec:DeprecationWarning")
 
@@ -38,8 +38,8 @@ class World:
     mailbox: Mailbox
     now: datetime = MONDAY_NOON
 
-    def dispatch(self, **changes: Any) -> dispatch.Dispatch:
-        found = dispatch.Dispatch(
+    def dispatch(self, **changes: Any) -> Dispatch:
+        found = Dispatch(
             sessions=self.sessions,
             channel=channels.from_url(self.mailbox.url, timeout=5),
             sender=sender("Jointly <jointly@jointly.example>"),

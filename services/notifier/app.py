@@ -1,0 +1,113 @@
+"""The notifier's process: opportunity events in, mails out, their outcomes into the outbox."""
+
+import asyncio
+import time
+from functools import partial
+from typing import Final
+
+from aiokafka import ConsumerRecord as Record
+
+from events.dead_letters import Reason
+from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
+from services.notifier import channels, handler
+from services.notifier.context import Dispatch
+from services.notifier.dispatch import Rounds
+from services.notifier.message import Sender, sender
+from services.runtime import dead_letters, health, kafka, logs, metrics, process
+from services.runtime.health import Check
+from services.runtime.settings import PREFIX, Settings, SettingsError
+from services.store import mails, notifications
+from services.store.authorities import AddressError
+from services.store.base import Sessions, make_engine, make_sessions, now
+
+GROUP: Final = "jointly-notifier"
+ALIVE_SECONDS: Final = 900.0
+"""A round with a slow mail server takes long; it is stuck only well after every timeout."""
+MEASURE_SECONDS: Final = 10.0
+
+log: Final = logs.get(__name__)
+
+
+def run(settings: Settings) -> None:
+    """Runs one notifier until a signal."""
+    process.start_logging("notifier", settings)
+    settings.need_kafka()
+    settings.need_database()
+    asyncio.run(_serve(settings, channels.from_url(settings.need_smtp()), make_sender(settings)))
+
+
+def make_sender(settings: Settings) -> Sender:
+    """Who the mails are from. Raises SettingsError where that is not a mailbox."""
+    try:
+        return sender(settings.mail_from, settings.public_url)
+    except AddressError as error:
+        raise SettingsError(
+            f"{PREFIX}MAIL_FROM {error}. Set it to a mailbox that is read: Name <mailbox@domain>"
+        ) from None
+
+
+async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> None:
+    database = make_engine(settings.need_database())
+    sessions = make_sessions(database)
+    producer = kafka.make_producer(settings, "jointly-notifier")
+    broker = kafka.make_broker(settings, "jointly-notifier")
+    rounds = Rounds(Dispatch(sessions, channel, who))
+
+    async def refuse(record: Record, reason: Reason, sentence: str) -> None:
+        await dead_letters.refuse(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
+
+    async def give_up(record: Record, fault: BaseException) -> None:
+        sentence = f"handling it raised {type(fault).__name__}; the log has the details"
+        await refuse(record, Reason.HANDLING_FAILED, sentence)
+
+    pulse = kafka.consume(
+        broker,
+        settings,
+        group=GROUP,
+        handle=partial(
+            handler.handle, sessions=sessions, refuse=refuse, clock=now, gather_seconds=settings.gather_seconds
+        ),
+        refuse=give_up,
+        topics=[OPPORTUNITIES.name],
+    )
+    metrics.LAG.labels(process="notifier").set_function(lambda: kafka.lag(broker))
+
+    async def started() -> None:
+        kafka.watch(broker, pulse)
+
+    await process.run(
+        settings,
+        broker=broker,
+        routes=health.routes(
+            live=[health.polling(pulse, settings.kafka_poll_interval_seconds), _dispatching(rounds)],
+            ready=[health.assigned(pulse), process.database(sessions)],
+        ),
+        opening=[producer.start],
+        started=[started],
+        tasks=[rounds.run_for_ever, lambda: _measure(sessions)],
+        closing=[producer.stop, database.dispose],
+    )
+
+
+def _dispatching(rounds: Rounds) -> Check:
+    async def check() -> str | None:
+        age = time.monotonic() - rounds.last
+        return f"no mail was looked for in {age:.0f} s" if age > ALIVE_SECONDS else None
+
+    return check
+
+
+async def _measure(sessions: Sessions) -> None:
+    """Keeps what is held and what waits visible."""
+    while True:
+        try:
+            async with sessions() as session:
+                held = await notifications.held(session, now())
+                waiting = await mails.waiting_mails(session)
+            for why in ("no-mailbox", "paused"):
+                metrics.INTENTS_HELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
+            for state in ("queued", "claimed", "sending", "ambiguous"):
+                metrics.MAILS_WAITING.labels(state=state).set(waiting.get(state, 0))
+        except Exception as error:
+            log.warning("measuring failed", error=type(error).__name__)
+        await asyncio.sleep(MEASURE_SECONDS)

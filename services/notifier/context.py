@@ -1,0 +1,33 @@
+"""What gathering, sending and recording work with, made once by the process's composition root."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+
+from services.notifier.channels import Channel
+from services.notifier.message import Sender
+from services.store.base import Sessions, now
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """What sending needs. `chance` gives 0 to 1 for the jitter."""
+
+    sessions: Sessions
+    channel: Channel
+    sender: Sender
+    clock: Callable[[], datetime] = now
+    chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A mail that is to be sent now, to whom, and the claim it is sent under."""
+
+    mail_id: str
+    holder: str
+    purpose: str
+    message: EmailMessage
+    recipient: str

@@ -1,0 +1,98 @@
+"""Intents that are due become mails: as few as hold them, and not more than anybody wants to get."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.notifier import message, schedule
+from services.notifier.context import Dispatch
+from services.notifier.intents import Purpose
+from services.store import mails, notifications
+from services.store.authorities import Authority
+from services.store.base import transaction
+from services.store.notifications import Intent, Mail
+
+
+async def gather(dispatch: Dispatch) -> int:
+    """Freezes what is due into mails; how many mails came of it."""
+    made = 0
+    async with dispatch.sessions() as session:
+        due = await notifications.due_authorities(session, dispatch.clock())
+    for authority in due:
+        async with transaction(dispatch.sessions) as session:
+            row = await notifications.take_authority(session, authority)
+            if row is not None:
+                made += await _gather_for(session, row, dispatch)
+    return made
+
+
+async def _gather_for(session: AsyncSession, row: Authority, dispatch: Dispatch) -> int:
+    """News that is due takes along what is not yet; the week's digest and corrections wait for their own time."""
+    at = dispatch.clock()
+    waiting: dict[str, list[Intent]] = {"correction": [], "immediate": [], "digest": []}
+    for intent in await notifications.pending(session, row.authority):
+        waiting[intent.purpose].append(intent)
+    due = {purpose: any(intent.due_at <= at for intent in intents) for purpose, intents in waiting.items()}
+    made = 0
+    if due["correction"]:
+        corrections = await _settled(session, row.authority, waiting["correction"])
+        made += await _freeze(session, row, "correction", corrections, dispatch)
+    if due["immediate"]:
+        if await _may_write_now(session, row, at):
+            made += await _freeze(session, row, "immediate", waiting["immediate"], dispatch)
+        else:
+            _leave_for_later(row, waiting["immediate"], at)
+    if due["digest"]:
+        ripe = [intent for intent in waiting["digest"] if intent.due_at <= at]
+        made += await _freeze(session, row, "digest", ripe, dispatch)
+    return made
+
+
+def _leave_for_later(row: Authority, intents: Sequence[Intent], at: datetime) -> None:
+    """Enough for this week: the digest takes it; who wants no digest hears of it once the week allows."""
+    for intent in intents:
+        if row.digest:
+            notifications.release(intent, "digest", schedule.next_digest(at), at)
+        else:
+            notifications.postpone(intent, at + timedelta(days=1), at)
+
+
+async def _settled(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:
+    """The corrections whose forerunner is not just being sent: whether it arrives decides about them."""
+    told = await notifications.told_before(session, authority, [intent.opportunity_id for intent in corrections])
+    return [intent for intent in corrections if "sending" not in told.get(intent.opportunity_id, set())]
+
+
+async def _may_write_now(session: AsyncSession, row: Authority, at: datetime) -> bool:
+    if not row.immediate and row.digest:
+        return False
+    week_ago = at - timedelta(days=7)
+    count = await mails.mails_since(session, row.authority, "immediate", week_ago)
+    return count < schedule.IMMEDIATE_PER_WEEK
+
+
+async def _freeze(
+    session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
+) -> int:
+    """Puts intents into as few mails as hold them; how many."""
+    at = dispatch.clock()
+    size = schedule.ITEMS_IN_FULL + schedule.ITEMS_IN_A_LINE
+    parts = [intents[start : start + size] for start in range(0, len(intents), size)]
+    for part in parts:
+        frozen = "|".join([row.authority, purpose, *(f"{intent.id}.{intent.round}" for intent in part)])
+        mail_id = hashlib.sha256(frozen.encode()).hexdigest()[:32]
+        mail = Mail(
+            mail_id=mail_id,
+            authority=row.authority,
+            purpose=purpose,
+            message_id=message.message_id(mail_id, dispatch.sender),
+            next_attempt_at=at,
+            created_at=at,
+            updated_at=at,
+        )
+        session.add(mail)
+        await session.flush()
+        mails.freeze(mail, part, at)
+    return len(parts)

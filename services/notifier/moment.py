@@ -1,0 +1,97 @@
+"""The moment of sending: what of a mail still holds and is still wanted, and what is not is let go."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from events.opportunities import OpportunityState
+from services.notifier import letters, message, schedule
+from services.notifier.context import Dispatch, Ready
+from services.notifier.intents import Purpose, Wishes, channelled, sides
+from services.notifier.recording import close
+from services.runtime import metrics
+from services.store import authorities, mails, notifications, opportunities
+from services.store.authorities import Authority, Mutes
+from services.store.base import transaction
+from services.store.notifications import Intent, Mail
+
+
+async def begin(dispatch: Dispatch, mail_id: str, holder: str) -> Ready | None:
+    """The moment of sending: what of the mail still holds and is still wanted, composed and recorded as being
+    sent. None where nothing is, or the mail is not ours any more."""
+    at = dispatch.clock()
+    async with transaction(dispatch.sessions) as session:
+        mail = await mails.held_mail(session, mail_id, holder)
+        if mail is None or mail.state != "claimed":
+            return None
+        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        intents = await notifications.locked_in(session, mail_id)
+        if row is None or row.mailbox is None or (row.paused_until and row.paused_until > at.date()):
+            _put_off(session, mail, intents, row, at)
+            return None
+        items = await _still_to_tell(session, mail, row, intents, at)
+        if not items:
+            close(session, mail, intents, row, at, "nothing-left")
+            return None
+        letter = letters.letter(row.authority, row.name, mail.purpose, [item for _, item in items])
+        mails.start_sending(mail, [intent for intent, _ in items], at)
+        composed = message.compose(letter, dispatch.sender, row.mailbox, mail_id, mail.message_id, at)
+        return Ready(mail_id, holder, mail.purpose, composed, row.mailbox)
+
+
+def _put_off(session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime) -> None:
+    """The mailbox has gone or paused since: everything becomes held again, and visible as such."""
+    for intent in intents:
+        if intent.state == "queued":
+            notifications.release(intent, cast(Purpose, intent.purpose), at, at)
+    close(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
+
+
+async def _still_to_tell(
+    session: AsyncSession, mail: Mail, row: Authority, intents: Sequence[Intent], at: datetime
+) -> list[tuple[Intent, letters.Item]]:
+    """The intents that hold now, as items; the others are cancelled, or given to another mail."""
+    open_ = [intent for intent in intents if intent.state in ("queued", "ambiguous")]
+    ids = [intent.opportunity_id for intent in open_]
+    states = await opportunities.by_ids(session, ids)
+    told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
+    partners = await authorities.by_codes(session, [intent.partner for intent in open_])
+    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not _withdrawn(p, at)}
+    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
+    wishes = Wishes(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
+    found = []
+    for intent in open_:
+        reason = _no_longer(intent, states.get(intent.opportunity_id), muted, told)
+        purpose = channelled(cast(Purpose, mail.purpose), wishes) if reason is None else None
+        if reason is None and purpose == mail.purpose:
+            state = OpportunityState.model_validate(states[intent.opportunity_id].payload)
+            other = next(other for own, other in sides(state) if own.authority == row.authority)
+            contact = letters.contact_of(state, other, mailboxes)
+            found.append((intent, letters.item(state, row.authority, intent.band, intent.change, contact)))
+        elif intent.state == "queued" and purpose is not None:
+            notifications.release(intent, purpose, schedule.next_digest(at), at)
+        elif intent.state == "queued":
+            notifications.cancel(intent, reason or "not-wanted", at)
+            metrics.INTENTS_CANCELLED.labels(reason=reason or "not-wanted").inc()
+    return found
+
+
+def _no_longer(
+    intent: Intent, stands: opportunities.Opportunity | None, muted: Mutes, told: dict[str, set[str]]
+) -> str | None:
+    """Why an intent is not to be told any more, in a word; None where it is."""
+    if stands is None or stands.material_revision != intent.material_revision:
+        return "superseded"
+    if (stands.status == "withdrawn") != (intent.change == "withdrawn"):
+        return "superseded"
+    if muted.cover(intent.partner, intent.opportunity_id):
+        return "muted"
+    if intent.needs_told and not told.get(intent.opportunity_id):
+        return "never-told"
+    return None
+
+
+def _withdrawn(row: Authority, at: datetime) -> bool:
+    return row.withdrawn_on is not None and row.withdrawn_on <= at.date()

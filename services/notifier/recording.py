@@ -1,0 +1,113 @@
+"""What became of an attempt: written down, with its event where it is final."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services.notifier import schedule
+from services.notifier.channels import ChannelError, PermanentError, TemporaryError, UnknownOutcomeError
+from services.notifier.context import Dispatch, Ready
+from services.notifier.outcomes import failed_event, sent_event
+from services.runtime import logs, metrics
+from services.store import authorities, mails, notifications
+from services.store.authorities import Authority
+from services.store.base import transaction
+from services.store.notifications import Failure, Intent, Mail
+
+log: Final = logs.get(__name__)
+
+
+async def record(dispatch: Dispatch, ready: Ready, error: ChannelError | None) -> None:
+    """Writes down what became of an attempt, with its event where that is final."""
+    mail_id = ready.mail_id
+    async with transaction(dispatch.sessions) as session:
+        mail = await mails.held_mail(session, mail_id, ready.holder)
+        if mail is None or mail.state not in ("sending", "ambiguous"):
+            log.warning("outcome of a mail that somebody else has taken over", mail_id=mail_id)
+            return
+        if mail.state == "ambiguous" and error is not None:
+            return
+        intents = await notifications.locked_in(session, mail_id)
+        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, error)
+
+
+async def _settle(
+    session: AsyncSession,
+    mail: Mail,
+    intents: Sequence[Intent],
+    ref: str,
+    dispatch: Dispatch,
+    error: ChannelError | None,
+) -> None:
+    at = dispatch.clock()
+    if error is None:
+        told = [intent for intent in intents if intent.state in ("sending", "ambiguous")]
+        mails.record_sent(mail, intents, at)
+        session.add(sent_event(mail, ref, told, at))
+        _measure(mail, told, at)
+        outcome = "sent"
+    elif isinstance(error, UnknownOutcomeError) and mail.ambiguities == 0:
+        mails.record_ambiguous(mail, intents, at, at + schedule.wait(mail.attempts, dispatch.chance()))
+        outcome = "ambiguous"
+    elif isinstance(error, TemporaryError) and at - mail.created_at < schedule.GIVE_UP_AFTER:
+        next_attempt_at = at + schedule.wait(mail.attempts, dispatch.chance())
+        mails.record_later(mail, intents, at, next_attempt_at, error.reason)
+        outcome = "temporary"
+    else:
+        failure = _failure(error)
+        mails.record_failed(mail, intents, at, failure, error.reason)
+        session.add(failed_event(mail, ref, intents, at))
+        outcome = f"failed-{failure}"
+    metrics.MAILS.labels(purpose=mail.purpose, outcome=outcome).inc()
+    log.info(
+        "mail",
+        mail_id=mail.mail_id,
+        authority=mail.authority,
+        purpose=mail.purpose,
+        outcome=outcome,
+        reason=error.reason if error else None,
+        attempts=mail.attempts,
+        event_ids=sorted({intent.cause for intent in intents})[:20],
+    )
+
+
+def _failure(error: ChannelError) -> Failure:
+    if isinstance(error, PermanentError):
+        return "permanent"
+    return "ambiguous" if isinstance(error, UnknownOutcomeError) else "temporary"
+
+
+def _measure(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
+    if mail.purpose != "digest":
+        for intent in told:
+            metrics.OPPORTUNITY_TO_MAIL.observe(max(0.0, (at - intent.created_at).total_seconds()))
+
+
+async def forsaken(dispatch: Dispatch) -> int:
+    """Mails whose sender vanished while sending: tried once more, or given up as unknown; how many there were."""
+    at = dispatch.clock()
+    async with transaction(dispatch.sessions) as session:
+        mails = await mails.vanished(session, at)
+        for mail in mails:
+            intents = await notifications.locked_in(session, mail.mail_id)
+            row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+            lost = UnknownOutcomeError("sender-vanished")
+            await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
+    return len(mails)
+
+
+def close(
+    session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime, reason: str
+) -> None:
+    """Ends a mail that is not to be sent (again)."""
+    if mail.ambiguities:
+        # It may have arrived all the same: it ends as what it is, unknown.
+        mails.record_failed(mail, intents, at, "ambiguous", reason)
+        session.add(failed_event(mail, row.mailbox_ref if row else "", intents, at))
+        metrics.MAILS.labels(purpose=mail.purpose, outcome="failed-ambiguous").inc()
+    else:
+        mails.record_cancelled(mail, at, reason)
+        metrics.MAILS.labels(purpose=mail.purpose, outcome="cancelled").inc()
