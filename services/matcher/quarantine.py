@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.dead_letters import Origin, Reason
 from events.topics import DEAD_PLANS

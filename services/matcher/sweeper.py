@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import text
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.matching import match
 from services.matcher.world import World

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 import numpy as np
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features

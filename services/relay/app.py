@@ -29,6 +29,7 @@ async def _serve(settings: Settings) -> None:
     relay = Relay(database, producer)
     await process.run(
         settings,
+        broker=kafka.make_broker(settings, "jointly-relay"),
         routes=health.routes(live=[_rounds(relay)], ready=[process.database(sessions)]),
         opening=[producer.start],
         tasks=[relay.run_for_ever, lambda: _measure(sessions)],

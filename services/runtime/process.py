@@ -28,7 +28,7 @@ async def run(
     settings: Settings,
     *,
     routes: Sequence[tuple[str, Any]],
-    broker: KafkaBroker | None = None,
+    broker: KafkaBroker,
     tasks: Sequence[Task] = (),
     opening: Sequence[Callable[[], Awaitable[None]]] = (),
     started: Sequence[Callable[[], Awaitable[None]]] = (),
@@ -51,8 +51,7 @@ async def run(
             for step in closing:
                 await step()
 
-    brokers = [broker] if broker is not None else []
-    app = AsgiFastStream(*brokers, asgi_routes=routes, lifespan=lifespan, after_startup=started, logger=None)
+    app = AsgiFastStream(broker, asgi_routes=routes, lifespan=lifespan, after_startup=started, logger=None)
     options: dict[str, Any] = {"host": settings.http_host, "port": settings.http_port, "log_config": None}
     await app.run(log_level=logging.WARNING, run_extra_options=options)
 

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, SmallInteger, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from events.envelope import Message
 from services.store.base import json_column, now, timestamp

@@ -10,8 +10,8 @@ import numpy as np
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.store.base import json_column, now, timestamp
 
@@ -191,7 +191,7 @@ async def searchable(session: AsyncSession) -> dict[str, int]:
     rows = await session.execute(
         select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.searchable))  # type: ignore[call-overload]
     )
-    return dict(rows)
+    return dict(rows.tuples().all())
 
 
 async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
@@ -218,7 +218,7 @@ async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]
         .order_by(col(StoredPlan.plan_id))
         .with_for_update()
     )
-    return dict(rows)
+    return dict(rows.tuples().all())
 
 
 async def mark_matched(session: AsyncSession, revisions: Mapping[str, int]) -> None:
