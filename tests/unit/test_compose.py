@@ -1,0 +1,268 @@
+"""compose.yaml, the image, Prometheus and Grafana name only what exists. No Docker engine is needed to know."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from prometheus_client import Counter, Gauge, Histogram
+
+from services.cli import COMMANDS, application
+from services.runtime import health, metrics
+from services.runtime.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"] == "jointly"}
+PROCESSES = {name: service for name, service in OURS.items() if service["restart"] != "no"}
+PROMETHEUS = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text("utf-8"))
+ALERTS = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
+DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/jointly.json").read_text("utf-8"))
+
+
+def _environment(service: dict[str, Any]) -> dict[str, str]:
+    """A service's variables, with `${NAME:-default}` filled in by the default."""
+    return {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in service["environment"].items()}
+
+
+def _inside(port: str) -> int:
+    """The container's side of `127.0.0.1:29092:29092`."""
+    return int(str(port).rsplit(":", 1)[-1])
+
+
+def _listening(name: str) -> set[int]:
+    """The ports that a service offers to the others or to this machine."""
+    service = SERVICES[name]
+    return {_inside(port) for port in [*service.get("expose", []), *service.get("ports", [])]}
+
+
+def test_the_parts_of_the_design_are_there() -> None:
+    assert {"kafka", "postgres", "mail", "migrate", "topics", "matcher", "relay", "notifier"} < SERVICES.keys()
+    assert set(PROCESSES) == {"matcher", "relay", "notifier"}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_command_exists_and_takes_its_options(name: str) -> None:
+    arguments: list[str] = OURS[name]["command"]
+    assert arguments[0] in COMMANDS
+    command: Any = typer.main.get_command(application(arguments[0])).commands[arguments[0]]  # type: ignore[attr-defined]
+    command.make_context(arguments[0], list(arguments[1:]))  # raises where an option is unknown or missing
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_variable_is_a_setting_and_its_value_is_accepted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = _environment(OURS[name])
+    unknown = [
+        variable for variable in environment if variable.removeprefix(PREFIX).lower() not in Settings.model_fields
+    ]
+    assert all(variable.startswith(PREFIX) for variable in environment)
+    assert not unknown
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    Settings().need_kafka()
+    Settings().need_database()
+    Settings().need_smtp()
+
+
+def _addresses() -> Iterator[tuple[str, str, int]]:
+    for name, service in SERVICES.items():
+        for variable, value in _environment(service).items() if "environment" in service else ():
+            if variable.startswith("KAFKA_ADVERTISED"):
+                value = value.replace("127.0.0.1", name)
+            for host, port in re.findall(r"(?:^|[@/,])([a-z][a-z-]*):(\d{2,5})\b", value):
+                yield f"{name} {variable}", host, int(port)
+
+
+def test_each_address_is_a_service_that_listens_there() -> None:
+    addresses = list(_addresses())
+    assert {host for _, host, _ in addresses} >= {"kafka", "postgres", "mail"}
+    for where, host, port in addresses:
+        assert host in SERVICES, where
+        # Only the controller's port is Kafka's own business.
+        assert port in _listening(host) or (host, port) == ("kafka", 9093), f"{where}: {host} does not offer {port}"
+
+
+def test_kafka_listens_where_it_says() -> None:
+    environment = _environment(SERVICES["kafka"])
+    listeners = dict(re.findall(r"(\w+)://[^:,]*:(\d+)", environment["KAFKA_LISTENERS"]))
+    advertised = dict(re.findall(r"(\w+)://[^:,]*:(\d+)", environment["KAFKA_ADVERTISED_LISTENERS"]))
+    protocols = dict(pair.split(":") for pair in environment["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    assert advertised.items() <= listeners.items()
+    assert protocols.keys() == listeners.keys()
+    assert {int(port) for port in advertised.values()} == _listening("kafka")
+
+
+def test_nothing_is_open_to_other_machines() -> None:
+    published = [str(port) for service in SERVICES.values() for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+    assert len(published) == len({port.split(":")[1] for port in published}), "two services want one port"
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_each_process_is_asked_for_its_health_where_it_answers(name: str) -> None:
+    service = PROCESSES[name]
+    port = int(_environment(service)["JOINTLY_HTTP_PORT"])
+    url = re.search(r"http://127\.0\.0\.1:(\d+)(/[\w/]+)", " ".join(service["healthcheck"]["test"]))
+    assert url is not None
+    assert int(url[1]) == port
+    assert url[2] in dict(health.routes(live=[], ready=[]))
+    assert _listening(name) == {port}
+    # The image's Python is the only program that a health check may count on.
+    assert service["healthcheck"]["test"][:2] == ["CMD", "python"]
+    # Stopped before it has finished a batch, a matcher would leave it to be handled twice.
+    assert service["stop_grace_period"] == "90s"
+
+
+def test_each_dependency_exists_and_can_become_true() -> None:
+    for name, service in SERVICES.items():
+        depends = service.get("depends_on", {})
+        conditions = depends.items() if isinstance(depends, dict) else [(other, {}) for other in depends]
+        for other, rule in conditions:
+            assert other in SERVICES, f"{name} waits for {other}"
+            condition = rule.get("condition", "service_started")
+            if condition == "service_healthy":
+                assert "healthcheck" in SERVICES[other], f"{name} waits for the health of {other}"
+            if condition == "service_completed_successfully":
+                assert SERVICES[other]["restart"] == "no", f"{name} waits for the end of {other}"
+
+
+def test_each_mounted_file_exists_and_each_volume_is_declared() -> None:
+    used = set()
+    for name, service in SERVICES.items():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            if source.startswith("."):
+                assert (ROOT / source).exists(), f"{name} mounts {source}"
+                assert mount.endswith(":ro")
+            else:
+                used.add(source)
+    assert used == set(COMPOSE["volumes"])
+
+
+def test_the_image_copies_what_exists_and_starts_our_command() -> None:
+    build = OURS["matcher"]["build"]
+    lines = (ROOT / build["context"] / build["dockerfile"]).read_text("utf-8").splitlines()
+    copied = [
+        part for line in lines if line.startswith("COPY ") and "--from" not in line for part in line.split()[1:-1]
+    ]
+    assert "requirements.lock" in copied
+    for part in copied:
+        assert (ROOT / part).exists(), part
+        assert f"!{part}" in (ROOT / ".dockerignore").read_text("utf-8").splitlines(), f".dockerignore hides {part}"
+    entrypoint = json.loads(next(line for line in lines if line.startswith("ENTRYPOINT")).removeprefix("ENTRYPOINT "))
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
+    assert entrypoint[0] in scripts
+    assert any("--require-hashes" in line for line in lines)
+    user = next(line for line in lines if line.startswith("USER ")).split()[1]
+    assert int(user.split(":")[0]) > 0, "the image must not run as root"
+
+
+def test_prometheus_scrapes_each_process_and_reads_its_rules() -> None:
+    mounts = [mount.split(":") for mount in SERVICES["prometheus"]["volumes"]]
+    inside = {target: source for source, target, *_ in mounts}
+    assert (ROOT / inside["/etc/prometheus/prometheus.yml"]).samefile(ROOT / "deploy/prometheus/prometheus.yml")
+    assert all(f"/etc/prometheus/{file}" in inside for file in PROMETHEUS["rule_files"])
+    targets = {}
+    for job in PROMETHEUS["scrape_configs"]:
+        (found,) = job["dns_sd_configs"]
+        (host,) = found["names"]
+        assert found["port"] in _listening(host)
+        assert job["metrics_path"] in dict(health.routes(live=[], ready=[]))
+        targets[job["job_name"]] = host
+    assert targets == {name: name for name in PROCESSES}
+
+
+def test_grafana_finds_its_datasource_and_dashboard() -> None:
+    provisioning = ROOT / "deploy/grafana/provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yml").read_text("utf-8"))["datasources"]
+    host, port = source["url"].removeprefix("http://").split(":")
+    assert int(port) in _listening(host)
+    (provider,) = yaml.safe_load((provisioning / "dashboards/jointly.yml").read_text("utf-8"))["providers"]
+    mounted = {mount.split(":")[1]: mount.split(":")[0] for mount in SERVICES["grafana"]["volumes"]}
+    folder = ROOT / mounted[provider["options"]["path"]]
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (folder / home.name).is_file()
+    targets = [target for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+    assert targets
+    assert {target["datasource"]["uid"] for target in targets} == {source["uid"]}
+
+
+@cache
+def _series() -> dict[str, set[str]]:
+    """Each time series that Prometheus stores for our metrics, with its labels."""
+    found: dict[str, set[str]] = {}
+    for metric in vars(metrics).values():
+        if not isinstance(metric, Counter | Gauge | Histogram):
+            continue
+        (family,) = metric.describe()
+        labels = set(metric._labelnames)
+        if isinstance(metric, Counter):
+            found[f"{family.name}_total"] = labels
+        elif isinstance(metric, Histogram):
+            found |= {f"{family.name}_bucket": labels | {"le"}, f"{family.name}_sum": labels}
+            found[f"{family.name}_count"] = labels
+        else:
+            found[family.name] = labels
+    return found
+
+
+def _expressions() -> Iterator[tuple[str, str]]:
+    for rule in ALERTS:
+        yield rule["alert"], rule["expr"]
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"]
+
+
+@pytest.mark.parametrize(("where", "expression"), list(_expressions()))
+def test_each_expression_asks_for_metrics_and_labels_that_exist(where: str, expression: str) -> None:
+    names = re.findall(r"\bjointly_\w+", expression)
+    if where != "ProcessDown":
+        assert names
+    allowed = {"job", "instance"}
+    for name in names:
+        assert name in _series(), f"{where} asks for {name}"
+        allowed |= _series()[name]
+    asked = re.findall(r"(\w+)=~?\"", expression)
+    asked += [label.strip() for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(",")]
+    assert set(asked) <= allowed, where
+    assert expression.count("(") == expression.count(")")
+
+
+def test_each_metric_is_on_the_dashboard() -> None:
+    shown = " ".join(expression for _, expression in _expressions())
+    base = {re.sub(r"_(bucket|sum|count)$", "", name) for name in _series()}
+    assert [name for name in sorted(base) if name not in shown] == []
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_each_alert_says_what_to_do(rule: dict[str, Any]) -> None:
+    file, _, anchor = rule["annotations"]["runbook"].partition("#")
+    headings = re.findall(r"^#+ (.+)$", (ROOT / file).read_text("utf-8"), re.MULTILINE)
+    assert anchor == rule["alert"].lower()
+    assert anchor in [heading.lower() for heading in headings]
+    assert rule["annotations"]["summary"]
+    assert rule["labels"]["severity"] in {"info", "warning", "critical"}
+    labels = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+    grouped = {label.strip() for group in re.findall(r"\bby \(([^)]*)\)", rule["expr"]) for label in group.split(",")}
+    assert labels <= grouped | {"job"}, "the summary names a label that the expression has summed away"
+
+
+def test_durations_are_ones_that_prometheus_reads() -> None:
+    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+    for rule in ALERTS:
+        wait = rule.get("for", "0s")
+        match = re.fullmatch(r"(\d+)([smhd])", wait)
+        assert match is not None, wait
+        assert timedelta(**{units[match[2]]: int(match[1])}) <= timedelta(days=1)
