@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import schedule
 from services.notifier.channels import ChannelError, PermanentError, TemporaryError, UnknownOutcomeError
@@ -90,13 +90,13 @@ async def forsaken(dispatch: Dispatch) -> int:
     """Mails whose sender vanished while sending: tried once more, or given up as unknown; how many there were."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
-        mails = await mails.vanished(session, at)
-        for mail in mails:
+        found = await mails.vanished(session, at)
+        for mail in found:
             intents = await notifications.locked_in(session, mail.mail_id)
             row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
             lost = UnknownOutcomeError("sender-vanished")
             await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
-    return len(mails)
+    return len(found)
 
 
 def close(

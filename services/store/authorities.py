@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.store.base import now, timestamp
 
@@ -112,8 +112,11 @@ def _ascii_domain(domain: str) -> str:
     return plain
 
 
-async def save(session: AsyncSession, entry: Entry) -> Literal["added", "changed", "unchanged"]:
-    """Writes one authority. A changed mailbox gets a new opaque reference."""
+Saved = Literal["added", "changed", "unchanged"]
+
+
+async def save(session: AsyncSession, entry: Entry) -> tuple[Saved, bool]:
+    """Writes one authority: what happened, and whether its mailbox is another now (it gets a new opaque reference)."""
     row = await session.get(Authority, entry.authority, with_for_update=True)
     fields = dict(entry.fields)
     if row is None:
@@ -124,17 +127,18 @@ async def save(session: AsyncSession, entry: Entry) -> Literal["added", "changed
         session.add(row)
         await session.flush()
         await _replace_mutes(session, entry)
-        return "added"
+        return "added", row.mailbox is not None
     different = {name: value for name, value in fields.items() if getattr(row, name) != value}
     for name, value in different.items():
         setattr(row, name, value)
-    if "mailbox" in different:
+    other_mailbox = "mailbox" in different
+    if other_mailbox:
         row.mailbox_ref = uuid.uuid4().hex
     muted = await _replace_mutes(session, entry)
     if not different and not muted:
-        return "unchanged"
+        return "unchanged", False
     row.updated_at = now()
-    return "changed"
+    return "changed", other_mailbox and row.mailbox is not None
 
 
 async def _replace_mutes(session: AsyncSession, entry: Entry) -> bool:
@@ -177,6 +181,11 @@ async def mutes_of(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mut
     for row in rows.scalars():
         found.setdefault(row.authority, {"partner": set(), "opportunity": set()})[row.kind].add(row.subject)
     return {code: Mutes(frozenset(kinds["partner"]), frozenset(kinds["opportunity"])) for code, kinds in found.items()}
+
+
+async def all_mutes(session: AsyncSession) -> dict[str, Mutes]:
+    """What every authority has muted."""
+    return await mutes_of(session, [row.authority for row in await everyone(session)])
 
 
 async def everyone(session: AsyncSession) -> Sequence[Authority]:

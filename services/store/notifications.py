@@ -17,8 +17,8 @@ from typing import Final, Literal
 
 from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.store.authorities import Authority
 from services.store.base import timestamp
@@ -228,3 +228,14 @@ async def held(session: AsyncSession, at: datetime) -> Sequence[Held]:
     )
     rows = await session.execute(query)
     return [Held(code, "paused" if mailbox else "no-mailbox", count, oldest) for code, mailbox, count, oldest in rows]
+
+
+async def try_again(session: AsyncSession, authority: str, at: datetime) -> int:
+    """An authority has another mailbox: what could not be told there is due once more, if it still holds then."""
+    statement = (
+        update(Intent)
+        .where(col(Intent.authority) == authority, col(Intent.state) == "failed")
+        .values(state="pending", reason=None, mail_id=None, due_at=at, updated_at=at)
+        .returning(col(Intent.id))
+    )
+    return len((await session.execute(statement)).scalars().all())

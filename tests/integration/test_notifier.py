@@ -1,120 +1,20 @@
 """From opportunity events to received mails, on a real database and a real mail server."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
 
-from events.envelope import decode
-from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome, NotificationSent
-from events.opportunities import OpportunityState
+from events.notifications import NotificationSent
+from services.cli.digests import flush_all
 from services.embedded.mailbox import Mailbox
-from services.notifier import channels, dispatch, handler
-from services.notifier.context import Dispatch
-from services.notifier.message import sender
-from services.store import authorities
-from services.store.authorities import Entry
-from services.store.base import Sessions, make_engine, make_sessions, transaction
-from services.store.notifications import Intent, Mail
-from services.store.opportunities import Opportunity
-from services.store.outbox import Outbox
-from tests.unit.notifier.making import CAMDEN, LEEDS, state
+from services.notifier import schedule
+from services.store.base import make_engine, make_sessions
+from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
+from tests.unit.notifier.world import ADDRESS, World, body
 
 pytestmark = pytest.mark.filterwarnings("ignore:[^a-z]*You probably want to use .session.exec:DeprecationWarning")
-
-MONDAY_NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-ADDRESS = {LEEDS: "procurement@leeds.example", CAMDEN: "buying@camden.example"}
-
-
-@dataclass
-class World:
-    """A notifier with a clock that the test sets."""
-
-    sessions: Sessions
-    mailbox: Mailbox
-    now: datetime = MONDAY_NOON
-
-    def dispatch(self, **changes: Any) -> Dispatch:
-        found = Dispatch(
-            sessions=self.sessions,
-            channel=channels.from_url(self.mailbox.url, timeout=5),
-            sender=sender("Jointly <jointly@jointly.example>"),
-            clock=lambda: self.now,
-            chance=lambda: 1.0,
-        )
-        return replace(found, **changes)
-
-    async def register(self, *codes: str, **fields: Any) -> None:
-        async with transaction(self.sessions) as session:
-            for code in codes:
-                given = {"name": f"Council {code}", "mailbox": ADDRESS.get(code, f"buying@{code.lower()}.example")}
-                await authorities.save(session, Entry(code, given | fields))
-
-    async def stands(self, *states: OpportunityState) -> None:
-        """What the matcher has written."""
-        async with transaction(self.sessions) as session:
-            for item in states:
-                await session.merge(_row(item, self.now))
-
-    async def arrives(self, *states: OpportunityState) -> int:
-        """The matcher has written it, and its event has come."""
-        await self.stands(*states)
-        told = [handler.Told(f"event-{item.opportunity_id[:6]}-{item.revision}", item) for item in states]
-        return await handler.note(self.sessions, told, self.now, gather_seconds=60)
-
-    def later(self, **span: float) -> None:
-        self.now += timedelta(**span)
-
-    async def run(self, **changes: Any) -> int:
-        return await dispatch.round_once(self.dispatch(**changes))
-
-    def mails(self, to: str | None = None) -> list[EmailMessage]:
-        return [mail for mail in self.mailbox.mails() if to is None or ADDRESS.get(to, to) in mail["To"]]
-
-    async def intents(self, authority: str | None = None) -> list[Intent]:
-        async with self.sessions() as session:
-            rows = (await session.execute(select(Intent).order_by(Intent.id))).scalars().all()
-        return [row for row in rows if authority in (None, row.authority)]
-
-    async def sent_mails(self) -> list[Mail]:
-        async with self.sessions() as session:
-            return list((await session.execute(select(Mail).order_by(Mail.created_at))).scalars().all())
-
-    async def events(self) -> list[NotificationOutcome]:
-        async with self.sessions() as session:
-            rows = (await session.execute(select(Outbox).order_by(Outbox.id))).scalars().all()
-        found = [decode(m.headers, m.value, NOTIFICATION_PAYLOADS).payload for m in (row.message() for row in rows)]
-        return [payload for payload in found if isinstance(payload, NotificationOutcome)]
-
-
-def _row(item: OpportunityState, at: datetime) -> Opportunity:
-    a, b = sorted(item.plans, key=lambda plan: plan.plan_id)
-    return Opportunity(
-        opportunity_id=item.opportunity_id,
-        plan_a=a.plan_id,
-        plan_b=b.plan_id,
-        revision_a=a.revision,
-        revision_b=b.revision,
-        authority_a=a.authority,
-        authority_b=b.authority,
-        revision=item.revision,
-        material_revision=item.material_revision,
-        status=item.status,
-        score=item.score or 0,
-        band=item.band,
-        payload=item.model_dump(mode="json"),
-        explanation={},
-        told={},
-        content_hash="-",
-        generation="1",
-        assessed_as_of=item.assessed_as_of,
-        created_at=at,
-        updated_at=at,
-    )
 
 
 @pytest.fixture
@@ -147,3 +47,171 @@ async def test_both_authorities_are_told_once_though_the_event_comes_twice(world
     assert {type(event) for event in events} == {NotificationSent}
     assert {event.authority for event in events} == {LEEDS, CAMDEN}
     assert all("@" not in event.model_dump_json() for event in events)
+
+
+async def test_two_dispatchers_at_once_never_send_the_same_mail(world: World) -> None:
+    partners = [f"E0600{number:04d}" for number in range(12)]
+    await world.register(LEEDS, *partners)
+    await world.arrives(*(state(side(LEEDS), side(code)) for code in partners))
+    world.later(seconds=61)
+
+    await asyncio.gather(*(world.run() for _ in range(4)))
+
+    recipients = [mail["To"] for mail in world.mails()]
+    assert len(recipients) == len(set(recipients)) == 13
+    assert len({mail["Message-ID"] for mail in world.mails()}) == 13
+
+
+async def test_news_within_the_window_becomes_one_mail_under_the_own_plans(world: World) -> None:
+    await world.register(LEEDS)
+    waste = side(LEEDS, plan_id=f"{LEEDS}:ENV-7", title="Waste collection vehicles")
+    await world.arrives(state(side(LEEDS), side(CAMDEN), score=80.0))
+    world.later(seconds=30)
+    await world.arrives(state(waste, side("E06000001", title="Refuse trucks"), score=95.0))
+    await world.run()
+    assert not world.mails()
+    world.later(seconds=31)
+    await world.run()
+
+    (mail,) = world.mails(LEEDS)
+    text = body(mail)
+    assert text.index("Your plan: Waste collection vehicles") < text.index("Your plan: HR and payroll system")
+    assert mail["Subject"].startswith(
+        "2 councils plan to buy what you plan to buy: Waste collection vehicles and 1 more"
+    )
+
+
+async def test_the_eleventh_opportunity_gets_a_line_and_none_is_lost(world: World) -> None:
+    await world.register(LEEDS)
+    partners = [f"E0600{number:04d}" for number in range(11)]
+    await world.arrives(*(state(side(LEEDS), side(c), score=70.0 + i) for i, c in enumerate(partners)))
+    world.later(seconds=61)
+    await world.run()
+
+    (mail,) = world.mails(LEEDS)
+    text = body(mail)
+    assert "And 1 more, in a line each" in text
+    assert all(f"Council {code}" in text for code in partners)
+    full, brief = text.split("And 1 more, in a line each")
+    assert "Council E06000010" in full, "the strongest is told in full"
+    assert "Council E06000000" in brief, "the weakest in a line"
+    (event,) = await world.events()
+    assert len(event.opportunities) == 11
+
+
+async def test_more_than_three_mails_a_week_wait_for_the_digest(world: World) -> None:
+    await world.register(LEEDS)
+    for number in range(4):
+        await world.arrives(state(side(LEEDS), side(f"E0600000{number}")))
+        world.later(hours=1)
+        await world.run()
+    assert len(world.mails(LEEDS)) == schedule.IMMEDIATE_PER_WEEK
+
+    world.later(days=7)
+    await world.run()
+    *_, digest = world.mails(LEEDS)
+    assert len(world.mails(LEEDS)) == 4
+    assert digest["Subject"].startswith("Your week: ")
+    assert "Council E06000003" in body(digest)
+
+
+async def test_a_digest_waits_for_monday_eight_in_london_unless_flushed(world: World) -> None:
+    await world.register(LEEDS, CAMDEN)
+    await world.arrives(state(band="digest", score=60.0))
+    world.later(days=6, hours=19)  # Monday 07:00
+    await world.run()
+    assert not world.mails()
+    world.later(hours=1, seconds=1)
+    await world.run()
+    assert len(world.mails()) == 2
+
+    await world.arrives(state(side(LEEDS), side("E06000001"), band="digest", score=60.0))
+    assert await flush_all(world.sessions) == 2
+    world.later(hours=1)
+    await world.run()
+    assert len(world.mails(LEEDS)) == 2
+    assert await flush_all(world.sessions) == 1, "what is held for want of a mailbox stays held"
+
+
+async def test_an_empty_digest_is_never_sent(world: World) -> None:
+    await world.register(LEEDS)
+    await world.arrives(state(band="digest", score=60.0))
+    await world.arrives(state(material=2, status="withdrawn", band="digest"))
+    world.later(days=15)
+    await world.run()
+    assert not world.mails()
+    assert not await world.events()
+
+
+async def test_feed_is_never_mailed(world: World) -> None:
+    await world.register(LEEDS, CAMDEN)
+    assert await world.arrives(state(band="feed", score=30.0)) == 0
+    world.later(days=15)
+    await world.run()
+    assert not world.mails()
+
+
+async def test_without_a_mailbox_news_is_held_and_sent_once_there_is_one(world: World) -> None:
+    await world.register(LEEDS, mailbox=None)
+    await world.arrives(state())
+    world.later(days=1)
+    await world.run()
+    assert not world.mails()
+    assert {(h.authority, h.why, h.intents) for h in await world.held()} == {
+        (LEEDS, "no-mailbox", 1),
+        (CAMDEN, "no-mailbox", 1),
+    }
+
+    await world.register(LEEDS)
+    await world.run()
+    assert len(world.mails(LEEDS)) == 1
+    assert [h.authority for h in await world.held()] == [CAMDEN]
+
+
+async def test_a_pause_holds_everything_back_until_its_end(world: World) -> None:
+    await world.register(LEEDS, paused_until=(world.now + timedelta(days=3)).date())
+    await world.arrives(state())
+    world.later(days=1)
+    await world.run()
+    assert not world.mails(LEEDS)
+    assert (LEEDS, "paused") in {(h.authority, h.why) for h in await world.held()}
+    world.later(days=2)
+    await world.run()
+    assert len(world.mails(LEEDS)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"immediate": False, "digest": False},
+        {"withdrawn_on": "today"},
+        {"mute_partner": CAMDEN},
+        {"mute_opportunity": "it"},
+    ],
+    ids=str,
+)
+async def test_what_is_not_wanted_at_the_moment_of_sending_is_not_sent(world: World, change: dict[str, object]) -> None:
+    await world.register(LEEDS)
+    await world.arrives(state())
+    world.later(seconds=61)
+    await world.gather()
+    await world.prefer(LEEDS, change, state().opportunity_id)
+    await world.run()
+    world.later(days=15)
+    await world.run()
+    assert not world.mails(LEEDS)
+    assert [intent.state for intent in await world.intents(LEEDS)] == ["cancelled"]
+
+
+async def test_who_wants_digests_only_gets_urgent_news_in_the_digest(world: World) -> None:
+    await world.register(LEEDS)
+    await world.arrives(state())
+    world.later(seconds=61)
+    await world.gather()
+    await world.register(LEEDS, immediate=False)
+    await world.run()
+    assert not world.mails(LEEDS)
+    world.later(days=7)
+    await world.run()
+    (mail,) = world.mails(LEEDS)
+    assert mail["Subject"].startswith("Your week: ")

@@ -1,0 +1,333 @@
+"""`jointly authorities`: the register of who takes part, which role mailbox is told, and what each wants to hear."""
+
+import asyncio
+import csv
+import io
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+
+from events.fields import AUTHORITY_PATTERN
+from matching.reference import authority as known_authority
+from services.runtime.settings import settings
+from services.store import authorities as register
+from services.store import mails, notifications
+from services.store.authorities import Authority, Entry, Mutes
+from services.store.base import Sessions, make_engine, make_sessions, now, transaction
+
+app = typer.Typer(no_args_is_help=True, help="The register of authorities: role mailboxes and what each wants to hear.")
+
+REJECTED: Final = 1
+USAGE: Final = 2
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
+_Result = TypeVar("_Result")
+
+
+class FieldError(ValueError):
+    """One cell is wrong; the message says why and repeats no address."""
+
+
+class FileError(ValueError):
+    """The file as a whole can't be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line that was not imported."""
+
+    line: int
+    field: str
+    reason: str
+
+
+# --- the file
+
+
+def _code(text: str) -> str:
+    # The same pattern as on the wire, or nobody could ever be matched to it.
+    if not re.fullmatch(AUTHORITY_PATTERN, text):
+        raise FieldError("is not an authority code; expected a GSS code such as E08000035, or another org-id")
+    return text
+
+
+def _name(text: str) -> str:
+    if len(text) > 200 or any(ord(c) < 32 for c in text):
+        raise FieldError("is longer than 200 characters or holds control characters")
+    return text
+
+
+def _mailbox(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        return register.valid_mailbox(text)
+    except register.AddressError as error:
+        raise FieldError(str(error)) from None
+
+
+def _switch(text: str) -> bool:
+    if text.lower() in ("yes", "true", "on", "1", ""):
+        return True
+    if text.lower() in ("no", "false", "off", "0"):
+        return False
+    raise FieldError("is neither yes nor no")
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise FieldError("is not a date; expected YYYY-MM-DD") from None
+
+
+def _codes(text: str) -> frozenset[str]:
+    return frozenset(_code(part) for part in text.replace(";", " ").split())
+
+
+def _opportunities(text: str) -> frozenset[str]:
+    parts = frozenset(text.replace(";", " ").split())
+    if any(len(part) != 32 or not set(part) <= set("0123456789abcdef") for part in parts):
+        raise FieldError("holds something that is not an opportunity id (32 hexadecimal digits)")
+    return parts
+
+
+COLUMNS: Final[Mapping[str, Callable[[str], Any]]] = {
+    "authority": _code,
+    "name": _name,
+    "mailbox": _mailbox,
+    "immediate": _switch,
+    "digest": _switch,
+    "paused_until": _day,
+    "signed_on": _day,
+    "lapsed_on": _day,
+    "withdrawn_on": _day,
+    "muted_partners": _codes,
+    "muted_opportunities": _opportunities,
+}
+"""The columns of the CSV file. Only `authority` must be there; a column that is left out changes nothing."""
+
+
+def read(text: str) -> Iterator[Entry | Problem]:
+    """The entries of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
+    rows = csv.DictReader(io.StringIO(text), restkey="", strict=True)
+    try:
+        names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
+    except csv.Error as error:
+        raise FileError(f"is not CSV: {error}") from None
+    unknown = [name for name in names if name not in COLUMNS]
+    if "authority" not in names or unknown or len(set(names)) != len(names):
+        raise FileError(f"must begin with a header line of these columns, each once: {', '.join(COLUMNS)}")
+    rows.fieldnames = names
+    seen: dict[str, int] = {}
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Problem(rows.line_num, "line", f"is not CSV: {error}")
+            continue
+        entry = _entry(row, rows.line_num)
+        if isinstance(entry, Entry) and entry.authority in seen:
+            yield Problem(rows.line_num, "authority", f"stands twice; line {seen[entry.authority]} was taken")
+            continue
+        if isinstance(entry, Entry):
+            seen[entry.authority] = rows.line_num
+        yield entry
+
+
+def _entry(row: dict[str, Any], line: int) -> Entry | Problem:
+    if "" in row:
+        return Problem(line, "line", "has more cells than the header has columns")
+    fields: dict[str, Any] = {}
+    for name, cell in row.items():
+        if cell is None:
+            return Problem(line, name, "is missing; the line has fewer cells than the header has columns")
+        try:
+            fields[name] = COLUMNS[name](cell.strip())
+        except FieldError as error:
+            return Problem(line, name, str(error))
+    code = fields.pop("authority")
+    partners, opportunities = fields.pop("muted_partners", None), fields.pop("muted_opportunities", None)
+    if not fields.get("name", "given"):
+        fields["name"] = _known_name(code)
+    return Entry(code, fields, partners, opportunities)
+
+
+def _known_name(code: str) -> str:
+    known = known_authority(code)
+    return known.name if known else code
+
+
+# --- commands
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV with a header line; see `jointly authorities export`.")],
+    as_json: _Json = False,
+) -> None:
+    """Write authorities from a CSV file into the register. Importing the same file again changes nothing.
+
+    Exit code 0: all of it was taken. 1: some lines were not, the rest was. 2: the file can't be read.
+    """
+    try:
+        found = list(read(file.read_text(encoding="utf-8-sig")))
+    except (OSError, UnicodeDecodeError, FileError) as error:
+        reason = str(error) if isinstance(error, FileError) else f"can't be read: {type(error).__name__}"
+        typer.echo(f"{file}: {reason}", err=True)
+        raise typer.Exit(USAGE) from None
+    problems = [item for item in found if isinstance(item, Problem)]
+    for problem in problems:
+        typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
+    tally = _with_database(lambda sessions: save_all(sessions, [item for item in found if isinstance(item, Entry)]))
+    counts = {name: tally[name] for name in ("added", "changed", "unchanged")} | {"rejected": len(problems)}
+    if as_json:
+        typer.echo(json.dumps(counts | {"due_again": tally["due_again"]}))
+    else:
+        typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+        if tally["due_again"]:
+            typer.echo(f"{tally['due_again']} things that an old mailbox did not take are due again")
+    if problems:
+        raise typer.Exit(REJECTED)
+
+
+async def save_all(sessions: Sessions, entries: list[Entry]) -> Counter[str]:
+    """Writes entries; how many were added, changed and unchanged, and how much is due again at new mailboxes."""
+    tally: Counter[str] = Counter()
+    async with transaction(sessions) as session:
+        for entry in sorted(entries, key=lambda item: item.authority):
+            outcome, other_mailbox = await register.save(session, entry)
+            tally[outcome] += 1
+            if other_mailbox:
+                tally["due_again"] += await notifications.try_again(session, entry.authority, now())
+    return tally
+
+
+@app.command("export")
+def export(
+    file: Annotated[Path | None, typer.Argument(help="Where to; standard output if left out.")] = None,
+) -> None:
+    """Write the register as CSV, in the form that `import` reads. It holds addresses: keep it accordingly."""
+
+    async def everything(sessions: Sessions) -> str:
+        async with sessions() as session:
+            return written(await register.everyone(session), await register.all_mutes(session))
+
+    text = _with_database(everything)
+    if file is None:
+        sys.stdout.write(text)
+    else:
+        file.write_text(text, encoding="utf-8", newline="")
+
+
+def written(rows: Any, mutes: Mapping[str, Mutes]) -> str:
+    """Authorities as CSV."""
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerow(COLUMNS)
+    for row in rows:
+        lines.writerow([_cell(name, row, mutes.get(row.authority, Mutes())) for name in COLUMNS])
+    return out.getvalue()
+
+
+def _cell(name: str, row: Authority, muted: Mutes) -> str:
+    if name == "muted_partners":
+        return " ".join(sorted(muted.partners))
+    if name == "muted_opportunities":
+        return " ".join(sorted(muted.opportunities))
+    value = getattr(row, name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+@app.command("held")
+def held(as_json: _Json = False) -> None:
+    """Who is not told what it should be, for want of a mailbox or because it has paused."""
+
+    async def look(sessions: Sessions) -> Any:
+        async with sessions() as session:
+            return await notifications.held(session, now())
+
+    found = _with_database(look)
+    if as_json:
+        lines = [
+            {"authority": h.authority, "why": h.why, "held": h.intents, "oldest": h.oldest.isoformat()} for h in found
+        ]
+        typer.echo(json.dumps(lines))
+        return
+    for item in found:
+        why = "no mailbox" if item.why == "no-mailbox" else "paused"
+        typer.echo(
+            f"{item.authority}  {_known_name(item.authority)}: {item.intents} held since {item.oldest:%Y-%m-%d} ({why})"
+        )
+    typer.echo(f"{len(found)} authorities have something held" if found else "nothing is held")
+
+
+@app.command("failed")
+def failed(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most mails shown.")] = 50, as_json: _Json = False
+) -> None:
+    """Mails that were given up, the newest first. A new mailbox for the authority makes their news due again."""
+
+    async def look(sessions: Sessions) -> Any:
+        async with sessions() as session:
+            return await mails.failed_mails(session, limit)
+
+    found = _with_database(look)
+    if as_json:
+        names = ("mail_id", "authority", "purpose", "failure", "reason", "attempts")
+        typer.echo(json.dumps([{name: getattr(mail, name) for name in names} for mail in found]))
+        return
+    for mail in found:
+        typer.echo(
+            f"{mail.updated_at:%Y-%m-%d %H:%M}  {mail.authority}  {mail.purpose}: {mail.failure} ({mail.reason}), "
+            f"attempts {mail.attempts}, mail {mail.mail_id[:12]}"
+        )
+    typer.echo(f"{len(found)} mails were given up" if found else "no mail was given up")
+
+
+@app.command("mute")
+def mute(
+    authority: Annotated[str, typer.Argument(help="Whose mails.")],
+    partner: Annotated[str | None, typer.Option(help="Nothing more about this authority.")] = None,
+    opportunity: Annotated[str | None, typer.Option(help="Nothing more about this opportunity.")] = None,
+) -> None:
+    """Dismiss a partner or one opportunity for an authority. Undo by importing its line without it."""
+    if (partner is None) == (opportunity is None):
+        typer.echo("Say either --partner CODE or --opportunity ID.", err=True)
+        raise typer.Exit(USAGE)
+
+    async def write(sessions: Sessions) -> bool:
+        async with transaction(sessions) as session:
+            if not await register.by_codes(session, [authority]):
+                return False
+            kind: register.Subject = "partner" if partner else "opportunity"
+            await register.mute(session, authority, kind, partner or opportunity or "")
+            return True
+
+    if not _with_database(write):
+        typer.echo(f"{authority} is not in the register; import it first.", err=True)
+        raise typer.Exit(REJECTED)
+    typer.echo("muted")
+
+
+def _with_database(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
+    async def run() -> _Result:
+        engine = make_engine(settings().need_database(), pool=1)
+        try:
+            return await work(make_sessions(engine))
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(run())

@@ -1,0 +1,39 @@
+"""`jointly digests`: the weekly digests."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+
+from services.runtime.settings import settings
+from services.store import notifications
+from services.store.base import Sessions, make_engine, make_sessions, now, transaction
+
+app = typer.Typer(no_args_is_help=True, help="The weekly digests.")
+
+
+@app.callback()
+def _digests() -> None:
+    """Kept, so that `flush` stays a command of its own."""
+
+
+@app.command()
+def flush(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False) -> None:
+    """Make everything that waits for the weekly digest due now; a running notifier sends it."""
+    count = asyncio.run(_flush())
+    typer.echo(json.dumps({"due": count}) if as_json else f"{count} things to tell are due now")
+
+
+async def _flush() -> int:
+    engine = make_engine(settings().need_database(), pool=1)
+    try:
+        return await flush_all(make_sessions(engine))
+    finally:
+        await engine.dispose()
+
+
+async def flush_all(sessions: Sessions) -> int:
+    """Makes every waiting digest due now; how many things to tell that is."""
+    async with transaction(sessions) as session:
+        return await notifications.flush_digests(session, now())

@@ -1,0 +1,140 @@
+"""A notifier on a real database and a real mail server, with a clock that the test sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+
+from sqlalchemy import select
+
+from events.envelope import decode
+from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome
+from events.opportunities import OpportunityState
+from services.embedded.mailbox import Mailbox
+from services.notifier import channels, gathering, handler
+from services.notifier.context import Dispatch
+from services.notifier.dispatch import round_once
+from services.notifier.message import sender
+from services.store import authorities, notifications
+from services.store.authorities import Entry
+from services.store.base import Sessions, transaction
+from services.store.notifications import Held, Intent, Mail
+from services.store.opportunities import Opportunity
+from services.store.outbox import Outbox
+from tests.unit.notifier.making import CAMDEN, LEEDS
+
+MONDAY_NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ADDRESS = {LEEDS: "procurement@leeds.example", CAMDEN: "buying@camden.example"}
+
+
+@dataclass
+class World:
+    """A notifier with a clock that the test sets."""
+
+    sessions: Sessions
+    mailbox: Mailbox
+    now: datetime = MONDAY_NOON
+
+    def dispatch(self, **changes: Any) -> Dispatch:
+        found = Dispatch(
+            sessions=self.sessions,
+            channel=channels.from_url(self.mailbox.url, timeout=5),
+            sender=sender("Jointly <jointly@jointly.example>"),
+            clock=lambda: self.now,
+            chance=lambda: 1.0,
+        )
+        return replace(found, **changes)
+
+    async def register(self, *codes: str, **fields: Any) -> None:
+        async with transaction(self.sessions) as session:
+            for code in codes:
+                given = {"name": f"Council {code}", "mailbox": ADDRESS.get(code, f"buying@{code.lower()}.example")}
+                await authorities.save(session, Entry(code, given | fields))
+
+    async def stands(self, *states: OpportunityState) -> None:
+        """What the matcher has written."""
+        async with transaction(self.sessions) as session:
+            for item in states:
+                await session.merge(_row(item, self.now))
+
+    async def arrives(self, *states: OpportunityState) -> int:
+        """The matcher has written it, and its event has come."""
+        await self.stands(*states)
+        told = [handler.Told(f"event-{item.opportunity_id[:6]}-{item.revision}", item) for item in states]
+        return await handler.note(self.sessions, told, self.now, gather_seconds=60)
+
+    def later(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+    async def run(self, **changes: Any) -> int:
+        return await round_once(self.dispatch(**changes))
+
+    async def gather(self) -> int:
+        """Freezes what is due into mails, and sends nothing."""
+        return await gathering.gather(self.dispatch())
+
+    async def prefer(self, authority: str, change: dict[str, object], opportunity_id: str) -> None:
+        """Changes what an authority wants to hear."""
+        partners = frozenset([str(change["mute_partner"])]) if "mute_partner" in change else None
+        opportunities = frozenset([opportunity_id]) if "mute_opportunity" in change else None
+        fields = {name: value for name, value in change.items() if not name.startswith("mute")}
+        if "withdrawn_on" in fields:
+            fields["withdrawn_on"] = self.now.date()
+        async with transaction(self.sessions) as session:
+            await authorities.save(session, Entry(authority, fields, partners, opportunities))
+
+    async def held(self) -> Sequence[Held]:
+        async with self.sessions() as session:
+            return await notifications.held(session, self.now)
+
+    def mails(self, to: str | None = None) -> list[EmailMessage]:
+        return [mail for mail in self.mailbox.mails() if to is None or ADDRESS.get(to, to) in mail["To"]]
+
+    async def intents(self, authority: str | None = None) -> list[Intent]:
+        async with self.sessions() as session:
+            rows = (await session.execute(select(Intent).order_by(Intent.id))).scalars().all()
+        return [row for row in rows if authority in (None, row.authority)]
+
+    async def sent_mails(self) -> list[Mail]:
+        async with self.sessions() as session:
+            return list((await session.execute(select(Mail).order_by(Mail.created_at))).scalars().all())
+
+    async def events(self) -> list[NotificationOutcome]:
+        async with self.sessions() as session:
+            rows = (await session.execute(select(Outbox).order_by(Outbox.id))).scalars().all()
+        found = [decode(m.headers, m.value, NOTIFICATION_PAYLOADS).payload for m in (row.message() for row in rows)]
+        return [payload for payload in found if isinstance(payload, NotificationOutcome)]
+
+
+def _row(item: OpportunityState, at: datetime) -> Opportunity:
+    a, b = sorted(item.plans, key=lambda plan: plan.plan_id)
+    return Opportunity(
+        opportunity_id=item.opportunity_id,
+        plan_a=a.plan_id,
+        plan_b=b.plan_id,
+        revision_a=a.revision,
+        revision_b=b.revision,
+        authority_a=a.authority,
+        authority_b=b.authority,
+        revision=item.revision,
+        material_revision=item.material_revision,
+        status=item.status,
+        score=item.score or 0,
+        band=item.band,
+        payload=item.model_dump(mode="json"),
+        explanation={},
+        told={},
+        content_hash="-",
+        generation="1",
+        assessed_as_of=item.assessed_as_of,
+        created_at=at,
+        updated_at=at,
+    )
+
+
+def body(mail: EmailMessage, kind: str = "plain") -> str:
+    """The text, or the HTML, of a received mail."""
+    part = mail.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
