@@ -1,7 +1,8 @@
 """A notifier on a real database and a real mail server, with a clock that the test sets."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
@@ -12,11 +13,11 @@ from events.envelope import decode
 from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome
 from events.opportunities import OpportunityState
 from services.embedded.mailbox import Mailbox
-from services.notifier import channels, gathering, handler
+from services.notifier import channels, gathering, handler, recording, schedule
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import round_once
 from services.notifier.message import sender
-from services.store import authorities, notifications
+from services.store import authorities, mails, notifications
 from services.store.authorities import Entry
 from services.store.base import Sessions, transaction
 from services.store.notifications import Held, Intent, Mail
@@ -84,6 +85,21 @@ class World:
         async with transaction(self.sessions) as session:
             await authorities.save(session, Entry(authority, fields, partners, opportunities))
 
+    async def forsaken(self) -> int:
+        return await recording.forsaken(self.dispatch())
+
+    async def claim(self) -> Mail | None:
+        """Somebody claims the next mail, and does nothing with it."""
+        async with transaction(self.sessions) as session:
+            return await mails.claim(session, "somebody", self.now, schedule.LEASE)
+
+    def stopping_channel(self) -> "Stopping":
+        return Stopping(channels.from_url(self.mailbox.url, timeout=5))
+
+    def start(self, work: Coroutine[Any, Any, int]) -> "asyncio.Task[int]":
+        """Does something beside the test."""
+        return asyncio.create_task(work)
+
     async def held(self) -> Sequence[Held]:
         async with self.sessions() as session:
             return await notifications.held(session, self.now)
@@ -96,7 +112,7 @@ class World:
             rows = (await session.execute(select(Intent).order_by(Intent.id))).scalars().all()
         return [row for row in rows if authority in (None, row.authority)]
 
-    async def sent_mails(self) -> list[Mail]:
+    async def all_mails(self) -> list[Mail]:
         async with self.sessions() as session:
             return list((await session.execute(select(Mail).order_by(Mail.created_at))).scalars().all())
 
@@ -105,6 +121,20 @@ class World:
             rows = (await session.execute(select(Outbox).order_by(Outbox.id))).scalars().all()
         found = [decode(m.headers, m.value, NOTIFICATION_PAYLOADS).payload for m in (row.message() for row in rows)]
         return [payload for payload in found if isinstance(payload, NotificationOutcome)]
+
+
+@dataclass
+class Stopping:
+    """The real way out, but it stops before it begins until it is told to go on."""
+
+    onward: channels.Channel
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        self.reached.set()
+        await self.go_on.wait()
+        await self.onward.send(message, sender, recipient)
 
 
 def _row(item: OpportunityState, at: datetime) -> Opportunity:

@@ -1,0 +1,191 @@
+"""What goes wrong on the way out: refused for now, refused for good, no answer, a sender that vanishes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from events.notifications import NotificationFailed, NotificationSent
+from services.cli.authorities import read, save_all
+from services.embedded.mailbox import Mailbox
+from services.notifier import channels, schedule
+from services.store.authorities import Entry
+from services.store.base import make_engine, make_sessions
+from tests.unit.notifier.making import CAMDEN, LEEDS, state
+from tests.unit.notifier.world import ADDRESS, World
+
+pytestmark = pytest.mark.filterwarnings("ignore:[^a-z]*You probably want to use .session.exec:DeprecationWarning")
+
+MAILBOX = ADDRESS[LEEDS]
+
+
+@pytest.fixture
+async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+    """A notifier with one thing due to be told to Leeds."""
+    engine = make_engine(database_url)
+    found = World(make_sessions(engine), mailbox)
+    await found.register(LEEDS)
+    await found.arrives(state())
+    found.later(seconds=61)
+    yield found
+    await engine.dispose()
+
+
+async def test_refused_for_now_it_is_tried_again_later_under_the_same_message_id(world: World) -> None:
+    world.mailbox.answers.recipients[MAILBOX] = "451 4.3.0 Later"
+    assert await world.run() == 1
+    assert await world.run() == 0, "not before its time"
+    (mail,) = await world.all_mails()
+    assert (mail.state, mail.reason, mail.attempts) == ("queued", "smtp-451", 1)
+    assert not await world.events()
+
+    world.mailbox.answers.reset()
+    world.later(seconds=31)
+    await world.run()
+    (received,) = world.mails(LEEDS)
+    assert received["Message-ID"] == mail.message_id
+    (event,) = await world.events()
+    assert isinstance(event, NotificationSent)
+    assert event.attempts == 2
+
+
+async def test_refused_for_good_it_is_given_up_and_visible(world: World) -> None:
+    world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
+    await world.run()
+    world.mailbox.answers.reset()
+    world.later(days=10)
+    await world.run()
+    assert not world.mails(LEEDS)
+    (event,) = await world.events()
+    assert isinstance(event, NotificationFailed)
+    assert (event.failure, event.reason) == ("permanent", "smtp-550")
+    assert [o.material_revision for o in event.opportunities] == [1]
+    (mail,) = await world.all_mails()
+    assert (mail.state, mail.failure) == ("failed", "permanent")
+
+
+async def test_another_mailbox_gets_what_the_old_one_refused(world: World) -> None:
+    world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
+    await world.run()
+    entries = list(read(f"authority,mailbox\n{LEEDS},new@leeds.example\n"))
+    assert (await save_all(world.sessions, [e for e in entries if isinstance(e, Entry)]))["due_again"] == 1
+    world.later(days=1)
+    await world.run()
+    assert [mail["To"] for mail in world.mails()] == ["new@leeds.example"]
+    refs = {event.recipient for event in await world.events()}
+    assert len(refs) == 2, "another mailbox is another reference"
+
+
+async def test_a_server_that_stays_away_is_given_up_after_three_days(world: World) -> None:
+    nowhere = channels.from_url("smtp://127.0.0.1:9", timeout=2)
+    attempts = 0
+    while not await world.events():
+        attempts += await world.run(channel=nowhere)
+        world.later(minutes=61)
+    assert attempts == (await world.all_mails())[0].attempts > 60
+    (event,) = await world.events()
+    assert isinstance(event, NotificationFailed)
+    assert event.failure == "temporary"
+    assert event.at - (await world.all_mails())[0].created_at >= schedule.GIVE_UP_AFTER
+
+
+async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(world: World) -> None:
+    world.mailbox.answers.hang.add(MAILBOX)
+    impatient = channels.from_url(world.mailbox.url, timeout=0.5)
+    await world.run(channel=impatient)
+    (mail,) = await world.all_mails()
+    assert (mail.state, mail.ambiguities) == ("ambiguous", 1)
+    assert [intent.state for intent in await world.intents(LEEDS)] == ["ambiguous"]
+
+    world.later(hours=2)
+    await world.run(channel=impatient)
+    world.later(days=10)
+    await world.run()
+    first, second = world.mails(LEEDS)
+    assert first["Message-ID"] == second["Message-ID"]
+    (event,) = await world.events()
+    assert isinstance(event, NotificationFailed)
+    assert (event.failure, event.attempts) == ("ambiguous", 2)
+
+
+async def test_what_may_have_arrived_is_corrected_when_it_ends(world: World) -> None:
+    world.mailbox.answers.hang.add(MAILBOX)
+    await world.run(channel=channels.from_url(world.mailbox.url, timeout=0.5))
+    world.mailbox.answers.reset()
+    await world.arrives(state(material=2, status="withdrawn"))
+    world.later(hours=2)
+    await world.run()
+    _, correction = world.mails(LEEDS)
+    assert correction["Subject"].startswith("No longer a match")
+
+
+async def test_a_sender_that_vanished_while_sending_is_followed_once(world: World) -> None:
+    for expected in ("ambiguous", "failed"):
+        channel = world.stopping_channel()
+        sending = world.start(world.run(channel=channel))
+        await channel.reached.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert [mail.state for mail in await world.all_mails()] == ["sending"]
+        assert await world.run() == 0, "its lease still runs"
+        world.later(seconds=schedule.LEASE.total_seconds() + 1)
+        await world.forsaken()
+        assert [mail.state for mail in await world.all_mails()] == [expected]
+        world.later(minutes=5)
+    (event,) = await world.events()
+    assert isinstance(event, NotificationFailed)
+    assert (event.failure, event.reason) == ("ambiguous", "sender-vanished")
+
+
+async def test_a_claim_that_was_never_used_is_taken_over(world: World) -> None:
+    await world.gather()
+    assert await world.claim() is not None
+    assert await world.run() == 0
+    world.later(seconds=schedule.LEASE.total_seconds() + 1)
+    await world.run()
+    assert len(world.mails(LEEDS)) == 1
+
+
+async def test_a_late_word_of_success_counts(world: World) -> None:
+    channel = world.stopping_channel()
+    sending = world.start(world.run(channel=channel))
+    await channel.reached.wait()
+    world.later(seconds=schedule.LEASE.total_seconds() + 1)
+    await world.forsaken()
+    channel.go_on.set()
+    await sending
+    world.later(days=1)
+    await world.run()
+    assert len(world.mails(LEEDS)) == 1
+    assert [intent.state for intent in await world.intents(LEEDS)] == ["sent"]
+
+
+async def test_no_address_in_the_logs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.mailbox.answers.recipients[MAILBOX] = f"451 4.3.0 <{MAILBOX}> is greylisted"
+    await world.run()
+    world.mailbox.answers.recipients[MAILBOX] = f"550 5.1.1 <{MAILBOX}> does not exist"
+    world.later(hours=1)
+    await world.run()
+    world.mailbox.answers.reset()
+    await world.register(CAMDEN)
+    await world.run()
+    printed = "".join(capsys.readouterr())
+    assert "smtp-550" in printed
+    assert "@" not in printed
+    assert "@" not in json.dumps([event.model_dump(mode="json") for event in await world.events()])
+
+
+async def test_many_temporary_failures_wait_longer_and_longer(world: World) -> None:
+    world.mailbox.answers.recipients[MAILBOX] = "451 4.3.0 Later"
+    waits = []
+    for _ in range(9):
+        await world.run()
+        (mail,) = await world.all_mails()
+        waits.append(mail.next_attempt_at - world.now)
+        world.now = mail.next_attempt_at
+    assert waits[:3] == [timedelta(seconds=30), timedelta(seconds=60), timedelta(seconds=120)]
+    assert waits == sorted(waits)
+    assert waits[-1] == schedule.LONGEST_WAIT
