@@ -84,7 +84,7 @@ def publish(
     Exit code 0: everything was published. 1: some entries were rejected. 2: wrong usage. 3: Kafka did not take it.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    chosen, options = _settings(), Options(_authority(authority), unknown_buyers)
+    chosen, options = _settings(dry_run=dry_run), Options(_authority(authority), unknown_buyers)
     try:
         kind = formats.chosen(file, named_format)
         columns = load_mapping(mapping) if mapping else BUILT_IN
@@ -103,7 +103,7 @@ def publish(
         _send(chosen, payloads, tally, known, _Output(console, own=own, dry_run=dry_run, as_json=as_json))
     finally:
         if kept and not dry_run:
-            state.save(known, kept)
+            _keep(known, kept)
     _finish(tally, console, as_json=as_json, dry_run=dry_run)
 
 
@@ -119,7 +119,7 @@ def withdraw(
 ) -> None:
     """Withdraw one plan: the authority no longer intends to buy this. Exit codes as of `publish`."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    chosen = _settings()
+    chosen = _settings(dry_run=dry_run)
     try:
         payload = PlanWithdrawn(
             plan_id=plan,
@@ -183,6 +183,13 @@ def _identity(read: Read) -> str | None:
     return read.payload.plan_id if isinstance(read, Accepted) else read.plan_id
 
 
+def _keep(known: state.State, file: Path) -> None:
+    try:
+        state.save(known, file)
+    except state.StateError as error:
+        _usage(str(error))
+
+
 def _send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known: state.State, output: _Output) -> None:
     def acknowledged(payload: PlanPayload) -> None:
         tally.published += 1
@@ -198,8 +205,6 @@ def _send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known
     try:
         with _progress(output, acknowledged) as advance:
             asyncio.run(publish_events(chosen, payloads, topic=topic, progress=advance))
-    except SettingsError as error:
-        _usage(str(error))
     except PublishingError as error:
         _say(
             output.console, f"{error}. {tally.published} events were published; run the same again, it is safe.", "red"
@@ -266,9 +271,12 @@ def _usage(sentence: str) -> NoReturn:
     raise typer.Exit(USAGE)
 
 
-def _settings() -> Settings:
+def _settings(*, dry_run: bool) -> Settings:
     try:
-        return settings()
+        chosen = settings()
+        if not dry_run:
+            chosen.need_kafka()
+        return chosen
     except SettingsError as error:
         _usage(str(error))
 

@@ -366,11 +366,12 @@ def test_long_texts_are_cut_and_control_characters_and_surrogates_replaced(tmp_p
     assert plan.description.startswith("b ? b")
 
 
-NAMES = (
-    "id title status value amount startDate endDate dueDate type region name items contractPeriod lots documents "
-    "noticeType milestones deliveryAddresses identifier tenderPeriod communication classification description"
-).split()
-PARTS = "tender tag parties planning awards contracts relatedProcesses date".split()
+NAMES = [
+    *("id", "title", "status", "value", "amount", "startDate", "endDate", "dueDate", "type", "region", "name", "items"),
+    *("contractPeriod", "lots", "documents", "noticeType", "milestones", "deliveryAddresses", "identifier"),
+    *("tenderPeriod", "communication", "classification", "description"),
+]
+PARTS = ["tender", "tag", "parties", "planning", "awards", "contracts", "relatedProcesses", "date"]
 WORDS = ["active", "planned", "2027-01-01", "0001-01-01", "9999-12-31T23:59:59Z", "UK4", "GBP"]
 PLAIN = st.none() | st.booleans() | st.integers(-(10**12), 10**20) | st.floats() | st.text(max_size=8)
 JSON = st.recursive(
