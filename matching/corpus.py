@@ -31,6 +31,8 @@ COLUMNS: dict[str, Any] = {
     "authority": np.int64,
 }
 
+TERMS = ("title_terms", "all_terms", "phrases", "concepts")
+
 
 class Grown:
     """An array that grows by doubling; `view` is its used part."""
@@ -118,7 +120,7 @@ class Corpus:
         self.plan_ids: list[str] = []
         self.columns = {name: Grown(dtype) for name, dtype in COLUMNS.items()}
         self.alive = Grown(np.bool_)
-        self.title_terms, self.all_terms = Sparse(), Sparse()
+        self.terms = {name: Sparse() for name in TERMS}
         self.dense: Grown | None = None
         self.profile: Grown | None = None
 
@@ -174,8 +176,8 @@ class Corpus:
         }
         for name, value in row.items():
             self.columns[name].extend([value])
-        self.title_terms.append(f.title_terms)
-        self.all_terms.append(f.all_terms)
+        for name, rows in self.terms.items():
+            rows.append(getattr(f, name))
         self.dense = _with_row(self.dense, f.dense)
         self.profile = _with_row(self.profile, f.profile)
 

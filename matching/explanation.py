@@ -55,10 +55,13 @@ def _specification(found: Judged, terms: list[str]) -> Component:
         "meaning": round(s.dense, 3),
         "title_words": round(s.title_terms, 3),
         "all_words": round(s.all_terms, 3),
+        "phrases": round(s.phrases, 3),
+        "needs": round(s.concepts, 3),
         "cpv_from_text": round(s.profile, 3),
         "title_letters": round(s.fuzzy, 3),
         "cpv": round(s.cpv, 3),
         "shared_words": terms,
+        "shared_needs": shared_terms(found.a.concepts, found.b.concepts, _MOST_TERMS),
         "cpv_codes": [list(found.a.codes), list(found.b.codes)],
     }
     return Component(round(found.specification, 6), saw)

@@ -8,15 +8,17 @@ import numpy as np
 
 from matching import reference
 from matching.cleaning import clean
+from matching.concepts import concepts_in, table_of
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
 from matching.region import Place, place
 from matching.specification import Vector, profile
-from matching.statistics import Statistics
-from matching.terms import count, expand, tokens, weigh
+from matching.statistics import CONCEPT, Statistics
+from matching.terms import count, expand, phrases, tokens, weigh
 from matching.timing import Span, span
 
 _TITLE_WEIGHT = 2.0
+_CONCEPT_IN_TITLE = 3.0
 _SITE = re.compile(
     r"\b(?:[A-Z][\w'-]+ )(?:street|road|lane|avenue|drive|park|school|academy|bridge|house|hall|centre|church|library|"
     r"square|court|building|buildings|cemetery|playground|recreation ground|playing fields?|station|depot|market|"
@@ -54,6 +56,8 @@ class Features:
     profile: Vector
     title_terms: Mapping[str, float]
     all_terms: Mapping[str, float]
+    phrases: Mapping[str, float]
+    concepts: Mapping[str, float]
     fuzzy: str
     codes: tuple[str, ...]
     category: Category
@@ -112,8 +116,10 @@ def features_of(
         texts=texts,
         dense=dense,
         profile=shape,
-        title_terms=weigh(count((in_title, 1.0)), statistics),
-        all_terms=weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics),
+        title_terms=weigh(count((in_title, 1.0)), statistics.rarity),
+        all_terms=weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.rarity),
+        phrases=_phrases(texts, statistics),
+        concepts=_concepts(texts, policy, statistics),
         fuzzy=" ".join(sorted(in_title)),
         codes=codes,
         category=category,
@@ -125,6 +131,18 @@ def features_of(
         one_off=category.works and _is_one_off(plan),
         vague=len(set(in_title)) == 0 and len(set(in_body)) < 3,
     )
+
+
+def _phrases(texts: Texts, statistics: Statistics) -> dict[str, float]:
+    """Pairs of words that are known from elsewhere: any two words meet by chance once."""
+    counted = count((phrases(texts.title), _TITLE_WEIGHT), (phrases(texts.body), 1.0))
+    return weigh({pair: n for pair, n in counted.items() if pair in statistics.words}, statistics.rarity)
+
+
+def _concepts(texts: Texts, policy: Policy, statistics: Statistics) -> dict[str, float]:
+    table = table_of(policy.concepts)
+    counted = count((concepts_in(texts.title, table), _CONCEPT_IN_TITLE), (concepts_in(texts.body, table), 1.0))
+    return weigh(counted, lambda need: statistics.rarity(CONCEPT + need))
 
 
 def _likely(shape: Vector, group_codes: tuple[str, ...]) -> tuple[str, ...]:

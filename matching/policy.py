@@ -55,6 +55,8 @@ class SpecificationWeights:
     dense: float = _within(0, 100)
     title_terms: float = _within(0, 100)
     all_terms: float = _within(0, 100)
+    phrases: float = _within(0, 100)
+    concepts: float = _within(0, 100)
     profile: float = _within(0, 100)
     fuzzy: float = _within(0, 100)
     cpv: float = _within(0, 100)
@@ -126,6 +128,7 @@ class Policy:
     default_category: Category
     categories: tuple[Category, ...]
     synonyms: Mapping[str, str] = field(default_factory=dict)
+    concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
@@ -175,7 +178,11 @@ def _policy(content: dict[str, Any], source: str, digest: str) -> Policy:
     policy = Policy(
         version=f"{declared}+{digest}",
         categories=categories,
-        synonyms=_synonyms(content.get("synonyms", {}), source),
+        synonyms=_synonyms(content.get("synonyms", {}), source, "synonyms"),
+        concepts={
+            name: tuple(dict.fromkeys(phrase.strip() for phrase in (name, *phrases.split(",")) if phrase.strip()))
+            for name, phrases in _synonyms(content.get("concepts", {}), source, "concepts").items()
+        },
         **read,
     )
     _check_order(policy, source)
@@ -204,9 +211,9 @@ def _category(item: object, default: Category, source: str, number: int) -> Cate
     return category
 
 
-def _synonyms(content: object, source: str) -> dict[str, str]:
+def _synonyms(content: object, source: str, where: str) -> dict[str, str]:
     if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
-        raise PolicyError(f'{source}: synonyms must map words to words, for example mfd = "multifunction printer"')
+        raise PolicyError(f'{source}: {where} must map words to words, for example mfd = "multifunction printer"')
     return {key.lower(): value.lower() for key, value in content.items()}
 
 

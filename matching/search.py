@@ -105,8 +105,10 @@ def _specification(query: Features, corpus: Corpus, rows: Rows, policy: Policy) 
         + w.fuzzy
         + w.dense * np.clip((corpus.dense.view @ query.dense)[rows].astype(np.float64), 0.0, 1.0)
         + w.profile * np.clip((corpus.profile.view @ query.profile)[rows].astype(np.float64), 0.0, 1.0)
-        + w.title_terms * np.minimum(corpus.title_terms.likeness(query.title_terms)[rows], 1.0)
-        + w.all_terms * np.minimum(corpus.all_terms.likeness(query.all_terms)[rows], 1.0)
+        + sum(
+            getattr(w, name) * np.minimum(held.likeness(getattr(query, name))[rows], 1.0)
+            for name, held in corpus.terms.items()
+        )
         + w.cpv * codes[corpus.columns["codes"].view[rows]]
     )
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(z, -500.0, 500.0))))

@@ -22,6 +22,8 @@ class Signals:
     dense: float
     title_terms: float
     all_terms: float
+    phrases: float
+    concepts: float
     profile: float
     fuzzy: float
     cpv: float
@@ -35,6 +37,8 @@ def logit(signals: Signals, weights: SpecificationWeights) -> float:
             weights.dense * signals.dense,
             weights.title_terms * signals.title_terms,
             weights.all_terms * signals.all_terms,
+            weights.phrases * signals.phrases,
+            weights.concepts * signals.concepts,
             weights.profile * signals.profile,
             weights.fuzzy * signals.fuzzy,
             weights.cpv * signals.cpv,
@@ -80,13 +84,18 @@ def _code_likeness(one: str, other: str) -> float:
     return _SHARED.get(max(2, min(level, 5)), 0.25)
 
 
-def profile(dense: Vector, groups: NDArray[np.float32], sharpness: float = 20.0) -> Vector:
+def profile(dense: Vector, groups: NDArray[np.float32], sharpness: float = 8.0) -> Vector:
     """Which CPV groups a text is about: how near it is to each group's label, sharpened, of unit length.
 
     `dense` (d,), `groups` (g, d) unit rows; returns (g,) float32, all zero where there are no groups.
     """
     if not len(groups):
         return np.zeros(0, dtype=np.float32)
-    near = groups @ dense
+    # Centred on the labels' own mean: what all labels share tells none from another.
+    middle = groups.mean(axis=0)
+    labels = groups - middle
+    text = dense - middle
+    lengths = np.linalg.norm(labels, axis=1) * max(float(np.linalg.norm(text)), 1e-6)
+    near = (labels @ text) / np.maximum(lengths, 1e-6)
     share = np.exp(sharpness * (near - near.max()))
     return np.asarray(share / np.linalg.norm(share), dtype=np.float32)

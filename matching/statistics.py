@@ -10,9 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 
 from matching import reference
+from matching.cleaning import clean
+from matching.concepts import concepts_in, table_of
 from matching.plan import Plan
+from matching.policy import Policy
+from matching.terms import phrases, tokens
 
 LEAST_PLANS = 2
+# A need is marked as such, so that it is never taken for the word it is called by.
+CONCEPT = "~"
 
 
 class StatisticsError(ValueError):
@@ -21,7 +27,8 @@ class StatisticsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts over `documents` plans: in how many each stemmed word occurs (words of one plan only are left out)."""
+    """Counts over `documents` plans: in how many each stemmed word, each pair of neighbouring words and each need of
+    the lexicon (marked `~`) occurs. What only one plan has is left out."""
 
     name: str
     documents: int
@@ -75,16 +82,17 @@ def _counts(words: object, documents: int) -> bool:
     return isinstance(words, dict) and all(type(n) is int and 1 <= n <= documents for n in words.values())
 
 
-def build_statistics(plans: Iterable[Plan], name: str = "own") -> Statistics:
-    """Counts words over plans, whatever their order. Only counts are kept, never text."""
-    from matching.cleaning import clean
-    from matching.terms import tokens
-
+def build_statistics(plans: Iterable[Plan], name: str = "own", policy: Policy | None = None) -> Statistics:
+    """Counts words, pairs of words and the policy's needs over plans, whatever their order. No text is kept."""
+    table = table_of((policy or Policy.load()).concepts)
     counted: Counter[str] = Counter()
     documents = 0
     for plan in plans:
         cleaned = clean(plan.title, plan.description, reference.names_of(plan.authority))
-        counted.update(set(tokens(cleaned.title)) | set(tokens(cleaned.body)))
+        seen: set[str] = set()
+        for text in (cleaned.title, cleaned.body):
+            seen.update(tokens(text), phrases(text), (CONCEPT + need for need in concepts_in(text, table)))
+        counted.update(seen)
         documents += 1
     words = {word: n for word, n in counted.items() if n >= LEAST_PLANS}
     return Statistics._of(name, max(documents, 1), words)

@@ -3,9 +3,8 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
-
-from matching.statistics import Statistics
+from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 
 _WORD = re.compile(r"[a-z][a-z0-9]*(?:[+#]+)?")
 _SATURATION = 1.2
@@ -40,6 +39,13 @@ def tokens(text: str) -> list[str]:
     return [stem(w) for w in words if len(w) > 1 and w not in STOP_WORDS]
 
 
+def phrases(text: str) -> list[str]:
+    """The pairs of neighbouring words of a text, stop words passed over: `care in an extra care scheme` has
+    `extra care` and `care scheme`."""
+    words = tokens(text)
+    return [f"{one} {other}" for one, other in pairwise(words)]
+
+
 def expand(text: str, synonyms: Mapping[str, str]) -> str:
     """The text with the meaning of each trade word or acronym added behind it: `MFD` gives
     `MFD (multifunction printer)`."""
@@ -53,10 +59,10 @@ def expand(text: str, synonyms: Mapping[str, str]) -> str:
     return re.sub(r"[A-Za-z][A-Za-z0-9&+]*", add, text)
 
 
-def weigh(counted: Mapping[str, float], statistics: Statistics) -> dict[str, float]:
+def weigh(counted: Mapping[str, float], rarity: Callable[[str], float]) -> dict[str, float]:
     """Each word's weight: rarer words more, repeated words a little more; unit length in all, in word order."""
     raw = {
-        word: statistics.rarity(word) * count * (1 + _SATURATION) / (count + _SATURATION)
+        word: rarity(word) * count * (1 + _SATURATION) / (count + _SATURATION)
         for word, count in sorted(counted.items())
     }
     length = math.sqrt(math.fsum(w * w for w in raw.values()))
