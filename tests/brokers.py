@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import fcntl
 import hashlib
+import re
 import shutil
 import signal
 import string
 import subprocess
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from services.embedded import processes
@@ -21,24 +23,59 @@ from services.embedded.tansu import answers
 
 KAFKA = Path(__file__).parents[1] / "deploy" / "kafka"
 LIB = KAFKA / "lib"
+OLDEST_JAVA = 17
 # A small heap and the quick compiler only: start-up counts here, throughput does not.
 JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
 
 
+@cache
 def unavailable() -> str | None:
     """Why Apache Kafka can't be started here, in a sentence for a skipped test; None where it can."""
-    missing = [program for program in ("java", "mvn") if shutil.which(program) is None]
-    if "mvn" in missing and _complete():
-        missing.remove("mvn")
-    return f"Apache Kafka needs Java 17+ and Maven, and there is no {' and no '.join(missing)}" if missing else None
+    if shutil.which("java") is None:
+        return "Apache Kafka needs Java 17 or newer, and there is no java"
+    if shutil.which("mvn") is None and not _complete():
+        return "Apache Kafka's jars come through Maven, and there is no mvn"
+    said = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < OLDEST_JAVA:
+        return f"Apache Kafka needs Java {OLDEST_JAVA} or newer, and this one says: {said.splitlines()[:1]}"
+    return None
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A second listener for `apache_kafka(secured=...)`: SASL/SCRAM-SHA-512 with these accounts (name to password).
+
+    An account may do nothing until `ApacheKafka.tool("AclCommand", ...)` allows it; the plaintext listener may do all.
+    """
+
+    accounts: Mapping[str, str]
+
+    @property
+    def settings(self) -> str:
+        login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        return "\n".join(
+            (
+                "listener.name.sasl.sasl.enabled.mechanisms=SCRAM-SHA-512",
+                f"listener.name.sasl.scram-sha-512.sasl.jaas.config={login}",
+                "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users=User:ANONYMOUS",
+            )
+        )
+
+    @property
+    def format_options(self) -> list[str]:
+        options: list[str] = []
+        for name, password in self.accounts.items():
+            options += ["--add-scram", f"SCRAM-SHA-512=[name={name},password={password}]"]
+        return options
 
 
 @dataclass
 class ApacheKafka:
     """A running node. It keeps its ports and data when it is killed and started again.
 
-    `bootstrap`: host:port of its plaintext listener. `sasl_port`: kept free for a second listener, see
-    `server.properties`.
+    `bootstrap`: host:port of its plaintext listener. `sasl_port`: that of the secured one, if asked for.
     """
 
     folder: Path
@@ -85,15 +122,23 @@ class ApacheKafka:
         """SIGCONT after `pause()`."""
         self.process.handle.send_signal(signal.SIGCONT)
 
+    def tool(self, name: str, *arguments: str) -> str:
+        """Run one of Kafka's own tools against this node, such as `AclCommand`, for what aiokafka can't ask.
+
+        Returns what it printed. Raises `PartError` when it failed.
+        """
+        command = [*_java(), f"org.apache.kafka.tools.{name}", "--bootstrap-server", self.bootstrap, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise PartError(f"Kafka's {name} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+        return done.stdout
+
 
 @contextmanager
-def apache_kafka(
-    folder: Path, *, extra_listeners: str = "", extra: str = "", format_options: Sequence[str] = ()
-) -> Iterator[ApacheKafka]:
+def apache_kafka(folder: Path, *, secured: Listener | None = None, extra: str = "") -> Iterator[ApacheKafka]:
     """Format a node's storage in `folder`, start it, and stop it when the block ends.
 
-    `extra_listeners` and `extra` go into `server.properties` (`${sasl_port}` in them is filled in); `format_options`
-    are passed on to the storage tool, for instance `("--add-scram", "SCRAM-SHA-512=[name=matcher,password=...]")`.
+    `secured`: a second listener with sign-in, on the node's `sasl_port`. `extra`: more lines for `server.properties`.
     Raises `PartError` when the jars can't be fetched or the node doesn't start; ask `unavailable()` first.
     """
     fetch_jars()
@@ -102,14 +147,14 @@ def apache_kafka(
     while len(set(ports.values())) < len(ports):
         ports = {name: processes.free_port() for name in ports}
     names = {name: str(port) for name, port in ports.items()} | {"log_dirs": str(folder / "data")}
-    names["extra_listeners"] = string.Template(extra_listeners).substitute(names)
-    names["extra"] = string.Template(extra).substitute(names)
-    template = string.Template((KAFKA / "server.properties").read_text("utf-8"))
+    names["extra_listeners"] = f",SASL://{LOOPBACK}:{ports['sasl_port']}" if secured else ""
+    names["extra"] = "\n".join([*([secured.settings] if secured else []), extra])
+    template = (KAFKA / "server.properties").read_text("utf-8")
     # Only the settings: the comments name placeholders, too.
-    lines = [line for line in template.template.splitlines() if line and not line.startswith("#")]
+    lines = [line for line in template.splitlines() if line and not line.startswith("#")]
     properties = folder / "server.properties"
     properties.write_text(string.Template("\n".join(lines)).substitute(names) + "\n", "utf-8")
-    _format(properties, format_options)
+    _format(properties, secured.format_options if secured else ())
     node = ApacheKafka(folder, ports["port"], ports["controller_port"], ports["sasl_port"])
     try:
         node.start()

@@ -16,24 +16,28 @@ import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
+from pydantic import SecretStr
 
 from services.embedded import processes
 from services.embedded.mailbox import Mailbox
 from services.embedded.postgres import Server
 from services.embedded.processes import PartError
 from services.embedded.stack import Stack
+from services.runtime import kafka
+from services.runtime.settings import Settings
 from tests import brokers
-from tests.brokers import ApacheKafka
+from tests.brokers import ApacheKafka, Listener
 from tests.conftest import AnyBroker
 
 TOPIC = "parts.v1"
 
 
-async def _create(bootstrap: str, *, partitions: int = 3) -> None:
+async def _create(bootstrap: str, *names: str, partitions: int = 3) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(TOPIC, num_partitions=partitions, replication_factor=1)])
+        await admin.create_topics([NewTopic(name, partitions, replication_factor=1) for name in names or (TOPIC,)])
     finally:
         await admin.close()
 
@@ -134,10 +138,43 @@ async def test_a_killed_kafka_comes_back_with_what_it_acknowledged(tmp_path: Pat
             assert sorted(await _take(consumer, 20)) == list(range(20))
 
 
+def _signed_in(node: ApacheKafka, password: str) -> Settings:
+    return Settings(
+        kafka_bootstrap=(f"{processes.LOOPBACK}:{node.sasl_port}",),
+        kafka_security="SASL_PLAINTEXT",
+        kafka_username="leeds",
+        kafka_password=SecretStr(password),
+    )
+
+
 @pytest.mark.kafka
-def test_topics_are_not_created_by_accident(apache_broker: ApacheKafka) -> None:
-    properties = (apache_broker.folder / "server.properties").read_text("utf-8")
-    assert "auto.create.topics.enable=false" in properties
+async def test_an_account_writes_where_it_may_and_nowhere_else(tmp_path: Path) -> None:
+    """What keeps one authority's system out of another's topic, with our own client settings."""
+    reason = brokers.unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    own, other = "procurement.plans.v1.E08000035", "procurement.plans.v1.E09000015"
+    with brokers.apache_kafka(tmp_path, secured=Listener({"leeds": "a-password"})) as node:
+        await _create(node.bootstrap, own, other, partitions=1)
+        node.tool(
+            "AclCommand", "--add", "--allow-principal", "User:leeds", "--operation", "Write", "--operation", "Describe",
+            "--topic", own,
+        )  # fmt: skip
+        async with kafka.make_producer(_signed_in(node, "a-password"), "test") as producer:
+            assert (await producer.send_and_wait(own, b"plan")).offset == 0
+            with pytest.raises(TopicAuthorizationFailedError):
+                await producer.send_and_wait(other, b"plan")
+        refused = kafka.make_producer(_signed_in(node, "a-guess"), "test")
+        with pytest.raises(KafkaConnectionError):
+            await refused.start()
+        await refused.stop()
+
+
+@pytest.mark.kafka
+async def test_topics_are_not_created_by_accident(apache_broker: ApacheKafka) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=apache_broker.bootstrap, request_timeout_ms=2000) as producer:
+        with pytest.raises(KafkaError):
+            await producer.send_and_wait("procurment.plans.v1", b"a typing mistake")
 
 
 def _plain(url: str) -> str:
