@@ -88,3 +88,14 @@ async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequ
         .limit(limit)
     )
     return list(rows.scalars())
+
+
+async def strongest(session: AsyncSession, limit: int) -> Sequence[Opportunity]:
+    """The active opportunities with the highest scores."""
+    rows = await session.execute(
+        select(Opportunity)
+        .where(col(Opportunity.status) == "active")
+        .order_by(col(Opportunity.score).desc(), col(Opportunity.opportunity_id))
+        .limit(limit)
+    )
+    return rows.scalars().all()

@@ -1,0 +1,163 @@
+"""`jointly demo` and `jointly up`: everything on one machine, nothing set up by hand."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from events.opportunities import OpportunityState
+from events.plans import PlanPayload
+from services.embedded import demo as pipeline
+from services.embedded.demo import Outcome, Show, StalledError
+from services.embedded.processes import PartError
+from services.embedded.sample import sample_plans
+from services.embedded.stack import DEFAULT_FOLDER, Stack
+from services.publisher import formats
+from services.publisher.reading import Accepted, Options, Rejected
+from services.translation import today
+
+FAILED = 1
+USAGE = 2
+SHOWN_REJECTIONS = 20
+
+
+def demo(
+    plans: Annotated[
+        Path | None, typer.Option(help="Plans as `jointly publish` reads them; default: the sample.")
+    ] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to judge on; today if not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line instead of words.")] = False,
+) -> None:
+    """Run everything once on an embedded stack: publish plans, match them, tell the authorities, show what came out."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    day = today(as_of.date() if as_of else None)
+    try:
+        events, rejected = _read(plans, console) if plans else (sample_plans(day), 0)
+        with _shown(console) as show:
+            outcome = pipeline.run(_waves(events), day, say=lambda text: console.print(text, style="dim"), show=show)
+    except formats.FormatError as error:
+        console.print(str(error), style="bold red", markup=False)
+        raise typer.Exit(USAGE) from error
+    except (PartError, StalledError) as error:
+        console.print(str(error), style="bold red", markup=False)
+        raise typer.Exit(FAILED) from error
+    except KeyboardInterrupt:
+        console.print("Stopped; everything has been cleaned up.")
+        raise typer.Exit(128 + signal.SIGINT) from None
+    typer.echo(json.dumps(_summary(outcome, rejected)) if as_json else _told(outcome, rejected))
+
+
+def up() -> None:
+    """Keep Kafka, PostgreSQL, a mail sink, matcher, relay and notifier running until Ctrl-C, and say where they are."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(text: str) -> None:
+        console.print(text, style="dim")
+
+    try:
+        with Stack(DEFAULT_FOLDER, progress=say) as stack:
+            pipeline.prepare(pipeline.settings_of(stack), say)
+            processes = pipeline.start_services(stack, say)
+            for name, value in stack.environment.items():
+                typer.echo(f"export {name}='{value}'")
+            for name, process in processes.items():
+                typer.echo(f"# {name}: http://127.0.0.1:{process.http_port}/metrics, log in {process.log}")
+            typer.echo(f"# mails: {stack.parts.mailbox.folder}")
+            say("Running; Ctrl-C stops it.")
+            _wait(stack)
+    except PartError as error:
+        console.print(str(error), style="bold red", markup=False)
+        raise typer.Exit(FAILED) from error
+    except KeyboardInterrupt:
+        say("Stopped.")
+
+
+def _wait(stack: Stack) -> None:
+    sys.stdout.flush()
+    while True:
+        stack.check()
+        signal.sigtimedwait({signal.SIGUSR1}, 2)
+
+
+def _read(path: Path, console: Console) -> tuple[list[PlanPayload], int]:
+    kind = formats.chosen(path, None)
+    accepted: list[PlanPayload] = []
+    rejected = 0
+    for entry in formats.once(formats.read(path, kind, Options(unknown_buyers="org-id"))):
+        if isinstance(entry, Accepted):
+            accepted.append(entry.payload)
+        elif isinstance(entry, Rejected):
+            rejected += 1
+            if rejected <= SHOWN_REJECTIONS:
+                console.print(f"{entry.file}, {entry.where}, {entry.field}: {entry.reason}", markup=False)
+    return accepted, rejected
+
+
+def _waves(events: Sequence[PlanPayload]) -> list[list[PlanPayload]]:
+    """Every plan's first event, then what became of it: so that corrections of what was told can be seen."""
+    first: dict[str, PlanPayload] = {}
+    later = [event for event in events if first.setdefault(event.plan_id, event) is not event]
+    return [list(first.values()), later] if later else [list(first.values())]
+
+
+@contextmanager
+def _shown(console: Console) -> Iterator[Show]:
+    """A bar for each step, where there is a terminal to draw it on."""
+    bars = Progress(
+        TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    )
+    known: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in known:
+            known[what] = bars.add_task(what, total=total)
+        bars.update(known[what], completed=done, total=total)
+
+    with bars:
+        yield show
+
+
+def _summary(outcome: Outcome, rejected: int) -> dict[str, object]:
+    counts = outcome.counts
+    return {
+        "plans": counts.plans,
+        "rejected": rejected,
+        "opportunities": counts.opportunities,
+        "mails": outcome.mails,
+        "dead_letters": outcome.dead_letters,
+        "pending": counts.pending,
+        "seconds": outcome.seconds,
+    }
+
+
+def _told(outcome: Outcome, rejected: int) -> str:
+    counts, bands = outcome.counts, outcome.counts.opportunities
+    lines = [
+        "",
+        f"{counts.plans} plans were matched, {rejected} were rejected, {outcome.dead_letters} are dead letters.",
+        (f"{sum(bands.values())} opportunities: {bands['notify']} to tell at once, {bands['digest']} for the weekly "
+        f"digest, {bands['feed']} to look up."),
+        "",
+        "The strongest five:",
+    ]
+    for number, row in enumerate(outcome.best, 1):
+        lines += _explained(number, OpportunityState.model_validate(row.payload))
+    lines += ["", f"{outcome.mails} mails were sent; they lie in {outcome.mails_in}", f"It took {outcome.seconds} s."]
+    return "\n".join(lines)
+
+
+def _explained(number: int, state: OpportunityState) -> list[str]:
+    names = " and ".join(side.authority_name for side in state.plans)
+    score = f", score {state.score:.0f}" if state.score is not None else ""
+    join_by = f"  Agree by {state.join_by:%-d %B %Y}." if state.join_by else ""
+    return [f"{number}. {names} ({state.band}{score}){join_by}", *(f"     {reason}" for reason in state.reasons)]

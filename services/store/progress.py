@@ -1,0 +1,60 @@
+"""How far everything has come: the counts that operators and the demo wait for."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.store import outbox, plans
+from services.store.authorities import Authority
+from services.store.notifications import Intent, Mail
+from services.store.opportunities import Opportunity
+from services.store.plans import PlanLog, StoredPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Counts, in one snapshot. `untold` are things to tell to reachable authorities that are in no sent mail yet."""
+
+    plans: int
+    revisions: int
+    pending: int
+    opportunities: dict[str, int]
+    outbox_waiting: int
+    opportunity_events: int
+    untold: int
+    mails: int
+
+
+async def progress(session: AsyncSession) -> Progress:
+    """Counts what there is and what is still to do."""
+    bands = await session.execute(
+        select(col(Opportunity.band), func.count())
+        .where(col(Opportunity.status) == "active")
+        .group_by(Opportunity.band)
+    )
+    found = dict(bands.tuples().all())
+    return Progress(
+        plans=await _count(session, select(func.count()).select_from(StoredPlan)),
+        revisions=await _count(session, select(func.count()).select_from(PlanLog)),
+        pending=await plans.pending(session),
+        opportunities={band: found.get(band, 0) for band in ("notify", "digest", "feed")},
+        outbox_waiting=(await outbox.backlog(session))[0],
+        opportunity_events=await _count(session, select(func.coalesce(func.sum(Opportunity.revision), 0))),
+        untold=await _untold(session),
+        mails=await _count(session, select(func.count()).where(col(Mail.state) == "sent")),
+    )
+
+
+async def _untold(session: AsyncSession) -> int:
+    reachable = select(col(Authority.authority)).where(col(Authority.mailbox).is_not(None))
+    intents = select(func.count()).where(
+        col(Intent.state).in_(("pending", "queued", "sending")), col(Intent.authority).in_(reachable)
+    )
+    waiting = select(func.count()).where(col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")))
+    return await _count(session, intents) + await _count(session, waiting)
+
+
+async def _count(session: AsyncSession, query: object) -> int:
+    return int((await session.execute(query)).scalar_one())  # type: ignore[call-overload]
