@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
@@ -25,6 +26,9 @@ from services.runtime.settings import Settings
 
 IN_FLIGHT: Final = 500
 """How many events may await their acknowledgement."""
+
+TOPIC_TRIES: Final = 8
+"""How often a topic is looked for, every half second, before it counts as missing."""
 
 _NAMESPACE: Final = UUID("6e1d3a52-6f0c-5d7b-9a53-0d6c2f5b7a10")
 
@@ -89,6 +93,7 @@ async def publish_events(
     waiting: deque[tuple[PlanPayload, str, Awaitable[Any]]] = deque()
     done = 0
     topics: dict[str, None] = {}
+    checked: set[str] = set()
     current = PLANS.name
 
     async def acknowledged() -> None:
@@ -106,6 +111,9 @@ async def publish_events(
             await producer.start()
             for payload in payloads:
                 current = topic(payload)
+                if current not in checked:
+                    await _exists(producer, current)
+                    checked.add(current)
                 message = encode(plan_event(payload), payload.plan_id)
                 waiting.append((payload, current, await send(producer, current, message)))
                 if len(waiting) >= IN_FLIGHT:
@@ -121,12 +129,26 @@ async def publish_events(
     return Summary(done, tuple(topics))
 
 
+async def _exists(producer: AIOKafkaProducer, topic: str) -> None:
+    """Raises UnknownTopicOrPartitionError where the topic isn't there, after the time a new one needs to become known.
+
+    aiokafka itself would wait 40 seconds, and a broker that creates topics on demand would get one with its own
+    settings for the first misspelt authority.
+    """
+    for attempt in range(TOPIC_TRIES):
+        if topic in (await producer.client.fetch_all_metadata()).topics():
+            return
+        if attempt + 1 < TOPIC_TRIES:
+            await asyncio.sleep(0.5)
+    raise UnknownTopicOrPartitionError
+
+
 def _sentence(error: KafkaError, settings: Settings, topic: str) -> str:
     match error:
         case KafkaConnectionError():
             return f"Kafka can't be reached at {', '.join(settings.kafka_bootstrap)}: {error}"
         case UnknownTopicOrPartitionError():
-            return f"There is no topic {topic}; create it with `jointly topics`"
+            return f"There is no topic {topic}, or this user may not see it; `jointly topics` creates what is declared"
         case TopicAuthorizationFailedError():
             return f"This user may not write to {topic}; ask for the right, or try --own-topic"
         case _:

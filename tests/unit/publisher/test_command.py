@@ -111,7 +111,7 @@ def test_wrong_usage_is_told_in_words(
 ) -> None:
     monkeypatch.chdir(register.parent)
     Path("odd.bin").write_bytes(b"\x00\x01")
-    result = jointly("publish", *arguments)
+    result = jointly("publish", *arguments, "--dry-run")
     assert result.exit_code == 2
     assert words in result.stderr
 

@@ -1,0 +1,170 @@
+"""What is published can be read by any Kafka client and any CloudEvents SDK, and publishing again repeats it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from events.envelope import decode
+from events.plans import PLAN_PAYLOADS, PlanPayload
+from events.topics import PLANS, authority_topic
+from services.embedded.sample import sample_plans
+from services.publisher.producing import PublishingError, own_topic, publish_events
+from services.runtime.settings import Settings
+from services.runtime.topics import create
+from tests.conftest import AnyBroker
+from tests.unit.publisher import EXAMPLES, SHARED
+
+DERBY = "E06000015"
+READING = "E06000038"
+
+
+@pytest.fixture
+def to_broker(broker: AnyBroker) -> Settings:
+    """Settings for a broker on which the declared topics stand, and two authorities' own."""
+    chosen = Settings(kafka_bootstrap=(broker.bootstrap,))
+    asyncio.run(create(chosen, (DERBY, READING)))
+    return chosen
+
+
+async def _records(settings: Settings, topic: str, count: int) -> list[ConsumerRecord]:
+    """The first `count` records of a topic, read by a client that knows nothing of ours."""
+    records: list[ConsumerRecord] = []
+    async with AIOKafkaConsumer(bootstrap_servers=list(settings.kafka_bootstrap)) as consumer:
+        await consumer._client.force_metadata_update()
+        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        async with asyncio.timeout(60):
+            while len(records) < count:
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    records.extend(batch)
+    return records
+
+
+def _command(settings: Settings, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "JOINTLY_KAFKA_BOOTSTRAP": settings.kafka_bootstrap[0]}
+    command = [sys.executable, "-m", "services.cli", *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+async def test_any_cloudevents_sdk_reads_what_was_published(to_broker: Settings) -> None:
+    done = await asyncio.to_thread(_command, to_broker, "publish", EXAMPLES / "uk1-pipeline-notice.json")
+    assert done.returncode == 0, done.stderr
+    assert "1 published" in done.stderr
+
+    (record,) = await _records(to_broker, PLANS.name, 1)
+    headers = dict(record.headers)
+    event = from_kafka(KafkaMessage(headers=headers, key=record.key, value=record.value), JSONFormat(), CloudEvent)
+
+    assert isinstance(event.get_data(), dict)
+    assert record.key == f"{DERBY}:ocds-abc123-000001".encode()
+    assert headers["content-type"] == b"application/json"
+    assert event.get_type() == "jointly.plan.published.v1"
+    assert event.get_source() == f"/authorities/{DERBY}/plans"
+    assert event.get_subject() == f"{DERBY}:ocds-abc123-000001"
+    data = event.get_data()
+    assert isinstance(data, dict)
+    assert data["title"] == "Adult social care case management"
+
+
+async def test_published_twice_the_events_have_the_same_ids_and_values(to_broker: Settings) -> None:
+    plans = sample_plans_of_a_day()
+    for _ in range(2):
+        summary = await publish_events(to_broker, plans)
+        assert summary.published == len(plans)
+
+    records = await _records(to_broker, PLANS.name, 2 * len(plans))
+    events = [decode(record.headers, record.value, PLAN_PAYLOADS) for record in records]
+    ids = [event.id for event in events]
+    assert len(ids) == 2 * len(plans)
+    assert len(set(ids)) == len(plans)
+    assert {event.payload for event in events} == set(plans)
+
+
+async def test_events_of_one_plan_keep_their_order(to_broker: Settings) -> None:
+    plans = sample_plans_of_a_day()
+    await publish_events(to_broker, plans)
+    revisions: dict[bytes, list[int]] = {}
+    for record in sorted(await _records(to_broker, PLANS.name, len(plans)), key=lambda record: record.offset):
+        payload = decode(record.headers, record.value, PLAN_PAYLOADS).payload
+        revisions.setdefault(record.key, []).append(payload.model_dump()["revision"])
+    assert all(found == sorted(found) for found in revisions.values())
+    assert any(len(found) > 1 for found in revisions.values())
+
+
+async def test_an_authority_can_write_to_its_own_topic(to_broker: Settings) -> None:
+    done = await asyncio.to_thread(_command, to_broker, "publish", EXAMPLES / "plans.jsonl", "--own-topic", "--json")
+    assert done.returncode == 0, done.stderr
+    records = await _records(to_broker, authority_topic(READING), 4)
+    assert {record.key.decode().split(":")[0] for record in records} == {READING}
+
+
+async def test_a_register_is_published_once_and_then_only_what_changed(to_broker: Settings, tmp_path: Path) -> None:
+    register = tmp_path / "register.csv"
+    rows = ["Reference,Title,End date", "C-1,Payroll,31/03/2029", "C-2,Telephony,31/03/2029", "C-3,Network,31/03/2029"]
+    register.write_text("\n".join(rows))
+    options = ("--authority", READING, "--json")
+
+    first = await asyncio.to_thread(_command, to_broker, "publish", register, *options)
+    again = await asyncio.to_thread(_command, to_broker, "publish", register, *options)
+    register.write_text("\n".join([*rows[:2], "C-2,Telephony and contact centre,31/03/2029"]))
+    changed = await asyncio.to_thread(_command, to_broker, "publish", register, "--complete", *options)
+
+    assert '"published": 3, "unchanged": 0' in first.stdout
+    assert '"published": 0, "unchanged": 3' in again.stdout
+    assert '"published": 2, "unchanged": 1, "withdrawn": 1' in changed.stdout
+    records = await _records(to_broker, PLANS.name, 5)
+    kinds = sorted(decode(record.headers, record.value, PLAN_PAYLOADS).type for record in records)
+    assert kinds == [
+        "jointly.plan.published.v1",
+        "jointly.plan.published.v1",
+        "jointly.plan.published.v1",
+        "jointly.plan.updated.v1",
+        "jointly.plan.withdrawn.v1",
+    ]
+
+
+async def test_a_plan_is_withdrawn_by_hand(to_broker: Settings) -> None:
+    done = await asyncio.to_thread(_command, to_broker, "withdraw", f"{READING}:C-1", "--reason", "Not needed")
+    assert done.returncode == 0, done.stderr
+    (record,) = await _records(to_broker, PLANS.name, 1)
+    assert decode(record.headers, record.value, PLAN_PAYLOADS).type == "jointly.plan.withdrawn.v1"
+
+
+@pytest.mark.skipif(not (SHARED / "plans.jsonl").is_file(), reason="the real plans are not beside the repository")
+async def test_all_real_plans_arrive(to_broker: Settings) -> None:
+    done = await asyncio.to_thread(_command, to_broker, "publish", SHARED / "plans.jsonl", "--json")
+    assert done.returncode == 0, done.stderr
+    assert '"published": 3086, "unchanged": 0, "withdrawn": 0, "rejected": 0' in done.stdout
+    assert len({record.key for record in await _records(to_broker, PLANS.name, 3086)}) == 3086
+
+
+async def test_an_unreachable_broker_is_one_sentence_and_its_own_exit_code() -> None:
+    nowhere = Settings(kafka_bootstrap=("127.0.0.1:1",))
+    done = await asyncio.to_thread(_command, nowhere, "publish", EXAMPLES / "plans.jsonl")
+    assert done.returncode == 3
+    assert "Kafka can't be reached at 127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_topic_that_is_not_there_is_told(to_broker: Settings) -> None:
+    plan = next(plan for plan in sample_plans_of_a_day() if plan.authority not in (DERBY, READING))
+    with pytest.raises(PublishingError, match="jointly topics"):
+        await publish_events(to_broker, [plan], topic=own_topic)
+
+
+def sample_plans_of_a_day() -> list[PlanPayload]:
+    """The sample as of a fixed day."""
+    return sample_plans(date(2026, 11, 22))
