@@ -6,13 +6,20 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
-from functools import cache
+from functools import cache, partial
+from typing import Final
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.notifier.letters import Group, Letter
 from services.store.authorities import AddressError, valid_mailbox
+
+WHO_ACTS: Final = "by then both of you have to agree, so either of you should write first"
+CLOSED: Final = (
+    "One of you shares only that there is a match, so neither of you sees more here. "
+    "To learn more, ask their procurement team."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ def compose(letter: Letter, who: Sender, recipient: str, mail_id: str, identity:
 
 
 def _unsubscribe(letter: Letter, who: Sender) -> str:
-    mailto = f"<mailto:{who.mailbox}?subject={quote(f'Stop mails to {letter.authority}')}>"
+    mailto = f"<mailto:{quote(who.mailbox, safe='@')}?subject={quote(f'Stop mails to {letter.authority}')}>"
     # No List-Unsubscribe-Post: scanners follow links, and some post; a person reads that mailbox.
     return f"{mailto}, <{who.public_url}>" if who.public_url else mailto
 
@@ -92,6 +99,9 @@ def _context(letter: Letter, who: Sender, mail_id: str) -> dict[str, object]:
         "letter": letter,
         "opening": opening(letter),
         "heading": heading,
+        "mailto": partial(quote, safe="@"),
+        "who_acts": WHO_ACTS,
+        "closed": CLOSED,
         "brief_count": sum(len(group.items) for group in letter.brief),
         "reply_to": who.mailbox,
         "public_url": who.public_url,

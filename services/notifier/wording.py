@@ -19,10 +19,11 @@ def plain(text: str, limit: int = 200) -> str:
     """Untrusted text as one line of visible characters without links, at most `limit` characters long.
 
     Line breaks could forge headers or lines of our own, bidirectional marks could turn what follows around,
-    and a link in somebody's title would look like ours.
+    a link in somebody's title would look like ours, and what looks like an encoded word ("=?utf-8?q?=0d=0a...?=")
+    is decoded, line breaks and all, by whoever handles the subject next.
     """
     seen = "".join(_visible(character) for character in text)
-    return cut(" ".join(_LINK.sub("[link removed]", seen).split()), limit)
+    return cut(" ".join(_LINK.sub("[link removed]", seen).replace("=?", "= ?").split()), limit)
 
 
 def _visible(character: str) -> str:

@@ -14,8 +14,6 @@ from services.store.base import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import ADDRESS, World, body
 
-pytestmark = pytest.mark.filterwarnings("ignore:[^a-z]*You probably want to use .session.exec:DeprecationWarning")
-
 
 @pytest.fixture
 async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:

@@ -16,8 +16,6 @@ from services.store.base import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 from tests.unit.notifier.world import ADDRESS, World
 
-pytestmark = pytest.mark.filterwarnings("ignore:[^a-z]*You probably want to use .session.exec:DeprecationWarning")
-
 MAILBOX = ADDRESS[LEEDS]
 
 

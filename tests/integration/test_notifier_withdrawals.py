@@ -9,8 +9,6 @@ from services.store.base import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 from tests.unit.notifier.world import World, body
 
-pytestmark = pytest.mark.filterwarnings("ignore:[^a-z]*You probably want to use .session.exec:DeprecationWarning")
-
 ENDED = state(material=2, status="withdrawn", reasons=("Camden has withdrawn its plan",))
 
 

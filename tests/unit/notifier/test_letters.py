@@ -1,0 +1,216 @@
+"""What a reader may see, and that nobody's text does anything but be read."""
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.fields import Window
+from services.notifier import letters, message, schedule, wording
+from services.store.authorities import AddressError
+from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
+
+WHO = message.sender("Jointly <jointly@jointly.example>")
+AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def composed(*items: letters.Item, purpose: str = "immediate", who: message.Sender = WHO) -> EmailMessage:
+    letter = letters.letter(LEEDS, "Leeds City Council", purpose, items)
+    made = message.compose(letter, who, "procurement@leeds.example", "m" * 32, message.message_id("m" * 32, who), AT)
+    return message_from_bytes(made.as_bytes(), policy=policy.default)  # type: ignore[return-value]
+
+
+def bodies(mail: EmailMessage) -> tuple[str, str]:
+    plain, rich = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert plain is not None
+    assert rich is not None
+    return str(plain.get_content()), str(rich.get_content())
+
+
+def shown(after: Any = None, **changes: Any) -> letters.Item:
+    values = {"band": "notify", "change": "new", "contact": "buying@camden.example"} | changes
+    return letters.item(after or state(), LEEDS, **values)
+
+
+def test_an_open_match_says_who_what_when_why_and_by_when() -> None:
+    for body in bodies(composed(shown())):
+        text = " ".join(re.sub(r"<[^>]+>", " ", body).split())
+        for part in (
+            "Your plan: HR and payroll system of E08000035",
+            "London Borough of Camden: HR and payroll system of E09000007",
+            "Strong match, 87 out of 100",
+            "oth can go to tender between 1 March 2027 and 30 June 2027",
+            "London",
+            "12 January 2027",
+            "buying@camden.example",
+            "Both replace an HR and payroll system (CPV 48450000)",
+            "If Camden moved its tender to October 2027, this would be a possible match",
+            "Jointly suggests and never decides",
+            "To get fewer of these mails",
+        ):
+            assert part in text
+
+
+@pytest.mark.parametrize(
+    ("own", "other"), [("match_only", "open"), ("open", "match_only"), ("match_only", "match_only")]
+)
+def test_match_only_shows_authority_window_region_and_band_and_nothing_else(own: str, other: str) -> None:
+    """Even where the event should say too much."""
+    leaky = state(
+        side(LEEDS, sharing=own, title="Own secret"),
+        side(CAMDEN, sharing=other, title="Payroll secret", plan_id=f"{CAMDEN}:PAYROLL-9"),
+        reasons=("Both name Zephyr payroll",),
+        would_change=("If the payroll moved",),
+    )
+    mail = composed(shown(leaky))
+    everything = "\n".join([*bodies(mail), mail["Subject"]])
+    for secret in ("secret", "ayroll", "PAYROLL", "Zephyr", "48450000", "87", "buying@camden", "12 January"):
+        assert secret not in everything, secret
+    for allowed in ("London Borough of Camden", "1 March 2027", "London", "Strong match", "ICT-0042"):
+        assert allowed in everything, allowed
+
+
+@pytest.mark.parametrize("both", [("open", "match_only"), ("match_only", "open"), ("open", "private")])
+def test_a_mailbox_is_shown_only_where_both_share_openly(both: tuple[str, str]) -> None:
+    closed = state(side(LEEDS, sharing=both[0]), side(CAMDEN, sharing=both[1]))
+    mailboxes = {CAMDEN: "buying@camden.example"}
+    assert letters.contact_of(closed, closed.plans[1], mailboxes) is None
+    assert letters.contact_of(state(), state().plans[1], mailboxes) == "buying@camden.example"
+    assert letters.contact_of(state(), state().plans[1], {}) is None
+
+
+def test_a_correction_says_what_ended_and_why() -> None:
+    ended = shown(state(material=2, status="withdrawn", reasons=("Camden has withdrawn its plan",)), change="withdrawn")
+    mail = composed(ended, purpose="correction")
+    assert mail["Subject"] == ("No longer a match: HR and payroll system of E08000035 (London Borough of Camden)")
+    for body in bodies(mail):
+        assert "No longer a match" in body
+        assert "Camden has withdrawn its plan" in body
+        assert "12 January 2027" not in body, "nobody has to act any more"
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, list[tuple[str, str | None]]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, attrs))
+
+
+ATTACKS = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '"><a href="https://evil.example">click</a>',
+    "{{ 7*7 }}{% include 'x' %}",
+    "Payroll\r\nBcc: everybody@evil.example\r\n\r\nfree text",
+    "Payroll\nX-Header: 1",
+    "‮txet sdrawkcab⁦ hidden​",
+    "Payroll see https://evil.example/login or www.evil.example now",
+    "javascript:alert(1)",
+    "\x00\x1b[31mred",
+    "a" * 500,
+    "=?utf-8?q?=0d=0aBcc:_x@evil.example?=",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_title_does_nothing_but_be_read(attack: str) -> None:
+    nasty = state(
+        side(LEEDS, title=attack),
+        side(CAMDEN, title=attack, authority_name=attack[:100]),
+        reasons=(attack,),
+        would_change=(attack,),
+    )
+    mail = composed(shown(nasty))
+    assert set(mail.keys()) == {
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
+        "List-Unsubscribe", "MIME-Version", "Content-Type",
+    }  # fmt: skip
+    assert len(mail["Subject"]) <= wording.SUBJECT_LENGTH
+    text, rich = bodies(mail)
+    assert "\nBcc" not in text
+    tags = _Tags()
+    tags.feed(rich)
+    assert {tag for tag, _ in tags.found}.isdisjoint({"script", "img", "iframe", "form", "object", "svg"})
+    links = [value for _, attrs in tags.found for name, value in attrs if name in ("href", "src")]
+    assert set(links) == {"mailto:buying@camden.example", "mailto:jointly@jointly.example"}
+    assert not [name for _, attrs in tags.found for name, _ in attrs if name.startswith("on")]
+    for part in (text, rich, mail["Subject"]):
+        assert "://evil" not in part
+        assert "www.evil" not in part
+        assert not [c for c in part if unicodedata.category(c) in ("Cf", "Co", "Cs")]
+
+
+@given(st.text(max_size=300))
+def test_plain_is_one_visible_line(text: str) -> None:
+    seen = wording.plain(text)
+    assert len(seen) <= 200
+    assert all(unicodedata.category(c)[0] != "C" and c not in "\r\n\u2028\u2029" for c in seen)
+    assert wording.plain(seen) == seen
+
+
+@given(st.text(min_size=1, max_size=300), st.integers(2, 100))
+def test_cut_never_exceeds(text: str, limit: int) -> None:
+    assert len(wording.cut(text, limit)) <= limit
+
+
+def test_the_strongest_come_first_and_none_is_lost() -> None:
+    items = [
+        letters.item(state(side(LEEDS), side(f"E0600{n:04d}"), score=float(n)), LEEDS, "digest", "new", None)
+        for n in range(40)
+    ]
+    letter = letters.letter(LEEDS, "Leeds", "digest", items)
+    assert sum(len(group.items) for group in letter.groups) == schedule.ITEMS_IN_FULL
+    assert [item.rank[1] for item in letter.items] == sorted(-float(n) for n in range(40))
+    assert {item.opportunity_id for item in letter.items} == {item.opportunity_id for item in items}
+
+
+@pytest.mark.parametrize(
+    ("partners", "purpose", "expected"),
+    [
+        ([CAMDEN], "immediate", "London Borough of Camden plans to buy what you plan to buy: Payroll"),
+        ([CAMDEN, "E06000001", "E06000002"], "immediate", "3 councils plan to buy what you plan to buy: Payroll"),
+        ([CAMDEN, "GB-PPON-ABC"], "immediate", "2 authorities plan to buy what you plan to buy: Payroll"),
+        ([CAMDEN], "digest", "Your week: London Borough of Camden may be buying what you plan to buy: Payroll"),
+    ],
+)
+def test_subjects(partners: list[str], purpose: str, expected: str) -> None:
+    items = [shown(state(side(LEEDS, title="Payroll"), side(code))) for code in partners]
+    assert letters.letter(LEEDS, "Leeds", purpose, items).subject == expected
+
+
+def test_headers() -> None:
+    mail = composed(shown())
+    assert mail["Message-ID"] == f"<{'m' * 32}@jointly.example>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["List-Unsubscribe"].strip() == "<mailto:jointly@jointly.example?subject=Stop%20mails%20to%20E08000035>"
+    assert "List-Unsubscribe-Post" not in mail
+    with_url = composed(shown(), who=message.sender("Jointly <jointly@jointly.example>", "https://jointly.example/me"))
+    assert with_url["List-Unsubscribe"].endswith(", <https://jointly.example/me>")
+    assert 'href="https://jointly.example/me"' in bodies(with_url)[1]
+    assert "http" not in "".join(bodies(mail)), "without a public address there is no link"
+
+
+@pytest.mark.parametrize("wrong", ["", "Jointly", "a@b@c.example", "Jointly <no-domain@>", "x@localhost"])
+def test_a_sender_must_be_a_mailbox(wrong: str) -> None:
+    with pytest.raises(AddressError):
+        message.sender(wrong)
+
+
+def test_words() -> None:
+    assert wording.day(date(2027, 3, 1)) == "1 March 2027"
+    one = date(2027, 3, 1)
+    assert wording.span(Window(earliest=one, latest=one)) == "on 1 March 2027"
+    assert wording.listed(["a"]) == "a"
+    assert wording.listed(["a", "b"]) == "a and b"
+    assert wording.listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert wording.listed([]) == ""
+    assert wording.places(("TLI", "TLI", "ZZ")) == "London and ZZ"
