@@ -1,0 +1,240 @@
+"""The services as real processes on a test's own broker, database and mail server, and what they ought to find."""
+
+import asyncio
+import re
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from sqlalchemy import create_engine, text
+
+from events.envelope import decode
+from events.fields import Payload
+from events.plans import PlanPayload, PlanPublished, PlanState
+from matching.embedding import load_embedder
+from matching.engine import Engine, Features
+from services.embedded import processes
+from services.embedded.processes import LOOPBACK, Process
+from services.embedded.stack import ready
+from services.publisher.producing import publish_events
+from services.runtime import topics
+from services.runtime.settings import Settings
+from services.translation import plan_from_payload
+
+AS_OF = date(2026, 11, 22)
+PATIENCE_SECONDS = 120.0
+
+
+@dataclass
+class Pipeline:
+    """Processes on given parts. `environment` is what each of them is started with."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    folder: Path
+    running: list[Process] = field(default_factory=list)
+
+    def start(self, name: str, **more: str) -> Process:
+        """One `jointly NAME` process, ready for work."""
+        port = processes.free_port()
+        process = processes.start(
+            name,
+            [sys.executable, "-m", "services.cli", name],
+            self.folder / f"{name}-{len(self.running)}.log",
+            environment={**self.environment, "JOINTLY_HTTP_PORT": str(port), **more},
+            http_port=port,
+        )
+        self.running.append(process)
+        processes.wait_until(lambda: ready(port), process, seconds=PATIENCE_SECONDS)
+        return process
+
+    def kill(self, process: Process) -> None:
+        """SIGKILL: no goodbye, no commit."""
+        self.running.remove(process)
+        processes.kill(process)
+
+    def publish(self, payloads: Sequence[PlanPayload]) -> None:
+        """Publishes plan events as a council's system would."""
+        asyncio.run(publish_events(self.settings, payloads))
+
+    def sql(self, statement: str, **parameters: Any) -> list[Any]:
+        """Rows of a query on the pipeline's database."""
+        engine = create_engine(self.settings.need_database())
+        try:
+            with engine.begin() as connection:
+                result = connection.execute(text(statement), parameters)
+                return list(result) if result.returns_rows else []
+        finally:
+            engine.dispose()
+
+    def until(self, check: Callable[[], bool], what: str) -> None:
+        """Waits for `check`. Fails with the ends of the logs where a process died or patience ran out."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not check():
+            dead = [process for process in self.running if not process.running()]
+            if dead or time.monotonic() > deadline:
+                logs = "\n".join(f"--- {p.name}\n{p.log_tail(15)}" for p in self.running)
+                raise AssertionError(f"never saw: {what}\n{logs}")
+            time.sleep(0.1)
+
+    def drained(self, revisions: int) -> bool:
+        """Whether so many revisions are in the log, all of them assessed, and every message published."""
+        ((logged,),) = self.sql("SELECT count(*) FROM plan_log")
+        ((left,),) = self.sql("SELECT count(*) FROM plans WHERE matched_revision < revision")
+        ((waiting,),) = self.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        return bool(logged >= revisions and left == 0 and waiting == 0)
+
+    def active(self) -> dict[tuple[str, str], tuple[float, str]]:
+        """The active opportunities: score and band by pair."""
+        rows = self.sql("SELECT plan_a, plan_b, score, band FROM opportunities WHERE status = 'active'")
+        return {(a, b): (score, band) for a, b, score, band in rows}
+
+    def metric(self, process: Process, name: str) -> float:
+        """The sum of one of a process's metrics over all its labels."""
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{process.http_port}/metrics", timeout=10) as answer:
+            body: str = answer.read().decode()
+        return sum(float(v) for v in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", body, flags=re.MULTILINE))
+
+
+@contextmanager
+def pipeline(bootstrap: str, database_url: str, folder: Path, smtp_url: str = "", **more: str) -> Iterator[Pipeline]:
+    """Topics made, nothing running yet; every process is stopped when the block ends."""
+    environment = {
+        "JOINTLY_KAFKA_BOOTSTRAP": bootstrap,
+        "JOINTLY_DATABASE_URL": database_url,
+        "JOINTLY_SMTP_URL": smtp_url,
+        "JOINTLY_AS_OF": AS_OF.isoformat(),
+        "JOINTLY_EMBEDDING_MODEL": "hashing",
+        "JOINTLY_SWEEP_SECONDS": "1",
+        "JOINTLY_GATHER_SECONDS": "1",
+        **more,
+    }
+    settings = Settings.model_validate({k.removeprefix("JOINTLY_").lower(): v for k, v in environment.items()})
+    asyncio.run(topics.create(settings))
+    made = Pipeline(settings, environment, folder)
+    try:
+        yield made
+    finally:
+        for process in made.running:
+            processes.stop(process)
+
+
+@cache
+def engine() -> Engine:
+    """The engine that the pipeline's matchers have."""
+    return Engine.load(model=load_embedder("hashing").model)
+
+
+def features_of(states: Iterable[PlanState]) -> list[Features]:
+    """Features, made here and not by a matcher."""
+    embedder = load_embedder("hashing")
+    made = []
+    for state in states:
+        plan = plan_from_payload(state)
+        texts = engine().texts(plan)
+        body = embedder.embed([texts.body])[0] if texts.body else None
+        made.append(engine().features(plan, embedder.embed([texts.title])[0], body))
+    return made
+
+
+def all_pairs(states: Iterable[PlanState]) -> dict[tuple[str, str], tuple[float, str]]:
+    """What an offline run over all pairs calls an opportunity, in the shape of `Pipeline.active`."""
+    features = features_of(states)
+    corpus = engine().corpus()
+    for item in features:
+        corpus.put(item)
+    by_id = {item.plan.plan_id: item for item in features}
+    found = {}
+    for item in features:
+        for partner in engine().search(item, corpus, AS_OF):
+            a, b = sorted((item.plan.plan_id, partner))
+            assessment = engine().assess(by_id[a], by_id[b], AS_OF)
+            found[a, b] = (assessment.score, assessment.band.value)
+    return found
+
+
+def records_of(bootstrap: str, topic: str, *, quiet_seconds: float = 3.0) -> list[Any]:
+    """Every record of a topic from its beginning, until none comes for a while."""
+
+    async def read() -> list[Any]:
+        consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+        await consumer.start()
+        found: list[Any] = []
+        try:
+            while batch := await consumer.getmany(timeout_ms=int(quiet_seconds * 1000)):
+                found += [record for records in batch.values() for record in records]
+        finally:
+            await consumer.stop()
+        return found
+
+    return asyncio.run(read())
+
+
+def payloads_of(bootstrap: str, topic: str, kinds: Sequence[type[Payload]]) -> list[Any]:
+    """The payloads of a topic, decoded."""
+    return [decode(record.headers, record.value, kinds).payload for record in records_of(bootstrap, topic)]
+
+
+def send_raw(
+    bootstrap: str, records: Iterable[tuple[str, bytes | None, list[tuple[str, bytes]], bytes | None]]
+) -> None:
+    """Sends records exactly as given: topic, key, headers, value."""
+
+    async def send() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=16 * 1024 * 1024)
+        await producer.start()
+        try:
+            for topic, key, headers, value in records:
+                await producer.send_and_wait(topic, value=value, key=key, headers=headers)
+        finally:
+            await producer.stop()
+
+    asyncio.run(send())
+
+
+_WHO = ("E09000015", "E09000001", "E08000035", "E08000003", "E06000023", "E10000017", "E07000121", "S12000036")
+_WHAT = (
+    ("HR and payroll system", "48450000", "payroll, absence, recruitment and pensions for all staff and schools"),
+    ("Housing management system", "48814000", "rents, repairs, allocations and tenancy of council homes"),
+    ("Multifunctional devices", "30232110", "printing, scanning and copying devices with secure release"),
+    ("Revenues and benefits software", "48440000", "council tax, business rates and housing benefit processing"),
+    ("Wide area network", "64210000", "fibre connections between offices, libraries and depots with monitoring"),
+    ("Contact centre telephony", "32510000", "omnichannel telephony, web chat and call recording for residents"),
+    ("Planning and building control", "48326000", "planning applications, enforcement and land charges casework"),
+    ("Parking enforcement", "98351000", "penalty charge notices, permits and camera enforcement back office"),
+    ("Library management system", "48160000", "catalogue, lending, self service and digital loans for branches"),
+    ("Grounds maintenance", "77314000", "grass cutting, hedges, shrub beds and sports pitches through the seasons"),
+)
+_HOW = ("replacement of the present", "renewal of the", "new", "shared", "hosted", "managed")
+
+
+def invented_plans(count: int) -> list[PlanPublished]:
+    """Plans of invented words, always the same: many that belong together, and many that do not."""
+    made = []
+    for number, (how, (title, cpv, about), who) in zip(range(count), product(_HOW * 20, _WHAT, _WHO), strict=False):
+        month = 1 + number * 7 % 9
+        made.append(
+            PlanPublished.model_validate(
+                {
+                    "plan_id": f"{who}:{number:05d}",
+                    "revision": 1,
+                    "authority": who,
+                    "title": f"{how.capitalize()} {title.lower()}",
+                    "description": f"Lot {number % 13}: {about}. {how} service number {number}.",
+                    "kind": ("new", "renewal", "project")[number % 3],
+                    "cpv": [cpv] if number % 4 else [],
+                    "value": {"amount": 60_000 + 1_000 * (number % 400)},
+                    "tender_window": {"earliest": f"2027-{month:02d}-01", "latest": f"2027-{month + 3:02d}-28"},
+                }
+            )
+        )
+    return made
