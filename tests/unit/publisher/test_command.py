@@ -1,6 +1,7 @@
 """`jointly publish` and `jointly withdraw` with --dry-run: nothing here opens a socket."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,12 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from events.envelope import decode
+from events.plans import PLAN_PAYLOADS
+from events.topics import PLANS
 from services.cli import application
+from services.cli.publish import KAFKA, REJECTED, USAGE
+from services.publisher.mapping import Columns
 from services.publisher.state import beside
 from services.runtime.settings import settings
 from tests.unit.publisher import EXAMPLES
@@ -199,3 +205,19 @@ def test_withdraw(jointly: Command) -> None:
 def test_withdraw_refuses_what_is_no_plan_or_no_revision(jointly: Command, plan: str, revision: str) -> None:
     result = jointly("withdraw", plan, "--reason", "x", "--revision", revision, "--dry-run")
     assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_what_the_documentation_shows_for_kcat_is_an_event() -> None:
+    text = (EXAMPLES.parent / "publishing.md").read_text(encoding="utf-8")
+    headers = [(name, value.encode()) for name, value in re.findall(r"-H ([\w-]+)=(\S+)", text)]
+    payload = (EXAMPLES / "plans.jsonl").read_text(encoding="utf-8").splitlines()[0].encode()
+    event = decode(headers, payload, PLAN_PAYLOADS)
+    (key,) = re.findall(r"-k (\S+)", text)
+    assert event.payload.model_dump()["plan_id"] == key
+    assert f"-t {PLANS.name} " in text
+
+
+def test_the_documentation_names_every_column_and_exit_code() -> None:
+    text = (EXAMPLES.parent / "publishing.md").read_text(encoding="utf-8")
+    assert not [column for column in Columns.model_fields if f"`{column}`" not in text]
+    assert all(f"| {code} |" in text for code in (0, REJECTED, USAGE, KAFKA))
