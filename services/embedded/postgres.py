@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -132,14 +133,17 @@ def postgres(folder: Path, log_dir: Path | None = None, *, durable: bool = True)
 def _server_user(data: Path, binaries: Path) -> str | None:
     """The account to run the server as: ours, or as root (which PostgreSQL refuses) the package's own user.
 
-    That user must be able to reach the data and the binaries, so the folders above them become traversable.
+    That user must be able to reach the data and the binaries, so others may pass through the folders above them (to
+    names they know; they can't list them).
     """
     if os.geteuid() != 0:
         return None
     user = "pgserver"
     utils.ensure_user_exists(user)
-    utils.ensure_prefix_permissions(data)
-    utils.ensure_prefix_permissions(binaries)
+    for folder in {*data.parents, *binaries.parents}:
+        mode = folder.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            folder.chmod(mode | stat.S_IXOTH)
     utils.ensure_folder_permissions(binaries, 0o055)
     utils.ensure_folder_permissions(binaries.parent / "lib", 0o044)
     shutil.chown(data, user, user)
@@ -161,7 +165,10 @@ def _initialise(folder: Path, binaries: Path, user: str | None) -> str:
         command = [str(binaries / "initdb"), "--pgdata", str(data), "--username", OWNER, "--pwfile", answer.name]
         command += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--no-sync"]
         command += ["--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"]
-        done = subprocess.run(command, user=user, cwd="/", capture_output=True, text=True, check=False)  # noqa: S603
+        groups: list[str] | None = None if user is None else []
+        done = subprocess.run(  # noqa: S603
+            command, user=user, group=user, extra_groups=groups, cwd="/", capture_output=True, text=True, check=False
+        )
     if done.returncode != 0:
         raise PartError(f"PostgreSQL can't prepare its data in {data}: {done.stderr.strip() or done.stdout.strip()}")
     secret.touch(mode=0o600)

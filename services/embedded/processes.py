@@ -74,8 +74,8 @@ def start(
 ) -> Process:
     """Start a child in its own process group, with its output appended to `log`.
 
-    `orphan_signal` is what the kernel sends it when this process dies (Linux only). Raises `PartError` when the
-    program can't be executed.
+    `user`: the account, and the group of that name, to run it as (only root can choose). `orphan_signal`: what the
+    kernel sends it when this process dies (Linux only). Raises `PartError` when the program can't be executed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     parent = os.getpid()
@@ -97,6 +97,9 @@ def start(
                 start_new_session=True,
                 preexec_fn=tether,
                 user=user,
+                # Without these a child of root keeps root's group.
+                group=user,
+                extra_groups=None if user is None else [],
             )
         except OSError as error:
             raise PartError(f"{name} can't be started: {error}") from error
