@@ -1,9 +1,11 @@
 """CloudEvents 1.0 over Kafka: binary mode out, binary or structured mode in, through the CloudEvents SDK."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Final
 
 from cloudevents.core.base import BaseCloudEvent
@@ -18,15 +20,23 @@ from events.fields import NOT_ITS_OWN, Payload
 
 MAX_VALUE_BYTES: Final = 256 * 1024
 """The largest event value read; a plan of the longest permitted text is a tenth of it."""
+MAX_ATTRIBUTE: Final = 1024
+"""The longest id, source, type, subject or trace context read, in characters."""
+REQUIRED: Final = ("id", "source", "type", "specversion")
+YEARS: Final = range(1970, 3000)
+"""Years an event may have happened in: what lies at the ends of the calendar no database gives back."""
 
 Headers = Sequence[tuple[str, bytes]]
+
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class EnvelopeError(ValueError):
     """An event that can't be read: `reason` is the dead-letter code, the message a sentence for people."""
 
     def __init__(self, reason: Reason, sentence: str) -> None:
-        super().__init__(sentence)
+        # The sentence may quote what came in; it must always be possible to write it down.
+        super().__init__(_UNPRINTABLE.sub("\ufffd", sentence))
         self.reason = reason
 
 
@@ -108,23 +118,25 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, payloads: 
         known = ", ".join(str(getattr(p, "type", "")) for p in payloads)
         raise EnvelopeError(Reason.UNKNOWN_TYPE, f"ce_type '{kind[:120]}' is not one of {known}")
     return Event(
-        id=str(attributes["id"]),
+        id=_text(attributes, "id") or "",
         type=kind,
-        source=str(attributes["source"]),
-        time=_time(attributes.get("time")),
-        subject=_optional(attributes.get("subject")),
-        traceparent=_optional(attributes.get("traceparent")),
+        source=_text(attributes, "source") or "",
+        time=_time(attributes["time"]),
+        subject=_text(attributes, "subject"),
+        traceparent=_text(attributes, "traceparent"),
         payload=_payload(model, data),
     )
 
 
 def strict_json(value: bytes) -> object:
-    """Parses JSON as RFC 8259 means it: UTF-8, no NaN or Infinity, no name twice, bounded depth.
+    """Parses JSON as RFC 8259 means it: UTF-8, no NaN or Infinity, no number past them, no name twice, bounded depth.
 
     Raises EnvelopeError (not-json).
     """
     try:
-        return json.loads(value.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_twice)
+        return json.loads(
+            value.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twice
+        )
     except RecursionError:
         raise EnvelopeError(Reason.NOT_JSON, "the JSON is nested too deeply") from None
     except UnicodeDecodeError as error:
@@ -159,8 +171,7 @@ def _header_map(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
 
 def _read(headers: dict[str, bytes], value: bytes) -> tuple[Mapping[str, object], bytes]:
     structured = not any(name.startswith("ce_") for name in headers)
-    if structured:
-        strict_json(value)
+    _complete(strict_json(value) if structured else {name.removeprefix("ce_") for name in headers})
     try:
         event: BaseCloudEvent = from_kafka(
             KafkaMessage(headers=headers, key=None, value=value),
@@ -173,10 +184,17 @@ def _read(headers: dict[str, bytes], value: bytes) -> tuple[Mapping[str, object]
             f"not a CloudEvent 1.0 in binary or structured mode: {' '.join(str(error).split())[:300]}",
         ) from None
     data = event.get_data()
-    if structured:
-        data = json.dumps(data).encode()
-    assert isinstance(data, bytes)
-    return event.get_attributes(), data
+    return event.get_attributes(), data if isinstance(data, bytes) else json.dumps(data).encode()
+
+
+def _complete(given: object) -> None:
+    """The SDK makes up an id or a version that is missing: then the same event would look new each time."""
+    missing = [name for name in REQUIRED if name not in given] if isinstance(given, dict | set) else list(REQUIRED)
+    if missing:
+        raise EnvelopeError(
+            Reason.NOT_CLOUDEVENT,
+            f"not a CloudEvent 1.0: {', '.join(missing)} missing (ce_ headers in binary mode, else names in the value)",
+        )
 
 
 def _payload(model: type[Payload], data: bytes) -> Payload:
@@ -195,13 +213,35 @@ def _reason(error: ValidationError) -> Reason:
 
 
 def _time(value: object) -> datetime:
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(0, UTC)
+    try:
+        assert isinstance(value, datetime)
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"time {value} is beyond the calendar") from None
+    if moment.year not in YEARS:
+        raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"time {value} is not between {YEARS[0]} and {YEARS[-1]}")
+    return moment
 
 
-def _optional(value: object) -> str | None:
-    return None if value is None else str(value)
+def _text(attributes: Mapping[str, object], name: str) -> str | None:
+    """A CloudEvents string: no control characters, no half of a surrogate pair, and not endless."""
+    value = attributes.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or _UNPRINTABLE.search(value):
+        raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"{name} is not plain text")
+    if len(value) > MAX_ATTRIBUTE:
+        raise EnvelopeError(
+            Reason.NOT_CLOUDEVENT, f"{name} has {len(value)} characters; {MAX_ATTRIBUTE} are the most that is read"
+        )
+    return value
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError(f"{digits[:40]} is beyond what a number in JSON may be")
+    return number
 
 
 def _no_constant(name: str) -> object:
