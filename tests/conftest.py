@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -34,10 +36,27 @@ WITH_PARTS = {"integration", "faults"}
 AnyBroker: TypeAlias = Broker | ApacheKafka
 
 
-def pytest_configure() -> None:
-    """Settings of the shell that runs the tests must not reach them."""
+TEMPORARY = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settings of the shell that runs the tests must not reach them, and root's tests need folders of their own.
+
+    As root, PostgreSQL runs as another account, which has to get to its data; but each pytest that starts closes the
+    temporary folder that all of a user's pytests share, and PostgreSQL stops at once when it can't reach its files.
+    """
     for name in [name for name in os.environ if name.startswith("JOINTLY_")]:
         del os.environ[name]
+    if os.geteuid() == 0 and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+        config.stash[TEMPORARY] = Path(tempfile.mkdtemp(prefix="jointly-tests-"))
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(config.stash[TEMPORARY])
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep the folders, with the logs in them, where something failed."""
+    folder = session.config.stash.get(TEMPORARY, None)
+    if folder is not None and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,10 +82,14 @@ def _folder(item: pytest.Item) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """PostgreSQL with pgvector for the whole session, without fsync."""
-    with postgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
-        yield server
+def postgres_server() -> Iterator[Server]:
+    """PostgreSQL with pgvector for the whole session, without fsync.
+
+    Not in pytest's own temporary folder: a second pytest run would shut that to the server's user.
+    """
+    with tempfile.TemporaryDirectory(prefix="jointly-postgres-") as folder:
+        with postgres(Path(folder), durable=False) as server:
+            yield server
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -202,39 +201,34 @@ def send_raw(
 
 
 _WHO = ("E09000015", "E09000001", "E08000035", "E08000003", "E06000023", "E10000017", "E07000121", "S12000036")
-_WHAT = (
-    ("HR and payroll system", "48450000", "payroll, absence, recruitment and pensions for all staff and schools"),
-    ("Housing management system", "48814000", "rents, repairs, allocations and tenancy of council homes"),
-    ("Multifunctional devices", "30232110", "printing, scanning and copying devices with secure release"),
-    ("Revenues and benefits software", "48440000", "council tax, business rates and housing benefit processing"),
-    ("Wide area network", "64210000", "fibre connections between offices, libraries and depots with monitoring"),
-    ("Contact centre telephony", "32510000", "omnichannel telephony, web chat and call recording for residents"),
-    ("Planning and building control", "48326000", "planning applications, enforcement and land charges casework"),
-    ("Parking enforcement", "98351000", "penalty charge notices, permits and camera enforcement back office"),
-    ("Library management system", "48160000", "catalogue, lending, self service and digital loans for branches"),
-    ("Grounds maintenance", "77314000", "grass cutting, hedges, shrub beds and sports pitches through the seasons"),
-)
-_HOW = ("replacement of the present", "renewal of the", "new", "shared", "hosted", "managed")
+_SYLLABLES = ("ba", "cor", "del", "fin", "gra", "hol", "jun", "kem", "lor", "mav", "nis", "pel", "qui", "ros", "tev")
+_SUBJECTS = 400
+
+
+def _word(number: int) -> str:
+    """A word that nobody uses, so that subjects have little in common."""
+    base = len(_SYLLABLES)
+    return "".join(_SYLLABLES[number // base**place % base] for place in range(4))
 
 
 def invented_plans(count: int) -> list[PlanPublished]:
-    """Plans of invented words, always the same: many that belong together, and many that do not."""
-    made = []
-    for number, (how, (title, cpv, about), who) in zip(range(count), product(_HOW * 20, _WHAT, _WHO), strict=False):
-        month = 1 + number * 7 % 9
-        made.append(
-            PlanPublished.model_validate(
-                {
-                    "plan_id": f"{who}:{number:05d}",
-                    "revision": 1,
-                    "authority": who,
-                    "title": f"{how.capitalize()} {title.lower()}",
-                    "description": f"Lot {number % 13}: {about}. {how} service number {number}.",
-                    "kind": ("new", "renewal", "project")[number % 3],
-                    "cpv": [cpv] if number % 4 else [],
-                    "value": {"amount": 60_000 + 1_000 * (number % 400)},
-                    "tender_window": {"earliest": f"2027-{month:02d}-01", "latest": f"2027-{month + 3:02d}-28"},
-                }
-            )
-        )
-    return made
+    """Plans of invented words, always the same: each subject is bought by a handful, at about the same time or not."""
+    return [_invented(number) for number in range(count)]
+
+
+def _invented(number: int) -> PlanPublished:
+    subject, who = number % _SUBJECTS, _WHO[(number // _SUBJECTS + number) % len(_WHO)]
+    words = [_word(subject * 101 + step * 7919) for step in range(5)]
+    month = 1 + number * 7 % 9
+    return PlanPublished.model_validate(
+        {
+            "plan_id": f"{who}:{number:05d}",
+            "revision": 1,
+            "authority": who,
+            "title": f"{words[0].capitalize()} {words[1]} system",
+            "description": f"A system for {words[0]} {words[1]} with {words[2]}, {words[3]} and {words[4]} records.",
+            "kind": ("new", "renewal", "project")[number % 3],
+            "value": {"amount": 60_000 + 1_000 * (number % 400)},
+            "tender_window": {"earliest": f"2027-{month:02d}-01", "latest": f"2027-{month + 3:02d}-28"},
+        }
+    )
