@@ -9,6 +9,7 @@ import smtplib
 import subprocess
 import sys
 import textwrap
+import time
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -275,6 +276,17 @@ def test_the_stack_keeps_its_data_and_points_processes_at_itself(tmp_path: Path)
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
+def test_a_spawned_process_runs_against_the_stack(tmp_path: Path) -> None:
+    with Stack(tmp_path) as stack:
+        assert stack.spawn(["migrate"]).handle.wait(60) == 0
+        assert stack.spawn(["topics"]).handle.wait(60) == 0
+        relay = stack.spawn(["relay"])
+        stack.wait_ready(relay)
+        assert stack.stop(relay) in (0, -signal.SIGTERM)  # uvicorn ends by the signal it was asked with
+        with pytest.raises(PartError, match="JOINTLY_DATABASE_URL"):
+            stack.wait_ready(stack.spawn(["relay"], environment={"JOINTLY_DATABASE_URL": "mysql://nowhere"}))
+
+
 @pytest.mark.parametrize(
     ("ending", "status"),
     [
@@ -320,5 +332,5 @@ def _ends(pid: int) -> bool:
                 return True
         except (ProcessLookupError, FileNotFoundError):
             return True
-        signal.sigtimedwait([], 0.1)
+        time.sleep(0.1)
     return False
