@@ -19,6 +19,7 @@ from services.store.base import transaction
 
 SENDERS: Final = 4
 IDLE_SECONDS: Final = 0.5
+RECORD_PATIENCE_SECONDS: Final = 120.0
 
 log: Final = logs.get(__name__)
 
@@ -28,34 +29,45 @@ class Rounds:
 
     def __init__(self, dispatch: Dispatch) -> None:
         self._dispatch = dispatch
+        self._stopping = asyncio.Event()
         self.last = time.monotonic()
 
     async def run_for_ever(self) -> None:
-        """Until cancelled; a fault is waited out, nothing is lost by it."""
+        """Until cancelled; a fault is waited out, nothing is lost by it.
+
+        Once cancelled, mails that are being sent are still sent: cut off, their outcome would be unknown.
+        """
         failures = 0
         while True:
+            round_ = asyncio.create_task(round_once(self._dispatch, stopping=self._stopping))
             try:
-                await round_once(self._dispatch)
+                await asyncio.shield(round_)
                 self.last, failures = time.monotonic(), 0
                 await asyncio.sleep(IDLE_SECONDS)
+            except asyncio.CancelledError:
+                self._stopping.set()
+                await asyncio.wait([round_])
+                raise
             except Exception as error:
                 failures += 1
                 log.warning("dispatch interrupted", error=faults.describe(error))
                 await asyncio.sleep(faults.pause(failures))
 
 
-async def round_once(dispatch: Dispatch, senders: int = SENDERS) -> int:
-    """Everything that can be done at this moment; how many mails were tried."""
+async def round_once(dispatch: Dispatch, senders: int = SENDERS, stopping: asyncio.Event | None = None) -> int:
+    """Everything that can be done at this moment; how many mails were tried. `stopping` ends it after those in hand."""
     await forsaken(dispatch)
     await gather(dispatch)
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_send_all(dispatch)) for _ in range(senders)]
-    return sum(task.result() for task in tasks)
+    tries = await asyncio.gather(*(_send_all(dispatch, stopping) for _ in range(senders)), return_exceptions=True)
+    for outcome in tries:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return sum(outcome for outcome in tries if isinstance(outcome, int))
 
 
-async def _send_all(dispatch: Dispatch) -> int:
+async def _send_all(dispatch: Dispatch, stopping: asyncio.Event | None) -> int:
     tried = 0
-    while await send_next(dispatch):
+    while not (stopping and stopping.is_set()) and await send_next(dispatch):
         tried += 1
     return tried
 
@@ -84,4 +96,5 @@ async def _send(dispatch: Dispatch, ready: Ready) -> None:
     except TimeoutError:
         error = UnknownOutcomeError("timeout")
     metrics.SENDING.observe(time.monotonic() - started)
-    await record(dispatch, ready, error)
+    # What is not written down would be sent again: a database that is away for a moment is waited for.
+    await faults.patiently(lambda: record(dispatch, ready, error), RECORD_PATIENCE_SECONDS)

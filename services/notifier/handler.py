@@ -48,7 +48,6 @@ async def handle(
     records: Sequence[Record], *, sessions: Sessions, refuse: Refuse, clock: Clock, gather_seconds: float
 ) -> None:
     """Handles a batch: what can't be an opportunity event is refused, the rest becomes intents."""
-    metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
     with metrics.HANDLING.labels(process="notifier").time():
         told = []
         for record in records:
@@ -58,6 +57,8 @@ async def handle(
                 await refuse(record, error.reason, str(error))
         if told:
             await note(sessions, told, clock(), gather_seconds)
+    # Counted once handled, not once read: whoever waits for the notifier waits for this.
+    metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
 
 
 async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_seconds: float) -> int:

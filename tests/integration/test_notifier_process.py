@@ -1,0 +1,195 @@
+"""The notifier as it runs: a process between a real Kafka, a real database and a real mail server."""
+
+import asyncio
+import os
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
+from events.envelope import Event, decode, encode
+from events.opportunities import OpportunityState
+from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
+from services.embedded.mailbox import Mailbox
+from services.embedded.processes import free_port
+from services.notifier.dispatch import SENDERS
+from services.runtime import topics
+from services.runtime.settings import Settings
+from services.store.base import make_engine, make_sessions
+from tests.conftest import AnyBroker
+from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
+from tests.unit.notifier.world import World
+
+PATIENCE_SECONDS = 90
+
+
+@pytest.fixture
+async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+    engine = make_engine(database_url)
+    yield World(make_sessions(engine), mailbox, now=datetime.now(UTC))
+    await engine.dispose()
+
+
+@pytest.fixture
+def environment(broker: AnyBroker, database_url: str, mailbox: Mailbox) -> dict[str, str]:
+    return {
+        "JOINTLY_KAFKA_BOOTSTRAP": broker.bootstrap,
+        "JOINTLY_DATABASE_URL": database_url.replace("postgresql+psycopg", "postgresql"),
+        "JOINTLY_SMTP_URL": mailbox.url,
+        "JOINTLY_GATHER_SECONDS": "0",
+        "JOINTLY_HTTP_PORT": str(free_port()),
+    }
+
+
+@asynccontextmanager
+async def notifier(environment: dict[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.cli", "notifier", env=os.environ | environment, stderr=errors
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+
+
+async def until(what: Callable[[], bool | Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            found = what()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.1)
+
+
+def answer(environment: dict[str, str], path: str) -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{environment['JOINTLY_HTTP_PORT']}{path}", timeout=5) as found:
+            return str(found.read().decode())
+    except (urllib.error.URLError, ConnectionError):
+        return ""
+
+
+async def publish(environment: dict[str, str], *states: OpportunityState, garbage: bytes | None = None) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=environment["JOINTLY_KAFKA_BOOTSTRAP"])
+    await producer.start()
+    try:
+        if garbage is not None:
+            await producer.send_and_wait(OPPORTUNITIES.name, garbage, key=b"x")
+        for item in states:
+            event = Event(f"e-{item.revision}", type(item).type, "/matcher", datetime.now(UTC), item)  # type: ignore[attr-defined]
+            message = encode(event, item.opportunity_id)
+            await producer.send_and_wait(
+                OPPORTUNITIES.name, message.value, key=message.key, headers=list(message.headers)
+            )
+    finally:
+        await producer.stop()
+
+
+async def dead_letter(environment: dict[str, str]) -> DeadLetter:
+    consumer = AIOKafkaConsumer(
+        DEAD_OPPORTUNITIES.name,
+        bootstrap_servers=environment["JOINTLY_KAFKA_BOOTSTRAP"],
+        auto_offset_reset="earliest",
+    )
+    await consumer.start()
+    try:
+        record = await asyncio.wait_for(consumer.getone(), PATIENCE_SECONDS)
+    finally:
+        await consumer.stop()
+    payload = decode(record.headers, record.value, DEAD_LETTER_PAYLOADS).payload
+    assert isinstance(payload, DeadLetter)
+    return payload
+
+
+async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter(
+    world: World, environment: dict[str, str], tmp_path: Path
+) -> None:
+    names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
+    await topics.create(Settings.model_validate(names))
+    await world.register(LEEDS, CAMDEN)
+    await world.stands(state())
+    log = tmp_path / "notifier.log"
+    async with notifier(environment, log) as process:
+        await until(lambda: answer(environment, "/health/ready") == "ok")
+        await publish(environment, state(), state(), garbage=b"not an event")
+        await until(lambda: len(world.mails()) >= 2)
+        assert (await dead_letter(environment)).reason == "not-json"
+
+        ended = state(material=2, status="withdrawn")
+        await world.stands(ended)
+        await publish(environment, ended)
+        await until(lambda: len(world.mails()) >= 4)
+        await until(lambda: 'jointly_events_in_total{family="opportunities"} 4.0' in answer(environment, "/metrics"))
+        found = answer(environment, "/metrics")
+        assert 'jointly_mails_total{outcome="sent",purpose="immediate"} 2.0' in found
+        assert 'jointly_mails_total{outcome="sent",purpose="correction"} 2.0' in found
+        assert answer(environment, "/health/live") == "ok"
+
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+    assert [mail["Subject"][:9] for mail in world.mails(LEEDS)] == ["London Bo", "No longer"]
+    assert "@" not in log.read_text(), "no address in the log"
+    assert "HR and payroll" not in log.read_text(), "nor a plan's text"
+
+
+async def test_killed_in_the_middle_the_next_one_tells_the_rest_and_nobody_twice(
+    world: World, environment: dict[str, str], tmp_path: Path
+) -> None:
+    names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
+    await topics.create(Settings.model_validate(names))
+    partners = [f"E0600{number:04d}" for number in range(60)]
+    await world.register(*partners)
+    states = [state(side(LEEDS, plan_id=f"{LEEDS}:{code}"), side(code)) for code in partners]
+    await world.stands(*states)
+    async with notifier(environment, tmp_path / "first.log") as first:
+        await publish(environment, *states)
+        await until(lambda: len(world.mails()) >= 5)
+        first.kill()
+        await first.wait()
+    # What it had in its hands is unknown, and waits for the end of its lease.
+    in_hand = {mail.authority for mail in await world.all_mails() if mail.state in ("claimed", "sending")}
+    assert len(in_hand) <= SENDERS
+    async with notifier(environment, tmp_path / "second.log"):
+        await until(_settled(world, len(partners), in_hand))
+    states_ = [mail.state for mail in await world.all_mails()]
+    assert states_.count("sent") == len(partners) - len(in_hand), "a sender that is asked to stop leaves nothing open"
+    told = [mail["To"] for mail in world.mails()]
+    assert len(told) == len(set(told)), "nobody was told twice"
+    assert len(told) >= len(partners) - len(in_hand)
+
+
+def _settled(world: World, count: int, in_hand: set[str]) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        found = await world.all_mails()
+        open_ = {mail.authority for mail in found if mail.state != "sent"}
+        return len(found) == count and open_ <= in_hand
+
+    return look
+
+
+async def test_asked_to_stop_it_finishes_what_it_is_sending(
+    world: World, environment: dict[str, str], tmp_path: Path
+) -> None:
+    names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
+    await topics.create(Settings.model_validate(names))
+    partners = [f"E0600{number:04d}" for number in range(60)]
+    await world.register(*partners)
+    states = [state(side(LEEDS, plan_id=f"{LEEDS}:{code}"), side(code)) for code in partners]
+    await world.stands(*states)
+    async with notifier(environment, tmp_path / "notifier.log"):
+        await publish(environment, *states)
+        await until(lambda: len(world.mails()) >= 5)
+    found = [mail.state for mail in await world.all_mails()]
+    assert set(found) <= {"sent", "queued"}, "what was begun is finished, the rest is still to do"
+    assert found.count("sent") == len(world.mails())
