@@ -1,6 +1,9 @@
 """The sample ships every kind, stage and tier, of authorities that exist, and is the same on the same day."""
 
+from dataclasses import replace
 from datetime import date
+from itertools import combinations
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +11,15 @@ from hypothesis import strategies as st
 
 from events.plans import PlanAwarded, PlanPublished, PlanState, PlanUpdated, PlanWithdrawn
 from matching import reference
+from matching.embedding import load_embedder
+from matching.engine import Engine
+from matching.gates import CODES
+from matching.plan import Plan, Status
+from matching.policy import Policy
+from matching.statistics import Statistics
+from services.cli.offline import features_of_plans
 from services.embedded.sample import sample_plans
+from services.translation import plan_from_payload
 
 DAY = date(2026, 11, 22)
 
@@ -48,6 +59,21 @@ def test_an_authority_and_the_one_that_succeeded_it_both_plan() -> None:
     authorities = {plan.authority for plan in _states()}
     successors = {s for code in authorities for s in (reference.authority(code) or _none()).successors}
     assert successors & authorities
+
+
+def test_every_gate_holds_somewhere(tmp_path: Path) -> None:
+    plans: dict[str, Plan] = {}
+    for event in sample_plans(DAY):
+        if isinstance(event, PlanState):
+            plans[event.plan_id] = plan_from_payload(event)
+        else:
+            status = Status.WITHDRAWN if isinstance(event, PlanWithdrawn) else Status.AWARDED
+            plans[event.plan_id] = replace(plans[event.plan_id], status=status)
+    embedder = load_embedder("hashing")
+    engine = Engine.load(policy=Policy.load(), statistics=Statistics.load(), model=embedder.model)
+    features = features_of_plans(list(plans.values()), engine, embedder, tmp_path / "embeddings.sqlite")
+    pairs = (engine.assess(a, b, DAY) for a, b in combinations(features, 2))
+    assert {gate.code for pair in pairs for gate in pair.gates} == set(CODES)
 
 
 def test_some_windows_are_over_some_nearly_and_most_ahead() -> None:
