@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 
 from matching.terms import stem
 
@@ -16,18 +15,13 @@ def _stems(text: str) -> tuple[str, ...]:
     return tuple(stem(word.strip("'")) for word in words)
 
 
-@lru_cache(maxsize=8)
-def _table(lexicon: tuple[tuple[str, tuple[str, ...]], ...]) -> Table:
+def table_of(lexicon: Mapping[str, tuple[str, ...]]) -> Table:
+    """The lexicon's phrases by their first word, longest first."""
     found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for name, phrases in lexicon:
+    for name, phrases in lexicon.items():
         for phrase in {_stems(phrase) for phrase in phrases} - {()}:
             found.setdefault(phrase[0], []).append((phrase, name))
     return {first: tuple(sorted(group, key=lambda g: (-len(g[0]), g))) for first, group in found.items()}
-
-
-def table_of(lexicon: Mapping[str, tuple[str, ...]]) -> Table:
-    """The lexicon's phrases by their first word, longest first; one lexicon is read once."""
-    return _table(tuple(lexicon.items()))
 
 
 def concepts_in(text: str, table: Table) -> list[str]:

@@ -7,10 +7,11 @@ from datetime import date
 
 from matching import search as searching
 from matching.assessment import Assessment, Band
+from matching.concepts import Table, table_of
 from matching.corpus import Corpus
 from matching.explanation import assessment_of
 from matching.features import Features, Texts, features_of, texts_of
-from matching.groups import cpv_groups
+from matching.groups import Groups, cpv_groups
 from matching.judgement import Judged, judge
 from matching.plan import Plan
 from matching.policy import Policy
@@ -46,8 +47,8 @@ class Engine:
     policy: Policy
     statistics: Statistics
     generation: Generation
-    groups: Vector
-    group_codes: tuple[str, ...]
+    groups: Groups
+    needs: Table
 
     @classmethod
     def load(
@@ -57,8 +58,8 @@ class Engine:
         ones. Raises PolicyError, StatisticsError."""
         policy = policy or Policy.load()
         statistics = statistics or Statistics.load()
-        codes, vectors = cpv_groups(model)
-        return cls(policy, statistics, Generation(policy.version, statistics.version, model), vectors, codes)
+        generation = Generation(policy.version, statistics.version, model)
+        return cls(policy, statistics, generation, cpv_groups(model), table_of(policy.concepts))
 
     def texts(self, plan: Plan) -> Texts:
         """The texts of a plan to embed. They depend on its words, its authority and the policy, never on dates."""
@@ -67,7 +68,7 @@ class Engine:
     def features(self, plan: Plan, title: Vector, body: Vector | None) -> Features:
         """Everything about one plan revision. `title` and `body` are the unit vectors, shape (d,), of its `texts`;
         `body` is None where that text is empty."""
-        return features_of(plan, title, body, self.policy, self.statistics, self.groups, self.group_codes)
+        return features_of(plan, title, body, self.policy, self.statistics, self.groups, self.needs)
 
     def corpus(self) -> Corpus:
         """An empty corpus."""

@@ -102,18 +102,16 @@ def _reasons(found: Judged, terms: list[str]) -> tuple[str, ...]:
 
 
 def _what(found: Judged, terms: list[str]) -> str:
-    kinds = {found.a.plan.kind, found.b.plan.kind}
-    verb = (
-        {Kind.RENEWAL: "replace", Kind.EXTENSION: "extend"}.get(next(iter(kinds)), "plan")
-        if len(kinds) == 1
-        else "plan"
-    )
-    titles = f"\u201c{quote(found.a.texts.title)}\u201d and \u201c{quote(found.b.texts.title)}\u201d"
+    a, b = found.a, found.b
+    verbs = {Kind.RENEWAL: "replace", Kind.EXTENSION: "extend"}
+    verb = verbs.get(a.plan.kind, "buy") if a.plan.kind is b.plan.kind else "buy"
+    needs = listed(shared_terms(a.concepts, b.concepts, 2))
+    titles = f"\u201c{quote(a.texts.title)}\u201d and \u201c{quote(b.texts.title)}\u201d"
     words = f" share the words {listed(terms)}" if terms else " share no telling word, only their meaning"
     if found.specification_band in (Band.NOTIFY, Band.DIGEST):
-        return f"Both {verb} much the same: {titles}{words}."
+        return f"Both {verb} {needs or 'much the same'}: {titles}{words}."
     if found.specification_band is Band.FEED:
-        return f"The requirements are related: {titles}{words}."
+        return f"The requirements are related{f' ({needs})' if needs else ''}: {titles}{words}."
     return f"The requirements have little in common: {titles}{words}."
 
 
@@ -152,11 +150,10 @@ def _when(found: Judged) -> list[str]:
 
 def _where(found: Judged) -> str:
     near = found.nearness[0].upper() + found.nearness[1:]
-    guessed = [name_of(f.plan.authority) for f in (found.a, found.b) if not f.place.stated]
-    taken = f" (taken from where {listed(guessed)} is)" if guessed else ""
-    if found.locality < 0.2:
-        return f"{near}{taken}; distance hardly matters for this."
-    return f"{near}{taken}."
+    silent = [name_of(f.plan.authority) for f in (found.a, found.b) if not f.place.stated]
+    taken = f" ({listed(silent)} named no region: its own area is assumed)" if silent else ""
+    anywhere = "; distance hardly matters for this" if found.locality < 0.2 else ""
+    return f"{near}{anywhere}{taken}."
 
 
 def _money(found: Judged) -> str:

@@ -8,17 +8,19 @@ import numpy as np
 
 from matching import reference
 from matching.cleaning import clean
-from matching.concepts import concepts_in, table_of
+from matching.concepts import Table, concepts_in
+from matching.groups import Groups
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
 from matching.region import Place, place
-from matching.specification import Vector, profile
+from matching.specification import Vector
 from matching.statistics import CONCEPT, Statistics
 from matching.terms import count, expand, phrases, tokens, weigh
 from matching.timing import Span, span
 
 _TITLE_WEIGHT = 2.0
 _CONCEPT_IN_TITLE = 3.0
+_GROUPS_ASKED = 8
 _SITE = re.compile(
     r"\b(?:[A-Z][\w'-]+ )(?:street|road|lane|avenue|drive|park|school|academy|bridge|house|hall|centre|church|library|"
     r"square|court|building|buildings|cemetery|playground|recreation ground|playing fields?|station|depot|market|"
@@ -101,16 +103,16 @@ def features_of(
     body: Vector | None,
     policy: Policy,
     statistics: Statistics,
-    groups: Vector,
-    group_codes: tuple[str, ...],
+    groups: Groups,
+    needs: Table,
 ) -> Features:
     """Everything about one plan that does not depend on a partner or on the day."""
     texts = texts_of(plan, policy)
     in_title, in_body = tokens(texts.title), tokens(texts.body)
     dense = mixed(title, body, policy.specification.body_share)
-    shape = profile(dense, groups)
+    shape = groups.profile(dense)
     codes = tuple(sorted({code[:8] for code in plan.cpv if reference.cpv_label(code[:8])}))
-    category = policy.category_of(codes or _likely(shape, group_codes))
+    category = policy.category_of(codes) if codes else _likely_category(shape, groups.codes, policy)
     return Features(
         plan=plan,
         texts=texts,
@@ -119,7 +121,7 @@ def features_of(
         title_terms=weigh(count((in_title, 1.0)), statistics.rarity),
         all_terms=weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.rarity),
         phrases=_phrases(texts, statistics),
-        concepts=_concepts(texts, policy, statistics),
+        concepts=_concepts(texts, needs, statistics),
         fuzzy=" ".join(sorted(in_title)),
         codes=codes,
         category=category,
@@ -139,15 +141,20 @@ def _phrases(texts: Texts, statistics: Statistics) -> dict[str, float]:
     return weigh({pair: n for pair, n in counted.items() if pair in statistics.words}, statistics.rarity)
 
 
-def _concepts(texts: Texts, policy: Policy, statistics: Statistics) -> dict[str, float]:
-    table = table_of(policy.concepts)
-    counted = count((concepts_in(texts.title, table), _CONCEPT_IN_TITLE), (concepts_in(texts.body, table), 1.0))
+def _concepts(texts: Texts, needs: Table, statistics: Statistics) -> dict[str, float]:
+    counted = count((concepts_in(texts.title, needs), _CONCEPT_IN_TITLE), (concepts_in(texts.body, needs), 1.0))
     return weigh(counted, lambda need: statistics.rarity(CONCEPT + need))
 
 
-def _likely(shape: Vector, group_codes: tuple[str, ...]) -> tuple[str, ...]:
-    """The CPV group a text without codes is most likely about, none where the texts suggest nothing."""
-    return (group_codes[int(np.argmax(shape))],) if len(shape) else ()
+def _likely_category(shape: Vector, group_codes: tuple[str, ...], policy: Policy) -> Category:
+    """The category that the groups a text is most about belong to; the default where the texts suggest nothing."""
+    totals: dict[str, float] = {}
+    found: dict[str, Category] = {}
+    for number in np.argsort(-shape, kind="stable")[:_GROUPS_ASKED]:
+        category = policy.category_of((group_codes[number],))
+        found[category.name] = category
+        totals[category.name] = totals.get(category.name, 0.0) + float(shape[number])
+    return found[max(totals, key=lambda name: (totals[name], name))] if totals else policy.default_category
 
 
 def _is_one_off(plan: Plan) -> bool:

@@ -178,10 +178,12 @@ def _policy(content: dict[str, Any], source: str, digest: str) -> Policy:
     policy = Policy(
         version=f"{declared}+{digest}",
         categories=categories,
-        synonyms=_synonyms(content.get("synonyms", {}), source, "synonyms"),
+        synonyms={
+            key.lower(): meaning for key, meaning in _texts(content.get("synonyms", {}), source, "synonyms").items()
+        },
         concepts={
             name: tuple(dict.fromkeys(phrase.strip() for phrase in (name, *phrases.split(",")) if phrase.strip()))
-            for name, phrases in _synonyms(content.get("concepts", {}), source, "concepts").items()
+            for name, phrases in _texts(content.get("concepts", {}), source, "concepts").items()
         },
         **read,
     )
@@ -211,10 +213,10 @@ def _category(item: object, default: Category, source: str, number: int) -> Cate
     return category
 
 
-def _synonyms(content: object, source: str, where: str) -> dict[str, str]:
+def _texts(content: object, source: str, where: str) -> dict[str, str]:
     if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
         raise PolicyError(f'{source}: {where} must map words to words, for example mfd = "multifunction printer"')
-    return {key.lower(): value.lower() for key, value in content.items()}
+    return dict(content)
 
 
 T = TypeVar("T")

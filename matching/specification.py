@@ -82,20 +82,3 @@ def _code_likeness(one: str, other: str) -> float:
     # Trailing zeros are "any", not a level of their own.
     level = min(shared, len(one.rstrip("0")), len(other.rstrip("0")))
     return _SHARED.get(max(2, min(level, 5)), 0.25)
-
-
-def profile(dense: Vector, groups: NDArray[np.float32], sharpness: float = 8.0) -> Vector:
-    """Which CPV groups a text is about: how near it is to each group's label, sharpened, of unit length.
-
-    `dense` (d,), `groups` (g, d) unit rows; returns (g,) float32, all zero where there are no groups.
-    """
-    if not len(groups):
-        return np.zeros(0, dtype=np.float32)
-    # Centred on the labels' own mean: what all labels share tells none from another.
-    middle = groups.mean(axis=0)
-    labels = groups - middle
-    text = dense - middle
-    lengths = np.linalg.norm(labels, axis=1) * max(float(np.linalg.norm(text)), 1e-6)
-    near = (labels @ text) / np.maximum(lengths, 1e-6)
-    share = np.exp(sharpness * (near - near.max()))
-    return np.asarray(share / np.linalg.norm(share), dtype=np.float32)

@@ -46,7 +46,10 @@ def span(plan: Plan, rules: TimingRules) -> Span:
     flexible = latest
     if _runs_now(plan) and plan.extension_months > 0 and plan.kind is not Kind.EXTENSION:
         months = min(plan.extension_months, rules.max_extension_months)
-        flexible = max(latest, add_months(window.latest, months).toordinal())
+        delayed = add_months(window.latest, months).toordinal()
+        # The extended contract ends too, and what follows it takes time to start.
+        needed = add_months(plan.contract_end or window.latest, months).toordinal() - rules.mobilisation_days
+        flexible = max(latest, min(delayed, needed))
     return Span(window.earliest.toordinal(), latest, flexible)
 
 
