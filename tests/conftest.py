@@ -82,14 +82,10 @@ def _folder(item: pytest.Item) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
-    """PostgreSQL with pgvector for the whole session, without fsync.
-
-    Not in pytest's own temporary folder: a second pytest run would shut that to the server's user.
-    """
-    with tempfile.TemporaryDirectory(prefix="jointly-postgres-") as folder:
-        with postgres(Path(folder), durable=False) as server:
-            yield server
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """PostgreSQL with pgvector for the whole session, without fsync."""
+    with postgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
