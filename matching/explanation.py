@@ -1,13 +1,12 @@
 """Says in plain English what decided, and the smallest change that would decide otherwise."""
 
 import re
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 from matching import reference, timing
 from matching.assessment import Assessment, Band, Component
 from matching.features import Features
-from matching.judgement import Judged, judge, score_of
+from matching.judgement import Judged, score_of
 from matching.plan import Kind, Window
 from matching.policy import Policy
 from matching.terms import shared_terms, stem
@@ -34,8 +33,8 @@ def assessment_of(found: Judged, policy: Policy) -> Assessment:
         gates=found.gates,
         reasons=_reasons(found, terms),
         would_change=_would_change(found, policy),
-        common_window=found.common_window,
-        join_by=None if found.join_by is None else date.fromordinal(max(1, found.join_by)),
+        common_window=_window(found),
+        join_by=_join_by(found),
         review_on=_review_on(found, policy),
     )
 
@@ -69,14 +68,14 @@ def _specification(found: Judged, terms: list[str]) -> Component:
 
 def _timing(found: Judged) -> Component:
     saw = {
-        "fit": round(found.fit, 3),
-        "lead": round(found.lead, 3),
-        "common_days": max(0, found.common_days),
-        "common_days_as_stated": max(0, found.stated_days),
+        "fit": round(found.meeting.fit, 3),
+        "lead": round(found.meeting.lead, 3),
+        "common_days": max(0, found.meeting.common_days),
+        "common_days_as_stated": max(0, found.meeting.stated_days),
         "needed_by": [d.isoformat() if (d := timing.need_by(f.plan)) else None for f in (found.a, found.b)],
         "lead_days": max(found.a.category.lead_days, found.b.category.lead_days),
     }
-    return Component(round(found.fit * found.lead, 6), saw)
+    return Component(round(found.meeting.value, 6), saw)
 
 
 def _region(found: Judged) -> Component:
@@ -130,22 +129,26 @@ def _codes(found: Judged) -> str:
     return ""
 
 
+def _window(found: Judged) -> Window | None:
+    m = found.meeting
+    return Window(date.fromordinal(m.earliest), date.fromordinal(m.latest)) if m.common_days >= 1 else None
+
+
+def _join_by(found: Judged) -> date | None:
+    return date.fromordinal(max(1, found.meeting.join_by)) if found.meeting.common_days >= 1 else None
+
+
 def _when(found: Judged) -> list[str]:
-    window = found.common_window
-    if window is None or found.join_by is None:
+    window, join = _window(found), _join_by(found)
+    if window is None or join is None:
         return []
     when = span_text(window.earliest, window.latest)
-    if found.stated_days < 1:
+    if found.meeting.stated_days < 1:
         late = min((found.a, found.b), key=lambda f: f.span.latest)
         when += f" if {name_of(late.plan.authority)} uses its contract's extension"
-    join = date.fromordinal(max(1, found.join_by))
-    left = found.join_by - found.as_of
-    last = (
-        f"The last sensible day to join is {day_text(join)}"
-        if left >= 0
-        else f"The last day to join was {day_text(join)}"
-    )
-    return [f"Both can tender {when}.", f"{last}."]
+    past = found.meeting.join_by < found.as_of
+    last = "The last day to join was" if past else "The last sensible day to join is"
+    return [f"Both can tender {when}.", f"{last} {day_text(join)}."]
 
 
 def _where(found: Judged) -> str:
@@ -184,58 +187,71 @@ def _next_band(found: Judged, policy: Policy) -> str | None:
     moved = _moved(found, policy)
     if moved:
         return moved
-    near = policy.bands.of(score_of(found.specification, found.timing, 1.0, found.value, policy))
+    near = policy.bands.of(score_of(found.specification, found.meeting.value, 1.0, found.value, policy))
     if _ORDER.index(near) > _ORDER.index(found.band):
         return f"If both were delivered in one area, this would be {_ARTICLE[near]}."
-    alike = policy.bands.of(score_of(1.0, found.timing, found.region, found.value, policy))
+    alike = policy.bands.of(score_of(1.0, found.meeting.value, found.region, found.value, policy))
     if _ORDER.index(alike) > _ORDER.index(found.band):
         return f"If the two requirements were written alike, this would be {_ARTICLE[alike]}."
     return None
 
 
 def _lost(found: Judged) -> str | None:
-    if found.join_by is None or found.band is Band.NONE:
+    join = _join_by(found)
+    if join is None or found.band is Band.NONE:
         return None
-    return f"After {day_text(date.fromordinal(max(1, found.join_by)))} this is no opportunity any more."
+    return f"After {day_text(join)} this is no opportunity any more."
 
 
 def _moved(found: Judged, policy: Policy) -> str | None:
     """The shortest move of one tender, in whole months, that would bring the pair into a higher band."""
+    if _band_at(found, 1.0, policy) <= _ORDER.index(found.band):
+        return None
+    pairs = ((found.a, found.b), (found.b, found.a))
     for months in range(1, 13):
-        options = []
-        for mover, other in ((found.a, found.b), (found.b, found.a)):
-            for step in (-months, months):
-                shifted = _shift(mover, step)
-                if shifted is None or shifted.span.earliest < found.as_of:
-                    continue
-                again = judge(shifted, other, date.fromordinal(found.as_of), policy)
-                if _ORDER.index(again.band) > _ORDER.index(found.band):
-                    options.append(
-                        (-_ORDER.index(again.band), name_of(mover.plan.authority), mover, shifted, again.band)
-                    )
+        options = [
+            (-rank, name_of(mover.plan.authority), mover, moved)
+            for mover, other in pairs
+            for step in (-months, months)
+            if (moved := _shift(mover.span, step)) is not None and moved.earliest >= found.as_of
+            if (rank := _rank_after(found, moved, other, policy)) > _ORDER.index(found.band)
+        ]
         if options:
-            _, who, mover, shifted, band = min(options, key=lambda o: (o[0], o[1]))
-            before, after = (month_text(f.plan.tender_window.earliest) for f in (mover, shifted))
-            return f"If {who} moved its tender from {before} to {after}, this would be {_ARTICLE[band]}."
+            rank, who, mover, moved = min(options, key=lambda option: option[:2])
+            before, after = (month_text(date.fromordinal(day)) for day in (mover.span.earliest, moved.earliest))
+            return f"If {who} moved its tender from {before} to {after}, this would be {_ARTICLE[_ORDER[-rank]]}."
     return None
 
 
-def _shift(mover: Features, months: int) -> Features | None:
-    window = mover.plan.tender_window
-    length = window.latest - window.earliest
+def _rank_after(found: Judged, moved: timing.Span, other: Features, policy: Policy) -> int:
+    """The rank of the band if one of the plans had another span: 0 where the windows still do not meet in time."""
+    lead_days = max(found.a.category.lead_days, found.b.category.lead_days)
+    meeting = timing.meet(moved, other.span, lead_days, found.as_of, policy.timing)
+    if meeting.common_days < 1 or meeting.join_by < found.as_of or other.span.latest < found.as_of:
+        return 0
+    return _band_at(found, meeting.value, policy)
+
+
+def _band_at(found: Judged, time: float, policy: Policy) -> int:
+    """The rank of the band with another timing component."""
+    return _ORDER.index(policy.bands.of(score_of(found.specification, time, found.region, found.value, policy)))
+
+
+def _shift(span: timing.Span, months: int) -> timing.Span | None:
+    """The span so many months later; None where that is no date any more. Its slack moves with it."""
     try:
-        earliest = timing.add_months(window.earliest, months)
-        moved = Window(earliest, earliest + min(length, timedelta(days=36_500)))
-    except (OverflowError, ValueError):
+        earliest = timing.add_months(date.fromordinal(span.earliest), months).toordinal()
+    except ValueError:
         return None
-    slack = mover.span.flexible - mover.span.latest
-    latest = moved.latest.toordinal()
-    plan = replace(mover.plan, tender_window=moved)
-    return replace(mover, plan=plan, span=timing.Span(earliest.toordinal(), latest, latest + slack))
+    move = earliest - span.earliest
+    latest = span.latest + move
+    if latest > date.max.toordinal():
+        return None
+    return timing.Span(earliest, latest, min(span.flexible + move, date.max.toordinal()))
 
 
 def _review_on(found: Judged, policy: Policy) -> date | None:
     ends = (found.a.span.latest, found.b.span.latest)
-    join = found.join_by if found.join_by is not None else found.as_of - 1
+    join = found.meeting.join_by if found.meeting.common_days >= 1 else found.as_of - 1
     day = timing.changes_after(found.as_of, join, ends, policy.timing)
     return date.fromordinal(day) if day is not None and 1 <= day <= date.max.toordinal() else None

@@ -6,11 +6,11 @@ from datetime import date
 from matching import gates, timing
 from matching.assessment import Band, Gate
 from matching.features import Features
-from matching.plan import Window
 from matching.policy import Policy
 from matching.region import closeness, component
 from matching.specification import Signals, cosine, cpv_likeness, fuzzy, logistic, logit
 from matching.terms import likeness
+from matching.timing import Meeting
 from matching.value import worth
 from matching.words import day_text, name_of
 
@@ -24,12 +24,7 @@ class Judged:
     as_of: int
     signals: Signals
     specification: float
-    fit: float
-    lead: float
-    stated_days: int
-    common_days: int
-    common_window: Window | None
-    join_by: int | None
+    meeting: Meeting
     near: float
     nearness: str
     locality: float
@@ -40,11 +35,6 @@ class Judged:
     band: Band
     specification_band: Band
 
-    @property
-    def timing(self) -> float:
-        """Window fit times what the time left counts."""
-        return self.fit * self.lead
-
 
 def judge(first: Features, second: Features, as_of: date, policy: Policy) -> Judged:
     """The judgement of a pair; the order of the two makes no difference."""
@@ -53,21 +43,17 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy) -> Jud
     signals = signals_of(a, b, policy)
     spec = logistic(logit(signals, policy.specification))
 
-    stated = int(timing.overlap_days(a.span.earliest, a.span.latest, b.span.earliest, b.span.latest))
-    common = int(timing.overlap_days(a.span.earliest, a.span.flexible, b.span.earliest, b.span.flexible))
-    fit = float(timing.fit(stated, common, policy.timing))
-    window, join, lead = _common(a, b, today, policy) if common >= 1 else (None, None, 0.0)
-
+    meeting = timing.meet(a.span, b.span, max(a.category.lead_days, b.category.lead_days), today, policy.timing)
     near, nearness = closeness(a.place, b.place, policy.region)
     locality = max(a.category.locality, b.category.locality)
     region = component(near, locality)
     value = float(worth(a.value, b.value, policy.value))
-    score = score_of(spec, fit * lead, region, value, policy)
+    score = score_of(spec, meeting.value, region, value, policy)
     closed = (
         *gates.of_authorities(a, b),
         *gates.of_plan(a, today),
         *gates.of_plan(b, today),
-        *_timing_gates(a, b, common, join, today),
+        *_timing_gates(a, b, meeting, today),
         *gates.of_money(a, b),
         *_likeness_gates(spec, near, nearness, locality, policy),
     )
@@ -78,12 +64,7 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy) -> Jud
         as_of=today,
         signals=signals,
         specification=spec,
-        fit=fit,
-        lead=lead,
-        stated_days=stated,
-        common_days=common,
-        common_window=window,
-        join_by=join,
+        meeting=meeting,
         near=near,
         nearness=nearness,
         locality=locality,
@@ -117,20 +98,8 @@ def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
     )
 
 
-def _common(a: Features, b: Features, today: int, policy: Policy) -> tuple[Window, int, float]:
-    """The common window, the last day to join and what the time left counts."""
-    stated = timing.overlap_days(a.span.earliest, a.span.latest, b.span.earliest, b.span.latest)
-    start = max(a.span.earliest, b.span.earliest)
-    # An extension is only reckoned with where the windows as stated do not meet.
-    end = min(a.span.latest, b.span.latest) if stated >= 1 else min(a.span.flexible, b.span.flexible)
-    lead_days = max(a.category.lead_days, b.category.lead_days)
-    join = int(timing.join_by(end, a.span.latest, b.span.latest, lead_days))
-    window = Window(date.fromordinal(start), date.fromordinal(end))
-    return window, join, float(timing.lead(join, today, policy.timing))
-
-
-def _timing_gates(a: Features, b: Features, common: int, join: int | None, today: int) -> list[Gate]:
-    if common < 1:
+def _timing_gates(a: Features, b: Features, meeting: Meeting, today: int) -> list[Gate]:
+    if meeting.common_days < 1:
         early, late = sorted((a, b), key=lambda f: f.span.latest)
         return [
             Gate(
@@ -139,8 +108,8 @@ def _timing_gates(a: Features, b: Features, common: int, join: int | None, today
                 f"{name_of(late.plan.authority)} starts on {day_text(date.fromordinal(late.span.earliest))}.",
             )
         ]
-    if join is not None and today > join:
-        return [Gate("too-late", f"To prepare a joint tender they had to join by {day_text(_day(join))}.")]
+    if today > meeting.join_by:
+        return [Gate("too-late", f"To prepare a joint tender they had to join by {day_text(_day(meeting.join_by))}.")]
     return []
 
 

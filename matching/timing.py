@@ -96,6 +96,43 @@ def lead(join: Any, as_of: int, rules: TimingRules) -> Any:
     return np.where(left < 0, 0.0, steps[step])
 
 
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """When two plans meet: days shared as stated and with extensions, the common window's ends and the last day to join
+    as ordinals (meaningless where `common_days` is below 1), and the two factors of the timing component."""
+
+    stated_days: int
+    common_days: int
+    earliest: int
+    latest: int
+    join_by: int
+    fit: float
+    lead: float
+
+    @property
+    def value(self) -> float:
+        """The timing component: window fit times what the time left counts."""
+        return self.fit * self.lead
+
+
+def meet(a: Span, b: Span, lead_days: int, as_of: int, rules: TimingRules) -> Meeting:
+    """What two spans have in common on a day."""
+    stated = int(overlap_days(a.earliest, a.latest, b.earliest, b.latest))
+    common = int(overlap_days(a.earliest, a.flexible, b.earliest, b.flexible))
+    # An extension is only reckoned with where the windows as stated do not meet.
+    end = min(a.latest, b.latest) if stated >= 1 else min(a.flexible, b.flexible)
+    join = int(join_by(end, a.latest, b.latest, lead_days))
+    return Meeting(
+        stated_days=stated,
+        common_days=common,
+        earliest=max(a.earliest, b.earliest),
+        latest=end,
+        join_by=join,
+        fit=float(fit(stated, common, rules)),
+        lead=float(lead(join, as_of, rules)) if common >= 1 else 0.0,
+    )
+
+
 def changes_after(as_of: int, join: int, ends: tuple[int, int], rules: TimingRules) -> int | None:
     """The first day after `as_of` on which a step of the lead or the end of a window changes the judgement."""
     steps = len(rules.lead_steps)
