@@ -35,12 +35,14 @@ class _Comparison:
         offered = _branches(self.new, new)
         found: list[str] = []
         for branch in _branches(self.old, old):
+            tried = [(_disjoint(branch, other), inner.branch(branch, other, path)) for other in offered]
             # The alternative that fits best; where none fits, its breaks are the ones to tell.
-            tried = [inner.branch(branch, other, path) for other in offered]
-            found += tried[min(range(len(tried)), key=lambda number: len(tried[number]))]
+            found += min(tried, key=lambda one: (one[0], len(one[1])))[1]
         return list(dict.fromkeys(found))
 
     def branch(self, old: Schema, new: Schema, path: str) -> list[str]:
+        if _disjoint(old, new):
+            return _types(old, new, path)
         return [
             *_types(old, new, path),
             *_values(old, new, path),
@@ -83,6 +85,11 @@ def _types(old: Schema, new: Schema, path: str) -> list[str]:
     if after is None or (before is not None and before <= after):
         return []
     return [f"{path or 'payload'}: the type was narrowed from {_named(before)} to {_named(after)}"]
+
+
+def _disjoint(old: Schema, new: Schema) -> bool:
+    before, after = _type_set(old), _type_set(new)
+    return before is not None and after is not None and not before & after
 
 
 def _type_set(schema: Schema) -> set[str] | None:

@@ -56,7 +56,7 @@ class DeadLetter(Payload):
     value: Base64Bytes | None
     value_length: int = Field(ge=0)
     value_sha256: str
-    complete: bool = Field(description="Whether `value` is the whole of it, so that it can be replayed")
+    complete: bool = Field(description="Whether key, headers and value are all there, so that it can be replayed")
     attempts: int = Field(ge=1)
     at: datetime
 

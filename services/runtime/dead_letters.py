@@ -14,6 +14,10 @@ from services.store.base import now
 from services.translation import event_id
 
 KEPT_HEADERS: Final = 50
+KEPT_HEADER_BYTES: Final = 1024
+KEPT_NAME: Final = 200
+KEPT_KEY_BYTES: Final = 4096
+"""All of a dead letter has to fit into one message, whatever came: with a longer key the broker would refuse it."""
 
 log: Final = logs.get(__name__)
 
@@ -36,20 +40,30 @@ def compose(
         reason=reason,
         detail=sentence[:2000],
         origin=origin,
-        key=key,
+        key=key[:KEPT_KEY_BYTES] if key is not None else None,
         headers=tuple(
-            Header.model_construct(name=name[:200], value=(raw or b"")[:1024]) for name, raw in headers[:KEPT_HEADERS]
+            Header.model_construct(name=name[:KEPT_NAME], value=(raw or b"")[:KEPT_HEADER_BYTES])
+            for name, raw in headers[:KEPT_HEADERS]
         ),
         value=value[:KEPT_BYTES] if value is not None else None,
         value_length=len(whole),
         value_sha256=hashlib.sha256(whole).hexdigest(),
-        complete=len(whole) <= KEPT_BYTES,
+        complete=_all_kept(key, whole, headers),
         attempts=attempts,
         at=now(),
     )
     return encode(
         Event(id=letter.dead_letter_id, type=DeadLetter.type, source="/dead-letters", time=letter.at, payload=letter),
-        (key or b"").decode(errors="replace"),
+        (key or b"")[:KEPT_KEY_BYTES].decode(errors="replace"),
+    )
+
+
+def _all_kept(key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> bool:
+    return (
+        len(value) <= KEPT_BYTES
+        and len(key or b"") <= KEPT_KEY_BYTES
+        and len(headers) <= KEPT_HEADERS
+        and all(len(name) <= KEPT_NAME and len(raw or b"") <= KEPT_HEADER_BYTES for name, raw in headers)
     )
 
 

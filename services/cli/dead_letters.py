@@ -1,0 +1,231 @@
+"""`jointly dead-letters`: what could not be handled, why, and sending it again."""
+
+import asyncio
+import hashlib
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, NoReturn, cast
+
+import typer
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
+from events.envelope import EnvelopeError, decode
+from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, OPPORTUNITIES, NotAPlanTopicError, Topic, authority_of
+from services.cli.terminal import plain, rendered
+from services.runtime.kafka import Record, connection, make_producer
+from services.runtime.settings import Settings, settings
+
+IDLE_SECONDS: Final = 1.5
+"""A broker's word on where a topic ends is not always right; so long without a record is its end."""
+FIRST_ANSWER_SECONDS: Final = 15.0
+NOT_FOUND: Final = 1
+USAGE: Final = 2
+FAMILIES: Final = {"plans": DEAD_PLANS, "opportunities": DEAD_OPPORTUNITIES}
+
+app = typer.Typer(no_args_is_help=True, help="List, show and replay what could not be handled.")
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON, one line a dead letter.")]
+_Reason = Annotated[Reason | None, typer.Option(help="Only this reason.")]
+_Family = Annotated[str | None, typer.Option(help=f"Only this family: {' or '.join(FAMILIES)}.")]
+_Id = Annotated[str, typer.Argument(help="The dead letter's id, or its beginning.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One dead letter and the topic it lies on."""
+
+    topic: Topic
+    letter: DeadLetter
+
+    @property
+    def family(self) -> str:
+        """Of which events it is one: plans or opportunities."""
+        return self.topic.name.split(".")[1]
+
+
+@app.command("list")
+def list_(reason: _Reason = None, family: _Family = None, as_json: _Json = False) -> None:
+    """List the dead letters, oldest first: id, when, reason, where the event stood, and what was wrong."""
+    found = _found(reason, family)
+    for kept in found:
+        letter = kept.letter
+        if as_json:
+            # The bytes may hold anything and be many: `show` has them.
+            line = letter.model_dump_json(exclude={"key", "headers", "value"})
+            typer.echo(f'{{"family":"{kept.family}",{line[1:]}')
+            continue
+        typer.echo(f"{letter.dead_letter_id}  {letter.at:%Y-%m-%d %H:%M:%S}  {letter.reason.value}  {_origin(letter)}")
+        typer.echo(f"    {plain(letter.detail, 300)}")
+    if not as_json:
+        typer.echo(f"{len(found)} dead letters" if found else "no dead letters")
+
+
+@app.command("show")
+def show(dead_letter_id: _Id, as_json: _Json = False) -> None:
+    """Show everything of one dead letter, its bytes as text in which nothing can steer the terminal."""
+    letter = _one(dead_letter_id).letter
+    if as_json:
+        typer.echo(letter.model_dump_json())
+        return
+    obstacle = why_not(letter)
+    lines = {
+        "id": letter.dead_letter_id,
+        "reason": letter.reason.value,
+        "detail": plain(letter.detail),
+        "origin": _origin(letter),
+        "at": letter.at.isoformat(),
+        "attempts": str(letter.attempts),
+        "replay": "can be replayed" if obstacle is None else f"no: {obstacle}",
+        "key": "none" if letter.key is None else rendered(letter.key),
+        **{f"header {plain(h.name)}": rendered(h.value) for h in letter.headers},
+        "length": f"{letter.value_length} bytes",
+        "sha256": plain(letter.value_sha256),
+        "value": "none" if letter.value is None else rendered(letter.value),
+    }
+    for name, value in lines.items():
+        typer.echo(f"{name}: {value}")
+
+
+@app.command("replay")
+def replay(
+    dead_letter_id: Annotated[str | None, typer.Argument(help="The dead letter's id, or its beginning.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them, or all of a reason or family.")] = False,
+    reason: _Reason = None,
+    family: _Family = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --all: do it.")] = False,
+) -> None:
+    """Send the event again, as it came, to the topic it came by. Handling an event twice changes nothing.
+
+    What was cut can't be replayed. The dead letter stays; an event that is still wrong becomes another one.
+    Exit code 0: all were sent. 1: some could not be. 2: nothing was tried.
+    """
+    if (dead_letter_id is None) is not every:
+        _stop("name one dead letter, or give --all", USAGE)
+    chosen = _found(reason, family) if dead_letter_id is None else [_one(dead_letter_id)]
+    if every and not yes:
+        _stop(f"{len(chosen)} dead letters would be replayed; add --yes to do it. Nothing was sent.", USAGE)
+    able = [kept.letter for kept in chosen if why_not(kept.letter) is None]
+    for kept in chosen:
+        if (obstacle := why_not(kept.letter)) is not None:
+            typer.echo(f"not sent  {kept.letter.dead_letter_id}: {obstacle}")
+    try:
+        asyncio.run(_send(settings(), able))
+    except KafkaError as error:
+        _stop(f"Kafka did not take it: {type(error).__name__} {error}; replaying again is safe", NOT_FOUND)
+    typer.echo(f"{len(able)} sent, {len(chosen) - len(able)} not")
+    if len(able) < len(chosen):
+        raise typer.Exit(NOT_FOUND)
+
+
+def why_not(letter: DeadLetter) -> str | None:
+    """Why a dead letter can't be replayed, in a sentence; None where it can."""
+    value = letter.value or b""
+    if letter.reason is Reason.ASSESSMENT_FAILED:
+        return "the plan log holds the event already; the plan is assessed again with its next revision"
+    if not letter.complete:
+        return "only its beginning was kept; have it published again"
+    if len(value) != letter.value_length or hashlib.sha256(value).hexdigest() != letter.value_sha256:
+        return "its bytes are not those that its length and sha256 speak of"
+    if letter.key is None and letter.value is None:
+        return "it has neither key nor value"
+    try:
+        # A dead letter is data: it must not be able to write to any topic it names.
+        if letter.origin.topic != OPPORTUNITIES.name:
+            authority_of(letter.origin.topic)
+    except NotAPlanTopicError:
+        return f"its origin '{plain(letter.origin.topic, 120)}' is not a topic that we read"
+    return None
+
+
+async def read_all(using: Settings, topics: Sequence[Topic]) -> tuple[list[Kept], int]:
+    """Every dead letter on these topics, oldest first, each once; and how many records there are none."""
+    consumer = AIOKafkaConsumer(
+        **connection(using),
+        client_id="jointly-dead-letters",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    wanted = {topic.name: topic for topic in topics}
+    found: dict[str, Kept] = {}
+    unreadable = 0
+    try:
+        await consumer.start()
+        existing = sorted(wanted.keys() & await consumer.topics())
+        for record in await _records(consumer, existing):
+            try:
+                event = decode(record.headers, record.value, DEAD_LETTER_PAYLOADS)
+            except EnvelopeError:
+                unreadable += 1
+                continue
+            letter = cast(DeadLetter, event.payload)
+            found[letter.dead_letter_id] = Kept(wanted[record.topic], letter)
+    finally:
+        await consumer.stop()
+    return sorted(found.values(), key=lambda kept: (kept.letter.at, kept.letter.dead_letter_id)), unreadable
+
+
+async def _records(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[Record]:
+    """All records of these topics, until none has come for a while."""
+    if not topics:
+        return []
+    consumer.subscribe(topics)
+    records: list[Record] = []
+    heard = time.monotonic()
+    while True:
+        batch = await consumer.getmany(timeout_ms=200)
+        records += [record for some in batch.values() for record in some]
+        partitions = consumer.assignment()
+        answered = bool(partitions) and all(consumer.highwater(partition) is not None for partition in partitions)
+        if batch:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > (IDLE_SECONDS if answered else FIRST_ANSWER_SECONDS):
+            return records
+
+
+async def _send(using: Settings, letters: Sequence[DeadLetter]) -> None:
+    if not letters:
+        return
+    producer = make_producer(using, "jointly-replay")
+    await producer.start()
+    try:
+        for letter in letters:
+            headers = [(header.name, header.value) for header in letter.headers]
+            await producer.send_and_wait(letter.origin.topic, key=letter.key, value=letter.value, headers=headers)
+            typer.echo(f"sent      {letter.dead_letter_id} to {letter.origin.topic}")
+    finally:
+        await producer.stop()
+
+
+def _found(reason: Reason | None, family: str | None) -> list[Kept]:
+    if family is not None and family not in FAMILIES:
+        _stop(f"there is no family '{plain(family, 40)}'; there are {' and '.join(FAMILIES)}", USAGE)
+    topics = [topic for name, topic in FAMILIES.items() if family in (None, name)]
+    try:
+        found, unreadable = asyncio.run(read_all(settings(), topics))
+    except KafkaError as error:
+        _stop(f"the dead letters can't be read: {type(error).__name__} {error}", USAGE)
+    if unreadable:
+        typer.echo(f"{unreadable} records on the dead-letter topics are no dead letters; they are left out", err=True)
+    return [kept for kept in found if reason in (None, kept.letter.reason)]
+
+
+def _one(dead_letter_id: str) -> Kept:
+    found = [kept for kept in _found(None, None) if kept.letter.dead_letter_id.startswith(dead_letter_id)]
+    if len(found) != 1:
+        what = "no dead letter has" if not found else f"{len(found)} dead letters have ids that begin with"
+        _stop(f"{what} the id {plain(dead_letter_id, 60)}; see `jointly dead-letters list`", NOT_FOUND)
+    return found[0]
+
+
+def _origin(letter: DeadLetter) -> str:
+    return f"{plain(letter.origin.topic, 120)}, partition {letter.origin.partition}, offset {letter.origin.offset}"
+
+
+def _stop(sentence: str, code: int) -> NoReturn:
+    print(sentence, file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)

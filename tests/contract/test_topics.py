@@ -1,0 +1,161 @@
+"""The declared topics are sane, and the parts they name exist and do use them."""
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from events import topics
+from events.dead_letters import KEPT_BYTES, DeadLetter
+from events.envelope import MAX_VALUE_BYTES
+from events.topics import PLANS, PLANS_PATTERN, TOPICS, NotAPlanTopicError, Topic, authority_of, authority_topic
+
+ROOT = Path(__file__).parents[2]
+EXTERNAL = "external:"
+
+STANDS_FOR = {
+    "PLANS": ("PLANS", "PLANS_PATTERN", "authority_topic"),
+    **{name: (name,) for name in ("OPPORTUNITIES", "NOTIFICATIONS", "DEAD_PLANS", "DEAD_OPPORTUNITIES")},
+}
+"""The names of events.topics by which code means a topic."""
+
+WRITES_BY_OUTBOX = {"OPPORTUNITIES": "services.matcher", "NOTIFICATIONS": "services.notifier"}
+"""Who writes what the relay publishes: the relay itself sends whatever the outbox holds."""
+
+
+def constant(topic: Topic) -> str:
+    """The name under which events.topics holds a topic."""
+    return next(name for name, value in vars(topics).items() if value is topic)
+
+
+def parts(topic: Topic) -> set[str]:
+    return {part for part in (*topic.producers, *topic.consumers) if not part.startswith(EXTERNAL)}
+
+
+def modules(package: str) -> Iterator[Path]:
+    yield from sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
+
+
+def uses(path: Path, name: str) -> bool:
+    """Whether a module imports one of the names a topic goes by, and does more with it than that."""
+    tree = ast.parse(path.read_text("utf-8"))
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "events.topics"
+        for alias in node.names
+        if alias.name in STANDS_FOR[name]
+    }
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return bool(imported & used)
+
+
+def calls(package: str, function: str) -> bool:
+    return any(
+        isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == function
+        for path in modules(package)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    )
+
+
+NAMED = [(topic, part) for topic in TOPICS for part in sorted(parts(topic))]
+
+
+@pytest.mark.parametrize(("topic", "part"), NAMED, ids=lambda value: getattr(value, "name", value))
+def test_a_part_that_a_topic_names_exists_and_uses_it(topic: Topic, part: str) -> None:
+    assert find_spec(part) is not None, f"{topic.name} names {part}, which is not there"
+    name = constant(topic)
+    if part == "services.relay":
+        assert calls("services.relay", "waiting"), "the relay publishes what waits in the outbox"
+        writer = WRITES_BY_OUTBOX[name]
+        assert any(uses(path, name) for path in modules(writer))
+        assert calls(writer, "outgoing")
+    else:
+        assert any(uses(path, name) for path in modules(part)), f"nothing in {part} uses {name}"
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_nobody_uses_a_topic_that_does_not_name_him(topic: Topic) -> None:
+    name = constant(topic)
+    known = parts(topic) | {WRITES_BY_OUTBOX.get(name, "")} | {"services.runtime", "services.embedded", "services.cli"}
+    for path in modules("services"):
+        package = ".".join(path.relative_to(ROOT).parts[:2]).removesuffix(".py")
+        assert not uses(path, name) or package in known, f"{path.name} uses {name}, which does not name {package}"
+
+
+def test_every_topic_is_declared_once_and_in_the_list() -> None:
+    declared = [value for value in vars(topics).values() if isinstance(value, Topic)]
+    assert len(declared) == len(TOPICS) == len({topic.name for topic in TOPICS})
+    assert {constant(topic) for topic in TOPICS} == set(STANDS_FOR)
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
+def test_a_topic_says_what_a_broker_and_a_reader_have_to_know(topic: Topic) -> None:
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*\.[a-z]+\.v\d+", topic.name)
+    assert topic.about.endswith(".")
+    assert 1 <= topic.partitions <= 64
+    assert topic.producers
+    assert topic.consumers
+    assert set(topic.config) <= {"retention.ms", "cleanup.policy", "max.message.bytes"}
+    assert ("retention.ms" in topic.config) != (topic.config.get("cleanup.policy") == "compact"), "kept for how long?"
+    version = topic.name.rpartition(".")[2]
+    assert all(payload.type.endswith(f".{version}") for payload in topic.payloads)  # type: ignore[attr-defined]
+    if topic.payloads != (DeadLetter,):
+        assert all(topic.key in payload.model_fields for payload in topic.payloads)
+        assert all(payload.model_fields[topic.key].is_required() for payload in topic.payloads)
+
+
+def test_an_event_type_belongs_to_one_family() -> None:
+    kinds = [payload.type for topic in TOPICS for payload in topic.payloads if payload is not DeadLetter]  # type: ignore[attr-defined]
+    assert len(kinds) == len(set(kinds))
+
+
+def test_what_is_too_large_reaches_us_and_fits_into_a_dead_letter() -> None:
+    assert int(PLANS.config["max.message.bytes"]) > 4 * MAX_VALUE_BYTES
+    for topic in TOPICS:
+        if topic.payloads == (DeadLetter,):
+            assert int(topic.config["max.message.bytes"]) > 2 * KEPT_BYTES
+
+
+def test_whoever_consumes_has_somewhere_to_put_what_it_can_not_read() -> None:
+    families = {topic.name.split(".")[1] for topic in TOPICS if topic.name.startswith("dead-letters.")}
+    read = {
+        topic.name.split(".")[1]
+        for topic in TOPICS
+        if not topic.name.startswith("dead-letters.") and any(not c.startswith(EXTERNAL) for c in topic.consumers)
+    }
+    assert families == read
+
+
+@pytest.mark.parametrize("authority", ["E09000015", "GB-PPON-PXYZ-1234-ABCD"])
+def test_the_topic_of_an_authority_is_found_by_the_pattern_and_leads_back(authority: str) -> None:
+    assert re.match(PLANS_PATTERN, authority_topic(authority))
+    assert authority_of(authority_topic(authority)) == authority
+    assert authority_of(PLANS.name) is None
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "procurement.plans.v1.",
+        "procurement.plans.v1.E09000015.x",
+        "procurement.plans.v1.-",
+        "procurement.plans.v1.E09000015\n",
+        "procurement.plans.v1.*",
+        "procurement.plans.v11",
+        "procurement.plans.v2.E09000015",
+    ],
+)
+def test_a_topic_that_names_no_authority_is_told_apart(topic: str) -> None:
+    with pytest.raises(NotAPlanTopicError, match="names no authority"):
+        authority_of(topic)
+
+
+@pytest.mark.parametrize(
+    "name", ["procurement.plans.v1x", "dead-letters.plans.v1", "x.procurement.plans.v1", "procurement.plans.v10"]
+)
+def test_the_pattern_takes_no_other_topic(name: str) -> None:
+    assert not re.match(PLANS_PATTERN, name)
