@@ -271,7 +271,8 @@ def held(as_json: _Json = False) -> None:
         typer.echo(
             f"{item.authority}  {_known_name(item.authority)}: {item.intents} held since {item.oldest:%Y-%m-%d} ({why})"
         )
-    typer.echo(f"{len(found)} authorities have something held" if found else "nothing is held")
+    total = sum(item.intents for item in found)
+    typer.echo(f"held in all: {total}, authorities: {len(found)}" if found else "nothing is held")
 
 
 @app.command("failed")
@@ -294,7 +295,8 @@ def failed(
             f"{mail.updated_at:%Y-%m-%d %H:%M}  {mail.authority}  {mail.purpose}: {mail.failure} ({mail.reason}), "
             f"attempts {mail.attempts}, mail {mail.mail_id[:12]}"
         )
-    typer.echo(f"{len(found)} mails were given up" if found else "no mail was given up")
+    if not found:
+        typer.echo("no mail was given up")
 
 
 @app.command("mute")

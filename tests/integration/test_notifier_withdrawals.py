@@ -142,6 +142,19 @@ async def test_a_higher_revision_overtakes_what_is_not_sent_yet(world: World) ->
     assert len(world.mails(LEEDS)) == 1, "a lower revision is old news"
 
 
+async def test_what_has_moved_on_in_the_database_waits_for_its_own_event(world: World) -> None:
+    await world.arrives(state())
+    world.later(seconds=61)
+    await world.gather()
+    await world.stands(state(material=2, score=92.0))
+    await world.run()
+    assert not world.mails()
+    await world.arrives(state(material=2, score=92.0))
+    world.later(seconds=61)
+    await world.run()
+    assert len(world.mails(LEEDS)) == 1
+
+
 async def test_what_fell_to_feed_is_put_right_in_the_digest_for_who_was_told(world: World) -> None:
     await world.register(CAMDEN, mailbox=None)
     await world.arrives(state())
