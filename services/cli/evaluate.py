@@ -92,7 +92,7 @@ def _other(pair: tuple[str, str], own: str) -> str:
 
 
 def numbers_of(run: Mapping[str, Ranking], judged: Judgements) -> Numbers:
-    """Means over the queries that have a right candidate (grade 2 or 3), with intervals, and what the bands are worth."""
+    """Means over the queries with a right candidate (grade 2 or 3), with intervals, and what the bands are worth."""
     rows = [
         of_query(grades, [candidate for candidate, _ in run.get(query, ())])
         for query, grades in judged.items()
@@ -169,7 +169,9 @@ def table(found: Mapping[str, Numbers]) -> str:
         for numbers in found.values():
             value = numbers[key]
             if isinstance(value, dict):
-                cells.append(f"precision {value['precision']:.3f}, recall {value['recall']:.3f} ({value['pairs']} pairs)")
+                cells.append(
+                    f"precision {value['precision']:.3f}, recall {value['recall']:.3f} ({value['pairs']} pairs)"
+                )
             elif f"{key} 90%" in numbers:
                 low, high = numbers[f"{key} 90%"]
                 cells.append(f"{value:.3f} ({low:.3f} to {high:.3f})")

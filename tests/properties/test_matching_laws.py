@@ -1,0 +1,149 @@
+"""The laws of the engine's judgement, for any pair of plans on any day."""
+
+from dataclasses import fields, replace
+from datetime import date, timedelta
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from matching.assessment import Assessment, Band
+from matching.engine import Features
+from matching.gates import CODES
+from matching.judgement import score_of
+from matching.plan import Plan
+from matching.specification import Signals, logistic, logit
+from tests.properties.strategies import pairs, plans
+from tests.unit.matching.builders import engine, features
+
+many = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+shares = st.floats(0, 1)
+today = st.integers(-200, 1000).map(lambda n: date(2027, 1, 1) + timedelta(days=n))
+BANDS = (Band.NONE, Band.FEED, Band.DIGEST, Band.NOTIFY)
+
+
+@many
+@given(pairs(), today)
+def test_symmetry(pair: tuple[Features, Features], as_of: date) -> None:
+    a, b = pair
+    assert engine().assess(a, b, as_of) == engine().assess(b, a, as_of)
+
+
+@many
+@given(pairs(), today)
+def test_bounds_and_gates_dominate(pair: tuple[Features, Features], as_of: date) -> None:
+    found = engine().assess(*pair, as_of)
+    assert 0 <= found.score <= 100
+    assert all(0 <= c.value <= 1 for c in (found.specification, found.timing, found.region, found.value))
+    assert {gate.code for gate in found.gates} <= set(CODES)
+    if found.gates:
+        assert found.band is Band.NONE
+    if found.is_opportunity:
+        assert found.common_window is not None
+        assert found.join_by is not None
+        assert found.join_by >= as_of
+        assert found.specification_band is not Band.NONE
+
+
+@many
+@given(st.tuples(shares, shares, shares, shares), st.integers(0, 3), shares)
+def test_score_rises_with_each_component(parts: tuple[float, float, float, float], which: int, more: float) -> None:
+    higher = list(parts)
+    higher[which] = max(more, parts[which])
+    policy = engine().policy
+    low, high = score_of(*parts, policy), score_of(*higher, policy)
+    assert low <= high
+    assert BANDS.index(policy.bands.of(low)) <= BANDS.index(policy.bands.of(high))
+
+
+@many
+@given(st.lists(shares, min_size=8, max_size=8), st.integers(0, 7), shares)
+def test_specification_rises_with_each_signal(values: list[float], which: int, more: float) -> None:
+    signals = Signals(*values)
+    name = fields(Signals)[which].name
+    higher = replace(signals, **{name: max(more, values[which])})
+    weights = engine().policy.specification
+    assert 0 < logistic(logit(signals, weights)) <= logistic(logit(higher, weights)) < 1
+
+
+@many
+@given(pairs(), today, st.integers(0, 500))
+def test_time_alone_only_closes(pair: tuple[Features, Features], as_of: date, later: int) -> None:
+    now, then = (engine().assess(*pair, day) for day in (as_of, as_of + timedelta(days=later)))
+    assert then.score <= now.score
+    assert {gate.code for gate in now.gates} <= {gate.code for gate in then.gates}
+    assert BANDS.index(then.band) <= BANDS.index(now.band)
+
+
+@many
+@given(pairs(), today, st.integers(1, 400))
+def test_nothing_changes_before_the_day_of_review(pair: tuple[Features, Features], as_of: date, later: int) -> None:
+    now = engine().assess(*pair, as_of)
+    day = as_of + timedelta(days=later)
+    assume(now.review_on is None or day < now.review_on)
+    assert _decision(engine().assess(*pair, day)) == _decision(now)
+
+
+def _decision(found: Assessment) -> tuple[object, ...]:
+    return found.score, found.band, found.gates, found.timing.value, found.join_by, found.common_window, found.review_on
+
+
+@many
+@given(plans(number=1), plans(number=2), today)
+def test_order_of_fields_and_white_space_say_nothing(one: Plan, other: Plan, as_of: date) -> None:
+    again = replace(
+        one,
+        title="  " + one.title.replace(" ", " \t ") + "\n",
+        description=one.description.replace(" ", "   "),
+        cpv=one.cpv[::-1],
+        regions=one.regions[::-1],
+    )
+    assert _verdict(one, other, as_of) == _verdict(again, other, as_of)
+
+
+BOILERPLATE = (
+    "The Council invites tenders. ",
+    "Interested bidders should register their interest via the portal at www.example.org. ",
+    "The contract will commence on 1 April 2027 for an initial period of three years. ",
+    "Bidders must submit their tender documents before the closing date. ",
+    "The successful contractor will pay the living wage. ",
+)
+
+
+@many
+@given(plans(number=1), plans(number=2), today, st.lists(st.sampled_from(BOILERPLATE), min_size=1, unique=True))
+def test_boilerplate_in_front_says_nothing(one: Plan, other: Plan, as_of: date, clauses: list[str]) -> None:
+    described = replace(one, description="Payroll and cleaning for all schools of the area.")
+    wordy = replace(described, description="".join(clauses) + described.description)
+    assert _verdict(described, other, as_of) == _verdict(wordy, other, as_of)
+
+
+@many
+@given(plans(number=1), plans(number=2), st.sampled_from(["also", "modern", "fully", "3"]), st.integers(0, 50))
+def test_a_small_edit_moves_it_a_little(one: Plan, other: Plan, word: str, where: int) -> None:
+    one = replace(
+        one, description="Payroll, insurance and cleaning for every school of the area, with a fleet of vans."
+    )
+    words = one.description.split()
+    words.insert(where % len(words), word)
+    edited = replace(one, description=" ".join(words))
+    day = date(2027, 1, 1)
+    before, after = (engine().assess(features(p), features(other), day).specification.value for p in (one, edited))
+    assert abs(before - after) <= 0.1
+
+
+def _verdict(one: Plan, other: Plan, as_of: date) -> tuple[object, ...]:
+    found = engine().assess(features(one), features(other), as_of)
+    return found.score, found.band, found.specification.value, [gate.code for gate in found.gates]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.lists(plans(), min_size=2, max_size=12, unique_by=lambda p: p.plan_id), today)
+def test_search_is_assess_over_all_pairs(several: list[Plan], as_of: date) -> None:
+    every = [features(one) for one in several]
+    corpus = engine().corpus()
+    for one in every:
+        corpus.put(one)
+    for query in every:
+        others = (other for other in every if other is not query)
+        wanted = sorted(o.plan.plan_id for o in others if engine().assess(query, o, as_of).is_opportunity)
+        assert engine().search(query, corpus, as_of) == wanted
