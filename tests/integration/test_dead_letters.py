@@ -1,0 +1,215 @@
+"""`jointly dead-letters` on a real broker: what was refused is listed, shown safely, and sent again as it came."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from typer.testing import CliRunner
+
+from events.dead_letters import Origin, Reason
+from events.plans import PlanPublished
+from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, PLANS, authority_topic
+from services.cli import application
+from services.matcher.intake import Refused, read
+from services.runtime import dead_letters, topics
+from services.runtime.kafka import Record, connection, make_producer, send
+from services.runtime.settings import Settings, settings
+from tests.conftest import AnyBroker
+from tests.unit.events.messages import example, headers_of, value_of
+
+GOLDEN = example(PlanPublished.type)
+HEADERS = headers_of(GOLDEN)
+KEY = GOLDEN["key"].encode()
+STEERING = b'\x1b]0;owned\x07{"title": "\xe2\x80\xae"}'
+
+Sent = tuple[str, bytes, list[tuple[str, bytes]], bytes]
+
+WRONG: list[Sent] = [
+    (PLANS.name, KEY, HEADERS, STEERING),
+    (PLANS.name, KEY, [*HEADERS, ("x-odd", b"\xff\x00")], value_of(GOLDEN, kind="renewals")),
+    (authority_topic("E08000032"), KEY, HEADERS, value_of(GOLDEN)),
+    (PLANS.name, KEY, HEADERS, value_of(GOLDEN, description="x" * 300_000)),
+]
+
+
+@pytest.fixture
+def using(broker: AnyBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", broker.bootstrap)
+    settings.cache_clear()
+    yield settings()
+    settings.cache_clear()
+
+
+def run(*words: str) -> Any:
+    return CliRunner().invoke(application("dead-letters"), ["dead-letters", *words])
+
+
+def listed(*words: str) -> list[dict[str, Any]]:
+    done = run("list", "--json", *words)
+    assert done.exit_code == 0, done.output
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+async def everything_on(using: Settings, *names: str, at_least: int) -> Sequence[Record]:
+    consumer = AIOKafkaConsumer(*names, **connection(using), auto_offset_reset="earliest")
+    await consumer.start()
+    found: list[Record] = []
+    try:
+        async with asyncio.timeout(30):
+            while len(found) < at_least:
+                found += [r for some in (await consumer.getmany(timeout_ms=200)).values() for r in some]
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
+    """Publishes records and has the matcher's own reading refuse them."""
+    await topics.create(using, ["E08000032"])
+    producer = make_producer(using, "tests")
+    await producer.start()
+    try:
+        for name, key, headers, value in sent:
+            await producer.send_and_wait(name, key=key, value=value, headers=headers)
+        names = {name for name, *_ in sent}
+        for record in await everything_on(using, *names, at_least=len(sent)):
+            item = read(record)
+            assert isinstance(item, Refused)
+            await dead_letters.refuse(producer, DEAD_PLANS, record, item.reason, item.sentence)
+    finally:
+        await producer.stop()
+
+
+async def put(using: Settings, **letter: Any) -> None:
+    """One dead letter of opportunities, written as our services write them."""
+    message = dead_letters.compose(**{"reason": Reason.NOT_JSON, "sentence": "not JSON", "key": b"k", **letter})
+    await topics.create(using)
+    producer = make_producer(using, "tests")
+    await producer.start()
+    try:
+        await (await send(producer, DEAD_OPPORTUNITIES.name, message))
+    finally:
+        await producer.stop()
+
+
+def test_where_nothing_was_refused_nothing_is_listed(using: Settings) -> None:
+    assert run("list").stdout == "no dead letters\n"
+    asyncio.run(topics.create(using))
+    assert run("list").stdout == "no dead letters\n"
+    assert listed() == []
+
+
+def test_what_was_refused_is_listed_filtered_and_shown_safely(using: Settings) -> None:
+    asyncio.run(refuse_all(using, WRONG))
+    found = listed()
+    assert sorted(letter["reason"] for letter in found) == [
+        "invalid-payload",
+        "not-json",
+        "too-large",
+        "topic-mismatch",
+    ]
+    assert {letter["family"] for letter in found} == {"plans"}
+    assert listed("--family", "opportunities") == []
+    (broken,) = listed("--reason", "not-json", "--family", "plans")
+    assert run("list", "--family", "weather").exit_code == 2
+
+    words = run("list").stdout
+    assert words.endswith("4 dead letters\n")
+    assert "procurement.plans.v1.E08000032, partition" in words
+    assert "kind: Input should be 'new', 'renewal', 'extension' or 'project'" in words
+
+    shown = run("show", broken["dead_letter_id"][:13]).stdout
+    assert "value: \\x1b]0;owned\\x07{" in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "header ce_type: jointly.plan.published.v1" in shown
+    assert json.loads(run("show", broken["dead_letter_id"], "--json").stdout)["key"] == "RTA4MDAwMDM1OklDVC0wMTE3"
+
+    missing = run("show", "ffffffff-none")
+    assert missing.exit_code == 1
+    assert "no dead letter has the id ffffffff-none" in missing.stderr
+
+
+def test_a_replay_is_what_came_to_the_topic_it_came_by_and_what_was_cut_stays(using: Settings) -> None:
+    asyncio.run(refuse_all(using, WRONG))
+    held_back = run("replay", "--all")
+    assert held_back.exit_code == 2
+    assert "4 dead letters would be replayed; add --yes to do it. Nothing was sent." in held_back.stderr
+
+    (cut,) = listed("--reason", "too-large")
+    refused = run("replay", cut["dead_letter_id"])
+    assert refused.exit_code == 1
+    assert "only its beginning was kept" in refused.stdout
+
+    done = run("replay", "--all", "--yes")
+    assert done.exit_code == 1, "one could not be"
+    assert done.stdout.splitlines()[-1] == "3 sent, 1 not"
+
+    names = {name for name, *_ in WRONG}
+    records = asyncio.run(everything_on(using, *names, at_least=len(WRONG) + 3))
+    as_sent = [(r.topic, r.key, list(r.headers), r.value) for r in records]
+    assert len(as_sent) == len(WRONG) + 3
+    assert all(as_sent.count(message) == 2 for message in WRONG[:3])
+    assert as_sent.count(WRONG[3]) == 1
+
+
+def test_one_replay_sends_one_and_naming_nothing_sends_none(using: Settings) -> None:
+    asyncio.run(refuse_all(using, WRONG[:2]))
+    assert run("replay").exit_code == 2
+    (letter,) = listed("--reason", "invalid-payload")
+    done = run("replay", letter["dead_letter_id"])
+    assert done.exit_code == 0, done.output
+    assert f"sent      {letter['dead_letter_id']} to procurement.plans.v1" in done.stdout
+    records = asyncio.run(everything_on(using, PLANS.name, at_least=3))
+    assert [r.value for r in records].count(WRONG[1][3]) == 2
+
+
+@pytest.mark.parametrize(
+    ("letter", "sentence"),
+    [
+        pytest.param({"topic": "payments.v1"}, "is not a topic that we read", id="a topic of others"),
+        pytest.param({"topic": DEAD_PLANS.name}, "is not a topic that we read", id="dead letters themselves"),
+        pytest.param({"headers": [("x", b"y" * 2000)]}, "only its beginning was kept", id="a header cut"),
+        pytest.param({"headers": [("x", b"y")] * 60}, "only its beginning was kept", id="headers left out"),
+        pytest.param({"key": b"k" * 2_000_000}, "only its beginning was kept", id="a key that fits into no message"),
+        pytest.param({"key": None, "value": None}, "neither key nor value", id="nothing"),
+        pytest.param({"reason": Reason.ASSESSMENT_FAILED}, "with its next revision", id="in the log already"),
+    ],
+)
+def test_what_must_not_be_replayed_is_not(using: Settings, letter: dict[str, Any], sentence: str) -> None:
+    topic = letter.pop("topic", PLANS.name)
+    asyncio.run(put(using, **{"origin": Origin(topic=topic, partition=0, offset=7), "value": b"x", **letter}))
+    (found,) = listed("--family", "opportunities")
+    done = run("replay", found["dead_letter_id"])
+    assert done.exit_code == 1
+    assert sentence in done.stdout
+    assert done.stdout.endswith("0 sent, 1 not\n")
+    assert sentence in run("show", found["dead_letter_id"]).stdout
+
+
+def test_a_record_that_is_no_dead_letter_hides_none(using: Settings) -> None:
+    async def scribble() -> None:
+        await put(using, origin=Origin(topic=PLANS.name, partition=0, offset=7), value=b"x")
+        producer = make_producer(using, "tests")
+        await producer.start()
+        await producer.send_and_wait(DEAD_OPPORTUNITIES.name, value=b"scribble", key=b"k")
+        await producer.stop()
+
+    asyncio.run(scribble())
+    done = run("list", "--json")
+    assert len(done.stdout.splitlines()) == 1
+    assert "1 records on the dead-letter topics are no dead letters" in done.stderr
+
+
+def test_a_broker_that_is_not_there_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    settings.cache_clear()
+    try:
+        done = run("list")
+    finally:
+        settings.cache_clear()
+    assert done.exit_code == 2
+    assert done.stderr.startswith("the dead letters can't be read: KafkaConnectionError")
