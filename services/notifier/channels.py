@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.message import EmailMessage
-from email.policy import SMTP
 from typing import Final, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -38,8 +36,11 @@ class UnknownOutcomeError(ChannelError):
 class Channel(Protocol):
     """A way to send one message to one mailbox."""
 
-    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
-        """Returns once the message is taken. Raises PermanentError, TemporaryError or UnknownOutcomeError."""
+    async def send(self, message: bytes, sender: str, recipient: str) -> None:
+        """Returns once the message (RFC 5322, 7 bit) is taken.
+
+        Raises PermanentError, TemporaryError or UnknownOutcomeError.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Smtp:
     password: str | None = field(default=None, repr=False)
     timeout: float = COMMAND_TIMEOUT_SECONDS
 
-    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+    async def send(self, message: bytes, sender: str, recipient: str) -> None:
         """One connection, one message: nothing is shared that a slow or broken server could hold up."""
         client = self._client()
         given = False
@@ -64,7 +65,7 @@ class Smtp:
             await _understood(client.mail(sender), permanent=TemporaryError)
             await _understood(client.rcpt(recipient))
             given = True
-            await _understood(client.data(message.as_bytes(policy=SMTP.clone(cte_type="7bit"))))
+            await _understood(client.data(message))
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             # Past DATA a lost connection says nothing of what the server did with the message.
             kind = UnknownOutcomeError if given else TemporaryError

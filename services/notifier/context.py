@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
 
 from services.notifier.channels import Channel
 from services.notifier.message import Sender
@@ -29,5 +28,5 @@ class Ready:
     mail_id: str
     holder: str
     purpose: str
-    message: EmailMessage
+    message: bytes
     recipient: str

@@ -12,7 +12,7 @@ from services.notifier import moment, schedule
 from services.notifier.channels import ChannelError, UnknownOutcomeError
 from services.notifier.context import Dispatch, Ready
 from services.notifier.gathering import gather
-from services.notifier.recording import forsaken, record
+from services.notifier.recording import forsaken, give_up, record
 from services.runtime import faults, logs, metrics
 from services.store import mails
 from services.store.base import transaction
@@ -79,7 +79,14 @@ async def send_next(dispatch: Dispatch) -> bool:
         mail = await mails.claim(session, holder, dispatch.clock(), schedule.LEASE)
     if mail is None:
         return False
-    ready = await moment.begin(dispatch, mail.mail_id, holder)
+    try:
+        ready = await moment.begin(dispatch, mail.mail_id, holder)
+    except Exception as error:
+        if faults.passes(error):
+            raise
+        log.exception("a mail can't be composed", mail_id=mail.mail_id)
+        await give_up(dispatch, mail.mail_id, holder, "not-composed")
+        return True
     if ready is not None:
         await _send(dispatch, ready)
     return True

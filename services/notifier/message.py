@@ -66,6 +66,11 @@ def compose(letter: Letter, who: Sender, recipient: str, mail_id: str, identity:
     return message
 
 
+def as_bytes(made: EmailMessage) -> bytes:
+    """The message as every mail server takes it: 7 bit, CRLF."""
+    return made.as_bytes(policy=SMTP.clone(cte_type="7bit"))
+
+
 def _unsubscribe(letter: Letter, who: Sender) -> str:
     mailto = f"<mailto:{quote(who.mailbox, safe='@')}?subject={quote(f'Stop mails to {letter.authority}')}>"
     # No List-Unsubscribe-Post: scanners follow links, and some post; a person reads that mailbox.

@@ -38,7 +38,7 @@ async def begin(dispatch: Dispatch, mail_id: str, holder: str) -> Ready | None:
         letter = letters.letter(row.authority, row.name, mail.purpose, [item for _, item in items])
         mails.start_sending(mail, [intent for intent, _ in items], at)
         composed = message.compose(letter, dispatch.sender, row.mailbox, mail_id, mail.message_id, at)
-        return Ready(mail_id, holder, mail.purpose, composed, row.mailbox)
+        return Ready(mail_id, holder, mail.purpose, message.as_bytes(composed), row.mailbox)
 
 
 def _put_off(session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime) -> None:

@@ -99,6 +99,16 @@ async def forsaken(dispatch: Dispatch) -> int:
     return len(found)
 
 
+async def give_up(dispatch: Dispatch, mail_id: str, holder: str, reason: str) -> None:
+    """A mail that raised what nobody foresaw before it was given to the server: it must not block the others."""
+    async with transaction(dispatch.sessions) as session:
+        mail = await mails.held_mail(session, mail_id, holder)
+        if mail is not None and mail.state == "claimed":
+            intents = await notifications.locked_in(session, mail_id)
+            row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+            await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, PermanentError(reason))
+
+
 def close(
     session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime, reason: str
 ) -> None:

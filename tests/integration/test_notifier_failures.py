@@ -13,7 +13,7 @@ from services.embedded.mailbox import Mailbox
 from services.notifier import channels, schedule
 from services.store.authorities import Entry
 from services.store.base import make_engine, make_sessions
-from tests.unit.notifier.making import CAMDEN, LEEDS, state
+from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import ADDRESS, World
 
 MAILBOX = ADDRESS[LEEDS]
@@ -159,6 +159,23 @@ async def test_a_late_word_of_success_counts(world: World) -> None:
     await world.run()
     assert len(world.mails(LEEDS)) == 1
     assert [intent.state for intent in await world.intents(LEEDS)] == ["sent"]
+
+
+async def test_a_mail_that_cannot_be_composed_is_given_up_and_blocks_nobody(world: World) -> None:
+    await world.register(CAMDEN)
+    await world.spoil(state())
+    await world.arrives(state(side(LEEDS), side("E06000001")), state(side(CAMDEN), side("E06000002")))
+    await world.arrives(state(side("E06000003"), side("E06000004")))
+    await world.register("E06000003")
+    world.later(hours=1)
+    await world.run()
+    assert [mail["To"] for mail in world.mails()] == ["buying@e06000003.example"]
+    events = await world.events()
+    assert {(event.authority, getattr(event, "reason", None)) for event in events} == {
+        (LEEDS, "not-composed"),
+        (CAMDEN, "not-composed"),
+        ("E06000003", None),
+    }
 
 
 async def test_no_address_in_the_logs(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,12 @@ AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 def composed(*items: letters.Item, purpose: str = "immediate", who: message.Sender = WHO) -> EmailMessage:
     letter = letters.letter(LEEDS, "Leeds City Council", purpose, items)
     made = message.compose(letter, who, "procurement@leeds.example", "m" * 32, message.message_id("m" * 32, who), AT)
-    return message_from_bytes(made.as_bytes(), policy=policy.default)  # type: ignore[return-value]
+    return message_from_bytes(message.as_bytes(made), policy=policy.default)  # type: ignore[return-value]
+
+
+def message_of(after: Any) -> EmailMessage:
+    letter = letters.letter(LEEDS, "Leeds City Council", "immediate", [shown(after)])
+    return message.compose(letter, WHO, "procurement@leeds.example", "m" * 32, "<m@jointly.example>", AT)
 
 
 def bodies(mail: EmailMessage) -> tuple[str, str]:
@@ -130,6 +135,9 @@ def test_a_title_does_nothing_but_be_read(attack: str) -> None:
         would_change=(attack,),
     )
     mail = composed(shown(nasty))
+    raw = message.as_bytes(message_of(nasty))
+    assert raw.isascii()
+    assert raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"), "no bare line ends"
     assert set(mail.keys()) == {
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
         "List-Unsubscribe", "MIME-Version", "Content-Type",

@@ -59,6 +59,13 @@ class World:
             for item in states:
                 await session.merge(_row(item, self.now))
 
+    async def spoil(self, item: OpportunityState) -> None:
+        """What is stored of an opportunity can't be read any more."""
+        async with transaction(self.sessions) as session:
+            row = await session.get(Opportunity, item.opportunity_id)
+            assert row is not None
+            row.payload = {"opportunity_id": item.opportunity_id}
+
     async def arrives(self, *states: OpportunityState) -> int:
         """The matcher has written it, and its event has come."""
         await self.stands(*states)
@@ -131,7 +138,7 @@ class Stopping:
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+    async def send(self, message: bytes, sender: str, recipient: str) -> None:
         self.reached.set()
         await self.go_on.wait()
         await self.onward.send(message, sender, recipient)
