@@ -11,6 +11,7 @@ are marked `integration`. So `pytest -m "not integration"` starts nothing, and `
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from pytest_socket import disable_socket
 
@@ -47,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     for name in [name for name in os.environ if name.startswith("JOINTLY_")]:
         del os.environ[name]
+    # What went well in process is in nobody's interest; what went wrong is shown with the failure.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if os.geteuid() == 0 and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
         config.stash[TEMPORARY] = Path(tempfile.mkdtemp(prefix="jointly-tests-"))
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(config.stash[TEMPORARY])
@@ -82,9 +86,15 @@ def _folder(item: pytest.Item) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """PostgreSQL with pgvector for the whole session, without fsync."""
-    with postgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+def postgres_server() -> Iterator[Server]:
+    """PostgreSQL with pgvector for the whole session, without fsync.
+
+    Not in pytest's own temporary folder: a second pytest run would shut that to the server's user.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="jointly-postgres-") as folder,
+        postgres(Path(folder), durable=False) as server,
+    ):
         yield server
 
 

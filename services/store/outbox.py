@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, SmallInteger, func, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -80,7 +81,7 @@ async def latest_since(session: AsyncSession, slices: Collection[int], since: da
         select(Outbox)
         .where(col(Outbox.slice).in_(slices), col(Outbox.published_at) > since)
         .order_by(col(Outbox.topic), col(Outbox.key), col(Outbox.id).desc())
-        .distinct(col(Outbox.topic), col(Outbox.key))
+        .ext(distinct_on(col(Outbox.topic), col(Outbox.key)))
     )
     return (await session.execute(query)).scalars().all()
 
