@@ -15,14 +15,14 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from events.fields import AUTHORITY_PATTERN
 from events.plans import PlanPayload, PlanWithdrawn
 from services.publisher import formats, state
 from services.publisher.mapping import BUILT_IN, MappingError, load_mapping
-from services.publisher.producing import PublishingError, own_topic, plan_event, publish_events, shared_topic
+from services.publisher.producing import PublishingError, own_topic, publish_events, shared_topic, structured
 from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged, refusal
 from services.runtime.settings import Settings, SettingsError, settings
 
@@ -100,7 +100,7 @@ def publish(
     tally = Tally()
     payloads = _payloads(reads, tally, console)
     try:
-        _send(chosen, payloads, tally, known, _Output(console, own=own, dry_run=dry_run, as_json=as_json))
+        _send(chosen, payloads, tally, known, _Output(console, own, dry_run, as_json, formats.entries(file, kind)))
     finally:
         if kept and not dry_run:
             _keep(known, kept)
@@ -141,6 +141,7 @@ class _Output:
     own: bool
     dry_run: bool
     as_json: bool
+    total: int | None = None
 
 
 def _payloads(reads: Iterator[Read], tally: Tally, console: Console) -> Iterator[PlanPayload]:
@@ -212,32 +213,15 @@ def _send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known
         raise typer.Exit(KAFKA) from None
 
 
-def structured(payload: PlanPayload) -> str:
-    """The event as a CloudEvent in structured mode, in one line; without a time, so that it is always the same."""
-    event = plan_event(payload)
-    return json.dumps(
-        {
-            "specversion": "1.0",
-            "id": event.id,
-            "type": event.type,
-            "source": event.source,
-            "subject": event.subject,
-            "datacontenttype": "application/json",
-            "data": payload.model_dump(mode="json"),
-        },
-        ensure_ascii=False,
-    )
-
-
 @contextmanager
 def _progress(output: _Output, acknowledged: Callable[[PlanPayload], None]) -> Iterator[Callable[[PlanPayload], None]]:
     """`acknowledged`, shown as a bar where somebody looks."""
     if output.as_json or not output.console.is_terminal:
         yield acknowledged
         return
-    columns = (TextColumn("Publishing"), BarColumn(), TextColumn("{task.completed} plans"), TimeElapsedColumn())
+    columns = (TextColumn("Publishing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=output.console, transient=True) as bar:
-        task = bar.add_task("plans", total=None)
+        task = bar.add_task("plans", total=output.total)
 
         def shown(payload: PlanPayload) -> None:
             acknowledged(payload)

@@ -46,6 +46,17 @@ def read(file: Path, kind: Format, options: Options, mapping: RegisterMapping = 
             return read_register(file, options, mapping)
 
 
+def entries(file: Path, kind: Format) -> int | None:
+    """About how many entries there are, for a progress bar; None where counting would mean reading all of it."""
+    if kind != "jsonl":
+        return None
+    try:
+        with file.open("rb") as stream:
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1024 * 1024), b""))
+    except OSError:
+        return None
+
+
 def _by_content(file: Path) -> Format | None:
     try:
         with file.open("rb") as stream:

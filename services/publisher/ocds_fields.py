@@ -20,7 +20,6 @@ _RENEWAL = re.compile(
     r"|(current|existing|incumbent) (contract|agreement|framework|arrangement)s? (\w+ ){0,3}(expir|end)\w*)",
     re.IGNORECASE,
 )
-_EVERYWHERE: Final = {"england", "great britain"}
 
 
 def cpv(tender: Object) -> tuple[str, ...]:
@@ -95,9 +94,8 @@ def _addresses(tender: Object) -> Iterator[Object]:
 
 
 def _region(name: str) -> tuple[str, ...]:
+    """ "England" is no region and gives none: the authority's own area says more."""
     plain = reference.normalise_name(name)
-    if plain in _EVERYWHERE:
-        return ()  # wider than any authority: its own area says more
     if known := _region_names().get(plain):
         return (known,)
     return reference.normalise_region(name)

@@ -68,6 +68,23 @@ def plan_event(payload: PlanPayload, time: datetime | None = None) -> Event:
     )
 
 
+def structured(payload: PlanPayload) -> str:
+    """The event as a CloudEvent in structured mode, in one line; without a time, so that it is always the same."""
+    event = plan_event(payload)
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": event.id,
+            "type": event.type,
+            "source": event.source,
+            "subject": event.subject,
+            "datacontenttype": "application/json",
+            "data": payload.model_dump(mode="json"),
+        },
+        ensure_ascii=False,
+    )
+
+
 def shared_topic(_: PlanPayload) -> str:
     """The topic of all authorities."""
     return PLANS.name

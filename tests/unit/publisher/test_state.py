@@ -104,6 +104,12 @@ def test_a_numbered_row_keeps_its_revision() -> None:
     assert isinstance(_revised(known, _read(revision=7, numbered=True)), Unchanged)
 
 
+def test_a_higher_revision_of_its_own_is_published_even_with_the_same_content() -> None:
+    known = state.State()
+    _revised(known, _read(revision=7, numbered=True))
+    assert isinstance(_revised(known, _read(revision=8, numbered=True)), Accepted)
+
+
 def test_it_is_kept_as_it_was(tmp_path: Path) -> None:
     known = state.State()
     _revised(known, _read())
