@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, or_, select, text
+from sqlalchemy import BigInteger, Column, Index, case, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -96,6 +96,27 @@ async def strongest(session: AsyncSession, limit: int) -> Sequence[Opportunity]:
         select(Opportunity)
         .where(col(Opportunity.status) == "active")
         .order_by(col(Opportunity.score).desc(), col(Opportunity.opportunity_id))
+        .limit(limit)
+    )
+    return rows.scalars().all()
+
+
+async def listed(
+    session: AsyncSession, *, authority: str | None, band: str | None, status: str, limit: int
+) -> Sequence[Opportunity]:
+    """Opportunities of one status, the loudest band first and the best in it; all, or one authority's or band's."""
+    wanted = [col(Opportunity.status) == status]
+    if authority is not None:
+        wanted.append(or_(col(Opportunity.authority_a) == authority, col(Opportunity.authority_b) == authority))
+    if band is not None:
+        wanted.append(col(Opportunity.band) == band)
+    # By the score that may be shown, which is null where either authority does not share openly.
+    shown_score = col(Opportunity.payload)["score"].as_float()
+    loudness = case({"notify": 0, "digest": 1, "feed": 2}, value=col(Opportunity.band), else_=3)
+    rows = await session.execute(
+        select(Opportunity)
+        .where(*wanted)
+        .order_by(loudness, shown_score.desc().nulls_last(), col(Opportunity.opportunity_id))
         .limit(limit)
     )
     return rows.scalars().all()

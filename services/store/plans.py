@@ -191,7 +191,7 @@ async def searchable(session: AsyncSession) -> dict[str, int]:
     rows = await session.execute(
         select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.searchable))  # type: ignore[call-overload]
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
@@ -218,7 +218,7 @@ async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]
         .order_by(col(StoredPlan.plan_id))
         .with_for_update()
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def mark_matched(session: AsyncSession, revisions: Mapping[str, int]) -> None:
@@ -345,3 +345,15 @@ def _move(plan: StoredPlan, revision: Revision) -> None:
     plan.received_at = now()
     plan.attempts = 0
     plan.quarantined = False
+
+
+async def generation_as_read(session: AsyncSession) -> CurrentGeneration | None:
+    """Under which generation this database stands, for who only looks: nothing is locked."""
+    return (await session.execute(select(CurrentGeneration))).scalar_one_or_none()
+
+
+async def dimensions(session: AsyncSession, model: str) -> int | None:
+    """How long the kept vectors of a model are, None where there are none."""
+    query = select(func.vector_dims(col(Embedding.vector))).where(col(Embedding.model) == model).limit(1)
+    found: int | None = (await session.execute(query)).scalar_one_or_none()
+    return found

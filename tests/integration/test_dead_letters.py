@@ -180,8 +180,9 @@ def test_one_replay_sends_one_and_naming_nothing_sends_none(using: Settings) -> 
     ],
 )
 def test_what_must_not_be_replayed_is_not(using: Settings, letter: dict[str, Any], sentence: str) -> None:
-    topic = letter.pop("topic", PLANS.name)
-    asyncio.run(put(using, **{"origin": Origin(topic=topic, partition=0, offset=7), "value": b"x", **letter}))
+    origin = Origin(topic=letter.get("topic", PLANS.name), partition=0, offset=7)
+    other = {name: value for name, value in letter.items() if name != "topic"}
+    asyncio.run(put(using, **{"origin": origin, "value": b"x", **other}))
     (found,) = listed("--family", "opportunities")
     done = run("replay", found["dead_letter_id"])
     assert done.exit_code == 1
