@@ -202,7 +202,6 @@ def send_raw(
 
 _WHO = ("E09000015", "E09000001", "E08000035", "E08000003", "E06000023", "E10000017", "E07000121", "S12000036")
 _SYLLABLES = ("ba", "cor", "del", "fin", "gra", "hol", "jun", "kem", "lor", "mav", "nis", "pel", "qui", "ros", "tev")
-_SUBJECTS = 400
 
 
 def _word(number: int) -> str:
@@ -211,13 +210,14 @@ def _word(number: int) -> str:
     return "".join(_SYLLABLES[number // base**place % base] for place in range(4))
 
 
-def invented_plans(count: int) -> list[PlanPublished]:
+def invented_plans(count: int, subjects: int = 400) -> list[PlanPublished]:
     """Plans of invented words, always the same: each subject is bought by a handful, at about the same time or not."""
-    return [_invented(number) for number in range(count)]
+    return [
+        _invented(number, number % subjects, _WHO[(number // subjects + number) % len(_WHO)]) for number in range(count)
+    ]
 
 
-def _invented(number: int) -> PlanPublished:
-    subject, who = number % _SUBJECTS, _WHO[(number // _SUBJECTS + number) % len(_WHO)]
+def _invented(number: int, subject: int, who: str) -> PlanPublished:
     words = [_word(subject * 101 + step * 7919) for step in range(5)]
     month = 1 + number * 7 % 9
     return PlanPublished.model_validate(

@@ -34,7 +34,7 @@ async def progress(session: AsyncSession) -> Progress:
         .where(col(Opportunity.status) == "active")
         .group_by(Opportunity.band)
     )
-    found = dict(bands.tuples().all())
+    found = dict(bands.all())
     return Progress(
         plans=await _count(session, select(func.count()).select_from(StoredPlan)),
         revisions=await _count(session, select(func.count()).select_from(PlanLog)),

@@ -1,0 +1,173 @@
+"""The relay on a real database and real brokers: order within a key, failover, and nothing forgotten."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import text
+
+from events.envelope import Message
+from services.relay.publishing import Relay
+from services.runtime import kafka, topics
+from services.runtime.settings import Settings
+from services.store import outbox
+from services.store.base import make_engine, make_sessions, transaction
+from tests.conftest import AnyBroker
+from tests.pipeline import records_of
+
+TOPIC = "collaboration.opportunities.v1"
+
+
+@contextmanager
+def settings_on(broker: AnyBroker, database_url: str) -> Iterator[Settings]:
+    settings = Settings(kafka_bootstrap=broker.bootstrap, database_url=database_url)
+    asyncio.run(topics.create(settings))
+    yield settings
+
+
+async def fill(url: str, keys: int, revisions: int) -> None:
+    engine = make_engine(url)
+    for revision in range(revisions):
+        async with transaction(make_sessions(engine)) as session:
+            for key in range(keys):
+                value = json.dumps({"key": key, "revision": revision}).encode()
+                message = Message(str(key).encode(), (("ce_id", b"1"),), value)
+                session.add(outbox.outgoing(TOPIC, f"{key}-{revision}", message))
+    await engine.dispose()
+
+
+async def relaying(settings: Settings, url: str, relays: int = 1, seconds: float = 60.0) -> None:
+    """Runs relays until the outbox is empty."""
+    engine = make_engine(url, pool=10)
+    sessions = make_sessions(engine)
+    producers = [kafka.make_producer(settings, f"relay-{number}") for number in range(relays)]
+    for producer in producers:
+        await producer.start()
+    tasks = [asyncio.create_task(Relay(engine, producer).run_for_ever()) for producer in producers]
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                async with sessions() as session:
+                    if (await outbox.backlog(session))[0] == 0:
+                        return
+                await asyncio.sleep(0.1)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for producer in producers:
+            await producer.stop()
+        await engine.dispose()
+
+
+def history(broker: AnyBroker) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for record in records_of(broker.bootstrap, TOPIC):
+        content = json.loads(record.value)
+        found.setdefault(content["key"], []).append(content["revision"])
+    return found
+
+
+def test_every_message_leaves_in_the_order_of_its_key(broker: AnyBroker, database_url: str) -> None:
+    with settings_on(broker, database_url) as settings:
+        asyncio.run(fill(database_url, keys=40, revisions=20))
+        asyncio.run(relaying(settings, database_url, relays=2))
+        assert history(broker) == {key: list(range(20)) for key in range(40)}
+
+
+def test_one_that_takes_over_says_the_newest_again(tansu_broker: AnyBroker, database_url: str) -> None:
+    with settings_on(tansu_broker, database_url) as settings:
+        asyncio.run(fill(database_url, keys=5, revisions=3))
+        asyncio.run(relaying(settings, database_url))
+        asyncio.run(fill(database_url, keys=1, revisions=1))
+        asyncio.run(relaying(settings, database_url))
+        told = history(tansu_broker)
+        assert told[1] == [0, 1, 2, 2], "its predecessor might have had it in flight"
+        assert told[0] == [0, 1, 2, 2, 0]
+
+
+class _Refusing:
+    """A producer whose nth message is never acknowledged, as when the broker's disk is full."""
+
+    def __init__(self, producer: AIOKafkaProducer, refuse: set[int]) -> None:
+        self._producer, self._refuse, self._sent = producer, refuse, 0
+
+    async def send(self, *args: object, **kwargs: object) -> object:
+        self._sent += 1
+        if self._sent in self._refuse:
+            failed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            failed.set_exception(ConnectionError("not acknowledged"))
+            return failed
+        return await self._producer.send(*args, **kwargs)
+
+
+def test_what_is_not_acknowledged_goes_again_before_what_follows_it(tansu_broker: AnyBroker, database_url: str) -> None:
+    """The last record of a key must be the newest, also where an earlier one failed and a later one got through."""
+
+    async def run(settings: Settings) -> None:
+        engine = make_engine(database_url)
+        producer = kafka.make_producer(settings, "relay")
+        await producer.start()
+        relay = Relay(engine, _Refusing(producer, {2}))  # type: ignore[arg-type]
+        task = asyncio.create_task(relay.run_for_ever())
+        sessions = make_sessions(engine)
+        async with asyncio.timeout(60):
+            while True:
+                async with sessions() as session:
+                    if (await outbox.backlog(session))[0] == 0:
+                        break
+                await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await producer.stop()
+        await engine.dispose()
+
+    with settings_on(tansu_broker, database_url) as settings:
+        asyncio.run(fill(database_url, keys=1, revisions=4))
+        asyncio.run(run(settings))
+        told = history(tansu_broker)[0]
+        assert sorted(set(told)) == [0, 1, 2, 3]
+        assert told[-1] == 3
+
+
+def test_a_relay_whose_locks_were_taken_stops_publishing(tansu_broker: AnyBroker, database_url: str) -> None:
+    """The locks live on the connection that marks: without it there is nothing to publish with."""
+
+    async def run(settings: Settings) -> int:
+        engine = make_engine(database_url)
+        producer = kafka.make_producer(settings, "relay")
+        await producer.start()
+        task = asyncio.create_task(Relay(engine, producer).run_for_ever())
+        watcher = make_engine(database_url)
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7401"
+        async with asyncio.timeout(30):
+            async with watcher.connect() as connection:
+                while (await connection.execute(text(held))).scalar_one() < outbox.SLICES:
+                    await asyncio.sleep(0.05)
+                killed = (
+                    await connection.execute(
+                        text(
+                            "SELECT count(pg_terminate_backend(pid)) FROM (SELECT DISTINCT pid FROM pg_locks "
+                            "WHERE locktype = 'advisory' AND classid = 7401) AS holders"
+                        )
+                    )
+                ).scalar_one()
+                await connection.commit()
+                await fill(database_url, keys=3, revisions=2)
+                while (
+                    await connection.execute(text("SELECT count(*) FROM outbox WHERE published_at IS NULL"))
+                ).scalar_one():
+                    await connection.commit()
+                    await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await producer.stop()
+        await engine.dispose()
+        await watcher.dispose()
+        return int(killed)
+
+    with settings_on(tansu_broker, database_url) as settings:
+        assert asyncio.run(run(settings)) == 1
+        assert {key: told[-1] for key, told in history(tansu_broker).items()} == {0: 1, 1: 1, 2: 1}
