@@ -1,5 +1,6 @@
 """Random plans for the laws: few words, few places, so that likeness and gates both happen often."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from hypothesis import strategies as st
@@ -40,6 +41,26 @@ def plans(draw: st.DrawFn, *, number: int = 1) -> Plan:
         regions=tuple(draw(st.lists(st.sampled_from(["TLI3", "TLE42", "UKM", "UK"]), max_size=2, unique=True))),
         sharing=draw(st.sampled_from([Sharing.OPEN] * 4 + [Sharing.MATCH_ONLY, Sharing.PRIVATE])),
     )
+
+
+@st.composite
+def meetings(draw: st.DrawFn) -> tuple[Features, Features]:
+    """Two plans for the same that nothing but time can part: their windows begin within two months."""
+    start = draw(days)
+    later = start + timedelta(days=draw(st.integers(0, 60)))
+    base = draw(plans())
+    same = {"stage": Stage.PLANNED, "status": Status.ACTIVE, "sharing": Sharing.OPEN, "value": None, "regions": ()}
+    one, other = (
+        replace(
+            base,
+            plan_id=f"{authority}:1",
+            authority=authority,
+            tender_window=Window(first, first + timedelta(days=draw(st.integers(30, 300)))),
+            **same,
+        )
+        for authority, first in ((CAMDEN, start), (ISLINGTON, later))
+    )
+    return features(one), features(other)
 
 
 def pairs() -> st.SearchStrategy[tuple[Features, Features]]:

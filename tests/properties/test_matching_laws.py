@@ -12,7 +12,7 @@ from matching.gates import CODES
 from matching.judgement import score_of
 from matching.plan import Plan
 from matching.specification import Signals, logistic, logit
-from tests.properties.strategies import pairs, plans
+from tests.properties.strategies import meetings, pairs, plans
 from tests.unit.matching.builders import engine, features
 
 many = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -66,7 +66,7 @@ def test_specification_rises_with_each_signal(values: list[float], which: int, m
 
 
 @many
-@given(pairs(), today, st.integers(0, 500))
+@given(pairs() | meetings(), today, st.integers(0, 500))
 def test_time_alone_only_closes(pair: tuple[Features, Features], as_of: date, later: int) -> None:
     now, then = (engine().assess(*pair, day) for day in (as_of, as_of + timedelta(days=later)))
     assert then.score <= now.score
@@ -75,7 +75,7 @@ def test_time_alone_only_closes(pair: tuple[Features, Features], as_of: date, la
 
 
 @many
-@given(pairs(), today, st.integers(1, 400))
+@given(pairs() | meetings(), today, st.integers(1, 400))
 def test_nothing_changes_before_the_day_of_review(pair: tuple[Features, Features], as_of: date, later: int) -> None:
     now = engine().assess(*pair, as_of)
     day = as_of + timedelta(days=later)

@@ -1,0 +1,182 @@
+"""Windows, places, money and codes, by table; and each gate with its reason."""
+
+from datetime import date
+
+import pytest
+
+from matching.assessment import Band
+from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
+from matching.policy import Policy
+from matching.region import Place, closeness, place
+from matching.specification import cpv_likeness
+from matching.timing import add_months, changes_after, meet, span
+from tests.unit.matching.builders import AS_OF, CAMDEN, GLASGOW, ISLINGTON, LEEDS, YORK, engine, features, plan
+
+POLICY = Policy.load()
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "then"),
+    [
+        (date(2027, 1, 31), 1, date(2027, 2, 28)),
+        (date(2028, 1, 31), 1, date(2028, 2, 29)),
+        (date(2028, 2, 29), 12, date(2029, 2, 28)),
+        (date(2027, 3, 15), -3, date(2026, 12, 15)),
+        (date(9999, 6, 1), 12, date.max),
+    ],
+)
+def test_months_are_calendar_months(day: date, months: int, then: date) -> None:
+    assert add_months(day, months) == then
+
+
+@pytest.mark.parametrize(
+    ("changes", "flexible"),
+    [
+        ({}, date(2027, 9, 30)),
+        ({"extension_months": 12}, date(2027, 9, 30)),
+        ({"contract_end": date(2027, 12, 31), "kind": Kind.RENEWAL, "extension_months": 6}, date(2028, 3, 30)),
+        ({"contract_end": date(2027, 12, 31), "kind": Kind.RENEWAL, "extension_months": 60}, date(2028, 9, 30)),
+        ({"contract_end": date(2027, 10, 1), "kind": Kind.RENEWAL, "extension_months": 6}, date(2028, 1, 2)),
+        (
+            {"contract_start": date(2027, 12, 1), "contract_end": date(2031, 1, 1), "extension_months": 24},
+            date(2027, 9, 30),
+        ),
+        ({"contract_start": date(2020, 1, 1), "kind": Kind.RENEWAL, "extension_months": 12}, date(2027, 9, 30)),
+    ],
+)
+def test_only_the_unused_extension_of_a_running_contract_gives_slack(
+    changes: dict[str, object], flexible: date
+) -> None:
+    assert date.fromordinal(span(plan(**changes), POLICY.timing).flexible) == flexible  # type: ignore[arg-type]
+
+
+def test_windows_that_meet_only_by_an_extension_fit_less() -> None:
+    early = plan(tender_window=Window(date(2027, 3, 1), date(2027, 5, 31)))
+    late = plan(YORK, tender_window=Window(date(2027, 8, 1), date(2027, 9, 30)))
+    stretched = plan(
+        tender_window=Window(date(2027, 3, 1), date(2027, 5, 31)),
+        kind=Kind.RENEWAL,
+        contract_end=date(2027, 12, 31),
+        extension_months=12,
+    )
+    apart, by_extension = (engine().assess(features(p), features(late), AS_OF) for p in (early, stretched))
+    assert [gate.code for gate in apart.gates] == ["no-common-window"]
+    assert any("moved its tender" in sentence for sentence in apart.would_change)
+    assert by_extension.gates == ()
+    assert by_extension.common_window == Window(date(2027, 8, 1), date(2027, 9, 30))
+    assert 0 < by_extension.timing.value < 1
+    assert any("uses its contract's extension" in reason for reason in by_extension.reasons)
+
+
+def test_the_day_of_review_is_the_next_step() -> None:
+    two = span(plan(), POLICY.timing), span(plan(YORK), POLICY.timing)
+    met = meet(*two, 60, AS_OF.toordinal(), POLICY.timing)
+    ends = (two[0].latest, two[1].latest)
+    first = changes_after(AS_OF.toordinal(), met.join_by, ends, POLICY.timing)
+    assert first == met.join_by - 120 + 1
+    assert changes_after(max(ends) + 1, met.join_by, ends, POLICY.timing) is None
+
+
+def at(*codes: str, authority: str | None = None) -> Place:
+    return Place(codes, authority, stated=True)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "near"),
+    [
+        (at("TLI36"), at("TLI36"), 1.0),
+        (at("TLI36"), at("TLI35"), 0.9),
+        (at("TLI36"), at("TLI52"), 0.75),
+        (at("TLI36"), at("TLI"), 0.75),
+        (at("TLE42"), at("TLI36"), 0.35),
+        (at("TLM32"), at("TLI36"), 0.2),
+        (at("UK"), at("TLM32"), 0.35),
+        (at("TLE42", "TLI36"), at("TLI36"), 1.0),
+        (at("TLJ41", authority="E06000035"), at("TLI51", authority="E09000004"), 0.35),
+        (at("TLH37", authority="E06000034"), at("TLI52", authority="E09000016"), 0.55),
+    ],
+)
+def test_closeness(a: Place, b: Place, near: float) -> None:
+    assert closeness(a, b, POLICY.region)[0] == near
+    assert closeness(a, b, POLICY.region) == closeness(b, a, POLICY.region)
+
+
+def test_regions_are_the_plan_s_else_the_authority_s_else_the_nation() -> None:
+    assert place(plan(regions=("UKI", "TLC11"))).codes == ("TLC31", "TLI")
+    assert place(plan(LEEDS)) == Place(("TLE42",), LEEDS, stated=False)
+    assert place(plan("GB-X-somebody")).codes == ("UK",)
+    assert set(place(plan("E10000017")).codes) > {"TLD44", "TLD45", "TLD46"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "value"),
+    [
+        (["48450000"], ["48450000"], 1.0),
+        (["48451000"], ["48450000"], 0.7),
+        (["48450000"], ["48400000"], 0.5),
+        (["48000000"], ["48450000"], 0.25),
+        (["48000000"], ["48000000"], 0.25),
+        (["48450000"], ["72000000"], 0.25),
+        (["48450000"], ["90000000"], 0.0),
+        (["90000000", "48450000"], ["48450000"], 1.0),
+        ([], ["48450000"], 0.4),
+    ],
+)
+def test_codes_meet_by_level(a: list[str], b: list[str], value: float) -> None:
+    assert cpv_likeness(a, b, 0.4) == cpv_likeness(b, a, 0.4) == value
+
+
+CARE = {"title": "Home care", "description": "Domiciliary care for older people.", "cpv": ("85000000",)}
+WORKS = {
+    "title": "Refurbishment of Cleaver Street Library",
+    "description": "Refurbishment works.",
+    "cpv": ("45000000",),
+}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "gate"),
+    [
+        (plan(LEEDS), plan(LEEDS, plan_id=f"{LEEDS}:B"), "same-authority"),
+        (plan("E06000063"), plan("E07000026"), "related-authority"),
+        (plan(LEEDS), plan(YORK, sharing=Sharing.PRIVATE), "private"),
+        (plan(LEEDS), plan(YORK, status=Status.WITHDRAWN), "withdrawn"),
+        (plan(LEEDS), plan(YORK, status=Status.AWARDED), "awarded"),
+        (plan(LEEDS), plan(YORK, stage=Stage.TENDERING), "closed"),
+        (plan(LEEDS), plan(YORK, tender_window=Window(date(2026, 1, 1), date(2026, 11, 21))), "closed"),
+        (plan(LEEDS), plan(YORK, tender_window=Window(date(2028, 1, 1), date(2028, 2, 1))), "no-common-window"),
+        (
+            plan(LEEDS, tender_window=Window(AS_OF, date(2026, 12, 31))),
+            plan(YORK, tender_window=Window(AS_OF, date(2027, 9, 1))),
+            "too-late",
+        ),
+        (plan(LEEDS, value=20_000.0), plan(YORK, value=20_000.0), "too-small"),
+        (plan(LEEDS), plan(YORK, title="Grass cutting", description="Mowing of verges.", cpv=()), "weak-specification"),
+        (plan(CAMDEN, **CARE), plan(GLASGOW, **CARE), "local-distance"),
+        (plan(CAMDEN, **WORKS), plan(ISLINGTON, **WORKS), "place-bound"),
+    ],
+)
+def test_each_gate_closes_with_its_reason(a: Plan, b: Plan, gate: str) -> None:
+    found = engine().assess(features(a), features(b), AS_OF)
+    assert gate in [g.code for g in found.gates]
+    assert all(g.sentence.endswith(".") for g in found.gates)
+    assert found.band is Band.NONE
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (plan(LEEDS, value=None), plan(YORK, value=20_000.0)),
+        (plan(LEEDS, sharing=Sharing.MATCH_ONLY), plan(YORK)),
+        (plan(LEEDS, cpv=()), plan("GB-X-somebody", cpv=())),
+        (plan(LEEDS, stage=Stage.ENGAGEMENT), plan(YORK)),
+    ],
+)
+def test_unknown_values_and_match_only_pass(a: Plan, b: Plan) -> None:
+    assert engine().assess(features(a), features(b), AS_OF).gates == ()
+
+
+def test_foreign_text_stays_one_plain_line_in_reasons() -> None:
+    nasty = plan(YORK, title="HR and payroll system\r\nBcc: x@example.org \x1b[31m\u202e" + " long" * 100)
+    reasons = engine().assess(features(plan(LEEDS)), features(nasty), AS_OF).reasons
+    assert all(reason.isprintable() and len(reason) < 400 for reason in reasons)
