@@ -115,6 +115,21 @@ async def standing(view: View, plan_id: str, limit: int) -> Json:
     return said
 
 
+def as_shared_now(payload: Json, stored: Mapping[str, StoredPlan]) -> Json:
+    """An opportunity's payload without what one of its plans has ceased to share since it was written: that of a
+    withdrawn opportunity is not written again."""
+    rows = [stored.get(side["plan_id"]) for side in payload["plans"]]
+    if all(row is not None and row.state is not None and row.state["sharing"] == Sharing.OPEN for row in rows):
+        return payload
+    return payload | {
+        "score": None,
+        "components": None,
+        "would_change": [],
+        "plans": [side | {"title": None} for side in payload["plans"]],
+        "reasons": [MATCH_ONLY],
+    }
+
+
 async def _rows(view: View, *plan_ids: str) -> Mapping[str, StoredPlan]:
     rows = await plans.load(view.session, plan_ids)
     for plan_id in plan_ids:

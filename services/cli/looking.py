@@ -22,6 +22,7 @@ from services.cli.explaining import ExplainError
 from services.cli.terminal import plain
 from services.runtime.settings import settings
 from services.store import opportunities as store
+from services.store import plans
 from services.store.base import make_engine, make_sessions
 from services.translation import today
 
@@ -59,7 +60,8 @@ def opportunities(
 
     async def read(session: AsyncSession) -> list[Said]:
         rows = await store.listed(session, authority=authority, band=band, status=status, limit=limit)
-        return [row.payload for row in rows]
+        stored = await plans.load(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
+        return [explaining.as_shared_now(row.payload, stored) for row in rows]
 
     found = _from_database(read)
     if as_json:
