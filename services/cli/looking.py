@@ -187,7 +187,9 @@ def _seen(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            return "; ".join(_seen(one) for one in value) or "none"
+            # Lists within a list are one plan's each.
+            between = " | " if any(isinstance(one, list) for one in value) else ", "
+            return between.join(_seen(one) for one in value) or "none"
         case _:
             return plain(str(value))
 
