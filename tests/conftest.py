@@ -15,7 +15,9 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,6 +41,7 @@ AnyBroker: TypeAlias = Broker | ApacheKafka
 
 
 TEMPORARY = pytest.StashKey[Path]()
+PREFIX = "jointly-tests-"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -52,8 +55,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # What went well in process is in nobody's interest; what went wrong is shown with the failure.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     if os.geteuid() == 0 and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
-        config.stash[TEMPORARY] = Path(tempfile.mkdtemp(prefix="jointly-tests-"))
+        config.stash[TEMPORARY] = _temporary_folder()
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(config.stash[TEMPORARY])
+
+
+def _temporary_folder() -> Path:
+    """A folder of this session's own; what failed sessions left goes after a day."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    for old in folder.parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):  # another session tidies up, too
+            if time.time() - old.stat().st_mtime > 24 * 3600:
+                shutil.rmtree(old, ignore_errors=True)
+    return folder
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
