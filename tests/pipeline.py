@@ -113,6 +113,7 @@ def pipeline(bootstrap: str, database_url: str, folder: Path, smtp_url: str = ""
         "JOINTLY_SMTP_URL": smtp_url,
         "JOINTLY_AS_OF": AS_OF.isoformat(),
         "JOINTLY_EMBEDDING_MODEL": "hashing",
+        "JOINTLY_KAFKA_SESSION_SECONDS": "3",
         "JOINTLY_SWEEP_SECONDS": "1",
         "JOINTLY_GATHER_SECONDS": "1",
         **more,

@@ -67,3 +67,5 @@ def main() -> None:
     except SettingsError as error:
         print(f"jointly: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -3,6 +3,7 @@
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -86,7 +87,7 @@ def _wait(stack: Stack) -> None:
     sys.stdout.flush()
     while True:
         stack.check()
-        signal.sigtimedwait({signal.SIGUSR1}, 2)
+        time.sleep(2)
 
 
 def _read(path: Path, console: Console) -> tuple[list[PlanPayload], int]:

@@ -103,6 +103,8 @@ class Stack:
             "JOINTLY_KAFKA_BOOTSTRAP": parts.broker.bootstrap,
             "JOINTLY_DATABASE_URL": parts.database_url,
             "JOINTLY_SMTP_URL": parts.mailbox.url,
+            # Tansu has a group wait for half of it before the first assignment.
+            "JOINTLY_KAFKA_SESSION_SECONDS": "5",
             **self._extra,
         }
 

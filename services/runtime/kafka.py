@@ -110,6 +110,8 @@ def consume(
         auto_offset_reset="earliest",
         max_poll_interval_ms=interval_ms,
         rebalance_timeout_ms=interval_ms,
+        session_timeout_ms=int(settings.kafka_session_seconds * 1000),
+        heartbeat_interval_ms=int(settings.kafka_session_seconds * 1000 / 3),
         max_partition_fetch_bytes=2 * 1024 * 1024,
         listener=pulse,
         ack_policy=AckPolicy.MANUAL,

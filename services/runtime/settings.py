@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         le=3600,
         description="Longest time between two polls before the group goes on without us",
     )
+    kafka_session_seconds: float = Field(
+        default=10.0, ge=1, le=300, description="How long a silent consumer keeps its partitions before others get them"
+    )
 
     # --- PostgreSQL
     database_url: SecretStr = Field(
