@@ -61,7 +61,7 @@ async def _serve(settings: Settings, world: World) -> None:
     pulse = kafka.consume(
         broker, settings, group=GROUP, handle=matcher.handle, refuse=matcher.refuse, pattern=PLANS_PATTERN
     )
-    metrics.LAG.labels(process="matcher").set_function(lambda: kafka.lag(broker))
+    metrics.LAG.labels(process="matcher").set_function(lambda: kafka.lag(broker, pulse))
 
     async def started() -> None:
         kafka.watch(broker, pulse)

@@ -70,7 +70,7 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
     )
-    metrics.LAG.labels(process="notifier").set_function(lambda: kafka.lag(broker))
+    metrics.LAG.labels(process="notifier").set_function(lambda: kafka.lag(broker, pulse))
 
     async def started() -> None:
         kafka.watch(broker, pulse)

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Final, TypeAlias
 
@@ -38,6 +38,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         self.assigned: frozenset[TopicPartition] | None = None
         self.in_flight = asyncio.Lock()
         self.halted: str | None = None
+        self.handled: dict[TopicPartition, int] = {}
 
     def beat(self) -> None:
         """The loop is alive."""
@@ -141,19 +142,13 @@ def watch(broker: KafkaBroker, pulse: Pulse) -> None:
             consumer.getmany = _counted(consumer.getmany, pulse)
 
 
-def lag(broker: KafkaBroker) -> int:
-    """How many records the broker's consumers have yet to read, by what the broker last said."""
-    consumers = [getattr(subscriber, "consumer", None) for subscriber in broker.subscribers]
-    return sum(_behind(consumer) for consumer in consumers if consumer is not None)
-
-
-def _behind(consumer: AIOKafkaConsumer) -> int:
+def lag(broker: KafkaBroker, pulse: Pulse) -> int:
+    """How many records are not handled yet on the partitions that have given any, by what the broker last said."""
     behind = 0
-    for partition in consumer.assignment():
-        end = consumer.highwater(partition)
-        state = consumer._subscription.subscription.assignment.state_value(partition)
-        if end is not None and state is not None and state.has_valid_position:
-            behind += max(0, end - state.position)
+    for consumer in filter(None, (getattr(subscriber, "consumer", None) for subscriber in broker.subscribers)):
+        for partition in consumer.assignment():
+            end = consumer.highwater(partition)
+            behind += max(0, (end or 0) - pulse.handled.get(partition, end or 0))
     return behind
 
 
@@ -174,7 +169,9 @@ async def _handle(
         _put_back(consumer, records)
         return
     pulse.halted = None
-    await _commit(consumer, records)
+    offsets = _behind_them(records)
+    pulse.handled.update(offsets)
+    await _commit(consumer, offsets)
 
 
 async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadline: float) -> None:
@@ -192,12 +189,17 @@ async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadlin
             await _handle_all((record,), handle, refuse, deadline)
 
 
-async def _commit(consumer: AIOKafkaConsumer, records: Records) -> None:
-    """Never the bare `commit()`: that one commits the position of every assigned partition."""
+def _behind_them(records: Records) -> dict[TopicPartition, int]:
+    """The offset behind the last record of each partition."""
     offsets: dict[TopicPartition, int] = {}
     for record in records:
         partition = TopicPartition(record.topic, record.partition)
         offsets[partition] = max(record.offset + 1, offsets.get(partition, 0))
+    return offsets
+
+
+async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
+    """Never the bare `commit()`: that one commits the position of every assigned partition."""
     try:
         await consumer.commit({p: o for p, o in offsets.items() if p in consumer.assignment()})
     except (CommitFailedError, IllegalStateError) as error:
