@@ -105,7 +105,7 @@ def _what(found: Judged, terms: list[str]) -> str:
     verbs = {Kind.RENEWAL: "replace", Kind.EXTENSION: "extend"}
     verb = verbs.get(a.plan.kind, "buy") if a.plan.kind is b.plan.kind else "buy"
     needs = listed(shared_terms(a.concepts, b.concepts, 2))
-    titles = f"\u201c{quote(a.texts.title)}\u201d and \u201c{quote(b.texts.title)}\u201d"
+    titles = f"\u201c{quote(a.plan.title)}\u201d and \u201c{quote(b.plan.title)}\u201d"
     words = f" share the words {listed(terms)}" if terms else " share no telling word, only their meaning"
     if found.specification_band in (Band.NOTIFY, Band.DIGEST):
         return f"Both {verb} {needs or 'much the same'}: {titles}{words}."

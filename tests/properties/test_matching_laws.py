@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from datetime import date, timedelta
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matching.assessment import Assessment, Band
@@ -66,8 +66,9 @@ def test_specification_rises_with_each_signal(values: list[float], which: int, m
 
 
 @many
-@given(pairs() | meetings(), today, st.integers(0, 500))
-def test_time_alone_only_closes(pair: tuple[Features, Features], as_of: date, later: int) -> None:
+@given(pairs() | meetings(), st.integers(-30, 400), st.integers(0, 400))
+def test_time_alone_only_closes(pair: tuple[Features, Features], before: int, later: int) -> None:
+    as_of = _before_the_end(pair, before)
     now, then = (engine().assess(*pair, day) for day in (as_of, as_of + timedelta(days=later)))
     assert then.score <= now.score
     assert {gate.code for gate in now.gates} <= {gate.code for gate in then.gates}
@@ -75,12 +76,18 @@ def test_time_alone_only_closes(pair: tuple[Features, Features], as_of: date, la
 
 
 @many
-@given(pairs() | meetings(), today, st.integers(1, 400))
-def test_nothing_changes_before_the_day_of_review(pair: tuple[Features, Features], as_of: date, later: int) -> None:
+@given(pairs() | meetings(), st.integers(-30, 400))
+def test_nothing_changes_before_the_day_of_review(pair: tuple[Features, Features], before: int) -> None:
+    as_of = _before_the_end(pair, before)
     now = engine().assess(*pair, as_of)
-    day = as_of + timedelta(days=later)
-    assume(now.review_on is None or day < now.review_on)
-    assert _decision(engine().assess(*pair, day)) == _decision(now)
+    # Time only closes, so what is the same at both ends was the same between.
+    last = now.review_on - timedelta(days=1) if now.review_on else as_of + timedelta(days=800)
+    assert _decision(engine().assess(*pair, last)) == _decision(now)
+
+
+def _before_the_end(pair: tuple[Features, Features], count: int) -> date:
+    """So many days before the first window ends: where time matters."""
+    return min(one.plan.tender_window.latest for one in pair) - timedelta(days=count)
 
 
 def _decision(found: Assessment) -> tuple[object, ...]:
@@ -123,6 +130,7 @@ def test_a_small_edit_moves_it_a_little(one: Plan, other: Plan, word: str, where
     one = replace(
         one, description="Payroll, insurance and cleaning for every school of the area, with a fleet of vans."
     )
+    other = replace(other, title=one.title, description="Insurance, cleaning and payroll for schools, with vans.")
     words = one.description.split()
     words.insert(where % len(words), word)
     edited = replace(one, description=" ".join(words))
