@@ -62,7 +62,8 @@ async def _settle(
         session.add(failed_event(mail, ref, intents, at))
         outcome = f"failed-{failure}"
     metrics.MAILS.labels(purpose=mail.purpose, outcome=outcome).inc()
-    log.info(
+    tell = log.warning if error is not None and outcome != "temporary" else log.info
+    tell(
         "mail",
         mail_id=mail.mail_id,
         authority=mail.authority,

@@ -173,6 +173,7 @@ async def test_a_pause_holds_everything_back_until_its_end(world: World) -> None
     await world.run()
     assert not world.mails(LEEDS)
     assert (LEEDS, "paused") in {(h.authority, h.why) for h in await world.held()}
+    assert not await world.all_mails(), "no mail is begun only to be put off"
     world.later(days=2)
     await world.run()
     assert len(world.mails(LEEDS)) == 1
