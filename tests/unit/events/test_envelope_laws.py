@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from events.dead_letters import DEAD_LETTER_PAYLOADS
@@ -25,6 +25,8 @@ from tests.unit.events.messages import (
 
 ALL: tuple[type[Payload], ...] = (*PLAN_PAYLOADS, *OPPORTUNITY_PAYLOADS, *DEAD_LETTER_PAYLOADS)
 GOLDEN = example(PUBLISHED)
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How fast the machine is says nothing of the law."""
 
 DAYS = st.dates(date(1900, 1, 1), date(2900, 12, 31))
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=80)
@@ -67,6 +69,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
     } | draw(st.fixed_dictionaries({}, optional=optional))
 
 
+@UNTIMED
 @given(plans(), st.sampled_from([PlanPublished, PlanUpdated]), MOMENTS)
 def test_any_valid_plan_comes_back_as_it_was_sent(
     content: dict[str, Any], kind: type[PlanPublished] | type[PlanUpdated], moment: datetime
@@ -95,7 +98,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@settings(UNTIMED, max_examples=400)
 @given(HEADERS, st.none() | st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_or_refused_and_nothing_else(headers: list[Any], value: bytes | None) -> None:
     with pytest.raises(EnvelopeError) as caught:
@@ -111,7 +114,7 @@ MUTATIONS = st.dictionaries(
 )
 
 
-@settings(max_examples=400)
+@settings(UNTIMED, max_examples=400)
 @given(MUTATIONS)
 def test_any_change_of_a_structured_event_is_read_or_refused(changed: dict[str, Any]) -> None:
     with contextlib.suppress(EnvelopeError):
@@ -120,7 +123,7 @@ def test_any_change_of_a_structured_event_is_read_or_refused(changed: dict[str, 
         assert read.source.encode()
 
 
-@settings(max_examples=400)
+@settings(UNTIMED, max_examples=400)
 @given(st.data())
 def test_any_flipped_bytes_never_make_one_authority_speak_for_another(data: st.DataObject) -> None:
     value = bytearray(value_of(GOLDEN))
@@ -134,6 +137,7 @@ ODD = st.sampled_from(
 )
 
 
+@UNTIMED
 @given(
     st.fixed_dictionaries(
         {}, optional={"authority": ODD | TEXT, "plan_id": st.builds(lambda a, b: a + b, ODD, TEXT | st.just(":ICT-1"))}
