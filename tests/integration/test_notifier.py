@@ -113,6 +113,41 @@ async def test_more_than_three_mails_a_week_wait_for_the_digest(world: World) ->
     assert "Council E06000003" in body(digest)
 
 
+async def test_who_wants_no_digest_gets_the_fourth_mail_when_the_week_allows(world: World) -> None:
+    await world.register(LEEDS, digest=False)
+    for number in range(4):
+        await world.arrives(state(side(LEEDS), side(f"E0600000{number}")))
+        world.later(hours=1)
+        await world.run()
+    assert len(world.mails(LEEDS)) == schedule.IMMEDIATE_PER_WEEK
+    for _ in range(8):
+        world.later(days=1)
+        await world.run()
+    assert len(world.mails(LEEDS)) == 4
+
+
+@pytest.mark.parametrize("change", [{"mailbox": None}, {"paused_until": "tomorrow"}], ids=["no mailbox", "paused"])
+async def test_what_is_put_off_at_the_moment_of_sending_is_held_and_told_later(
+    world: World, change: dict[str, object]
+) -> None:
+    await world.register(LEEDS)
+    await world.arrives(state())
+    world.later(seconds=61)
+    assert await world.gather() == 1
+    if "paused_until" in change:
+        change = {"paused_until": (world.now + timedelta(days=1)).date()}
+    await world.register(LEEDS, **change)
+    await world.run()
+    assert not world.mails(LEEDS)
+    assert LEEDS in {h.authority for h in await world.held()}
+
+    world.later(days=1)
+    await world.register(LEEDS)
+    await world.run()
+    assert len(world.mails(LEEDS)) == 1
+    assert [mail.state for mail in await world.all_mails()] == ["cancelled", "sent"]
+
+
 async def test_a_digest_waits_for_monday_eight_in_london_unless_flushed(world: World) -> None:
     await world.register(LEEDS, CAMDEN)
     await world.arrives(state(band="digest", score=60.0))
