@@ -11,7 +11,8 @@ import structlog
 from structlog.testing import capture_logs
 
 from events.notifications import NotificationFailed, NotificationSent
-from services.cli.authorities import read, save_all
+from services.cli.authorities import save_all
+from services.cli.register_file import read
 from services.embedded.mailbox import Mailbox
 from services.notifier import channels, schedule
 from services.store.authorities import Entry

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.authorities import COLUMNS, FileError, Problem, read, written
+from services.cli.register_file import COLUMNS, FileError, Problem, read, written
 from services.notifier.channels import from_url
 from services.store.authorities import AddressError, Authority, Entry, Mutes, valid_mailbox
 from services.store.base import now
