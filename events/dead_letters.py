@@ -22,9 +22,15 @@ class Reason(StrEnum):
     INVALID_PAYLOAD = "invalid-payload"
     AUTHORITY_MISMATCH = "authority-mismatch"
     TOPIC_MISMATCH = "topic-mismatch"
+    BAD_SIGNATURE = "bad-signature"
+    UNSIGNED = "unsigned"
     REVISION_CONFLICT = "revision-conflict"
     ASSESSMENT_FAILED = "assessment-failed"
     HANDLING_FAILED = "handling-failed"
+
+
+SPOOFING: Final = frozenset({Reason.AUTHORITY_MISMATCH, Reason.TOPIC_MISMATCH, Reason.BAD_SIGNATURE, Reason.UNSIGNED})
+"""The reasons that may mean that somebody spoke for an authority that is not theirs."""
 
 
 class Origin(Payload):

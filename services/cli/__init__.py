@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "statistics": ("services.cli.statistics", "Build corpus statistics."),
     "dead-letters": ("services.cli.dead_letters", "List, show and replay what could not be handled."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
+    "keys": ("services.cli.keys", "Make, register and revoke the keys that authorities sign with."),
     "digests": ("services.cli.digests", "Flush the weekly digests."),
     "matcher": ("services.cli.processes", "Run a matcher."),
     "notifier": ("services.cli.processes", "Run a notifier."),

@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from events.fields import AUTHORITY_PATTERN
+from events.keys import KeyFileError, SigningKey, signing_key
 from events.plans import PlanPayload, PlanWithdrawn
 from services.publisher import formats, state
 from services.publisher.mapping import BUILT_IN, MappingError, load_mapping
@@ -31,6 +32,9 @@ USAGE = 2
 KAFKA = 3
 
 _OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
+_SIGNING_KEY = typer.Option(
+    "--signing-key", help="Sign with this private key (`jointly keys make`); default: JOINTLY_SIGNING_KEY_FILE."
+)
 _DRY_RUN = typer.Option("--dry-run", help="Print the events as CloudEvents, one JSON a line, and send nothing.")
 _JSON = typer.Option("--json", help="End with one JSON line instead of the summary for people.")
 
@@ -76,6 +80,7 @@ def publish(
     complete: Annotated[bool, typer.Option(help="Withdraw what was published from this file and is gone.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Withdraw even more than half.")] = False,
     own: Annotated[bool, _OWN_TOPIC] = False,
+    signing_key_file: Annotated[Path | None, _SIGNING_KEY] = None,
     dry_run: Annotated[bool, _DRY_RUN] = False,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
@@ -85,6 +90,7 @@ def publish(
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     chosen, options = _settings(dry_run=dry_run), Options(_authority(authority), unknown_buyers)
+    key = _key(signing_key_file or chosen.signing_key_file)
     try:
         kind = formats.chosen(file, named_format)
         columns = load_mapping(mapping) if mapping else BUILT_IN
@@ -100,7 +106,7 @@ def publish(
     tally = Tally()
     payloads = _payloads(reads, tally, console)
     try:
-        _send(chosen, payloads, tally, known, _Output(console, own, dry_run, as_json, formats.entries(file, kind)))
+        _send(chosen, payloads, tally, known, _Output(console, own, key, dry_run, as_json, formats.entries(file, kind)))
     finally:
         if kept and not dry_run:
             _keep(known, kept)
@@ -114,12 +120,14 @@ def withdraw(
         int | None, typer.Option(help="Above the plan's last one; default: the present time in milliseconds.")
     ] = None,
     own: Annotated[bool, _OWN_TOPIC] = False,
+    signing_key_file: Annotated[Path | None, _SIGNING_KEY] = None,
     dry_run: Annotated[bool, _DRY_RUN] = False,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Withdraw one plan: the authority no longer intends to buy this. Exit codes as of `publish`."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     chosen = _settings(dry_run=dry_run)
+    key = _key(signing_key_file or chosen.signing_key_file)
     try:
         payload = PlanWithdrawn(
             plan_id=plan,
@@ -130,7 +138,7 @@ def withdraw(
     except ValidationError as error:
         _usage(refusal(error).reason)
     tally = Tally()
-    output = _Output(console, own=own, dry_run=dry_run, as_json=as_json)
+    output = _Output(console, own=own, key=key, dry_run=dry_run, as_json=as_json)
     _send(chosen, iter((payload,)), tally, state.State(), output)
     _finish(tally, console, as_json=as_json, dry_run=dry_run)
 
@@ -139,6 +147,7 @@ def withdraw(
 class _Output:
     console: Console
     own: bool
+    key: SigningKey | None
     dry_run: bool
     as_json: bool
     total: int | None = None
@@ -205,7 +214,7 @@ def _send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known
     topic = own_topic if output.own else shared_topic
     try:
         with _progress(output, acknowledged) as advance:
-            asyncio.run(publish_events(chosen, payloads, topic=topic, progress=advance))
+            asyncio.run(publish_events(chosen, payloads, topic=topic, progress=advance, key=output.key))
     except PublishingError as error:
         _say(
             output.console, f"{error}. {tally.published} events were published; run the same again, it is safe.", "red"
@@ -263,6 +272,15 @@ def _settings(*, dry_run: bool) -> Settings:
         return chosen
     except SettingsError as error:
         _usage(str(error))
+
+
+def _key(file: Path | None) -> SigningKey | None:
+    try:
+        return signing_key(file.read_bytes()) if file else None
+    except OSError as error:
+        _usage(f"{file}: can't be read: {error.strerror}")
+    except KeyFileError as error:
+        _usage(f"{file}: {error}")
 
 
 def _authority(code: str | None) -> str | None:

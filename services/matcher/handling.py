@@ -1,23 +1,24 @@
 """One batch of plan events: steps 1 to 5, each repeatable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from events.dead_letters import Reason
+from events.dead_letters import SPOOFING, Reason
 from events.plans import PlanState
 from events.topics import DEAD_PLANS
-from services.matcher.intake import Accepted, Refused, read
+from services.matcher.intake import Accepted, read
 from services.matcher.matching import match
+from services.matcher.signatures import Keyring, check
 from services.matcher.world import World
 from services.runtime import dead_letters, logs, metrics, tracing
 from services.runtime.kafka import Record, Records
 from services.store import plans
 from services.store.base import Sessions, transaction
 from services.store.plans import Outcome, Revision
-from services.translation import plan_from_payload, revision_from_event, text_hash
+from services.translation import plan_from_payload, revision_from_event, text_hash, today
 
 log: Final = logs.get(__name__)
 
@@ -31,6 +32,7 @@ class Matcher:
     world: World
     sessions: Sessions
     producer: AIOKafkaProducer
+    keyring: Keyring = field(default_factory=Keyring)
 
     async def handle(self, records: Records) -> None:
         """Takes a batch from bytes to committed opportunities; may run again over the same batch."""
@@ -53,13 +55,17 @@ class Matcher:
         await dead_letters.refuse(self.producer, DEAD_PLANS, record, Reason.HANDLING_FAILED, sentence)
 
     async def _read(self, records: Records) -> list[Accepted]:
+        demand = self.world.settings.signatures
+        # A key's days are real ones, also where plans are judged as of a fixed day.
+        items = await check([read(record) for record in records], demand, self.keyring, self.sessions, today(None))
         accepted = []
-        for record in records:
-            item = read(record)
-            if isinstance(item, Refused):
-                await dead_letters.refuse(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
-            else:
+        for item in items:
+            if isinstance(item, Accepted):
                 accepted.append(item)
+                continue
+            await dead_letters.refuse(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
+            if item.reason in SPOOFING:
+                metrics.SPOOFING.labels(reason=item.reason.value).inc()
         return accepted
 
     async def _record(self, accepted: Sequence[Accepted]) -> list[Outcome]:
@@ -80,6 +86,8 @@ class Matcher:
             title, body = texts.title or None, texts.body or None
         record = item.record
         origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        if item.signature is not None:
+            origin["signed_by"] = item.signature.key_id
         return revision_from_event(item.event, title, body, origin)
 
     async def _after(self, item: Accepted, outcome: Outcome) -> None:

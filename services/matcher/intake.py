@@ -6,16 +6,18 @@ from typing import cast
 from events.dead_letters import Reason
 from events.envelope import EnvelopeError, Event, decode
 from events.plans import PLAN_PAYLOADS, PlanPayload
+from events.signature import Signature
 from events.topics import NotAPlanTopicError, authority_of
 from services.runtime.kafka import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A record that holds a plan event."""
+    """A record that holds a plan event, and the signature that came with it, if one was looked for."""
 
     record: Record
     event: Event
+    signature: Signature | None = None
 
     @property
     def payload(self) -> PlanPayload:

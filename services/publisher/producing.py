@@ -18,8 +18,10 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from events.envelope import Event, encode
+from events.envelope import Event, Message, encode
+from events.keys import SigningKey
 from events.plans import PlanPayload
+from events.signature import SignatureError, sign
 from events.topics import PLANS, authority_topic
 from services.runtime.kafka import make_producer, send
 from services.runtime.settings import Settings
@@ -95,17 +97,33 @@ def own_topic(payload: PlanPayload) -> str:
     return authority_topic(payload.authority)
 
 
+def message_of(payload: PlanPayload, key: SigningKey | None = None) -> Message:
+    """A payload as a Kafka message, signed where there is a key. Raises SignatureError where that is another's."""
+    event = plan_event(payload)
+    message = encode(event, payload.plan_id)
+    if key is None:
+        return message
+    if key.public.authority not in (None, payload.authority):
+        raise SignatureError(
+            f"{payload.plan_id} can't be signed: the key was made for {key.public.authority}, and the matcher would "
+            "refuse it"
+        )
+    return sign(event, message, key)
+
+
 async def publish_events(
     settings: Settings,
     payloads: Iterable[PlanPayload],
     *,
     topic: Callable[[PlanPayload], str] = shared_topic,
     progress: Callable[[PlanPayload], None] | None = None,
+    key: SigningKey | None = None,
 ) -> Summary:
     """Publishes the payloads in their order and returns when Kafka has acknowledged all of them.
 
-    `topic` says onto which topic each goes; `progress` is called with each once it is acknowledged. Raises
-    PublishingError where Kafka can't be reached or refuses one; publishing all of them again is then safe.
+    `topic` says onto which topic each goes; `progress` is called with each once it is acknowledged; `key` signs each.
+    Raises PublishingError where Kafka can't be reached or refuses one, or where the key is another authority's;
+    publishing all of them again is then safe.
     """
     waiting: deque[tuple[PlanPayload, str, Awaitable[Any]]] = deque()
     done = 0
@@ -131,8 +149,7 @@ async def publish_events(
                 if current not in checked:
                     await _exists(producer, current)
                     checked.add(current)
-                message = encode(plan_event(payload), payload.plan_id)
-                waiting.append((payload, current, await send(producer, current, message)))
+                waiting.append((payload, current, await send(producer, current, message_of(payload, key))))
                 if len(waiting) >= IN_FLIGHT:
                     await acknowledged()
             while waiting:
@@ -143,6 +160,8 @@ async def publish_events(
             await asyncio.gather(*(receipt for _, _, receipt in waiting), return_exceptions=True)
     except KafkaError as error:
         raise PublishingError(_sentence(error, settings, current), done) from error
+    except SignatureError as error:
+        raise PublishingError(str(error), done) from error
     return Summary(done, tuple(topics))
 
 

@@ -12,6 +12,11 @@ PLAN_OUTCOMES: Final = Counter(
     "jointly_plan_events_total", "Plan events by what became of them: applied, superseded, duplicate.", ["outcome"]
 )
 DEAD_LETTERS: Final = Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"])
+SPOOFING: Final = Counter(
+    "jointly_spoofing_attempts_total",
+    "Plan events refused because whoever sent them may not speak for the authority they name, by reason code.",
+    ["reason"],
+)
 HANDLING: Final = Histogram(
     "jointly_handling_seconds", "Time to handle one batch of events.", ["process"], buckets=_SECONDS
 )

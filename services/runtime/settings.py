@@ -52,6 +52,16 @@ class Settings(BaseSettings):
         default=10.0, ge=1, le=300, description="How long a silent consumer keeps its partitions before others get them"
     )
 
+    # --- Signatures
+    signatures: Literal["off", "if-present", "required"] = Field(
+        default="if-present",
+        description="Signatures of plan events: not looked at, verified where there is one, or demanded on the shared "
+        "topic (production)",
+    )
+    signing_key_file: Path | None = Field(
+        default=None, description="Private key that `jointly publish` signs with; empty to publish unsigned"
+    )
+
     # --- PostgreSQL
     database_url: SecretStr = Field(
         default=SecretStr(""), description="postgresql://user:password@host:port/name (pgvector installed)"
@@ -105,7 +115,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"'{part}' is not host:port, for example broker-1:9092")
         return value
 
-    @field_validator("policy_file", "statistics_file", "kafka_ca_file", "kafka_certificate_file", "kafka_key_file")
+    @field_validator(
+        "policy_file",
+        "statistics_file",
+        "kafka_ca_file",
+        "kafka_certificate_file",
+        "kafka_key_file",
+        "signing_key_file",
+    )
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():

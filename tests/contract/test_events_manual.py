@@ -10,8 +10,10 @@ import pytest
 
 from events.dead_letters import KEPT_BYTES, Reason
 from events.envelope import MAX_ATTRIBUTE, MAX_VALUE_BYTES, YEARS, decode
+from events.keys import new_key, verifying_key, written
 from events.plans import PLAN_PAYLOADS, PlanPublished
 from events.schemas import payload_types
+from events.signature import found, verify
 from events.topics import DAY_MS, TOPICS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "events.md").read_text("utf-8")
@@ -87,13 +89,25 @@ def test_the_python_example_sends_a_plan() -> None:
             sent.append({"topic": topic, **message})
 
     key, _, value = published_by_kcat()
-    (example,) = code("python")
+    _, example = code("python")
     exec(compile(example, "docs/events.md", "exec"), {"plan": json.loads(value), "producer": Producer()})
     (message,) = sent
     event = decode(message["headers"], message["value"], PLAN_PAYLOADS)
     assert isinstance(event.payload, PlanPublished)
     assert message["key"].decode() == event.payload.plan_id == key
     assert message["topic"] == "procurement.plans.v1"
+
+
+def test_the_python_example_signs_an_event() -> None:
+    _, headers, value = published_by_kcat()
+    key = new_key("E08000035")
+    attributes = {name.removeprefix("ce_"): text.decode() for name, text in headers}
+    given = {"private_key": written(key.private_jwk()), "attributes": attributes, "value": value, "headers": headers}
+    example, _ = code("python")
+    exec(compile(example, "docs/events.md", "exec"), given)
+    signature = found(headers)
+    assert signature is not None
+    verify(signature, decode(headers, value, PLAN_PAYLOADS), value, verifying_key(key.public.x))
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`(events/[a-z]+)/", TEXT))))
