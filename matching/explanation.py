@@ -153,8 +153,12 @@ def _when(found: Judged) -> list[str]:
 
 def _where(found: Judged) -> str:
     near = found.nearness[0].upper() + found.nearness[1:]
-    silent = [name_of(f.plan.authority) for f in (found.a, found.b) if not f.place.stated]
-    taken = f" ({listed(silent)} named no region: its own area is assumed)" if silent else ""
+    silent = [f for f in (found.a, found.b) if not f.place.stated]
+    own = [name_of(f.plan.authority) for f in silent if f.place.codes != ("UK",)]
+    assumed = [f"{listed(own)} named no region, so its own area is assumed"] if own else []
+    if len(own) < len(silent):
+        assumed.append("where nothing is known of the place, the whole country is assumed")
+    taken = f" ({'; '.join(assumed)})" if assumed else ""
     anywhere = "; distance hardly matters for this" if found.locality < 0.2 else ""
     return f"{near}{anywhere}{taken}."
 

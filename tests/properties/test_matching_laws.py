@@ -130,7 +130,7 @@ def test_a_small_edit_moves_it_a_little(one: Plan, other: Plan, word: str, where
     one = replace(
         one, description="Payroll, insurance and cleaning for every school of the area, with a fleet of vans."
     )
-    other = replace(other, title=one.title, description="Insurance, cleaning and payroll for schools, with vans.")
+    other = replace(other, title="School insurance", description="Insurance, cleaning and payroll for schools.")
     words = one.description.split()
     words.insert(where % len(words), word)
     edited = replace(one, description=" ".join(words))

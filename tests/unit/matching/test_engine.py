@@ -4,6 +4,7 @@ import random
 from datetime import date, timedelta
 
 from matching.assessment import Band
+from matching.engine import Engine
 from matching.plan import Plan, Sharing, Stage, Window
 from tests.unit.matching.builders import AS_OF, CAMDEN, GLASGOW, ISLINGTON, LEEDS, YORK, engine, features, plan
 
@@ -95,3 +96,12 @@ def test_generation_names_everything_that_decides() -> None:
     assert one.id == engine().generation.id
     assert one.policy.startswith(engine().policy.version)
     assert len(one.id) == 16
+
+
+def test_a_model_without_packaged_groups_still_serves() -> None:
+    other = Engine.load(model="some-other-model/1")
+    a, b = features(plan(LEEDS), other), features(plan(YORK), other)
+    corpus = other.corpus()
+    corpus.put(b)
+    assert other.search(a, corpus, AS_OF) == [b.plan.plan_id]
+    assert other.generation.id != engine().generation.id
