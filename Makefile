@@ -30,6 +30,9 @@ lock: | $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 		--all-extras --group dev pyproject.toml --output-file requirements.lock
 
+schemas: install
+	$(BIN)/jointly schemas
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
