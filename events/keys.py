@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from joserfc.util import urlsafe_b64encode
 
 from events.envelope import EnvelopeError, strict_json
 
@@ -93,16 +94,22 @@ def _fields(text: bytes) -> dict[str, Any]:
 def _key(fields: dict[str, Any]) -> OKPKey:
     try:
         key = OKPKey.import_key({name: fields[name] for name in ("kty", "crv", "x", "d") if name in fields})
-        given = key.as_dict(private=False)["x"]
-    except (JoseError, ValueError, TypeError, KeyError):
+        real = _x(key)
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         raise KeyFileError("is not an Ed25519 key: x (and d, in a private one) must be 32 bytes in base64url") from None
-    if given != fields.get("x"):
+    if real != fields["x"]:
         raise KeyFileError("holds a public and a private part that do not belong together")
     return key
 
 
 def _public(key: OKPKey, authority: str | None) -> PublicKey:
-    return PublicKey(key.thumbprint(), str(key.as_dict(private=False)["x"]), authority)
+    x = _x(key)
+    return PublicKey(OKPKey.import_key({"kty": "OKP", "crv": CURVE, "x": x}).thumbprint(), x, authority)
+
+
+def _x(key: OKPKey) -> str:
+    """The public part as it is computed from the key, not as a file says: the library repeats what was imported."""
+    return urlsafe_b64encode(key.public_key.public_bytes_raw()).decode()
 
 
 def written(jwk: dict[str, str]) -> str:
