@@ -21,15 +21,22 @@ _EVERYDAY = frozenset(
     south east west central england scotland wales boston lincoln lancaster
     """.split()
 )
-_COUNCIL_WORDS = (
-    r"(?:city|county|borough|district|metropolitan|town|parish|unitary|combined|royal|london|the|of|and|council|"
-    r"councils|authority|cc|bc|dc|mbc|cbc|county's|council's|councils')"
+_COUNCIL_WORDS = frozenset(
+    """
+    city county borough district metropolitan town parish unitary combined royal london the of and council councils
+    authority cc bc dc mbc cbc countys
+    """.split()
 )
-_URL = re.compile(r"https?://\S+|www\.\S+|\b[\w-]+\.(?:org|gov|co|com|net|uk|nhs|ac)(?:\.\w+)*(?:/\S*)?", re.I)
-_MAIL = re.compile(r"\S+@\S+")
+# Every repetition has an upper bound, so that no text, however odd, takes long.
+_URL = re.compile(
+    r"https?://\S+|www\.\S+|\b[\w-]{1,63}\.(?:org|gov|co|com|net|uk|nhs|ac)(?:\.\w{1,63}){0,5}(?:/\S*)?", re.I
+)
+_MAIL = re.compile(r"[^\s@]{1,64}@\S+")
 _REFERENCE = re.compile(
-    r"\b(?=[A-Za-z/_-]*\d)(?=[\d/_-]*[A-Za-z])[A-Za-z]{1,8}[A-Za-z0-9]*[-/_ ]?\d{3,}[A-Za-z0-9/_-]*\b"
-    r"|\b[A-Z]{2,}(?:/[A-Z0-9]+){2,}\b|\b\d{2,}[/_-]\d+[\w/_-]*\b|\b[A-Z]{1,2}\d{1,2} ?\d[A-Z]{2}\b|\b\d{4,}\b"
+    r"\b(?=[A-Za-z/_-]{0,20}\d)(?=[\d/_-]{0,20}[A-Za-z])"
+    r"[A-Za-z]{1,8}[A-Za-z0-9]{0,20}[-/_ ]?\d{3,20}[A-Za-z0-9/_-]{0,30}\b"
+    r"|\b[A-Z]{2,10}(?:/[A-Z0-9]{1,20}){2,6}\b"
+    r"|\b\d{2,10}[/_-]\d{1,10}[\w/_-]{0,30}\b|\b[A-Z]{1,2}\d{1,2} ?\d[A-Z]{2}\b|\b\d{4,30}\b"
 )
 _DATE = re.compile(
     r"\b\d{1,2}(?:st|nd|rd|th)?(?: of)? (?:january|february|march|april|may|june|july|august|september|october|"
@@ -68,6 +75,7 @@ _LEAD_IN = re.compile(
     r"interested|parties|who|can|are|is|be|will|appropriately|multiple|number|range|up|tender|opportunity))+)+ ",
     re.I,
 )
+_COUNCIL = re.compile(r"\b(?:county|city|borough|district|metropolitan|parish|town) councils?\b(?:'s)?", re.I)
 _TITLE_NOISE = re.compile(
     r"\b(?:invitations? to (?:tender|quote)(?: for)?|request for (?:quotations?|quotes?|proposals?|information|"
     r"tenders?)(?: for)?|(?:open )?tender(?:s)? for|tender|quotations? for|quotation|quotes? for|rfq|itq|itt|rfi|pin|"
@@ -100,7 +108,8 @@ def tidy(text: str) -> str:
     text = re.sub(r"(?<=\s)\?(?=\s|\w)", "-", text)
     text = re.sub(r"(?<=\w)\?(?=\w)", " ", text)
     text = text.translate({0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"', 0x2013: "-", 0x2014: "-"})
-    return "".join(c if c == "\n" or c.isprintable() else " " for c in text)
+    text = "".join(c if c in "\n\r\t" or c.isprintable() else " " for c in text)
+    return re.sub(r"\s+", lambda gap: "\n" if "\n" in gap.group() or "\r" in gap.group() else " ", text)
 
 
 def squeeze(text: str) -> str:
@@ -139,14 +148,27 @@ def strip_places(text: str, own: tuple[str, ...] = ()) -> str:
     while at < len(words):
         length = _place_at(text, words, plain, at, mine)
         if length:
-            spans.append((words[at].start(), words[at + length - 1].end()))
+            start, end = _beside(text, words, plain, at, at + length - 1)
+            start = max(start, spans[-1][1] if spans else 0)
+            if start < end:
+                spans.append((start, end))
         at += length or 1
     for start, end in reversed(spans):
-        text = text[:start] + "\x00" + text[end:]
-    text = re.sub(rf"(?:\b{_COUNCIL_WORDS}\s+)*\x00(?:'s)?(?:\s+{_COUNCIL_WORDS}\b)*", " ", text, flags=re.I)
-    return re.sub(
-        r"\b(?:county|city|borough|district|metropolitan|parish|town) councils?\b(?:'s)?", " ", text, flags=re.I
-    )
+        text = text[:start] + " " + text[end:]
+    return _COUNCIL.sub(" ", text)
+
+
+def _beside(text: str, words: list[re.Match[str]], plain: list[str], first: int, last: int) -> tuple[int, int]:
+    """Where a name begins and ends together with the council words that touch it (`the City of X Council's`)."""
+
+    def touch(left: int) -> bool:
+        return text[words[left].end() : words[left + 1].start()].isspace()
+
+    while first > 0 and plain[first - 1] in _COUNCIL_WORDS and touch(first - 1):
+        first -= 1
+    while last + 1 < len(words) and plain[last + 1] in _COUNCIL_WORDS and touch(last):
+        last += 1
+    return words[first].start(), words[last].end()
 
 
 def _place_at(text: str, words: list[re.Match[str]], plain: list[str], at: int, mine: set[tuple[str, ...]]) -> int:

@@ -51,6 +51,14 @@ def test_long_and_odd_text_is_survived() -> None:
 
 
 @pytest.mark.parametrize(
+    "piece", ["the ", "of the city council ", "a-", "A/", "a1", "a@", " ", "x", "a.b.", "London Borough of "]
+)
+def test_no_repetition_takes_long(piece: str) -> None:
+    # Each of these took many seconds where a pattern could try the same words again and again.
+    clean(piece * 20_000, piece * 20_000)
+
+
+@pytest.mark.parametrize(
     ("word", "stemmed"),
     [
         ("systems", "system"),
