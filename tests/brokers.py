@@ -138,8 +138,9 @@ class ApacheKafka:
 def apache_kafka(folder: Path, *, secured: Listener | None = None, extra: str = "") -> Iterator[ApacheKafka]:
     """Format a node's storage in `folder`, start it, and stop it when the block ends.
 
-    `secured`: a second listener with sign-in, on the node's `sasl_port`. `extra`: more lines for `server.properties`.
-    Raises `PartError` when the jars can't be fetched or the node doesn't start; ask `unavailable()` first.
+    `secured`: a second listener with sign-in, on the node's `sasl_port`. `extra`: more lines for `server.properties`,
+    which may name `${port}` and `${controller_port}`. Raises `PartError` when the jars can't be fetched or the node
+    doesn't start; ask `unavailable()` first.
     """
     fetch_jars()
     folder.mkdir(parents=True, exist_ok=True)
@@ -148,7 +149,8 @@ def apache_kafka(folder: Path, *, secured: Listener | None = None, extra: str = 
         ports = {name: processes.free_port() for name in ports}
     names = {name: str(port) for name, port in ports.items()} | {"log_dirs": str(folder / "data")}
     names["extra_listeners"] = f",SASL://{LOOPBACK}:{ports['sasl_port']}" if secured else ""
-    names["extra"] = "\n".join([*([secured.settings] if secured else []), extra])
+    more = string.Template(extra).safe_substitute(names)
+    names["extra"] = "\n".join([*([secured.settings] if secured else []), more])
     template = (KAFKA / "server.properties").read_text("utf-8")
     # Only the settings: the comments name placeholders, too.
     lines = [line for line in template.splitlines() if line and not line.startswith("#")]

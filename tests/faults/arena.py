@@ -1,0 +1,244 @@
+"""Where a fault run takes place: real parts, each behind a link that can be broken, and the services as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg import OperationalError
+
+from services.embedded import processes
+from services.embedded.mailbox import Mailbox, mailbox
+from services.embedded.postgres import Server, postgres
+from services.runtime import topics
+from services.runtime.settings import Settings
+from services.store import authorities
+from services.store.authorities import Entry
+from services.store.base import make_engine, make_sessions, transaction
+from services.store.migrate import migrate
+from tests.brokers import ApacheKafka, apache_kafka
+from tests.faults.proxy import Link, proxies
+from tests.faults.stream import AUTHORITIES, CANARIES
+from tests.pipeline import AS_OF
+
+CREW: Final = ("matcher-1", "matcher-2", "relay-1", "relay-2", "notifier-1", "notifier-2")
+SESSION_SECONDS: Final = 10.0
+"""The consumer's session timeout as shipped; `QUICK_SESSION_SECONDS` where waits are shortened."""
+QUICK_SESSION_SECONDS: Final = 3.0
+_PRELOAD: Final = ["services.matcher.app", "services.relay.app", "services.notifier.app", "tests.faults.arena"]
+_CONTEXT = get_context("forkserver")
+_PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass
+class Arena:
+    """A started arena. `kafka_port` is the broker's own listener, past the proxy; `links` by part."""
+
+    folder: Path
+    kafka: ApacheKafka
+    kafka_port: int
+    database: Server
+    mails: Mailbox
+    links: Mapping[str, Link]
+    environment: dict[str, str]
+    quick: bool
+    crew: dict[str, Any] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker for the suite itself, past the proxy."""
+        return f"{processes.LOOPBACK}:{self.kafka_port}"
+
+    @property
+    def settings(self) -> Settings:
+        """The services' settings."""
+        return Settings.model_validate({k.removeprefix("JOINTLY_").lower(): v for k, v in self.environment.items()})
+
+    @property
+    def session_seconds(self) -> float:
+        """How long the broker waits for a silent consumer."""
+        return QUICK_SESSION_SECONDS if self.quick else SESSION_SECONDS
+
+    def start(self, name: str) -> None:
+        """A process of the crew: forked from a server that has the services loaded, so that it is there at once."""
+        environment = {**self.environment, "JOINTLY_HTTP_PORT": "0"}
+        log = self.folder / f"{name}.log"
+        child = _CONTEXT.Process(target=_serve, args=(name.split("-")[0], environment, log, self.quick), daemon=True)
+        child.start()
+        self.crew[name] = child
+
+    def kill(self, name: str) -> None:
+        """SIGKILL."""
+        self.stopped.discard(name)
+        self.crew[name].kill()
+        self.crew[name].join()
+
+    def pause(self, name: str) -> None:
+        """SIGSTOP: it keeps its connections and does nothing."""
+        self.stopped.add(name)
+        os.kill(self.crew[name].pid, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """SIGCONT; nothing happens where it was killed meanwhile."""
+        if name in self.stopped:
+            self.stopped.discard(name)
+            os.kill(self.crew[name].pid, signal.SIGCONT)
+
+    def fallen(self) -> list[str]:
+        """Who of the crew has ended without being killed."""
+        return [name for name, child in self.crew.items() if not child.is_alive()]
+
+    def stop_database(self) -> None:
+        """PostgreSQL's immediate shutdown: no checkpoint, sessions cut; what was committed is in its log."""
+        handle = self.database.process.handle
+        handle.send_signal(signal.SIGQUIT)
+        handle.wait()
+
+    def start_database(self) -> None:
+        """Starts PostgreSQL on its data and port again, and waits until it has recovered."""
+        old = self.database.process
+        user = "pgserver" if os.geteuid() == 0 else None
+        again = processes.start(old.name, old.handle.args, old.log, user=user, orphan_signal=signal.SIGINT)  # type: ignore[arg-type]
+        self.database = Server(self.database.port, self.database.password, again)
+        processes.wait_until(self._database_answers, again, seconds=60)
+
+    def _database_answers(self) -> bool:
+        with contextlib.suppress(OperationalError):
+            self.database.connect("jointly").close()
+            return True
+        return False
+
+    def sql(self, statement: str, **parameters: Any) -> list[Any]:
+        """Rows of a query, past the proxy."""
+        with psycopg.connect(
+            f"postgresql://postgres:{self.database.password}@{processes.LOOPBACK}:{self.database.port}/jointly"
+        ) as connection:
+            done = connection.execute(statement, parameters)
+            return done.fetchall() if done.description else []
+
+
+@contextmanager
+def arena(folder: Path, *, quick: bool) -> Iterator[Arena]:
+    """Parts started, topics and tables made, authorities registered; the crew is not started yet."""
+    with ExitStack() as exits:
+        wires = exits.enter_context(proxies())
+        links = {part: wires.link() for part in ("broker", "database", "smtp")}
+        inner = processes.free_port()
+        kafka = exits.enter_context(apache_kafka(folder / "kafka", extra=_listeners(links["broker"].port, inner)))
+        links["broker"].upstream = kafka.port
+        server = exits.enter_context(postgres(folder / "postgres", folder))
+        url = server.create_database("jointly")
+        migrate(url)
+        links["database"].upstream = server.port
+        mails = exits.enter_context(mailbox(folder / "mails"))
+        links["smtp"].upstream = mails.port
+        environment = {
+            "JOINTLY_KAFKA_BOOTSTRAP": f"{processes.LOOPBACK}:{links['broker'].port}",
+            "JOINTLY_DATABASE_URL": url.replace(str(server.port), str(links["database"].port)),
+            "JOINTLY_SMTP_URL": f"smtp://{processes.LOOPBACK}:{links['smtp'].port}",
+            "JOINTLY_AS_OF": AS_OF.isoformat(),
+            "JOINTLY_EMBEDDING_MODEL": "hashing",
+            "JOINTLY_SWEEP_SECONDS": "2",
+            "JOINTLY_GATHER_SECONDS": "1",
+            "JOINTLY_BATCH_RECORDS": "8",
+            "JOINTLY_KAFKA_SESSION_SECONDS": str(QUICK_SESSION_SECONDS if quick else SESSION_SECONDS),
+        }
+        made = Arena(folder, kafka, inner, server, mails, links, environment, quick)
+        exits.callback(_end, made)
+        asyncio.run(topics.create(made.settings))
+        asyncio.run(_enrol(url))
+        _CONTEXT.set_forkserver_preload(_PRELOAD)
+        yield made
+
+
+def _listeners(proxied: int, inner: int) -> str:
+    """A second listener that the suite uses; the first one sends its clients through the proxy."""
+    return "\n".join(
+        (
+            f"listeners=PLAINTEXT://127.0.0.1:${{port}},CONTROLLER://127.0.0.1:${{controller_port}},INNER://127.0.0.1:{inner}",
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{proxied},INNER://127.0.0.1:{inner}",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,INNER:PLAINTEXT",
+            "inter.broker.listener.name=INNER",
+        )
+    )
+
+
+async def _enrol(url: str) -> None:
+    engine = make_engine(url)
+    async with transaction(make_sessions(engine)) as session:
+        for code in (*AUTHORITIES, *(plan_id.split(":")[0] for plan_id in CANARIES)):
+            await authorities.save(session, Entry(code, {"name": code, "mailbox": mailbox_of(code)}))
+    await engine.dispose()
+
+
+def mailbox_of(authority: str) -> str:
+    """The role mailbox of an authority in the arena."""
+    return f"buyers@{authority.lower()}.example"
+
+
+def _end(made: Arena) -> None:
+    for child in made.crew.values():
+        child.kill()
+        child.join()
+    if not made.database.process.running():
+        return
+    processes.stop(made.database.process, grace=10, request=signal.SIGINT)
+
+
+def _serve(kind: str, environment: Mapping[str, str], log: Path, quick: bool) -> None:
+    """What a forked child does: become one of the services."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    os.setsid()
+    with log.open("ab") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    os.environ.update(environment)
+    if quick:
+        _shorten_waits()
+    settings = Settings()
+    from services.matcher import app as matcher
+    from services.notifier import app as notifier
+    from services.relay import app as relay
+
+    {"matcher": matcher.run, "relay": relay.run, "notifier": notifier.run}[kind](settings)
+
+
+def _shorten_waits() -> None:
+    """Waits that are right for a council and too long for a test that kills a sender every few seconds.
+
+    Only lengths change, and their order stays: a lease outlives a send, a send a command.
+    """
+    from services.matcher import sweeper
+    from services.notifier import channels, dispatch, schedule
+
+    schedule.FIRST_WAIT = timedelta(seconds=1)  # type: ignore[misc]
+    schedule.SEND_TIMEOUT = timedelta(seconds=6)  # type: ignore[misc]
+    schedule.LEASE = timedelta(seconds=25)  # type: ignore[misc]
+    schedule.IMMEDIATE_PER_WEEK = 1000  # type: ignore[misc]
+    dispatch.RECORD_PATIENCE_SECONDS = 12.0  # type: ignore[misc]
+    channels.from_url = partial(channels.from_url, timeout=4.0)  # type: ignore[assignment]
+    sweeper.GRACE = timedelta(seconds=5)  # type: ignore[misc]
+
+
+def wait(check: Any, seconds: float, pause: float = 0.2) -> float | None:
+    """How many seconds until `check` was true; None where it never was."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        if check():
+            return time.monotonic() - began
+        time.sleep(pause)
+    return None
