@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +17,7 @@ from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from matching.assessment import Assessment
 from matching.engine import Features, Generation
-from matching.plan import Plan
+from matching.plan import Plan, Sharing
 from services.matcher.judging import Judged
 from services.matcher.materiality import is_material, told_now
 from services.runtime import faults, metrics
@@ -28,11 +28,20 @@ from services.store.opportunities import Opportunity
 from services.store.outbox import outgoing
 from services.translation import content_hash, opportunity_event, opportunity_id, opportunity_state
 
+NO_LONGER: Final = "The two plans no longer match."
 BELOW_THRESHOLD: Final = "The two plans no longer match closely enough to be worth an approach."
 
 
 class WrongGenerationError(faults.Halt):
     """The database was decided under another policy, statistics or model than this process has."""
+
+
+class Adding(Protocol):
+    """What new rows are added to: a session, or what a preview keeps them in."""
+
+    def add(self, instance: object) -> None:
+        """Takes one row."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +77,42 @@ async def settle(
 
     pairs = _pairs(current, locked, traces)
     known = await store.by_ids(session, list(pairs))
+    behind: set[str] = set()
     for key, pair in sorted(pairs.items()):
-        _write(session, known.get(key), key, pair, context)
+        row = known.get(key)
+        if row is not None and row.assessed_as_of > context.as_of:
+            # Another matcher is in tomorrow already. The sweeper assesses these plans again once we are, too.
+            behind.update(plan.plan_id for plan in pair.plans)
+        else:
+            write(session, row, key, pair, context)
     done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
-    await plans.mark_matched(session, done)
+    await plans.mark_matched(session, {plan_id: done[plan_id] for plan_id in done.keys() - behind})
 
 
-def withdraw(session: AsyncSession, row: Opportunity, sentence: str) -> None:
-    """Withdraws an opportunity without a new judgement. The caller holds both plans and commits."""
-    state = OpportunityState.model_validate(
-        {
-            **row.payload,
-            "status": "withdrawn",
-            "reasons": [sentence],
-            "revision": row.revision + 1,
-            "material_revision": row.material_revision + 1,
-        }
-    )
+def withdraw(session: Adding, row: Opportunity, sentence: str, *, hide: bool = False) -> None:
+    """Withdraws an opportunity without a new judgement. The caller holds both plans and commits.
+
+    What is said of the plans is what was said before; `hide` takes their titles and all details out of it.
+    """
+    state = withdrawn_state(row, sentence, material=True, hide=hide)
     row.told = {**row.told, "status": "withdrawn"}
-    _advance(row, state, _fingerprint(state))
-    _tell(session, state, "withdrawn", None)
+    advance(row, state, fingerprint_of(state))
+    tell(session, state, "withdrawn", None)
+
+
+def withdrawn_state(row: Opportunity, sentence: str, *, material: bool, hide: bool = False) -> OpportunityState:
+    """The next revision of an opportunity without a judgement: withdrawn, for the reason of the sentence."""
+    content = {
+        **row.payload,
+        "status": "withdrawn",
+        "reasons": [sentence],
+        "revision": row.revision + 1,
+        "material_revision": row.material_revision + int(material),
+    }
+    if hide:
+        sides = [{**side, "title": None} for side in row.payload["plans"]]
+        content |= {"plans": sides, "score": None, "components": None, "would_change": []}
+    return OpportunityState.model_validate(content)
 
 
 def _pairs(current: Sequence[Judged], locked: Mapping[str, int], traces: Mapping[str, str | None]) -> dict[str, Pair]:
@@ -118,36 +143,40 @@ async def _same_generation(session: AsyncSession, mine: Generation) -> None:
         )
 
 
-def _write(session: AsyncSession, row: Opportunity | None, key: str, pair: Pair, context: Context) -> None:
-    """One pair: nothing, a new row, or the next revision of the row it has."""
+def write(session: Adding, row: Opportunity | None, key: str, pair: Pair, context: Context) -> None:
+    """One pair: nothing, a new row, or the next revision of the row it has, with its event."""
     assessment = pair.assessment
     status = "active" if assessment.is_opportunity else "withdrawn"
-    if row is None and status != "active":
+    if status != "active" and (row is None or row.status != "active"):
         return
-    if row is not None and (row.assessed_as_of > context.as_of or (row.status, status) == ("withdrawn", "withdrawn")):
+    if row is not None and any(plan.sharing is Sharing.PRIVATE for plan in pair.plans):
+        # Of a plan that is shared no longer, nothing newer may be told than what had been.
+        withdraw(session, row, NO_LONGER, hide=True)
         return
     if row is None:
-        row = _blank(key, pair, context)
+        row = blank(key, pair, context)
         session.add(row)
     before = row.status
     material = row.revision == 0 or is_material(row.told, assessment, status)
-    state = _state(row, pair, status, material, context)
-    fingerprint = _fingerprint(state)
+    state = state_of(row, pair, status, material, context)
+    fingerprint = fingerprint_of(state)
     row.assessed_as_of = context.as_of
     row.review_on = assessment.review_on
     row.revision_a, row.revision_b = (plan.revision for plan in pair.plans)
     row.generation = context.generation.id
+    # Where not all is shared the score is not in the content: it may change when nothing that is told does.
+    row.score = assessment.score
     if fingerprint == row.content_hash:
         return
-    row.score = assessment.score
     if material:
         row.told = told_now(assessment, status)
-    change = _change(before, status)
-    _advance(row, state, fingerprint)
-    _tell(session, state, change, pair.traceparent)
+    change = change_of(before, status)
+    advance(row, state, fingerprint)
+    tell(session, state, change, pair.traceparent)
 
 
-def _advance(row: Opportunity, state: OpportunityState, fingerprint: str) -> None:
+def advance(row: Opportunity, state: OpportunityState, fingerprint: str) -> None:
+    """Moves a row to a state."""
     row.revision = state.revision
     row.material_revision = state.material_revision
     row.status = state.status
@@ -157,13 +186,15 @@ def _advance(row: Opportunity, state: OpportunityState, fingerprint: str) -> Non
     row.updated_at = now()
 
 
-def _tell(session: AsyncSession, state: OpportunityState, change: str, traceparent: str | None) -> None:
+def tell(session: Adding, state: OpportunityState, change: str, traceparent: str | None) -> None:
+    """Puts the event that tells of a state into the outbox."""
     metrics.PAIRS_WRITTEN.labels(change=change).inc()
     event = opportunity_event(state, change, traceparent)
     session.add(outgoing(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
 
 
-def _blank(key: str, pair: Pair, context: Context) -> Opportunity:
+def blank(key: str, pair: Pair, context: Context) -> Opportunity:
+    """A row before its first revision."""
     plan_a, plan_b = pair.plans
     return Opportunity(
         opportunity_id=key,
@@ -188,7 +219,8 @@ def _blank(key: str, pair: Pair, context: Context) -> Opportunity:
     )
 
 
-def _state(row: Opportunity, pair: Pair, status: str, material: bool, context: Context) -> OpportunityState:
+def state_of(row: Opportunity, pair: Pair, status: str, material: bool, context: Context) -> OpportunityState:
+    """The next revision of a row, by what was judged."""
     assessment = pair.assessment
     gates = tuple(gate.sentence for gate in assessment.gates)
     return opportunity_state(
@@ -204,13 +236,14 @@ def _state(row: Opportunity, pair: Pair, status: str, material: bool, context: C
     )
 
 
-def _change(before: str, status: str) -> str:
+def change_of(before: str, status: str) -> str:
+    """Which event tells of a change of status: identified, updated or withdrawn."""
     if status != "active":
         return "withdrawn"
     return "updated" if before == "active" else "identified"
 
 
-def _fingerprint(state: OpportunityState) -> str:
+def fingerprint_of(state: OpportunityState) -> str:
     """The content that counts: all but the counters and the day of the judgement."""
     content: dict[str, Any] = json.loads(
         state.model_dump_json(exclude={"revision", "material_revision", "assessed_as_of"})

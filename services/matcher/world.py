@@ -1,7 +1,7 @@
 """What the matcher holds of the plans in the database: a corpus that follows every fresh snapshot exactly."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
 
@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.embedding import Embedder
-from matching.engine import Corpus, Engine, Features
+from matching.engine import Corpus, Engine, Features, Texts
 from matching.plan import Plan
 from services.runtime import metrics
 from services.runtime.settings import Settings
@@ -70,12 +70,16 @@ class World:
 
     async def features(self, session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Features]:
         """The features of these plans, as far as the plans are known; from the corpus where it has them."""
-        rows = await store.load(session, plan_ids)
+        return await self.made(session, await store.load(session, plan_ids))
+
+    async def made(self, session: AsyncSession, rows: Mapping[str, StoredPlan]) -> dict[str, Features]:
+        """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows."""
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
         missing = {plan_id: plan for plan_id, plan in stored.items() if not self._held(plan)}
-        vectors = await self._vectors(session, [rows[plan_id] for plan_id in missing])
+        texts = await asyncio.to_thread(lambda: {key: self.engine.texts(plan) for key, plan in missing.items()})
+        vectors = await self._vectors(session, texts.values())
         made = await asyncio.to_thread(
-            lambda: {plan_id: self._make(plan, rows[plan_id], vectors) for plan_id, plan in missing.items()}
+            lambda: {key: self._make(plan, texts[key], vectors) for key, plan in missing.items()}
         )
         for plan_id in stored.keys() - missing.keys():
             held = self.corpus.get(plan_id)
@@ -87,15 +91,14 @@ class World:
         held = self.corpus.get(plan.plan_id)
         return held is not None and held.plan == plan
 
-    async def _vectors(self, session: AsyncSession, rows: Iterable[StoredPlan]) -> dict[str, np.ndarray]:
-        texts = {text for row in rows for text in (row.title_text, row.body_text) if text}
-        by_hash = {text_hash(text): text for text in texts}
+    async def _vectors(self, session: AsyncSession, texts: Iterable[Texts]) -> dict[str, np.ndarray]:
+        by_hash = {text_hash(text): text for both in texts for text in (both.title, both.body) if text}
         vectors = await store.vectors_of(session, by_hash, self.embedder.model)
         lost = await self.embed(by_hash[key] for key in by_hash.keys() - vectors.keys())
         return vectors | lost
 
-    def _make(self, plan: Plan, row: StoredPlan, vectors: dict[str, np.ndarray]) -> Features:
+    def _make(self, plan: Plan, texts: Texts, vectors: dict[str, np.ndarray]) -> Features:
         blank = np.zeros(self.embedder.dimensions, dtype=np.float32)
-        title = vectors[text_hash(row.title_text)] if row.title_text else blank
-        body = vectors[text_hash(row.body_text)] if row.body_text else None
+        title = vectors[text_hash(texts.title)] if texts.title else blank
+        body = vectors[text_hash(texts.body)] if texts.body else None
         return self.engine.features(plan, title, body)

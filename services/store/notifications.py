@@ -117,6 +117,12 @@ async def locked_of(session: AsyncSession, opportunity_ids: Sequence[str]) -> Se
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
 
+async def about(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
+    """Every intent about these opportunities, for who only looks."""
+    query = select(Intent).where(col(Intent.opportunity_id).in_(opportunity_ids))
+    return (await session.execute(query.order_by(col(Intent.id)))).scalars().all()
+
+
 async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
     """The intents frozen in a mail, locked."""
     query = select(Intent).where(col(Intent.mail_id) == mail_id)

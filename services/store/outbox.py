@@ -86,6 +86,13 @@ async def latest_since(session: AsyncSession, slices: Collection[int], since: da
     return (await session.execute(query)).scalars().all()
 
 
+async def newest(session: AsyncSession, topic: str, key: str) -> Outbox | None:
+    """The last message of a key, published or not, as far as it is still kept."""
+    query = select(Outbox).where(col(Outbox.topic) == topic, col(Outbox.key) == key).order_by(col(Outbox.id).desc())
+    found: Outbox | None = (await session.execute(query.limit(1))).scalars().first()
+    return found
+
+
 async def say_again(session: AsyncSession, keys: Collection[tuple[str, str]]) -> None:
     """Has the newest message of each (topic, key) published once more, by whoever holds its slice."""
     for topic, key in keys:

@@ -151,7 +151,7 @@ async def record(session: AsyncSession, revisions: Sequence[Revision]) -> list[O
         session.add(_log_row(revision))
         plan = plans[revision.plan_id]
         if revision.revision > plan.revision:
-            _move(plan, revision)
+            move(plan, revision)
             outcomes.append(Outcome.APPLIED)
         else:
             outcomes.append(Outcome.SUPERSEDED)
@@ -331,8 +331,8 @@ def _log_row(revision: Revision) -> PlanLog:
     )
 
 
-def _move(plan: StoredPlan, revision: Revision) -> None:
-    """The authority is never touched: a plan stays whose it was."""
+def move(plan: StoredPlan, revision: Revision) -> None:
+    """Moves a plan to a revision. The authority is never touched: a plan stays whose it was."""
     plan.revision = revision.revision
     plan.status = revision.status
     plan.searchable = revision.searchable

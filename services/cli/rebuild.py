@@ -1,0 +1,249 @@
+"""`jointly rebuild`, `jointly reassess`, `jointly digest`: everything once more, from the log or by other rules."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, NoReturn, TypeVar
+
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from matching.embedding import EmbeddingError
+from matching.policy import PolicyError
+from matching.statistics import StatisticsError
+from services.cli.telling import Telling, foreseen
+from services.cli.terminal import plain
+from services.matcher.app import make_world
+from services.matcher.reassessing import Change, ReassessError
+from services.matcher.reassessing import preview as preview_changes
+from services.matcher.reassessing import reassess as move_generation
+from services.matcher.rebuilding import Comparison, RebuildError, compare
+from services.matcher.settling import WrongGenerationError
+from services.matcher.swapping import Swapped, swap
+from services.matcher.world import World
+from services.runtime.process import start_logging
+from services.runtime.settings import settings
+from services.store import fresh, plans
+from services.store.base import Sessions, make_engine, make_sessions, transaction
+from services.store.digest import digest as digest_of
+from services.translation import authority_name, today
+
+DIFFERENT: Final = 1
+FAULT: Final = 2
+_SHOWN: Final = 20
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
+_Result = TypeVar("_Result")
+
+
+def digest(as_json: _Json = False) -> None:
+    """Print one digest of all plans and active pairs: two databases that stand alike have the same one."""
+
+    async def read(sessions: Sessions) -> Any:
+        async with transaction(sessions, isolation="REPEATABLE READ") as session:
+            return await digest_of(session)
+
+    found = _run(read)
+    typer.echo(
+        json.dumps(found.as_json()) if as_json else f"{found.sha256}  {found.plans} plans, {found.pairs} active pairs"
+    )
+
+
+def rebuild(
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit code 1 where anything differs.")] = False,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day for pairs that do not stand yet; today if not given."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Make all plans and pairs once more from the plan log, compare, and put right what differs. Nobody is told."""
+    using = settings()
+    start_logging("rebuild", using)
+    day = today(as_of.date() if as_of else using.as_of)
+
+    async def work(sessions: Sessions) -> tuple[Comparison, Swapped | None]:
+        world = _world()
+        async with transaction(sessions, isolation="REPEATABLE READ") as view:
+            found = await compare(world, sessions, view, day, _progress)
+            done = None if check else await swap(sessions, found)
+            async with transaction(sessions) as session:
+                await fresh.drop(session)
+        return found, done
+
+    found, done = _run(work)
+    if as_json:
+        typer.echo(json.dumps(_comparison(found, done), default=str))
+    else:
+        _print_comparison(found, done)
+    if check and not found.equal:
+        raise typer.Exit(DIFFERENT)
+
+
+def reassess(
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: move the database, assess every plan, tell.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Only say what it would do; this is the default.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also where the database stands at this generation already.")
+    ] = False,
+    as_json: _Json = False,
+) -> None:
+    """Move the database to this policy, these statistics and this model; show beforehand whom that would tell what."""
+    if yes and preview:
+        _stop("choose --preview or --yes", FAULT)
+    start_logging("reassess", settings())
+    if yes:
+        left = _run(lambda sessions: move_generation(_world(), sessions, _progress, again=again))
+        said = f"{left} plans are left to the matchers" if left else "every plan is assessed"
+        typer.echo(json.dumps({"left": left}) if as_json else said)
+        return
+
+    async def look(sessions: Sessions) -> tuple[str, str, list[Change], list[Telling]]:
+        world = _world()
+        async with transaction(sessions, isolation="REPEATABLE READ") as view:
+            current = await plans.generation_as_read(view)
+            if current is None:
+                raise ReassessError("the database has no plans yet; start a matcher and publish some")
+            changes = await preview_changes(world, view, _progress)
+            return current.generation, world.generation.generation, changes, await foreseen(view, changes)
+
+    before, after, changes, told = _run(look)
+    if as_json:
+        typer.echo(json.dumps(_previewed(before, after, changes, told)))
+    else:
+        _print_preview(before, after, changes, told)
+
+
+def _world() -> World:
+    return make_world(settings())
+
+
+def _progress(what: str, done: int, total: int) -> None:
+    if sys.stderr.isatty() or done == total:
+        print(f"\r{what}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _comparison(found: Comparison, done: Swapped | None) -> dict[str, Any]:
+    assert found.live is not None
+    assert found.rebuilt is not None
+    return {
+        "equal": found.equal,
+        "generation": found.generation,
+        "as_of": found.as_of.isoformat(),
+        "live": found.live.as_json(),
+        "rebuilt": found.rebuilt.as_json(),
+        "plans": [{"plan_id": d.plan_id, "live": d.live and d.live[0], "rebuilt": d.rebuilt} for d in found.plans],
+        "pairs": [
+            {
+                "opportunity_id": d.opportunity_id,
+                "plans": d.plans,
+                "live": d.live,
+                "rebuilt": d.rebuilt,
+                "untold": d.untold,
+            }
+            for d in found.pairs
+        ],
+        "waiting_plans": found.waiting_plans,
+        "waiting_pairs": found.waiting_pairs,
+        "replaced": None if done is None else {"plans": done.plans, "pairs": done.pairs, "moved_on": done.moved_on},
+    }
+
+
+def _print_comparison(found: Comparison, done: Swapped | None) -> None:
+    assert found.live is not None
+    assert found.rebuilt is not None
+    typer.echo(f"live     {found.live.sha256}  {found.live.plans} plans, {found.live.pairs} active pairs")
+    typer.echo(f"rebuilt  {found.rebuilt.sha256}  {found.rebuilt.plans} plans, {found.rebuilt.pairs} active pairs")
+    if found.waiting_plans:
+        typer.echo(
+            f"{found.waiting_plans} plans are still to be assessed; {found.waiting_pairs} pairs of theirs left out"
+        )
+    for plan in found.plans[:_SHOWN]:
+        live = "missing" if plan.live is None else f"revision {plan.live[0]}"
+        typer.echo(f"plan {plan.plan_id}: {live}, by the log {plan.rebuilt or 'none'}")
+    for pair in found.pairs[:_SHOWN]:
+        live = "missing" if pair.live is None else _said(pair.live)
+        typer.echo(f"pair {' + '.join(pair.plans)}: {live}, by the log {_said(pair.rebuilt)}")
+    if max(len(found.plans), len(found.pairs)) > _SHOWN:
+        typer.echo("... and more: see --json")
+    typer.echo("equal" if found.equal else f"{len(found.plans)} plans and {len(found.pairs)} pairs differ")
+    if untold := sum(pair.untold for pair in found.pairs):
+        typer.echo(f"of {untold} pairs their authorities do not know what they should")
+    if untold and done is None:
+        typer.echo(
+            "`jointly reassess --again --yes` mends that and tells them, `jointly rebuild` mends and tells nobody"
+        )
+    if done is not None:
+        typer.echo(f"replaced {done.plans} plans and {done.pairs} pairs, told nobody")
+        if done.moved_on:
+            typer.echo(f"{done.moved_on} pairs were assessed anew meanwhile, and left at that")
+
+
+def _said(state: tuple[str, float, str]) -> str:
+    status, score, band = state
+    return f"{band} {score:.2f}" if status == "active" else status
+
+
+def _previewed(before: str, after: str, changes: Sequence[Change], told: Sequence[Telling]) -> dict[str, Any]:
+    return {
+        "from": before,
+        "to": after,
+        "changes": dict(Counter(change.kind for change in changes)),
+        "authorities": [
+            {
+                "authority": one.authority,
+                "name": authority_name(one.authority),
+                "changes": one.changes,
+                "tells": one.tells,
+            }
+            for one in told
+        ],
+    }
+
+
+def _print_preview(before: str, after: str, changes: Sequence[Change], told: Sequence[Telling]) -> None:
+    typer.echo(f"from generation {before} to {after}" + (" (the same)" if before == after else ""))
+    counts = Counter(change.kind for change in changes)
+    for kind in ("identified", "withdrawn", "band", "window", "detail"):
+        typer.echo(f"{counts[kind]:6}  {_KINDS[kind]}")
+    for one in told:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in one.changes.items())
+        mails = ", ".join(f"{count} {purpose}" for purpose, count in one.tells.items()) or "nothing"
+        typer.echo(f"{plain(authority_name(one.authority), 60)} ({one.authority}): {kinds}; would be told: {mails}")
+    typer.echo("nothing was written; `jointly reassess --yes` does it")
+
+
+_KINDS: Final = {
+    "identified": "newly identified",
+    "withdrawn": "withdrawn",
+    "band": "changed band",
+    "window": "common window moved",
+    "detail": "changed in detail only, told to nobody",
+}
+
+
+def _run(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
+    url = settings().need_database()
+
+    async def run() -> _Result:
+        engine = make_engine(url)
+        try:
+            return await work(make_sessions(engine))
+        finally:
+            await engine.dispose()
+
+    try:
+        return asyncio.run(run())
+    except (RebuildError, ReassessError, WrongGenerationError, PolicyError, StatisticsError, EmbeddingError) as error:
+        _stop(str(error), FAULT)
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())[:200]
+        _stop(f"the database can't be used: {reason}. Is it up, and has `jointly migrate` been run?", FAULT)
+
+
+def _stop(sentence: str, code: int) -> NoReturn:
+    print(plain(sentence), file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)

@@ -1,0 +1,49 @@
+"""What settling would do to a pair, found out by doing it to a copy of its row: for rebuilds and previews."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from events.opportunities import OpportunityState
+from services.matcher.settling import Context, Pair, fingerprint_of, write
+from services.store.opportunities import Opportunity
+
+
+@dataclass(slots=True)
+class Kept:
+    """Takes rows as a session would, and keeps them from the database."""
+
+    items: list[Any] = field(default_factory=list)
+
+    def add(self, instance: object) -> None:
+        """Takes one row."""
+        self.items.append(instance)
+
+
+def copy_of(row: Opportunity) -> Opportunity:
+    """The same row, unknown to any session."""
+    return Opportunity(**row.model_dump())
+
+
+def rehearse(live: Opportunity | None, key: str, pair: Pair, context: Context) -> Opportunity | None:
+    """The row as settling would leave it: a new object, None where there is and would be none."""
+    row = None if live is None else copy_of(live)
+    kept = Kept()
+    write(kept, row, key, pair, context)
+    if row is None:
+        row = next((item for item in kept.items if isinstance(item, Opportunity)), None)
+    return row
+
+
+def is_sound(row: Opportunity) -> bool:
+    """Whether a row agrees with itself: its columns with its payload, and its payload with its hash."""
+    try:
+        state = OpportunityState.model_validate(row.payload)
+    except ValidationError:
+        return False
+    said = (state.opportunity_id, state.status, state.band, state.revision, state.material_revision)
+    stored = (row.opportunity_id, row.status, row.band, row.revision, row.material_revision)
+    sides = [(side.plan_id, side.authority) for side in state.plans]
+    named = [(row.plan_a, row.authority_a), (row.plan_b, row.authority_b)]
+    return said == stored and sides == named and fingerprint_of(state) == row.content_hash

@@ -1,0 +1,73 @@
+"""The plans as the plan log has them: each at its newest revision, whatever the order in which the log grew."""
+
+from typing import Final
+
+from events.envelope import Event
+from events.plans import PLAN_PAYLOADS, PlanPayload, PlanState
+from matching.engine import Engine
+from services.store import plans
+from services.store.fresh import Logged
+from services.store.plans import PlanLog, Revision, StoredPlan
+from services.translation import plan_from_payload, revision_from_event
+
+_BY_TYPE: Final[dict[str, type[PlanPayload]]] = {payload.type: payload for payload in PLAN_PAYLOADS}
+WHOLE_TYPES: Final = tuple(name for name, payload in _BY_TYPE.items() if issubclass(payload, PlanState))
+
+
+def replayed(logged: Logged, live: StoredPlan | None, engine: Engine) -> StoredPlan:
+    """One plan's row, made from the log alone.
+
+    What the log does not hold is carried over from the live row of the same revision: how far it has been assessed,
+    whether its assessment failed so often that it was set aside, and the trace that it belongs to.
+    """
+    newest = logged.newest
+    first = logged.whole or newest
+    plan = StoredPlan(
+        plan_id=newest.plan_id,
+        authority=str(first.payload["authority"]),
+        revision=0,
+        status="active",
+        searchable=False,
+        event_id="",
+        published_at=newest.published_at,
+        received_at=newest.received_at,
+    )
+    if logged.whole is not None:
+        plans.move(plan, _revision(logged.whole, engine))
+    if newest is not logged.whole:
+        plans.move(plan, _revision(newest, engine))
+    plan.received_at = newest.received_at
+    # A live row that says otherwise than the log is not believed in anything else either.
+    plan.matched_revision = plan.revision
+    if live is not None and live.revision == plan.revision:
+        plan.traceparent = live.traceparent
+        plan.matched_revision, plan.attempts = live.matched_revision, live.attempts
+        plan.quarantined = live.quarantined
+        plan.searchable = plan.searchable and not live.quarantined
+    return plan
+
+
+def differs(plan: StoredPlan, live: StoredPlan | None) -> bool:
+    """Whether a live row says otherwise than the log about anything that matters to a match.
+
+    Of a plan that is over only that is compared: which of its states was the last to be applied is history.
+    """
+    if live is None:
+        return True
+    if _outline(plan) != _outline(live):
+        return True
+    return plan.status == "active" and plan.state != live.state
+
+
+def _outline(plan: StoredPlan) -> tuple[object, ...]:
+    return plan.authority, plan.revision, plan.status, plan.searchable
+
+
+def _revision(row: PlanLog, engine: Engine) -> Revision:
+    payload = _BY_TYPE[row.event_type].model_validate(row.payload)
+    event = Event(id=row.event_id, type=row.event_type, source="/rebuild", time=row.published_at, payload=payload)
+    title = body = None
+    if isinstance(payload, PlanState):
+        texts = engine.texts(plan_from_payload(payload))
+        title, body = texts.title or None, texts.body or None
+    return revision_from_event(event, title, body, row.origin)

@@ -1,0 +1,51 @@
+"""Moving the whole database: the locks that keep matchers out, and what is to be assessed anew."""
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.store.plans import CurrentGeneration, StoredPlan
+
+
+async def hold_generation(session: AsyncSession) -> CurrentGeneration | None:
+    """The generation's row, locked: nobody settles anything until the transaction ends."""
+    return (await session.execute(select(CurrentGeneration).with_for_update())).scalar_one_or_none()
+
+
+async def freeze_plans(session: AsyncSession) -> None:
+    """Nobody records, settles or sets aside a plan until this transaction ends; reading goes on.
+
+    Take the generation's row first, as settling does, or the two wait for each other.
+    """
+    await session.execute(text("LOCK TABLE plans IN EXCLUSIVE MODE"))
+
+
+async def unmatched_after(session: AsyncSession, after: str, limit: int) -> list[str]:
+    """Plans whose newest revision has not been assessed, in the order of their ids from behind `after`."""
+    rows = await session.execute(
+        select(StoredPlan.plan_id)  # type: ignore[call-overload]
+        .where(
+            col(StoredPlan.matched_revision) < col(StoredPlan.revision),
+            col(StoredPlan.quarantined).is_(False),
+            col(StoredPlan.plan_id) > after,
+        )
+        .order_by(col(StoredPlan.plan_id))
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
+def may_be_found(plan: StoredPlan) -> bool:
+    """Whether a plan would be searchable had its assessment never failed."""
+    return plan.status == "active" and plan.state is not None and plan.state["sharing"] != "private"
+
+
+async def forget_assessments(session: AsyncSession) -> None:
+    """Every plan counts as not assessed; those set aside are given another chance. The caller holds all plans."""
+    shared = col(StoredPlan.state)["sharing"].as_string() != "private"
+    await session.execute(
+        update(StoredPlan)
+        .where(col(StoredPlan.quarantined))
+        .values(searchable=(col(StoredPlan.status) == "active") & shared)
+    )
+    await session.execute(update(StoredPlan).values(matched_revision=0, attempts=0, quarantined=False))

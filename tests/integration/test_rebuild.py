@@ -1,0 +1,234 @@
+"""Rebuilding from the plan log on a real database: equal to what stands, notices what does not, tells nobody."""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from events.envelope import decode
+from events.opportunities import OPPORTUNITY_PAYLOADS
+from events.plans import PlanAwarded, PlanPayload, PlanUpdated, PlanWithdrawn
+from services.matcher import swapping
+from services.matcher.app import adopt
+from services.matcher.handling import Matcher
+from services.matcher.rebuilding import Comparison, RebuildError, compare
+from services.matcher.settling import WrongGenerationError
+from services.matcher.swapping import Swapped
+from services.notifier.handler import Told, note
+from services.runtime.settings import Settings
+from services.store import fresh
+from services.store.base import make_engine, make_sessions, transaction
+from services.store.digest import Digest, digest
+from tests.integration.test_matcher_steps import Rig, world_of
+from tests.pipeline import AS_OF, all_pairs, invented_plans
+
+PRIVATE = {"sharing": "private"}
+HALF = {"sharing": "match_only"}
+
+
+@pytest_asyncio.fixture
+async def rig(database_url: str) -> AsyncIterator[Rig]:
+    engine = make_engine(database_url)
+    sessions = make_sessions(engine)
+    world = world_of(Settings(as_of=AS_OF))
+    await adopt(world, sessions)
+    yield Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    await engine.dispose()
+
+
+def history(seed: int, count: int = 120, subjects: int = 30) -> list[PlanPayload]:
+    """Plans that are edited, withdrawn, awarded, hidden and brought back, some events twice, in some order."""
+    chance = random.Random(seed)
+    events: list[PlanPayload] = []
+    for plan in invented_plans(count, subjects):
+        events.append(plan)
+        for revision in range(2, 2 + chance.choice((0, 0, 1, 2, 3))):
+            named = {"plan_id": plan.plan_id, "revision": revision, "authority": plan.authority}
+            change = chance.choice(({"value": {"amount": chance.randrange(60, 900) * 1000}}, {}, PRIVATE, HALF, None))
+            if change is not None:
+                events.append(PlanUpdated.model_validate({**plan.model_dump(), **named, **change}))
+            else:
+                events.append(chance.choice((PlanWithdrawn, PlanAwarded))(**named))
+    events += chance.sample(events, len(events) // 5)
+    chance.shuffle(events)
+    return events
+
+
+async def compared(rig: Rig, *, swap: bool = False) -> tuple[Comparison, Swapped | None]:
+    async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
+        found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
+        done = await swapping.swap(rig.sessions, found) if swap else None
+    return found, done
+
+
+async def standing(rig: Rig) -> Digest:
+    async with transaction(rig.sessions, isolation="REPEATABLE READ") as session:
+        return await digest(session)
+
+
+async def told(rig: Rig) -> int:
+    """How many things the notifier, having read every event, would tell."""
+    async with transaction(rig.sessions) as session:
+        rows = await session.execute(text("SELECT headers, value FROM outbox WHERE topic LIKE 'collab%' ORDER BY id"))
+        events = [
+            decode([(name, value.encode()) for name, value in headers], bytes(value), OPPORTUNITY_PAYLOADS)
+            for headers, value in rows
+        ]
+    for event in events:
+        await note(rig.sessions, [Told(event.id, event.payload)], datetime.now(UTC), 0)  # type: ignore[arg-type]
+    ((count,),) = await rig.rows("SELECT count(*) FROM notification_intents WHERE state <> 'cancelled'")
+    return int(count)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_equals_what_stands_after_any_history(rig: Rig, seed: int) -> None:
+    await rig.handle(history(seed))
+    found, _ = await compared(rig)
+    assert found.equal, (found.plans, found.pairs)
+    assert found.live is not None
+    assert found.live.pairs > 10
+    ((waiting,),) = await rig.rows("SELECT count(*) FROM outbox")
+    _, done = await compared(rig, swap=True)
+    assert done == Swapped(), "there is nothing to replace"
+    assert await rig.rows("SELECT count(*) FROM outbox") == [(waiting,)]
+
+
+TAMPERINGS = {
+    "a score": "UPDATE opportunities SET score = 12.5 WHERE opportunity_id = :key",
+    "a band": "UPDATE opportunities SET band = 'feed' WHERE opportunity_id = :key",
+    "a withdrawal": "UPDATE opportunities SET status = 'withdrawn' WHERE opportunity_id = :key",
+    "a reason": "UPDATE opportunities SET payload = jsonb_set(payload, '{reasons}', '[\"Buy\"]') WHERE opportunity_id = :key",
+    "another plan revision": "UPDATE opportunities SET revision_a = 9 WHERE opportunity_id = :key",
+    "a lost pair": "DELETE FROM opportunities WHERE opportunity_id = :key",
+    "a made-up pair": (
+        "INSERT INTO opportunities SELECT md5('x'), plan_a, plan_b, revision_a, revision_b, authority_a, authority_b, 1, 1,"
+        " status, score, band, jsonb_set(payload, '{opportunity_id}', to_jsonb(md5('x'))), told, content_hash, generation,"
+        " assessed_as_of, review_on, created_at, updated_at FROM opportunities WHERE opportunity_id = :key"
+    ),
+    "a plan's text": "UPDATE plans SET state = jsonb_set(state, '{title}', '\"Gravel\"') WHERE plan_id = :plan",
+    "a plan's revision": "UPDATE plans SET revision = 9, matched_revision = 9 WHERE plan_id = :plan",
+    "a plan's status": "UPDATE plans SET status = 'withdrawn', searchable = false WHERE plan_id = :plan",
+    "a lost plan": "DELETE FROM plans WHERE plan_id = :plan",
+    "a made-up plan": (
+        "INSERT INTO plans SELECT plan_id || 'x', authority, revision, status, searchable, state, title_text, body_text,"
+        " event_id, traceparent, published_at, received_at, matched_revision, attempts, quarantined FROM plans"
+        " WHERE plan_id = :plan"
+    ),
+    "everything lost": "TRUNCATE opportunities, plans",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERINGS)
+async def test_what_was_tampered_with_is_noticed_and_mended_and_nobody_is_told(rig: Rig, what: str) -> None:
+    states = invented_plans(120, 30)
+    await rig.handle(states)
+    before, known, active = await standing(rig), await told(rig), await rig.active()
+    assert known > 10
+    ((key, plan_id, material),) = await rig.rows(
+        "SELECT opportunity_id, plan_a, material_revision FROM opportunities WHERE status = 'active' ORDER BY 1 LIMIT 1"
+    )
+    async with transaction(rig.sessions) as session:
+        names = {name: value for name, value in (("key", key), ("plan", plan_id)) if f":{name}" in TAMPERINGS[what]}
+        await session.execute(text(TAMPERINGS[what]), names)
+
+    found, _ = await compared(rig)
+    assert not found.equal
+    assert found.plans or found.pairs
+    assert found.rebuilt == before
+    found, done = await compared(rig, swap=True)
+    assert done is not None
+    assert done.plans + done.pairs == len(found.plans) + len(found.pairs)
+    assert await standing(rig) == before
+    assert await rig.active() == active == all_pairs(states)
+    assert await told(rig) == known, "nobody is told"
+    assert await rig.rows(f"SELECT material_revision FROM opportunities WHERE opportunity_id = '{key}'") == [
+        (material,)
+    ]
+    again, _ = await compared(rig)
+    assert again.equal
+    await topic_equals_the_table(rig)
+
+
+async def topic_equals_the_table(rig: Rig) -> None:
+    """The newest event of each key is the row's payload, and counting never goes back."""
+    latest: dict[str, dict[str, object]] = {}
+    for (value,) in await rig.rows(
+        "SELECT convert_from(value, 'UTF8')::jsonb FROM outbox WHERE topic LIKE 'collab%' ORDER BY id"
+    ):
+        assert value["revision"] > latest.get(value["opportunity_id"], {"revision": 0})["revision"]
+        latest[value["opportunity_id"]] = value
+    rows = await rig.rows("SELECT opportunity_id, payload FROM opportunities")
+    assert {key: payload for key, payload in rows if key in latest} == latest
+
+
+async def test_a_pair_that_was_missed_is_put_in_and_nobody_is_told_until_it_changes(rig: Rig) -> None:
+    """As after a bug: neither the row nor its event was ever there."""
+    states = invented_plans(120, 30)
+    await rig.handle(states)
+    async with transaction(rig.sessions) as session:
+        await session.execute(text("TRUNCATE opportunities, outbox"))
+    found, done = await compared(rig, swap=True)
+    assert all(pair.untold for pair in found.pairs)
+    assert done is not None
+    assert done.pairs == len(found.pairs) > 10
+    assert await rig.active() == all_pairs(states)
+    assert await told(rig) == 0
+    ((a, b),) = await rig.rows("SELECT plan_a, plan_b FROM opportunities WHERE status = 'active' ORDER BY 1, 2 LIMIT 1")
+    moved = {"tender_window": {"earliest": "2027-10-01", "latest": "2028-03-31"}, "revision": 2}
+    await rig.handle([PlanUpdated.model_validate({**s.model_dump(), **moved}) for s in states if s.plan_id in (a, b)])
+    assert await told(rig) > 0, "a material change is told as always"
+
+
+async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(rig: Rig) -> None:
+    states = invented_plans(120, 30)
+    await rig.handle(states[:60])
+    fresh_ones = [s.plan_id for s in states[60:]]
+    async with transaction(rig.sessions) as session:
+        await rig.matcher._record(rig.matcher and await rig.matcher._read(rig.records(states[60:])))
+        del session
+    found, done = await compared(rig, swap=True)
+    assert (found.equal, found.waiting_plans, done) == (True, len(fresh_ones), Swapped())
+    from services.matcher.sweeper import sweep
+
+    await sweep(rig.matcher.world, rig.sessions)
+    assert await rig.active() == all_pairs(states)
+
+
+async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it(rig: Rig) -> None:
+    states = invented_plans(120, 30)
+    await rig.handle(states)
+    async with transaction(rig.sessions) as session:
+        await session.execute(text("UPDATE opportunities SET score = 1.5, content_hash = ''"))
+    moved = [
+        PlanUpdated.model_validate({**s.model_dump(), "revision": 2, "value": {"amount": 7_000_000}}) for s in states
+    ]
+    async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
+        found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
+        await rig.handle(moved[:60])
+        done = await swapping.swap(rig.sessions, found)
+    assert done.moved_on > 0
+    assert done.pairs > 0
+    assert await rig.active() == all_pairs([*moved[:60], *states[60:]])
+    assert (await compared(rig))[0].equal
+
+
+async def test_another_generation_or_another_rebuild_stops_it(rig: Rig) -> None:
+    from matching.policy import Policy, with_changes
+
+    await rig.handle(invented_plans(8))
+    other = world_of(Settings(as_of=AS_OF), with_changes(Policy.load()))
+    async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
+        with pytest.raises(WrongGenerationError, match="jointly reassess"):
+            await compare(other, rig.sessions, view, AS_OF, lambda *_: None)
+        with pytest.raises(RebuildError, match="another rebuild"):
+            await compared(rig)
+    assert (await compared(rig))[0].equal
+    async with transaction(rig.sessions) as session:
+        await fresh.drop(session)
+
+
+def payloads(events: Sequence[PlanPayload]) -> list[str]:
+    return [event.plan_id for event in events]
