@@ -146,8 +146,10 @@ def _told(outcome: Outcome, rejected: int) -> str:
     lines = [
         "",
         f"{counts.plans} plans were matched, {rejected} were rejected, {outcome.dead_letters} are dead letters.",
-        (f"{sum(bands.values())} opportunities: {bands['notify']} to tell at once, {bands['digest']} for the weekly "
-        f"digest, {bands['feed']} to look up."),
+        (
+            f"{sum(bands.values())} opportunities: {bands['notify']} to tell at once, {bands['digest']} for the weekly "
+            f"digest, {bands['feed']} to look up."
+        ),
         "",
         "The strongest five:",
     ]

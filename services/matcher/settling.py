@@ -244,8 +244,8 @@ def change_of(before: str, status: str) -> str:
 
 
 def fingerprint_of(state: OpportunityState) -> str:
-    """The content that counts: all but the counters and the day of the judgement."""
+    """The content that counts: all but the counters, the day of the judgement, and what may differ by the day alone."""
     content: dict[str, Any] = json.loads(
-        state.model_dump_json(exclude={"revision", "material_revision", "assessed_as_of"})
+        state.model_dump_json(exclude={"revision", "material_revision", "assessed_as_of", "would_change"})
     )
     return content_hash("opportunity", content)
