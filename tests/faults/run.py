@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -54,7 +55,12 @@ def run(
     began = time.monotonic()
     folder = keep or Path(tempfile.mkdtemp(prefix="jointly-faults-"))
     with arena(folder, quick=quick) as made:
-        return _run(made, began, seed, minutes * 60, plans, profile, measured, log)
+        report = _run(made, began, seed, minutes * 60, plans, profile, measured, log)
+    if report.ok and keep is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        log(f"logs and data are in {folder}")
+    return report
 
 
 def _run(
