@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, ClassVar, Final
 
-from pydantic import Field, model_validator
+from pydantic import FailFast, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from events.fields import (
@@ -61,11 +61,12 @@ class PlanState(PlanReference):
     description: Text = ""
     kind: Kind
     stage: Stage = "planned"
-    cpv: tuple[Cpv, ...] = Field(default=(), max_length=50)
+    # FailFast: fifty thousand wrong codes are one problem, not fifty thousand.
+    cpv: Annotated[tuple[Cpv, ...], FailFast()] = Field(default=(), max_length=50)
     value: Value | None = None
     tender_window: Annotated[Window, Field(description="Between which days the tender is to be published")]
     contract: Contract = Contract()
-    regions: tuple[Region, ...] = Field(
+    regions: Annotated[tuple[Region, ...], FailFast()] = Field(
         default=(), max_length=50, description="Where it is delivered; empty means the authority's own area"
     )
     sharing: Sharing = "open"

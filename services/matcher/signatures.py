@@ -49,7 +49,7 @@ async def check(
     refused. A signature is verified wherever there is one, whatever the topic."""
     if demand == "off":
         return list(items)
-    read = [_signed(item) if isinstance(item, Accepted) else item for item in items]
+    read = [signed(item) if isinstance(item, Accepted) else item for item in items]
     key_ids = {item.signature.key_id for item in read if isinstance(item, Accepted) and item.signature}
     known = await keyring.find(sessions, key_ids)
     return [judged(item, known, demand, day) if isinstance(item, Accepted) else item for item in read]
@@ -79,7 +79,8 @@ def judged(item: Accepted, known: dict[str, AuthorityKey], demand: Demand, day: 
     return item
 
 
-def _signed(item: Accepted) -> Accepted | Refused:
+def signed(item: Accepted) -> Accepted | Refused:
+    """The event with the signature that came with it, still to be judged; refused where that can't be one."""
     try:
         return replace(item, signature=found(item.record.headers))
     except SignatureError as error:

@@ -5,8 +5,8 @@
 The forger is an authority itself: it may write the shared topic and its own, has a registered key, and holds copies of
 what others signed. It changes bytes, headers, signatures, topics, and puts parts of events together. Every event goes
 the matcher's way (decode, topic, signature) with signatures demanded on the shared topic. What is accepted must be the
-forger's own, or exactly what its authority signed: a copy, which by its revision counts once. One line of JSON comes out;
-the exit code is 1 where anything was accepted for another, raised, or cost more than it may.
+forger's own, or exactly what its authority signed: a copy, which by its revision counts once. One line of JSON comes
+out; the exit code is 1 where anything was accepted for another, raised, or cost more than it may.
 """
 
 import argparse
