@@ -30,7 +30,9 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
     unknown = rows.keys() - {judgement.plan.plan.plan_id for judgement in judged}
     async with transaction(sessions) as session:
         await settle(session, judged, context, {plan_id: row.traceparent for plan_id, row in rows.items()})
-        # Of these only a withdrawal was ever seen: no partners, nothing to assess.
+    async with transaction(sessions) as session:
+        # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own: they
+        # were not locked with the others in the order of ids, and could wait in a circle with who records them.
         await plans.mark_matched(session, {plan_id: rows[plan_id].revision for plan_id in unknown})
     for judgement in judged:
         if judgement.failed is not None:

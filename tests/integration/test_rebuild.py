@@ -1,8 +1,8 @@
 """Rebuilding from the plan log on a real database: equal to what stands, notices what does not, tells nobody."""
 
-import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,23 +10,23 @@ from sqlalchemy import text
 
 from events.envelope import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
-from events.plans import PlanAwarded, PlanPayload, PlanUpdated, PlanWithdrawn
-from services.matcher import swapping
+from events.plans import PlanUpdated
+from matching.policy import Policy, with_changes
+from services.matcher import matching, swapping
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
 from services.matcher.rebuilding import Comparison, RebuildError, compare
 from services.matcher.settling import WrongGenerationError
 from services.matcher.swapping import Swapped
+from services.matcher.sweeper import sweep
 from services.notifier.handler import Told, note
 from services.runtime.settings import Settings
 from services.store import fresh
 from services.store.base import make_engine, make_sessions, transaction
 from services.store.digest import Digest, digest
+from tests.faults.orders import history
 from tests.integration.test_matcher_steps import Rig, world_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
-
-PRIVATE = {"sharing": "private"}
-HALF = {"sharing": "match_only"}
 
 
 @pytest_asyncio.fixture
@@ -37,24 +37,6 @@ async def rig(database_url: str) -> AsyncIterator[Rig]:
     await adopt(world, sessions)
     yield Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
     await engine.dispose()
-
-
-def history(seed: int, count: int = 120, subjects: int = 30) -> list[PlanPayload]:
-    """Plans that are edited, withdrawn, awarded, hidden and brought back, some events twice, in some order."""
-    chance = random.Random(seed)
-    events: list[PlanPayload] = []
-    for plan in invented_plans(count, subjects):
-        events.append(plan)
-        for revision in range(2, 2 + chance.choice((0, 0, 1, 2, 3))):
-            named = {"plan_id": plan.plan_id, "revision": revision, "authority": plan.authority}
-            change = chance.choice(({"value": {"amount": chance.randrange(60, 900) * 1000}}, {}, PRIVATE, HALF, None))
-            if change is not None:
-                events.append(PlanUpdated.model_validate({**plan.model_dump(), **named, **change}))
-            else:
-                events.append(chance.choice((PlanWithdrawn, PlanAwarded))(**named))
-    events += chance.sample(events, len(events) // 5)
-    chance.shuffle(events)
-    return events
 
 
 async def compared(rig: Rig, *, swap: bool = False) -> tuple[Comparison, Swapped | None]:
@@ -85,7 +67,7 @@ async def told(rig: Rig) -> int:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_equals_what_stands_after_any_history(rig: Rig, seed: int) -> None:
-    await rig.handle(history(seed))
+    await rig.handle(history(seed, 120, 30))
     found, _ = await compared(rig)
     assert found.equal, (found.plans, found.pairs)
     assert found.live is not None
@@ -96,27 +78,30 @@ async def test_equals_what_stands_after_any_history(rig: Rig, seed: int) -> None
     assert await rig.rows("SELECT count(*) FROM outbox") == [(waiting,)]
 
 
+_PAIR = "WHERE opportunity_id = :key"
+_PLAN = "WHERE plan_id = :plan"
 TAMPERINGS = {
-    "a score": "UPDATE opportunities SET score = 12.5 WHERE opportunity_id = :key",
-    "a band": "UPDATE opportunities SET band = 'feed' WHERE opportunity_id = :key",
-    "a withdrawal": "UPDATE opportunities SET status = 'withdrawn' WHERE opportunity_id = :key",
-    "a reason": "UPDATE opportunities SET payload = jsonb_set(payload, '{reasons}', '[\"Buy\"]') WHERE opportunity_id = :key",
-    "another plan revision": "UPDATE opportunities SET revision_a = 9 WHERE opportunity_id = :key",
-    "a lost pair": "DELETE FROM opportunities WHERE opportunity_id = :key",
-    "a made-up pair": (
-        "INSERT INTO opportunities SELECT md5('x'), plan_a, plan_b, revision_a, revision_b, authority_a, authority_b, 1, 1,"
-        " status, score, band, jsonb_set(payload, '{opportunity_id}', to_jsonb(md5('x'))), told, content_hash, generation,"
-        " assessed_as_of, review_on, created_at, updated_at FROM opportunities WHERE opportunity_id = :key"
-    ),
-    "a plan's text": "UPDATE plans SET state = jsonb_set(state, '{title}', '\"Gravel\"') WHERE plan_id = :plan",
-    "a plan's revision": "UPDATE plans SET revision = 9, matched_revision = 9 WHERE plan_id = :plan",
-    "a plan's status": "UPDATE plans SET status = 'withdrawn', searchable = false WHERE plan_id = :plan",
-    "a lost plan": "DELETE FROM plans WHERE plan_id = :plan",
-    "a made-up plan": (
-        "INSERT INTO plans SELECT plan_id || 'x', authority, revision, status, searchable, state, title_text, body_text,"
-        " event_id, traceparent, published_at, received_at, matched_revision, attempts, quarantined FROM plans"
-        " WHERE plan_id = :plan"
-    ),
+    "a score": f"UPDATE opportunities SET score = 12.5 {_PAIR}",
+    "a band": f"UPDATE opportunities SET band = 'feed' {_PAIR}",
+    "a withdrawal": f"UPDATE opportunities SET status = 'withdrawn' {_PAIR}",
+    "a reason": f"UPDATE opportunities SET payload = jsonb_set(payload, '{{reasons}}', '[\"Buy\"]') {_PAIR}",
+    "another plan revision": f"UPDATE opportunities SET revision_a = 9 {_PAIR}",
+    "a lost pair": f"DELETE FROM opportunities {_PAIR}",
+    "a made-up pair": f"""
+        INSERT INTO opportunities
+        SELECT md5('x'), plan_a, plan_b, revision_a, revision_b, authority_a, authority_b, 1, 1, status, score, band,
+            jsonb_set(payload, '{{opportunity_id}}', to_jsonb(md5('x'))), told, content_hash, generation,
+            assessed_as_of, review_on, created_at, updated_at
+        FROM opportunities {_PAIR}""",
+    "a plan's text": f"UPDATE plans SET state = jsonb_set(state, '{{title}}', '\"Gravel\"') {_PLAN}",
+    "a plan's revision": f"UPDATE plans SET revision = 9, matched_revision = 9 {_PLAN}",
+    "a plan's status": f"UPDATE plans SET status = 'withdrawn', searchable = false {_PLAN}",
+    "a lost plan": f"DELETE FROM plans {_PLAN}",
+    "a made-up plan": f"""
+        INSERT INTO plans
+        SELECT plan_id || 'x', authority, revision, status, searchable, state, title_text, body_text, event_id,
+            traceparent, published_at, received_at, matched_revision, attempts, quarantined
+        FROM plans {_PLAN}""",
     "everything lost": "TRUNCATE opportunities, plans",
 }
 
@@ -182,17 +167,18 @@ async def test_a_pair_that_was_missed_is_put_in_and_nobody_is_told_until_it_chan
     assert await told(rig) > 0, "a material change is told as always"
 
 
-async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(rig: Rig) -> None:
+async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
     states = invented_plans(120, 30)
     await rig.handle(states[:60])
-    fresh_ones = [s.plan_id for s in states[60:]]
-    async with transaction(rig.sessions) as session:
-        await rig.matcher._record(rig.matcher and await rig.matcher._read(rig.records(states[60:])))
-        del session
+    with monkeypatch.context() as patched:
+        patched.setattr(matching, "settle", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await rig.handle(states[60:], at_once=60)
     found, done = await compared(rig, swap=True)
-    assert (found.equal, found.waiting_plans, done) == (True, len(fresh_ones), Swapped())
-    from services.matcher.sweeper import sweep
-
+    assert (found.equal, found.waiting_plans, done) == (True, 60, Swapped())
     await sweep(rig.matcher.world, rig.sessions)
     assert await rig.active() == all_pairs(states)
 
@@ -216,8 +202,6 @@ async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it
 
 
 async def test_another_generation_or_another_rebuild_stops_it(rig: Rig) -> None:
-    from matching.policy import Policy, with_changes
-
     await rig.handle(invented_plans(8))
     other = world_of(Settings(as_of=AS_OF), with_changes(Policy.load()))
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
@@ -228,7 +212,3 @@ async def test_another_generation_or_another_rebuild_stops_it(rig: Rig) -> None:
     assert (await compared(rig))[0].equal
     async with transaction(rig.sessions) as session:
         await fresh.drop(session)
-
-
-def payloads(events: Sequence[PlanPayload]) -> list[str]:
-    return [event.plan_id for event in events]

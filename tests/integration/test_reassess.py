@@ -1,0 +1,212 @@
+"""Moving a database to another generation: what is foreseen is what then happens, also after a crash half way."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from events.envelope import decode
+from events.opportunities import OPPORTUNITY_PAYLOADS
+from matching.embedding import load_embedder
+from matching.engine import Engine
+from matching.policy import Policy, with_changes
+from services.cli.telling import foreseen
+from services.matcher import matching
+from services.matcher.app import adopt
+from services.matcher.handling import Matcher
+from services.matcher.reassessing import Change, preview, reassess
+from services.matcher.rebuilding import compare
+from services.matcher.settling import WrongGenerationError
+from services.matcher.sweeper import sweep
+from services.matcher.world import World
+from services.notifier.handler import Told, note
+from services.runtime.settings import Settings
+from services.store import authorities
+from services.store.authorities import Entry
+from services.store.base import make_engine, make_sessions, transaction
+from tests.faults.orders import history
+from tests.integration.test_matcher_steps import Rig, world_of
+from tests.pipeline import _WHO, AS_OF
+
+COUNT, SUBJECTS = 120, 30
+
+
+@pytest_asyncio.fixture
+async def rig(database_url: str) -> AsyncIterator[Rig]:
+    engine = make_engine(database_url)
+    sessions = make_sessions(engine)
+    world = world_of(Settings(as_of=AS_OF))
+    await adopt(world, sessions)
+    made = Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    await made.handle(history(7, COUNT, SUBJECTS))
+    async with transaction(sessions) as session:
+        for code in _WHO[1:]:
+            await authorities.save(session, Entry(code, {"name": code, "mailbox": f"buying@{code.lower()}.example"}))
+    yield made
+    await engine.dispose()
+
+
+class OtherModel:
+    """Another model: the same vectors in another order, which changes none of the scores but all of the keys."""
+
+    model = "backwards/1"
+
+    def __init__(self) -> None:
+        self._hashing = load_embedder("hashing")
+        self.dimensions = self._hashing.dimensions
+        self.embedded = 0
+
+    def embed(self, texts: Any) -> np.ndarray:
+        self.embedded += len(texts)
+        return np.ascontiguousarray(self._hashing.embed(texts)[:, ::-1])
+
+
+def stricter() -> World:
+    """A policy under which more is asked: some pairs end, others change their band."""
+    shipped = Policy.load()
+    exponents = replace(shipped.exponents, specification=2.0, timing=1.5, value=1.5)
+    bands = replace(shipped.bands, notify=85.0, digest=60.0, feed=55.0)
+    return world_of(Settings(as_of=AS_OF), with_changes(shipped, exponents=exponents, bands=bands))
+
+
+async def look(rig: Rig, world: World) -> list[Change]:
+    async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
+        return await preview(world, view, lambda *_: None)
+
+
+async def outbox(rig: Rig, after: int = 0) -> list[Any]:
+    rows = await rig.rows(f"SELECT headers, value FROM outbox WHERE topic LIKE 'collab%' AND id > {after} ORDER BY id")
+    return [
+        decode([(n, v.encode()) for n, v in headers], bytes(value), OPPORTUNITY_PAYLOADS) for headers, value in rows
+    ]
+
+
+async def told(rig: Rig, after: int = 0) -> Counter[tuple[str, str]]:
+    """What the notifier would tell of the events behind `after`: by authority and purpose."""
+    before = {row.id for row in await rig.rows("SELECT id FROM notification_intents")}
+    for event in await outbox(rig, after):
+        await note(rig.sessions, [Told(event.id, event.payload)], datetime.now(UTC), 0)
+    rows = await rig.rows("SELECT id, authority, purpose FROM notification_intents")
+    return Counter((row.authority, row.purpose) for row in rows if row.id not in before)
+
+
+async def test_what_is_foreseen_is_what_happens(rig: Rig) -> None:
+    await told(rig)
+    # Everything has been told: who must be corrected is foreseen, too.
+    async with transaction(rig.sessions) as session:
+        await session.execute(text("UPDATE notification_intents SET state = 'sent' WHERE state = 'pending'"))
+    ((last,),) = await rig.rows("SELECT max(id) FROM outbox")
+    before = await rig.rows("SELECT * FROM opportunities ORDER BY 1")
+    world = stricter()
+    changes = await look(rig, world)
+    kinds = Counter(change.kind for change in changes)
+    assert kinds["withdrawn"] > 0
+    assert kinds["band"] > 0
+    async with transaction(rig.sessions) as session:
+        tellings = await foreseen(session, changes)
+    assert await rig.rows("SELECT * FROM opportunities ORDER BY 1") == before, "nothing was written"
+    assert await rig.rows("SELECT max(id) FROM outbox") == [(last,)]
+
+    assert await reassess(world, rig.sessions, lambda *_: None) == 0
+    events = await outbox(rig, last)
+    assert {event.payload.opportunity_id: event.payload for event in events} == {
+        change.after.opportunity_id: type_of(events, change)(**change.after.model_dump()) for change in changes
+    }
+    happened = await told(rig, last)
+    assert sum(happened.values()) > 0
+    foretold = Counter({(one.authority, how): n for one in tellings for how, n in one.tells.items()})
+    unreachable = foretold.pop((_WHO[0], "unreachable"))
+    assert foretold == Counter({key: n for key, n in happened.items() if key[0] != _WHO[0]})
+    assert unreachable == sum(n for key, n in happened.items() if key[0] == _WHO[0]) > 0
+    assert await look(rig, world) == [], "nothing is left to change"
+    await equals_its_log(rig, world)
+
+
+def type_of(events: list[Any], change: Change) -> Any:
+    return next(type(e.payload) for e in events if e.payload.opportunity_id == change.after.opportunity_id)
+
+
+async def equals_its_log(rig: Rig, world: World) -> None:
+    async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
+        found = await compare(world, rig.sessions, view, AS_OF, lambda *_: None)
+    assert found.equal, (found.plans, found.pairs)
+    assert found.live is not None
+    assert found.live.pairs > 10
+
+
+@pytest.mark.parametrize("resumed_by", ["reassess", "a matcher's sweeper"])
+async def test_a_crash_half_way_is_made_good(rig: Rig, monkeypatch: pytest.MonkeyPatch, resumed_by: str) -> None:
+    settle = matching.settle
+    left = [1]
+
+    async def crash(*arguments: Any) -> None:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        await settle(*arguments)
+
+    world = stricter()
+    expected = {change.after.opportunity_id: change.after.revision for change in await look(rig, world)}
+    with monkeypatch.context() as patched:
+        patched.setattr(matching, "settle", crash)
+        with pytest.raises(KeyboardInterrupt):
+            await reassess(world, rig.sessions, lambda *_: None)
+    ((pending,),) = await rig.rows("SELECT count(*) FROM plans WHERE matched_revision < revision")
+    assert 0 < pending < COUNT
+    with pytest.raises(WrongGenerationError):
+        await sweep(rig.matcher.world, rig.sessions)
+    if resumed_by == "reassess":
+        assert await reassess(stricter(), rig.sessions, lambda *_: None) == 0
+    else:
+        await sweep(stricter(), rig.sessions)
+    await equals_its_log(rig, stricter())
+    rows = dict(await rig.rows("SELECT opportunity_id, revision FROM opportunities"))
+    assert {key: rows[key] for key in expected} == expected, "no revision was counted twice"
+
+
+async def test_another_model_embeds_everything_once_and_before_anything_moves(rig: Rig) -> None:
+    def world(embedder: OtherModel) -> World:
+        return World(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
+
+    first = OtherModel()
+    ((texts,),) = await rig.rows("SELECT count(*) FROM embeddings")
+    assert await reassess(world(first), rig.sessions, lambda *_: None) == 0
+    assert 0 < first.embedded <= texts
+    ((kept,),) = await rig.rows("SELECT count(*) FROM embeddings WHERE model = 'backwards/1'")
+    assert kept == first.embedded
+    second = OtherModel()
+    await equals_its_log(rig, world(second))
+    assert second.embedded == 0
+
+
+async def test_the_same_generation_again_mends_what_is_wrong_and_tells(rig: Rig) -> None:
+    await told(rig)
+    ((last,),) = await rig.rows("SELECT max(id) FROM outbox")
+    world = world_of(Settings(as_of=AS_OF))
+    assert await reassess(world, rig.sessions, lambda *_: None) == 0
+    assert await reassess(world, rig.sessions, lambda *_: None, again=True) == 0
+    assert await outbox(rig, last) == [], "nothing was wrong"
+    async with transaction(rig.sessions) as session:
+        key = "SELECT min(opportunity_id) FROM opportunities WHERE status = 'active' AND band <> 'feed'"
+        await session.execute(text(f"DELETE FROM opportunities WHERE opportunity_id = ({key})"))
+        await session.execute(text("DELETE FROM notification_intents"))
+    assert await reassess(world, rig.sessions, lambda *_: None, again=True) == 0
+    assert sum((await told(rig, last)).values()) == 2, "both sides of the pair that was missing"
+    await equals_its_log(rig, world)
+
+
+async def test_plans_that_were_set_aside_get_another_chance(rig: Rig) -> None:
+    async with transaction(rig.sessions) as session:
+        await session.execute(
+            text("UPDATE plans SET quarantined = true, searchable = false, attempts = 3 WHERE searchable")
+        )
+    assert await look(rig, stricter()) != []
+    assert await reassess(stricter(), rig.sessions, lambda *_: None) == 0
+    assert await rig.rows("SELECT count(*) FROM plans WHERE quarantined") == [(0,)]
+    await equals_its_log(rig, stricter())
