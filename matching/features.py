@@ -1,7 +1,7 @@
 """Everything the engine needs of one plan, computed once a revision."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -165,13 +165,17 @@ def _is_one_off(plan: Plan) -> bool:
 
 
 def _related(code: str) -> frozenset[str]:
-    """The authority itself with every predecessor and successor, however far back."""
-    found: set[str] = {code}
+    """The authority itself under each of its codes, with its predecessors and theirs and its successors and theirs.
+    Two heirs of one former authority are strangers: each line is followed one way only."""
+    return frozenset({code}) | _line(code, lambda known: known.predecessors) | _line(code, lambda known: known.successors)
+
+
+def _line(code: str, onward: Callable[[reference.Authority], tuple[str, ...]]) -> set[str]:
+    found: set[str] = set()
     queue = [code]
     while queue:
         known = reference.authority(queue.pop())
-        if known is not None:
-            fresh = {known.code, *known.former_codes, *known.successors, *known.predecessors} - found
-            found |= fresh
-            queue += fresh
-    return frozenset(found)
+        if known is not None and known.code not in found:
+            found |= {known.code, *known.former_codes}
+            queue += onward(known)
+    return found

@@ -176,6 +176,24 @@ def test_unknown_values_and_match_only_pass(a: Plan, b: Plan) -> None:
     assert engine().assess(features(a), features(b), AS_OF).gates == ()
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "related"),
+    [
+        ("E06000063", "E07000026", True),  # Cumberland came after Allerdale
+        ("E06000063", "E10000006", True),  # and after Cumbria
+        ("E06000063", "E06000064", False),  # as did Westmorland and Furness: heirs of one are strangers
+        ("E07000026", "E07000028", False),  # and so were the districts that went into one
+        ("E06000048", "E06000057", True),  # one authority under two codes
+    ],
+)
+def test_only_the_line_of_descent_is_related(one: str, other: str, related: bool) -> None:
+    a, b = features(plan(one)), features(plan(other))
+    codes = [gate.code for gate in engine().assess(a, b, AS_OF).gates]
+    assert ("related-authority" in codes) is related
+    assert (other in a.related) is related
+    assert (one in b.related) is related
+
+
 def test_foreign_text_stays_one_plain_line_in_reasons() -> None:
     nasty = plan(YORK, title="HR and payroll system\r\nBcc: x@example.org \x1b[31m\u202e" + " long" * 100)
     reasons = engine().assess(features(plan(LEEDS)), features(nasty), AS_OF).reasons
