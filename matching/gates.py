@@ -8,6 +8,7 @@ from datetime import date
 from matching.assessment import Gate
 from matching.features import Features
 from matching.plan import Sharing, Stage, Status
+from matching.policy import Policy
 from matching.words import day_text, name_of, pounds
 
 CODES = (
@@ -26,7 +27,7 @@ CODES = (
 )
 
 
-def of_plan(a: Features, as_of: int) -> list[Gate]:
+def of_plan(a: Features, as_of: int, policy: Policy) -> list[Gate]:
     """The gates that one plan closes to every partner."""
     plan, who, found = a.plan, name_of(a.plan.authority), []
     if plan.sharing is Sharing.PRIVATE:
@@ -41,9 +42,19 @@ def of_plan(a: Features, as_of: int) -> list[Gate]:
         found.append(Gate("closed", f"{who}'s tender window ended on {day_text(date.fromordinal(a.span.latest))}."))
     if a.vague:
         found.append(Gate("weak-specification", f"{who}'s plan does not say enough of what it wants."))
+    elif _boundless(a, policy):
+        found.append(Gate("weak-specification", f"{who}'s plan names too many things at once to say what it wants."))
     if a.one_off:
         found.append(Gate("place-bound", f"{who}'s plan is for one-off works at a named place."))
     return found
+
+
+def _boundless(a: Features, policy: Policy) -> bool:
+    """Whether a plan is made to match everything: by its own title and codes alone, never by how many it matches. That
+    would depend on who else has published, and on the order."""
+    limits = policy.specification
+    divisions = {code[:2] for code in a.codes}
+    return len(a.title_terms) > limits.most_title_words or len(divisions) > limits.most_divisions
 
 
 def of_authorities(a: Features, b: Features) -> list[Gate]:

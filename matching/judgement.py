@@ -51,8 +51,8 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy) -> Jud
     score = score_of(spec, meeting.value, region, value, policy)
     closed = (
         *gates.of_authorities(a, b),
-        *gates.of_plan(a, today),
-        *gates.of_plan(b, today),
+        *gates.of_plan(a, today, policy),
+        *gates.of_plan(b, today, policy),
         *_timing_gates(a, b, meeting, today),
         *gates.of_money(a, b),
         *_likeness_gates(spec, near, nearness, locality, policy),

@@ -63,6 +63,8 @@ class SpecificationWeights:
     cpv_unknown: float = _within(0, 1)
     body_share: float = _within(0, 10)
     weak: float = _within(0, 1)
+    most_title_words: int = _within(1, 500, 25)
+    most_divisions: int = _within(1, 50, 12)
 
 
 @dataclass(frozen=True, slots=True)

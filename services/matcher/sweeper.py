@@ -13,13 +13,19 @@ from services.matcher.world import World
 from services.runtime import faults, logs, metrics
 from services.store import opportunities, plans
 from services.store.base import Sessions, now, transaction
+from services.store.opportunities import Reach
 
 GRACE: Final = timedelta(seconds=30)
 """A plan received more recently is most likely just being handled."""
 AT_ONCE: Final = 64
 _LOCK: Final = 7402
+WIDE: Final = 50
+"""From so many opportunities on, a plan is named in the log: of 3,086 real plans none comes near it."""
+REPEATED: Final = 10
+"""The same for those with plans of one other authority."""
 
 log: Final = logs.get(__name__)
+_reported: Final[set[tuple[str, str | None]]] = set()
 
 
 async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float) -> None:
@@ -41,7 +47,25 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
         due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
     async with transaction(sessions) as session:
         metrics.PENDING_PLANS.set(await plans.pending(session))
+        _report(await opportunities.widest(session, AT_ONCE))
     return left + due
+
+
+def _report(reaches: Sequence[Reach]) -> None:
+    """Shows what may be match spam: a plan that matches everything, or one authority's copies of another's plan."""
+    alone = [reach for reach in reaches if reach.partner is None]
+    paired = [reach for reach in reaches if reach.partner is not None]
+    for gauge, found, limit in ((metrics.WIDEST_PLAN, alone, WIDE), (metrics.REPEATED_PARTNER, paired, REPEATED)):
+        gauge.set(max((reach.opportunities for reach in found), default=0))
+        for reach in found:
+            if reach.opportunities >= limit and (reach.plan_id, reach.partner) not in _reported:
+                _reported.add((reach.plan_id, reach.partner))
+                log.warning(
+                    "unusually many opportunities",
+                    plan_id=reach.plan_id,
+                    partner=reach.partner,
+                    opportunities=reach.opportunities,
+                )
 
 
 Finder = Callable[[AsyncSession], Awaitable[Sequence[str]]]

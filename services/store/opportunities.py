@@ -1,10 +1,11 @@
 """Opportunities: one row a pair of plans, never deleted; a revision rises only when its content changes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, case, or_, select, text
+from sqlalchemy import BigInteger, Column, Index, case, func, or_, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -88,6 +89,33 @@ async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequ
         .limit(limit)
     )
     return list(rows.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """In how many active opportunities one plan is: in all, or, with `partner`, with plans of that authority."""
+
+    plan_id: str
+    partner: str | None
+    opportunities: int
+
+
+async def widest(session: AsyncSession, limit: int) -> Sequence[Reach]:
+    """The plans in most active opportunities and the pairs of plan and other authority with most, `limit` of each."""
+    a, b = col(Opportunity.plan_a), col(Opportunity.plan_b)
+    active = col(Opportunity.status) == "active"
+    sides = union_all(
+        select(a.label("plan"), col(Opportunity.authority_b).label("partner")).where(active),
+        select(b.label("plan"), col(Opportunity.authority_a).label("partner")).where(active),
+    ).subquery()
+    found: list[Reach] = []
+    for grouped in ([sides.c.plan], [sides.c.plan, sides.c.partner]):
+        counted = func.count().label("opportunities")
+        rows = await session.execute(
+            select(*grouped, counted).group_by(*grouped).order_by(counted.desc(), *grouped).limit(limit)
+        )
+        found += [Reach(row[0], row[1] if len(grouped) > 1 else None, row[-1]) for row in rows]
+    return found
 
 
 async def strongest(session: AsyncSession, limit: int) -> Sequence[Opportunity]:

@@ -1,0 +1,38 @@
+"""Copies of somebody's plan are seen: counted, and named in the log once."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from events.plans import PlanPublished, PlanWithdrawn
+from services.matcher import sweeper
+from services.matcher.sweeper import REPEATED, sweep
+from services.runtime import metrics
+from tests.integration.test_matcher_steps import Rig, rig
+from tests.integration.test_pipeline import BARNET, plan
+
+__all__ = ["rig"]
+
+
+def counts() -> tuple[float, float]:
+    return metrics.WIDEST_PLAN._value.get(), metrics.REPEATED_PARTNER._value.get()
+
+
+async def test_copies_of_a_plan_are_counted_and_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper, "_reported", set())
+    victim = plan("HR-1")
+    copies: list[PlanPublished] = [plan(f"C-{number}", BARNET) for number in range(REPEATED)]
+    await rig.handle([victim, *copies[:-1]])
+    with capture_logs() as logged:
+        await sweep(rig.matcher.world, rig.sessions)
+    assert (counts(), logged) == ((REPEATED - 1, REPEATED - 1), [])
+    await rig.handle(copies[-1:])
+    with capture_logs() as logged:
+        for _ in range(2):
+            await sweep(rig.matcher.world, rig.sessions)
+    assert counts() == (REPEATED, REPEATED)
+    assert [(line["plan_id"], line["partner"], line["opportunities"]) for line in logged] == [
+        (victim.plan_id, BARNET, REPEATED)
+    ]
+    await rig.handle([PlanWithdrawn(plan_id=copy.plan_id, revision=2, authority=BARNET) for copy in copies])
+    await sweep(rig.matcher.world, rig.sessions)
+    assert counts() == (0, 0)
