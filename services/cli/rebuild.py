@@ -24,7 +24,7 @@ from services.matcher.rebuilding import Comparison, RebuildError, compare
 from services.matcher.settling import WrongGenerationError
 from services.matcher.swapping import Swapped, swap
 from services.matcher.world import World
-from services.runtime.process import start_logging
+from services.runtime import logs
 from services.runtime.settings import settings
 from services.store import fresh, plans
 from services.store.base import Sessions, make_engine, make_sessions, transaction
@@ -62,7 +62,8 @@ def rebuild(
 ) -> None:
     """Make all plans and pairs once more from the plan log, compare, and put right what differs. Nobody is told."""
     using = settings()
-    start_logging("rebuild", using)
+    # What a matcher says of each plan would drown what is said here.
+    logs.setup("rebuild", "WARNING")
     day = today(as_of.date() if as_of else using.as_of)
 
     async def work(sessions: Sessions) -> tuple[Comparison, Swapped | None]:
@@ -94,7 +95,7 @@ def reassess(
     """Move the database to this policy, these statistics and this model; show beforehand whom that would tell what."""
     if yes and preview:
         _stop("choose --preview or --yes", FAULT)
-    start_logging("reassess", settings())
+    logs.setup("reassess", "WARNING")
     if yes:
         left = _run(lambda sessions: move_generation(_world(), sessions, _progress, again=again))
         said = f"{left} plans are left to the matchers" if left else "every plan is assessed"

