@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -39,7 +40,8 @@ SESSION_SECONDS: Final = 10.0
 """The consumer's session timeout as shipped; `QUICK_SESSION_SECONDS` where waits are shortened."""
 QUICK_SESSION_SECONDS: Final = 3.0
 _PRELOAD: Final = ["services.matcher.app", "services.relay.app", "services.notifier.app", "tests.faults.arena"]
-_CONTEXT = get_context("forkserver")
+CONTEXT = get_context("forkserver")
+CONTEXT.set_forkserver_preload(_PRELOAD)
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -77,7 +79,7 @@ class Arena:
         """A process of the crew: forked from a server that has the services loaded, so that it is there at once."""
         environment = {**self.environment, "JOINTLY_HTTP_PORT": "0"}
         log = self.folder / f"{name}.log"
-        child = _CONTEXT.Process(target=_serve, args=(name.split("-")[0], environment, log, self.quick), daemon=True)
+        child = CONTEXT.Process(target=serve, args=(name.split("-")[0], environment, log, self.quick), daemon=True)
         child.start()
         self.crew[name] = child
 
@@ -160,8 +162,7 @@ def arena(folder: Path, *, quick: bool) -> Iterator[Arena]:
         made = Arena(folder, kafka, inner, server, mails, links, environment, quick)
         exits.callback(_end, made)
         asyncio.run(topics.create(made.settings))
-        asyncio.run(_enrol(url))
-        _CONTEXT.set_forkserver_preload(_PRELOAD)
+        asyncio.run(enrol(url))
         yield made
 
 
@@ -177,17 +178,13 @@ def _listeners(proxied: int, inner: int) -> str:
     )
 
 
-async def _enrol(url: str) -> None:
+async def enrol(url: str) -> None:
+    """Registers every authority of the stream, with a mailbox."""
     engine = make_engine(url)
     async with transaction(make_sessions(engine)) as session:
         for code in (*AUTHORITIES, *(plan_id.split(":")[0] for plan_id in CANARIES)):
-            await authorities.save(session, Entry(code, {"name": code, "mailbox": mailbox_of(code)}))
+            await authorities.save(session, Entry(code, {"name": code, "mailbox": f"buyers@{code.lower()}.example"}))
     await engine.dispose()
-
-
-def mailbox_of(authority: str) -> str:
-    """The role mailbox of an authority in the arena."""
-    return f"buyers@{authority.lower()}.example"
 
 
 def _end(made: Arena) -> None:
@@ -199,8 +196,10 @@ def _end(made: Arena) -> None:
     processes.stop(made.database.process, grace=10, request=signal.SIGINT)
 
 
-def _serve(kind: str, environment: Mapping[str, str], log: Path, quick: bool) -> None:
-    """What a forked child does: become one of the services."""
+def serve(
+    kind: str, environment: Mapping[str, str], log: Path, quick: bool, cut: tuple[str, int] | None = None
+) -> None:
+    """What a forked child does: become one of the services. `cut`: it gets a signal on its way, see `_cut`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     os.setsid()
     with log.open("ab") as output:
@@ -209,12 +208,32 @@ def _serve(kind: str, environment: Mapping[str, str], log: Path, quick: bool) ->
     os.environ.update(environment)
     if quick:
         _shorten_waits()
-    settings = Settings()
+    if cut:
+        _cut(*cut)
     from services.matcher import app as matcher
     from services.notifier import app as notifier
     from services.relay import app as relay
 
-    {"matcher": matcher.run, "relay": relay.run, "notifier": notifier.run}[kind](settings)
+    {"matcher": matcher.run, "relay": relay.run, "notifier": notifier.run}[kind](Settings())
+
+
+def _cut(place: str, number: int) -> None:
+    """Sends this process a signal when it first comes to `place` (module:coroutine function), before it goes on."""
+    module, _, path = place.partition(":")
+    *owners, name = path.split(".")
+    owner: Any = import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    onward = getattr(owner, name)
+    came: list[str] = []
+
+    async def cut_off(*args: Any, **kwargs: Any) -> Any:
+        if not came:
+            came.append(place)
+            os.kill(os.getpid(), number)
+        return await onward(*args, **kwargs)
+
+    setattr(owner, name, cut_off)
 
 
 def _shorten_waits() -> None:

@@ -1,0 +1,254 @@
+"""`python -m tests.faults.mutants`: puts known bugs into a copy of the tree, one at a time; tests must notice each.
+
+Each mutant is a bug that somebody could write in good faith. The tests named with it must pass on the tree as it is and
+fail on the mutant; exit status 1 where they don't. `--only WORD` runs the mutants whose name holds the word.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+SCHEDULES: Final = "tests/faults/test_schedules.py"
+WITHDRAWALS: Final = "tests/integration/test_notifier_withdrawals.py"
+LIMIT_SECONDS: Final = 300
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One replacement in one file; `old` stands there exactly once."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A seeded bug, and the tests that must turn red."""
+
+    name: str
+    edits: Sequence[Edit]
+    tests: Sequence[str]
+
+
+MUTANTS: Final = (
+    Mutant(
+        "default ack policy",
+        [
+            Edit("services/runtime/kafka.py", "        ack_policy=AckPolicy.MANUAL,\n", ""),
+            Edit("services/runtime/kafka.py", "from faststream import AckPolicy\n", ""),
+        ],
+        [f"{SCHEDULES}::test_a_batch_cut_off_in_the_middle_comes_again"],
+    ),
+    Mutant(
+        "bare commit",
+        [
+            Edit(
+                "services/runtime/kafka.py",
+                "consumer.commit({p: o for p, o in offsets.items() if p in consumer.assignment()})",
+                "consumer.commit()",
+            )
+        ],
+        [f"{SCHEDULES}::test_only_what_was_handled_is_committed"],
+    ),
+    Mutant(
+        "search inside Tx 1",
+        [
+            Edit(
+                "services/store/plans.py",
+                "    await session.flush()\n    return outcomes\n",
+                "    await session.flush()\n"
+                "    early = (await session.execute(select(StoredPlan.plan_id))).scalars().all()\n"
+                "    for plan_id in ids:\n"
+                "        SEEN[plan_id] = set(early)\n"
+                "    return outcomes\n\n\nSEEN: dict[str, set[str]] = {}\n",
+            ),
+            Edit(
+                "services/matcher/judging.py",
+                "        if partner is None or partner_id == plan.plan.plan_id:",
+                "        from services.store.plans import SEEN\n\n"
+                "        unseen = partner_id not in SEEN.get(plan.plan.plan_id, {partner_id})\n"
+                "        if partner is None or partner_id == plan.plan.plan_id or unseen:",
+            ),
+        ],
+        [f"{SCHEDULES}::test_two_plans_recorded_at_the_same_moment_find_each_other"],
+    ),
+    Mutant(
+        "own-row lock only",
+        [
+            Edit(
+                "services/matcher/settling.py",
+                "    locked = await plans.lock(session, involved)\n",
+                "    own = {judgement.plan.plan.plan_id for judgement in judged}\n"
+                "    read = {row.plan_id: row.revision for row in (await plans.load(session, involved)).values()}\n"
+                "    locked = {**read, **await plans.lock(session, own)}\n",
+            )
+        ],
+        [f"{SCHEDULES}::test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_along"],
+    ),
+    Mutant(
+        "relay by id > last",
+        [
+            Edit(
+                "services/store/outbox.py",
+                "        .where(col(Outbox.slice).in_(slices), col(Outbox.published_at).is_(None))\n"
+                "        .order_by(col(Outbox.id))\n"
+                "        .limit(limit)\n    )\n"
+                "    return (await session.execute(query)).scalars().all()\n",
+                "        .where(col(Outbox.slice).in_(slices), col(Outbox.id) > LAST[0])\n"
+                "        .order_by(col(Outbox.id))\n"
+                "        .limit(limit)\n    )\n"
+                "    found = (await session.execute(query)).scalars().all()\n"
+                "    LAST[0] = max([LAST[0], *(row.id or 0 for row in found)])\n"
+                "    return found\n\n\nLAST = [0]\n",
+            )
+        ],
+        [f"{SCHEDULES}::test_a_message_that_commits_late_is_published_all_the_same"],
+    ),
+    Mutant(
+        "intent without unique key",
+        [
+            Edit(
+                "services/store/notifications.py",
+                'insert(Intent).on_conflict_do_nothing(constraint="notification_intents_once").returning',
+                "insert(Intent).returning",
+            ),
+            Edit(
+                "deploy/migrations/versions/0001_initial_tables.py",
+                '"opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"',
+                '"id", "opportunity_id", name="notification_intents_once"',
+            ),
+        ],
+        [f"{SCHEDULES}::test_two_notifiers_with_one_event_make_one_intent_a_reader"],
+    ),
+    Mutant(
+        "preference read at intent time",
+        [
+            Edit(
+                "services/notifier/moment.py",
+                "    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())\n"
+                "    wishes = Wishes(row.immediate, row.digest, takes_part=not _withdrawn(row, at))\n",
+                "    muted = Mutes()\n    wishes = Wishes(immediate=True, digest=True, takes_part=True)\n",
+            )
+        ],
+        ["tests/integration/test_notifier.py::test_what_is_not_wanted_at_the_moment_of_sending_is_not_sent"],
+    ),
+    Mutant(
+        "withdrawal of what was merely not retrieved",
+        [
+            Edit(
+                "services/matcher/judging.py",
+                "sorted({**found, **partners}.items())",
+                "sorted(found.items())",
+            ),
+            Edit(
+                "services/matcher/settling.py",
+                "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}\n",
+                "    for judgement in current:\n"
+                "        for row in await store.active_of(session, judgement.plan.plan.plan_id):\n"
+                "            if row.opportunity_id not in pairs:\n"
+                "                withdraw(session, row, BELOW_THRESHOLD)\n"
+                "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}\n",
+            ),
+        ],
+        [f"{SCHEDULES}::test_what_was_not_retrieved_is_judged_and_stays"],
+    ),
+    Mutant(
+        "relay without a slice lock",
+        [
+            Edit(
+                "services/relay/publishing.py",
+                "SELECT pg_try_advisory_lock(:lock_class, :slice)",
+                "SELECT CAST(:lock_class AS int) + CAST(:slice AS int) > 0",
+            )
+        ],
+        [f"{SCHEDULES}::test_a_relay_that_is_held_up_is_not_overtaken"],
+    ),
+    Mutant(
+        "withdrawal ignored while a mail is being sent",
+        [
+            Edit(
+                "services/notifier/intents.py",
+                'intent.state in ("sending", "sent", "ambiguous")',
+                'intent.state in ("sent", "ambiguous")',
+            )
+        ],
+        [f"{WITHDRAWALS}::test_withdrawn_while_the_mail_is_being_sent_the_correction_follows"],
+    ),
+)
+
+
+def main() -> int:
+    """Runs the tests on the tree as it is, then on each mutant; a table on standard output."""
+    made = argparse.ArgumentParser(prog="python -m tests.faults.mutants", description=__doc__)
+    made.add_argument("--only", default="", help="only mutants with this word in their name")
+    wanted = [mutant for mutant in MUTANTS if made.parse_args().only in mutant.name]
+    tests = sorted({test for mutant in wanted for test in mutant.tests})
+    with tempfile.TemporaryDirectory(prefix="jointly-mutants-", ignore_cleanup_errors=True) as folder:
+        clean = _copy(Path(folder) / "clean")
+        if (said := _red(clean, tests)) is not None:
+            sys.stdout.write(f"The tests fail without any mutant:\n{said}\n")
+            return 1
+        survived = 0
+        for number, mutant in enumerate(wanted):
+            tree = _copy(Path(folder) / str(number))
+            for edit in mutant.edits:
+                _apply(tree, edit)
+            killed = _red(tree, mutant.tests) is not None
+            survived += not killed
+            sys.stdout.write(f"{'killed  ' if killed else 'SURVIVED'}  {mutant.name}\n")
+            sys.stdout.flush()
+            shutil.rmtree(tree)
+    sys.stdout.write(f"{len(wanted) - survived} of {len(wanted)} mutants killed\n")
+    return 1 if survived else 0
+
+
+def _copy(tree: Path) -> Path:
+    """The files that git knows, as they are now."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, tree / name)
+    return tree
+
+
+def _apply(tree: Path, edit: Edit) -> None:
+    file = tree / edit.file
+    content = file.read_text()
+    if content.count(edit.old) != 1:
+        raise SystemExit(f"{edit.file} no longer holds what a mutant changes; bring mutants.py up to date:\n{edit.old}")
+    file.write_text(content.replace(edit.old, edit.new))
+
+
+def _red(tree: Path, tests: Sequence[str]) -> str | None:
+    """What pytest said where a test failed; None where all passed. A tree that can't even be imported is no mutant."""
+    command = [sys.executable, "-m", "pytest", "-x", "--tb=line", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(
+        command,
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    if done.returncode == 0:
+        return None
+    if done.returncode != 1 or " failed" not in done.stdout:
+        raise SystemExit(f"pytest could not run the tests:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+    return done.stdout[-3000:]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
