@@ -27,6 +27,8 @@ LOCKS_EVERY_SECONDS: Final = 2.0
 PRUNE_EVERY_SECONDS: Final = 600.0
 STALE_SECONDS: Final = 10.0
 """A message read longer ago is not sent: the process may have been stopped, and the slice be another's."""
+SILENCE_SECONDS = 20
+"""How long the database keeps the locks of a relay that says nothing."""
 IN_FLIGHT: Final = timedelta(minutes=2)
 """How far back a takeover looks for what its predecessor may have had in flight: above the request timeout."""
 KEPT: Final = timedelta(days=7)
@@ -58,8 +60,10 @@ class Relay:
                 await asyncio.sleep(faults.pause(attempt))
 
     async def _hold_and_publish(self, session: AsyncSession) -> None:
-        # Where this process is stopped, the database ends the session, and with it the locks, after this long.
-        await session.execute(text("SET idle_session_timeout = '20s'"))
+        # Where this process is stopped, the database ends the session, and with it the locks, after this long: in a
+        # transaction, as while messages are on their way to the broker, and out of one.
+        for limit in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+            await session.execute(text(f"SET {limit} = '{SILENCE_SECONDS}s'"))
         await outbox.say_again(session, self._in_flight)
         await session.commit()
         self._in_flight.clear()

@@ -5,11 +5,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime
+from sqlalchemy import Column, DateTime, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 Sessions = async_sessionmaker[AsyncSession]
+
+SILENCE_SECONDS = 60
+"""How long a process may say nothing to the database while it holds locks: far longer than any of ours computes."""
 
 
 def make_engine(url: str, *, pool: int = 5) -> AsyncEngine:
@@ -30,6 +33,15 @@ async def transaction(sessions: Sessions, *, isolation: str | None = None) -> As
             await session.connection(execution_options={"isolation_level": isolation})
         yield session
         await session.commit()
+
+
+async def hold_briefly(session: AsyncSession) -> None:
+    """Call before taking locks that others wait for: a process that falls silent in this transaction loses them.
+
+    One that was stopped (a frozen machine, a signal) would otherwise hold them until it is woken, and everybody who
+    needs the same rows would wait with it. It finds its transaction gone, and does it again.
+    """
+    await session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'"))
 
 
 def now() -> datetime:

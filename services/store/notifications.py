@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.authorities import Authority
-from services.store.base import timestamp
+from services.store.base import hold_briefly, timestamp
 from services.store.opportunities import Opportunity
 
 Purpose = Literal["immediate", "digest", "correction"]
@@ -113,6 +113,7 @@ async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
 
 async def locked_of(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
     """Every intent about these opportunities, locked."""
+    await hold_briefly(session)
     query = select(Intent).where(col(Intent.opportunity_id).in_(opportunity_ids))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
@@ -125,6 +126,7 @@ async def about(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequen
 
 async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
     """The intents frozen in a mail, locked."""
+    await hold_briefly(session)
     query = select(Intent).where(col(Intent.mail_id) == mail_id)
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
@@ -195,6 +197,7 @@ async def take_authority(session: AsyncSession, authority: str) -> Authority | N
 
 async def pending(session: AsyncSession, authority: str) -> Sequence[Intent]:
     """The authority's intents that are in no mail yet, locked."""
+    await hold_briefly(session)
     query = select(Intent).where(col(Intent.authority) == authority, col(Intent.state) == "pending")
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.base import json_column, now, timestamp
+from services.store.base import hold_briefly, json_column, now, timestamp
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -138,6 +138,7 @@ async def record(session: AsyncSession, revisions: Sequence[Revision]) -> list[O
     Rows are locked in the order of their ids, so two of these never wait for each other in a circle.
     """
     ids = sorted({revision.plan_id for revision in revisions})
+    await hold_briefly(session)
     await _reserve(session, ids, revisions)
     plans = await _locked(session, ids)
     logged = await _logged(session, revisions)
@@ -212,6 +213,7 @@ async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -
 
 async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends."""
+    await hold_briefly(session)
     rows = await session.execute(
         select(StoredPlan.plan_id, StoredPlan.revision)  # type: ignore[call-overload]
         .where(col(StoredPlan.plan_id).in_(sorted(set(plan_ids))))

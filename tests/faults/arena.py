@@ -243,6 +243,8 @@ def _shorten_waits() -> None:
     """
     from services.matcher import sweeper
     from services.notifier import channels, dispatch, schedule
+    from services.relay import publishing
+    from services.store import base
 
     schedule.FIRST_WAIT = timedelta(seconds=1)  # type: ignore[misc]
     schedule.SEND_TIMEOUT = timedelta(seconds=6)  # type: ignore[misc]
@@ -251,6 +253,8 @@ def _shorten_waits() -> None:
     dispatch.RECORD_PATIENCE_SECONDS = 12.0  # type: ignore[misc]
     channels.from_url = partial(channels.from_url, timeout=4.0)  # type: ignore[assignment]
     sweeper.GRACE = timedelta(seconds=5)  # type: ignore[misc]
+    base.SILENCE_SECONDS = 5
+    publishing.SILENCE_SECONDS = 5
 
 
 def wait(check: Any, seconds: float, pause: float = 0.2) -> float | None:
