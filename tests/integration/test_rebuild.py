@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from events.envelope import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
-from events.plans import PlanUpdated
+from events.plans import PlanUpdated, PlanWithdrawn
 from matching.policy import Policy, with_changes
 from services.matcher import matching, swapping
 from services.matcher.app import adopt
@@ -212,3 +212,33 @@ async def test_another_generation_or_another_rebuild_stops_it(rig: Rig) -> None:
     assert (await compared(rig))[0].equal
     async with transaction(rig.sessions) as session:
         await fresh.drop(session)
+
+
+async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(rig: Rig) -> None:
+    """What an authority was told no longer holds; the check says so, and leaves it to people whether to tell."""
+    states = invented_plans(120, 30)
+    await rig.handle(states)
+    await told(rig)
+    async with transaction(rig.sessions) as session:
+        await session.execute(text("UPDATE notification_intents SET state = 'sent' WHERE state = 'pending'"))
+    ((key, plan_id),) = await rig.rows(
+        "SELECT opportunity_id, plan_a FROM opportunities WHERE status = 'active' ORDER BY 1 LIMIT 1"
+    )
+    await rig.handle([PlanWithdrawn(plan_id=plan_id, revision=2, authority=plan_id.split(":")[0])])
+    known, active = await told(rig), await rig.active()
+    async with transaction(rig.sessions) as session:
+        again = "jsonb_set({0}, '{{status}}', '\"active\"')"
+        await session.execute(
+            text(
+                f"UPDATE opportunities SET status = 'active', payload = {again.format('payload')}, "
+                f"told = {again.format('told')} WHERE opportunity_id = :key"
+            ),
+            {"key": key},
+        )
+    statement = f"SELECT revision, material_revision, told, status FROM opportunities WHERE opportunity_id = '{key}'"
+    ((revision, material, last_told, _),) = await rig.rows(statement)
+    found, _ = await compared(rig, swap=True)
+    assert [(pair.opportunity_id, pair.untold) for pair in found.pairs] == [(key, True)]
+    assert await rig.rows(statement) == [(revision + 1, material, last_told, "withdrawn")]
+    assert await rig.active() == active
+    assert await told(rig) == known
