@@ -29,6 +29,7 @@ COLUMNS: dict[str, Any] = {
     "place": np.int64,
     "codes": np.int64,
     "authority": np.int64,
+    "named": np.bool_,
 }
 
 TERMS = ("title_terms", "all_terms", "phrases", "concepts")
@@ -173,6 +174,7 @@ class Corpus:
             "place": self.places.id_of(f.place),
             "codes": self.codes.id_of(f.codes),
             "authority": self.authorities.id_of(f.plan.authority),
+            "named": bool(f.concepts),
         }
         for name, value in row.items():
             self.columns[name].extend([value])

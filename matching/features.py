@@ -167,7 +167,8 @@ def _is_one_off(plan: Plan) -> bool:
 def _related(code: str) -> frozenset[str]:
     """The authority itself under each of its codes, with its predecessors and theirs and its successors and theirs.
     Two heirs of one former authority are strangers: each line is followed one way only."""
-    return frozenset({code}) | _line(code, lambda known: known.predecessors) | _line(code, lambda known: known.successors)
+    back, forth = _line(code, lambda known: known.predecessors), _line(code, lambda known: known.successors)
+    return frozenset({code} | back | forth)
 
 
 def _line(code: str, onward: Callable[[reference.Authority], tuple[str, ...]]) -> set[str]:

@@ -91,7 +91,10 @@ def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
         title_terms=likeness(a.title_terms, b.title_terms),
         all_terms=likeness(a.all_terms, b.all_terms),
         phrases=likeness(a.phrases, b.phrases),
-        concepts=likeness(a.concepts, b.concepts),
+        # A need that the lexicon does not know is no evidence against.
+        concepts=likeness(a.concepts, b.concepts)
+        if a.concepts and b.concepts
+        else policy.specification.concepts_unknown,
         profile=cosine(a.profile, b.profile) if len(a.profile) else 0.0,
         fuzzy=fuzzy(a.fuzzy, b.fuzzy),
         cpv=cpv_likeness(a.codes, b.codes, policy.specification.cpv_unknown),

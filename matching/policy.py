@@ -61,6 +61,7 @@ class SpecificationWeights:
     fuzzy: float = _within(0, 100)
     cpv: float = _within(0, 100)
     cpv_unknown: float = _within(0, 1)
+    concepts_unknown: float = _within(0, 1)
     body_share: float = _within(0, 10)
     weak: float = _within(0, 1)
     most_title_words: int = _within(1, 500, 25)

@@ -109,6 +109,7 @@ def _specification(query: Features, corpus: Corpus, rows: Rows, policy: Policy) 
             getattr(w, name) * np.minimum(held.likeness(getattr(query, name))[rows], 1.0)
             for name, held in corpus.terms.items()
         )
+        + w.concepts * w.concepts_unknown * ~(corpus.columns["named"].view[rows] & bool(query.concepts))
         + w.cpv * codes[corpus.columns["codes"].view[rows]]
     )
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(z, -500.0, 500.0))))
