@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test install lock lint types imports lock-check schemas clean
+.PHONY: demo test install lock lint types imports lock-check schemas faults faults-long mutants clean
 
 demo: install
 	$(BIN)/jointly demo
@@ -50,6 +50,18 @@ lock-check: | $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 		--all-extras --group dev pyproject.toml --output-file .uv/check.lock
 	diff requirements.lock .uv/check.lock
+
+# Breaks everything while plans flow, and holds what comes of it against the input: docs/reliability.md says how.
+SEED ?= 1
+faults: install
+	$(BIN)/python -m tests.faults --seed $(SEED) --json
+
+MINUTES ?= 60
+faults-long: install
+	$(BIN)/python -m tests.faults.long --minutes $(MINUTES)
+
+mutants: install
+	$(BIN)/python -m tests.faults.mutants
 
 clean:
 	rm -rf $(VENV) .uv .jointly build *.egg-info

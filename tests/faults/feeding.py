@@ -45,6 +45,7 @@ class Feeder:
             asyncio.run_coroutine_threadsafe(self._producer.stop(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     async def _feed(self) -> None:
         began = time.monotonic()

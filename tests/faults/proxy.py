@@ -9,7 +9,7 @@ import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from services.embedded.processes import LOOPBACK
 
@@ -19,6 +19,7 @@ Direction = Literal["up", "down"]
 TOXICS: Final[tuple[Toxic, ...]] = ("latency", "stall", "reset", "cut")
 DIRECTIONS: Final[tuple[Direction, ...]] = ("up", "down")
 LATENCY_SECONDS: Final = 0.25
+Served = TypeVar("Served")
 RESET_AT_ONCE: Final = struct.pack("ii", 1, 0)
 
 
@@ -31,6 +32,7 @@ class Link:
     toxics: dict[Direction, Toxic] = field(default_factory=dict)
     bitten: int = 0
     """How many pieces of data a toxic has met."""
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One client's connection, until either side ends it."""
@@ -40,6 +42,7 @@ class Link:
             _reset(writer)
             return
         both = (writer, up_writer)
+        self.open.update(both)
         pumps = [
             asyncio.create_task(self._pump(reader, up_writer, "up", both)),
             asyncio.create_task(self._pump(up_reader, writer, "down", both)),
@@ -47,6 +50,7 @@ class Link:
         await asyncio.gather(*pumps, return_exceptions=True)
         for side in both:
             side.close()
+            self.open.discard(side)
 
     async def _pump(
         self,
@@ -90,6 +94,7 @@ class Proxies:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._servers: list[asyncio.Server] = []
+        self._links: list[Link] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
         self._thread.start()
 
@@ -97,15 +102,30 @@ class Proxies:
         """A new link; set its `upstream` before anybody connects."""
         listener = socket.create_server((LOOPBACK, 0), backlog=200)
         made = Link(upstream, listener.getsockname()[1])
+        self._links.append(made)
         self._servers.append(self._run(asyncio.start_server(made.serve, sock=listener)))
         return made
 
     def close(self) -> None:
         """Ends every connection."""
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
-    def _run(self, work: Coroutine[Any, Any, asyncio.Server]) -> asyncio.Server:
+    async def _end(self) -> None:
+        for server in self._servers:
+            server.close()
+        serving = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+        for link in self._links:
+            for writer in link.open:
+                _reset(writer)
+        await asyncio.sleep(0)  # what was aborted is closed by the loop, a moment later
+
+    def _run(self, work: Coroutine[Any, Any, Served]) -> Served:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
 
