@@ -19,8 +19,8 @@ from matching.policy import Policy
 from matching.statistics import Statistics
 from services.matcher.world import World
 from services.runtime.settings import Settings
+from services.store import embeddings, generations, plans
 from services.store import opportunities as store
-from services.store import plans
 from services.store.plans import StoredPlan
 from services.translation import authority_name, opportunity_id, plan_from_store
 
@@ -60,7 +60,7 @@ class View:
 
 async def look(session: AsyncSession, settings: Settings, as_of: date) -> View:
     """The engine with the settings' policy and statistics and the database's model. Raises ExplainError."""
-    current = await plans.generation_as_read(session)
+    current = await generations.generation_as_read(session)
     if current is None:
         raise ExplainError("the database has no plans yet; start a matcher and publish some")
     engine = Engine.load(
@@ -74,7 +74,7 @@ async def look(session: AsyncSession, settings: Settings, as_of: date) -> View:
             f"this explains by policy {mine.policy} and statistics {mine.statistics}; the database was decided by "
             f"policy {current.policy} and statistics {current.statistics}"
         )
-    dimensions = await plans.dimensions(session, current.model) or 1
+    dimensions = await embeddings.dimensions(session, current.model) or 1
     return View(session, World(engine, KeptVectors(current.model, dimensions), settings), as_of, warning)
 
 

@@ -26,7 +26,7 @@ from services.matcher.swapping import Swapped, swap
 from services.matcher.world import World
 from services.runtime import logs
 from services.runtime.settings import settings
-from services.store import fresh, plans
+from services.store import fresh, generations
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 from services.store.digest import digest as digest_of
 from services.translation import authority_name, today
@@ -105,7 +105,7 @@ def reassess(
     async def look(sessions: Sessions) -> tuple[str, str, list[Change], list[Telling]]:
         world = _world()
         async with transaction(sessions, isolation="REPEATABLE READ") as view:
-            current = await plans.generation_as_read(view)
+            current = await generations.generation_as_read(view)
             if current is None:
                 raise ReassessError("the database has no plans yet; start a matcher and publish some")
             changes = await preview_changes(world, view, _progress)

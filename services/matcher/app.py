@@ -13,7 +13,7 @@ from services.matcher.sweeper import sweep_for_ever
 from services.matcher.world import World
 from services.runtime import health, kafka, metrics, process
 from services.runtime.settings import Settings
-from services.store import plans
+from services.store import generations
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 
 GROUP = "jointly-matcher"
@@ -33,7 +33,7 @@ def make_world(settings: Settings) -> World:
 async def adopt(world: World, sessions: Sessions) -> None:
     """Takes a new database into this process's generation. Raises WrongGenerationError where it has another."""
     async with transaction(sessions) as session:
-        current = await plans.adopt_generation(session, world.generation)
+        current = await generations.adopt_generation(session, world.generation)
     mine = world.generation
     if current.generation != mine.generation:
         raise WrongGenerationError(

@@ -15,7 +15,7 @@ from services.matcher.signatures import Keyring, check
 from services.matcher.world import World
 from services.runtime import dead_letters, logs, metrics, tracing
 from services.runtime.kafka import Record, Records
-from services.store import plans
+from services.store import embeddings, plans
 from services.store.base import Sessions, transaction
 from services.store.plans import Outcome, Revision
 from services.translation import plan_from_payload, revision_from_event, text_hash, today
@@ -73,10 +73,10 @@ class Matcher:
         hashes = {text_hash(text): text for r in revisions for text in (r.title_text, r.body_text) if text}
         model = self.world.embedder.model
         async with transaction(self.sessions) as session:
-            known = await plans.known_embeddings(session, hashes, model)
+            known = await embeddings.known_embeddings(session, hashes, model)
         vectors = await self.world.embed(text for key, text in hashes.items() if key not in known)
         async with transaction(self.sessions) as session:
-            await plans.add_embeddings(session, vectors, model)
+            await embeddings.add_embeddings(session, vectors, model)
             return await plans.record(session, revisions)
 
     def _revision(self, item: Accepted) -> Revision:

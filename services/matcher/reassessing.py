@@ -16,10 +16,11 @@ from services.matcher.rehearsing import rehearse
 from services.matcher.settling import Context, Pair
 from services.matcher.world import World
 from services.runtime import logs
-from services.store import fresh, generations, plans
+from services.store import embeddings, fresh, generations, plans
 from services.store.base import Sessions, transaction
+from services.store.generations import CurrentGeneration
 from services.store.opportunities import Opportunity
-from services.store.plans import CurrentGeneration, StoredPlan
+from services.store.plans import StoredPlan
 from services.translation import opportunity_id, plan_from_store, text_hash
 
 AT_ONCE: Final = 64
@@ -117,7 +118,7 @@ async def reassess(world: World, sessions: Sessions, say: Say, *, again: bool = 
     generation already it only finishes what is left, unless `again`. Raises ReassessError, WrongGenerationError.
     """
     async with transaction(sessions) as session:
-        current = await plans.generation_as_read(session)
+        current = await generations.generation_as_read(session)
     if current is None:
         raise ReassessError("the database has no plans yet; start a matcher and publish some")
     if again or current.generation != world.generation.generation:
@@ -136,10 +137,10 @@ async def _embed(world: World, sessions: Sessions, say: Say) -> None:
             known = [plan for row in rows.values() if (plan := plan_from_store(row)) is not None]
             cleaned = [world.engine.texts(plan) for plan in known]
             texts = {text for both in cleaned for text in (both.title, both.body) if text}
-            kept = await plans.known_embeddings(session, map(text_hash, texts), world.embedder.model)
+            kept = await embeddings.known_embeddings(session, map(text_hash, texts), world.embedder.model)
         vectors = await world.embed(text for text in texts if text_hash(text) not in kept)
         async with transaction(sessions) as session:
-            await plans.add_embeddings(session, vectors, world.embedder.model)
+            await embeddings.add_embeddings(session, vectors, world.embedder.model)
         say("plans embedded", min(start + AT_ONCE, len(ids)), len(ids))
 
 

@@ -18,7 +18,7 @@ from services.matcher.rehearsing import Kept, copy_of, is_sound, rehearse
 from services.matcher.replaying import WHOLE_TYPES, differs, replayed
 from services.matcher.settling import Context, Pair, WrongGenerationError, withdraw
 from services.matcher.world import World
-from services.store import fresh, plans
+from services.store import fresh, generations, plans
 from services.store.base import Sessions, transaction
 from services.store.digest import Digest, digest
 from services.store.opportunities import Opportunity
@@ -277,7 +277,7 @@ def _outline(row: Opportunity) -> tuple[str, float, str]:
 
 
 async def _same_generation(view: AsyncSession, world: World) -> None:
-    current = await plans.generation_as_read(view)
+    current = await generations.generation_as_read(view)
     mine = world.generation
     if current is None:
         raise RebuildError("the database has no plans yet; start a matcher and publish some")

@@ -21,8 +21,8 @@ from matching.plan import Plan, Sharing
 from services.matcher.judging import Judged
 from services.matcher.materiality import is_material, told_now
 from services.runtime import faults, metrics
+from services.store import generations, plans
 from services.store import opportunities as store
-from services.store import plans
 from services.store.base import now
 from services.store.opportunities import Opportunity
 from services.store.outbox import outgoing
@@ -134,7 +134,7 @@ def _stands(features: Features, locked: Mapping[str, int]) -> bool:
 
 
 async def _same_generation(session: AsyncSession, mine: Generation) -> None:
-    current = await plans.generation(session)
+    current = await generations.generation(session)
     if current is None or current.generation != mine.id:
         found = current.generation if current else "none"
         raise WrongGenerationError(

@@ -13,8 +13,10 @@ from matching.engine import Corpus, Engine, Features, Texts
 from matching.plan import Plan
 from services.runtime import metrics
 from services.runtime.settings import Settings
+from services.store import embeddings
 from services.store import plans as store
-from services.store.plans import CurrentGeneration, StoredPlan
+from services.store.generations import CurrentGeneration
+from services.store.plans import StoredPlan
 from services.translation import plan_from_store, text_hash, today
 
 _CHUNK: Final = 500
@@ -93,7 +95,7 @@ class World:
 
     async def _vectors(self, session: AsyncSession, texts: Iterable[Texts]) -> dict[str, np.ndarray]:
         by_hash = {text_hash(text): text for both in texts for text in (both.title, both.body) if text}
-        vectors = await store.vectors_of(session, by_hash, self.embedder.model)
+        vectors = await embeddings.vectors_of(session, by_hash, self.embedder.model)
         lost = await self.embed(by_hash[key] for key in by_hash.keys() - vectors.keys())
         return vectors | lost
 

@@ -1,10 +1,40 @@
-"""Moving the whole database: the locks that keep matchers out, and what is to be assessed anew."""
+"""Generations: under which the database stands, the locks that move it, and what is to be assessed anew."""
 
 from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlmodel import Field, SQLModel, col
 
-from services.store.plans import CurrentGeneration, StoredPlan
+from services.store.plans import StoredPlan
+
+
+class CurrentGeneration(SQLModel, table=True):
+    """The one version of policy, statistics and model under which everything in this database was decided."""
+
+    __tablename__ = "generation"
+
+    only: bool = Field(default=True, primary_key=True)
+    generation: str
+    policy: str
+    statistics: str
+    model: str
+
+
+async def generation(session: AsyncSession) -> CurrentGeneration | None:
+    """Under which generation this database stands; held against change until the transaction ends."""
+    return (await session.execute(select(CurrentGeneration).with_for_update(read=True))).scalar_one_or_none()
+
+
+async def adopt_generation(session: AsyncSession, mine: CurrentGeneration) -> CurrentGeneration:
+    """The database's generation; `mine` where the database is new and had none."""
+    await session.execute(insert(CurrentGeneration).values(**mine.model_dump()).on_conflict_do_nothing())
+    current: CurrentGeneration = (await session.execute(select(CurrentGeneration))).scalar_one()
+    return current
+
+
+async def generation_as_read(session: AsyncSession) -> CurrentGeneration | None:
+    """Under which generation this database stands, for who only looks: nothing is locked."""
+    return (await session.execute(select(CurrentGeneration))).scalar_one_or_none()
 
 
 async def hold_generation(session: AsyncSession) -> CurrentGeneration | None:

@@ -6,8 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import numpy as np
-from pgvector.sqlalchemy import Vector
 from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -63,28 +61,6 @@ class StoredPlan(SQLModel, table=True):
     quarantined: bool = Field(default=False)
 
 
-class Embedding(SQLModel, table=True):
-    """The vector of one cleaned text under one model: a change of dates or value embeds nothing again."""
-
-    __tablename__ = "embeddings"
-
-    text_hash: str = Field(primary_key=True)
-    model: str = Field(primary_key=True)
-    vector: Any = Field(sa_column=Column(Vector(), nullable=False))
-
-
-class CurrentGeneration(SQLModel, table=True):
-    """The one version of policy, statistics and model under which everything in this database was decided."""
-
-    __tablename__ = "generation"
-
-    only: bool = Field(default=True, primary_key=True)
-    generation: str
-    policy: str
-    statistics: str
-    model: str
-
-
 class Outcome(StrEnum):
     """What became of an event in the log."""
 
@@ -113,23 +89,6 @@ class Revision:
     body_text: str | None
     published_at: datetime
     traceparent: str | None
-
-
-async def known_embeddings(session: AsyncSession, hashes: Iterable[str], model: str) -> set[str]:
-    """Which of these texts the model has embedded already."""
-    rows = await session.execute(
-        select(Embedding.text_hash).where(  # type: ignore[call-overload]
-            col(Embedding.text_hash).in_(list(hashes)), col(Embedding.model) == model
-        )
-    )
-    return set(rows.scalars())
-
-
-async def add_embeddings(session: AsyncSession, vectors: Mapping[str, np.ndarray], model: str) -> None:
-    """Keeps new vectors; one that somebody else kept meanwhile stays."""
-    if vectors:
-        rows = [{"text_hash": key, "model": model, "vector": vector} for key, vector in sorted(vectors.items())]
-        await session.execute(insert(Embedding).values(rows).on_conflict_do_nothing())
 
 
 async def record(session: AsyncSession, revisions: Sequence[Revision]) -> list[Outcome]:
@@ -201,16 +160,6 @@ async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Stor
     return {plan.plan_id: plan for plan in rows.scalars()}
 
 
-async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -> dict[str, np.ndarray]:
-    """The vectors of these texts: float32 arrays by text hash."""
-    rows = await session.execute(
-        select(Embedding.text_hash, Embedding.vector).where(  # type: ignore[call-overload]
-            col(Embedding.text_hash).in_(list(hashes)), col(Embedding.model) == model
-        )
-    )
-    return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
-
-
 async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends."""
     await hold_briefly(session)
@@ -267,18 +216,6 @@ async def pending(session: AsyncSession) -> int:
             )
         ).scalar_one()
     )
-
-
-async def generation(session: AsyncSession) -> CurrentGeneration | None:
-    """Under which generation this database stands; held against change until the transaction ends."""
-    return (await session.execute(select(CurrentGeneration).with_for_update(read=True))).scalar_one_or_none()
-
-
-async def adopt_generation(session: AsyncSession, mine: CurrentGeneration) -> CurrentGeneration:
-    """The database's generation; `mine` where the database is new and had none."""
-    await session.execute(insert(CurrentGeneration).values(**mine.model_dump()).on_conflict_do_nothing())
-    current: CurrentGeneration = (await session.execute(select(CurrentGeneration))).scalar_one()
-    return current
 
 
 async def _reserve(session: AsyncSession, ids: Sequence[str], revisions: Sequence[Revision]) -> None:
@@ -347,15 +284,3 @@ def move(plan: StoredPlan, revision: Revision) -> None:
     plan.received_at = now()
     plan.attempts = 0
     plan.quarantined = False
-
-
-async def generation_as_read(session: AsyncSession) -> CurrentGeneration | None:
-    """Under which generation this database stands, for who only looks: nothing is locked."""
-    return (await session.execute(select(CurrentGeneration))).scalar_one_or_none()
-
-
-async def dimensions(session: AsyncSession, model: str) -> int | None:
-    """How long the kept vectors of a model are, None where there are none."""
-    query = select(func.vector_dims(col(Embedding.vector))).where(col(Embedding.model) == model).limit(1)
-    found: int | None = (await session.execute(query)).scalar_one_or_none()
-    return found

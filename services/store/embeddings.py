@@ -1,0 +1,55 @@
+"""Embeddings: the vector of each cleaned text under each model, so that nothing is embedded twice."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from pgvector.sqlalchemy import Vector
+from sqlalchemy import Column, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+
+class Embedding(SQLModel, table=True):
+    """The vector of one cleaned text under one model: a change of dates or value embeds nothing again."""
+
+    __tablename__ = "embeddings"
+
+    text_hash: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    vector: Any = Field(sa_column=Column(Vector(), nullable=False))
+
+
+async def known_embeddings(session: AsyncSession, hashes: Iterable[str], model: str) -> set[str]:
+    """Which of these texts the model has embedded already."""
+    rows = await session.execute(
+        select(Embedding.text_hash).where(  # type: ignore[call-overload]
+            col(Embedding.text_hash).in_(list(hashes)), col(Embedding.model) == model
+        )
+    )
+    return set(rows.scalars())
+
+
+async def add_embeddings(session: AsyncSession, vectors: Mapping[str, np.ndarray], model: str) -> None:
+    """Keeps new vectors; one that somebody else kept meanwhile stays."""
+    if vectors:
+        rows = [{"text_hash": key, "model": model, "vector": vector} for key, vector in sorted(vectors.items())]
+        await session.execute(insert(Embedding).values(rows).on_conflict_do_nothing())
+
+
+async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -> dict[str, np.ndarray]:
+    """The vectors of these texts: float32 arrays by text hash."""
+    rows = await session.execute(
+        select(Embedding.text_hash, Embedding.vector).where(  # type: ignore[call-overload]
+            col(Embedding.text_hash).in_(list(hashes)), col(Embedding.model) == model
+        )
+    )
+    return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
+
+
+async def dimensions(session: AsyncSession, model: str) -> int | None:
+    """How long the kept vectors of a model are, None where there are none."""
+    query = select(func.vector_dims(col(Embedding.vector))).where(col(Embedding.model) == model).limit(1)
+    found: int | None = (await session.execute(query)).scalar_one_or_none()
+    return found
