@@ -118,10 +118,10 @@ def features_of(
         texts=texts,
         dense=dense,
         profile=shape,
-        title_terms=weigh(count((in_title, 1.0)), statistics.rarity),
+        title_terms=weigh(count((in_title, 1.0)), statistics.rarity, policy.specification.title_rarity),
         all_terms=weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.rarity),
         phrases=_phrases(texts, statistics),
-        concepts=_concepts(texts, needs, statistics),
+        concepts=_concepts(texts, needs, statistics, policy.specification.concepts_rarity),
         fuzzy=" ".join(sorted(in_title)),
         codes=codes,
         category=category,
@@ -141,9 +141,9 @@ def _phrases(texts: Texts, statistics: Statistics) -> dict[str, float]:
     return weigh({pair: n for pair, n in counted.items() if pair in statistics.words}, statistics.rarity)
 
 
-def _concepts(texts: Texts, needs: Table, statistics: Statistics) -> dict[str, float]:
+def _concepts(texts: Texts, needs: Table, statistics: Statistics, least: float) -> dict[str, float]:
     counted = count((concepts_in(texts.title, needs), _CONCEPT_IN_TITLE), (concepts_in(texts.body, needs), 1.0))
-    return weigh(counted, lambda need: statistics.rarity(CONCEPT + need))
+    return weigh(counted, lambda need: statistics.rarity(CONCEPT + need), least)
 
 
 def _likely_category(shape: Vector, group_codes: tuple[str, ...], policy: Policy) -> Category:

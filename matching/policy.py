@@ -62,6 +62,8 @@ class SpecificationWeights:
     cpv: float = _within(0, 100)
     cpv_unknown: float = _within(0, 1)
     concepts_unknown: float = _within(0, 1)
+    title_rarity: float = _within(0, 1000)
+    concepts_rarity: float = _within(0, 1000)
     body_share: float = _within(0, 10)
     weak: float = _within(0, 1)
     most_title_words: int = _within(1, 500, 25)

@@ -59,14 +59,15 @@ def expand(text: str, synonyms: Mapping[str, str]) -> str:
     return re.sub(r"[A-Za-z][A-Za-z0-9&+]*", add, text)
 
 
-def weigh(counted: Mapping[str, float], rarity: Callable[[str], float]) -> dict[str, float]:
-    """Each word's weight: rarer words more, repeated words a little more; unit length in all, in word order."""
+def weigh(counted: Mapping[str, float], rarity: Callable[[str], float], least: float = 0.0) -> dict[str, float]:
+    """Each word's weight: rarer words more, repeated words a little more; unit length in all, in word order.
+    A text whose words together weigh less than `least` stays shorter: to share all of nothing much is not much."""
     raw = {
         word: rarity(word) * count * (1 + _SATURATION) / (count + _SATURATION)
         for word, count in sorted(counted.items())
     }
     length = math.sqrt(math.fsum(w * w for w in raw.values()))
-    return {word: w / length for word, w in raw.items()} if length > 0 else {}
+    return {word: w / max(length, least) for word, w in raw.items()} if length > 0 else {}
 
 
 def count(*texts: tuple[Iterable[str], float]) -> dict[str, float]:

@@ -1,13 +1,20 @@
 """`jointly statistics build`: counts how rare words are in a set of plans, for a matcher of one's own."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy.exc import DBAPIError
 
+from matching.plan import Plan
 from matching.policy import Policy, PolicyError
 from matching.statistics import build_statistics
 from services.cli.offline import PlanFileError, read_plans, say
+from services.runtime.settings import SettingsError, settings
+from services.store.base import make_engine, make_sessions, transaction
+from services.store.plans import load, searchable
+from services.translation import plan_from_store
 
 app = typer.Typer(no_args_is_help=True, help="Corpus statistics: how rare a word is.")
 
@@ -19,25 +26,53 @@ def _statistics() -> None:
 
 @app.command()
 def build(
-    plans: Annotated[Path, typer.Option(help="Plan payloads, one JSON object a line.")],
     output: Annotated[Path, typer.Option(help="The file to write.")],
+    plans: Annotated[Path | None, typer.Option(help="Plan payloads, one JSON object a line.")] = None,
+    database: Annotated[
+        bool, typer.Option("--database", help="Count the plans in JOINTLY_DATABASE_URL that could be matched now.")
+    ] = False,
     name: Annotated[str, typer.Option(help="A name that says what was counted and when.")] = "own",
     policy: Annotated[Path | None, typer.Option(help="Whose needs to count; the shipped policy if not given.")] = None,
 ) -> None:
-    """Count words, pairs of words and named needs over the plans of a file. The file keeps counts, no text."""
+    """Count words, pairs of words and named needs over the plans of a file, or of the database. The result keeps
+    counts, no text."""
+    if (plans is None) is not database:
+        say("say where the plans are: either --plans FILE or --database")
+        raise typer.Exit(2)
     try:
-        every = read_plans(plans)
+        every = read_plans(plans) if plans else asyncio.run(_stored(settings().need_database()))
         found = build_statistics(every, name, Policy.load(policy))
         output.write_text(found.dumps(), encoding="utf-8")
-    except (PlanFileError, PolicyError, OSError) as error:
+    except (PlanFileError, PolicyError, SettingsError, OSError) as error:
         say(str(error))
+        raise typer.Exit(2) from error
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())[:200]
+        say(f"the database can't be used: {reason}. Is it up, and has `jointly migrate` been run?")
         raise typer.Exit(2) from error
     say(f"counted {len(found.words)} words over {found.documents} plans: {found.version} in {output}")
     if found.documents < _FEW:
         say(f"fewer than {_FEW} plans say little about rarity: the shipped statistics may serve you better")
 
 
+async def _stored(url: str) -> list[Plan]:
+    """The newest state of every plan in the database that could be a partner: active and not private."""
+    engine = make_engine(url)
+    try:
+        # One snapshot, so that a plan that changes meanwhile is counted once, as it was.
+        async with transaction(make_sessions(engine), isolation="REPEATABLE READ") as session:
+            ids = sorted(await searchable(session))
+            found: list[Plan] = []
+            for start in range(0, len(ids), _BLOCK):
+                held = await load(session, ids[start : start + _BLOCK])
+                found += [plan for stored in held.values() if (plan := plan_from_store(stored)) is not None]
+            return found
+    finally:
+        await engine.dispose()
+
+
 _FEW = 500
+_BLOCK = 1000
 
 if __name__ == "__main__":
     app()
