@@ -63,8 +63,11 @@ def _not_loaded() -> None:
 
 def main() -> None:
     """Runs the command line; what the user can mend is said in a sentence, without a traceback."""
+    from services.runtime import logs
     from services.runtime.settings import SettingsError
 
+    # Standard output is the command's answer; a long-running process sets its own level later.
+    logs.setup("cli", "WARNING")
     chosen = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         application(chosen)()

@@ -32,6 +32,7 @@ from services.matcher.rebuilding import compare
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
 from services.publisher.producing import plan_event
+from services.runtime import logs
 from services.runtime.settings import Settings
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 from services.store.digest import Digest, digest
@@ -165,6 +166,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed; one seed again: --first N --seeds 1")
     parser.add_argument("--json", action="store_true", help="print one JSON line")
     given = parser.parse_args()
+    logs.setup("orders", "WARNING")
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="jointly-orders-") as folder,
