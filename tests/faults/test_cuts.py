@@ -4,6 +4,7 @@ The cut is made by the process itself, at a place and not at a time: see `arena.
 """
 
 import asyncio
+import json
 import os
 import signal
 from collections import Counter
@@ -14,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from events.dead_letters import DEAD_LETTER_PAYLOADS
+from events.envelope import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.topics import DEAD_PLANS, OPPORTUNITIES
 from services.embedded.mailbox import Mailbox
 from tests.brokers import ApacheKafka
 from tests.faults.arena import CONTEXT, enrol, serve
 from tests.faults.stream import CANARIES, canary
-from tests.pipeline import Pipeline, all_pairs, payloads_of, pipeline
+from tests.pipeline import Pipeline, all_pairs, pipeline, records_of
 
 CUTS = {
     "after Tx 1": ("matcher", "services.matcher.handling:match"),
@@ -106,11 +107,13 @@ def test_cut_off_on_its_way_nothing_is_lost_and_nobody_told_twice(
     line.until(lambda: line.drained(3) and crew.told(), "the next revision")
 
     assert line.active() == all_pairs(states)
-    told = payloads_of(line.settings.kafka_bootstrap[0], OPPORTUNITIES.name, OPPORTUNITY_PAYLOADS)
+    bootstrap = line.settings.kafka_bootstrap[0]
+    records = records_of(bootstrap, OPPORTUNITIES.name, quiet_seconds=1)
+    told = [decode(record.headers, record.value, OPPORTUNITY_PAYLOADS).payload for record in records]
     ((current,),) = line.sql("SELECT payload FROM opportunities")
     assert told[-1].model_dump(mode="json") == current, "the last record is the current one"
-    assert {state.revision for state in told} == {1, 2}
-    assert payloads_of(line.settings.kafka_bootstrap[0], DEAD_PLANS.name, DEAD_LETTER_PAYLOADS) == []
+    assert {json.loads(record.value)["revision"] for record in records} == {1, 2}
+    assert records_of(bootstrap, DEAD_PLANS.name, quiet_seconds=1) == [], "nothing good was refused"
     copies = Counter(str(mail["Message-ID"]) for mail in mailbox.mails())
     assert len(copies) == 2, "one mail to each of the two"
     unknown = dict(line.sql("SELECT message_id, ambiguities FROM notification_mails"))
