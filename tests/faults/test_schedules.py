@@ -158,7 +158,7 @@ async def test_two_notifiers_with_one_event_make_one_intent_a_reader(
 
 @pytest_asyncio.fixture
 async def on_broker(tansu_broker: Broker, database_url: str) -> Settings:
-    made = Settings(kafka_bootstrap=tansu_broker.bootstrap, database_url=database_url)
+    made = Settings(kafka_bootstrap=tansu_broker.bootstrap, database_url=database_url, kafka_session_seconds=2)
     await topics.create(made)
     return made
 
