@@ -82,7 +82,7 @@ def main() -> None:
         every = features_of_plans(read_plans(file), engine, embedder, default_cache())
     else:
         every = [features(plan, engine) for plan in invented(3000)]
-    print(json.dumps(measure(engine, every, QUERIES)))  # noqa: T201
+    print(json.dumps(measure(engine, every, QUERIES)))
 
 
 if __name__ == "__main__":
