@@ -1,5 +1,6 @@
 """Eight real notices of four portals: each becomes a plan or is refused for a reason that a person understands."""
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def test_the_uk1_pipeline_notice_becomes_a_plan() -> None:
     plan = _plan("fts_uk1")
     assert plan.plan_id == "E06000057:ocds-h6vhtk-068ae4"
     assert plan.revision == 1777040913000
-    assert plan.title == "Northumberland County Council Heat Networks"
+    (release,) = json.loads(_file("fts_uk1").read_text(encoding="utf-8"))["releases"]
+    assert plan.title == release["tender"]["title"].strip()
     assert (plan.kind, plan.stage, plan.value.amount) == ("project", "planned", 30_000_000)
     assert (plan.tender_window.earliest, plan.tender_window.latest) == (date(2026, 5, 29), date(2026, 9, 29))
     assert (plan.contract.start, plan.contract.end) == (date(2027, 3, 31), date(2028, 3, 31))
