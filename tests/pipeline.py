@@ -1,7 +1,9 @@
 """The services as real processes on a test's own broker, database and mail server, and what they ought to find."""
 
 import asyncio
+import os
 import re
+import subprocess
 import sys
 import time
 import urllib.request
@@ -199,6 +201,31 @@ def send_raw(
             await producer.stop()
 
     asyncio.run(send())
+
+
+_UNREADABLE = """
+import asyncio, sys
+from aiokafka import AIOKafkaProducer
+
+class Name(str):
+    def encode(self, *_):
+        return b"\\xff"
+
+async def send(bootstrap, topic, count):
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    for number in range(int(count)):
+        await producer.send_and_wait(topic, value=b"v", headers=[(Name("n"), b"v")], partition=number)
+    await producer.stop()
+
+asyncio.run(send(*sys.argv[1:]))
+"""
+
+
+def send_unreadable(bootstrap: str, topic: str, count: int) -> None:
+    """Sends records with a header name that is not UTF-8, one a partition: only the client's Python codec lets us."""
+    environment = {**os.environ, "AIOKAFKA_NO_EXTENSIONS": "1"}
+    subprocess.run([sys.executable, "-c", _UNREADABLE, bootstrap, topic, str(count)], env=environment, check=True)
 
 
 _WHO = ("E09000015", "E09000001", "E08000035", "E08000003", "E06000023", "E10000017", "E07000121", "S12000036")

@@ -63,9 +63,6 @@ async def _serve(settings: Settings, world: World) -> None:
     )
     metrics.LAG.labels(process="matcher").set_function(lambda: kafka.lag(broker, pulse))
 
-    async def started() -> None:
-        kafka.watch(broker, pulse)
-
     await process.run(
         settings,
         broker=broker,
@@ -74,7 +71,6 @@ async def _serve(settings: Settings, world: World) -> None:
             ready=[health.assigned(pulse), process.database(sessions)],
         ),
         opening=[lambda: adopt(world, sessions), producer.start],
-        started=[started],
         tasks=[lambda: sweep_for_ever(world, sessions, settings.sweep_seconds)],
         closing=[producer.stop, database.dispose],
     )

@@ -51,8 +51,7 @@ class Matcher:
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
-        sentence = f"handling it raised {type(fault).__name__}; the log has the details"
-        await dead_letters.refuse(self.producer, DEAD_PLANS, record, Reason.HANDLING_FAILED, sentence)
+        await dead_letters.give_up(self.producer, DEAD_PLANS, record, fault)
 
     async def _read(self, records: Records) -> list[Accepted]:
         demand = self.world.settings.signatures

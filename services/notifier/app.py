@@ -57,8 +57,7 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
         await dead_letters.refuse(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
 
     async def give_up(record: Record, fault: BaseException) -> None:
-        sentence = f"handling it raised {type(fault).__name__}; the log has the details"
-        await refuse(record, Reason.HANDLING_FAILED, sentence)
+        await dead_letters.give_up(producer, DEAD_OPPORTUNITIES, record, fault)
 
     pulse = kafka.consume(
         broker,
@@ -72,9 +71,6 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
     )
     metrics.LAG.labels(process="notifier").set_function(lambda: kafka.lag(broker, pulse))
 
-    async def started() -> None:
-        kafka.watch(broker, pulse)
-
     await process.run(
         settings,
         broker=broker,
@@ -83,7 +79,6 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
             ready=[health.assigned(pulse), process.database(sessions)],
         ),
         opening=[producer.start],
-        started=[started],
         tasks=[rounds.run_for_ever, lambda: _measure(sessions)],
         closing=[producer.stop, database.dispose],
     )

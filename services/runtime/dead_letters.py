@@ -10,6 +10,7 @@ from events.dead_letters import KEPT_BYTES, DeadLetter, Header, Origin, Reason
 from events.envelope import Event, Message, encode
 from events.topics import Topic
 from services.runtime import kafka, logs, metrics
+from services.runtime.polling import UnreadableRecordError
 from services.store.base import now
 from services.translation import event_id
 
@@ -48,7 +49,7 @@ def compose(
         value=value[:KEPT_BYTES] if value is not None else None,
         value_length=len(whole),
         value_sha256=hashlib.sha256(whole).hexdigest(),
-        complete=_all_kept(key, whole, headers),
+        complete=value is not None and _all_kept(key, whole, headers),
         attempts=attempts,
         at=now(),
     )
@@ -71,6 +72,15 @@ def of_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
     """The dead letter of one Kafka record."""
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
     return compose(reason, sentence, origin, key=record.key, value=record.value, headers=record.headers)
+
+
+async def give_up(producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, fault: BaseException) -> None:
+    """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
+    if isinstance(fault, UnreadableRecordError):
+        await refuse(producer, topic, record, Reason.NOT_CLOUDEVENT, str(fault))
+        return
+    sentence = f"handling it raised {type(fault).__name__}; the log has the details"
+    await refuse(producer, topic, record, Reason.HANDLING_FAILED, sentence)
 
 
 async def refuse(producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, reason: Reason, sentence: str) -> None:

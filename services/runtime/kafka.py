@@ -4,7 +4,6 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import wraps
 from typing import Any, Final, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -16,6 +15,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 
 from events.envelope import Message
 from services.runtime import faults, logs, metrics
+from services.runtime.polling import guard
 from services.runtime.settings import Settings
 
 Record: TypeAlias = ConsumerRecord
@@ -39,6 +39,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         self.in_flight = asyncio.Lock()
         self.halted: str | None = None
         self.handled: dict[TopicPartition, int] = {}
+        self.before_reading: Callable[[], None] = lambda: None
 
     def beat(self) -> None:
         """The loop is alive."""
@@ -49,6 +50,8 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("partitions revoked", partitions=_names(revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        # The client calls this before it fetches anything of a first assignment.
+        self.before_reading()
         self.assigned = frozenset(assigned)
         log.info("partitions assigned", partitions=_names(assigned))
 
@@ -120,6 +123,8 @@ def consume(
         decoder=_no_decoding,
     )
 
+    pulse.before_reading = lambda: guard(subscriber.consumer, pulse, refuse)
+
     @subscriber
     async def _batch(message: KafkaMessage) -> None:
         consumer = subscriber.consumer
@@ -132,14 +137,6 @@ def consume(
         pulse.beat()
 
     return pulse
-
-
-def watch(broker: KafkaBroker, pulse: Pulse) -> None:
-    """Has every poll of the broker's consumers, empty ones too, counted as a sign of life. Call once started."""
-    for subscriber in broker.subscribers:
-        consumer: AIOKafkaConsumer | None = getattr(subscriber, "consumer", None)
-        if consumer is not None:
-            consumer.getmany = _counted(consumer.getmany, pulse)
 
 
 def lag(broker: KafkaBroker, pulse: Pulse) -> int:
@@ -226,15 +223,6 @@ async def _keep_raw(records: Any) -> KafkaMessage:
 
 async def _no_decoding(message: Any) -> Any:
     return message.body
-
-
-def _counted(poll: Callable[..., Awaitable[Any]], pulse: Pulse) -> Callable[..., Awaitable[Any]]:
-    @wraps(poll)
-    async def counted(*args: Any, **kwargs: Any) -> Any:
-        pulse.beat()
-        return await poll(*args, **kwargs)
-
-    return counted
 
 
 def connection(settings: Settings) -> dict[str, Any]:

@@ -31,10 +31,9 @@ async def run(
     broker: KafkaBroker,
     tasks: Sequence[Task] = (),
     opening: Sequence[Callable[[], Awaitable[None]]] = (),
-    started: Sequence[Callable[[], Awaitable[None]]] = (),
     closing: Sequence[Callable[[], Awaitable[None]]] = (),
 ) -> None:
-    """Runs until a signal: `opening` before the broker, `started` after it, `tasks` beside it, `closing` last."""
+    """Runs until a signal: `opening` before the broker, `tasks` beside it, `closing` last."""
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -51,7 +50,7 @@ async def run(
             for step in closing:
                 await step()
 
-    app = AsgiFastStream(broker, asgi_routes=routes, lifespan=lifespan, after_startup=started, logger=None)
+    app = AsgiFastStream(broker, asgi_routes=routes, lifespan=lifespan, logger=None)
     options: dict[str, Any] = {"host": settings.http_host, "port": settings.http_port, "log_config": None}
     await app.run(log_level=logging.WARNING, run_extra_options=options)
 

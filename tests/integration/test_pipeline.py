@@ -18,7 +18,7 @@ from services.store import authorities as register
 from services.store.authorities import Entry
 from services.store.base import make_engine, make_sessions, transaction
 from tests.conftest import AnyBroker
-from tests.pipeline import Pipeline, all_pairs, invented_plans, payloads_of, pipeline, send_raw
+from tests.pipeline import Pipeline, all_pairs, invented_plans, payloads_of, pipeline, send_raw, send_unreadable
 
 LEEDS, BARNET = "E08000035", "E09000003"
 
@@ -195,6 +195,25 @@ def test_bad_input_is_refused_with_its_reason_and_stops_nobody(
         large = next(letter for letter in letters if letter.reason == Reason.TOO_LARGE)
         assert (large.complete, len(large.value), large.value_length > 10_000_000) == (False, 64 * 1024, True)
         assert peak_memory_mb(matcher.pid) < 600, "memory stays flat"
+
+
+def test_a_record_that_the_client_can_not_read_stops_nobody(
+    broker: AnyBroker, database_url: str, tmp_path: Path
+) -> None:
+    """A header whose name is not UTF-8 makes the Kafka client itself raise, whatever it had read beside it."""
+    with pipeline(broker.bootstrap, database_url, tmp_path) as line:
+        line.publish([plan(f"HR-{number}") for number in range(12)])
+        send_unreadable(broker.bootstrap, PLANS.name, 2)
+        line.publish([plan("P-9", BARNET), plan("P-10", BARNET)])
+        matcher = line.start("matcher")
+        line.start("relay")
+        line.until(lambda: line.drained(14), "every plan, before and behind the unreadable ones")
+        assert len(line.active()) == 24
+        line.until(lambda: line.metric(matcher, "jointly_dead_letters_total") >= 2, "both refused")
+        letters = payloads_of(broker.bootstrap, DEAD_PLANS.name, DEAD_LETTER_PAYLOADS)
+        assert {letter.reason for letter in letters} == {Reason.NOT_CLOUDEVENT}
+        assert len({(letter.origin.partition, letter.origin.offset) for letter in letters}) == 2
+        assert not any(letter.complete for letter in letters)
 
 
 def peak_memory_mb(pid: int) -> float:
