@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test install lock lint types imports lock-check schemas faults faults-long mutants clean
+.PHONY: demo test cuts install lock lint types imports lock-check schemas faults faults-long mutants clean
 
 demo: install
 	$(BIN)/jointly demo
@@ -29,6 +29,10 @@ $(VENV)/installed: requirements.lock pyproject.toml | $(UV)
 lock: | $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
 		--all-extras --group dev pyproject.toml --output-file requirements.lock
+
+# Kills and stops each process at each place on an event's way; waits out real timeouts, so not part of `make test`.
+cuts: install
+	$(PYTEST) -m slow tests/faults/test_cuts.py
 
 schemas: install
 	$(BIN)/jointly schemas

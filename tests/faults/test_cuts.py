@@ -24,6 +24,8 @@ from tests.faults.arena import CONTEXT, enrol, serve
 from tests.faults.stream import CANARIES, canary
 from tests.pipeline import Pipeline, all_pairs, pipeline, records_of
 
+pytestmark = pytest.mark.slow
+
 CUTS = {
     "after Tx 1": ("matcher", "services.matcher.handling:match"),
     "before Tx 2": ("matcher", "services.matcher.matching:settle"),
