@@ -49,7 +49,7 @@ def compose(
         value=value[:KEPT_BYTES] if value is not None else None,
         value_length=len(whole),
         value_sha256=hashlib.sha256(whole).hexdigest(),
-        complete=value is not None and _all_kept(key, whole, headers),
+        complete=_all_kept(key, whole, headers),
         attempts=attempts,
         at=now(),
     )

@@ -108,9 +108,9 @@ async def test_two_members_share_the_partitions(broker: AnyBroker) -> None:
     await _create(broker.bootstrap, partitions=4)
     async with _consumer(broker.bootstrap, "sharing") as one, _consumer(broker.bootstrap, "sharing") as two:
         async with asyncio.timeout(30):
-            while not (one.assignment() and two.assignment() and len(one.assignment() | two.assignment()) == 4):
+            # In the middle of a rebalance one may still hold what the other has been given.
+            while (len(one.assignment()), len(two.assignment()), len(one.assignment() | two.assignment())) != (2, 2, 4):
                 await asyncio.gather(one.getmany(timeout_ms=100), two.getmany(timeout_ms=100))
-        assert not one.assignment() & two.assignment()
 
 
 async def test_a_test_starts_without_topics(broker: AnyBroker) -> None:
