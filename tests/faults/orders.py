@@ -3,8 +3,14 @@
 Each seed makes a history of a few plans: edits, withdrawals, awards, plans that are hidden, shared by halves and
 brought back, a fifth of the events twice. It is handled once in one order by one matcher, then, on empty tables, in
 another order by two matchers at the same time, each with batches of other sizes; then rebuilt from the log. All three
-digests must be equal, and the active pairs those of an offline run over the newest revisions. The real steps run on a
-real PostgreSQL. (Of two contents of one revision the first to come is kept, so histories have none.)
+digests must be equal. The real steps run on a real PostgreSQL. (Of two contents of one revision the first to come is
+kept, so histories have none.)
+
+After each replay the active pairs are also held against an offline run that assesses every pair of newest revisions,
+one by one, without any search: a pair that the database lacks is missed, one that it should not have (or has with
+another score) is stale. `pairs_assessed` counts the pairs so held.
+
+`--file` keeps the totals: started again it goes on with the next seed.
 """
 
 import argparse
@@ -14,8 +20,9 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +31,7 @@ from sqlalchemy import text
 
 from events.envelope import encode
 from events.plans import PlanAwarded, PlanPayload, PlanState, PlanUpdated, PlanWithdrawn
+from matching.assessment import Band
 from matching.embedding import load_embedder
 from services.embedded.postgres import postgres
 from services.matcher.app import adopt
@@ -37,18 +45,19 @@ from services.runtime.settings import Settings
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 from services.store.digest import Digest, digest
 from services.store.migrate import migrate
-from tests.pipeline import AS_OF, all_pairs, engine, invented_plans
+from tests.pipeline import AS_OF, engine, features_of, invented_plans
 
-PLANS, SUBJECTS = 14, 3
+PLANS = 14
+PLANS_A_SUBJECT = 5
 SAID_EVERY = 50
 TABLES = "plan_log, plans, opportunities, outbox"
 
 
-def history(seed: int, count: int = PLANS, subjects: int = SUBJECTS) -> list[PlanPayload]:
-    """Plans with their revisions in some order, some events twice; always the same for a seed."""
+def history(seed: int, count: int = PLANS) -> list[PlanPayload]:
+    """Plans with their revisions in some order, some events twice; always the same for a seed and a count."""
     chance = random.Random(seed)
     events: list[PlanPayload] = []
-    for plan in invented_plans(count, subjects):
+    for plan in invented_plans(count, -(-count // PLANS_A_SUBJECT)):
         events.append(plan)
         for revision in range(2, 2 + chance.choice((0, 0, 1, 2, 3))):
             named = {"plan_id": plan.plan_id, "revision": revision, "authority": plan.authority}
@@ -78,22 +87,54 @@ def newest(events: Sequence[PlanPayload]) -> list[PlanState]:
     return [event for event in last.values() if isinstance(event, PlanState) and event.sharing != "private"]
 
 
+Pairs = dict[tuple[str, str], tuple[float, str]]
+"""Score and band of each opportunity, by its two plans."""
+
+
+def every_pair(states: Sequence[PlanState]) -> tuple[Pairs, int]:
+    """Every pair of plans assessed by itself: the opportunities among them, and how many pairs there were."""
+    found: Pairs = {}
+    count = 0
+    for first, second in combinations(sorted(features_of(states), key=lambda item: item.plan.plan_id), 2):
+        assessment = engine().assess(first, second, AS_OF)
+        count += 1
+        if assessment.band is not Band.NONE:
+            found[first.plan.plan_id, second.plan.plan_id] = (assessment.score, assessment.band.value)
+    return found, count
+
+
 @dataclass
 class Found:
-    """What the replays of one seed ended in. `rebuilt` is made from the second replay's log."""
+    """What the replays of one seed ended in. `rebuilt` is made from the second replay's log.
+
+    `missed` and `stale` are of all replays together, `assessed` the pairs that each was held against, added up.
+    """
 
     seed: int
     events: int
-    digests: dict[str, Digest]
-    complete: bool
+    expected: Pairs
+    pairs: int
+    digests: dict[str, Digest] = field(default_factory=dict)
+    assessed: int = 0
+    missed: int = 0
+    stale: int = 0
+    rebuilt: bool = False
+
+    def hold(self, active: Pairs) -> None:
+        """Counts what a replay's active pairs lack, and what they have too much."""
+        self.assessed += self.pairs
+        self.missed += len(self.expected.keys() - active.keys())
+        self.stale += sum(self.expected.get(pair) != found for pair, found in active.items())
 
     @property
     def ok(self) -> bool:
-        return self.complete and len({found.sha256 for found in self.digests.values()}) == 1
+        same = len({found.sha256 for found in self.digests.values()}) == 1
+        return self.rebuilt and same and not self.missed and not self.stale
 
 
-async def replay(sessions: Sessions, events: Sequence[PlanPayload], seed: int, matchers: int) -> Digest:
-    """Empties the tables and has the matchers handle the events, each its share, all at the same time."""
+async def replay(sessions: Sessions, events: Sequence[PlanPayload], seed: int, matchers: int) -> tuple[Digest, Pairs]:
+    """Empties the tables and has the matchers handle the events, each its share, all at the same time. Returns the
+    digest and the active pairs of what came of it."""
     chance = random.Random(seed)
     async with transaction(sessions) as session:
         await session.execute(text(f"TRUNCATE {TABLES}"))
@@ -105,7 +146,10 @@ async def replay(sessions: Sessions, events: Sequence[PlanPayload], seed: int, m
     # What two handlers have left to each other.
     await sweep(worlds[0], sessions)
     async with transaction(sessions, isolation="REPEATABLE READ") as session:
-        return await digest(session)
+        rows = await session.execute(
+            text("SELECT plan_a, plan_b, score, band FROM opportunities WHERE status = 'active'")
+        )
+        return await digest(session), {(a, b): (score, band) for a, b, score, band in rows}
 
 
 async def _handle(world: World, sessions: Sessions, events: Sequence[PlanPayload], chance: random.Random) -> None:
@@ -123,40 +167,74 @@ def _record(payload: PlanPayload) -> Any:
     return SimpleNamespace(**place, key=message.key, headers=message.headers, value=message.value)
 
 
-async def examine(sessions: Sessions, seed: int) -> Found:
+async def examine(sessions: Sessions, seed: int, plans: int = PLANS) -> Found:
     """Runs one seed."""
-    events = history(seed)
+    events = history(seed, plans)
     other = list(events)
     random.Random(seed + 1).shuffle(other)
-    digests = {"one matcher": await replay(sessions, events, seed, 1)}
-    digests["two matchers"] = await replay(sessions, other, seed + 1, 2)
+    found = Found(seed, len(events), *every_pair(newest(events)))
+    for name, order, matchers in (("one matcher", events, 1), ("two matchers", other, 2)):
+        found.digests[name], active = await replay(sessions, order, seed + matchers - 1, matchers)
+        found.hold(active)
     world = World(engine(), load_embedder("hashing"), Settings(as_of=AS_OF))
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
         compared = await compare(world, sessions, view, AS_OF, lambda *_: None)
     assert compared.rebuilt is not None
-    digests["rebuilt"] = compared.rebuilt
-    async with transaction(sessions) as session:
-        rows = await session.execute(
-            text("SELECT plan_a, plan_b, score, band FROM opportunities WHERE status = 'active'")
-        )
-        active = {(a, b): (score, band) for a, b, score, band in rows}
-    return Found(seed, len(events), digests, complete=compared.equal and active == all_pairs(newest(events)))
+    found.digests["rebuilt"] = compared.rebuilt
+    found.rebuilt = compared.equal
+    return found
 
 
-async def run(url: str, seeds: Sequence[int]) -> list[Found]:
+async def run(url: str, seeds: Iterable[int], plans: int = PLANS) -> AsyncIterator[Found]:
     """Runs the seeds one after the other on one migrated database."""
     database = make_engine(url)
     sessions = make_sessions(database)
     try:
         await adopt(World(engine(), load_embedder("hashing"), Settings(as_of=AS_OF)), sessions)
-        found = []
         for seed in seeds:
-            found.append(await examine(sessions, seed))
-            if len(found) % SAID_EVERY == 0:
-                print(f"{len(found)} seeds, {sum(not item.ok for item in found)} failed", file=sys.stderr)  # noqa: T201
-        return found
+            yield await examine(sessions, seed, plans)
     finally:
         await database.dispose()
+
+
+@dataclass
+class Totals:
+    """What all seeds came to. `seeds` is also the last one that was run: the next run goes on behind it."""
+
+    plans: int
+    first: int
+    seeds: int = 0
+    failed: list[int] = field(default_factory=list)
+    events: int = 0
+    replays: int = 0
+    opportunities: int = 0
+    pairs_assessed: int = 0
+    missed: int = 0
+    stale: int = 0
+    seconds: float = 0.0
+
+    def add(self, found: Found, seconds: float) -> None:
+        """Adds one seed."""
+        self.seeds += 1
+        self.failed += [] if found.ok else [found.seed]
+        self.events += found.events
+        self.replays += 2
+        self.opportunities += len(found.expected)
+        self.pairs_assessed += found.assessed
+        self.missed += found.missed
+        self.stale += found.stale
+        self.seconds = round(self.seconds + seconds, 1)
+
+
+async def _run_all(url: str, totals: Totals, seeds: int, file: Path | None) -> None:
+    began = time.monotonic()
+    async for found in run(url, range(totals.first + totals.seeds, totals.first + seeds), totals.plans):
+        totals.add(found, time.monotonic() - began)
+        began = time.monotonic()
+        if file is not None:
+            file.write_text(json.dumps(asdict(totals)))
+        if totals.seeds % SAID_EVERY == 0:
+            print(f"{totals.seeds} seeds, {len(totals.failed)} failed", file=sys.stderr)  # noqa: T201
 
 
 def main() -> int:
@@ -164,28 +242,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Two replays in different order end in the same digest.")
     parser.add_argument("--seeds", type=int, default=100, help="how many")
     parser.add_argument("--first", type=int, default=1, help="the first seed; one seed again: --first N --seeds 1")
+    parser.add_argument("--plans", type=int, default=44, help="plans in each history")
+    parser.add_argument("--file", type=Path, help="keep the totals there, and go on from what they hold")
     parser.add_argument("--json", action="store_true", help="print one JSON line")
     given = parser.parse_args()
     logs.setup("orders", "WARNING")
-    began = time.monotonic()
+    totals = Totals(given.plans, given.first)
+    if given.file is not None and given.file.exists():
+        totals = Totals(**json.loads(given.file.read_text()))
+        if (totals.plans, totals.first) != (given.plans, given.first):
+            parser.error(
+                f"{given.file} holds totals of --first {totals.first} --plans {totals.plans}; name another file"
+            )
     with (
         tempfile.TemporaryDirectory(prefix="jointly-orders-") as folder,
         postgres(Path(folder), durable=False) as server,
     ):
         url = server.create_database("orders")
         migrate(url)
-        found = asyncio.run(run(url, range(given.first, given.first + given.seeds)))
-    failed = [item.seed for item in found if not item.ok]
-    said = {
-        "seeds": len(found),
-        "failed": failed,
-        "events": sum(item.events for item in found),
-        "replays": 2 * len(found),
-        "pairs": sum(item.digests["rebuilt"].pairs for item in found),
-        "seconds": round(time.monotonic() - began, 1),
-    }
+        asyncio.run(_run_all(url, totals, given.seeds, given.file))
+    said = asdict(totals)
     print(json.dumps(said) if given.json else " ".join(f"{name}={value}" for name, value in said.items()))  # noqa: T201
-    return 1 if failed else 0
+    return 1 if totals.failed else 0
 
 
 if __name__ == "__main__":
