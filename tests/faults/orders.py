@@ -59,11 +59,11 @@ def plans_of(seed: int) -> int:
     return 6 + seed % 9 if seed % WIDE_EVERY else WIDE
 
 
-def history(seed: int, count: int) -> list[PlanPayload]:
+def history(seed: int, count: int, subjects: int | None = None) -> list[PlanPayload]:
     """Plans with their revisions in some order, some events twice; always the same for a seed and a count."""
     chance = random.Random(seed)
     events: list[PlanPayload] = []
-    for plan in invented_plans(count, -(-count // PLANS_A_SUBJECT)):
+    for plan in invented_plans(count, subjects or -(-count // PLANS_A_SUBJECT)):
         events.append(plan)
         for revision in range(2, 2 + chance.choice((0, 0, 1, 2, 3))):
             named = {"plan_id": plan.plan_id, "revision": revision, "authority": plan.authority}
@@ -191,7 +191,12 @@ async def examine(sessions: Sessions, seed: int, plans: int | None = None) -> Fo
     return found
 
 
-async def run(url: str, seeds: Iterable[int], plans: int | None = None) -> AsyncIterator[Found]:
+async def run(url: str, seeds: Iterable[int], plans: int | None = None) -> list[Found]:
+    """Runs the seeds; what each was found to end in."""
+    return [found async for found in each(url, seeds, plans)]
+
+
+async def each(url: str, seeds: Iterable[int], plans: int | None = None) -> AsyncIterator[Found]:
     """Runs the seeds one after the other on one migrated database."""
     database = make_engine(url)
     sessions = make_sessions(database)
@@ -234,7 +239,7 @@ class Totals:
 
 async def _run_all(url: str, totals: Totals, seeds: int, file: Path | None) -> None:
     began = time.monotonic()
-    async for found in run(url, range(totals.first + totals.seeds, totals.first + seeds), totals.plans):
+    async for found in each(url, range(totals.first + totals.seeds, totals.first + seeds), totals.plans):
         totals.add(found, time.monotonic() - began)
         began = time.monotonic()
         if file is not None:

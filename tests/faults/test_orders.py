@@ -11,7 +11,7 @@ from tests.faults import orders
 
 
 async def test_two_replays_in_different_orders_end_in_the_same_digest(database_url: str) -> None:
-    found = [item async for item in orders.run(database_url, range(1, 9), plans=14)]
+    found = await orders.run(database_url, range(1, 9), plans=14)
     assert [item.seed for item in found if not item.ok] == []
     assert sum(item.digests["rebuilt"].pairs for item in found) > 40
     assert sum(item.assessed for item in found) > 500
