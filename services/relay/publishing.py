@@ -51,13 +51,22 @@ class Relay:
         attempt = 0
         while True:
             try:
-                async with AsyncSession(self._engine, expire_on_commit=False) as session:
-                    await self._hold_and_publish(session)
+                await self._hold_one_connection()
             except Exception as error:
                 attempt = attempt + 1 if time.monotonic() - self.last_round > STALE_SECONDS else 1
                 metrics.SLICES_HELD.set(0)
                 log.warning("relay interrupted", error=faults.describe(error))
                 await asyncio.sleep(faults.pause(attempt))
+
+    async def _hold_one_connection(self) -> None:
+        """One connection from beginning to end: a session on the engine would take another one after each commit."""
+        async with self._engine.connect() as connection:
+            try:
+                async with AsyncSession(connection, expire_on_commit=False) as session:
+                    await self._hold_and_publish(session)
+            finally:
+                # Its locks end with it; back in the pool it would keep them, and nobody would publish those slices.
+                await connection.invalidate()
 
     async def _hold_and_publish(self, session: AsyncSession) -> None:
         # Where this process is stopped, the database ends the session, and with it the locks, after this long: in a

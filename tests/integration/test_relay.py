@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
+import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 
 from events.envelope import Message
+from services.relay import publishing
 from services.relay.publishing import Relay
 from services.runtime import kafka, topics
 from services.runtime.settings import Settings
@@ -171,3 +173,65 @@ def test_a_relay_whose_locks_were_taken_stops_publishing(tansu_broker: AnyBroker
     with settings_on(tansu_broker, database_url) as settings:
         assert asyncio.run(run(settings)) == 1
         assert {key: told[-1] for key, told in history(tansu_broker).items()} == {0: 1, 1: 1, 2: 1}
+
+
+HOLDERS = "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 7401"
+AT_WORK = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' "
+    "AND pid <> ALL(:others)"
+)
+
+
+class _Held:
+    """A producer that keeps what it is given until it may go."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def send(self, *args: object, **kwargs: object) -> object:
+        self.reached.set()
+        await self.go_on.wait()
+        return await self._producer.send(*args, **kwargs)
+
+
+def test_nobody_else_is_handed_the_connection_with_a_relays_locks(
+    tansu_broker: AnyBroker, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay shares its pool with what measures the backlog. Were its locks on one connection and its work on another,
+    the database would end the silence of the wrong one, and a relay that stands still kept its slices."""
+    monkeypatch.setattr(publishing, "SILENCE_SECONDS", 600)  # so that no lock ends by itself
+
+    async def run(settings: Settings) -> tuple[list[int], set[int], set[int]]:
+        engine = make_engine(database_url)
+        producer = kafka.make_producer(settings, "relay")
+        await producer.start()
+        held = _Held(producer)
+        relay = Relay(engine, held)  # type: ignore[arg-type]
+        task = asyncio.create_task(relay.run_for_ever())
+        others: list[int] = []
+        async with asyncio.timeout(60), AsyncExitStack() as exits:
+            for _ in range(6):
+                other = await exits.enter_async_context(make_sessions(engine)())
+                others.append((await other.execute(text("SELECT pg_backend_pid()"))).scalar_one())
+                before = relay.last_round
+                while relay.last_round == before:
+                    await asyncio.sleep(0.02)
+            await fill(database_url, keys=1, revisions=1)
+            await held.reached.wait()
+            holds = set((await other.execute(text(HOLDERS))).scalars())
+            works = set((await other.execute(text(AT_WORK), {"others": others})).scalars())
+            held.go_on.set()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            while (await other.execute(text(HOLDERS))).first():  # not given to the pool with its locks
+                await asyncio.sleep(0.02)
+        await producer.stop()
+        await engine.dispose()
+        return others, holds, works
+
+    with settings_on(tansu_broker, database_url) as settings:
+        others, holds, works = asyncio.run(run(settings))
+        assert not holds & set(others)
+        assert holds == works
+        assert len(works) == 1
