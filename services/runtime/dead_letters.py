@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from events.dead_letters import KEPT_BYTES, DeadLetter, Header, Origin, Reason
 from events.envelope import Event, Message, encode
+from events.signature import MAX_HEADER_BYTES
 from events.topics import Topic
 from services.runtime import kafka, logs, metrics
 from services.runtime.polling import UnreadableRecordError
@@ -15,7 +16,9 @@ from services.store.base import now
 from services.translation import event_id
 
 KEPT_HEADERS: Final = 50
-KEPT_HEADER_BYTES: Final = 1024
+KEPT_HEADER_BYTES: Final = MAX_HEADER_BYTES
+"""No header that is read is longer: the longest is a signature, and without it the event could not be replayed."""
+KEPT_HEADERS_BYTES: Final = 64 * 1024
 KEPT_NAME: Final = 200
 KEPT_KEY_BYTES: Final = 4096
 """All of a dead letter has to fit into one message, whatever came: with a longer key the broker would refuse it."""
@@ -35,6 +38,7 @@ def compose(
 ) -> Message:
     """A dead letter as a Kafka message: the bytes as they came, or their head with length and sha256."""
     whole = value or b""
+    kept = _kept(headers)
     # model_construct: the bytes are kept raw here, and become base64 when written; nothing is to be decoded.
     letter = DeadLetter.model_construct(
         dead_letter_id=event_id("dead-letter", origin.topic, origin.partition, origin.offset, reason),
@@ -42,14 +46,13 @@ def compose(
         detail=sentence[:2000],
         origin=origin,
         key=key[:KEPT_KEY_BYTES] if key is not None else None,
-        headers=tuple(
-            Header.model_construct(name=name[:KEPT_NAME], value=(raw or b"")[:KEPT_HEADER_BYTES])
-            for name, raw in headers[:KEPT_HEADERS]
-        ),
+        headers=tuple(Header.model_construct(name=name, value=raw) for name, raw in kept),
         value=value[:KEPT_BYTES] if value is not None else None,
         value_length=len(whole),
         value_sha256=hashlib.sha256(whole).hexdigest(),
-        complete=_all_kept(key, whole, headers),
+        complete=len(whole) <= KEPT_BYTES
+        and len(key or b"") <= KEPT_KEY_BYTES
+        and kept == [(name, raw or b"") for name, raw in headers],
         attempts=attempts,
         at=now(),
     )
@@ -59,13 +62,15 @@ def compose(
     )
 
 
-def _all_kept(key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes | None]]) -> bool:
-    return (
-        len(value) <= KEPT_BYTES
-        and len(key or b"") <= KEPT_KEY_BYTES
-        and len(headers) <= KEPT_HEADERS
-        and all(len(name) <= KEPT_NAME and len(raw or b"") <= KEPT_HEADER_BYTES for name, raw in headers)
-    )
+def _kept(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
+    """As much of the headers as a dead letter holds: so many, so long, and so much of all together."""
+    kept = []
+    left = KEPT_HEADERS_BYTES
+    for name, raw in headers[:KEPT_HEADERS]:
+        value = (raw or b"")[: min(KEPT_HEADER_BYTES, left)]
+        left -= len(value)
+        kept.append((name[:KEPT_NAME], value))
+    return kept
 
 
 def of_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,14 +15,16 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
+from events.envelope import encode
 from events.keys import SigningKey, new_key, written
 from events.plans import PlanPublished
+from events.signature import sign
 from events.topics import DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
 from services.matcher import signatures
 from services.matcher.intake import Accepted, Refused, read
 from services.matcher.signatures import Demand, Keyring
-from services.publisher.producing import PublishingError, message_of, publish_events
+from services.publisher.producing import PublishingError, message_of, plan_event, publish_events
 from services.runtime import topics
 from services.runtime.settings import settings
 from services.store import keys
@@ -107,6 +110,32 @@ def test_only_the_authority_itself_is_believed_on_a_shared_topic(
         asyncio.run(publish_events(line.settings, [plan("HR-7")], key=second))
         asyncio.run(publish_events(line.settings, [plan("HR-8")], key=leeds))
         line.until(lambda: line.drained(4), "both keys are good while one takes over from the other")
+
+
+def test_what_was_refused_for_want_of_a_key_is_replayed_with_its_signature(
+    broker: AnyBroker, database_url: str, jointly: Jointly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol(database_url, LEEDS, BARNET)
+    leeds, payload = new_key(LEEDS), plan("HR-1")
+    # As long as attributes and signature may be: nothing of them may be lost in the dead letter.
+    event = replace(plan_event(payload), source="/" + "ä" * 400, id="i" * 1024, subject="s" * 1024)
+    message = sign(event, encode(event, payload.plan_id), leeds)
+    assert max(len(value) for _, value in message.headers) > 4096
+    with pipeline(broker.bootstrap, database_url, tmp_path, JOINTLY_SIGNATURES="required") as line:
+        monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", broker.bootstrap)
+        settings.cache_clear()
+        matcher = line.start("matcher")
+        send_raw(broker.bootstrap, [(PLANS.name, message.key, list(message.headers), message.value)])
+        line.until(lambda: line.metric(matcher, "jointly_dead_letters_total") == 1, "refused: no key is registered")
+        assert jointly("keys", "add", LEEDS, public_file(tmp_path, leeds))[0] == 0
+        for _ in range(2):
+            code, said, _ = jointly("dead-letters", "replay", "--all", "--yes")
+            assert (code, said.splitlines()[-1]) == (0, "1 sent, 0 not")
+        line.until(lambda: line.metric(matcher, "jointly_plan_events_total") == 2, "both replays handled")
+        assert line.sql("SELECT plan_id, origin ->> 'signed_by' FROM plan_log") == [
+            (payload.plan_id, leeds.public.key_id)
+        ]
+        assert line.metric(matcher, "jointly_dead_letters_total") == 1
 
 
 def test_the_publisher_does_not_sign_for_another(broker: AnyBroker) -> None:
