@@ -24,6 +24,7 @@ class Feeder:
         self._bootstrap, self._inputs, self._seconds = bootstrap, inputs, seconds
         self._loop = asyncio.new_event_loop()
         self._producer: AIOKafkaProducer | None = None
+        self._making = asyncio.Lock()
         self._thread = threading.Thread(target=self._loop.run_forever, name="feeder", daemon=True)
         self._thread.start()
         self._canary = 0
@@ -79,6 +80,10 @@ class Feeder:
                 await asyncio.sleep(0.3)
 
     async def _ready(self) -> AIOKafkaProducer:
+        async with self._making:  # stream and canary may both be the first
+            return await self._made()
+
+    async def _made(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._bootstrap,

@@ -30,6 +30,8 @@ class Link:
     upstream: int
     port: int
     toxics: dict[Direction, Toxic] = field(default_factory=dict)
+    late_seconds: float = LATENCY_SECONDS
+    """How late `latency` makes each piece of data."""
     bitten: int = 0
     """How many pieces of data a toxic has met."""
     open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -78,7 +80,7 @@ class Link:
     async def _bite(self, toxic: Toxic, direction: Direction, data: bytes, writer: asyncio.StreamWriter) -> bool:
         """Does what the toxic does to one piece of data; whether the connection is to be reset."""
         if toxic == "latency":
-            await asyncio.sleep(LATENCY_SECONDS)
+            await asyncio.sleep(self.late_seconds)
         while self.toxics.get(direction) == "stall":
             await asyncio.sleep(0.05)
         if toxic == "cut":
