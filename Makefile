@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test cuts install lock lint types imports lock-check schemas faults faults-long mutants clean
+.PHONY: demo test bench cuts install lock lint types imports lock-check schemas faults faults-long mutants clean
 
 demo: install
 	$(BIN)/jointly demo
@@ -28,7 +28,13 @@ $(VENV)/installed: requirements.lock pyproject.toml | $(UV)
 
 lock: | $(UV)
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
-		--all-extras --group dev pyproject.toml --output-file requirements.lock
+		--all-extras --group dev --group bench pyproject.toml --output-file requirements.lock
+
+# Measures the pipeline beside what else one could do: docs/scale.md says what and how. BENCH="--quick" proves that it
+# works; BENCH="--sizes 10000 --stages a,e1" takes a part, and what was measured before stays in the same file.
+BENCH ?=
+bench: install
+	$(BIN)/python -m tests.benchmarks.bench $(BENCH)
 
 # Kills and stops each process at each place on an event's way; waits out real timeouts, so not part of `make test`.
 cuts: install
@@ -52,7 +58,7 @@ imports: install
 lock-check: | $(UV)
 	cp requirements.lock .uv/check.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
-		--all-extras --group dev pyproject.toml --output-file .uv/check.lock
+		--all-extras --group dev --group bench pyproject.toml --output-file .uv/check.lock
 	diff requirements.lock .uv/check.lock
 
 # Breaks everything while plans flow, and holds what comes of it against the input: docs/reliability.md says how.
