@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test bench cuts install lock lint types imports lock-check schemas faults faults-long mutants clean
+.PHONY: demo test bench cuts install lock lint types imports lock-check schemas faults faults-long mutants fuzz clean
 
 demo: install
 	$(BIN)/jointly demo
@@ -69,6 +69,11 @@ faults: install
 MINUTES ?= 60
 faults-long: install
 	$(BIN)/python -m tests.faults.long --minutes $(MINUTES)
+
+# Tries the readers of strangers' input with whatever leads somewhere new: `make fuzz SECONDS=3600` for longer.
+SECONDS ?= 60
+fuzz: install
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 mutants: install
 	$(BIN)/python -m tests.faults.mutants
