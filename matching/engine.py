@@ -2,9 +2,11 @@
 
 import hashlib
 from bisect import insort
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from matching import retrieval
 from matching import search as searching
 from matching.assessment import Assessment, Band
 from matching.concepts import Table, table_of
@@ -77,12 +79,36 @@ class Engine:
     def search(self, query: Features, corpus: Corpus, as_of: date) -> list[str]:
         """The ids of all plans of the corpus that are an opportunity for this one, sorted; exactly those for which
         `assess` says so. The plan itself may be in the corpus."""
-        found = []
+        return sorted(
+            other.plan.plan_id
+            for other in self.candidates(query, corpus, as_of)
+            if judge(query, other, as_of, self.policy).band is not Band.NONE
+        )
+
+    def candidates(self, query: Features, corpus: Corpus, as_of: date) -> Iterator[Features]:
+        """The plans of the corpus that may be an opportunity for this one: all that are, and few others."""
         for row in searching.candidates(query, corpus, as_of, self.policy):
             other = corpus.get(corpus.plan_ids[row])
-            if other is not None and judge(query, other, as_of, self.policy).band is not Band.NONE:
-                found.append(other.plan.plan_id)
-        return sorted(found)
+            if other is not None:
+                yield other
+
+    def opportunity(self, a: Features, b: Features, as_of: date) -> Assessment | None:
+        """What `assess` says of two plans, None where they are no opportunity."""
+        judged = judge(a, b, as_of, self.policy)
+        return None if judged.band is Band.NONE else assessment_of(judged, self.policy)
+
+    def vector(self, features: Features) -> Vector:
+        """What an index finds a plan by: float32, shape (`retrieval.DIMENSIONS`,)."""
+        return retrieval.vector_of(features, self.policy.specification)
+
+    def opening(self, features: Features) -> retrieval.Opening:
+        """When and where an index may find a plan."""
+        return retrieval.opening_of(features, self.policy)
+
+    @property
+    def least_product(self) -> float:
+        """The inner product of two `vector`s from which on a pair is worth judging."""
+        return retrieval.least_product(self.policy)
 
     def best(
         self, query: Features, corpus: Corpus, as_of: date, *, top: int, by_specification: bool = False

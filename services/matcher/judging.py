@@ -1,12 +1,12 @@
-"""Step 4: each plan against every other active plan and its own present partners, outside any lock."""
+"""Step 4: each plan against what the search found for it and its own present partners, outside any lock."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
 from matching.assessment import Assessment
-from matching.engine import Corpus, Engine, Features
+from matching.engine import Engine, Features
 from services.runtime import logs, metrics
 
 log: Final = logs.get(__name__)
@@ -24,29 +24,37 @@ class Judged:
     failed: tuple[str, str] | None = None
 
 
-def judge(engine: Engine, corpus: Corpus, plan: Features, partners: Mapping[str, Features], as_of: date) -> Judged:
-    """Assesses `plan` against what the search finds in the corpus, and against its present `partners`.
+def judge(
+    engine: Engine, plan: Features, candidates: Iterable[Features], partners: Mapping[str, Features], as_of: date
+) -> Judged:
+    """Assesses `plan` against the `candidates` that a search found, and against its present `partners`.
 
     A present partner that the search does not find is assessed all the same: a pair is withdrawn only because
     it was judged, never because it was not retrieved.
     """
     judged = Judged(plan)
+    others = dict(partners)
     try:
-        found = {plan_id: corpus.get(plan_id) for plan_id in engine.search(plan, corpus, as_of)}
+        # A search may only be done now, while it is asked for its results.
+        others |= {other.plan.plan_id: other for other in candidates}
     except Exception as error:
-        return _failed(judged, "search", error)
-    for partner_id, partner in sorted({**found, **partners}.items()):
-        if partner is None or partner_id == plan.plan.plan_id:
+        _failed(judged, "search", error)
+        return judged
+    for other_id, other in sorted(others.items()):
+        if other_id == plan.plan.plan_id:
             continue
         try:
-            judged.pairs[partner_id] = (partner, engine.assess(plan, partner, as_of))
+            weigh = engine.assess if other_id in partners else engine.opportunity
+            assessment = weigh(plan, other, as_of)
         except Exception as error:
-            _failed(judged, partner_id, error)
+            _failed(judged, other_id, error)
+            continue
+        if assessment is not None:
+            judged.pairs[other_id] = (other, assessment)
     return judged
 
 
-def _failed(judged: Judged, partner_id: str, error: Exception) -> Judged:
+def _failed(judged: Judged, partner_id: str, error: Exception) -> None:
     metrics.ASSESSMENTS_FAILED.inc()
     log.error("assessment failed", plan_id=judged.plan.plan.plan_id, partner_id=partner_id, error=type(error).__name__)
     judged.failed = (partner_id, type(error).__name__)
-    return judged

@@ -5,67 +5,82 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from matching.engine import Features
+from services.matcher import indexing
 from services.matcher.judging import Judged, judge
 from services.matcher.quarantine import count_failure
 from services.matcher.settling import Context, settle
 from services.matcher.world import World
 from services.runtime import logs, metrics
-from services.store import opportunities, plans
+from services.store import opportunities, plans, search
 from services.store.base import Sessions, now, transaction
-from services.store.plans import StoredPlan
+from services.store.plans import Notice
 
 log: Final = logs.get(__name__)
 
 
 async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
-    """Assesses these plans against all others in a fresh snapshot, then settles what was found.
+    """Indexes these plans, assesses them in a fresh snapshot, then settles what was found.
 
     Repeatable: a second run over the same plans changes nothing. Call it after the plans' own transaction
     has committed, never inside it: two matchers with a plan each would both miss the pair.
     """
     if not plan_ids:
         return
+    await _index(world, sessions, plan_ids)
     async with world.lock:
-        judged, rows, context = await _judge_all(world, sessions, plan_ids)
-    unknown = rows.keys() - {judgement.plan.plan.plan_id for judgement in judged}
+        judged, notices, context = await _judge_all(world, sessions, plan_ids)
+    unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
     async with transaction(sessions) as session:
-        await settle(session, judged, context, {plan_id: row.traceparent for plan_id, row in rows.items()})
-    async with transaction(sessions) as session:
-        # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own: they
-        # were not locked with the others in the order of ids, and could wait in a circle with who records them.
-        await plans.mark_matched(session, {plan_id: rows[plan_id].revision for plan_id in unknown})
+        await settle(session, judged, context, {plan_id: notice.traceparent for plan_id, notice in notices.items()})
+    if unknown:
+        async with transaction(sessions) as session:
+            # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
+            # not locked with the others in the order of ids, they could wait in a circle with who records them.
+            await plans.mark_matched(session, unknown)
     for judgement in judged:
         if judgement.failed is not None:
             await count_failure(sessions, judgement.plan.plan)
-    _observe(judged, rows)
+    _observe(judged, notices)
+
+
+async def _index(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
+    """Brings the index to these plans' newest revisions. They are held: no older one may come after a newer."""
+    async with transaction(sessions) as session:
+        features = await world.features_at(session, await plans.lock(session, plan_ids))
+        found = {plan_id: one for plan_id, one in features.items() if indexing.may_be_found(one)}
+        contents = await search.contents_of(session, list(found))
+        entries = [indexing.entry_of(one, world.engine) for _, one in sorted(found.items())]
+        await search.put(session, entries, indexing.changed(found, contents, world.engine))
+        await search.remove(session, [plan_id for plan_id in plan_ids if plan_id not in found])
 
 
 async def _judge_all(
     world: World, sessions: Sessions, plan_ids: Sequence[str]
-) -> tuple[list[Judged], dict[str, StoredPlan], Context]:
+) -> tuple[list[Judged], dict[str, Notice], Context]:
     async with transaction(sessions, isolation="REPEATABLE READ") as session:
-        await world.refresh(session)
-        partners = await opportunities.active_partners(session, plan_ids)
-        features = await world.features(session, set(plan_ids).union(*partners.values()))
-        rows = await plans.load(session, plan_ids)
+        notices = await plans.notices(session, plan_ids)
+        asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
+        candidates = await world.candidates(session, asking)
+        partners = await opportunities.active_partners(session, list(candidates))
+        present = await world.features(session, set().union(*partners.values()))
     context = Context(as_of=world.as_of, generation=world.engine.generation)
 
     def judge_each() -> list[Judged]:
         return [
-            judge(world.engine, world.corpus, features[plan_id], _of(features, partners[plan_id]), context.as_of)
-            for plan_id in sorted(features.keys() & set(plan_ids))
+            judge(world.engine, asking[key], candidates[key], _of(present, partners[key]), context.as_of)
+            for key in sorted(candidates)
         ]
 
-    return await asyncio.to_thread(judge_each), rows, context
+    return await asyncio.to_thread(judge_each), notices, context
 
 
 def _of(features: Mapping[str, Features], ids: set[str]) -> dict[str, Features]:
     return {plan_id: features[plan_id] for plan_id in ids if plan_id in features}
 
 
-def _observe(judged: Sequence[Judged], rows: Mapping[str, StoredPlan]) -> None:
+def _observe(judged: Sequence[Judged], notices: Mapping[str, Notice]) -> None:
     moment = now()
     for judgement in judged:
-        row = rows[judgement.plan.plan.plan_id]
-        metrics.EVENT_TO_OPPORTUNITY.observe(max(0.0, (moment - row.published_at).total_seconds()))
-        log.info("plan assessed", event_id=row.event_id, plan_id=row.plan_id, pairs=len(judgement.pairs))
+        notice = notices[judgement.plan.plan.plan_id]
+        metrics.EVENT_TO_OPPORTUNITY.observe(max(0.0, (moment - notice.published_at).total_seconds()))
+        log.info("plan assessed", event_id=notice.event_id, plan_id=notice.plan_id, pairs=len(judgement.pairs))

@@ -11,7 +11,7 @@ from matching.plan import Plan
 from services.matcher.settling import withdraw
 from services.runtime import logs, metrics
 from services.runtime.dead_letters import compose
-from services.store import opportunities, plans
+from services.store import opportunities, plans, search
 from services.store.base import Sessions, transaction
 from services.store.outbox import outgoing
 
@@ -29,6 +29,7 @@ async def count_failure(sessions: Sessions, plan: Plan) -> None:
             return
         if not await plans.count_failure(session, plan.plan_id, plan.revision):
             return
+        await search.remove(session, [plan.plan_id])
         for row in await opportunities.active_of(session, plan.plan_id):
             withdraw(session, row, UNKNOWN)
         await _dead_letter(session, plan)

@@ -11,7 +11,7 @@ from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from services.matcher.rebuilding import Comparison, PairDifference, PlanDifference, RebuildError
 from services.matcher.settling import change_of, fingerprint_of, tell
-from services.store import fresh, generations, notifications, outbox, plans
+from services.store import fresh, generations, notifications, outbox, plans, search
 from services.store import opportunities as store
 from services.store.base import Sessions, now, transaction
 from services.store.notifications import Intent
@@ -73,6 +73,8 @@ async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDiffer
         else:
             _assign(row, plan.model_dump())
     await fresh.remove_plans(session, gone)
+    # What the index says of these may be of another revision; the sweeper sees that they are missing.
+    await search.remove(session, ids)
     await session.flush()
     return count
 

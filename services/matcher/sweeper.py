@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.matcher.matching import match
 from services.matcher.world import World
 from services.runtime import faults, logs, metrics
-from services.store import opportunities, plans
+from services.store import opportunities, plans, search
 from services.store.base import Sessions, now, transaction
 from services.store.opportunities import Reach
 
@@ -44,11 +44,17 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
         if not (await holder.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))).scalar_one():
             return 0
         left = await _each(world, sessions, "unfinished", lambda s: plans.unmatched_before(s, now() - grace, AT_ONCE))
+        lost = await _each(
+            world,
+            sessions,
+            "not indexed",
+            lambda s: search.unindexed(s, world.engine.generation.id, AT_ONCE),
+        )
         due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
     async with transaction(sessions) as session:
         metrics.PENDING_PLANS.set(await plans.pending(session))
         _report(await opportunities.widest(session, AT_ONCE))
-    return left + due
+    return left + lost + due
 
 
 def _report(reaches: Sequence[Reach]) -> None:

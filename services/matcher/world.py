@@ -1,6 +1,7 @@
-"""What the matcher holds of the plans in the database: a corpus that follows every fresh snapshot exactly."""
+"""What the matcher knows of the plans in the database: their features, and whom each is to be judged against."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
@@ -10,23 +11,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Texts
-from matching.plan import Plan
+from services.matcher import indexing
 from services.runtime import metrics
 from services.runtime.settings import Settings
-from services.store import embeddings
+from services.store import embeddings, search
 from services.store import plans as store
 from services.store.generations import CurrentGeneration
 from services.store.plans import StoredPlan
 from services.translation import plan_from_store, text_hash, today
 
 _CHUNK: Final = 500
+MOST: Final = 64
+"""How many plans the index gives for one: of 3,086 real ones none has half as many that no gate closes."""
 
 
 class World:
-    """The engine, the embedder, and the features of every searchable plan.
+    """The engine, the embedder, and the features of plans seen lately.
 
-    The corpus is a cache and never a source: `refresh` compares it with the database, revision by revision,
-    in the caller's snapshot, so that what it holds is what the snapshot holds.
+    Features are a cache and never a source: each is of one revision, and which revision counts is read in the caller's
+    snapshot. Up to `exhaustive_plans` searchable plans, `corpus` holds all of them and each plan is compared with all;
+    beyond, the index in the database says which plans are near.
     """
 
     def __init__(self, engine: Engine, embedder: Embedder, settings: Settings) -> None:
@@ -36,6 +40,7 @@ class World:
         self.lock = asyncio.Lock()
         self.corpus: Corpus = engine.corpus()
         self._revisions: dict[str, int] = {}
+        self._recent: OrderedDict[str, Features] = OrderedDict()
 
     @property
     def as_of(self) -> date:
@@ -57,9 +62,35 @@ class World:
         metrics.EMBEDDINGS.inc(len(unique))
         return dict(zip(unique, vectors, strict=True))
 
-    async def refresh(self, session: AsyncSession) -> None:
-        """Brings the corpus to the state of the session's snapshot."""
-        current = await store.searchable(session)
+    async def candidates(self, session: AsyncSession, asking: Mapping[str, Features]) -> dict[str, Iterable[Features]]:
+        """Whom each of these plans is to be judged against, in the session's snapshot.
+
+        All that could be an opportunity, exactly, while there are few plans; the nearest by the index where there are
+        many. A plan that moved on since it was indexed is left out: whoever moved it searches for it.
+        """
+        if await self.refresh(session):
+            return {key: self.engine.candidates(one, self.corpus, self.as_of) for key, one in asking.items()}
+        found = {key: list[str]() for key, one in asking.items() if not indexing.may_be_found(one)}
+        found |= await search.find(
+            session,
+            [indexing.question(one) for key, one in asking.items() if key not in found],
+            generation=self.engine.generation.id,
+            today=self.as_of.toordinal(),
+            most=MOST,
+            least=self.engine.least_product,
+        )
+        metrics.CANDIDATES.inc(sum(map(len, found.values())))
+        near = await self.features(session, set().union(*found.values()))
+        return {plan_id: [near[other] for other in others if other in near] for plan_id, others in found.items()}
+
+    async def refresh(self, session: AsyncSession) -> bool:
+        """Brings the corpus to the state of the session's snapshot. False, and empty, where there are too many."""
+        most = self.settings.exhaustive_plans
+        current = await store.searchable(session, most + 1)
+        if len(current) > most:
+            self.corpus, self._revisions = self.engine.corpus(), {}
+            metrics.ACTIVE_PLANS.set(most + 1)
+            return False
         for plan_id in self._revisions.keys() - current.keys():
             self.corpus.drop(plan_id)
             del self._revisions[plan_id]
@@ -69,38 +100,53 @@ class World:
                 self.corpus.put(features)
                 self._revisions[features.plan.plan_id] = features.plan.revision
         metrics.ACTIVE_PLANS.set(len(self._revisions))
+        return True
 
     async def features(self, session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Features]:
-        """The features of these plans, as far as the plans are known; from the corpus where it has them."""
-        return await self.made(session, await store.load(session, plan_ids))
+        """The features of these plans' newest revisions, as far as the plans are known."""
+        return await self.features_at(session, await store.revisions(session, plan_ids))
+
+    async def features_at(self, session: AsyncSession, revisions: Mapping[str, int]) -> dict[str, Features]:
+        """The features of plans whose newest revisions are these."""
+        known = {key: held for key, revision in revisions.items() if (held := self._held(key, revision)) is not None}
+        missing = revisions.keys() - known.keys()
+        if missing:
+            made = await self.made(session, await store.load(session, missing))
+            for plan_id, features in made.items():
+                self._keep(plan_id, features)
+            known |= made
+        return known
 
     async def made(self, session: AsyncSession, rows: Mapping[str, StoredPlan]) -> dict[str, Features]:
         """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows."""
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
-        missing = {plan_id: plan for plan_id, plan in stored.items() if not self._held(plan)}
-        texts = await asyncio.to_thread(lambda: {key: self.engine.texts(plan) for key, plan in missing.items()})
+        texts = await asyncio.to_thread(lambda: {key: self.engine.texts(plan) for key, plan in stored.items()})
         vectors = await self._vectors(session, texts.values())
-        made = await asyncio.to_thread(
-            lambda: {key: self._make(plan, texts[key], vectors) for key, plan in missing.items()}
-        )
-        for plan_id in stored.keys() - missing.keys():
-            held = self.corpus.get(plan_id)
-            assert held is not None
-            made[plan_id] = held
-        return made
+        blank = np.zeros(self.embedder.dimensions, dtype=np.float32)
 
-    def _held(self, plan: Plan) -> bool:
-        held = self.corpus.get(plan.plan_id)
-        return held is not None and held.plan == plan
+        def make(plan_id: str) -> Features:
+            both = texts[plan_id]
+            title = vectors[text_hash(both.title)] if both.title else blank
+            body = vectors[text_hash(both.body)] if both.body else None
+            return self.engine.features(stored[plan_id], title, body)
+
+        return await asyncio.to_thread(lambda: {plan_id: make(plan_id) for plan_id in stored})
+
+    def _held(self, plan_id: str, revision: int) -> Features | None:
+        held = self._recent.get(plan_id)
+        if held is None or held.plan.revision != revision:
+            return None
+        self._recent.move_to_end(plan_id)
+        return held
+
+    def _keep(self, plan_id: str, features: Features) -> None:
+        self._recent[plan_id] = features
+        self._recent.move_to_end(plan_id)
+        while len(self._recent) > self.settings.kept_plans:
+            self._recent.popitem(last=False)
 
     async def _vectors(self, session: AsyncSession, texts: Iterable[Texts]) -> dict[str, np.ndarray]:
         by_hash = {text_hash(text): text for both in texts for text in (both.title, both.body) if text}
         vectors = await embeddings.vectors_of(session, by_hash, self.embedder.model)
         lost = await self.embed(by_hash[key] for key in by_hash.keys() - vectors.keys())
         return vectors | lost
-
-    def _make(self, plan: Plan, texts: Texts, vectors: dict[str, np.ndarray]) -> Features:
-        blank = np.zeros(self.embedder.dimensions, dtype=np.float32)
-        title = vectors[text_hash(texts.title)] if texts.title else blank
-        body = vectors[text_hash(texts.body)] if texts.body else None
-        return self.engine.features(plan, title, body)

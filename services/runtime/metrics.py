@@ -29,6 +29,7 @@ EVENT_TO_OPPORTUNITY: Final = Histogram(
     buckets=_SECONDS,
 )
 EMBEDDINGS: Final = Counter("jointly_embeddings_total", "Texts embedded (known texts are not embedded again).")
+CANDIDATES: Final = Counter("jointly_candidates_total", "Plans that the index gave as worth judging.")
 PAIRS_WRITTEN: Final = Counter(
     "jointly_pairs_written_total", "Opportunities written, by what happened to them.", ["change"]
 )

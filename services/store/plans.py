@@ -146,10 +146,42 @@ async def unmatched_before(session: AsyncSession, before: datetime, limit: int) 
     return list(rows.scalars())
 
 
-async def searchable(session: AsyncSession) -> dict[str, int]:
-    """Every plan that could be a partner, with its revision."""
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is to be said of the newest revision of a plan when it is assessed; `whole` unless only its withdrawal was
+    ever seen."""
+
+    plan_id: str
+    revision: int
+    event_id: str
+    traceparent: str | None
+    published_at: datetime
+    whole: bool
+
+
+async def notices(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Notice]:
+    """The notices of these plans, as far as they exist."""
+    p = StoredPlan
     rows = await session.execute(
-        select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.searchable))  # type: ignore[call-overload]
+        select(p.plan_id, p.revision, p.event_id, p.traceparent, p.published_at, col(p.state).is_not(None)).where(  # type: ignore[call-overload]
+            col(p.plan_id).in_(plan_ids)
+        )
+    )
+    return {row[0]: Notice(*row) for row in rows}
+
+
+async def searchable(session: AsyncSession, limit: int | None = None) -> dict[str, int]:
+    """The plans that could be a partner, with their revisions; no more than `limit` of them."""
+    rows = await session.execute(
+        select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.searchable)).limit(limit)  # type: ignore[call-overload]
+    )
+    return dict(rows.all())
+
+
+async def revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
+    """The newest revision of each of these plans that exists."""
+    rows = await session.execute(
+        select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.plan_id).in_(list(plan_ids)))  # type: ignore[call-overload]
     )
     return dict(rows.all())
 

@@ -1,5 +1,25 @@
 """Every table, for the migrations: importing this module declares them all."""
 
-from services.store import authorities, embeddings, generations, keys, notifications, opportunities, outbox, plans
+from services.store import (
+    authorities,
+    embeddings,
+    generations,
+    keys,
+    notifications,
+    opportunities,
+    outbox,
+    plans,
+    search,
+)
 
-__all__ = ["authorities", "embeddings", "generations", "keys", "notifications", "opportunities", "outbox", "plans"]
+__all__ = [
+    "authorities",
+    "embeddings",
+    "generations",
+    "keys",
+    "notifications",
+    "opportunities",
+    "outbox",
+    "plans",
+    "search",
+]

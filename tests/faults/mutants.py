@@ -75,10 +75,9 @@ MUTANTS: Final = (
             ),
             Edit(
                 "services/matcher/judging.py",
-                "        if partner is None or partner_id == plan.plan.plan_id:",
+                "        if other_id == plan.plan.plan_id:",
                 "        from services.store.plans import SEEN\n\n"
-                "        unseen = partner_id not in SEEN.get(plan.plan.plan_id, {partner_id})\n"
-                "        if partner is None or partner_id == plan.plan.plan_id or unseen:",
+                "        if other_id == plan.plan.plan_id or other_id not in SEEN.get(plan.plan.plan_id, {other_id}):",
             ),
         ],
         [f"{SCHEDULES}::test_two_plans_recorded_at_the_same_moment_find_each_other"],
@@ -148,8 +147,8 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/matcher/judging.py",
-                "sorted({**found, **partners}.items())",
-                "sorted(found.items())",
+                "    others = dict(partners)\n",
+                "    others: dict[str, Features] = {}\n",
             ),
             Edit(
                 "services/matcher/settling.py",

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from events.envelope import encode
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
+from matching import judgement
 from matching.embedding import load_embedder
 from matching.engine import Engine
 from matching.policy import Policy, with_changes
@@ -151,14 +152,14 @@ async def test_a_plan_that_makes_scoring_fail_is_set_aside_and_its_neighbours_go
     states = invented_plans(COUNT, SUBJECTS)
     poison = next(a for a, _ in sorted(all_pairs(states)))
     partner_pairs = {pair: v for pair, v in all_pairs(states).items() if poison not in pair}
-    assess = Engine.assess
+    judge = judgement.judge
 
-    def failing(self: Engine, a: Any, b: Any, as_of: date) -> Any:
+    def failing(a: Any, b: Any, as_of: date, policy: Policy) -> Any:
         if poison in (a.plan.plan_id, b.plan.plan_id):
             raise ZeroDivisionError
-        return assess(self, a, b, as_of)
+        return judge(a, b, as_of, policy)
 
-    monkeypatch.setattr(Engine, "assess", failing)
+    monkeypatch.setattr("matching.engine.judge", failing)
     first = [s for s in states if s.plan_id != poison]
     await rig.handle(first)
     await rig.handle([s for s in states if s.plan_id == poison])

@@ -1,0 +1,64 @@
+"""Step 3: a plan goes into the index before anything is searched for it, so that of two plans that come at once at
+least the later one finds the other."""
+
+import hashlib
+from collections.abc import Mapping
+
+from matching import retrieval
+from matching.engine import Engine, Features
+from matching.plan import Sharing, Status
+from services.store import search
+from services.store.search import Entry, Question
+
+
+def may_be_found(features: Features) -> bool:
+    """Whether a plan has a place in the index: active, and shared with others."""
+    return features.plan.status is Status.ACTIVE and features.plan.sharing is not Sharing.PRIVATE
+
+
+def entry_of(features: Features, engine: Engine) -> Entry:
+    """A plan's row of the index."""
+    opening = engine.opening(features)
+    return Entry(
+        plan_id=features.plan.plan_id,
+        generation=engine.generation.id,
+        revision=features.plan.revision,
+        standing=opening.standing,
+        earliest=opening.earliest,
+        latest=opening.latest,
+        flexible=opening.flexible,
+        lead_days=opening.lead_days,
+        local=opening.local,
+        areas=list(opening.areas),
+        council=opening.council,
+        authority=features.plan.authority,
+    )
+
+
+def content_of(features: Features, engine: Engine) -> str:
+    """What a plan's vector depends on, hashed: its cleaned texts, its codes, and the generation."""
+    texts = features.texts
+    said = "\n".join((engine.generation.id, *features.codes, "", texts.title, texts.body))
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def question(features: Features) -> Question:
+    """What a plan asks the index."""
+    return Question(
+        plan_id=features.plan.plan_id,
+        revision=features.plan.revision,
+        neighbours=list(retrieval.bordering(features)),
+        related=sorted(features.related),
+    )
+
+
+def changed(
+    features: Mapping[str, Features], contents: Mapping[str, str], engine: Engine
+) -> dict[str, tuple[str, search.Floats]]:
+    """The vectors (content, vector) of those plans that can be found and whose words are not those of the index."""
+    found = {}
+    for plan_id, one in features.items():
+        content = content_of(one, engine)
+        if one.standing and contents.get(plan_id) != content:
+            found[plan_id] = (content, engine.vector(one))
+    return found
