@@ -165,15 +165,20 @@ def all_pairs(states: Iterable[PlanState]) -> dict[tuple[str, str], tuple[float,
 
 
 def records_of(bootstrap: str, topic: str, *, quiet_seconds: float = 3.0) -> list[Any]:
-    """Every record of a topic from its beginning, until none comes for a while."""
+    """Every record of a topic from its beginning: all that it has now, and then until none comes for a while."""
 
     async def read() -> list[Any]:
         consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
         await consumer.start()
         found: list[Any] = []
         try:
-            while batch := await consumer.getmany(timeout_ms=int(quiet_seconds * 1000)):
+            ends = await consumer.end_offsets(consumer.assignment())
+            while True:
+                batch = await consumer.getmany(timeout_ms=int(quiet_seconds * 1000) or 100)
                 found += [record for records in batch.values() for record in records]
+                # On a machine that is slow nothing comes for a while though there is something.
+                if not batch and all([await consumer.position(place) >= end for place, end in ends.items()]):
+                    break
         finally:
             await consumer.stop()
         return found

@@ -1,7 +1,10 @@
 """Creates the topics that the wire contract declares; leaves those that exist as they are."""
 
+import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -9,6 +12,9 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from events.topics import PLANS, TOPICS, Topic, authority_topic
 from services.runtime.kafka import connection
 from services.runtime.settings import Settings
+
+LISTED_SECONDS: Final = 30.0
+"""How long a broker may take to list what its controller has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,10 @@ class TopicsError(Exception):
 
 
 async def create(settings: Settings, authorities: Iterable[str] = ()) -> Created:
-    """Creates every declared topic, and one of their own for these authorities. Raises TopicsError."""
+    """Creates every declared topic, and one of their own for these authorities. Raises TopicsError.
+
+    Returns once the broker lists them: a matcher that starts before that finds none, and looks again minutes later.
+    """
     wanted = {topic.name: topic for topic in TOPICS} | {authority_topic(code): PLANS for code in authorities}
     admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-topics")
     await admin.start()
@@ -32,6 +41,7 @@ async def create(settings: Settings, authorities: Iterable[str] = ()) -> Created
         existing = set(await admin.list_topics())
         missing = sorted(wanted.keys() - existing)
         made = [name for name in missing if await _create(admin, settings, name, wanted[name])]
+        await _until_listed(admin, made)
     finally:
         await admin.close()
     return Created(tuple(made), tuple(sorted(wanted.keys() - set(made))))
@@ -49,3 +59,14 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, top
             detail = error[2] if len(error) > 2 and error[2] else kind.description
             raise TopicsError(f"the broker refused the topic {name}: {detail}")
     return True
+
+
+async def _until_listed(admin: AIOKafkaAdminClient, names: Iterable[str]) -> None:
+    deadline = time.monotonic() + LISTED_SECONDS
+    while unseen := set(names) - set(await admin.list_topics()):
+        if time.monotonic() > deadline:
+            raise TopicsError(
+                f"the broker made {', '.join(sorted(unseen))} and still does not list it after {LISTED_SECONDS:.0f} s: "
+                "look at the broker's log, then run this again"
+            )
+        await asyncio.sleep(0.1)

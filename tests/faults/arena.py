@@ -8,12 +8,11 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +30,7 @@ from services.store.authorities import Entry
 from services.store.base import make_engine, make_sessions, transaction
 from services.store.migrate import migrate
 from tests.brokers import ApacheKafka, apache_kafka
+from tests.faults import cutting
 from tests.faults.proxy import Link, proxies
 from tests.faults.stream import AUTHORITIES, CANARIES
 from tests.pipeline import AS_OF
@@ -57,6 +57,8 @@ class Arena:
     links: Mapping[str, Link]
     environment: dict[str, str]
     quick: bool
+    cuts: Sequence[tuple[str, str]] = ()
+    """Places (kind of process, module:function) at which processes started from now on can be cut off."""
     crew: dict[str, Any] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
 
@@ -78,8 +80,9 @@ class Arena:
     def start(self, name: str) -> None:
         """A process of the crew: forked from a server that has the services loaded, so that it is there at once."""
         environment = {**self.environment, "JOINTLY_HTTP_PORT": "0"}
-        log = self.folder / f"{name}.log"
-        child = CONTEXT.Process(target=serve, args=(name.split("-")[0], environment, log, self.quick), daemon=True)
+        log, kind = self.folder / f"{name}.log", name.split("-")[0]
+        places = [place for who, place in self.cuts if who == kind]
+        child = CONTEXT.Process(target=serve, args=(kind, environment, log, self.quick, places), daemon=True)
         child.start()
         self.crew[name] = child
 
@@ -196,10 +199,8 @@ def _end(made: Arena) -> None:
     processes.stop(made.database.process, grace=10, request=signal.SIGINT)
 
 
-def serve(
-    kind: str, environment: Mapping[str, str], log: Path, quick: bool, cut: tuple[str, int] | None = None
-) -> None:
-    """What a forked child does: become one of the services. `cut`: it gets a signal on its way, see `_cut`."""
+def serve(kind: str, environment: Mapping[str, str], log: Path, quick: bool, places: Sequence[str] = ()) -> None:
+    """What a forked child does: become one of the services, which can be cut off at these places."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     os.setsid()
     with log.open("ab") as output:
@@ -208,32 +209,13 @@ def serve(
     os.environ.update(environment)
     if quick:
         _shorten_waits()
-    if cut:
-        _cut(*cut)
+    for place in places:
+        cutting.prepare(place, log.parent)
     from services.matcher import app as matcher
     from services.notifier import app as notifier
     from services.relay import app as relay
 
     {"matcher": matcher.run, "relay": relay.run, "notifier": notifier.run}[kind](Settings())
-
-
-def _cut(place: str, number: int) -> None:
-    """Sends this process a signal when it first comes to `place` (module:coroutine function), before it goes on."""
-    module, _, path = place.partition(":")
-    *owners, name = path.split(".")
-    owner: Any = import_module(module)
-    for part in owners:
-        owner = getattr(owner, part)
-    onward = getattr(owner, name)
-    came: list[str] = []
-
-    async def cut_off(*args: Any, **kwargs: Any) -> Any:
-        if not came:
-            came.append(place)
-            os.kill(os.getpid(), number)
-        return await onward(*args, **kwargs)
-
-    setattr(owner, name, cut_off)
 
 
 def _shorten_waits() -> None:

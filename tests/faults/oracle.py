@@ -91,14 +91,14 @@ def expected_pairs(latest: Iterable[PlanPayload]) -> dict[tuple[str, str], tuple
     return found
 
 
-def judge(arena: Arena) -> Verdict:
-    """Holds a drained arena against its input."""
+def judge(arena: Arena, quiet_seconds: float = 3.0) -> Verdict:
+    """Holds a drained arena against its input, once no topic has had anything new for so long."""
     verdict = Verdict()
-    accepted = fold(records_of(arena.bootstrap, PLANS.name))
+    accepted = fold(records_of(arena.bootstrap, PLANS.name, quiet_seconds=quiet_seconds))
     verdict.counts["records"] = accepted.records
     _opportunities(verdict, arena, accepted)
-    _inputs(verdict, arena, accepted)
-    _topic(verdict, arena)
+    _inputs(verdict, arena, accepted, quiet_seconds)
+    _topic(verdict, arena, quiet_seconds)
     _intents(verdict, arena)
     _mails(verdict, arena)
     return verdict
@@ -122,7 +122,7 @@ def _opportunities(verdict: Verdict, arena: Arena, accepted: Accepted) -> None:
     verdict.demand("I8", not strangers, f"opportunities of the wrong authorities: {strangers[:5]}")
 
 
-def _inputs(verdict: Verdict, arena: Arena, accepted: Accepted) -> None:
+def _inputs(verdict: Verdict, arena: Arena, accepted: Accepted, quiet_seconds: float) -> None:
     log = {(p, r): c for p, r, c in arena.sql("SELECT plan_id, revision, payload FROM plan_log")}
     missing = sorted(accepted.revisions.keys() - log.keys())
     verdict.demand("I3", not missing, f"accepted and not in the plan log: {missing[:5]} ({len(missing)})")
@@ -136,7 +136,7 @@ def _inputs(verdict: Verdict, arena: Arena, accepted: Accepted) -> None:
     verdict.demand(
         "I4", standing == wanted, f"plans stand at: {sorted(set(standing.items()) ^ set(wanted.items()))[:6]}"
     )
-    letters = _dead_letters(arena)
+    letters = _dead_letters(arena, quiet_seconds)
     for place, reason in accepted.refused.items():
         verdict.demand("I3", reason in letters.get(place, set()), f"{place}: refused as {reason}, no such dead letter")
     wrong = sorted(letters.keys() - accepted.refused.keys())
@@ -146,17 +146,18 @@ def _inputs(verdict: Verdict, arena: Arena, accepted: Accepted) -> None:
     verdict.demand("I8", not strangers, f"plans of another authority: {strangers[:5]}")
 
 
-def _dead_letters(arena: Arena) -> dict[Place, set[str]]:
+def _dead_letters(arena: Arena, quiet_seconds: float) -> dict[Place, set[str]]:
     found: dict[Place, set[str]] = defaultdict(set)
-    for record in records_of(arena.bootstrap, DEAD_PLANS.name):
+    for record in records_of(arena.bootstrap, DEAD_PLANS.name, quiet_seconds=quiet_seconds):
         letter = cast(DeadLetter, decode(record.headers, record.value, DEAD_LETTER_PAYLOADS).payload)
         found[letter.origin.topic, letter.origin.partition, letter.origin.offset].add(letter.reason)
     return found
 
 
-def _topic(verdict: Verdict, arena: Arena) -> None:
+def _topic(verdict: Verdict, arena: Arena, quiet_seconds: float) -> None:
     told: dict[str, list[OpportunityState]] = defaultdict(list)
-    for record in sorted(records_of(arena.bootstrap, OPPORTUNITIES.name), key=lambda r: (r.partition, r.offset)):
+    records = records_of(arena.bootstrap, OPPORTUNITIES.name, quiet_seconds=quiet_seconds)
+    for record in sorted(records, key=lambda record: (record.partition, record.offset)):
         state = cast(OpportunityState, decode(record.headers, record.value, OPPORTUNITY_PAYLOADS).payload)
         told[state.opportunity_id].append(state)
     verdict.counts["opportunity_events"] = sum(len(states) for states in told.values())

@@ -97,11 +97,18 @@ def _who(plan_id: str, authority: str, revision: int) -> dict[str, Any]:
     return {"plan_id": plan_id, "authority": authority, "revision": revision}
 
 
-def _first(chance: random.Random, subject: int) -> dict[str, Any]:
-    words = [_word(subject * 101 + step * 7919) for step in range(5)]
+def subject(number: int) -> dict[str, str]:
+    """Title and description of something to buy, in words of its own."""
+    words = [_word(number * 101 + step * 7919) for step in range(5)]
     return {
         "title": f"{words[0].capitalize()} {words[1]} system",
         "description": f"A system for {words[0]} {words[1]} with {words[2]}, {words[3]} and {words[4]} records.",
+    }
+
+
+def _first(chance: random.Random, number: int) -> dict[str, Any]:
+    return {
+        **subject(number),
         "kind": chance.choice(("new", "renewal", "project")),
         "value": {"amount": chance.randrange(60_000, 900_000)},
         "tender_window": _window(chance),

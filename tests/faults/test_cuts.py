@@ -1,32 +1,35 @@
-"""A real process is killed, or stopped and woken again, at every cut of the way; another of its kind takes over.
+"""A real process is killed, or stopped and woken again, at every cut of the way; the other of its kind takes over.
 
-The cut is made by the process itself, at a place and not at a time: see `arena.serve`.
+One crew, two of each kind, goes through all of it; each cut has a pair of plans of its own, and after each the oracle
+judges all that there has been so far.
 """
 
+from __future__ import annotations
+
 import asyncio
-import json
 import os
 import signal
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
-from events.envelope import decode
-from events.opportunities import OPPORTUNITY_PAYLOADS
-from events.topics import DEAD_PLANS, OPPORTUNITIES
-from services.embedded.mailbox import Mailbox
-from tests.brokers import ApacheKafka
-from tests.faults.arena import CONTEXT, enrol, serve
-from tests.faults.stream import CANARIES, canary
-from tests.pipeline import Pipeline, all_pairs, pipeline, records_of
+from events.plans import PlanPublished, PlanUpdated
+from services.publisher.producing import publish_events
+from tests.brokers import unavailable
+from tests.faults import cutting, stream
+from tests.faults.arena import CREW, Arena, arena, wait
+from tests.faults.oracle import Verdict, judge
+from tests.faults.progress import idle, left
+from tests.faults.stream import AUTHORITIES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.kafka]
 
-CUTS = {
+PATIENCE_SECONDS: Final = 120.0
+"""After which something that ought to come has not; nothing is measured by it."""
+CUTS: Final = {
     "after Tx 1": ("matcher", "services.matcher.handling:match"),
     "before Tx 2": ("matcher", "services.matcher.matching:settle"),
     "in Tx 2, with its locks": ("matcher", "services.store.opportunities:by_ids"),
@@ -37,87 +40,166 @@ CUTS = {
     "before SMTP DATA": ("notifier", "services.notifier.channels:Smtp.send"),
     "after SMTP DATA": ("notifier", "services.notifier.dispatch:record"),
 }
+SIGNALS: Final = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
+CASES: Final = [(place, how) for place in CUTS for how in SIGNALS]
 
 
 @dataclass
-class Crew:
-    """Processes forked at once, on the parts of a pipeline."""
+class Stage:
+    """A manned arena."""
 
-    line: Pipeline
-    children: list[Any] = field(default_factory=list)
+    arena: Arena
 
-    def start(self, kind: str, cut: tuple[str, int] | None = None) -> Any:
-        log = self.line.folder / f"{kind}-{len(self.children)}.log"
-        environment = {**self.line.environment, "JOINTLY_HTTP_PORT": "0"}
-        child = CONTEXT.Process(target=serve, args=(kind, environment, log, True, cut), daemon=True)
-        child.start()
-        self.children.append(child)
-        return child
+    def man(self) -> None:
+        """Everybody awake and at work, whatever a cut before this one has left."""
+        for child in self.arena.crew.values():
+            if child.is_alive():
+                os.kill(child.pid, signal.SIGCONT)
+        for name in CREW:
+            if name not in self.arena.crew or name in self.arena.fallen():
+                self.arena.start(name)
 
-    def told(self) -> bool:
-        """Whether everything is done: assessed, published, and every mail decided."""
-        ((left,),) = self.line.sql(
-            "SELECT count(*) FROM notification_intents WHERE state IN ('pending', 'queued', 'sending')"
+    def publish(self, *plans: PlanPublished | PlanUpdated) -> None:
+        """Publishes plan events as a council's system would; returns once the broker has them."""
+        asyncio.run(publish_events(self.arena.settings, plans))
+
+    def until(self, check: Callable[[], Any], what: str) -> None:
+        """Waits for `check`; where that never comes says what did not, what is left to do, and what was logged."""
+        if wait(check, PATIENCE_SECONDS) is None:
+            logs = "\n".join(f"--- {path.name}\n{_tail(path)}" for path in sorted(self.arena.folder.glob("*-?.log")))
+            raise AssertionError(f"never saw: {what}; left: {left(self.arena)}\n{logs}")
+
+    def idle(self) -> bool:
+        """Whether nothing is left to do."""
+        return idle(self.arena)
+
+    def cut_off(self, number: int) -> str | None:
+        """Who of the crew has been killed, or stands still, where it was asked for."""
+        pid = cutting.made_by(self.arena.folder)
+        for name, child in self.arena.crew.items():
+            if child.pid == pid and (not child.is_alive() if number == signal.SIGKILL else _stands_still(child.pid)):
+                return name
+        return None
+
+    def end_leases(self) -> None:
+        """Lets the time of mails that somebody has claimed run out: a sender that is gone would be waited for."""
+        self.arena.sql(
+            "UPDATE notification_mails SET lease_until = now() - interval '1 second' "
+            "WHERE state IN ('claimed', 'sending')"
         )
-        ((mails,),) = self.line.sql("SELECT count(*) FROM notification_mails WHERE state NOT IN ('sent', 'failed')")
-        ((intents,),) = self.line.sql("SELECT count(*) FROM notification_intents")
-        return bool(self.line.drained(2) and intents and not left and not mails)
+
+    def verdict(self) -> Verdict:
+        """The oracle's, on everything so far; what one that was woken said last is given time to be put right."""
+        found: list[Verdict] = []
+
+        def holds() -> bool:
+            if self.idle():
+                found.append(judge(self.arena, quiet_seconds=0))
+            return bool(found) and found[-1].ok
+
+        wait(holds, PATIENCE_SECONDS / 4)
+        assert found, f"there is still something to do: {left(self.arena)}"
+        return found[-1]
+
+
+def _tail(path: Path) -> str:
+    return "\n".join(path.read_text("utf-8", "replace").splitlines()[-15:])
+
+
+def _stands_still(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.fixture(scope="module")
+def shared_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    reason = unavailable()
+    if reason is not None:
+        pytest.skip(reason)
+    with arena(tmp_path_factory.mktemp("cuts"), quick=True) as made:
+        made.cuts = tuple(CUTS.values())
+        found = Stage(made)
+        found.man()
+        # Each first plan is there and done before its case: so whoever gets the second one finds the pair.
+        found.publish(*(plan_of(case, 0, 1) for case in range(len(CASES))))
+        found.until(found.idle, "the first plan of each pair done")
+        yield found
 
 
 @pytest.fixture
-def crew(apache_broker: ApacheKafka, database_url: str, mailbox: Mailbox, tmp_path: Path) -> Iterator[Crew]:
-    asyncio.run(enrol(database_url))
-    session = {"JOINTLY_KAFKA_SESSION_SECONDS": "2"}
-    with pipeline(apache_broker.bootstrap, database_url, tmp_path, mailbox.url, **session) as line:
-        made = Crew(line)
-        yield made
-        for child in made.children:
-            child.kill()
-            child.join()
+def stage(shared_stage: Stage) -> Stage:
+    shared_stage.man()
+    return shared_stage
 
 
-def cut_off(child: Any, number: int) -> bool:
-    """Whether the process has been killed, or stands still."""
-    if number == signal.SIGKILL:
-        return not child.is_alive()
-    return Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+def plan_of(case: int, side: int, revision: int) -> PlanPublished | PlanUpdated:
+    """One of the two plans of a case. Their words are theirs alone, so that no plan of another case is like them."""
+    authority = AUTHORITIES[2 * case + side]
+    kind = PlanPublished if revision == 1 else PlanUpdated
+    return kind.model_validate(
+        {
+            **stream.subject(case),
+            "plan_id": f"{authority}:cut",
+            "authority": authority,
+            "revision": revision,
+            "kind": "renewal",
+            "value": {"amount": 400_000},
+            "tender_window": {"earliest": "2027-06-01", "latest": "2027-09-30"},
+        }
+    )
 
 
-@pytest.mark.kafka
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
-@pytest.mark.parametrize("place", CUTS)
-def test_cut_off_on_its_way_nothing_is_lost_and_nobody_told_twice(
-    crew: Crew, mailbox: Mailbox, place: str, number: signal.Signals
-) -> None:
-    if number == signal.SIGSTOP and not Path("/proc").exists():
+@pytest.mark.parametrize(("place", "how"), CASES, ids=[f"{place}-{how}" for place, how in CASES])
+def test_cut_off_on_its_way_nothing_is_lost_and_nobody_told_twice(stage: Stage, place: str, how: str) -> None:
+    if how == "stopped" and not Path("/proc").exists():
         pytest.skip("whether a process stands still is read from /proc, which this system does not have")
+    case, number = CASES.index((place, how)), SIGNALS[how]
     kind, function = CUTS[place]
-    line = crew.line
-    victim = crew.start(kind, (function, int(number)))
-    for other in {"matcher", "relay", "notifier"} - {kind}:
-        crew.start(other)
-    states = [canary(plan_id, 1) for plan_id in CANARIES]
-    line.publish(states)
-    line.until(lambda: cut_off(victim, number), f"a {kind} cut off {place}")
+    cutting.ask(stage.arena.folder, function, number)
+    stage.publish(plan_of(case, 1, 1))
+    stage.until(lambda: stage.cut_off(number), f"a {kind} cut off {place}")
+    if "SMTP" in place:
+        stage.end_leases()
+    if how == "killed":
+        stage.man()
+    stage.until(stage.idle, "the other one to do what was left")
+    if how == "stopped":
+        os.kill(cutting.made_by(stage.arena.folder) or 0, signal.SIGCONT)
+        stage.until(lambda: cutting.gone_on(stage.arena.folder), "the one that was stopped to go on")
+    stage.publish(plan_of(case, 0, 2))
+    stage.until(stage.idle, "the next revision")
 
-    crew.start(kind)
-    line.until(crew.told, "the other one to do what was left")
-    if number == signal.SIGSTOP:
-        os.kill(victim.pid, signal.SIGCONT)
-    states[0] = canary(CANARIES[0], 2)
-    line.publish(states[:1])
-    line.until(lambda: line.drained(3) and crew.told(), "the next revision")
+    broken = {name: found for name, found in stage.verdict().violations.items() if found}
+    assert broken == {}
+    _look_at_the_pair(stage.arena, case, place)
 
-    assert line.active() == all_pairs(states)
-    bootstrap = line.settings.kafka_bootstrap[0]
-    records = records_of(bootstrap, OPPORTUNITIES.name, quiet_seconds=1)
-    told = [decode(record.headers, record.value, OPPORTUNITY_PAYLOADS).payload for record in records]
-    ((current,),) = line.sql("SELECT payload FROM opportunities")
-    assert told[-1].model_dump(mode="json") == current, "the last record is the current one"
-    assert {json.loads(record.value)["revision"] for record in records} == {1, 2}
-    assert records_of(bootstrap, DEAD_PLANS.name, quiet_seconds=1) == [], "nothing good was refused"
-    copies = Counter(str(mail["Message-ID"]) for mail in mailbox.mails())
-    assert len(copies) == 2, "one mail to each of the two"
-    unknown = dict(line.sql("SELECT message_id, ambiguities FROM notification_mails"))
-    assert all(count <= 1 + unknown[identity] for identity, count in copies.items()), "again only after not knowing"
-    assert "SMTP DATA" in place or set(unknown.values()) == {0}
+
+def _look_at_the_pair(arena: Arena, case: int, place: str) -> None:
+    """What the oracle does not know of: that there is this pair, what it was told, and to whom."""
+    plans = [plan_of(case, side, 1).plan_id for side in (0, 1)]
+    ((key, revisions, status),) = arena.sql(
+        "SELECT opportunity_id, ARRAY[revision_a, revision_b], status FROM opportunities "
+        "WHERE plan_a = %(a)s AND plan_b = %(b)s",
+        a=plans[0],
+        b=plans[1],
+    )
+    assert (revisions, status) == ([2, 1], "active")
+    mails = arena.sql(
+        "SELECT m.authority, m.state, m.ambiguities FROM notification_mails m JOIN notification_intents i "
+        "USING (mail_id) WHERE i.opportunity_id = %(key)s ORDER BY 1",
+        key=key,
+    )
+    assert [(authority, state) for authority, state, _ in mails] == [
+        (plan_id.split(":")[0], "sent") for plan_id in plans
+    ]
+    assert "SMTP" in place or all(unknown == 0 for _, _, unknown in mails)
+
+
+def test_once_all_is_done_everything_holds(stage: Stage) -> None:
+    """A pair for each cut that was made, none across; and whatever somebody who was woken still had to say is said."""
+    stage.until(stage.idle, "nothing left to do")
+    verdict = judge(stage.arena)
+    assert {name: found for name, found in verdict.violations.items() if found} == {}
+    seconds = [plan_of(case, 1, 1).plan_id for case in range(len(CASES))]
+    ((pairs,),) = stage.arena.sql("SELECT count(*) FROM plans WHERE plan_id = ANY(%(seconds)s)", seconds=seconds)
+    assert verdict.counts["opportunities"] == pairs
+    assert verdict.counts["duplicates_outside_gap"] == 0

@@ -25,11 +25,11 @@ from services.embedded.mailbox import Mailbox
 from services.embedded.postgres import Server
 from services.embedded.processes import PartError
 from services.embedded.stack import Stack
-from services.runtime import kafka
+from services.runtime import kafka, topics
 from services.runtime.settings import Settings
 from tests import brokers
 from tests.brokers import ApacheKafka, Listener
-from tests.conftest import AnyBroker
+from tests.conftest import AnyBroker, clear
 
 TOPIC = "parts.v1"
 
@@ -113,13 +113,26 @@ async def test_two_members_share_the_partitions(broker: AnyBroker) -> None:
                 await asyncio.gather(one.getmany(timeout_ms=100), two.getmany(timeout_ms=100))
 
 
-async def test_a_test_starts_without_topics(broker: AnyBroker) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+async def _listed(bootstrap: str) -> set[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        assert [name for name in await admin.list_topics() if not name.startswith("__")] == []
+        return {name for name in await admin.list_topics() if not name.startswith("__")}
     finally:
         await admin.close()
+
+
+async def test_a_test_starts_without_topics(broker: AnyBroker) -> None:
+    assert await _listed(broker.bootstrap) == set()
+
+
+@pytest.mark.kafka
+async def test_topics_that_were_created_are_listed_at_once(apache_broker: ApacheKafka) -> None:
+    """A matcher looks for its topics by a pattern when it starts, and then only every five minutes."""
+    for _ in range(12):  # the broker follows its controller after a moment, most often too short to notice
+        made = await topics.create(Settings(kafka_bootstrap=apache_broker.bootstrap))
+        assert await _listed(apache_broker.bootstrap) == {*made.created}
+        await clear(apache_broker.bootstrap)
 
 
 @pytest.mark.kafka
