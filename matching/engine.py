@@ -12,7 +12,7 @@ from matching.assessment import Assessment, Band
 from matching.concepts import Table, table_of
 from matching.corpus import Corpus
 from matching.explanation import assessment_of
-from matching.features import Features, Texts, features_of, texts_of
+from matching.features import Features, Texts, features_of, moved, same_words, texts_of
 from matching.groups import Groups, cpv_groups
 from matching.judgement import Judged, judge
 from matching.plan import Plan
@@ -67,10 +67,19 @@ class Engine:
         """The texts of a plan to embed. They depend on its words, its authority and the policy, never on dates."""
         return texts_of(plan, self.policy)
 
-    def features(self, plan: Plan, title: Vector, body: Vector | None) -> Features:
-        """Everything about one plan revision. `title` and `body` are the unit vectors, shape (d,), of its `texts`;
-        `body` is None where that text is empty."""
-        return features_of(plan, title, body, self.policy, self.statistics, self.groups, self.needs)
+    def features(self, plan: Plan, title: Vector, body: Vector | None, texts: Texts | None = None) -> Features:
+        """Everything about one plan revision. `title` and `body` are the unit vectors, shape (d,), of its `texts`,
+        which may be handed in where they are known; `body` is None where that text is empty."""
+        texts = texts or self.texts(plan)
+        return features_of(plan, texts, title, body, self.policy, self.statistics, self.groups, self.needs)
+
+    def same_words(self, features: Features, plan: Plan) -> bool:
+        """Whether a plan says in words and codes what these features were made of."""
+        return same_words(features.plan, plan)
+
+    def moved(self, features: Features, plan: Plan) -> Features:
+        """The features of a plan that has the `same_words` and perhaps other dates, figures, regions or state."""
+        return moved(features, plan, self.policy)
 
     def corpus(self) -> Corpus:
         """An empty corpus."""

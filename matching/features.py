@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -97,8 +97,25 @@ def mixed(title: Vector, body: Vector | None, share: float) -> Vector:
     return np.asarray(both / length if length > 0 else both, dtype=np.float32)
 
 
+def same_words(one: Plan, other: Plan) -> bool:
+    """Whether all that is taken from words and codes is the same of two revisions of one plan."""
+    return (one.authority, one.title, one.description, one.cpv) == (
+        other.authority,
+        other.title,
+        other.description,
+        other.cpv,
+    )
+
+
+def moved(f: Features, plan: Plan, policy: Policy) -> Features:
+    """The features of a later revision with the same words: what cost anything is kept."""
+    value = float("nan") if plan.value is None else float(plan.value)
+    return replace(f, plan=plan, span=span(plan, policy.timing), place=place(plan), value=value)
+
+
 def features_of(
     plan: Plan,
+    texts: Texts,
     title: Vector,
     body: Vector | None,
     policy: Policy,
@@ -107,7 +124,6 @@ def features_of(
     needs: Table,
 ) -> Features:
     """Everything about one plan that does not depend on a partner or on the day."""
-    texts = texts_of(plan, policy)
     in_title, in_body = tokens(texts.title), tokens(texts.body)
     dense = mixed(title, body, policy.specification.body_share)
     shape = groups.profile(dense)

@@ -83,9 +83,7 @@ def plan_from_store(stored: StoredPlan) -> Plan | None:
     return plan_from_payload(state, Status(stored.status))
 
 
-def revision_from_event(
-    event: Event, title_text: str | None, body_text: str | None, origin: Mapping[str, Any]
-) -> Revision:
+def revision_from_event(event: Event, origin: Mapping[str, Any]) -> Revision:
     """What the store keeps of a validated plan event."""
     payload = cast(PlanPayload, event.payload)
     content = payload.model_dump(mode="json")
@@ -104,8 +102,6 @@ def revision_from_event(
         status=status.value,
         searchable=status is Status.ACTIVE and shared,
         state=state,
-        title_text=title_text,
-        body_text=body_text,
         published_at=event.time,
         traceparent=event.traceparent,
     )
@@ -151,7 +147,8 @@ def opportunity_event(state: wire.OpportunityState, change: str, traceparent: st
         "withdrawn": wire.OpportunityWithdrawn,
     }
     payload_type = kinds[change]
-    payload = payload_type.model_validate(state.model_dump())
+    # The same fields, validated already.
+    payload = payload_type.model_construct(**{name: getattr(state, name) for name in payload_type.model_fields})
     return Event(
         id=event_id("opportunity", state.opportunity_id, state.revision),
         type=payload_type.type,

@@ -7,7 +7,6 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 
 from events.dead_letters import SPOOFING, Reason
-from events.plans import PlanState
 from events.topics import DEAD_PLANS
 from services.matcher.intake import Accepted, read
 from services.matcher.matching import match
@@ -18,7 +17,7 @@ from services.runtime.kafka import Record, Records
 from services.store import embeddings, plans
 from services.store.base import Sessions, transaction
 from services.store.plans import Outcome, Revision
-from services.translation import plan_from_payload, revision_from_event, text_hash, today
+from services.translation import revision_from_event, text_hash, today
 
 log: Final = logs.get(__name__)
 
@@ -68,26 +67,16 @@ class Matcher:
         return accepted
 
     async def _record(self, accepted: Sequence[Accepted]) -> list[Outcome]:
-        revisions = [self._revision(item) for item in accepted]
-        hashes = {text_hash(text): text for r in revisions for text in (r.title_text, r.body_text) if text}
         model = self.world.embedder.model
-        async with transaction(self.sessions) as session:
-            known = await embeddings.known_embeddings(session, hashes, model)
-        vectors = await self.world.embed(text for key, text in hashes.items() if key not in known)
+        new = {text_hash(text): text for item in accepted for text in self.world.new_texts(item.payload)}
+        if new:
+            async with transaction(self.sessions) as session:
+                known = await embeddings.known_embeddings(session, new, model)
+            new = {key: text for key, text in new.items() if key not in known}
+        vectors = await self.world.embed(new.values())
         async with transaction(self.sessions) as session:
             await embeddings.add_embeddings(session, vectors, model)
-            return await plans.record(session, revisions)
-
-    def _revision(self, item: Accepted) -> Revision:
-        title = body = None
-        if isinstance(item.payload, PlanState):
-            texts = self.world.engine.texts(plan_from_payload(item.payload))
-            title, body = texts.title or None, texts.body or None
-        record = item.record
-        origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-        if item.signature is not None:
-            origin["signed_by"] = item.signature.key_id
-        return revision_from_event(item.event, title, body, origin)
+            return await plans.record(session, [_revision(item) for item in accepted])
 
     async def _after(self, item: Accepted, outcome: Outcome) -> None:
         log.info("plan event", event_id=item.event.id, plan_id=item.payload.plan_id, outcome=outcome.value)
@@ -95,3 +84,11 @@ class Matcher:
             await dead_letters.refuse(self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT)
         else:
             metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()
+
+
+def _revision(item: Accepted) -> Revision:
+    record = item.record
+    origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+    if item.signature is not None:
+        origin["signed_by"] = item.signature.key_id
+    return revision_from_event(item.event, origin)

@@ -14,9 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
 from services.matcher.quarantine import UNKNOWN
-from services.matcher.rehearsing import Kept, copy_of, is_sound, rehearse
+from services.matcher.rehearsing import copy_of, is_sound, rehearse
 from services.matcher.replaying import WHOLE_TYPES, differs, replayed
-from services.matcher.settling import Context, Pair, WrongGenerationError, withdraw
+from services.matcher.settling import Context, Kept, Pair, WrongGenerationError, withdraw
 from services.matcher.world import World
 from services.store import fresh, generations, plans
 from services.store.base import Sessions, transaction
@@ -121,11 +121,7 @@ class _Run:
         total = len(await fresh.all_ids(self.view))
         async for chunk in fresh.logged(self.view, WHOLE_TYPES, AT_ONCE):
             live = await plans.load(self.view, [logged.newest.plan_id for logged in chunk])
-            made = await asyncio.to_thread(
-                lambda chunk=chunk, live=live: [  # type: ignore[misc]
-                    replayed(logged, live.get(logged.newest.plan_id), self.world.engine) for logged in chunk
-                ]
-            )
+            made = [replayed(logged, live.get(logged.newest.plan_id)) for logged in chunk]
             for plan in made:
                 self._note(plan, live.get(plan.plan_id))
             async with transaction(self.sessions) as writer:

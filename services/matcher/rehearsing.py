@@ -1,24 +1,10 @@
 """What settling would do to a pair, found out by doing it to a copy of its row: for rebuilds and previews."""
 
-from dataclasses import dataclass, field
-from typing import Any
-
 from pydantic import ValidationError
 
 from events.opportunities import OpportunityState
-from services.matcher.settling import Context, Pair, fingerprint_of, write
+from services.matcher.settling import Context, Kept, Pair, fingerprint_of, write
 from services.store.opportunities import Opportunity
-
-
-@dataclass(slots=True)
-class Kept:
-    """Takes rows as a session would, and keeps them from the database."""
-
-    items: list[Any] = field(default_factory=list)
-
-    def add(self, instance: object) -> None:
-        """Takes one row."""
-        self.items.append(instance)
 
 
 def copy_of(row: Opportunity) -> Opportunity:

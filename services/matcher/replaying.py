@@ -4,17 +4,16 @@ from typing import Final
 
 from events.envelope import Event
 from events.plans import PLAN_PAYLOADS, PlanPayload, PlanState
-from matching.engine import Engine
 from services.store import plans
 from services.store.fresh import Logged
 from services.store.plans import PlanLog, Revision, StoredPlan
-from services.translation import plan_from_payload, revision_from_event
+from services.translation import revision_from_event
 
 _BY_TYPE: Final[dict[str, type[PlanPayload]]] = {payload.type: payload for payload in PLAN_PAYLOADS}
 WHOLE_TYPES: Final = tuple(name for name, payload in _BY_TYPE.items() if issubclass(payload, PlanState))
 
 
-def replayed(logged: Logged, live: StoredPlan | None, engine: Engine) -> StoredPlan:
+def replayed(logged: Logged, live: StoredPlan | None) -> StoredPlan:
     """One plan's row, made from the log alone.
 
     What the log does not hold is carried over from the live row of the same revision: how far it has been assessed,
@@ -33,9 +32,9 @@ def replayed(logged: Logged, live: StoredPlan | None, engine: Engine) -> StoredP
         received_at=newest.received_at,
     )
     if logged.whole is not None:
-        plans.move(plan, _revision(logged.whole, engine))
+        plans.move(plan, _revision(logged.whole))
     if newest is not logged.whole:
-        plans.move(plan, _revision(newest, engine))
+        plans.move(plan, _revision(newest))
     plan.received_at = newest.received_at
     # A live row that says otherwise than the log is not believed in anything else either.
     plan.matched_revision = plan.revision
@@ -63,11 +62,7 @@ def _outline(plan: StoredPlan) -> tuple[object, ...]:
     return plan.authority, plan.revision, plan.status, plan.searchable
 
 
-def _revision(row: PlanLog, engine: Engine) -> Revision:
+def _revision(row: PlanLog) -> Revision:
     payload = _BY_TYPE[row.event_type].model_validate(row.payload)
     event = Event(id=row.event_id, type=row.event_type, source="/rebuild", time=row.published_at, payload=payload)
-    title = body = None
-    if isinstance(payload, PlanState):
-        texts = engine.texts(plan_from_payload(payload))
-        title, body = texts.title or None, texts.body or None
-    return revision_from_event(event, title, body, row.origin)
+    return revision_from_event(event, row.origin)

@@ -6,7 +6,7 @@ is left alone: the partner's own handler searches after our commit and finds it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Protocol
 
@@ -21,11 +21,11 @@ from matching.plan import Plan, Sharing
 from services.matcher.judging import Judged
 from services.matcher.materiality import is_material, told_now
 from services.runtime import faults, metrics
-from services.store import generations, plans
+from services.store import generations, outbox, plans
 from services.store import opportunities as store
 from services.store.base import now
 from services.store.opportunities import Opportunity
-from services.store.outbox import outgoing
+from services.store.outbox import Outbox, outgoing
 from services.translation import content_hash, opportunity_event, opportunity_id, opportunity_state
 
 NO_LONGER: Final = "The two plans no longer match."
@@ -42,6 +42,17 @@ class Adding(Protocol):
     def add(self, instance: object) -> None:
         """Takes one row."""
         ...
+
+
+@dataclass(slots=True)
+class Kept:
+    """Takes rows as a session would, and keeps them from the database."""
+
+    items: list[object] = field(default_factory=list)
+
+    def add(self, instance: object) -> None:
+        """Takes one row."""
+        self.items.append(instance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,8 @@ async def settle(
 
     pairs = _pairs(current, locked, traces)
     known = await store.by_ids(session, list(pairs))
+    session.expunge_all()  # what changes is written in one statement, not row by row
+    kept = Kept()
     behind: set[str] = set()
     for key, pair in sorted(pairs.items()):
         row = known.get(key)
@@ -84,7 +97,9 @@ async def settle(
             # Another matcher is in tomorrow already. The sweeper assesses these plans again once we are, too.
             behind.update(plan.plan_id for plan in pair.plans)
         else:
-            write(session, row, key, pair, context)
+            write(kept, row, key, pair, context)
+    await store.put(session, [item for item in kept.items if isinstance(item, Opportunity)])
+    await outbox.put(session, [item for item in kept.items if isinstance(item, Outbox)])
     done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
     await plans.mark_matched(session, {plan_id: done[plan_id] for plan_id in done.keys() - behind})
 
@@ -151,11 +166,12 @@ def write(session: Adding, row: Opportunity | None, key: str, pair: Pair, contex
         return
     if row is not None and any(plan.sharing is Sharing.PRIVATE for plan in pair.plans):
         # Of a plan that is shared no longer, nothing newer may be told than what had been.
+        session.add(row)
         withdraw(session, row, NO_LONGER, hide=True)
         return
     if row is None:
         row = blank(key, pair, context)
-        session.add(row)
+    session.add(row)
     before = row.status
     material = row.revision == 0 or is_material(row.told, assessment, status)
     state = state_of(row, pair, status, material, context)

@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from events.plans import PlanPayload, PlanState
 from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Texts
+from matching.plan import Plan
 from services.matcher import indexing
 from services.runtime import metrics
 from services.runtime.settings import Settings
@@ -18,7 +20,7 @@ from services.store import embeddings, search
 from services.store import plans as store
 from services.store.generations import CurrentGeneration
 from services.store.plans import StoredPlan
-from services.translation import plan_from_store, text_hash, today
+from services.translation import plan_from_payload, plan_from_store, text_hash, today
 
 _CHUNK: Final = 500
 MOST: Final = 64
@@ -41,6 +43,7 @@ class World:
         self.corpus: Corpus = engine.corpus()
         self._revisions: dict[str, int] = {}
         self._recent: OrderedDict[str, Features] = OrderedDict()
+        self._texts: dict[tuple[str, str, str], Texts] = {}
 
     @property
     def as_of(self) -> date:
@@ -61,6 +64,26 @@ class World:
         vectors = await asyncio.to_thread(self.embedder.embed, list(unique.values()))
         metrics.EMBEDDINGS.inc(len(unique))
         return dict(zip(unique, vectors, strict=True))
+
+    def new_texts(self, payload: PlanPayload) -> tuple[str, ...]:
+        """The texts of a plan event that may never have been embedded: none where only dates or figures changed."""
+        if not isinstance(payload, PlanState):
+            return ()
+        plan = plan_from_payload(payload)
+        held = self._recent.get(plan.plan_id)
+        if held is not None and self.engine.same_words(held, plan):
+            return ()
+        both = self._cleaned(plan)
+        return tuple(text for text in (both.title, both.body) if text)
+
+    def _cleaned(self, plan: Plan) -> Texts:
+        """Cleaning costs more than most else, and a plan's texts are wanted twice: to embed, and to compare."""
+        key = (plan.authority, plan.title, plan.description)
+        if key not in self._texts:
+            if len(self._texts) >= _CHUNK:
+                self._texts.clear()
+            self._texts[key] = self.engine.texts(plan)
+        return self._texts[key]
 
     async def candidates(self, session: AsyncSession, asking: Mapping[str, Features]) -> dict[str, Iterable[Features]]:
         """Whom each of these plans is to be judged against, in the session's snapshot.
@@ -120,7 +143,9 @@ class World:
     async def made(self, session: AsyncSession, rows: Mapping[str, StoredPlan]) -> dict[str, Features]:
         """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows."""
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
-        texts = await asyncio.to_thread(lambda: {key: self.engine.texts(plan) for key, plan in stored.items()})
+        moved = {key: self.engine.moved(held, plan) for key, plan in stored.items() if (held := self._alike(plan))}
+        fresh = {key: plan for key, plan in stored.items() if key not in moved}
+        texts = {key: self._cleaned(plan) for key, plan in fresh.items()}
         vectors = await self._vectors(session, texts.values())
         blank = np.zeros(self.embedder.dimensions, dtype=np.float32)
 
@@ -128,9 +153,13 @@ class World:
             both = texts[plan_id]
             title = vectors[text_hash(both.title)] if both.title else blank
             body = vectors[text_hash(both.body)] if both.body else None
-            return self.engine.features(stored[plan_id], title, body)
+            return self.engine.features(fresh[plan_id], title, body, both)
 
-        return await asyncio.to_thread(lambda: {plan_id: make(plan_id) for plan_id in stored})
+        return moved | await asyncio.to_thread(lambda: {plan_id: make(plan_id) for plan_id in fresh})
+
+    def _alike(self, plan: Plan) -> Features | None:
+        held = self._recent.get(plan.plan_id)
+        return held if held is not None and self.engine.same_words(held, plan) else None
 
     def _held(self, plan_id: str, revision: int) -> Features | None:
         held = self._recent.get(plan_id)
@@ -147,6 +176,8 @@ class World:
 
     async def _vectors(self, session: AsyncSession, texts: Iterable[Texts]) -> dict[str, np.ndarray]:
         by_hash = {text_hash(text): text for both in texts for text in (both.title, both.body) if text}
+        if not by_hash:
+            return {}
         vectors = await embeddings.vectors_of(session, by_hash, self.embedder.model)
         lost = await self.embed(by_hash[key] for key in by_hash.keys() - vectors.keys())
         return vectors | lost

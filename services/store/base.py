@@ -5,9 +5,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, text
+from sqlalchemy import Column, DateTime, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlmodel import SQLModel
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -42,6 +43,12 @@ async def hold_briefly(session: AsyncSession) -> None:
     needs the same rows would wait with it. It finds its transaction gone, and does it again.
     """
     await session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'"))
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The table of a model."""
+    found: Table = model.__table__  # type: ignore[attr-defined]
+    return found
 
 
 def now() -> datetime:

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Table, collate, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import SQLModel
 
+from services.store.base import table_of
 from services.store.opportunities import Opportunity
 from services.store.plans import StoredPlan
 
@@ -28,12 +28,6 @@ class Digest:
     def as_json(self) -> dict[str, Any]:
         """For printing."""
         return asdict(self)
-
-
-def table_of(model: type[SQLModel]) -> Table:
-    """The table of a model."""
-    found: Table = model.__table__  # type: ignore[attr-defined]
-    return found
 
 
 async def digest(session: AsyncSession, plans: Table | None = None, opportunities: Table | None = None) -> Digest:

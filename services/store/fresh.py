@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
-from services.store.digest import table_of
+from services.store.base import table_of
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanLog, StoredPlan
 

@@ -9,7 +9,8 @@ from sqlalchemy import BigInteger, Column, Index, case, func, or_, select, text,
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.base import json_column, timestamp
+from services.store import rows
+from services.store.base import json_column, table_of, timestamp
 
 
 class Opportunity(SQLModel, table=True):
@@ -49,31 +50,41 @@ class Opportunity(SQLModel, table=True):
 
 async def by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:
     """The opportunities with these ids that exist."""
-    rows = await session.execute(select(Opportunity).where(col(Opportunity.opportunity_id).in_(ids)))
-    return {row.opportunity_id: row for row in rows.scalars()}
+    found = await session.execute(select(Opportunity).where(col(Opportunity.opportunity_id).in_(ids)))
+    return {row.opportunity_id: row for row in found.scalars()}
+
+
+async def put(session: AsyncSession, changed: Sequence[Opportunity]) -> None:
+    """Writes new and changed opportunities. The caller holds both plans of each."""
+    table = table_of(Opportunity)
+    columns = [column.name for column in table.columns]
+    new = [{name: getattr(row, name) for name in columns} for row in changed]
+    await rows.insert(
+        session, table, new, key="opportunity_id", change=[name for name in columns if name != "opportunity_id"]
+    )
 
 
 async def active_of(session: AsyncSession, plan_id: str) -> Sequence[Opportunity]:
     """The active opportunities of one plan."""
-    rows = await session.execute(
+    found = await session.execute(
         select(Opportunity).where(
             col(Opportunity.status) == "active",
             or_(col(Opportunity.plan_a) == plan_id, col(Opportunity.plan_b) == plan_id),
         )
     )
-    return rows.scalars().all()
+    return found.scalars().all()
 
 
 async def active_partners(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, set[str]]:
     """For each plan, the partners of all its active opportunities."""
-    rows = await session.execute(
+    found = await session.execute(
         select(Opportunity.plan_a, Opportunity.plan_b).where(  # type: ignore[call-overload]
             col(Opportunity.status) == "active",
             or_(col(Opportunity.plan_a).in_(plan_ids), col(Opportunity.plan_b).in_(plan_ids)),
         )
     )
     partners: dict[str, set[str]] = {plan_id: set() for plan_id in plan_ids}
-    for plan_a, plan_b in rows:
+    for plan_a, plan_b in found:
         for own, other in ((plan_a, plan_b), (plan_b, plan_a)):
             if own in partners:
                 partners[own].add(other)
@@ -82,13 +93,13 @@ async def active_partners(session: AsyncSession, plan_ids: Sequence[str]) -> dic
 
 async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequence[str]:
     """Plans of active opportunities whose judgement the passing of time may have changed."""
-    rows = await session.execute(
+    found = await session.execute(
         select(Opportunity.plan_a)  # type: ignore[call-overload]
         .where(col(Opportunity.status) == "active", col(Opportunity.review_on) <= as_of)
         .distinct()
         .limit(limit)
     )
-    return list(rows.scalars())
+    return list(found.scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +122,22 @@ async def widest(session: AsyncSession, limit: int) -> Sequence[Reach]:
     found: list[Reach] = []
     for grouped in ([sides.c.plan], [sides.c.plan, sides.c.partner]):
         counted = func.count().label("opportunities")
-        rows = await session.execute(
+        counts = await session.execute(
             select(*grouped, counted).group_by(*grouped).order_by(counted.desc(), *grouped).limit(limit)
         )
-        found += [Reach(row[0], row[1] if len(grouped) > 1 else None, row[-1]) for row in rows]
+        found += [Reach(row[0], row[1] if len(grouped) > 1 else None, row[-1]) for row in counts]
     return found
 
 
 async def strongest(session: AsyncSession, limit: int) -> Sequence[Opportunity]:
     """The active opportunities with the highest scores."""
-    rows = await session.execute(
+    found = await session.execute(
         select(Opportunity)
         .where(col(Opportunity.status) == "active")
         .order_by(col(Opportunity.score).desc(), col(Opportunity.opportunity_id))
         .limit(limit)
     )
-    return rows.scalars().all()
+    return found.scalars().all()
 
 
 async def listed(
@@ -141,10 +152,10 @@ async def listed(
     # By the score that may be shown, which is null where either authority does not share openly.
     shown_score = col(Opportunity.payload)["score"].as_float()
     loudness = case({"notify": 0, "digest": 1, "feed": 2}, value=col(Opportunity.band), else_=3)
-    rows = await session.execute(
+    found = await session.execute(
         select(Opportunity)
         .where(*wanted)
         .order_by(loudness, shown_score.desc().nulls_last(), col(Opportunity.opportunity_id))
         .limit(limit)
     )
-    return rows.scalars().all()
+    return found.scalars().all()

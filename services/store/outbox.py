@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from events.envelope import Message
-from services.store.base import json_column, now, timestamp
+from services.store import rows
+from services.store.base import json_column, now, table_of, timestamp
 
 SLICES: Final = 16
 """Into how many parts keys are divided; each is published by one relay at a time."""
@@ -62,6 +63,13 @@ def outgoing(topic: str, event_id: str, message: Message) -> Outbox:
         value=message.value,
         created_at=now(),
     )
+
+
+async def put(session: AsyncSession, messages: Sequence[Outbox]) -> None:
+    """Adds messages in the order given."""
+    columns = [column.name for column in table_of(Outbox).columns if column.name != "id"]
+    new = [{name: getattr(message, name) for name in columns} for message in messages]
+    await rows.insert(session, table_of(Outbox), new)
 
 
 async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> Sequence[Outbox]:

@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.base import hold_briefly, json_column, now, timestamp
+from services.store import rows
+from services.store.base import hold_briefly, json_column, now, table_of, timestamp
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -50,8 +50,8 @@ class StoredPlan(SQLModel, table=True):
     status: str
     searchable: bool = Field(description="active, and shared with others: a candidate for a match")
     state: Any = Field(default=None, sa_column=json_column(nullable=True))
-    title_text: str | None = None
-    body_text: str | None = None
+    title_text: str | None = Field(default=None, description="no longer written; an older matcher may")
+    body_text: str | None = Field(default=None, description="no longer written; an older matcher may")
     event_id: str
     traceparent: str | None = None
     published_at: datetime = Field(sa_column=timestamp())
@@ -85,8 +85,6 @@ class Revision:
     status: str
     searchable: bool
     state: Mapping[str, Any] | None
-    title_text: str | None
-    body_text: str | None
     published_at: datetime
     traceparent: str | None
 
@@ -99,41 +97,72 @@ async def record(session: AsyncSession, revisions: Sequence[Revision]) -> list[O
     ids = sorted({revision.plan_id for revision in revisions})
     await hold_briefly(session)
     await _reserve(session, ids, revisions)
-    plans = await _locked(session, ids)
+    newest = await _locked(session, ids)
     logged = await _logged(session, revisions)
-    outcomes = []
+    moves: dict[str, dict[str, Any]] = {}
+    log, outcomes = [], []
     for revision in revisions:
         key = (revision.plan_id, revision.revision)
         if key in logged:
             outcomes.append(Outcome.DUPLICATE if logged[key] == revision.content_hash else Outcome.CONFLICT)
             continue
         logged[key] = revision.content_hash
-        session.add(_log_row(revision))
-        plan = plans[revision.plan_id]
-        if revision.revision > plan.revision:
-            move(plan, revision)
+        log.append(_log_row(revision))
+        if revision.revision > newest[revision.plan_id]:
+            newest[revision.plan_id] = revision.revision
+            moves[revision.plan_id] = _moved(revision, moves.get(revision.plan_id))
             outcomes.append(Outcome.APPLIED)
         else:
             outcomes.append(Outcome.SUPERSEDED)
-    await session.flush()
+    await rows.insert(session, table_of(PlanLog), log)
+    if moves:
+        await session.execute(_MOVE, {"rows": rows.document([moves[plan_id] for plan_id in sorted(moves)])})
     return outcomes
+
+
+_MOVE: Final = text(
+    """
+    UPDATE plans p
+    SET revision = r.revision, status = r.status, searchable = r.searchable, state = coalesce(r.state, p.state),
+        event_id = r.event_id, traceparent = r.traceparent, published_at = r.published_at, received_at = r.received_at,
+        attempts = 0, quarantined = false
+    FROM json_populate_recordset(NULL::plans, CAST(:rows AS json)) r
+    WHERE p.plan_id = r.plan_id
+    """
+)
+
+
+def _moved(revision: Revision, before: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The columns of a plan at its newest revision. One without a state leaves the one that was there."""
+    state = revision.state if revision.state is not None else (before or {}).get("state")
+    return {
+        "plan_id": revision.plan_id,
+        "revision": revision.revision,
+        "status": revision.status,
+        "searchable": revision.searchable,
+        "state": state,
+        "event_id": revision.event_id,
+        "traceparent": revision.traceparent,
+        "published_at": revision.published_at,
+        "received_at": now(),
+    }
 
 
 async def unmatched_of(session: AsyncSession, plan_ids: Sequence[str]) -> list[str]:
     """Which of these plans have a revision that has not been assessed yet."""
-    rows = await session.execute(
+    found = await session.execute(
         select(StoredPlan.plan_id).where(  # type: ignore[call-overload]
             col(StoredPlan.plan_id).in_(plan_ids),
             col(StoredPlan.matched_revision) < col(StoredPlan.revision),
             col(StoredPlan.quarantined).is_(False),
         )
     )
-    return sorted(rows.scalars())
+    return sorted(found.scalars())
 
 
 async def unmatched_before(session: AsyncSession, before: datetime, limit: int) -> list[str]:
     """Plans received before `before` whose newest revision has not been assessed: a crash left them."""
-    rows = await session.execute(
+    found = await session.execute(
         select(StoredPlan.plan_id)  # type: ignore[call-overload]
         .where(
             col(StoredPlan.matched_revision) < col(StoredPlan.revision),
@@ -143,7 +172,7 @@ async def unmatched_before(session: AsyncSession, before: datetime, limit: int) 
         .order_by(col(StoredPlan.received_at))
         .limit(limit)
     )
-    return list(rows.scalars())
+    return list(found.scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,55 +191,58 @@ class Notice:
 async def notices(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Notice]:
     """The notices of these plans, as far as they exist."""
     p = StoredPlan
-    rows = await session.execute(
+    found = await session.execute(
         select(p.plan_id, p.revision, p.event_id, p.traceparent, p.published_at, col(p.state).is_not(None)).where(  # type: ignore[call-overload]
             col(p.plan_id).in_(plan_ids)
         )
     )
-    return {row[0]: Notice(*row) for row in rows}
+    return {row[0]: Notice(*row) for row in found}
 
 
 async def searchable(session: AsyncSession, limit: int | None = None) -> dict[str, int]:
     """The plans that could be a partner, with their revisions; no more than `limit` of them."""
-    rows = await session.execute(
+    found = await session.execute(
         select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.searchable)).limit(limit)  # type: ignore[call-overload]
     )
-    return dict(rows.all())
+    return dict(found.all())
 
 
 async def revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """The newest revision of each of these plans that exists."""
-    rows = await session.execute(
+    found = await session.execute(
         select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.plan_id).in_(list(plan_ids)))  # type: ignore[call-overload]
     )
-    return dict(rows.all())
+    return dict(found.all())
 
 
 async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
     """These plans, as far as they exist."""
-    rows = await session.execute(select(StoredPlan).where(col(StoredPlan.plan_id).in_(list(plan_ids))))
-    return {plan.plan_id: plan for plan in rows.scalars()}
+    found = await session.execute(select(StoredPlan).where(col(StoredPlan.plan_id).in_(list(plan_ids))))
+    return {plan.plan_id: plan for plan in found.scalars()}
 
 
 async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends."""
     await hold_briefly(session)
-    rows = await session.execute(
+    found = await session.execute(
         select(StoredPlan.plan_id, StoredPlan.revision)  # type: ignore[call-overload]
         .where(col(StoredPlan.plan_id).in_(sorted(set(plan_ids))))
         .order_by(col(StoredPlan.plan_id))
         .with_for_update()
     )
-    return dict(rows.all())
+    return dict(found.all())
 
 
 async def mark_matched(session: AsyncSession, revisions: Mapping[str, int]) -> None:
-    """These revisions have been assessed against all others."""
-    for plan_id, revision in sorted(revisions.items()):
+    """These revisions have been assessed against all others. The caller holds the plans."""
+    if revisions:
         await session.execute(
-            update(StoredPlan)
-            .where(col(StoredPlan.plan_id) == plan_id, col(StoredPlan.revision) == revision)
-            .values(matched_revision=revision, attempts=0)
+            text(
+                "UPDATE plans p SET matched_revision = r.revision, attempts = 0"
+                " FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS bigint[])) AS r(plan_id, revision)"
+                " WHERE p.plan_id = r.plan_id AND p.revision = r.revision"
+            ),
+            {"ids": list(revisions), "revisions": list(revisions.values())},
         )
 
 
@@ -253,53 +285,49 @@ async def pending(session: AsyncSession) -> int:
 async def _reserve(session: AsyncSession, ids: Sequence[str], revisions: Sequence[Revision]) -> None:
     """A row for every plan, so that there is something to lock; revision 0 says that it is not filled yet."""
     first = {revision.plan_id: revision for revision in reversed(revisions)}
-    blank = [
-        {
-            "plan_id": plan_id,
-            "authority": first[plan_id].authority,
-            "revision": 0,
-            "status": "active",
-            "searchable": False,
-            "event_id": "",
-            "published_at": first[plan_id].published_at,
-            "received_at": now(),
-            "attempts": 0,
-            "quarantined": False,
-        }
-        for plan_id in ids
-    ]
-    await session.execute(insert(StoredPlan).values(blank).on_conflict_do_nothing())
-
-
-async def _locked(session: AsyncSession, ids: Sequence[str]) -> dict[str, StoredPlan]:
-    rows = await session.execute(
-        select(StoredPlan).where(col(StoredPlan.plan_id).in_(ids)).order_by(col(StoredPlan.plan_id)).with_for_update()
+    await session.execute(
+        text(
+            "INSERT INTO plans (plan_id, authority, revision, status, searchable, event_id, published_at, received_at,"
+            " attempts, quarantined) SELECT plan_id, authority, 0, 'active', false, '', :now, :now, 0, false"
+            " FROM unnest(CAST(:ids AS text[]), CAST(:authorities AS text[])) AS r(plan_id, authority)"
+            " ON CONFLICT DO NOTHING"
+        ),
+        {"ids": list(ids), "authorities": [first[plan_id].authority for plan_id in ids], "now": now()},
     )
-    return {plan.plan_id: plan for plan in rows.scalars()}
+
+
+async def _locked(session: AsyncSession, ids: Sequence[str]) -> dict[str, int]:
+    held = await session.execute(
+        select(StoredPlan.plan_id, StoredPlan.revision)  # type: ignore[call-overload]
+        .where(col(StoredPlan.plan_id).in_(ids))
+        .order_by(col(StoredPlan.plan_id))
+        .with_for_update()
+    )
+    return dict(held.all())
 
 
 async def _logged(session: AsyncSession, revisions: Sequence[Revision]) -> dict[tuple[str, int], str]:
-    rows = await session.execute(
+    found = await session.execute(
         select(PlanLog.plan_id, PlanLog.revision, PlanLog.content_hash).where(  # type: ignore[call-overload]
             col(PlanLog.plan_id).in_({revision.plan_id for revision in revisions}),
             col(PlanLog.revision).in_({revision.revision for revision in revisions}),
         )
     )
-    return {(plan_id, revision): content for plan_id, revision, content in rows}
+    return {(plan_id, revision): content for plan_id, revision, content in found}
 
 
-def _log_row(revision: Revision) -> PlanLog:
-    return PlanLog(
-        plan_id=revision.plan_id,
-        revision=revision.revision,
-        event_id=revision.event_id,
-        event_type=revision.event_type,
-        content_hash=revision.content_hash,
-        payload=dict(revision.payload),
-        origin=dict(revision.origin),
-        published_at=revision.published_at,
-        received_at=now(),
-    )
+def _log_row(revision: Revision) -> dict[str, Any]:
+    return {
+        "plan_id": revision.plan_id,
+        "revision": revision.revision,
+        "event_id": revision.event_id,
+        "event_type": revision.event_type,
+        "content_hash": revision.content_hash,
+        "payload": revision.payload,
+        "origin": revision.origin,
+        "published_at": revision.published_at,
+        "received_at": now(),
+    }
 
 
 def move(plan: StoredPlan, revision: Revision) -> None:
@@ -309,7 +337,6 @@ def move(plan: StoredPlan, revision: Revision) -> None:
     plan.searchable = revision.searchable
     if revision.state is not None:
         plan.state = dict(revision.state)
-        plan.title_text, plan.body_text = revision.title_text, revision.body_text
     plan.event_id = revision.event_id
     plan.traceparent = revision.traceparent
     plan.published_at = revision.published_at

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import BigInteger, Column, Index, Text, delete, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from matching.retrieval import DIMENSIONS
-from services.store.digest import table_of
+from services.store import rows
+from services.store.base import table_of
 
 Floats = NDArray[np.float32]
 
@@ -92,31 +93,26 @@ class Question:
 
 async def contents_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, str]:
     """Of which content these plans' vectors are."""
-    rows = await session.execute(
+    found = await session.execute(
         select(SearchVector.plan_id, SearchVector.content).where(col(SearchVector.plan_id).in_(plan_ids))  # type: ignore[call-overload]
     )
-    return dict(rows.all())
+    return dict(found.all())
 
 
 async def put(session: AsyncSession, entries: Sequence[Entry], vectors: Mapping[str, tuple[str, Floats]]) -> None:
     """Writes entries, and the vectors (content, vector) of those whose words are new. The caller holds the plans."""
-    if entries:
-        table = table_of(SearchEntry)
-        statement = insert(table)
-        statement = statement.on_conflict_do_update(
-            index_elements=[table.c.plan_id],
-            set_={c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key},
-        )
-        await session.execute(statement, [asdict(entry) for entry in entries])
-    if vectors:
-        table = table_of(SearchVector)
-        statement = insert(table)
-        statement = statement.on_conflict_do_update(
-            index_elements=[table.c.plan_id],
-            set_={"content": statement.excluded.content, "vector": statement.excluded.vector},
-        )
-        rows = [{"plan_id": k, "content": c, "vector": v.astype(np.float16)} for k, (c, v) in sorted(vectors.items())]
-        await session.execute(statement, rows)
+    told = [asdict(entry) for entry in entries]
+    change = [name for name in told[0] if name != "plan_id"] if told else []
+    await rows.insert(session, table_of(SearchEntry), told, key="plan_id", change=change)
+    new = [
+        {"plan_id": plan_id, "content": content, "vector": _written(vector)}
+        for plan_id, (content, vector) in sorted(vectors.items())
+    ]
+    await rows.insert(session, table_of(SearchVector), new, key="plan_id", change=("content", "vector"))
+
+
+def _written(vector: Floats) -> str:
+    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
 
 
 async def remove(session: AsyncSession, plan_ids: Sequence[str]) -> None:
@@ -128,7 +124,7 @@ async def remove(session: AsyncSession, plan_ids: Sequence[str]) -> None:
 
 async def unindexed(session: AsyncSession, generation: str, limit: int) -> list[str]:
     """Plans that count as assessed and may be found, but are not in this generation's index: to be assessed again."""
-    rows = await session.execute(
+    found = await session.execute(
         text(
             "SELECT p.plan_id FROM plans p LEFT JOIN search_entries e USING (plan_id) WHERE p.searchable"
             " AND p.matched_revision = p.revision"
@@ -136,7 +132,7 @@ async def unindexed(session: AsyncSession, generation: str, limit: int) -> list[
         ),
         {"generation": generation, "limit": limit},
     )
-    return list(rows.scalars())
+    return list(found.scalars())
 
 
 _FIND: Final = text(
@@ -175,7 +171,7 @@ async def find(
         return {}
     # The planner can't know how selective the gates are; sorting all vectors is never what is wanted here.
     await session.execute(text(_PLAN_BY_INDEX))
-    rows = await session.execute(
+    given = await session.execute(
         _FIND,
         {
             "plan_ids": [q.plan_id for q in questions],
@@ -189,7 +185,7 @@ async def find(
         },
     )
     found: dict[str, list[str]] = {}
-    for asking, plan_id in rows:
+    for asking, plan_id in given:
         found.setdefault(asking, [])
         if plan_id is not None:
             found[asking].append(plan_id)
