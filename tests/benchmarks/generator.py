@@ -18,7 +18,7 @@ from functools import cache
 from random import Random
 from typing import Any, Final
 
-from events.plans import PlanPublished, PlanUpdated
+from events.plans import PlanPublished, PlanState, PlanUpdated
 from matching.reference import Authority, authorities, neighbours
 from tests.benchmarks import wording
 from tests.benchmarks.wording import Need
@@ -45,8 +45,6 @@ _POUNDS_AT = (
 )
 _LENGTHS = (89, 90, 91, 92, 150, 181, 183, 184)
 
-_Change = Callable[[dict[str, Any], int, Random], dict[str, Any]]
-
 
 def plans(count: int, seed: int = 1) -> Iterator[PlanPublished]:
     """The plans of a corpus of this size, one at a time, in the order in which they come in."""
@@ -57,43 +55,53 @@ def plans(count: int, seed: int = 1) -> Iterator[PlanPublished]:
 def updates(count: int, changes: int, seed: int = 1) -> Iterator[PlanUpdated]:
     """Later revisions of plans of that corpus that change window, value or regions and never the text: each plan once
     before any twice. Revisions rise from 2."""
-    return _later(count, changes, seed, _change_facts)
+    return _later(count, changes, seed, updated)
 
 
 def edits(count: int, changes: int, seed: int = 1) -> Iterator[PlanUpdated]:
     """Later revisions that change the text, in the manner of `updates`: one sentence more about the same need."""
-    return _later(count, changes, seed, _change_text)
+    return _later(count, changes, seed, edited)
 
 
-def _later(count: int, changes: int, seed: int, change: _Change) -> Iterator[PlanUpdated]:
-    for number in range(changes):
-        turn, place = divmod(number, count)
-        slot = _shuffled(place, count, seed + 7919)
-        state = _state(slot, seed)
-        for revision in range(2, turn + 3):
-            state = change({**state, "revision": revision}, slot, Random(f"{seed} {slot} {revision} {change.__name__}"))
-        yield PlanUpdated.model_validate(state)
-
-
-def _change_facts(state: dict[str, Any], slot: int, chance: Random) -> dict[str, Any]:
+def updated(plan: PlanState, seed: int = 1) -> PlanUpdated:
+    """The plan's next revision, with another window, value or regions and the same text."""
+    chance = Random(f"{seed} {plan.plan_id} {plan.revision} updated")
     draw = chance.random()
     if draw < 0.5:
         days = timedelta(days=chance.choice((-1, 1)) * chance.randrange(14, 70))
-        window = {end: str(date.fromisoformat(day) + days) for end, day in state["tender_window"].items()}
+        window = plan.tender_window
         # Not into the past: what has closed is no longer a plan to compare.
-        return {**state, "tender_window": window} if window["earliest"] > str(AS_OF) else state | _worth(chance)
+        days = abs(days) if window.earliest + days <= AS_OF else days
+        moved = {"earliest": window.earliest + days, "latest": window.latest + days}
+        return _next(plan, tender_window=moved)
     if draw < 0.8:
-        return state | _worth(chance)
-    return {**state, "regions": _regions_of(_by_code()[state["authority"]], chance)}
+        return _next(plan, value={"amount": round(wording.at(_POUNDS_AT, chance.random()), 2)})
+    known = _by_code().get(plan.authority)
+    other = _regions_of(known, chance) if known else ("UK",)
+    return _next(plan, regions=other if other != plan.regions else ("UK",))
 
 
-def _worth(chance: Random) -> dict[str, Any]:
-    return {"value": {"amount": round(wording.at(_POUNDS_AT, chance.random()), 2)}}
+def edited(plan: PlanState, seed: int = 1) -> PlanUpdated:
+    """The plan's next revision, with another sentence at the end of its description."""
+    chance = Random(f"{seed} {plan.plan_id} {plan.revision} edited")
+    more = f"Added to this are {chance.randrange(2, 90)} {wording.invented(chance.randrange(2**20))} units."
+    return _next(plan, description=f"{plan.description} {more}".strip())
 
 
-def _change_text(state: dict[str, Any], slot: int, chance: Random) -> dict[str, Any]:
-    more = f"Added to this are {chance.randrange(2, 90)} {wording.invented(slot * 31 + state['revision'])} units."
-    return {**state, "description": f"{state.get('description', '')} {more}".strip()}
+def _next(plan: PlanState, **changed: Any) -> PlanUpdated:
+    return PlanUpdated.model_validate({**plan.model_dump(), "revision": plan.revision + 1, **changed})
+
+
+def _later(
+    count: int, changes: int, seed: int, change: Callable[[PlanState, int], PlanUpdated]
+) -> Iterator[PlanUpdated]:
+    for number in range(changes):
+        turn, place = divmod(number, count)
+        plan: PlanState = PlanPublished.model_validate(_state(_shuffled(place, count, seed + 7919), seed))
+        for _ in range(turn + 1):
+            plan = change(plan, seed)
+        assert isinstance(plan, PlanUpdated)
+        yield plan
 
 
 def _state(slot: int, seed: int) -> dict[str, Any]:

@@ -1,0 +1,211 @@
+"""Measures the pipeline beside what else one could do, on the same machine in the same run.
+
+`make bench`, or `python -m tests.benchmarks.bench --sizes 3086real,10000,100000 --stages a,b,c,d,e1,e2,e3,e4`. Results
+go into one JSON file, a table (Markdown, also printed) and a plot; what is in the file already is kept and not measured
+again (unless `--again`), so a run that was cut short goes on. What is measured how: docs/scale.md.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from matching.embedding import Embedder, load_embedder
+from services.embedded.postgres import Server, postgres
+from tests import brokers
+from tests.benchmarks import alone, pipeline_stages, report
+from tests.benchmarks.corpora import REAL, Corpus, corpus
+from tests.benchmarks.running import KAFKA, TANSU, say
+
+STAGES = ("a", "b", "c", "d", "e1", "e2", "e3", "e4")
+DEFAULT_FOLDER = Path(".jointly") / "bench"
+DEFAULT_REAL = Path("../shared/data/plans.jsonl")
+QUICK_SIZE = "1000"
+
+
+class Bench:
+    """What the stages of one run share; each part is started when the first stage needs it."""
+
+    def __init__(self, given: argparse.Namespace, exits: ExitStack) -> None:
+        self.given = given
+        self.folder: Path = given.folder.resolve()
+        self.results: dict[str, Any] = {"runs": {}}
+        self._exits = exits
+        if self.file.is_file():
+            self.results = json.loads(self.file.read_text("utf-8"))
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "results.json"
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        return load_embedder(self.given.model)
+
+    @cached_property
+    def server(self) -> Server:
+        say("starting PostgreSQL")
+        # With fsync: the price of keeping what was accepted is part of what is measured.
+        return self._exits.enter_context(postgres(self.folder / "postgres", self.folder / "logs"))
+
+    def measure(self, stage: str, size: str, broker: str | None, work: Callable[[], dict[str, Any]]) -> None:
+        """Runs one stage unless its result is there; keeps the result at once, with when and on what it was got."""
+        key = " ".join(part for part in (stage, size, broker) if part)
+        if key in self.results["runs"] and not self.given.again:
+            say(f"{key}: measured before, kept")
+            return
+        say(f"{key}: measuring")
+        before = os.getloadavg()
+        try:
+            found = work()
+        except Exception as error:  # one stage that fails must not cost the others' results
+            say(f"{key}: failed: {type(error).__name__}: {error}")
+            self.failed.append(key)
+            return
+        self.results["runs"][key] = {
+            "stage": stage,
+            "size": size,
+            **({"broker": broker} if broker else {}),
+            **found,
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "revision": _revision(),
+            "load_before": [round(load, 2) for load in before],
+            "load_after": [round(load, 2) for load in os.getloadavg()],
+        }
+        self.results["machine"] = _machine()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(json.dumps(self.results, indent=2) + "\n", "utf-8")
+
+    @cached_property
+    def failed(self) -> list[str]:
+        return []
+
+
+def stages_of_parts(bench: Bench, found: Corpus, wanted: Sequence[str]) -> None:
+    """a, b, c and d."""
+    given, size = bench.given, found.name
+    if "a" in wanted and found.new:
+        bench.measure("a", size, None, lambda: alone.encoder(found, given.new, bench.embedder))
+    if "b" in wanted:
+        bench.measure("b", size, None, lambda: alone.plain_loop(found, given.searches, bench.embedder))
+    if "c" in wanted:
+        bench.measure("c", size, None, lambda: alone.bm25(found, given.searches))
+    if "d" in wanted:
+        bench.measure("d", size, None, lambda: alone.pgvector(found, given.searches, bench.server))
+
+
+def stages_of_the_pipeline(bench: Bench, found: Corpus, wanted: Sequence[str], broker: str) -> None:
+    """e1 to e4 on one broker."""
+    given, size, folder, server = bench.given, found.name, bench.folder, bench.server
+    stages = pipeline_stages
+    if "e1" in wanted:
+        bench.measure(
+            "e1", size, broker, lambda: stages.new_plans(server, found, broker, given.new, given.model, folder)
+        )
+    if "e2" in wanted:
+        bench.measure(
+            "e2", size, broker, lambda: stages.text_free_updates(server, found, broker, given.updates, folder)
+        )
+    if "e3" in wanted:
+        measured = bench.results["runs"].get(f"e1 {size} {broker}")
+        rate = given.rate or (measured["per_second"] / 2 if measured else None)
+        if rate is None:
+            say(f"e3 {size} {broker}: left out; half of what load? Measure e1 first, or give --rate")
+        else:
+            bench.measure(
+                "e3",
+                size,
+                broker,
+                lambda: stages.half_load(server, found, broker, rate, given.seconds, given.model, folder),
+            )
+    if "e4" in wanted:
+        numbers = [int(number) for number in given.matchers.split(",")]
+        bench.measure(
+            "e4", size, broker, lambda: stages.more_matchers(server, found, broker, given.scaling, folder, numbers)
+        )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures what is asked for and not there yet; 1 where a stage failed."""
+    given = _parser().parse_args(arguments)
+    if given.quick:
+        given.sizes, given.brokers = QUICK_SIZE, TANSU
+        given.new, given.updates, given.searches, given.scaling = 48, 96, 20, 96
+        given.seconds, given.matchers, given.again = 4.0, "1,2", True
+    wanted = given.stages.split(",")
+    with ExitStack() as exits:
+        bench = Bench(given, exits)
+        for size in given.sizes.split(","):
+            try:
+                found = corpus(size, given.real)
+            except FileNotFoundError as error:
+                say(f"left out: {error}")
+                continue
+            stages_of_parts(bench, found, wanted)
+            if any(stage.startswith("e") for stage in wanted):
+                for broker in _brokers(given.brokers.split(",")):
+                    stages_of_the_pipeline(bench, found, wanted, broker)
+    report.write(bench.results, bench.folder)
+    print(report.table(bench.results))
+    say(f"written to {bench.folder}: results.json, table.md, plot.svg")
+    return 1 if bench.failed else 0
+
+
+def _brokers(wanted: Sequence[str]) -> list[str]:
+    why_not = brokers.unavailable() if KAFKA in wanted else None
+    if why_not:
+        say(f"Apache Kafka left out: {why_not}")
+    return [broker for broker in wanted if broker != KAFKA or not why_not]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--sizes", default=f"{REAL},10000,100000", help=f"numbers of active plans, or {REAL}; comma separated")
+    add("--stages", default=",".join(STAGES), help=f"of {','.join(STAGES)}")
+    add("--brokers", default=f"{TANSU},{KAFKA}", help="what e1 to e4 run on")
+    add("--quick", action="store_true", help="a thousand plans, few events: that it works, not how fast")
+    add("--again", action="store_true", help="measure also what is in the file already")
+    add("--folder", type=Path, default=DEFAULT_FOLDER, help="where results and loaded databases are kept")
+    add("--real", type=Path, default=DEFAULT_REAL, help="the JSONL file of the real plans")
+    add("--model", default="", help="the embedder of a, b, e1 and e3; empty for the default")
+    add("--new", type=int, default=1000, help="new plans in a and e1")
+    add("--updates", type=int, default=2000, help="updates in e2")
+    add("--searches", type=int, default=100, help="events in b, c and d")
+    add("--scaling", type=int, default=1000, help="updates in e4")
+    add("--matchers", default="1,2,4", help="numbers of matchers in e4")
+    add("--rate", type=float, default=None, help="plans a second in e3; half of e1's by default")
+    add("--seconds", type=float, default=60.0, help="how long e3 publishes")
+    return parser
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+    }
+
+
+def _revision() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""What the processes and the database say of themselves: metrics, statements, rows, locks waited for, memory."""
+
+import re
+import threading
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from services.embedded.postgres import Server
+from services.embedded.processes import LOOPBACK, Process
+
+METRICS = {
+    "assessed": "jointly_event_to_opportunity_seconds_count",
+    "embeddings": "jointly_embeddings_total",
+    "written": "jointly_pairs_written_total",
+    "skipped_pairs": "jointly_pairs_skipped_total",
+    "abandoned": "jointly_plans_abandoned_total",
+    "faults_waited_out": "jointly_faults_total",
+    "batches_put_back": "jointly_batches_put_back_total",
+    "candidates": "jointly_candidates_total",
+}
+"""What is read of a matcher, by our name for it."""
+
+_DATABASE = ("xact_commit", "xact_rollback", "deadlocks", "tup_inserted", "tup_updated", "tup_deleted", "tup_fetched")
+_TURNS = re.compile(r"^(?:BEGIN|COMMIT|ROLLBACK)\b", re.I)
+_LINE = re.compile(r"^matcher\|LOG:  (?:statement|execute [^:]*): (.*)")
+_EVERY_SECONDS = 0.05
+
+
+def metrics(matchers: Sequence[Process]) -> dict[str, float]:
+    """The sums over all matchers and labels of `METRICS`."""
+    totals = dict.fromkeys(METRICS, 0.0)
+    for matcher in matchers:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{matcher.http_port}/metrics", timeout=60) as answer:
+            body: str = answer.read().decode()
+        for ours, name in METRICS.items():
+            totals[ours] += sum(map(float, re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", body, flags=re.MULTILINE)))
+    return totals
+
+
+def database(connection: psycopg.Connection) -> dict[str, int]:
+    """The database's own counters so far; sessions report theirs with a delay of a second or so."""
+    connection.execute("SELECT pg_stat_clear_snapshot()")
+    query = f"SELECT {', '.join(_DATABASE)} FROM pg_stat_database WHERE datname = current_database()"
+    row = connection.execute(query.encode()).fetchone()
+    return dict(zip(_DATABASE, row or (), strict=True))
+
+
+def grown(before: Mapping[str, float], after: Mapping[str, float], events: int) -> dict[str, float]:
+    """By how much each counter rose for one event."""
+    return {name: round((after[name] - before[name]) / max(events, 1), 3) for name in after}
+
+
+@contextmanager
+def statements(server: Server) -> Iterator[dict[str, int]]:
+    """Counts every statement that connections named `matcher` send while the block runs, by its first word.
+
+    The answer is filled in when the block ends. The server logs each statement meanwhile, which costs it something:
+    don't time what is counted, or say so.
+    """
+    log: Path = server.process.log
+    with server.connect() as connection:
+        _set(connection, {"log_statement": "all", "log_line_prefix": "%a|"})
+        start = log.stat().st_size
+        found: dict[str, int] = {}
+        try:
+            yield found
+        finally:
+            _set(connection, {"log_statement": "none", "log_line_prefix": "%m [%p] "})
+    with log.open("rb") as lines:
+        lines.seek(start)
+        texts = (match[1] for line in lines if (match := _LINE.match(line.decode("utf-8", "replace"))))
+        counted = Counter("TURNS" if _TURNS.match(text) else text.split(None, 1)[0].upper() for text in texts)
+    found.update(counted)
+
+
+def _set(connection: psycopg.Connection, settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+    connection.execute("SELECT pg_reload_conf()")
+
+
+@contextmanager
+def lock_waits(server: Server) -> Iterator[dict[str, float]]:
+    """Looks many times a second how many connections named `matcher` wait for a lock; filled in when the block ends."""
+    ended = threading.Event()
+    seen: list[int] = []
+    found: dict[str, float] = {}
+
+    def look() -> None:
+        query = b"SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'matcher'"
+        with server.connect() as connection:
+            while not ended.wait(_EVERY_SECONDS):
+                row = connection.execute(query).fetchone()
+                seen.append(row[0] if row else 0)
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        thread.join()
+        found["looks"] = len(seen)
+        found["connections_waiting_on_average"] = round(sum(seen) / max(len(seen), 1), 4)
+
+
+def memory_mb(pid: int) -> dict[str, float]:
+    """Resident memory of a process now and at its most, in megabytes; empty where the system does not say."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.is_file():
+        return {}
+    text = status.read_text("ascii", "replace")
+    names = {"now": "VmRSS", "most": "VmHWM"}
+    return {
+        ours: round(int(match[1]) / 1024, 1)
+        for ours, name in names.items()
+        if (match := re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE))
+    }

@@ -1,0 +1,146 @@
+"""What the whole pipeline does: e1 new plans, e2 updates, e3 latency at half load, e4 more matchers."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from events.plans import PlanPayload
+from matching.embedding import load_embedder
+from services.embedded.postgres import Server
+from tests.benchmarks import counting
+from tests.benchmarks.alone import encoder
+from tests.benchmarks.corpora import Corpus
+from tests.benchmarks.latency import latencies
+from tests.benchmarks.limiting import limited
+from tests.benchmarks.running import KAFKA, Running, loaded, running, say
+
+STAND_IN = "hashing"
+QUARTER = 0.25
+WARM_UP = 64
+_REPORTED_SECONDS = 2.0
+
+
+def new_plans(server: Server, corpus: Corpus, broker: str, count: int, model: str, folder: Path) -> dict[str, Any]:
+    """(e1) New plans at once, end to end, and the encoder alone on the same plans before and after."""
+    embedder = load_embedder(model)
+    warm, measured, counted = _parts(corpus.new, count)
+    alike = Corpus(corpus.name, (), measured)
+    bounds = [encoder(alike, len(measured), embedder)["plans_per_second"]]
+    with loaded(server, corpus, model, folder) as database, running(server, database, broker, folder, model) as run:
+        found = _measured(server, run, warm, measured, counted)
+        found["memory_mb"] = counting.memory_mb(run.matchers[0].pid)
+    bounds.append(encoder(alike, len(measured), embedder)["plans_per_second"])
+    bound = sum(bounds) / 2
+    return found | {
+        "model": embedder.model,
+        "encoder_alone_plans_per_second": bounds,
+        "share_of_encoder": round(found["per_second"] / bound, 3),
+    }
+
+
+def text_free_updates(server: Server, corpus: Corpus, broker: str, count: int, folder: Path) -> dict[str, Any]:
+    """(e2) Updates of window, value or regions at once. No text is embedded, so the stand-in may be the model."""
+    updates = corpus.updates(min(WARM_UP + 2 * count, len(corpus.active)))
+    warm, measured, counted = _parts(updates, count)
+    with (
+        loaded(server, corpus, STAND_IN, folder) as database,
+        running(server, database, broker, folder, STAND_IN) as run,
+    ):
+        found = _measured(server, run, warm, measured, counted)
+        found["memory_mb"] = counting.memory_mb(run.matchers[0].pid)
+    return found | {"model": STAND_IN}
+
+
+def half_load(
+    server: Server, corpus: Corpus, broker: str, rate: float, seconds: float, model: str, folder: Path
+) -> dict[str, Any]:
+    """(e3) New plans at a steady rate: from just before a plan is published to its opportunity event's arrival."""
+    warm, rest = corpus.new[:WARM_UP], corpus.new[WARM_UP:]
+    measured = rest[: max(1, min(len(rest), int(rate * seconds)))]
+    with loaded(server, corpus, model, folder) as database, running(server, database, broker, folder, model) as run:
+        run.feed(warm)
+        found = latencies(run.pipeline.settings, measured, rate)
+    return found | {"rate_per_second": round(rate, 2), "model": model or "default"}
+
+
+def more_matchers(server: Server, corpus: Corpus, broker: str, count: int, folder: Path, numbers: Sequence[int]) -> Any:
+    """(e4) Updates by 1, 2 and 4 matchers, each held to a quarter of a core. Statements are counted, and so logged by
+    the database, while it is timed, which costs all numbers of matchers alike."""
+    if broker != KAFKA and max(numbers) > 3:
+        numbers = [number for number in numbers if number <= 3]  # Tansu's groups were found to work up to three
+    updates = corpus.updates(min(WARM_UP + count, len(corpus.active)))
+    warm, measured = updates[:WARM_UP], updates[WARM_UP:]
+    found: dict[str, Any] = {"model": STAND_IN, "by_matchers": {}}
+    for number in numbers:
+        say(f"{number} matchers, each with a quarter of a core")
+        with (
+            loaded(server, corpus, STAND_IN, folder) as database,
+            running(server, database, broker, folder, STAND_IN, matchers=number) as run,
+        ):
+            run.feed(warm)
+            with limited([matcher.pid for matcher in run.matchers], QUARTER) as how:
+                found["limited_by"] = how
+                one = _observed(server, run, measured)
+            one["memory_mb"] = [counting.memory_mb(matcher.pid) for matcher in run.matchers]
+            found["by_matchers"][str(number)] = one
+    rates = {number: one["per_second"] for number, one in found["by_matchers"].items()}
+    found["times_one"] = {number: round(rate / rates[str(numbers[0])], 3) for number, rate in rates.items()}
+    return found
+
+
+def _parts(payloads: Sequence[Any], count: int) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+    """What warms up, what is timed (no more than `count`), and a fifth as many that are counted."""
+    warm = min(WARM_UP, len(payloads) // 4)
+    rest = tuple(payloads[warm:])
+    timed = min(count, len(rest) * 4 // 5)
+    return tuple(payloads[:warm]), rest[:timed], rest[timed : timed + max(1, timed // 5)]
+
+
+def _measured(
+    server: Server, run: Running, warm: Sequence[PlanPayload], measured: Sequence[PlanPayload], counted: Any
+) -> dict[str, Any]:
+    run.feed(warm)
+    before = _counters(run)
+    assessed, published = run.feed(measured)
+    after = _counters(run)
+    with counting.statements(server) as said:
+        run.feed(counted)
+    return _rates(len(measured), assessed, published) | {
+        "an_event": counting.grown(before, after, len(measured)),
+        "statements_an_event": {name: round(number / len(counted), 3) for name, number in sorted(said.items())},
+        "all_statements_an_event": round(sum(said.values()) / len(counted), 3),
+        **_an_opportunity(before, after, assessed),
+    }
+
+
+def _observed(server: Server, run: Running, measured: Sequence[PlanPayload]) -> dict[str, Any]:
+    before = _counters(run)
+    with counting.lock_waits(server) as waits, counting.statements(server) as said:
+        assessed, published = run.feed(measured)
+    after = _counters(run)
+    return _rates(len(measured), assessed, published) | {
+        "an_event": counting.grown(before, after, len(measured)),
+        "all_statements_an_event": round(sum(said.values()) / len(measured), 3),
+        "lock_waits": dict(waits),
+    }
+
+
+def _counters(run: Running) -> dict[str, float]:
+    time.sleep(_REPORTED_SECONDS)
+    return counting.metrics(run.matchers) | counting.database(run.database)
+
+
+def _rates(events: int, assessed: float, published: float) -> dict[str, Any]:
+    return {
+        "events": events,
+        "seconds": round(assessed, 3),
+        "per_second": round(events / assessed, 2),
+        "ms_an_event": round(1000 * assessed / events, 3),
+        "per_second_until_published": round(events / published, 2),
+    }
+
+
+def _an_opportunity(before: dict[str, float], after: dict[str, float], seconds: float) -> dict[str, Any]:
+    written = after["written"] - before["written"]
+    return {"ms_an_opportunity_written": round(1000 * seconds / written, 3) if written else None}

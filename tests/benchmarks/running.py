@@ -1,0 +1,205 @@
+"""The pipeline itself, as real processes on a real broker and database, with so many plans in it from the beginning."""
+
+import asyncio
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import make_url
+
+from events.plans import PlanPayload, PlanPublished
+from matching.embedding import load_embedder
+from matching.engine import Engine
+from services.cli.offline import embed_cached
+from services.embedded.postgres import Server
+from services.embedded.processes import Process
+from services.embedded.tansu import tansu
+from services.store import embeddings, outbox
+from services.store.base import make_engine, make_sessions, transaction
+from services.store.migrate import configuration, migrate
+from services.translation import text_hash
+from tests import brokers
+from tests.benchmarks import counting
+from tests.benchmarks.corpora import Corpus, distinct
+from tests.pipeline import Pipeline, pipeline
+
+PATIENCE_SECONDS = 300.0
+_LOOK_SECONDS = 0.2
+_BLOCK = 500
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""What the encoder alone is held to, the matcher has to be held to as well."""
+TANSU, KAFKA = "tansu", "kafka"
+
+
+class StuckError(RuntimeError):
+    """Nothing has moved for too long; the message holds the ends of the logs."""
+
+
+@dataclass
+class Running:
+    """Matchers and a relay at work. `database` is a connection of our own, for looking."""
+
+    pipeline: Pipeline
+    matchers: list[Process]
+    relay: Process
+    database: psycopg.Connection
+
+    def feed(self, payloads: Sequence[PlanPayload]) -> tuple[float, float]:
+        """Publishes plan events all at once; the seconds from before the first until all were assessed, and until all
+        that was found was published. Raises StuckError."""
+        before = counting.metrics(self.matchers)["assessed"]
+        started = time.monotonic()
+        self.pipeline.publish(payloads)
+        self._until_assessed(before + len(payloads))
+        assessed = time.monotonic() - started
+        self._until_published()
+        return assessed, time.monotonic() - started
+
+    def _until_assessed(self, target: float) -> None:
+        """By the matchers' own counters, which cost nothing to read; then, once, by the database."""
+        seen, moved, spoken = -1.0, time.monotonic(), time.monotonic()
+        while (now := counting.metrics(self.matchers)["assessed"]) < target:
+            if now != seen:
+                seen, moved = now, time.monotonic()
+            self._check(moved, f"assessed {now:.0f} of {target:.0f} plans")
+            if time.monotonic() - spoken > 20:
+                spoken = time.monotonic()
+                say(f"assessed {now:.0f} of {target:.0f} plans")
+            time.sleep(_LOOK_SECONDS)
+        moved = time.monotonic()
+        while self._number("SELECT count(*) FROM plans WHERE matched_revision < revision"):
+            self._check(moved, "plans that are never assessed")
+            time.sleep(_LOOK_SECONDS)
+
+    def _until_published(self) -> None:
+        seen, moved = -1, time.monotonic()
+        while left := self._number("SELECT count(*) FROM outbox WHERE published_at IS NULL"):
+            if left != seen:
+                seen, moved = left, time.monotonic()
+            self._check(moved, f"{left} messages wait in the outbox")
+            time.sleep(_LOOK_SECONDS)
+
+    def _check(self, moved: float, what: str) -> None:
+        dead = [process.name for process in self.pipeline.running if not process.running()]
+        if dead or time.monotonic() - moved > PATIENCE_SECONDS:
+            logs = "\n".join(f"--- {p.name}\n{p.log_tail(15)}" for p in self.pipeline.running)
+            raise StuckError(f"{what}; ended: {dead}\n{logs}")
+
+    def _number(self, query: str) -> int:
+        row = self.database.execute(query.encode()).fetchone()
+        return int(row[0]) if row else 0
+
+
+@contextmanager
+def running(
+    server: Server, database: str, broker: str, folder: Path, model: str, *, matchers: int = 1
+) -> Iterator[Running]:
+    """So many matchers and one relay on a fresh broker and on `database`, idle. `model`: JOINTLY_EMBEDDING_MODEL."""
+    with ExitStack() as exits:
+        parts = folder / datetime.now(UTC).strftime("parts-%H%M%S%f")
+        if broker == KAFKA:
+            bootstrap = exits.enter_context(brokers.apache_kafka(parts)).bootstrap
+        else:
+            bootstrap = exits.enter_context(tansu(parts)).bootstrap
+        url = server.url(database)
+        made = exits.enter_context(
+            pipeline(
+                bootstrap,
+                url,
+                parts,
+                JOINTLY_EMBEDDING_MODEL=model,
+                JOINTLY_KAFKA_SESSION_SECONDS="10",
+                JOINTLY_SWEEP_SECONDS="15",
+                JOINTLY_SIGNATURES="off",
+                **{name: os.environ[name] for name in _THREADS if name in os.environ},
+            )
+        )
+        relay = made.start("relay")
+        named = str(make_url(url).update_query_dict({"application_name": "matcher"}).render_as_string(False))
+        at_work = [made.start("matcher", JOINTLY_DATABASE_URL=named) for _ in range(matchers)]
+        yield Running(made, at_work, relay, exits.enter_context(server.connect(database)))
+
+
+@contextmanager
+def loaded(server: Server, corpus: Corpus, model: str, folder: Path) -> Iterator[str]:
+    """The name of a database of its own that holds all active plans of a corpus, matched; dropped afterwards.
+
+    It is made once a corpus, model and version of schema and engine, through the pipeline itself; then it is copied.
+    """
+    template = _template_name(corpus, model)
+    with server.connect() as connection:
+        query = "SELECT 1 FROM pg_database WHERE datname = %s"
+        there = connection.execute(query, (template,)).fetchone()
+    if not there:
+        _load(server, corpus, model, folder, template)
+    name = "bench_run"
+    server.drop_database(name)
+    server.create_database(name, template=template)
+    with server.connect(name) as connection:
+        connection.execute("CHECKPOINT")
+    try:
+        yield name
+    finally:
+        server.drop_database(name)
+
+
+def _template_name(corpus: Corpus, model: str) -> str:
+    head = ScriptDirectory.from_config(configuration("postgresql://")).get_current_head()
+    generation = Engine.load(model=load_embedder(model).model).generation.id
+    plans = hashlib.sha256("\n".join(plan.model_dump_json() for plan in corpus.active[:1000]).encode()).hexdigest()
+    version = hashlib.sha256(f"{head} {generation} {plans}".encode()).hexdigest()[:10]
+    return f"bench_{corpus.name}_{model or 'default'}_{version}"
+
+
+def _load(server: Server, corpus: Corpus, model: str, folder: Path, template: str) -> None:
+    say(f"loading {len(corpus.active)} plans into {template}")
+    name = f"{template}_loading"
+    server.drop_database(name)
+    url = server.create_database(name)
+    migrate(url)
+    asyncio.run(_prime(url, corpus.active, model, folder))
+    with running(server, name, TANSU, folder, model) as run:
+        for start in range(0, len(corpus.active), 20_000):
+            run.feed(corpus.active[start : start + 20_000])
+    asyncio.run(_forget_messages(url))
+    with server.connect(name) as connection:
+        connection.execute("VACUUM ANALYZE")
+    with server.connect() as connection:
+        connection.execute(f'ALTER DATABASE "{name}" RENAME TO "{template}"'.encode())
+
+
+async def _prime(url: str, active: Iterable[PlanPublished], model: str, folder: Path) -> None:
+    """The vectors of all texts by the same model, made once and kept in a file, so that loading need not embed."""
+    embedder = load_embedder(model)
+    vectors = embed_cached(distinct(tuple(active)), embedder, folder / "embeddings.sqlite")
+    database = make_engine(url)
+    rows = list(vectors.items())
+    try:
+        for start in range(0, len(rows), _BLOCK):
+            block = {text_hash(text): vector for text, vector in rows[start : start + _BLOCK]}
+            async with transaction(make_sessions(database)) as session:
+                await embeddings.add_embeddings(session, block, embedder.model)
+    finally:
+        await database.dispose()
+
+
+async def _forget_messages(url: str) -> None:
+    database = make_engine(url)
+    try:
+        async with transaction(make_sessions(database)) as session:
+            await outbox.prune(session, datetime.now(UTC))
+    finally:
+        await database.dispose()
+
+
+def say(message: str) -> None:
+    """A line of progress, on standard error."""
+    print(f"{datetime.now(UTC):%H:%M:%S} {message}", file=sys.stderr, flush=True)
