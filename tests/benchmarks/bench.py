@@ -11,6 +11,7 @@ import os
 import platform
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -67,6 +68,7 @@ class Bench:
         try:
             found = work()
         except Exception as error:  # one stage that fails must not cost the others' results
+            traceback.print_exc()
             say(f"{key}: failed: {type(error).__name__}: {error}")
             self.failed.append(key)
             return

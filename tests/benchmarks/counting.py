@@ -27,7 +27,7 @@ METRICS = {
 
 _DATABASE = ("xact_commit", "xact_rollback", "deadlocks", "tup_inserted", "tup_updated", "tup_deleted", "tup_fetched")
 _TURNS = re.compile(r"^(?:BEGIN|COMMIT|ROLLBACK)\b", re.I)
-_LINE = re.compile(r"^matcher\|LOG:  (?:statement|execute [^:]*): (.*)")
+_LINE = re.compile(r"^matcher\|LOG:  (?:statement|execute [^:]*): ?(.*)")
 _EVERY_SECONDS = 0.05
 
 
@@ -74,8 +74,13 @@ def statements(server: Server) -> Iterator[dict[str, int]]:
     with log.open("rb") as lines:
         lines.seek(start)
         texts = (match[1] for line in lines if (match := _LINE.match(line.decode("utf-8", "replace"))))
-        counted = Counter("TURNS" if _TURNS.match(text) else text.split(None, 1)[0].upper() for text in texts)
+        counted = Counter(_kind(text) for text in texts)
     found.update(counted)
+
+
+def _kind(text: str) -> str:
+    """A statement's first word; one that goes over several lines may begin on the next."""
+    return "TURNS" if _TURNS.match(text) else (text.split(None, 1) or ["OTHER"])[0].upper()
 
 
 def _set(connection: psycopg.Connection, settings: Mapping[str, str]) -> None:

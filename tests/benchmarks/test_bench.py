@@ -1,0 +1,79 @@
+"""The harness works: it measures on real parts, keeps what it measured, and tells it in a table and a plot."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.benchmarks import bench, limiting, report
+
+RUNS: dict[str, Any] = {
+    "b 10000": {"stage": "b", "size": "10000", "new_per_second": 10.0, "updates_per_second": 20.0},
+    "b 3086real": {"stage": "b", "size": "3086real", "new_per_second": 20.0, "updates_per_second": 60.0},
+    "e2 10000 tansu": {
+        "stage": "e2",
+        "size": "10000",
+        "broker": "tansu",
+        "per_second": 400.0,
+        "ms_an_event": 2.5,
+        "ms_an_opportunity_written": None,
+        "all_statements_an_event": 0.9,
+    },
+}
+
+
+def test_the_table_has_a_column_a_size_and_says_how_many_times_faster() -> None:
+    lines = report.table({"runs": RUNS}).splitlines()
+    assert lines[0] == "| | 3,086 plans (real) | 10,000 plans |"
+    assert "| (b) plain loop, new plans/s | 20.0 | 10.0 |" in lines
+    assert "| (e2) pipeline, updates/s, tansu |  | 400.0 |" in lines
+    assert "- e2 at 10,000 plans, tansu: 20.0 times the plain loop" in lines
+
+
+def test_the_plot_is_well_formed_with_one_line_for_each_thing_measured() -> None:
+    drawn = ElementTree.fromstring(report.plot({"runs": RUNS}))
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 2
+    assert ElementTree.fromstring(report.plot({"runs": {}})) is not None
+
+
+def test_a_limited_process_runs_on_once_the_limit_is_lifted() -> None:
+    count = "import sys\nwhile sys.stdin.readline(): print('here', flush=True)"
+    with subprocess.Popen(
+        [sys.executable, "-c", count], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as one:
+        assert one.stdin is not None
+        assert one.stdout is not None
+        for limited in (limiting.limited([one.pid], 0.25), limiting._by_signals([one.pid], 0.25)):
+            with limited:
+                one.stdin.write("?\n")
+                one.stdin.flush()
+                assert one.stdout.readline() == "here\n"
+        one.stdin.write("?\n")
+        one.stdin.flush()
+        assert one.stdout.readline() == "here\n"
+        one.stdin.close()
+
+
+@pytest.mark.integration
+def test_measuring_ends_in_one_file_and_is_not_done_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    # Not in pytest's own folder: PostgreSQL runs as another user where we are root.
+    with tempfile.TemporaryDirectory(prefix="jointly-bench-") as folder:
+        asked = ["--sizes", "120", "--brokers", "tansu", "--model", "hashing", "--folder", folder]
+        asked += ["--searches", "5", "--updates", "40", "--stages", "c,d,e2"]
+        assert bench.main(asked) == 0
+        file = Path(folder) / "results.json"
+        first = json.loads(file.read_text("utf-8"))
+        updates = first["runs"]["e2 120 tansu"]
+        assert updates["an_event"]["embeddings"] == 0
+        assert updates["an_event"]["assessed"] == 1
+        assert 0 < updates["all_statements_an_event"] < 50
+        assert first["runs"]["d 120"]["p50_ms"] > 0
+        assert bench.main(asked) == 0
+        assert json.loads(file.read_text("utf-8")) == first
+        assert "(e2) pipeline, updates/s, tansu" in (Path(folder) / "table.md").read_text("utf-8")
+    assert "measured before, kept" in capsys.readouterr().err
