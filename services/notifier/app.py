@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord as Record
 from events.dead_letters import Reason
 from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.notifier import channels, handler
+from services.notifier.caps import Caps
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import Rounds
 from services.notifier.message import Sender, sender
@@ -51,7 +52,8 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-notifier")
     broker = kafka.make_broker(settings, "jointly-notifier")
-    rounds = Rounds(Dispatch(sessions, channel, who))
+    caps = Caps(settings.mail_per_plan, settings.mail_per_authority, settings.plan_reach)
+    rounds = Rounds(Dispatch(sessions, channel, who, caps))
 
     async def refuse(record: Record, reason: Reason, sentence: str) -> None:
         await dead_letters.refuse(producer, DEAD_OPPORTUNITIES, record, reason, sentence)

@@ -2,9 +2,10 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from services.notifier.caps import Caps
 from services.notifier.channels import Channel
 from services.notifier.message import Sender
 from services.store.base import Sessions, now
@@ -17,6 +18,7 @@ class Dispatch:
     sessions: Sessions
     channel: Channel
     sender: Sender
+    caps: Caps = field(default_factory=Caps)
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = random.random
 

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.notifier import message, schedule
+from services.notifier.capping import over_caps
 from services.notifier.context import Dispatch
 from services.notifier.intents import Purpose
 from services.store import mails, notifications
 from services.store.authorities import Authority
 from services.store.base import transaction
-from services.store.notifications import Intent, Mail
+from services.store.notifications import CAPPED, Intent, Mail
 
 
 async def gather(dispatch: Dispatch) -> int:
@@ -41,22 +42,33 @@ async def _gather_for(session: AsyncSession, row: Authority, dispatch: Dispatch)
         made += await _freeze(session, row, "correction", corrections, dispatch)
     if due["immediate"]:
         if await _may_write_now(session, row, at):
-            made += await _freeze(session, row, "immediate", waiting["immediate"], dispatch)
+            within = await _within_caps(session, row, "immediate", waiting["immediate"], dispatch)
+            made += await _freeze(session, row, "immediate", within, dispatch)
         else:
             _leave_for_later(row, waiting["immediate"], at)
     if due["digest"]:
         ripe = [intent for intent in waiting["digest"] if intent.due_at <= at]
-        made += await _freeze(session, row, "digest", ripe, dispatch)
+        within = await _within_caps(session, row, "digest", ripe, dispatch)
+        made += await _freeze(session, row, "digest", within, dispatch)
     return made
 
 
-def _leave_for_later(row: Authority, intents: Sequence[Intent], at: datetime) -> None:
+def _leave_for_later(row: Authority, intents: Sequence[Intent], at: datetime, reason: str | None = None) -> None:
     """Enough for this week: the digest takes it; who wants no digest hears of it once the week allows."""
     for intent in intents:
         if row.digest:
-            notifications.release(intent, "digest", schedule.next_digest(at), at)
+            notifications.release(intent, "digest", schedule.next_digest(at), at, reason)
         else:
-            notifications.postpone(intent, at + timedelta(days=1), at)
+            notifications.postpone(intent, at + timedelta(days=1), at, reason)
+
+
+async def _within_caps(
+    session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
+) -> Sequence[Intent]:
+    """What one mail may tell of what is due; what is over a cap waits for the next digest."""
+    over = await over_caps(session, row.authority, purpose, intents, dispatch)
+    _leave_for_later(row, [intent for intent in intents if intent.id in over], dispatch.clock(), CAPPED)
+    return [intent for intent in intents if intent.id not in over]
 
 
 async def _settled(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:

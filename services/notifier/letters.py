@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from events.opportunities import OpportunityState, PlanSide
@@ -52,7 +53,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A whole mail: `groups` in full, `brief` in a line each."""
+    """A whole mail: `groups` in full, `brief` in a line each. `later`: names of authorities that the mail tells of,
+    each with how many more matches with it are told later."""
 
     authority: str
     name: str
@@ -60,6 +62,7 @@ class Letter:
     subject: str
     groups: tuple[Group, ...]
     brief: tuple[Group, ...]
+    later: tuple[tuple[str, int], ...] = ()
 
     @property
     def items(self) -> tuple[Item, ...]:
@@ -102,10 +105,14 @@ def _sentences(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sentence for text in texts[:REASONS] if (sentence := wording.plain(text, 300)))
 
 
-def letter(authority: str, name: str, purpose: str, items: Sequence[Item]) -> Letter:
-    """Composes a mail of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE."""
+def letter(
+    authority: str, name: str, purpose: str, items: Sequence[Item], later: Mapping[str, int] = MappingProxyType({})
+) -> Letter:
+    """Composes a mail of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE. `later`: by authority, how
+    many more matches wait because a mail tells of only so many with one."""
     assert 0 < len(items) <= ITEMS_IN_FULL + ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
+    partners = {entry.partner_code: entry.partner for entry in ordered}
     return Letter(
         authority=authority,
         name=wording.plain(name, 80),
@@ -113,6 +120,7 @@ def letter(authority: str, name: str, purpose: str, items: Sequence[Item]) -> Le
         subject=subject(purpose, ordered),
         groups=_grouped(ordered[:ITEMS_IN_FULL]),
         brief=_grouped(ordered[ITEMS_IN_FULL:]),
+        later=tuple((partner, later[code]) for code, partner in partners.items() if later.get(code)),
     )
 
 

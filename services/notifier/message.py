@@ -16,6 +16,10 @@ from services.notifier.letters import Group, Letter
 from services.store.authorities import AddressError, valid_mailbox
 
 WHO_ACTS: Final = "by then both of you have to agree, so either of you should write first"
+LATER: Final = (
+    "A mail tells of only so many matches with one plan and one authority. Later mails bring the others, the strongest "
+    "first. To hear no more of an authority, reply and say so."
+)
 CLOSED: Final = (
     "One of you shares only that there is a match, so neither of you sees more here. "
     "To learn more, ask their procurement team."
@@ -107,6 +111,7 @@ def _context(letter: Letter, who: Sender, mail_id: str) -> dict[str, object]:
         "mailto": partial(quote, safe="@"),
         "who_acts": WHO_ACTS,
         "closed": CLOSED,
+        "later": LATER,
         "brief_count": sum(len(group.items) for group in letter.brief),
         "reply_to": who.mailbox,
         "public_url": who.public_url,

@@ -12,7 +12,7 @@ from services.notifier.context import Dispatch, Ready
 from services.notifier.intents import Purpose, Wishes, channelled, sides
 from services.notifier.recording import close
 from services.runtime import metrics
-from services.store import authorities, mails, notifications, opportunities
+from services.store import authorities, counterparts, mails, notifications, opportunities
 from services.store.authorities import Authority, Mutes
 from services.store.base import transaction
 from services.store.notifications import Intent, Mail
@@ -35,7 +35,8 @@ async def begin(dispatch: Dispatch, mail_id: str, holder: str) -> Ready | None:
         if not items:
             close(session, mail, intents, row, at, "nothing-left")
             return None
-        letter = letters.letter(row.authority, row.name, mail.purpose, [item for _, item in items])
+        later = await counterparts.capped(session, row.authority) if mail.purpose != "correction" else {}
+        letter = letters.letter(row.authority, row.name, mail.purpose, [item for _, item in items], later)
         mails.start_sending(mail, [intent for intent, _ in items], at)
         composed = message.compose(letter, dispatch.sender, row.mailbox, mail_id, mail.message_id, at)
         return Ready(mail_id, holder, mail.purpose, message.as_bytes(composed), row.mailbox)

@@ -63,6 +63,11 @@ INTENTS: Final = Counter(
 INTENTS_CANCELLED: Final = Counter(
     "jointly_intents_cancelled_total", "Things not told after all, by reason (in the moment of sending).", ["reason"]
 )
+INTENTS_CAPPED: Final = Counter(
+    "jointly_intents_capped_total",
+    "Things told later than they were due, by the cap they were over: plan, authority, reach.",
+    ["cap"],
+)
 INTENTS_HELD: Final = Gauge(
     "jointly_intents_held", "Things to tell an authority that has named no mailbox, or has paused.", ["why"]
 )

@@ -101,6 +101,18 @@ class Settings(BaseSettings):
     gather_seconds: float = Field(
         default=60.0, ge=0, le=3600, description="How long to wait for more news to put into the same mail"
     )
+    mail_per_plan: int = Field(
+        default=5, ge=1, le=100, description="Most matches with one and the same plan of another authority in a mail"
+    )
+    mail_per_authority: int = Field(
+        default=20, ge=1, le=100, description="Most matches with the plans of one other authority in a mail"
+    )
+    plan_reach: int = Field(
+        default=30,
+        ge=1,
+        le=1000,
+        description="Most authorities that are told of one plan at once within a day; others hear in the digest",
+    )
 
     # --- Operation
     http_host: str = Field(default="127.0.0.1", description="Address of /health and /metrics")

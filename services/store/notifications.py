@@ -31,6 +31,8 @@ WAITING: Final = ("pending", "queued")
 """Intents of which nothing has left the house."""
 TOLD: Final = ("sending", "sent", "ambiguous")
 """Intents that have, or may have, reached their reader."""
+CAPPED: Final = "over-a-cap"
+"""The reason of a pending intent that is told later, because the mail told enough of its plan or authority already."""
 
 
 class Intent(SQLModel, table=True):
@@ -143,15 +145,15 @@ def cancel(intent: Intent, reason: str, at: datetime) -> None:
     move(intent, "cancelled", at, reason)
 
 
-def postpone(intent: Intent, due_at: datetime, at: datetime) -> None:
+def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None = None) -> None:
     """Waits longer."""
-    intent.due_at, intent.updated_at = due_at, at
+    intent.due_at, intent.reason, intent.updated_at = due_at, reason, at
 
 
-def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime) -> None:
+def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
     """Takes an intent out of its mail, to be told in another."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
-    move(intent, "pending", at)
+    move(intent, "pending", at, reason)
 
 
 def move(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:

@@ -14,6 +14,7 @@ from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome
 from events.opportunities import OpportunityState
 from services.embedded.mailbox import Mailbox
 from services.notifier import channels, gathering, handler, recording, schedule
+from services.notifier.caps import Caps
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import round_once
 from services.notifier.message import sender
@@ -36,12 +37,14 @@ class World:
     sessions: Sessions
     mailbox: Mailbox
     now: datetime = MONDAY_NOON
+    caps: Caps = field(default_factory=Caps)
 
     def dispatch(self, **changes: Any) -> Dispatch:
         found = Dispatch(
             sessions=self.sessions,
             channel=channels.from_url(self.mailbox.url, timeout=5),
             sender=sender("Jointly <jointly@jointly.example>"),
+            caps=self.caps,
             clock=lambda: self.now,
             chance=lambda: 1.0,
         )

@@ -1,0 +1,54 @@
+"""How much of a mail may be about one plan or one authority, and how many may hear of a plan at once. Pure.
+
+Nobody can fill others' mails with copies of a plan, or with one that is made to match everything: what is over a cap
+is told later. Which opportunities there are does not depend on it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal
+
+Cap = Literal["plan", "authority", "reach"]
+
+REACH_SPAN: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """`per_plan`, `per_authority`: most matches with one plan of another authority, and with all of its plans, that
+    one mail tells. `reach`: most authorities that are told of one plan at once within `REACH_SPAN`."""
+
+    per_plan: int = 5
+    per_authority: int = 20
+    reach: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an intent tells of: another authority's plan. `strength` is greater for what is told first."""
+
+    intent_id: int
+    partner: str
+    plan_id: str
+    strength: tuple[int, float]
+
+
+def over(found: Iterable[About], caps: Caps, reached: Mapping[str, int]) -> dict[int, Cap]:
+    """The intents that are over a cap, and which; the strongest are within. `reached` says how many other
+    authorities have been told of a plan; where nobody counts, leave it empty."""
+    plans: Counter[str] = Counter()
+    partners: Counter[str] = Counter()
+    left: dict[int, Cap] = {}
+    for about in sorted(found, key=lambda a: (*(-part for part in a.strength), a.intent_id)):
+        if reached.get(about.plan_id, 0) >= caps.reach:
+            left[about.intent_id] = "reach"
+        elif plans[about.plan_id] >= caps.per_plan:
+            left[about.intent_id] = "plan"
+        elif partners[about.partner] >= caps.per_authority:
+            left[about.intent_id] = "authority"
+        else:
+            plans[about.plan_id] += 1
+            partners[about.partner] += 1
+    return left

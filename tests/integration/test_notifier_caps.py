@@ -1,0 +1,162 @@
+"""Nobody fills others' mails: caps on what a mail tells of one plan and one authority, and on who hears at once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.embedded.mailbox import Mailbox
+from services.notifier.caps import Caps
+from services.runtime import metrics
+from services.store.base import make_engine, make_sessions
+from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
+from tests.unit.notifier.world import World, body
+
+YORK = "E06000014"
+CAPS = Caps(per_plan=2, per_authority=4, reach=3)
+
+
+@pytest.fixture
+async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+    engine = make_engine(database_url)
+    yield World(make_sessions(engine), mailbox, caps=CAPS)
+    await engine.dispose()
+
+
+def copies(count: int, *, of: str = CAMDEN, to: str = LEEDS, **fields: object) -> list:
+    """One authority's plans, all of which match one plan; the first one is the strongest match."""
+    return [
+        state(side(to), side(of, plan_id=f"{of}:COPY-{n}", title=f"Copy number {n}."), score=95.0 - n, **fields)
+        for n in range(count)
+    ]
+
+
+def capped(cap: str) -> float:
+    return metrics.INTENTS_CAPPED.labels(cap=cap)._value.get()
+
+
+async def at_once(world: World) -> None:
+    world.later(seconds=61)
+    await world.run()
+
+
+async def test_copies_fill_no_mail_and_the_strongest_are_told_first(world: World) -> None:
+    await world.register(LEEDS)
+    before = capped("authority")
+    real = state(side(LEEDS), side(YORK, title="The real one"), score=71.0)
+    await world.arrives(*copies(7), real)
+    with capture_logs() as logged:
+        await at_once(world)
+    (mail,) = world.mails(LEEDS)
+    text = body(mail)
+    assert [f"Copy number {n}." in text for n in range(7)] == [True] * 4 + [False] * 3
+    assert "The real one" in text, "what others have found is not pushed out"
+    for kind in ("plain", "html"):
+        assert "And 3 more with London Borough of Camden" in body(mail, kind)
+        assert "Later mails bring the others" in body(mail, kind)
+    assert capped("authority") - before == 3
+    (line,) = [line for line in logged if line["event"] == "told later, over a cap"]
+    assert (line["cap"], line["authority"], line["partner"], line["intents"]) == ("authority", LEEDS, CAMDEN, 3)
+
+    world.later(days=7)
+    with capture_logs() as logged:
+        await world.run()
+    *_, digest = world.mails(LEEDS)
+    assert digest["Subject"].startswith("Your week: ")
+    assert [f"Copy number {n}." in body(digest) for n in range(7)] == [False] * 4 + [True] * 3
+    assert "more with London" not in body(digest)
+    assert capped("authority") - before == 3, "each is shown once"
+    assert Counter(intent.state for intent in await world.intents(LEEDS)) == {"sent": 8}
+
+
+async def test_one_plan_that_matches_everything_of_a_reader(world: World) -> None:
+    await world.register(LEEDS)
+    before = capped("plan")
+    one = side(CAMDEN, plan_id=f"{CAMDEN}:EVERYTHING")
+    own = [side(LEEDS, plan_id=f"{LEEDS}:P-{n}", title=f"Own plan {n}.") for n in range(5)]
+    await world.arrives(*(state(plan, one, score=90.0 - n) for n, plan in enumerate(own)))
+    with capture_logs() as logged:
+        await at_once(world)
+    (mail,) = world.mails(LEEDS)
+    assert [f"Own plan {n}." in body(mail) for n in range(5)] == [True] * 2 + [False] * 3
+    assert "And 3 more with London Borough of Camden" in body(mail)
+    assert capped("plan") - before == 3
+    assert [line["plan_id"] for line in logged if line["event"] == "told later, over a cap"] == [one.plan_id]
+    for _ in range(3):
+        world.later(days=7)
+        await world.run()
+    told = [[n for n in range(5) if f"Own plan {n}." in body(mail)] for mail in world.mails(LEEDS)]
+    assert told == [[0, 1], [2, 3], [4]], "week by week, each once, and no empty mail"
+
+
+async def test_a_plan_is_told_to_so_many_at_once_and_to_the_others_in_the_digest(world: World) -> None:
+    readers = [f"E0600{number:04d}" for number in range(5)]
+    await world.register(*readers)
+    before = capped("reach")
+    one = side(CAMDEN, plan_id=f"{CAMDEN}:EVERYTHING")
+    await world.arrives(*(state(side(code), one) for code in readers))
+    await at_once(world)
+    assert len(world.mails()) == 3
+    assert capped("reach") - before == 2
+    world.later(days=2)
+    late = state(side(LEEDS), one)
+    await world.register(LEEDS)
+    await world.arrives(late)
+    await at_once(world)
+    assert len(world.mails()) == 4, "another day"
+    world.later(days=5)
+    await world.run()
+    assert Counter(str(mail["Subject"]).startswith("Your week") for mail in world.mails()) == {False: 4, True: 2}
+    assert len({mail["To"] for mail in world.mails()}) == 6
+
+
+async def test_two_at_once_let_one_more_hear_at_most(world: World) -> None:
+    readers = [f"E0600{number:04d}" for number in range(8)]
+    await world.register(*readers)
+    one = side(CAMDEN, plan_id=f"{CAMDEN}:EVERYTHING")
+    await world.arrives(*(state(side(code), one) for code in readers))
+    world.later(seconds=61)
+    await asyncio.gather(world.run(), world.run())
+    assert CAPS.reach <= len(world.mails()) <= CAPS.reach + 1
+
+
+async def test_what_waits_and_is_withdrawn_is_never_told_nor_corrected(world: World) -> None:
+    await world.register(LEEDS)
+    found = copies(6)
+    await world.arrives(*found)
+    await at_once(world)
+    await world.arrives(*copies(6, material=2, status="withdrawn"))
+    world.later(days=15)
+    await world.run()
+    _, correction = world.mails(LEEDS)
+    assert correction["Subject"].startswith("No longer a match")
+    assert "more with" not in body(correction)
+    assert [f"Copy number {n}." in body(correction) for n in range(6)] == [True] * 4 + [False] * 2
+    waited = [intent for intent in await world.intents(LEEDS) if intent.change == "new" and intent.state != "sent"]
+    assert [(intent.state, intent.reason) for intent in waited] == [("cancelled", "withdrawn")] * 2
+
+
+async def test_who_mutes_the_authority_hears_no_more_of_what_waited(world: World) -> None:
+    await world.register(LEEDS)
+    await world.arrives(*copies(6))
+    await at_once(world)
+    await world.prefer(LEEDS, {"mute_partner": CAMDEN}, "")
+    for _ in range(3):
+        world.later(days=7)
+        await world.run()
+    assert len(world.mails(LEEDS)) == 1
+    assert Counter(intent.state for intent in await world.intents(LEEDS)) == {"sent": 4, "cancelled": 2}
+
+
+async def test_who_wants_no_digest_is_told_the_rest_as_the_week_allows(world: World) -> None:
+    await world.register(LEEDS, digest=False)
+    await world.arrives(*copies(6))
+    await at_once(world)
+    assert "And 2 more with London Borough of Camden" in body(world.mails(LEEDS)[0])
+    world.later(days=1)
+    await world.run()
+    _, second = world.mails(LEEDS)
+    assert [f"Copy number {n}." in body(second) for n in range(6)] == [False] * 4 + [True] * 2
+    assert "more with" not in body(second)
