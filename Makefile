@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test bench cuts install lock lint types imports lock-check schemas faults faults-long mutants fuzz clean
+.PHONY: demo test bench cuts install lock lint types imports lock-check schemas faults faults-long forgeries mutants fuzz clean
 
 demo: install
 	$(BIN)/jointly demo
@@ -36,7 +36,7 @@ BENCH ?=
 bench: install
 	$(BIN)/python -m tests.benchmarks.bench $(BENCH)
 
-# Kills and stops each process at each place on an event's way; waits out real timeouts, so not part of `make test`.
+# Kills and stops a process at each place on an event's way; waits out real timeouts, so not part of `make test`.
 cuts: install
 	$(PYTEST) -m slow tests/faults/test_cuts.py
 
@@ -65,6 +65,11 @@ lock-check: | $(UV)
 SEED ?= 1
 faults: install
 	$(BIN)/python -m tests.faults --seed $(SEED) --json
+
+# Forges events by the thousand: none may be accepted in another authority's name.
+EVENTS ?= 10000
+forgeries: install
+	$(BIN)/python -m tests.faults.mutations --events $(EVENTS) --seed $(SEED) --json
 
 MINUTES ?= 60
 faults-long: install
