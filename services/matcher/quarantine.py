@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import Origin, Reason
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
-from services.matcher.settling import withdraw
+from services.matcher.settling import Kept, withdraw
 from services.runtime import logs, metrics
 from services.runtime.dead_letters import compose
-from services.store import opportunities, plans, search
+from services.store import opportunities, outbox, plans, search
 from services.store.base import Sessions, transaction
 from services.store.outbox import outgoing
 
@@ -30,8 +30,10 @@ async def count_failure(sessions: Sessions, plan: Plan) -> None:
         if not await plans.count_failure(session, plan.plan_id, plan.revision):
             return
         await search.remove(session, [plan.plan_id])
+        kept = Kept()
         for row in await opportunities.active_of(session, plan.plan_id):
-            withdraw(session, row, UNKNOWN)
+            withdraw(kept, row, UNKNOWN)
+        await outbox.put(session, kept.messages)
         await _dead_letter(session, plan)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)

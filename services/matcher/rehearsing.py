@@ -1,10 +1,12 @@
 """What settling would do to a pair, found out by doing it to a copy of its row: for rebuilds and previews."""
 
+from dataclasses import asdict
+
 from pydantic import ValidationError
 
 from events.opportunities import OpportunityState
 from services.matcher.settling import Context, Kept, Pair, fingerprint_of, write
-from services.store.opportunities import Opportunity
+from services.store.opportunities import Opportunity, OpportunityRow
 
 
 def copy_of(row: Opportunity) -> Opportunity:
@@ -18,7 +20,7 @@ def rehearse(live: Opportunity | None, key: str, pair: Pair, context: Context) -
     kept = Kept()
     write(kept, row, key, pair, context)
     if row is None:
-        row = next((item for item in kept.items if isinstance(item, Opportunity)), None)
+        row = next((Opportunity(**asdict(new)) for new in kept.rows if isinstance(new, OpportunityRow)), None)
     return row
 
 

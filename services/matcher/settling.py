@@ -4,11 +4,10 @@ Whoever settles a pair holds both plans' rows, in the order of their ids. A pair
 is left alone: the partner's own handler searches after our commit and finds it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,10 +23,10 @@ from services.runtime import faults, metrics
 from services.store import generations, outbox, plans
 from services.store import opportunities as store
 from services.store.base import now
-from services.store.opportunities import Opportunity
-from services.store.outbox import Outbox, outgoing
+from services.store.opportunities import Opportunity, OpportunityRow
 from services.translation import content_hash, opportunity_event, opportunity_id, opportunity_state
 
+_NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
 NO_LONGER: Final = "The two plans no longer match."
 BELOW_THRESHOLD: Final = "The two plans no longer match closely enough to be worth an approach."
 
@@ -36,23 +35,15 @@ class WrongGenerationError(faults.Halt):
     """The database was decided under another policy, statistics or model than this process has."""
 
 
-class Adding(Protocol):
-    """What new rows are added to: a session, or what a preview keeps them in."""
-
-    def add(self, instance: object) -> None:
-        """Takes one row."""
-        ...
+AnyRow = Opportunity | OpportunityRow
 
 
 @dataclass(slots=True)
 class Kept:
-    """Takes rows as a session would, and keeps them from the database."""
+    """What is to be written: rows, new or changed, and the messages that tell of them."""
 
-    items: list[object] = field(default_factory=list)
-
-    def add(self, instance: object) -> None:
-        """Takes one row."""
-        self.items.append(instance)
+    rows: list[AnyRow] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +78,7 @@ async def settle(
     metrics.PLANS_ABANDONED.inc(len(judged) - len(current))
 
     pairs = _pairs(current, locked, traces)
-    known = await store.by_ids(session, list(pairs))
-    session.expunge_all()  # what changes is written in one statement, not row by row
+    known = await store.rows_by_ids(session, list(pairs))
     kept = Kept()
     behind: set[str] = set()
     for key, pair in sorted(pairs.items()):
@@ -98,24 +88,25 @@ async def settle(
             behind.update(plan.plan_id for plan in pair.plans)
         else:
             write(kept, row, key, pair, context)
-    await store.put(session, [item for item in kept.items if isinstance(item, Opportunity)])
-    await outbox.put(session, [item for item in kept.items if isinstance(item, Outbox)])
+    await store.put(session, [row for row in kept.rows if isinstance(row, OpportunityRow)])
+    await outbox.put(session, kept.messages)
     done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
     await plans.mark_matched(session, {plan_id: done[plan_id] for plan_id in done.keys() - behind})
 
 
-def withdraw(session: Adding, row: Opportunity, sentence: str, *, hide: bool = False) -> None:
+def withdraw(kept: Kept, row: AnyRow, sentence: str, *, hide: bool = False) -> None:
     """Withdraws an opportunity without a new judgement. The caller holds both plans and commits.
 
     What is said of the plans is what was said before; `hide` takes their titles and all details out of it.
     """
     state = withdrawn_state(row, sentence, material=True, hide=hide)
     row.told = {**row.told, "status": "withdrawn"}
-    advance(row, state, fingerprint_of(state))
-    tell(session, state, "withdrawn", None)
+    advance(row, state, state.model_dump(mode="json"))
+    kept.rows.append(row)
+    tell(kept, state, "withdrawn", None)
 
 
-def withdrawn_state(row: Opportunity, sentence: str, *, material: bool, hide: bool = False) -> OpportunityState:
+def withdrawn_state(row: AnyRow, sentence: str, *, material: bool, hide: bool = False) -> OpportunityState:
     """The next revision of an opportunity without a judgement: withdrawn, for the reason of the sentence."""
     content = {
         **row.payload,
@@ -158,7 +149,7 @@ async def _same_generation(session: AsyncSession, mine: Generation) -> None:
         )
 
 
-def write(session: Adding, row: Opportunity | None, key: str, pair: Pair, context: Context) -> None:
+def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context) -> None:
     """One pair: nothing, a new row, or the next revision of the row it has, with its event."""
     assessment = pair.assessment
     status = "active" if assessment.is_opportunity else "withdrawn"
@@ -166,53 +157,52 @@ def write(session: Adding, row: Opportunity | None, key: str, pair: Pair, contex
         return
     if row is not None and any(plan.sharing is Sharing.PRIVATE for plan in pair.plans):
         # Of a plan that is shared no longer, nothing newer may be told than what had been.
-        session.add(row)
-        withdraw(session, row, NO_LONGER, hide=True)
+        withdraw(kept, row, NO_LONGER, hide=True)
         return
     if row is None:
         row = blank(key, pair, context)
-    session.add(row)
+    kept.rows.append(row)
     before = row.status
     material = row.revision == 0 or is_material(row.told, assessment, status)
     state = state_of(row, pair, status, material, context)
-    fingerprint = fingerprint_of(state)
+    payload = state.model_dump(mode="json")
     row.assessed_as_of = context.as_of
     row.review_on = assessment.review_on
     row.revision_a, row.revision_b = (plan.revision for plan in pair.plans)
     row.generation = context.generation.id
     # Where not all is shared the score is not in the content: it may change when nothing that is told does.
     row.score = assessment.score
-    if fingerprint == row.content_hash:
+    if fingerprint(payload) == row.content_hash:
         return
     if material:
         row.told = told_now(assessment, status)
     change = change_of(before, status)
-    advance(row, state, fingerprint)
-    tell(session, state, change, pair.traceparent)
+    advance(row, state, payload)
+    tell(kept, state, change, pair.traceparent)
 
 
-def advance(row: Opportunity, state: OpportunityState, fingerprint: str) -> None:
-    """Moves a row to a state."""
+def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any]) -> None:
+    """Moves a row to a state, of which `payload` is the JSON."""
     row.revision = state.revision
     row.material_revision = state.material_revision
     row.status = state.status
     row.band = state.band
-    row.payload = state.model_dump(mode="json")
-    row.content_hash = fingerprint
+    row.payload = payload
+    row.content_hash = fingerprint(payload)
     row.updated_at = now()
 
 
-def tell(session: Adding, state: OpportunityState, change: str, traceparent: str | None) -> None:
+def tell(kept: Kept, state: OpportunityState, change: str, traceparent: str | None) -> None:
     """Puts the event that tells of a state into the outbox."""
     metrics.PAIRS_WRITTEN.labels(change=change).inc()
     event = opportunity_event(state, change, traceparent)
-    session.add(outgoing(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
+    kept.messages.append(outbox.columns_of(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
 
 
-def blank(key: str, pair: Pair, context: Context) -> Opportunity:
+def blank(key: str, pair: Pair, context: Context) -> OpportunityRow:
     """A row before its first revision."""
     plan_a, plan_b = pair.plans
-    return Opportunity(
+    return OpportunityRow(
         opportunity_id=key,
         plan_a=plan_a.plan_id,
         plan_b=plan_b.plan_id,
@@ -230,12 +220,13 @@ def blank(key: str, pair: Pair, context: Context) -> Opportunity:
         content_hash="",
         generation=context.generation.id,
         assessed_as_of=context.as_of,
+        review_on=None,
         created_at=now(),
         updated_at=now(),
     )
 
 
-def state_of(row: Opportunity, pair: Pair, status: str, material: bool, context: Context) -> OpportunityState:
+def state_of(row: AnyRow, pair: Pair, status: str, material: bool, context: Context) -> OpportunityState:
     """The next revision of a row, by what was judged."""
     assessment = pair.assessment
     gates = tuple(gate.sentence for gate in assessment.gates)
@@ -260,8 +251,10 @@ def change_of(before: str, status: str) -> str:
 
 
 def fingerprint_of(state: OpportunityState) -> str:
+    """The fingerprint of a state's payload."""
+    return fingerprint(state.model_dump(mode="json"))
+
+
+def fingerprint(payload: Mapping[str, Any]) -> str:
     """The content that counts: all but the counters, the day of the judgement, and what may differ by the day alone."""
-    content: dict[str, Any] = json.loads(
-        state.model_dump_json(exclude={"revision", "material_revision", "assessed_as_of", "would_change"})
-    )
-    return content_hash("opportunity", content)
+    return content_hash("opportunity", {name: value for name, value in payload.items() if name not in _NOT_CONTENT})

@@ -1,7 +1,7 @@
 """The outbox: events written in the same transaction as the state they tell of, published later by the relay."""
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -53,23 +53,26 @@ def slice_of(key: str) -> int:
 
 def outgoing(topic: str, event_id: str, message: Message) -> Outbox:
     """An outbox row for `message`; the caller adds it to its transaction."""
+    return Outbox(**columns_of(topic, event_id, message))
+
+
+def columns_of(topic: str, event_id: str, message: Message) -> dict[str, Any]:
+    """The columns of an outbox row for `message`, for who adds many: see `put`."""
     key = message.key.decode()
-    return Outbox(
-        topic=topic,
-        key=key,
-        slice=slice_of(key),
-        event_id=event_id,
-        headers=[[name, value.decode()] for name, value in message.headers],
-        value=message.value,
-        created_at=now(),
-    )
+    return {
+        "topic": topic,
+        "key": key,
+        "slice": slice_of(key),
+        "event_id": event_id,
+        "headers": [[name, value.decode()] for name, value in message.headers],
+        "value": message.value,
+        "created_at": now(),
+    }
 
 
-async def put(session: AsyncSession, messages: Sequence[Outbox]) -> None:
-    """Adds messages in the order given."""
-    columns = [column.name for column in table_of(Outbox).columns if column.name != "id"]
-    new = [{name: getattr(message, name) for name in columns} for message in messages]
-    await rows.insert(session, table_of(Outbox), new)
+async def put(session: AsyncSession, messages: Sequence[Mapping[str, Any]]) -> None:
+    """Adds messages (`columns_of`) in the order given."""
+    await rows.insert(session, table_of(Outbox), messages)
 
 
 async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> Sequence[Outbox]:
