@@ -24,7 +24,9 @@ def encoder(corpus: Corpus, count: int, embedder: Embedder) -> dict[str, Any]:
     new = corpus.new[:count]
     texts = distinct(new)
     embedder.embed(texts[:32])  # the first call is dearer than any other
+    used = time.process_time()
     whole = _seconds(lambda: embedder.embed(texts))
+    used = time.process_time() - used
     batches = [distinct(new[start : start + AT_ONCE]) for start in range(0, len(new), AT_ONCE)]
     by_batch = _seconds(lambda: [embedder.embed(batch) for batch in batches])
     return {
@@ -33,6 +35,7 @@ def encoder(corpus: Corpus, count: int, embedder: Embedder) -> dict[str, Any]:
         "texts": len(texts),
         "plans_per_second": round(len(new) / whole, 2),
         "texts_per_second": round(len(texts) / whole, 2),
+        "cpu_ms_a_plan": round(1000 * used / len(new), 3),
         "plans_per_second_in_batches": round(len(new) / by_batch, 2),
     }
 

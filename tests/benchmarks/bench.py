@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import traceback
@@ -144,6 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.seconds, given.matchers, given.again = 4.0, "1,2", True
     wanted = given.stages.split(",")
     with ExitStack() as exits:
+        # Ended from outside, it still stops what it started.
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        exits.callback(signal.signal, signal.SIGTERM, before)
         bench = Bench(given, exits)
         for size in given.sizes.split(","):
             try:

@@ -1,11 +1,12 @@
 """What the processes and the database say of themselves: metrics, statements, rows, locks waited for, memory."""
 
+import os
 import re
 import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -112,6 +113,28 @@ def lock_waits(server: Server) -> Iterator[dict[str, float]]:
         thread.join()
         found["looks"] = len(seen)
         found["connections_waiting_on_average"] = round(sum(seen) / max(len(seen), 1), 4)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process and its children have used, ended ones too; 0 where the system does not say.
+    Unlike seconds on the clock it says little of how busy the machine is with other things."""
+    return sum(_used(found) for found in (pid, *_children(pid)))
+
+
+def _used(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, task.read_text("ascii").split())
+    return found
 
 
 def memory_mb(pid: int) -> dict[str, float]:

@@ -26,15 +26,15 @@ def new_plans(server: Server, corpus: Corpus, broker: str, count: int, model: st
     embedder = load_embedder(model)
     warm, measured, counted = _parts(corpus.new, count)
     alike = Corpus(corpus.name, (), measured)
-    bounds = [encoder(alike, len(measured), embedder)["plans_per_second"]]
+    alone = [encoder(alike, len(measured), embedder)]
     with loaded(server, corpus, model, folder) as database, running(server, database, broker, folder, model) as run:
         found = _measured(server, run, warm, measured, counted)
         found["memory_mb"] = counting.memory_mb(run.matchers[0].pid)
-    bounds.append(encoder(alike, len(measured), embedder)["plans_per_second"])
-    bound = sum(bounds) / 2
+    alone.append(encoder(alike, len(measured), embedder))
+    bound = sum(one["plans_per_second"] for one in alone) / 2
     return found | {
         "model": embedder.model,
-        "encoder_alone_plans_per_second": bounds,
+        "encoder_alone": alone,
         "share_of_encoder": round(found["per_second"] / bound, 3),
     }
 
@@ -101,12 +101,14 @@ def _measured(
     server: Server, run: Running, warm: Sequence[PlanPayload], measured: Sequence[PlanPayload], counted: Any
 ) -> dict[str, Any]:
     run.feed(warm)
-    before = _counters(run)
+    before, used = _counters(run), run.cpu_seconds()
     assessed, published = run.feed(measured)
+    used = _used_since(used, run, len(measured))
     after = _counters(run)
     with counting.statements(server) as said:
         run.feed(counted)
     return _rates(len(measured), assessed, published) | {
+        "cpu_ms_an_event": used,
         "an_event": counting.grown(before, after, len(measured)),
         "statements_an_event": {name: round(number / len(counted), 3) for name, number in sorted(said.items())},
         "all_statements_an_event": round(sum(said.values()) / len(counted), 3),
@@ -115,15 +117,23 @@ def _measured(
 
 
 def _observed(server: Server, run: Running, measured: Sequence[PlanPayload]) -> dict[str, Any]:
-    before = _counters(run)
+    before, used = _counters(run), run.cpu_seconds()
     with counting.lock_waits(server) as waits, counting.statements(server) as said:
         assessed, published = run.feed(measured)
+    used = _used_since(used, run, len(measured))
     after = _counters(run)
     return _rates(len(measured), assessed, published) | {
+        "cpu_ms_an_event": used,
         "an_event": counting.grown(before, after, len(measured)),
         "all_statements_an_event": round(sum(said.values()) / len(measured), 3),
         "lock_waits": dict(waits),
     }
+
+
+def _used_since(before: dict[str, float], run: Running, events: int) -> dict[str, float]:
+    """Milliseconds of processor time an event, by part and in all."""
+    found = {name: round(1000 * (used - before[name]) / events, 3) for name, used in run.cpu_seconds().items()}
+    return found | {"in_all": round(sum(found.values()), 3)}
 
 
 def _counters(run: Running) -> dict[str, float]:

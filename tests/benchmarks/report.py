@@ -11,16 +11,19 @@ Run = Mapping[str, Any]
 
 _ROWS: tuple[tuple[str, str, Callable[[Run], Any]], ...] = (
     ("a", "(a) encoder alone, new plans/s", lambda run: run["plans_per_second"]),
+    ("a", "(a) processor ms a plan", lambda run: run["cpu_ms_a_plan"]),
     ("b", "(b) plain loop, new plans/s", lambda run: run["new_per_second"]),
     ("b", "(b) plain loop without embedding, updates/s", lambda run: run["updates_per_second"]),
     ("c", "(c) bm25s alone, searches/s", lambda run: run["searches_per_second"]),
     ("d", "(d) pgvector HNSW alone, searches/s", lambda run: run["searches_per_second"]),
     ("e1", "(e1) pipeline, new plans/s", lambda run: run["per_second"]),
     ("e1", "(e1) its share of the encoder alone", lambda run: run["share_of_encoder"]),
+    ("e1", "(e1) processor ms an event, all parts", lambda run: run["cpu_ms_an_event"]["in_all"]),
     ("e1", "(e1) ms an opportunity written", lambda run: run["ms_an_opportunity_written"]),
     ("e1", "(e1) statements an event", lambda run: run["all_statements_an_event"]),
     ("e1", "(e1) memory of the matcher, MB at most", lambda run: run["memory_mb"].get("most")),
     ("e2", "(e2) pipeline, updates/s", lambda run: run["per_second"]),
+    ("e2", "(e2) processor ms an event, all parts", lambda run: run["cpu_ms_an_event"]["in_all"]),
     ("e2", "(e2) ms an opportunity written", lambda run: run["ms_an_opportunity_written"]),
     ("e2", "(e2) statements an event", lambda run: run["all_statements_an_event"]),
     ("e3", "(e3) ms to the opportunity at half load, p50", lambda run: run["p50_ms"]),
@@ -28,6 +31,8 @@ _ROWS: tuple[tuple[str, str, Callable[[Run], Any]], ...] = (
 )
 _SCALING = (
     ("updates/s", lambda one: one["per_second"]),
+    ("processor ms an event, matchers", lambda one: one["cpu_ms_an_event"]["matchers"]),
+    ("processor ms an event, database", lambda one: one["cpu_ms_an_event"]["database"]),
     ("statements an event", lambda one: one["all_statements_an_event"]),
     ("connections waiting for a lock, on average", lambda one: one["lock_waits"]["connections_waiting_on_average"]),
     ("faults waited out an event", lambda one: one["an_event"]["faults_waited_out"]),

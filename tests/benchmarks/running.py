@@ -51,6 +51,13 @@ class Running:
     matchers: list[Process]
     relay: Process
     database: psycopg.Connection
+    parts: dict[str, int]
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """The processor time used so far by all matchers together, the relay, the database and the broker."""
+        used = {"matchers": sum(counting.cpu_seconds(matcher.pid) for matcher in self.matchers)}
+        used["relay"] = counting.cpu_seconds(self.relay.pid)
+        return used | {name: counting.cpu_seconds(pid) for name, pid in self.parts.items()}
 
     def feed(self, payloads: Sequence[PlanPayload]) -> tuple[float, float]:
         """Publishes plan events all at once; the seconds from before the first until all were assessed, and until all
@@ -106,9 +113,11 @@ def running(
     with ExitStack() as exits:
         parts = folder / datetime.now(UTC).strftime("parts-%H%M%S%f")
         if broker == KAFKA:
-            bootstrap = exits.enter_context(brokers.apache_kafka(parts)).bootstrap
+            node = exits.enter_context(brokers.apache_kafka(parts))
+            bootstrap, broker_pid = node.bootstrap, node.process.pid
         else:
-            bootstrap = exits.enter_context(tansu(parts)).bootstrap
+            small = exits.enter_context(tansu(parts))
+            bootstrap, broker_pid = small.bootstrap, small.process.pid
         url = server.url(database)
         made = exits.enter_context(
             pipeline(
@@ -125,7 +134,8 @@ def running(
         relay = made.start("relay")
         named = str(make_url(url).update_query_dict({"application_name": "matcher"}).render_as_string(False))
         at_work = [made.start("matcher", JOINTLY_DATABASE_URL=named) for _ in range(matchers)]
-        yield Running(made, at_work, relay, exits.enter_context(server.connect(database)))
+        pids = {"database": server.process.pid, "broker": broker_pid}
+        yield Running(made, at_work, relay, exits.enter_context(server.connect(database)), pids)
 
 
 @contextmanager

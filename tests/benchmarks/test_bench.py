@@ -21,6 +21,7 @@ RUNS: dict[str, Any] = {
         "broker": "tansu",
         "per_second": 400.0,
         "ms_an_event": 2.5,
+        "cpu_ms_an_event": {"in_all": 3.0},
         "ms_an_opportunity_written": None,
         "all_statements_an_event": 0.9,
     },
@@ -71,6 +72,8 @@ def test_measuring_ends_in_one_file_and_is_not_done_twice(capsys: pytest.Capture
         updates = first["runs"]["e2 120 tansu"]
         assert updates["an_event"]["embeddings"] == 0
         assert updates["an_event"]["assessed"] == 1
+        assert updates["cpu_ms_an_event"]["matchers"] > 0
+        assert updates["cpu_ms_an_event"]["database"] > 0
         assert 0 < updates["all_statements_an_event"] < 50
         assert first["runs"]["d 120"]["p50_ms"] > 0
         assert bench.main(asked) == 0
