@@ -81,7 +81,8 @@ def statements(server: Server) -> Iterator[dict[str, int]]:
 
 def _kind(text: str) -> str:
     """A statement's first word; one that goes over several lines may begin on the next."""
-    return "TURNS" if _TURNS.match(text) else (text.split(None, 1) or ["OTHER"])[0].upper()
+    first = (text.split(None, 1) or ["OTHER"])[0].upper()
+    return "TURNS" if _TURNS.match(text) else "PING" if first == ";" else first
 
 
 def _set(connection: psycopg.Connection, settings: Mapping[str, str]) -> None:

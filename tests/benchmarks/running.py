@@ -34,6 +34,7 @@ from tests.pipeline import Pipeline, pipeline
 PATIENCE_SECONDS = 300.0
 _LOOK_SECONDS = 0.2
 _BLOCK = 500
+_AT_ONCE = "500"
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """What the encoder alone is held to, the matcher has to be held to as well."""
 TANSU, KAFKA = "tansu", "kafka"
@@ -107,9 +108,10 @@ class Running:
 
 @contextmanager
 def running(
-    server: Server, database: str, broker: str, folder: Path, model: str, *, matchers: int = 1
+    server: Server, database: str, broker: str, folder: Path, model: str, *, matchers: int = 1, **more: str
 ) -> Iterator[Running]:
-    """So many matchers and one relay on a fresh broker and on `database`, idle. `model`: JOINTLY_EMBEDDING_MODEL."""
+    """So many matchers and one relay on a fresh broker and on `database`, idle. `model`: the embedder; `more`:
+    further settings."""
     with ExitStack() as exits:
         parts = folder / datetime.now(UTC).strftime("parts-%H%M%S%f")
         if broker == KAFKA:
@@ -128,6 +130,7 @@ def running(
                 JOINTLY_KAFKA_SESSION_SECONDS="10",
                 JOINTLY_SWEEP_SECONDS="15",
                 JOINTLY_SIGNATURES="off",
+                **more,
                 **{name: os.environ[name] for name in _THREADS if name in os.environ},
             )
         )
@@ -176,7 +179,7 @@ def _load(server: Server, corpus: Corpus, model: str, folder: Path, template: st
     url = server.create_database(name)
     migrate(url)
     asyncio.run(_prime(url, corpus.active, model, folder))
-    with running(server, name, TANSU, folder, model) as run:
+    with running(server, name, TANSU, folder, model, matchers=2, JOINTLY_BATCH_RECORDS=_AT_ONCE) as run:
         for start in range(0, len(corpus.active), 20_000):
             run.feed(corpus.active[start : start + 20_000])
     asyncio.run(_forget_messages(url))
