@@ -1,8 +1,8 @@
 """Measures the pipeline beside what else one could do, on the same machine in the same run.
 
-`make bench`, or `python -m tests.benchmarks.bench --sizes 3086real,10000,100000 --stages a,b,c,d,e1,e2,e3,e4`. Results
-go into one JSON file, a table (Markdown, also printed) and a plot; what is in the file already is kept and not measured
-again (unless `--again`), so a run that was cut short goes on. What is measured how: docs/scale.md.
+`make bench`, or `python -m tests.benchmarks.bench --sizes 3086real,10000,100000 --stages a,b,c,d,r,e1,e2,e3,e4`.
+Results go into one JSON file, a table (Markdown, also printed) and a plot; what is in the file already is kept and not
+measured again (unless `--again`), so a run that was cut short goes on. What is measured how: docs/scale.md.
 """
 
 import argparse
@@ -25,9 +25,10 @@ from services.embedded.postgres import Server, postgres
 from tests import brokers
 from tests.benchmarks import alone, pipeline_stages, report
 from tests.benchmarks.corpora import REAL, Corpus, corpus
+from tests.benchmarks.recall import recall
 from tests.benchmarks.running import KAFKA, TANSU, say
 
-STAGES = ("a", "b", "c", "d", "e1", "e2", "e3", "e4")
+STAGES = ("a", "b", "c", "d", "r", "e1", "e2", "e3", "e4")
 DEFAULT_FOLDER = Path(".jointly") / "bench"
 DEFAULT_REAL = Path("../shared/data/plans.jsonl")
 QUICK_SIZE = "1000"
@@ -93,7 +94,7 @@ class Bench:
 
 
 def stages_of_parts(bench: Bench, found: Corpus, wanted: Sequence[str]) -> None:
-    """a, b, c and d."""
+    """a, b, c, d and r."""
     given, size = bench.given, found.name
     if "a" in wanted and found.new:
         bench.measure("a", size, None, lambda: alone.encoder(found, given.new, bench.embedder))
@@ -103,6 +104,9 @@ def stages_of_parts(bench: Bench, found: Corpus, wanted: Sequence[str]) -> None:
         bench.measure("c", size, None, lambda: alone.bm25(found, given.searches))
     if "d" in wanted:
         bench.measure("d", size, None, lambda: alone.pgvector(found, given.searches, bench.server))
+    if "r" in wanted:
+        model = pipeline_stages.STAND_IN
+        bench.measure("r", size, None, lambda: recall(bench.server, found, 2 * given.searches, model, bench.folder))
 
 
 def stages_of_the_pipeline(bench: Bench, found: Corpus, wanted: Sequence[str], broker: str) -> None:

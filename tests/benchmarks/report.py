@@ -16,6 +16,8 @@ _ROWS: tuple[tuple[str, str, Callable[[Run], Any]], ...] = (
     ("b", "(b) plain loop without embedding, updates/s", lambda run: run["updates_per_second"]),
     ("c", "(c) bm25s alone, searches/s", lambda run: run["searches_per_second"]),
     ("d", "(d) pgvector HNSW alone, searches/s", lambda run: run["searches_per_second"]),
+    ("r", "(r) recall of the index at digest or above", lambda run: run["recall_at_digest_or_above"]),
+    ("r", "(r) search in batches, ms a plan", lambda run: run["search_ms_a_plan"]),
     ("e1", "(e1) pipeline, new plans/s", lambda run: run["per_second"]),
     ("e1", "(e1) its share of the encoder alone", lambda run: run["share_of_encoder"]),
     ("e1", "(e1) processor ms an event, all parts", lambda run: run["cpu_ms_an_event"]["in_all"]),
