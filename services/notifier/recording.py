@@ -57,7 +57,7 @@ async def _settle(
         mails.record_later(mail, intents, at, next_attempt_at, error.reason)
         outcome = "temporary"
     else:
-        failure = _failure(error)
+        failure = _failure(mail, error)
         mails.record_failed(mail, intents, at, failure, error.reason)
         session.add(failed_event(mail, ref, intents, at))
         outcome = f"failed-{failure}"
@@ -75,7 +75,10 @@ async def _settle(
     )
 
 
-def _failure(error: ChannelError) -> Failure:
+def _failure(mail: Mail, error: ChannelError) -> Failure:
+    if mail.ambiguities:
+        # Whatever became of the second try, the first one may have arrived.
+        return "ambiguous"
     if isinstance(error, PermanentError):
         return "permanent"
     return "ambiguous" if isinstance(error, UnknownOutcomeError) else "temporary"

@@ -43,7 +43,11 @@ def slow_database(made: Run) -> Iterator[tuple[Link, dict[str, str]]]:
         usual = made.arena.environment["JOINTLY_DATABASE_URL"]
         own = usual.replace(str(made.arena.links["database"].port), str(link.port))
         # A slow machine must not look like one that has gone: these batches are long, these members alive.
-        yield link, {"JOINTLY_DATABASE_URL": own, "JOINTLY_KAFKA_SESSION_SECONDS": "20"}
+        try:
+            yield link, {"JOINTLY_DATABASE_URL": own, "JOINTLY_KAFKA_SESSION_SECONDS": "20"}
+        finally:
+            for name in made.arena.crew.keys() & set(MATCHERS):
+                made.arena.kill(name)
 
 
 def changes(made: Run) -> int:
@@ -87,7 +91,9 @@ def test_who_comes_and_goes_in_order_leaves_nothing_to_do_twice(tmp_path: Path) 
         link.toxics.clear()
         made.conclude()
         sent = Counter(_event_id(record) for record in records_of(made.arena.bootstrap, PLANS.name))
-        often = {key: (count, sent[key]) for key, count in handled(made).items() if count != sent[key]}
+        times = handled(made)
+        assert len(times) > 0.8 * len(sent), "the logs tell of them"
+        often = {key: (count, sent[key]) for key, count in times.items() if count != sent[key]}
         assert not often, f"handled so often, not as often as they came: {often}"
 
 

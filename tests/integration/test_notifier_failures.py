@@ -112,6 +112,22 @@ async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(world: Worl
     assert (event.failure, event.attempts) == ("ambiguous", 2)
 
 
+async def test_what_may_have_arrived_and_is_then_refused_ends_as_unknown(world: World) -> None:
+    """The first copy came: nobody may take the mail for one that certainly never did."""
+    world.mailbox.answers.hang.add(MAILBOX)
+    await world.run(channel=channels.from_url(world.mailbox.url, timeout=0.5))
+    world.mailbox.answers.reset()
+    world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
+    world.later(hours=2)
+    await world.run()
+    assert len(world.mails(LEEDS)) == 1
+    (mail,) = await world.all_mails()
+    assert (mail.state, mail.failure, mail.reason) == ("failed", "ambiguous", "smtp-550")
+    (event,) = await world.events()
+    assert isinstance(event, NotificationFailed)
+    assert (event.failure, event.reason) == ("ambiguous", "smtp-550")
+
+
 async def test_what_may_have_arrived_is_corrected_when_it_ends(world: World) -> None:
     world.mailbox.answers.hang.add(MAILBOX)
     await world.run(channel=channels.from_url(world.mailbox.url, timeout=0.5))
