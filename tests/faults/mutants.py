@@ -66,8 +66,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/store/plans.py",
-                "    await session.flush()\n    return outcomes\n",
-                "    await session.flush()\n"
+                "    return outcomes\n",
                 "    early = (await session.execute(select(StoredPlan.plan_id))).scalars().all()\n"
                 "    for plan_id in ids:\n"
                 "        SEEN[plan_id] = set(early)\n"
