@@ -14,6 +14,7 @@ from services.runtime import logs, metrics
 from services.store import opportunities, plans, search
 from services.store.base import Sessions, now, transaction
 from services.store.plans import Notice
+from services.store.search import Near
 
 log: Final = logs.get(__name__)
 
@@ -28,10 +29,11 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
         return
     await _index(world, sessions, plan_ids)
     async with world.lock:
-        judged, notices, context = await _judge_all(world, sessions, plan_ids)
+        judged, notices, near, context = await _judge_all(world, sessions, plan_ids)
     unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
     async with transaction(sessions) as session:
         await settle(session, judged, context, {plan_id: notice.traceparent for plan_id, notice in notices.items()})
+        await search.remember(session, near)
     if unknown:
         async with transaction(sessions) as session:
             # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
@@ -56,11 +58,12 @@ async def _index(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
 
 async def _judge_all(
     world: World, sessions: Sessions, plan_ids: Sequence[str]
-) -> tuple[list[Judged], dict[str, Notice], Context]:
+) -> tuple[list[Judged], dict[str, Notice], Mapping[str, Near], Context]:
     async with transaction(sessions, isolation="REPEATABLE READ") as session:
         notices = await plans.notices(session, plan_ids)
         asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
-        candidates = await world.candidates(session, asking)
+        sought = await world.candidates(session, asking)
+        candidates = sought.candidates
         partners = await opportunities.active_partners(session, list(candidates))
         present = await world.features(session, set().union(*partners.values()))
     context = Context(as_of=world.as_of, generation=world.engine.generation)
@@ -71,7 +74,7 @@ async def _judge_all(
             for key in sorted(candidates)
         ]
 
-    return await asyncio.to_thread(judge_each), notices, context
+    return await asyncio.to_thread(judge_each), notices, sought.near, context
 
 
 def _of(features: Mapping[str, Features], ids: set[str]) -> dict[str, Features]:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -20,11 +21,18 @@ from services.store import embeddings, search
 from services.store import plans as store
 from services.store.generations import CurrentGeneration
 from services.store.plans import StoredPlan
+from services.store.search import Near
 from services.translation import plan_from_payload, plan_from_store, text_hash, today
 
 _CHUNK: Final = 500
-MOST: Final = 64
-"""How many plans the index gives for one: of 3,086 real ones none has half as many that no gate closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Whom each plan is to be judged against, and what the index found near that it did not know before."""
+
+    candidates: Mapping[str, Iterable[Features]]
+    near: Mapping[str, Near]
 
 
 class World:
@@ -85,26 +93,26 @@ class World:
             self._texts[key] = self.engine.texts(plan)
         return self._texts[key]
 
-    async def candidates(self, session: AsyncSession, asking: Mapping[str, Features]) -> dict[str, Iterable[Features]]:
+    async def candidates(self, session: AsyncSession, asking: Mapping[str, Features]) -> Sought:
         """Whom each of these plans is to be judged against, in the session's snapshot.
 
         All that could be an opportunity, exactly, while there are few plans; the nearest by the index where there are
         many. A plan that moved on since it was indexed is left out: whoever moved it searches for it.
         """
         if await self.refresh(session):
-            return {key: self.engine.candidates(one, self.corpus, self.as_of) for key, one in asking.items()}
+            day = self.as_of
+            return Sought({key: self.engine.candidates(one, self.corpus, day) for key, one in asking.items()}, {})
         found = {key: list[str]() for key, one in asking.items() if not indexing.may_be_found(one)}
-        found |= await search.find(
-            session,
-            [indexing.question(one) for key, one in asking.items() if key not in found],
-            generation=self.engine.generation.id,
-            today=self.as_of.toordinal(),
-            most=MOST,
-            least=self.engine.least_product,
+        questions = [indexing.question(one) for key, one in asking.items() if key not in found]
+        near = await search.near(session, [one.plan_id for one in questions], self.engine.least_product)
+        found |= await search.joinable(
+            session, questions, near, generation=self.engine.generation.id, today=self.as_of.toordinal()
         )
         metrics.CANDIDATES.inc(sum(map(len, found.values())))
-        near = await self.features(session, set().union(*found.values()))
-        return {plan_id: [near[other] for other in others if other in near] for plan_id, others in found.items()}
+        known = await self.features(session, set().union(*found.values()))
+        return Sought(
+            {key: [known[other] for other in others if other in known] for key, others in found.items()}, near
+        )
 
     async def refresh(self, session: AsyncSession) -> bool:
         """Brings the corpus to the state of the session's snapshot. False, and empty, where there are too many."""

@@ -19,7 +19,7 @@ async def insert(
 ) -> None:
     """Inserts rows that all have the same columns, in the order given.
 
-    With `key`, a row that is there already gets the new values of the columns `change`, or stays where there are none.
+    With `key` (columns), a row that is there already gets the new values of the columns `change`, or stays where there are none.
     """
     if not rows:
         return
@@ -27,7 +27,7 @@ async def insert(
     clash = ""
     if key is not None:
         new = ", ".join(f"{_quoted(name)} = excluded.{_quoted(name)}" for name in change)
-        clash = f" ON CONFLICT ({_quoted(key)}) DO " + (f"UPDATE SET {new}" if new else "NOTHING")
+        clash = f" ON CONFLICT ({key}) DO " + (f"UPDATE SET {new}" if new else "NOTHING")
     await session.execute(
         text(
             f"INSERT INTO {_quoted(table.name)} ({names})"  # noqa: S608 (names of our own tables and columns)

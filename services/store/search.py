@@ -1,8 +1,12 @@
-"""The index that candidates are looked up in: of every plan that others may find, when and where it can be joined, and
-the vector of what it wants.
+"""The index that candidates are looked up in once there are too many plans to compare each with all.
 
-Only plans that are open to others are in it, so what is closed costs a search nothing. The vectors have a table of
-their own: they change with the words and not with dates, and a row that does not change is not indexed again.
+Three tables. `search_vectors` has what each plan wants; it changes with a plan's words, and new words are searched for
+once among all others. `search_neighbours` keeps what that search found: whom a plan is to be held against, whatever its
+dates. `search_entries` has the dates and places that change often; they are only compared. So a change of dates costs
+no search, and a plan that is closed leaves all three.
+
+A pair is found by whichever of the two searched later: each is in the index before it searches. Neighbours are only ever
+added while both are there; one too many is judged and found to be nothing, one too few would be an opportunity lost.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +28,11 @@ from services.store.base import table_of
 Floats = NDArray[np.float32]
 
 _PLAN_BY_INDEX: Final = (
-    "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '80', true),"
+    "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '100', true),"
     " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 )
+FEW, MOST = 100, 2000
+"""How many neighbours are asked for at first, and where all of them are near enough."""
 
 
 class SearchEntry(SQLModel, table=True):
@@ -61,6 +67,16 @@ class SearchVector(SQLModel, table=True):
     plan_id: str = Field(primary_key=True)
     content: str
     vector: Any = Field(sa_column=Column(HALFVEC(DIMENSIONS), nullable=False))
+    searched: bool
+
+
+class SearchNeighbour(SQLModel, table=True):
+    """Of two plans whose words are near each other, one row for each of the two."""
+
+    __tablename__ = "search_neighbours"
+
+    plan_id: str = Field(primary_key=True)
+    other_id: str = Field(primary_key=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +121,10 @@ async def put(session: AsyncSession, entries: Sequence[Entry], vectors: Mapping[
     change = [name for name in told[0] if name != "plan_id"] if told else []
     await rows.insert(session, table_of(SearchEntry), told, key="plan_id", change=change)
     new = [
-        {"plan_id": plan_id, "content": content, "vector": _written(vector)}
+        {"plan_id": plan_id, "content": content, "vector": _written(vector), "searched": False}
         for plan_id, (content, vector) in sorted(vectors.items())
     ]
-    await rows.insert(session, table_of(SearchVector), new, key="plan_id", change=("content", "vector"))
+    await rows.insert(session, table_of(SearchVector), new, key="plan_id", change=("content", "vector", "searched"))
 
 
 def _written(vector: Floats) -> str:
@@ -118,7 +134,7 @@ def _written(vector: Floats) -> str:
 async def remove(session: AsyncSession, plan_ids: Sequence[str]) -> None:
     """Takes plans that nobody can join out of the index."""
     if plan_ids:
-        for model in (SearchEntry, SearchVector):
+        for model in (SearchEntry, SearchVector, SearchNeighbour):
             await session.execute(delete(model).where(col(model.plan_id).in_(plan_ids)))
 
 
@@ -135,61 +151,114 @@ async def unindexed(session: AsyncSession, generation: str, limit: int) -> list[
     return list(found.scalars())
 
 
-_FIND: Final = text(
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Whom a plan's words are near to, found while they were these."""
+
+    content: str
+    others: list[str]
+
+
+_NEAR: Final = text(
     """
-    SELECT q.plan_id, found.plan_id
-    FROM unnest(CAST(:plan_ids AS text[]), CAST(:revisions AS bigint[]), CAST(:neighbours AS text[]),
-                CAST(:related AS text[])) AS q(plan_id, revision, neighbours, related)
-    JOIN search_entries qe ON qe.plan_id = q.plan_id AND qe.revision = q.revision
-    LEFT JOIN search_vectors qv ON qv.plan_id = q.plan_id
+    SELECT q.plan_id, q.content, n.plan_id
+    FROM search_vectors q
     LEFT JOIN LATERAL (
-        SELECT v.plan_id, -(v.vector <#> qv.vector) AS product
-        FROM search_vectors v JOIN search_entries e USING (plan_id)
-        WHERE e.generation = :generation AND e.standing AND qe.standing
-          AND e.earliest <= qe.flexible AND e.flexible >= qe.earliest AND e.latest >= :today
-          AND least(e.flexible, qe.flexible) - greatest(e.lead_days, qe.lead_days) >= :today
-          AND (NOT (e.local OR qe.local) OR e.areas && qe.areas OR e.council = ANY (CAST(q.neighbours AS text[])))
-          AND e.authority <> ALL (CAST(q.related AS text[]))
-        ORDER BY v.vector <#> qv.vector
-        LIMIT :most
-    ) AS found ON found.product >= :least
-    WHERE qe.generation = :generation
+        SELECT v.plan_id, -(v.vector <#> q.vector) AS product FROM search_vectors v
+        ORDER BY v.vector <#> q.vector LIMIT :most
+    ) n ON n.product >= :least AND n.plan_id <> q.plan_id
+    WHERE q.plan_id = ANY(:plan_ids) AND NOT q.searched
     """
 )
 
 
-async def find(
-    session: AsyncSession, questions: Sequence[Question], *, generation: str, today: int, most: int, least: float
-) -> dict[str, list[str]]:
-    """For each question, the nearest plans that no gate of dates, place or authority closes: the ids of the `most`
-    nearest with an inner product of at least `least`.
+async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, Near]:
+    """For those of these plans whose words were not searched for yet, whose vectors are near: an inner product of at
+    least `least`, the nearest 2,000. One round trip for all; nearest neighbours are approximate (HNSW)."""
+    # The planner would rather sort all vectors where they are few; that the index is used must not depend on how many.
+    await session.execute(text(_PLAN_BY_INDEX))
+    found: dict[str, Near] = {}
+    asking, most = list(plan_ids), FEW
+    while asking:
+        given = await session.execute(_NEAR, {"plan_ids": asking, "most": most, "least": least})
+        answers: dict[str, Near] = {}
+        for plan_id, content, other in given:
+            answers.setdefault(plan_id, Near(content, [])).others.extend([] if other is None else [other])
+        found |= answers
+        asking = [plan_id for plan_id, one in answers.items() if len(one.others) >= most - 1] if most < MOST else []
+        most = MOST
+    await session.execute(
+        text("SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)")
+    )
+    return found
 
-    One round trip for all; which are nearest is approximate. A plan that is not in the index as of its revision is left
-    out of the answer: it was not searched for.
+
+async def remember(session: AsyncSession, found: Mapping[str, Near]) -> None:
+    """Keeps what was found near, for both sides; a plan whose words have changed meanwhile will be searched for again.
+
+    In the order of ids, after the plans are held: two of these never wait for each other in a circle.
+    """
+    if not found:
+        return
+    pairs = {(plan_id, other) for plan_id, one in found.items() for other in one.others}
+    both = [{"plan_id": a, "other_id": b} for a, b in sorted(pairs | {(b, a) for a, b in pairs})]
+    await rows.insert(session, table_of(SearchNeighbour), both, key="plan_id, other_id")
+    await session.execute(
+        text(
+            "UPDATE search_vectors v SET searched = true"
+            " FROM unnest(CAST(:ids AS text[]), CAST(:contents AS text[])) AS s(plan_id, content)"
+            " WHERE v.plan_id = s.plan_id AND v.content = s.content"
+        ),
+        {"ids": list(found), "contents": [one.content for one in found.values()]},
+    )
+
+
+_JOINABLE: Final = text(
+    """
+    SELECT q.plan_id, e.plan_id
+    FROM unnest(CAST(:plan_ids AS text[]), CAST(:revisions AS bigint[]), CAST(:neighbours AS text[]),
+                CAST(:related AS text[])) AS q(plan_id, revision, neighbours, related)
+    JOIN search_entries qe ON qe.plan_id = q.plan_id AND qe.revision = q.revision AND qe.generation = :generation
+    LEFT JOIN LATERAL (
+        SELECT other_id FROM search_neighbours WHERE plan_id = q.plan_id
+        UNION SELECT other FROM unnest(CAST(:own AS text[]), CAST(:others AS text[])) AS f(own, other) WHERE own = q.plan_id
+    ) n ON qe.standing
+    LEFT JOIN search_entries e ON e.plan_id = n.other_id AND e.generation = :generation AND e.standing
+        AND e.earliest <= qe.flexible AND e.flexible >= qe.earliest AND e.latest >= :today
+        AND least(e.flexible, qe.flexible) - greatest(e.lead_days, qe.lead_days) >= :today
+        AND (NOT (e.local OR qe.local) OR e.areas && qe.areas OR e.council = ANY (CAST(q.neighbours AS text[])))
+        AND e.authority <> ALL (CAST(q.related AS text[]))
+    """
+)
+
+
+async def joinable(
+    session: AsyncSession, questions: Sequence[Question], found: Mapping[str, Near], *, generation: str, today: int
+) -> dict[str, list[str]]:
+    """For each question, its neighbours, remembered or just `found`, that no gate of dates, place or authority closes.
+
+    One round trip for all. A plan that is not in the index as of its revision is left out of the answer.
     """
     if not questions:
         return {}
-    # The planner can't know how selective the gates are; sorting all vectors is never what is wanted here.
-    await session.execute(text(_PLAN_BY_INDEX))
+    pairs = [(plan_id, other) for plan_id, one in found.items() for other in one.others]
     given = await session.execute(
-        _FIND,
+        _JOINABLE,
         {
             "plan_ids": [q.plan_id for q in questions],
             "revisions": [q.revision for q in questions],
             "neighbours": [_array(q.neighbours) for q in questions],
             "related": [_array(q.related) for q in questions],
+            "own": [own for own, _ in pairs],
+            "others": [other for _, other in pairs],
             "generation": generation,
             "today": today,
-            "most": most,
-            "least": least,
         },
     )
-    found: dict[str, list[str]] = {}
+    answers: dict[str, list[str]] = {}
     for asking, plan_id in given:
-        found.setdefault(asking, [])
-        if plan_id is not None:
-            found[asking].append(plan_id)
-    return found
+        answers.setdefault(asking, []).extend([] if plan_id is None else [plan_id])
+    return answers
 
 
 def _array(codes: Iterable[str]) -> str:

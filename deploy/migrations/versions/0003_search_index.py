@@ -37,7 +37,14 @@ def upgrade() -> None:
         sa.Column("plan_id", TEXT, nullable=False),
         sa.Column("content", TEXT, nullable=False),
         sa.Column("vector", HALFVEC(640), nullable=False),
+        sa.Column("searched", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id"),
+    )
+    op.create_table(
+        "search_neighbours",
+        sa.Column("plan_id", TEXT, nullable=False),
+        sa.Column("other_id", TEXT, nullable=False),
+        sa.PrimaryKeyConstraint("plan_id", "other_id"),
     )
     op.create_index(
         "search_vectors_nearest",
@@ -50,5 +57,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("search_neighbours")
     op.drop_table("search_vectors")
     op.drop_table("search_entries")
