@@ -166,7 +166,7 @@ async def test_a_swap_waits_for_a_pair_that_is_being_settled(rig: Rig, monkeypat
     held = Held()
 
     async def together(found: Comparison) -> list[Any]:
-        monkeypatch.setattr(store, "by_ids", held.after(store.by_ids))
+        monkeypatch.setattr(store, "rows_by_ids", held.after(store.rows_by_ids))
         return await meet(rig, held, judged_again(rig), lambda: swapping.swap(rig.sessions, found))
 
     _, done = await compared(rig, together)
