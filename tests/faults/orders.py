@@ -243,6 +243,7 @@ async def _run_all(url: str, totals: Totals, seeds: int, file: Path | None) -> N
         totals.add(found, time.monotonic() - began)
         began = time.monotonic()
         if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(asdict(totals)))
         if totals.seeds % SAID_EVERY == 0:
             print(f"{totals.seeds} seeds, {len(totals.failed)} failed", file=sys.stderr)  # noqa: T201

@@ -32,7 +32,7 @@ def test_totals_are_kept_and_gone_on_from(
 ) -> None:
     said = []
     for seeds in ("1", "2"):
-        words = ["orders", "--seeds", seeds, "--plans", "6", "--file", str(tmp_path / "totals.json"), "--json"]
+        words = ["orders", "--seeds", seeds, "--plans", "6", "--file", str(tmp_path / "new" / "totals.json"), "--json"]
         monkeypatch.setattr(sys, "argv", words)
         assert orders.main() == 0
         said.append(json.loads(capsys.readouterr().out))
