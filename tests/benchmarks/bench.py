@@ -32,6 +32,8 @@ STAGES = ("a", "b", "c", "d", "r", "e1", "e2", "e3", "e4")
 DEFAULT_FOLDER = Path(".jointly") / "bench"
 DEFAULT_REAL = Path("../shared/data/plans.jsonl")
 QUICK_SIZE = "1000"
+FAR = 20_000
+"""From more active plans than this on, only e2 is measured unless `--far`: e1 and e3 would first embed them all."""
 
 
 class Bench:
@@ -113,6 +115,8 @@ def stages_of_the_pipeline(bench: Bench, found: Corpus, wanted: Sequence[str], b
     """e1 to e4 on one broker."""
     given, size, folder, server = bench.given, found.name, bench.folder, bench.server
     stages = pipeline_stages
+    if report.active(size) > FAR and not given.far:
+        wanted = [stage for stage in wanted if stage == "e2"]
     if "e1" in wanted:
         bench.measure(
             "e1", size, broker, lambda: stages.new_plans(server, found, broker, given.new, given.model, folder)
@@ -183,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--stages", default=",".join(STAGES), help=f"of {','.join(STAGES)}")
     add("--brokers", default=f"{TANSU},{KAFKA}", help="what e1 to e4 run on")
     add("--quick", action="store_true", help="a thousand plans, few events: that it works, not how fast")
+    add("--far", action="store_true", help=f"e1, e3 and e4 also above {FAR:,} active plans")
     add("--again", action="store_true", help="measure also what is in the file already")
     add("--folder", type=Path, default=DEFAULT_FOLDER, help="where results and loaded databases are kept")
     add("--real", type=Path, default=DEFAULT_REAL, help="the JSONL file of the real plans")

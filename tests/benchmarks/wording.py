@@ -2,7 +2,7 @@
 """What the benchmark's plans say: needs named by rare and invented words amid commonplace ones, at realistic length.
 
 Every sentence here was written for this; nothing is taken from a notice. Only the lengths follow real ones. The words
-that tell needs apart are single words of the CPV's labels.
+that tell needs apart are single words of the CPV's labels, and words made from them.
 """
 
 import re
@@ -21,6 +21,10 @@ WORDS_AT = ((0.0, 3), (0.05, 11), (0.10, 15), (0.25, 25), (0.50, 51), (0.75, 76)
 NO_DESCRIPTION = 0.26
 NEEDS_A_TRADE = 5
 """So many needs are of one trade: near misses that share what it is about, but not what is wanted."""
+
+NEEDS_A_FIELD = 2000
+"""So many needs draw their names from the same words. Each further field has words of its own, made from the same ones
+(`pumps`, `belpumps`, `borpumps`), so that the names two strangers share don't grow with the corpus."""
 
 _SYLLABLES = tuple(
     "ba bel bor cad cor dar del dom dra eld fen fin fos gal gan gor hal hel hin jas jor kel kem kor lam "
@@ -131,6 +135,7 @@ class Need:
     kind: str
     product: str
     component: str
+    field: int
     details: tuple[str, ...]
     activity: str
     setting: str
@@ -169,14 +174,16 @@ def invented(number: int) -> str:
 def need(number: int, seed: int) -> Need:
     """The requirement of this number, unlike any other: its trade says what is bought, all else is its own."""
     trade, chance = Random(f"{seed} trade {number // NEEDS_A_TRADE}"), Random(f"{seed} need {number}")
-    objects = trade.choice(words().things)
-    codes = words().codes[objects]
+    field = number // NEEDS_A_FIELD
+    thing = trade.choice(words().things)
+    codes = words().codes[thing]
     return Need(
-        objects=f"{chance.choice(words().kinds)} {objects}",
-        kind=chance.choice(words().kinds),
+        objects=f"{_kind(field, chance)} {_in_field(thing, field)}",
+        kind=_kind(field, chance),
         product=invented(2 * number).capitalize(),
         component=invented(2 * number + 1),
-        details=tuple(_phrase(chance) for _ in range(3)),
+        field=field,
+        details=tuple(_phrase(field, chance) for _ in range(3)),
         activity=chance.choice(_ACTIVITIES),
         setting=chance.choice(_SETTINGS),
         codes=(trade.choice(codes),) if chance.random() < 0.7 else tuple(sorted({chance.choice(codes), codes[0]})),
@@ -185,10 +192,12 @@ def need(number: int, seed: int) -> Need:
 
 def title(of: Need, who: str, chance: Random, *, loose: bool) -> str:
     """A title of about 4 to 15 words. A loose one names the things, but not the product and perhaps another kind."""
-    kind = chance.choice(words().kinds) if loose and chance.random() < 0.7 else of.kind
+    kind = _kind(of.field, chance) if loose and chance.random() < 0.7 else of.kind
     thing = f"{kind} {of.objects}" if loose else f"{of.product} {kind} {of.objects}"
     if chance.random() < 0.5:
-        thing = f"{thing} and {_phrase(chance) if loose and chance.random() < 0.4 else chance.choice(of.details)}"
+        thing = (
+            f"{thing} and {_phrase(of.field, chance) if loose and chance.random() < 0.4 else chance.choice(of.details)}"
+        )
     activity = chance.choice(_ACTIVITIES) if loose or chance.random() < 0.4 else of.activity
     parts = [activity.format(thing)]
     if chance.random() < 0.35:
@@ -226,14 +235,27 @@ def at(table: tuple[tuple[float, float], ...], share: float) -> float:
     return table[-1][1]
 
 
-def _phrase(chance: Random) -> str:
-    return f"{chance.choice(words().kinds)} {chance.choice(words().things)}"
+def _phrase(field: int, chance: Random) -> str:
+    return f"{_kind(field, chance)} {_in_field(chance.choice(words().things), field)}"
+
+
+def _kind(field: int, chance: Random) -> str:
+    return _in_field(chance.choice(words().kinds), field)
+
+
+def _in_field(word: str, field: int) -> str:
+    """The first field has the words as they are, each further one its own before them."""
+    before = ""
+    while field:
+        field, place = divmod(field, len(_SYLLABLES))
+        before = _SYLLABLES[place] + before
+    return before + word
 
 
 def _filled(template: str, of: Need, who: str, chance: Random, loose: bool) -> str:
     details = chance.sample(of.details, 3)
     if loose:
-        details[0] = _phrase(chance)
+        details[0] = _phrase(of.field, chance)
     text = template.format(
         who=who,
         thing=f"{of.kind} {of.objects}" if loose else f"{of.product} {of.objects}",
