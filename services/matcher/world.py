@@ -110,9 +110,8 @@ class World:
         )
         metrics.CANDIDATES.inc(sum(map(len, found.values())))
         known = await self.features(session, set().union(*found.values()))
-        return Sought(
-            {key: [known[other] for other in others if other in known] for key, others in found.items()}, near
-        )
+        candidates = {key: [known[other] for other in others if other in known] for key, others in found.items()}
+        return Sought(candidates, near)
 
     async def refresh(self, session: AsyncSession) -> bool:
         """Brings the corpus to the state of the session's snapshot. False, and empty, where there are too many."""

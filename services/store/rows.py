@@ -19,7 +19,7 @@ async def insert(
 ) -> None:
     """Inserts rows that all have the same columns, in the order given.
 
-    With `key` (columns), a row that is there already gets the new values of the columns `change`, or stays where there are none.
+    With `key` (columns), a row that is there already gets the new values of the columns `change`, or stays as it is.
     """
     if not rows:
         return

@@ -5,8 +5,8 @@ once among all others. `search_neighbours` keeps what that search found: whom a 
 dates. `search_entries` has the dates and places that change often; they are only compared. So a change of dates costs
 no search, and a plan that is closed leaves all three.
 
-A pair is found by whichever of the two searched later: each is in the index before it searches. Neighbours are only ever
-added while both are there; one too many is judged and found to be nothing, one too few would be an opportunity lost.
+A pair is found by whichever of the two searched later: each is in the index before it searches. Neighbours are only
+ever added while both are there; one too many is judged and found to be nothing, one too few would be an opportunity lost.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +31,7 @@ _PLAN_BY_INDEX: Final = (
     "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '100', true),"
     " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 )
+_PLAN_FREELY: Final = "SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)"
 FEW, MOST = 100, 2000
 """How many neighbours are asked for at first, and where all of them are near enough."""
 
@@ -159,6 +160,7 @@ class Near:
     others: list[str]
 
 
+_NEW: Final = text("SELECT plan_id FROM search_vectors WHERE plan_id = ANY(:plan_ids) AND NOT searched")
 _NEAR: Final = text(
     """
     SELECT q.plan_id, q.content, n.plan_id
@@ -175,10 +177,13 @@ _NEAR: Final = text(
 async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, Near]:
     """For those of these plans whose words were not searched for yet, whose vectors are near: an inner product of at
     least `least`, the nearest 2,000. One round trip for all; nearest neighbours are approximate (HNSW)."""
+    new = await session.execute(_NEW, {"plan_ids": list(plan_ids)})
+    asking, most = list(new.scalars()), FEW
+    if not asking:
+        return {}
     # The planner would rather sort all vectors where they are few; that the index is used must not depend on how many.
     await session.execute(text(_PLAN_BY_INDEX))
     found: dict[str, Near] = {}
-    asking, most = list(plan_ids), FEW
     while asking:
         given = await session.execute(_NEAR, {"plan_ids": asking, "most": most, "least": least})
         answers: dict[str, Near] = {}
@@ -187,9 +192,7 @@ async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> 
         found |= answers
         asking = [plan_id for plan_id, one in answers.items() if len(one.others) >= most - 1] if most < MOST else []
         most = MOST
-    await session.execute(
-        text("SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)")
-    )
+    await session.execute(text(_PLAN_FREELY))
     return found
 
 
@@ -221,7 +224,8 @@ _JOINABLE: Final = text(
     JOIN search_entries qe ON qe.plan_id = q.plan_id AND qe.revision = q.revision AND qe.generation = :generation
     LEFT JOIN LATERAL (
         SELECT other_id FROM search_neighbours WHERE plan_id = q.plan_id
-        UNION SELECT other FROM unnest(CAST(:own AS text[]), CAST(:others AS text[])) AS f(own, other) WHERE own = q.plan_id
+        UNION
+        SELECT other FROM unnest(CAST(:own AS text[]), CAST(:others AS text[])) AS f(own, other) WHERE own = q.plan_id
     ) n ON qe.standing
     LEFT JOIN search_entries e ON e.plan_id = n.other_id AND e.generation = :generation AND e.standing
         AND e.earliest <= qe.flexible AND e.flexible >= qe.earliest AND e.latest >= :today
