@@ -48,9 +48,10 @@ class Embedder(Protocol):
 
 
 def load_embedder(spec: str = "") -> Embedder:
-    """The embedder of a setting: "" or "all-MiniLM-L6-v2" (pinned weights), "hashing" (stand-in), else a folder.
+    """The embedder of a setting: "" or "all-MiniLM-L6-v2" (pinned weights), "hashing" (stand-in), else the folder of
+    a sentence-transformers model or of an encoder that `jointly encoder export` made.
 
-    Raises UnknownModelError, ChecksumError: each says what to do.
+    Raises EmbeddingError, which says what to do.
     """
     if spec in ("", DEFAULT):
         return SentenceTransformerEmbedder(_packaged_weights(), expected_sha256=_SHA256, name=DEFAULT)
@@ -62,7 +63,16 @@ def load_embedder(spec: str = "") -> Embedder:
             f"the embedding model {spec!r} is neither {DEFAULT!r}, 'hashing' nor a folder: give the folder of a "
             "sentence-transformers model, or leave the setting empty for the default"
         )
+    from matching import exported
+
+    if (path / exported.MANIFEST).is_file():
+        return exported.ExportedEmbedder(path, pinned_sha256=_SHA256)
     return SentenceTransformerEmbedder(path, name=path.name)
+
+
+def pinned_weights() -> tuple[Path, str]:
+    """The folder of the default model, and the sha256 that its weights must have. Raises UnknownModelError."""
+    return _packaged_weights(), _SHA256
 
 
 def _packaged_weights() -> Path:

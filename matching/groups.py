@@ -43,16 +43,22 @@ class Groups:
 def cpv_groups(model: str) -> Groups:
     """The groups' vectors for a model; empty for a model they were not made with.
 
-    Those of the default model are packaged, so that the engine needs no model to start.
+    Those of the default model are packaged, so that the engine needs no model to start. They serve every engine that
+    runs its weights: one whose vectors were far from the reference's would not have been loaded.
     """
     codes = tuple(group_labels())
     if model == HashingEmbedder.model:
         return _centred(codes, HashingEmbedder().embed(list(group_labels().values())))
     with files("matching").joinpath("groups.npz").open("rb") as packed, np.load(packed) as content:
-        if str(content["model"]) != model:
+        if _weights(str(content["model"])) != _weights(model):
             return Groups((), np.zeros(0, dtype=np.float32), np.zeros((0, 0), dtype=np.float32))
         vectors = content["vectors"].astype(np.float32)
     return _centred(codes, vectors)
+
+
+def _weights(model: str) -> str:
+    """A model's name and weights without its engine."""
+    return model.rpartition("/")[0] or model
 
 
 def _centred(codes: tuple[str, ...], vectors: Vector) -> Groups:

@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "score": ("services.cli.score", "Score plans of a file against each other: no broker, no database."),
     "evaluate": ("services.cli.evaluate", "Measure a policy against relevance judgements."),
     "statistics": ("services.cli.statistics", "Build corpus statistics."),
+    "encoder": ("services.cli.encoder", "Make the optional faster encoder."),
     "dead-letters": ("services.cli.dead_letters", "List, show and replay what could not be handled."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
     "keys": ("services.cli.keys", "Make, register and revoke the keys that authorities sign with."),

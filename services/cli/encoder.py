@@ -1,0 +1,131 @@
+"""`jointly encoder export`: makes the optional faster encoder from the pinned weights of the default model."""
+
+import json
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import typer
+
+from matching.embedding import DEFAULT, EmbeddingError, Vectors, load_embedder, pinned_weights
+from matching.exported import (
+    ENGINE,
+    FORMAT,
+    LEAST_COSINE,
+    MANIFEST,
+    MODEL,
+    PROBES,
+    TOKENIZER,
+    WEIGHTS,
+    AgreementError,
+    compiled,
+    cosines,
+    digest,
+    openvino,
+    padded,
+    tokenizer,
+)
+from matching.probes import probe_texts
+from services.cli.offline import say
+
+app = typer.Typer(no_args_is_help=True, help="The optional faster encoder.")
+
+_PROBES: Final = 64
+_TOOLS: Final = ("openvino", "torch", "transformers", "sentence-transformers")
+
+
+@app.callback()
+def _encoder() -> None:
+    """The optional faster encoder: another engine for the default model's weights, and so another model version."""
+
+
+@app.command()
+def export(
+    to: Annotated[Path, typer.Option(help="The folder to make; it must be empty or not exist.")],
+) -> None:
+    """Keep the default model for OpenVINO in a folder, with a manifest of what it was made from.
+
+    Takes half a minute and the extra `fast`. Name the folder in JOINTLY_EMBEDDING_MODEL afterwards; that is another
+    generation: `jointly reassess`.
+    """
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        say(f"{to} is there already: give a folder that is empty, or none yet")
+        raise typer.Exit(2)
+    try:
+        manifest = make(to)
+        found = load_embedder(str(to))
+    except (EmbeddingError, OSError) as error:
+        say(str(error))
+        raise typer.Exit(2) from error
+    agreement = manifest["agreement"]
+    say(f"cosine with the reference: mean {agreement['mean_cosine']}, least {agreement['least_cosine']}")
+    typer.echo(json.dumps({"folder": str(to), "model": found.model, "agreement": agreement}))
+
+
+def make(to: Path) -> dict[str, Any]:
+    """Makes the folder and returns its manifest. Raises EmbeddingError where the tools are missing or the result is
+    too far from the reference; then there is no manifest, and nothing loads what is there."""
+    library = openvino()
+    folder, sha256 = pinned_weights()
+    say("loading the reference")
+    reference = load_embedder()
+    to.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / TOKENIZER, to / TOKENIZER)
+    network, tokens = _network(library, folder)
+    library.save_model(network, str(to / MODEL), compress_to_fp16=False)
+
+    probes = probe_texts(_PROBES)
+    expected = reference.embed(probes)
+    np.savez(to / PROBES, texts=np.array(probes), vectors=expected)
+    near = cosines(_vectors(to, probes, tokens), expected)
+    mean, least = round(float(near.mean()), 4), round(float(near.min()), 4)
+    if mean < LEAST_COSINE:
+        raise AgreementError(f"the exported model agrees with the reference to {mean} only; {LEAST_COSINE} is needed")
+    manifest = {
+        "format": FORMAT,
+        "engine": ENGINE,
+        "source": {"name": DEFAULT, "sha256": sha256},
+        "dimensions": reference.dimensions,
+        "tokens": tokens,
+        "weights": "float32, computed with in bfloat16 where the processor can",
+        "agreement": {"texts": _PROBES, "mean_cosine": mean, "least_cosine": least},
+        "tools": {name: version(name) for name in _TOOLS},
+        "files": {name: digest(to / name) for name in (MODEL, WEIGHTS, TOKENIZER, PROBES)},
+    }
+    # Last, so that a folder with a manifest is a complete one.
+    (to / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _network(library: Any, folder: Path) -> tuple[Any, int]:
+    """The reference as an OpenVINO network in float32, from token ids to unit vectors, and where it cuts texts."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from torch import Tensor, nn
+
+    class Pooled(nn.Module):
+        """The mean of the token vectors, at unit length: all three modules of the model in one."""
+
+        def __init__(self, encoder: nn.Module) -> None:
+            super().__init__()
+            self.encoder = encoder
+
+        def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+            states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            kept = attention_mask.unsqueeze(-1).to(states.dtype)
+            return nn.functional.normalize((states * kept).sum(1) / kept.sum(1).clamp(min=1e-9), dim=1)
+
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    encoder: Any = model[0]
+    example = {name: torch.from_numpy(rows) for name, rows in padded([[101, 2048, 102], [101, 102]]).items()}
+    with torch.inference_mode():
+        network = library.convert_model(Pooled(encoder.auto_model).eval(), example_input=example)
+    return network, int(model.max_seq_length or 0)
+
+
+def _vectors(folder: Path, texts: list[str], tokens: int) -> Vectors:
+    network, words = compiled(folder / MODEL), tokenizer(folder / TOKENIZER, tokens)
+    rows = [network(padded([encoding.ids]))[0] for encoding in words.encode_batch(texts)]
+    return np.concatenate(rows).astype(np.float32)
