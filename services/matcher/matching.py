@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Final
 
 from matching.engine import Features
@@ -16,6 +17,9 @@ from services.store.base import Sessions, now, transaction
 from services.store.plans import Notice
 from services.store.search import Near
 
+PARTS: Final = 3
+"""Into how many parts a batch is divided where the database and we can work side by side."""
+
 log: Final = logs.get(__name__)
 
 
@@ -28,7 +32,18 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
     if not plan_ids:
         return
     await _index(world, sessions, plan_ids)
-    async with world.lock:
+    # With the index, the database works on one part while we judge another. All are seen to their end.
+    size = -(-len(plan_ids) // (PARTS if world.by_index else 1))
+    parts = [plan_ids[start : start + size] for start in range(0, len(plan_ids), size)]
+    for outcome in await asyncio.gather(*(_assess(world, sessions, part) for part in parts), return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
+    async with AsyncExitStack() as turn:
+        if not world.by_index:
+            await turn.enter_async_context(world.lock)  # the corpus is brought to one snapshot at a time
         judged, notices, near, context = await _judge_all(world, sessions, plan_ids)
     unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
     async with transaction(sessions) as session:
@@ -38,6 +53,7 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
         async with transaction(sessions) as session:
             # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
             # not locked with the others in the order of ids, they could wait in a circle with who records them.
+            await plans.lock(session, unknown)
             await plans.mark_matched(session, unknown)
     for judgement in judged:
         if judgement.failed is not None:

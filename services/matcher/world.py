@@ -1,6 +1,7 @@
 """What the matcher knows of the plans in the database: their features, and whom each is to be judged against."""
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from services.store.search import Near
 from services.translation import plan_from_payload, plan_from_store, text_hash, today
 
 _CHUNK: Final = 500
+COUNT_AGAIN_SECONDS: Final = 60.0
+"""How long there count as many plans once there were too many to compare each with all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,12 @@ class World:
         self._revisions: dict[str, int] = {}
         self._recent: OrderedDict[str, Features] = OrderedDict()
         self._texts: dict[tuple[str, str, str], Texts] = {}
+        self._many_until = 0.0
+
+    @property
+    def by_index(self) -> bool:
+        """Whether there were too many plans to compare each with all when they were last counted."""
+        return time.monotonic() < self._many_until
 
     @property
     def as_of(self) -> date:
@@ -87,11 +96,12 @@ class World:
     def _cleaned(self, plan: Plan) -> Texts:
         """Cleaning costs more than most else, and a plan's texts are wanted twice: to embed, and to compare."""
         key = (plan.authority, plan.title, plan.description)
-        if key not in self._texts:
-            if len(self._texts) >= _CHUNK:
+        texts = self._texts.get(key)
+        if texts is None:
+            if len(self._texts) >= 2 * _CHUNK:
                 self._texts.clear()
-            self._texts[key] = self.engine.texts(plan)
-        return self._texts[key]
+            texts = self._texts[key] = self.engine.texts(plan)
+        return texts
 
     async def candidates(self, session: AsyncSession, asking: Mapping[str, Features]) -> Sought:
         """Whom each of these plans is to be judged against, in the session's snapshot.
@@ -115,10 +125,13 @@ class World:
 
     async def refresh(self, session: AsyncSession) -> bool:
         """Brings the corpus to the state of the session's snapshot. False, and empty, where there are too many."""
+        if self.by_index:
+            return False
         most = self.settings.exhaustive_plans
         current = await store.searchable(session, most + 1)
         if len(current) > most:
             self.corpus, self._revisions = self.engine.corpus(), {}
+            self._many_until = time.monotonic() + COUNT_AGAIN_SECONDS
             metrics.ACTIVE_PLANS.set(most + 1)
             return False
         for plan_id in self._revisions.keys() - current.keys():
@@ -152,7 +165,7 @@ class World:
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
         moved = {key: self.engine.moved(held, plan) for key, plan in stored.items() if (held := self._alike(plan))}
         fresh = {key: plan for key, plan in stored.items() if key not in moved}
-        texts = {key: self._cleaned(plan) for key, plan in fresh.items()}
+        texts = await asyncio.to_thread(lambda: {key: self._cleaned(plan) for key, plan in fresh.items()})
         vectors = await self._vectors(session, texts.values())
         blank = np.zeros(self.embedder.dimensions, dtype=np.float32)
 

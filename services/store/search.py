@@ -6,7 +6,7 @@ dates. `search_entries` has the dates and places that change often; they are onl
 no search, and a plan that is closed leaves all three.
 
 A pair is found by whichever of the two searched later: each is in the index before it searches. Neighbours are only
-ever added while both are there; one too many is judged and found to be nothing, one too few would be an opportunity lost.
+ever added while both are there; one too many is judged to be nothing, one too few would be an opportunity lost.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
