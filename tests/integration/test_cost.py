@@ -1,0 +1,132 @@
+"""What an event costs, in what can be counted: statements, texts embedded, rows written. Seconds differ by machine,
+these do not; a change that makes an event dearer shows here.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from events.plans import PlanPublished
+from matching.embedding import HashingEmbedder
+from services.matcher.app import adopt
+from services.matcher.handling import Matcher
+from services.matcher.world import World
+from services.runtime.settings import Settings
+from services.store.base import make_engine, make_sessions
+from tests.integration.test_search_index import _record
+from tests.pipeline import AS_OF, engine, invented_plans
+
+BATCH = 60
+PLANS = invented_plans(4 * BATCH, subjects=60)
+
+
+@contextmanager
+def counted(database: AsyncEngine) -> Iterator[Counter[str]]:
+    """Counts statements by their first word, and the rows that each kind changed."""
+    counts: Counter[str] = Counter()
+
+    def after(_: object, cursor: object, statement: str, *__: object) -> None:
+        verb = statement.split(None, 1)[0].upper()
+        counts[verb] += 1
+        if verb in ("INSERT", "UPDATE", "DELETE"):
+            counts["rows"] += max(0, getattr(cursor, "rowcount", 0))
+
+    event.listen(database.sync_engine, "after_cursor_execute", after)
+    try:
+        yield counts
+    finally:
+        event.remove(database.sync_engine, "after_cursor_execute", after)
+
+
+class Counting(HashingEmbedder):
+    """The stand-in, counting its texts."""
+
+    texts = 0
+
+    def embed(self, texts):  # type: ignore[no-untyped-def]
+        self.texts += len(texts)
+        return super().embed(texts)
+
+
+@pytest.fixture(params=[5000, 0], ids=["compared with all", "by the index"])
+async def rig(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher]]:
+    database = make_engine(database_url)
+    sessions = make_sessions(database)
+    world = World(engine(), Counting(), Settings(as_of=AS_OF, exhaustive_plans=request.param))
+    await adopt(world, sessions)
+    matcher = Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
+    for start in range(0, len(PLANS), BATCH):
+        await matcher.handle([_record(plan) for plan in PLANS[start : start + BATCH]])
+    yield database, matcher
+    await database.dispose()
+
+
+def moved(plan: PlanPublished, revision: int, latest: str) -> PlanPublished:
+    window = plan.tender_window.model_validate({"earliest": "2027-09-01", "latest": latest})
+    return plan.model_copy(update={"revision": revision, "tender_window": window})
+
+
+async def test_a_batch_of_updates_costs_a_few_statements_and_embeds_nothing(
+    rig: tuple[AsyncEngine, Matcher],
+) -> None:
+    database, matcher = rig
+    await matcher.handle([_record(moved(plan, 2, "2027-12-20")) for plan in PLANS[:BATCH]])
+    embedder = matcher.world.embedder
+    assert isinstance(embedder, Counting)
+    before = embedder.texts
+    changed = [_record(moved(plan, 3, "2028-01-31")) for plan in PLANS[:BATCH]]
+    with counted(database) as counts:
+        await matcher.handle(changed)
+    assert embedder.texts == before
+    # By the index, three parts of the batch are worked on side by side, each with statements of its own.
+    assert counts.total() - counts["rows"] <= (51 if matcher.world.by_index else 24), counts
+    # One row of the log, two of the plan (moved, marked), one of the index; the rest are pairs and their messages.
+    async with database.connect() as connection:
+        pairs = (
+            await connection.execute(
+                text("SELECT count(*) FROM opportunities WHERE updated_at > now() - interval '1 hour'")
+            )
+        ).scalar_one()
+    assert counts["rows"] <= 4 * BATCH + 2 * pairs
+
+
+async def test_the_same_again_costs_less_still(rig: tuple[AsyncEngine, Matcher]) -> None:
+    database, matcher = rig
+    again = [_record(plan) for plan in PLANS[:BATCH]]
+    with counted(database) as counts:
+        await matcher.handle(again)
+    assert counts["rows"] == 0, "what is known writes nothing"
+    assert counts.total() <= 5, counts
+
+
+async def test_statements_do_not_grow_with_the_batch(rig: tuple[AsyncEngine, Matcher]) -> None:
+    database, matcher = rig
+    totals = []
+    for size, revision in ((12, 2), (BATCH, 3)):
+        with counted(database) as counts:
+            await matcher.handle([_record(moved(plan, revision, "2028-02-15")) for plan in PLANS[:size]])
+        totals.append(counts.total() - counts["rows"])
+    assert totals[1] <= totals[0] + 3, totals
+
+
+async def test_new_words_are_embedded_once_and_searched_for_once(rig: tuple[AsyncEngine, Matcher]) -> None:
+    database, matcher = rig
+    embedder = matcher.world.embedder
+    assert isinstance(embedder, Counting)
+    before = embedder.texts
+    fresh = [
+        plan.model_copy(update={"revision": 2, "title": f"Quarrying of {plan.title.lower()}"}) for plan in PLANS[:BATCH]
+    ]
+    titles = {plan.title for plan in fresh}
+    with counted(database) as counts:
+        await matcher.handle([_record(plan) for plan in fresh])
+    assert embedder.texts - before == len(titles), "each title once; the descriptions are known"
+    assert counts.total() - counts["rows"] <= (70 if matcher.world.by_index else 28), counts
+    if matcher.world.by_index:
+        async with database.connect() as connection:
+            query = "SELECT count(*) FROM search_vectors WHERE NOT searched"
+            assert (await connection.execute(text(query))).scalar_one() == 0
