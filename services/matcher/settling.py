@@ -101,7 +101,8 @@ def withdraw(kept: Kept, row: AnyRow, sentence: str, *, hide: bool = False) -> N
     """
     state = withdrawn_state(row, sentence, material=True, hide=hide)
     row.told = {**row.told, "status": "withdrawn"}
-    advance(row, state, state.model_dump(mode="json"))
+    payload = state.model_dump(mode="json")
+    advance(row, state, payload, fingerprint(payload))
     kept.rows.append(row)
     tell(kept, state, "withdrawn", None)
 
@@ -172,23 +173,24 @@ def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context
     row.generation = context.generation.id
     # Where not all is shared the score is not in the content: it may change when nothing that is told does.
     row.score = assessment.score
-    if fingerprint(payload) == row.content_hash:
+    content = fingerprint(payload)
+    if content == row.content_hash:
         return
     if material:
         row.told = told_now(assessment, status)
     change = change_of(before, status)
-    advance(row, state, payload)
+    advance(row, state, payload, content)
     tell(kept, state, change, pair.traceparent)
 
 
-def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any]) -> None:
-    """Moves a row to a state, of which `payload` is the JSON."""
+def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any], content: str) -> None:
+    """Moves a row to a state, of which `payload` is the JSON and `content` the fingerprint."""
     row.revision = state.revision
     row.material_revision = state.material_revision
     row.status = state.status
     row.band = state.band
     row.payload = payload
-    row.content_hash = fingerprint(payload)
+    row.content_hash = content
     row.updated_at = now()
 
 
