@@ -4,6 +4,7 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 
 _WORD = re.compile(r"[a-z][a-z0-9]*(?:[+#]+)?")
@@ -22,6 +23,7 @@ STOP_WORDS = frozenset(
 )
 
 
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """The word without the mark of the plural: enough to make `systems` and `system` one, too little to confuse."""
     if len(word) > 4 and word.endswith("ies"):

@@ -17,9 +17,6 @@ from services.store.base import Sessions, now, transaction
 from services.store.plans import Notice
 from services.store.search import Near
 
-PARTS: Final = 3
-"""Into how many parts a batch is divided where the database and we can work side by side."""
-
 log: Final = logs.get(__name__)
 
 
@@ -32,15 +29,6 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
     if not plan_ids:
         return
     await _index(world, sessions, plan_ids)
-    # With the index, the database works on one part while we judge another. All are seen to their end.
-    size = -(-len(plan_ids) // (PARTS if world.by_index else 1))
-    parts = [plan_ids[start : start + size] for start in range(0, len(plan_ids), size)]
-    for outcome in await asyncio.gather(*(_assess(world, sessions, part) for part in parts), return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
-async def _assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
     async with AsyncExitStack() as turn:
         if not world.by_index:
             await turn.enter_async_context(world.lock)  # the corpus is brought to one snapshot at a time

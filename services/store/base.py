@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Column, DateTime, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -18,7 +19,7 @@ SILENCE_SECONDS = 60
 
 def make_engine(url: str, *, pool: int = 5) -> AsyncEngine:
     """An engine on PostgreSQL (`postgresql+psycopg://...`) with at most `pool` connections kept."""
-    return create_async_engine(url, pool_size=pool, max_overflow=5, pool_pre_ping=True)
+    return create_async_engine(url, pool_size=pool, max_overflow=5, pool_pre_ping=True, json_deserializer=from_json)
 
 
 def make_sessions(engine: AsyncEngine) -> Sessions:

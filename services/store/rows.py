@@ -3,11 +3,10 @@
 However many rows there are, it is one round trip and one plan; the columns' types convert what JSON can't hold.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,15 +38,11 @@ async def insert(
 
 def document(rows: Sequence[Row]) -> str:
     """Rows as the JSON that PostgreSQL's `json_populate_recordset` reads."""
-    return json.dumps(rows, default=_plain, separators=(",", ":"))
+    return to_json([{name: _plain(value) for name, value in row.items()} for row in rows]).decode()
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return "\\x" + value.hex()
-    raise TypeError(f"{type(value).__name__} has no form in a row")
+    return "\\x" + value.hex() if isinstance(value, bytes) else value
 
 
 def _quoted(name: str) -> str:
