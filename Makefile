@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test bench cuts install lock lint types imports lock-check schemas faults faults-long forgeries mutants fuzz clean
+.PHONY: demo test bench cuts kinds install lock lint types imports lock-check schemas faults faults-long forgeries mutants fuzz clean
 
 demo: install
 	$(BIN)/jointly demo
@@ -39,6 +39,10 @@ bench: install
 # Kills and stops a process at each place on an event's way; waits out real timeouts, so not part of `make test`.
 cuts: install
 	$(PYTEST) -m slow tests/faults/test_cuts.py
+
+# The other slow kinds of fault: a full disk, rebalances under slow batches, an older revision beside this one, back-pressure.
+kinds: install
+	$(PYTEST) -m slow tests/faults --ignore tests/faults/test_cuts.py
 
 schemas: install
 	$(BIN)/jointly schemas
