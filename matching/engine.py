@@ -15,6 +15,7 @@ from matching.explanation import assessment_of
 from matching.features import Features, Texts, features_of, moved, same_words, texts_of
 from matching.groups import Groups, cpv_groups
 from matching.judgement import Judged, judge
+from matching.packing import pack, unpack
 from matching.plan import Plan
 from matching.policy import Policy
 from matching.specification import Vector
@@ -72,6 +73,14 @@ class Engine:
         which may be handed in where they are known; `body` is None where that text is empty."""
         texts = texts or self.texts(plan)
         return features_of(plan, texts, title, body, self.policy, self.statistics, self.groups, self.needs)
+
+    def pack(self, features: Features) -> bytes:
+        """The part of a plan's features that its words make, to be kept for `unpack`."""
+        return pack(features, self.policy)
+
+    def unpack(self, packed: bytes, plan: Plan) -> Features:
+        """The features of a plan from what this generation packed of the same words."""
+        return unpack(packed, plan, self.policy, self.groups)
 
     def same_words(self, features: Features, plan: Plan) -> bool:
         """Whether a plan says in words and codes what these features were made of."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -144,7 +145,7 @@ def features_of(
         inferred=not codes,
         span=span(plan, policy.timing),
         place=place(plan),
-        related=_related(plan.authority),
+        related=related_to(plan.authority),
         value=float("nan") if plan.value is None else float(plan.value),
         one_off=category.works and _is_one_off(plan),
         vague=len(set(in_title)) == 0 and len(set(in_body)) < 3,
@@ -180,7 +181,8 @@ def _is_one_off(plan: Plan) -> bool:
     return bool(_SITE.search(plan.title) and _ONE_OFF.search(plan.title))
 
 
-def _related(code: str) -> frozenset[str]:
+@lru_cache(maxsize=1000)
+def related_to(code: str) -> frozenset[str]:
     """The authority itself under each of its codes, with its predecessors and theirs and its successors and theirs.
     Two heirs of one former authority are strangers: each line is followed one way only."""
     back, forth = _line(code, lambda known: known.predecessors), _line(code, lambda known: known.successors)

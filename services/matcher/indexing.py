@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from matching import retrieval
 from matching.engine import Engine, Features
-from matching.plan import Sharing, Status
-from services.store import search
-from services.store.search import Entry, Question
+from matching.plan import Plan, Sharing, Status
+from services.store.search import Entry, Question, Words
 
 
 def may_be_found(features: Features) -> bool:
@@ -35,11 +34,10 @@ def entry_of(features: Features, engine: Engine) -> Entry:
     )
 
 
-def content_of(features: Features, engine: Engine) -> str:
-    """What a plan's vector depends on, hashed: its cleaned texts, its codes, and the generation."""
-    texts = features.texts
-    said = "\n".join((engine.generation.id, *features.codes, "", texts.title, texts.body))
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+def content_of(plan: Plan, engine: Engine) -> str:
+    """What of a plan its words make depends on, hashed: its words and codes, whose they are, and the generation."""
+    said = (engine.generation.id, plan.authority, *plan.cpv, "", plan.title, plan.description)
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
 
 
 def question(features: Features) -> Question:
@@ -52,13 +50,11 @@ def question(features: Features) -> Question:
     )
 
 
-def changed(
-    features: Mapping[str, Features], contents: Mapping[str, str], engine: Engine
-) -> dict[str, tuple[str, search.Floats]]:
-    """The vectors (content, vector) of those plans that can be found and whose words are not those of the index."""
+def changed(features: Mapping[str, Features], contents: Mapping[str, str], engine: Engine) -> dict[str, Words]:
+    """What the words make of those plans that can be found and whose words are not those of the index."""
     found = {}
     for plan_id, one in features.items():
-        content = content_of(one, engine)
+        content = content_of(one.plan, engine)
         if one.standing and contents.get(plan_id) != content:
-            found[plan_id] = (content, engine.vector(one))
+            found[plan_id] = Words(content, engine.vector(one), engine.pack(one))
     return found

@@ -164,6 +164,7 @@ class World:
         """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows."""
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
         moved = {key: self.engine.moved(held, plan) for key, plan in stored.items() if (held := self._alike(plan))}
+        moved |= await self._unpacked(session, {key: plan for key, plan in stored.items() if key not in moved})
         fresh = {key: plan for key, plan in stored.items() if key not in moved}
         texts = await asyncio.to_thread(lambda: {key: self._cleaned(plan) for key, plan in fresh.items()})
         vectors = await self._vectors(session, texts.values())
@@ -176,6 +177,15 @@ class World:
             return self.engine.features(fresh[plan_id], title, body, both)
 
         return moved | await asyncio.to_thread(lambda: {plan_id: make(plan_id) for plan_id in fresh})
+
+    async def _unpacked(self, session: AsyncSession, stored: Mapping[str, Plan]) -> dict[str, Features]:
+        """The features of those plans of which the index keeps what their words make."""
+        packed = await search.packed_of(session, stored) if stored else {}
+        return {
+            plan_id: self.engine.unpack(kept, stored[plan_id])
+            for plan_id, (content, kept) in packed.items()
+            if content == indexing.content_of(stored[plan_id], self.engine)
+        }
 
     def _alike(self, plan: Plan) -> Features | None:
         held = self._recent.get(plan.plan_id)

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import BigInteger, Column, Index, Text, delete, select, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, delete, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -69,6 +69,7 @@ class SearchVector(SQLModel, table=True):
     content: str
     vector: Any = Field(sa_column=Column(HALFVEC(DIMENSIONS), nullable=False))
     searched: bool
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class SearchNeighbour(SQLModel, table=True):
@@ -108,6 +109,25 @@ class Question:
     related: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the words of a plan make: of which content they are, the vector, and the packed features."""
+
+    content: str
+    vector: Floats
+    packed: bytes
+
+
+async def packed_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, tuple[str, bytes]]:
+    """The packed features of these plans, each with the content they are of."""
+    found = await session.execute(
+        select(SearchVector.plan_id, SearchVector.content, SearchVector.packed).where(  # type: ignore[call-overload]
+            col(SearchVector.plan_id).in_(list(plan_ids))
+        )
+    )
+    return {plan_id: (content, bytes(packed)) for plan_id, content, packed in found}
+
+
 async def contents_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, str]:
     """Of which content these plans' vectors are."""
     found = await session.execute(
@@ -116,16 +136,24 @@ async def contents_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[st
     return dict(found.all())
 
 
-async def put(session: AsyncSession, entries: Sequence[Entry], vectors: Mapping[str, tuple[str, Floats]]) -> None:
-    """Writes entries, and the vectors (content, vector) of those whose words are new. The caller holds the plans."""
+async def put(session: AsyncSession, entries: Sequence[Entry], words: Mapping[str, Words]) -> None:
+    """Writes entries, and what the words make of those whose words are new. The caller holds the plans."""
     told = [asdict(entry) for entry in entries]
     change = [name for name in told[0] if name != "plan_id"] if told else []
     await rows.insert(session, table_of(SearchEntry), told, key="plan_id", change=change)
     new = [
-        {"plan_id": plan_id, "content": content, "vector": _written(vector), "searched": False}
-        for plan_id, (content, vector) in sorted(vectors.items())
+        {
+            "plan_id": plan_id,
+            "content": one.content,
+            "vector": _written(one.vector),
+            "searched": False,
+            "packed": one.packed,
+        }
+        for plan_id, one in sorted(words.items())
     ]
-    await rows.insert(session, table_of(SearchVector), new, key="plan_id", change=("content", "vector", "searched"))
+    await rows.insert(
+        session, table_of(SearchVector), new, key="plan_id", change=("content", "vector", "searched", "packed")
+    )
 
 
 def _written(vector: Floats) -> str:

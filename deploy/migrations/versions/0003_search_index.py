@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("content", TEXT, nullable=False),
         sa.Column("vector", HALFVEC(640), nullable=False),
         sa.Column("searched", sa.Boolean(), nullable=False),
+        sa.Column("packed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id"),
     )
     op.create_table(
