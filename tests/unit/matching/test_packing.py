@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def test_of_a_later_revision_with_the_same_words_packed_moved_and_new_features_a
 def test_a_pair_is_judged_alike_by_either() -> None:
     made = features_of(STATES)
     packed = [engine().unpack(engine().pack(one), one.plan) for one in made]
-    for (a, b), (c, d) in zip(zip(made, made[1:], strict=False), zip(packed, packed[1:], strict=False), strict=True):
+    for (a, b), (c, d) in zip(pairwise(made), pairwise(packed), strict=True):
         assert engine().assess(a, b, AS_OF) == engine().assess(c, d, AS_OF)
 
 
