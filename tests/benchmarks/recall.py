@@ -44,10 +44,10 @@ async def _recall(url: str, count: int, model: str) -> dict[str, Any]:
             asked = random.Random(5).sample(known, min(count, len(known)))
             asking = await world.features(session, asked)
             started = time.perf_counter()
-            found = [await world.candidates(session, block) for block in _blocks(asking)]
+            found = [(await world.candidates(session, block)).candidates for block in _blocks(asking)]
             spent = time.perf_counter() - started
             by_index = _pairs(world, asking, found)
-            there = _pairs(exact, asking, [await exact.candidates(session, asking)])
+            there = _pairs(exact, asking, [(await exact.candidates(session, asking)).candidates])
     finally:
         await database.dispose()
     missed = there.keys() - by_index.keys()
