@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         description="Up to so many active plans each is compared with every other, exactly; beyond, with the "
         "nearest of the index",
     )
-    kept_plans: int = Field(default=30_000, ge=100, description="Plans whose features a matcher keeps in memory")
+    kept_plans: int = Field(default=10_000, ge=100, description="Plans whose features a matcher keeps in memory")
     sweep_seconds: float = Field(default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work")
 
     # --- Mail
