@@ -17,7 +17,7 @@ from services.runtime.kafka import Record, Records
 from services.store import embeddings, plans
 from services.store.base import Sessions, transaction
 from services.store.plans import Outcome, Revision
-from services.translation import revision_from_event, text_hash, today
+from services.translation import revision_from_event, today
 
 log: Final = logs.get(__name__)
 
@@ -68,11 +68,8 @@ class Matcher:
 
     async def _record(self, accepted: Sequence[Accepted]) -> list[Outcome]:
         model = self.world.embedder.model
-        new = {text_hash(text): text for item in accepted for text in self.world.new_texts(item.payload)}
-        if new:
-            async with transaction(self.sessions) as session:
-                known = await embeddings.known_embeddings(session, new, model)
-            new = {key: text for key, text in new.items() if key not in known}
+        async with transaction(self.sessions) as session:
+            new = await self.world.new_texts(session, [item.payload for item in accepted])
         vectors = await self.world.embed(new.values())
         async with transaction(self.sessions) as session:
             await embeddings.add_embeddings(session, vectors, model)

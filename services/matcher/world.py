@@ -82,16 +82,19 @@ class World:
         metrics.EMBEDDINGS.inc(len(unique))
         return dict(zip(unique, vectors, strict=True))
 
-    def new_texts(self, payload: PlanPayload) -> tuple[str, ...]:
-        """The texts of a plan event that may never have been embedded: none where only dates or figures changed."""
-        if not isinstance(payload, PlanState):
-            return ()
-        plan = plan_from_payload(payload)
-        held = self._recent.get(plan.plan_id)
-        if held is not None and self.engine.same_words(held, plan):
-            return ()
-        both = self._cleaned(plan)
-        return tuple(text for text in (both.title, both.body) if text)
+    async def new_texts(self, session: AsyncSession, payloads: Iterable[PlanPayload]) -> dict[str, str]:
+        """The texts of plan events, by text hash, that were never embedded: none of those whose words are in the index,
+        so that a change of dates or figures neither cleans nor embeds anything."""
+        plans = [plan_from_payload(payload) for payload in payloads if isinstance(payload, PlanState)]
+        unread = [plan for plan in plans if self._alike(plan) is None]
+        if not unread:
+            return {}
+        contents = await search.contents_of(session, [plan.plan_id for plan in unread])
+        changed = [plan for plan in unread if contents.get(plan.plan_id) != indexing.content_of(plan, self.engine)]
+        both = await asyncio.to_thread(lambda: [self._cleaned(plan) for plan in changed])
+        texts = {text_hash(text): text for one in both for text in (one.title, one.body) if text}
+        known = await embeddings.known_embeddings(session, texts, self.embedder.model) if texts else set()
+        return {key: text for key, text in texts.items() if key not in known}
 
     def _cleaned(self, plan: Plan) -> Texts:
         """Cleaning costs more than most else, and a plan's texts are wanted twice: to embed, and to compare."""
