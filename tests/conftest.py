@@ -96,12 +96,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
     """A command that is run in process sets up logging, to an output that is closed when it ends."""
-    root = logging.getLogger()
-    before = root.handlers[:]
+    root, configured = logging.getLogger(), structlog.get_config()
+    before, level = root.handlers[:], root.level
     yield
     for handler in root.handlers[:]:
         if type(handler) is logging.StreamHandler and handler not in before:
             root.removeHandler(handler)
+            root.setLevel(level)
+            structlog.configure(**configured)
 
 
 def _folder(item: pytest.Item) -> str:
