@@ -28,7 +28,7 @@ from services.store.base import table_of
 Floats = NDArray[np.float32]
 
 _PLAN_BY_INDEX: Final = (
-    "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '100', true),"
+    "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '400', true),"
     " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 )
 _PLAN_FREELY: Final = "SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)"

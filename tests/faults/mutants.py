@@ -155,7 +155,7 @@ MUTANTS: Final = (
                 "    for judgement in current:\n"
                 "        for row in await store.active_of(session, judgement.plan.plan.plan_id):\n"
                 "            if row.opportunity_id not in pairs:\n"
-                "                withdraw(session, row, BELOW_THRESHOLD)\n"
+                "                withdraw(kept, row, BELOW_THRESHOLD)\n"
                 "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}\n",
             ),
         ],

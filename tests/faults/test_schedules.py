@@ -92,10 +92,16 @@ async def test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_alon
     await theirs.handle([canary(CANARIES[1], 1)])
     reached, go_on = asyncio.Event(), asyncio.Event()
     lock = plans.lock
+    calls: list[Any] = []
+
+    def settles() -> bool:
+        calls.append(1)
+        return len(calls) == 2
 
     async def stopping(*args: Any) -> Any:
         found = await lock(*args)
-        if not reached.is_set():
+        # Whoever settles has read its partner by now; before that, a plan is held alone while it goes into the index.
+        if not reached.is_set() and asyncio.current_task() is settling and settles():
             reached.set()
             await go_on.wait()
         return found
