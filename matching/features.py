@@ -110,8 +110,12 @@ def same_words(one: Plan, other: Plan) -> bool:
 
 def moved(f: Features, plan: Plan, policy: Policy) -> Features:
     """The features of a later revision with the same words: what cost anything is kept."""
-    value = float("nan") if plan.value is None else float(plan.value)
-    return replace(f, plan=plan, span=span(plan, policy.timing), place=place(plan), value=value)
+    return replace(f, plan=plan, span=span(plan, policy.timing), place=place(plan), value=amount(plan))
+
+
+def amount(plan: Plan) -> float:
+    """The plan's value in pounds, NaN where it is unknown."""
+    return float("nan") if plan.value is None else float(plan.value)
 
 
 def features_of(
@@ -146,7 +150,7 @@ def features_of(
         span=span(plan, policy.timing),
         place=place(plan),
         related=related_to(plan.authority),
-        value=float("nan") if plan.value is None else float(plan.value),
+        value=amount(plan),
         one_off=category.works and _is_one_off(plan),
         vague=len(set(in_title)) == 0 and len(set(in_body)) < 3,
     )

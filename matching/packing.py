@@ -9,7 +9,7 @@ import struct
 
 import numpy as np
 
-from matching.features import Features, Texts, related_to
+from matching.features import Features, Texts, amount, related_to
 from matching.groups import Groups
 from matching.plan import Plan
 from matching.policy import Policy
@@ -54,7 +54,7 @@ def unpack(packed: bytes, plan: Plan, policy: Policy, groups: Groups) -> Feature
         span=span(plan, policy.timing),
         place=place(plan),
         related=related_to(plan.authority),
-        value=float("nan") if plan.value is None else float(plan.value),
+        value=amount(plan),
         one_off=said["one_off"],
         vague=said["vague"],
     )

@@ -17,21 +17,8 @@ def may_be_found(features: Features) -> bool:
 
 def entry_of(features: Features, engine: Engine) -> Entry:
     """A plan's row of the index."""
-    opening = engine.opening(features)
-    return Entry(
-        plan_id=features.plan.plan_id,
-        generation=engine.generation.id,
-        revision=features.plan.revision,
-        standing=opening.standing,
-        earliest=opening.earliest,
-        latest=opening.latest,
-        flexible=opening.flexible,
-        lead_days=opening.lead_days,
-        local=opening.local,
-        areas=list(opening.areas),
-        council=opening.council,
-        authority=features.plan.authority,
-    )
+    plan = features.plan
+    return Entry(plan.plan_id, engine.generation.id, plan.revision, plan.authority, engine.opening(features))
 
 
 def content_of(plan: Plan, engine: Engine) -> str:

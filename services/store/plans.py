@@ -332,14 +332,7 @@ def _log_row(revision: Revision) -> dict[str, Any]:
 
 def move(plan: StoredPlan, revision: Revision) -> None:
     """Moves a plan to a revision. The authority is never touched: a plan stays whose it was."""
-    plan.revision = revision.revision
-    plan.status = revision.status
-    plan.searchable = revision.searchable
-    if revision.state is not None:
-        plan.state = dict(revision.state)
-    plan.event_id = revision.event_id
-    plan.traceparent = revision.traceparent
-    plan.published_at = revision.published_at
-    plan.received_at = now()
+    for name, value in _moved(revision, {"state": plan.state}).items():
+        setattr(plan, name, value)
     plan.attempts = 0
     plan.quarantined = False

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from matching.retrieval import DIMENSIONS
+from matching.retrieval import DIMENSIONS, Opening
 from services.store import rows
 from services.store.base import table_of
 
@@ -83,20 +83,18 @@ class SearchNeighbour(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One plan as the index keeps it."""
+    """One plan as the index keeps it: whose revision, under which generation, and when and where it can be joined."""
 
     plan_id: str
     generation: str
     revision: int
-    standing: bool
-    earliest: int
-    latest: int
-    flexible: int
-    lead_days: int
-    local: bool
-    areas: list[str]
-    council: str
     authority: str
+    opening: Opening
+
+    def columns(self) -> dict[str, Any]:
+        """The entry's row."""
+        whose = {name: getattr(self, name) for name in ("plan_id", "generation", "revision", "authority")}
+        return whose | asdict(self.opening)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,7 @@ async def contents_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[st
 
 async def put(session: AsyncSession, entries: Sequence[Entry], words: Mapping[str, Words]) -> None:
     """Writes entries, and what the words make of those whose words are new. The caller holds the plans."""
-    told = [asdict(entry) for entry in entries]
+    told = [entry.columns() for entry in entries]
     change = [name for name in told[0] if name != "plan_id"] if told else []
     await rows.insert(session, table_of(SearchEntry), told, key="plan_id", change=change)
     new = [
