@@ -14,7 +14,7 @@ from matching.corpus import Corpus
 from matching.explanation import assessment_of
 from matching.features import Features, Texts, features_of, moved, same_words, texts_of
 from matching.groups import Groups, cpv_groups
-from matching.judgement import Judged, judge
+from matching.judgement import Judged, Likeness, judge, likeness_of
 from matching.packing import pack, unpack
 from matching.plan import Plan
 from matching.policy import Policy
@@ -110,9 +110,13 @@ class Engine:
             if other is not None:
                 yield other
 
-    def opportunity(self, a: Features, b: Features, as_of: date) -> Assessment | None:
-        """What `assess` says of two plans, None where they are no opportunity."""
-        judged = judge(a, b, as_of, self.policy)
+    def likeness(self, a: Features, b: Features) -> Likeness:
+        """How alike two plans are by what they say, whatever the day."""
+        return likeness_of(a, b, self.policy)
+
+    def opportunity(self, a: Features, b: Features, as_of: date, alike: Likeness | None = None) -> Assessment | None:
+        """What `assess` says of two plans, None where they are no opportunity; `alike` where it is known."""
+        judged = judge(a, b, as_of, self.policy, alike)
         return None if judged.band is Band.NONE else assessment_of(judged, self.policy)
 
     def vector(self, features: Features) -> Vector:
@@ -151,9 +155,9 @@ class Engine:
                 insort(found, (-worth, other.plan.plan_id, judged), key=_by_worth)
         return [assessment_of(judged, self.policy) for _, _, judged in found[:top]]
 
-    def assess(self, a: Features, b: Features, as_of: date) -> Assessment:
-        """The judgement of two plans with its reasons; the same in either order."""
-        return assessment_of(judge(a, b, as_of, self.policy), self.policy)
+    def assess(self, a: Features, b: Features, as_of: date, alike: Likeness | None = None) -> Assessment:
+        """The judgement of two plans with its reasons; the same in either order. `alike` where it is known."""
+        return assessment_of(judge(a, b, as_of, self.policy, alike), self.policy)
 
 
 def _by_worth(entry: tuple[float, str, Judged]) -> tuple[float, str]:

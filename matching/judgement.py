@@ -16,6 +16,21 @@ from matching.words import day_text, name_of
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two requirements are, whatever the day and the place: signals, specification, and the band there would
+    be if all else were perfect."""
+
+    signals: Signals
+    specification: float
+    band: Band
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the two can't be an opportunity on any day while they say what they say."""
+        return self.band is Band.NONE
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """Everything that was found of two plans, `a` before `b` by id; days are ordinals."""
 
@@ -36,12 +51,20 @@ class Judged:
     specification_band: Band
 
 
-def judge(first: Features, second: Features, as_of: date, policy: Policy) -> Judged:
-    """The judgement of a pair; the order of the two makes no difference."""
-    a, b = sorted((first, second), key=lambda f: f.plan.plan_id)
-    today = as_of.toordinal()
-    signals = signals_of(a, b, policy)
+def likeness_of(first: Features, second: Features, policy: Policy) -> Likeness:
+    """How alike two plans are by their words and codes; the same in either order."""
+    signals = signals_of(first, second, policy)
     spec = logistic(logit(signals, policy.specification))
+    whole = score_of(spec, 1.0, 1.0, 1.0, policy)
+    return Likeness(signals, spec, Band.NONE if spec < policy.specification.weak else policy.bands.of(whole))
+
+
+def judge(first: Features, second: Features, as_of: date, policy: Policy, alike: Likeness | None = None) -> Judged:
+    """The judgement of a pair; the order of the two makes no difference. `alike`: its likeness, where it is known."""
+    a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
+    today = as_of.toordinal()
+    alike = alike or likeness_of(a, b, policy)
+    spec = alike.specification
 
     meeting = timing.meet(a.span, b.span, max(a.category.lead_days, b.category.lead_days), today, policy.timing)
     near, nearness = closeness(a.place, b.place, policy.region)
@@ -57,12 +80,11 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy) -> Jud
         *gates.of_money(a, b),
         *_likeness_gates(spec, near, nearness, locality, policy),
     )
-    whole = score_of(spec, 1.0, 1.0, 1.0, policy)
     return Judged(
         a=a,
         b=b,
         as_of=today,
-        signals=signals,
+        signals=alike.signals,
         specification=spec,
         meeting=meeting,
         near=near,
@@ -73,7 +95,7 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy) -> Jud
         gates=closed,
         score=score,
         band=Band.NONE if closed else policy.bands.of(score),
-        specification_band=Band.NONE if spec < policy.specification.weak else policy.bands.of(whole),
+        specification_band=alike.band,
     )
 
 

@@ -7,6 +7,7 @@ days need no care. Nothing here depends on a time zone: plans speak of calendar 
 import calendar
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -117,20 +118,31 @@ class Meeting:
 
 def meet(a: Span, b: Span, lead_days: int, as_of: int, rules: TimingRules) -> Meeting:
     """What two spans have in common on a day."""
-    stated = int(overlap_days(a.earliest, a.latest, b.earliest, b.latest))
-    common = int(overlap_days(a.earliest, a.flexible, b.earliest, b.flexible))
+    begin = max(a.earliest, b.earliest)
+    stated = min(a.latest, b.latest) - begin + 1
+    common = min(a.flexible, b.flexible) - begin + 1
     # An extension is only reckoned with where the windows as stated do not meet.
     end = min(a.latest, b.latest) if stated >= 1 else min(a.flexible, b.flexible)
-    join = int(join_by(end, a.latest, b.latest, lead_days))
+    join = min(end - lead_days, a.latest, b.latest)
     return Meeting(
         stated_days=stated,
         common_days=common,
-        earliest=max(a.earliest, b.earliest),
+        earliest=begin,
         latest=end,
         join_by=join,
-        fit=float(fit(stated, common, rules)),
-        lead=float(lead(join, as_of, rules)) if common >= 1 else 0.0,
+        fit=_fit(stated, common, rules),
+        lead=_lead(join - as_of, rules) if common >= 1 else 0.0,
     )
+
+
+@lru_cache(maxsize=100_000)
+def _fit(stated: int, flexible: int, rules: TimingRules) -> float:
+    return float(fit(stated, flexible, rules))
+
+
+@lru_cache(maxsize=10_000)
+def _lead(days_left: int, rules: TimingRules) -> float:
+    return float(lead(days_left, 0, rules))
 
 
 def changes_after(as_of: int, join: int, ends: tuple[int, int], rules: TimingRules) -> int | None:

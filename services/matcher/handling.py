@@ -1,6 +1,8 @@
 """One batch of plan events: steps 1 to 5, each repeatable."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +23,8 @@ from services.translation import revision_from_event, today
 
 log: Final = logs.get(__name__)
 
+PARTS: Final = 5
+"""In how many parts a full batch is handled: while the database matches one, the encoder reads the next."""
 CONFLICT: Final = "this revision was published before with other content; publish the change under a higher revision"
 
 
@@ -38,15 +42,20 @@ class Matcher:
         metrics.EVENTS_IN.labels(family="plans").inc(len(records))
         with metrics.HANDLING.labels(process="matcher").time():
             accepted = await self._read(records)
-            if not accepted:
-                return
-            for item, outcome in zip(accepted, await self._record(accepted), strict=True):
-                await self._after(item, outcome)
-            ids = sorted({item.payload.plan_id for item in accepted})
-            async with transaction(self.sessions) as session:
-                unmatched = await plans.unmatched_of(session, ids)
-            with tracing.span("match", accepted[0].event.traceparent, plans=len(unmatched)):
-                await match(self.world, self.sessions, unmatched)
+            size = -(-self.world.settings.batch_records // PARTS)
+            behind: asyncio.Task[None] | None = None
+            try:
+                for start in range(0, len(accepted), size):
+                    part = accepted[start : start + size]
+                    await self._take(part)
+                    if behind is not None:
+                        await behind
+                    behind = asyncio.create_task(self._match(part))
+                if behind is not None:
+                    await behind
+            except BaseException:
+                await _stop(behind)
+                raise
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
@@ -66,6 +75,17 @@ class Matcher:
                 metrics.SPOOFING.labels(reason=item.reason.value).inc()
         return accepted
 
+    async def _take(self, part: Sequence[Accepted]) -> None:
+        for item, outcome in zip(part, await self._record(part), strict=True):
+            await self._after(item, outcome)
+
+    async def _match(self, part: Sequence[Accepted]) -> None:
+        ids = sorted({item.payload.plan_id for item in part})
+        async with transaction(self.sessions) as session:
+            unmatched = await plans.unmatched_of(session, ids)
+        with tracing.span("match", part[0].event.traceparent, plans=len(unmatched)):
+            await match(self.world, self.sessions, unmatched)
+
     async def _record(self, accepted: Sequence[Accepted]) -> list[Outcome]:
         model = self.world.embedder.model
         async with transaction(self.sessions) as session:
@@ -81,6 +101,14 @@ class Matcher:
             await dead_letters.refuse(self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT)
         else:
             metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()
+
+
+async def _stop(task: asyncio.Task[None] | None) -> None:
+    """Ends what goes on beside a batch that failed: it will be handled again as a whole."""
+    if task is not None:
+        task.cancel()
+        with suppress(BaseException):
+            await task
 
 
 def _revision(item: Accepted) -> Revision:

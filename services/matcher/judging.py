@@ -14,13 +14,15 @@ log: Final = logs.get(__name__)
 
 @dataclass(slots=True)
 class Judged:
-    """What was found for one revision of a plan: an assessment for every pair worth writing.
+    """What was found for one revision of a plan: an assessment for every pair worth writing, and, in `unlike`, those
+    with whom there can be none on any day while both say what they say.
 
     `failed` names the partner whose pair raised an error, with the error; the other pairs stand.
     """
 
     plan: Features
     pairs: dict[str, tuple[Features, Assessment]] = field(default_factory=dict)
+    unlike: dict[str, Features] = field(default_factory=dict)
     failed: tuple[str, str] | None = None
 
 
@@ -44,14 +46,22 @@ def judge(
         if other_id == plan.plan.plan_id:
             continue
         try:
-            weigh = engine.assess if other_id in partners else engine.opportunity
-            assessment = weigh(plan, other, as_of)
+            assessment = _weighed(engine, judged, other, as_of, partner=other_id in partners)
         except Exception as error:
             _failed(judged, other_id, error)
             continue
         if assessment is not None:
             judged.pairs[other_id] = (other, assessment)
     return judged
+
+
+def _weighed(engine: Engine, judged: Judged, other: Features, as_of: date, *, partner: bool) -> Assessment | None:
+    alike = engine.likeness(judged.plan, other)
+    if alike.hopeless:
+        judged.unlike[other.plan.plan_id] = other
+    if partner:
+        return engine.assess(judged.plan, other, as_of, alike)
+    return None if alike.hopeless else engine.opportunity(judged.plan, other, as_of, alike)
 
 
 def _failed(judged: Judged, partner_id: str, error: Exception) -> None:

@@ -35,8 +35,9 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
         judged, notices, near, context = await _judge_all(world, sessions, plan_ids)
     unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
     async with transaction(sessions) as session:
-        await settle(session, judged, context, {plan_id: notice.traceparent for plan_id, notice in notices.items()})
-        await search.remember(session, near)
+        traces = {plan_id: notice.traceparent for plan_id, notice in notices.items()}
+        unlike = await settle(session, judged, context, traces)
+        await search.remember(session, near, unlike)
     if unknown:
         async with transaction(sessions) as session:
             # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:

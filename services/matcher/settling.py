@@ -65,14 +65,15 @@ class Context:
 
 async def settle(
     session: AsyncSession, judged: Sequence[Judged], context: Context, traces: Mapping[str, str | None]
-) -> None:
+) -> set[tuple[str, str]]:
     """Writes opportunities, their events, and how far each plan has been assessed. The caller commits.
 
+    Returns the pairs of plans that were found to be unlike and still say what they said: both are held.
     Raises WrongGenerationError, writing nothing, where the database's generation is not this process's.
     """
     await _same_generation(session, context.generation)
     involved = {judgement.plan.plan.plan_id for judgement in judged}
-    involved |= {partner_id for judgement in judged for partner_id in judgement.pairs}
+    involved |= {other_id for judgement in judged for other_id in (*judgement.pairs, *judgement.unlike)}
     locked = await plans.lock(session, involved)
     current = [judgement for judgement in judged if _stands(judgement.plan, locked)]
     metrics.PLANS_ABANDONED.inc(len(judged) - len(current))
@@ -92,6 +93,12 @@ async def settle(
     await outbox.put(session, kept.messages)
     done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
     await plans.mark_matched(session, {plan_id: done[plan_id] for plan_id in done.keys() - behind})
+    return {
+        (judgement.plan.plan.plan_id, other_id)
+        for judgement in current
+        for other_id, other in judgement.unlike.items()
+        if _stands(other, locked)
+    }
 
 
 def withdraw(kept: Kept, row: AnyRow, sentence: str, *, hide: bool = False) -> None:

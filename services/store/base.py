@@ -1,13 +1,13 @@
 """The database: engine, sessions, and the columns every table shares."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Column, DateTime, Table, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column, ColumnElement, DateTime, Table, any_, literal, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlmodel import SQLModel
 
@@ -44,6 +44,13 @@ async def hold_briefly(session: AsyncSession) -> None:
     needs the same rows would wait with it. It finds its transaction gone, and does it again.
     """
     await session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'"))
+
+
+def among(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+    """That a column has one of these values. They go as one array: the statement reads the same however many there are,
+    so it is compiled and planned once."""
+    found: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
+    return found
 
 
 def table_of(model: type[SQLModel]) -> Table:

@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from services.store.base import among
+
 
 class Embedding(SQLModel, table=True):
     """The vector of one cleaned text under one model: a change of dates or value embeds nothing again."""
@@ -25,7 +27,7 @@ async def known_embeddings(session: AsyncSession, hashes: Iterable[str], model: 
     """Which of these texts the model has embedded already."""
     rows = await session.execute(
         select(Embedding.text_hash).where(  # type: ignore[call-overload]
-            col(Embedding.text_hash).in_(list(hashes)), col(Embedding.model) == model
+            among(col(Embedding.text_hash), hashes), col(Embedding.model) == model
         )
     )
     return set(rows.scalars())
@@ -42,7 +44,7 @@ async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -
     """The vectors of these texts: float32 arrays by text hash."""
     rows = await session.execute(
         select(Embedding.text_hash, Embedding.vector).where(  # type: ignore[call-overload]
-            col(Embedding.text_hash).in_(list(hashes)), col(Embedding.model) == model
+            among(col(Embedding.text_hash), hashes), col(Embedding.model) == model
         )
     )
     return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}

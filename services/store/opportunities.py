@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import json_column, table_of, timestamp
+from services.store.base import among, json_column, table_of, timestamp
 
 
 class Opportunity(SQLModel, table=True):
@@ -80,13 +80,15 @@ COLUMNS: Final = tuple(field.name for field in fields(OpportunityRow))
 async def rows_by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, OpportunityRow]:
     """The opportunities with these ids that exist, as values."""
     table = table_of(Opportunity)
-    found = await session.execute(select(*(table.c[name] for name in COLUMNS)).where(table.c.opportunity_id.in_(ids)))
+    found = await session.execute(
+        select(*(table.c[name] for name in COLUMNS)).where(among(table.c.opportunity_id, ids))
+    )
     return {row[0]: OpportunityRow(*row) for row in found}
 
 
 async def by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:
     """The opportunities with these ids that exist."""
-    found = await session.execute(select(Opportunity).where(col(Opportunity.opportunity_id).in_(ids)))
+    found = await session.execute(select(Opportunity).where(among(col(Opportunity.opportunity_id), ids)))
     return {row.opportunity_id: row for row in found.scalars()}
 
 
@@ -112,7 +114,7 @@ async def active_partners(session: AsyncSession, plan_ids: Sequence[str]) -> dic
     found = await session.execute(
         select(Opportunity.plan_a, Opportunity.plan_b).where(  # type: ignore[call-overload]
             col(Opportunity.status) == "active",
-            or_(col(Opportunity.plan_a).in_(plan_ids), col(Opportunity.plan_b).in_(plan_ids)),
+            or_(among(col(Opportunity.plan_a), plan_ids), among(col(Opportunity.plan_b), plan_ids)),
         )
     )
     partners: dict[str, set[str]] = {plan_id: set() for plan_id in plan_ids}

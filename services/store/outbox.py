@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel, col
 
 from events.envelope import Message
 from services.store import rows
-from services.store.base import json_column, now, table_of, timestamp
+from services.store.base import among, json_column, now, table_of, timestamp
 
 SLICES: Final = 16
 """Into how many parts keys are divided; each is published by one relay at a time."""
@@ -79,7 +79,7 @@ async def waiting(session: AsyncSession, slices: Collection[int], limit: int) ->
     """The oldest messages of these slices not yet published, in the order in which they must leave."""
     query = (
         select(Outbox)
-        .where(col(Outbox.slice).in_(slices), col(Outbox.published_at).is_(None))
+        .where(among(col(Outbox.slice), slices), col(Outbox.published_at).is_(None))
         .order_by(col(Outbox.id))
         .limit(limit)
     )
@@ -90,7 +90,7 @@ async def latest_since(session: AsyncSession, slices: Collection[int], since: da
     """The last published message of every key of these slices that had one published after `since`."""
     query = (
         select(Outbox)
-        .where(col(Outbox.slice).in_(slices), col(Outbox.published_at) > since)
+        .where(among(col(Outbox.slice), slices), col(Outbox.published_at) > since)
         .order_by(col(Outbox.topic), col(Outbox.key), col(Outbox.id).desc())
         .ext(distinct_on(col(Outbox.topic), col(Outbox.key)))
     )
@@ -115,7 +115,7 @@ async def say_again(session: AsyncSession, keys: Collection[tuple[str, str]]) ->
 
 async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
     """Records that the broker has acknowledged these messages."""
-    await session.execute(update(Outbox).where(col(Outbox.id).in_(ids)).values(published_at=now()))
+    await session.execute(update(Outbox).where(among(col(Outbox.id), ids)).values(published_at=now()))
 
 
 async def prune(session: AsyncSession, before: datetime) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import hold_briefly, json_column, now, table_of, timestamp
+from services.store.base import among, hold_briefly, json_column, now, table_of, timestamp
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -152,7 +152,7 @@ async def unmatched_of(session: AsyncSession, plan_ids: Sequence[str]) -> list[s
     """Which of these plans have a revision that has not been assessed yet."""
     found = await session.execute(
         select(StoredPlan.plan_id).where(  # type: ignore[call-overload]
-            col(StoredPlan.plan_id).in_(plan_ids),
+            among(col(StoredPlan.plan_id), plan_ids),
             col(StoredPlan.matched_revision) < col(StoredPlan.revision),
             col(StoredPlan.quarantined).is_(False),
         )
@@ -193,7 +193,7 @@ async def notices(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, N
     p = StoredPlan
     found = await session.execute(
         select(p.plan_id, p.revision, p.event_id, p.traceparent, p.published_at, col(p.state).is_not(None)).where(  # type: ignore[call-overload]
-            col(p.plan_id).in_(plan_ids)
+            among(col(p.plan_id), plan_ids)
         )
     )
     return {row[0]: Notice(*row) for row in found}
@@ -210,14 +210,14 @@ async def searchable(session: AsyncSession, limit: int | None = None) -> dict[st
 async def revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """The newest revision of each of these plans that exists."""
     found = await session.execute(
-        select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.plan_id).in_(list(plan_ids)))  # type: ignore[call-overload]
+        select(StoredPlan.plan_id, StoredPlan.revision).where(among(col(StoredPlan.plan_id), plan_ids))  # type: ignore[call-overload]
     )
     return dict(found.all())
 
 
 async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
     """These plans, as far as they exist."""
-    found = await session.execute(select(StoredPlan).where(col(StoredPlan.plan_id).in_(list(plan_ids))))
+    found = await session.execute(select(StoredPlan).where(among(col(StoredPlan.plan_id), plan_ids)))
     return {plan.plan_id: plan for plan in found.scalars()}
 
 
@@ -226,7 +226,7 @@ async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]
     await hold_briefly(session)
     found = await session.execute(
         select(StoredPlan.plan_id, StoredPlan.revision)  # type: ignore[call-overload]
-        .where(col(StoredPlan.plan_id).in_(sorted(set(plan_ids))))
+        .where(among(col(StoredPlan.plan_id), sorted(set(plan_ids))))
         .order_by(col(StoredPlan.plan_id))
         .with_for_update()
     )
@@ -299,7 +299,7 @@ async def _reserve(session: AsyncSession, ids: Sequence[str], revisions: Sequenc
 async def _locked(session: AsyncSession, ids: Sequence[str]) -> dict[str, int]:
     held = await session.execute(
         select(StoredPlan.plan_id, StoredPlan.revision)  # type: ignore[call-overload]
-        .where(col(StoredPlan.plan_id).in_(ids))
+        .where(among(col(StoredPlan.plan_id), ids))
         .order_by(col(StoredPlan.plan_id))
         .with_for_update()
     )
@@ -309,8 +309,8 @@ async def _locked(session: AsyncSession, ids: Sequence[str]) -> dict[str, int]:
 async def _logged(session: AsyncSession, revisions: Sequence[Revision]) -> dict[tuple[str, int], str]:
     found = await session.execute(
         select(PlanLog.plan_id, PlanLog.revision, PlanLog.content_hash).where(  # type: ignore[call-overload]
-            col(PlanLog.plan_id).in_({revision.plan_id for revision in revisions}),
-            col(PlanLog.revision).in_({revision.revision for revision in revisions}),
+            among(col(PlanLog.plan_id), {revision.plan_id for revision in revisions}),
+            among(col(PlanLog.revision), {revision.revision for revision in revisions}),
         )
     )
     return {(plan_id, revision): content for plan_id, revision, content in found}

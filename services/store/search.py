@@ -5,25 +5,26 @@ once among all others. `search_neighbours` keeps what that search found: whom a 
 dates. `search_entries` has the dates and places that change often; they are only compared. So a change of dates costs
 no search, and a plan that is closed leaves all three.
 
-A pair is found by whichever of the two searched later: each is in the index before it searches. Neighbours are only
-ever added while both are there; one too many is judged to be nothing, one too few would be an opportunity lost.
+A pair is found by whichever of the two searched later: each is in the index before it searches. A neighbour is taken
+away only once the two were judged to be unlike, by who holds both plans as they were judged; one too many is judged to
+be nothing, one too few would be an opportunity lost.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, delete, select, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, delete, false, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from matching.retrieval import DIMENSIONS, Opening
 from services.store import rows
-from services.store.base import table_of
+from services.store.base import among, table_of
 
 Floats = NDArray[np.float32]
 
@@ -37,7 +38,11 @@ FEW, MOST = 100, 2000
 
 
 class SearchEntry(SQLModel, table=True):
-    """When and where a plan can be joined, under one generation. Days are ordinals (`date.toordinal`)."""
+    """When and where a plan can be joined, under one generation. Days are ordinals (`date.toordinal`).
+
+    `searched` is the content of the vector for which neighbours were last looked up. It is kept here because writing
+    to a row of `search_vectors` puts its vector into the index once more.
+    """
 
     __tablename__ = "search_entries"
     # Room for the next version of a row on its own page: then a change of dates touches no index.
@@ -55,6 +60,7 @@ class SearchEntry(SQLModel, table=True):
     areas: Any = Field(sa_column=Column(ARRAY(Text), nullable=False))
     council: str
     authority: str
+    searched: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class SearchVector(SQLModel, table=True):
@@ -62,13 +68,20 @@ class SearchVector(SQLModel, table=True):
 
     __tablename__ = "search_vectors"
     __table_args__ = (
-        Index("search_vectors_nearest", "vector", postgresql_using="hnsw", postgresql_ops={"vector": "halfvec_ip_ops"}),
+        Index(
+            "search_vectors_nearest",
+            "vector",
+            postgresql_using="hnsw",
+            postgresql_with={"m": 16, "ef_construction": 200},
+            postgresql_ops={"vector": "halfvec_ip_ops"},
+        ),
     )
 
     plan_id: str = Field(primary_key=True)
     content: str
     vector: Any = Field(sa_column=Column(HALFVEC(DIMENSIONS), nullable=False))
-    searched: bool
+    # Not read any more; to be dropped once no matcher of the revision before 0004 runs.
+    searched: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
@@ -120,7 +133,7 @@ async def packed_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str,
     """The packed features of these plans, each with the content they are of."""
     found = await session.execute(
         select(SearchVector.plan_id, SearchVector.content, SearchVector.packed).where(  # type: ignore[call-overload]
-            col(SearchVector.plan_id).in_(list(plan_ids))
+            among(col(SearchVector.plan_id), plan_ids)
         )
     )
     return {plan_id: (content, bytes(packed)) for plan_id, content, packed in found}
@@ -129,7 +142,7 @@ async def packed_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str,
 async def contents_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, str]:
     """Of which content these plans' vectors are."""
     found = await session.execute(
-        select(SearchVector.plan_id, SearchVector.content).where(col(SearchVector.plan_id).in_(plan_ids))  # type: ignore[call-overload]
+        select(SearchVector.plan_id, SearchVector.content).where(among(col(SearchVector.plan_id), plan_ids))  # type: ignore[call-overload]
     )
     return dict(found.all())
 
@@ -162,7 +175,7 @@ async def remove(session: AsyncSession, plan_ids: Sequence[str]) -> None:
     """Takes plans that nobody can join out of the index."""
     if plan_ids:
         for model in (SearchEntry, SearchVector, SearchNeighbour):
-            await session.execute(delete(model).where(col(model.plan_id).in_(plan_ids)))
+            await session.execute(delete(model).where(among(col(model.plan_id), plan_ids)))
 
 
 async def unindexed(session: AsyncSession, generation: str, limit: int) -> list[str]:
@@ -186,7 +199,10 @@ class Near:
     others: list[str]
 
 
-_NEW: Final = text("SELECT plan_id FROM search_vectors WHERE plan_id = ANY(:plan_ids) AND NOT searched")
+_NEW: Final = text(
+    "SELECT v.plan_id FROM search_vectors v JOIN search_entries e USING (plan_id)"
+    " WHERE v.plan_id = ANY(:plan_ids) AND e.searched <> v.content"
+)
 _NEAR: Final = text(
     """
     SELECT q.plan_id, q.content, n.plan_id
@@ -195,7 +211,7 @@ _NEAR: Final = text(
         SELECT v.plan_id, -(v.vector <#> q.vector) AS product FROM search_vectors v
         ORDER BY v.vector <#> q.vector LIMIT :most
     ) n ON n.product >= :least AND n.plan_id <> q.plan_id
-    WHERE q.plan_id = ANY(:plan_ids) AND NOT q.searched
+    WHERE q.plan_id = ANY(:plan_ids)
     """
 )
 
@@ -222,24 +238,43 @@ async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> 
     return found
 
 
-async def remember(session: AsyncSession, found: Mapping[str, Near]) -> None:
-    """Keeps what was found near, for both sides; a plan whose words have changed meanwhile will be searched for again.
+async def remember(session: AsyncSession, found: Mapping[str, Near], unlike: Set[tuple[str, str]]) -> None:
+    """Keeps what was found near, for both sides, and drops pairs that proved to be `unlike`; a plan whose words have
+    changed meanwhile will be searched for again.
 
-    In the order of ids, after the plans are held: two of these never wait for each other in a circle.
+    The caller holds the plans that were searched for, and of the unlike pairs both: so nobody adds what we drop, and
+    in the order of ids two of these never wait for each other in a circle.
     """
+    apart = _both_ways(unlike)
+    await _forget(session, apart)
     if not found:
         return
-    pairs = {(plan_id, other) for plan_id, one in found.items() for other in one.others}
-    both = [{"plan_id": a, "other_id": b} for a, b in sorted(pairs | {(b, a) for a, b in pairs})]
-    await rows.insert(session, table_of(SearchNeighbour), both, key="plan_id, other_id")
+    pairs = _both_ways((plan_id, other) for plan_id, one in found.items() for other in one.others)
+    kept = [{"plan_id": a, "other_id": b} for a, b in sorted(pairs - apart)]
+    await rows.insert(session, table_of(SearchNeighbour), kept, key="plan_id, other_id")
     await session.execute(
         text(
-            "UPDATE search_vectors v SET searched = true"
+            "UPDATE search_entries e SET searched = s.content"
             " FROM unnest(CAST(:ids AS text[]), CAST(:contents AS text[])) AS s(plan_id, content)"
-            " WHERE v.plan_id = s.plan_id AND v.content = s.content"
+            " WHERE e.plan_id = s.plan_id"
         ),
         {"ids": list(found), "contents": [one.content for one in found.values()]},
     )
+
+
+def _both_ways(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {way for a, b in pairs for way in ((a, b), (b, a))}
+
+
+async def _forget(session: AsyncSession, pairs: Set[tuple[str, str]]) -> None:
+    if pairs:
+        await session.execute(
+            text(
+                "DELETE FROM search_neighbours n USING unnest(CAST(:own AS text[]), CAST(:others AS text[])) AS d(a, b)"
+                " WHERE n.plan_id = d.a AND n.other_id = d.b"
+            ),
+            {"own": [a for a, _ in pairs], "others": [b for _, b in pairs]},
+        )
 
 
 _JOINABLE: Final = text(

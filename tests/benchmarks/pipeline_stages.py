@@ -18,6 +18,8 @@ from tests.benchmarks.running import KAFKA, Running, loaded, running, say
 STAND_IN = "hashing"
 QUARTER = 0.25
 WARM_UP = 64
+WARM_UPDATES = 512
+"""Updates are cheap, and the first ones fill the memory of a matcher that has just started."""
 _REPORTED_SECONDS = 2.0
 
 
@@ -41,8 +43,8 @@ def new_plans(server: Server, corpus: Corpus, broker: str, count: int, model: st
 
 def text_free_updates(server: Server, corpus: Corpus, broker: str, count: int, folder: Path) -> dict[str, Any]:
     """(e2) Updates of window, value or regions at once. No text is embedded, so the stand-in may be the model."""
-    updates = corpus.updates(min(WARM_UP + 2 * count, len(corpus.active)))
-    warm, measured, counted = _parts(updates, count)
+    updates = corpus.updates(min(WARM_UPDATES + 2 * count, len(corpus.active)))
+    warm, measured, counted = _parts(updates, count, WARM_UPDATES)
     with (
         loaded(server, corpus, STAND_IN, folder) as database,
         running(server, database, broker, folder, STAND_IN) as run,
@@ -89,9 +91,11 @@ def more_matchers(server: Server, corpus: Corpus, broker: str, count: int, folde
     return found
 
 
-def _parts(payloads: Sequence[Any], count: int) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
+def _parts(
+    payloads: Sequence[Any], count: int, warm: int = WARM_UP
+) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
     """What warms up, what is timed (no more than `count`), and a fifth as many that are counted."""
-    warm = min(WARM_UP, len(payloads) // 4)
+    warm = min(warm, len(payloads) // 4)
     rest = tuple(payloads[warm:])
     timed = min(count, len(rest) * 4 // 5)
     return tuple(payloads[:warm]), rest[:timed], rest[timed : timed + max(1, timed // 5)]

@@ -145,11 +145,11 @@ async def test_a_crash_half_way_is_made_good(rig: Rig, monkeypatch: pytest.Monke
     settle = matching.settle
     left = [1]
 
-    async def crash(*arguments: Any) -> None:
+    async def crash(*arguments: Any) -> Any:
         if not left:
             raise KeyboardInterrupt
         left.pop()
-        await settle(*arguments)
+        return await settle(*arguments)
 
     world = stricter()
     expected = {change.after.opportunity_id: change.after.revision for change in await look(rig, world)}
