@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,10 +113,12 @@ class Server:
 
 
 @contextmanager
-def postgres(folder: Path, log_dir: Path | None = None, *, durable: bool = True) -> Iterator[Server]:
+def postgres(
+    folder: Path, log_dir: Path | None = None, *, durable: bool = True, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """Run PostgreSQL on `folder` until the block ends, creating the data on first use; `postgres.log` in `log_dir`.
 
-    `durable=False` switches fsync off, for tests. Raises `PartError` when it doesn't start, with the end of its log.
+    `settings` go before ours. `durable=False` switches fsync off, for tests. Raises `PartError` when it doesn't start, with the end of its log.
     """
     folder = folder.resolve()
     data = folder / "data"
@@ -124,7 +126,8 @@ def postgres(folder: Path, log_dir: Path | None = None, *, durable: bool = True)
     binaries: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
     user = _server_user(data, binaries)
     password = _initialise(folder, binaries, user)
-    server = _start(data, (log_dir or folder) / "postgres.log", binaries, user, password, durable=durable)
+    options = SETTINGS | ({} if durable else FORGETFUL) | (settings or {})
+    server = _start(data, (log_dir or folder) / "postgres.log", binaries, user, password, options)
     # SIGINT is PostgreSQL's "fast" shutdown: end the sessions, write a checkpoint, go.
     with processes.stopping(server.process, grace=30, request=signal.SIGINT):
         yield server
@@ -176,13 +179,14 @@ def _initialise(folder: Path, binaries: Path, user: str | None) -> str:
     return password
 
 
-def _start(data: Path, log: Path, binaries: Path, user: str | None, password: str, *, durable: bool) -> Server:
+def _start(
+    data: Path, log: Path, binaries: Path, user: str | None, password: str, options: Mapping[str, str]
+) -> Server:
     # A free port can be taken between our look and the server's bind; a fresh one each time settles that.
     for attempt in range(1, ATTEMPTS + 1):
         port = processes.free_port()
-        settings = SETTINGS | {"port": str(port)} | ({} if durable else FORGETFUL)
         command = [str(binaries / "postgres"), "-D", str(data)]
-        for name, value in settings.items():
+        for name, value in {**options, "port": str(port)}.items():
             command += ["-c", f"{name}={value}"]
         process = processes.start("PostgreSQL", command, log, user=user, orphan_signal=signal.SIGINT)
         server = Server(port, password, process)

@@ -1,8 +1,8 @@
 """One batch of plan events: steps 1 to 5, each repeatable."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,7 +24,9 @@ from services.translation import revision_from_event, today
 log: Final = logs.get(__name__)
 
 PARTS: Final = 5
-"""In how many parts a full batch is handled: while the database matches one, the encoder reads the next."""
+"""In how many parts a full batch is handled: the database matches one while the encoder reads the next."""
+MATCHED_AT_ONCE: Final = 2
+"""How many parts are matched side by side: one asks the database while the other judges."""
 CONFLICT: Final = "this revision was published before with other content; publish the change under a higher revision"
 
 
@@ -42,20 +44,7 @@ class Matcher:
         metrics.EVENTS_IN.labels(family="plans").inc(len(records))
         with metrics.HANDLING.labels(process="matcher").time():
             accepted = await self._read(records)
-            size = -(-self.world.settings.batch_records // PARTS)
-            behind: asyncio.Task[None] | None = None
-            try:
-                for start in range(0, len(accepted), size):
-                    part = accepted[start : start + size]
-                    await self._take(part)
-                    if behind is not None:
-                        await behind
-                    behind = asyncio.create_task(self._match(part))
-                if behind is not None:
-                    await behind
-            except BaseException:
-                await _stop(behind)
-                raise
+            await self._in_parts(accepted, -(-self.world.settings.batch_records // PARTS))
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
@@ -74,6 +63,22 @@ class Matcher:
             if item.reason in SPOOFING:
                 metrics.SPOOFING.labels(reason=item.reason.value).inc()
         return accepted
+
+    async def _in_parts(self, accepted: Sequence[Accepted], size: int) -> None:
+        """Each part is recorded before it is matched, and before any later part is recorded."""
+        behind: deque[asyncio.Task[None]] = deque()
+        try:
+            for start in range(0, len(accepted), size):
+                part = accepted[start : start + size]
+                await self._take(part)
+                if len(behind) == MATCHED_AT_ONCE:
+                    await behind.popleft()
+                behind.append(asyncio.create_task(self._match(part)))
+            while behind:
+                await behind.popleft()
+        except BaseException:
+            await _stop(behind)
+            raise
 
     async def _take(self, part: Sequence[Accepted]) -> None:
         for item, outcome in zip(part, await self._record(part), strict=True):
@@ -103,12 +108,11 @@ class Matcher:
             metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()
 
 
-async def _stop(task: asyncio.Task[None] | None) -> None:
+async def _stop(tasks: Collection[asyncio.Task[None]]) -> None:
     """Ends what goes on beside a batch that failed: it will be handled again as a whole."""
-    if task is not None:
+    for task in tasks:
         task.cancel()
-        with suppress(BaseException):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _revision(item: Accepted) -> Revision:

@@ -32,6 +32,8 @@ STAGES = ("a", "b", "c", "d", "r", "e1", "e2", "e3", "e4")
 DEFAULT_FOLDER = Path(".jointly") / "bench"
 DEFAULT_REAL = Path("../shared/data/plans.jsonl")
 QUICK_SIZE = "1000"
+MEMORY = {"shared_buffers": "1GB", "maintenance_work_mem": "1GB", "max_wal_size": "4GB"}
+"""What PostgreSQL gets, as on a small server of its own; the embedded default is meant for a laptop."""
 FAR = 20_000
 """From more active plans than this on, only e2 is measured unless `--far`: e1 and e3 would first embed them all."""
 
@@ -59,7 +61,8 @@ class Bench:
     def server(self) -> Server:
         say("starting PostgreSQL")
         # With fsync: the price of keeping what was accepted is part of what is measured.
-        return self._exits.enter_context(postgres(self.folder / "postgres", self.folder / "logs"))
+        server = postgres(self.folder / "postgres", self.folder / "logs", settings=MEMORY)
+        return self._exits.enter_context(server)
 
     def measure(self, stage: str, size: str, broker: str | None, work: Callable[[], dict[str, Any]]) -> None:
         """Runs one stage unless its result is there; keeps the result at once, with when and on what it was got."""

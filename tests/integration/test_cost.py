@@ -127,5 +127,8 @@ async def test_new_words_are_embedded_once_and_searched_for_once(rig: tuple[Asyn
     assert counts.total() - counts["rows"] <= 37, counts
     if matcher.world.by_index:
         async with database.connect() as connection:
-            query = "SELECT count(*) FROM search_vectors v JOIN search_entries e USING (plan_id) WHERE e.searched <> v.content"
+            query = (
+                "SELECT count(*) FROM search_vectors v JOIN search_entries e USING (plan_id)"
+                " WHERE e.searched <> v.content"
+            )
             assert (await connection.execute(text(query))).scalar_one() == 0
