@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -21,12 +22,13 @@ from sqlalchemy import create_engine, text
 from events.envelope import decode
 from events.fields import Payload
 from events.plans import PlanPayload, PlanPublished, PlanState
+from events.topics import PLANS
 from matching.embedding import load_embedder
 from matching.engine import Engine, Features
 from services.embedded import processes
 from services.embedded.processes import LOOPBACK, Process
 from services.embedded.stack import ready
-from services.publisher.producing import publish_events
+from services.publisher.producing import message_of, publish_events
 from services.runtime import topics
 from services.runtime.settings import Settings
 from services.translation import plan_from_payload
@@ -162,6 +164,13 @@ def all_pairs(states: Iterable[PlanState]) -> dict[tuple[str, str], tuple[float,
             assessment = engine().assess(by_id[a], by_id[b], AS_OF)
             found[a, b] = (assessment.score, assessment.band.value)
     return found
+
+
+def record_of(payload: PlanPayload, offset: int = 0) -> Any:
+    """A plan event as the matcher's handler gets it from the consumer."""
+    message = message_of(payload)
+    place = {"topic": PLANS.name, "partition": 0, "offset": offset}
+    return SimpleNamespace(**place, key=message.key, headers=message.headers, value=message.value)
 
 
 def records_of(bootstrap: str, topic: str, *, quiet_seconds: float = 3.0) -> list[Any]:

@@ -4,8 +4,12 @@ which region lies in which, who borders whom, what the CPV codes mean. Read once
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from typing import Final
+
+MOST_CODES: Final = 2000
+"""How many codes answers are remembered for: all there are; strangers can send any others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ def find_authority(name: str) -> Authority | None:
     return _authorities().get(code) if code else None
 
 
+@lru_cache(maxsize=MOST_CODES)
 def names_of(code: str) -> tuple[str, ...]:
     """Every normalised name an authority goes by, its predecessors' included; empty for an unknown code."""
     known = authority(code)
@@ -133,6 +138,7 @@ def _neighbours() -> dict[str, frozenset[str]]:
     return {code: frozenset(others) for code, others in found.items()}
 
 
+@lru_cache(maxsize=MOST_CODES)
 def neighbours(code: str) -> frozenset[str]:
     """GSS codes of the authorities that border this one. A county borders whoever one of its districts does,
     and its own districts; a combined authority, none (its members do)."""

@@ -118,7 +118,8 @@ def postgres(
 ) -> Iterator[Server]:
     """Run PostgreSQL on `folder` until the block ends, creating the data on first use; `postgres.log` in `log_dir`.
 
-    `settings` go before ours. `durable=False` switches fsync off, for tests. Raises `PartError` when it doesn't start, with the end of its log.
+    `settings` go before ours. `durable=False` switches fsync off, for tests. Raises `PartError` when it doesn't start,
+    with the end of its log.
     """
     folder = folder.resolve()
     data = folder / "data"
@@ -126,7 +127,7 @@ def postgres(
     binaries: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
     user = _server_user(data, binaries)
     password = _initialise(folder, binaries, user)
-    options = SETTINGS | ({} if durable else FORGETFUL) | (settings or {})
+    options = {**SETTINGS, **({} if durable else FORGETFUL), **(settings or {})}
     server = _start(data, (log_dir or folder) / "postgres.log", binaries, user, password, options)
     # SIGINT is PostgreSQL's "fast" shutdown: end the sessions, write a checkpoint, go.
     with processes.stopping(server.process, grace=30, request=signal.SIGINT):

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from pgvector.sqlalchemy import Vector
 from sqlalchemy import Column, func, select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.base import among
+from services.store import rows
+from services.store.base import among, table_of
 
 
 class Embedding(SQLModel, table=True):
@@ -25,29 +25,28 @@ class Embedding(SQLModel, table=True):
 
 async def known_embeddings(session: AsyncSession, hashes: Iterable[str], model: str) -> set[str]:
     """Which of these texts the model has embedded already."""
-    rows = await session.execute(
+    found = await session.execute(
         select(Embedding.text_hash).where(  # type: ignore[call-overload]
             among(col(Embedding.text_hash), hashes), col(Embedding.model) == model
         )
     )
-    return set(rows.scalars())
+    return set(found.scalars())
 
 
 async def add_embeddings(session: AsyncSession, vectors: Mapping[str, np.ndarray], model: str) -> None:
     """Keeps new vectors; one that somebody else kept meanwhile stays."""
-    if vectors:
-        rows = [{"text_hash": key, "model": model, "vector": vector} for key, vector in sorted(vectors.items())]
-        await session.execute(insert(Embedding).values(rows).on_conflict_do_nothing())
+    new = [{"text_hash": key, "model": model, "vector": rows.vector(vector)} for key, vector in sorted(vectors.items())]
+    await rows.insert(session, table_of(Embedding), new, key="text_hash, model")
 
 
 async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -> dict[str, np.ndarray]:
     """The vectors of these texts: float32 arrays by text hash."""
-    rows = await session.execute(
+    found = await session.execute(
         select(Embedding.text_hash, Embedding.vector).where(  # type: ignore[call-overload]
             among(col(Embedding.text_hash), hashes), col(Embedding.model) == model
         )
     )
-    return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in rows}
+    return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in found}
 
 
 async def dimensions(session: AsyncSession, model: str) -> int | None:

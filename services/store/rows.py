@@ -6,6 +6,8 @@ However many rows there are, it is one round trip and one plan; the columns' typ
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic_core import to_json
 from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,6 +41,11 @@ async def insert(
 def document(rows: Sequence[Row]) -> str:
     """Rows as the JSON that PostgreSQL's `json_populate_recordset` reads."""
     return to_json([{name: _plain(value) for name, value in row.items()} for row in rows]).decode()
+
+
+def vector(values: NDArray[np.float32], digits: int = 9) -> str:
+    """A vector as pgvector reads it; nine digits give back every float32 to the last bit."""
+    return "[" + ",".join([f"{value:.{digits}g}" for value in values.tolist()]) + "]"
 
 
 def _plain(value: Any) -> Any:

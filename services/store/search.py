@@ -156,7 +156,7 @@ async def put(session: AsyncSession, entries: Sequence[Entry], words: Mapping[st
         {
             "plan_id": plan_id,
             "content": one.content,
-            "vector": _written(one.vector),
+            "vector": rows.vector(one.vector, digits=5),
             "searched": False,
             "packed": one.packed,
         }
@@ -165,10 +165,6 @@ async def put(session: AsyncSession, entries: Sequence[Entry], words: Mapping[st
     await rows.insert(
         session, table_of(SearchVector), new, key="plan_id", change=("content", "vector", "searched", "packed")
     )
-
-
-def _written(vector: Floats) -> str:
-    return "[" + ",".join(f"{value:.5g}" for value in vector.tolist()) + "]"
 
 
 async def remove(session: AsyncSession, plan_ids: Sequence[str]) -> None:

@@ -95,15 +95,20 @@ MUTANTS: Final = (
         [f"{SCHEDULES}::test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_along"],
     ),
     Mutant(
+        "neighbour dropped though it moved on",
+        [Edit("services/matcher/settling.py", "        if _stands(other, locked)\n", "        if other_id\n")],
+        ["tests/integration/test_search_index.py::test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept"],
+    ),
+    Mutant(
         "relay by id > last",
         [
             Edit(
                 "services/store/outbox.py",
-                "        .where(col(Outbox.slice).in_(slices), col(Outbox.published_at).is_(None))\n"
+                "        .where(among(col(Outbox.slice), slices), col(Outbox.published_at).is_(None))\n"
                 "        .order_by(col(Outbox.id))\n"
                 "        .limit(limit)\n    )\n"
                 "    return (await session.execute(query)).scalars().all()\n",
-                "        .where(col(Outbox.slice).in_(slices), col(Outbox.id) > LAST[0])\n"
+                "        .where(among(col(Outbox.slice), slices), col(Outbox.id) > LAST[0])\n"
                 "        .order_by(col(Outbox.id))\n"
                 "        .limit(limit)\n    )\n"
                 "    found = (await session.execute(query)).scalars().all()\n"

@@ -24,12 +24,9 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from sqlalchemy import text
 
-from events.envelope import encode
 from events.plans import PlanAwarded, PlanPayload, PlanState, PlanUpdated, PlanWithdrawn
 from matching.assessment import Band
 from matching.embedding import load_embedder
@@ -39,13 +36,12 @@ from services.matcher.handling import Matcher
 from services.matcher.rebuilding import compare
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.publisher.producing import plan_event
 from services.runtime import logs
 from services.runtime.settings import Settings
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 from services.store.digest import Digest, digest
 from services.store.migrate import migrate
-from tests.pipeline import AS_OF, engine, features_of, invented_plans
+from tests.pipeline import AS_OF, engine, features_of, invented_plans, record_of
 
 PLANS_A_SUBJECT = 5
 WIDE, WIDE_EVERY = 240, 33
@@ -163,14 +159,8 @@ async def _handle(world: World, sessions: Sessions, events: Sequence[PlanPayload
     start = 0
     while start < len(events):
         size = chance.choice((1, 8, 16, 32))
-        await matcher.handle([_record(event) for event in events[start : start + size]])  # type: ignore[arg-type]
+        await matcher.handle([record_of(event) for event in events[start : start + size]])  # type: ignore[arg-type]
         start += size
-
-
-def _record(payload: PlanPayload) -> Any:
-    message = encode(plan_event(payload), payload.plan_id)
-    place = {"topic": "procurement.plans.v1", "partition": 0, "offset": 0}
-    return SimpleNamespace(**place, key=message.key, headers=message.headers, value=message.value)
 
 
 async def examine(sessions: Sessions, seed: int, plans: int | None = None) -> Found:

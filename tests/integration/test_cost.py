@@ -17,8 +17,7 @@ from services.matcher.handling import Matcher
 from services.matcher.world import World
 from services.runtime.settings import Settings
 from services.store.base import make_engine, make_sessions
-from tests.integration.test_search_index import _record
-from tests.pipeline import AS_OF, engine, invented_plans
+from tests.pipeline import AS_OF, engine, invented_plans, record_of
 
 BATCH = 60
 PLANS = invented_plans(4 * BATCH, subjects=60)
@@ -60,7 +59,7 @@ async def rig(request: pytest.FixtureRequest, database_url: str) -> AsyncIterato
     await adopt(world, sessions)
     matcher = Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
     for start in range(0, len(PLANS), BATCH):
-        await matcher.handle([_record(plan) for plan in PLANS[start : start + BATCH]])
+        await matcher.handle([record_of(plan) for plan in PLANS[start : start + BATCH]])
     yield database, matcher
     await database.dispose()
 
@@ -74,11 +73,11 @@ async def test_a_batch_of_updates_costs_a_few_statements_and_embeds_nothing(
     rig: tuple[AsyncEngine, Matcher],
 ) -> None:
     database, matcher = rig
-    await matcher.handle([_record(moved(plan, 2, "2027-12-20")) for plan in PLANS[:BATCH]])
+    await matcher.handle([record_of(moved(plan, 2, "2027-12-20")) for plan in PLANS[:BATCH]])
     embedder = matcher.world.embedder
     assert isinstance(embedder, Counting)
     before = embedder.texts
-    changed = [_record(moved(plan, 3, "2028-01-31")) for plan in PLANS[:BATCH]]
+    changed = [record_of(moved(plan, 3, "2028-01-31")) for plan in PLANS[:BATCH]]
     with counted(database) as counts:
         await matcher.handle(changed)
     assert embedder.texts == before
@@ -95,7 +94,7 @@ async def test_a_batch_of_updates_costs_a_few_statements_and_embeds_nothing(
 
 async def test_the_same_again_costs_less_still(rig: tuple[AsyncEngine, Matcher]) -> None:
     database, matcher = rig
-    again = [_record(plan) for plan in PLANS[:BATCH]]
+    again = [record_of(plan) for plan in PLANS[:BATCH]]
     with counted(database) as counts:
         await matcher.handle(again)
     assert counts["rows"] == 0, "what is known writes nothing"
@@ -107,7 +106,7 @@ async def test_statements_do_not_grow_with_the_batch(rig: tuple[AsyncEngine, Mat
     totals = []
     for size, revision in ((12, 2), (BATCH, 3)):
         with counted(database) as counts:
-            await matcher.handle([_record(moved(plan, revision, "2028-02-15")) for plan in PLANS[:size]])
+            await matcher.handle([record_of(moved(plan, revision, "2028-02-15")) for plan in PLANS[:size]])
         totals.append(counts.total() - counts["rows"])
     assert totals[1] <= totals[0] + 3, totals
 
@@ -122,7 +121,7 @@ async def test_new_words_are_embedded_once_and_searched_for_once(rig: tuple[Asyn
     ]
     titles = {plan.title for plan in fresh}
     with counted(database) as counts:
-        await matcher.handle([_record(plan) for plan in fresh])
+        await matcher.handle([record_of(plan) for plan in fresh])
     assert embedder.texts - before == len(titles), "each title once; the descriptions are known"
     assert counts.total() - counts["rows"] <= 37, counts
     if matcher.world.by_index:

@@ -5,14 +5,12 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from events.envelope import encode
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from matching import judgement
 from matching.embedding import load_embedder
@@ -25,11 +23,10 @@ from services.matcher.intake import Accepted, read
 from services.matcher.settling import WrongGenerationError
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.publisher.producing import plan_event
 from services.runtime.settings import Settings
 from services.store import opportunities, plans
 from services.store.base import Sessions, make_engine, make_sessions, transaction
-from tests.pipeline import AS_OF, all_pairs, invented_plans
+from tests.pipeline import AS_OF, all_pairs, invented_plans, record_of
 
 COUNT, SUBJECTS = 240, 60
 
@@ -46,18 +43,8 @@ class Rig:
     def records(self, payloads: Sequence[PlanPayload]) -> list[Any]:
         made = []
         for payload in payloads:
-            message = encode(plan_event(payload), payload.plan_id)
             self.offset += 1
-            made.append(
-                SimpleNamespace(
-                    topic="procurement.plans.v1",
-                    partition=0,
-                    offset=self.offset,
-                    key=message.key,
-                    headers=message.headers,
-                    value=message.value,
-                )
-            )
+            made.append(record_of(payload, self.offset))
         return made
 
     async def handle(self, payloads: Sequence[PlanPayload], at_once: int = 32) -> None:

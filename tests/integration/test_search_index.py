@@ -1,23 +1,21 @@
 """Beyond `exhaustive_plans` the index finds what comparing with all finds; a plan that moves, moves in it."""
 
-from collections.abc import AsyncIterator, Sequence
-from types import SimpleNamespace
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from events.envelope import encode
-from events.plans import PlanPayload, PlanWithdrawn
+from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
 from matching.embedding import load_embedder
+from services.matcher import matching
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.publisher.producing import plan_event
 from services.runtime.settings import Settings
 from services.store.base import Sessions, make_engine, make_sessions, transaction
-from tests.pipeline import AS_OF, all_pairs, engine, invented_plans
+from tests.pipeline import AS_OF, all_pairs, engine, invented_plans, record_of
 
 
 @pytest.fixture
@@ -37,13 +35,7 @@ def world(exhaustive_plans: int = 0) -> World:
 async def handle(sessions: Sessions, payloads: Sequence[PlanPayload], by: World | None = None) -> None:
     matcher = Matcher(by or world(), sessions, producer=None)  # type: ignore[arg-type]
     for start in range(0, len(payloads), 50):
-        await matcher.handle([_record(payload) for payload in payloads[start : start + 50]])
-
-
-def _record(payload: PlanPayload) -> Any:
-    message = encode(plan_event(payload), payload.plan_id)
-    place = {"topic": "procurement.plans.v1", "partition": 0, "offset": 0}
-    return SimpleNamespace(**place, key=message.key, headers=message.headers, value=message.value)
+        await matcher.handle([record_of(payload) for payload in payloads[start : start + 50]])
 
 
 async def active(sessions: Sessions) -> dict[tuple[str, str], tuple[float, str]]:
@@ -90,6 +82,80 @@ async def test_a_change_of_dates_moves_the_entry_and_leaves_the_vector(sessions:
     async with transaction(sessions) as session:
         assert vectors == dict((await session.execute(text("SELECT plan_id, xmin::text FROM search_vectors"))).all())
     assert await active(sessions) == all_pairs([*moved, *states[40:]])
+
+
+async def neighbours(sessions: Sessions) -> set[tuple[str, str]]:
+    async with transaction(sessions) as session:
+        return {(a, b) for a, b in await session.execute(text("SELECT plan_id, other_id FROM search_neighbours"))}
+
+
+def spoken_as(plan: PlanPublished, like: PlanPublished, revision: int) -> PlanPublished:
+    words = {"title": like.title, "description": like.description}
+    return plan.model_copy(update={"revision": revision, "tender_window": FAR, **words})
+
+
+NEAR, FAR = (
+    PlanPublished.model_fields["tender_window"].annotation.model_validate({"earliest": first, "latest": last})  # type: ignore[union-attr]
+    for first, last in (("2027-02-01", "2027-06-30"), ("2028-09-01", "2028-12-31"))
+)
+
+
+@pytest.fixture
+async def unlike(sessions: Sessions) -> tuple[PlanPublished, PlanPublished]:
+    """Two plans of different authorities whose words are near in the index, yet can be no opportunity on any day."""
+    states = [state.model_copy(update={"tender_window": NEAR}) for state in invented_plans(160, subjects=20)]
+    await handle(sessions, states)
+    opportunities = await active(sessions)
+    assert opportunities == all_pairs(states)
+    kept = await neighbours(sessions)
+    assert {(b, a) for a, b in kept} == kept, "both ways"
+    # All windows meet: every neighbour at another authority was judged, and what is left are those that are alike.
+    assert {(a, b) for a, b in kept if a < b and a.split(":")[0] != b.split(":")[0]} == opportunities.keys()
+    first, other = (
+        states[0],
+        next(s for s in states[1:] if s.title != states[0].title and s.authority != states[0].authority),
+    )
+    async with transaction(sessions) as session:
+        await session.execute(
+            text("INSERT INTO search_neighbours VALUES (:a, :b), (:b, :a)"), {"a": first.plan_id, "b": other.plan_id}
+        )
+    return first, other
+
+
+async def test_neighbours_that_are_judged_to_be_unlike_are_dropped(
+    sessions: Sessions, unlike: tuple[PlanPublished, PlanPublished]
+) -> None:
+    first, other = unlike
+    await handle(sessions, [first.model_copy(update={"revision": 2})])
+    assert not {(first.plan_id, other.plan_id), (other.plan_id, first.plan_id)} & await neighbours(sessions)
+
+
+async def test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept(
+    sessions: Sessions, unlike: tuple[PlanPublished, PlanPublished], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judged to be unlike by its old words, and alike by its new ones before that is written down: the two can't meet
+    yet, so that nothing but the neighbour tells of them."""
+    first, other = unlike
+    await _meanwhile(monkeypatch, lambda: handle(sessions, [spoken_as(other, first, 2)]))
+    await handle(sessions, [first.model_copy(update={"revision": 2})])
+    pair = tuple(sorted((first.plan_id, other.plan_id)))
+    assert (first.plan_id, other.plan_id) in await neighbours(sessions)
+    assert pair not in await active(sessions)
+    await handle(sessions, [first.model_copy(update={"revision": 3, "tender_window": FAR})])
+    assert pair in await active(sessions)
+
+
+async def _meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], Awaitable[None]]) -> None:
+    """Has something happen between the first judgement from now on and its settlement."""
+    settle = matching.settle
+    waiting = [what]
+
+    async def late(*arguments: Any) -> Any:
+        if waiting:
+            await waiting.pop()()
+        return await settle(*arguments)
+
+    monkeypatch.setattr(matching, "settle", late)
 
 
 async def test_what_is_closed_leaves_the_index(sessions: Sessions) -> None:
