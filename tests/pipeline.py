@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from sqlalchemy import create_engine, text
 
 from events.envelope import decode
@@ -164,6 +166,23 @@ def all_pairs(states: Iterable[PlanState]) -> dict[tuple[str, str], tuple[float,
             assessment = engine().assess(by_id[a], by_id[b], AS_OF)
             found[a, b] = (assessment.score, assessment.band.value)
     return found
+
+
+@contextmanager
+def kafka_requests() -> Iterator[Counter[str]]:
+    """Counts what all clients of this process ask of brokers while the block runs, by the kind of request."""
+    asked: Counter[str] = Counter()
+    send = AIOKafkaClient.send
+
+    async def counted(self: Any, node: Any, request: Any, **more: Any) -> Any:
+        asked[type(request).__name__.split("_")[0]] += 1
+        return await send(self, node, request, **more)
+
+    AIOKafkaClient.send = counted
+    try:
+        yield asked
+    finally:
+        AIOKafkaClient.send = send
 
 
 def record_of(payload: PlanPayload, offset: int = 0) -> Any:

@@ -11,6 +11,7 @@ from services.embedded.tansu import Broker
 from services.runtime import kafka, topics
 from services.runtime.settings import Settings
 from tests.brokers import ApacheKafka
+from tests.pipeline import kafka_requests
 
 PATIENCE = 60
 """Seconds after which something that ought to come has not; nothing is measured by it."""
@@ -39,6 +40,34 @@ async def test_a_record_that_can_not_be_handled_is_found_by_halves(bad: set[int]
     assert refused == sorted(bad)
     assert handled == sorted(set(range(64)) - bad)
     assert len(tried) == attempts
+
+
+async def test_a_batch_is_acknowledged_once_whatever_its_size(broker: Broker | ApacheKafka) -> None:
+    settings = Settings(kafka_bootstrap=broker.bootstrap, kafka_session_seconds=2)
+    await topics.create(settings)
+    producer = kafka.make_producer(settings, "test")
+    await producer.start()
+    for number in range(600):
+        await producer.send(OPPORTUNITIES.name, key=str(number).encode(), value=b"{}")
+    await producer.stop()
+    batches: list[int] = []
+
+    async def note(records: Any) -> None:
+        batches.append(len(records))
+
+    async def refuse(*_: Any) -> None:
+        raise AssertionError("nothing is refused here")
+
+    consuming = kafka.make_broker(settings, "test")
+    kafka.consume(consuming, settings, group="g", handle=note, refuse=refuse, topics=[OPPORTUNITIES.name])
+    with kafka_requests() as asked:
+        await consuming.start()
+        async with asyncio.timeout(PATIENCE):
+            while sum(batches) < 600:
+                await asyncio.sleep(0.05)
+        await consuming.stop()
+    assert 0 < asked["OffsetCommitRequest"] <= len(batches), (asked, batches)
+    assert len(batches) <= 60, "records come by the batch"
 
 
 async def test_what_is_larger_than_a_fetch_comes_all_the_same(broker: Broker | ApacheKafka) -> None:

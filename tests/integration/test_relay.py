@@ -17,7 +17,7 @@ from services.runtime.settings import Settings
 from services.store import outbox
 from services.store.base import make_engine, make_sessions, transaction
 from tests.conftest import AnyBroker
-from tests.pipeline import records_of
+from tests.pipeline import kafka_requests, records_of
 
 TOPIC = "collaboration.opportunities.v1"
 
@@ -77,6 +77,15 @@ def test_every_message_leaves_in_the_order_of_its_key(broker: AnyBroker, databas
         asyncio.run(fill(database_url, keys=40, revisions=20))
         asyncio.run(relaying(settings, database_url, relays=2))
         assert history(broker) == {key: list(range(20)) for key in range(40)}
+
+
+def test_messages_that_wait_leave_in_few_requests(broker: AnyBroker, database_url: str) -> None:
+    with settings_on(broker, database_url) as settings:
+        asyncio.run(fill(database_url, keys=100, revisions=8))
+        with kafka_requests() as asked:
+            asyncio.run(relaying(settings, database_url))
+        assert 0 < asked["ProduceRequest"] <= 40, asked
+        assert len(history(broker)) == 100
 
 
 def test_one_that_takes_over_says_the_newest_again(tansu_broker: AnyBroker, database_url: str) -> None:
