@@ -1,6 +1,7 @@
 """Step 8: finishes what a crash left between recording and settling, and looks again where time has passed."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
@@ -18,6 +19,8 @@ from services.store.opportunities import Reach
 GRACE: Final = timedelta(seconds=30)
 """A plan received more recently is most likely just being handled."""
 AT_ONCE: Final = 64
+THOROUGH_SECONDS: Final = 600.0
+"""How often a sweep looks at all plans and opportunities there are; the others only read what is marked as left."""
 _LOCK: Final = 7402
 WIDE: Final = 50
 """From so many opportunities on, a plan is named in the log: of 3,086 real plans none comes near it."""
@@ -30,30 +33,33 @@ _reported: Final[set[tuple[str, str | None]]] = set()
 
 async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float) -> None:
     """Sweeps again and again; a fault that passes waits for the next round."""
+    looked_through = float("-inf")
     while True:
         try:
-            await sweep(world, sessions, GRACE)
+            thorough = time.monotonic() - looked_through >= THOROUGH_SECONDS
+            await sweep(world, sessions, GRACE, thorough=thorough)
+            looked_through = time.monotonic() if thorough else looked_through
         except Exception as error:
             log.warning("sweep failed, next round will try again", error=faults.describe(error))
         await asyncio.sleep(every_seconds)
 
 
-async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0)) -> int:
-    """One round, by one matcher at a time. How many plans it assessed."""
+async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True) -> int:
+    """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
+    missing from the index, and for match spam."""
     async with sessions() as holder:
         if not (await holder.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))).scalar_one():
             return 0
         left = await _each(world, sessions, "unfinished", lambda s: plans.unmatched_before(s, now() - grace, AT_ONCE))
-        lost = await _each(
-            world,
-            sessions,
-            "not indexed",
-            lambda s: search.unindexed(s, world.engine.generation.id, AT_ONCE),
-        )
+        generation = world.engine.generation.id
+        lost = 0
+        if thorough:
+            lost = await _each(world, sessions, "not indexed", lambda s: search.unindexed(s, generation, AT_ONCE))
         due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
     async with transaction(sessions) as session:
         metrics.PENDING_PLANS.set(await plans.pending(session))
-        _report(await opportunities.widest(session, AT_ONCE))
+        if thorough:
+            _report(await opportunities.widest(session, AT_ONCE))
     return left + lost + due
 
 

@@ -42,7 +42,10 @@ PLANS_ABANDONED: Final = Counter(
 ASSESSMENTS_FAILED: Final = Counter("jointly_assessments_failed_total", "Assessments that raised an error.")
 SWEPT: Final = Counter("jointly_swept_plans_total", "Plans that the sweeper assessed.", ["why"])
 PENDING_PLANS: Final = Gauge("jointly_pending_plans", "Plans whose newest revision is not assessed yet.")
-WIDEST_PLAN: Final = Gauge("jointly_widest_plan_opportunities", "Most active opportunities that one plan is in.")
+WIDEST_PLAN: Final = Gauge(
+    "jointly_widest_plan_opportunities",
+    "Most active opportunities that one plan is in, as of ten minutes ago at most.",
+)
 REPEATED_PARTNER: Final = Gauge(
     "jointly_repeated_partner_opportunities",
     "Most active opportunities that one plan has with plans of one and the same other authority.",

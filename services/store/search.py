@@ -33,8 +33,8 @@ _PLAN_BY_INDEX: Final = (
     " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 )
 _PLAN_FREELY: Final = "SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)"
-FEW, MOST = 100, 2000
-"""How many neighbours are asked for at first, and where all of them are near enough."""
+STEPS: Final = (100, 400, 2000)
+"""How many neighbours are asked for at first, and then for those plans of which all that came were near enough."""
 
 
 class SearchEntry(SQLModel, table=True):
@@ -216,20 +216,21 @@ async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> 
     """For those of these plans whose words were not searched for yet, whose vectors are near: an inner product of at
     least `least`, the nearest 2,000. One round trip for all; nearest neighbours are approximate (HNSW)."""
     new = await session.execute(_NEW, {"plan_ids": list(plan_ids)})
-    asking, most = list(new.scalars()), FEW
+    asking = list(new.scalars())
     if not asking:
         return {}
     # The planner would rather sort all vectors where they are few; that the index is used must not depend on how many.
     await session.execute(text(_PLAN_BY_INDEX))
     found: dict[str, Near] = {}
-    while asking:
+    for most in STEPS:
         given = await session.execute(_NEAR, {"plan_ids": asking, "most": most, "least": least})
         answers: dict[str, Near] = {}
         for plan_id, content, other in given:
             answers.setdefault(plan_id, Near(content, [])).others.extend([] if other is None else [other])
         found |= answers
-        asking = [plan_id for plan_id, one in answers.items() if len(one.others) >= most - 1] if most < MOST else []
-        most = MOST
+        asking = [plan_id for plan_id, one in answers.items() if len(one.others) >= most - 1]
+        if not asking:
+            break
     await session.execute(text(_PLAN_FREELY))
     return found
 

@@ -166,10 +166,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except FileNotFoundError as error:
                 say(f"left out: {error}")
                 continue
-            stages_of_parts(bench, found, wanted)
-            if any(stage.startswith("e") for stage in wanted):
+            # Nothing is searched for among copies.
+            here = wanted if found.times == 1 else [stage for stage in wanted if stage == "e2"]
+            stages_of_parts(bench, found, here)
+            if any(stage.startswith("e") for stage in here):
                 for broker in _brokers(given.brokers.split(",")):
-                    stages_of_the_pipeline(bench, found, wanted, broker)
+                    stages_of_the_pipeline(bench, found, here, broker)
     report.write(bench.results, bench.folder)
     print(report.table(bench.results))
     say(f"written to {bench.folder}: results.json, table.md, plot.svg")
@@ -186,7 +188,7 @@ def _brokers(wanted: Sequence[str]) -> list[str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--sizes", default=f"{REAL},10000,100000", help=f"numbers of active plans, or {REAL}; comma separated")
+    add("--sizes", default=f"{REAL},10000,100000", help=f"numbers of active plans, also copied (100000x10), or {REAL}")
     add("--stages", default=",".join(STAGES), help=f"of {','.join(STAGES)}")
     add("--brokers", default=f"{TANSU},{KAFKA}", help="what e1 to e4 run on")
     add("--quick", action="store_true", help="a thousand plans, few events: that it works, not how fast")

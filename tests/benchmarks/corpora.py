@@ -23,11 +23,18 @@ _REAL_RESERVE = 300
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """`active` plans that are there from the beginning, and `new` ones that come in while something is measured."""
+    """`active` plans that are there from the beginning, and `new` ones that come in while something is measured. In the
+    database each active plan stands `times` times."""
 
     name: str
     active: tuple[PlanPublished, ...]
     new: tuple[PlanPublished, ...]
+    times: int = 1
+
+    @property
+    def base(self) -> str:
+        """The name of the corpus that this one's plans are copied from; its own where they are not."""
+        return self.name.partition("x")[0]
 
     def updates(self, count: int) -> list[PlanUpdated]:
         """So many later revisions of active plans, each plan at most once, that do not change the text."""
@@ -36,12 +43,16 @@ class Corpus:
 
 
 def corpus(size: str, real: Path | None = None) -> Corpus:
-    """The corpus of a size: a number, or 3086real. Raises FileNotFoundError where the real plans are not there."""
+    """The corpus of a size: a number, one with its plans copied (100000x10), or 3086real.
+
+    Raises FileNotFoundError where the real plans are not there.
+    """
     if size == REAL:
         return _real(real)
-    count = int(size)
+    number, _, times = size.partition("x")
+    count = int(number)
     every = tuple(islice(generator.plans(count + RESERVE), count + RESERVE))
-    return Corpus(size, every[:count], every[count:])
+    return Corpus(size, every[:count], every[count:], int(times or 1))
 
 
 def _real(file: Path | None) -> Corpus:

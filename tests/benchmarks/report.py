@@ -164,7 +164,8 @@ def _svg(found: list[tuple[str, str, bool, list[tuple[int, float]]]]) -> str:
 
 def active(size: str) -> int:
     """How many plans a size stands for."""
-    return int(size.removesuffix("real"))
+    number, _, times = size.removesuffix("real").partition("x")
+    return int(number) * int(times or 1)
 
 
 def _size(run: Run) -> int:
@@ -172,7 +173,7 @@ def _size(run: Run) -> int:
 
 
 def _real(size: str) -> str:
-    return " (real)" if size.endswith("real") else ""
+    return " (real)" if size.endswith("real") else " (copies)" if "x" in size else ""
 
 
 def _brokers(runs: list[Run], stage: str) -> list[str | None]:

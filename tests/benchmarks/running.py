@@ -28,6 +28,7 @@ from services.store.migrate import configuration, migrate
 from services.translation import text_hash
 from tests import brokers
 from tests.benchmarks import counting
+from tests.benchmarks.copies import multiply
 from tests.benchmarks.corpora import Corpus, distinct
 from tests.pipeline import Pipeline, pipeline
 
@@ -157,6 +158,9 @@ def loaded(server: Server, corpus: Corpus, model: str, folder: Path) -> Iterator
     server.drop_database(name)
     server.create_database(name, template=template)
     with server.connect(name) as connection:
+        if corpus.times > 1:
+            say(f"copying {len(corpus.active)} plans to {corpus.times * len(corpus.active)}")
+            multiply(connection, corpus.times)
         connection.execute("CHECKPOINT")
     try:
         yield name
@@ -169,7 +173,7 @@ def _template_name(corpus: Corpus, model: str) -> str:
     generation = Engine.load(model=load_embedder(model).model).generation.id
     plans = hashlib.sha256("\n".join(plan.model_dump_json() for plan in corpus.active[:1000]).encode()).hexdigest()
     version = hashlib.sha256(f"{head} {generation} {plans}".encode()).hexdigest()[:10]
-    return f"bench_{corpus.name}_{model or 'default'}_{version}"
+    return f"bench_{corpus.base}_{model or 'default'}_{version}"
 
 
 def _load(server: Server, corpus: Corpus, model: str, folder: Path, template: str) -> None:
