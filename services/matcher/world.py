@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -56,6 +57,8 @@ class World:
         self._recent: OrderedDict[str, Features] = OrderedDict()
         self._texts: dict[tuple[str, str, str], Texts] = {}
         self._many_until = 0.0
+        # Always the same thread: PyTorch and the allocator keep memory for each that ever embedded anything.
+        self._encoding = ThreadPoolExecutor(1, "encoder")
 
     @property
     def by_index(self) -> bool:
@@ -78,7 +81,8 @@ class World:
         unique = {text_hash(text): text for text in texts}
         if not unique:
             return {}
-        vectors = await asyncio.to_thread(self.embedder.embed, list(unique.values()))
+        texts_in_order = list(unique.values())
+        vectors = await asyncio.get_running_loop().run_in_executor(self._encoding, self.embedder.embed, texts_in_order)
         metrics.EMBEDDINGS.inc(len(unique))
         return dict(zip(unique, vectors, strict=True))
 
