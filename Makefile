@@ -76,8 +76,9 @@ forgeries: install
 	$(BIN)/python -m tests.faults.mutations --events $(EVENTS) --seed $(SEED) --json
 
 MINUTES ?= 60
+JOBS ?= 1
 faults-long: install
-	$(BIN)/python -m tests.faults.long --minutes $(MINUTES)
+	$(BIN)/python -m tests.faults.long --minutes $(MINUTES) --jobs $(JOBS)
 
 # Tries the readers of strangers' input with whatever leads somewhere new: `make fuzz SECONDS=3600` for longer.
 SECONDS ?= 60

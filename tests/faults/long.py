@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -35,12 +36,15 @@ def main() -> int:
     made.add_argument("--each", type=float, default=3.0, help="minutes of faults in one run")
     made.add_argument("--plans", type=int, default=250)
     made.add_argument("--file", type=Path, default=FILE)
+    made.add_argument("--jobs", type=int, default=1, help="so many runs side by side, each on parts of its own")
     made.add_argument("--to-the-end", action="store_true", help="go on though all that was wanted has been made")
     options = made.parse_args()
     runs: list[dict[str, Any]] = json.loads(options.file.read_text()) if options.file.exists() else []
     end = time.monotonic() + options.minutes * 60
     while time.monotonic() + options.each * 60 + OVER < end and (options.to_the_end or _missing(runs)):
-        runs.append(_one(len(runs) + 1, options.each, options.plans))
+        seeds = range(len(runs) + 1, len(runs) + 1 + options.jobs)
+        with ThreadPoolExecutor(options.jobs) as side_by_side:
+            runs += side_by_side.map(lambda seed: _one(seed, options.each, options.plans), seeds)
         options.file.parent.mkdir(parents=True, exist_ok=True)
         options.file.write_text(json.dumps(runs, indent=1))
         narrate(f"so far: {dict(kills(runs))}; {sum(run['ok'] for run in runs)} of {len(runs)} runs held")
