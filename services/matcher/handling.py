@@ -73,7 +73,10 @@ class Matcher:
                 await self._take(part)
                 if len(behind) == MATCHED_AT_ONCE:
                     await behind.popleft()
-                behind.append(asyncio.create_task(self._match(part)))
+                if start + size < len(accepted):
+                    behind.append(asyncio.create_task(self._match(part)))
+                else:
+                    await self._match(part)
             while behind:
                 await behind.popleft()
         except BaseException:

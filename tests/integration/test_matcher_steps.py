@@ -141,10 +141,10 @@ async def test_a_plan_that_makes_scoring_fail_is_set_aside_and_its_neighbours_go
     partner_pairs = {pair: v for pair, v in all_pairs(states).items() if poison not in pair}
     judge = judgement.judge
 
-    def failing(a: Any, b: Any, as_of: date, policy: Policy) -> Any:
+    def failing(a: Any, b: Any, as_of: date, policy: Policy, *alike: Any) -> Any:
         if poison in (a.plan.plan_id, b.plan.plan_id):
             raise ZeroDivisionError
-        return judge(a, b, as_of, policy)
+        return judge(a, b, as_of, policy, *alike)
 
     monkeypatch.setattr("matching.engine.judge", failing)
     first = [s for s in states if s.plan_id != poison]
