@@ -118,7 +118,7 @@ def postgres(
 ) -> Iterator[Server]:
     """Run PostgreSQL on `folder` until the block ends, creating the data on first use; `postgres.log` in `log_dir`.
 
-    `settings` go before ours. `durable=False` switches fsync off, for tests. Raises `PartError` when it doesn't start,
+    `settings` override ours. `durable=False` switches fsync off, for tests. Raises `PartError` when it doesn't start,
     with the end of its log.
     """
     folder = folder.resolve()

@@ -214,7 +214,7 @@ _NEAR: Final = text(
 
 async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, Near]:
     """For those of these plans whose words were not searched for yet, whose vectors are near: an inner product of at
-    least `least`, the nearest 2,000. One round trip for all; nearest neighbours are approximate (HNSW)."""
+    least `least`, the nearest 2,000. One round trip a step for all; nearest neighbours are approximate (HNSW)."""
     new = await session.execute(_NEW, {"plan_ids": list(plan_ids)})
     asking = list(new.scalars())
     if not asking:

@@ -12,10 +12,12 @@ from rapidfuzz import fuzz, process
 from events.plans import PlanState
 from matching.embedding import Embedder
 from services.embedded.postgres import Server
+from services.matcher.handling import PARTS
+from services.runtime.settings import Settings
 from tests.benchmarks.corpora import Corpus, distinct, stand_in_vectors
 
-AT_ONCE = 100
-"""How many plans' texts the matcher embeds at once when there are many (a fifth of JOINTLY_BATCH_RECORDS)."""
+AT_ONCE = Settings.model_fields["batch_records"].default // PARTS
+"""How many plans' texts the matcher embeds at once when there are many."""
 NEAREST = 50
 
 
