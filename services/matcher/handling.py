@@ -2,16 +2,18 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import zip_longest
+from typing import Any, Final
 
+import numpy as np
 from aiokafka import AIOKafkaProducer
 
 from events.dead_letters import SPOOFING, Reason
 from events.topics import DEAD_PLANS
 from services.matcher.intake import Accepted, read
-from services.matcher.matching import match
+from services.matcher.matching import assess, index
 from services.matcher.signatures import Keyring, check
 from services.matcher.world import World
 from services.runtime import dead_letters, logs, metrics, tracing
@@ -22,6 +24,7 @@ from services.store.plans import Outcome, Revision
 from services.translation import revision_from_event, today
 
 log: Final = logs.get(__name__)
+Vectors = Mapping[str, np.ndarray]
 
 PARTS: Final = 5
 """In how many parts a full batch is handled: the database matches one while the encoder reads the next."""
@@ -65,43 +68,53 @@ class Matcher:
         return accepted
 
     async def _in_parts(self, accepted: Sequence[Accepted], size: int) -> None:
-        """Each part is recorded before it is matched, and before any later part is recorded."""
-        behind: deque[asyncio.Task[None]] = deque()
+        """Each part is recorded before it is assessed, and before any later part is recorded; the next one's texts are
+        embedded meanwhile."""
+        parts = [accepted[start : start + size] for start in range(0, len(accepted), size)]
+        going: deque[asyncio.Task[None]] = deque()
+        ahead: asyncio.Task[Vectors] | None = None
         try:
-            for start in range(0, len(accepted), size):
-                part = accepted[start : start + size]
-                await self._take(part)
-                if len(behind) == MATCHED_AT_ONCE:
-                    await behind.popleft()
-                if start + size < len(accepted):
-                    behind.append(asyncio.create_task(self._match(part)))
+            for part, following in zip_longest(parts, parts[1:]):
+                vectors = await (ahead or self._embedded(part))
+                ahead = asyncio.create_task(self._embedded(following)) if following else None
+                unmatched = await self._take(part, vectors)
+                if len(going) == MATCHED_AT_ONCE:
+                    await going.popleft()
+                if following:
+                    going.append(asyncio.create_task(self._assess(part, unmatched)))
                 else:
-                    await self._match(part)
-            while behind:
-                await behind.popleft()
+                    await self._assess(part, unmatched)
+            while going:
+                await going.popleft()
         except BaseException:
-            await _stop(behind)
+            await _stop([*going, *([ahead] if ahead else [])])
             raise
 
-    async def _take(self, part: Sequence[Accepted]) -> None:
-        for item, outcome in zip(part, await self._record(part), strict=True):
-            await self._after(item, outcome)
+    async def _embedded(self, part: Sequence[Accepted]) -> Vectors:
+        """The vectors of a part's texts that were never embedded."""
+        async with transaction(self.sessions) as session:
+            new = await self.world.new_texts(session, [item.payload for item in part])
+        return await self.world.embed(new.values())
 
-    async def _match(self, part: Sequence[Accepted]) -> None:
+    async def _take(self, part: Sequence[Accepted], vectors: Vectors) -> Sequence[str]:
+        """Records a part and brings the index to it; which plans are to be assessed."""
         ids = sorted({item.payload.plan_id for item in part})
-        async with transaction(self.sessions) as session:
-            unmatched = await plans.unmatched_of(session, ids)
-        with tracing.span("match", part[0].event.traceparent, plans=len(unmatched)):
-            await match(self.world, self.sessions, unmatched)
+        try:
+            async with transaction(self.sessions) as session:
+                await embeddings.add_embeddings(session, vectors, self.world.embedder.model)
+                outcomes = await plans.record(session, [_revision(item) for item in part])
+                unmatched = await plans.unmatched_of(session, ids)
+                await index(self.world, session, unmatched)
+        except BaseException:
+            self.world.forget(ids)
+            raise
+        for item, outcome in zip(part, outcomes, strict=True):
+            await self._after(item, outcome)
+        return sorted(unmatched)
 
-    async def _record(self, accepted: Sequence[Accepted]) -> list[Outcome]:
-        model = self.world.embedder.model
-        async with transaction(self.sessions) as session:
-            new = await self.world.new_texts(session, [item.payload for item in accepted])
-        vectors = await self.world.embed(new.values())
-        async with transaction(self.sessions) as session:
-            await embeddings.add_embeddings(session, vectors, model)
-            return await plans.record(session, [_revision(item) for item in accepted])
+    async def _assess(self, part: Sequence[Accepted], plan_ids: Sequence[str]) -> None:
+        with tracing.span("match", part[0].event.traceparent, plans=len(plan_ids)):
+            await assess(self.world, self.sessions, plan_ids)
 
     async def _after(self, item: Accepted, outcome: Outcome) -> None:
         log.info("plan event", event_id=item.event.id, plan_id=item.payload.plan_id, outcome=outcome.value)
@@ -111,7 +124,7 @@ class Matcher:
             metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()
 
 
-async def _stop(tasks: Collection[asyncio.Task[None]]) -> None:
+async def _stop(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Ends what goes on beside a batch that failed: it will be handled again as a whole."""
     for task in tasks:
         task.cancel()

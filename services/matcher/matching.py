@@ -1,9 +1,11 @@
 """Steps 4 and 5 for some plans: judge in a fresh snapshot, settle under locks."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AsyncExitStack
 from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
 from services.matcher import indexing
@@ -14,21 +16,40 @@ from services.matcher.world import World
 from services.runtime import logs, metrics
 from services.store import opportunities, plans, search
 from services.store.base import Sessions, now, transaction
-from services.store.plans import Notice
+from services.store.plans import Notice, StoredPlan
 from services.store.search import Near
 
 log: Final = logs.get(__name__)
 
 
 async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
-    """Indexes these plans, assesses them in a fresh snapshot, then settles what was found.
+    """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
+    async with transaction(sessions) as session:
+        # Held: no older revision may come into the index after a newer one.
+        await index(world, session, await plans.load(session, await plans.lock(session, plan_ids)))
+    await assess(world, sessions, plan_ids)
 
-    Repeatable: a second run over the same plans changes nothing. Call it after the plans' own transaction
-    has committed, never inside it: two matchers with a plan each would both miss the pair.
+
+async def index(world: World, session: AsyncSession, held: Mapping[str, StoredPlan]) -> None:
+    """Brings the index to these plans' newest revisions. The caller holds the plans, and commits."""
+    if not held:
+        return
+    contents = await search.contents_of(session, held)
+    features = await world.features_of(session, held, contents)
+    found = {plan_id: one for plan_id, one in features.items() if indexing.may_be_found(one)}
+    entries = [indexing.entry_of(one, world.engine) for _, one in sorted(found.items())]
+    await search.put(session, entries, indexing.changed(found, contents, world.engine))
+    await search.remove(session, [plan_id for plan_id in held if plan_id not in found])
+
+
+async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
+    """Assesses plans of the index in a fresh snapshot, then settles what was found.
+
+    Call it after the transaction that put them into the index has committed, never inside it: two matchers with a
+    plan each would both miss the pair.
     """
     if not plan_ids:
         return
-    await _index(world, sessions, plan_ids)
     async with AsyncExitStack() as turn:
         if not world.by_index:
             await turn.enter_async_context(world.lock)  # the corpus is brought to one snapshot at a time
@@ -50,17 +71,6 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
     _observe(judged, notices)
 
 
-async def _index(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
-    """Brings the index to these plans' newest revisions. They are held: no older one may come after a newer."""
-    async with transaction(sessions) as session:
-        features = await world.features_at(session, await plans.lock(session, plan_ids))
-        found = {plan_id: one for plan_id, one in features.items() if indexing.may_be_found(one)}
-        contents = await search.contents_of(session, list(found))
-        entries = [indexing.entry_of(one, world.engine) for _, one in sorted(found.items())]
-        await search.put(session, entries, indexing.changed(found, contents, world.engine))
-        await search.remove(session, [plan_id for plan_id in plan_ids if plan_id not in found])
-
-
 async def _judge_all(
     world: World, sessions: Sessions, plan_ids: Sequence[str]
 ) -> tuple[list[Judged], dict[str, Notice], Mapping[str, Near], Context]:
@@ -70,7 +80,8 @@ async def _judge_all(
         sought = await world.candidates(session, asking)
         candidates = sought.candidates
         partners = await opportunities.active_partners(session, list(candidates))
-        present = await world.features(session, set().union(*partners.values()))
+        known = sought.known
+        present = known | await world.features(session, set().union(*partners.values()) - known.keys())
     context = Context(as_of=world.as_of, generation=world.engine.generation)
 
     def judge_each() -> list[Judged]:
@@ -82,7 +93,7 @@ async def _judge_all(
     return await asyncio.to_thread(judge_each), notices, sought.near, context
 
 
-def _of(features: Mapping[str, Features], ids: set[str]) -> dict[str, Features]:
+def _of(features: Mapping[str, Features], ids: Set[str]) -> dict[str, Features]:
     return {plan_id: features[plan_id] for plan_id in ids if plan_id in features}
 
 

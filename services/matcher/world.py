@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +17,7 @@ from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Texts
 from matching.plan import Plan
 from services.matcher import indexing
+from services.matcher.nearest import Nearest
 from services.runtime import metrics
 from services.runtime.settings import Settings
 from services.store import embeddings, search
@@ -33,10 +34,12 @@ COUNT_AGAIN_SECONDS: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Whom each plan is to be judged against, and what the index found near that it did not know before."""
+    """Whom each plan is to be judged against, and what the index found near that it did not know before; `known` are
+    all candidates, where they are known before they are asked for."""
 
     candidates: Mapping[str, Iterable[Features]]
     near: Mapping[str, Near]
+    known: dict[str, Features]
 
 
 class World:
@@ -53,9 +56,11 @@ class World:
         self.settings = settings
         self.lock = asyncio.Lock()
         self.corpus: Corpus = engine.corpus()
+        self._nearest = Nearest()
         self._revisions: dict[str, int] = {}
         self._recent: OrderedDict[str, Features] = OrderedDict()
         self._texts: dict[tuple[str, str, str], Texts] = {}
+        self._embedded: dict[str, np.ndarray] = {}
         self._many_until = 0.0
         # Always the same thread: PyTorch and the allocator keep memory for each that ever embedded anything.
         self._encoding = ThreadPoolExecutor(1, "encoder")
@@ -79,12 +84,17 @@ class World:
     async def embed(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
         """The vectors of texts by text hash, computed beside the event loop so that heartbeats go on."""
         unique = {text_hash(text): text for text in texts}
-        if not unique:
-            return {}
-        texts_in_order = list(unique.values())
-        vectors = await asyncio.get_running_loop().run_in_executor(self._encoding, self.embedder.embed, texts_in_order)
-        metrics.EMBEDDINGS.inc(len(unique))
-        return dict(zip(unique, vectors, strict=True))
+        known = {key: self._embedded[key] for key in unique if key in self._embedded}
+        new = [text for key, text in unique.items() if key not in known]
+        if not new:
+            return known
+        vectors = await asyncio.get_running_loop().run_in_executor(self._encoding, self.embedder.embed, new)
+        metrics.EMBEDDINGS.inc(len(new))
+        made = dict(zip(map(text_hash, new), vectors, strict=True))
+        if len(self._embedded) >= 2 * _CHUNK:
+            self._embedded.clear()
+        self._embedded |= made
+        return known | made
 
     async def new_texts(self, session: AsyncSession, payloads: Iterable[PlanPayload]) -> dict[str, str]:
         """The texts of plan events, by text hash, that were never embedded: none of those whose words are in the index,
@@ -118,17 +128,18 @@ class World:
         """
         if await self.refresh(session):
             day = self.as_of
-            return Sought({key: self.engine.candidates(one, self.corpus, day) for key, one in asking.items()}, {})
-        found = {key: list[str]() for key, one in asking.items() if not indexing.may_be_found(one)}
+            return Sought({key: self.engine.candidates(one, self.corpus, day) for key, one in asking.items()}, {}, {})
+        found = {key: dict[str, int]() for key, one in asking.items() if not indexing.may_be_found(one)}
         questions = [indexing.question(one) for key, one in asking.items() if key not in found]
-        near = await search.near(session, [one.plan_id for one in questions], self.engine.least_product)
+        near = await self._nearest.near(session, [one.plan_id for one in questions], self.engine.least_product)
         found |= await search.joinable(
             session, questions, near, generation=self.engine.generation.id, today=self.as_of.toordinal()
         )
         metrics.CANDIDATES.inc(sum(map(len, found.values())))
-        known = await self.features(session, set().union(*found.values()))
+        revisions = {other: revision for others in found.values() for other, revision in others.items()}
+        known = await self.features_at(session, revisions)
         candidates = {key: [known[other] for other in others if other in known] for key, others in found.items()}
-        return Sought(candidates, near)
+        return Sought(candidates, near, known)
 
     async def refresh(self, session: AsyncSession) -> bool:
         """Brings the corpus to the state of the session's snapshot. False, and empty, where there are too many."""
@@ -154,24 +165,35 @@ class World:
 
     async def features(self, session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Features]:
         """The features of these plans' newest revisions, as far as the plans are known."""
-        return await self.features_at(session, await store.revisions(session, plan_ids))
+        asked = list(plan_ids)
+        return await self.features_at(session, await store.revisions(session, asked)) if asked else {}
 
     async def features_at(self, session: AsyncSession, revisions: Mapping[str, int]) -> dict[str, Features]:
-        """The features of plans whose newest revisions are these."""
+        """The features of plans whose newest revisions are these, or newer ones."""
         known = {key: held for key, revision in revisions.items() if (held := self._held(key, revision)) is not None}
         missing = revisions.keys() - known.keys()
-        if missing:
-            made = await self.made(session, await store.load(session, missing))
-            for plan_id, features in made.items():
-                self._keep(plan_id, features)
-            known |= made
-        return known
+        return known | await self.features_of(session, await store.load(session, missing)) if missing else known
 
-    async def made(self, session: AsyncSession, rows: Mapping[str, StoredPlan]) -> dict[str, Features]:
-        """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows."""
+    async def features_of(
+        self, session: AsyncSession, rows: Mapping[str, StoredPlan], indexed: Collection[str] | None = None
+    ) -> dict[str, Features]:
+        """The features of plans that were read and whose revisions are committed or about to be: kept for later."""
+        made = await self.made(session, rows, indexed)
+        for plan_id, features in made.items():
+            self._keep(plan_id, features)
+        return made
+
+    async def made(
+        self, session: AsyncSession, rows: Mapping[str, StoredPlan], indexed: Collection[str] | None = None
+    ) -> dict[str, Features]:
+        """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows.
+
+        `indexed`: those of whose words the index is known to keep something; by default any may be.
+        """
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
         moved = {key: self.engine.moved(held, plan) for key, plan in stored.items() if (held := self._alike(plan))}
-        moved |= await self._unpacked(session, {key: plan for key, plan in stored.items() if key not in moved})
+        packed = stored.keys() - moved.keys() if indexed is None else (stored.keys() - moved.keys()) & set(indexed)
+        moved |= await self._unpacked(session, {key: stored[key] for key in packed})
         fresh = {key: plan for key, plan in stored.items() if key not in moved}
         texts = await asyncio.to_thread(lambda: {key: self._cleaned(plan) for key, plan in fresh.items()})
         vectors = await self._vectors(session, texts.values())
@@ -194,6 +216,11 @@ class World:
             if content == indexing.content_of(stored[plan_id], self.engine)
         }
 
+    def forget(self, plan_ids: Iterable[str]) -> None:
+        """Drops what is kept of plans, after a transaction that read what it had written itself was rolled back."""
+        for plan_id in plan_ids:
+            self._recent.pop(plan_id, None)
+
     def _alike(self, plan: Plan) -> Features | None:
         held = self._recent.get(plan.plan_id)
         return held if held is not None and self.engine.same_words(held, plan) else None
@@ -213,8 +240,7 @@ class World:
 
     async def _vectors(self, session: AsyncSession, texts: Iterable[Texts]) -> dict[str, np.ndarray]:
         by_hash = {text_hash(text): text for both in texts for text in (both.title, both.body) if text}
-        if not by_hash:
-            return {}
-        vectors = await embeddings.vectors_of(session, by_hash, self.embedder.model)
-        lost = await self.embed(by_hash[key] for key in by_hash.keys() - vectors.keys())
-        return vectors | lost
+        vectors = {key: self._embedded[key] for key in by_hash if key in self._embedded}
+        if unknown := by_hash.keys() - vectors.keys():
+            vectors |= await embeddings.vectors_of(session, unknown, self.embedder.model)
+        return vectors | await self.embed(by_hash[key] for key in by_hash.keys() - vectors.keys())

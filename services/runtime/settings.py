@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         description="Up to so many active plans each is compared with every other, exactly; beyond, with the "
         "nearest of the index",
     )
+    vectors_in_memory: int = Field(
+        default=20_000,
+        ge=0,
+        description="The newest plans' vectors, which each matcher compares in its memory; HNSW has the others",
+    )
     kept_plans: int = Field(default=10_000, ge=100, description="Plans whose features a matcher keeps in memory")
     sweep_seconds: float = Field(default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work")
 

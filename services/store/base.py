@@ -18,8 +18,12 @@ SILENCE_SECONDS = 60
 
 
 def make_engine(url: str, *, pool: int = 5) -> AsyncEngine:
-    """An engine on PostgreSQL (`postgresql+psycopg://...`) with at most `pool` connections kept."""
-    return create_async_engine(url, pool_size=pool, max_overflow=5, pool_pre_ping=True, json_deserializer=from_json)
+    """An engine on PostgreSQL (`postgresql+psycopg://...`) with at most `pool` connections kept.
+
+    A connection is not tried before it is used: where the server went away, the first one to notice has all others
+    thrown away too, and does its work again, as after any fault that passes.
+    """
+    return create_async_engine(url, pool_size=pool, max_overflow=5, json_deserializer=from_json)
 
 
 def make_sessions(engine: AsyncEngine) -> Sessions:

@@ -79,6 +79,8 @@ COLUMNS: Final = tuple(field.name for field in fields(OpportunityRow))
 
 async def rows_by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, OpportunityRow]:
     """The opportunities with these ids that exist, as values."""
+    if not ids:
+        return {}
     table = table_of(Opportunity)
     found = await session.execute(
         select(*(table.c[name] for name in COLUMNS)).where(among(table.c.opportunity_id, ids))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import among, hold_briefly, json_column, now, table_of, timestamp
+from services.store.base import SILENCE_SECONDS, among, json_column, now, table_of, timestamp
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -95,9 +95,8 @@ async def record(session: AsyncSession, revisions: Sequence[Revision]) -> list[O
     Rows are locked in the order of their ids, so two of these never wait for each other in a circle.
     """
     ids = sorted({revision.plan_id for revision in revisions})
-    await hold_briefly(session)
     await _reserve(session, ids, revisions)
-    newest = await _locked(session, ids)
+    newest = await lock(session, ids)
     logged = await _logged(session, revisions)
     moves: dict[str, dict[str, Any]] = {}
     log, outcomes = [], []
@@ -148,16 +147,16 @@ def _moved(revision: Revision, before: Mapping[str, Any] | None) -> dict[str, An
     }
 
 
-async def unmatched_of(session: AsyncSession, plan_ids: Sequence[str]) -> list[str]:
-    """Which of these plans have a revision that has not been assessed yet."""
+async def unmatched_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, StoredPlan]:
+    """Those of these plans that have a revision that has not been assessed yet."""
     found = await session.execute(
-        select(StoredPlan.plan_id).where(  # type: ignore[call-overload]
+        select(StoredPlan).where(
             among(col(StoredPlan.plan_id), plan_ids),
             col(StoredPlan.matched_revision) < col(StoredPlan.revision),
             col(StoredPlan.quarantined).is_(False),
         )
     )
-    return sorted(found.scalars())
+    return {plan.plan_id: plan for plan in found.scalars()}
 
 
 async def unmatched_before(session: AsyncSession, before: datetime, limit: int) -> list[str]:
@@ -221,15 +220,19 @@ async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Stor
     return {plan.plan_id: plan for plan in found.scalars()}
 
 
+_LOCK: Final = text(
+    "SELECT p.plan_id, p.revision"
+    " FROM (SELECT set_config('idle_in_transaction_session_timeout', :silence, true) OFFSET 0) brief(set), plans p"
+    " WHERE p.plan_id = ANY(:plan_ids) ORDER BY p.plan_id FOR UPDATE OF p"
+)
+
+
 async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
-    """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends."""
-    await hold_briefly(session)
-    found = await session.execute(
-        select(StoredPlan.plan_id, StoredPlan.revision)  # type: ignore[call-overload]
-        .where(among(col(StoredPlan.plan_id), sorted(set(plan_ids))))
-        .order_by(col(StoredPlan.plan_id))
-        .with_for_update()
-    )
+    """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends.
+
+    They are held briefly (see `base.hold_briefly`), which is said in the same statement.
+    """
+    found = await session.execute(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{SILENCE_SECONDS}s"})
     return dict(found.all())
 
 
@@ -294,16 +297,6 @@ async def _reserve(session: AsyncSession, ids: Sequence[str], revisions: Sequenc
         ),
         {"ids": list(ids), "authorities": [first[plan_id].authority for plan_id in ids], "now": now()},
     )
-
-
-async def _locked(session: AsyncSession, ids: Sequence[str]) -> dict[str, int]:
-    held = await session.execute(
-        select(StoredPlan.plan_id, StoredPlan.revision)  # type: ignore[call-overload]
-        .where(among(col(StoredPlan.plan_id), ids))
-        .order_by(col(StoredPlan.plan_id))
-        .with_for_update()
-    )
-    return dict(held.all())
 
 
 async def _logged(session: AsyncSession, revisions: Sequence[Revision]) -> dict[tuple[str, int], str]:

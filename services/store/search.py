@@ -1,9 +1,10 @@
 """The index that candidates are looked up in once there are too many plans to compare each with all.
 
 Three tables. `search_vectors` has what each plan wants; it changes with a plan's words, and new words are searched for
-once among all others. `search_neighbours` keeps what that search found: whom a plan is to be held against, whatever its
-dates. `search_entries` has the dates and places that change often; they are only compared. So a change of dates costs
-no search, and a plan that is closed leaves all three.
+once among all others: the newest vectors are compared by each matcher in its own memory, the others are in HNSW.
+`search_neighbours` keeps what that search found: whom a plan is to be held against, whatever its dates.
+`search_entries` has the dates and places that change often; they are only compared. So a change of dates costs no
+search, and a plan that is closed leaves all three.
 
 A pair is found by whichever of the two searched later: each is in the index before it searches. A neighbour is taken
 away only once the two were judged to be unlike, by who holds both plans as they were judged; one too many is judged to
@@ -17,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, delete, false, select, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, delete, false, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -64,7 +65,11 @@ class SearchEntry(SQLModel, table=True):
 
 
 class SearchVector(SQLModel, table=True):
-    """What a plan wants, as `matching.retrieval.vector_of` has it; `content` tells of which words it is."""
+    """What a plan wants, as `matching.retrieval.vector_of` has it; `content` tells of which words it is.
+
+    `hnsw`: whether it is in the HNSW index; not so a new vector, until it is moved there. `changed` is the number of
+    the transaction that wrote the vector: a trigger of the table sets both, so that whoever writes can't forget to.
+    """
 
     __tablename__ = "search_vectors"
     __table_args__ = (
@@ -74,15 +79,23 @@ class SearchVector(SQLModel, table=True):
             postgresql_using="hnsw",
             postgresql_with={"m": 16, "ef_construction": 200},
             postgresql_ops={"vector": "halfvec_ip_ops"},
+            postgresql_where=text("hnsw"),
         ),
+        Index("search_vectors_newest", "changed", postgresql_where=text("NOT hnsw")),
+        Index("search_vectors_moved", "plan_id", postgresql_where=text("hnsw")),
     )
 
     plan_id: str = Field(primary_key=True)
     content: str
     vector: Any = Field(sa_column=Column(HALFVEC(DIMENSIONS), nullable=False))
-    # Not read any more; to be dropped once no matcher of the revision before 0004 runs.
+    # Neither read nor written any more; to be dropped once no matcher of the revision before 0004 runs.
     searched: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    hnsw: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    changed: int = Field(
+        default=0,
+        sa_column=Column(BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint")),
+    )
 
 
 class SearchNeighbour(SQLModel, table=True):
@@ -139,7 +152,7 @@ async def packed_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str,
     return {plan_id: (content, bytes(packed)) for plan_id, content, packed in found}
 
 
-async def contents_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, str]:
+async def contents_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, str]:
     """Of which content these plans' vectors are."""
     found = await session.execute(
         select(SearchVector.plan_id, SearchVector.content).where(among(col(SearchVector.plan_id), plan_ids))  # type: ignore[call-overload]
@@ -157,14 +170,11 @@ async def put(session: AsyncSession, entries: Sequence[Entry], words: Mapping[st
             "plan_id": plan_id,
             "content": one.content,
             "vector": rows.vector(one.vector, digits=5),
-            "searched": False,
             "packed": one.packed,
         }
         for plan_id, one in sorted(words.items())
     ]
-    await rows.insert(
-        session, table_of(SearchVector), new, key="plan_id", change=("content", "vector", "searched", "packed")
-    )
+    await rows.insert(session, table_of(SearchVector), new, key="plan_id", change=("content", "vector", "packed"))
 
 
 async def remove(session: AsyncSession, plan_ids: Sequence[str]) -> None:
@@ -195,44 +205,133 @@ class Near:
     others: list[str]
 
 
-_NEW: Final = text(
-    "SELECT v.plan_id FROM search_vectors v JOIN search_entries e USING (plan_id)"
+@dataclass(frozen=True, slots=True)
+class Unsearched:
+    """A plan whose words were not searched for yet: of which content its vector is."""
+
+    content: str
+    vector: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What a snapshot shows of vectors that are not in HNSW and that an earlier snapshot (`seen`) did not show;
+    `moved`: whether any others are in HNSW."""
+
+    snapshot: str
+    moved: bool
+    vectors: dict[str, Floats]
+
+
+NOTHING_SEEN: Final = "1:1:"
+"""The snapshot before all others."""
+
+_UNSEARCHED: Final = text(
+    "SELECT v.plan_id, v.content, halfvec_send(v.vector) FROM search_vectors v JOIN search_entries e USING (plan_id)"
     " WHERE v.plan_id = ANY(:plan_ids) AND e.searched <> v.content"
+)
+_NEWEST: Final = text(
+    """
+    SELECT CAST(pg_current_snapshot() AS text),
+        (SELECT plan_id FROM search_vectors WHERE hnsw ORDER BY plan_id LIMIT 1) IS NOT NULL,
+        v.plan_id, v.vector
+    FROM (VALUES (1)) AS always(one) LEFT JOIN (
+        SELECT plan_id, halfvec_send(vector) AS vector FROM search_vectors
+        WHERE NOT hnsw AND changed >= CAST(CAST(pg_snapshot_xmin(CAST(:seen AS pg_snapshot)) AS text) AS bigint)
+            AND NOT pg_visible_in_snapshot(CAST(CAST(changed AS text) AS xid8), CAST(:seen AS pg_snapshot))
+    ) v ON true
+    """
 )
 _NEAR: Final = text(
     """
-    SELECT q.plan_id, q.content, n.plan_id
+    SELECT q.plan_id, n.plan_id
     FROM search_vectors q
-    LEFT JOIN LATERAL (
+    CROSS JOIN LATERAL (
         SELECT v.plan_id, -(v.vector <#> q.vector) AS product FROM search_vectors v
-        ORDER BY v.vector <#> q.vector LIMIT :most
-    ) n ON n.product >= :least AND n.plan_id <> q.plan_id
-    WHERE q.plan_id = ANY(:plan_ids)
+        WHERE v.hnsw ORDER BY v.vector <#> q.vector LIMIT :most
+    ) n
+    WHERE q.plan_id = ANY(:plan_ids) AND n.product >= :least
     """
 )
 
 
-async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, Near]:
-    """For those of these plans whose words were not searched for yet, whose vectors are near: an inner product of at
-    least `least`, the nearest 2,000. One round trip a step for all; nearest neighbours are approximate (HNSW)."""
-    new = await session.execute(_NEW, {"plan_ids": list(plan_ids)})
-    asking = list(new.scalars())
-    if not asking:
-        return {}
+async def unsearched(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Unsearched]:
+    """Those of these plans whose words were not searched for yet, with their vectors."""
+    found = await session.execute(_UNSEARCHED, {"plan_ids": list(plan_ids)})
+    return {plan_id: Unsearched(content, _floats(sent)) for plan_id, content, sent in found}
+
+
+async def newest(session: AsyncSession, seen: str = NOTHING_SEEN) -> Newest:
+    """The vectors outside HNSW that the session's snapshot shows and the snapshot `seen` did not: each was written by a
+    transaction that had not been committed then. In a REPEATABLE READ transaction nothing is left out."""
+    rows_of = (await session.execute(_NEWEST, {"seen": seen})).all()
+    vectors = {plan_id: _floats(sent) for _, _, plan_id, sent in rows_of if plan_id is not None}
+    return Newest(rows_of[0][0], rows_of[0][1], vectors)
+
+
+async def outside_hnsw(session: AsyncSession) -> set[str]:
+    """The plans whose vectors are not in HNSW."""
+    found = await session.execute(select(SearchVector.plan_id).where(col(SearchVector.hnsw).is_(False)))  # type: ignore[call-overload]
+    return set(found.scalars())
+
+
+async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, list[str]]:
+    """Whose vectors in HNSW are near these plans': an inner product of at least `least`, the nearest 2,000.
+
+    One round trip a step for all; nearest neighbours are approximate.
+    """
     # The planner would rather sort all vectors where they are few; that the index is used must not depend on how many.
     await session.execute(text(_PLAN_BY_INDEX))
-    found: dict[str, Near] = {}
+    found: dict[str, list[str]] = {}
+    asking = list(plan_ids)
     for most in STEPS:
-        given = await session.execute(_NEAR, {"plan_ids": asking, "most": most, "least": least})
-        answers: dict[str, Near] = {}
-        for plan_id, content, other in given:
-            answers.setdefault(plan_id, Near(content, [])).others.extend([] if other is None else [other])
+        answers: dict[str, list[str]] = {}
+        for plan_id, other in await session.execute(_NEAR, {"plan_ids": asking, "most": most, "least": least}):
+            answers.setdefault(plan_id, []).append(other)
         found |= answers
-        asking = [plan_id for plan_id, one in answers.items() if len(one.others) >= most - 1]
+        asking = [plan_id for plan_id, others in answers.items() if len(others) >= most]
         if not asking:
             break
     await session.execute(text(_PLAN_FREELY))
     return found
+
+
+async def move_to_hnsw(session: AsyncSession, beyond: int, at_once: int) -> int:
+    """Moves vectors into HNSW, the oldest first and no more than `at_once`, where more than `beyond` are outside it.
+    How many. Waits for nobody: who holds a vector is about to change it."""
+    outside = (await session.execute(select(func.count()).where(col(SearchVector.hnsw).is_(False)))).scalar_one()
+    if outside <= beyond:
+        return 0
+    oldest = (
+        select(SearchVector.plan_id)  # type: ignore[call-overload]
+        .where(col(SearchVector.hnsw).is_(False))
+        .order_by(col(SearchVector.changed))
+        .limit(min(at_once, outside - beyond))
+        .with_for_update(skip_locked=True)
+    )
+    moved = await session.execute(
+        update(SearchVector)
+        .where(col(SearchVector.plan_id).in_(oldest))
+        .values(hnsw=True)
+        .returning(SearchVector.plan_id)  # type: ignore[call-overload]
+    )
+    return len(moved.all())
+
+
+async def mend_numbers(session: AsyncSession) -> None:
+    """After a restore into another server, whose transactions have lower numbers: vectors that seem to be written in
+    the future would be read by every search."""
+    await session.execute(
+        text(
+            "UPDATE search_vectors SET changed = 1 WHERE NOT hnsw"
+            " AND changed >= CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)"
+        )
+    )
+
+
+def _floats(sent: bytes) -> Floats:
+    """A vector as pgvector sends it in binary: two numbers of two bytes, then halves, all big-endian."""
+    return np.frombuffer(sent, dtype=">f2", offset=4).astype(np.float32)
 
 
 async def remember(session: AsyncSession, found: Mapping[str, Near], unlike: Set[tuple[str, str]]) -> None:
@@ -276,7 +375,7 @@ async def _forget(session: AsyncSession, pairs: Set[tuple[str, str]]) -> None:
 
 _JOINABLE: Final = text(
     """
-    SELECT q.plan_id, e.plan_id
+    SELECT q.plan_id, e.plan_id, e.revision
     FROM unnest(CAST(:plan_ids AS text[]), CAST(:revisions AS bigint[]), CAST(:neighbours AS text[]),
                 CAST(:related AS text[])) AS q(plan_id, revision, neighbours, related)
     JOIN search_entries qe ON qe.plan_id = q.plan_id AND qe.revision = q.revision AND qe.generation = :generation
@@ -296,8 +395,9 @@ _JOINABLE: Final = text(
 
 async def joinable(
     session: AsyncSession, questions: Sequence[Question], found: Mapping[str, Near], *, generation: str, today: int
-) -> dict[str, list[str]]:
-    """For each question, its neighbours, remembered or just `found`, that no gate of dates, place or authority closes.
+) -> dict[str, dict[str, int]]:
+    """For each question, its neighbours, remembered or just `found`, that no gate of dates, place or authority closes,
+    with the revisions of which they are in the index.
 
     One round trip for all. A plan that is not in the index as of its revision is left out of the answer.
     """
@@ -317,9 +417,9 @@ async def joinable(
             "today": today,
         },
     )
-    answers: dict[str, list[str]] = {}
-    for asking, plan_id in given:
-        answers.setdefault(asking, []).extend([] if plan_id is None else [plan_id])
+    answers: dict[str, dict[str, int]] = {}
+    for asking, plan_id, revision in given:
+        answers.setdefault(asking, {}).update({} if plan_id is None else {plan_id: revision})
     return answers
 
 

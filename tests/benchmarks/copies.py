@@ -20,6 +20,7 @@ _TABLES = {
 def multiply(connection: psycopg.Connection, times: int) -> None:
     """Makes so many plans of each; what is in a plan's state stays, so only the first ones are to be asked for."""
     connection.execute("DROP INDEX search_vectors_nearest")
+    connection.execute("UPDATE search_vectors SET hnsw = true WHERE NOT hnsw")
     for table, ids in _TABLES.items():
         columns = _columns(connection, table)
         taken = sql.SQL(", ").join(

@@ -1,0 +1,77 @@
+"""Whose words are near a plan's new words: the newest vectors are compared here, in memory, all others by HNSW.
+
+A new vector costs HNSW as much as everything else that a plan costs the database, and looking it up as much again.
+Comparing it with some thousands of others at once costs a tenth of a millisecond; so a vector goes into HNSW only
+when there are many newer ones, and then beside everything else.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.nearness import Vectors
+from matching.retrieval import DIMENSIONS
+from services.store import search
+from services.store.base import Sessions, transaction
+from services.store.search import NOTHING_SEEN, STEPS, Near
+
+TIDY_SECONDS: Final = 60.0
+"""How often what has left the newest vectors is looked for; until then it only takes room."""
+_MOVED_AT_ONCE: Final = 100
+
+
+class Nearest:
+    """The newest vectors as an array that follows the snapshot of whoever asks."""
+
+    def __init__(self) -> None:
+        self._vectors = Vectors(DIMENSIONS)
+        self._seen = NOTHING_SEEN
+        self._moved = False
+        self._tidied = time.monotonic()
+        self._following = asyncio.Lock()
+
+    async def near(self, session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, Near]:
+        """For those of these plans whose words were not searched for yet, whose vectors have an inner product of at
+        least `least` with theirs. The session's transaction must be REPEATABLE READ."""
+        asking = await search.unsearched(session, plan_ids)
+        if not asking:
+            return {}
+        asked = [one.vector for one in asking.values()]
+        async with self._following:
+            await self._follow(session)
+            by_memory = await asyncio.to_thread(self._vectors.near, asked, least, STEPS[-1])
+            moved = self._moved
+        by_hnsw = await search.near(session, list(asking), least) if moved else {}
+        return {
+            plan_id: Near(one.content, sorted({*others, *by_hnsw.get(plan_id, ())} - {plan_id}))
+            for (plan_id, one), others in zip(asking.items(), by_memory, strict=True)
+        }
+
+    async def _follow(self, session: AsyncSession) -> None:
+        """Brings the array to the session's snapshot. What is newer than that may stay: who asks later needs it, and
+        reads it again if it was dropped here."""
+        tidy = time.monotonic() - self._tidied > TIDY_SECONDS
+        outside = await search.outside_hnsw(session) if tidy else None
+        newest = await search.newest(session, self._seen)
+        # From here on all at once: what is dropped has to be read again by whoever sees it.
+        if outside is not None:
+            self._vectors.keep(outside)
+            self._tidied = time.monotonic()
+        self._vectors.put(newest.vectors)
+        self._seen, self._moved = newest.snapshot, newest.moved
+
+
+async def move_oldest(sessions: Sessions, beyond: int) -> int:
+    """Has HNSW take the oldest vectors over, until `beyond` of them are outside it. How many it took."""
+    async with transaction(sessions) as session:
+        await search.mend_numbers(session)
+    moved = 0
+    while True:
+        async with transaction(sessions) as session:
+            some = await search.move_to_hnsw(session, beyond, _MOVED_AT_ONCE)
+        if not some:
+            return moved
+        moved += some
