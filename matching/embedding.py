@@ -55,7 +55,7 @@ def load_embedder(spec: str = "") -> Embedder:
     """
     if spec in ("", DEFAULT):
         return SentenceTransformerEmbedder(_packaged_weights(), expected_sha256=_SHA256, name=DEFAULT)
-    if spec == "hashing":
+    if spec == HashingEmbedder.name:
         return HashingEmbedder()
     path = Path(spec).expanduser()
     if not path.is_dir():
@@ -148,6 +148,7 @@ class HashingEmbedder:
     """A declared stand-in without weights, for tests and fault runs: words and letter triples hashed to dimensions,
     so that texts with words in common are near each other. It knows no synonyms."""
 
+    name = "hashing"
     model = "hashing-384/1"
     dimensions = DIMENSIONS
 

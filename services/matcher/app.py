@@ -1,9 +1,14 @@
 """The matcher's process: plan events in, opportunities into the outbox."""
 
 import asyncio
+import os
+from collections.abc import Callable
+
+from threadpoolctl import threadpool_limits
 
 from events.topics import PLANS_PATTERN
-from matching.embedding import load_embedder
+from matching.apart import load_apart
+from matching.embedding import Embedder, load_embedder
 from matching.engine import Engine
 from matching.policy import Policy
 from matching.statistics import Statistics
@@ -19,9 +24,9 @@ from services.store.base import Sessions, make_engine, make_sessions, transactio
 GROUP = "jointly-matcher"
 
 
-def make_world(settings: Settings) -> World:
+def make_world(settings: Settings, load: Callable[[str], Embedder] = load_embedder) -> World:
     """The engine with the settings' policy, statistics and model, and nothing in it yet."""
-    embedder = load_embedder(settings.embedding_model)
+    embedder = load(settings.embedding_model)
     engine = Engine.load(
         policy=Policy.load(settings.policy_file),
         statistics=Statistics.load(settings.statistics_file),
@@ -48,7 +53,10 @@ def run(settings: Settings) -> None:
     process.start_logging("matcher", settings)
     settings.need_kafka()
     settings.need_database()
-    world = make_world(settings)
+    if "OMP_NUM_THREADS" not in os.environ:
+        # Threads that wait for each other burn what the encoder and the database could use; see also its own.
+        threadpool_limits(1, "blas")
+    world = make_world(settings, load_apart)
     asyncio.run(_serve(settings, world))
 
 

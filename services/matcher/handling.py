@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +27,8 @@ Vectors = Mapping[str, np.ndarray]
 
 PARTS: Final = 5
 """In how many parts a full batch is handled: the database matches one while the encoder reads the next."""
+EMBEDDED_AHEAD: Final = 2
+"""How many parts are cleaned or embedded, or wait for it, while earlier ones are recorded and matched."""
 MATCHED_AT_ONCE: Final = 2
 """How many parts are matched side by side: one asks the database while the other judges."""
 CONFLICT: Final = "this revision was published before with other content; publish the change under a higher revision"
@@ -68,31 +69,33 @@ class Matcher:
         return accepted
 
     async def _in_parts(self, accepted: Sequence[Accepted], size: int) -> None:
-        """Each part is recorded before it is assessed, and before any later part is recorded; the next one's texts are
-        embedded meanwhile."""
+        """Each part is recorded before it is assessed, and before any later part is recorded. Meanwhile the next one's
+        texts are embedded, and the ones behind it cleaned, so that the encoder never waits for the others."""
         parts = [accepted[start : start + size] for start in range(0, len(accepted), size)]
+        in_turn = asyncio.Lock()
+        ahead = deque(asyncio.create_task(self._embedded(part, in_turn)) for part in parts[:EMBEDDED_AHEAD])
         going: deque[asyncio.Task[None]] = deque()
-        ahead: asyncio.Task[Vectors] | None = None
         try:
-            for part, following in zip_longest(parts, parts[1:]):
-                vectors = await (ahead or self._embedded(part))
-                ahead = asyncio.create_task(self._embedded(following)) if following else None
+            for number, part in enumerate(parts, 1):
+                vectors = await ahead.popleft()
+                for later in parts[number + EMBEDDED_AHEAD - 1 : number + EMBEDDED_AHEAD]:
+                    ahead.append(asyncio.create_task(self._embedded(later, in_turn)))
                 unmatched = await self._take(part, vectors)
                 if len(going) == MATCHED_AT_ONCE:
                     await going.popleft()
-                if following:
+                if number < len(parts):
                     going.append(asyncio.create_task(self._assess(part, unmatched)))
                 else:
                     await self._assess(part, unmatched)
             while going:
                 await going.popleft()
         except BaseException:
-            await _stop([*going, *([ahead] if ahead else [])])
+            await _stop([*ahead, *going])
             raise
 
-    async def _embedded(self, part: Sequence[Accepted]) -> Vectors:
-        """The vectors of a part's texts that were never embedded."""
-        async with transaction(self.sessions) as session:
+    async def _embedded(self, part: Sequence[Accepted], in_turn: asyncio.Lock) -> Vectors:
+        """The vectors of a part's texts that were never embedded; parts come to the encoder in their order."""
+        async with in_turn, transaction(self.sessions) as session:
             new = await self.world.new_texts(session, [item.payload for item in part])
         return await self.world.embed(new.values())
 

@@ -22,7 +22,8 @@ from services.store.base import now
 from services.store.outbox import SLICES, Outbox
 
 AT_ONCE: Final = 500
-IDLE_SECONDS: Final = 0.1
+IDLE_SECONDS: Final = 0.2
+"""When to look again, at the latest, where nobody said that something was written: an older version does not."""
 LOCKS_EVERY_SECONDS: Final = 2.0
 PRUNE_EVERY_SECONDS: Final = 600.0
 STALE_SECONDS: Final = 10.0
@@ -73,6 +74,7 @@ class Relay:
         # transaction, as while messages are on their way to the broker, and out of one.
         for limit in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
             await session.execute(text(f"SET {limit} = '{SILENCE_SECONDS}s'"))
+        await outbox.listen(session)
         await outbox.say_again(session, self._in_flight)
         await session.commit()
         self._in_flight.clear()
@@ -90,7 +92,7 @@ class Relay:
             await session.commit()
             self.last_round = time.monotonic()
             if not published:
-                await asyncio.sleep(IDLE_SECONDS)
+                await outbox.until_written(session, IDLE_SECONDS)
 
     async def _take(self, session: AsyncSession, held: set[int]) -> set[int]:
         taken = set()

@@ -14,6 +14,8 @@ from events.envelope import Message
 from services.store import rows
 from services.store.base import among, json_column, now, table_of, timestamp
 
+_CHANNEL: Final = "jointly_outbox"
+_WAKE: Final = text(f"NOTIFY {_CHANNEL}")
 SLICES: Final = 16
 """Into how many parts keys are divided; each is published by one relay at a time."""
 
@@ -71,8 +73,22 @@ def columns_of(topic: str, event_id: str, message: Message) -> dict[str, Any]:
 
 
 async def put(session: AsyncSession, messages: Sequence[Mapping[str, Any]]) -> None:
-    """Adds messages (`columns_of`) in the order given."""
-    await rows.insert(session, table_of(Outbox), messages)
+    """Adds messages (`columns_of`) in the order given, and wakes the relays once they are committed."""
+    if messages:
+        await rows.insert(session, table_of(Outbox), messages)
+        await session.execute(_WAKE)
+
+
+async def listen(session: AsyncSession) -> None:
+    """Has this connection told of messages from now on; see `until_written`."""
+    await session.execute(text(f"LISTEN {_CHANNEL}"))
+
+
+async def until_written(session: AsyncSession, seconds: float) -> None:
+    """Waits until messages were written, or so long. The session has its connection to itself, and no transaction."""
+    connection = await (await session.connection()).get_raw_connection()
+    async for _ in connection.driver_connection.notifies(timeout=seconds, stop_after=1):  # type: ignore[union-attr]
+        pass
 
 
 async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> Sequence[Outbox]:

@@ -139,14 +139,22 @@ def _children(pid: int) -> list[int]:
 
 
 def memory_mb(pid: int) -> dict[str, float]:
-    """Resident memory of a process now and at its most, in megabytes; empty where the system does not say."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.is_file():
+    """Memory of a process and its children in megabytes: resident now and at its most, and `shared_out`, where of what
+    several processes have in common each has its part. Empty where the system does not say."""
+    family = (pid, *_children(pid))
+    sources = {"now": ("status", "VmRSS"), "most": ("status", "VmHWM"), "shared_out": ("smaps_rollup", "Pss")}
+    if not Path(f"/proc/{pid}/smaps_rollup").is_file():
         return {}
-    text = status.read_text("ascii", "replace")
-    names = {"now": "VmRSS", "most": "VmHWM"}
     return {
-        ours: round(int(match[1]) / 1024, 1)
-        for ours, name in names.items()
-        if (match := re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE))
+        ours: round(sum(_kilobytes(one, file, name) for one in family) / 1024, 1)
+        for ours, (file, name) in sources.items()
     }
+
+
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    try:
+        text = Path(f"/proc/{pid}/{file}").read_text("ascii", "replace")
+    except OSError:
+        return 0
+    match = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
+    return int(match[1]) if match else 0
