@@ -25,7 +25,7 @@ from services.translation import revision_from_event, today
 log: Final = logs.get(__name__)
 Vectors = Mapping[str, np.ndarray]
 
-PARTS: Final = 5
+PARTS: Final = 10
 """In how many parts a full batch is handled: the database matches one while the encoder reads the next."""
 EMBEDDED_AHEAD: Final = 2
 """How many parts are cleaned or embedded, or wait for it, while earlier ones are recorded and matched."""

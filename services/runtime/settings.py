@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     policy_file: Path | None = Field(default=None, description="TOML policy; empty for the bundled one")
     statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
     as_of: date | None = Field(default=None, description="A fixed 'today' (YYYY-MM-DD), for tests and rehearsals")
-    batch_records: int = Field(default=500, ge=1, le=1000, description="Most plan events the matcher takes at once")
+    batch_records: int = Field(default=1000, ge=1, le=1000, description="Most plan events the matcher takes at once")
     exhaustive_plans: int = Field(
         default=5000,
         ge=0,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Column, ColumnElement, DateTime, Table, any_, literal, text
+from sqlalchemy import Column, ColumnElement, DateTime, Table, any_, bindparam, literal, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlmodel import SQLModel
@@ -54,6 +54,13 @@ def among(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
     """That a column has one of these values. They go as one array: the statement reads the same however many there are,
     so it is compiled and planned once."""
     found: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
+    return found
+
+
+def any_of(column: Any, name: str = "ids") -> ColumnElement[bool]:
+    """The same for a statement that is built once, where building it each time would cost more than running it: the
+    values are given with it, as the array `name`."""
+    found: ColumnElement[bool] = column == any_(bindparam(name, type_=ARRAY(column.type)))
     return found
 
 

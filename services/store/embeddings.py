@@ -1,16 +1,16 @@
 """Embeddings: the vector of each cleaned text under each model, so that nothing is embedded twice."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import Column, func, select
+from sqlalchemy import Column, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import among, table_of
+from services.store.base import any_of, table_of
 
 
 class Embedding(SQLModel, table=True):
@@ -23,13 +23,15 @@ class Embedding(SQLModel, table=True):
     vector: Any = Field(sa_column=Column(Vector(), nullable=False))
 
 
+_KNOWN: Final = text("SELECT text_hash FROM embeddings WHERE text_hash = ANY(:ids) AND model = :model")
+_VECTORS: Final = select(Embedding.text_hash, Embedding.vector).where(  # type: ignore[call-overload]
+    any_of(col(Embedding.text_hash)), col(Embedding.model) == bindparam("model")
+)
+
+
 async def known_embeddings(session: AsyncSession, hashes: Iterable[str], model: str) -> set[str]:
     """Which of these texts the model has embedded already."""
-    found = await session.execute(
-        select(Embedding.text_hash).where(  # type: ignore[call-overload]
-            among(col(Embedding.text_hash), hashes), col(Embedding.model) == model
-        )
-    )
+    found = await session.execute(_KNOWN, {"ids": list(hashes), "model": model})
     return set(found.scalars())
 
 
@@ -41,11 +43,7 @@ async def add_embeddings(session: AsyncSession, vectors: Mapping[str, np.ndarray
 
 async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -> dict[str, np.ndarray]:
     """The vectors of these texts: float32 arrays by text hash."""
-    found = await session.execute(
-        select(Embedding.text_hash, Embedding.vector).where(  # type: ignore[call-overload]
-            among(col(Embedding.text_hash), hashes), col(Embedding.model) == model
-        )
-    )
+    found = await session.execute(_VECTORS, {"ids": list(hashes), "model": model})
     return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in found}
 
 

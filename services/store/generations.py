@@ -1,5 +1,7 @@
 """Generations: under which the database stands, the locks that move it, and what is to be assessed anew."""
 
+from typing import Final
+
 from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,9 +22,12 @@ class CurrentGeneration(SQLModel, table=True):
     model: str
 
 
+_HELD: Final = select(CurrentGeneration).with_for_update(read=True)
+
+
 async def generation(session: AsyncSession) -> CurrentGeneration | None:
     """Under which generation this database stands; held against change until the transaction ends."""
-    return (await session.execute(select(CurrentGeneration).with_for_update(read=True))).scalar_one_or_none()
+    return (await session.execute(_HELD)).scalar_one_or_none()
 
 
 async def adopt_generation(session: AsyncSession, mine: CurrentGeneration) -> CurrentGeneration:

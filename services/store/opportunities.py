@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import among, json_column, table_of, timestamp
+from services.store.base import among, any_of, json_column, table_of, timestamp
 
 
 class Opportunity(SQLModel, table=True):
@@ -75,16 +75,18 @@ class OpportunityRow:
 
 
 COLUMNS: Final = tuple(field.name for field in fields(OpportunityRow))
+_TABLE: Final = table_of(Opportunity)
+_BY_IDS: Final = select(*(_TABLE.c[name] for name in COLUMNS)).where(any_of(_TABLE.c.opportunity_id))
+_PARTNERS: Final = text(
+    "SELECT plan_a, plan_b FROM opportunities WHERE status = 'active' AND (plan_a = ANY(:ids) OR plan_b = ANY(:ids))"
+)
 
 
 async def rows_by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, OpportunityRow]:
     """The opportunities with these ids that exist, as values."""
     if not ids:
         return {}
-    table = table_of(Opportunity)
-    found = await session.execute(
-        select(*(table.c[name] for name in COLUMNS)).where(among(table.c.opportunity_id, ids))
-    )
+    found = await session.execute(_BY_IDS, {"ids": list(ids)})
     return {row[0]: OpportunityRow(*row) for row in found}
 
 
@@ -113,12 +115,7 @@ async def active_of(session: AsyncSession, plan_id: str) -> Sequence[Opportunity
 
 async def active_partners(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, set[str]]:
     """For each plan, the partners of all its active opportunities."""
-    found = await session.execute(
-        select(Opportunity.plan_a, Opportunity.plan_b).where(  # type: ignore[call-overload]
-            col(Opportunity.status) == "active",
-            or_(among(col(Opportunity.plan_a), plan_ids), among(col(Opportunity.plan_b), plan_ids)),
-        )
-    )
+    found = await session.execute(_PARTNERS, {"ids": list(plan_ids)})
     partners: dict[str, set[str]] = {plan_id: set() for plan_id in plan_ids}
     for plan_a, plan_b in found:
         for own, other in ((plan_a, plan_b), (plan_b, plan_a)):

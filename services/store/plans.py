@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import SILENCE_SECONDS, among, json_column, now, table_of, timestamp
+from services.store.base import SILENCE_SECONDS, any_of, json_column, now, table_of, timestamp
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -147,15 +147,23 @@ def _moved(revision: Revision, before: Mapping[str, Any] | None) -> dict[str, An
     }
 
 
+_THESE: Final = select(StoredPlan).where(any_of(col(StoredPlan.plan_id)))
+_UNMATCHED: Final = _THESE.where(
+    col(StoredPlan.matched_revision) < col(StoredPlan.revision), col(StoredPlan.quarantined).is_(False)
+)
+_REVISIONS: Final = text("SELECT plan_id, revision FROM plans WHERE plan_id = ANY(:ids)")
+_NOTICES: Final = text(
+    "SELECT plan_id, revision, event_id, traceparent, published_at, state IS NOT NULL FROM plans"
+    " WHERE plan_id = ANY(:ids)"
+)
+_LOGGED: Final = text(
+    "SELECT plan_id, revision, content_hash FROM plan_log WHERE plan_id = ANY(:ids) AND revision = ANY(:revisions)"
+)
+
+
 async def unmatched_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, StoredPlan]:
     """Those of these plans that have a revision that has not been assessed yet."""
-    found = await session.execute(
-        select(StoredPlan).where(
-            among(col(StoredPlan.plan_id), plan_ids),
-            col(StoredPlan.matched_revision) < col(StoredPlan.revision),
-            col(StoredPlan.quarantined).is_(False),
-        )
-    )
+    found = await session.execute(_UNMATCHED, {"ids": list(plan_ids)})
     return {plan.plan_id: plan for plan in found.scalars()}
 
 
@@ -189,12 +197,7 @@ class Notice:
 
 async def notices(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Notice]:
     """The notices of these plans, as far as they exist."""
-    p = StoredPlan
-    found = await session.execute(
-        select(p.plan_id, p.revision, p.event_id, p.traceparent, p.published_at, col(p.state).is_not(None)).where(  # type: ignore[call-overload]
-            among(col(p.plan_id), plan_ids)
-        )
-    )
+    found = await session.execute(_NOTICES, {"ids": list(plan_ids)})
     return {row[0]: Notice(*row) for row in found}
 
 
@@ -208,15 +211,13 @@ async def searchable(session: AsyncSession, limit: int | None = None) -> dict[st
 
 async def revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """The newest revision of each of these plans that exists."""
-    found = await session.execute(
-        select(StoredPlan.plan_id, StoredPlan.revision).where(among(col(StoredPlan.plan_id), plan_ids))  # type: ignore[call-overload]
-    )
+    found = await session.execute(_REVISIONS, {"ids": list(plan_ids)})
     return dict(found.all())
 
 
 async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
     """These plans, as far as they exist."""
-    found = await session.execute(select(StoredPlan).where(among(col(StoredPlan.plan_id), plan_ids)))
+    found = await session.execute(_THESE, {"ids": list(plan_ids)})
     return {plan.plan_id: plan for plan in found.scalars()}
 
 
@@ -300,12 +301,8 @@ async def _reserve(session: AsyncSession, ids: Sequence[str], revisions: Sequenc
 
 
 async def _logged(session: AsyncSession, revisions: Sequence[Revision]) -> dict[tuple[str, int], str]:
-    found = await session.execute(
-        select(PlanLog.plan_id, PlanLog.revision, PlanLog.content_hash).where(  # type: ignore[call-overload]
-            among(col(PlanLog.plan_id), {revision.plan_id for revision in revisions}),
-            among(col(PlanLog.revision), {revision.revision for revision in revisions}),
-        )
-    )
+    asked = {"ids": list({one.plan_id for one in revisions}), "revisions": list({one.revision for one in revisions})}
+    found = await session.execute(_LOGGED, asked)
     return {(plan_id, revision): content for plan_id, revision, content in found}
 
 

@@ -142,21 +142,19 @@ class Words:
     packed: bytes
 
 
+_PACKED: Final = text("SELECT plan_id, content, packed FROM search_vectors WHERE plan_id = ANY(:ids)")
+_CONTENTS: Final = text("SELECT plan_id, content FROM search_vectors WHERE plan_id = ANY(:ids)")
+
+
 async def packed_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, tuple[str, bytes]]:
     """The packed features of these plans, each with the content they are of."""
-    found = await session.execute(
-        select(SearchVector.plan_id, SearchVector.content, SearchVector.packed).where(  # type: ignore[call-overload]
-            among(col(SearchVector.plan_id), plan_ids)
-        )
-    )
+    found = await session.execute(_PACKED, {"ids": list(plan_ids)})
     return {plan_id: (content, bytes(packed)) for plan_id, content, packed in found}
 
 
 async def contents_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, str]:
     """Of which content these plans' vectors are."""
-    found = await session.execute(
-        select(SearchVector.plan_id, SearchVector.content).where(among(col(SearchVector.plan_id), plan_ids))  # type: ignore[call-overload]
-    )
+    found = await session.execute(_CONTENTS, {"ids": list(plan_ids)})
     return dict(found.all())
 
 

@@ -30,9 +30,7 @@ def latencies(settings: Settings, plans: Sequence[PlanState], rate: float) -> di
 async def _latencies(settings: Settings, plans: Sequence[PlanState], rate: float) -> dict[str, Any]:
     sent: dict[Key, float] = {}
     arrived: list[float] = []
-    consumer = AIOKafkaConsumer(
-        OPPORTUNITIES.name, **connection(settings), auto_offset_reset="earliest", fetch_max_wait_ms=10
-    )
+    consumer = AIOKafkaConsumer(OPPORTUNITIES.name, **connection(settings), auto_offset_reset="earliest")
     await consumer.start()
     reading = asyncio.create_task(_read(consumer, sent, arrived))
     try:
