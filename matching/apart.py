@@ -42,6 +42,12 @@ class EncoderProcess:
         """See Embedder."""
         return self._submit(_embed, list(texts))
 
+    def close(self) -> None:
+        """Ends the process."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
     def _submit(self, work: Callable[..., Result], *arguments: Any) -> Result:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)

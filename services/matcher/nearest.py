@@ -28,7 +28,7 @@ class Nearest:
 
     def __init__(self) -> None:
         self._vectors = Vectors(DIMENSIONS)
-        self._seen = NOTHING_SEEN
+        self._seen = self._dropped_at = NOTHING_SEEN
         self._moved = False
         self._tidied = time.monotonic()
         self._following = asyncio.Lock()
@@ -41,7 +41,7 @@ class Nearest:
             return {}
         asked = [one.vector for one in asking.values()]
         async with self._following:
-            await self._follow(session)
+            await self.follow(session)
             by_memory = await asyncio.to_thread(self._vectors.near, asked, least, STEPS[-1])
             moved = self._moved
         by_hnsw = await search.near(session, list(asking), least) if moved else {}
@@ -50,16 +50,19 @@ class Nearest:
             for (plan_id, one), others in zip(asking.items(), by_memory, strict=True)
         }
 
-    async def _follow(self, session: AsyncSession) -> None:
-        """Brings the array to the session's snapshot. What is newer than that may stay: who asks later needs it, and
-        reads it again if it was dropped here."""
+    async def follow(self, session: AsyncSession) -> None:
+        """Brings the array to the session's snapshot; one at a time. What is newer than that may stay: who asks later
+        needs it, and reads it again if it was dropped here."""
         tidy = time.monotonic() - self._tidied > TIDY_SECONDS
         outside = await search.outside_hnsw(session) if tidy else None
         newest = await search.newest(session, self._seen)
+        if _is_older(newest.snapshot, self._dropped_at):
+            # What was dropped had gone into HNSW, where a snapshot from before does not show it yet.
+            newest = await search.newest(session)
         # From here on all at once: what is dropped has to be read again by whoever sees it.
         if outside is not None:
             self._vectors.keep(outside)
-            self._tidied = time.monotonic()
+            self._tidied, self._dropped_at = time.monotonic(), newest.snapshot
         self._vectors.put(newest.vectors)
         self._seen, self._moved = newest.snapshot, newest.moved
 
@@ -75,3 +78,12 @@ async def move_oldest(sessions: Sessions, beyond: int) -> int:
         if not some:
             return moved
         moved += some
+
+
+def _is_older(snapshot: str, other: str) -> bool:
+    """Whether a snapshot was taken before another one (both as PostgreSQL writes them: xmin:xmax:xip,...), so that a
+    transaction may be shown by the other alone."""
+    (_, xmax, running), (_, other_xmax, other_running) = (one.split(":") for one in (snapshot, other))
+    if xmax != other_xmax:
+        return int(xmax) < int(other_xmax)
+    return not set(filter(None, running.split(","))) <= set(other_running.split(","))

@@ -56,7 +56,7 @@ class World:
         self.settings = settings
         self.lock = asyncio.Lock()
         self.corpus: Corpus = engine.corpus()
-        self._nearest = Nearest()
+        self.nearest = Nearest()
         self._revisions: dict[str, int] = {}
         self._recent: OrderedDict[str, Features] = OrderedDict()
         self._texts: dict[tuple[str, str, str], Texts] = {}
@@ -131,7 +131,7 @@ class World:
             return Sought({key: self.engine.candidates(one, self.corpus, day) for key, one in asking.items()}, {}, {})
         found = {key: dict[str, int]() for key, one in asking.items() if not indexing.may_be_found(one)}
         questions = [indexing.question(one) for key, one in asking.items() if key not in found]
-        near = await self._nearest.near(session, [one.plan_id for one in questions], self.engine.least_product)
+        near = await self.nearest.near(session, [one.plan_id for one in questions], self.engine.least_product)
         found |= await search.joinable(
             session, questions, near, generation=self.engine.generation.id, today=self.as_of.toordinal()
         )

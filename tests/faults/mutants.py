@@ -19,6 +19,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEDULES: Final = "tests/faults/test_schedules.py"
+INDEX: Final = "tests/integration/test_search_index.py"
 WITHDRAWALS: Final = "tests/integration/test_notifier_withdrawals.py"
 LIMIT_SECONDS: Final = 300
 
@@ -97,7 +98,24 @@ MUTANTS: Final = (
     Mutant(
         "neighbour dropped though it moved on",
         [Edit("services/matcher/settling.py", "        if _stands(other, locked)\n", "        if other_id\n")],
-        ["tests/integration/test_search_index.py::test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept"],
+        [f"{INDEX}::test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept"],
+    ),
+    Mutant(
+        "tidied up for a newer snapshot",
+        [
+            Edit(
+                "services/matcher/nearest.py",
+                "        self._seen, self._moved = newest.snapshot, newest.moved\n",
+                "        self._moved = newest.moved\n"
+                "        if outside is None:\n            self._seen = newest.snapshot\n",
+            )
+        ],
+        [f"{INDEX}::test_what_a_later_snapshot_needs_is_read_again_after_an_earlier_one_tidied_up"],
+    ),
+    Mutant(
+        "new words that stay in the vector index",
+        [Edit("deploy/migrations/versions/0005_newest_vectors.py", "    op.execute(_TRIGGER)\n", "")],
+        [f"{INDEX}::test_new_words_leave_hnsw_and_are_found_by_whoever_follows"],
     ),
     Mutant(
         "relay by id > last",

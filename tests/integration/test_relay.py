@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, contextmanager
 import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.envelope import Message
 from services.relay import publishing
@@ -244,3 +245,19 @@ def test_nobody_else_is_handed_the_connection_with_a_relays_locks(
         assert not holds & set(others)
         assert holds == works
         assert len(works) == 1
+
+
+async def test_whoever_waits_is_woken_by_what_is_written(database_url: str) -> None:
+    """Without being woken the wait would outlast the limit."""
+    engine = make_engine(database_url)
+    message = Message(b"1", (("ce_id", b"1"),), b"{}")
+    async with engine.connect() as connection, AsyncSession(connection) as waiting:
+        await outbox.listen(waiting)
+        await waiting.commit()
+        wait = asyncio.create_task(outbox.until_written(waiting, seconds=600))
+        async with transaction(make_sessions(engine)) as session:
+            await outbox.put(session, [outbox.columns_of(TOPIC, "1", message)])
+        async with asyncio.timeout(60):
+            await wait
+        assert len(await outbox.waiting(waiting, range(outbox.SLICES), 10)) == 1
+    await engine.dispose()

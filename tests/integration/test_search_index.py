@@ -8,12 +8,13 @@ from sqlalchemy import text
 
 from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
 from matching.embedding import load_embedder
-from services.matcher import matching
+from services.matcher import matching, nearest
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
 from services.runtime.settings import Settings
+from services.store import search
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 from tests.pipeline import AS_OF, all_pairs, engine, invented_plans, record_of
 
@@ -27,8 +28,10 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
     await database.dispose()
 
 
-def world(exhaustive_plans: int = 0) -> World:
-    settings = Settings(as_of=AS_OF, exhaustive_plans=exhaustive_plans, kept_plans=100)
+def world(exhaustive_plans: int = 0, vectors_in_memory: int = 20_000) -> World:
+    settings = Settings(
+        as_of=AS_OF, exhaustive_plans=exhaustive_plans, kept_plans=100, vectors_in_memory=vectors_in_memory
+    )
     return World(engine(), load_embedder("hashing"), settings)
 
 
@@ -56,6 +59,93 @@ async def test_the_index_finds_what_comparing_with_all_finds(sessions: Sessions)
     expected = all_pairs(states)
     assert len(expected) > 300
     assert await active(sessions) == expected
+
+
+async def in_hnsw(sessions: Sessions) -> set[str]:
+    async with transaction(sessions) as session:
+        return set((await session.execute(text("SELECT plan_id FROM search_vectors WHERE hnsw"))).scalars())
+
+
+async def test_the_oldest_vectors_go_into_hnsw_and_both_are_searched(sessions: Sessions) -> None:
+    states = invented_plans(480, subjects=70)
+    few = world(vectors_in_memory=100)
+    for start in range(0, len(states), 160):
+        await handle(sessions, states[start : start + 160], few)
+        await sweep(few, sessions)
+    assert len(await in_hnsw(sessions)) == len(states) - 100
+    assert states[0].plan_id in await in_hnsw(sessions)
+    assert states[-1].plan_id not in await in_hnsw(sessions)
+    assert await active(sessions) == all_pairs(states)
+
+
+async def test_new_words_leave_hnsw_and_are_found_by_whoever_follows(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two matchers, each with vectors in its memory: what the one writes, the other sees."""
+    monkeypatch.setattr(nearest, "TIDY_SECONDS", 0.0)
+    states = invented_plans(200, subjects=30)
+    one, other = world(vectors_in_memory=40), world(vectors_in_memory=40)
+    await handle(sessions, states[:100], one)
+    await handle(sessions, states[100:], other)
+    await sweep(one, sessions)
+    moved = [plan for plan in states if plan.plan_id in await in_hnsw(sessions)][:60]
+    rewritten = [
+        plan.model_copy(update={"revision": 2, "title": like.title, "description": like.description})
+        for plan, like in zip(moved, reversed(moved), strict=True)
+    ]
+    await handle(sessions, rewritten[:30], one)
+    await handle(sessions, rewritten[30:], other)
+    assert not {plan.plan_id for plan in rewritten} & await in_hnsw(sessions)
+    now = {plan.plan_id: plan for plan in [*states, *rewritten]}
+    assert await active(sessions) == all_pairs(list(now.values()))
+
+
+async def test_what_a_later_snapshot_needs_is_read_again_after_an_earlier_one_tidied_up(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = invented_plans(120, subjects=12)
+    both = world()
+    await handle(sessions, states[:60], both)
+    async with transaction(sessions, isolation="REPEATABLE READ") as early:
+        await early.execute(text("SELECT 1"))  # its snapshot is from here
+        await handle(sessions, states[60:119], both)
+        monkeypatch.setattr(nearest, "TIDY_SECONDS", 0.0)
+        await both.nearest.follow(early)
+        monkeypatch.undo()
+    await handle(sessions, states[119:], both)
+    assert await active(sessions) == all_pairs(states)
+
+
+async def test_an_earlier_snapshot_finds_what_was_dropped_here_and_is_not_in_hnsw_for_it(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = invented_plans(120, subjects=12)
+    one = world()
+    await handle(sessions, states, one)
+    async with transaction(sessions) as session:
+        await session.execute(text("UPDATE search_entries SET searched = ''"))
+    asked, least = [state.plan_id for state in states[:5]], engine().least_product
+    monkeypatch.setattr(nearest, "TIDY_SECONDS", 0.0)
+    async with transaction(sessions, isolation="REPEATABLE READ") as early:
+        await early.execute(text("SELECT 1"))  # its snapshot is from here
+        assert await nearest.move_oldest(sessions, beyond=0) == len(states)
+        async with transaction(sessions, isolation="REPEATABLE READ") as late:
+            by_hnsw = await one.nearest.near(late, asked, least)
+        by_memory = await one.nearest.near(early, asked, least)
+    assert all(len(near.others) > 5 for near in by_memory.values())
+    assert by_memory == by_hnsw
+
+
+async def test_after_a_restore_vectors_of_the_future_are_mended(sessions: Sessions) -> None:
+    states = invented_plans(40, subjects=6)
+    await handle(sessions, states)
+    async with transaction(sessions) as session:
+        await session.execute(text("UPDATE search_vectors SET changed = changed + 1000000"))
+    await sweep(world(), sessions)
+    async with transaction(sessions) as session:
+        assert (await search.newest(session)).vectors.keys() == {state.plan_id for state in states}
+        again = await search.newest(session, (await search.newest(session)).snapshot)
+    assert not again.vectors, "what was seen is not read again"
 
 
 async def test_plans_that_were_compared_with_all_are_found_by_the_index_later(sessions: Sessions) -> None:
