@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.kafka]
 PATIENCE_SECONDS: Final = 120.0
 """After which something that ought to come has not; nothing is measured by it."""
 CUTS: Final = {
-    "after Tx 1": ("matcher", "services.matcher.handling:match"),
+    "after Tx 1": ("matcher", "services.matcher.handling:assess"),
     "before Tx 2": ("matcher", "services.matcher.matching:settle"),
     "in Tx 2, with its locks": ("matcher", "services.store.opportunities:rows_by_ids"),
     "after Tx 2, before the offsets": ("matcher", "services.runtime.kafka:_commit"),
