@@ -4,7 +4,7 @@ Rows are appended and marked dead; the arrays are packed again once half of them
 row and, now and then, a copy in bulk.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,11 @@ class Grown:
             self._array = larger
         self._array[self.size : needed] = block
         self.size = needed
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Packs these rows, in this order, and forgets the others."""
+        self._array[: len(rows)] = self._array[rows]
+        self.size = len(rows)
 
     @property
     def view(self) -> NDArray[Any]:

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence, Set
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.corpus import Grown
+
 Floats = NDArray[np.float32]
-_LEAST_ROWS = 256
 
 
 class Vectors:
@@ -16,26 +17,27 @@ class Vectors:
     def __init__(self, dimensions: int) -> None:
         self._rows: dict[str, int] = {}
         self._ids: list[str] = []
-        self._array: Floats = np.zeros((_LEAST_ROWS, dimensions), dtype=np.float32)
+        self._held = Grown(np.float32, dimensions)
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def put(self, vectors: Mapping[str, Floats]) -> None:
         """Adds vectors, or puts them in the place of those that these plans had."""
-        self._make_room(sum(plan_id not in self._rows for plan_id in vectors))
-        for plan_id, vector in vectors.items():
-            row = self._rows.setdefault(plan_id, len(self._ids))
-            if row == len(self._ids):
-                self._ids.append(plan_id)
-            self._array[row] = vector
+        new = {plan_id: vector for plan_id, vector in vectors.items() if plan_id not in self._rows}
+        for plan_id in vectors.keys() - new.keys():
+            self._held.view[self._rows[plan_id]] = vectors[plan_id]
+        if new:
+            self._rows |= {plan_id: row for row, plan_id in enumerate(new, len(self._ids))}
+            self._ids += new
+            self._held.extend(list(new.values()))
 
     def keep(self, plan_ids: Set[str]) -> None:
         """Forgets all plans but these."""
         kept = [(plan_id, row) for plan_id, row in self._rows.items() if plan_id in plan_ids]
         if len(kept) == len(self._ids):
             return
-        self._array[: len(kept)] = self._array[[row for _, row in kept]]
+        self._held.keep([row for _, row in kept])
         self._ids = [plan_id for plan_id, _ in kept]
         self._rows = {plan_id: row for row, plan_id in enumerate(self._ids)}
 
@@ -44,7 +46,7 @@ class Vectors:
         `most`, in no particular order."""
         if not len(asked):
             return []
-        products = np.stack(asked) @ self._array[: len(self._ids)].T
+        products = np.stack(asked) @ self._held.view.T
         return [self._nearest(row, least, most) for row in products]
 
     def _nearest(self, products: Floats, least: float, most: int) -> list[str]:
@@ -52,10 +54,3 @@ class Vectors:
         if len(found) > most:
             found = found[np.argpartition(products[found], -most)[-most:]]
         return [self._ids[row] for row in found.tolist()]
-
-    def _make_room(self, new: int) -> None:
-        needed = len(self._ids) + new
-        if needed > len(self._array):
-            larger = np.zeros((max(needed, 3 * len(self._array) // 2), self._array.shape[1]), dtype=np.float32)
-            larger[: len(self._ids)] = self._array[: len(self._ids)]
-            self._array = larger

@@ -85,12 +85,13 @@ class World:
         """The vectors of texts by text hash, computed beside the event loop so that heartbeats go on."""
         unique = {text_hash(text): text for text in texts}
         known = {key: self._embedded[key] for key in unique if key in self._embedded}
-        new = [text for key, text in unique.items() if key not in known]
+        new = {key: text for key, text in unique.items() if key not in known}
         if not new:
             return known
-        vectors = await asyncio.get_running_loop().run_in_executor(self._encoding, self.embedder.embed, new)
+        texts_in_order = list(new.values())
+        vectors = await asyncio.get_running_loop().run_in_executor(self._encoding, self.embedder.embed, texts_in_order)
         metrics.EMBEDDINGS.inc(len(new))
-        made = dict(zip(map(text_hash, new), vectors, strict=True))
+        made = dict(zip(new, vectors, strict=True))
         if len(self._embedded) >= 2 * _CHUNK:
             self._embedded.clear()
         self._embedded |= made
