@@ -69,8 +69,6 @@ class Nearest:
 
 async def move_oldest(sessions: Sessions, beyond: int) -> int:
     """Has HNSW take the oldest vectors over, until `beyond` of them are outside it. How many it took."""
-    async with transaction(sessions) as session:
-        await search.mend_numbers(session)
     moved = 0
     while True:
         async with transaction(sessions) as session:

@@ -47,7 +47,7 @@ async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float)
 
 async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True) -> int:
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
-    missing from the index, and for match spam."""
+    missing from the index, for vectors of a server's other life, and for match spam."""
     async with sessions() as holder:
         if not (await holder.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))).scalar_one():
             return 0
@@ -56,6 +56,8 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
         lost = 0
         if thorough:
             lost = await _each(world, sessions, "not indexed", lambda s: search.unindexed(s, generation, AT_ONCE))
+            async with transaction(sessions) as session:
+                await search.mend_numbers(session)
         due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
         await move_oldest(sessions, world.settings.vectors_in_memory)
     async with transaction(sessions) as session:
