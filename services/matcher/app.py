@@ -13,10 +13,11 @@ from matching.engine import Engine
 from matching.policy import Policy
 from matching.statistics import Statistics
 from services.matcher.handling import Matcher
+from services.matcher.nearest import move_for_ever
 from services.matcher.settling import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
 from services.matcher.world import World
-from services.runtime import health, kafka, metrics, process
+from services.runtime import consuming, health, kafka, metrics, process
 from services.runtime.settings import Settings
 from services.store import generations
 from services.store.base import Sessions, make_engine, make_sessions, transaction
@@ -66,10 +67,16 @@ async def _serve(settings: Settings, world: World) -> None:
     producer = kafka.make_producer(settings, "jointly-matcher")
     broker = kafka.make_broker(settings, "jointly-matcher")
     matcher = Matcher(world, sessions, producer)
-    pulse = kafka.consume(
-        broker, settings, group=GROUP, handle=matcher.handle, refuse=matcher.refuse, pattern=PLANS_PATTERN
+    pulse = consuming.consume(
+        broker,
+        settings,
+        group=GROUP,
+        handle=matcher.handle,
+        refuse=matcher.refuse,
+        prepare=matcher.prepare,
+        pattern=PLANS_PATTERN,
     )
-    metrics.LAG.labels(process="matcher").set_function(lambda: kafka.lag(broker, pulse))
+    metrics.LAG.labels(process="matcher").set_function(lambda: consuming.lag(broker, pulse))
 
     await process.run(
         settings,
@@ -79,6 +86,9 @@ async def _serve(settings: Settings, world: World) -> None:
             ready=[health.assigned(pulse), process.database(sessions)],
         ),
         opening=[lambda: adopt(world, sessions), producer.start],
-        tasks=[lambda: sweep_for_ever(world, sessions, settings.sweep_seconds)],
+        tasks=[
+            lambda: sweep_for_ever(world, sessions, settings.sweep_seconds),
+            lambda: move_for_ever(sessions, settings.vectors_in_memory, settings.sweep_seconds),
+        ],
         closing=[producer.stop, database.dispose],
     )

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.nearness import Vectors
 from matching.retrieval import DIMENSIONS
+from services.runtime import faults, logs
 from services.store import search
 from services.store.base import Sessions, transaction
 from services.store.search import NOTHING_SEEN, STEPS, Near
@@ -21,6 +22,8 @@ from services.store.search import NOTHING_SEEN, STEPS, Near
 TIDY_SECONDS: Final = 60.0
 """How often what has left the newest vectors is looked for; until then it only takes room."""
 _MOVED_AT_ONCE: Final = 100
+
+log: Final = logs.get(__name__)
 
 
 class Nearest:
@@ -65,6 +68,17 @@ class Nearest:
             self._tidied, self._dropped_at = time.monotonic(), newest.snapshot
         self._vectors.put(newest.vectors)
         self._seen, self._moved = newest.snapshot, newest.moved
+
+
+async def move_for_ever(sessions: Sessions, beyond: int, every_seconds: float) -> None:
+    """Moves the oldest vectors into HNSW whenever there are more than `beyond` newer ones. Beside the sweeper, not in
+    it: after a large load this goes on for minutes, and plans that a crash left behind must not wait for it."""
+    while True:
+        try:
+            await move_oldest(sessions, beyond)
+        except Exception as error:
+            log.warning("vectors not moved, the next round will try again", error=faults.describe(error))
+        await asyncio.sleep(every_seconds)
 
 
 async def move_oldest(sessions: Sessions, beyond: int) -> int:

@@ -10,7 +10,6 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.matching import match
-from services.matcher.nearest import move_oldest
 from services.matcher.world import World
 from services.runtime import faults, logs, metrics
 from services.store import opportunities, plans, search
@@ -59,7 +58,6 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
             async with transaction(sessions) as session:
                 await search.mend_numbers(session)
         due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
-        await move_oldest(sessions, world.settings.vectors_in_memory)
     async with transaction(sessions) as session:
         metrics.PENDING_PLANS.set(await plans.pending(session))
         if thorough:

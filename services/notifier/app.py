@@ -14,7 +14,7 @@ from services.notifier.caps import Caps
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import Rounds
 from services.notifier.message import Sender, sender
-from services.runtime import dead_letters, health, kafka, logs, metrics, process
+from services.runtime import consuming, dead_letters, health, kafka, logs, metrics, process
 from services.runtime.health import Check
 from services.runtime.settings import PREFIX, Settings, SettingsError
 from services.store import mails, notifications
@@ -61,7 +61,7 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
     async def give_up(record: Record, fault: BaseException) -> None:
         await dead_letters.give_up(producer, DEAD_OPPORTUNITIES, record, fault)
 
-    pulse = kafka.consume(
+    pulse = consuming.consume(
         broker,
         settings,
         group=GROUP,
@@ -71,7 +71,7 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
     )
-    metrics.LAG.labels(process="notifier").set_function(lambda: kafka.lag(broker, pulse))
+    metrics.LAG.labels(process="notifier").set_function(lambda: consuming.lag(broker, pulse))
 
     await process.run(
         settings,

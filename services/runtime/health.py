@@ -7,7 +7,7 @@ from typing import Any
 from faststream.asgi import AsgiResponse, get
 from prometheus_client import make_asgi_app
 
-from services.runtime.kafka import Pulse
+from services.runtime.consuming import Pulse
 
 Check = Callable[[], Awaitable[str | None]]
 """Says in a sentence what is wrong, or None."""

@@ -1,64 +1,18 @@
-"""Kafka, once for every process: connections, the consuming loop's acknowledgement rule, and its pulse."""
+"""Kafka, once for every process: connections, FastStream's broker, the producer."""
 
-import asyncio
 import ssl
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Awaitable, Sequence
+from typing import Any, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.kafka.message import FAKE_CONSUMER
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from events.envelope import Message
-from services.runtime import faults, logs, metrics
-from services.runtime.polling import guard
 from services.runtime.settings import Settings
 
 Record: TypeAlias = ConsumerRecord
 Records: TypeAlias = Sequence[Record]
-Handler = Callable[[Records], Awaitable[None]]
-Refuse = Callable[[Record, BaseException], Awaitable[None]]
-
-PARTITION_BYTES: Final = 256 * 1024
-"""How much is fetched of one partition before it is asked for; what is larger by itself comes alone."""
-FETCH_BYTES: Final = 4 * 1024 * 1024
-"""How much is fetched at once of all partitions, however many a member has."""
-
-log: Final = logs.get(__name__)
-
-
-class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
-    """What is known of a consuming loop: its last poll, its assignment, and whether a batch is in flight.
-
-    A broker that answers says nothing of a loop that has stopped; the age of the last poll does. Partitions
-    are given up only after the batch in flight is done, or it would be delivered twice.
-    """
-
-    def __init__(self) -> None:
-        self.last_poll = time.monotonic()
-        self.assigned: frozenset[TopicPartition] | None = None
-        self.in_flight = asyncio.Lock()
-        self.halted: str | None = None
-        self.handled: dict[TopicPartition, int] = {}
-        self.before_reading: Callable[[], None] = lambda: None
-
-    def beat(self) -> None:
-        """The loop is alive."""
-        self.last_poll = time.monotonic()
-
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        async with self.in_flight:
-            log.info("partitions revoked", partitions=_names(revoked))
-
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        # The client calls this before it fetches anything of a first assignment.
-        self.before_reading()
-        self.assigned = frozenset(assigned)
-        log.info("partitions assigned", partitions=_names(assigned))
 
 
 def make_broker(settings: Settings, client_id: str) -> KafkaBroker:
@@ -90,150 +44,6 @@ async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awai
         topic, key=message.key, value=message.value, headers=list(message.headers)
     )
     return future
-
-
-def consume(
-    broker: KafkaBroker,
-    settings: Settings,
-    *,
-    group: str,
-    handle: Handler,
-    refuse: Refuse,
-    topics: Sequence[str] = (),
-    pattern: str | None = None,
-) -> Pulse:
-    """Has `handle` called with every batch of raw records, at least once each, in order within a partition.
-
-    Offsets are committed, explicitly and only for the batch's own partitions, after `handle` has returned.
-    A passing fault is waited out; where it does not pass in time the batch is read again later. A fault that
-    is not passing is narrowed down to its record, and that one goes to `refuse`.
-    """
-    pulse = Pulse()
-    interval_ms = settings.kafka_poll_interval_seconds * 1000
-    subscriber = broker.subscriber(
-        *topics,
-        pattern=pattern,
-        batch=True,
-        group_id=group,
-        max_records=settings.batch_records,
-        auto_offset_reset="earliest",
-        max_poll_interval_ms=interval_ms,
-        rebalance_timeout_ms=interval_ms,
-        session_timeout_ms=int(settings.kafka_session_seconds * 1000),
-        heartbeat_interval_ms=int(settings.kafka_session_seconds * 1000 / 3),
-        max_partition_fetch_bytes=PARTITION_BYTES,
-        fetch_max_bytes=FETCH_BYTES,
-        listener=pulse,
-        ack_policy=AckPolicy.MANUAL,
-        parser=_keep_raw,
-        decoder=_no_decoding,
-    )
-
-    pulse.before_reading = lambda: guard(subscriber.consumer, pulse, refuse)
-
-    @subscriber
-    async def _batch(message: KafkaMessage) -> None:
-        consumer = subscriber.consumer
-        records: Records = message.raw_message
-        if consumer is None:
-            return
-        pulse.beat()
-        async with pulse.in_flight:
-            await _handle(consumer, records, handle, refuse, pulse, settings.kafka_poll_interval_seconds * 0.6)
-        pulse.beat()
-
-    return pulse
-
-
-def lag(broker: KafkaBroker, pulse: Pulse) -> int:
-    """How many records are not handled yet on the partitions that have given any, by what the broker last said."""
-    behind = 0
-    for consumer in filter(None, (getattr(subscriber, "consumer", None) for subscriber in broker.subscribers)):
-        for partition in consumer.assignment():
-            end = consumer.highwater(partition)
-            behind += max(0, (end or 0) - pulse.handled.get(partition, end or 0))
-    return behind
-
-
-async def _handle(
-    consumer: AIOKafkaConsumer, records: Records, handle: Handler, refuse: Refuse, pulse: Pulse, budget: float
-) -> None:
-    try:
-        await _handle_all(records, handle, refuse, time.monotonic() + budget)
-    except faults.Halt as halt:
-        pulse.halted = str(halt)
-        log.error("halted", error=str(halt))
-        _put_back(consumer, records)
-        await asyncio.sleep(faults.LONGEST_WAIT_SECONDS)
-        return
-    except Exception as fault:
-        log.error("batch put back, the fault did not pass", error=faults.describe(fault), records=len(records))
-        metrics.BATCHES_PUT_BACK.inc()
-        _put_back(consumer, records)
-        return
-    pulse.halted = None
-    offsets = _behind_them(records)
-    pulse.handled.update(offsets)
-    await _commit(consumer, offsets)
-
-
-async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadline: float) -> None:
-    """The whole batch; where that raises what does not pass, its halves, down to the record that is refused.
-
-    By halves, since the others wait meanwhile: one such record among 64 takes 13 attempts, not 65.
-    """
-    try:
-        await faults.patiently(lambda: handle(records), deadline - time.monotonic())
-    except (faults.Passing, faults.Halt):
-        raise
-    except Exception as fault:
-        log.warning("batch failed", error=type(fault).__name__, records=len(records))
-        if len(records) == 1:
-            log.exception("record failed", topic=records[0].topic, partition=records[0].partition)
-            await refuse(records[0], fault)
-            return
-        middle = len(records) // 2
-        for half in (records[:middle], records[middle:]):
-            await _handle_all(half, handle, refuse, deadline)
-
-
-def _behind_them(records: Records) -> dict[TopicPartition, int]:
-    """The offset behind the last record of each partition."""
-    offsets: dict[TopicPartition, int] = {}
-    for record in records:
-        partition = TopicPartition(record.topic, record.partition)
-        offsets[partition] = max(record.offset + 1, offsets.get(partition, 0))
-    return offsets
-
-
-async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
-    """Never the bare `commit()`: that one commits the position of every assigned partition."""
-    try:
-        await consumer.commit({p: o for p, o in offsets.items() if p in consumer.assignment()})
-    except (CommitFailedError, IllegalStateError) as error:
-        # The partitions have gone to somebody else, who will see these records again; handling is repeatable.
-        log.warning("offsets not committed", error=str(error))
-    except KafkaError as error:
-        log.warning("offsets not committed, the next batch's will cover them", error=str(error))
-
-
-def _put_back(consumer: AIOKafkaConsumer, records: Records) -> None:
-    first: dict[TopicPartition, int] = {}
-    for record in records:
-        partition = TopicPartition(record.topic, record.partition)
-        first[partition] = min(record.offset, first.get(partition, record.offset))
-    for partition, offset in first.items():
-        if partition in consumer.assignment():
-            consumer.seek(partition, offset)
-
-
-async def _keep_raw(records: Any) -> KafkaMessage:
-    """FastStream's own parser decodes headers and raises on bytes that are not UTF-8; ours touches nothing."""
-    return KafkaMessage(body=b"", headers={}, raw_message=records, consumer=FAKE_CONSUMER)
-
-
-async def _no_decoding(message: Any) -> Any:
-    return message.body
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -270,7 +80,3 @@ def _tls(settings: Settings) -> ssl.SSLContext:
     if settings.kafka_certificate_file:
         context.load_cert_chain(settings.kafka_certificate_file, settings.kafka_key_file)
     return context
-
-
-def _names(partitions: Iterable[TopicPartition]) -> list[str]:
-    return sorted(f"{partition.topic}-{partition.partition}" for partition in partitions)

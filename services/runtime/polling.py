@@ -1,4 +1,4 @@
-"""Polls that count as a sign of life, and that a record which the client can't even read does not stop.
+"""Polls that a record which the client can't even read does not stop.
 
 A header whose name is not UTF-8 makes aiokafka's `getmany` raise, again and again, and what it had taken from
 other partitions in that call is gone. Here the call is made good: every partition is read once more from where
@@ -26,40 +26,38 @@ class UnreadableRecordError(Exception):
 
 
 class Life(Protocol):
-    """What a poll tells of: that the loop is alive; and what it needs to know: how far each partition is handled."""
+    """What is known of a consuming loop: how far each partition is handled, and how often partitions were revoked."""
 
     handled: dict[TopicPartition, int]
-
-    def beat(self) -> None:
-        """The loop is alive."""
-        ...
+    revoked: int
 
 
-def guard(consumer: AIOKafkaConsumer, life: Life, refuse: Refuse) -> None:
-    """Puts the guarded poll in the place of the consumer's own; a second call changes nothing."""
-    if getattr(consumer.getmany, "guarded", False):
-        return
+def guarded(consumer: AIOKafkaConsumer, life: Life, refuse: Refuse) -> Poll:
+    """The consumer's poll, made good; to be put in the place of its own."""
     poll: Poll = consumer.getmany
 
     async def getmany(*partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Any:
-        life.beat()
         try:
             return await poll(*partitions, timeout_ms=timeout_ms, max_records=max_records)
         except UnicodeDecodeError:
             log.error("a record can't be read, looking for it")
             return await _around(consumer, poll, life, refuse, max_records or AT_ONCE)
 
-    getmany.guarded = True  # type: ignore[attr-defined]
-    consumer.getmany = getmany
+    return getmany
 
 
 async def _around(
     consumer: AIOKafkaConsumer, poll: Poll, life: Life, refuse: Refuse, most: int
 ) -> dict[TopicPartition, list[Any]]:
-    assigned = sorted(consumer.assignment())
+    revoked, assigned = life.revoked, sorted(consumer.assignment())
     for partition in assigned:
         await _rewind(consumer, life, partition)
     found = {partition: await _readable(consumer, poll, refuse, partition, most) for partition in assigned}
+    if life.revoked != revoked:
+        # Partly read before the assignment ended: the next poll reads it again, from where the new one stands.
+        for partition in sorted(consumer.assignment()):
+            await _rewind(consumer, life, partition)
+        return {}
     return {partition: records for partition, records in found.items() if records}
 
 

@@ -221,6 +221,8 @@ class Newest:
     vectors: dict[str, Floats]
 
 
+_ONE_MOVES: Final = 7403
+
 NOTHING_SEEN: Final = "1:1:"
 """The snapshot before all others."""
 
@@ -296,7 +298,9 @@ async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> 
 
 async def move_to_hnsw(session: AsyncSession, beyond: int, at_once: int) -> int:
     """Moves vectors into HNSW, the oldest first and no more than `at_once`, where more than `beyond` are outside it.
-    How many. Waits for nobody: who holds a vector is about to change it."""
+    How many. One at a time; and it waits for nobody: who holds a vector is about to change it."""
+    if not (await session.execute(text(f"SELECT pg_try_advisory_xact_lock({_ONE_MOVES})"))).scalar_one():
+        return 0
     outside = (await session.execute(select(func.count()).where(col(SearchVector.hnsw).is_(False)))).scalar_one()
     if outside <= beyond:
         return 0

@@ -22,6 +22,8 @@ from services.cli.offline import embed_cached
 from services.embedded.postgres import Server
 from services.embedded.processes import Process
 from services.embedded.tansu import tansu
+from services.matcher.nearest import move_oldest
+from services.runtime.settings import Settings
 from services.store import embeddings, outbox
 from services.store.base import make_engine, make_sessions, transaction
 from services.store.migrate import configuration, migrate
@@ -189,7 +191,7 @@ def _load(server: Server, corpus: Corpus, model: str, folder: Path, template: st
     with running(server, name, TANSU, folder, model, matchers=2, **more) as run:
         for start in range(0, len(corpus.active), 20_000):
             run.feed(corpus.active[start : start + 20_000])
-    asyncio.run(_forget_messages(url))
+    asyncio.run(_settle(url))
     with server.connect(name) as connection:
         connection.execute("VACUUM ANALYZE")
     with server.connect() as connection:
@@ -211,11 +213,15 @@ async def _prime(url: str, active: Iterable[PlanPublished], model: str, folder: 
         await database.dispose()
 
 
-async def _forget_messages(url: str) -> None:
+async def _settle(url: str) -> None:
+    """What time would do by itself: messages forgotten, all but the newest vectors in HNSW."""
     database = make_engine(url)
+    sessions = make_sessions(database)
     try:
-        async with transaction(make_sessions(database)) as session:
+        async with transaction(sessions) as session:
             await outbox.prune(session, datetime.now(UTC))
+        moved = await move_oldest(sessions, Settings().vectors_in_memory)
+        say(f"moved {moved} vectors into HNSW")
     finally:
         await database.dispose()
 

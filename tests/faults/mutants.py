@@ -19,6 +19,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEDULES: Final = "tests/faults/test_schedules.py"
+AHEAD: Final = "tests/faults/test_reading_ahead.py"
 INDEX: Final = "tests/integration/test_search_index.py"
 WITHDRAWALS: Final = "tests/integration/test_notifier_withdrawals.py"
 LIMIT_SECONDS: Final = 300
@@ -46,8 +47,8 @@ MUTANTS: Final = (
     Mutant(
         "default ack policy",
         [
-            Edit("services/runtime/kafka.py", "        ack_policy=AckPolicy.MANUAL,\n", ""),
-            Edit("services/runtime/kafka.py", "from faststream import AckPolicy\n", ""),
+            Edit("services/runtime/consuming.py", "        ack_policy=AckPolicy.MANUAL,\n", ""),
+            Edit("services/runtime/consuming.py", "from faststream import AckPolicy\n", ""),
         ],
         [f"{SCHEDULES}::test_a_batch_cut_off_in_the_middle_comes_again"],
     ),
@@ -55,12 +56,24 @@ MUTANTS: Final = (
         "bare commit",
         [
             Edit(
-                "services/runtime/kafka.py",
+                "services/runtime/consuming.py",
                 "consumer.commit({p: o for p, o in offsets.items() if p in consumer.assignment()})",
                 "consumer.commit()",
             )
         ],
         [f"{SCHEDULES}::test_only_what_was_handled_is_committed"],
+    ),
+    Mutant(
+        "what was read ahead is not put back",
+        [
+            Edit(
+                "services/runtime/consuming.py",
+                "        metrics.BATCHES_PUT_BACK.inc()\n"
+                "        _put_back(consumer, [*records, *pulse.drop_read_ahead()])\n",
+                "        metrics.BATCHES_PUT_BACK.inc()\n        _put_back(consumer, records)\n",
+            )
+        ],
+        [f"{AHEAD}::test_what_was_read_behind_a_batch_that_is_put_back_comes_again_after_it"],
     ),
     Mutant(
         "search inside Tx 1",

@@ -8,7 +8,7 @@ import pytest
 
 from events.topics import OPPORTUNITIES
 from services.embedded.tansu import Broker
-from services.runtime import kafka, topics
+from services.runtime import consuming, kafka, topics
 from services.runtime.settings import Settings
 from tests.brokers import ApacheKafka
 from tests.pipeline import kafka_requests
@@ -36,7 +36,7 @@ async def test_a_record_that_can_not_be_handled_is_found_by_halves(bad: set[int]
     async def refuse(record: Any, _: BaseException) -> None:
         refused.append(record.offset)
 
-    await kafka._handle_all(records, handle, refuse, asyncio.get_running_loop().time() + PATIENCE)
+    await consuming._handle_all(records, handle, refuse, asyncio.get_running_loop().time() + PATIENCE)
     assert refused == sorted(bad)
     assert handled == sorted(set(range(64)) - bad)
     assert len(tried) == attempts
@@ -58,14 +58,14 @@ async def test_a_batch_is_acknowledged_once_whatever_its_size(broker: Broker | A
     async def refuse(*_: Any) -> None:
         raise AssertionError("nothing is refused here")
 
-    consuming = kafka.make_broker(settings, "test")
-    kafka.consume(consuming, settings, group="g", handle=note, refuse=refuse, topics=[OPPORTUNITIES.name])
+    taking = kafka.make_broker(settings, "test")
+    consuming.consume(taking, settings, group="g", handle=note, refuse=refuse, topics=[OPPORTUNITIES.name])
     with kafka_requests() as asked:
-        await consuming.start()
+        await taking.start()
         async with asyncio.timeout(PATIENCE):
             while sum(batches) < 600:
                 await asyncio.sleep(0.05)
-        await consuming.stop()
+        await taking.stop()
     assert 0 < asked["OffsetCommitRequest"] <= len(batches), (asked, batches)
     assert len(batches) <= 60, "records come by the batch"
 
@@ -74,7 +74,7 @@ async def test_what_is_larger_than_a_fetch_comes_all_the_same(broker: Broker | A
     """A producer may have put a record, or many into one batch, that is larger than what is fetched at once."""
     settings = Settings(kafka_bootstrap=broker.bootstrap, kafka_session_seconds=2)
     await topics.create(settings)
-    sizes = [10, kafka.PARTITION_BYTES * 2, 20, kafka.PARTITION_BYTES * 3, 30]
+    sizes = [10, consuming.PARTITION_BYTES * 2, 20, consuming.PARTITION_BYTES * 3, 30]
     producer = kafka.make_producer(settings, "test")
     await producer.start()
     for number, size in enumerate(sizes):
@@ -91,11 +91,11 @@ async def test_what_is_larger_than_a_fetch_comes_all_the_same(broker: Broker | A
     async def refuse(*_: Any) -> None:
         raise AssertionError("nothing is refused here")
 
-    consuming = kafka.make_broker(settings, "test")
-    kafka.consume(consuming, settings, group="g", handle=note, refuse=refuse, topics=[OPPORTUNITIES.name])
-    await consuming.start()
+    taking = kafka.make_broker(settings, "test")
+    consuming.consume(taking, settings, group="g", handle=note, refuse=refuse, topics=[OPPORTUNITIES.name])
+    await taking.start()
     try:
         async with asyncio.timeout(PATIENCE):
             assert [await seen.get() for _ in sizes] == sizes
     finally:
-        await consuming.stop()
+        await taking.stop()

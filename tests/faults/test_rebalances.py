@@ -19,7 +19,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from events.topics import OPPORTUNITIES, PLANS
-from services.runtime import kafka, topics
+from services.runtime import consuming, kafka, topics
 from services.runtime.settings import Settings
 from tests.brokers import ApacheKafka
 from tests.faults import stream
@@ -143,7 +143,7 @@ async def test_batches_longer_than_the_poll_interval_come_to_an_end(apache_broke
 
     brokers = [kafka.make_broker(settings, f"member-{number}") for number in range(2)]
     for broker in brokers:
-        kafka.consume(broker, settings, group="g", handle=slowly, refuse=refuse, topics=[OPPORTUNITIES.name])
+        consuming.consume(broker, settings, group="g", handle=slowly, refuse=refuse, topics=[OPPORTUNITIES.name])
         await broker.start()
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):

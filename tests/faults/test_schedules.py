@@ -24,7 +24,7 @@ from services.matcher.handling import Matcher
 from services.matcher.sweeper import sweep
 from services.notifier import handler
 from services.relay.publishing import Relay
-from services.runtime import kafka, topics
+from services.runtime import consuming, kafka, topics
 from services.runtime.settings import Settings
 from services.store import notifications, outbox, plans
 from services.store.base import Sessions, make_engine, make_sessions, transaction
@@ -290,7 +290,7 @@ async def test_only_what_was_handled_is_committed(on_broker: Settings) -> None:
     consumer.assign([partition])
     first = [await consumer.getone()]
     await consumer.getone()
-    await kafka._handle(consumer, first, _nothing, _nothing, kafka.Pulse(), 5)
+    await consuming._handle(consumer, first, _nothing, _nothing, consuming.Pulse(), 5)
     assert await consumer.committed(partition) == 1
     await consumer.stop()
 
@@ -313,7 +313,7 @@ async def test_a_batch_cut_off_in_the_middle_comes_again(on_broker: Settings) ->
 
     for handle in (never_done, noted):
         broker = kafka.make_broker(on_broker, "test")
-        kafka.consume(broker, on_broker, group="g", handle=handle, refuse=refuse, topics=[TOPIC])
+        consuming.consume(broker, on_broker, group="g", handle=handle, refuse=refuse, topics=[TOPIC])
         await broker.start()
         (subscriber,) = broker.subscribers
         if handle is never_done:

@@ -28,10 +28,8 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
     await database.dispose()
 
 
-def world(exhaustive_plans: int = 0, vectors_in_memory: int = 20_000) -> World:
-    settings = Settings(
-        as_of=AS_OF, exhaustive_plans=exhaustive_plans, kept_plans=100, vectors_in_memory=vectors_in_memory
-    )
+def world(exhaustive_plans: int = 0) -> World:
+    settings = Settings(as_of=AS_OF, exhaustive_plans=exhaustive_plans, kept_plans=100)
     return World(engine(), load_embedder("hashing"), settings)
 
 
@@ -68,10 +66,10 @@ async def in_hnsw(sessions: Sessions) -> set[str]:
 
 async def test_the_oldest_vectors_go_into_hnsw_and_both_are_searched(sessions: Sessions) -> None:
     states = invented_plans(480, subjects=70)
-    few = world(vectors_in_memory=100)
+    few = world()
     for start in range(0, len(states), 160):
         await handle(sessions, states[start : start + 160], few)
-        await sweep(few, sessions)
+        await nearest.move_oldest(sessions, beyond=100)
     assert len(await in_hnsw(sessions)) == len(states) - 100
     assert states[0].plan_id in await in_hnsw(sessions)
     assert states[-1].plan_id not in await in_hnsw(sessions)
@@ -84,10 +82,10 @@ async def test_new_words_leave_hnsw_and_are_found_by_whoever_follows(
     """Two matchers, each with vectors in its memory: what the one writes, the other sees."""
     monkeypatch.setattr(nearest, "TIDY_SECONDS", 0.0)
     states = invented_plans(200, subjects=30)
-    one, other = world(vectors_in_memory=40), world(vectors_in_memory=40)
+    one, other = world(), world()
     await handle(sessions, states[:100], one)
     await handle(sessions, states[100:], other)
-    await sweep(one, sessions)
+    await nearest.move_oldest(sessions, beyond=40)
     moved = [plan for plan in states if plan.plan_id in await in_hnsw(sessions)][:60]
     rewritten = [
         plan.model_copy(update={"revision": 2, "title": like.title, "description": like.description})

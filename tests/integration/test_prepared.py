@@ -1,0 +1,91 @@
+"""What the matcher does for a batch before it is handled: its texts are embedded, and nothing is written."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from matching.embedding import HashingEmbedder
+from services.matcher.app import adopt
+from services.matcher.handling import PARTS, PREPARED_PARTS, Matcher
+from services.matcher.world import World
+from services.runtime.settings import Settings
+from services.store.base import make_engine, make_sessions
+from tests.pipeline import AS_OF, engine, invented_plans, record_of
+
+BATCH = 40
+PLANS = invented_plans(2 * BATCH, subjects=20)
+
+
+class Counting(HashingEmbedder):
+    """The stand-in, counting its texts."""
+
+    texts = 0
+
+    def embed(self, texts):  # type: ignore[no-untyped-def]
+        self.texts += len(texts)
+        return super().embed(texts)
+
+
+@pytest.fixture
+async def rig(database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher, Counting]]:
+    database = make_engine(database_url)
+    sessions, embedder = make_sessions(database), Counting()
+    world = World(engine(), embedder, Settings(as_of=AS_OF, batch_records=BATCH))
+    await adopt(world, sessions)
+    yield database, Matcher(world, sessions, producer=None), embedder  # type: ignore[arg-type]
+    await database.dispose()
+
+
+async def rows_of(database: AsyncEngine) -> dict[str, int]:
+    async with database.connect() as connection:
+        return {
+            table: (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
+            for table in ("plans", "plan_log", "embeddings", "search_vectors", "opportunities", "outbox")
+        }
+
+
+async def test_preparing_writes_nothing_and_embeds_what_handling_need_not_embed_again(
+    rig: tuple[AsyncEngine, Matcher, Counting],
+) -> None:
+    database, matcher, embedder = rig
+    records = [record_of(plan, offset) for offset, plan in enumerate(PLANS[:BATCH])]
+    some = BATCH // PARTS
+    await matcher.prepare(records[:some])
+    assert set((await rows_of(database)).values()) == {0}
+    prepared = embedder.texts
+    assert prepared > 0
+    await matcher.handle(records[:some])
+    assert embedder.texts == prepared
+    found = await rows_of(database)
+    assert found["plans"] == found["plan_log"] == some
+    assert found["embeddings"] == prepared
+    await matcher.handle(records)
+    assert (await rows_of(database))["plans"] == BATCH
+
+
+async def test_a_batch_that_was_only_partly_prepared_ends_as_if_it_had_not_been(
+    rig: tuple[AsyncEngine, Matcher, Counting],
+) -> None:
+    database, matcher, _ = rig
+    records = [record_of(plan, offset) for offset, plan in enumerate(PLANS)]
+    await matcher.prepare(records[:BATCH])  # the first part of it
+    await matcher.prepare(records[BATCH:])
+    for start in range(0, len(records), BATCH):
+        await matcher.handle(records[start : start + BATCH])
+    prepared = await rows_of(database)
+    async with database.begin() as connection:
+        await connection.execute(text("TRUNCATE plans, plan_log, embeddings, search_vectors, opportunities, outbox"))
+        await connection.execute(text("TRUNCATE search_entries, search_neighbours"))
+    unprepared = Matcher(World(matcher.world.engine, Counting(), matcher.world.settings), matcher.sessions, None)  # type: ignore[arg-type]
+    for start in range(0, len(records), BATCH):
+        await unprepared.handle(records[start : start + BATCH])
+    assert await rows_of(database) == prepared
+
+
+async def test_what_nobody_asks_for_is_not_kept_for_ever(rig: tuple[AsyncEngine, Matcher, Counting]) -> None:
+    _, matcher, _ = rig
+    for offset in range(0, len(PLANS), 2):
+        await matcher.prepare([record_of(plan, offset + number) for number, plan in enumerate(PLANS[offset:][:2])])
+    assert len(matcher._prepared) <= PREPARED_PARTS * BATCH // PARTS
