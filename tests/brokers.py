@@ -194,7 +194,8 @@ def _java() -> list[str]:
 
 def _format(properties: Path, options: Sequence[str]) -> None:
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
-    command = [*_java(), "kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(properties)]
+    command = [*_java(), "kafka.tools.StorageTool", "format", "--standalone", "-c", str(properties)]
+    command += [f"--cluster-id={cluster}"]  # in one word: one id in 64 begins with a dash
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise PartError(f"Apache Kafka could not format its storage:\n{(done.stdout + done.stderr)[-2000:]}")
