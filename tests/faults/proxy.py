@@ -125,7 +125,7 @@ class Proxies:
         for link in self._links:
             for writer in link.open:
                 _reset(writer)
-        await asyncio.sleep(0)  # what was aborted is closed by the loop, a moment later
+        await asyncio.sleep(0.01)  # what was aborted is closed by the loop, a moment later
 
     def _run(self, work: Coroutine[Any, Any, Served]) -> Served:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +105,8 @@ async def _echoed(link: Link, data: bytes) -> bytes:
     except ConnectionResetError:
         found += b"|reset"
     writer.close()
+    with suppress(OSError):  # one that was reset
+        await writer.wait_closed()
     server.close()
     await server.wait_closed()
     return found
