@@ -92,8 +92,10 @@ async def _echoed(link: Link, data: bytes) -> bytes:
             await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             pass
-        writer.close()
+        await _closed(writer)
+        ended.set()
 
+    ended = asyncio.Event()
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
     link.upstream = server.sockets[0].getsockname()[1]
     reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
@@ -104,12 +106,18 @@ async def _echoed(link: Link, data: bytes) -> bytes:
             found += piece
     except ConnectionResetError:
         found += b"|reset"
-    writer.close()
-    with suppress(OSError):  # one that was reset
-        await writer.wait_closed()
+    await _closed(writer)
+    await ended.wait()
     server.close()
     await server.wait_closed()
     return found
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Closes a connection, and returns once it is: before its loop may be."""
+    writer.close()
+    with suppress(OSError):  # of one that was reset
+        await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
