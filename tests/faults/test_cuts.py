@@ -33,7 +33,7 @@ CUTS: Final = {
     "after Tx 1": ("matcher", "services.matcher.handling:assess"),
     "before Tx 2": ("matcher", "services.matcher.matching:settle"),
     "in Tx 2, with its locks": ("matcher", "services.store.opportunities:rows_by_ids"),
-    "after Tx 2, before the offsets": ("matcher", "services.runtime.kafka:_commit"),
+    "after Tx 2, before the offsets": ("matcher", "services.runtime.consuming:_commit"),
     "between outbox commit and publish": ("relay", "services.runtime.kafka:send"),
     "between publish and mark": ("relay", "services.store.outbox:mark_published"),
     "before the intents": ("notifier", "services.store.notifications:add"),
