@@ -221,8 +221,6 @@ class Newest:
     vectors: dict[str, Floats]
 
 
-_ONE_MOVES: Final = 7403
-
 NOTHING_SEEN: Final = "1:1:"
 """The snapshot before all others."""
 
@@ -294,6 +292,10 @@ async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> 
             break
     await session.execute(text(_PLAN_FREELY))
     return found
+
+
+_ONE_MOVES: Final = 7404
+"""The advisory lock of whoever moves vectors; each use has a number of its own."""
 
 
 async def move_to_hnsw(session: AsyncSession, beyond: int, at_once: int) -> int:
