@@ -25,7 +25,7 @@ from events.envelope import decode
 from events.fields import Payload
 from events.plans import PlanPayload, PlanPublished, PlanState
 from events.topics import PLANS
-from matching.embedding import load_embedder
+from matching.embedding import HashingEmbedder, load_embedder
 from matching.engine import Engine, Features
 from services.embedded import processes
 from services.embedded.processes import LOOPBACK, Process
@@ -183,6 +183,16 @@ def kafka_requests() -> Iterator[Counter[str]]:
         yield asked
     finally:
         AIOKafkaClient.send = send
+
+
+class Counting(HashingEmbedder):
+    """The stand-in for the encoder, counting its texts."""
+
+    texts = 0
+
+    def embed(self, texts):  # type: ignore[no-untyped-def]
+        self.texts += len(texts)
+        return super().embed(texts)
 
 
 def record_of(payload: PlanPayload, offset: int = 0) -> Any:

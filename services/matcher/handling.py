@@ -78,12 +78,12 @@ class Matcher:
 
     async def handle(self, records: Records) -> None:
         """Takes a batch from bytes to committed opportunities; may run again over the same batch."""
-        places = {_place(record) for record in records} & self._prepared.keys()
-        prepared = {place: self._prepared.pop(place) for place in places}
+        places = {_place(record) for record in records}
+        prepared = {place: self._prepared.pop(place) for place in places & self._prepared.keys()}
         metrics.EVENTS_IN.labels(family="plans").inc(len(records))
         with metrics.HANDLING.labels(process="matcher").time():
             async with AsyncExitStack() as encoder:
-                if any(_place(record) not in prepared for record in records):
+                if len(prepared) < len(places):
                     await encoder.enter_async_context(self._encoder)
                 await self._in_parts(await self._read(records, prepared), prepared, encoder)
 

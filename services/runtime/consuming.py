@@ -156,13 +156,13 @@ async def _handle(
     except faults.Halt as halt:
         pulse.halted = str(halt)
         log.error("halted", error=str(halt))
-        _put_back(consumer, [*records, *pulse.drop_read_ahead()])
+        _put_back(consumer, pulse, records)
         await asyncio.sleep(faults.LONGEST_WAIT_SECONDS)
         return
     except Exception as fault:
         log.error("batch put back, the fault did not pass", error=faults.describe(fault), records=len(records))
         metrics.BATCHES_PUT_BACK.inc()
-        _put_back(consumer, [*records, *pulse.drop_read_ahead()])
+        _put_back(consumer, pulse, records)
         return
     pulse.halted = None
     offsets = _behind_them(records)
@@ -210,9 +210,10 @@ async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, i
         log.warning("offsets not committed, the next batch's will cover them", error=str(error))
 
 
-def _put_back(consumer: AIOKafkaConsumer, records: Records) -> None:
+def _put_back(consumer: AIOKafkaConsumer, pulse: Pulse, records: Records) -> None:
+    """Has a batch read again, and what was read behind it."""
     first: dict[TopicPartition, int] = {}
-    for record in records:
+    for record in [*records, *pulse.drop_read_ahead()]:
         partition = TopicPartition(record.topic, record.partition)
         first[partition] = min(record.offset, first.get(partition, record.offset))
     for partition, offset in first.items():

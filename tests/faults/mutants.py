@@ -68,9 +68,8 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/runtime/consuming.py",
-                "        metrics.BATCHES_PUT_BACK.inc()\n"
-                "        _put_back(consumer, [*records, *pulse.drop_read_ahead()])\n",
-                "        metrics.BATCHES_PUT_BACK.inc()\n        _put_back(consumer, records)\n",
+                "    for record in [*records, *pulse.drop_read_ahead()]:\n",
+                "    for record in records:\n",
             )
         ],
         [f"{AHEAD}::test_what_was_read_behind_a_batch_that_is_put_back_comes_again_after_it"],

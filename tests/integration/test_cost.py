@@ -11,13 +11,12 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.plans import PlanPublished
-from matching.embedding import HashingEmbedder
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
 from services.matcher.world import World
 from services.runtime.settings import Settings
 from services.store.base import make_engine, make_sessions
-from tests.pipeline import AS_OF, engine, invented_plans, record_of
+from tests.pipeline import AS_OF, Counting, engine, invented_plans, record_of
 
 BATCH = 60
 PLANS = invented_plans(4 * BATCH, subjects=60)
@@ -39,16 +38,6 @@ def counted(database: AsyncEngine) -> Iterator[Counter[str]]:
         yield counts
     finally:
         event.remove(database.sync_engine, "after_cursor_execute", after)
-
-
-class Counting(HashingEmbedder):
-    """The stand-in, counting its texts."""
-
-    texts = 0
-
-    def embed(self, texts):  # type: ignore[no-untyped-def]
-        self.texts += len(texts)
-        return super().embed(texts)
 
 
 @pytest.fixture(params=[5000, 0], ids=["compared with all", "by the index"])

@@ -6,26 +6,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from matching.embedding import HashingEmbedder
 from services.matcher.app import adopt
 from services.matcher.handling import PARTS, PREPARED_PARTS, Matcher
 from services.matcher.world import World
 from services.runtime.settings import Settings
 from services.store.base import make_engine, make_sessions
-from tests.pipeline import AS_OF, engine, invented_plans, record_of
+from tests.pipeline import AS_OF, Counting, engine, invented_plans, record_of
 
 BATCH = 40
 PLANS = invented_plans(2 * BATCH, subjects=20)
-
-
-class Counting(HashingEmbedder):
-    """The stand-in, counting its texts."""
-
-    texts = 0
-
-    def embed(self, texts):  # type: ignore[no-untyped-def]
-        self.texts += len(texts)
-        return super().embed(texts)
 
 
 @pytest.fixture
