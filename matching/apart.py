@@ -1,27 +1,24 @@
 """An encoder in a process of its own: it goes back to Python between its steps, hundreds of times a text, and would
 wait there for whatever else this process computes."""
 
+import atexit
 import ctypes
 import gc
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
 
 from matching.embedding import Embedder, HashingEmbedder, Vectors, load_embedder
 
-Result = TypeVar("Result")
-
+_ENDED = "the encoder's process has ended (out of memory?); it is started again"
 _MANY_TEXTS = 64
 _give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 """What glibc keeps of the memory of a large batch goes back to the system: 50 MB, at 3 ms a time."""
-
-_here: Embedder | None = None
-"""In the encoder's process: the encoder."""
 
 
 def load_apart(spec: str = "") -> Embedder:
@@ -35,60 +32,82 @@ class EncoderProcess:
 
     def __init__(self, spec: str) -> None:
         self._spec = spec
-        self._pool: ProcessPoolExecutor | None = None
-        self.model, self.dimensions = self._submit(_describe)
+        self._turn = threading.Lock()
+        self._process: SpawnProcess | None = None
+        atexit.register(self.close)
+        self.model, self.dimensions = self._ask(None)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See Embedder."""
-        return self._submit(_embed, list(texts))
+        vectors: Vectors = self._ask(list(texts))
+        return vectors
 
     def close(self) -> None:
-        """Ends the process."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        """Ends the process, once it has answered."""
+        with self._turn:
+            self._end()
 
-    def _submit(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin)
-        try:
-            return self._pool.submit(work, self._spec, *arguments).result()
-        except BrokenProcessPool as error:
-            self._pool = None
-            raise ConnectionError("the encoder's process has ended (out of memory?); it is started again") from error
+    def _ask(self, texts: list[str] | None) -> Any:
+        # Straight through a pipe: the three threads of a pool cost a millisecond for each of a few plans.
+        with self._turn:
+            try:
+                if self._process is None:
+                    self._start()
+                self._pipe.send(texts)
+                answer = self._pipe.recv()
+            except (EOFError, OSError) as error:
+                self._end()
+                raise ConnectionError(
+                    "the encoder's process has ended (out of memory?); it is started again"
+                ) from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _start(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, theirs = spawn.Pipe()
+        self._process = spawn.Process(target=_work, args=(self._spec, theirs), name="encoder")
+        self._process.start()
+        theirs.close()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._pipe.close()
+            self._process.join()
+            self._process = None
 
 
-def _begin() -> None:
-    """Whoever ends the whole group means our parent, which may still need an answer; we end with it."""
+def _work(spec: str, pipe: Connection) -> None:
+    """Answers until nobody asks any more. What is asked for without texts is what the encoder is."""
+    # Whoever ends the whole group means our parent, which may still need an answer; we end with it.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
-
-
-def _describe(spec: str) -> tuple[str, int]:
-    embedder = _loaded(spec)
-    return embedder.model, embedder.dimensions
-
-
-def _embed(spec: str, texts: list[str]) -> Vectors:
+    embedder: Embedder | None = None
+    answer: Any
     try:
-        return _loaded(spec).embed(texts)
-    finally:
-        if len(texts) >= _MANY_TEXTS and _give_back is not None:
-            _give_back(0)
+        while True:
+            texts: list[str] | None = pipe.recv()
+            try:
+                embedder = embedder or _loaded(spec)
+                answer = (embedder.model, embedder.dimensions) if texts is None else _embedded(embedder, texts)
+            except Exception as error:
+                answer = error
+            pipe.send(answer)
+    except (EOFError, OSError):
+        return
 
 
 def _loaded(spec: str) -> Embedder:
-    global _here
-    if _here is None:
-        _here = load_embedder(spec)
-        gc.collect()
-        gc.freeze()
-    return _here
+    embedder = load_embedder(spec)
+    gc.collect()
+    gc.freeze()
+    return embedder
+
+
+def _embedded(embedder: Embedder, texts: list[str]) -> Vectors:
+    try:
+        return embedder.embed(texts)
+    finally:
+        if len(texts) >= _MANY_TEXTS and _give_back is not None:
+            _give_back(0)

@@ -26,9 +26,9 @@ def apart() -> Iterator[EncoderProcess]:
 
 
 def process_of(encoder: EncoderProcess) -> int:
-    assert encoder._pool is not None
-    (pid,) = encoder._pool._processes
-    return pid
+    assert encoder._process is not None
+    assert encoder._process.pid is not None
+    return encoder._process.pid
 
 
 def until(what: Callable[[], bool]) -> None:
@@ -77,13 +77,19 @@ def test_a_signal_to_the_whole_group_is_left_to_whoever_started_it(apart: Encode
     assert apart.embed(TEXTS).shape == (3, apart.dimensions)
 
 
+def test_an_error_of_one_call_is_raised_here_and_the_next_works(apart: EncoderProcess) -> None:
+    with pytest.raises(AttributeError, match="lower"):
+        apart.embed([1])  # type: ignore[list-item]
+    assert apart.embed(TEXTS).shape == (3, apart.dimensions)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_ends_when_whoever_started_it_is_killed() -> None:
     code = (
         "import time\nfrom matching.apart import EncoderProcess\n"
         "if __name__ == '__main__':\n"
         "    encoder = EncoderProcess('hashing')\n"
-        "    print(*encoder._pool._processes, flush=True)\n"
+        "    print(encoder._process.pid, flush=True)\n"
         "    time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
