@@ -15,8 +15,6 @@ from services.runtime.polling import Poll
 
 Prepare = Callable[[Records], Awaitable[None]]
 
-PREPARED_AT_ONCE: Final = 2
-"""How many polls' records are prepared side by side: one asks the database while the other is with the encoder."""
 GLANCE_SECONDS: Final = 0.2
 """How long a poll waits for records; then it is looked whether anybody still wants them."""
 LOOKING_SECONDS: Final = 5.0
@@ -88,9 +86,11 @@ class Ahead:
 
     async def _read(self) -> None:
         while time.monotonic() - self._asked < LOOKING_SECONDS:
-            going = [held.prepared for held in self._held if not held.prepared.done()]
+            # One poll's records at a time: while they are prepared more come, and few large portions cost less than
+            # many small ones.
+            going = self._held[-1].prepared if self._held and not self._held[-1].prepared.done() else None
             room = self._most - sum(len(held.records) for held in self._held)
-            if len(going) >= PREPARED_AT_ONCE or room <= 0:
+            if going is not None or room <= 0:
                 await _pause(going)
                 continue
             found = await self._poll(timeout_ms=int(GLANCE_SECONDS * 1000), max_records=room)
@@ -117,9 +117,9 @@ class Ahead:
             ended.exception()  # asked for, so that nobody complains of one that no poll came to hear of
 
 
-async def _pause(going: list[asyncio.Task[None]]) -> None:
-    if going:
-        await asyncio.wait(going, timeout=GLANCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+async def _pause(going: asyncio.Task[None] | None) -> None:
+    if going is not None:
+        await asyncio.wait([going], timeout=GLANCE_SECONDS)
     else:
         await asyncio.sleep(GLANCE_SECONDS)
 

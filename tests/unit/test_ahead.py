@@ -55,22 +55,25 @@ async def test_no_more_is_held_than_is_taken_at_once() -> None:
     assert offsets(await ahead.getmany(timeout_ms=5000)) == [8, 9]
 
 
-async def test_what_is_still_being_prepared_waits_and_so_does_what_came_after_it() -> None:
-    ready, seen = asyncio.Event(), list[int]()
+async def test_what_is_still_being_prepared_waits_and_what_comes_meanwhile_is_read_in_one_portion() -> None:
+    ready, seen = asyncio.Event(), list[list[int]]()
 
     async def prepare(records: Any) -> None:
-        seen.append(records[0].offset)
+        seen.append([record.offset for record in records])
         if records[0].offset == 0:
             await ready.wait()
 
     source = Source(0)
     ahead = Ahead(source.poll, prepare, most=10)
     assert offsets(await ahead.getmany(timeout_ms=50)) == []
-    source.items = [1]
-    await until(lambda: seen == [0, 1])
+    source.items = [1, 2]
     assert offsets(await ahead.getmany(timeout_ms=50)) == []
+    assert source.items == [1, 2], "nothing is read while the one before is prepared"
     ready.set()
-    assert offsets(await ahead.getmany(timeout_ms=5000)) == [0, 1]
+    found: list[int] = []
+    while len(found) < 3:
+        found += offsets(await ahead.getmany(timeout_ms=5000))
+    assert (found, seen) == ([0, 1, 2], [[0], [1, 2]])
 
 
 async def test_what_a_poll_raises_is_told_once_and_after_what_came_before_it() -> None:
