@@ -62,7 +62,7 @@ def run(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, world: World) -> None:
-    database = make_engine(settings.need_database())
+    database = make_engine(settings.need_database(), plan_once=True)
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-matcher")
     broker = kafka.make_broker(settings, "jointly-matcher")

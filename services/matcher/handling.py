@@ -18,9 +18,10 @@ from services.matcher.signatures import Keyring, check
 from services.matcher.world import World
 from services.runtime import dead_letters, logs, metrics, tracing
 from services.runtime.kafka import Record, Records
-from services.store import embeddings, plans
-from services.store.base import Sessions, transaction
+from services.store import embeddings, plans, search
+from services.store.base import Sessions, reading, transaction
 from services.store.plans import Outcome, Revision
+from services.store.rows import Writes
 from services.translation import revision_from_event, today
 
 log: Final = logs.get(__name__)
@@ -155,7 +156,7 @@ class Matcher:
         return vectors | await self.world.embed(new.values())
 
     async def _new_texts(self, items: Sequence[Accepted]) -> Mapping[str, str]:
-        async with transaction(self.sessions) as session:
+        async with reading(self.sessions) as session:
             return await self.world.new_texts(session, [item.payload for item in items])
 
     async def _take(self, part: Sequence[Accepted], vectors: Vectors) -> Sequence[str]:
@@ -163,9 +164,10 @@ class Matcher:
         ids = sorted({item.payload.plan_id for item in part})
         try:
             async with transaction(self.sessions) as session:
-                await embeddings.add_embeddings(session, vectors, self.world.embedder.model)
-                outcomes = await plans.record(session, [_revision(item) for item in part])
-                unmatched = await plans.unmatched_of(session, ids)
+                first = Writes()
+                embeddings.put(first, vectors, self.world.embedder.model)
+                outcomes = await plans.record(session, [_revision(item) for item in part], first)
+                unmatched = await search.unmatched_of(session, ids)
                 await index(self.world, session, unmatched)
         except BaseException:
             self.world.forget(ids)

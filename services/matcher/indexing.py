@@ -37,7 +37,7 @@ def question(features: Features) -> Question:
     )
 
 
-def changed(features: Mapping[str, Features], contents: Mapping[str, str], engine: Engine) -> dict[str, Words]:
+def changed(features: Mapping[str, Features], contents: Mapping[str, str | None], engine: Engine) -> dict[str, Words]:
     """What the words make of those plans that can be found and whose words are not those of the index."""
     found = {}
     for plan_id, one in features.items():

@@ -14,10 +14,11 @@ from services.matcher.quarantine import count_failure
 from services.matcher.settling import Context, settle
 from services.matcher.world import World
 from services.runtime import logs, metrics
-from services.store import opportunities, plans, search
+from services.store import plans, search
 from services.store.base import Sessions, now, transaction
-from services.store.plans import Notice, StoredPlan
-from services.store.search import Near
+from services.store.plans import Notice
+from services.store.rows import together
+from services.store.search import Known, Near
 
 log: Final = logs.get(__name__)
 
@@ -26,19 +27,20 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
     """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
     async with transaction(sessions) as session:
         # Held: no older revision may come into the index after a newer one.
-        await index(world, session, await plans.load(session, await plans.lock(session, plan_ids)))
+        await index(world, session, await search.known(session, await plans.lock(session, plan_ids)))
     await assess(world, sessions, plan_ids)
 
 
-async def index(world: World, session: AsyncSession, held: Mapping[str, StoredPlan]) -> None:
+async def index(world: World, session: AsyncSession, held: Mapping[str, Known]) -> None:
     """Brings the index to these plans' newest revisions. The caller holds the plans, and commits."""
     if not held:
         return
-    contents = await search.contents_of(session, held)
-    features = await world.features_of(session, held, contents)
+    contents = {plan_id: one.content for plan_id, one in held.items()}
+    features = await world.features_of(session, held)
     found = {plan_id: one for plan_id, one in features.items() if indexing.may_be_found(one)}
     entries = [indexing.entry_of(one, world.engine) for _, one in sorted(found.items())]
-    await search.put(session, entries, indexing.changed(found, contents, world.engine))
+    async with together(session) as writes:
+        search.put(writes, entries, indexing.changed(found, contents, world.engine))
     await search.remove(session, [plan_id for plan_id in held if plan_id not in found])
 
 
@@ -57,14 +59,15 @@ async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
     unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
     async with transaction(sessions) as session:
         traces = {plan_id: notice.traceparent for plan_id, notice in notices.items()}
-        unlike = await settle(session, judged, context, traces)
-        await search.remember(session, near, unlike)
+        async with together(session) as writes:
+            search.remember(writes, near, await settle(session, writes, judged, context, traces))
     if unknown:
         async with transaction(sessions) as session:
             # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
             # not locked with the others in the order of ids, they could wait in a circle with who records them.
             await plans.lock(session, unknown)
-            await plans.mark_matched(session, unknown)
+            async with together(session) as writes:
+                plans.mark_matched(writes, unknown)
     for judgement in judged:
         if judgement.failed is not None:
             await count_failure(sessions, judgement.plan.plan)
@@ -79,7 +82,7 @@ async def _judge_all(
         asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
         sought = await world.candidates(session, asking)
         candidates = sought.candidates
-        partners = await opportunities.active_partners(session, list(candidates))
+        partners = {key: set(notices[key].partners) for key in candidates}
         known = sought.known
         present = known | await world.features(session, set().union(*partners.values()) - known.keys())
     context = Context(as_of=world.as_of, generation=world.engine.generation)

@@ -14,6 +14,7 @@ from services.runtime.dead_letters import compose
 from services.store import opportunities, outbox, plans, search
 from services.store.base import Sessions, transaction
 from services.store.outbox import outgoing
+from services.store.rows import together
 
 UNKNOWN: Final = "One of the two plans can't be assessed at the moment."
 
@@ -33,7 +34,8 @@ async def count_failure(sessions: Sessions, plan: Plan) -> None:
         kept = Kept()
         for row in await opportunities.active_of(session, plan.plan_id):
             withdraw(kept, row, UNKNOWN)
-        await outbox.put(session, kept.messages)
+        async with together(session) as writes:
+            outbox.put(writes, kept.messages)
         await _dead_letter(session, plan)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)

@@ -21,6 +21,7 @@ from services.store.base import Sessions, transaction
 from services.store.generations import CurrentGeneration
 from services.store.opportunities import Opportunity
 from services.store.plans import StoredPlan
+from services.store.rows import together
 from services.translation import opportunity_id, plan_from_store, text_hash
 
 AT_ONCE: Final = 64
@@ -139,8 +140,8 @@ async def _embed(world: World, sessions: Sessions, say: Say) -> None:
             texts = {text for both in cleaned for text in (both.title, both.body) if text}
             kept = await embeddings.known_embeddings(session, map(text_hash, texts), world.embedder.model)
         vectors = await world.embed(text for text in texts if text_hash(text) not in kept)
-        async with transaction(sessions) as session:
-            await embeddings.add_embeddings(session, vectors, world.embedder.model)
+        async with transaction(sessions) as session, together(session) as writes:
+            embeddings.put(writes, vectors, world.embedder.model)
         say("plans embedded", min(start + AT_ONCE, len(ids)), len(ids))
 
 

@@ -24,6 +24,7 @@ from services.store import generations, outbox, plans
 from services.store import opportunities as store
 from services.store.base import now
 from services.store.opportunities import Opportunity, OpportunityRow
+from services.store.rows import Writes
 from services.translation import content_hash, opportunity_event, opportunity_id, opportunity_state
 
 _NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
@@ -64,12 +65,13 @@ class Context:
 
 
 async def settle(
-    session: AsyncSession, judged: Sequence[Judged], context: Context, traces: Mapping[str, str | None]
+    session: AsyncSession, writes: Writes, judged: Sequence[Judged], context: Context, traces: Mapping[str, str | None]
 ) -> set[tuple[str, str]]:
-    """Writes opportunities, their events, and how far each plan has been assessed. The caller commits.
+    """Locks the plans and has `writes` hold opportunities, their events, and how far each plan has been assessed. The
+    caller sends it, and commits.
 
     Returns the pairs of plans that were found to be unlike and still say what they said: both are held.
-    Raises WrongGenerationError, writing nothing, where the database's generation is not this process's.
+    Raises WrongGenerationError where the database's generation is not this process's.
     """
     await _same_generation(session, context.generation)
     involved = {judgement.plan.plan.plan_id for judgement in judged}
@@ -89,10 +91,10 @@ async def settle(
             behind.update(plan.plan_id for plan in pair.plans)
         else:
             write(kept, row, key, pair, context)
-    await store.put(session, [row for row in kept.rows if isinstance(row, OpportunityRow)])
-    await outbox.put(session, kept.messages)
+    store.put(writes, [row for row in kept.rows if isinstance(row, OpportunityRow)])
+    outbox.put(writes, kept.messages)
     done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
-    await plans.mark_matched(session, {plan_id: done[plan_id] for plan_id in done.keys() - behind})
+    plans.mark_matched(writes, {plan_id: done[plan_id] for plan_id in done.keys() - behind})
     return {
         (judgement.plan.plan.plan_id, other_id)
         for judgement in current

@@ -17,6 +17,7 @@ from services.store.base import Sessions, now, transaction
 from services.store.notifications import Intent
 from services.store.opportunities import Opportunity
 from services.store.plans import StoredPlan
+from services.store.rows import together
 
 AT_ONCE: Final = 500
 REBUILT: Final = "rebuilt"
@@ -121,7 +122,8 @@ async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict
     state = OpportunityState.model_validate(row.payload)
     kept = Kept()
     tell(kept, state, change_of(before, row.status), None)
-    await outbox.put(session, kept.messages)
+    async with together(session) as writes:
+        outbox.put(writes, kept.messages)
     # What stands loudly has intents of this material revision, or will have from the event that is on its way.
     return [] if loud else _hushed(row)
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -24,8 +24,11 @@ from services.store import embeddings, search
 from services.store import plans as store
 from services.store.generations import CurrentGeneration
 from services.store.plans import StoredPlan
-from services.store.search import Near
+from services.store.search import Known, Near
 from services.translation import plan_from_payload, plan_from_store, text_hash, today
+
+Kept = Mapping[str, tuple[str, bytes]]
+"""Of plans, what the index keeps of their words: of which content, and packed."""
 
 _CHUNK: Final = 500
 COUNT_AGAIN_SECONDS: Final = 60.0
@@ -173,28 +176,29 @@ class World:
         """The features of plans whose newest revisions are these, or newer ones."""
         known = {key: held for key, revision in revisions.items() if (held := self._held(key, revision)) is not None}
         missing = revisions.keys() - known.keys()
-        return known | await self.features_of(session, await store.load(session, missing)) if missing else known
+        return known | await self.features_of(session, await search.known(session, missing)) if missing else known
 
-    async def features_of(
-        self, session: AsyncSession, rows: Mapping[str, StoredPlan], indexed: Collection[str] | None = None
-    ) -> dict[str, Features]:
+    async def features_of(self, session: AsyncSession, known: Mapping[str, Known]) -> dict[str, Features]:
         """The features of plans that were read and whose revisions are committed or about to be: kept for later."""
-        made = await self.made(session, rows, indexed)
+        kept = {key: (one.content, one.packed) for key, one in known.items() if one.content and one.packed}
+        made = await self.made(session, {key: one.plan for key, one in known.items()}, kept)
         for plan_id, features in made.items():
             self._keep(plan_id, features)
         return made
 
     async def made(
-        self, session: AsyncSession, rows: Mapping[str, StoredPlan], indexed: Collection[str] | None = None
+        self, session: AsyncSession, rows: Mapping[str, StoredPlan], kept: Kept | None = None
     ) -> dict[str, Features]:
         """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows.
 
-        `indexed`: those of whose words the index is known to keep something; by default any may be.
+        `kept`: what the index keeps of their words; read where it is not given.
         """
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
         moved = {key: self.engine.moved(held, plan) for key, plan in stored.items() if (held := self._alike(plan))}
-        packed = stored.keys() - moved.keys() if indexed is None else (stored.keys() - moved.keys()) & set(indexed)
-        moved |= await self._unpacked(session, {key: stored[key] for key in packed})
+        asked = {key: plan for key, plan in stored.items() if key not in moved}
+        if kept is None and asked:
+            kept = await search.packed_of(session, asked)
+        moved |= self._unpacked(asked, kept or {})
         fresh = {key: plan for key, plan in stored.items() if key not in moved}
         texts = await asyncio.to_thread(lambda: {key: self._cleaned(plan) for key, plan in fresh.items()})
         vectors = await self._vectors(session, texts.values())
@@ -208,13 +212,12 @@ class World:
 
         return moved | await asyncio.to_thread(lambda: {plan_id: make(plan_id) for plan_id in fresh})
 
-    async def _unpacked(self, session: AsyncSession, stored: Mapping[str, Plan]) -> dict[str, Features]:
+    def _unpacked(self, stored: Mapping[str, Plan], kept: Kept) -> dict[str, Features]:
         """The features of those plans of which the index keeps what their words make."""
-        packed = await search.packed_of(session, stored) if stored else {}
         return {
-            plan_id: self.engine.unpack(kept, stored[plan_id])
-            for plan_id, (content, kept) in packed.items()
-            if content == indexing.content_of(stored[plan_id], self.engine)
+            plan_id: self.engine.unpack(kept[plan_id][1], plan)
+            for plan_id, plan in stored.items()
+            if plan_id in kept and kept[plan_id][0] == indexing.content_of(plan, self.engine)
         }
 
     def forget(self, plan_ids: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
 from services.store.base import any_of, table_of
+from services.store.rows import Writes
 
 
 class Embedding(SQLModel, table=True):
@@ -35,10 +36,10 @@ async def known_embeddings(session: AsyncSession, hashes: Iterable[str], model: 
     return set(found.scalars())
 
 
-async def add_embeddings(session: AsyncSession, vectors: Mapping[str, np.ndarray], model: str) -> None:
+def put(writes: Writes, vectors: Mapping[str, np.ndarray], model: str) -> None:
     """Keeps new vectors; one that somebody else kept meanwhile stays."""
     new = [{"text_hash": key, "model": model, "vector": rows.vector(vector)} for key, vector in sorted(vectors.items())]
-    await rows.insert(session, table_of(Embedding), new, key="text_hash, model")
+    writes.insert(table_of(Embedding), new, key="text_hash, model")
 
 
 async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -> dict[str, np.ndarray]:

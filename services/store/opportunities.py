@@ -9,8 +9,8 @@ from sqlalchemy import BigInteger, Column, Index, case, func, or_, select, text,
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store import rows
 from services.store.base import among, any_of, json_column, table_of, timestamp
+from services.store.rows import Writes
 
 
 class Opportunity(SQLModel, table=True):
@@ -96,10 +96,10 @@ async def by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportu
     return {row.opportunity_id: row for row in found.scalars()}
 
 
-async def put(session: AsyncSession, changed: Sequence[OpportunityRow]) -> None:
+def put(writes: Writes, changed: Sequence[OpportunityRow]) -> None:
     """Writes new and changed opportunities. The caller holds both plans of each."""
     new = [{name: getattr(row, name) for name in COLUMNS} for row in changed]
-    await rows.insert(session, table_of(Opportunity), new, key="opportunity_id", change=COLUMNS[1:])
+    writes.insert(table_of(Opportunity), new, key="opportunity_id", change=COLUMNS[1:])
 
 
 async def active_of(session: AsyncSession, plan_id: str) -> Sequence[Opportunity]:

@@ -5,17 +5,28 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Identity, Index, LargeBinary, SmallInteger, func, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    bindparam,
+    func,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from events.envelope import Message
-from services.store import rows
-from services.store.base import among, json_column, now, table_of, timestamp
+from services.store.base import among, any_of, json_column, now, table_of, timestamp
+from services.store.rows import Writes
 
 _CHANNEL: Final = "jointly_outbox"
-_WAKE: Final = text(f"NOTIFY {_CHANNEL}")
 SLICES: Final = 16
 """Into how many parts keys are divided; each is published by one relay at a time."""
 
@@ -72,11 +83,10 @@ def columns_of(topic: str, event_id: str, message: Message) -> dict[str, Any]:
     }
 
 
-async def put(session: AsyncSession, messages: Sequence[Mapping[str, Any]]) -> None:
+def put(writes: Writes, messages: Sequence[Mapping[str, Any]]) -> None:
     """Adds messages (`columns_of`) in the order given, and wakes the relays once they are committed."""
-    if messages:
-        await rows.insert(session, table_of(Outbox), messages)
-        await session.execute(_WAKE)
+    # However often it is said in a transaction, it is heard once.
+    writes.insert(table_of(Outbox), messages, behind=f"RETURNING pg_notify('{_CHANNEL}', '')")
 
 
 async def listen(session: AsyncSession) -> None:
@@ -91,15 +101,18 @@ async def until_written(session: AsyncSession, seconds: float) -> None:
         pass
 
 
+_WAITING: Final = (
+    select(Outbox)
+    .where(any_of(col(Outbox.slice), "slices"), col(Outbox.published_at).is_(None))
+    .order_by(col(Outbox.id))
+    .limit(bindparam("most"))
+)
+_PUBLISHED: Final = text("UPDATE outbox SET published_at = :now WHERE id = ANY(:ids)")
+
+
 async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> Sequence[Outbox]:
     """The oldest messages of these slices not yet published, in the order in which they must leave."""
-    query = (
-        select(Outbox)
-        .where(among(col(Outbox.slice), slices), col(Outbox.published_at).is_(None))
-        .order_by(col(Outbox.id))
-        .limit(limit)
-    )
-    return (await session.execute(query)).scalars().all()
+    return (await session.execute(_WAITING, {"slices": list(slices), "most": limit})).scalars().all()
 
 
 async def latest_since(session: AsyncSession, slices: Collection[int], since: datetime) -> Sequence[Outbox]:
@@ -131,7 +144,7 @@ async def say_again(session: AsyncSession, keys: Collection[tuple[str, str]]) ->
 
 async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
     """Records that the broker has acknowledged these messages."""
-    await session.execute(update(Outbox).where(among(col(Outbox.id), ids)).values(published_at=now()))
+    await session.execute(_PUBLISHED, {"ids": list(ids), "now": now()})
 
 
 async def prune(session: AsyncSession, before: datetime) -> None:

@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
 from services.store.base import SILENCE_SECONDS, any_of, json_column, now, table_of, timestamp
+from services.store.rows import Writes, together
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -89,13 +90,15 @@ class Revision:
     traceparent: str | None
 
 
-async def record(session: AsyncSession, revisions: Sequence[Revision]) -> list[Outcome]:
-    """Appends revisions to the log and moves each plan to its newest one, in the order given.
+async def record(session: AsyncSession, revisions: Sequence[Revision], first: Writes) -> list[Outcome]:
+    """Appends revisions to the log and moves each plan to its newest one, in the order given. `first` goes along with
+    the first statement.
 
     Rows are locked in the order of their ids, so two of these never wait for each other in a circle.
     """
     ids = sorted({revision.plan_id for revision in revisions})
-    await _reserve(session, ids, revisions)
+    _reserve(first, ids, revisions)
+    await first.send(session)
     newest = await lock(session, ids)
     logged = await _logged(session, revisions)
     moves: dict[str, dict[str, Any]] = {}
@@ -113,22 +116,21 @@ async def record(session: AsyncSession, revisions: Sequence[Revision]) -> list[O
             outcomes.append(Outcome.APPLIED)
         else:
             outcomes.append(Outcome.SUPERSEDED)
-    await rows.insert(session, table_of(PlanLog), log)
-    if moves:
-        await session.execute(_MOVE, {"rows": rows.document([moves[plan_id] for plan_id in sorted(moves)])})
+    async with together(session) as writes:
+        writes.insert(table_of(PlanLog), log)
+        if moves:
+            writes.add(_MOVE, moves=rows.document([moves[plan_id] for plan_id in sorted(moves)]))
     return outcomes
 
 
-_MOVE: Final = text(
-    """
+_MOVE: Final = """
     UPDATE plans p
     SET revision = r.revision, status = r.status, searchable = r.searchable, state = coalesce(r.state, p.state),
         event_id = r.event_id, traceparent = r.traceparent, published_at = r.published_at, received_at = r.received_at,
         attempts = 0, quarantined = false
-    FROM json_populate_recordset(NULL::plans, CAST(:rows AS json)) r
+    FROM json_populate_recordset(NULL::plans, CAST(:moves AS json)) r
     WHERE p.plan_id = r.plan_id
-    """
-)
+"""
 
 
 def _moved(revision: Revision, before: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -148,23 +150,16 @@ def _moved(revision: Revision, before: Mapping[str, Any] | None) -> dict[str, An
 
 
 _THESE: Final = select(StoredPlan).where(any_of(col(StoredPlan.plan_id)))
-_UNMATCHED: Final = _THESE.where(
-    col(StoredPlan.matched_revision) < col(StoredPlan.revision), col(StoredPlan.quarantined).is_(False)
-)
 _REVISIONS: Final = text("SELECT plan_id, revision FROM plans WHERE plan_id = ANY(:ids)")
 _NOTICES: Final = text(
-    "SELECT plan_id, revision, event_id, traceparent, published_at, state IS NOT NULL FROM plans"
-    " WHERE plan_id = ANY(:ids)"
+    "SELECT plan_id, revision, event_id, traceparent, published_at, state IS NOT NULL, ARRAY("
+    "  SELECT plan_b FROM opportunities WHERE plan_a = p.plan_id AND status = 'active' UNION ALL"
+    "  SELECT plan_a FROM opportunities WHERE plan_b = p.plan_id AND status = 'active')"
+    " FROM plans p WHERE plan_id = ANY(:ids)"
 )
 _LOGGED: Final = text(
     "SELECT plan_id, revision, content_hash FROM plan_log WHERE plan_id = ANY(:ids) AND revision = ANY(:revisions)"
 )
-
-
-async def unmatched_of(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, StoredPlan]:
-    """Those of these plans that have a revision that has not been assessed yet."""
-    found = await session.execute(_UNMATCHED, {"ids": list(plan_ids)})
-    return {plan.plan_id: plan for plan in found.scalars()}
 
 
 async def unmatched_before(session: AsyncSession, before: datetime, limit: int) -> list[str]:
@@ -185,7 +180,7 @@ async def unmatched_before(session: AsyncSession, before: datetime, limit: int) 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What is to be said of the newest revision of a plan when it is assessed; `whole` unless only its withdrawal was
-    ever seen."""
+    ever seen; `partners`: whom it is in active opportunities with."""
 
     plan_id: str
     revision: int
@@ -193,6 +188,7 @@ class Notice:
     traceparent: str | None
     published_at: datetime
     whole: bool
+    partners: Sequence[str]
 
 
 async def notices(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Notice]:
@@ -237,16 +233,15 @@ async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]
     return dict(found.all())
 
 
-async def mark_matched(session: AsyncSession, revisions: Mapping[str, int]) -> None:
+def mark_matched(writes: Writes, revisions: Mapping[str, int]) -> None:
     """These revisions have been assessed against all others. The caller holds the plans."""
     if revisions:
-        await session.execute(
-            text(
-                "UPDATE plans p SET matched_revision = r.revision, attempts = 0"
-                " FROM unnest(CAST(:ids AS text[]), CAST(:revisions AS bigint[])) AS r(plan_id, revision)"
-                " WHERE p.plan_id = r.plan_id AND p.revision = r.revision"
-            ),
-            {"ids": list(revisions), "revisions": list(revisions.values())},
+        writes.add(
+            "UPDATE plans p SET matched_revision = r.revision, attempts = 0"
+            " FROM unnest(CAST(:matched AS text[]), CAST(:matched_revisions AS bigint[])) AS r(plan_id, revision)"
+            " WHERE p.plan_id = r.plan_id AND p.revision = r.revision",
+            matched=list(revisions),
+            matched_revisions=list(revisions.values()),
         )
 
 
@@ -286,17 +281,17 @@ async def pending(session: AsyncSession) -> int:
     )
 
 
-async def _reserve(session: AsyncSession, ids: Sequence[str], revisions: Sequence[Revision]) -> None:
+def _reserve(writes: Writes, ids: Sequence[str], revisions: Sequence[Revision]) -> None:
     """A row for every plan, so that there is something to lock; revision 0 says that it is not filled yet."""
     first = {revision.plan_id: revision for revision in reversed(revisions)}
-    await session.execute(
-        text(
-            "INSERT INTO plans (plan_id, authority, revision, status, searchable, event_id, published_at, received_at,"
-            " attempts, quarantined) SELECT plan_id, authority, 0, 'active', false, '', :now, :now, 0, false"
-            " FROM unnest(CAST(:ids AS text[]), CAST(:authorities AS text[])) AS r(plan_id, authority)"
-            " ON CONFLICT DO NOTHING"
-        ),
-        {"ids": list(ids), "authorities": [first[plan_id].authority for plan_id in ids], "now": now()},
+    writes.add(
+        "INSERT INTO plans (plan_id, authority, revision, status, searchable, event_id, published_at, received_at,"
+        " attempts, quarantined) SELECT plan_id, authority, 0, 'active', false, '', :now, :now, 0, false"
+        " FROM unnest(CAST(:ids AS text[]), CAST(:authorities AS text[])) AS r(plan_id, authority)"
+        " ON CONFLICT DO NOTHING",
+        ids=list(ids),
+        authorities=[first[plan_id].authority for plan_id in ids],
+        now=now(),
     )
 
 

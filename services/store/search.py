@@ -25,7 +25,9 @@ from sqlmodel import Field, SQLModel, col
 
 from matching.retrieval import DIMENSIONS, Opening
 from services.store import rows
-from services.store.base import among, table_of
+from services.store.base import among, any_of, table_of
+from services.store.plans import StoredPlan
+from services.store.rows import Writes
 
 Floats = NDArray[np.float32]
 
@@ -142,8 +144,37 @@ class Words:
     packed: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A plan as it is stored, with what the index keeps of its words: of which content, and their packed features."""
+
+    plan: StoredPlan
+    content: str | None
+    packed: bytes | None
+
+
+_KNOWN: Final = (
+    select(StoredPlan, SearchVector.content, SearchVector.packed)  # type: ignore[call-overload]
+    .outerjoin(SearchVector, col(SearchVector.plan_id) == col(StoredPlan.plan_id))
+    .where(any_of(col(StoredPlan.plan_id)))
+)
+_UNMATCHED: Final = _KNOWN.where(
+    col(StoredPlan.matched_revision) < col(StoredPlan.revision), col(StoredPlan.quarantined).is_(False)
+)
 _PACKED: Final = text("SELECT plan_id, content, packed FROM search_vectors WHERE plan_id = ANY(:ids)")
 _CONTENTS: Final = text("SELECT plan_id, content FROM search_vectors WHERE plan_id = ANY(:ids)")
+
+
+async def known(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Known]:
+    """These plans, as far as they exist, each with what the index keeps of its words."""
+    found = await session.execute(_KNOWN, {"ids": list(plan_ids)})
+    return {row[0].plan_id: Known(*row) for row in found}
+
+
+async def unmatched_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Known]:
+    """Those of these plans that have a revision that has not been assessed yet."""
+    found = await session.execute(_UNMATCHED, {"ids": list(plan_ids)})
+    return {row[0].plan_id: Known(*row) for row in found}
 
 
 async def packed_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, tuple[str, bytes]]:
@@ -158,21 +189,21 @@ async def contents_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[st
     return dict(found.all())
 
 
-async def put(session: AsyncSession, entries: Sequence[Entry], words: Mapping[str, Words]) -> None:
+def put(writes: Writes, entries: Sequence[Entry], words: Mapping[str, Words]) -> None:
     """Writes entries, and what the words make of those whose words are new. The caller holds the plans."""
     told = [entry.columns() for entry in entries]
     change = [name for name in told[0] if name != "plan_id"] if told else []
-    await rows.insert(session, table_of(SearchEntry), told, key="plan_id", change=change)
+    writes.insert(table_of(SearchEntry), told, key="plan_id", change=change)
     new = [
         {
             "plan_id": plan_id,
             "content": one.content,
-            "vector": rows.vector(one.vector, digits=5),
+            "vector": rows.vector(one.vector.astype(np.float16)),
             "packed": one.packed,
         }
         for plan_id, one in sorted(words.items())
     ]
-    await rows.insert(session, table_of(SearchVector), new, key="plan_id", change=("content", "vector", "packed"))
+    writes.insert(table_of(SearchVector), new, key="plan_id", change=("content", "vector", "packed"))
 
 
 async def remove(session: AsyncSession, plan_ids: Sequence[str]) -> None:
@@ -338,7 +369,7 @@ def _floats(sent: bytes) -> Floats:
     return np.frombuffer(sent, dtype=">f2", offset=4).astype(np.float32)
 
 
-async def remember(session: AsyncSession, found: Mapping[str, Near], unlike: Set[tuple[str, str]]) -> None:
+def remember(writes: Writes, found: Mapping[str, Near], unlike: Set[tuple[str, str]]) -> None:
     """Keeps what was found near, for both sides, and drops pairs that proved to be `unlike`; a plan whose words have
     changed meanwhile will be searched for again.
 
@@ -346,19 +377,18 @@ async def remember(session: AsyncSession, found: Mapping[str, Near], unlike: Set
     in the order of ids two of these never wait for each other in a circle.
     """
     apart = _both_ways(unlike)
-    await _forget(session, apart)
+    _forget(writes, apart)
     if not found:
         return
     pairs = _both_ways((plan_id, other) for plan_id, one in found.items() for other in one.others)
     kept = [{"plan_id": a, "other_id": b} for a, b in sorted(pairs - apart)]
-    await rows.insert(session, table_of(SearchNeighbour), kept, key="plan_id, other_id")
-    await session.execute(
-        text(
-            "UPDATE search_entries e SET searched = s.content"
-            " FROM unnest(CAST(:ids AS text[]), CAST(:contents AS text[])) AS s(plan_id, content)"
-            " WHERE e.plan_id = s.plan_id"
-        ),
-        {"ids": list(found), "contents": [one.content for one in found.values()]},
+    writes.insert(table_of(SearchNeighbour), kept, key="plan_id, other_id")
+    writes.add(
+        "UPDATE search_entries e SET searched = s.content"
+        " FROM unnest(CAST(:searched AS text[]), CAST(:contents AS text[])) AS s(plan_id, content)"
+        " WHERE e.plan_id = s.plan_id",
+        searched=list(found),
+        contents=[one.content for one in found.values()],
     )
 
 
@@ -366,14 +396,14 @@ def _both_ways(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     return {way for a, b in pairs for way in ((a, b), (b, a))}
 
 
-async def _forget(session: AsyncSession, pairs: Set[tuple[str, str]]) -> None:
+def _forget(writes: Writes, pairs: Set[tuple[str, str]]) -> None:
     if pairs:
-        await session.execute(
-            text(
-                "DELETE FROM search_neighbours n USING unnest(CAST(:own AS text[]), CAST(:others AS text[])) AS d(a, b)"
-                " WHERE n.plan_id = d.a AND n.other_id = d.b"
-            ),
-            {"own": [a for a, _ in pairs], "others": [b for _, b in pairs]},
+        writes.add(
+            "DELETE FROM search_neighbours n"
+            " USING unnest(CAST(:apart AS text[]), CAST(:apart_from AS text[])) AS d(a, b)"
+            " WHERE n.plan_id = d.a AND n.other_id = d.b",
+            apart=[a for a, _ in pairs],
+            apart_from=[b for _, b in pairs],
         )
 
 

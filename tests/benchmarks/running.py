@@ -27,6 +27,7 @@ from services.runtime.settings import Settings
 from services.store import embeddings, outbox
 from services.store.base import make_engine, make_sessions, transaction
 from services.store.migrate import configuration, migrate
+from services.store.rows import together
 from services.translation import text_hash
 from tests import brokers
 from tests.benchmarks import counting
@@ -207,8 +208,8 @@ async def _prime(url: str, active: Iterable[PlanPublished], model: str, folder: 
     try:
         for start in range(0, len(rows), _BLOCK):
             block = {text_hash(text): vector for text, vector in rows[start : start + _BLOCK]}
-            async with transaction(make_sessions(database)) as session:
-                await embeddings.add_embeddings(session, block, embedder.model)
+            async with transaction(make_sessions(database)) as session, together(session) as writes:
+                embeddings.put(writes, block, embedder.model)
     finally:
         await database.dispose()
 

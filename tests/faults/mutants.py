@@ -134,14 +134,10 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/store/outbox.py",
-                "        .where(among(col(Outbox.slice), slices), col(Outbox.published_at).is_(None))\n"
-                "        .order_by(col(Outbox.id))\n"
-                "        .limit(limit)\n    )\n"
-                "    return (await session.execute(query)).scalars().all()\n",
-                "        .where(among(col(Outbox.slice), slices), col(Outbox.id) > LAST[0])\n"
-                "        .order_by(col(Outbox.id))\n"
-                "        .limit(limit)\n    )\n"
-                "    found = (await session.execute(query)).scalars().all()\n"
+                "    return (await session.execute(_WAITING,"
+                ' {"slices": list(slices), "most": limit})).scalars().all()\n',
+                "    query = select(Outbox).where(among(col(Outbox.slice), slices), col(Outbox.id) > LAST[0])\n"
+                "    found = (await session.execute(query.order_by(col(Outbox.id)).limit(limit))).scalars().all()\n"
                 "    LAST[0] = max([LAST[0], *(row.id or 0 for row in found)])\n"
                 "    return found\n\n\nLAST = [0]\n",
             )

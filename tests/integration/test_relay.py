@@ -17,6 +17,7 @@ from services.runtime import kafka, topics
 from services.runtime.settings import Settings
 from services.store import outbox
 from services.store.base import make_engine, make_sessions, transaction
+from services.store.rows import together
 from tests.conftest import AnyBroker
 from tests.pipeline import kafka_requests, records_of
 
@@ -255,8 +256,8 @@ async def test_whoever_waits_is_woken_by_what_is_written(database_url: str) -> N
         await outbox.listen(waiting)
         await waiting.commit()
         wait = asyncio.create_task(outbox.until_written(waiting, seconds=600))
-        async with transaction(make_sessions(engine)) as session:
-            await outbox.put(session, [outbox.columns_of(TOPIC, "1", message)])
+        async with transaction(make_sessions(engine)) as session, together(session) as writes:
+            outbox.put(writes, [outbox.columns_of(TOPIC, "1", message)])
         async with asyncio.timeout(60):
             await wait
         assert len(await outbox.waiting(waiting, range(outbox.SLICES), 10)) == 1
