@@ -27,6 +27,7 @@ from tests.benchmarks import alone, pipeline_stages, report
 from tests.benchmarks.corpora import REAL, Corpus, corpus
 from tests.benchmarks.recall import recall
 from tests.benchmarks.running import KAFKA, TANSU, say
+from tests.benchmarks.steadiness import loops
 
 STAGES = ("a", "b", "c", "d", "r", "e1", "e2", "e3", "e4")
 DEFAULT_FOLDER = Path(".jointly") / "bench"
@@ -71,7 +72,7 @@ class Bench:
             say(f"{key}: measured before, kept")
             return
         say(f"{key}: measuring")
-        before = os.getloadavg()
+        before, loops_before = os.getloadavg(), loops()
         try:
             found = work()
         except Exception as error:  # one stage that fails must not cost the others' results
@@ -88,6 +89,8 @@ class Bench:
             "revision": _revision(),
             "load_before": [round(load, 2) for load in before],
             "load_after": [round(load, 2) for load in os.getloadavg()],
+            "loops_before": loops_before,
+            "loops_after": loops(),
         }
         self.results["machine"] = _machine()
         self.folder.mkdir(parents=True, exist_ok=True)
