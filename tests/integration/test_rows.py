@@ -1,0 +1,57 @@
+"""Changes to different tables in one round trip."""
+
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from events.envelope import Message
+from services.store import embeddings, outbox
+from services.store.base import make_engine, make_sessions, transaction
+from services.store.rows import Writes, together
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = make_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+async def test_one_statement_changes_several_tables_and_wakes_the_relay(database: AsyncEngine) -> None:
+    sessions, said = make_sessions(database), list[str]()
+    vector = np.array([0.1, -1 / 3, 1e-8], dtype=np.float32)
+    row = outbox.columns_of("topic", "1", Message(key=b"k", headers=(), value=b"\x00\xff"))
+    async with sessions() as listening:
+        await outbox.listen(listening)
+        await listening.commit()
+        event.listen(database.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+        async with transaction(sessions) as session, together(session) as writes:
+            outbox.put(writes, [row])
+            embeddings.put(writes, {"hash": vector}, "model")
+        assert len(said) == 1
+        connection = await (await listening.connection()).get_raw_connection()
+        assert connection.driver_connection is not None
+        heard = [note async for note in connection.driver_connection.notifies(timeout=30, stop_after=1)]
+    assert len(heard) == 1
+    async with transaction(sessions) as session:
+        assert (await session.execute(text("SELECT value FROM outbox"))).scalar_one() == b"\x00\xff"
+        found = (await embeddings.vectors_of(session, ["hash"], "model"))["hash"]
+    assert np.array_equal(found, vector), "to the last bit"
+
+
+async def test_nothing_to_change_says_nothing(database: AsyncEngine) -> None:
+    said = list[str]()
+    event.listen(database.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+    async with transaction(make_sessions(database)) as session, together(session) as writes:
+        outbox.put(writes, [])
+    assert said == []
+
+
+def test_two_statements_with_a_parameter_of_one_name_are_refused() -> None:
+    writes = Writes()
+    writes.add("DELETE FROM a WHERE x = :x", x=1)
+    with pytest.raises(ValueError, match="name a parameter x"):
+        writes.add("DELETE FROM b WHERE x = :x", x=2)
