@@ -15,7 +15,6 @@ from typing import Any
 
 from matching.embedding import Embedder, HashingEmbedder, Vectors, load_embedder
 
-_ENDED = "the encoder's process has ended (out of memory?); it is started again"
 _MANY_TEXTS = 64
 _give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 """What glibc keeps of the memory of a large batch goes back to the system: 50 MB, at 3 ms a time."""
@@ -67,8 +66,10 @@ class EncoderProcess:
     def _start(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        self._process = spawn.Process(target=_work, args=(self._spec, theirs), name="encoder")
-        self._process.start()
+        process = spawn.Process(target=_work, args=(self._spec, theirs), name="encoder")
+        process.start()
+        # Only now: what could not be started can't be ended either.
+        self._process = process
         theirs.close()
 
     def _end(self) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,21 @@ def test_a_signal_to_the_whole_group_is_left_to_whoever_started_it(apart: Encode
 def test_an_error_of_one_call_is_raised_here_and_the_next_works(apart: EncoderProcess) -> None:
     with pytest.raises(AttributeError, match="lower"):
         apart.embed([1])  # type: ignore[list-item]
+    assert apart.embed(TEXTS).shape == (3, apart.dimensions)
+
+
+def test_where_no_process_can_be_started_that_passes_and_a_later_call_works(
+    apart: EncoderProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: SpawnProcess) -> None:
+        raise BlockingIOError("no more processes")
+
+    apart.close()
+    with monkeypatch.context() as full:
+        full.setattr(SpawnProcess, "start", start)
+        for _ in range(2):
+            with pytest.raises(ConnectionError, match="it is started again"):
+                apart.embed(TEXTS)
     assert apart.embed(TEXTS).shape == (3, apart.dimensions)
 
 
