@@ -20,7 +20,7 @@ from matching.assessment import Assessment, Component
 from matching.engine import Generation
 from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
 from matching.reference import authority as known_authority
-from services.store.plans import Revision, StoredPlan
+from services.store.plans import PlanRow, Revision, StoredPlan
 
 LONDON: Final = ZoneInfo("Europe/London")
 _NAMESPACE: Final = UUID("5f1f4d6e-6a0e-5d0b-9a57-0c6b1f1f6a3d")
@@ -75,7 +75,7 @@ def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Pla
     )
 
 
-def plan_from_store(stored: StoredPlan) -> Plan | None:
+def plan_from_store(stored: StoredPlan | PlanRow) -> Plan | None:
     """The engine's plan as it stands, or None where only its withdrawal was ever seen."""
     if stored.state is None:
         return None

@@ -163,18 +163,19 @@ class Matcher:
         """Records a part and brings the index to it; which plans are to be assessed."""
         ids = sorted({item.payload.plan_id for item in part})
         try:
-            async with transaction(self.sessions) as session:
-                first = Writes()
-                embeddings.put(first, vectors, self.world.embedder.model)
-                outcomes = await plans.record(session, [_revision(item) for item in part], first)
-                unmatched = await search.unmatched_of(session, ids)
-                await index(self.world, session, unmatched)
+            first = Writes()
+            embeddings.put(first, vectors, self.world.embedder.model)
+            recording = plans.Recording([_revision(item) for item in part], first)
+            async with transaction(self.sessions, *recording.queries) as session:
+                unmatched = search.unmatched_of(ids)
+                outcomes = await plans.record(session, recording, unmatched)
+                await index(self.world, session, unmatched.answer)
         except BaseException:
             self.world.forget(ids)
             raise
         for item, outcome in zip(part, outcomes, strict=True):
             await self._after(item, outcome)
-        return sorted(unmatched)
+        return sorted(unmatched.answer)
 
     async def _assess(self, part: Sequence[Accepted], plan_ids: Sequence[str]) -> None:
         with tracing.span("match", part[0].event.traceparent, plans=len(plan_ids)):

@@ -11,13 +11,13 @@ from matching.engine import Features
 from services.matcher import indexing
 from services.matcher.judging import Judged, judge
 from services.matcher.quarantine import count_failure
-from services.matcher.settling import Context, settle
+from services.matcher.settling import Context, Held, settle
 from services.matcher.world import World
 from services.runtime import logs, metrics
 from services.store import plans, search
 from services.store.base import Sessions, now, transaction
 from services.store.plans import Notice
-from services.store.rows import together
+from services.store.rows import Writes, together
 from services.store.search import Known, Near
 
 log: Final = logs.get(__name__)
@@ -25,23 +25,23 @@ log: Final = logs.get(__name__)
 
 async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
     """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
-    async with transaction(sessions) as session:
-        # Held: no older revision may come into the index after a newer one.
-        await index(world, session, await search.known(session, await plans.lock(session, plan_ids)))
+    # Held: no older revision may come into the index after a newer one.
+    held = search.known(plan_ids)
+    async with transaction(sessions, plans.locking(plan_ids), held) as session:
+        await index(world, session, held.answer)
     await assess(world, sessions, plan_ids)
 
 
 async def index(world: World, session: AsyncSession, held: Mapping[str, Known]) -> None:
-    """Brings the index to these plans' newest revisions. The caller holds the plans, and commits."""
-    if not held:
-        return
+    """Brings the index to these plans' newest revisions, and commits. The caller holds the plans."""
     contents = {plan_id: one.content for plan_id, one in held.items()}
     features = await world.features_of(session, held)
     found = {plan_id: one for plan_id, one in features.items() if indexing.may_be_found(one)}
     entries = [indexing.entry_of(one, world.engine) for _, one in sorted(found.items())]
-    async with together(session) as writes:
-        search.put(writes, entries, indexing.changed(found, contents, world.engine))
-    await search.remove(session, [plan_id for plan_id in held if plan_id not in found])
+    writes = Writes()
+    search.put(writes, entries, indexing.changed(found, contents, world.engine))
+    search.remove(writes, [plan_id for plan_id in held if plan_id not in found])
+    await writes.send(session, commit=True)
 
 
 async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
@@ -57,10 +57,7 @@ async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
             await turn.enter_async_context(world.lock)  # the corpus is brought to one snapshot at a time
         judged, notices, near, context = await _judge_all(world, sessions, plan_ids)
     unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
-    async with transaction(sessions) as session:
-        traces = {plan_id: notice.traceparent for plan_id, notice in notices.items()}
-        async with together(session) as writes:
-            search.remember(writes, near, await settle(session, writes, judged, context, traces))
+    await _settle_all(sessions, judged, context, near)
     if unknown:
         async with transaction(sessions) as session:
             # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
@@ -77,23 +74,29 @@ async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
 async def _judge_all(
     world: World, sessions: Sessions, plan_ids: Sequence[str]
 ) -> tuple[list[Judged], dict[str, Notice], Mapping[str, Near], Context]:
-    async with transaction(sessions, isolation="REPEATABLE READ") as session:
-        notices = await plans.notices(session, plan_ids)
+    asked, look = plans.notices(plan_ids), world.look(plan_ids)
+    queries = look.queries if look is not None else ()
+    async with transaction(sessions, asked, *queries, isolation="REPEATABLE READ") as session:
+        notices = asked.answer
         asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
-        sought = await world.candidates(session, asking)
-        candidates = sought.candidates
-        partners = {key: set(notices[key].partners) for key in candidates}
-        known = sought.known
-        present = known | await world.features(session, set().union(*partners.values()) - known.keys())
-    context = Context(as_of=world.as_of, generation=world.engine.generation)
+        partners = {key: set(notices[key].partners) for key in asking}
+        sought = await world.candidates(session, asking, set().union(*partners.values()), look)
+    traces = {plan_id: notice.traceparent for plan_id, notice in notices.items()}
+    context = Context(as_of=world.as_of, generation=world.engine.generation, traces=traces)
 
     def judge_each() -> list[Judged]:
         return [
-            judge(world.engine, asking[key], candidates[key], _of(present, partners[key]), context.as_of)
-            for key in sorted(candidates)
+            judge(world.engine, asking[key], candidates, _of(sought.known, partners[key]), context.as_of)
+            for key, candidates in sorted(sought.candidates.items())
         ]
 
     return await asyncio.to_thread(judge_each), notices, sought.near, context
+
+
+async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context, near: Mapping[str, Near]) -> None:
+    held = Held.of(judged)
+    async with transaction(sessions, *held.queries) as session:
+        await settle(session, judged, held, context, near)
 
 
 def _of(features: Mapping[str, Features], ids: Set[str]) -> dict[str, Features]:

@@ -7,8 +7,9 @@ when there are many newer ones, and then beside everything else.
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,13 +18,27 @@ from matching.retrieval import DIMENSIONS
 from services.runtime import faults, logs
 from services.store import search
 from services.store.base import Sessions, transaction
-from services.store.search import NOTHING_SEEN, STEPS, Near
+from services.store.queries import Query, answer, ask
+from services.store.search import NOTHING_SEEN, STEPS, Near, Newest, Unsearched
 
 TIDY_SECONDS: Final = 60.0
 """How often what has left the newest vectors is looked for; until then it only takes room."""
 _MOVED_AT_ONCE: Final = 100
 
 log: Final = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a search begins with, asked in its snapshot."""
+
+    unsearched: Query[dict[str, Unsearched]]
+    newest: Query[Newest]
+
+    @property
+    def queries(self) -> tuple[Query[Any], ...]:
+        """Both."""
+        return self.unsearched, self.newest
 
 
 class Nearest:
@@ -36,15 +51,24 @@ class Nearest:
         self._tidied = time.monotonic()
         self._following = asyncio.Lock()
 
-    async def near(self, session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, Near]:
+    def look(self, plan_ids: Collection[str]) -> Look:
+        """What is asked about these plans, and for what is not in the array yet."""
+        return Look(search.unsearched(plan_ids), search.newest(self._seen))
+
+    async def near(
+        self, session: AsyncSession, plan_ids: Collection[str], least: float, look: Look | None = None
+    ) -> dict[str, Near]:
         """For those of these plans whose words were not searched for yet, whose vectors have an inner product of at
-        least `least` with theirs. The session's transaction must be REPEATABLE READ."""
-        asking = await search.unsearched(session, plan_ids)
+        least `least` with theirs. The session's transaction must be REPEATABLE READ. `look`: what was asked already."""
+        if look is None:
+            look = self.look(plan_ids)
+            await ask(session, *look.queries)
+        asking = {key: one for key, one in look.unsearched.answer.items() if key in plan_ids}
         if not asking:
             return {}
         asked = [one.vector for one in asking.values()]
         async with self._following:
-            await self.follow(session)
+            await self.follow(session, look.newest.answer)
             by_memory = await asyncio.to_thread(self._vectors.near, asked, least, STEPS[-1])
             moved = self._moved
         by_hnsw = await search.near(session, list(asking), least) if moved else {}
@@ -53,15 +77,14 @@ class Nearest:
             for (plan_id, one), others in zip(asking.items(), by_memory, strict=True)
         }
 
-    async def follow(self, session: AsyncSession) -> None:
-        """Brings the array to the session's snapshot; one at a time. What is newer than that may stay: who asks later
-        needs it, and reads it again if it was dropped here."""
+    async def follow(self, session: AsyncSession, newest: Newest) -> None:
+        """Brings the array to the session's snapshot, which shows these to be newer; one at a time. What is newer than
+        that may stay: who asks later needs it, and reads it again if it was dropped here."""
         tidy = time.monotonic() - self._tidied > TIDY_SECONDS
         outside = await search.outside_hnsw(session) if tidy else None
-        newest = await search.newest(session, self._seen)
         if _is_older(newest.snapshot, self._dropped_at):
             # What was dropped had gone into HNSW, where a snapshot from before does not show it yet.
-            newest = await search.newest(session)
+            newest = await answer(session, search.newest())
         # From here on all at once: what is dropped has to be read again by whoever sees it.
         if outside is not None:
             self._vectors.keep(outside)

@@ -30,12 +30,12 @@ async def count_failure(sessions: Sessions, plan: Plan) -> None:
             return
         if not await plans.count_failure(session, plan.plan_id, plan.revision):
             return
-        await search.remove(session, [plan.plan_id])
         kept = Kept()
         for row in await opportunities.active_of(session, plan.plan_id):
             withdraw(kept, row, UNKNOWN)
         async with together(session) as writes:
             outbox.put(writes, kept.messages)
+            search.remove(writes, [plan.plan_id])
         await _dead_letter(session, plan)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)

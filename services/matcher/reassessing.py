@@ -21,6 +21,7 @@ from services.store.base import Sessions, transaction
 from services.store.generations import CurrentGeneration
 from services.store.opportunities import Opportunity
 from services.store.plans import StoredPlan
+from services.store.queries import answer
 from services.store.rows import together
 from services.translation import opportunity_id, plan_from_store, text_hash
 
@@ -138,7 +139,7 @@ async def _embed(world: World, sessions: Sessions, say: Say) -> None:
             known = [plan for row in rows.values() if (plan := plan_from_store(row)) is not None]
             cleaned = [world.engine.texts(plan) for plan in known]
             texts = {text for both in cleaned for text in (both.title, both.body) if text}
-            kept = await embeddings.known_embeddings(session, map(text_hash, texts), world.embedder.model)
+            kept = await answer(session, embeddings.known_embeddings(map(text_hash, texts), world.embedder.model))
         vectors = await world.embed(text for text in texts if text_hash(text) not in kept)
         async with transaction(sessions) as session, together(session) as writes:
             embeddings.put(writes, vectors, world.embedder.model)

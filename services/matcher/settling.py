@@ -7,7 +7,7 @@ is left alone: the partner's own handler searches after our commit and finds it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,11 +20,13 @@ from matching.plan import Plan, Sharing
 from services.matcher.judging import Judged
 from services.matcher.materiality import is_material, told_now
 from services.runtime import faults, metrics
-from services.store import generations, outbox, plans
+from services.store import generations, outbox, plans, search
 from services.store import opportunities as store
 from services.store.base import now
 from services.store.opportunities import Opportunity, OpportunityRow
+from services.store.queries import Query
 from services.store.rows import Writes
+from services.store.search import Near
 from services.translation import content_hash, opportunity_event, opportunity_id, opportunity_state
 
 _NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
@@ -62,45 +64,67 @@ class Context:
 
     as_of: date
     generation: Generation
+    traces: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a settlement begins with: it holds the generation, all plans involved, and what their pairs have been."""
+
+    generation: Query[str | None]
+    locked: Query[dict[str, int]]
+    known: Query[dict[str, OpportunityRow]]
+
+    @classmethod
+    def of(cls, judged: Sequence[Judged]) -> Self:
+        """For what was judged."""
+        involved = {judgement.plan.plan.plan_id for judgement in judged}
+        involved |= {other_id for judgement in judged for other_id in (*judgement.pairs, *judgement.unlike)}
+        pairs = {opportunity_id(one.plan.plan.plan_id, other_id) for one in judged for other_id in one.pairs}
+        return cls(generations.holding(), plans.locking(involved), store.rows_by_ids(pairs))
+
+    @property
+    def queries(self) -> tuple[Query[Any], ...]:
+        """In the order in which everybody takes these locks."""
+        return self.generation, self.locked, self.known
 
 
 async def settle(
-    session: AsyncSession, writes: Writes, judged: Sequence[Judged], context: Context, traces: Mapping[str, str | None]
-) -> set[tuple[str, str]]:
-    """Locks the plans and has `writes` hold opportunities, their events, and how far each plan has been assessed. The
-    caller sends it, and commits.
+    session: AsyncSession, judged: Sequence[Judged], held: Held, context: Context, near: Mapping[str, Near]
+) -> None:
+    """Writes opportunities, their events, how far each plan has been assessed and what the index is to keep of whom
+    was found `near`, and commits. What is `held` was asked in this transaction.
 
-    Returns the pairs of plans that were found to be unlike and still say what they said: both are held.
     Raises WrongGenerationError where the database's generation is not this process's.
     """
-    await _same_generation(session, context.generation)
-    involved = {judgement.plan.plan.plan_id for judgement in judged}
-    involved |= {other_id for judgement in judged for other_id in (*judgement.pairs, *judgement.unlike)}
-    locked = await plans.lock(session, involved)
+    _same_generation(held.generation.answer, context.generation)
+    locked = held.locked.answer
     current = [judgement for judgement in judged if _stands(judgement.plan, locked)]
     metrics.PLANS_ABANDONED.inc(len(judged) - len(current))
 
-    pairs = _pairs(current, locked, traces)
-    known = await store.rows_by_ids(session, list(pairs))
+    pairs = _pairs(current, locked, context.traces)
     kept = Kept()
     behind: set[str] = set()
     for key, pair in sorted(pairs.items()):
-        row = known.get(key)
+        row = held.known.answer.get(key)
         if row is not None and row.assessed_as_of > context.as_of:
             # Another matcher is in tomorrow already. The sweeper assesses these plans again once we are, too.
             behind.update(plan.plan_id for plan in pair.plans)
         else:
             write(kept, row, key, pair, context)
+    writes = Writes()
     store.put(writes, [row for row in kept.rows if isinstance(row, OpportunityRow)])
     outbox.put(writes, kept.messages)
     done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
     plans.mark_matched(writes, {plan_id: done[plan_id] for plan_id in done.keys() - behind})
-    return {
+    unlike = {
         (judgement.plan.plan.plan_id, other_id)
         for judgement in current
         for other_id, other in judgement.unlike.items()
         if _stands(other, locked)
     }
+    search.remember(writes, near, unlike)
+    await writes.send(session, commit=True)
 
 
 def withdraw(kept: Kept, row: AnyRow, sentence: str, *, hide: bool = False) -> None:
@@ -149,13 +173,11 @@ def _stands(features: Features, locked: Mapping[str, int]) -> bool:
     return locked.get(features.plan.plan_id) == features.plan.revision
 
 
-async def _same_generation(session: AsyncSession, mine: Generation) -> None:
-    current = await generations.generation(session)
-    if current is None or current.generation != mine.id:
-        found = current.generation if current else "none"
+def _same_generation(current: str | None, mine: Generation) -> None:
+    if current != mine.id:
         raise WrongGenerationError(
-            f"the database stands at generation {found}, this matcher has {mine.id}; run `jointly reassess` to move "
-            "it, or start this matcher with the policy, statistics and model of the database"
+            f"the database stands at generation {current or 'none'}, this matcher has {mine.id}; run "
+            "`jointly reassess` to move it, or start this matcher with the policy, statistics and model of the database"
         )
 
 

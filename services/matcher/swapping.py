@@ -75,8 +75,8 @@ async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDiffer
             _assign(row, plan.model_dump())
     await fresh.remove_plans(session, gone)
     # What the index says of these may be of another revision; the sweeper sees that they are missing.
-    await search.remove(session, ids)
-    await session.flush()
+    async with together(session) as writes:
+        search.remove(writes, ids)
     return count
 
 

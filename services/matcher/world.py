@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -17,13 +17,14 @@ from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Texts
 from matching.plan import Plan
 from services.matcher import indexing
-from services.matcher.nearest import Nearest
+from services.matcher.nearest import Look, Nearest
 from services.runtime import metrics
 from services.runtime.settings import Settings
 from services.store import embeddings, search
 from services.store import plans as store
 from services.store.generations import CurrentGeneration
-from services.store.plans import StoredPlan
+from services.store.plans import PlanRow, StoredPlan
+from services.store.queries import answer, ask
 from services.store.search import Known, Near
 from services.translation import plan_from_payload, plan_from_store, text_hash, today
 
@@ -38,7 +39,7 @@ COUNT_AGAIN_SECONDS: Final = 60.0
 @dataclass(frozen=True, slots=True)
 class Sought:
     """Whom each plan is to be judged against, and what the index found near that it did not know before; `known` are
-    all candidates, where they are known before they are asked for."""
+    the partners asked for, and all candidates, where they are known before they are asked for."""
 
     candidates: Mapping[str, Iterable[Features]]
     near: Mapping[str, Near]
@@ -107,11 +108,13 @@ class World:
         unread = [plan for plan in plans if self._alike(plan) is None]
         if not unread:
             return {}
-        contents = await search.contents_of(session, [plan.plan_id for plan in unread])
+        contents = await answer(session, search.contents_of(plan.plan_id for plan in unread))
         changed = [plan for plan in unread if contents.get(plan.plan_id) != indexing.content_of(plan, self.engine)]
         both = await asyncio.to_thread(lambda: [self._cleaned(plan) for plan in changed])
         texts = {text_hash(text): text for one in both for text in (one.title, one.body) if text}
-        known = await embeddings.known_embeddings(session, texts, self.embedder.model) if texts else set()
+        if not texts:
+            return {}
+        known = await answer(session, embeddings.known_embeddings(texts, self.embedder.model))
         return {key: text for key, text in texts.items() if key not in known}
 
     def _cleaned(self, plan: Plan) -> Texts:
@@ -124,26 +127,42 @@ class World:
             texts = self._texts[key] = self.engine.texts(plan)
         return texts
 
-    async def candidates(self, session: AsyncSession, asking: Mapping[str, Features]) -> Sought:
-        """Whom each of these plans is to be judged against, in the session's snapshot.
+    def look(self, plan_ids: Collection[str]) -> Look | None:
+        """What the search for candidates of these plans begins with; None where they are compared with all."""
+        return self.nearest.look(plan_ids) if self.by_index else None
+
+    async def candidates(
+        self,
+        session: AsyncSession,
+        asking: Mapping[str, Features],
+        partners: Set[str] = frozenset(),
+        look: Look | None = None,
+    ) -> Sought:
+        """Whom each of these plans is to be judged against, in the session's snapshot, whose last words these are;
+        `look`: what was asked in it already.
 
         All that could be an opportunity, exactly, while there are few plans; the nearest by the index where there are
         many. A plan that moved on since it was indexed is left out: whoever moved it searches for it.
         """
         if await self.refresh(session):
             day = self.as_of
-            return Sought({key: self.engine.candidates(one, self.corpus, day) for key, one in asking.items()}, {}, {})
+            candidates = {key: self.engine.candidates(one, self.corpus, day) for key, one in asking.items()}
+            return Sought(candidates, {}, await self.features(session, partners))
         found = {key: dict[str, int]() for key, one in asking.items() if not indexing.may_be_found(one)}
         questions = [indexing.question(one) for key, one in asking.items() if key not in found]
-        near = await self.nearest.near(session, [one.plan_id for one in questions], self.engine.least_product)
-        found |= await search.joinable(
-            session, questions, near, generation=self.engine.generation.id, today=self.as_of.toordinal()
-        )
+        near = await self.nearest.near(session, {one.plan_id for one in questions}, self.engine.least_product, look)
+        joinable = search.joinable(questions, near, generation=self.engine.generation.id, today=self.as_of.toordinal())
+        revisions = store.revisions(partners)
+        await ask(session, *([joinable] if questions else []), *([revisions] if partners else []), commit=True)
+        found |= joinable.answer if questions else {}
         metrics.CANDIDATES.inc(sum(map(len, found.values())))
-        revisions = {other: revision for others in found.values() for other, revision in others.items()}
-        known = await self.features_at(session, revisions)
-        candidates = {key: [known[other] for other in others if other in known] for key, others in found.items()}
-        return Sought(candidates, near, known)
+        wanted = revisions.answer if partners else {}
+        for others in found.values():
+            wanted |= others
+        known = await self.features_at(session, wanted)
+        return Sought(
+            {key: [known[other] for other in others if other in known] for key, others in found.items()}, near, known
+        )
 
     async def refresh(self, session: AsyncSession) -> bool:
         """Brings the corpus to the state of the session's snapshot. False, and empty, where there are too many."""
@@ -170,13 +189,15 @@ class World:
     async def features(self, session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Features]:
         """The features of these plans' newest revisions, as far as the plans are known."""
         asked = list(plan_ids)
-        return await self.features_at(session, await store.revisions(session, asked)) if asked else {}
+        return await self.features_at(session, await answer(session, store.revisions(asked))) if asked else {}
 
     async def features_at(self, session: AsyncSession, revisions: Mapping[str, int]) -> dict[str, Features]:
         """The features of plans whose newest revisions are these, or newer ones."""
         known = {key: held for key, revision in revisions.items() if (held := self._held(key, revision)) is not None}
         missing = revisions.keys() - known.keys()
-        return known | await self.features_of(session, await search.known(session, missing)) if missing else known
+        if not missing:
+            return known
+        return known | await self.features_of(session, await answer(session, search.known(missing)))
 
     async def features_of(self, session: AsyncSession, known: Mapping[str, Known]) -> dict[str, Features]:
         """The features of plans that were read and whose revisions are committed or about to be: kept for later."""
@@ -187,7 +208,7 @@ class World:
         return made
 
     async def made(
-        self, session: AsyncSession, rows: Mapping[str, StoredPlan], kept: Kept | None = None
+        self, session: AsyncSession, rows: Mapping[str, StoredPlan | PlanRow], kept: Kept | None = None
     ) -> dict[str, Features]:
         """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows.
 

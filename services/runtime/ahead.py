@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,10 +39,12 @@ class Ahead:
         self._poll = poll
         self._prepare = prepare
         self._most = most
+        self._new: list[Record] = []
         self._held: deque[Held] = deque()
         self._reading: asyncio.Task[None] | None = None
         self._asked = 0.0
         self._changed = asyncio.Event()
+        self._taken = asyncio.Event()
 
     async def getmany(
         self, *_: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -63,8 +66,10 @@ class Ahead:
     def drop(self) -> Records:
         """Forgets what is held, and says what it was: it was read from partitions that go, or behind a batch that has
         to be read again."""
-        dropped = [record for held in self._held for record in held.records]
+        dropped = [*(record for held in self._held for record in held.records), *self._new]
         self._held.clear()
+        self._new = []
+        self._taken.set()
         self._changed.set()
         return dropped
 
@@ -72,6 +77,7 @@ class Ahead:
         taken: list[Record] = []
         while self._held and self._held[0].prepared.done() and len(taken) + len(self._held[0].records) <= most:
             taken += self._held.popleft().records
+            self._taken.set()
         return taken
 
     def _say_what_failed(self) -> None:
@@ -86,18 +92,25 @@ class Ahead:
 
     async def _read(self) -> None:
         while time.monotonic() - self._asked < LOOKING_SECONDS:
-            # One poll's records at a time: while they are prepared more come, and few large portions cost less than
-            # many small ones.
-            going = self._held[-1].prepared if self._held and not self._held[-1].prepared.done() else None
-            room = self._most - sum(len(held.records) for held in self._held)
-            if going is not None or room <= 0:
-                await _pause(going)
+            room = self._most - len(self._new) - sum(len(held.records) for held in self._held)
+            if room <= 0:
+                self._taken.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._taken.wait(), GLANCE_SECONDS)
                 continue
+            # At once again: the client asks the broker for nothing more of a partition of which it holds something.
             found = await self._poll(timeout_ms=int(GLANCE_SECONDS * 1000), max_records=room)
             # Nothing is waited for from here on until it is held: `drop` has to find all that was read of an
             # assignment, and between two assignments a poll gives nothing.
-            if records := [record for some in found.values() for record in some]:
-                self._held.append(Held(records, self._task(self._prepared(records))))
+            self._new += [record for some in found.values() for record in some]
+            self._hold()
+
+    def _hold(self) -> None:
+        """Has what is new prepared, as one portion, once nothing else is: a few large portions cost less than many
+        small ones."""
+        if self._new and not (self._held and not self._held[-1].prepared.done()):
+            records, self._new = self._new, []
+            self._held.append(Held(records, self._task(self._prepared(records))))
 
     async def _prepared(self, records: Records) -> None:
         try:
@@ -112,16 +125,10 @@ class Ahead:
         return task
 
     def _notice(self, ended: asyncio.Task[None]) -> None:
+        self._hold()
         self._changed.set()
         if not ended.cancelled():
             ended.exception()  # asked for, so that nobody complains of one that no poll came to hear of
-
-
-async def _pause(going: asyncio.Task[None] | None) -> None:
-    if going is not None:
-        await asyncio.wait([going], timeout=GLANCE_SECONDS)
-    else:
-        await asyncio.sleep(GLANCE_SECONDS)
 
 
 def _by_partition(records: Records) -> dict[TopicPartition, list[Any]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+import psycopg
 from aiokafka.errors import KafkaError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -33,6 +34,8 @@ def passes(error: BaseException) -> bool:
         return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     if isinstance(error, KafkaError):
         return True
+    if isinstance(error, psycopg.Error):
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     return isinstance(error, PoolTimeoutError | ConnectionError | TimeoutError | OSError | Passing)
 
 

@@ -12,6 +12,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlmodel import SQLModel
 
+from services.store.queries import Query, ask
+
 Sessions = async_sessionmaker[AsyncSession]
 
 SILENCE_SECONDS = 60
@@ -47,10 +49,17 @@ def make_sessions(engine: AsyncEngine) -> Sessions:
 
 
 @asynccontextmanager
-async def transaction(sessions: Sessions, *, isolation: str | None = None) -> AsyncIterator[AsyncSession]:
-    """One transaction: committed at the end, rolled back on an error."""
+async def transaction(
+    sessions: Sessions, *first: Query[Any], isolation: str | None = None
+) -> AsyncIterator[AsyncSession]:
+    """One transaction: committed at the end, rolled back on an error. What is to be asked `first` goes along with its
+    BEGIN, in one round trip, and is answered when the block begins."""
     async with sessions() as session:
-        if isolation:
+        if first:
+            # The driver's own BEGIN would be waited for; with what it takes for autocommit it leaves that to us.
+            await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+            await ask(session, *first, begin=f"BEGIN ISOLATION LEVEL {isolation or 'READ COMMITTED'}")
+        elif isolation:
             await session.connection(execution_options={"isolation_level": isolation})
         yield session
         await session.commit()

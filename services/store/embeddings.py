@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
 from services.store.base import any_of, table_of
+from services.store.queries import Query
 from services.store.rows import Writes
 
 
@@ -30,10 +31,9 @@ _VECTORS: Final = select(Embedding.text_hash, Embedding.vector).where(  # type: 
 )
 
 
-async def known_embeddings(session: AsyncSession, hashes: Iterable[str], model: str) -> set[str]:
+def known_embeddings(hashes: Iterable[str], model: str) -> Query[set[str]]:
     """Which of these texts the model has embedded already."""
-    found = await session.execute(_KNOWN, {"ids": list(hashes), "model": model})
-    return set(found.scalars())
+    return Query(_KNOWN, {"ids": list(hashes), "model": model}, lambda found: {row[0] for row in found})
 
 
 def put(writes: Writes, vectors: Mapping[str, np.ndarray], model: str) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.plans import StoredPlan
+from services.store.queries import Query
 
 
 class CurrentGeneration(SQLModel, table=True):
@@ -22,12 +23,12 @@ class CurrentGeneration(SQLModel, table=True):
     model: str
 
 
-_HELD: Final = select(CurrentGeneration).with_for_update(read=True)
+_HELD: Final = text("SELECT generation FROM generation FOR SHARE")
 
 
-async def generation(session: AsyncSession) -> CurrentGeneration | None:
+def holding() -> Query[str | None]:
     """Under which generation this database stands; held against change until the transaction ends."""
-    return (await session.execute(_HELD)).scalar_one_or_none()
+    return Query(_HELD, {}, lambda found: found[0][0] if found else None)
 
 
 async def adopt_generation(session: AsyncSession, mine: CurrentGeneration) -> CurrentGeneration:

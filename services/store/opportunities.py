@@ -1,6 +1,6 @@
 """Opportunities: one row a pair of plans, never deleted; a revision rises only when its content changes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Final
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.base import among, any_of, json_column, table_of, timestamp
+from services.store.queries import Query
 from services.store.rows import Writes
 
 
@@ -82,12 +83,9 @@ _PARTNERS: Final = text(
 )
 
 
-async def rows_by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, OpportunityRow]:
+def rows_by_ids(ids: Iterable[str]) -> Query[dict[str, OpportunityRow]]:
     """The opportunities with these ids that exist, as values."""
-    if not ids:
-        return {}
-    found = await session.execute(_BY_IDS, {"ids": list(ids)})
-    return {row[0]: OpportunityRow(*row) for row in found}
+    return Query(_BY_IDS, {"ids": list(ids)}, lambda found: {row[0]: OpportunityRow(*row) for row in found})
 
 
 async def by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:

@@ -12,7 +12,8 @@ from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
 from services.store.base import SILENCE_SECONDS, any_of, json_column, now, table_of, timestamp
-from services.store.rows import Writes, together
+from services.store.queries import Query, Rows, answer, ask
+from services.store.rows import Writes
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -62,6 +63,16 @@ class StoredPlan(SQLModel, table=True):
     quarantined: bool = Field(default=False)
 
 
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """What of a stored plan the engine's plan is made of, as values: cheap to read, and no session follows it."""
+
+    plan_id: str
+    revision: int
+    status: str
+    state: Any
+
+
 class Outcome(StrEnum):
     """What became of an event in the log."""
 
@@ -90,20 +101,26 @@ class Revision:
     traceparent: str | None
 
 
-async def record(session: AsyncSession, revisions: Sequence[Revision], first: Writes) -> list[Outcome]:
-    """Appends revisions to the log and moves each plan to its newest one, in the order given. `first` goes along with
-    the first statement.
+class Recording:
+    """Revisions that are to be recorded. Ask `queries` first: they lock the plans' rows in the order of their ids, so
+    two of these never wait for each other in a circle. `first` is written along with them."""
 
-    Rows are locked in the order of their ids, so two of these never wait for each other in a circle.
-    """
-    ids = sorted({revision.plan_id for revision in revisions})
-    _reserve(first, ids, revisions)
-    await first.send(session)
-    newest = await lock(session, ids)
-    logged = await _logged(session, revisions)
+    def __init__(self, revisions: Sequence[Revision], first: Writes) -> None:
+        self.revisions = revisions
+        ids = sorted({revision.plan_id for revision in revisions})
+        _reserve(first, ids, revisions)
+        self.newest = locking(ids)
+        self.logged = _logged(revisions)
+        self.queries: Sequence[Query[Any]] = (*first.queries, self.newest, self.logged)
+
+
+async def record(session: AsyncSession, recording: Recording, *then: Query[Any]) -> list[Outcome]:
+    """Appends revisions to the log and moves each plan to its newest one, in the order given. What is to be asked
+    `then` goes along, and finds them recorded."""
+    newest, logged = dict(recording.newest.answer), dict(recording.logged.answer)
     moves: dict[str, dict[str, Any]] = {}
     log, outcomes = [], []
-    for revision in revisions:
+    for revision in recording.revisions:
         key = (revision.plan_id, revision.revision)
         if key in logged:
             outcomes.append(Outcome.DUPLICATE if logged[key] == revision.content_hash else Outcome.CONFLICT)
@@ -116,10 +133,11 @@ async def record(session: AsyncSession, revisions: Sequence[Revision], first: Wr
             outcomes.append(Outcome.APPLIED)
         else:
             outcomes.append(Outcome.SUPERSEDED)
-    async with together(session) as writes:
-        writes.insert(table_of(PlanLog), log)
-        if moves:
-            writes.add(_MOVE, moves=rows.document([moves[plan_id] for plan_id in sorted(moves)]))
+    writes = Writes()
+    writes.insert(table_of(PlanLog), log)
+    if moves:
+        writes.add(_MOVE, moves=rows.document([moves[plan_id] for plan_id in sorted(moves)]))
+    await ask(session, *writes.queries, *then)
     return outcomes
 
 
@@ -191,10 +209,9 @@ class Notice:
     partners: Sequence[str]
 
 
-async def notices(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Notice]:
+def notices(plan_ids: Sequence[str]) -> Query[dict[str, Notice]]:
     """The notices of these plans, as far as they exist."""
-    found = await session.execute(_NOTICES, {"ids": list(plan_ids)})
-    return {row[0]: Notice(*row) for row in found}
+    return Query(_NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: Notice(*row) for row in found})
 
 
 async def searchable(session: AsyncSession, limit: int | None = None) -> dict[str, int]:
@@ -205,10 +222,9 @@ async def searchable(session: AsyncSession, limit: int | None = None) -> dict[st
     return dict(found.all())
 
 
-async def revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
+def revisions(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
     """The newest revision of each of these plans that exists."""
-    found = await session.execute(_REVISIONS, {"ids": list(plan_ids)})
-    return dict(found.all())
+    return Query(_REVISIONS, {"ids": list(plan_ids)}, _by_id)
 
 
 async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
@@ -224,13 +240,21 @@ _LOCK: Final = text(
 )
 
 
-async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
+def locking(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
     """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends.
 
     They are held briefly (see `base.hold_briefly`), which is said in the same statement.
     """
-    found = await session.execute(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{SILENCE_SECONDS}s"})
-    return dict(found.all())
+    return Query(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{SILENCE_SECONDS}s"}, _by_id)
+
+
+async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
+    """The same, asked alone."""
+    return await answer(session, locking(plan_ids))
+
+
+def _by_id(found: Rows) -> dict[str, int]:
+    return {plan_id: revision for plan_id, revision in found}  # noqa: C416 (rows may be of any length)
 
 
 def mark_matched(writes: Writes, revisions: Mapping[str, int]) -> None:
@@ -295,10 +319,9 @@ def _reserve(writes: Writes, ids: Sequence[str], revisions: Sequence[Revision]) 
     )
 
 
-async def _logged(session: AsyncSession, revisions: Sequence[Revision]) -> dict[tuple[str, int], str]:
+def _logged(revisions: Sequence[Revision]) -> Query[dict[tuple[str, int], str]]:
     asked = {"ids": list({one.plan_id for one in revisions}), "revisions": list({one.revision for one in revisions})}
-    found = await session.execute(_LOGGED, asked)
-    return {(plan_id, revision): content for plan_id, revision, content in found}
+    return Query(_LOGGED, asked, lambda found: {(plan_id, revision): content for plan_id, revision, content in found})
 
 
 def _log_row(revision: Revision) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from pydantic_core import to_json
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.store.queries import Query, ask
+
 Row = Mapping[str, Any]
 
 
@@ -45,17 +47,22 @@ class Writes:
             statement = _insertion(table.name, tuple(rows[0]), key, tuple(change), given)
             self.add(f"{statement} {behind}", **{given: document(rows)})
 
-    async def send(self, session: AsyncSession) -> None:
-        """Has the database do all of it, where there is anything."""
-        if self._statements:
-            await session.execute(_together(tuple(self._statements)), self._given)
+    @property
+    def queries(self) -> list[Query[None]]:
+        """All of it, as one query; none where there is nothing to do."""
+        return [Query(_together(tuple(self._statements)), self._given, _nothing)] if self._statements else []
+
+    async def send(self, session: AsyncSession, *, commit: bool = False) -> None:
+        """Has the database do all of it, where there is anything; then it may `commit` in the same round trip."""
+        await ask(session, *self.queries, commit=commit)
 
 
 @asynccontextmanager
 async def together(session: AsyncSession) -> AsyncIterator[Writes]:
-    """What is added inside the block is sent at its end."""
+    """What is added inside the block is sent at its end, behind what the session has to write."""
     writes = Writes()
     yield writes
+    await session.flush()
     await writes.send(session)
 
 
@@ -78,6 +85,10 @@ def _together(statements: tuple[str, ...]) -> TextClause:
     *others, last = statements
     parts = ", ".join(f"part_{number} AS ({statement})" for number, statement in enumerate(others))
     return text(f"WITH {parts} {last}" if parts else last)
+
+
+def _nothing(_: Sequence[Any]) -> None:
+    """What is read of a statement that gives no rows."""
 
 
 def document(rows: Sequence[Row]) -> str:

@@ -18,24 +18,25 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, delete, false, func, select, text, update
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, false, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from matching.retrieval import DIMENSIONS, Opening
 from services.store import rows
-from services.store.base import among, any_of, table_of
-from services.store.plans import StoredPlan
+from services.store.base import table_of
+from services.store.plans import PlanRow
+from services.store.queries import Query, Rows, ask
 from services.store.rows import Writes
 
 Floats = NDArray[np.float32]
 
-_PLAN_BY_INDEX: Final = (
+_PLAN_BY_INDEX: Final = text(
     "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '400', true),"
     " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 )
-_PLAN_FREELY: Final = "SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)"
+_PLAN_FREELY: Final = text("SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)")
 STEPS: Final = (100, 400, 2000)
 """How many neighbours are asked for at first, and then for those plans of which all that came were near enough."""
 
@@ -148,33 +149,32 @@ class Words:
 class Known:
     """A plan as it is stored, with what the index keeps of its words: of which content, and their packed features."""
 
-    plan: StoredPlan
+    plan: PlanRow
     content: str | None
     packed: bytes | None
 
 
-_KNOWN: Final = (
-    select(StoredPlan, SearchVector.content, SearchVector.packed)  # type: ignore[call-overload]
-    .outerjoin(SearchVector, col(SearchVector.plan_id) == col(StoredPlan.plan_id))
-    .where(any_of(col(StoredPlan.plan_id)))
+_KNOWN: Final = text(
+    "SELECT p.plan_id, p.revision, p.status, p.state, v.content, v.packed"
+    " FROM plans p LEFT JOIN search_vectors v USING (plan_id) WHERE p.plan_id = ANY(:ids)"
 )
-_UNMATCHED: Final = _KNOWN.where(
-    col(StoredPlan.matched_revision) < col(StoredPlan.revision), col(StoredPlan.quarantined).is_(False)
-)
+_UNMATCHED: Final = text(f"{_KNOWN.text} AND p.matched_revision < p.revision AND NOT p.quarantined")
 _PACKED: Final = text("SELECT plan_id, content, packed FROM search_vectors WHERE plan_id = ANY(:ids)")
 _CONTENTS: Final = text("SELECT plan_id, content FROM search_vectors WHERE plan_id = ANY(:ids)")
 
 
-async def known(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Known]:
+def known(plan_ids: Iterable[str]) -> Query[dict[str, Known]]:
     """These plans, as far as they exist, each with what the index keeps of its words."""
-    found = await session.execute(_KNOWN, {"ids": list(plan_ids)})
-    return {row[0].plan_id: Known(*row) for row in found}
+    return Query(_KNOWN, {"ids": list(plan_ids)}, _known)
 
 
-async def unmatched_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Known]:
+def unmatched_of(plan_ids: Iterable[str]) -> Query[dict[str, Known]]:
     """Those of these plans that have a revision that has not been assessed yet."""
-    found = await session.execute(_UNMATCHED, {"ids": list(plan_ids)})
-    return {row[0].plan_id: Known(*row) for row in found}
+    return Query(_UNMATCHED, {"ids": list(plan_ids)}, _known)
+
+
+def _known(found: Rows) -> dict[str, Known]:
+    return {row[0]: Known(PlanRow(*row[:4]), *row[4:]) for row in found}
 
 
 async def packed_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, tuple[str, bytes]]:
@@ -183,10 +183,9 @@ async def packed_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str,
     return {plan_id: (content, bytes(packed)) for plan_id, content, packed in found}
 
 
-async def contents_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, str]:
+def contents_of(plan_ids: Iterable[str]) -> Query[dict[str, str]]:
     """Of which content these plans' vectors are."""
-    found = await session.execute(_CONTENTS, {"ids": list(plan_ids)})
-    return dict(found.all())
+    return Query(_CONTENTS, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
 def put(writes: Writes, entries: Sequence[Entry], words: Mapping[str, Words]) -> None:
@@ -206,11 +205,12 @@ def put(writes: Writes, entries: Sequence[Entry], words: Mapping[str, Words]) ->
     writes.insert(table_of(SearchVector), new, key="plan_id", change=("content", "vector", "packed"))
 
 
-async def remove(session: AsyncSession, plan_ids: Sequence[str]) -> None:
+def remove(writes: Writes, plan_ids: Sequence[str]) -> None:
     """Takes plans that nobody can join out of the index."""
     if plan_ids:
         for model in (SearchEntry, SearchVector, SearchNeighbour):
-            await session.execute(delete(model).where(among(col(model.plan_id), plan_ids)))
+            name = table_of(model).name
+            writes.add(f"DELETE FROM {name} WHERE plan_id = ANY(:{name}_gone)", **{f"{name}_gone": list(plan_ids)})  # noqa: S608 (our own tables)
 
 
 async def unindexed(session: AsyncSession, generation: str, limit: int) -> list[str]:
@@ -284,18 +284,24 @@ _NEAR: Final = text(
 )
 
 
-async def unsearched(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, Unsearched]:
+def unsearched(plan_ids: Iterable[str]) -> Query[dict[str, Unsearched]]:
     """Those of these plans whose words were not searched for yet, with their vectors."""
-    found = await session.execute(_UNSEARCHED, {"plan_ids": list(plan_ids)})
-    return {plan_id: Unsearched(content, _floats(sent)) for plan_id, content, sent in found}
+    return Query(
+        _UNSEARCHED,
+        {"plan_ids": list(plan_ids)},
+        lambda found: {plan_id: Unsearched(content, _floats(sent)) for plan_id, content, sent in found},
+    )
 
 
-async def newest(session: AsyncSession, seen: str = NOTHING_SEEN) -> Newest:
+def newest(seen: str = NOTHING_SEEN) -> Query[Newest]:
     """The vectors outside HNSW that the session's snapshot shows and the snapshot `seen` did not: each was written by a
     transaction that had not been committed then. In a REPEATABLE READ transaction nothing is left out."""
-    rows_of = (await session.execute(_NEWEST, {"seen": seen})).all()
-    vectors = {plan_id: _floats(sent) for _, _, plan_id, sent in rows_of if plan_id is not None}
-    return Newest(rows_of[0][0], rows_of[0][1], vectors)
+    return Query(_NEWEST, {"seen": seen}, _newest)
+
+
+def _newest(found: Rows) -> Newest:
+    vectors = {plan_id: _floats(sent) for _, _, plan_id, sent in found if plan_id is not None}
+    return Newest(found[0][0], found[0][1], vectors)
 
 
 async def outside_hnsw(session: AsyncSession) -> set[str]:
@@ -310,19 +316,26 @@ async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> 
     One round trip a step for all; nearest neighbours are approximate.
     """
     # The planner would rather sort all vectors where they are few; that the index is used must not depend on how many.
-    await session.execute(text(_PLAN_BY_INDEX))
+    before = [Query(_PLAN_BY_INDEX, {}, len)]
     found: dict[str, list[str]] = {}
     asking = list(plan_ids)
     for most in STEPS:
-        answers: dict[str, list[str]] = {}
-        for plan_id, other in await session.execute(_NEAR, {"plan_ids": asking, "most": most, "least": least}):
-            answers.setdefault(plan_id, []).append(other)
-        found |= answers
-        asking = [plan_id for plan_id, others in answers.items() if len(others) >= most]
+        query = Query(_NEAR, {"plan_ids": asking, "most": most, "least": least}, _others)
+        await ask(session, *before, query)
+        found |= query.answer
+        asking = [plan_id for plan_id, others in query.answer.items() if len(others) >= most]
         if not asking:
             break
-    await session.execute(text(_PLAN_FREELY))
+        before = []
+    await ask(session, Query(_PLAN_FREELY, {}, len))
     return found
+
+
+def _others(found: Rows) -> dict[str, list[str]]:
+    answers: dict[str, list[str]] = {}
+    for plan_id, other in found:
+        answers.setdefault(plan_id, []).append(other)
+    return answers
 
 
 _ONE_MOVES: Final = 7404
@@ -427,18 +440,16 @@ _JOINABLE: Final = text(
 )
 
 
-async def joinable(
-    session: AsyncSession, questions: Sequence[Question], found: Mapping[str, Near], *, generation: str, today: int
-) -> dict[str, dict[str, int]]:
+def joinable(
+    questions: Sequence[Question], found: Mapping[str, Near], *, generation: str, today: int
+) -> Query[dict[str, dict[str, int]]]:
     """For each question, its neighbours, remembered or just `found`, that no gate of dates, place or authority closes,
     with the revisions of which they are in the index.
 
-    One round trip for all. A plan that is not in the index as of its revision is left out of the answer.
+    A plan that is not in the index as of its revision is left out of the answer.
     """
-    if not questions:
-        return {}
     pairs = [(plan_id, other) for plan_id, one in found.items() for other in one.others]
-    given = await session.execute(
+    return Query(
         _JOINABLE,
         {
             "plan_ids": [q.plan_id for q in questions],
@@ -450,9 +461,13 @@ async def joinable(
             "generation": generation,
             "today": today,
         },
+        _joinable,
     )
+
+
+def _joinable(found: Rows) -> dict[str, dict[str, int]]:
     answers: dict[str, dict[str, int]] = {}
-    for asking, plan_id, revision in given:
+    for asking, plan_id, revision in found:
         answers.setdefault(asking, {}).update({} if plan_id is None else {plan_id: revision})
     return answers
 

@@ -81,8 +81,8 @@ MUTANTS: Final = (
                 "services/store/plans.py",
                 "    return outcomes\n",
                 "    early = (await session.execute(select(StoredPlan.plan_id))).scalars().all()\n"
-                "    for plan_id in ids:\n"
-                "        SEEN[plan_id] = set(early)\n"
+                "    for revision in recording.revisions:\n"
+                "        SEEN[revision.plan_id] = set(early)\n"
                 "    return outcomes\n\n\nSEEN: dict[str, set[str]] = {}\n",
             ),
             Edit(
@@ -99,11 +99,22 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/matcher/settling.py",
-                "    locked = await plans.lock(session, involved)\n",
-                "    own = {judgement.plan.plan.plan_id for judgement in judged}\n"
-                "    read = {row.plan_id: row.revision for row in (await plans.load(session, involved)).values()}\n"
-                "    locked = {**read, **await plans.lock(session, own)}\n",
-            )
+                "        return cls(generations.holding(), plans.locking(involved), store.rows_by_ids(pairs))\n",
+                "        own = {judgement.plan.plan.plan_id for judgement in judged}\n"
+                "        locking = plans.locking(own)\n"
+                "        read = plans.revisions(involved)\n"
+                "        locking.statement = text(\n"
+                '            f"WITH own AS ({locking.statement}) SELECT plan_id, p.revision FROM plans p"\n'
+                '            " LEFT JOIN own USING (plan_id) WHERE plan_id = ANY(:ids)"\n'
+                "        )\n"
+                "        locking.given = {**locking.given, **read.given}\n"
+                "        return cls(generations.holding(), locking, store.rows_by_ids(pairs))\n",
+            ),
+            Edit(
+                "services/matcher/settling.py",
+                "from sqlalchemy.ext.asyncio import AsyncSession\n",
+                "from sqlalchemy import text\nfrom sqlalchemy.ext.asyncio import AsyncSession\n",
+            ),
         ],
         [f"{SCHEDULES}::test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_along"],
     ),

@@ -31,8 +31,8 @@ PATIENCE_SECONDS: Final = 120.0
 """After which something that ought to come has not; nothing is measured by it."""
 CUTS: Final = {
     "after Tx 1": ("matcher", "services.matcher.handling:assess"),
-    "before Tx 2": ("matcher", "services.matcher.matching:settle"),
-    "in Tx 2, with its locks": ("matcher", "services.store.opportunities:rows_by_ids"),
+    "before Tx 2": ("matcher", "services.matcher.matching:_settle_all"),
+    "in Tx 2, with its locks": ("matcher", "services.matcher.matching:settle"),
     "after Tx 2, before the offsets": ("matcher", "services.runtime.consuming:_commit"),
     "between outbox commit and publish": ("relay", "services.runtime.kafka:send"),
     "between publish and mark": ("relay", "services.store.outbox:mark_published"),

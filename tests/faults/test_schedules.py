@@ -19,6 +19,7 @@ from events.plans import PlanUpdated, PlanWithdrawn
 from matching.engine import Engine
 from services.embedded.mailbox import Mailbox
 from services.embedded.tansu import Broker
+from services.matcher import matching
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
 from services.matcher.sweeper import sweep
@@ -91,22 +92,15 @@ async def test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_alon
     ours, theirs = rigs
     await theirs.handle([canary(CANARIES[1], 1)])
     reached, go_on = asyncio.Event(), asyncio.Event()
-    lock = plans.lock
-    calls: list[Any] = []
+    settle = matching.settle
 
-    def settles() -> bool:
-        calls.append(1)
-        return len(calls) == 2
-
-    async def stopping(*args: Any) -> Any:
-        found = await lock(*args)
-        # Whoever settles has read its partner by now; before that, a plan is held alone while it goes into the index.
-        if not reached.is_set() and asyncio.current_task() is settling and settles():
+    async def stopping(*args: Any) -> None:
+        if not reached.is_set():
             reached.set()
             await go_on.wait()
-        return found
+        await settle(*args)
 
-    monkeypatch.setattr(plans, "lock", stopping)
+    monkeypatch.setattr(matching, "settle", stopping)
     settling = asyncio.create_task(ours.handle([canary(CANARIES[0], 1)]))
     async with asyncio.timeout(PATIENCE):
         await reached.wait()

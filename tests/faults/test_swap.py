@@ -14,7 +14,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from events.plans import PlanState, PlanUpdated
-from services.matcher import swapping
+from services.matcher import matching, swapping
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
 from services.matcher.matching import match
@@ -51,7 +51,7 @@ async def rig(database_url: str) -> AsyncIterator[Rig]:
 
 @dataclass
 class Held:
-    """A step that is done, and whose first caller is held before it goes on."""
+    """A place between two steps, where the first that comes is held."""
 
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -59,12 +59,22 @@ class Held:
     def after(self, step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def held(*args: Any, **kwargs: Any) -> Any:
             done = await step(*args, **kwargs)
-            if not self.reached.is_set():
-                self.reached.set()
-                await self.go_on.wait()
+            await self._hold()
             return done
 
         return held
+
+    def before(self, step: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def held(*args: Any, **kwargs: Any) -> Any:
+            await self._hold()
+            return await step(*args, **kwargs)
+
+        return held
+
+    async def _hold(self) -> None:
+        if not self.reached.is_set():
+            self.reached.set()
+            await self.go_on.wait()
 
 
 async def spoil(rig: Rig, statement: str) -> None:
@@ -166,7 +176,7 @@ async def test_a_swap_waits_for_a_pair_that_is_being_settled(rig: Rig, monkeypat
     held = Held()
 
     async def together(found: Comparison) -> list[Any]:
-        monkeypatch.setattr(store, "rows_by_ids", held.after(store.rows_by_ids))
+        monkeypatch.setattr(matching, "settle", held.before(matching.settle))
         return await meet(rig, held, judged_again(rig), lambda: swapping.swap(rig.sessions, found))
 
     _, done = await compared(rig, together)

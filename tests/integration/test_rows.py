@@ -1,10 +1,12 @@
 """Changes to different tables in one round trip."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import event, text
+from psycopg import AsyncCursor
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.envelope import Message
@@ -20,18 +22,32 @@ async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-async def test_one_statement_changes_several_tables_and_wakes_the_relay(database: AsyncEngine) -> None:
-    sessions, said = make_sessions(database), list[str]()
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is said to the database."""
+    statements = list[str]()
+    execute = AsyncCursor.execute
+
+    async def noted(cursor: AsyncCursor, statement: Any, *args: Any, **kwargs: Any) -> Any:
+        statements.append(str(statement))
+        return await execute(cursor, statement, *args, **kwargs)
+
+    monkeypatch.setattr(AsyncCursor, "execute", noted)
+    return statements
+
+
+async def test_one_statement_changes_several_tables_and_wakes_the_relay(database: AsyncEngine, said: list[str]) -> None:
+    sessions = make_sessions(database)
     vector = np.array([0.1, -1 / 3, 1e-8], dtype=np.float32)
     row = outbox.columns_of("topic", "1", Message(key=b"k", headers=(), value=b"\x00\xff"))
     async with sessions() as listening:
         await outbox.listen(listening)
         await listening.commit()
-        event.listen(database.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+        said.clear()
         async with transaction(sessions) as session, together(session) as writes:
             outbox.put(writes, [row])
             embeddings.put(writes, {"hash": vector}, "model")
-        assert len(said) == 1
+        assert len(said) == 1, said
         connection = await (await listening.connection()).get_raw_connection()
         assert connection.driver_connection is not None
         heard = [note async for note in connection.driver_connection.notifies(timeout=30, stop_after=1)]
@@ -42,9 +58,7 @@ async def test_one_statement_changes_several_tables_and_wakes_the_relay(database
     assert np.array_equal(found, vector), "to the last bit"
 
 
-async def test_nothing_to_change_says_nothing(database: AsyncEngine) -> None:
-    said = list[str]()
-    event.listen(database.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+async def test_nothing_to_change_says_nothing(database: AsyncEngine, said: list[str]) -> None:
     async with transaction(make_sessions(database)) as session, together(session) as writes:
         outbox.put(writes, [])
     assert said == []

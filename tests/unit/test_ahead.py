@@ -66,9 +66,11 @@ async def test_what_is_still_being_prepared_waits_and_what_comes_meanwhile_is_re
     source = Source(0)
     ahead = Ahead(source.poll, prepare, most=10)
     assert offsets(await ahead.getmany(timeout_ms=50)) == []
-    source.items = [1, 2]
+    for offset in (1, 2):
+        source.items = [offset]
+        await until(lambda: not source.items)
     assert offsets(await ahead.getmany(timeout_ms=50)) == []
-    assert source.items == [1, 2], "nothing is read while the one before is prepared"
+    assert seen == [[0]], "one portion at a time"
     ready.set()
     found: list[int] = []
     while len(found) < 3:
@@ -98,3 +100,12 @@ async def test_what_is_dropped_is_told_and_not_given() -> None:
     await until(lambda: source.items == [2])
     assert [record.offset for record in ahead.drop()] == [1]
     assert offsets(await ahead.getmany(timeout_ms=5000)) == [2]
+
+
+async def test_what_waits_to_be_prepared_is_dropped_too() -> None:
+    source = Source(0)
+    ahead = Ahead(source.poll, lambda _: asyncio.Event().wait(), most=10)  # type: ignore[arg-type]
+    assert offsets(await ahead.getmany(timeout_ms=50)) == []
+    source.items = [1]
+    await until(lambda: not source.items)
+    assert [record.offset for record in ahead.drop()] == [0, 1]

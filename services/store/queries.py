@@ -1,0 +1,88 @@
+"""Statements that need nothing of each other's answers, sent one behind the other: one round trip for all of them.
+
+They go to the driver itself. Through a session each takes a round trip, and more of the processor than the database
+takes for most of them. What the driver can't convert by itself (vectors) is read through a session.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar
+
+import psycopg
+from sqlalchemy import ClauseElement, text
+from sqlalchemy.dialects.postgresql.psycopg import dialect
+from sqlalchemy.ext.asyncio import AsyncSession
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Rows = Sequence[tuple[Any, ...]]
+
+_DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
+
+
+class Query(Generic[T_co]):
+    """A statement with what it is given; `read` makes the answer of its rows, once it was asked."""
+
+    __slots__ = ("_answer", "_read", "given", "statement")
+
+    def __init__(self, statement: ClauseElement, given: Mapping[str, Any], read: Callable[[Rows], T_co]) -> None:
+        self.statement = statement
+        self.given = given
+        self._read = read
+        self._answer: list[T_co] = []
+
+    @property
+    def answer(self) -> T_co:
+        """What it was answered. Raises LookupError where it was not asked."""
+        if not self._answer:
+            raise LookupError(f"not asked yet: {self.statement}")
+        return self._answer[0]
+
+    def answered(self, rows: Rows) -> None:
+        """Takes the rows that came."""
+        self._answer = [self._read(rows)]
+
+
+async def ask(session: AsyncSession, *queries: Query[Any], begin: str = "", commit: bool = False) -> None:
+    """Asks all in one round trip, in their order; `begin` and `commit` go along with the first and the last.
+
+    Each sees what those before it wrote. Raises what the driver raises, for the first that failed; none behind it is
+    run. Where the connection broke it is as after any statement of the session: none of the pool is used again.
+    """
+    if not (queries or commit):
+        return
+    connection = (await (await session.connection()).get_raw_connection()).driver_connection
+    assert connection is not None
+    try:
+        async with nullcontext() if len(queries) == 1 and not (begin or commit) else connection.pipeline():
+            if begin:
+                await connection.execute(begin, prepare=False)
+            cursors = [await connection.execute(*_sent(query)) for query in queries]
+            if commit:
+                await connection.execute("COMMIT", prepare=False)
+        for query, cursor in zip(queries, cursors, strict=True):
+            query.answered(await cursor.fetchall() if cursor.rownumber is not None else ())
+    except psycopg.Error:
+        if connection.closed:
+            # Has the session find it out: it throws away what else is in the pool, and raises.
+            await session.execute(text("SELECT 1"))
+        raise
+
+
+async def answer(session: AsyncSession, query: Query[T]) -> T:
+    """Asks one alone."""
+    await ask(session, query)
+    return query.answer
+
+
+def _sent(query: Query[Any]) -> tuple[bytes, Mapping[str, Any]]:
+    statement, fixed = _compiled(query.statement)
+    return statement, {**fixed, **query.given}
+
+
+@lru_cache(maxsize=1000)
+def _compiled(statement: ClauseElement) -> tuple[bytes, Mapping[str, Any]]:
+    """As the driver takes it, and the values that are part of it."""
+    compiled = statement.compile(dialect=_DIALECT)
+    return str(compiled).encode(), compiled.params

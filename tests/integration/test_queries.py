@@ -1,0 +1,155 @@
+"""Statements that go together, on a real database: what they see of each other, and what a fault leaves behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.runtime import faults
+from services.store.base import Sessions, make_engine, make_sessions, reading, transaction
+from services.store.queries import Query, Rows, answer, ask
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    made = make_engine(database_url)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+async def sessions(engine: AsyncEngine) -> Sessions:
+    made = make_sessions(engine)
+    async with transaction(made) as session:
+        await session.execute(text("CREATE TABLE numbers (n int PRIMARY KEY)"))
+    return made
+
+
+def first(rows: Rows) -> int:
+    found: int = rows[0][0]
+    return found
+
+
+def adding(number: int) -> Query[int]:
+    return Query(text("INSERT INTO numbers VALUES (:number)"), {"number": number}, len)
+
+
+def counted() -> Query[int]:
+    return Query(text("SELECT count(*) FROM numbers"), {}, first)
+
+
+def running(statement: str) -> Query[int]:
+    return Query(text(statement), {}, len)
+
+
+async def count(sessions: Sessions) -> int:
+    async with reading(sessions) as session:
+        return await answer(session, counted())
+
+
+async def test_each_sees_what_those_before_it_wrote_and_a_commit_goes_along(sessions: Sessions) -> None:
+    before, after = counted(), counted()
+    async with transaction(sessions, before, adding(1)) as session:
+        assert before.answer == 0
+        await ask(session, adding(2), after)
+        assert (after.answer, await count(sessions)) == (2, 0), "not committed yet"
+        await ask(session, adding(3), commit=True)
+        assert await count(sessions) == 3
+
+
+async def test_one_transaction_from_its_first_query_on(sessions: Sessions) -> None:
+    async def given_up() -> None:
+        async with transaction(sessions, adding(1)) as session:
+            await session.execute(text("INSERT INTO numbers VALUES (2)"))
+            raise ValueError("by us")
+
+    with pytest.raises(ValueError, match="by us"):
+        await given_up()
+    assert await count(sessions) == 0
+    before, after = counted(), counted()
+    async with transaction(sessions, before, isolation="REPEATABLE READ") as session:
+        async with transaction(sessions) as other:
+            await other.execute(text("INSERT INTO numbers VALUES (3)"))
+        await ask(session, after)
+    assert (before.answer, after.answer) == (0, 0), "one snapshot"
+    assert await count(sessions) == 1
+
+
+async def test_the_first_that_fails_is_told_and_nothing_stays(sessions: Sessions) -> None:
+    with pytest.raises(psycopg.errors.DivisionByZero) as failed:
+        async with transaction(sessions, adding(1)) as session:
+            await ask(session, adding(2), running("SELECT 1 / 0"), adding(3), commit=True)
+    assert not faults.passes(failed.value), "it would fail again"
+    assert await count(sessions) == 0
+
+
+async def test_a_lost_race_is_a_fault_that_passes(sessions: Sessions) -> None:
+    async with transaction(sessions) as holder:
+        await holder.execute(text("LOCK TABLE numbers"))
+        with pytest.raises(psycopg.Error) as failed:
+            async with transaction(sessions, running("SET LOCAL lock_timeout = 50"), adding(1)):
+                raise AssertionError("it has no lock")
+    assert faults.passes(failed.value)
+    assert await count(sessions) == 0
+
+
+async def test_after_one_broken_connection_none_of_the_pool_is_used_again(
+    sessions: Sessions, engine: AsyncEngine
+) -> None:
+    async with engine.connect() as one, engine.connect() as two:
+        for connection in (one, two):
+            await connection.execute(text("SELECT 1"))
+    ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> :own")
+    async with engine.execution_options().connect() as connection:
+        own = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        name = (await connection.execute(text("SELECT current_database()"))).scalar_one()
+        await connection.execute(ended, {"name": name, "own": own})
+        with pytest.raises(DBAPIError) as failed:
+            await count(sessions)
+    assert faults.passes(failed.value)
+    assert failed.value.connection_invalidated
+    assert await count(sessions) == 0
+
+
+async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(sessions: Sessions) -> None:
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+    async def until(number: int) -> None:
+        async with asyncio.timeout(30), reading(sessions) as session:
+            while (await session.execute(waiting)).scalar_one() != number:
+                await asyncio.sleep(0.01)
+
+    async def add() -> None:
+        async with transaction(sessions, counted()) as session:
+            await ask(session, running("SELECT 1"), adding(1), adding(2), commit=True)
+
+    async with transaction(sessions) as holder:
+        await holder.execute(text("LOCK TABLE numbers IN EXCLUSIVE MODE"))
+        adds = asyncio.create_task(add())
+        await until(1)
+        adds.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await adds
+        await until(0)
+    assert await count(sessions) == 0
+    await add()
+    assert await count(sessions) == 2
+
+
+async def test_values_that_are_part_of_a_statement_go_along(sessions: Sessions) -> None:
+    said = list[str]()
+    async with transaction(sessions) as session:
+        event.listen(session.bind.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))  # type: ignore[union-attr]
+        assert await answer(session, Query(text("SELECT 100 % :n"), {"n": 7}, first)) == 2
+    assert said == [], "not through the session"
+
+
+def test_what_was_not_asked_has_no_answer() -> None:
+    with pytest.raises(LookupError, match="not asked yet: SELECT count"):
+        counted().answer  # noqa: B018 (it raises)
