@@ -26,7 +26,7 @@ log: Final = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one poll gave, and its preparation."""
+    """A portion of what was read, and its preparation."""
 
     records: Records
     prepared: asyncio.Task[None]

@@ -25,6 +25,9 @@ PARTITION_BYTES: Final = 256 * 1024
 FETCH_BYTES: Final = 4 * 1024 * 1024
 """How much is fetched at once of all partitions, however many a member has."""
 
+FETCH_WAIT_MS: Final = 100
+"""How long the broker may wait for records. Some (Tansu) answer only when that is over, though there are some."""
+
 log: Final = logs.get(__name__)
 
 
@@ -97,6 +100,7 @@ def consume(
         heartbeat_interval_ms=int(settings.kafka_session_seconds * 1000 / 3),
         max_partition_fetch_bytes=PARTITION_BYTES,
         fetch_max_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
         listener=pulse,
         ack_policy=AckPolicy.MANUAL,
         parser=_keep_raw,

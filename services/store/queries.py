@@ -4,8 +4,8 @@ They go to the driver itself. Through a session each takes a round trip, and mor
 takes for most of them. What the driver can't convert by itself (vectors) is read through a session.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
@@ -55,7 +55,7 @@ async def ask(session: AsyncSession, *queries: Query[Any], begin: str = "", comm
     connection = (await (await session.connection()).get_raw_connection()).driver_connection
     assert connection is not None
     try:
-        async with nullcontext() if len(queries) == 1 and not (begin or commit) else connection.pipeline():
+        async with _together(connection) if len(queries) > 1 or begin or commit else nullcontext():
             if begin:
                 await connection.execute(begin, prepare=False)
             cursors = [await connection.execute(*_sent(query)) for query in queries]
@@ -68,6 +68,15 @@ async def ask(session: AsyncSession, *queries: Query[Any], begin: str = "", comm
             # Has the session find it out: it throws away what else is in the pool, and raises.
             await session.execute(text("SELECT 1"))
         raise
+
+
+@asynccontextmanager
+async def _together(connection: psycopg.AsyncConnection) -> AsyncIterator[None]:
+    async with connection.pipeline() as pipeline:
+        # Its own end asks for a flush behind the last Sync, and with that PostgreSQL (16) no longer watches whether we
+        # fall silent in a transaction: locks of a process that was stopped would be held for ever.
+        pipeline._exit_gen = pipeline._sync_gen  # type: ignore[method-assign]
+        yield
 
 
 async def answer(session: AsyncSession, query: Query[T]) -> T:

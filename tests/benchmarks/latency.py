@@ -13,6 +13,7 @@ from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from events.plans import PlanState
 from events.topics import OPPORTUNITIES, PLANS
 from services.publisher.producing import message_of
+from services.runtime.consuming import FETCH_WAIT_MS
 from services.runtime.kafka import connection, make_producer, send
 from services.runtime.settings import Settings
 
@@ -30,7 +31,9 @@ def latencies(settings: Settings, plans: Sequence[PlanState], rate: float) -> di
 async def _latencies(settings: Settings, plans: Sequence[PlanState], rate: float) -> dict[str, Any]:
     sent: dict[Key, float] = {}
     arrived: list[float] = []
-    consumer = AIOKafkaConsumer(OPPORTUNITIES.name, **connection(settings), auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        OPPORTUNITIES.name, **connection(settings), auto_offset_reset="earliest", fetch_max_wait_ms=FETCH_WAIT_MS
+    )
     await consumer.start()
     reading = asyncio.create_task(_read(consumer, sent, arrived))
     try:

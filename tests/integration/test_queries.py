@@ -142,6 +142,23 @@ async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(sessions: Se
     assert await count(sessions) == 2
 
 
+async def test_who_falls_silent_in_a_transaction_loses_it(sessions: Sessions) -> None:
+    silent = running("SELECT set_config('idle_in_transaction_session_timeout', '200ms', true)")
+    holding = text("SELECT count(*) FROM pg_locks WHERE relation = 'numbers'::regclass")
+
+    async def fall_silent() -> None:
+        async with transaction(sessions, silent, running("LOCK TABLE numbers")) as session:
+            async with asyncio.timeout(30), reading(sessions) as other:
+                while (await other.execute(holding)).scalar_one():
+                    await asyncio.sleep(0.05)
+            await ask(session, adding(1), commit=True)
+
+    with pytest.raises(DBAPIError) as failed:
+        await fall_silent()
+    assert faults.passes(failed.value)
+    assert await count(sessions) == 0
+
+
 async def test_values_that_are_part_of_a_statement_go_along(sessions: Sessions) -> None:
     said = list[str]()
     async with transaction(sessions) as session:

@@ -16,6 +16,7 @@ from services.matcher.world import World
 from services.runtime.settings import Settings
 from services.store import search
 from services.store.base import Sessions, make_engine, make_sessions, transaction
+from services.store.queries import answer
 from tests.pipeline import AS_OF, all_pairs, engine, invented_plans, record_of
 
 
@@ -108,7 +109,7 @@ async def test_what_a_later_snapshot_needs_is_read_again_after_an_earlier_one_ti
         await early.execute(text("SELECT 1"))  # its snapshot is from here
         await handle(sessions, states[60:119], both)
         monkeypatch.setattr(nearest, "TIDY_SECONDS", 0.0)
-        await both.nearest.follow(early)
+        await both.nearest.follow(early, await answer(early, both.nearest.look([]).newest))
         monkeypatch.undo()
     await handle(sessions, states[119:], both)
     assert await active(sessions) == all_pairs(states)
@@ -141,8 +142,9 @@ async def test_after_a_restore_vectors_of_the_future_are_mended(sessions: Sessio
         await session.execute(text("UPDATE search_vectors SET changed = changed + 1000000"))
     await sweep(world(), sessions)
     async with transaction(sessions) as session:
-        assert (await search.newest(session)).vectors.keys() == {state.plan_id for state in states}
-        again = await search.newest(session, (await search.newest(session)).snapshot)
+        newest = await answer(session, search.newest())
+        assert newest.vectors.keys() == {state.plan_id for state in states}
+        again = await answer(session, search.newest(newest.snapshot))
     assert not again.vectors, "what was seen is not read again"
 
 
@@ -235,7 +237,7 @@ async def test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept(
 
 async def _meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], Awaitable[None]]) -> None:
     """Has something happen between the first judgement from now on and its settlement."""
-    settle = matching.settle
+    settle = matching._settle_all
     waiting = [what]
 
     async def late(*arguments: Any) -> Any:
@@ -243,7 +245,7 @@ async def _meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], Awaitab
             await waiting.pop()()
         return await settle(*arguments)
 
-    monkeypatch.setattr(matching, "settle", late)
+    monkeypatch.setattr(matching, "_settle_all", late)
 
 
 async def test_what_is_closed_leaves_the_index(sessions: Sessions) -> None:
