@@ -25,7 +25,7 @@ PARTITION_BYTES: Final = 256 * 1024
 FETCH_BYTES: Final = 4 * 1024 * 1024
 """How much is fetched at once of all partitions, however many a member has."""
 
-FETCH_WAIT_MS: Final = 100
+FETCH_WAIT_MS: Final = 50
 """How long the broker may wait for records. Some (Tansu) answer only when that is over, though there are some."""
 
 log: Final = logs.get(__name__)
