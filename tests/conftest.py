@@ -1,7 +1,7 @@
 """What tests share: real parts, started once a session, clean for each test.
 
 - `broker`: a Kafka without topics; every test that asks for it runs on Tansu and on Apache Kafka.
-- `database_url`: a migrated PostgreSQL database of its own.
+- `database_url`: a migrated PostgreSQL database of its own; `database`: an engine on it.
 - `mailbox`: a mail server of its own.
 
 Tests in tests/unit, tests/properties and tests/contract can't open sockets; those in tests/integration and tests/faults
@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -25,11 +25,13 @@ import pytest
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from pytest_socket import disable_socket
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.embedded.mailbox import Mailbox
 from services.embedded.mailbox import mailbox as run_mailbox
 from services.embedded.postgres import Server, postgres
 from services.embedded.tansu import Broker, tansu
+from services.store.base import make_engine
 from tests import brokers
 from tests.brokers import ApacheKafka
 
@@ -137,6 +139,14 @@ def database_url(postgres_server: Server, migrated_template: str) -> Iterator[st
     """The URL (`postgresql+psycopg://...`) of a migrated, empty database for this test, dropped after it."""
     with postgres_server.fresh_database(template=migrated_template) as url:
         yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine on it."""
+    engine = make_engine(database_url)
+    yield engine
+    await engine.dispose()
 
 
 @pytest.fixture

@@ -221,6 +221,8 @@ class World:
             kept = await search.packed_of(session, asked)
         moved |= self._unpacked(asked, kept or {})
         fresh = {key: plan for key, plan in stored.items() if key not in moved}
+        if not fresh:
+            return moved
         texts = await asyncio.to_thread(lambda: {key: self._cleaned(plan) for key, plan in fresh.items()})
         vectors = await self._vectors(session, texts.values())
         blank = np.zeros(self.embedder.dimensions, dtype=np.float32)

@@ -48,9 +48,9 @@ class Writes:
             self.add(f"{statement} {behind}", **{given: document(rows)})
 
     @property
-    def queries(self) -> list[Query[None]]:
+    def queries(self) -> list[Query[int]]:
         """All of it, as one query; none where there is nothing to do."""
-        return [Query(_together(tuple(self._statements)), self._given, _nothing)] if self._statements else []
+        return [Query(_together(tuple(self._statements)), self._given, len)] if self._statements else []
 
     async def send(self, session: AsyncSession, *, commit: bool = False) -> None:
         """Has the database do all of it, where there is anything; then it may `commit` in the same round trip."""
@@ -85,10 +85,6 @@ def _together(statements: tuple[str, ...]) -> TextClause:
     *others, last = statements
     parts = ", ".join(f"part_{number} AS ({statement})" for number, statement in enumerate(others))
     return text(f"WITH {parts} {last}" if parts else last)
-
-
-def _nothing(_: Sequence[Any]) -> None:
-    """What is read of a statement that gives no rows."""
 
 
 def document(rows: Sequence[Row]) -> str:

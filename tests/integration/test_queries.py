@@ -1,7 +1,6 @@
 """Statements that go together, on a real database: what they see of each other, and what a fault leaves behind."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
@@ -10,20 +9,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.runtime import faults
-from services.store.base import Sessions, make_engine, make_sessions, reading, transaction
+from services.store.base import Sessions, make_sessions, reading, transaction
 from services.store.queries import Query, Rows, answer, ask
 
 
 @pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    made = make_engine(database_url)
-    yield made
-    await made.dispose()
-
-
-@pytest.fixture
-async def sessions(engine: AsyncEngine) -> Sessions:
-    made = make_sessions(engine)
+async def sessions(database: AsyncEngine) -> Sessions:
+    made = make_sessions(database)
     async with transaction(made) as session:
         await session.execute(text("CREATE TABLE numbers (n int PRIMARY KEY)"))
     return made
@@ -98,13 +90,13 @@ async def test_a_lost_race_is_a_fault_that_passes(sessions: Sessions) -> None:
 
 
 async def test_after_one_broken_connection_none_of_the_pool_is_used_again(
-    sessions: Sessions, engine: AsyncEngine
+    sessions: Sessions, database: AsyncEngine
 ) -> None:
-    async with engine.connect() as one, engine.connect() as two:
+    async with database.connect() as one, database.connect() as two:
         for connection in (one, two):
             await connection.execute(text("SELECT 1"))
     ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> :own")
-    async with engine.execution_options().connect() as connection:
+    async with database.connect() as connection:
         own = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
         name = (await connection.execute(text("SELECT current_database()"))).scalar_one()
         await connection.execute(ended, {"name": name, "own": own})

@@ -1,6 +1,5 @@
 """Changes to different tables in one round trip."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.envelope import Message
 from services.store import embeddings, outbox
-from services.store.base import make_engine, make_sessions, transaction
+from services.store.base import make_sessions, transaction
 from services.store.rows import Writes, together
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(database_url)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture
