@@ -16,10 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.nearness import Vectors
 from matching.retrieval import DIMENSIONS
 from services.runtime import faults, logs
-from services.store import search
+from services.store import vectors
 from services.store.base import Sessions, transaction
 from services.store.queries import Query, answer, ask
-from services.store.search import NOTHING_SEEN, STEPS, Near, Newest, Unsearched
+from services.store.search import Near
+from services.store.vectors import NOTHING_SEEN, STEPS, Newest, Unsearched
 
 TIDY_SECONDS: Final = 60.0
 """How often what has left the newest vectors is looked for; until then it only takes room."""
@@ -53,7 +54,7 @@ class Nearest:
 
     def look(self, plan_ids: Collection[str]) -> Look:
         """What is asked about these plans, and for what is not in the array yet."""
-        return Look(search.unsearched(plan_ids), search.newest(self._seen))
+        return Look(vectors.unsearched(plan_ids), vectors.newest(self._seen))
 
     async def near(
         self, session: AsyncSession, plan_ids: Collection[str], least: float, look: Look | None = None
@@ -64,14 +65,17 @@ class Nearest:
             look = self.look(plan_ids)
             await ask(session, *look.queries)
         asking = {key: one for key, one in look.unsearched.answer.items() if key in plan_ids}
-        if not asking:
+        if not (asking or look.newest.answer.vectors):
             return {}
         asked = [one.vector for one in asking.values()]
         async with self._following:
+            # Also where nobody asks: what came would come again with every look.
             await self.follow(session, look.newest.answer)
+            if not asking:
+                return {}
             by_memory = await asyncio.to_thread(self._vectors.near, asked, least, STEPS[-1])
             moved = self._moved
-        by_hnsw = await search.near(session, list(asking), least) if moved else {}
+        by_hnsw = await vectors.near(session, list(asking), least) if moved else {}
         return {
             plan_id: Near(one.content, sorted({*others, *by_hnsw.get(plan_id, ())} - {plan_id}))
             for (plan_id, one), others in zip(asking.items(), by_memory, strict=True)
@@ -81,10 +85,10 @@ class Nearest:
         """Brings the array to the session's snapshot, which shows these to be newer; one at a time. What is newer than
         that may stay: who asks later needs it, and reads it again if it was dropped here."""
         tidy = time.monotonic() - self._tidied > TIDY_SECONDS
-        outside = await search.outside_hnsw(session) if tidy else None
+        outside = await vectors.outside_hnsw(session) if tidy else None
         if _is_older(newest.snapshot, self._dropped_at):
             # What was dropped had gone into HNSW, where a snapshot from before does not show it yet.
-            newest = await answer(session, search.newest())
+            newest = await answer(session, vectors.newest())
         # From here on all at once: what is dropped has to be read again by whoever sees it.
         if outside is not None:
             self._vectors.keep(outside)
@@ -109,7 +113,7 @@ async def move_oldest(sessions: Sessions, beyond: int) -> int:
     moved = 0
     while True:
         async with transaction(sessions) as session:
-            some = await search.move_to_hnsw(session, beyond, _MOVED_AT_ONCE)
+            some = await vectors.move_to_hnsw(session, beyond, _MOVED_AT_ONCE)
         if not some:
             return moved
         moved += some

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.matcher.matching import match
 from services.matcher.world import World
 from services.runtime import faults, logs, metrics
-from services.store import opportunities, plans, search
+from services.store import locks, opportunities, plans, search, vectors
 from services.store.base import Sessions, now, transaction
 from services.store.opportunities import Reach
 
@@ -21,7 +21,6 @@ GRACE: Final = timedelta(seconds=30)
 AT_ONCE: Final = 64
 THOROUGH_SECONDS: Final = 600.0
 """How often a sweep looks at all plans and opportunities there are; the others only read what is marked as left."""
-_LOCK: Final = 7402
 WIDE: Final = 50
 """From so many opportunities on, a plan is named in the log: of 3,086 real plans none comes near it."""
 REPEATED: Final = 10
@@ -48,7 +47,7 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
     missing from the index, for vectors of a server's other life, and for match spam."""
     async with sessions() as holder:
-        if not (await holder.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))).scalar_one():
+        if not (await holder.execute(text(f"SELECT pg_try_advisory_xact_lock({locks.SWEEP})"))).scalar_one():
             return 0
         left = await _each(world, sessions, "unfinished", lambda s: plans.unmatched_before(s, now() - grace, AT_ONCE))
         generation = world.engine.generation.id
@@ -56,7 +55,7 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
         if thorough:
             lost = await _each(world, sessions, "not indexed", lambda s: search.unindexed(s, generation, AT_ONCE))
             async with transaction(sessions) as session:
-                await search.mend_numbers(session)
+                await vectors.mend_numbers(session)
         due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
     async with transaction(sessions) as session:
         metrics.PENDING_PLANS.set(await plans.pending(session))

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from services.runtime import faults, kafka, logs, metrics
-from services.store import outbox
+from services.store import locks, outbox
 from services.store.base import now
 from services.store.outbox import SLICES, Outbox
 
@@ -33,7 +33,6 @@ SILENCE_SECONDS = 20
 IN_FLIGHT: Final = timedelta(minutes=2)
 """How far back a takeover looks for what its predecessor may have had in flight: above the request timeout."""
 KEPT: Final = timedelta(days=7)
-_LOCK_CLASS: Final = 7401
 
 log: Final = logs.get(__name__)
 
@@ -60,9 +59,13 @@ class Relay:
                 await asyncio.sleep(faults.pause(attempt))
 
     async def _hold_one_connection(self) -> None:
-        """One connection from beginning to end: a session on the engine would take another one after each commit."""
+        """One connection from beginning to end: a session on the engine would take another one after each commit.
+
+        No transaction around its statements: what says that only this relay publishes a slice is held by the session.
+        """
         async with self._engine.connect() as connection:
             try:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
                 async with AsyncSession(connection, expire_on_commit=False) as session:
                     await self._hold_and_publish(session)
             finally:
@@ -70,13 +73,10 @@ class Relay:
                 await connection.invalidate()
 
     async def _hold_and_publish(self, session: AsyncSession) -> None:
-        # Where this process is stopped, the database ends the session, and with it the locks, after this long: in a
-        # transaction, as while messages are on their way to the broker, and out of one.
-        for limit in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
-            await session.execute(text(f"SET {limit} = '{SILENCE_SECONDS}s'"))
+        # Where this process is stopped, the database ends the session, and with it the locks, after this long.
+        await session.execute(text(f"SET idle_session_timeout = '{SILENCE_SECONDS}s'"))
         await outbox.listen(session)
         await outbox.say_again(session, self._in_flight)
-        await session.commit()
         self._in_flight.clear()
         held: set[int] = set()
         looked = pruned = float("-inf")
@@ -89,7 +89,6 @@ class Relay:
                 pruned = time.monotonic()
                 await outbox.prune(session, now() - KEPT)
             published = await self._publish(session, held)
-            await session.commit()
             self.last_round = time.monotonic()
             if published < AT_ONCE:
                 # All that was there has gone; what was written meanwhile has been said, and ends the wait at once.
@@ -99,14 +98,13 @@ class Relay:
         taken = set()
         for slice_ in sorted(set(range(SLICES)) - held):
             query = text("SELECT pg_try_advisory_lock(:lock_class, :slice)")
-            if (await session.execute(query, {"lock_class": _LOCK_CLASS, "slice": slice_})).scalar_one():
+            if (await session.execute(query, {"lock_class": locks.RELAY, "slice": slice_})).scalar_one():
                 taken.add(slice_)
         if taken:
             again = await outbox.latest_since(session, taken, now() - IN_FLIGHT)
             metrics.REPUBLISHED.inc(len(again))
             await self._send(again)
             log.info("slices taken", slices=sorted(taken), republished=len(again))
-        await session.commit()
         return taken
 
     async def _publish(self, session: AsyncSession, held: set[int]) -> int:
@@ -121,7 +119,6 @@ class Relay:
         # A later message of a failed key may have got through: it goes again, behind the one that failed.
         done = _before_failure(rows, failed)
         await outbox.mark_published(session, done)
-        await session.commit()
         self._in_flight.clear()
         if failed:
             raise ConnectionError(f"{len(failed)} of {len(rows)} messages were not acknowledged")

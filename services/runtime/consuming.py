@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
@@ -14,6 +13,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 from services.runtime import faults, logs, metrics
 from services.runtime.ahead import Ahead, Prepare
 from services.runtime.kafka import Record, Records
+from services.runtime.offsets import Offsets, behind
 from services.runtime.polling import Poll, guarded
 from services.runtime.settings import Settings
 
@@ -45,6 +45,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         self.halted: str | None = None
         self.revoked = 0
         self.handled: dict[TopicPartition, int] = {}
+        self.offsets = Offsets()
         self.before_reading: Callable[[], None] = lambda: None
         self.drop_read_ahead: Callable[[], Records] = tuple
 
@@ -56,6 +57,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self.in_flight:
             self.revoked += 1
             self.drop_read_ahead()
+            await self.offsets.settled()
             log.info("partitions revoked", partitions=_names(revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -78,9 +80,9 @@ def consume(
 ) -> Pulse:
     """Has `handle` called with every batch of raw records, at least once each, in order within a partition.
 
-    Offsets are committed, explicitly and only for the batch's own partitions, after `handle` has returned.
-    A passing fault is waited out; where it does not pass in time the batch is read again later. A fault that
-    is not passing is narrowed down to its record, and that one goes to `refuse`.
+    Offsets are committed, explicitly and only for the batch's own partitions, after `handle` has returned; the next
+    batch is handled meanwhile. A passing fault is waited out; where it does not pass in time the batch is read again
+    later. A fault that is not passing is narrowed down to its record, and that one goes to `refuse`.
 
     While a batch is handled, the next is read, and `prepare` gets what was read: it may do for it what changes nothing.
     For a batch that is put back or taken away that was in vain.
@@ -118,6 +120,8 @@ def consume(
         consumer.getmany = _beating(poll, pulse)
 
     pulse.before_reading = replace_the_poll
+    # What holds it counts as a batch in work: it is waited for before the consumer is stopped.
+    pulse.offsets.at_work = lambda: subscriber.lock
 
     @subscriber
     async def _batch(message: KafkaMessage) -> None:
@@ -169,9 +173,9 @@ async def _handle(
         _put_back(consumer, pulse, records)
         return
     pulse.halted = None
-    offsets = _behind_them(records)
-    pulse.handled.update(offsets)
-    await _commit(consumer, offsets)
+    done = behind(records)
+    pulse.handled.update(done)
+    await pulse.offsets.commit(consumer, done)
 
 
 async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadline: float) -> None:
@@ -192,26 +196,6 @@ async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadlin
         middle = len(records) // 2
         for half in (records[:middle], records[middle:]):
             await _handle_all(half, handle, refuse, deadline)
-
-
-def _behind_them(records: Records) -> dict[TopicPartition, int]:
-    """The offset behind the last record of each partition."""
-    offsets: dict[TopicPartition, int] = {}
-    for record in records:
-        partition = TopicPartition(record.topic, record.partition)
-        offsets[partition] = max(record.offset + 1, offsets.get(partition, 0))
-    return offsets
-
-
-async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
-    """Never the bare `commit()`: that one commits the position of every assigned partition."""
-    try:
-        await consumer.commit({p: o for p, o in offsets.items() if p in consumer.assignment()})
-    except (CommitFailedError, IllegalStateError) as error:
-        # The partitions have gone to somebody else, who will see these records again; handling is repeatable.
-        log.warning("offsets not committed", error=str(error))
-    except KafkaError as error:
-        log.warning("offsets not committed, the next batch's will cover them", error=str(error))
 
 
 def _put_back(consumer: AIOKafkaConsumer, pulse: Pulse, records: Records) -> None:

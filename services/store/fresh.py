@@ -9,12 +9,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
+from services.store import locks
 from services.store.base import table_of
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanLog, StoredPlan
 
 SCHEMA: Final = "rebuild"
-_ONE_AT_A_TIME: Final = 7403
 _METADATA: Final = MetaData(schema=SCHEMA)
 PLANS: Final[Table] = table_of(StoredPlan).to_metadata(_METADATA, schema=SCHEMA)
 OPPORTUNITIES: Final[Table] = table_of(Opportunity).to_metadata(_METADATA, schema=SCHEMA)
@@ -22,7 +22,7 @@ OPPORTUNITIES: Final[Table] = table_of(Opportunity).to_metadata(_METADATA, schem
 
 async def only_one(session: AsyncSession) -> bool:
     """Whether this transaction is the only one that rebuilds; until it ends."""
-    taken = await session.execute(text(f"SELECT pg_try_advisory_xact_lock({_ONE_AT_A_TIME})"))
+    taken = await session.execute(text(f"SELECT pg_try_advisory_xact_lock({locks.REBUILD})"))
     return bool(taken.scalar_one())
 
 

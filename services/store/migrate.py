@@ -8,6 +8,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
+from services.store import locks
+
 MIGRATIONS = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
 
 
@@ -18,12 +20,12 @@ def migrate(url: str) -> tuple[str | None, str]:
     try:
         with engine.connect() as connection:
             # Two migrating at once: the second waits here, and then finds nothing to do.
-            connection.execute(text("SELECT pg_advisory_lock(7400)"))
+            connection.execute(text(f"SELECT pg_advisory_lock({locks.MIGRATE})"))
             before = MigrationContext.configure(connection).get_current_revision()
             connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
             connection.commit()
             command.upgrade(config, "head")
-            connection.execute(text("SELECT pg_advisory_unlock(7400)"))
+            connection.execute(text(f"SELECT pg_advisory_unlock({locks.MIGRATE})"))
             connection.commit()
     finally:
         engine.dispose()

@@ -24,6 +24,7 @@ from sqlmodel import Field, SQLModel, col
 
 from events.envelope import Message
 from services.store.base import among, any_of, json_column, now, table_of, timestamp
+from services.store.queries import Query, Rows, answer, ask
 from services.store.rows import Writes
 
 _CHANNEL: Final = "jointly_outbox"
@@ -101,18 +102,29 @@ async def until_written(session: AsyncSession, seconds: float) -> None:
         pass
 
 
+_READ: Final = ("id", "topic", "key", "event_id", "headers", "value")
 _WAITING: Final = (
-    select(Outbox)
+    select(*(table_of(Outbox).c[name] for name in _READ))
     .where(any_of(col(Outbox.slice), "slices"), col(Outbox.published_at).is_(None))
     .order_by(col(Outbox.id))
     .limit(bindparam("most"))
 )
-_PUBLISHED: Final = text("UPDATE outbox SET published_at = :now WHERE id = ANY(:ids)")
+_PUBLISHED: Final = update(Outbox).where(any_of(col(Outbox.id))).values(published_at=bindparam("moment"))
 
 
-async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> Sequence[Outbox]:
+async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> list[Outbox]:
     """The oldest messages of these slices not yet published, in the order in which they must leave."""
-    return (await session.execute(_WAITING, {"slices": list(slices), "most": limit})).scalars().all()
+    given = {"slices": list(slices), "most": limit}
+    return await answer(session, Query(_WAITING, given, _messages))
+
+
+def _messages(rows: Rows) -> list[Outbox]:
+    return [Outbox(**dict(zip(_READ, row, strict=True))) for row in rows]
+
+
+async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
+    """Records that the broker has acknowledged these messages."""
+    await ask(session, Query(_PUBLISHED, {"ids": list(ids), "moment": now()}, len))
 
 
 async def latest_since(session: AsyncSession, slices: Collection[int], since: datetime) -> Sequence[Outbox]:
@@ -140,11 +152,6 @@ async def say_again(session: AsyncSession, keys: Collection[tuple[str, str]]) ->
         await session.execute(
             update(Outbox).where(col(Outbox.id) == newest.scalar_subquery()).values(published_at=None)
         )
-
-
-async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
-    """Records that the broker has acknowledged these messages."""
-    await session.execute(_PUBLISHED, {"ids": list(ids), "now": now()})
 
 
 async def prune(session: AsyncSession, before: datetime) -> None:

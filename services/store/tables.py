@@ -10,6 +10,7 @@ from services.store import (
     outbox,
     plans,
     search,
+    vectors,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "outbox",
     "plans",
     "search",
+    "vectors",
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,14 @@ from events.plans import PlanState
 from events.topics import OPPORTUNITIES, PLANS
 from services.publisher.producing import message_of
 from services.runtime.consuming import FETCH_WAIT_MS
-from services.runtime.kafka import connection, make_producer, send
+from services.runtime.kafka import Record, connection, make_producer, send
 from services.runtime.settings import Settings
 
 _QUIET_SECONDS = 15.0
 
 Key = tuple[str, int]
+Arrival = tuple[float, Record]
+"""When an event came, and the event."""
 
 
 def latencies(settings: Settings, plans: Sequence[PlanState], rate: float) -> dict[str, Any]:
@@ -30,12 +32,11 @@ def latencies(settings: Settings, plans: Sequence[PlanState], rate: float) -> di
 
 async def _latencies(settings: Settings, plans: Sequence[PlanState], rate: float) -> dict[str, Any]:
     sent: dict[Key, float] = {}
-    arrived: list[float] = []
-    consumer = AIOKafkaConsumer(
-        OPPORTUNITIES.name, **connection(settings), auto_offset_reset="earliest", fetch_max_wait_ms=FETCH_WAIT_MS
-    )
+    arrived: list[Arrival] = []
+    consumer = AIOKafkaConsumer(OPPORTUNITIES.name, **connection(settings), fetch_max_wait_ms=FETCH_WAIT_MS)
     await consumer.start()
-    reading = asyncio.create_task(_read(consumer, sent, arrived))
+    await _to_the_end(consumer)
+    reading = asyncio.create_task(_read(consumer, arrived))
     try:
         late = await _publish(settings, plans, rate, sent)
         # All have arrived when none has for a good while.
@@ -46,11 +47,12 @@ async def _latencies(settings: Settings, plans: Sequence[PlanState], rate: float
     finally:
         reading.cancel()
         await consumer.stop()
+    took = list(_latencies_of(arrived, sent))
     shares = (50, 90, 99, 100)
-    found = np.percentile(arrived, shares) * 1000 if arrived else [float("nan")] * len(shares)
+    found = np.percentile(took, shares) * 1000 if took else [float("nan")] * len(shares)
     return {
         "plans": len(plans),
-        "opportunity_events": len(arrived),
+        "opportunity_events": len(took),
         **{f"p{share}_ms": round(float(value), 1) for share, value in zip(shares, found, strict=True)},
         "publisher_late_ms": round(1000 * late, 1),
     }
@@ -73,14 +75,27 @@ async def _publish(settings: Settings, plans: Sequence[PlanState], rate: float, 
     return late
 
 
-async def _read(consumer: AIOKafkaConsumer, sent: dict[Key, float], arrived: list[float]) -> None:
-    """The first event of each pair that a plan's publication brought about; what is said again later is not new."""
+async def _to_the_end(consumer: AIOKafkaConsumer) -> None:
+    """What was told before is not read: it would take processor time from what is measured."""
+    await consumer.seek_to_end()
+    for partition in consumer.assignment():
+        await consumer.position(partition)
+
+
+async def _read(consumer: AIOKafkaConsumer, arrived: list[Arrival]) -> None:
+    """Notes when each event came; what it says is read once all have come."""
+    while True:
+        record = await consumer.getone()
+        arrived.append((time.monotonic(), record))
+
+
+def _latencies_of(arrived: Sequence[Arrival], sent: Mapping[Key, float]) -> Iterator[float]:
+    """Of the first event of each pair that a plan's publication brought about; what is said again later is not new."""
     told: set[tuple[str, Key]] = set()
-    async for record in consumer:
-        now = time.monotonic()
+    for moment, record in arrived:
         state = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS).payload
         assert isinstance(state, OpportunityState)
         keys = [key for side in state.plans if (key := (side.plan_id, side.revision)) in sent]
         if keys and (told_of := (state.opportunity_id, max(keys, key=sent.__getitem__))) not in told:
             told.add(told_of)
-            arrived.append(now - sent[told_of[1]])
+            yield moment - sent[told_of[1]]

@@ -33,7 +33,7 @@ CUTS: Final = {
     "after Tx 1": ("matcher", "services.matcher.handling:assess"),
     "before Tx 2": ("matcher", "services.matcher.matching:_settle_all"),
     "in Tx 2, with its locks": ("matcher", "services.matcher.matching:settle"),
-    "after Tx 2, before the offsets": ("matcher", "services.runtime.consuming:_commit"),
+    "after Tx 2, before the offsets": ("matcher", "services.runtime.offsets:_commit"),
     "between outbox commit and publish": ("relay", "services.runtime.kafka:send"),
     "between publish and mark": ("relay", "services.store.outbox:mark_published"),
     "before the intents": ("notifier", "services.store.notifications:add"),

@@ -284,9 +284,45 @@ async def test_only_what_was_handled_is_committed(on_broker: Settings) -> None:
     consumer.assign([partition])
     first = [await consumer.getone()]
     await consumer.getone()
-    await consuming._handle(consumer, first, _nothing, _nothing, consuming.Pulse(), 5)
+    pulse = consuming.Pulse()
+    await consuming._handle(consumer, first, _nothing, _nothing, pulse, 5)
+    await pulse.offsets.settled()
     assert await consumer.committed(partition) == 1
     await consumer.stop()
+
+
+@pytest.mark.parametrize("leaving", ["stopped", "revoked"])
+async def test_nobody_leaves_while_offsets_are_on_their_way(
+    on_broker: Settings, monkeypatch: pytest.MonkeyPatch, leaving: str
+) -> None:
+    """The next batch does not wait for them; who stops, or gives partitions away, does: or it is handled again. The
+    later never overtake the earlier."""
+    await _send(on_broker, 3)
+    real, seen, waits, done = AIOKafkaConsumer.commit, asyncio.Queue[bytes](), [2.0], []
+
+    async def late(consumer: Any, offsets: Any) -> None:
+        await asyncio.sleep(waits.pop() if waits else 0)
+        await real(consumer, offsets)
+        done.extend(offsets.values())
+
+    async def noted(records: Any) -> None:
+        for record in records:
+            seen.put_nowait(record.value)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", late)
+    broker = kafka.make_broker(on_broker, "test")
+    pulse = consuming.consume(broker, on_broker, group="g", handle=noted, refuse=_nothing, topics=[TOPIC])
+    await broker.start()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            assert [await seen.get() for _ in range(3)] == [b"0", b"1", b"2"]
+            await _send(on_broker, 1)
+            assert await seen.get() == b"0"
+            await (broker.stop() if leaving == "stopped" else pulse.on_partitions_revoked([]))
+        assert done[-1:] == [4]
+        assert done == sorted(done)
+    finally:
+        await broker.stop()
 
 
 async def test_a_batch_cut_off_in_the_middle_comes_again(on_broker: Settings) -> None:

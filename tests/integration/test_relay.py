@@ -188,8 +188,8 @@ def test_a_relay_whose_locks_were_taken_stops_publishing(tansu_broker: AnyBroker
 
 HOLDERS = "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 7401"
 AT_WORK = (
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction' "
-    "AND pid <> ALL(:others)"
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%outbox.slice = ANY%' "
+    "AND pid <> ALL(:others) AND pid <> pg_backend_pid()"
 )
 
 

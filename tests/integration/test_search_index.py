@@ -14,7 +14,7 @@ from services.matcher.handling import Matcher
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
 from services.runtime.settings import Settings
-from services.store import search
+from services.store import vectors
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 from services.store.queries import answer
 from tests.pipeline import AS_OF, all_pairs, engine, invented_plans, record_of
@@ -115,6 +115,17 @@ async def test_what_a_later_snapshot_needs_is_read_again_after_an_earlier_one_ti
     assert await active(sessions) == all_pairs(states)
 
 
+async def test_what_others_wrote_is_read_once_also_where_nobody_compares_it(sessions: Sessions) -> None:
+    """It may be long until this matcher has new words; until then each batch would read all of it again."""
+    states = invented_plans(120, subjects=12)
+    await handle(sessions, states)
+    anew = world()
+    late = states[0].tender_window.model_validate({"earliest": "2027-09-01", "latest": "2028-01-31"})
+    await handle(sessions, [states[0].model_copy(update={"revision": 2, "tender_window": late})], anew)
+    async with transaction(sessions) as session:
+        assert not (await answer(session, anew.nearest.look([]).newest)).vectors
+
+
 async def test_an_earlier_snapshot_finds_what_was_dropped_here_and_is_not_in_hnsw_for_it(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,9 +153,9 @@ async def test_after_a_restore_vectors_of_the_future_are_mended(sessions: Sessio
         await session.execute(text("UPDATE search_vectors SET changed = changed + 1000000"))
     await sweep(world(), sessions)
     async with transaction(sessions) as session:
-        newest = await answer(session, search.newest())
+        newest = await answer(session, vectors.newest())
         assert newest.vectors.keys() == {state.plan_id for state in states}
-        again = await answer(session, search.newest(newest.snapshot))
+        again = await answer(session, vectors.newest(newest.snapshot))
     assert not again.vectors, "what was seen is not read again"
 
 

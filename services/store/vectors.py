@@ -1,0 +1,204 @@
+"""Plans' vectors: each matcher reads the newest, to compare them in its own memory; the others are in HNSW."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pgvector.sqlalchemy import HALFVEC
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, false, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from matching.retrieval import DIMENSIONS
+from services.store import locks
+from services.store.queries import Query, Rows, ask
+
+Floats = NDArray[np.float32]
+
+_PLAN_BY_INDEX: Final = text(
+    "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '400', true),"
+    " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
+)
+_PLAN_FREELY: Final = text("SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)")
+STEPS: Final = (100, 400, 2000)
+"""How many neighbours are asked for at first, and then for those plans of which all that came were near enough."""
+
+
+class SearchVector(SQLModel, table=True):
+    """What a plan wants, as `matching.retrieval.vector_of` has it; `content` tells of which words it is.
+
+    `hnsw`: whether it is in the HNSW index; not so a new vector, until it is moved there. `changed` is the number of
+    the transaction that wrote the vector: a trigger of the table sets both, so that whoever writes can't forget to.
+    """
+
+    __tablename__ = "search_vectors"
+    __table_args__ = (
+        Index(
+            "search_vectors_nearest",
+            "vector",
+            postgresql_using="hnsw",
+            postgresql_with={"m": 16, "ef_construction": 200},
+            postgresql_ops={"vector": "halfvec_ip_ops"},
+            postgresql_where=text("hnsw"),
+        ),
+        Index("search_vectors_newest", "changed", postgresql_where=text("NOT hnsw")),
+        Index("search_vectors_moved", "plan_id", postgresql_where=text("hnsw")),
+    )
+
+    plan_id: str = Field(primary_key=True)
+    content: str
+    vector: Any = Field(sa_column=Column(HALFVEC(DIMENSIONS), nullable=False))
+    # Neither read nor written any more; to be dropped once no matcher of the revision before 0004 runs.
+    searched: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    packed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    hnsw: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    changed: int = Field(
+        default=0,
+        sa_column=Column(BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Unsearched:
+    """A plan whose words were not searched for yet: of which content its vector is."""
+
+    content: str
+    vector: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What a snapshot shows of vectors that are not in HNSW and that an earlier snapshot (`seen`) did not show;
+    `moved`: whether any others are in HNSW."""
+
+    snapshot: str
+    moved: bool
+    vectors: dict[str, Floats]
+
+
+NOTHING_SEEN: Final = "1:1:"
+"""The snapshot before all others."""
+
+_UNSEARCHED: Final = text(
+    "SELECT v.plan_id, v.content, halfvec_send(v.vector) FROM search_vectors v JOIN search_entries e USING (plan_id)"
+    " WHERE v.plan_id = ANY(:plan_ids) AND e.searched <> v.content"
+)
+_NEWEST: Final = text(
+    """
+    SELECT CAST(pg_current_snapshot() AS text),
+        (SELECT plan_id FROM search_vectors WHERE hnsw ORDER BY plan_id LIMIT 1) IS NOT NULL,
+        v.plan_id, v.vector
+    FROM (VALUES (1)) AS always(one) LEFT JOIN (
+        SELECT plan_id, halfvec_send(vector) AS vector FROM search_vectors
+        WHERE NOT hnsw AND changed >= CAST(CAST(pg_snapshot_xmin(CAST(:seen AS pg_snapshot)) AS text) AS bigint)
+            AND NOT pg_visible_in_snapshot(CAST(CAST(changed AS text) AS xid8), CAST(:seen AS pg_snapshot))
+    ) v ON true
+    """
+)
+_NEAR: Final = text(
+    """
+    SELECT q.plan_id, n.plan_id
+    FROM search_vectors q
+    CROSS JOIN LATERAL (
+        SELECT v.plan_id, -(v.vector <#> q.vector) AS product FROM search_vectors v
+        WHERE v.hnsw ORDER BY v.vector <#> q.vector LIMIT :most
+    ) n
+    WHERE q.plan_id = ANY(:plan_ids) AND n.product >= :least
+    """
+)
+
+
+def unsearched(plan_ids: Iterable[str]) -> Query[dict[str, Unsearched]]:
+    """Those of these plans whose words were not searched for yet, with their vectors."""
+    return Query(
+        _UNSEARCHED,
+        {"plan_ids": list(plan_ids)},
+        lambda found: {plan_id: Unsearched(content, _floats(sent)) for plan_id, content, sent in found},
+    )
+
+
+def newest(seen: str = NOTHING_SEEN) -> Query[Newest]:
+    """The vectors outside HNSW that the session's snapshot shows and the snapshot `seen` did not: each was written by a
+    transaction that had not been committed then. In a REPEATABLE READ transaction nothing is left out."""
+    return Query(_NEWEST, {"seen": seen}, _newest)
+
+
+def _newest(found: Rows) -> Newest:
+    vectors = {plan_id: _floats(sent) for _, _, plan_id, sent in found if plan_id is not None}
+    return Newest(found[0][0], found[0][1], vectors)
+
+
+async def outside_hnsw(session: AsyncSession) -> set[str]:
+    """The plans whose vectors are not in HNSW."""
+    found = await session.execute(select(SearchVector.plan_id).where(col(SearchVector.hnsw).is_(False)))  # type: ignore[call-overload]
+    return set(found.scalars())
+
+
+async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, list[str]]:
+    """Whose vectors in HNSW are near these plans': an inner product of at least `least`, the nearest 2,000.
+
+    One round trip a step for all; nearest neighbours are approximate.
+    """
+    # The planner would rather sort all vectors where they are few; that the index is used must not depend on how many.
+    before = [Query(_PLAN_BY_INDEX, {}, len)]
+    found: dict[str, list[str]] = {}
+    asking = list(plan_ids)
+    for most in STEPS:
+        query = Query(_NEAR, {"plan_ids": asking, "most": most, "least": least}, _others)
+        await ask(session, *before, query)
+        found |= query.answer
+        asking = [plan_id for plan_id, others in query.answer.items() if len(others) >= most]
+        if not asking:
+            break
+        before = []
+    await ask(session, Query(_PLAN_FREELY, {}, len))
+    return found
+
+
+def _others(found: Rows) -> dict[str, list[str]]:
+    answers: dict[str, list[str]] = {}
+    for plan_id, other in found:
+        answers.setdefault(plan_id, []).append(other)
+    return answers
+
+
+async def move_to_hnsw(session: AsyncSession, beyond: int, at_once: int) -> int:
+    """Moves vectors into HNSW, the oldest first and no more than `at_once`, where more than `beyond` are outside it.
+    How many. One at a time; and it waits for nobody: who holds a vector is about to change it."""
+    if not (await session.execute(text(f"SELECT pg_try_advisory_xact_lock({locks.MOVE_VECTORS})"))).scalar_one():
+        return 0
+    outside = (await session.execute(select(func.count()).where(col(SearchVector.hnsw).is_(False)))).scalar_one()
+    if outside <= beyond:
+        return 0
+    oldest = (
+        select(SearchVector.plan_id)  # type: ignore[call-overload]
+        .where(col(SearchVector.hnsw).is_(False))
+        .order_by(col(SearchVector.changed))
+        .limit(min(at_once, outside - beyond))
+        .with_for_update(skip_locked=True)
+    )
+    moved = await session.execute(
+        update(SearchVector)
+        .where(col(SearchVector.plan_id).in_(oldest))
+        .values(hnsw=True)
+        .returning(SearchVector.plan_id)  # type: ignore[call-overload]
+    )
+    return len(moved.all())
+
+
+async def mend_numbers(session: AsyncSession) -> None:
+    """After a restore into another server, whose transactions have lower numbers: vectors that seem to be written in
+    the future would be read by every search."""
+    await session.execute(
+        text(
+            "UPDATE search_vectors SET changed = 1 WHERE NOT hnsw"
+            " AND changed >= CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)"
+        )
+    )
+
+
+def _floats(sent: bytes) -> Floats:
+    """A vector as pgvector sends it in binary: two numbers of two bytes, then halves, all big-endian."""
+    return np.frombuffer(sent, dtype=">f2", offset=4).astype(np.float32)
