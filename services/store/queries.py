@@ -5,11 +5,12 @@ takes for most of them. What the driver can't convert by itself (vectors) is rea
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from sqlalchemy import ClauseElement, text
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -73,10 +74,22 @@ async def ask(session: AsyncSession, *queries: Query[Any], begin: str = "", comm
 @asynccontextmanager
 async def _together(connection: psycopg.AsyncConnection) -> AsyncIterator[None]:
     async with connection.pipeline() as pipeline:
-        # Its own end asks for a flush behind the last Sync, and with that PostgreSQL (16) no longer watches whether we
-        # fall silent in a transaction: locks of a process that was stopped would be held for ever.
-        pipeline._exit_gen = pipeline._sync_gen  # type: ignore[method-assign]
+        pipeline._exit_gen = lambda: _end(pipeline)  # type: ignore[method-assign]
         yield
+
+
+def _end(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
+    """As the driver's own end, which asks for a flush behind the last Sync besides: with that PostgreSQL (16) no longer
+    watches whether we fall silent in a transaction, and locks of a process that was stopped would be held for ever."""
+    pipeline._enqueue_sync()
+    try:
+        yield from pipeline._communicate_gen()
+    except psycopg.Error:
+        # What failed was told before all was sent. The rest must be read too: no connection leaves a pipeline without.
+        with suppress(psycopg.Error):
+            yield from pipeline._fetch_gen(flush=False)
+        raise
+    yield from pipeline._fetch_gen(flush=False)
 
 
 async def answer(session: AsyncSession, query: Query[T]) -> T:

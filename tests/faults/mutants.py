@@ -56,7 +56,7 @@ MUTANTS: Final = (
         "bare commit",
         [
             Edit(
-                "services/runtime/consuming.py",
+                "services/runtime/offsets.py",
                 "consumer.commit({p: o for p, o in offsets.items() if p in consumer.assignment()})",
                 "consumer.commit()",
             )
@@ -145,8 +145,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/store/outbox.py",
-                "    return (await session.execute(_WAITING,"
-                ' {"slices": list(slices), "most": limit})).scalars().all()\n',
+                "    return await answer(session, Query(_WAITING, given, _messages))\n",
                 "    query = select(Outbox).where(among(col(Outbox.slice), slices), col(Outbox.id) > LAST[0])\n"
                 "    found = (await session.execute(query.order_by(col(Outbox.id)).limit(limit))).scalars().all()\n"
                 "    LAST[0] = max([LAST[0], *(row.id or 0 for row in found)])\n"

@@ -1,8 +1,12 @@
 """Statements that go together, on a real database: what they see of each other, and what a fault leaves behind."""
 
 import asyncio
+import time
+from itertools import count as count_from
+from typing import Any
 
 import psycopg
+import psycopg.waiting
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
@@ -76,6 +80,28 @@ async def test_the_first_that_fails_is_told_and_nothing_stays(sessions: Sessions
         async with transaction(sessions, adding(1)) as session:
             await ask(session, adding(2), running("SELECT 1 / 0"), adding(3), commit=True)
     assert not faults.passes(failed.value), "it would fail again"
+    assert await count(sessions) == 0
+
+
+@pytest.mark.parametrize("when", range(12))
+@pytest.mark.parametrize(("behind", "commit"), [(0, False), (0, True), (1, True), (2, True)])
+async def test_a_failure_told_before_all_was_sent_leaves_nothing_behind(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch, behind: int, commit: bool, when: int
+) -> None:
+    async def fail() -> None:
+        async with transaction(sessions) as session:
+            failing = running("SELECT 1 / 0")
+            await ask(session, adding(0), failing, *map(adding, range(1, behind + 1)), commit=commit)
+
+    look, looks = psycopg.waiting._ready, count_from()
+
+    def later(*given: Any) -> int:
+        time.sleep(0.02 * (next(looks) == when))  # the server answers meanwhile
+        return look(*given)
+
+    monkeypatch.setattr("psycopg.waiting._ready", later)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await fail()
     assert await count(sessions) == 0
 
 
