@@ -11,8 +11,9 @@ from matching.engine import Features
 from services.matcher import indexing
 from services.matcher.judging import Judged, judge
 from services.matcher.quarantine import count_failure
-from services.matcher.settling import Context, Held, settle
+from services.matcher.settling import Held, draft, settle
 from services.matcher.world import World
+from services.matcher.writing import Context
 from services.runtime import logs, metrics
 from services.store import plans, search
 from services.store.base import Sessions, now, transaction
@@ -94,9 +95,9 @@ async def _judge_all(
 
 
 async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context, near: Mapping[str, Near]) -> None:
-    held = Held.of(judged)
+    drafts, held = await draft(sessions, judged, context), Held.of(judged)
     async with transaction(sessions, *held.queries) as session:
-        await settle(session, judged, held, context, near)
+        await settle(session, judged, held, drafts, context, near)
 
 
 def _of(features: Mapping[str, Features], ids: Set[str]) -> dict[str, Features]:

@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import Origin, Reason
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
-from services.matcher.settling import Kept, withdraw
+from services.matcher.writing import Kept, withdraw
 from services.runtime import logs, metrics
 from services.runtime.dead_letters import compose
-from services.store import opportunities, outbox, plans, search
+from services.store import opportunities, plans, search
 from services.store.base import Sessions, transaction
 from services.store.outbox import outgoing
 from services.store.rows import together
@@ -34,7 +34,7 @@ async def count_failure(sessions: Sessions, plan: Plan) -> None:
         for row in await opportunities.active_of(session, plan.plan_id):
             withdraw(kept, row, UNKNOWN)
         async with together(session) as writes:
-            outbox.put(writes, kept.messages)
+            kept.post(writes)
             search.remove(writes, [plan.plan_id])
         await _dead_letter(session, plan)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()

@@ -13,8 +13,8 @@ from matching.engine import Features
 from services.matcher.matching import match
 from services.matcher.rebuilding import Say
 from services.matcher.rehearsing import rehearse
-from services.matcher.settling import Context, Pair
 from services.matcher.world import World
+from services.matcher.writing import Context, Pair
 from services.runtime import logs
 from services.store import embeddings, fresh, generations, plans
 from services.store.base import Sessions, transaction

@@ -16,8 +16,9 @@ from matching.engine import Features
 from services.matcher.quarantine import UNKNOWN
 from services.matcher.rehearsing import copy_of, is_sound, rehearse
 from services.matcher.replaying import WHOLE_TYPES, differs, replayed
-from services.matcher.settling import Context, Kept, Pair, WrongGenerationError, withdraw
+from services.matcher.settling import WrongGenerationError
 from services.matcher.world import World
+from services.matcher.writing import Context, Kept, Pair, withdraw
 from services.store import fresh, generations, plans
 from services.store.base import Sessions, transaction
 from services.store.digest import Digest, digest

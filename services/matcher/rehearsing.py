@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pydantic import ValidationError
 
 from events.opportunities import OpportunityState
-from services.matcher.settling import Context, Kept, Pair, fingerprint_of, write
+from services.matcher.writing import Context, Kept, Pair, fingerprint_of, write
 from services.store.opportunities import Opportunity, OpportunityRow
 
 

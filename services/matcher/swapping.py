@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from services.matcher.rebuilding import Comparison, PairDifference, PlanDifference, RebuildError
-from services.matcher.settling import Kept, change_of, fingerprint_of, tell
+from services.matcher.writing import Kept, change_of, fingerprint_of, tell
 from services.store import fresh, generations, notifications, outbox, plans, search
 from services.store import opportunities as store
 from services.store.base import Sessions, now, transaction
@@ -123,7 +123,7 @@ async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict
     kept = Kept()
     tell(kept, state, change_of(before, row.status), None)
     async with together(session) as writes:
-        outbox.put(writes, kept.messages)
+        kept.post(writes)
     # What stands loudly has intents of this material revision, or will have from the event that is on its way.
     return [] if loud else _hushed(row)
 

@@ -3,14 +3,26 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Column, Index, case, func, or_, select, text, union_all
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.base import among, any_of, json_column, table_of, timestamp
-from services.store.queries import Query
+from services.store.queries import Query, Rows
 from services.store.rows import Writes
 
 
@@ -75,17 +87,35 @@ class OpportunityRow:
     updated_at: datetime
 
 
+class Versioned(NamedTuple):
+    """A row as it was read. Whoever writes to it, in whatever column, gives it another version."""
+
+    version: str
+    row: OpportunityRow
+
+
 COLUMNS: Final = tuple(field.name for field in fields(OpportunityRow))
 _TABLE: Final = table_of(Opportunity)
-_BY_IDS: Final = select(*(_TABLE.c[name] for name in COLUMNS)).where(any_of(_TABLE.c.opportunity_id))
+_VERSION: Final[ColumnElement[str]] = literal_column("CAST(xmin AS text)")
+_BY_IDS: Final = select(_VERSION, *(_TABLE.c[name] for name in COLUMNS)).where(any_of(_TABLE.c.opportunity_id))
+_VERSIONS: Final = select(_TABLE.c.opportunity_id, _VERSION).where(any_of(_TABLE.c.opportunity_id))
 _PARTNERS: Final = text(
     "SELECT plan_a, plan_b FROM opportunities WHERE status = 'active' AND (plan_a = ANY(:ids) OR plan_b = ANY(:ids))"
 )
 
 
-def rows_by_ids(ids: Iterable[str]) -> Query[dict[str, OpportunityRow]]:
+def rows_by_ids(ids: Iterable[str]) -> Query[dict[str, Versioned]]:
     """The opportunities with these ids that exist, as values."""
-    return Query(_BY_IDS, {"ids": list(ids)}, lambda found: {row[0]: OpportunityRow(*row) for row in found})
+    return Query(_BY_IDS, {"ids": list(ids)}, _versioned)
+
+
+def _versioned(found: Rows) -> dict[str, Versioned]:
+    return {columns[0]: Versioned(version, OpportunityRow(*columns)) for version, *columns in found}
+
+
+def versions_of(ids: Iterable[str]) -> Query[dict[str, str]]:
+    """Of which version the rows of these opportunities are, as far as they exist."""
+    return Query(_VERSIONS, {"ids": list(ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
 async def by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:

@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 SCHEDULES: Final = "tests/faults/test_schedules.py"
 AHEAD: Final = "tests/faults/test_reading_ahead.py"
 INDEX: Final = "tests/integration/test_search_index.py"
+STEPS: Final = "tests/integration/test_matcher_steps.py"
 WITHDRAWALS: Final = "tests/integration/test_notifier_withdrawals.py"
 LIMIT_SECONDS: Final = 300
 
@@ -99,7 +100,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/matcher/settling.py",
-                "        return cls(generations.holding(), plans.locking(involved), store.rows_by_ids(pairs))\n",
+                "        return cls(generations.holding(), plans.locking(involved), store.versions_of(pairs))\n",
                 "        own = {judgement.plan.plan.plan_id for judgement in judged}\n"
                 "        locking = plans.locking(own)\n"
                 "        read = plans.revisions(involved)\n"
@@ -108,7 +109,7 @@ MUTANTS: Final = (
                 '            " LEFT JOIN own USING (plan_id) WHERE plan_id = ANY(:ids)"\n'
                 "        )\n"
                 "        locking.given = {**locking.given, **read.given}\n"
-                "        return cls(generations.holding(), locking, store.rows_by_ids(pairs))\n",
+                "        return cls(generations.holding(), locking, store.versions_of(pairs))\n",
             ),
             Edit(
                 "services/matcher/settling.py",
@@ -122,6 +123,17 @@ MUTANTS: Final = (
         "neighbour dropped though it moved on",
         [Edit("services/matcher/settling.py", "        if _stands(other, locked)\n", "        if other_id\n")],
         [f"{INDEX}::test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept"],
+    ),
+    Mutant(
+        "a draft is written whatever its row has become",
+        [
+            Edit(
+                "services/matcher/settling.py",
+                " if drafts[key].version != versions.get(key)}",
+                " if key not in drafts}",
+            )
+        ],
+        [f"{STEPS}::test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_seen"],
     ),
     Mutant(
         "tidied up for a newer snapshot",

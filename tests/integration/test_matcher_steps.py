@@ -96,6 +96,29 @@ async def test_two_matchers_at_the_same_moment_miss_no_pair(rig: Rig) -> None:
     assert await rig.active() == all_pairs(states)
 
 
+async def test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_seen(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two who draft the same pair at the same moment tell of it once, and nobody undoes what the other one wrote."""
+    states = invented_plans(COUNT, SUBJECTS)
+    draft, late = matching.draft, [state.plan_id for state in states[-8:]]
+
+    async def overtaken(*arguments: Any) -> Any:
+        drafts = await draft(*arguments)
+        monkeypatch.setattr(matching, "draft", draft)
+        await matching.assess(rig.matcher.world, rig.sessions, late)
+        return drafts
+
+    await rig.handle(states[:-8])
+    monkeypatch.setattr(matching, "draft", overtaken)
+    await rig.handle(states[-8:])
+    assert matching.draft is draft
+    assert await rig.active() == all_pairs(states)
+    pairs = len(all_pairs(states))
+    assert await rig.rows("SELECT count(*), max(revision) FROM opportunities") == [(pairs, 1)]
+    assert await rig.rows("SELECT count(*), count(DISTINCT key) FROM outbox") == [(pairs, pairs)]
+
+
 async def test_a_crash_between_recording_and_settling_is_made_good(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     async def crash(*_: Any) -> None:
         raise KeyboardInterrupt
