@@ -95,7 +95,8 @@ async def _judge_all(
 
 
 async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context, near: Mapping[str, Near]) -> None:
-    drafts, held = await draft(sessions, judged, context), Held.of(judged)
+    drafts = await draft(sessions, judged, context)
+    held = Held.of(judged, drafts)
     async with transaction(sessions, *held.queries) as session:
         await settle(session, judged, held, drafts, context, near)
 

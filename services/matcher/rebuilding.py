@@ -19,7 +19,7 @@ from services.matcher.replaying import WHOLE_TYPES, differs, replayed
 from services.matcher.settling import WrongGenerationError
 from services.matcher.world import World
 from services.matcher.writing import Context, Kept, Pair, withdraw
-from services.store import fresh, generations, plans
+from services.store import fresh, generations, locks, plans
 from services.store.base import Sessions, transaction
 from services.store.digest import Digest, digest
 from services.store.opportunities import Opportunity
@@ -88,7 +88,7 @@ async def compare(world: World, sessions: Sessions, view: AsyncSession, as_of: d
     are judged as of the day they were judged last, others as of `as_of`: nothing differs for the time alone.
     Raises RebuildError where another rebuild runs or a pair can't be assessed, WrongGenerationError.
     """
-    if not await fresh.only_one(view):
+    if not await locks.alone(view, locks.REBUILD):
         raise RebuildError("another rebuild is running on this database; wait until it has ended")
     await _same_generation(view, world)
     async with transaction(sessions) as writer:

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from matching.engine import Features, Generation
+from matching.engine import Generation
+from matching.plan import Plan
 from services.matcher.judging import Judged
 from services.matcher.writing import Context, Kept, Pair, write
 from services.runtime import faults, metrics
@@ -33,11 +34,12 @@ class WrongGenerationError(faults.Halt):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be written of one pair while its row is of this version, None where it has no row.
+    """What is to be written of a pair while both plans stand and its row is of this version, None where it has no row.
 
     `behind`: nothing, as the row was judged on a later day than ours.
     """
 
+    pair: Pair
     version: str | None
     kept: Kept
     behind: bool
@@ -52,11 +54,11 @@ class Held:
     versions: Query[dict[str, str]]
 
     @classmethod
-    def of(cls, judged: Sequence[Judged]) -> Self:
-        """For what was judged."""
-        involved = _involved(judged)
-        pairs = {opportunity_id(one.plan.plan.plan_id, other_id) for one in judged for other_id in one.pairs}
-        return cls(generations.holding(), plans.locking(involved), store.versions_of(pairs))
+    def of(cls, judged: Sequence[Judged], drafts: Iterable[str]) -> Self:
+        """For what was judged, and the opportunities that were drafted."""
+        involved = {judgement.plan.plan.plan_id for judgement in judged}
+        involved |= {other_id for judgement in judged for other_id in (*judgement.pairs, *judgement.unlike)}
+        return cls(generations.holding(), plans.locking(involved), store.versions_of(drafts))
 
     @property
     def queries(self) -> tuple[Query[Any], ...]:
@@ -66,7 +68,7 @@ class Held:
 
 async def draft(sessions: Sessions, judged: Sequence[Judged], context: Context) -> dict[str, Draft]:
     """What is to become of all pairs if nobody writes of them meanwhile; nothing is held."""
-    pairs = _pairs(judged, _involved(judged), context.traces)
+    pairs = _pairs(judged, context.traces)
     if not pairs:
         return {}
     async with reading(sessions) as session:
@@ -88,21 +90,22 @@ async def settle(
     """
     _same_generation(held.generation.answer, context.generation)
     locked, versions = held.locked.answer, held.versions.answer
-    current = [judgement for judgement in judged if _stands(judgement.plan, locked)]
+    current = [judgement for judgement in judged if _stands(judgement.plan.plan, locked)]
     metrics.PLANS_ABANDONED.inc(len(judged) - len(current))
 
-    pairs = _pairs(current, locked, context.traces)
     partners = (partner for judgement in current for partner, _ in judgement.pairs.values())
-    metrics.PAIRS_SKIPPED.inc(sum(not _stands(partner, locked) for partner in partners))
-    moved = {key: pair for key, pair in pairs.items() if drafts[key].version != versions.get(key)}
-    drafts = {**drafts, **await _drafts(session, moved, context)} if moved else drafts
+    metrics.PAIRS_SKIPPED.inc(sum(not _stands(partner.plan, locked) for partner in partners))
+    pairs = {key: one for key, one in sorted(drafts.items()) if all(_stands(plan, locked) for plan in one.pair.plans)}
+    moved = {key: one.pair for key, one in pairs.items() if one.version != versions.get(key)}
+    if moved:
+        pairs |= await _drafts(session, moved, context)
     kept = Kept()
     behind: set[str] = set()
-    for key, pair in sorted(pairs.items()):
-        kept.add(drafts[key].kept)
-        if drafts[key].behind:
+    for one in pairs.values():
+        kept.add(one.kept)
+        if one.behind:
             # Another matcher is in tomorrow already. The sweeper assesses these plans again once we are, too.
-            behind.update(plan.plan_id for plan in pair.plans)
+            behind.update(plan.plan_id for plan in one.pair.plans)
     writes = Writes()
     store.put(writes, [row for row in kept.rows if isinstance(row, OpportunityRow)])
     kept.post(writes)
@@ -112,7 +115,7 @@ async def settle(
         (judgement.plan.plan.plan_id, other_id)
         for judgement in current
         for other_id, other in judgement.unlike.items()
-        if _stands(other, locked)
+        if _stands(other.plan, locked)
     }
     search.remember(writes, near, unlike)
     await writes.send(session, commit=True)
@@ -129,31 +132,22 @@ def _draft(read: Versioned | None, key: str, pair: Pair, context: Context) -> Dr
     behind = row is not None and row.assessed_as_of > context.as_of
     if not behind:
         write(kept, row, key, pair, context)
-    return Draft(version, kept, behind)
+    return Draft(pair, version, kept, behind)
 
 
-def _involved(judged: Iterable[Judged]) -> dict[str, int]:
-    """The revisions that were judged, of all plans whose standing matters."""
-    seen = [judgement.plan for judgement in judged]
-    seen += [other for judgement in judged for other, _ in judgement.pairs.values()]
-    seen += [other for judgement in judged for other in judgement.unlike.values()]
-    return {features.plan.plan_id: features.plan.revision for features in seen}
-
-
-def _pairs(current: Sequence[Judged], locked: Mapping[str, int], traces: Mapping[str, str | None]) -> dict[str, Pair]:
+def _pairs(judged: Iterable[Judged], traces: Mapping[str, str | None]) -> dict[str, Pair]:
     pairs = {}
-    for judgement in current:
+    for judgement in judged:
         plan_id = judgement.plan.plan.plan_id
         for partner_id, (partner, assessment) in judgement.pairs.items():
-            if _stands(partner, locked):
-                sides = {plan_id: judgement.plan.plan, partner_id: partner.plan}
-                ordered = (sides[assessment.plans[0]], sides[assessment.plans[1]])
-                pairs[opportunity_id(plan_id, partner_id)] = Pair(ordered, assessment, traces.get(plan_id))
+            sides = {plan_id: judgement.plan.plan, partner_id: partner.plan}
+            ordered = (sides[assessment.plans[0]], sides[assessment.plans[1]])
+            pairs[opportunity_id(plan_id, partner_id)] = Pair(ordered, assessment, traces.get(plan_id))
     return pairs
 
 
-def _stands(features: Features, locked: Mapping[str, int]) -> bool:
-    return locked.get(features.plan.plan_id) == features.plan.revision
+def _stands(plan: Plan, locked: Mapping[str, int]) -> bool:
+    return locked.get(plan.plan_id) == plan.revision
 
 
 def _same_generation(current: str | None, mine: Generation) -> None:

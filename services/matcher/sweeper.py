@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.matching import match
@@ -47,7 +46,7 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
     missing from the index, for vectors of a server's other life, and for match spam."""
     async with sessions() as holder:
-        if not (await holder.execute(text(f"SELECT pg_try_advisory_xact_lock({locks.SWEEP})"))).scalar_one():
+        if not await locks.alone(holder, locks.SWEEP):
             return 0
         left = await _each(world, sessions, "unfinished", lambda s: plans.unmatched_before(s, now() - grace, AT_ONCE))
         generation = world.engine.generation.id

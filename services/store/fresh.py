@@ -9,7 +9,6 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel, col
 
-from services.store import locks
 from services.store.base import table_of
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanLog, StoredPlan
@@ -18,12 +17,6 @@ SCHEMA: Final = "rebuild"
 _METADATA: Final = MetaData(schema=SCHEMA)
 PLANS: Final[Table] = table_of(StoredPlan).to_metadata(_METADATA, schema=SCHEMA)
 OPPORTUNITIES: Final[Table] = table_of(Opportunity).to_metadata(_METADATA, schema=SCHEMA)
-
-
-async def only_one(session: AsyncSession) -> bool:
-    """Whether this transaction is the only one that rebuilds; until it ends."""
-    taken = await session.execute(text(f"SELECT pg_try_advisory_xact_lock({locks.REBUILD})"))
-    return bool(taken.scalar_one())
 
 
 async def create(session: AsyncSession) -> None:

@@ -2,9 +2,17 @@
 
 from typing import Final
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
 MIGRATE: Final = 7400
 RELAY: Final = 7401
 """A class of locks: one for each slice of the outbox."""
 SWEEP: Final = 7402
 REBUILD: Final = 7403
 MOVE_VECTORS: Final = 7404
+
+
+async def alone(session: AsyncSession, lock: int) -> bool:
+    """Whether this transaction now has the lock; it waits for nobody, and has it until it ends."""
+    return bool((await session.execute(text(f"SELECT pg_try_advisory_xact_lock({lock})"))).scalar_one())

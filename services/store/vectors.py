@@ -167,7 +167,7 @@ def _others(found: Rows) -> dict[str, list[str]]:
 async def move_to_hnsw(session: AsyncSession, beyond: int, at_once: int) -> int:
     """Moves vectors into HNSW, the oldest first and no more than `at_once`, where more than `beyond` are outside it.
     How many. One at a time; and it waits for nobody: who holds a vector is about to change it."""
-    if not (await session.execute(text(f"SELECT pg_try_advisory_xact_lock({locks.MOVE_VECTORS})"))).scalar_one():
+    if not await locks.alone(session, locks.MOVE_VECTORS):
         return 0
     outside = (await session.execute(select(func.count()).where(col(SearchVector.hnsw).is_(False)))).scalar_one()
     if outside <= beyond:

@@ -100,7 +100,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/matcher/settling.py",
-                "        return cls(generations.holding(), plans.locking(involved), store.versions_of(pairs))\n",
+                "        return cls(generations.holding(), plans.locking(involved), store.versions_of(drafts))\n",
                 "        own = {judgement.plan.plan.plan_id for judgement in judged}\n"
                 "        locking = plans.locking(own)\n"
                 "        read = plans.revisions(involved)\n"
@@ -109,7 +109,7 @@ MUTANTS: Final = (
                 '            " LEFT JOIN own USING (plan_id) WHERE plan_id = ANY(:ids)"\n'
                 "        )\n"
                 "        locking.given = {**locking.given, **read.given}\n"
-                "        return cls(generations.holding(), locking, store.versions_of(pairs))\n",
+                "        return cls(generations.holding(), locking, store.versions_of(drafts))\n",
             ),
             Edit(
                 "services/matcher/settling.py",
@@ -121,7 +121,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "neighbour dropped though it moved on",
-        [Edit("services/matcher/settling.py", "        if _stands(other, locked)\n", "        if other_id\n")],
+        [Edit("services/matcher/settling.py", "        if _stands(other.plan, locked)\n", "        if other_id\n")],
         [f"{INDEX}::test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept"],
     ),
     Mutant(
@@ -129,7 +129,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/matcher/settling.py",
-                " if drafts[key].version != versions.get(key)}",
+                " if one.version != versions.get(key)}",
                 " if key not in drafts}",
             )
         ],
