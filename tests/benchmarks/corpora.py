@@ -16,8 +16,11 @@ from services.translation import plan_from_payload
 from tests.benchmarks import generator
 
 REAL = "3086real"
-RESERVE = 2000
-"""How many plans of a generated corpus are kept back, to come in as new ones."""
+KEPT_BACK = 5
+"""For so many plans of a generated corpus that are there, one more is kept back: the same share at any size, because
+every plan that is not there is a partner missing."""
+_MOST_NEW = 2000
+"""So many of those kept back are made, to come in as new ones."""
 _REAL_RESERVE = 300
 
 
@@ -51,7 +54,8 @@ def corpus(size: str, real: Path | None = None) -> Corpus:
         return _real(real)
     number, _, times = size.partition("x")
     count = int(number)
-    every = tuple(islice(generator.plans(count + RESERVE), count + RESERVE))
+    kept_back = count // KEPT_BACK
+    every = tuple(islice(generator.plans(count + kept_back), count + min(kept_back, _MOST_NEW)))
     return Corpus(size, every[:count], every[count:], int(times or 1))
 
 

@@ -1,10 +1,12 @@
 """The generator: always the same, plans as long as real ones, as many partners in a large corpus as in a small one."""
 
+from collections import Counter
 from itertools import islice, pairwise
 
 import pytest
 
 from events.plans import PlanState
+from tests.benchmarks.corpora import corpus
 from tests.benchmarks.generator import edits, need_of, plans, updates
 from tests.benchmarks.partners import measure
 
@@ -28,7 +30,7 @@ def test_a_larger_corpus_holds_the_smaller_one() -> None:
 
 
 def test_plans_of_one_need_come_in_far_apart() -> None:
-    needs = [need_of(int(plan.plan_id[-7:]))[0] for plan in plans(2000)]
+    needs = [_need(plan) for plan in plans(2000)]
     neighbours = sum(one == other for one, other in pairwise(needs))
     assert neighbours < 20
 
@@ -59,6 +61,22 @@ def test_partners_a_plan_stay_the_same_as_the_corpus_grows() -> None:
     assert large["partners_a_plan"] == pytest.approx(small["partners_a_plan"], rel=0.15)
 
 
+def test_as_many_plans_of_a_need_are_there_at_any_size_although_some_are_kept_back() -> None:
+    def others(size: str) -> float:
+        needs = [_need(plan) for plan in corpus(size).active]
+        held = Counter(needs)
+        return sum(held[need] - 1 for need in needs) / len(needs)
+
+    assert others("10000") == pytest.approx(others("1000"), rel=0.1)
+
+
+def test_plans_kept_back_come_in_new_to_needs_that_are_there() -> None:
+    held = corpus("1000")
+    assert not {plan.plan_id for plan in held.new} & {plan.plan_id for plan in held.active}
+    known = {_need(plan) for plan in held.active}
+    assert sum(_need(plan) in known for plan in held.new) > len(held.new) / 2
+
+
 def test_texts_are_as_long_as_real_ones_and_some_are_said_twice() -> None:
     found = measure(1000, seed=1, sample=10, model="hashing")
     assert found["words"]["title"]["p10"] == pytest.approx(4, abs=1.5)
@@ -67,3 +85,7 @@ def test_texts_are_as_long_as_real_ones_and_some_are_said_twice() -> None:
     assert found["words"]["body_cleaned"]["p90"] == pytest.approx(71, abs=10)
     assert 0.02 <= found["same_text_as_another"] <= 0.12
     assert found["without_cpv"] == pytest.approx(0.55, abs=0.05)
+
+
+def _need(plan: PlanState) -> int:
+    return need_of(int(plan.plan_id[-7:]))[0]
