@@ -171,6 +171,11 @@ def _regions_of(who: Authority, chance: Random) -> tuple[str, ...]:
     return (code[:3] if chance.random() < 0.1 else code,)
 
 
+def need_number(plan_id: str) -> int:
+    """The number of the need that a generated plan is of, by the slot at the end of its id."""
+    return need_of(int(plan_id.rpartition("-")[2]))[0]
+
+
 def need_of(slot: int) -> tuple[int, int]:
     """The number of the need that the plan in a slot is of, and which plan of that need this is, from 0."""
     turn, member = divmod(slot, _PATTERN)

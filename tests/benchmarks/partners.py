@@ -1,7 +1,6 @@
 """What a generated corpus is like: partners a plan, near misses, lengths and duplicates, by the engine itself."""
 
 import random
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from matching.embedding import Embedder, load_embedder
 from matching.engine import Corpus, Engine, Features
 from matching.judgement import judge
 from services.translation import plan_from_payload
-from tests.benchmarks.generator import AS_OF, need_of, plans
+from tests.benchmarks.generator import AS_OF, need_number, plans
 
 _AT_ONCE = 512
 _SHARES = (5, 10, 25, 50, 75, 90, 95)
@@ -41,7 +40,7 @@ def measure(count: int, seed: int, sample: int, model: str) -> dict[str, Any]:
         },
         "same_text_as_another": round(sum(n for n in Counter(texts).values() if n > 1) / count, 4),
         "authorities": len({one.plan.authority for one in every}),
-        "needs": len({_need(one) for one in every}),
+        "needs": len({need_number(one.plan.plan_id) for one in every}),
         "without_cpv": round(sum(not one.codes for one in every) / count, 3),
     }
 
@@ -77,7 +76,8 @@ def _partners(chosen: Sequence[Features], corpus: Corpus, engine: Engine) -> dic
         found = {partner: corpus.get(partner) for partner in engine.search(one, corpus, AS_OF)}
         a_plan.append(len(found))
         bands.update(judge(one, other, AS_OF, engine.policy).band.value for other in found.values() if other)
-        strangers += sum(_need(other) != _need(one) for other in found.values() if other)
+        own = need_number(one.plan.plan_id)
+        strangers += sum(need_number(partner) != own for partner in found)
         near += _out_of_time(one, corpus, engine)
     size = len(chosen)
     return {
@@ -102,12 +102,6 @@ def _out_of_time(one: Features, corpus: Corpus, engine: Engine) -> int:
             judged = judge(one, other, AS_OF, engine.policy)
             found += judged.specification >= least and any(gate.code == "no-common-window" for gate in judged.gates)
     return found
-
-
-def _need(one: Features) -> int:
-    slot = re.search(r"\d+$", one.plan.plan_id)
-    assert slot is not None
-    return need_of(int(slot[0]))[0]
 
 
 def _quantiles(values: Sequence[int]) -> dict[str, float]:

@@ -7,7 +7,7 @@ import pytest
 
 from events.plans import PlanState
 from tests.benchmarks.corpora import corpus
-from tests.benchmarks.generator import edits, need_of, plans, updates
+from tests.benchmarks.generator import edits, need_number, plans, updates
 from tests.benchmarks.partners import measure
 
 FACTS = {"tender_window", "value", "regions", "revision"}
@@ -30,7 +30,7 @@ def test_a_larger_corpus_holds_the_smaller_one() -> None:
 
 
 def test_plans_of_one_need_come_in_far_apart() -> None:
-    needs = [_need(plan) for plan in plans(2000)]
+    needs = [need_number(plan.plan_id) for plan in plans(2000)]
     neighbours = sum(one == other for one, other in pairwise(needs))
     assert neighbours < 20
 
@@ -63,7 +63,7 @@ def test_partners_a_plan_stay_the_same_as_the_corpus_grows() -> None:
 
 def test_as_many_plans_of_a_need_are_there_at_any_size_although_some_are_kept_back() -> None:
     def others(size: str) -> float:
-        needs = [_need(plan) for plan in corpus(size).active]
+        needs = [need_number(plan.plan_id) for plan in corpus(size).active]
         held = Counter(needs)
         return sum(held[need] - 1 for need in needs) / len(needs)
 
@@ -73,8 +73,8 @@ def test_as_many_plans_of_a_need_are_there_at_any_size_although_some_are_kept_ba
 def test_plans_kept_back_come_in_new_to_needs_that_are_there() -> None:
     held = corpus("1000")
     assert not {plan.plan_id for plan in held.new} & {plan.plan_id for plan in held.active}
-    known = {_need(plan) for plan in held.active}
-    assert sum(_need(plan) in known for plan in held.new) > len(held.new) / 2
+    known = {need_number(plan.plan_id) for plan in held.active}
+    assert sum(need_number(plan.plan_id) in known for plan in held.new) > len(held.new) / 2
 
 
 def test_texts_are_as_long_as_real_ones_and_some_are_said_twice() -> None:
@@ -85,7 +85,3 @@ def test_texts_are_as_long_as_real_ones_and_some_are_said_twice() -> None:
     assert found["words"]["body_cleaned"]["p90"] == pytest.approx(71, abs=10)
     assert 0.02 <= found["same_text_as_another"] <= 0.12
     assert found["without_cpv"] == pytest.approx(0.55, abs=0.05)
-
-
-def _need(plan: PlanState) -> int:
-    return need_of(int(plan.plan_id[-7:]))[0]
