@@ -5,6 +5,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -44,7 +45,9 @@ def import_(
     problems = [item for item in found if isinstance(item, Problem)]
     for problem in problems:
         typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
-    tally = _with_database(lambda sessions: save_all(sessions, [item for item in found if isinstance(item, Entry)]))
+    tally = _with_database(
+        lambda sessions: save_all(sessions, [item for item in found if isinstance(item, Entry)], now())
+    )
     counts = {name: tally[name] for name in ("added", "changed", "unchanged")} | {"rejected": len(problems)}
     if as_json:
         typer.echo(json.dumps(counts | {"due_again": tally["due_again"]}))
@@ -56,15 +59,16 @@ def import_(
         raise typer.Exit(REJECTED)
 
 
-async def save_all(sessions: Sessions, entries: list[Entry]) -> Counter[str]:
-    """Writes entries; how many were added, changed and unchanged, and how much is due again at new mailboxes."""
+async def save_all(sessions: Sessions, entries: list[Entry], at: datetime) -> Counter[str]:
+    """Writes entries; how many were added, changed and unchanged, and how much is due again, from `at` on, at new
+    mailboxes."""
     tally: Counter[str] = Counter()
     async with transaction(sessions) as session:
         for entry in sorted(entries, key=lambda item: item.authority):
             outcome, other_mailbox = await register.save(session, entry)
             tally[outcome] += 1
             if other_mailbox:
-                tally["due_again"] += await notifications.try_again(session, entry.authority, now())
+                tally["due_again"] += await notifications.try_again(session, entry.authority, at)
     return tally
 
 

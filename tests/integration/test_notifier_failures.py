@@ -72,7 +72,8 @@ async def test_another_mailbox_gets_what_the_old_one_refused(world: World) -> No
     world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
     await world.run()
     entries = list(read(f"authority,mailbox\n{LEEDS},new@leeds.example\n"))
-    assert (await save_all(world.sessions, [e for e in entries if isinstance(e, Entry)]))["due_again"] == 1
+    saved = await save_all(world.sessions, [e for e in entries if isinstance(e, Entry)], world.now)
+    assert saved["due_again"] == 1
     world.later(days=1)
     await world.run()
     assert [mail["To"] for mail in world.mails()] == ["new@leeds.example"]
