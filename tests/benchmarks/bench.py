@@ -1,6 +1,6 @@
 """Measures the pipeline beside what else one could do, on the same machine in the same run.
 
-`make bench`, or `python -m tests.benchmarks.bench --sizes 3086real,10000,100000 --stages a,b,c,d,r,e1,e2,e3,e4`.
+`make bench`, or `python -m tests.benchmarks.bench --sizes 3086real,10000,100000 --stages a,b,c,d,r,e1,e2,e3,e4,e5`.
 Results go into one JSON file, a table (Markdown, also printed) and a plot; what is in the file already is kept and not
 measured again (unless `--again`), so a run that was cut short goes on. What is measured how: docs/scale.md.
 """
@@ -29,14 +29,16 @@ from tests.benchmarks.recall import recall
 from tests.benchmarks.running import KAFKA, TANSU, say
 from tests.benchmarks.steadiness import loops
 
-STAGES = ("a", "b", "c", "d", "r", "e1", "e2", "e3", "e4")
+STAGES = ("a", "b", "c", "d", "r", "e1", "e2", "e3", "e4", "e5")
 DEFAULT_FOLDER = Path(".jointly") / "bench"
 DEFAULT_REAL = Path("../shared/data/plans.jsonl")
 QUICK_SIZE = "1000"
 MEMORY = {"shared_buffers": "1GB", "maintenance_work_mem": "1GB", "max_wal_size": "4GB"}
 """What PostgreSQL gets, as on a small server of its own; the embedded default is meant for a laptop."""
 FAR = 20_000
-"""From more active plans than this on, only e2 is measured unless `--far`: e1 and e3 would first embed them all."""
+"""From more active plans than this on, only `WITHOUT_ENCODER` unless `--far`: e1 and e3 would first embed them all."""
+WITHOUT_ENCODER = ("e2", "e5")
+"""What is also measured of the pipeline where there are many plans, or copies of plans."""
 
 
 class Bench:
@@ -118,11 +120,11 @@ def stages_of_parts(bench: Bench, found: Corpus, wanted: Sequence[str]) -> None:
 
 
 def stages_of_the_pipeline(bench: Bench, found: Corpus, wanted: Sequence[str], broker: str) -> None:
-    """e1 to e4 on one broker."""
+    """e1 to e5 on one broker."""
     given, size, folder, server = bench.given, found.name, bench.folder, bench.server
     stages = pipeline_stages
     if report.active(size) > FAR and not given.far:
-        wanted = [stage for stage in wanted if stage == "e2"]
+        wanted = [stage for stage in wanted if stage in WITHOUT_ENCODER]
     if "e1" in wanted:
         bench.measure(
             "e1", size, broker, lambda: stages.new_plans(server, found, broker, given.new, given.model, folder)
@@ -131,6 +133,8 @@ def stages_of_the_pipeline(bench: Bench, found: Corpus, wanted: Sequence[str], b
         bench.measure(
             "e2", size, broker, lambda: stages.text_free_updates(server, found, broker, given.updates, folder)
         )
+    if "e5" in wanted:
+        bench.measure("e5", size, broker, lambda: stages.searched_only(server, found, broker, given.new, folder))
     if "e3" in wanted:
         measured = bench.results["runs"].get(f"e1 {size} {broker}")
         rate = given.rate or (measured["per_second"] / 2 if measured else None)
@@ -169,8 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             except FileNotFoundError as error:
                 say(f"left out: {error}")
                 continue
-            # Nothing is searched for among copies.
-            here = wanted if found.times == 1 else [stage for stage in wanted if stage == "e2"]
+            here = wanted if found.times == 1 else [stage for stage in wanted if stage in WITHOUT_ENCODER]
             stages_of_parts(bench, found, here)
             if any(stage.startswith("e") for stage in here):
                 for broker in _brokers(given.brokers.split(",")):
@@ -193,14 +196,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--sizes", default=f"{REAL},10000,100000", help=f"numbers of active plans, also copied (100000x10), or {REAL}")
     add("--stages", default=",".join(STAGES), help=f"of {','.join(STAGES)}")
-    add("--brokers", default=f"{TANSU},{KAFKA}", help="what e1 to e4 run on")
+    add("--brokers", default=f"{TANSU},{KAFKA}", help="what e1 to e5 run on")
     add("--quick", action="store_true", help="a thousand plans, few events: that it works, not how fast")
     add("--far", action="store_true", help=f"e1, e3 and e4 also above {FAR:,} active plans")
     add("--again", action="store_true", help="measure also what is in the file already")
     add("--folder", type=Path, default=DEFAULT_FOLDER, help="where results and loaded databases are kept")
     add("--real", type=Path, default=DEFAULT_REAL, help="the JSONL file of the real plans")
     add("--model", default="", help="the embedder of a, b, e1 and e3; empty for the default")
-    add("--new", type=int, default=1000, help="new plans in a and e1")
+    add("--new", type=int, default=1000, help="new plans in a, e1 and e5")
     add("--updates", type=int, default=2000, help="updates in e2")
     add("--searches", type=int, default=100, help="events in b, c and d")
     add("--scaling", type=int, default=1000, help="updates in e4")

@@ -1,4 +1,5 @@
-"""What the whole pipeline does: e1 new plans, e2 updates, e3 latency at half load, e4 more matchers."""
+"""What the whole pipeline does: e1 new plans, e2 updates, e3 latency at half load, e4 more matchers, e5 new plans but
+for the encoder."""
 
 import time
 from collections.abc import Sequence
@@ -44,12 +45,20 @@ def new_plans(server: Server, corpus: Corpus, broker: str, count: int, model: st
 def text_free_updates(server: Server, corpus: Corpus, broker: str, count: int, folder: Path) -> dict[str, Any]:
     """(e2) Updates of window, value or regions at once. No text is embedded, so the stand-in may be the model."""
     updates = corpus.updates(min(WARM_UPDATES + 2 * count, len(corpus.active)))
-    warm, measured, counted = _parts(updates, count, WARM_UPDATES)
+    return _by_stand_in(server, corpus, broker, _parts(updates, count, WARM_UPDATES), folder)
+
+
+def searched_only(server: Server, corpus: Corpus, broker: str, count: int, folder: Path) -> dict[str, Any]:
+    """(e5) New plans at once with the stand-in as the model: what search and database cost, without the encoder."""
+    return _by_stand_in(server, corpus, broker, _parts(corpus.new, count), folder)
+
+
+def _by_stand_in(server: Server, corpus: Corpus, broker: str, parts: Any, folder: Path) -> dict[str, Any]:
     with (
         loaded(server, corpus, STAND_IN, folder) as database,
         running(server, database, broker, folder, STAND_IN) as run,
     ):
-        found = _measured(server, run, warm, measured, counted)
+        found = _measured(server, run, *parts)
         found["memory_mb"] = counting.memory_mb(run.matchers[0].pid)
     return found | {"model": STAND_IN}
 

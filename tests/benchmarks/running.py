@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -151,19 +151,11 @@ def loaded(server: Server, corpus: Corpus, model: str, folder: Path) -> Iterator
 
     It is made once a corpus, model and version of schema and engine, through the pipeline itself; then it is copied.
     """
-    template = _template_name(corpus, model)
-    with server.connect() as connection:
-        query = "SELECT 1 FROM pg_database WHERE datname = %s"
-        there = connection.execute(query, (template,)).fetchone()
-    if not there:
-        _load(server, corpus, model, folder, template)
+    template = _template(server, corpus, model, folder)
     name = "bench_run"
     server.drop_database(name)
     server.create_database(name, template=template)
     with server.connect(name) as connection:
-        if corpus.times > 1:
-            say(f"copying {len(corpus.active)} plans to {corpus.times * len(corpus.active)}")
-            multiply(connection, corpus.times)
         connection.execute("CHECKPOINT")
     try:
         yield name
@@ -171,18 +163,38 @@ def loaded(server: Server, corpus: Corpus, model: str, folder: Path) -> Iterator
         server.drop_database(name)
 
 
+def _template(server: Server, corpus: Corpus, model: str, folder: Path) -> str:
+    """The name of the database that is copied; it is made where it is not there."""
+    template = _template_name(corpus, model)
+    with server.connect() as connection:
+        query = "SELECT 1 FROM pg_database WHERE datname = %s"
+        if connection.execute(query, (template,)).fetchone():
+            return template
+    loading = f"{template}_loading"
+    server.drop_database(loading)
+    if corpus.times == 1:
+        _load(server, corpus, model, folder, loading)
+    else:
+        once = _template(server, replace(corpus, name=corpus.base, times=1), model, folder)
+        server.create_database(loading, template=once)
+        say(f"copying {len(corpus.active)} plans to {corpus.times * len(corpus.active)}")
+        with server.connect(loading) as connection:
+            multiply(connection, corpus.times)
+    with server.connect() as connection:
+        connection.execute(f'ALTER DATABASE "{loading}" RENAME TO "{template}"'.encode())
+    return template
+
+
 def _template_name(corpus: Corpus, model: str) -> str:
     head = ScriptDirectory.from_config(configuration("postgresql://")).get_current_head()
     generation = Engine.load(model=load_embedder(model).model).generation.id
     plans = hashlib.sha256("\n".join(plan.model_dump_json() for plan in corpus.active[:1000]).encode()).hexdigest()
     version = hashlib.sha256(f"{head} {generation} {plans}".encode()).hexdigest()[:10]
-    return f"bench_{corpus.base}_{model or 'default'}_{version}"
+    return f"bench_{corpus.name}_{model or 'default'}_{version}"
 
 
-def _load(server: Server, corpus: Corpus, model: str, folder: Path, template: str) -> None:
-    say(f"loading {len(corpus.active)} plans into {template}")
-    name = f"{template}_loading"
-    server.drop_database(name)
+def _load(server: Server, corpus: Corpus, model: str, folder: Path, name: str) -> None:
+    say(f"loading {len(corpus.active)} plans into {name}")
     url = server.create_database(name)
     migrate(url)
     asyncio.run(_prime(url, corpus.active, model, folder))
@@ -195,8 +207,6 @@ def _load(server: Server, corpus: Corpus, model: str, folder: Path, template: st
     asyncio.run(_settle(url))
     with server.connect(name) as connection:
         connection.execute("VACUUM ANALYZE")
-    with server.connect() as connection:
-        connection.execute(f'ALTER DATABASE "{name}" RENAME TO "{template}"'.encode())
 
 
 async def _prime(url: str, active: Iterable[PlanPublished], model: str, folder: Path) -> None:
