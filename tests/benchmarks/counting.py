@@ -29,6 +29,7 @@ METRICS = {
 _DATABASE = ("xact_commit", "xact_rollback", "deadlocks", "tup_inserted", "tup_updated", "tup_deleted", "tup_fetched")
 _TURNS = re.compile(r"^(?:BEGIN|COMMIT|ROLLBACK)\b", re.I)
 _LINE = re.compile(r"^matcher\|LOG:  (?:statement|execute [^:]*): ?(.*)")
+_MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ ")
 _EVERY_SECONDS = 0.05
 
 
@@ -139,22 +140,45 @@ def _children(pid: int) -> list[int]:
 
 
 def memory_mb(pid: int) -> dict[str, float]:
-    """Memory of a process and its children in megabytes: resident now and at its most, and `shared_out`, where of what
-    several processes have in common each has its part. Empty where the system does not say."""
-    family = (pid, *_children(pid))
-    sources = {"now": ("status", "VmRSS"), "most": ("status", "VmHWM"), "shared_out": ("smaps_rollup", "Pss")}
-    if not Path(f"/proc/{pid}/smaps_rollup").is_file():
+    """Memory of a process and its children in megabytes: resident now and at its most, each process by itself, and
+    `once`, where of a file that several of them have mapped the largest part is counted, and no other one. What
+    processes outside the family share is not taken off. Empty where the system does not say."""
+    family = [one for one in (pid, *_children(pid)) if Path(f"/proc/{one}/smaps").is_file()]
+    if not family:
         return {}
-    return {
-        ours: round(sum(_kilobytes(one, file, name) for one in family) / 1024, 1)
-        for ours, (file, name) in sources.items()
-    }
+    own, shared = 0, Counter[str]()
+    for one in family:
+        anonymous, files = _mapped(one)
+        own += anonymous
+        shared |= files
+    sizes = {ours: sum(_kilobytes(one, name) for one in family) for ours, name in (("now", "VmRSS"), ("most", "VmHWM"))}
+    return {ours: round(size / 1024, 1) for ours, size in (sizes | {"once": own + shared.total()}).items()}
 
 
-def _kilobytes(pid: int, file: str, name: str) -> int:
+def _mapped(pid: int) -> tuple[int, Counter[str]]:
+    """Resident kilobytes of a process: what is nobody else's, and of each part of a file."""
+    anonymous, files, part = 0, Counter[str](), ""
+    for line in _lines(Path(f"/proc/{pid}/smaps")):
+        name, _, value = line.partition(":")
+        if _MAPPING.match(line):
+            _, _, offset, _, inode, *_ = line.split(None, 5)
+            part = f"{inode} {offset}" if inode != "0" else ""
+        elif name == "Rss":
+            files[part] += int(value.split()[0])
+        elif name == "Anonymous":
+            files[part] -= int(value.split()[0])
+            anonymous += int(value.split()[0])
+    return anonymous + files.pop("", 0), +files
+
+
+def _kilobytes(pid: int, name: str) -> int:
+    return next(
+        (int(line.split()[1]) for line in _lines(Path(f"/proc/{pid}/status")) if line.startswith(f"{name}:")), 0
+    )
+
+
+def _lines(file: Path) -> list[str]:
     try:
-        text = Path(f"/proc/{pid}/{file}").read_text("ascii", "replace")
+        return file.read_text("ascii", "replace").splitlines()
     except OSError:
-        return 0
-    match = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
-    return int(match[1]) if match else 0
+        return []

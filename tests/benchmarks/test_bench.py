@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.benchmarks import bench, limiting, report
+from tests.benchmarks import bench, counting, limiting, report
 
 RUNS: dict[str, Any] = {
     "b 10000": {"stage": "b", "size": "10000", "new_per_second": 10.0, "updates_per_second": 20.0},
@@ -60,12 +60,38 @@ def test_a_limited_process_runs_on_once_the_limit_is_lifted() -> None:
         one.stdin.close()
 
 
+@pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="only Linux says what a process has mapped")
+def test_memory_that_a_family_shares_counts_once_and_its_own_as_often_as_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "library").write_bytes(bytes(64 << 20))
+    script = """
+import mmap, subprocess, sys
+file = open(sys.argv[1], "rb")
+library = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+read, own = sum(library[::4096]), bytearray(b"1" * (32 << 20))
+child = subprocess.Popen([sys.executable, "-c", *sys.argv[2:], *sys.argv[1:2]]) if len(sys.argv) > 2 else None
+print("here", flush=True)
+sys.stdin.readline()
+"""
+    # The first one starts the second: the same script without a script to start.
+    asked = [sys.executable, "-c", script, str(tmp_path / "library"), script]
+    with subprocess.Popen(asked, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        assert [parent.stdout.readline() for _ in range(2)] == ["here\n", "here\n"]
+        found = counting.memory_mb(parent.pid)
+        parent.communicate("\n\n")
+    assert found["now"] > 2 * (64 + 32)
+    assert found["most"] >= found["now"] - 1
+    # Python itself is mapped by both as well: 5 to 20 MB.
+    assert 64 <= found["now"] - found["once"] < 64 + 30
+
+
 @pytest.mark.integration
 def test_measuring_ends_in_one_file_and_is_not_done_twice(capsys: pytest.CaptureFixture[str]) -> None:
     # Not in pytest's own folder: PostgreSQL runs as another user where we are root.
     with tempfile.TemporaryDirectory(prefix="jointly-bench-") as folder:
-        asked = ["--sizes", "120", "--brokers", "tansu", "--model", "hashing", "--folder", folder]
-        asked += ["--searches", "5", "--updates", "40", "--stages", "c,d,r,e2"]
+        asked = ["--sizes", "120,120x3", "--brokers", "tansu", "--model", "hashing", "--folder", folder]
+        asked += ["--searches", "5", "--updates", "40", "--new", "10", "--stages", "c,d,r,e2,e5"]
         assert bench.main(asked) == 0
         file = Path(folder) / "results.json"
         first = json.loads(file.read_text("utf-8"))

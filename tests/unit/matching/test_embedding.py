@@ -69,6 +69,27 @@ def test_the_pinned_model_knows_synonyms() -> None:
 
 
 @pytest.mark.model
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much of a process is resident")
+def test_the_encoder_keeps_little_for_each_length_of_a_text() -> None:
+    """Its libraries kept something for each of hundreds of shapes, and took half as much memory again in time."""
+    script = """
+import os, sys
+from matching.embedding import load_embedder
+embedder = load_embedder()
+def mb(): return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE") >> 20
+embedder.embed(["payroll " * 250])
+before = mb()
+for words in range(1, 240, 2):
+    embedder.embed(["payroll " * words])
+print(mb() - before, "triton" in sys.modules and sys.modules["triton"] is not None)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    grown, triton = done.stdout.split()
+    assert int(grown) < 40
+    assert triton == "False"
+
+
+@pytest.mark.model
 def test_a_vector_is_what_the_library_gives_whatever_stands_beside_it() -> None:
     """Vectors are kept by text: they may depend neither on their batch nor on how this class makes them faster."""
     embedder = load_embedder()
