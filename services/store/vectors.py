@@ -22,9 +22,8 @@ _PLAN_BY_INDEX: Final = text(
     " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
 )
 _PLAN_FREELY: Final = text("SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)")
-STEPS: Final = (400, 2000)
-"""How many neighbours are asked for at first, and then for those plans of which all that came were near enough. The
-first is `ef_search`: HNSW looks at so many anyway, and a sixth of the plans have more than a hundred near ones."""
+STEPS: Final = (100, 400, 2000)
+"""How many neighbours are asked for at first, and then for those plans of which all that came were near enough."""
 
 
 class SearchVector(SQLModel, table=True):
