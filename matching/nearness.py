@@ -9,6 +9,9 @@ from matching.corpus import Grown
 
 Floats = NDArray[np.float32]
 
+_BLOCK = 1000
+"""So many vectors are turned into rows of one array at once."""
+
 
 class Vectors:
     """The vectors of some plans, by id. Exact, and as quick as memory is read: .1 ms a plan among 10,000 where a
@@ -22,15 +25,17 @@ class Vectors:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def put(self, vectors: Mapping[str, Floats]) -> None:
-        """Adds vectors, or puts them in the place of those that these plans had."""
+    def put(self, vectors: Mapping[str, NDArray[np.floating]]) -> None:
+        """Adds vectors, or puts them in the place of those that these plans had. Kept in single precision."""
         new = {plan_id: vector for plan_id, vector in vectors.items() if plan_id not in self._rows}
         for plan_id in vectors.keys() - new.keys():
             self._held.view[self._rows[plan_id]] = vectors[plan_id]
         if new:
             self._rows |= {plan_id: row for row, plan_id in enumerate(new, len(self._ids))}
             self._ids += new
-            self._held.extend(list(new.values()))
+            rows = list(new.values())
+            for start in range(0, len(rows), _BLOCK):
+                self._held.extend(rows[start : start + _BLOCK])
 
     def keep(self, plan_ids: Set[str]) -> None:
         """Forgets all plans but these."""

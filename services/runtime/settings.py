@@ -83,7 +83,7 @@ class Settings(BaseSettings):
         "nearest of the index",
     )
     vectors_in_memory: int = Field(
-        default=20_000,
+        default=100_000,
         ge=0,
         description="The newest plans' vectors, which each matcher compares in its memory; HNSW has the others",
     )

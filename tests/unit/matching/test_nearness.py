@@ -24,7 +24,7 @@ def made(held: dict[str, Floats]) -> Vectors:
 
 
 def test_all_that_are_near_enough_are_found() -> None:
-    held = drawn(700, seed=1)
+    held = drawn(2700, seed=1)
     asked = list(drawn(5, seed=2).values())
     found = made(held).near(asked, 2.5, ALL)
     assert [set(ids) for ids in found] == [one_by_one(one, held, 2.5) for one in asked]
