@@ -19,6 +19,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEDULES: Final = "tests/faults/test_schedules.py"
+AT_BROKER: Final = "tests/faults/test_broker_schedules.py"
 AHEAD: Final = "tests/faults/test_reading_ahead.py"
 INDEX: Final = "tests/integration/test_search_index.py"
 STEPS: Final = "tests/integration/test_matcher_steps.py"
@@ -51,7 +52,7 @@ MUTANTS: Final = (
             Edit("services/runtime/consuming.py", "        ack_policy=AckPolicy.MANUAL,\n", ""),
             Edit("services/runtime/consuming.py", "from faststream import AckPolicy\n", ""),
         ],
-        [f"{SCHEDULES}::test_a_batch_cut_off_in_the_middle_comes_again"],
+        [f"{AT_BROKER}::test_a_batch_cut_off_in_the_middle_comes_again"],
     ),
     Mutant(
         "bare commit",
@@ -62,7 +63,7 @@ MUTANTS: Final = (
                 "consumer.commit()",
             )
         ],
-        [f"{SCHEDULES}::test_only_what_was_handled_is_committed"],
+        [f"{AT_BROKER}::test_only_what_was_handled_is_committed"],
     ),
     Mutant(
         "what was read ahead is not put back",
@@ -164,7 +165,7 @@ MUTANTS: Final = (
                 "    return found\n\n\nLAST = [0]\n",
             )
         ],
-        [f"{SCHEDULES}::test_a_message_that_commits_late_is_published_all_the_same"],
+        [f"{AT_BROKER}::test_a_message_that_commits_late_is_published_all_the_same"],
     ),
     Mutant(
         "intent without unique key",
@@ -223,7 +224,7 @@ MUTANTS: Final = (
                 "SELECT CAST(:lock_class AS int) + CAST(:slice AS int) > 0",
             )
         ],
-        [f"{SCHEDULES}::test_a_relay_that_is_held_up_is_not_overtaken"],
+        [f"{AT_BROKER}::test_a_relay_that_is_held_up_is_not_overtaken"],
     ),
     Mutant(
         "withdrawal ignored while a mail is being sent",

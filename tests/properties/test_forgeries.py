@@ -18,7 +18,8 @@ from events.signature import HEADER, SignatureError, found
 from events.topics import PLANS
 from services.matcher import intake, signatures
 from services.translation import plan_from_payload
-from tests.faults.mutations import MOST_CPU_SECONDS, MOST_MEMORY_BYTES, Forgery, Scene, run
+from tests.faults.forging import Forgery, Scene
+from tests.faults.mutations import MOST_CPU_SECONDS, MOST_MEMORY_BYTES, run, verdict
 from tests.pipeline import engine, invented_plans
 
 EVENTS = 600
@@ -119,7 +120,7 @@ def _measured(work: Callable[[], Any]) -> tuple[float, int]:
 @pytest.mark.parametrize("name", HOSTILE_VALUES)
 def test_a_hostile_value_costs_little(name: str) -> None:
     forgery = Forgery(PLANS.name, tuple(WHOLE.headers), HOSTILE_VALUES[name])
-    seconds, peak = _measured(lambda: SCENE.verdict(forgery))
+    seconds, peak = _measured(lambda: verdict(SCENE, forgery))
     assert seconds < MOST_CPU_SECONDS
     assert peak < MOST_MEMORY_BYTES
 
@@ -138,7 +139,7 @@ def test_a_hostile_value_costs_little(name: str) -> None:
 )
 def test_hostile_headers_cost_little(headers: tuple[tuple[str, bytes], ...]) -> None:
     given = tuple(dict((*WHOLE.headers, *headers)).items())
-    seconds, peak = _measured(lambda: SCENE.verdict(Forgery(PLANS.name, given, WHOLE.value)))
+    seconds, peak = _measured(lambda: verdict(SCENE, Forgery(PLANS.name, given, WHOLE.value)))
     assert seconds < MOST_CPU_SECONDS
     assert peak < MOST_MEMORY_BYTES
 
