@@ -89,6 +89,9 @@ class Nearest:
         if _is_older(newest.snapshot, self._dropped_at):
             # What was dropped had gone into HNSW, where a snapshot from before does not show it yet.
             newest = await answer(session, vectors.newest())
+        elif _is_older(self._seen, newest.seen):
+            # Since this was asked, an earlier snapshot has dropped or put back what it had not seen.
+            newest = await answer(session, vectors.newest(self._seen))
         # From here on all at once: what is dropped has to be read again by whoever sees it.
         if outside is not None:
             self._vectors.keep(outside)

@@ -74,6 +74,7 @@ class Newest:
     """What a snapshot shows of vectors that are not in HNSW and that an earlier snapshot (`seen`) did not show;
     `moved`: whether any others are in HNSW."""
 
+    seen: str
     snapshot: str
     moved: bool
     vectors: dict[str, Halves]
@@ -125,12 +126,12 @@ def unsearched(plan_ids: Iterable[str]) -> Query[dict[str, Unsearched]]:
 def newest(seen: str = NOTHING_SEEN) -> Query[Newest]:
     """The vectors outside HNSW that the session's snapshot shows and the snapshot `seen` did not: each was written by a
     transaction that had not been committed then. In a REPEATABLE READ transaction nothing is left out."""
-    return Query(_NEWEST, {"seen": seen}, _newest)
+    return Query(_NEWEST, {"seen": seen}, lambda found: _newest(seen, found))
 
 
-def _newest(found: Rows) -> Newest:
+def _newest(seen: str, found: Rows) -> Newest:
     vectors = {plan_id: _halves(sent) for _, _, plan_id, sent in found if plan_id is not None}
-    return Newest(found[0][0], found[0][1], vectors)
+    return Newest(seen, found[0][0], found[0][1], vectors)
 
 
 async def outside_hnsw(session: AsyncSession) -> set[str]:

@@ -16,7 +16,7 @@ from services.matcher.world import World
 from services.runtime.settings import Settings
 from services.store import vectors
 from services.store.base import Sessions, make_engine, make_sessions, transaction
-from services.store.queries import answer
+from services.store.queries import answer, ask
 from tests.pipeline import AS_OF, all_pairs, engine, invented_plans, record_of
 
 
@@ -113,6 +113,31 @@ async def test_what_a_later_snapshot_needs_is_read_again_after_an_earlier_one_ti
         monkeypatch.undo()
     await handle(sessions, states[119:], both)
     assert await active(sessions) == all_pairs(states)
+
+
+async def test_what_was_asked_before_an_earlier_snapshot_tidied_up_is_asked_again(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is what has come since the array stood further than it does now."""
+    states = invented_plans(120, subjects=12)
+    both = world()
+    await handle(sessions, states[:60], both)
+    asked = [state.plan_id for state in states[60:65]]
+    async with transaction(sessions, isolation="REPEATABLE READ") as early:
+        await early.execute(text("SELECT 1"))  # its snapshot is from here
+        await handle(sessions, states[60:], both)
+        async with transaction(sessions) as session:
+            await session.execute(text("UPDATE search_entries SET searched = ''"))
+        async with transaction(sessions, isolation="REPEATABLE READ") as late:
+            look = both.nearest.look(asked)
+            await ask(late, *look.queries)
+            monkeypatch.setattr(nearest, "TIDY_SECONDS", 0.0)
+            await both.nearest.follow(early, await answer(early, both.nearest.look([]).newest))
+            monkeypatch.undo()
+            found = await both.nearest.near(late, asked, engine().least_product, look)
+            anew = await world().nearest.near(late, asked, engine().least_product)
+    assert any(set(near.others) & {state.plan_id for state in states[60:]} for near in anew.values())
+    assert found == anew
 
 
 async def test_what_others_wrote_is_read_once_also_where_nobody_compares_it(sessions: Sessions) -> None:
