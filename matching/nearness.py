@@ -30,12 +30,13 @@ class Vectors:
         new = {plan_id: vector for plan_id, vector in vectors.items() if plan_id not in self._rows}
         for plan_id in vectors.keys() - new.keys():
             self._held.view[self._rows[plan_id]] = vectors[plan_id]
-        if new:
-            self._rows |= {plan_id: row for row, plan_id in enumerate(new, len(self._ids))}
-            self._ids += new
-            rows = list(new.values())
-            for start in range(0, len(rows), _BLOCK):
-                self._held.extend(rows[start : start + _BLOCK])
+        ids = list(new)
+        for start in range(0, len(ids), _BLOCK):
+            block = ids[start : start + _BLOCK]
+            # Rows first: where this fails, for want of memory, no plan may have the row of another one.
+            self._held.extend([new[plan_id] for plan_id in block])
+            self._rows |= {plan_id: row for row, plan_id in enumerate(block, len(self._ids))}
+            self._ids += block
 
     def keep(self, plan_ids: Set[str]) -> None:
         """Forgets all plans but these."""

@@ -20,7 +20,7 @@ from services.store import vectors
 from services.store.base import Sessions, transaction
 from services.store.queries import Query, answer, ask
 from services.store.search import Near
-from services.store.vectors import NOTHING_SEEN, STEPS, Newest, Unsearched
+from services.store.vectors import MOST, NOTHING_SEEN, Newest, Unsearched
 
 TIDY_SECONDS: Final = 60.0
 """How often what has left the newest vectors is looked for; until then it only takes room."""
@@ -73,9 +73,9 @@ class Nearest:
             await self.follow(session, look.newest.answer)
             if not asking:
                 return {}
-            by_memory = await asyncio.to_thread(self._vectors.near, asked, least, STEPS[-1])
+            by_memory = await asyncio.to_thread(self._vectors.near, asked, least, MOST)
             moved = self._moved
-        by_hnsw = await vectors.near(session, list(asking), least) if moved else {}
+        by_hnsw = await answer(session, vectors.near(asking, least)) if moved else {}
         return {
             plan_id: Near(one.content, sorted({*others, *by_hnsw.get(plan_id, ())} - {plan_id}))
             for (plan_id, one), others in zip(asking.items(), by_memory, strict=True)
@@ -112,14 +112,18 @@ async def move_for_ever(sessions: Sessions, beyond: int, every_seconds: float) -
 
 
 async def move_oldest(sessions: Sessions, beyond: int) -> int:
-    """Has HNSW take the oldest vectors over, until `beyond` of them are outside it. How many it took."""
+    """Has HNSW take over the oldest vectors, as many as there are outside it beyond `beyond`. How many it took: no more
+    once another matcher does it."""
+    async with transaction(sessions) as session:
+        too_many = await vectors.how_many_outside(session) - beyond
     moved = 0
-    while True:
+    while moved < too_many:
         async with transaction(sessions) as session:
-            some = await vectors.move_to_hnsw(session, beyond, _MOVED_AT_ONCE)
+            some = await vectors.move_to_hnsw(session, min(too_many - moved, _MOVED_AT_ONCE))
         if not some:
-            return moved
+            break
         moved += some
+    return moved
 
 
 def _is_older(snapshot: str, other: str) -> bool:

@@ -1,6 +1,6 @@
 """Plans' vectors: each matcher reads the newest, to compare them in its own memory; the others are in HNSW."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,18 +13,13 @@ from sqlmodel import Field, SQLModel, col
 
 from matching.retrieval import DIMENSIONS
 from services.store import locks
-from services.store.queries import Query, Rows, ask
+from services.store.queries import Query, Rows
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
 
-_PLAN_BY_INDEX: Final = text(
-    "SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '400', true),"
-    " set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true)"
-)
-_PLAN_FREELY: Final = text("SELECT set_config('enable_seqscan', 'on', true), set_config('enable_sort', 'on', true)")
-STEPS: Final = (100, 400, 2000)
-"""How many neighbours are asked for at first, and then for those plans of which all that came were near enough."""
+MOST: Final = 2000
+"""So many near ones are found of each at most."""
 
 
 class SearchVector(SQLModel, table=True):
@@ -59,6 +54,10 @@ class SearchVector(SQLModel, table=True):
         default=0,
         sa_column=Column(BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint")),
     )
+
+
+OUTSIDE: Final = ~col(SearchVector.hnsw)
+"""As the indexes of what is outside say it: PostgreSQL does not take `hnsw IS FALSE` for the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +99,10 @@ _NEWEST: Final = text(
     """
 )
 _NEAR: Final = text(
-    """
-    SELECT q.plan_id, n.plan_id
-    FROM search_vectors q
-    CROSS JOIN LATERAL (
-        SELECT v.plan_id, -(v.vector <#> q.vector) AS product FROM search_vectors v
-        WHERE v.hnsw ORDER BY v.vector <#> q.vector LIMIT :most
-    ) n
-    WHERE q.plan_id = ANY(:plan_ids) AND n.product >= :least
-    """
+    "SELECT q.plan_id, near FROM search_vectors q CROSS JOIN LATERAL search_vectors_near(q.vector, :least, :most) near"
+    " WHERE q.plan_id = ANY(:plan_ids)"
 )
+"""The function reads HNSW from the nearest on and ends with the first that is not near enough."""
 
 
 def unsearched(plan_ids: Iterable[str]) -> Query[dict[str, Unsearched]]:
@@ -136,29 +129,14 @@ def _newest(seen: str, found: Rows) -> Newest:
 
 async def outside_hnsw(session: AsyncSession) -> set[str]:
     """The plans whose vectors are not in HNSW."""
-    found = await session.execute(select(SearchVector.plan_id).where(col(SearchVector.hnsw).is_(False)))  # type: ignore[call-overload]
+    found = await session.execute(select(SearchVector.plan_id).where(OUTSIDE))  # type: ignore[call-overload]
     return set(found.scalars())
 
 
-async def near(session: AsyncSession, plan_ids: Sequence[str], least: float) -> dict[str, list[str]]:
-    """Whose vectors in HNSW are near these plans': an inner product of at least `least`, the nearest 2,000.
-
-    One round trip a step for all; nearest neighbours are approximate.
-    """
-    # The planner would rather sort all vectors where they are few; that the index is used must not depend on how many.
-    before = [Query(_PLAN_BY_INDEX, {}, len)]
-    found: dict[str, list[str]] = {}
-    asking = list(plan_ids)
-    for most in STEPS:
-        query = Query(_NEAR, {"plan_ids": asking, "most": most, "least": least}, _others)
-        await ask(session, *before, query)
-        found |= query.answer
-        asking = [plan_id for plan_id, others in query.answer.items() if len(others) >= most]
-        if not asking:
-            break
-        before = []
-    await ask(session, Query(_PLAN_FREELY, {}, len))
-    return found
+def near(plan_ids: Iterable[str], least: float) -> Query[dict[str, list[str]]]:
+    """Whose vectors in HNSW are near these plans': an inner product of at least `least`, the nearest `MOST`. For plans
+    that have any. Nearest neighbours are approximate."""
+    return Query(_NEAR, {"plan_ids": list(plan_ids), "least": least, "most": MOST}, _others)
 
 
 def _others(found: Rows) -> dict[str, list[str]]:
@@ -168,19 +146,21 @@ def _others(found: Rows) -> dict[str, list[str]]:
     return answers
 
 
-async def move_to_hnsw(session: AsyncSession, beyond: int, at_once: int) -> int:
-    """Moves vectors into HNSW, the oldest first and no more than `at_once`, where more than `beyond` are outside it.
-    How many. One at a time; and it waits for nobody: who holds a vector is about to change it."""
+async def how_many_outside(session: AsyncSession) -> int:
+    """How many vectors are not in HNSW. Reads an entry for each."""
+    return (await session.execute(select(func.count()).where(OUTSIDE))).scalar_one()
+
+
+async def move_to_hnsw(session: AsyncSession, at_once: int) -> int:
+    """Moves so many vectors into HNSW, the oldest first. How many it moved. One at a time; and it waits for nobody: who
+    holds a vector is about to change it."""
     if not await locks.alone(session, locks.MOVE_VECTORS):
-        return 0
-    outside = (await session.execute(select(func.count()).where(col(SearchVector.hnsw).is_(False)))).scalar_one()
-    if outside <= beyond:
         return 0
     oldest = (
         select(SearchVector.plan_id)  # type: ignore[call-overload]
-        .where(col(SearchVector.hnsw).is_(False))
+        .where(OUTSIDE)
         .order_by(col(SearchVector.changed))
-        .limit(min(at_once, outside - beyond))
+        .limit(at_once)
         .with_for_update(skip_locked=True)
     )
     moved = await session.execute(

@@ -33,7 +33,7 @@ STAGES = ("a", "b", "c", "d", "r", "e1", "e2", "e3", "e4", "e5")
 DEFAULT_FOLDER = Path(".jointly") / "bench"
 DEFAULT_REAL = Path("../shared/data/plans.jsonl")
 QUICK_SIZE = "1000"
-MEMORY = {"shared_buffers": "1GB", "maintenance_work_mem": "1GB", "max_wal_size": "4GB"}
+MEMORY = {"maintenance_work_mem": "1GB", "max_wal_size": "4GB"}
 """What PostgreSQL gets, as on a small server of its own; the embedded default is meant for a laptop."""
 FAR = 20_000
 """From more active plans than this on, only `WITHOUT_ENCODER` unless `--far`: e1 and e3 would first embed them all."""
@@ -64,7 +64,8 @@ class Bench:
     def server(self) -> Server:
         say("starting PostgreSQL")
         # With fsync: the price of keeping what was accepted is part of what is measured.
-        server = postgres(self.folder / "postgres", self.folder / "logs", settings=MEMORY)
+        settings = {**MEMORY, "shared_buffers": self.given.buffers}
+        server = postgres(self.folder / "postgres", self.folder / "logs", settings=settings)
         return self._exits.enter_context(server)
 
     def measure(self, stage: str, size: str, broker: str | None, work: Callable[[], dict[str, Any]]) -> None:
@@ -89,6 +90,7 @@ class Bench:
             **found,
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "revision": _revision(),
+            "shared_buffers": self.given.buffers,
             "load_before": [round(load, 2) for load in before],
             "load_after": [round(load, 2) for load in os.getloadavg()],
             "loops_before": loops_before,
@@ -208,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--searches", type=int, default=100, help="events in b, c and d")
     add("--scaling", type=int, default=1000, help="updates in e4")
     add("--matchers", default="1,2,4", help="numbers of matchers in e4")
+    add("--buffers", default="1GB", help="PostgreSQL's shared_buffers; for a million plans 4GB at least")
     add("--rate", type=float, default=None, help="plans a second in e3; half of e1's by default")
     add("--seconds", type=float, default=60.0, help="how long e3 publishes")
     return parser

@@ -154,6 +154,11 @@ MUTANTS: Final = (
         [f"{INDEX}::test_new_words_leave_hnsw_and_are_found_by_whoever_follows"],
     ),
     Mutant(
+        "no more than one look at the vector index",
+        [Edit("deploy/migrations/versions/0006_near_in_hnsw.py", "= relaxed_order", "= off")],
+        [f"{INDEX}::test_hnsw_is_read_as_far_as_vectors_are_near_and_no_further"],
+    ),
+    Mutant(
         "relay by id > last",
         [
             Edit(

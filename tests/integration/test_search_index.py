@@ -3,20 +3,25 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import dialect
+from sqlmodel import col
 
 from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
 from matching.embedding import load_embedder
+from matching.retrieval import DIMENSIONS
 from services.matcher import matching, nearest
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
 from services.runtime.settings import Settings
-from services.store import vectors
+from services.store import search, vectors
 from services.store.base import Sessions, make_engine, make_sessions, transaction
 from services.store.queries import answer, ask
+from services.store.rows import Writes
 from tests.pipeline import AS_OF, all_pairs, engine, invented_plans, record_of
 
 
@@ -75,6 +80,35 @@ async def test_the_oldest_vectors_go_into_hnsw_and_both_are_searched(sessions: S
     assert states[0].plan_id in await in_hnsw(sessions)
     assert states[-1].plan_id not in await in_hnsw(sessions)
     assert await active(sessions) == all_pairs(states)
+
+
+async def test_hnsw_is_read_as_far_as_vectors_are_near_and_no_further(sessions: Sessions) -> None:
+    """Also where these are many more than the first look at the index brings."""
+    drawn = np.random.default_rng(7).standard_normal((600, DIMENSIONS)).astype(np.float32) * 0.03
+    drawn[:500, 0] += 3.0
+    drawn[500:, 1] += 3.0
+    drawn *= 3.0 / np.linalg.norm(drawn, axis=1, keepdims=True)
+    words = {f"p{number:03d}": search.Words("", vector, b"") for number, vector in enumerate(drawn)}
+    writes = Writes()
+    search.put(writes, [], words)
+    async with transaction(sessions) as session:
+        await writes.send(session)
+    assert await nearest.move_oldest(sessions, beyond=0) == 600
+    async with transaction(sessions) as session:
+        one = (await answer(session, vectors.near(["p000"], least=6.0)))["p000"]
+        of_others = await answer(session, vectors.near(["p550"], least=6.0))
+    assert sorted(one) == [f"p{number:03d}" for number in range(500)]
+    assert sorted(of_others["p550"]) == [f"p{number:03d}" for number in range(500, 600)]
+
+
+async def test_what_is_outside_hnsw_is_found_by_its_index(sessions: Sessions) -> None:
+    """Among a million others, too, which would otherwise be read one by one."""
+    oldest = select(vectors.SearchVector.plan_id).where(vectors.OUTSIDE).order_by(col(vectors.SearchVector.changed))  # type: ignore[call-overload]
+    asked = str(oldest.limit(100).compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
+    async with transaction(sessions) as session:
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join((await session.execute(text(f"EXPLAIN {asked}"))).scalars())
+    assert "search_vectors_newest" in plan
 
 
 async def test_new_words_leave_hnsw_and_are_found_by_whoever_follows(
