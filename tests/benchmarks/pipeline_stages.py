@@ -70,7 +70,7 @@ def half_load(
     warm, rest = corpus.new[:WARM_UP], corpus.new[WARM_UP:]
     measured = rest[: max(1, min(len(rest), int(rate * seconds)))]
     with loaded(server, corpus, model, folder) as database, running(server, database, broker, folder, model) as run:
-        run.feed(warm)
+        run.warm_up(warm)
         found = latencies(run.pipeline.settings, measured, rate)
     return found | {"rate_per_second": round(rate, 2), "model": model or "default"}
 
@@ -89,7 +89,7 @@ def more_matchers(server: Server, corpus: Corpus, broker: str, count: int, folde
             loaded(server, corpus, STAND_IN, folder) as database,
             running(server, database, broker, folder, STAND_IN, matchers=number) as run,
         ):
-            run.feed(warm)
+            run.warm_up(warm)
             with limited([matcher.pid for matcher in run.matchers], QUARTER) as how:
                 found["limited_by"] = how
                 one = _observed(server, run, measured)
@@ -113,7 +113,7 @@ def _parts(
 def _measured(
     server: Server, run: Running, warm: Sequence[PlanPayload], measured: Sequence[PlanPayload], counted: Any
 ) -> dict[str, Any]:
-    run.feed(warm)
+    run.warm_up(warm)
     before, used = _counters(run), run.cpu_seconds()
     assessed, published = run.feed(measured)
     used = _used_since(used, run, len(measured))

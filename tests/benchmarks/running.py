@@ -37,10 +37,12 @@ from tests.pipeline import Pipeline, pipeline
 
 PATIENCE_SECONDS = 300.0
 _LOOK_SECONDS = 0.2
+_QUIET_SECONDS = 1.0
+_AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'matcher' AND state <> 'idle'"
 _BLOCK = 500
 _AT_ONCE = "500"
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-"""What the encoder alone is held to, the matcher has to be held to as well."""
+_PASSED_ON = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JOINTLY_VECTORS_IN_MEMORY")
+"""What the encoder alone is held to, the matcher has to be held to as well; and what may be tried."""
 TANSU, KAFKA = "tansu", "kafka"
 
 
@@ -74,6 +76,17 @@ class Running:
         assessed = time.monotonic() - started
         self._until_published()
         return assessed, time.monotonic() - started
+
+    def warm_up(self, payloads: Sequence[PlanPayload]) -> None:
+        """Feeds what is not measured, and waits until the matchers have nothing more to ask the database: one that has
+        just started looks through all plans, as it does every ten minutes."""
+        self.feed(payloads)
+        started, quiet_since = time.monotonic(), time.monotonic()
+        while time.monotonic() - quiet_since < _QUIET_SECONDS:
+            if self._number(_AT_WORK):
+                quiet_since = time.monotonic()
+            self._check(started, "matchers that never rest")
+            time.sleep(_LOOK_SECONDS)
 
     def _until_assessed(self, target: float) -> None:
         """By the matchers' own counters, which cost nothing to read; then, once, by the database."""
@@ -135,7 +148,7 @@ def running(
                 JOINTLY_SWEEP_SECONDS="15",
                 JOINTLY_SIGNATURES="off",
                 **more,
-                **{name: os.environ[name] for name in _THREADS if name in os.environ},
+                **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             )
         )
         relay = made.start("relay")
