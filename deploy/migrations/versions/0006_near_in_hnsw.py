@@ -16,14 +16,14 @@ SET hnsw.iterative_scan = relaxed_order SET hnsw.ef_search = 200
 SET enable_seqscan = off SET enable_sort = off SET jit = off
 AS $$
 DECLARE
-    found record;
+    near record;
 BEGIN
-    FOR found IN
+    FOR near IN
         SELECT plan_id, -(vector <#> asked) AS product FROM search_vectors
         WHERE hnsw ORDER BY vector <#> asked LIMIT at_most
     LOOP
-        EXIT WHEN found.product < at_least;
-        RETURN NEXT found.plan_id;
+        EXIT WHEN near.product < at_least;
+        RETURN NEXT near.plan_id;
     END LOOP;
 END
 $$
