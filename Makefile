@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test bench cuts kinds install lock lint types imports lock-check schemas faults faults-long forgeries mutants fuzz clean
+.PHONY: demo test bench cuts kinds install lock lint types imports lock-check sbom release schemas faults faults-long forgeries mutants fuzz clean
 
 demo: install
 	$(BIN)/jointly demo
@@ -26,9 +26,14 @@ $(VENV)/installed: requirements.lock pyproject.toml | $(UV)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header pyproject.toml
+EVERYTHING := --all-extras --group dev --group bench
+# What production installs: no tests, no embedded stack. Constrained to the large lock, so that it runs what was tested.
+PRODUCTION := --extra fast --constraint requirements.lock
+
 lock: | $(UV)
-	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
-		--all-extras --group dev --group bench pyproject.toml --output-file requirements.lock
+	$(COMPILE) $(EVERYTHING) --output-file requirements.lock
+	$(COMPILE) $(PRODUCTION) --output-file deploy/requirements.lock
 
 # Measures the pipeline beside what else one could do: docs/scale.md says what and how. BENCH="--quick" proves that it
 # works; BENCH="--sizes 10000 --stages a,e1" takes a part, and what was measured before stays in the same file.
@@ -57,13 +62,25 @@ types: install
 imports: install
 	$(BIN)/lint-imports
 
-# Whether the lock satisfies pyproject.toml. The copy keeps its versions and hashes where they still fit, so that new
+# Whether both locks satisfy pyproject.toml. The copies keep their versions and hashes where these still fit, so new
 # releases of others change nothing here; a requirement that was added, removed or narrowed does.
 lock-check: | $(UV)
 	cp requirements.lock .uv/check.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header \
-		--all-extras --group dev --group bench pyproject.toml --output-file .uv/check.lock
+	$(COMPILE) $(EVERYTHING) --output-file .uv/check.lock
 	diff requirements.lock .uv/check.lock
+	cp deploy/requirements.lock .uv/check.lock
+	$(COMPILE) $(PRODUCTION) --output-file .uv/check.lock
+	diff deploy/requirements.lock .uv/check.lock
+
+# What production installs, as CycloneDX: one component a distribution, with version, package URL and hashes.
+sbom: install
+	mkdir -p build
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --short-PURLs \
+		--output-file build/jointly.cdx.json deploy/requirements.lock
+
+# Images by digest, for a release: needs Docker with its buildx plugin, and the registries.
+release: sbom
+	deploy/release.sh
 
 # Breaks everything while plans flow, and holds what comes of it against the input: docs/reliability.md says how.
 SEED ?= 1

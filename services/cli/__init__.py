@@ -33,6 +33,9 @@ COMMANDS: Final = {
     "schemas": ("services.cli.contract", "Write the JSON Schemas of all payloads."),
 }
 
+EMBEDDED: Final = ("demo", "up")
+INSTALL: Final = "install `jointly[embedded]`, or use `make install` in a checkout; the production image leaves it out"
+
 
 def application(chosen: str | None = None) -> typer.Typer:
     """The whole command line, with only the chosen command's module imported, or all of them where None.
@@ -74,6 +77,11 @@ def main() -> None:
         application(chosen)()
     except SettingsError as error:
         print(f"jointly: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if chosen not in EMBEDDED:
+            raise
+        print(f"jointly: `{chosen}` needs the embedded stack ({error.name} is missing): {INSTALL}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

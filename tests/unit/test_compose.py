@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
@@ -31,8 +34,8 @@ DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/jointly.json").read_te
 
 
 def _environment(service: dict[str, Any]) -> dict[str, str]:
-    """A service's variables, with `${NAME:-default}` filled in by the default."""
-    return {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in service["environment"].items()}
+    """A service's variables, each `${NAME:?sentence}` filled in by `given`."""
+    return {name: re.sub(r"\$\{\w+:\?[^}]*\}", "given", value) for name, value in service["environment"].items()}
 
 
 def _inside(port: str) -> int:
@@ -156,7 +159,7 @@ def test_the_image_copies_what_exists_and_starts_our_command() -> None:
     copied = [
         part for line in lines if line.startswith("COPY ") and "--from" not in line for part in line.split()[1:-1]
     ]
-    assert "requirements.lock" in copied
+    assert "deploy/requirements.lock" in copied
     for part in copied:
         assert (ROOT / part).exists(), part
         assert f"!{part}" in (ROOT / ".dockerignore").read_text("utf-8").splitlines(), f".dockerignore hides {part}"
@@ -166,6 +169,64 @@ def test_the_image_copies_what_exists_and_starts_our_command() -> None:
     assert any("--require-hashes" in line for line in lines)
     user = next(line for line in lines if line.startswith("USER ")).split()[1]
     assert int(user.split(":")[0]) > 0, "the image must not run as root"
+
+
+def test_compose_has_no_default_for_a_password() -> None:
+    found = 0
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            for kind in re.findall(r"\$\{\w*PASSWORD(:\?|[^}]*)", value):
+                found += 1
+                assert kind == ":?", f"{name} {variable} starts without a password of its own"
+            if variable.endswith("PASSWORD"):
+                assert value.startswith("${"), f"{name} {variable} is written down"
+    assert found == 2 + len(OURS)
+
+
+def test_grafana_lets_nobody_in_unnamed() -> None:
+    assert SERVICES["grafana"]["environment"]["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+
+
+def _images() -> dict[str, str]:
+    """Each image that others make, by service, and the base of ours."""
+    (base,) = re.findall(r"^ARG PYTHON=(\S+)$", (ROOT / "deploy/Dockerfile").read_text("utf-8"), re.MULTILINE)
+    return {name: service["image"] for name, service in SERVICES.items() if name not in OURS} | {"jointly": base}
+
+
+@pytest.mark.parametrize(("name", "image"), _images().items())
+def test_each_image_is_named_by_an_exact_version(name: str, image: str) -> None:
+    assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+(-[a-z0-9-]+)?", image), f"{name}: {image} may change under its name"
+
+
+def test_the_image_is_made_from_named_bases_only() -> None:
+    bases = re.findall(r"^FROM (\S+)", (ROOT / "deploy/Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert set(bases) == {"${PYTHON}"}
+
+
+def test_a_release_adds_a_digest_to_each_image(tmp_path: Path) -> None:
+    engine = tmp_path / "docker"
+    engine.write_text('#!/bin/sh\n[ "$2" = version ] || echo "sha256:$(printf %s "$4" | sha256sum | cut -c1-64)"\n')
+    engine.chmod(0o755)
+    target = tmp_path / "digests.yaml"
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run([ROOT / "deploy/release.sh", target], env={"PATH": path}, check=True, capture_output=True)
+    pinned = yaml.safe_load(target.read_text("utf-8"))["services"]
+    assert pinned.keys() == SERVICES.keys()
+    for name, image in _images().items():
+        of_service = pinned[name]["image"] if name in pinned else pinned["matcher"]["build"]["args"]["PYTHON"]
+        assert re.fullmatch(re.escape(image) + r"@sha256:[0-9a-f]{64}", of_service)
+    assert all(pinned[name]["build"] == pinned["matcher"]["build"] for name in OURS)
+
+
+def test_a_release_without_an_engine_says_so(tmp_path: Path) -> None:
+    for tool in ("bash", "dirname"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    done = subprocess.run(
+        [ROOT / "deploy/release.sh", tmp_path / "digests.yaml"], env={"PATH": str(tmp_path)}, capture_output=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("make release needs Docker")
+    assert not list(tmp_path.glob("digests*"))
 
 
 def test_prometheus_scrapes_each_process_and_reads_its_rules() -> None:
