@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.generators import send
 from sqlalchemy import ClauseElement, text
 from sqlalchemy.dialects.postgresql.psycopg import dialect
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -79,16 +80,25 @@ async def _together(connection: psycopg.AsyncConnection) -> AsyncIterator[None]:
 
 
 def _end(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
-    """As the driver's own end, which asks for a flush behind the last Sync besides: with that PostgreSQL (16) no longer
-    watches whether we fall silent in a transaction, and locks of a process that was stopped would be held for ever."""
+    """As the driver's own end, which asks for a flush behind the last Sync besides: with that PostgreSQL (16 and 18) no
+    longer watches whether we fall silent in a transaction, and locks of a stopped process would be held for ever."""
     pipeline._enqueue_sync()
     try:
         yield from pipeline._communicate_gen()
     except psycopg.Error:
-        # What failed was told before all was sent. The rest must be read too: no connection leaves a pipeline without.
+        # PostgreSQL reported the error before all was sent. No connection leaves a pipeline with answers unread.
         with suppress(psycopg.Error):
-            yield from pipeline._fetch_gen(flush=False)
+            yield from _rest(pipeline)
         raise
+    yield from _rest(pipeline)
+
+
+def _rest(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
+    """Sends what did not fit the socket's buffer, then reads the answers still to come.
+
+    The driver's flush request did that, too. Without `send` both sides wait for each other for ever.
+    """
+    yield from send(pipeline.pgconn)
     yield from pipeline._fetch_gen(flush=False)
 
 

@@ -22,6 +22,7 @@ SCHEDULES: Final = "tests/faults/test_schedules.py"
 AT_BROKER: Final = "tests/faults/test_broker_schedules.py"
 AHEAD: Final = "tests/faults/test_reading_ahead.py"
 INDEX: Final = "tests/integration/test_search_index.py"
+QUERIES: Final = "tests/integration/test_queries.py"
 STEPS: Final = "tests/integration/test_matcher_steps.py"
 WITHDRAWALS: Final = "tests/integration/test_notifier_withdrawals.py"
 LIMIT_SECONDS: Final = 300
@@ -135,6 +136,17 @@ MUTANTS: Final = (
             )
         ],
         [f"{STEPS}::test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_seen"],
+    ),
+    Mutant(
+        "no send before read",
+        [
+            Edit("services/store/queries.py", "    yield from send(pipeline.pgconn)\n", ""),
+            Edit("services/store/queries.py", "from psycopg.generators import send\n", ""),
+        ],
+        [
+            f"{QUERIES}::test_50_mb_go_either_way",
+            f"{QUERIES}::test_a_failure_before_50_mb_were_sent_leaves_nothing_behind",
+        ],
     ),
     Mutant(
         "tidied up for a newer snapshot",

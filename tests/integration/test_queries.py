@@ -105,6 +105,41 @@ async def test_a_failure_told_before_all_was_sent_leaves_nothing_behind(
     assert await count(sessions) == 0
 
 
+LARGE = 50 * 1024 * 1024
+"""Bytes: far more than the buffers of both sockets hold."""
+
+
+def measuring(size: int) -> Query[int]:
+    return Query(text("SELECT length(:sent)"), {"sent": "x" * size}, first)
+
+
+def producing(size: int) -> Query[int]:
+    return Query(text("SELECT repeat('x', :size)"), {"size": size}, lambda rows: len(rows[0][0]))
+
+
+@pytest.mark.parametrize("commit", [False, True])
+@pytest.mark.parametrize(
+    ("sent", "received"), [([LARGE], []), ([], [LARGE]), ([LARGE], [LARGE]), ([LARGE // 10] * 10, [LARGE // 10] * 10)]
+)
+async def test_50_mb_go_either_way(sessions: Sessions, sent: list[int], received: list[int], commit: bool) -> None:
+    there, back = list(map(measuring, sent)), list(map(producing, received))
+    async with asyncio.timeout(30), transaction(sessions, counted()) as session:
+        await ask(session, adding(1), *back, *there, adding(2), commit=commit)
+        assert [query.answer for query in (*there, *back)] == [*sent, *received]
+    assert await count(sessions) == 2
+
+
+@pytest.mark.parametrize("commit", [False, True])
+async def test_a_failure_before_50_mb_were_sent_leaves_nothing_behind(sessions: Sessions, commit: bool) -> None:
+    async def fail() -> None:
+        async with asyncio.timeout(30), transaction(sessions) as session:
+            await ask(session, adding(1), running("SELECT 1 / 0"), measuring(LARGE), measuring(LARGE), commit=commit)
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await fail()
+    assert await count(sessions) == 0
+
+
 async def test_a_lost_race_is_a_fault_that_passes(sessions: Sessions) -> None:
     async with transaction(sessions) as holder:
         await holder.execute(text("LOCK TABLE numbers"))
