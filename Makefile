@@ -7,12 +7,20 @@ UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: demo test bench cuts kinds install lock lint types imports lock-check sbom release schemas faults faults-long forgeries mutants fuzz clean
+.PHONY: test-slow
 
 demo: install
 	$(BIN)/jointly demo
 
+# Each worker has a PostgreSQL and an Apache Kafka of its own.
+WORKERS ?= 2
 test: install
-	$(PYTEST)
+	$(PYTEST) -n $(WORKERS) --dist worksteal --durations 10
+
+# What takes minutes and seldom breaks: the generator's laws, the benchmark's harness, the export of the faster encoder,
+# memory, fuzzing.
+test-slow: install
+	$(PYTEST) -m slow --ignore tests/faults --durations 10
 
 install: $(VENV)/installed
 
@@ -41,9 +49,10 @@ BENCH ?=
 bench: install
 	$(BIN)/python -m tests.benchmarks.bench $(BENCH)
 
-# Kills and stops a process at each place on an event's way; waits out real timeouts, so not part of `make test`.
+# Kills and, beside that, stops a process at each place on an event's way; waits out real timeouts, so not part of
+# `make test`.
 cuts: install
-	$(PYTEST) -m slow tests/faults/test_cuts.py
+	$(PYTEST) -m slow -n 2 --dist loadgroup tests/faults/test_cuts.py
 
 # The other slow kinds of fault: a full disk, rebalances under slow batches, an older revision beside this one, back-pressure.
 kinds: install

@@ -86,6 +86,7 @@ sys.stdin.readline()
     assert 64 <= found["now"] - found["once"] < 64 + 30
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_measuring_ends_in_one_file_and_is_not_done_twice(capsys: pytest.CaptureFixture[str]) -> None:
     # Not in pytest's own folder: PostgreSQL runs as another user where we are root.

@@ -50,6 +50,7 @@ def test_a_later_revision_changes_what_it_says_it_changes(changed: object, free:
     assert differing == free
 
 
+@pytest.mark.slow
 def test_partners_a_plan_stay_the_same_as_the_corpus_grows() -> None:
     small, large = (measure(count, seed=1, sample=500, model="hashing") for count in (1000, 4000))
     for found in (small, large):
@@ -61,6 +62,7 @@ def test_partners_a_plan_stay_the_same_as_the_corpus_grows() -> None:
     assert large["partners_a_plan"] == pytest.approx(small["partners_a_plan"], rel=0.15)
 
 
+@pytest.mark.slow
 def test_as_many_plans_of_a_need_are_there_at_any_size_although_some_are_kept_back() -> None:
     def others(size: str) -> float:
         needs = [need_number(plan.plan_id) for plan in corpus(size).active]
@@ -77,6 +79,7 @@ def test_plans_kept_back_come_in_new_to_needs_that_are_there() -> None:
     assert sum(need_number(plan.plan_id) in known for plan in held.new) > len(held.new) / 2
 
 
+@pytest.mark.slow
 def test_texts_are_as_long_as_real_ones_and_some_are_said_twice() -> None:
     found = measure(1000, seed=1, sample=10, model="hashing")
     assert found["words"]["title"]["p10"] == pytest.approx(4, abs=1.5)

@@ -1,7 +1,8 @@
 """A real process is killed, or stopped and woken again, at every cut of the way; the other of its kind takes over.
 
-One crew, two of each kind, goes through all of it; each cut has a pair of plans of its own, and after each the oracle
-judges all that there has been so far.
+One crew, two of each kind, goes through all cuts by one signal: so the signals can be tried side by side
+(`-n 2 --dist loadgroup`). Each cut has a pair of plans of its own, and after each the oracle judges all that there has
+been so far.
 """
 
 from __future__ import annotations
@@ -41,14 +42,17 @@ CUTS: Final = {
     "after SMTP DATA": ("notifier", "services.notifier.dispatch:record"),
 }
 SIGNALS: Final = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
-CASES: Final = [(place, how) for place in CUTS for how in SIGNALS]
+PLACES: Final = list(CUTS)
+BY_SIGNAL: Final = [pytest.param(how, marks=pytest.mark.xdist_group(how)) for how in SIGNALS]
+"""One crew for all cuts by a signal, which stay together in one worker."""
 
 
 @dataclass
 class Stage:
-    """A manned arena."""
+    """A manned arena, and how processes in it are cut off: `killed` or `stopped`."""
 
     arena: Arena
+    how: str
 
     def man(self) -> None:
         """Everybody awake and at work, whatever a cut before this one has left."""
@@ -110,17 +114,19 @@ def _stands_still(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-@pytest.fixture(scope="module")
-def shared_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+@pytest.fixture(scope="module", params=BY_SIGNAL)
+def shared_stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     reason = unavailable()
     if reason is not None:
         pytest.skip(reason)
+    if request.param == "stopped" and not Path("/proc").exists():
+        pytest.skip("whether a process stands still is read from /proc, which this system does not have")
     with arena(tmp_path_factory.mktemp("cuts"), quick=True) as made:
         made.cuts = tuple(CUTS.values())
-        found = Stage(made)
+        found = Stage(made, request.param)
         found.man()
         # Each first plan is there and done before its case: so whoever gets the second one finds the pair.
-        found.publish(*(plan_of(case, 0, 1) for case in range(len(CASES))))
+        found.publish(*(plan_of(case, 0, 1) for case in range(len(PLACES))))
         found.until(found.idle, "the first plan of each pair done")
         yield found
 
@@ -148,21 +154,19 @@ def plan_of(case: int, side: int, revision: int) -> PlanPublished | PlanUpdated:
     )
 
 
-@pytest.mark.parametrize(("place", "how"), CASES, ids=[f"{place}-{how}" for place, how in CASES])
-def test_cut_off_on_its_way_nothing_is_lost_and_nobody_told_twice(stage: Stage, place: str, how: str) -> None:
-    if how == "stopped" and not Path("/proc").exists():
-        pytest.skip("whether a process stands still is read from /proc, which this system does not have")
-    case, number = CASES.index((place, how)), SIGNALS[how]
+@pytest.mark.parametrize("place", PLACES)
+def test_cut_off_on_its_way_nothing_is_lost_and_nobody_told_twice(stage: Stage, place: str) -> None:
+    case, number = PLACES.index(place), SIGNALS[stage.how]
     kind, function = CUTS[place]
     cutting.ask(stage.arena.folder, function, number)
     stage.publish(plan_of(case, 1, 1))
     stage.until(lambda: stage.cut_off(number), f"a {kind} cut off {place}")
     if "SMTP" in place:
         stage.end_leases()
-    if how == "killed":
+    if stage.how == "killed":
         stage.man()
     stage.until(stage.idle, "the other one to do what was left")
-    if how == "stopped":
+    if stage.how == "stopped":
         os.kill(cutting.made_by(stage.arena.folder) or 0, signal.SIGCONT)
         stage.until(lambda: cutting.gone_on(stage.arena.folder), "the one that was stopped to go on")
     stage.publish(plan_of(case, 0, 2))
@@ -200,7 +204,7 @@ def test_once_all_is_done_everything_holds(stage: Stage) -> None:
     stage.until(stage.idle, "nothing left to do")
     verdict = judge(stage.arena)
     assert {name: found for name, found in verdict.violations.items() if found} == {}
-    seconds = [plan_of(case, 1, 1).plan_id for case in range(len(CASES))]
+    seconds = [plan_of(case, 1, 1).plan_id for case in range(len(PLACES))]
     ((pairs,),) = stage.arena.sql("SELECT count(*) FROM plans WHERE plan_id = ANY(%(seconds)s)", seconds=seconds)
     assert verdict.counts["opportunities"] == pairs
     assert verdict.counts["duplicates_outside_gap"] == 0

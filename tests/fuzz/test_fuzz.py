@@ -1,4 +1,4 @@
-"""What was found hostile once stays harmless, and a short fuzzing of every reader. A long one: `make fuzz`."""
+"""What was found hostile once stays harmless. `make test-slow` fuzzes every reader for a short time."""
 
 import sys
 from importlib.util import find_spec
@@ -48,6 +48,7 @@ def test_a_forgery_that_is_believed_is_noticed(monkeypatch: pytest.MonkeyPatch) 
         TARGETS["signatures"](signed.replace(b'"title":"', b'"title":"Not '))
 
 
+@pytest.mark.slow
 @needs_atheris
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_short_fuzzing_finds_nothing(target: str, tmp_path: Path) -> None:
@@ -57,6 +58,7 @@ def test_a_short_fuzzing_finds_nothing(target: str, tmp_path: Path) -> None:
     assert found.features > 100, "nothing was instrumented"
 
 
+@pytest.mark.slow
 @needs_atheris
 def test_an_input_that_takes_too_much_memory_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzzing, "MOST_MEGABYTES", 8)

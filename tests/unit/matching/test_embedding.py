@@ -68,6 +68,7 @@ def test_the_pinned_model_knows_synonyms() -> None:
     assert embedder.embed([]).shape == (0, 384)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much of a process is resident")
 def test_the_encoder_keeps_little_for_each_length_of_a_text() -> None:

@@ -124,6 +124,7 @@ def encoder(made: Path) -> Embedder:
 
 
 @fast
+@pytest.mark.slow
 @pytest.mark.model
 def test_it_agrees_with_the_reference(encoder: Embedder) -> None:
     near = cosines(encoder.embed(TEXTS), load_embedder().embed(TEXTS))
@@ -133,6 +134,7 @@ def test_it_agrees_with_the_reference(encoder: Embedder) -> None:
 
 
 @fast
+@pytest.mark.slow
 @pytest.mark.model
 def test_a_vector_hardly_depends_on_the_texts_beside_it(encoder: Embedder) -> None:
     together = encoder.embed(TEXTS)
@@ -143,6 +145,7 @@ def test_a_vector_hardly_depends_on_the_texts_beside_it(encoder: Embedder) -> No
 
 
 @fast
+@pytest.mark.slow
 @pytest.mark.model
 def test_it_is_a_model_of_its_own_with_the_references_groups(encoder: Embedder) -> None:
     reference = "all-MiniLM-L6-v2/53aa51172d14"
@@ -153,6 +156,7 @@ def test_it_is_a_model_of_its_own_with_the_references_groups(encoder: Embedder) 
 
 
 @fast
+@pytest.mark.slow
 @pytest.mark.model
 def test_vectors_that_are_far_off_on_this_machine_are_refused(made: Path, tmp_path: Path) -> None:
     for file in made.iterdir():
