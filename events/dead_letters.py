@@ -15,6 +15,7 @@ KEPT_BYTES: Final = 64 * 1024
 class Reason(StrEnum):
     """Why an event is a dead letter. Codes are stable: alerts and replays name them."""
 
+    UNREADABLE_BATCH = "unreadable-batch"
     TOO_LARGE = "too-large"
     NOT_CLOUDEVENT = "not-cloudevent"
     NOT_JSON = "not-json"

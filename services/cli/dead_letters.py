@@ -126,6 +126,8 @@ def why_not(letter: DeadLetter) -> str | None:
     value = letter.value or b""
     if letter.reason is Reason.ASSESSMENT_FAILED:
         return "the plan log holds the event already; the plan is assessed again with its next revision"
+    if letter.reason is Reason.UNREADABLE_BATCH:
+        return "its records could not be read; have them published again"
     if not letter.complete:
         return "only its beginning was kept; have it published again"
     if len(value) != letter.value_length or hashlib.sha256(value).hexdigest() != letter.value_sha256:

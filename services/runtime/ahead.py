@@ -12,8 +12,9 @@ from aiokafka import TopicPartition
 
 from services.runtime import faults, logs
 from services.runtime.kafka import Record, Records
-from services.runtime.polling import Poll
+from services.runtime.record_batches import readable
 
+Poll = Callable[..., Awaitable[dict[TopicPartition, list[Any]]]]
 Prepare = Callable[[Records], Awaitable[None]]
 
 GLANCE_SECONDS: Final = 0.2
@@ -114,7 +115,7 @@ class Ahead:
 
     async def _prepared(self, records: Records) -> None:
         try:
-            await self._prepare(records)
+            await self._prepare(readable(records))
         except Exception as fault:
             # Whoever handles them will meet it again, where it is waited out or narrowed down.
             log.info("not prepared", error=faults.describe(fault), records=len(records))

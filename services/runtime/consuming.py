@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import ConsumerStoppedError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
 from services.runtime import faults, logs, metrics
-from services.runtime.ahead import Ahead, Prepare
+from services.runtime.ahead import Ahead, Poll, Prepare
 from services.runtime.kafka import Record, Records
 from services.runtime.offsets import Offsets, behind
-from services.runtime.polling import Poll, guarded
+from services.runtime.record_batches import UnreadableRecord, UnreadableRecordError, readable
 from services.runtime.settings import Settings
 
 Handler = Callable[[Records], Awaitable[None]]
@@ -27,6 +28,9 @@ FETCH_BYTES: Final = 4 * 1024 * 1024
 
 FETCH_WAIT_MS: Final = 50
 """How long the broker may wait for records. Some (Tansu) answer only when that is over, though there are some."""
+
+POLL_FAILED_SECONDS: Final = 1.0
+"""How long after a failed poll the next one is tried."""
 
 log: Final = logs.get(__name__)
 
@@ -113,7 +117,7 @@ def consume(
         consumer = subscriber.consumer
         if consumer is None or getattr(consumer.getmany, "ours", False):
             return
-        poll = guarded(consumer, pulse, refuse)
+        poll = unbroken(consumer.getmany)
         if prepare is not None:
             ahead = Ahead(poll, prepare, settings.batch_records)
             poll, pulse.drop_read_ahead = ahead.getmany, ahead.drop
@@ -135,6 +139,26 @@ def consume(
         pulse.beat()
 
     return pulse
+
+
+def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
+    """The consumer's poll; where it raises, nothing was read, and whoever asks does so again a little later.
+
+    What raises here is the client itself (no rights, a broker that answers nonsense): no record does.
+    """
+
+    async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
+        try:
+            return await poll(*partitions, **options)
+        except ConsumerStoppedError:
+            raise
+        except Exception as error:
+            log.error("poll failed, trying again", error=faults.describe(error))
+            metrics.FAULTS.labels(kind=type(error).__name__).inc()
+            await asyncio.sleep(pause_seconds)
+            return {}
+
+    return getmany
 
 
 def _beating(poll: Poll, pulse: Pulse) -> Poll:
@@ -160,7 +184,10 @@ async def _handle(
     consumer: AIOKafkaConsumer, records: Records, handle: Handler, refuse: Refuse, pulse: Pulse, budget: float
 ) -> None:
     try:
-        await _handle_all(records, handle, refuse, time.monotonic() + budget)
+        await _handle_all(readable(records), handle, refuse, time.monotonic() + budget)
+        for record in records:
+            if isinstance(record, UnreadableRecord):
+                await refuse(record, UnreadableRecordError(record))
     except faults.Halt as halt:
         pulse.halted = str(halt)
         log.error("halted", error=str(halt))
@@ -183,6 +210,8 @@ async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadlin
 
     By halves, since the others wait meanwhile: one such record among 64 takes 13 attempts, not 65.
     """
+    if not records:
+        return
     try:
         await faults.patiently(lambda: handle(records), deadline - time.monotonic())
     except (faults.Passing, faults.Halt):

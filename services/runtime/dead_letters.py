@@ -11,7 +11,7 @@ from events.envelope import Event, Message, encode
 from events.signature import MAX_HEADER_BYTES
 from events.topics import Topic
 from services.runtime import kafka, logs, metrics
-from services.runtime.polling import UnreadableRecordError
+from services.runtime.record_batches import UnreadableRecord, UnreadableRecordError
 from services.store.base import now
 from services.translation import event_id
 
@@ -35,8 +35,12 @@ def compose(
     value: bytes | None,
     headers: Sequence[tuple[str, bytes | None]] = (),
     attempts: int = 1,
+    exact: bool = True,
 ) -> Message:
-    """A dead letter as a Kafka message: the bytes as they came, or their head with length and sha256."""
+    """A dead letter as a Kafka message: the bytes as they came, or their head with length and sha256.
+
+    `exact`: key, headers and value are those of the record, so that the event can be sent again.
+    """
     whole = value or b""
     kept = _kept(headers)
     # model_construct: the bytes are kept raw here, and become base64 when written; nothing is to be decoded.
@@ -50,7 +54,8 @@ def compose(
         value=value[:KEPT_BYTES] if value is not None else None,
         value_length=len(whole),
         value_sha256=hashlib.sha256(whole).hexdigest(),
-        complete=len(whole) <= KEPT_BYTES
+        complete=exact
+        and len(whole) <= KEPT_BYTES
         and len(key or b"") <= KEPT_KEY_BYTES
         and kept == [(name, raw or b"") for name, raw in headers],
         attempts=attempts,
@@ -76,13 +81,21 @@ def _kept(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes]
 def of_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
     """The dead letter of one Kafka record."""
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
-    return compose(reason, sentence, origin, key=record.key, value=record.value, headers=record.headers)
+    return compose(
+        reason,
+        sentence,
+        origin,
+        key=record.key,
+        value=record.value,
+        headers=record.headers,
+        exact=not isinstance(record, UnreadableRecord),
+    )
 
 
 async def give_up(producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, fault: BaseException) -> None:
     """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
     if isinstance(fault, UnreadableRecordError):
-        await refuse(producer, topic, record, Reason.NOT_CLOUDEVENT, str(fault))
+        await refuse(producer, topic, record, fault.reason, str(fault))
         return
     sentence = f"handling it raised {type(fault).__name__}; the log has the details"
     await refuse(producer, topic, record, Reason.HANDLING_FAILED, sentence)

@@ -9,7 +9,11 @@ from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from events.envelope import Message
+from services.runtime import record_batches
 from services.runtime.settings import Settings
+
+# Before any consumer is made: what a producer sent must not stop one, here or in the command line.
+record_batches.install()
 
 Record: TypeAlias = ConsumerRecord
 Records: TypeAlias = Sequence[Record]

@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 SCHEDULES: Final = "tests/faults/test_schedules.py"
 AT_BROKER: Final = "tests/faults/test_broker_schedules.py"
 AHEAD: Final = "tests/faults/test_reading_ahead.py"
+UNREADABLE: Final = "tests/faults/test_unreadable.py"
 INDEX: Final = "tests/integration/test_search_index.py"
 QUERIES: Final = "tests/integration/test_queries.py"
 STEPS: Final = "tests/integration/test_matcher_steps.py"
@@ -76,6 +77,17 @@ MUTANTS: Final = (
             )
         ],
         [f"{AHEAD}::test_what_was_read_behind_a_batch_that_is_put_back_comes_again_after_it"],
+    ),
+    Mutant(
+        "a refused record that does not advance",
+        [
+            Edit(
+                "services/runtime/record_batches.py",
+                "                self.next_fetch_offset = behind\n",
+                "",
+            )
+        ],
+        [f"{UNREADABLE}::test_whatever_comes_every_partition_goes_on"],
     ),
     Mutant(
         "search inside Tx 1",
