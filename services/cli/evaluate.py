@@ -16,7 +16,15 @@ from matching.engine import Engine
 from matching.plan import Plan
 from matching.policy import Policy, PolicyError
 from matching.statistics import Statistics, StatisticsError
-from services.cli.offline import PlanFileError, corpus_of, default_cache, features_of_plans, read_plans, say
+from services.cli.offline import (
+    PlanFileError,
+    corpus_of,
+    default_cache,
+    features_of_plans,
+    read_plans,
+    say,
+)
+from services.cli.pairs import Outcome, Pair, features_of_pairs, pair_numbers, pair_table, read_pairs
 
 Judgements = Mapping[str, Mapping[str, int]]
 Ranking = Sequence[tuple[str, Band]]
@@ -29,7 +37,12 @@ _SAMPLES = 2000
 
 def evaluate(
     plans: Annotated[Path, typer.Option(help="Plan payloads, one JSON object a line.")],
-    judgements: Annotated[Path, typer.Option(help="Grades 0 to 3: {query plan: {candidate plan: grade}}.")],
+    judgements: Annotated[
+        Path | None, typer.Option(help="Grades 0 to 3: {query plan: {candidate plan: grade}}.")
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Judged pairs, JSONL: two plans (a, b) and whether a reader would sign.")
+    ] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy file; the shipped one if not given.")] = None,
     against: Annotated[Path | None, typer.Option(help="Another policy file, to stand beside the first.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
@@ -37,20 +50,31 @@ def evaluate(
     model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
     cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept between runs.")] = None,
 ) -> None:
-    """Print ranking and band quality of one policy, or of two side by side, with 90 % intervals over queries."""
+    """Print the quality of one policy, or of two side by side: of its rankings and bands by `--judgements`, with 90 %
+    intervals over queries; of its scores, bands and calibration by `--pairs`."""
     try:
-        every, judged = read_plans(plans), read_judgements(judgements)
+        if (judgements is None) == (pairs is None):
+            raise PlanFileError("give either --judgements or --pairs")
+        every = read_plans(plans)
         embedder, counted = load_embedder(model), Statistics.load(statistics)
         chosen = [Policy.load(policy), *([Policy.load(against)] if against else [])]
         found = {}
         for one in chosen:
             engine = Engine.load(policy=one, statistics=counted, model=embedder.model)
-            run = ranked(engine, every, judged, embedder, cache or default_cache())
-            found[one.version] = numbers_of(run, judged)
+            if judgements is not None:
+                judged = read_judgements(judgements)
+                run = ranked(engine, every, judged, embedder, cache or default_cache())
+                found[one.version] = numbers_of(run, judged)
+            elif pairs is not None:
+                scored = outcomes(engine, every, read_pairs(pairs, judged=True), embedder, cache or default_cache())
+                found[one.version] = pair_numbers(scored)
     except (PlanFileError, PolicyError, StatisticsError, EmbeddingError) as error:
         say(str(error))
         raise typer.Exit(2) from error
-    typer.echo(json.dumps(found) if as_json else table(found))
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        typer.echo(aligned(pair_table(found) if pairs else judgement_table(found)))
 
 
 def read_judgements(path: Path) -> Judgements:
@@ -84,6 +108,18 @@ def ranked(
             found[own] = [(_other(a.plans, own), a.specification_band) for a in order]
     if not found:
         raise PlanFileError("none of the judged plans is in the plan file")
+    return found
+
+
+def outcomes(
+    engine: Engine, plans: Sequence[Plan], judged: Sequence[Pair], embedder: Embedder, cache: Path
+) -> list[Outcome]:
+    """What the engine says of each judged pair's requirement. Raises PlanFileError where a plan is not in the file."""
+    features = features_of_pairs(plans, judged, engine, embedder, cache)
+    found = []
+    for pair in judged:
+        alike = engine.likeness(features[pair.a], features[pair.b])
+        found.append(Outcome(pair, alike.specification, alike.band))
     return found
 
 
@@ -158,9 +194,9 @@ def band_numbers(pairs: Sequence[tuple[Band, bool]], chosen: Callable[[Band], bo
     }
 
 
-def table(found: Mapping[str, Numbers]) -> str:
-    """The numbers for people, one policy a column."""
-    lines = ["\t".join(["", *found])]
+def judgement_table(found: Mapping[str, Numbers]) -> list[list[str]]:
+    """The numbers for people as rows of cells, one policy a column."""
+    rows = [["", *found]]
     first = next(iter(found.values()))
     for key in first:
         if key.endswith(" 90%"):
@@ -177,8 +213,12 @@ def table(found: Mapping[str, Numbers]) -> str:
                 cells.append(f"{value:.3f} ({low:.3f} to {high:.3f})")
             else:
                 cells.append(str(value))
-        lines.append("\t".join([key, *cells]))
-    rows = [line.split("\t") for line in lines]
+        rows.append([key, *cells])
+    return rows
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as text, each column as wide as its widest cell."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 

@@ -33,7 +33,7 @@ def default_cache() -> Path:
 def read_plans(path: Path) -> list[Plan]:
     """The plans of a JSONL file of plan payloads, the highest revision of each. Raises PlanFileError."""
     latest: dict[str, Plan] = {}
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         try:
             plan = plan_from_payload(PlanPublished.model_validate(json.loads(line)))
         except ValidationError as error:
@@ -48,7 +48,8 @@ def read_plans(path: Path) -> list[Plan]:
     return list(latest.values())
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not blank, each with its number from 1. Raises PlanFileError."""
     try:
         with path.open(encoding="utf-8") as lines:
             yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())

@@ -1,6 +1,7 @@
 """`jointly score`: the best partners of each plan of a file, as JSONL; needs neither broker nor database."""
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from matching.assessment import Assessment
-from matching.embedding import EmbeddingError, load_embedder
+from matching.embedding import Embedder, EmbeddingError, load_embedder
 from matching.engine import Engine
+from matching.plan import Plan
 from matching.policy import Policy, PolicyError
 from matching.statistics import Statistics, StatisticsError
 from services.cli.offline import PlanFileError, corpus_of, default_cache, features_of_plans, read_plans, say
+from services.cli.pairs import Pair, features_of_pairs, read_pairs
 from services.translation import today
 
 
@@ -27,6 +30,9 @@ class By(StrEnum):
 def score(
     plans: Annotated[Path, typer.Option(help="Plan payloads, one JSON object a line.")],
     plan: Annotated[list[str] | None, typer.Option(help="Only this plan; may be given again.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Only these pairs, JSONL: two plans a line (a and b, or plan and partner).")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many partners of each plan.")] = 10,
     by: Annotated[
         By, typer.Option(help="Rank by the whole score, or by the requirement alone, gated pairs too.")
@@ -39,32 +45,35 @@ def score(
     model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
     cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept between runs.")] = None,
 ) -> None:
-    """Print the best partners of each plan as JSONL, without broker or database."""
+    """Print the best partners of each plan, or the pairs of a file, as JSONL, without broker or database."""
+    day, kept = today(as_of.date() if as_of else None), cache or default_cache()
     try:
-        _score(plans, plan, top, by, today(as_of.date() if as_of else None), policy, statistics, model, cache)
+        embedder = load_embedder(model)
+        engine = Engine.load(policy=Policy.load(policy), statistics=Statistics.load(statistics), model=embedder.model)
+        if pairs is not None:
+            _score_pairs(read_plans(plans), read_pairs(pairs), engine, embedder, day, kept)
+        else:
+            _score_plans(plans, plan, top, by, engine, embedder, day, kept)
     except (PlanFileError, PolicyError, StatisticsError, EmbeddingError) as error:
         say(str(error))
         raise typer.Exit(2) from error
 
 
-def _score(
+def _score_plans(
     path: Path,
     wanted: list[str] | None,
     top: int,
     by: By,
+    engine: Engine,
+    embedder: Embedder,
     as_of: date,
-    policy: Path | None,
-    statistics: Path | None,
-    model: str,
-    cache: Path | None,
+    cache: Path,
 ) -> None:
     plans = read_plans(path)
     unknown = set(wanted or ()) - {p.plan_id for p in plans}
     if unknown:
         raise PlanFileError(f"{path} holds no plan {', '.join(sorted(unknown))}")
-    embedder = load_embedder(model)
-    engine = Engine.load(policy=Policy.load(policy), statistics=Statistics.load(statistics), model=embedder.model)
-    features = features_of_plans(plans, engine, embedder, cache or default_cache())
+    features = features_of_plans(plans, engine, embedder, cache)
     corpus = corpus_of(features, engine)
     chosen = [f for f in features if not wanted or f.plan.plan_id in wanted]
     for number, query in enumerate(chosen, 1):
@@ -73,6 +82,16 @@ def _score(
             typer.echo(json.dumps(row_of(query.plan.plan_id, assessment), ensure_ascii=False))
         if number % 100 == 0 or number == len(chosen):
             say(f"scored {number} of {len(chosen)} plans against {len(corpus)}")
+
+
+def _score_pairs(
+    plans: Sequence[Plan], pairs: Sequence[Pair], engine: Engine, embedder: Embedder, as_of: date, cache: Path
+) -> None:
+    """Prints every pair in the order of the file, gated ones too."""
+    features = features_of_pairs(plans, pairs, engine, embedder, cache)
+    for pair in pairs:
+        assessment = engine.assess(features[pair.a], features[pair.b], as_of)
+        typer.echo(json.dumps(row_of(pair.a, assessment), ensure_ascii=False))
 
 
 def row_of(plan_id: str, found: Assessment) -> dict[str, Any]:
