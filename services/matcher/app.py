@@ -17,7 +17,7 @@ from services.matcher.nearest import move_for_ever
 from services.matcher.settling import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
 from services.matcher.world import World
-from services.runtime import consuming, health, kafka, metrics, process
+from services.runtime import consuming, dependencies, health, kafka, metrics, process
 from services.runtime.settings import Settings
 from services.store import generations
 from services.store.base import Sessions, make_engine, make_sessions, transaction
@@ -52,6 +52,7 @@ async def adopt(world: World, sessions: Sessions) -> None:
 def run(settings: Settings) -> None:
     """Runs one matcher until a signal."""
     process.start_logging("matcher", settings)
+    metrics.export(metrics.Process.MATCHER)
     settings.need_kafka()
     settings.need_database()
     if "OMP_NUM_THREADS" not in os.environ:
@@ -87,6 +88,9 @@ async def _serve(settings: Settings, world: World) -> None:
         ),
         opening=[lambda: adopt(world, sessions), producer.start],
         tasks=[
+            lambda: dependencies.watch(
+                {"kafka": dependencies.kafka(producer), "postgresql": process.database(sessions)}
+            ),
             lambda: sweep_for_ever(world, sessions, settings.sweep_seconds),
             lambda: move_for_ever(sessions, settings.vectors_in_memory, settings.sweep_seconds),
         ],

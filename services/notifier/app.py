@@ -14,7 +14,7 @@ from services.notifier.caps import Caps
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import Rounds
 from services.notifier.message import Sender, sender
-from services.runtime import consuming, dead_letters, health, kafka, logs, metrics, process
+from services.runtime import consuming, dead_letters, dependencies, health, kafka, logs, metrics, process
 from services.runtime.health import Check
 from services.runtime.settings import PREFIX, Settings, SettingsError
 from services.store import mails, notifications
@@ -32,6 +32,7 @@ log: Final = logs.get(__name__)
 def run(settings: Settings) -> None:
     """Runs one notifier until a signal."""
     process.start_logging("notifier", settings)
+    metrics.export(metrics.Process.NOTIFIER)
     settings.need_kafka()
     settings.need_database()
     asyncio.run(_serve(settings, channels.from_url(settings.need_smtp()), make_sender(settings)))
@@ -81,7 +82,13 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
             ready=[health.assigned(pulse), process.database(sessions)],
         ),
         opening=[producer.start],
-        tasks=[rounds.run_for_ever, lambda: _measure(sessions)],
+        tasks=[
+            lambda: dependencies.watch(
+                {"kafka": dependencies.kafka(producer), "postgresql": process.database(sessions)}
+            ),
+            rounds.run_for_ever,
+            lambda: _measure(sessions),
+        ],
         closing=[producer.stop, database.dispose],
     )
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from services.relay.publishing import Relay
-from services.runtime import health, kafka, metrics, process
+from services.runtime import dependencies, health, kafka, metrics, process
 from services.runtime.health import Check
 from services.runtime.settings import Settings
 from services.store import outbox
@@ -17,6 +17,7 @@ MEASURE_SECONDS = 5.0
 def run(settings: Settings) -> None:
     """Runs one relay until a signal."""
     process.start_logging("relay", settings)
+    metrics.export(metrics.Process.RELAY)
     settings.need_kafka()
     settings.need_database()
     asyncio.run(_serve(settings))
@@ -32,7 +33,13 @@ async def _serve(settings: Settings) -> None:
         broker=kafka.make_broker(settings, "jointly-relay"),
         routes=health.routes(live=[_rounds(relay)], ready=[process.database(sessions)]),
         opening=[producer.start],
-        tasks=[relay.run_for_ever, lambda: _measure(sessions)],
+        tasks=[
+            lambda: dependencies.watch(
+                {"kafka": dependencies.kafka(producer), "postgresql": process.database(sessions)}
+            ),
+            relay.run_for_ever,
+            lambda: _measure(sessions),
+        ],
         closing=[producer.stop, database.dispose],
     )
 

@@ -1,90 +1,304 @@
-"""Every metric, declared and explained once. Counters count since the process started."""
+"""Every metric, declared and explained once, with the processes that own it and the label values known beforehand.
 
-from typing import Final
+A process exports what it owns and nothing else: a relay that exports 0 for a matcher's gauge hides what matchers count.
+Counters count since the process started. Each known series starts at 0, since Prometheus' `increase()` sees no step
+in a series that begins at 1. A gauge that is measured in the database is NaN until it is.
+"""
 
-from prometheus_client import Counter, Gauge, Histogram
+import math
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from itertools import product
+from typing import Any, Final, TypeAlias, TypeVar
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from events.dead_letters import SPOOFING as SPOOFING_REASONS
+from events.dead_letters import Reason
+from events.topics import DEAD_PLANS, NOTIFICATIONS, OPPORTUNITIES
+
+Known: TypeAlias = Mapping[str, Iterable[str]]
+"""Each label's known values. Every combination is exported from the start."""
+Metric = TypeVar("Metric", Counter, Gauge, Histogram)
+
+
+class Process(StrEnum):
+    """The long-running processes, by the name of their command."""
+
+    MATCHER = "matcher"
+    RELAY = "relay"
+    NOTIFIER = "notifier"
+
+
+MATCHER: Final[dict[Process, Known]] = {Process.MATCHER: {}}
+RELAY: Final[dict[Process, Known]] = {Process.RELAY: {}}
+NOTIFIER: Final[dict[Process, Known]] = {Process.NOTIFIER: {}}
+CONSUMERS: Final = MATCHER | NOTIFIER
+EVERY: Final = CONSUMERS | RELAY
+
+OWNERS: Final[dict[Any, Mapping[Process, Known]]] = {}
+"""The owners of each metric, and what they know of its labels."""
+_measured: Final[set[Any]] = set()
+
+
+def _owned(metric: Metric, owners: Mapping[Process, Known]) -> Metric:
+    """Declares a metric; with no labels known, a labelled metric's series begin when something happens."""
+    OWNERS[metric] = owners
+    return metric
+
+
+def _measured_gauge(gauge: Gauge, owners: Mapping[Process, Known]) -> Gauge:
+    """Declares a gauge whose value is unknown until the process has measured it."""
+    _measured.add(gauge)
+    return _owned(gauge, owners)
+
+
+def export(process: Process, registry: CollectorRegistry = REGISTRY) -> None:
+    """Exports what the process owns, every known series included. Call it once, at the start."""
+    for metric, owners in OWNERS.items():
+        if process not in owners:
+            continue
+        registry.register(metric)
+        for series in _series(metric, owners[process]):
+            if metric in _measured:
+                series.set(math.nan)
+
+
+def _series(metric: Any, known: Known) -> list[Any]:
+    """The known series of a metric, each of which begins by being asked for."""
+    if not known:
+        return [metric]
+    return [metric.labels(**dict(zip(known, values, strict=True))) for values in product(*known.values())]
+
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
+_PURPOSES: Final = ("immediate", "digest", "correction")
 
-EVENTS_IN: Final = Counter("jointly_events_in_total", "Events read from Kafka.", ["family"])
-EVENTS_OUT: Final = Counter("jointly_events_out_total", "Events published by the relay.", ["topic"])
-PLAN_OUTCOMES: Final = Counter(
-    "jointly_plan_events_total", "Plan events by what became of them: applied, superseded, duplicate.", ["outcome"]
+EVENTS_IN: Final = _owned(
+    Counter("jointly_events_in_total", "Events read from Kafka.", ["family"], registry=None),
+    {Process.MATCHER: {"family": ["plans"]}, Process.NOTIFIER: {"family": ["opportunities"]}},
 )
-DEAD_LETTERS: Final = Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"])
-SPOOFING: Final = Counter(
-    "jointly_spoofing_attempts_total",
-    "Plan events refused because whoever sent them may not speak for the authority they name, by reason code.",
-    ["reason"],
+EVENTS_OUT: Final = _owned(
+    Counter("jointly_events_out_total", "Events published by the relay.", ["topic"], registry=None),
+    {Process.RELAY: {"topic": [OPPORTUNITIES.name, NOTIFICATIONS.name, DEAD_PLANS.name]}},
 )
-HANDLING: Final = Histogram(
-    "jointly_handling_seconds", "Time to handle one batch of events.", ["process"], buckets=_SECONDS
+PLAN_OUTCOMES: Final = _owned(
+    Counter(
+        "jointly_plan_events_total",
+        "Plan events by what became of them: applied, superseded, duplicate.",
+        ["outcome"],
+        registry=None,
+    ),
+    {Process.MATCHER: {"outcome": ["applied", "superseded", "duplicate"]}},
 )
-FAULTS: Final = Counter("jointly_faults_total", "Passing faults that were waited out, by kind.", ["kind"])
-BATCHES_PUT_BACK: Final = Counter("jointly_batches_put_back_total", "Batches read again because a fault stayed.")
+DEAD_LETTERS: Final = _owned(
+    Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"], registry=None),
+    {
+        Process.MATCHER: {"family": ["plans"], "reason": list(Reason)},
+        Process.NOTIFIER: {"family": ["opportunities"], "reason": list(Reason)},
+    },
+)
+SPOOFING: Final = _owned(
+    Counter(
+        "jointly_spoofing_attempts_total",
+        "Plan events refused because whoever sent them may not speak for the authority they name, by reason code.",
+        ["reason"],
+        registry=None,
+    ),
+    {Process.MATCHER: {"reason": sorted(SPOOFING_REASONS)}},
+)
+HANDLING: Final = _owned(
+    Histogram(
+        "jointly_handling_seconds",
+        "Time to handle one batch of events.",
+        ["process"],
+        buckets=_SECONDS,
+        registry=None,
+    ),
+    {process: {"process": [process]} for process in CONSUMERS},
+)
+FAULTS: Final = _owned(
+    Counter("jointly_faults_total", "Passing faults that were waited out, by kind.", ["kind"], registry=None), EVERY
+)
+BATCHES_PUT_BACK: Final = _owned(
+    Counter("jointly_batches_put_back_total", "Batches read again because a fault stayed.", registry=None), CONSUMERS
+)
+DEPENDENCY_UP: Final = _measured_gauge(
+    Gauge(
+        "jointly_dependency_up",
+        "Whether a part that the process needs answers it (1) or not (0): kafka, postgresql.",
+        ["dependency"],
+        registry=None,
+    ),
+    {process: {"dependency": ["kafka", "postgresql"]} for process in EVERY},
+)
 
-EVENT_TO_OPPORTUNITY: Final = Histogram(
-    "jointly_event_to_opportunity_seconds",
-    "From a plan event's publication to the commit of its opportunities.",
-    buckets=_SECONDS,
+EVENT_TO_OPPORTUNITY: Final = _owned(
+    Histogram(
+        "jointly_event_to_opportunity_seconds",
+        "From a plan event's publication to the commit of its opportunities.",
+        buckets=_SECONDS,
+        registry=None,
+    ),
+    MATCHER,
 )
-EMBEDDINGS: Final = Counter("jointly_embeddings_total", "Texts embedded (known texts are not embedded again).")
-CANDIDATES: Final = Counter("jointly_candidates_total", "Plans that the index gave as worth judging.")
-PAIRS_WRITTEN: Final = Counter(
-    "jointly_pairs_written_total", "Opportunities written, by what happened to them.", ["change"]
+EMBEDDINGS: Final = _owned(
+    Counter("jointly_embeddings_total", "Texts embedded (known texts are not embedded again).", registry=None), MATCHER
 )
-PAIRS_SKIPPED: Final = Counter(
-    "jointly_pairs_skipped_total", "Pairs left to a partner's own handler, because the partner had moved on."
+CANDIDATES: Final = _owned(
+    Counter("jointly_candidates_total", "Plans that the index gave as worth judging.", registry=None), MATCHER
 )
-PLANS_ABANDONED: Final = Counter(
-    "jointly_plans_abandoned_total", "Assessments thrown away because the plan itself had moved on."
+PAIRS_WRITTEN: Final = _owned(
+    Counter(
+        "jointly_pairs_written_total",
+        "Opportunities written, by what happened to them.",
+        ["change"],
+        registry=None,
+    ),
+    {Process.MATCHER: {"change": ["identified", "updated", "withdrawn"]}},
 )
-ASSESSMENTS_FAILED: Final = Counter("jointly_assessments_failed_total", "Assessments that raised an error.")
-SWEPT: Final = Counter("jointly_swept_plans_total", "Plans that the sweeper assessed.", ["why"])
-PENDING_PLANS: Final = Gauge("jointly_pending_plans", "Plans whose newest revision is not assessed yet.")
-WIDEST_PLAN: Final = Gauge(
-    "jointly_widest_plan_opportunities",
-    "Most active opportunities that one plan is in, as of ten minutes ago at most.",
+PAIRS_SKIPPED: Final = _owned(
+    Counter(
+        "jointly_pairs_skipped_total",
+        "Pairs left to a partner's own handler, because the partner had moved on.",
+        registry=None,
+    ),
+    MATCHER,
 )
-REPEATED_PARTNER: Final = Gauge(
-    "jointly_repeated_partner_opportunities",
-    "Most active opportunities that one plan has with plans of one and the same other authority.",
+PLANS_ABANDONED: Final = _owned(
+    Counter(
+        "jointly_plans_abandoned_total",
+        "Assessments thrown away because the plan itself had moved on.",
+        registry=None,
+    ),
+    MATCHER,
 )
-ACTIVE_PLANS: Final = Gauge("jointly_active_plans", "Plans that this matcher holds as candidates.")
-LAG: Final = Gauge("jointly_consumer_lag_records", "Records not read yet on the partitions held.", ["process"])
+ASSESSMENTS_FAILED: Final = _owned(
+    Counter("jointly_assessments_failed_total", "Assessments that raised an error.", registry=None), MATCHER
+)
+SWEPT: Final = _owned(
+    Counter("jointly_swept_plans_total", "Plans that the sweeper assessed.", ["why"], registry=None),
+    {Process.MATCHER: {"why": ["unfinished", "not indexed", "due"]}},
+)
+PENDING_PLANS: Final = _measured_gauge(
+    Gauge("jointly_pending_plans", "Plans whose newest revision is not assessed yet.", registry=None), MATCHER
+)
+WIDEST_PLAN: Final = _measured_gauge(
+    Gauge(
+        "jointly_widest_plan_opportunities",
+        "Most active opportunities that one plan is in, as of ten minutes ago at most.",
+        registry=None,
+    ),
+    MATCHER,
+)
+REPEATED_PARTNER: Final = _measured_gauge(
+    Gauge(
+        "jointly_repeated_partner_opportunities",
+        "Most active opportunities that one plan has with plans of one and the same other authority.",
+        registry=None,
+    ),
+    MATCHER,
+)
+ACTIVE_PLANS: Final = _owned(
+    Gauge("jointly_active_plans", "Plans that this matcher holds as candidates.", registry=None), MATCHER
+)
+LAG: Final = _owned(
+    Gauge("jointly_consumer_lag_records", "Records not read yet on the partitions held.", ["process"], registry=None),
+    {process: {"process": [process]} for process in CONSUMERS},
+)
 
-OUTBOX_WAITING: Final = Gauge("jointly_outbox_waiting", "Messages in the outbox that are not published yet.")
-OUTBOX_AGE: Final = Gauge("jointly_outbox_age_seconds", "Age of the oldest message not published yet.")
-SLICES_HELD: Final = Gauge("jointly_relay_slices_held", "Key slices that this relay publishes.")
-REPUBLISHED: Final = Counter(
-    "jointly_relay_republished_total", "Messages published again after taking a slice over from another relay."
+OUTBOX_WAITING: Final = _measured_gauge(
+    Gauge("jointly_outbox_waiting", "Messages in the outbox that are not published yet.", registry=None), RELAY
+)
+OUTBOX_AGE: Final = _measured_gauge(
+    Gauge("jointly_outbox_age_seconds", "Age of the oldest message not published yet.", registry=None), RELAY
+)
+SLICES_HELD: Final = _owned(
+    Gauge("jointly_relay_slices_held", "Key slices that this relay publishes.", registry=None), RELAY
+)
+REPUBLISHED: Final = _owned(
+    Counter(
+        "jointly_relay_republished_total",
+        "Messages published again after taking a slice over from another relay.",
+        registry=None,
+    ),
+    RELAY,
 )
 
-INTENTS: Final = Counter(
-    "jointly_intents_total", "Things to tell an authority, by how loudly and what changed.", ["purpose", "change"]
+INTENTS: Final = _owned(
+    Counter(
+        "jointly_intents_total",
+        "Things to tell an authority, by how loudly and what changed.",
+        ["purpose", "change"],
+        registry=None,
+    ),
+    {
+        Process.NOTIFIER: {
+            "purpose": _PURPOSES,
+            "change": ["new", "again", "stronger", "weaker", "moved", "withdrawn"],
+        }
+    },
 )
-INTENTS_CANCELLED: Final = Counter(
-    "jointly_intents_cancelled_total", "Things not told after all, by reason (in the moment of sending).", ["reason"]
+INTENTS_CANCELLED: Final = _owned(
+    Counter(
+        "jointly_intents_cancelled_total",
+        "Things not told after all, by reason (in the moment of sending).",
+        ["reason"],
+        registry=None,
+    ),
+    {Process.NOTIFIER: {"reason": ["superseded", "muted", "never-told", "not-wanted"]}},
 )
-INTENTS_CAPPED: Final = Counter(
-    "jointly_intents_capped_total",
-    "Things told later than they were due, by the cap they were over: plan, authority, reach.",
-    ["cap"],
+INTENTS_CAPPED: Final = _owned(
+    Counter(
+        "jointly_intents_capped_total",
+        "Things told later than they were due, by the cap they were over: plan, authority, reach.",
+        ["cap"],
+        registry=None,
+    ),
+    {Process.NOTIFIER: {"cap": ["plan", "authority", "reach"]}},
 )
-INTENTS_HELD: Final = Gauge(
-    "jointly_intents_held", "Things to tell an authority that has named no mailbox, or has paused.", ["why"]
+INTENTS_HELD: Final = _measured_gauge(
+    Gauge(
+        "jointly_intents_held",
+        "Things to tell an authority that has named no mailbox, or has paused.",
+        ["why"],
+        registry=None,
+    ),
+    {Process.NOTIFIER: {"why": ["no-mailbox", "paused"]}},
 )
-MAILS: Final = Counter(
-    "jointly_mails_total",
-    "Attempts to send a mail, by outcome: sent, temporary, ambiguous, cancelled, failed-<failure>.",
-    ["purpose", "outcome"],
+MAILS: Final = _owned(
+    Counter(
+        "jointly_mails_total",
+        "Attempts to send a mail, by outcome: sent, temporary, ambiguous, cancelled, failed-<failure>.",
+        ["purpose", "outcome"],
+        registry=None,
+    ),
+    {
+        Process.NOTIFIER: {
+            "purpose": _PURPOSES,
+            "outcome": [
+                *("sent", "temporary", "ambiguous", "cancelled"),
+                *("failed-permanent", "failed-temporary", "failed-ambiguous"),
+            ],
+        }
+    },
 )
-MAILS_WAITING: Final = Gauge(
-    "jointly_mails_waiting", "Mails that are neither sent nor given up yet, by state.", ["state"]
+MAILS_WAITING: Final = _measured_gauge(
+    Gauge("jointly_mails_waiting", "Mails that are neither sent nor given up yet, by state.", ["state"], registry=None),
+    {Process.NOTIFIER: {"state": ["queued", "claimed", "sending", "ambiguous"]}},
 )
-SENDING: Final = Histogram("jointly_mail_sending_seconds", "Time the mail server took for one mail.", buckets=_SECONDS)
-OPPORTUNITY_TO_MAIL: Final = Histogram(
-    "jointly_opportunity_to_mail_seconds",
-    "From an opportunity event's arrival to the mail that tells of it (immediate and correction mails).",
-    buckets=_SECONDS,
+SENDING: Final = _owned(
+    Histogram(
+        "jointly_mail_sending_seconds", "Time the mail server took for one mail.", buckets=_SECONDS, registry=None
+    ),
+    NOTIFIER,
+)
+OPPORTUNITY_TO_MAIL: Final = _owned(
+    Histogram(
+        "jointly_opportunity_to_mail_seconds",
+        "From an opportunity event's arrival to the mail that tells of it (immediate and correction mails).",
+        buckets=_SECONDS,
+        registry=None,
+    ),
+    NOTIFIER,
 )

@@ -25,6 +25,7 @@ UNREADABLE: Final = "tests/faults/test_unreadable.py"
 INDEX: Final = "tests/integration/test_search_index.py"
 QUERIES: Final = "tests/integration/test_queries.py"
 STEPS: Final = "tests/integration/test_matcher_steps.py"
+METRICS: Final = "tests/unit/runtime/test_metrics.py"
 WITHDRAWALS: Final = "tests/integration/test_notifier_withdrawals.py"
 LIMIT_SECONDS: Final = 300
 
@@ -265,6 +266,32 @@ MUTANTS: Final = (
             )
         ],
         [f"{WITHDRAWALS}::test_withdrawn_while_the_mail_is_being_sent_the_correction_follows"],
+    ),
+    Mutant(
+        "counters born at 1",
+        [
+            Edit(
+                "services/runtime/metrics.py",
+                "        for series in _series(metric, owners[process]):\n"
+                "            if metric in _measured:\n"
+                "                series.set(math.nan)\n",
+                "        if metric in _measured:\n"
+                "            for series in _series(metric, owners[process]):\n"
+                "                series.set(math.nan)\n",
+            )
+        ],
+        [f"{METRICS}::test_each_known_series_of_a_counter_starts_at_zero"],
+    ),
+    Mutant(
+        "every process exports every metric",
+        [
+            Edit(
+                "services/runtime/metrics.py",
+                "        if process not in owners:\n            continue\n        registry.register(metric)\n",
+                "        registry.register(metric)\n        if process not in owners:\n            continue\n",
+            )
+        ],
+        [f"{METRICS}::test_a_process_exports_what_it_owns_and_nothing_else"],
     ),
 )
 

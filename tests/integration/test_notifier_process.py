@@ -134,6 +134,10 @@ async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter
         found = answer(environment, "/metrics")
         assert 'jointly_mails_total{outcome="sent",purpose="immediate"} 2.0' in found
         assert 'jointly_mails_total{outcome="sent",purpose="correction"} 2.0' in found
+        assert 'jointly_mails_total{outcome="failed-permanent",purpose="immediate"} 0.0' in found
+        assert "jointly_pending_plans" not in found, "that is the matcher's"
+        assert 'jointly_dependency_up{dependency="kafka"} 1.0' in found
+        assert 'jointly_dependency_up{dependency="postgresql"} 1.0' in found
         assert answer(environment, "/health/live") == "ok"
 
         process.send_signal(signal.SIGTERM)

@@ -45,13 +45,14 @@ def test_every_setting_is_listed_as_it_is() -> None:
 
 
 def test_every_metric_is_listed_as_it_is() -> None:
-    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    rows = ["| metric | kind | labels | exported by | meaning |", "|---|---|---|---|---|"]
     for metric in vars(metrics).values():
         if isinstance(metric, Counter | Gauge | Histogram):
             (family,) = metric.describe()
             name = f"{family.name}_total" if isinstance(metric, Counter) else family.name
             labels = ", ".join(metric._labelnames)
-            rows.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+            owners = ", ".join(process for process in metrics.Process if process in metrics.OWNERS[metric])
+            rows.append(f"| `{name}` | {family.type} | {labels} | {owners} | {family.documentation} |")
     assert _between("metrics") == "\n".join(rows), "put this table there:\n\n" + "\n".join(rows)
 
 
