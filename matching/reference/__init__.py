@@ -46,7 +46,8 @@ class Region:
     parent: str | None
 
 
-def _rows(name: str) -> Iterator[list[str]]:
+def read_rows(name: str) -> Iterator[list[str]]:
+    """The rows of one reference file as lists of cells, without its headings."""
     lines = files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines()
     return (line.split("\t") for line in lines[1:])
 
@@ -57,7 +58,7 @@ def _listed(cell: str) -> tuple[str, ...]:
 
 @cache
 def _authorities() -> dict[str, Authority]:
-    rows = list(_rows("authorities.tsv"))
+    rows = list(read_rows("authorities.tsv"))
     predecessors: dict[str, list[str]] = {}
     districts: dict[str, list[str]] = {}
     for row in rows:
@@ -108,7 +109,7 @@ def normalise_name(name: str) -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    return {name: row[0] for row in _rows("names.tsv") for name in _listed(row[1])}
+    return {name: row[0] for row in read_rows("names.tsv") for name in _listed(row[1])}
 
 
 def find_authority(name: str) -> Authority | None:
@@ -131,7 +132,7 @@ def names_of(code: str) -> tuple[str, ...]:
 @cache
 def _neighbours() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for row in _rows("adjacency.tsv"):
+    for row in read_rows("adjacency.tsv"):
         for other in _listed(row[1]):
             found.setdefault(row[0], set()).add(other)
             found.setdefault(other, set()).add(row[0])
@@ -157,13 +158,13 @@ def _regions() -> dict[str, Region]:
     level = {2: 0, 3: 1, 4: 2, 5: 3}
     return {
         code: Region(code, name, level[len(code)], None if code == "UK" else code[:-1] if len(code) > 3 else "UK")
-        for code, name in _rows("regions.tsv")
+        for code, name in read_rows("regions.tsv")
     }
 
 
 @cache
 def _former_regions() -> dict[str, tuple[str, ...]]:
-    return {old: _listed(now) for old, now in _rows("former_regions.tsv")}
+    return {old: _listed(now) for old, now in read_rows("former_regions.tsv")}
 
 
 def region(code: str) -> Region | None:
@@ -196,7 +197,7 @@ def normalise_region(code: str) -> tuple[str, ...]:
 
 @cache
 def _cpv() -> dict[str, str]:
-    return dict(_rows("cpv.tsv"))
+    return dict(read_rows("cpv.tsv"))
 
 
 def cpv_label(code: str) -> str | None:

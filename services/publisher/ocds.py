@@ -9,7 +9,7 @@ from typing import Final
 from ocdsmerge import CompiledRelease
 from ocdsmerge.exceptions import OCDSMergeError, OCDSMergeWarning
 
-from services.publisher.buyers import buyer_of
+from services.publisher.buyers import Learned, buyer_of, learn_identifiers
 from services.publisher.dates import milliseconds
 from services.publisher.ocds_release import plan_of
 from services.publisher.reading import Accepted, Options, Read, RefusedError, Rejected, whole
@@ -35,12 +35,13 @@ def read_ocds(file: Path, options: Options) -> Iterator[Read]:
     except RefusedError as refused:
         yield Rejected(file.name, "file", refused.field, refused.reason)
         return
-    only_stranger = len(_strangers(found)) <= 1
+    learned = learn_identifiers(release for _, release in found if not isinstance(release, RefusedError))
+    only_stranger = len(_strangers(found, learned)) <= 1
     for path, release in found:
         try:
             if isinstance(release, RefusedError):
                 raise release
-            payload, notes = plan_of(release, options, only_stranger=only_stranger)
+            payload, notes = plan_of(release, options, learned, only_stranger=only_stranger)
             yield Accepted(file.name, path, payload, notes)
         except RefusedError as refused:
             ocid = "" if isinstance(release, RefusedError) else text(release.get("ocid"))
@@ -124,12 +125,12 @@ def _merged(releases: list[Object]) -> Object | RefusedError:
     return merged | {"tag": last.get("tag")}
 
 
-def _strangers(found: list[Found]) -> set[str]:
+def _strangers(found: list[Found], learned: Learned) -> set[str]:
     names = set()
     for _, release in found:
         if not isinstance(release, RefusedError):
             try:
-                buyer = buyer_of(release)
+                buyer = buyer_of(release, learned)
             except RefusedError:
                 continue
             if buyer.code is None:

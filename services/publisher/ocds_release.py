@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from services.publisher import ocds_fields
-from services.publisher.buyers import authority_of, buyer_of
+from services.publisher.buyers import Learned, authority_of, buyer_of
 from services.publisher.dates import iso_day, milliseconds
 from services.publisher.ocds_windows import planned_window, tendering_window
 from services.publisher.reading import Options, RefusedError, plain, plan_id, validated
@@ -19,7 +19,9 @@ _NOTICE = re.compile(r"UK(\d{1,2})")
 _UK_ENGAGEMENT, _UK_TENDER, _UK_AWARD, _UK_TERMINATION = 2, 4, (6, 7), 12
 
 
-def plan_of(release: Object, options: Options, *, only_stranger: bool) -> tuple[PlanPayload, tuple[str, ...]]:
+def plan_of(
+    release: Object, options: Options, learned: Learned, *, only_stranger: bool
+) -> tuple[PlanPayload, tuple[str, ...]]:
     """The plan event and, in sentences, what was inferred. Raises RefusedError. Contact points are never read."""
     ocid = text(release.get("ocid"))
     if not ocid:
@@ -27,7 +29,7 @@ def plan_of(release: Object, options: Options, *, only_stranger: bool) -> tuple[
     revision, released = milliseconds(release.get("date")), iso_day(release.get("date"))
     if revision is None or released is None or revision < 1:
         raise RefusedError("date", "is not a time such as 2026-04-24T15:28:33+01:00; it becomes the plan's revision")
-    authority = authority_of(buyer_of(release), options, only_stranger=only_stranger)
+    authority = authority_of(buyer_of(release, learned), options, only_stranger=only_stranger)
     tender = obj(release.get("tender"))
     reference = {"plan_id": plan_id(authority, ocid), "revision": revision, "authority": authority}
     if ended := _ended(release, tender):

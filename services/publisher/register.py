@@ -13,7 +13,8 @@ from typing import Any, Final
 from events.fields import AUTHORITY_PATTERN, Window
 from events.plans import PlanPublished
 from matching import reference
-from services.publisher.buyers import standing
+from matching.reference import authority_names
+from services.publisher.buyers import identify_name, standing
 from services.publisher.dates import months_between, register_day, window_before
 from services.publisher.mapping import RegisterMapping, positions
 from services.publisher.reading import (
@@ -127,7 +128,7 @@ def _read(file: str, where: str, row: Row, options: Options, mapping: RegisterMa
 
 def _authority(row: Row, options: Options, mapping: RegisterMapping) -> str:
     named = row.get("authority", "")
-    known = reference.authority(named) or (reference.find_authority(named) if named else None)
+    known = authority_names.identify_code("", named) or (identify_name(named) if named else None)
     if known:
         return standing(known)
     if named:

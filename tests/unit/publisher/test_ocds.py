@@ -175,3 +175,40 @@ def test_one_authority_can_not_stand_for_several_strangers_nor_for_one_that_is_k
     notices = [notice(buyer={"name": "Anytown Trust"}), notice(buyer={"name": "Other Trust"}), NOTICE]
     reads = reads_of(tmp_path, {"releases": notices}, Options(authority="E09000015"))
     assert len(rejected(reads)) == 3
+
+
+@pytest.mark.parametrize(
+    "buyer",
+    [
+        {"name": "Derby Council"},
+        {"name": "DERBY CITY COUNCIL &amp; partners", "id": "GB-LAE-DER"},
+        {"name": "Derby City Council, Procurement Team"},
+    ],
+)
+def test_a_council_is_known_under_other_names_and_codes(tmp_path: Path, buyer: dict[str, str]) -> None:
+    assert plan_of(tmp_path, notice(buyer=buyer)).authority == "E06000015"
+
+
+def test_an_identifier_is_learned_from_a_notice_that_names_its_owner(tmp_path: Path) -> None:
+    named = notice() | {"parties": [{"id": "GB-PPON-AAAA-1111-BBBB", "name": "Derby City Council", "roles": ["buyer"]}]}
+    unnamed = notice(buyer={"id": "GB-PPON-AAAA-1111-BBBB", "name": "Corporate Procurement"}) | {"ocid": "ocds-x-2"}
+    plans = accepted(reads_of(tmp_path, {"releases": [unnamed, named]}))
+    assert [plan.plan_id for plan in plans] == ["E06000015:ocds-x-2", "E06000015:ocds-x-1"]
+
+
+def test_an_identifier_that_two_councils_use_means_neither(tmp_path: Path) -> None:
+    identifier = "GB-PPON-AAAA-1111-BBBB"
+    owners = [
+        notice() | {"ocid": f"ocds-x-{name}", "parties": [{"id": identifier, "name": name, "roles": ["supplier"]}]}
+        for name in ("Derby City Council", "Luton")
+    ]
+    unnamed = notice(buyer={"id": identifier, "name": "Corporate Procurement"})
+    (refusal,) = rejected(reads_of(tmp_path, {"releases": [*owners, unnamed]}))
+    assert refusal.field == "buyer"
+
+
+def test_an_unknown_council_gets_no_second_identity(tmp_path: Path) -> None:
+    release = notice(buyer={"name": "Atlantis Borough Council", "id": "GB-COH-01234567"})
+    (refusal,) = rejected(reads_of(tmp_path, release, Options(unknown_buyers="org-id")))
+    assert "--authority CODE" in refusal.reason
+    assert "org-id" not in refusal.reason
