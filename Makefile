@@ -7,7 +7,7 @@ UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: demo test bench cuts kinds install lock lint types imports lock-check sbom release schemas faults faults-long forgeries mutants fuzz clean
-.PHONY: test-slow
+.PHONY: test-slow cuts-killed cuts-stopped
 
 demo: install
 	$(BIN)/jointly demo
@@ -49,10 +49,12 @@ BENCH ?=
 bench: install
 	$(BIN)/python -m tests.benchmarks.bench $(BENCH)
 
-# Kills and, beside that, stops a process at each place on an event's way; waits out real timeouts, so not part of
-# `make test`.
-cuts: install
-	$(PYTEST) -m slow -n 2 --dist loadgroup tests/faults/test_cuts.py
+# Kills, then stops a process at each place on an event's way; waits out real timeouts, so not part of `make test`.
+# `make -j 2 cuts` does both at the same time.
+cuts: cuts-killed cuts-stopped
+
+cuts-killed cuts-stopped: install
+	$(PYTEST) -m slow -k $(@:cuts-%=%) tests/faults/test_cuts.py
 
 # The other slow kinds of fault: a full disk, rebalances under slow batches, an older revision beside this one, back-pressure.
 kinds: install

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,7 @@ from events.envelope import decode
 from events.fields import Payload
 from events.plans import PlanPayload, PlanPublished, PlanState
 from events.topics import PLANS
+from matching.assessment import Assessment
 from matching.embedding import HashingEmbedder, load_embedder
 from matching.engine import Engine, Features
 from services.embedded import processes
@@ -34,6 +35,7 @@ from services.publisher.producing import message_of, publish_events
 from services.runtime import topics
 from services.runtime.settings import Settings
 from services.translation import plan_from_payload
+from tests.support.service_processes import fork_service
 
 AS_OF = date(2026, 11, 22)
 PATIENCE_SECONDS = 120.0
@@ -46,18 +48,14 @@ class Pipeline:
     settings: Settings
     environment: Mapping[str, str]
     folder: Path
+    start_service: Callable[..., Process] = fork_service
     running: list[Process] = field(default_factory=list)
 
     def start(self, name: str, **more: str) -> Process:
         """One `jointly NAME` process, ready for work."""
         port = processes.free_port()
-        process = processes.start(
-            name,
-            [sys.executable, "-m", "services.cli", name],
-            self.folder / f"{name}-{len(self.running)}.log",
-            environment={**self.environment, "JOINTLY_HTTP_PORT": str(port), **more},
-            http_port=port,
-        )
+        log = self.folder / f"{name}-{len(self.running)}.log"
+        process = self.start_service(name, {**self.environment, **more}, log, port)
         self.running.append(process)
         processes.wait_until(lambda: ready(port), process, seconds=PATIENCE_SECONDS)
         return process
@@ -111,7 +109,15 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline(bootstrap: str, database_url: str, folder: Path, smtp_url: str = "", **more: str) -> Iterator[Pipeline]:
+def pipeline(
+    bootstrap: str,
+    database_url: str,
+    folder: Path,
+    smtp_url: str = "",
+    *,
+    start_service: Callable[..., Process] = fork_service,
+    **more: str,
+) -> Iterator[Pipeline]:
     """Topics made, nothing running yet; every process is stopped when the block ends."""
     environment = {
         "JOINTLY_KAFKA_BOOTSTRAP": bootstrap,
@@ -126,7 +132,7 @@ def pipeline(bootstrap: str, database_url: str, folder: Path, smtp_url: str = ""
     }
     settings = Settings.model_validate({k.removeprefix("JOINTLY_").lower(): v for k, v in environment.items()})
     asyncio.run(topics.create(settings))
-    made = Pipeline(settings, environment, folder)
+    made = Pipeline(settings, environment, folder, start_service)
     try:
         yield made
     finally:
@@ -142,28 +148,40 @@ def engine() -> Engine:
 
 def features_of(states: Iterable[PlanState]) -> list[Features]:
     """Features, made here and not by a matcher."""
+    return [_features(state) for state in states]
+
+
+@lru_cache(maxsize=10_000)
+def _features(state: PlanState) -> Features:
     embedder = load_embedder("hashing")
-    made = []
-    for state in states:
-        plan = plan_from_payload(state)
-        texts = engine().texts(plan)
-        body = embedder.embed([texts.body])[0] if texts.body else None
-        made.append(engine().features(plan, embedder.embed([texts.title])[0], body))
-    return made
+    plan = plan_from_payload(state)
+    texts = engine().texts(plan)
+    body = embedder.embed([texts.body])[0] if texts.body else None
+    return engine().features(plan, embedder.embed([texts.title])[0], body)
+
+
+@lru_cache(maxsize=100_000)
+def assessment_of(state: PlanState, other: PlanState) -> Assessment:
+    """What the engine says of two plans, as of the day of all tests."""
+    return engine().assess(_features(state), _features(other), AS_OF)
 
 
 def all_pairs(states: Iterable[PlanState]) -> dict[tuple[str, str], tuple[float, str]]:
     """What an offline run over all pairs calls an opportunity, in the shape of `Pipeline.active`."""
-    features = features_of(states)
+    return dict(_all_pairs(tuple(states)))
+
+
+@lru_cache(maxsize=100)
+def _all_pairs(states: tuple[PlanState, ...]) -> dict[tuple[str, str], tuple[float, str]]:
+    by_id = {state.plan_id: state for state in states}
     corpus = engine().corpus()
-    for item in features:
-        corpus.put(item)
-    by_id = {item.plan.plan_id: item for item in features}
+    for state in states:
+        corpus.put(_features(state))
     found = {}
-    for item in features:
-        for partner in engine().search(item, corpus, AS_OF):
-            a, b = sorted((item.plan.plan_id, partner))
-            assessment = engine().assess(by_id[a], by_id[b], AS_OF)
+    for state in states:
+        for partner in engine().search(_features(state), corpus, AS_OF):
+            a, b = sorted((state.plan_id, partner))
+            assessment = assessment_of(by_id[a], by_id[b])
             found[a, b] = (assessment.score, assessment.band.value)
     return found
 
@@ -202,7 +220,7 @@ def record_of(payload: PlanPayload, offset: int = 0) -> Any:
     return SimpleNamespace(**place, key=message.key, headers=message.headers, value=message.value)
 
 
-def records_of(bootstrap: str, topic: str, *, quiet_seconds: float = 3.0) -> list[Any]:
+def records_of(bootstrap: str, topic: str, *, quiet_seconds: float = 0.7) -> list[Any]:
     """Every record of a topic from its beginning: all that it has now, and then until none comes for a while."""
 
     async def read() -> list[Any]:
@@ -215,7 +233,8 @@ def records_of(bootstrap: str, topic: str, *, quiet_seconds: float = 3.0) -> lis
                 batch = await consumer.getmany(timeout_ms=int(quiet_seconds * 1000) or 100)
                 found += [record for records in batch.values() for record in records]
                 # On a machine that is slow nothing comes for a while though there is something.
-                if not batch and all([await consumer.position(place) >= end for place, end in ends.items()]):
+                known = {place: max(end, consumer.highwater(place) or 0) for place, end in ends.items()}
+                if not batch and all([await consumer.position(place) >= end for place, end in known.items()]):
                     break
         finally:
             await consumer.stop()

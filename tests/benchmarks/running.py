@@ -34,6 +34,7 @@ from tests.benchmarks import counting
 from tests.benchmarks.copies import multiply
 from tests.benchmarks.corpora import Corpus, distinct
 from tests.pipeline import Pipeline, pipeline
+from tests.support.service_processes import start_service
 
 PATIENCE_SECONDS = 300.0
 _LOOK_SECONDS = 0.2
@@ -143,6 +144,7 @@ def running(
                 bootstrap,
                 url,
                 parts,
+                start_service=start_service,
                 JOINTLY_EMBEDDING_MODEL=model,
                 JOINTLY_KAFKA_SESSION_SECONDS="10",
                 JOINTLY_SWEEP_SECONDS="15",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import time
@@ -13,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,15 +32,12 @@ from tests.faults import cutting
 from tests.faults.proxy import Link, proxies
 from tests.faults.stream import AUTHORITIES, CANARIES
 from tests.pipeline import AS_OF
+from tests.support.service_processes import CONTEXT, detach
 
 CREW: Final = ("matcher-1", "matcher-2", "relay-1", "relay-2", "notifier-1", "notifier-2")
 SESSION_SECONDS: Final = 10.0
 """The consumer's session timeout as shipped; `QUICK_SESSION_SECONDS` where waits are shortened."""
 QUICK_SESSION_SECONDS: Final = 3.0
-_PRELOAD: Final = ["services.matcher.app", "services.relay.app", "services.notifier.app", "tests.faults.arena"]
-CONTEXT = get_context("forkserver")
-CONTEXT.set_forkserver_preload(_PRELOAD)
-_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass
@@ -201,11 +196,7 @@ def _end(made: Arena) -> None:
 
 def serve(kind: str, environment: Mapping[str, str], log: Path, quick: bool, places: Sequence[str] = ()) -> None:
     """What a forked child does: become one of the services, which can be cut off at these places."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    os.setsid()
-    with log.open("ab") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
+    detach(log)
     os.environ.update(environment)
     if quick:
         _shorten_waits()

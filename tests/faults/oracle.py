@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any, Final, cast
 
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
@@ -17,7 +18,7 @@ from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from events.plans import PLAN_PAYLOADS, PlanPayload, PlanState
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PLANS
 from tests.faults.arena import Arena
-from tests.pipeline import AS_OF, engine, features_of, records_of
+from tests.pipeline import assessment_of, records_of
 
 INVARIANTS: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8")
 Place = tuple[str, int, int]
@@ -80,14 +81,11 @@ def fold(records: Iterable[Any]) -> Accepted:
 def expected_pairs(latest: Iterable[PlanPayload]) -> dict[tuple[str, str], tuple[float, str, int, int]]:
     """Every opportunity there must be: all pairs of shared, open plans, each assessed, none retrieved."""
     states = [plan for plan in latest if isinstance(plan, PlanState) and plan.sharing != "private"]
-    features = sorted(features_of(states), key=lambda item: item.plan.plan_id)
     found = {}
-    for place, a in enumerate(features):
-        for b in features[place + 1 :]:
-            assessment = engine().assess(a, b, AS_OF)
-            if assessment.is_opportunity:
-                key = (a.plan.plan_id, b.plan.plan_id)
-                found[key] = (assessment.score, assessment.band.value, a.plan.revision, b.plan.revision)
+    for a, b in combinations(sorted(states, key=lambda state: state.plan_id), 2):
+        assessment = assessment_of(a, b)
+        if assessment.is_opportunity:
+            found[a.plan_id, b.plan_id] = (assessment.score, assessment.band.value, a.revision, b.revision)
     return found
 
 

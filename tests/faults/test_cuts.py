@@ -1,8 +1,8 @@
 """A real process is killed, or stopped and woken again, at every cut of the way; the other of its kind takes over.
 
-One crew, two of each kind, goes through all cuts by one signal: so the signals can be tried side by side
-(`-n 2 --dist loadgroup`). Each cut has a pair of plans of its own, and after each the oracle judges all that there has
-been so far.
+One crew, two of each kind, goes through all cuts by one signal, so that both signals can be tried at the same time
+(`make -j 2 cuts`). Each cut has a pair of plans of its own, and after each the oracle judges all that there has been so
+far.
 """
 
 from __future__ import annotations
@@ -43,8 +43,6 @@ CUTS: Final = {
 }
 SIGNALS: Final = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
 PLACES: Final = list(CUTS)
-BY_SIGNAL: Final = [pytest.param(how, marks=pytest.mark.xdist_group(how)) for how in SIGNALS]
-"""One crew for all cuts by a signal, which stay together in one worker."""
 
 
 @dataclass
@@ -114,7 +112,7 @@ def _stands_still(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-@pytest.fixture(scope="module", params=BY_SIGNAL)
+@pytest.fixture(scope="module", params=list(SIGNALS))
 def shared_stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     reason = unavailable()
     if reason is not None:

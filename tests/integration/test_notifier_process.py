@@ -1,9 +1,7 @@
 """The notifier as it runs: a process between a real Kafka, a real database and a real mail server."""
 
 import asyncio
-import os
 import signal
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,13 +16,15 @@ from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
 from events.envelope import Event, decode, encode
 from events.opportunities import OpportunityState
 from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
+from services.embedded import processes
 from services.embedded.mailbox import Mailbox
-from services.embedded.processes import free_port
+from services.embedded.processes import Process, free_port
 from services.notifier.dispatch import SENDERS
 from services.runtime import topics
 from services.runtime.settings import Settings
 from services.store.base import make_engine, make_sessions
 from tests.conftest import AnyBroker
+from tests.support.service_processes import fork_service
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import World
 
@@ -50,17 +50,18 @@ def environment(broker: AnyBroker, database_url: str, mailbox: Mailbox) -> dict[
 
 
 @asynccontextmanager
-async def notifier(environment: dict[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    with log.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.cli", "notifier", env=os.environ | environment, stderr=errors
-        )
+async def notifier(environment: dict[str, str], log: Path) -> AsyncIterator[Process]:
+    process = fork_service("notifier", environment, log, int(environment["JOINTLY_HTTP_PORT"]))
     try:
         yield process
     finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+        if process.running():
+            await asked_to_stop(process)
+
+
+async def asked_to_stop(process: Process) -> None:
+    process.handle.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(process.handle.wait, PATIENCE_SECONDS)
 
 
 async def until(what: Callable[[], bool | Awaitable[bool]]) -> None:
@@ -140,8 +141,7 @@ async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter
         assert 'jointly_dependency_up{dependency="postgresql"} 1.0' in found
         assert answer(environment, "/health/live") == "ok"
 
-        process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
+        await asked_to_stop(process)
     assert [mail["Subject"][:9] for mail in world.mails(LEEDS)] == ["London Bo", "No longer"]
     assert "@" not in log.read_text(), "no address in the log"
     assert "HR and payroll" not in log.read_text(), "nor a plan's text"
@@ -159,8 +159,7 @@ async def test_killed_in_the_middle_the_next_one_tells_the_rest_and_nobody_twice
     async with notifier(environment, tmp_path / "first.log") as first:
         await publish(environment, *states)
         await until(lambda: len(world.mails()) >= 5)
-        first.kill()
-        await first.wait()
+        processes.kill(first)
     # What it had in its hands is unknown, and waits for the end of its lease.
     in_hand = {mail.authority for mail in await world.all_mails() if mail.state in ("claimed", "sending")}
     assert len(in_hand) <= SENDERS

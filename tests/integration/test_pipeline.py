@@ -113,17 +113,17 @@ def test_what_becomes_of_a_plan_becomes_of_its_opportunities(
 def test_a_killed_matcher_loses_and_doubles_nothing(
     apache_broker: AnyBroker, database_url: str, mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    plans = invented_plans(2000)
+    plans = invented_plans(600, subjects=120)
     enrol(database_url, *{item.authority for item in plans})
     with pipeline(apache_broker.bootstrap, database_url, tmp_path, mailbox.url, JOINTLY_BATCH_RECORDS="16") as line:
         first, _ = line.start("matcher"), line.start("matcher")
         line.start("relay")
         line.start("notifier")
         line.publish(plans)
-        line.until(lambda: line.sql("SELECT count(*) FROM plan_log")[0][0] > 300, "the middle")
-        assert not line.drained(2000), "the kill must come in the middle"
+        line.until(lambda: line.sql("SELECT count(*) FROM plan_log")[0][0] > 60, "the middle")
+        assert not line.drained(len(plans)), "the kill must come in the middle"
         line.kill(first)
-        line.until(lambda: line.drained(2000), "everything assessed by the one that is left")
+        line.until(lambda: line.drained(len(plans)), "everything assessed by the one that is left")
         expected = all_pairs(plans)
         assert len(expected) > 100
         assert line.active() == expected

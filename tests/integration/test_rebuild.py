@@ -1,6 +1,8 @@
 """Rebuilding from the plan log on a real database: equal to what stands, notices what does not, tells nobody."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +14,7 @@ from events.envelope import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PlanUpdated, PlanWithdrawn
 from matching.policy import Policy, with_changes
+from services.embedded.postgres import Server
 from services.matcher import matching, swapping
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
@@ -28,15 +31,45 @@ from tests.faults.orders import history
 from tests.integration.test_matcher_steps import Rig, world_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
 
+STATES = tuple(invented_plans(120, 30))
 
-@pytest_asyncio.fixture
-async def rig(database_url: str) -> AsyncIterator[Rig]:
-    engine = make_engine(database_url)
+
+@asynccontextmanager
+async def rig_on(url: str) -> AsyncIterator[Rig]:
+    engine = make_engine(url)
     sessions = make_sessions(engine)
     world = world_of(Settings(as_of=AS_OF))
     await adopt(world, sessions)
     yield Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
     await engine.dispose()
+
+
+@pytest_asyncio.fixture
+async def rig(database_url: str) -> AsyncIterator[Rig]:
+    async with rig_on(database_url) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def matched_template(postgres_server: Server, migrated_template: str) -> str:
+    """A database in which a matcher has handled all of `STATES`: made once, and copied for each test."""
+
+    async def handle(url: str) -> None:
+        async with rig_on(url) as made:
+            await made.handle(STATES)
+
+    url = postgres_server.create_database("rebuild_template", template=migrated_template)
+    asyncio.run(handle(url))
+    return "rebuild_template"
+
+
+@pytest_asyncio.fixture
+async def matched_rig(postgres_server: Server, matched_template: str) -> AsyncIterator[Rig]:
+    """A matcher that starts on a copy of it."""
+    with postgres_server.fresh_database(template=matched_template) as url:
+        async with rig_on(url) as made:
+            made.offset = len(STATES)
+            yield made
 
 
 async def compared(rig: Rig, *, swap: bool = False) -> tuple[Comparison, Swapped | None]:
@@ -107,9 +140,8 @@ TAMPERINGS = {
 
 
 @pytest.mark.parametrize("what", TAMPERINGS)
-async def test_what_was_tampered_with_is_noticed_and_mended_and_nobody_is_told(rig: Rig, what: str) -> None:
-    states = invented_plans(120, 30)
-    await rig.handle(states)
+async def test_what_was_tampered_with_is_noticed_and_mended_and_nobody_is_told(matched_rig: Rig, what: str) -> None:
+    rig, states = matched_rig, STATES
     before, known, active = await standing(rig), await told(rig), await rig.active()
     assert known > 10
     ((key, plan_id, material),) = await rig.rows(
@@ -149,10 +181,9 @@ async def topic_equals_the_table(rig: Rig) -> None:
     assert {key: payload for key, payload in rows if key in latest} == latest
 
 
-async def test_a_pair_that_was_missed_is_put_in_and_nobody_is_told_until_it_changes(rig: Rig) -> None:
+async def test_a_pair_that_was_missed_is_put_in_and_nobody_is_told_until_it_changes(matched_rig: Rig) -> None:
     """As after a bug: neither the row nor its event was ever there."""
-    states = invented_plans(120, 30)
-    await rig.handle(states)
+    rig, states = matched_rig, STATES
     async with transaction(rig.sessions) as session:
         await session.execute(text("TRUNCATE opportunities, outbox"))
     found, done = await compared(rig, swap=True)
@@ -183,9 +214,8 @@ async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(rig: Rig, mon
     assert await rig.active() == all_pairs(states)
 
 
-async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it(rig: Rig) -> None:
-    states = invented_plans(120, 30)
-    await rig.handle(states)
+async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it(matched_rig: Rig) -> None:
+    rig, states = matched_rig, STATES
     async with transaction(rig.sessions) as session:
         await session.execute(text("UPDATE opportunities SET score = 1.5, content_hash = ''"))
     moved = [
@@ -214,10 +244,9 @@ async def test_another_generation_or_another_rebuild_stops_it(rig: Rig) -> None:
         await fresh.drop(session)
 
 
-async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(rig: Rig) -> None:
+async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(matched_rig: Rig) -> None:
     """What an authority was told no longer holds; the check says so, and leaves it to people whether to tell."""
-    states = invented_plans(120, 30)
-    await rig.handle(states)
+    rig = matched_rig
     await told(rig)
     async with transaction(rig.sessions) as session:
         await session.execute(text("UPDATE notification_intents SET state = 'sent' WHERE state = 'pending'"))
