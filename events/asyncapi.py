@@ -6,7 +6,7 @@ from pydantic.json_schema import models_json_schema
 
 from events.fields import AUTHORITY_PATTERN
 from events.schemas import payload_types, type_of
-from events.topics import PLANS, TOPICS, Topic, authority_topic
+from events.topics import PLANS, TOPICS, Topic
 
 VERSION: Final = "1.0.0"
 """Of the wire contract, not of the program: rises with what a v1 payload gains."""
@@ -25,7 +25,7 @@ def document() -> Json:
     for topic in TOPICS:
         channels[_id(topic.name)] = _channel(topic, topic.name)
         operations |= _operations(topic, _id(topic.name))
-    own = _id(authority_topic("authority"))
+    own = _id(f"{PLANS.name}.authority")
     channels[own] = _authority_channel()
     operations |= _operations(PLANS, own)
     return {
@@ -70,7 +70,7 @@ def _channel(topic: Topic, address: str) -> Json:
 
 
 def _authority_channel() -> Json:
-    channel = _channel(PLANS, authority_topic(_AUTHORITY))
+    channel = _channel(PLANS, f"{PLANS.name}.{_AUTHORITY}")
     return {
         **channel,
         "description": "Plan events of one authority, on a topic to which it alone may write.",

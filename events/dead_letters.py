@@ -26,6 +26,9 @@ class Reason(StrEnum):
     BAD_SIGNATURE = "bad-signature"
     UNSIGNED = "unsigned"
     REVISION_CONFLICT = "revision-conflict"
+    REVISION_TOO_HIGH = "revision-too-high"
+    SUPERSEDED_WITHDRAWAL = "superseded-withdrawal"
+    UNKNOWN_OPPORTUNITY = "unknown-opportunity"
     ASSESSMENT_FAILED = "assessment-failed"
     HANDLING_FAILED = "handling-failed"
 

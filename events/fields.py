@@ -35,6 +35,17 @@ def _cpv(code: str) -> str:
     return code[:8]
 
 
+def canonical_authority(code: str) -> str:
+    """An authority's code in upper case: codes that differ in case alone name one authority."""
+    return code.upper()
+
+
+def canonical_plan_id(plan_id: str) -> str:
+    """A plan id with its authority in upper case; the authority's own reference stays as it is."""
+    authority, colon, reference = plan_id.partition(":")
+    return f"{canonical_authority(authority)}{colon}{reference}"
+
+
 Authority = Annotated[
     str,
     Field(
@@ -42,6 +53,7 @@ Authority = Annotated[
         description="ONS GSS code of a council (E09000015) or another org-id (GB-PPON-...)",
         examples=["E09000015"],
     ),
+    AfterValidator(canonical_authority),
 ]
 PlanId = Annotated[
     str,
@@ -50,6 +62,7 @@ PlanId = Annotated[
         description="The authority, a colon, and the authority's own reference",
         examples=["E09000015:ICT-0042"],
     ),
+    AfterValidator(canonical_plan_id),
 ]
 Revision = Annotated[int, Field(strict=True, ge=1, le=MAX_REVISION, description="Rises with every change of the plan")]
 Title = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text), AfterValidator(_some_text)]

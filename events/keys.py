@@ -9,6 +9,7 @@ from joserfc.jwk import OKPKey
 from joserfc.util import urlsafe_b64encode
 
 from events.envelope import EnvelopeError, strict_json
+from events.fields import canonical_authority
 
 CURVE: Final = "Ed25519"
 MAX_KEY_BYTES: Final = 4096
@@ -104,7 +105,8 @@ def _key(fields: dict[str, Any]) -> OKPKey:
 
 def _public(key: OKPKey, authority: str | None) -> PublicKey:
     x = _x(key)
-    return PublicKey(OKPKey.import_key({"kty": "OKP", "crv": CURVE, "x": x}).thumbprint(), x, authority)
+    owner = canonical_authority(authority) if authority else None
+    return PublicKey(OKPKey.import_key({"kty": "OKP", "crv": CURVE, "x": x}).thumbprint(), x, owner)
 
 
 def _x(key: OKPKey) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from events.dead_letters import DEAD_LETTER_PAYLOADS
-from events.fields import AUTHORITY_PATTERN, Payload
+from events.fields import AUTHORITY_PATTERN, Payload, canonical_authority
 from events.notifications import NOTIFICATION_PAYLOADS
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS
@@ -91,7 +91,7 @@ class NotAPlanTopicError(ValueError):
 
 
 def authority_of(topic: str) -> str | None:
-    """The authority a plan topic belongs to, or None for the shared one.
+    """The authority a plan topic belongs to, in upper case, or None for the shared one.
 
     Raises NotAPlanTopicError where the segment is not an authority's code.
     """
@@ -100,9 +100,9 @@ def authority_of(topic: str) -> str | None:
     match = _AUTHORITY_TOPIC.fullmatch(topic)
     if match is None or not re.fullmatch(AUTHORITY_PATTERN, match[1]):
         raise NotAPlanTopicError(f"'{topic}' names no authority: expected {PLANS.name}.<authority>")
-    return match[1]
+    return canonical_authority(match[1])
 
 
 def authority_topic(authority: str) -> str:
     """The topic on which one authority alone may write."""
-    return f"{PLANS.name}.{authority}"
+    return f"{PLANS.name}.{canonical_authority(authority)}"

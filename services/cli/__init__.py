@@ -10,7 +10,7 @@ COMMANDS: Final = {
     "demo": ("services.cli.demo", "Run everything once on an embedded stack and show what comes out."),
     "up": ("services.cli.demo", "Keep the embedded stack running, for development."),
     "publish": ("services.cli.publish", "Publish an authority's plans (JSONL, OCDS, contract register)."),
-    "withdraw": ("services.cli.publish", "Withdraw one plan."),
+    "withdraw": ("services.cli.withdrawing", "Withdraw one plan."),
     "opportunities": ("services.cli.looking", "List the active opportunities."),
     "explain": ("services.cli.looking", "Explain a plan's partners: what matched, what would change it."),
     "score": ("services.cli.score", "Score plans of a file against each other: no broker, no database."),

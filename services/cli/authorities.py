@@ -11,7 +11,9 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
+from events.fields import canonical_authority
 from services.cli.register_file import FileError, Problem, known_name, read, written
+from services.runtime.files import write_atomically
 from services.runtime.settings import settings
 from services.store import authorities as register
 from services.store import mails, notifications
@@ -86,7 +88,15 @@ def export(
     if file is None:
         sys.stdout.write(text)
     else:
-        file.write_text(text, encoding="utf-8", newline="")
+        _save(file, text)
+
+
+def _save(file: Path, text: str) -> None:
+    try:
+        write_atomically(file, text)
+    except OSError as error:
+        typer.echo(f"{file}: can't be written: {error.strerror}", err=True)
+        raise typer.Exit(USAGE) from None
 
 
 @app.command("held")
@@ -148,12 +158,14 @@ def mute(
         typer.echo("Say either --partner CODE or --opportunity ID.", err=True)
         raise typer.Exit(USAGE)
 
+    code = canonical_authority(authority)
+
     async def write(sessions: Sessions) -> bool:
         async with transaction(sessions) as session:
-            if not await register.by_codes(session, [authority]):
+            if not await register.by_codes(session, [code]):
                 return False
             kind: register.Subject = "partner" if partner else "opportunity"
-            await register.mute(session, authority, kind, partner or opportunity or "")
+            await register.mute(session, code, kind, canonical_authority(partner) if partner else opportunity or "")
             return True
 
     if not _with_database(write):

@@ -124,8 +124,8 @@ def replay(
 def why_not(letter: DeadLetter) -> str | None:
     """Why a dead letter can't be replayed, in a sentence; None where it can."""
     value = letter.value or b""
-    if letter.reason is Reason.ASSESSMENT_FAILED:
-        return "the plan log holds the event already; the plan is assessed again with its next revision"
+    if letter.reason in (Reason.ASSESSMENT_FAILED, Reason.SUPERSEDED_WITHDRAWAL):
+        return "the plan log holds the event already; publish the plan under its next revision"
     if letter.reason is Reason.UNREADABLE_BATCH:
         return "its records could not be read; have them published again"
     if not letter.complete:

@@ -11,7 +11,7 @@ from typing import Annotated, Final, NoReturn, TypeVar
 
 import typer
 
-from events.fields import AUTHORITY_PATTERN
+from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.keys import KeyFileError, PublicKey, new_key, public_key, written
 from services.runtime.settings import settings
 from services.store import authorities as register
@@ -40,7 +40,7 @@ def make(
     """
     if not re.fullmatch(AUTHORITY_PATTERN, authority):
         _end(USAGE, f"'{authority}' is not a code; give an ONS code such as E08000035, or another org-id")
-    key = new_key(authority)
+    key = new_key(canonical_authority(authority))
     try:
         # Never over an existing file: that may be the key in use. Nobody else can read it, at no moment.
         opened = os.open(private_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -68,7 +68,7 @@ def add(
     Make sure that the key is the authority's: have its id read out over a telephone number that you know. Exit code 1:
     refused.
     """
-    key = _read(file)
+    authority, key = canonical_authority(authority), _read(file)
     if key.authority not in (None, authority):
         _end(REFUSED, f"{file}: was made for {key.authority}, not for {authority}; nothing was registered")
     first, last = from_.date() if from_ else today(None), until.date() if until else None
@@ -110,7 +110,7 @@ def list_(
 
     async def look(sessions: Sessions) -> list[AuthorityKey]:
         async with sessions() as session:
-            return list(await store.everyone(session, authority))
+            return list(await store.everyone(session, canonical_authority(authority) if authority else None))
 
     found, day = _with_database(look), today(None)
     if as_json:

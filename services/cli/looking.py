@@ -15,6 +15,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from events.fields import canonical_authority, canonical_plan_id
 from matching.policy import PolicyError
 from matching.statistics import StatisticsError
 from services.cli import explaining
@@ -58,8 +59,10 @@ def opportunities(
 ) -> None:
     """List the opportunities, the best first. What an authority does not share is not shown here either."""
 
+    code = canonical_authority(authority) if authority else None
+
     async def read(session: AsyncSession) -> list[Said]:
-        rows = await store.listed(session, authority=authority, band=band, status=status, limit=limit)
+        rows = await store.listed(session, authority=code, band=band, status=status, limit=limit)
         stored = await plans.load(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
         return [explaining.as_shared_now(row.payload, stored) for row in rows]
 
@@ -97,6 +100,8 @@ def explain(
 ) -> None:
     """Explain two plans: what each component saw, the gates, what would change it; or a plan and its partners."""
     using = settings()
+    plan = canonical_plan_id(plan)
+    partner = canonical_plan_id(partner) if partner else None
 
     async def read(session: AsyncSession) -> tuple[str | None, Said]:
         view = await explaining.look(session, using, today(as_of.date() if as_of else using.as_of))

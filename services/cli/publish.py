@@ -1,4 +1,4 @@
-"""`jointly publish` and `jointly withdraw`: what a council's system calls."""
+"""`jointly publish`: what a council's system calls. What `jointly withdraw` shares with it stands here as well."""
 
 import asyncio
 import json
@@ -13,30 +13,29 @@ from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from events.fields import AUTHORITY_PATTERN
+from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.keys import KeyFileError, SigningKey, signing_key
 from events.plans import PlanPayload, PlanWithdrawn
 from services.publisher import formats, state
 from services.publisher.mapping import BUILT_IN, MappingError, load_mapping
 from services.publisher.producing import PublishingError, own_topic, publish_events, shared_topic, structured
-from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged, refusal
+from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged, check_limits
 from services.runtime.settings import Settings, SettingsError, settings
 
 REJECTED = 1
 USAGE = 2
 KAFKA = 3
 
-_OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
-_SIGNING_KEY = typer.Option(
-    "--signing-key", help="Sign with this private key (`jointly keys make`); default: JOINTLY_SIGNING_KEY_FILE."
+OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
+SIGNING_KEY = typer.Option(
+    "--signing-key", help="Sign with this private key (`jointly keys make`); default: JOINTLYSIGNING_KEY_FILE."
 )
-_DRY_RUN = typer.Option("--dry-run", help="Print the events as CloudEvents, one JSON a line, and send nothing.")
-_JSON = typer.Option("--json", help="End with one JSON line instead of the summary for people.")
+DRY_RUN = typer.Option("--dry-run", help="Print the events as CloudEvents, one JSON a line, and send nothing.")
+JSON = typer.Option("--json", help="End with one JSON line instead of the summary for people.")
 
 
 @dataclass
@@ -79,72 +78,47 @@ def publish(
     ] = None,
     complete: Annotated[bool, typer.Option(help="Withdraw what was published from this file and is gone.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Withdraw even more than half.")] = False,
-    own: Annotated[bool, _OWN_TOPIC] = False,
-    signing_key_file: Annotated[Path | None, _SIGNING_KEY] = None,
-    dry_run: Annotated[bool, _DRY_RUN] = False,
-    as_json: Annotated[bool, _JSON] = False,
+    own: Annotated[bool, OWN_TOPIC] = False,
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Publish an authority's plans to Kafka. Repeatable: the same file again makes no duplicates.
 
     Exit code 0: everything was published. 1: some entries were rejected. 2: wrong usage. 3: Kafka did not take it.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    chosen, options = _settings(dry_run=dry_run), Options(_authority(authority), unknown_buyers)
-    key = _key(signing_key_file or chosen.signing_key_file)
+    chosen, options = load_settings(dry_run=dry_run), Options(_authority(authority), unknown_buyers)
+    key = load_key(signing_key_file or chosen.signing_key_file)
     try:
         kind = formats.chosen(file, named_format)
         columns = load_mapping(mapping) if mapping else BUILT_IN
         kept = state_file or (state.beside(file) if complete or kind == "csv" else None)
         known = state.load(kept) if kept else state.State()
     except (formats.FormatError, MappingError, state.StateError) as error:
-        _usage(str(error))
-    now = _now_ms(chosen)
+        end_usage(str(error))
+    now = now_ms(chosen)
     found = formats.once(formats.read(file, kind, options, columns))
-    reads = (state.revised(read, known, now) for read in found) if kept else found
+    # Against what was published before this run: which of it Kafka has acknowledged meanwhile is chance.
+    before = known.model_copy(deep=True)
+    reads = (state.revised(read, before, now) for read in found) if kept else found
     if complete:
         reads = iter(_with_withdrawals(list(reads), known, sure=yes))
+    reads = (check_limits(read, datetime.now(UTC)) for read in reads)
     tally = Tally()
     payloads = _payloads(reads, tally, console)
     try:
-        _send(chosen, payloads, tally, known, _Output(console, own, key, dry_run, as_json, formats.entries(file, kind)))
+        send(chosen, payloads, tally, known, Output(console, own, key, dry_run, as_json, formats.entries(file, kind)))
     finally:
         if kept and not dry_run:
-            _keep(known, kept)
-    _finish(tally, console, as_json=as_json, dry_run=dry_run)
-
-
-def withdraw(
-    plan: Annotated[str, typer.Argument(help="The plan's id, for example E09000015:ICT-0042.")],
-    reason: Annotated[str, typer.Option(help="Why; the authorities that were told of a match will read it.")],
-    revision: Annotated[
-        int | None, typer.Option(help="Above the plan's last one; default: the present time in milliseconds.")
-    ] = None,
-    own: Annotated[bool, _OWN_TOPIC] = False,
-    signing_key_file: Annotated[Path | None, _SIGNING_KEY] = None,
-    dry_run: Annotated[bool, _DRY_RUN] = False,
-    as_json: Annotated[bool, _JSON] = False,
-) -> None:
-    """Withdraw one plan: the authority no longer intends to buy this. Exit codes as of `publish`."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
-    chosen = _settings(dry_run=dry_run)
-    key = _key(signing_key_file or chosen.signing_key_file)
-    try:
-        payload = PlanWithdrawn(
-            plan_id=plan,
-            revision=_now_ms(chosen) if revision is None else revision,
-            authority=plan.split(":", 1)[0],
-            reason=reason,
-        )
-    except ValidationError as error:
-        _usage(refusal(error).reason)
-    tally = Tally()
-    output = _Output(console, own=own, key=key, dry_run=dry_run, as_json=as_json)
-    _send(chosen, iter((payload,)), tally, state.State(), output)
-    _finish(tally, console, as_json=as_json, dry_run=dry_run)
+            keep(known, kept)
+    finish(tally, console, as_json=as_json, dry_run=dry_run)
 
 
 @dataclass(frozen=True)
-class _Output:
+class Output:
+    """How a command publishes, and where it reports."""
+
     console: Console
     own: bool
     key: SigningKey | None
@@ -166,7 +140,7 @@ def _payloads(reads: Iterator[Read], tally: Tally, console: Console) -> Iterator
             case Rejected():
                 tally.rejected[f"{read.field}: {read.reason}" if read.field else read.reason] += 1
                 place = ", ".join(part for part in (read.file, read.where, read.field) if part)
-                _say(console, f"{place}: {read.reason}", "red")
+                say(console, f"{place}: {read.reason}", "red")
 
 
 def _with_withdrawals(reads: list[Read], known: state.State, *, sure: bool) -> list[Read]:
@@ -177,12 +151,12 @@ def _with_withdrawals(reads: list[Read], known: state.State, *, sure: bool) -> l
     gone = state.vanished(known, {plan_id for plan_id in present if plan_id})
     lost = [read for read in reads if not _identity(read)]
     if gone and lost:
-        _usage(
+        end_usage(
             f"--complete: {len(lost)} entries can't be told apart from vanished ones (first: {lost[0].file}, "
             f"{lost[0].where}). Correct them first; nothing was published"
         )
     if len(gone) * 2 > state.standing(known) and not sure:
-        _usage(
+        end_usage(
             f"--complete would withdraw {len(gone)} of {state.standing(known)} plans. If the file is really complete, "
             "say --yes; nothing was published"
         )
@@ -193,14 +167,17 @@ def _identity(read: Read) -> str | None:
     return read.payload.plan_id if isinstance(read, Accepted) else read.plan_id
 
 
-def _keep(known: state.State, file: Path) -> None:
+def keep(known: state.State, file: Path) -> None:
+    """Writes the state; ends the command with a sentence where it can't be written."""
     try:
         state.save(known, file)
     except state.StateError as error:
-        _usage(str(error))
+        end_usage(str(error))
 
 
-def _send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known: state.State, output: _Output) -> None:
+def send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known: state.State, output: Output) -> None:
+    """Publishes the payloads, or prints them in a dry run; counts and notes each that was acknowledged."""
+
     def acknowledged(payload: PlanPayload) -> None:
         tally.published += 1
         tally.withdrawn += isinstance(payload, PlanWithdrawn)
@@ -216,14 +193,12 @@ def _send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known
         with _progress(output, acknowledged) as advance:
             asyncio.run(publish_events(chosen, payloads, topic=topic, progress=advance, key=output.key))
     except PublishingError as error:
-        _say(
-            output.console, f"{error}. {tally.published} events were published; run the same again, it is safe.", "red"
-        )
+        say(output.console, f"{error}. {tally.published} events were published; run the same again, it is safe.", "red")
         raise typer.Exit(KAFKA) from None
 
 
 @contextmanager
-def _progress(output: _Output, acknowledged: Callable[[PlanPayload], None]) -> Iterator[Callable[[PlanPayload], None]]:
+def _progress(output: Output, acknowledged: Callable[[PlanPayload], None]) -> Iterator[Callable[[PlanPayload], None]]:
     """`acknowledged`, shown as a bar where somebody looks."""
     if output.as_json or not output.console.is_terminal:
         yield acknowledged
@@ -239,57 +214,62 @@ def _progress(output: _Output, acknowledged: Callable[[PlanPayload], None]) -> I
         yield shown
 
 
-def _finish(tally: Tally, console: Console, *, as_json: bool, dry_run: bool) -> NoReturn:
+def finish(tally: Tally, console: Console, *, as_json: bool, dry_run: bool) -> NoReturn:
+    """Reports what became of the entries, and ends the command."""
     if as_json:
         typer.echo(tally.as_json())
     else:
         done = "would be published" if dry_run else "published"
-        _say(
+        say(
             console,
             f"{tally.published} {done} ({tally.withdrawn} of them withdrawals), {tally.unchanged} unchanged, "
             f"{tally.rejected.total()} rejected.",
         )
         for note, count in tally.inferred.most_common():
-            _say(console, f"{count} x inferred: {note}", "dim")
+            say(console, f"{count} x inferred: {note}", "dim")
     raise typer.Exit(REJECTED if tally.rejected else 0)
 
 
-def _say(console: Console, line: str, style: str = "") -> None:
+def say(console: Console, line: str, style: str = "") -> None:
     """One line. File content may stand in it: no markup is read, and no control character reaches the terminal."""
     console.print(Text("".join(c if c.isprintable() else " " for c in line), style))
 
 
-def _usage(sentence: str) -> NoReturn:
+def end_usage(sentence: str) -> NoReturn:
+    """Ends the command for wrong usage, with a sentence."""
     typer.echo(sentence, err=True)
     raise typer.Exit(USAGE)
 
 
-def _settings(*, dry_run: bool) -> Settings:
+def load_settings(*, dry_run: bool) -> Settings:
+    """The settings, with a broker where something is to be sent; ends the command where they are wrong."""
     try:
         chosen = settings()
         if not dry_run:
             chosen.need_kafka()
         return chosen
     except SettingsError as error:
-        _usage(str(error))
+        end_usage(str(error))
 
 
-def _key(file: Path | None) -> SigningKey | None:
+def load_key(file: Path | None) -> SigningKey | None:
+    """The key to sign with, None where no file is named; ends the command where it is none."""
     try:
         return signing_key(file.read_bytes()) if file else None
     except OSError as error:
-        _usage(f"{file}: can't be read: {error.strerror}")
+        end_usage(f"{file}: can't be read: {error.strerror}")
     except KeyFileError as error:
-        _usage(f"{file}: {error}")
+        end_usage(f"{file}: {error}")
 
 
 def _authority(code: str | None) -> str | None:
     if code is not None and not re.fullmatch(AUTHORITY_PATTERN, code):
-        _usage(f"--authority: '{code}' is not a code; give an ONS code such as E09000015, or another org-id")
-    return code
+        end_usage(f"--authority: '{code}' is not a code; give an ONS code such as E09000015, or another org-id")
+    return canonical_authority(code) if code else None
 
 
-def _now_ms(chosen: Settings) -> int:
+def now_ms(chosen: Settings) -> int:
+    """The present time, or the fixed day, in milliseconds since 1970."""
     if chosen.as_of:
         return int(datetime.combine(chosen.as_of, datetime.min.time(), UTC).timestamp() * 1000)
     return time.time_ns() // 1_000_000

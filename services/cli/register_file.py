@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from events.fields import AUTHORITY_PATTERN
+from events.fields import AUTHORITY_PATTERN, canonical_authority
 from matching.reference import authority as known_authority
+from services.cli import csv_cells
 from services.store import authorities as register
 from services.store.authorities import Authority, Entry, Mutes
 
@@ -35,7 +36,7 @@ def _code(text: str) -> str:
     # The same pattern as on the wire, or nobody could ever be matched to it.
     if not re.fullmatch(AUTHORITY_PATTERN, text):
         raise FieldError("is not an authority code; expected a GSS code such as E08000035, or another org-id")
-    return text
+    return canonical_authority(text)
 
 
 def _name(text: str) -> str:
@@ -132,7 +133,7 @@ def _entry(row: dict[str, Any], line: int) -> Entry | Problem:
         if cell is None:
             return Problem(line, name, "is missing; the line has fewer cells than the header has columns")
         try:
-            fields[name] = COLUMNS[name](cell.strip())
+            fields[name] = COLUMNS[name](csv_cells.undefuse(cell).strip())
         except FieldError as error:
             return Problem(line, name, str(error))
     code = fields.pop("authority")
@@ -166,4 +167,4 @@ def _cell(name: str, row: Authority, muted: Mutes) -> str:
     value = getattr(row, name)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "" if value is None else str(value)
+    return "" if value is None else csv_cells.defuse(str(value))

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from events.dead_letters import SPOOFING, Reason
 from events.topics import DEAD_PLANS
+from services.matcher.endings import keep_superseded, report_superseded
 from services.matcher.intake import Accepted, Refused, read
 from services.matcher.matching import assess, index
 from services.matcher.signatures import Keyring, check
@@ -19,7 +20,7 @@ from services.matcher.world import World
 from services.runtime import dead_letters, logs, metrics, tracing
 from services.runtime.kafka import Record, Records
 from services.store import embeddings, plans, search
-from services.store.base import Sessions, reading, transaction
+from services.store.base import Sessions, now, reading, transaction
 from services.store.plans import Outcome, Revision
 from services.store.rows import Writes
 from services.translation import revision_from_event, today
@@ -95,7 +96,9 @@ class Matcher:
     async def _checked(self, records: Records) -> list[Accepted | Refused]:
         demand = self.world.settings.signatures
         # A key's days are real ones, also where plans are judged as of a fixed day.
-        return await check([read(record) for record in records], demand, self.keyring, self.sessions, today(None))
+        return await check(
+            [read(record, now()) for record in records], demand, self.keyring, self.sessions, today(None)
+        )
 
     async def _read(self, records: Records, prepared: Mapping[Place, Prepared]) -> list[Accepted]:
         unread = iter(await self._checked([record for record in records if _place(record) not in prepared]))
@@ -169,10 +172,12 @@ class Matcher:
             async with transaction(self.sessions, *recording.queries) as session:
                 unmatched = search.unmatched_of(ids)
                 outcomes = await plans.record(session, recording, unmatched)
+                superseded = await keep_superseded(session, part, outcomes)
                 await index(self.world, session, unmatched.answer)
         except BaseException:
             self.world.forget(ids)
             raise
+        report_superseded(superseded)
         for item, outcome in zip(part, outcomes, strict=True):
             await self._after(item, outcome)
         return sorted(unmatched.answer)

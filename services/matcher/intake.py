@@ -1,10 +1,12 @@
 """From a Kafka record to a validated plan event, or to the reason why it is none."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from events.dead_letters import Reason
 from events.envelope import EnvelopeError, Event, decode
+from events.limits import find_excess
 from events.plans import PLAN_PAYLOADS, PlanPayload
 from events.signature import Signature
 from events.topics import NotAPlanTopicError, authority_of
@@ -34,8 +36,8 @@ class Refused:
     sentence: str
 
 
-def read(record: Record) -> Accepted | Refused:
-    """Decodes and validates one record, and holds its authority against the topic it came by."""
+def read(record: Record, at: datetime) -> Accepted | Refused:
+    """Decodes and validates one record at a moment, and holds its authority against the topic it came by."""
     try:
         event = decode(record.headers, record.value, PLAN_PAYLOADS)
         owner = authority_of(record.topic)
@@ -50,4 +52,6 @@ def read(record: Record) -> Accepted | Refused:
             Reason.TOPIC_MISMATCH,
             f"the topic belongs to {owner}, the plan to {accepted.payload.authority}; nobody speaks for another",
         )
+    if excess := find_excess(accepted.payload, at):
+        return Refused(record, excess.reason, f"{excess.field}: {excess.sentence}")
     return accepted

@@ -4,13 +4,15 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
 from events.envelope import problems
-from events.fields import AUTHORITY_PATTERN
+from events.fields import AUTHORITY_PATTERN, canonical_authority
+from events.limits import find_excess
 from events.plans import PlanPayload
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
@@ -99,7 +101,7 @@ def refusal(error: ValidationError, plan_id: str | None = None) -> RefusedError:
 
 def own(payload: PlanPayload, options: Options) -> PlanPayload:
     """The payload, if it belongs to the authority that publishes. Raises RefusedError for another's."""
-    if options.authority and payload.authority != options.authority:
+    if options.authority and payload.authority != canonical_authority(options.authority):
         raise RefusedError(
             "authority",
             f"is {payload.authority}, but --authority says {options.authority}; publish it as its owner",
@@ -108,13 +110,20 @@ def own(payload: PlanPayload, options: Options) -> PlanPayload:
     return payload
 
 
+def check_limits(read: Read, at: datetime) -> Read:
+    """The entry, or its rejection where the matcher would refuse it at this moment for a limit it exceeds."""
+    if not isinstance(read, Accepted) or (excess := find_excess(read.payload, at)) is None:
+        return read
+    return Rejected(read.file, read.where, excess.field, excess.sentence, read.payload.plan_id)
+
+
 def plan_id(authority: str, reference: str) -> str:
     """`<authority>:<reference>`. A reference with other characters than letters, digits, dot, underscore and hyphen,
     or with more than 80, is made to fit; a short hash of the original then keeps two of them apart."""
     safe = _UNSAFE.sub("-", reference).strip("-") or "plan"
     if safe != reference or len(safe) > 80:
         safe = f"{safe[:70].rstrip('-')}-{hashlib.sha256(reference.encode('utf-8', 'replace')).hexdigest()[:8]}"
-    return f"{authority}:{safe}"
+    return f"{canonical_authority(authority)}:{safe}"
 
 
 def org_id(identifier: str) -> str | None:

@@ -11,9 +11,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from events.fields import PlanId, Revision
+from events.fields import MAX_REVISION, PlanId, Revision
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from services.publisher.reading import Accepted, Read, Rejected, Unchanged
+from services.runtime.files import write_atomically
 
 
 class StateError(Exception):
@@ -52,9 +53,16 @@ def beside(file: Path) -> Path:
 
 
 def load(file: Path) -> State:
-    """The state kept in `file`; an empty one where there is none yet. Raises StateError."""
+    """The state kept in `file`; an empty one where there is none yet. Raises StateError.
+
+    A link is refused: whoever may write to the folder could point it at a file that only the publisher may write.
+    """
+    if file.is_symlink():
+        raise StateError(f"{file} is a link; name the file itself with --state")
     try:
-        return State.model_validate_json(file.read_bytes())
+        # A pipe would be waited for, and the file may have become a link meanwhile.
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
+            return State.model_validate_json(stream.read())
     except FileNotFoundError:
         return State()
     except (OSError, ValidationError) as error:
@@ -66,14 +74,8 @@ def load(file: Path) -> State:
 
 def save(state: State, file: Path) -> None:
     """Writes the state so that a crash leaves the old or the new one, never half of it. Raises StateError."""
-    new = file.with_name(file.name + ".new")
     try:
-        with new.open("w", encoding="utf-8") as stream:
-            json.dump(state.model_dump(), stream, indent=1, sort_keys=True)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(file)
+        write_atomically(file, json.dumps(state.model_dump(), indent=1, sort_keys=True) + "\n")
     except OSError as error:
         raise StateError(f"{file} can't be written: {error.strerror}. What was published stays published") from None
 
@@ -90,10 +92,17 @@ def revised(read: Read, state: State, now_ms: int) -> Read:
         return Unchanged(read.file, read.where, read.payload.plan_id)
     if not read.numbered:
         return replace(read, payload=_numbered(read.payload, known, now_ms))
-    if known and known.withdrawn and read.payload.revision <= known.revision:
-        reason = f"the plan was withdrawn with revision {known.revision}; publish it again with a higher one"
-        return Rejected(read.file, read.where, "revision", reason, read.payload.plan_id)
+    if known and read.payload.revision <= known.revision:
+        return Rejected(read.file, read.where, "revision", _outdated(read.payload, known), read.payload.plan_id)
     return read
+
+
+def _outdated(payload: PlanPayload, known: Entry) -> str:
+    if known.withdrawn:
+        return f"the plan was withdrawn with revision {known.revision}; publish it again with a higher one"
+    if payload.revision == known.revision:
+        return f"{payload.revision} was published with other content; publish the change under a higher revision"
+    return f"{payload.revision} is below {known.revision}, which was published before; publish under a higher revision"
 
 
 def vanished(state: State, present: Collection[str]) -> list[PlanWithdrawn]:
@@ -101,7 +110,7 @@ def vanished(state: State, present: Collection[str]) -> list[PlanWithdrawn]:
     return [
         PlanWithdrawn(
             plan_id=plan_id,
-            revision=entry.revision + 1,
+            revision=_next(entry),
             authority=plan_id.split(":", 1)[0],
             reason="No longer in what the authority publishes.",
         )
@@ -121,10 +130,14 @@ def _same(known: Entry, read: Accepted) -> bool:
 
 
 def _numbered(payload: PlanPayload, known: Entry | None, now_ms: int) -> PlanPayload:
-    revision = max(known.revision + 1, now_ms) if known else now_ms
+    revision = max(_next(known), now_ms) if known else now_ms
     if known and isinstance(payload, PlanPublished):
         return PlanUpdated.model_validate(payload.model_dump() | {"revision": revision})
     return payload.model_copy(update={"revision": revision})
+
+
+def _next(known: Entry) -> int:
+    return min(known.revision + 1, MAX_REVISION)
 
 
 def _content(payload: PlanPayload) -> str:

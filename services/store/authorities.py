@@ -5,6 +5,7 @@ database except as the recipient of a mail, or as the contact of an opportunity 
 """
 
 import re
+import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from services.store.base import now, timestamp
 Subject = Literal["partner", "opportunity"]
 
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_ACCENTS: Final = frozenset("\u0300\u0301\u0302\u0308")
+"""Grave, acute, circumflex, diaeresis."""
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -102,6 +105,8 @@ def valid_mailbox(text: str) -> str:
 
 
 def _ascii_domain(domain: str) -> str:
+    if _has_homograph(domain):
+        raise AddressError("has a domain with letters that look like others; only a to z and Welsh accents are taken")
     try:
         plain = domain.encode("idna").decode("ascii").lower()
     except UnicodeError:
@@ -110,6 +115,24 @@ def _ascii_domain(domain: str) -> str:
     if len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
         raise AddressError("has a domain that is not valid; expected one such as council.example")
     return plain
+
+
+def _has_homograph(domain: str) -> bool:
+    """Whether a label, as people see it, holds anything but ASCII and ASCII letters with an accent of Welsh.
+
+    A Cyrillic `a` or a dotless `i` makes a domain of somebody else's that nobody can tell from a council's.
+    """
+    try:
+        shown = [label.encode("ascii").decode("idna") if label.isascii() else label for label in domain.split(".")]
+    except UnicodeError:
+        return False  # not valid anyway, which is said elsewhere
+    seen = unicodedata.normalize("NFC", "".join(shown))
+    return not all(character.isascii() or _is_accented(character) for character in seen)
+
+
+def _is_accented(character: str) -> bool:
+    parts = unicodedata.normalize("NFD", character)
+    return parts[0].isascii() and parts[0].isalpha() and _ACCENTS.issuperset(parts[1:])
 
 
 Saved = Literal["added", "changed", "unchanged"]

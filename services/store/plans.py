@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import SILENCE_SECONDS, any_of, json_column, now, table_of, timestamp
+from services.store.base import SILENCE_SECONDS, among, any_of, json_column, now, table_of, timestamp
 from services.store.queries import Query, Rows, answer, ask
 from services.store.rows import Writes
 
@@ -225,6 +225,15 @@ async def searchable(session: AsyncSession, limit: int | None = None) -> dict[st
 def revisions(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
     """The newest revision of each of these plans that exists."""
     return Query(_REVISIONS, {"ids": list(plan_ids)}, _by_id)
+
+
+async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
+    """The newest revision of each of these plans that is neither withdrawn nor awarded."""
+    query = select(col(StoredPlan.plan_id), col(StoredPlan.revision))
+    found = await session.execute(
+        query.where(among(col(StoredPlan.plan_id), plan_ids), col(StoredPlan.status) == "active")
+    )
+    return {plan_id: revision for plan_id, revision in found}  # noqa: C416 (rows are no pairs)
 
 
 async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:

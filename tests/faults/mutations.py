@@ -18,6 +18,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from events.signature import covered
@@ -59,7 +60,7 @@ class Outcome:
 def verdict(scene: Scene, forgery: Forgery) -> Accepted | Refused:
     """The matcher's way, without the register's database."""
     record = forgery.record()
-    item = read(record)
+    item = read(record, datetime.now(UTC))
     item = signed(item) if isinstance(item, Accepted) else item
     item = judged(item, scene.register, "required", DAY) if isinstance(item, Accepted) else item
     if isinstance(item, Refused):

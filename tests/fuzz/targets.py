@@ -73,7 +73,7 @@ def _sayable(sentence: str) -> None:
 
 def _taken_in(headers: Headers, value: bytes) -> None:
     record: Any = SimpleNamespace(topic=PLANS.name, partition=0, offset=0, key=b"k", headers=headers, value=value)
-    item = take_in(record)
+    item = take_in(record, datetime.now(UTC))
     if isinstance(item, Refused):
         kept = dead_letters.of_record(record, item.reason, item.sentence)
         letter = decode(kept.headers, kept.value, DEAD_LETTER_PAYLOADS).payload

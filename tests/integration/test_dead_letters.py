@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
             await producer.send_and_wait(name, key=key, value=value, headers=headers)
         names = {name for name, *_ in sent}
         for record in await everything_on(using, *names, at_least=len(sent)):
-            item = read(record)
+            item = read(record, datetime.now(UTC))
             assert isinstance(item, Refused)
             await dead_letters.refuse(producer, DEAD_PLANS, record, item.reason, item.sentence)
     finally:

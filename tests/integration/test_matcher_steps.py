@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -246,4 +246,4 @@ async def test_a_change_of_dates_embeds_nothing_again(rig: Rig, monkeypatch: pyt
 def test_the_sample_record_is_one_that_the_matcher_reads() -> None:
     rig = Rig(matcher=None, sessions=None)  # type: ignore[arg-type]
     (record,) = rig.records([PlanPublished.model_validate(invented_plans(1)[0].model_dump())])
-    assert isinstance(read(record), Accepted)
+    assert isinstance(read(record, datetime.now(UTC)), Accepted)

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -174,7 +174,7 @@ async def verdict(
 ) -> str:
     topic, raw, headers, value = sent(plan("HR-1"), key, topic)
     record: Any = SimpleNamespace(topic=topic, partition=0, offset=0, key=raw, headers=headers, value=value)
-    (item,) = await signatures.check([read(record)], demand, keyring or Keyring(), sessions, day)
+    (item,) = await signatures.check([read(record, datetime.now(UTC))], demand, keyring or Keyring(), sessions, day)
     return "accepted" if isinstance(item, Accepted) else item.sentence
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.cli.csv_cells import defuse, undefuse
 from services.cli.register_file import COLUMNS, FileError, Problem, read, written
 from services.notifier.channels import from_url
 from services.store.authorities import AddressError, Authority, Entry, Mutes, valid_mailbox
@@ -15,6 +16,7 @@ from services.store.base import now
     [
         ("procurement@leeds.example", "procurement@leeds.example"),
         ("Buying.Team+joint@Camden.Example", "Buying.Team+joint@camden.example"),
+        ("caffael@sir-gâr.example", "caffael@xn--sir-gr-0ta.example"),
         ("einkauf@städte.example", "einkauf@xn--stdte-hra.example"),
         ("o'neill@council.example", "o'neill@council.example"),
     ],
@@ -28,6 +30,8 @@ WRONG = [
     "a@council.example\r\nBcc: b@evil.example", "a@x.example,b@x.example", "a@x.example;b@x.example",
     "Team <a@council.example>", "a..b@council.example", ".a@council.example", "a@localhost", "a@council..example",
     "a@-council.example", "a@[127.0.0.1]", "a@127.0.0.1", '"a b"@council.example', "a\x00@council.example",
+    "a@cаmden.example", "a@leedѕ.example", "a@xn--cmden-3ve.example", "a@counc\u0131l.example", "a@ｌeeds.example",
+    "a@leeds。example", "a@ḷeeds.example", "a@leeds.exαmple", "a@\u0301council.example", "a@straße.example",
     "x" * 65 + "@council.example", "a@" + "x" * 250 + ".example", "a(comment)@council.example", "ä@council.example",
 ]  # fmt: skip
 
@@ -48,6 +52,40 @@ def test_whatever_is_accepted_is_one_line_with_one_at(text: str) -> None:
     assert kept.isascii()
     assert kept.count("@") == 1
     assert not set(kept) & set('\r\n\t ,;<>"')
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "'=", "''+", "=HYPERLINK(1)"])
+def test_a_cell_that_a_spreadsheet_would_run_is_text(start: str) -> None:
+    cell = f"{start}cmd|' /C calc'!A0"
+    assert defuse(cell) == f"'{cell}"
+    assert undefuse(defuse(cell)) == cell
+
+
+@given(st.text(max_size=20))
+def test_cells_come_back_as_they_were_and_none_is_a_formula(cell: str) -> None:
+    assert undefuse(defuse(cell)) == cell
+    assert not defuse(cell).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+
+
+def test_the_register_is_exported_without_formulas_and_imported_as_it_was() -> None:
+    row = Authority(
+        authority="E08000035", name='=HYPERLINK("https://evil.example")', mailbox="+a@leeds.example", mailbox_ref="x",
+        created_at=now(), updated_at=now(),
+    )  # fmt: skip
+    text = written([row], {})
+    assert ",\"'=HYPERLINK(" in text
+    assert ",'+a@leeds.example," in text
+    (entry,) = read(text)
+    assert isinstance(entry, Entry)
+    assert (entry.fields["name"], entry.fields["mailbox"]) == (row.name, row.mailbox)
+
+
+def test_codes_that_differ_in_case_are_one_authority() -> None:
+    found = list(read("authority,mailbox\ne08000035,a@leeds.example\nE08000035,b@leeds.example\n"))
+    assert isinstance(found[0], Entry)
+    assert found[0].authority == "E08000035"
+    assert isinstance(found[1], Problem)
+    assert found[1].field == "authority"
 
 
 def test_a_file_is_read_line_by_line() -> None:

@@ -207,6 +207,51 @@ def test_withdraw_refuses_what_is_no_plan_or_no_revision(jointly: Command, plan:
     assert (result.exit_code, result.stdout) == (2, "")
 
 
+def _state(folder: Path, revision: int) -> Path:
+    file = folder / "state.json"
+    entry = {"revision": revision, "content": "?", "withdrawn": False}
+    file.write_text(json.dumps({"version": 1, "plans": {"E09000015:C-1": entry}}))
+    return file
+
+
+def test_withdraw_goes_above_what_the_state_knows(jointly: Command, tmp_path: Path) -> None:
+    known = _state(tmp_path, 1_811_808_000_007)
+    (event,) = _events(jointly("withdraw", "e09000015:C-1", "--reason", "x", "--state", known, "--dry-run"))
+    assert (event["subject"], event["data"]["revision"]) == ("E09000015:C-1", 1_811_808_000_008)
+
+
+@pytest.mark.parametrize("revision", ["6", "7"])
+def test_withdraw_refuses_what_would_be_superseded(jointly: Command, tmp_path: Path, revision: str) -> None:
+    known = _state(tmp_path, 7)
+    result = jointly(
+        "withdraw", "E09000015:C-1", "--reason", "x", "--revision", revision, "--state", known, "--dry-run"
+    )
+    assert (result.exit_code, result.stdout) == (REJECTED, "")
+    assert "stands at revision 7" in result.stderr
+
+
+def test_withdraw_says_what_to_do_where_no_revision_is_left(jointly: Command, tmp_path: Path) -> None:
+    known = _state(tmp_path, 2**53 - 1)
+    result = jointly("withdraw", "E09000015:C-1", "--reason", "x", "--state", known, "--dry-run")
+    assert result.exit_code in (REJECTED, USAGE)
+    assert result.stdout == ""
+    assert "operator" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "change", [{"revision": 2**53 - 1}, {"tender_window": {"earliest": "2027-01-01", "latest": "2047-01-01"}}]
+)
+def test_what_the_matcher_would_refuse_is_not_published(
+    jointly: Command, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    plan = json.loads((EXAMPLES / "plans.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    file = tmp_path / "plans.jsonl"
+    file.write_text(json.dumps(plan | change))
+    result = jointly("publish", file, "--dry-run")
+    assert (result.exit_code, result.stdout) == (REJECTED, "")
+    assert next(iter(change)) in result.stderr
+
+
 def test_what_the_documentation_shows_for_kcat_is_an_event() -> None:
     text = (EXAMPLES.parent / "publishing.md").read_text(encoding="utf-8")
     headers = [(name, value.encode()) for name, value in re.findall(r"-H ([\w-]+)=(\S+)", text)]

@@ -1,13 +1,16 @@
 """The state beside a register: unchanged rows stay, changed ones rise, vanished ones can be withdrawn."""
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from events.fields import MAX_REVISION
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated
 from services.publisher import state
 from services.publisher.mapping import BUILT_IN
-from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged
+from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged, check_limits
 from services.publisher.register import read_register
 
 NOW = 1_800_000_000_000
@@ -145,3 +148,38 @@ def test_a_register_row_without_revisions_is_not_numbered(tmp_path: Path) -> Non
     assert isinstance(numbered, Accepted)
     assert isinstance(plain, Accepted)
     assert (numbered.numbered, numbered.payload.revision, plain.numbered) == (True, 4, False)
+
+
+@pytest.mark.parametrize("revision", [6, 7])
+def test_a_revision_not_above_the_one_that_was_published_is_refused(revision: int) -> None:
+    known = state.State()
+    _revised(known, _read(revision=7, numbered=True))
+    refused = _revised(known, _read("Payroll and HR", revision, numbered=True))
+    assert isinstance(refused, Rejected)
+    assert refused.field == "revision"
+    assert "higher revision" in refused.reason
+
+
+def test_the_highest_revision_there_is_ends_in_a_refusal_and_no_error() -> None:
+    known = state.State(plans={"E09000015:C-1": state.Entry(revision=MAX_REVISION, content="?")})
+    (gone,) = state.vanished(known, set())
+    changed = state.revised(_read(), known, NOW)
+    assert isinstance(changed, Accepted)
+    for read in (Accepted("register.csv", "row 2", gone), changed):
+        refused = check_limits(read, datetime.now(UTC))
+        assert isinstance(refused, Rejected)
+        assert refused.field == "revision"
+
+
+def test_a_link_is_neither_read_nor_followed(tmp_path: Path) -> None:
+    victim, link = tmp_path / "victim.json", tmp_path / "state.json"
+    state.save(state.State(), victim)
+    link.symlink_to(victim)
+    with pytest.raises(state.StateError, match="is a link"):
+        state.load(link)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "state.json")
+    with pytest.raises(state.StateError):
+        state.load(tmp_path / "state.json")

@@ -1,0 +1,54 @@
+"""Limits on new plan events that the schema does not state. The plan log may hold older events: replays skip them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from events.dead_letters import Reason
+from events.fields import Window
+from events.plans import PlanPayload, PlanState
+
+FIRST_DAY: Final = date(2000, 1, 1)
+LAST_DAY: Final = date(2100, 12, 31)
+MAX_WINDOW_YEARS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """The limit that an event exceeds: the dead-letter reason, the field, and a sentence about it."""
+
+    reason: Reason
+    field: str
+    sentence: str
+
+
+def max_revision(at: datetime) -> int:
+    """The highest revision taken at a moment: the next day's time in microseconds since 1970.
+
+    Counters, and times in seconds, milliseconds or microseconds, stay below it. One far above would leave a plan
+    no room for corrections.
+    """
+    return int((at + timedelta(days=1)).timestamp() * 1_000_000)
+
+
+def find_excess(payload: PlanPayload, at: datetime) -> Excess | None:
+    """The first limit that a new event exceeds at a moment, None where it keeps them all."""
+    highest = max_revision(at)
+    if payload.revision > highest:
+        sentence = (
+            f"{payload.revision} is above {highest}, tomorrow in microseconds since 1970; number revisions by a "
+            "counter, or by the time of the change in milliseconds"
+        )
+        return Excess(Reason.REVISION_TOO_HIGH, "revision", sentence)
+    if isinstance(payload, PlanState) and (problem := _window_problem(payload.tender_window)):
+        return Excess(Reason.INVALID_PAYLOAD, "tender_window", problem)
+    return None
+
+
+def _window_problem(window: Window) -> str | None:
+    if window.earliest < FIRST_DAY or window.latest > LAST_DAY:
+        return f"is not between {FIRST_DAY} and {LAST_DAY}; give the days on which the tender may be published"
+    first, last = window.earliest, window.latest
+    if (last.year - MAX_WINDOW_YEARS, last.month, last.day) > (first.year, first.month, first.day):
+        return f"spans more than {MAX_WINDOW_YEARS} years ({first} to {last}); give a window that can be planned for"
+    return None

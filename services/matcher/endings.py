@@ -1,0 +1,59 @@
+"""Withdrawals and awards that come under too low a revision: their plans still stand, so somebody has to see it."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.dead_letters import Origin, Reason
+from events.plans import PlanAwarded, PlanWithdrawn
+from events.topics import DEAD_PLANS
+from services.matcher.intake import Accepted
+from services.runtime import dead_letters, logs, metrics
+from services.store import outbox, plans
+from services.store.plans import Outcome
+from services.store.rows import together
+
+log: Final = logs.get(__name__)
+
+
+async def keep_superseded(session: AsyncSession, items: Sequence[Accepted], outcomes: Sequence[Outcome]) -> int:
+    """Writes a dead letter for each ending that was superseded while its plan still stands; how many there are.
+
+    They go into the outbox in the transaction that logs the endings: a copy that comes later is a duplicate, and makes
+    no second one. The plan log has the content, so the dead letter only says which plan and revision.
+    """
+    late = [
+        item
+        for item, outcome in zip(items, outcomes, strict=True)
+        if outcome is Outcome.SUPERSEDED and isinstance(item.payload, PlanWithdrawn | PlanAwarded)
+    ]
+    if not late:
+        return 0
+    active = await plans.active_revisions(session, {item.payload.plan_id for item in late})
+    letters = [_letter(item, active[item.payload.plan_id]) for item in late if item.payload.plan_id in active]
+    async with together(session) as writes:
+        outbox.put(writes, letters)
+    return len(letters)
+
+
+def report_superseded(count: int) -> None:
+    """Counts and logs what `keep_superseded` wrote, once that is committed."""
+    if count:
+        metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.SUPERSEDED_WITHDRAWAL.value).inc(count)
+        log.warning("withdrawals superseded, their plans still stand", count=count)
+
+
+def _letter(item: Accepted, revision: int) -> dict[str, object]:
+    record, payload = item.record, item.payload
+    ended = "award" if isinstance(payload, PlanAwarded) else "withdrawal"
+    message = dead_letters.compose(
+        Reason.SUPERSEDED_WITHDRAWAL,
+        f"the {ended} has revision {payload.revision}, the plan stands at {revision}; publish it under a higher one",
+        Origin(topic=record.topic, partition=record.partition, offset=record.offset),
+        key=payload.plan_id.encode(),
+        value=json.dumps(payload.model_dump(mode="json", include={"plan_id", "revision", "authority"})).encode(),
+        headers=[("ce_id", item.event.id.encode()), ("ce_type", item.event.type.encode())],
+    )
+    return outbox.columns_of(DEAD_PLANS.name, item.event.id, message)
