@@ -11,7 +11,7 @@ from matching.engine import Features
 from services.matcher import indexing
 from services.matcher.judging import Judged, judge
 from services.matcher.quarantine import count_failure
-from services.matcher.settling import Held, draft, settle
+from services.matcher.settling import Held, Part, Progress, divide, draft, settle
 from services.matcher.world import World
 from services.matcher.writing import Context
 from services.runtime import logs, metrics
@@ -95,10 +95,26 @@ async def _judge_all(
 
 
 async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context, near: Mapping[str, Near]) -> None:
-    drafts = await draft(sessions, judged, context)
-    held = Held.of(judged, drafts)
+    first, *others = divide(judged, context.traces)
+    progress = Progress()
+    await _settle_part(sessions, first, context, near, progress)
+    for part in others:
+        await let_others_in()
+        await _settle_part(sessions, progress.left(part), context, near, progress)
+
+
+async def _settle_part(
+    sessions: Sessions, part: Part, context: Context, near: Mapping[str, Near], progress: Progress
+) -> None:
+    drafts = await draft(sessions, part, context)
+    held = Held.of(part, drafts)
     async with transaction(sessions, *held.queries) as session:
-        await settle(session, judged, held, drafts, context, near)
+        await settle(session, part, held, drafts, context, near, progress)
+
+
+async def let_others_in() -> None:
+    """Between two parts of a settlement: nothing is held, heartbeats and other tasks have their turn."""
+    await asyncio.sleep(0)
 
 
 def _of(features: Mapping[str, Features], ids: Set[str]) -> dict[str, Features]:

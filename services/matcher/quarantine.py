@@ -1,6 +1,7 @@
 """A plan whose assessment keeps failing is set aside, visibly; its neighbours go on."""
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import Origin, Reason
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
+from services.matcher import settling
 from services.matcher.writing import Kept, withdraw
 from services.runtime import logs, metrics
 from services.runtime.dead_letters import compose
@@ -15,6 +17,7 @@ from services.store import opportunities, plans, search
 from services.store.base import Sessions, transaction
 from services.store.outbox import outgoing
 from services.store.rows import together
+from services.translation import opportunity_id
 
 UNKNOWN: Final = "One of the two plans can't be assessed at the moment."
 
@@ -22,23 +25,46 @@ log: Final = logs.get(__name__)
 
 
 async def count_failure(sessions: Sessions, plan: Plan) -> None:
-    """Counts a failed assessment; the third of one revision sets the plan aside and withdraws its opportunities."""
+    """Counts a failed assessment; the third of one revision sets the plan aside and withdraws its opportunities.
+
+    As many as a settlement may have are withdrawn in one transaction. The plan is set aside in the last of them, so
+    that after a crash the sweeper comes back to it.
+    """
+    while not await _count(sessions, plan):
+        pass
+
+
+async def _count(sessions: Sessions, plan: Plan) -> bool:
+    """One transaction of it; whether no other is to follow."""
     async with transaction(sessions) as session:
-        partners = (await opportunities.active_partners(session, [plan.plan_id]))[plan.plan_id]
-        locked = await plans.lock(session, {plan.plan_id, *partners})
+        partners = sorted((await opportunities.active_partners(session, [plan.plan_id]))[plan.plan_id])
+        some = partners[: settling.PAIRS_AT_ONCE]
+        locked = await plans.lock(session, {plan.plan_id, *some})
         if locked.get(plan.plan_id) != plan.revision:
-            return
+            return True
+        if len(partners) > len(some) and await plans.fails_for_the_last_time(session, plan.plan_id):
+            await _withdraw(session, plan.plan_id, some)
+            return False
         if not await plans.count_failure(session, plan.plan_id, plan.revision):
-            return
-        kept = Kept()
-        for row in await opportunities.active_of(session, plan.plan_id):
-            withdraw(kept, row, UNKNOWN)
+            return True
+        await _withdraw(session, plan.plan_id, some)
         async with together(session) as writes:
-            kept.post(writes)
             search.remove(writes, [plan.plan_id])
         await _dead_letter(session, plan)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)
+    return True
+
+
+async def _withdraw(session: AsyncSession, plan_id: str, partners: Sequence[str]) -> None:
+    """Withdraws the plan's opportunities with these partners. The caller holds all of them."""
+    kept = Kept()
+    rows = await opportunities.by_ids(session, [opportunity_id(plan_id, partner) for partner in partners])
+    for _, row in sorted(rows.items()):
+        if row.status == "active":
+            withdraw(kept, row, UNKNOWN)
+    async with together(session) as writes:
+        kept.post(writes)
 
 
 async def _dead_letter(session: AsyncSession, plan: Plan) -> None:

@@ -130,17 +130,6 @@ def put(writes: Writes, changed: Sequence[OpportunityRow]) -> None:
     writes.insert(table_of(Opportunity), new, key="opportunity_id", change=COLUMNS[1:])
 
 
-async def active_of(session: AsyncSession, plan_id: str) -> Sequence[Opportunity]:
-    """The active opportunities of one plan."""
-    found = await session.execute(
-        select(Opportunity).where(
-            col(Opportunity.status) == "active",
-            or_(col(Opportunity.plan_a) == plan_id, col(Opportunity.plan_b) == plan_id),
-        )
-    )
-    return found.scalars().all()
-
-
 async def active_partners(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, set[str]]:
     """For each plan, the partners of all its active opportunities."""
     found = await session.execute(_PARTNERS, {"ids": list(plan_ids)})

@@ -278,6 +278,12 @@ def mark_matched(writes: Writes, revisions: Mapping[str, int]) -> None:
         )
 
 
+async def fails_for_the_last_time(session: AsyncSession, plan_id: str) -> bool:
+    """Whether the next failure that is counted sets the plan aside."""
+    attempts = select(col(StoredPlan.attempts)).where(col(StoredPlan.plan_id) == plan_id)
+    return int((await session.execute(attempts)).scalar_one()) + 1 >= GIVE_UP_AFTER
+
+
 async def count_failure(session: AsyncSession, plan_id: str, revision: int) -> bool:
     """Counts a failed assessment of a revision. True where the plan has now been set aside."""
     row = await session.execute(

@@ -214,7 +214,7 @@ def _shorten_waits() -> None:
 
     Only lengths change, and their order stays: a lease outlives a send, a send a command.
     """
-    from services.matcher import sweeper
+    from services.matcher import settling, sweeper
     from services.notifier import channels, dispatch, schedule
     from services.relay import publishing
     from services.store import base
@@ -225,6 +225,8 @@ def _shorten_waits() -> None:
     schedule.IMMEDIATE_PER_WEEK = 1000  # type: ignore[misc]
     dispatch.RECORD_PATIENCE_SECONDS = 12.0  # type: ignore[misc]
     channels.from_url = partial(channels.from_url, timeout=4.0)  # type: ignore[assignment]
+    # A settlement of three pairs has two parts: what comes between parts is seen with a few plans.
+    settling.PAIRS_AT_ONCE = 2  # type: ignore[misc]
     sweeper.GRACE = timedelta(seconds=5)  # type: ignore[misc]
     base.SILENCE_SECONDS = 5
     publishing.SILENCE_SECONDS = 5

@@ -23,6 +23,7 @@ AT_BROKER: Final = "tests/faults/test_broker_schedules.py"
 AHEAD: Final = "tests/faults/test_reading_ahead.py"
 UNREADABLE: Final = "tests/faults/test_unreadable.py"
 INDEX: Final = "tests/integration/test_search_index.py"
+PARTS: Final = "tests/integration/test_settlement_parts.py"
 QUERIES: Final = "tests/integration/test_queries.py"
 STEPS: Final = "tests/integration/test_matcher_steps.py"
 METRICS: Final = "tests/unit/runtime/test_metrics.py"
@@ -116,7 +117,7 @@ MUTANTS: Final = (
             Edit(
                 "services/matcher/settling.py",
                 "        return cls(generations.holding(), plans.locking(involved), store.versions_of(drafts))\n",
-                "        own = {judgement.plan.plan.plan_id for judgement in judged}\n"
+                "        own = {judgement.plan.plan.plan_id for judgement in part.complete}\n"
                 "        locking = plans.locking(own)\n"
                 "        read = plans.revisions(involved)\n"
                 "        locking.statement = text(\n"
@@ -149,6 +150,17 @@ MUTANTS: Final = (
             )
         ],
         [f"{STEPS}::test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_seen"],
+    ),
+    Mutant(
+        "a plan counts as assessed with the first part of its settlement",
+        [
+            Edit(
+                "services/matcher/settling.py",
+                "complete.setdefault(max(own, default=0), [])",
+                "complete.setdefault(0, [])",
+            )
+        ],
+        [f"{PARTS}::test_a_crash_between_two_parts_is_made_good_by_the_sweeper"],
     ),
     Mutant(
         "no send before read",
@@ -237,10 +249,18 @@ MUTANTS: Final = (
                 "services/matcher/settling.py",
                 "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}\n",
                 "    for judgement in current:\n"
-                "        for row in await store.active_of(session, judgement.plan.plan.plan_id):\n"
-                "            if row.opportunity_id not in pairs:\n"
-                "                withdraw(kept, row, BELOW_THRESHOLD)\n"
+                "        mine = judgement.plan.plan.plan_id\n"
+                "        for other in (await store.active_partners(session, [mine]))[mine]:\n"
+                "            key = opportunity_id(mine, other)\n"
+                "            if key not in pairs:\n"
+                "                withdraw(kept, (await store.by_ids(session, [key]))[key], BELOW_THRESHOLD)\n"
                 "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}\n",
+            ),
+            Edit(
+                "services/matcher/settling.py",
+                "from services.matcher.writing import Context",
+                "from services.matcher.writing import BELOW_THRESHOLD, withdraw\n"
+                "from services.matcher.writing import Context",
             ),
         ],
         [f"{SCHEDULES}::test_what_was_not_retrieved_is_judged_and_stays"],

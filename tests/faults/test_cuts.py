@@ -34,6 +34,7 @@ CUTS: Final = {
     "after Tx 1": ("matcher", "services.matcher.handling:assess"),
     "before Tx 2": ("matcher", "services.matcher.matching:_settle_all"),
     "in Tx 2, with its locks": ("matcher", "services.matcher.matching:settle"),
+    "between two parts of a settlement": ("matcher", "services.matcher.matching:let_others_in"),
     "after Tx 2, before the offsets": ("matcher", "services.runtime.offsets:_commit"),
     "between outbox commit and publish": ("relay", "services.runtime.kafka:send"),
     "between publish and mark": ("relay", "services.store.outbox:mark_published"),
@@ -41,8 +42,11 @@ CUTS: Final = {
     "before SMTP DATA": ("notifier", "services.notifier.channels:Smtp.send"),
     "after SMTP DATA": ("notifier", "services.notifier.dispatch:record"),
 }
+MORE_PARTNERS: Final = {"between two parts of a settlement": 2}
+"""First plans of a case beside the one: with three pairs the second plan is settled in two parts (`arena.py`)."""
 SIGNALS: Final = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
 PLACES: Final = list(CUTS)
+MORE: Final = [(case, more) for case, place in enumerate(PLACES) for more in range(1, MORE_PARTNERS.get(place, 0) + 1)]
 
 
 @dataclass
@@ -125,6 +129,7 @@ def shared_stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         found.man()
         # Each first plan is there and done before its case: so whoever gets the second one finds the pair.
         found.publish(*(plan_of(case, 0, 1) for case in range(len(PLACES))))
+        found.publish(*(plan_of(case, 0, 1, more) for case, more in MORE))
         found.until(found.idle, "the first plan of each pair done")
         yield found
 
@@ -135,14 +140,15 @@ def stage(shared_stage: Stage) -> Stage:
     return shared_stage
 
 
-def plan_of(case: int, side: int, revision: int) -> PlanPublished | PlanUpdated:
-    """One of the two plans of a case. Their words are theirs alone, so that no plan of another case is like them."""
+def plan_of(case: int, side: int, revision: int, more: int = 0) -> PlanPublished | PlanUpdated:
+    """One of the two plans of a case, or one `more` of the first side. Their words are theirs alone, so that no plan of
+    another case is like them."""
     authority = AUTHORITIES[2 * case + side]
     kind = PlanPublished if revision == 1 else PlanUpdated
     return kind.model_validate(
         {
             **stream.subject(case),
-            "plan_id": f"{authority}:cut",
+            "plan_id": f"{authority}:cut{more or ''}",
             "authority": authority,
             "revision": revision,
             "kind": "renewal",
@@ -203,6 +209,7 @@ def test_once_all_is_done_everything_holds(stage: Stage) -> None:
     verdict = judge(stage.arena)
     assert {name: found for name, found in verdict.violations.items() if found} == {}
     seconds = [plan_of(case, 1, 1).plan_id for case in range(len(PLACES))]
-    ((pairs,),) = stage.arena.sql("SELECT count(*) FROM plans WHERE plan_id = ANY(%(seconds)s)", seconds=seconds)
-    assert verdict.counts["opportunities"] == pairs
+    rows = stage.arena.sql("SELECT plan_id FROM plans WHERE plan_id = ANY(%(seconds)s)", seconds=seconds)
+    made = [PLACES[seconds.index(plan_id)] for (plan_id,) in rows]
+    assert verdict.counts["opportunities"] == sum(1 + MORE_PARTNERS.get(place, 0) for place in made)
     assert verdict.counts["duplicates_outside_gap"] == 0
