@@ -31,7 +31,7 @@ from tests.faults.orders import history
 from tests.integration.test_matcher_steps import Rig, world_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
 
-STATES = tuple(invented_plans(120, 30))
+STATES = tuple(invented_plans(64, 21))
 
 
 @asynccontextmanager
@@ -223,11 +223,11 @@ async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it
     ]
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
         found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
-        await rig.handle(moved[:60])
+        await rig.handle(moved[:32])
         done = await swapping.swap(rig.sessions, found)
     assert done.moved_on > 0
     assert done.pairs > 0
-    assert await rig.active() == all_pairs([*moved[:60], *states[60:]])
+    assert await rig.active() == all_pairs([*moved[:32], *states[32:]])
     assert (await compared(rig))[0].equal
 
 
