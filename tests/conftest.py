@@ -19,13 +19,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
 from pytest_socket import disable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
+from xdist.scheduler import LoadScopeScheduling
 
 from services.embedded.mailbox import Mailbox
 from services.embedded.mailbox import mailbox as run_mailbox
@@ -41,6 +42,8 @@ WITH_PARTS = {"integration", "faults"}
 
 AnyBroker: TypeAlias = Broker | ApacheKafka
 
+
+APACHE = "apache-kafka"
 
 TEMPORARY = pytest.StashKey[Path]()
 PREFIX = "jointly-tests-"
@@ -76,6 +79,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     folder = session.config.stash.get(TEMPORARY, None)
     if folder is not None and exitstatus == pytest.ExitCode.OK:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class OneWorkerForKafka(LoadScopeScheduling):
+    """Gives tests to whichever worker is free, but all of those on Apache Kafka to one, so that it starts once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return APACHE if APACHE in nodeid else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerForKafka:
+    """Ask for the scheduler above, whatever `--dist` says."""
+    return OneWorkerForKafka(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -167,10 +183,16 @@ def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKaf
 
 
 @pytest.fixture
-def apache_broker(apache_kafka: ApacheKafka) -> Iterator[ApacheKafka]:
+def cleared_kafka(apache_kafka: ApacheKafka) -> Iterator[ApacheKafka]:
     """The session's Apache Kafka, without topics."""
     yield apache_kafka
     asyncio.run(clear(apache_kafka.bootstrap))
+
+
+@pytest.fixture(params=[pytest.param(APACHE, marks=pytest.mark.kafka)])
+def apache_broker(cleared_kafka: ApacheKafka) -> ApacheKafka:
+    """The same, for tests on nothing else; the parameter puts the broker's name into the test's, as `broker` does."""
+    return cleared_kafka
 
 
 @pytest.fixture
@@ -180,10 +202,10 @@ def tansu_broker(tmp_path: Path) -> Iterator[Broker]:
         yield broker
 
 
-@pytest.fixture(params=["tansu", pytest.param("apache-kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["tansu", pytest.param(APACHE, marks=pytest.mark.kafka)])
 def broker(request: pytest.FixtureRequest) -> AnyBroker:
     """A Kafka without topics; `broker.bootstrap` is its host:port. The test runs once on each kind."""
-    found: AnyBroker = request.getfixturevalue("tansu_broker" if request.param == "tansu" else "apache_broker")
+    found: AnyBroker = request.getfixturevalue("tansu_broker" if request.param == "tansu" else "cleared_kafka")
     return found
 
 

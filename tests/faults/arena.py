@@ -196,7 +196,7 @@ def _end(made: Arena) -> None:
 
 def serve(kind: str, environment: Mapping[str, str], log: Path, quick: bool, places: Sequence[str] = ()) -> None:
     """What a forked child does: become one of the services, which can be cut off at these places."""
-    detach(log)
+    detach(log, log)
     os.environ.update(environment)
     if quick:
         _shorten_waits()

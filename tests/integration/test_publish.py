@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
+from subprocess import CompletedProcess
+from tempfile import TemporaryDirectory
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,6 +23,7 @@ from services.publisher.producing import PublishingError, own_topic, publish_eve
 from services.runtime.settings import Settings
 from services.runtime.topics import create
 from tests.conftest import AnyBroker
+from tests.support.service_processes import run_command
 from tests.unit.publisher import EXAMPLES, SHARED
 
 DERBY = "E06000015"
@@ -53,10 +53,10 @@ async def _records(settings: Settings, topic: str, count: int) -> list[ConsumerR
     return records
 
 
-def _command(settings: Settings, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "JOINTLY_KAFKA_BOOTSTRAP": settings.kafka_bootstrap[0]}
-    command = [sys.executable, "-m", "services.cli", *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def _command(settings: Settings, *arguments: str | Path) -> CompletedProcess[str]:
+    environment = {"JOINTLY_KAFKA_BOOTSTRAP": settings.kafka_bootstrap[0]}
+    with TemporaryDirectory(prefix="jointly-command-") as folder:
+        return run_command([*map(str, arguments)], environment, Path(folder))
 
 
 async def test_any_cloudevents_sdk_reads_what_was_published(to_broker: Settings) -> None:

@@ -12,10 +12,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Final
 
 from services.embedded import processes
@@ -65,9 +66,21 @@ class Forked:
 
 def fork_service(name: str, settings: Mapping[str, str], log: Path, http_port: int) -> Process:
     """Fork `jointly NAME` with no other JOINTLY_* settings than these; its output goes to `log`."""
-    process = CONTEXT.Process(target=_run_command, args=(name, _with_port(settings, http_port), log), daemon=True)
+    process = CONTEXT.Process(
+        target=_run_command, args=([name], _with_port(settings, http_port), log, log), daemon=True
+    )
     process.start()
     return Process(name, Forked(process), log, http_port)  # type: ignore[arg-type]
+
+
+def run_command(arguments: Sequence[str], settings: Mapping[str, str], folder: Path) -> CompletedProcess[str]:
+    """Fork `jointly ARGUMENTS...` and wait for its end. Its output passes through files in `folder`."""
+    output, errors = folder / "stdout", folder / "stderr"
+    process = CONTEXT.Process(target=_run_command, args=(arguments, settings, output, errors), daemon=True)
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return CompletedProcess(arguments, process.exitcode, output.read_text("utf-8"), errors.read_text("utf-8"))
 
 
 def start_service(name: str, settings: Mapping[str, str], log: Path, http_port: int) -> Process:
@@ -80,20 +93,20 @@ def _with_port(settings: Mapping[str, str], http_port: int) -> dict[str, str]:
     return {**settings, "JOINTLY_HTTP_PORT": str(http_port)}
 
 
-def _run_command(name: str, settings: Mapping[str, str], log: Path) -> None:
-    detach(log)
+def _run_command(arguments: Sequence[str], settings: Mapping[str, str], output: Path, errors: Path) -> None:
+    detach(output, errors)
     os.environ.update(settings)
-    sys.argv = ["jointly", name]
+    sys.argv = ["jointly", *arguments]
     from services.cli import main
 
     main()
 
 
-def detach(log: Path) -> None:
-    """Make this process the leader of a group of its own that ends with the session, and writes to `log`."""
+def detach(output: Path, errors: Path) -> None:
+    """Make this process the leader of a group of its own that ends with the session, and writes to these files."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     os.setsid()
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
+    for number, file in ((1, output), (2, errors)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab") as opened:
+            os.dup2(opened.fileno(), number)
