@@ -11,10 +11,11 @@ Band = Literal["notify", "digest", "feed"]
 
 
 class PlanSide(Payload):
-    """One of the two plans. `title` is null where either authority shares only that there is a match."""
+    """One of the two plans. `title`, `plan_id` and `revision` are null where either authority shares only that there is
+    a match."""
 
-    plan_id: PlanId
-    revision: Revision
+    plan_id: PlanId | None
+    revision: Revision | None
     authority: Authority
     authority_name: str
     title: str | None
@@ -51,7 +52,7 @@ class OpportunityState(Payload):
     """The whole opportunity as it stands at this revision; consumers ignore a revision lower than they know.
 
     `material_revision` rises only where the change is worth telling (new, band moved, common window moved by
-    more than a month, withdrawn). Where either plan is `match_only`, `score` and `components` are null and
+    more than a month, withdrawn). Where either plan is `match_only`, `score`, `components` and `join_by` are null and
     the reasons say no more than window, region and band.
     """
 

@@ -133,10 +133,17 @@ def opportunity_state(
         reasons=_reasons(assessment, status, open_, withdrawn_because),
         would_change=assessment.would_change if open_ else (),
         common_window=WireWindow(earliest=common.earliest, latest=common.latest) if common else None,
-        join_by=assessment.join_by,
+        # The last day to join tells of the lead time, and that of the category.
+        join_by=assessment.join_by if open_ else None,
         assessed_as_of=as_of,
         generation=wire.Generation(policy=generation.policy, statistics=generation.statistics, model=generation.model),
     )
+
+
+def redacted(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """An opportunity's payload with no more in it than two plans show of which one is not shared openly."""
+    sides = [{**side, "title": None, "plan_id": None, "revision": None} for side in payload["plans"]]
+    return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
 
 
 def opportunity_event(state: wire.OpportunityState, change: str, traceparent: str | None) -> Event:
@@ -175,8 +182,8 @@ def _status_after(payload: PlanPayload) -> Status:
 def _side(plan: Plan, open_: bool) -> wire.PlanSide:
     window = plan.tender_window
     return wire.PlanSide(
-        plan_id=plan.plan_id,
-        revision=plan.revision,
+        plan_id=plan.plan_id if open_ else None,
+        revision=plan.revision if open_ else None,
         authority=plan.authority,
         authority_name=authority_name(plan.authority),
         title=plan.title if open_ else None,

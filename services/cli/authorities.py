@@ -25,6 +25,11 @@ app = typer.Typer(no_args_is_help=True, help="The register of authorities: role 
 REJECTED: Final = 1
 USAGE: Final = 2
 
+_WHY_HELD: Final = {
+    "no-mailbox": "no mailbox",
+    "paused": "paused",
+    "unknown-partner": "nobody is told of it: not in the register",
+}
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 _Result = TypeVar("_Result")
 
@@ -101,7 +106,8 @@ def _save(file: Path, text: str) -> None:
 
 @app.command("held")
 def held(as_json: _Json = False) -> None:
-    """Who is not told what it should be, for want of a mailbox or because it has paused."""
+    """Who is not told what it should be, for want of a mailbox or because it has paused; and whom nobody is told of,
+    because it is neither in the register nor a council."""
 
     async def look(sessions: Sessions) -> Any:
         async with sessions() as session:
@@ -115,7 +121,7 @@ def held(as_json: _Json = False) -> None:
         typer.echo(json.dumps(lines))
         return
     for item in found:
-        why = "no mailbox" if item.why == "no-mailbox" else "paused"
+        why = _WHY_HELD[item.why]
         typer.echo(
             f"{item.authority}  {known_name(item.authority)}: {item.intents} held since {item.oldest:%Y-%m-%d} ({why})"
         )

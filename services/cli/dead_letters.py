@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
 from events.envelope import EnvelopeError, decode
 from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, OPPORTUNITIES, NotAPlanTopicError, Topic, authority_of
+from services.cli.dead_letter_origins import UNPROVEN, find_unproven
 from services.cli.terminal import plain, rendered
 from services.runtime.kafka import Record, connection, make_producer
 from services.runtime.settings import Settings, settings
@@ -100,7 +101,8 @@ def replay(
 ) -> None:
     """Send the event again, as it came, to the topic it came by. Handling an event twice changes nothing.
 
-    What was cut can't be replayed. The dead letter stays; an event that is still wrong becomes another one.
+    What was cut can't be replayed, nor what its origin does not hold any more. The dead letter stays; an event that is
+    still wrong becomes another one.
     Exit code 0: all were sent. 1: some could not be. 2: nothing was tried.
     """
     if (dead_letter_id is None) is not every:
@@ -108,17 +110,26 @@ def replay(
     chosen = _found(reason, family) if dead_letter_id is None else [_one(dead_letter_id)]
     if every and not yes:
         _stop(f"{len(chosen)} dead letters would be replayed; add --yes to do it. Nothing was sent.", USAGE)
-    able = [kept.letter for kept in chosen if why_not(kept.letter) is None]
-    for kept in chosen:
-        if (obstacle := why_not(kept.letter)) is not None:
-            typer.echo(f"not sent  {kept.letter.dead_letter_id}: {obstacle}")
     try:
+        able = _able([kept.letter for kept in chosen])
         asyncio.run(_send(settings(), able))
     except KafkaError as error:
         _stop(f"Kafka did not take it: {type(error).__name__} {error}; replaying again is safe", NOT_FOUND)
     typer.echo(f"{len(able)} sent, {len(chosen) - len(able)} not")
     if len(able) < len(chosen):
         raise typer.Exit(NOT_FOUND)
+
+
+def _able(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
+    """Those that can be sent again; says of each other one why not."""
+    obstacles = {letter.dead_letter_id: why_not(letter) for letter in letters}
+    promising = [letter for letter in letters if obstacles[letter.dead_letter_id] is None]
+    if promising:
+        obstacles |= dict.fromkeys(asyncio.run(find_unproven(settings(), promising)), UNPROVEN)
+    for dead_letter_id, obstacle in obstacles.items():
+        if obstacle is not None:
+            typer.echo(f"not sent  {dead_letter_id}: {obstacle}")
+    return [letter for letter in promising if obstacles[letter.dead_letter_id] is None]
 
 
 def why_not(letter: DeadLetter) -> str | None:

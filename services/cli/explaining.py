@@ -21,8 +21,9 @@ from services.matcher.world import World
 from services.runtime.settings import Settings
 from services.store import embeddings, generations, plans
 from services.store import opportunities as store
+from services.store.opportunities import Opportunity
 from services.store.plans import StoredPlan
-from services.translation import authority_name, opportunity_id, plan_from_store
+from services.translation import authority_name, opportunity_id, plan_from_store, redacted
 
 MATCH_ONLY: Final = "One of the two authorities shares only that there is a match; ask each other for the details."
 PRIVATE: Final = "One of the two plans is private: it is never matched, and nothing of it is shown."
@@ -115,19 +116,16 @@ async def standing(view: View, plan_id: str, limit: int) -> Json:
     return said
 
 
-def as_shared_now(payload: Json, stored: Mapping[str, StoredPlan]) -> Json:
+def as_shared_now(row: Opportunity, stored: Mapping[str, StoredPlan], authority: str | None) -> Json:
     """An opportunity's payload without what one of its plans has ceased to share since it was written: that of a
-    withdrawn opportunity is not written again."""
-    rows = [stored.get(side["plan_id"]) for side in payload["plans"]]
-    if all(row is not None and row.state is not None and row.state["sharing"] == Sharing.OPEN for row in rows):
-        return payload
-    return payload | {
-        "score": None,
-        "components": None,
-        "would_change": [],
-        "plans": [side | {"title": None} for side in payload["plans"]],
-        "reasons": [MATCH_ONLY],
-    }
+    withdrawn opportunity is not written again. `authority` sees its own plan's reference all the same."""
+    payload: Json = row.payload
+    both = [stored.get(plan_id) for plan_id in (row.plan_a, row.plan_b)]
+    if not all(plan is not None and plan.state is not None and plan.state["sharing"] == Sharing.OPEN for plan in both):
+        payload = redacted(payload) | {"reasons": [MATCH_ONLY]}
+    own = {row.authority_a: row.plan_a, row.authority_b: row.plan_b}.get(authority or "")
+    sides = [side | {"plan_id": own} if own and side["authority"] == authority else side for side in payload["plans"]]
+    return payload | {"plans": sides}
 
 
 async def _rows(view: View, *plan_ids: str) -> Mapping[str, StoredPlan]:
@@ -143,7 +141,11 @@ async def _rows(view: View, *plan_ids: str) -> Mapping[str, StoredPlan]:
 def _partner(view: View, query: Features, found: Assessment) -> Json:
     other = view.world.corpus.get(_other(query, found))
     assert other is not None
-    return _of_pair(found, query.plan, other.plan)
+    said = _of_pair(found, query.plan, other.plan)
+    if said["sharing"] == Sharing.MATCH_ONLY:
+        own, partner = said["sides"]
+        said |= {"partner": None, "sides": [own, partner | {"plan_id": None}]}
+    return said
 
 
 def _is_open(view: View, query: Features, found: Assessment) -> bool:

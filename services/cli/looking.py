@@ -64,7 +64,7 @@ def opportunities(
     async def read(session: AsyncSession) -> list[Said]:
         rows = await store.listed(session, authority=code, band=band, status=status, limit=limit)
         stored = await plans.load(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
-        return [explaining.as_shared_now(row.payload, stored) for row in rows]
+        return [explaining.as_shared_now(row, stored, code) for row in rows]
 
     found = _from_database(read)
     if as_json:
@@ -178,7 +178,7 @@ def _print_pair(said: Said) -> None:
 
 def _side(side: Said) -> str:
     title = f": {plain(side['title'], 120)}" if side.get("title") else ""
-    return f"{plain(side['authority_name'], 80)} ({side['plan_id']}){title}"
+    return f"{plain(side['authority_name'], 80)} ({side['plan_id'] or side['authority']}){title}"
 
 
 def _span(window: Sequence[str]) -> str:

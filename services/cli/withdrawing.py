@@ -36,7 +36,7 @@ from services.runtime.settings import Settings
 from services.store import plans
 from services.store.base import make_engine, make_sessions
 
-RESET = "or ask the operators of Jointly"
+RESET = "or have the operators set the plan back (`jointly plans reset`)"
 
 
 def withdraw(

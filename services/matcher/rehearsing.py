@@ -32,6 +32,9 @@ def is_sound(row: Opportunity) -> bool:
         return False
     said = (state.opportunity_id, state.status, state.band, state.revision, state.material_revision)
     stored = (row.opportunity_id, row.status, row.band, row.revision, row.material_revision)
-    sides = [(side.plan_id, side.authority) for side in state.plans]
-    named = [(row.plan_a, row.authority_a), (row.plan_b, row.authority_b)]
-    return said == stored and sides == named and fingerprint_of(state) == row.content_hash
+    named = ((row.plan_a, row.authority_a), (row.plan_b, row.authority_b))
+    same = all(
+        side.plan_id in (None, plan_id) and side.authority == authority
+        for side, (plan_id, authority) in zip(state.plans, named, strict=True)
+    )
+    return said == stored and same and fingerprint_of(state) == row.content_hash

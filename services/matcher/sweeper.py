@@ -13,7 +13,7 @@ from services.matcher.world import World
 from services.runtime import faults, logs, metrics
 from services.store import locks, opportunities, plans, search, vectors
 from services.store.base import Sessions, now, transaction
-from services.store.opportunities import Reach
+from services.store.opportunities import Probes, Reach
 
 GRACE: Final = timedelta(seconds=30)
 """A plan received more recently is most likely just being handled."""
@@ -25,7 +25,13 @@ WIDE: Final = 50
 REPEATED: Final = 10
 """The same for those with plans of one other authority."""
 
+PROBES: Final = 10
+"""From so many on an authority is named in the log: twelve plans made up for it tell a hidden plan's category."""
+PROBES_SPAN: Final = timedelta(days=30)
+PROBE_WITHIN: Final = timedelta(days=7)
+
 log: Final = logs.get(__name__)
+_PROBING: Final = "probing"
 _reported: Final[set[tuple[str, str | None]]] = set()
 
 
@@ -60,6 +66,8 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
         metrics.PENDING_PLANS.set(await plans.pending(session))
         if thorough:
             _report(await opportunities.widest(session, AT_ONCE))
+            since = now() - PROBES_SPAN
+            _report_probes(await opportunities.probes(session, since, PROBE_WITHIN, AT_ONCE))
     return left + lost + due
 
 
@@ -78,6 +86,17 @@ def _report(reaches: Sequence[Reach]) -> None:
                     partner=reach.partner,
                     opportunities=reach.opportunities,
                 )
+
+
+def _report_probes(found: Sequence[Probes]) -> None:
+    """Shows who may be finding out what plans shared as match_only are about, with plans made up for it."""
+    metrics.MATCH_ONLY_PROBES.set(max((one.count for one in found), default=0))
+    for one in found:
+        if one.count >= PROBES and (one.authority, _PROBING) not in _reported:
+            _reported.add((one.authority, _PROBING))
+            log.warning(
+                "match_only partners met by plans that were soon changed", authority=one.authority, count=one.count
+            )
 
 
 Finder = Callable[[AsyncSession], Awaitable[Sequence[str]]]

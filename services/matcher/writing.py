@@ -17,7 +17,7 @@ from services.store import outbox
 from services.store.base import now
 from services.store.opportunities import Opportunity, OpportunityRow
 from services.store.rows import Writes
-from services.translation import content_hash, opportunity_event, opportunity_state
+from services.translation import content_hash, opportunity_event, opportunity_state, redacted
 
 _NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
 NO_LONGER: Final = "The two plans no longer match."
@@ -87,10 +87,7 @@ def withdrawn_state(row: AnyRow, sentence: str, *, material: bool, hide: bool = 
         "revision": row.revision + 1,
         "material_revision": row.material_revision + int(material),
     }
-    if hide:
-        sides = [{**side, "title": None} for side in row.payload["plans"]]
-        content |= {"plans": sides, "score": None, "components": None, "would_change": []}
-    return OpportunityState.model_validate(content)
+    return OpportunityState.model_validate(redacted(content) if hide else content)
 
 
 def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context) -> None:

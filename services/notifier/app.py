@@ -108,7 +108,7 @@ async def _measure(sessions: Sessions) -> None:
             async with sessions() as session:
                 held = await notifications.held(session, now())
                 waiting = await mails.waiting_mails(session)
-            for why in ("no-mailbox", "paused"):
+            for why in ("no-mailbox", "paused", "unknown-partner"):
                 metrics.INTENTS_HELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
             for state in ("queued", "claimed", "sending", "ambiguous"):
                 metrics.MAILS_WAITING.labels(state=state).set(waiting.get(state, 0))

@@ -10,10 +10,11 @@ from services.notifier import message, schedule
 from services.notifier.capping import over_caps
 from services.notifier.context import Dispatch
 from services.notifier.intents import Purpose
+from services.notifier.partners import names_of
 from services.store import mails, notifications
 from services.store.authorities import Authority
 from services.store.base import transaction
-from services.store.notifications import CAPPED, Intent, Mail
+from services.store.notifications import CAPPED, UNKNOWN_PARTNER, Intent, Mail
 
 
 async def gather(dispatch: Dispatch) -> int:
@@ -33,7 +34,7 @@ async def _gather_for(session: AsyncSession, row: Authority, dispatch: Dispatch)
     """News that is due takes along what is not yet; the week's digest and corrections wait for their own time."""
     at = dispatch.clock()
     waiting: dict[str, list[Intent]] = {"correction": [], "immediate": [], "digest": []}
-    for intent in await notifications.pending(session, row.authority):
+    for intent in await _with_known_partners(session, await notifications.pending(session, row.authority), at):
         waiting[intent.purpose].append(intent)
     due = {purpose: any(intent.due_at <= at for intent in intents) for purpose, intents in waiting.items()}
     made = 0
@@ -51,6 +52,18 @@ async def _gather_for(session: AsyncSession, row: Authority, dispatch: Dispatch)
         within = await _within_caps(session, row, "digest", ripe, dispatch)
         made += await _freeze(session, row, "digest", within, dispatch)
     return made
+
+
+async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> list[Intent]:
+    """The intents about partners whom a mail can name, and all corrections; what is due of the others is held."""
+    names = await names_of(session, {intent.partner for intent in intents})
+    found = []
+    for intent in intents:
+        if intent.partner in names or intent.purpose == "correction":
+            found.append(intent)
+        elif intent.due_at <= at:
+            notifications.postpone(intent, at + schedule.LOOK_AGAIN, at, UNKNOWN_PARTNER)
+    return found
 
 
 def _leave_for_later(row: Authority, intents: Sequence[Intent], at: datetime, reason: str | None = None) -> None:

@@ -1,6 +1,6 @@
 """Opportunity events become intents. Consuming twice changes nothing."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,10 +15,12 @@ from services.notifier.schedule import next_digest
 from services.runtime import logs, metrics
 from services.store import notifications
 from services.store.base import Sessions, transaction
-from services.store.notifications import WAITING, Intent
+from services.store.notifications import WAITING, Intent, Stand
 
 CORRECTION_GATHER_SECONDS: Final = 5.0
 """Corrections go at once; but one withdrawn plan ends several opportunities, and they belong into one mail."""
+
+UNKNOWN: Final = "the database has no such opportunity at this revision: it did not come from the matcher"
 
 Clock = Callable[[], datetime]
 
@@ -31,17 +33,18 @@ Refuse = Callable[[Record, Reason, str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An opportunity's state and the id of the event that brought it."""
+    """An opportunity's state, the id of the event that brought it, and its record."""
 
     event_id: str
     state: OpportunityState
+    record: Record
 
 
 def read(record: Record) -> Told:
     """Reads one Kafka record. Raises EnvelopeError where it is no opportunity event."""
     event: Event = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS)
     assert isinstance(event.payload, OpportunityState)
-    return Told(event.id, event.payload)
+    return Told(event.id, event.payload, record)
 
 
 async def handle(
@@ -56,25 +59,28 @@ async def handle(
             except EnvelopeError as error:
                 await refuse(record, error.reason, str(error))
         if told:
-            await note(sessions, told, clock(), gather_seconds)
+            for item in await note(sessions, told, clock(), gather_seconds):
+                await refuse(item.record, Reason.UNKNOWN_OPPORTUNITY, UNKNOWN)
     # Counted once handled, not once read: whoever waits for the notifier waits for this.
     metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
 
 
-async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_seconds: float) -> int:
+async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_seconds: float) -> list[Told]:
     """Writes the intents that these states ask for, and cancels those they overtake, in one transaction.
 
-    Returns how many intents are new. A state that the database has already moved on from is left to its successor.
+    A state that the database has already moved on from is left to its successor. Returns those that it never had: the
+    matcher writes an opportunity before the relay publishes it, so they came from somebody else.
     """
-    newest = _newest(told)
     added: list[Intent] = []
     async with transaction(sessions) as session:
-        current = await notifications.current_revisions(session, list(newest))
+        stands = await notifications.current_stands(session, list({item.state.opportunity_id for item in told}))
+        strange = [item for item in told if not _was_written(item.state, stands.get(item.state.opportunity_id))]
+        newest = _newest(item for item in told if item not in strange)
         locked: dict[str, list[Intent]] = {}
         for intent in await notifications.locked_of(session, list(newest)):
             locked.setdefault(intent.opportunity_id, []).append(intent)
         for opportunity_id, item in sorted(newest.items()):
-            if current.get(opportunity_id, 0) > item.state.material_revision:
+            if stands[opportunity_id].material_revision > item.state.material_revision:
                 continue
             earlier = locked.get(opportunity_id, [])
             means = meaning(item.state, earlier)
@@ -82,7 +88,7 @@ async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_se
                 if means.outdated and intent.state in WAITING and not intent.maybe_told:
                     notifications.cancel(intent, means.outdated, at)
             added += [_intent(item, news, at, gather_seconds) for news in means.news]
-        count = await notifications.add(session, added)
+        await notifications.add(session, added)
     for intent in added:
         log.info(
             "intent",
@@ -93,10 +99,17 @@ async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_se
             change=intent.change,
         )
         metrics.INTENTS.labels(purpose=intent.purpose, change=intent.change).inc()
-    return count
+    return strange
 
 
-def _newest(told: Sequence[Told]) -> dict[str, Told]:
+def _was_written(state: OpportunityState, stand: Stand | None) -> bool:
+    """Whether the database has, or had, this revision of an opportunity between these authorities."""
+    if stand is None or state.revision > stand.revision:
+        return False
+    return {side.authority for side in state.plans} == stand.authorities
+
+
+def _newest(told: Iterable[Told]) -> dict[str, Told]:
     """The last state of each opportunity in a batch; what it overtook need not be told."""
     newest: dict[str, Told] = {}
     for item in told:

@@ -8,6 +8,7 @@ from typing import Final
 from events.opportunities import OpportunityState, PlanSide
 from services.notifier import wording
 from services.notifier.intents import RANK, sides
+from services.notifier.plain import cut, plain
 from services.notifier.schedule import ITEMS_IN_A_LINE, ITEMS_IN_FULL
 
 REASONS: Final = 5
@@ -70,22 +71,25 @@ class Letter:
         return tuple(item for group in (*self.groups, *self.brief) for item in group.items)
 
 
-def item(state: OpportunityState, authority: str, band: str, change: str, contact: str | None) -> Item:
-    """The opportunity as `authority` may see it: where either plan is not shared openly, only the other side's
-    name, window, region and the band."""
+def item(state: OpportunityState, authority: str, band: str, change: str, partner: str, contact: str | None) -> Item:
+    """The opportunity as `authority` may see it; the other side is called `partner`.
+
+    Where either plan is not shared openly, only the other side's name, window, region and the band are in it.
+    """
     own, other = next(pair for pair in sides(state) if pair[0].authority == authority)
     shared = own.sharing == other.sharing == "open"
     ended = change == "withdrawn"
     score = state.score if shared else None
+    plan_id = own.plan_id or state.opportunity_id
     return Item(
         opportunity_id=state.opportunity_id,
-        plan_id=own.plan_id,
-        plan=wording.own_plan(own.title if shared else None, own.plan_id),
+        plan_id=plan_id,
+        plan=wording.own_plan(own.title if shared else None, plan_id),
         partner_code=other.authority,
-        partner=wording.plain(other.authority_name, 80),
+        partner=plain(partner, 80),
         shared=shared,
         ended=ended,
-        title=wording.plain(other.title, 160) if shared and other.title else None,
+        title=plain(other.title, 160) if shared and other.title else None,
         strength=wording.strength(band, score),
         meaning=wording.meant_by(band),
         note=wording.change_note(change),
@@ -102,7 +106,7 @@ def item(state: OpportunityState, authority: str, band: str, change: str, contac
 
 
 def _sentences(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sentence for text in texts[:REASONS] if (sentence := wording.plain(text, 300)))
+    return tuple(sentence for text in texts[:REASONS] if (sentence := plain(text, 300)))
 
 
 def letter(
@@ -115,7 +119,7 @@ def letter(
     partners = {entry.partner_code: entry.partner for entry in ordered}
     return Letter(
         authority=authority,
-        name=wording.plain(name, 80),
+        name=plain(name, 80),
         purpose=purpose,
         subject=subject(purpose, ordered),
         groups=_grouped(ordered[:ITEMS_IN_FULL]),
@@ -136,16 +140,16 @@ def subject(purpose: str, items: Sequence[Item]) -> str:
     plans: Mapping[str, str] = {entry.plan_id: entry.plan for entry in items}
     partners: Mapping[str, str] = {entry.partner_code: entry.partner for entry in items}
     first = next(iter(plans.values()))
-    about = first if len(plans) == 1 else f"{wording.cut(first, 60)} and {_count(len(plans) - 1, 'more plan')}"
+    about = first if len(plans) == 1 else f"{cut(first, 60)} and {_count(len(plans) - 1, 'more plan')}"
     many = f"{len(partners)} {wording.partners_word(list(partners))}"
     who = next(iter(partners.values())) if len(partners) == 1 else many
     if purpose == "correction":
-        return wording.cut(f"No longer a match: {about} ({who})", wording.SUBJECT_LENGTH)
+        return cut(f"No longer a match: {about} ({who})", wording.SUBJECT_LENGTH)
     verb = "plans" if len(partners) == 1 else "plan"
     opening = f"{who} {verb} to buy what you plan to buy"
     if purpose == "digest":
         opening = f"Your week: {who} may be buying what you plan to buy"
-    return wording.cut(f"{opening}: {about}", wording.SUBJECT_LENGTH)
+    return cut(f"{opening}: {about}", wording.SUBJECT_LENGTH)
 
 
 def _count(number: int, noun: str) -> str:

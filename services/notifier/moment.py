@@ -10,6 +10,7 @@ from events.opportunities import OpportunityState
 from services.notifier import letters, message, schedule
 from services.notifier.context import Dispatch, Ready
 from services.notifier.intents import Purpose, Wishes, channelled, sides
+from services.notifier.partners import UNNAMED, names_of
 from services.notifier.recording import close
 from services.runtime import metrics
 from services.store import authorities, counterparts, mails, notifications, opportunities
@@ -59,6 +60,7 @@ async def _still_to_tell(
     states = await opportunities.by_ids(session, ids)
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
     partners = await authorities.by_codes(session, [intent.partner for intent in open_])
+    names = await names_of(session, {intent.partner for intent in open_})
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not _withdrawn(p, at)}
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
     wishes = Wishes(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
@@ -67,16 +69,27 @@ async def _still_to_tell(
         reason = _no_longer(intent, states.get(intent.opportunity_id), muted, told)
         purpose = channelled(cast(Purpose, mail.purpose), wishes) if reason is None else None
         if reason is None and purpose == mail.purpose:
-            state = OpportunityState.model_validate(states[intent.opportunity_id].payload)
+            state = _seen_by(row.authority, states[intent.opportunity_id])
             other = next(other for own, other in sides(state) if own.authority == row.authority)
             contact = letters.contact_of(state, other, mailboxes)
-            found.append((intent, letters.item(state, row.authority, intent.band, intent.change, contact)))
+            name = names.get(intent.partner, UNNAMED)
+            found.append((intent, letters.item(state, row.authority, intent.band, intent.change, name, contact)))
         elif intent.state == "queued" and purpose is not None:
             notifications.release(intent, purpose, schedule.next_digest(at), at)
         elif intent.state == "queued":
             notifications.cancel(intent, reason or "not-wanted", at)
             metrics.INTENTS_CANCELLED.labels(reason=reason or "not-wanted").inc()
     return found
+
+
+def _seen_by(authority: str, stands: opportunities.Opportunity) -> OpportunityState:
+    """An opportunity as one of its authorities sees it: its own plan by its own reference, whatever else is shared."""
+    state = OpportunityState.model_validate(stands.payload)
+    own = {stands.authority_a: stands.plan_a, stands.authority_b: stands.plan_b}[authority]
+    plans = tuple(
+        side.model_copy(update={"plan_id": own}) if side.authority == authority else side for side in state.plans
+    )
+    return state.model_copy(update={"plans": plans})
 
 
 def _no_longer(

@@ -18,6 +18,9 @@ LONGEST_WAIT: Final = timedelta(hours=1)
 GIVE_UP_AFTER: Final = timedelta(days=3)
 """A mail server may be away over a weekend; a mail it has not taken by then is given up."""
 
+LOOK_AGAIN: Final = timedelta(days=1)
+"""After so long the register is asked once more for a partner that it did not have."""
+
 SEND_TIMEOUT: Final = timedelta(seconds=120)
 LEASE: Final = timedelta(seconds=300)
 """Well over SEND_TIMEOUT: a lease runs out only where the sender is gone."""

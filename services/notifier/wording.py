@@ -1,45 +1,15 @@
-"""How things are said: untrusted text made plain, dates, bands, subjects. Pure."""
+"""How things are said: dates, bands, subjects. Pure."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
 from events.fields import Window
 from matching.reference import region
+from services.notifier.plain import plain, visible
 
 SUBJECT_LENGTH: Final = 120
-_LINK = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,15}://|www\.|(?:javascript|data|mailto|tel):)\S+")
-_LINE_ENDS: Final = frozenset({"Cc", "Zl", "Zp", "Zs"})
-_UNSEEN: Final = frozenset({"Cf", "Cs", "Co", "Cn"})
-
-
-def plain(text: str, limit: int = 200) -> str:
-    """Untrusted text as one line of visible characters without links, at most `limit` characters long.
-
-    Line breaks could forge headers or lines of our own, bidirectional marks could turn what follows around,
-    a link in somebody's title would look like ours, and what looks like an encoded word ("=?utf-8?q?=0d=0a...?=")
-    is decoded, line breaks and all, by whoever handles the subject next.
-    """
-    seen = "".join(_visible(character) for character in text)
-    return cut(" ".join(_LINK.sub("[link removed]", seen).replace("=?", "= ?").split()), limit)
-
-
-def _visible(character: str) -> str:
-    category = unicodedata.category(character)
-    if category in _LINE_ENDS:
-        return " "
-    return "" if category in _UNSEEN else character
-
-
-def cut(text: str, limit: int) -> str:
-    """At most `limit` characters, cut between words where that leaves most of it."""
-    if len(text) <= limit:
-        return text
-    head = text[: limit - 1]
-    space = head.rfind(" ")
-    return (head[:space] if space > limit * 0.6 else head).rstrip(" ,;:-") + "…"
 
 
 def day(value: date) -> str:
@@ -94,8 +64,8 @@ def change_note(change: str) -> str | None:
 
 
 def own_plan(title: str | None, plan_id: str) -> str:
-    """The reader's own plan: by title where it is shared, else by the reader's own reference."""
-    reference = plain(plan_id.partition(":")[2] or plan_id, 80)
+    """The reader's own plan: by title where it is shared, else by the reader's own reference, letter for letter."""
+    reference = visible(plan_id.partition(":")[2] or plan_id)
     return plain(title, 120) if title else f"your plan {reference}"
 
 

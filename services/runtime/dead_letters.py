@@ -11,6 +11,7 @@ from events.envelope import Event, Message, encode
 from events.signature import MAX_HEADER_BYTES
 from events.topics import Topic
 from services.runtime import kafka, logs, metrics
+from services.runtime.private_plans import is_private
 from services.runtime.record_batches import UnreadableRecord, UnreadableRecordError
 from services.store.base import now
 from services.translation import event_id
@@ -40,8 +41,10 @@ def compose(
     """A dead letter as a Kafka message: the bytes as they came, or their head with length and sha256.
 
     `exact`: key, headers and value are those of the record, so that the event can be sent again.
+    Of an event about a private plan no bytes of the value are kept.
     """
     whole = value or b""
+    private = is_private(value)
     kept = _kept(headers)
     # model_construct: the bytes are kept raw here, and become base64 when written; nothing is to be decoded.
     letter = DeadLetter.model_construct(
@@ -51,10 +54,11 @@ def compose(
         origin=origin,
         key=key[:KEPT_KEY_BYTES] if key is not None else None,
         headers=tuple(Header.model_construct(name=name, value=raw) for name, raw in kept),
-        value=value[:KEPT_BYTES] if value is not None else None,
+        value=None if value is None or private else value[:KEPT_BYTES],
         value_length=len(whole),
         value_sha256=hashlib.sha256(whole).hexdigest(),
         complete=exact
+        and not private
         and len(whole) <= KEPT_BYTES
         and len(key or b"") <= KEPT_KEY_BYTES
         and kept == [(name, raw or b"") for name, raw in headers],

@@ -191,6 +191,14 @@ WIDEST_PLAN: Final = _measured_gauge(
     ),
     MATCHER,
 )
+MATCH_ONLY_PROBES: Final = _measured_gauge(
+    Gauge(
+        "jointly_match_only_probes",
+        "Most match_only partners that one authority met in 30 days with plans it changed or withdrew within a week.",
+        registry=None,
+    ),
+    MATCHER,
+)
 REPEATED_PARTNER: Final = _measured_gauge(
     Gauge(
         "jointly_repeated_partner_opportunities",
@@ -260,11 +268,11 @@ INTENTS_CAPPED: Final = _owned(
 INTENTS_HELD: Final = _measured_gauge(
     Gauge(
         "jointly_intents_held",
-        "Things to tell an authority that has named no mailbox, or has paused.",
+        "Things not told: the authority has named no mailbox, or has paused, or the partner is unknown.",
         ["why"],
         registry=None,
     ),
-    {Process.NOTIFIER: {"why": ["no-mailbox", "paused"]}},
+    {Process.NOTIFIER: {"why": ["no-mailbox", "paused", "unknown-partner"]}},
 )
 MAILS: Final = _owned(
     Counter(

@@ -40,7 +40,7 @@ async def add(session: AsyncSession, table: Table, rows: Sequence[SQLModel]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What the log says of one plan: its newest revision, and the newest that holds the whole plan."""
+    """What the log says of one plan: its newest revision that counts, and the newest that holds the whole plan."""
 
     newest: PlanLog
     whole: PlanLog | None
@@ -60,8 +60,15 @@ async def logged(session: AsyncSession, whole_types: Iterable[str], at_once: int
         after = chunk[-1]
 
 
+async def logged_of(session: AsyncSession, plan_id: str, whole_types: Iterable[str]) -> Logged:
+    """What the log says of one plan that it knows."""
+    newest = await _newest(session, [plan_id], None)
+    whole = await _newest(session, [plan_id], list(whole_types))
+    return Logged(newest[plan_id], whole.get(plan_id))
+
+
 async def _newest(session: AsyncSession, chunk: Sequence[str], types: list[str] | None) -> dict[str, PlanLog]:
-    query = select(PlanLog).where(col(PlanLog.plan_id).in_(chunk))
+    query = select(PlanLog).where(col(PlanLog.plan_id).in_(chunk), col(PlanLog.annulled_by).is_(None))
     if types is not None:
         query = query.where(col(PlanLog.event_type).in_(types))
     query = query.order_by(col(PlanLog.plan_id), col(PlanLog.revision).desc()).ext(distinct_on(col(PlanLog.plan_id)))

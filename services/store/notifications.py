@@ -34,6 +34,9 @@ TOLD: Final = ("sending", "sent", "ambiguous")
 CAPPED: Final = "over-a-cap"
 """The reason of a pending intent that is told later, because the mail told enough of its plan or authority already."""
 
+UNKNOWN_PARTNER: Final = "unknown-partner"
+"""The reason of a pending intent about an authority that is neither in the register nor a council."""
+
 
 class Intent(SQLModel, table=True):
     """One thing to tell one authority. `maybe_told` stays true once an attempt's outcome is unknown.
@@ -133,11 +136,21 @@ async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
 
-async def current_revisions(session: AsyncSession, opportunity_ids: Sequence[str]) -> dict[str, int]:
-    """The material revision at which each opportunity stands now."""
-    query = select(col(Opportunity.opportunity_id), col(Opportunity.material_revision))
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where an opportunity stands now, and between which authorities it is."""
+
+    revision: int
+    material_revision: int
+    authorities: frozenset[str]
+
+
+async def current_stands(session: AsyncSession, opportunity_ids: Sequence[str]) -> dict[str, Stand]:
+    """Where each of these opportunities stands, as far as there are any."""
+    names = ("opportunity_id", "revision", "material_revision", "authority_a", "authority_b")
+    query = select(*(getattr(Opportunity, name) for name in names))
     rows = await session.execute(query.where(col(Opportunity.opportunity_id).in_(opportunity_ids)))
-    return {row.opportunity_id: row.material_revision for row in rows}
+    return {key: Stand(revision, material, frozenset(both)) for key, revision, material, *both in rows}
 
 
 def cancel(intent: Intent, reason: str, at: datetime) -> None:
@@ -217,10 +230,11 @@ async def flush_digests(session: AsyncSession, at: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What an authority is not told, because it has named no mailbox or has paused."""
+    """What an authority is not told, because it has named no mailbox or has paused; or, where the partner is unknown,
+    what nobody is told of this authority."""
 
     authority: str
-    why: Literal["no-mailbox", "paused"]
+    why: Literal["no-mailbox", "paused", "unknown-partner"]
     intents: int
     oldest: datetime
 
@@ -238,7 +252,19 @@ async def held(session: AsyncSession, at: datetime) -> Sequence[Held]:
         .order_by(func.min(col(Intent.created_at)))
     )
     rows = await session.execute(query)
-    return [Held(code, "paused" if mailbox else "no-mailbox", count, oldest) for code, mailbox, count, oldest in rows]
+    found = [Held(code, "paused" if mailbox else "no-mailbox", count, oldest) for code, mailbox, count, oldest in rows]
+    return found + await _about_unknown(session)
+
+
+async def _about_unknown(session: AsyncSession) -> list[Held]:
+    oldest = func.min(col(Intent.created_at))
+    query = (
+        select(col(Intent.partner), func.count(), oldest)
+        .where(col(Intent.state) == "pending", col(Intent.reason) == UNKNOWN_PARTNER)
+        .group_by(col(Intent.partner))
+        .order_by(oldest)
+    )
+    return [Held(code, "unknown-partner", count, since) for code, count, since in await session.execute(query)]
 
 
 async def try_again(session: AsyncSession, authority: str, at: datetime) -> int:

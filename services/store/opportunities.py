@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -177,6 +177,33 @@ async def widest(session: AsyncSession, limit: int) -> Sequence[Reach]:
         )
         found += [Reach(row[0], row[1] if len(grouped) > 1 else None, row[-1]) for row in counts]
     return found
+
+
+_PROBES: Final = text(
+    "SELECT met.authority, count(*) FROM ("
+    "  SELECT authority_a AS authority, plan_a AS plan_id, created_at FROM opportunities"
+    "  WHERE created_at > :since AND payload #>> '{plans,1,sharing}' = 'match_only' UNION ALL"
+    "  SELECT authority_b, plan_b, created_at FROM opportunities"
+    "  WHERE created_at > :since AND payload #>> '{plans,0,sharing}' = 'match_only'"
+    ") met JOIN plan_log l ON l.plan_id = met.plan_id"
+    " AND l.received_at > met.created_at AND l.received_at <= met.created_at + :within"
+    " GROUP BY met.authority ORDER BY 2 DESC, 1 LIMIT :limit"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """How often an authority changed or withdrew a plan soon after it had met a plan shared as match_only."""
+
+    authority: str
+    count: int
+
+
+async def probes(session: AsyncSession, since: datetime, within: timedelta, limit: int) -> Sequence[Probes]:
+    """The authorities whose plans met match_only plans later than `since` and were changed or withdrawn `within` that
+    time, counted for each partner and change; those with most."""
+    found = await session.execute(_PROBES, {"since": since, "within": within, "limit": limit})
+    return [Probes(authority, count) for authority, count in found]
 
 
 async def strongest(session: AsyncSession, limit: int) -> Sequence[Opportunity]:

@@ -20,7 +20,10 @@ GIVE_UP_AFTER: Final = 3
 
 
 class PlanLog(SQLModel, table=True):
-    """Every accepted event, as it was validated: the source of every rebuild. Rows are only ever added."""
+    """Every accepted event, as it was validated: the source of every rebuild. Rows are only ever added.
+
+    `annulled_by`: the operator's reset (`plan_resets`) since which the revision no longer counts.
+    """
 
     __tablename__ = "plan_log"
     __table_args__ = (UniqueConstraint("plan_id", "revision"),)
@@ -35,6 +38,7 @@ class PlanLog(SQLModel, table=True):
     origin: Any = Field(sa_column=json_column())
     published_at: datetime = Field(sa_column=timestamp())
     received_at: datetime = Field(sa_column=timestamp())
+    annulled_by: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
 class StoredPlan(SQLModel, table=True):

@@ -193,6 +193,31 @@ def test_what_must_not_be_replayed_is_not(using: Settings, letter: dict[str, Any
     assert sentence in run("show", found["dead_letter_id"]).stdout
 
 
+@pytest.mark.parametrize("change", ["offset", "partition", "value", "key", "headers", "topic"])
+def test_what_never_stood_at_its_origin_is_not_sent_there(using: Settings, change: str) -> None:
+    """Whoever may write dead letters can't have the operator's account write what they like, where they like."""
+    asyncio.run(refuse_all(using, WRONG[:1]))
+    (genuine,) = (json.loads(run("show", listed()[0]["dead_letter_id"], "--json").stdout),)
+    origin = genuine["origin"]
+    forged: dict[str, Any] = {"key": KEY, "headers": HEADERS, "value": STEERING}
+    match change:
+        case "offset":
+            origin |= {"offset": origin["offset"] + 1}
+        case "partition":
+            origin |= {"partition": (origin["partition"] + 1) % PLANS.partitions}
+        case "topic":
+            origin |= {"topic": authority_topic("E08000032")}
+        case "headers":
+            forged["headers"] = [*HEADERS, ("x", b"y")]
+        case _:
+            forged[change] = b"forged"
+    asyncio.run(put(using, origin=Origin(**origin), **forged))
+    (letter,) = listed("--family", "opportunities")
+    done = run("replay", letter["dead_letter_id"])
+    assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "0 sent, 1 not"), done.output
+    assert "its origin does not hold this event" in done.stdout
+
+
 def test_a_record_that_is_no_dead_letter_hides_none(using: Settings) -> None:
     async def scribble() -> None:
         await put(using, origin=Origin(topic=PLANS.name, partition=0, offset=7), value=b"x")

@@ -230,6 +230,16 @@ def test_match_only_shows_who_when_where_and_the_band_alone(publish: Publish, se
             shown = run(*words, *end).stdout
             assert "Zephyr" not in shown
             assert "48450000" not in shown
+    for seen_by, shown_ids in ((None, set()), (LEEDS, {f"{LEEDS}:HR-1"}), (BRADFORD, {f"{BRADFORD}:HR-1"})):
+        arguments = ("--authority", seen_by) if seen_by else ()
+        (line,) = run("opportunities", "--json", *arguments).stdout.splitlines()
+        payload = json.loads(line)
+        assert {side["plan_id"] for side in payload["plans"] if side["plan_id"]} == shown_ids, "its own, nobody else's"
+        assert [side["revision"] for side in payload["plans"]] == [None, None]
+        assert payload["join_by"] is None
+    (partner,) = explained(f"{LEEDS}:HR-1")["partners"]
+    assert partner["partner"] is None
+    assert [side["plan_id"] for side in partner["sides"]] == [f"{LEEDS}:HR-1", None]
     (partner,) = explained(f"{LEEDS}:HR-1")["partners"]
     assert partner["reasons"] == [
         "One of the two authorities shares only that there is a match; ask each other for the details."

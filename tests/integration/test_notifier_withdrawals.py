@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.embedded.mailbox import Mailbox
-from services.notifier import handler
 from services.store.base import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 from tests.unit.notifier.world import World, body
@@ -158,8 +157,9 @@ async def test_what_has_moved_on_in_the_database_waits_for_its_own_event(world: 
 
 async def test_an_event_that_the_database_has_moved_on_from_asks_for_nothing(world: World) -> None:
     await world.stands(state(material=2))
-    old = handler.Told("event-1", state(material=1))
-    assert await handler.note(world.sessions, [old], world.now, gather_seconds=60) == 0
+    before = len(await world.intents())
+    assert await world.comes(state(material=1)) == []
+    assert len(await world.intents()) == before
 
 
 async def test_what_fell_to_feed_is_put_right_in_the_digest_for_who_was_told(world: World) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ async def told(rig: Rig, after: int = 0) -> Counter[tuple[str, str]]:
     """What the notifier would tell of the events behind `after`: by authority and purpose."""
     before = {row.id for row in await rig.rows("SELECT id FROM notification_intents")}
     for event in await outbox(rig, after):
-        await note(rig.sessions, [Told(event.id, event.payload)], datetime.now(UTC), 0)
+        await note(rig.sessions, [Told(event.id, event.payload, cast(Any, None))], datetime.now(UTC), 0)
     rows = await rig.rows("SELECT id, authority, purpose FROM notification_intents")
     return Counter((row.authority, row.purpose) for row in rows if row.id not in before)
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -93,7 +93,7 @@ async def told(rig: Rig) -> int:
             for headers, value in rows
         ]
     for event in events:
-        await note(rig.sessions, [Told(event.id, event.payload)], datetime.now(UTC), 0)  # type: ignore[arg-type]
+        await note(rig.sessions, [Told(event.id, event.payload, cast(Any, None))], datetime.now(UTC), 0)  # type: ignore[arg-type]
     ((count,),) = await rig.rows("SELECT count(*) FROM notification_intents WHERE state <> 'cancelled'")
     return int(count)
 

@@ -15,6 +15,7 @@ from events.opportunities import (
 )
 
 LEEDS, CAMDEN = "E08000035", "E09000007"
+NAMES = {LEEDS: "Leeds City Council", CAMDEN: "London Borough of Camden"}
 
 
 def side(authority: str, **fields: Any) -> PlanSide:
@@ -22,9 +23,7 @@ def side(authority: str, **fields: Any) -> PlanSide:
         "plan_id": f"{authority}:ICT-0042",
         "revision": 1,
         "authority": authority,
-        "authority_name": {LEEDS: "Leeds City Council", CAMDEN: "London Borough of Camden"}.get(
-            authority, f"Council {authority}"
-        ),
+        "authority_name": NAMES.get(authority, f"Council {authority}"),
         "title": f"HR and payroll system of {authority}",
         "sharing": "open",
         "tender_window": Window(earliest=date(2027, 3, 1), latest=date(2027, 6, 30)),

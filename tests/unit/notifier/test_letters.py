@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from events.fields import Window
 from services.notifier import letters, message, schedule, wording
+from services.notifier.plain import cut, plain
 from services.store.authorities import AddressError
-from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
+from tests.unit.notifier.making import CAMDEN, LEEDS, NAMES, side, state
 
 WHO = message.sender("Jointly <jointly@jointly.example>")
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -41,7 +42,9 @@ def bodies(mail: EmailMessage) -> tuple[str, str]:
 
 def shown(after: Any = None, **changes: Any) -> letters.Item:
     values = {"band": "notify", "change": "new", "contact": "buying@camden.example"} | changes
-    return letters.item(after or state(), LEEDS, **values)
+    found = after or state()
+    partner = next(side for side in found.plans if side.authority != LEEDS)
+    return letters.item(found, LEEDS, partner=NAMES.get(partner.authority, partner.authority), **values)
 
 
 def test_an_open_match_says_who_what_when_why_and_by_when() -> None:
@@ -142,7 +145,7 @@ def test_a_title_does_nothing_but_be_read(attack: str) -> None:
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
         "List-Unsubscribe", "MIME-Version", "Content-Type",
     }  # fmt: skip
-    assert len(mail["Subject"]) <= wording.SUBJECT_LENGTH
+    assert len(" ".join(mail["Subject"].split())) <= wording.SUBJECT_LENGTH, "folding adds a space"
     text, rich = bodies(mail)
     assert "\nBcc" not in text
     tags = _Tags()
@@ -159,20 +162,20 @@ def test_a_title_does_nothing_but_be_read(attack: str) -> None:
 
 @given(st.text(max_size=300))
 def test_plain_is_one_visible_line(text: str) -> None:
-    seen = wording.plain(text)
+    seen = plain(text)
     assert len(seen) <= 200
     assert all(unicodedata.category(c)[0] != "C" and c not in "\r\n\u2028\u2029" for c in seen)
-    assert wording.plain(seen) == seen
+    assert plain(seen) == seen
 
 
 @given(st.text(min_size=1, max_size=300), st.integers(2, 100))
 def test_cut_never_exceeds(text: str, limit: int) -> None:
-    assert len(wording.cut(text, limit)) <= limit
+    assert len(cut(text, limit)) <= limit
 
 
 def test_the_strongest_come_first_and_none_is_lost() -> None:
     items = [
-        letters.item(state(side(LEEDS), side(f"E0600{n:04d}"), score=float(n)), LEEDS, "digest", "new", None)
+        letters.item(state(side(LEEDS), side(f"E0600{n:04d}"), score=float(n)), LEEDS, "digest", "new", "Council", None)
         for n in range(40)
     ]
     letter = letters.letter(LEEDS, "Leeds", "digest", items)

@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import select
 
@@ -24,7 +24,7 @@ from services.store.base import Sessions, transaction
 from services.store.notifications import Held, Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
-from tests.unit.notifier.making import CAMDEN, LEEDS
+from tests.unit.notifier.making import CAMDEN, LEEDS, NAMES
 
 MONDAY_NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ADDRESS = {LEEDS: "procurement@leeds.example", CAMDEN: "buying@camden.example"}
@@ -53,7 +53,10 @@ class World:
     async def register(self, *codes: str, **fields: Any) -> None:
         async with transaction(self.sessions) as session:
             for code in codes:
-                given = {"name": f"Council {code}", "mailbox": ADDRESS.get(code, f"buying@{code.lower()}.example")}
+                given = {
+                    "name": NAMES.get(code, f"Council {code}"),
+                    "mailbox": ADDRESS.get(code, f"buying@{code.lower()}.example"),
+                }
                 await authorities.save(session, Entry(code, given | fields))
 
     async def stands(self, *states: OpportunityState) -> None:
@@ -69,11 +72,28 @@ class World:
             assert row is not None
             row.payload = {"opportunity_id": item.opportunity_id}
 
-    async def arrives(self, *states: OpportunityState) -> int:
-        """The matcher has written it, and its event has come."""
+    async def arrives(self, *states: OpportunityState, known: bool = True) -> int:
+        """The matcher has written it, and its event has come; how many intents that made. `known`: the register has
+        both authorities, if only by name."""
         await self.stands(*states)
-        told = [handler.Told(f"event-{item.opportunity_id[:6]}-{item.revision}", item) for item in states]
-        return await handler.note(self.sessions, told, self.now, gather_seconds=60)
+        if known:
+            await self._name({side.authority for item in states for side in item.plans})
+        before = len(await self.intents())
+        assert await self.comes(*states) == []
+        return len(await self.intents()) - before
+
+    async def comes(self, *states: OpportunityState) -> list[OpportunityState]:
+        """An event comes, whether or not the matcher wrote it; those that are refused."""
+        told = [
+            handler.Told(f"event-{item.opportunity_id[:6]}-{item.revision}", item, cast(Any, None)) for item in states
+        ]
+        refused = await handler.note(self.sessions, told, self.now, gather_seconds=60)
+        return [item.state for item in refused]
+
+    async def _name(self, codes: set[str]) -> None:
+        async with transaction(self.sessions) as session:
+            for code in codes - set(await authorities.by_codes(session, sorted(codes))):
+                await authorities.save(session, Entry(code, {"name": NAMES.get(code, f"Council {code}")}))
 
     def later(self, **span: float) -> None:
         self.now += timedelta(**span)

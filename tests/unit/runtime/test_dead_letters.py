@@ -1,5 +1,10 @@
 """Whatever came, its dead letter fits into one message."""
 
+import json
+from base64 import b64encode
+
+import pytest
+
 from events.dead_letters import KEPT_BYTES, DeadLetter, Origin, Reason
 from events.topics import DEAD_PLANS, PLANS
 from services.runtime import dead_letters
@@ -26,3 +31,38 @@ def test_headers_as_long_as_any_that_is_read_are_whole() -> None:
     written = DeadLetter.model_validate_json(made.value)
     assert written.complete
     assert [(header.name, header.value) for header in written.headers] == headers
+
+
+PLAN = {"plan_id": "E09000015:X-1", "title": "Zephyr", "sharing": "private"}
+SPELLED = json.dumps(PLAN)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SPELLED,
+        json.dumps({"specversion": "1.0", "data": PLAN}),
+        json.dumps({"specversion": "1.0", "data_base64": b64encode(SPELLED.encode()).decode()}),
+        SPELLED.replace("private", "priv\\u0061te"),
+        SPELLED.replace("sharing", "sh\\u0061ring"),
+        SPELLED.replace("private", " Private "),
+        SPELLED[:-1] + ', "sharing": "open"}',
+        SPELLED[:-1],
+        "[" * 5000 + SPELLED,
+        SPELLED + "x" * 300_000,
+    ],
+)
+def test_nothing_of_a_private_plan_is_kept(value: str) -> None:
+    made = dead_letters.compose(Reason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
+    letter = DeadLetter.model_validate_json(made.value)
+    assert (letter.value, letter.complete) == (None, False)
+    assert letter.value_length == len(value.encode()), "how long it was, and its hash, are kept"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [SPELLED.replace("private", "open"), '{"title": "private sharing"}', "", "\xff", "[1, null, 0.5]", '"private"'],
+)
+def test_what_is_not_private_is_kept(value: str) -> None:
+    made = dead_letters.compose(Reason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
+    assert DeadLetter.model_validate_json(made.value).value == value.encode()

@@ -1,0 +1,63 @@
+"""Whether a dead letter's event stood where the letter says: only then is it sent there again.
+
+Whoever may write to the dead-letter topic could name any topic, and have the operator's account write there. So the
+broker is asked for the record at the origin, and it has to be the same, byte for byte.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from events.dead_letters import DeadLetter
+from services.runtime.kafka import Record, connection
+from services.runtime.settings import Settings
+
+PATIENCE_SECONDS: Final = 15.0
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+UNPROVEN: Final = "its origin does not hold this event (any more); have it published again"
+
+
+async def find_unproven(using: Settings, letters: Sequence[DeadLetter]) -> set[str]:
+    """The ids of those letters whose event does not stand at its origin as it is in the letter. Raises KafkaError."""
+    consumer = AIOKafkaConsumer(
+        **connection(using),
+        client_id="jointly-dead-letters",
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=MAX_BATCH_BYTES,
+    )
+    await consumer.start()
+    try:
+        existing = await consumer.topics()
+        return {
+            letter.dead_letter_id
+            for letter in letters
+            if letter.origin.topic not in existing or not _is_same(await _record_at(consumer, letter), letter)
+        }
+    finally:
+        await consumer.stop()
+
+
+async def _record_at(consumer: AIOKafkaConsumer, letter: DeadLetter) -> Record | None:
+    place = TopicPartition(letter.origin.topic, letter.origin.partition)
+    if place.partition not in (consumer.partitions_for_topic(place.topic) or ()):
+        return None
+    consumer.assign([place])
+    consumer.seek(place, letter.origin.offset)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            record = await consumer.getone(place)
+    except (TimeoutError, OffsetOutOfRangeError, UnicodeDecodeError):
+        return None
+    return record if record.offset == letter.origin.offset else None
+
+
+def _is_same(record: Record | None, letter: DeadLetter) -> bool:
+    if record is None:
+        return False
+    headers = [(name, value or b"") for name, value in record.headers]
+    kept = [(header.name, header.value) for header in letter.headers]
+    return (record.key, record.value, headers) == (letter.key, letter.value, kept)

@@ -1,0 +1,23 @@
+"""What a partner is called in a mail: as the register says, or as a council is called. No event ever says it."""
+
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.reference import authority as known_authority
+from services.store import authorities
+
+UNNAMED: Final = "another authority"
+"""A partner that was told of before and has left the register."""
+
+
+async def names_of(session: AsyncSession, codes: Collection[str]) -> dict[str, str]:
+    """The names of those partners that the register has or whose code is a council's; the others are told to nobody.
+
+    An authority's code is free text to whoever publishes under it, and a subject line would carry it to others.
+    """
+    registered = await authorities.by_codes(session, sorted(codes))
+    names = {code: row.name for code, row in registered.items()}
+    councils = {code: council.name for code in codes if (council := known_authority(code)) is not None}
+    return councils | names

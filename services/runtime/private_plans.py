@@ -1,0 +1,41 @@
+"""Whether a refused event speaks of a private plan: then not even its dead letter holds the content."""
+
+import json
+import re
+from base64 import b64decode
+from typing import Any, Final
+
+_PRIVATE: Final = re.compile(rb'"sharing"\s*:\s*"private"', re.IGNORECASE)
+
+
+def is_private(value: bytes | None) -> bool:
+    """Whether an event's value, in binary or structured mode, valid or not, says `"sharing": "private"` anywhere."""
+    if not value:
+        return False
+    if _PRIVATE.search(value):
+        return True
+    try:
+        return _says_private(json.loads(value, object_pairs_hook=list))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _says_private(content: Any) -> bool:
+    """Objects are lists of pairs here, so that of a name that stands twice both values are seen."""
+    if isinstance(content, str):
+        return False
+    if isinstance(content, tuple):
+        name, inner = content
+        if name == "sharing" and isinstance(inner, str) and inner.strip().lower() == "private":
+            return True
+        if name == "data_base64" and isinstance(inner, str):
+            return _encoded_says_private(inner)
+        return _says_private(inner)
+    return isinstance(content, list) and any(map(_says_private, content))
+
+
+def _encoded_says_private(text: str) -> bool:
+    try:
+        return is_private(b64decode(text))
+    except ValueError:
+        return False
