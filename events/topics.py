@@ -12,6 +12,8 @@ from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
+MAX_BATCH_BYTES: Final = 1024 * 1024
+"""The largest batch of plan events that the broker takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ PLANS: Final = Topic(
     producers=("services.publisher", "external:council systems"),
     consumers=("services.matcher",),
     # The plan log in the database is the source of every rebuild; the topic only has to outlive an outage.
-    # Room above our own limit on a value's size, so that an oversized event is refused with a reason.
-    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(16 * 1024 * 1024)},
+    # Room above our own limit on a value's size, so that an event which is too large is refused with a reason.
+    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
 OPPORTUNITIES: Final = Topic(
     name="collaboration.opportunities.v1",

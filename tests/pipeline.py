@@ -254,7 +254,9 @@ def send_raw(
     """Sends records exactly as given: topic, key, headers, value."""
 
     async def send() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=16 * 1024 * 1024)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap, max_request_size=16 * 1024 * 1024, compression_type="gzip"
+        )
         await producer.start()
         try:
             for topic, key, headers, value in records:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 
 from threadpoolctl import threadpool_limits
 
@@ -17,7 +18,8 @@ from services.matcher.nearest import move_for_ever
 from services.matcher.settling import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
 from services.matcher.world import World
-from services.runtime import consuming, dependencies, health, kafka, metrics, process
+from services.runtime import consuming, health, kafka, metrics, process
+from services.runtime.dependencies import Dependencies
 from services.runtime.settings import Settings
 from services.store import generations
 from services.store.base import Sessions, make_engine, make_sessions, transaction
@@ -58,11 +60,12 @@ def run(settings: Settings) -> None:
     if "OMP_NUM_THREADS" not in os.environ:
         # Threads that wait for each other burn what the encoder and the database could use; see also its own.
         threadpool_limits(1, "blas")
-    world = make_world(settings, load_apart)
-    asyncio.run(_serve(settings, world))
+    process.run(settings, partial(_make, settings))
 
 
-async def _serve(settings: Settings, world: World) -> None:
+async def _make(settings: Settings) -> process.Parts:
+    # In a thread: it takes up to a minute, and meanwhile somebody asks how we are.
+    world = await asyncio.to_thread(make_world, settings, load_apart)
     database = make_engine(settings.need_database(), plan_once=True)
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-matcher")
@@ -77,20 +80,21 @@ async def _serve(settings: Settings, world: World) -> None:
         prepare=matcher.prepare,
         pattern=PLANS_PATTERN,
     )
-    metrics.LAG.labels(process="matcher").set_function(lambda: consuming.lag(broker, pulse))
-
-    await process.run(
-        settings,
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": process.database(sessions)})
+    return process.Parts(
         broker=broker,
-        routes=health.routes(
-            live=[health.polling(pulse, settings.kafka_poll_interval_seconds)],
-            ready=[health.assigned(pulse), process.database(sessions)],
-        ),
+        live=[health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds)],
+        ready=[
+            health.assigned(pulse),
+            dependencies.answers("kafka"),
+            process.database(sessions),
+            health.unfrozen(pulse),
+        ],
+        note=health.oldest(pulse),
         opening=[lambda: adopt(world, sessions), producer.start],
         tasks=[
-            lambda: dependencies.watch(
-                {"kafka": dependencies.kafka(producer), "postgresql": process.database(sessions)}
-            ),
+            dependencies.watch_for_ever,
+            lambda: consuming.measure_for_ever(pulse, "matcher"),
             lambda: sweep_for_ever(world, sessions, settings.sweep_seconds),
             lambda: move_for_ever(sessions, settings.vectors_in_memory, settings.sweep_seconds),
         ],

@@ -14,8 +14,8 @@ from services.notifier.caps import Caps
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import Rounds
 from services.notifier.message import Sender, sender
-from services.runtime import consuming, dead_letters, dependencies, health, kafka, logs, metrics, process
-from services.runtime.health import Check
+from services.runtime import consuming, dead_letters, health, kafka, logs, metrics, process
+from services.runtime.dependencies import Check, Dependencies
 from services.runtime.settings import PREFIX, Settings, SettingsError
 from services.store import mails, notifications
 from services.store.authorities import AddressError
@@ -35,7 +35,8 @@ def run(settings: Settings) -> None:
     metrics.export(metrics.Process.NOTIFIER)
     settings.need_kafka()
     settings.need_database()
-    asyncio.run(_serve(settings, channels.from_url(settings.need_smtp()), make_sender(settings)))
+    channel, who = channels.from_url(settings.need_smtp()), make_sender(settings)
+    process.run(settings, partial(_make, settings, channel, who))
 
 
 def make_sender(settings: Settings) -> Sender:
@@ -48,7 +49,7 @@ def make_sender(settings: Settings) -> Sender:
         ) from None
 
 
-async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> None:
+async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> process.Parts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-notifier")
@@ -72,20 +73,21 @@ async def _serve(settings: Settings, channel: channels.Channel, who: Sender) -> 
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
     )
-    metrics.LAG.labels(process="notifier").set_function(lambda: consuming.lag(broker, pulse))
-
-    await process.run(
-        settings,
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": process.database(sessions)})
+    return process.Parts(
         broker=broker,
-        routes=health.routes(
-            live=[health.polling(pulse, settings.kafka_poll_interval_seconds), _dispatching(rounds)],
-            ready=[health.assigned(pulse), process.database(sessions)],
-        ),
+        live=[health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds), _dispatching(rounds)],
+        ready=[
+            health.assigned(pulse),
+            dependencies.answers("kafka"),
+            process.database(sessions),
+            health.unfrozen(pulse),
+        ],
+        note=health.oldest(pulse),
         opening=[producer.start],
         tasks=[
-            lambda: dependencies.watch(
-                {"kafka": dependencies.kafka(producer), "postgresql": process.database(sessions)}
-            ),
+            dependencies.watch_for_ever,
+            lambda: consuming.measure_for_ever(pulse, "notifier"),
             rounds.run_for_ever,
             lambda: _measure(sessions),
         ],

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from functools import partial
 
 from services.relay.publishing import Relay
-from services.runtime import dependencies, health, kafka, metrics, process
-from services.runtime.health import Check
+from services.runtime import kafka, metrics, process
+from services.runtime.dependencies import Check, Dependencies
 from services.runtime.settings import Settings
 from services.store import outbox
 from services.store.base import Sessions, make_engine, make_sessions
@@ -20,26 +21,21 @@ def run(settings: Settings) -> None:
     metrics.export(metrics.Process.RELAY)
     settings.need_kafka()
     settings.need_database()
-    asyncio.run(_serve(settings))
+    process.run(settings, partial(_make, settings))
 
 
-async def _serve(settings: Settings) -> None:
+async def _make(settings: Settings) -> process.Parts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-relay")
     relay = Relay(database, producer)
-    await process.run(
-        settings,
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": process.database(sessions)})
+    return process.Parts(
         broker=kafka.make_broker(settings, "jointly-relay"),
-        routes=health.routes(live=[_rounds(relay)], ready=[process.database(sessions)]),
+        live=[_rounds(relay)],
+        ready=[dependencies.answers("kafka"), process.database(sessions)],
         opening=[producer.start],
-        tasks=[
-            lambda: dependencies.watch(
-                {"kafka": dependencies.kafka(producer), "postgresql": process.database(sessions)}
-            ),
-            relay.run_for_ever,
-            lambda: _measure(sessions),
-        ],
+        tasks=[dependencies.watch_for_ever, relay.run_for_ever, lambda: _measure(sessions)],
         closing=[producer.stop, database.dispose],
     )
 

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
@@ -15,6 +16,7 @@ from services.runtime import faults, logs, metrics
 from services.runtime.ahead import Ahead, Poll, Prepare
 from services.runtime.kafka import Record, Records
 from services.runtime.offsets import Offsets, behind
+from services.runtime.progress import Progress
 from services.runtime.record_batches import UnreadableRecord, UnreadableRecordError, readable
 from services.runtime.settings import Settings
 
@@ -32,6 +34,10 @@ FETCH_WAIT_MS: Final = 50
 POLL_FAILED_SECONDS: Final = 1.0
 """How long after a failed poll the next one is tried."""
 
+MEASURE_SECONDS: Final = 5.0
+"""How often it is looked how far each partition has come, and how long the broker may take to say."""
+POSITION_SECONDS: Final = 0.2
+
 log: Final = logs.get(__name__)
 
 
@@ -48,8 +54,9 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         self.in_flight = asyncio.Lock()
         self.halted: str | None = None
         self.revoked = 0
-        self.handled: dict[TopicPartition, int] = {}
+        self.progress = Progress()
         self.offsets = Offsets()
+        self.consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
         self.before_reading: Callable[[], None] = lambda: None
         self.drop_read_ahead: Callable[[], Records] = tuple
 
@@ -68,6 +75,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         # The client calls this before it fetches anything of a first assignment.
         self.before_reading()
         self.assigned = frozenset(assigned)
+        self.progress.assign(self.assigned)
         log.info("partitions assigned", partitions=_names(assigned))
 
 
@@ -100,6 +108,7 @@ def consume(
         group_id=group,
         max_records=settings.batch_records,
         auto_offset_reset="earliest",
+        isolation_level="read_committed",
         max_poll_interval_ms=interval_ms,
         rebalance_timeout_ms=interval_ms,
         session_timeout_ms=int(settings.kafka_session_seconds * 1000),
@@ -117,13 +126,14 @@ def consume(
         consumer = subscriber.consumer
         if consumer is None or getattr(consumer.getmany, "ours", False):
             return
-        poll = unbroken(consumer.getmany)
+        poll = _noted(unbroken(consumer.getmany), pulse)
         if prepare is not None:
             ahead = Ahead(poll, prepare, settings.batch_records)
             poll, pulse.drop_read_ahead = ahead.getmany, ahead.drop
         consumer.getmany = _beating(poll, pulse)
 
     pulse.before_reading = replace_the_poll
+    pulse.consumer = lambda: subscriber.consumer
     # What holds it counts as a batch in work: it is waited for before the consumer is stopped.
     pulse.offsets.at_work = lambda: subscriber.lock
 
@@ -161,6 +171,15 @@ def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
     return getmany
 
 
+def _noted(poll: Poll, pulse: Pulse) -> Poll:
+    async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
+        found = await poll(*partitions, **options)
+        pulse.progress.read(found)
+        return found
+
+    return getmany
+
+
 def _beating(poll: Poll, pulse: Pulse) -> Poll:
     async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
         pulse.beat()
@@ -170,14 +189,52 @@ def _beating(poll: Poll, pulse: Pulse) -> Poll:
     return getmany
 
 
-def lag(broker: KafkaBroker, pulse: Pulse) -> int:
-    """How many records are not handled yet on the partitions that have given any, by what the broker last said."""
-    behind = 0
-    for consumer in filter(None, (getattr(subscriber, "consumer", None) for subscriber in broker.subscribers)):
-        for partition in consumer.assignment():
-            end = consumer.highwater(partition)
-            behind += max(0, (end or 0) - pulse.handled.get(partition, end or 0))
-    return behind
+async def measure_for_ever(pulse: Pulse, process: str, pause_seconds: float = MEASURE_SECONDS) -> None:
+    """Keeps the lag and the age of what waits up to date, in the progress and as metrics."""
+    topics: set[str] = set()
+    while True:
+        try:
+            await measure(pulse)
+        except Exception as error:
+            # What is known goes on getting older: nothing is handled while the broker is away.
+            log.warning("progress not measured", error=faults.describe(error))
+        worst: dict[str, float] = {}
+        for partition, seconds in pulse.progress.waiting().items():
+            worst[partition.topic] = max(seconds, worst.get(partition.topic, 0.0))
+        for topic in topics - worst.keys():
+            metrics.OLDEST_UNHANDLED.remove(topic)
+        for topic, seconds in worst.items():
+            metrics.OLDEST_UNHANDLED.labels(topic=topic).set(seconds)
+        topics = set(worst)
+        metrics.LAG.labels(process=process).set(pulse.progress.lag())
+        await asyncio.sleep(pause_seconds)
+
+
+async def measure(pulse: Pulse) -> None:
+    """Asks the broker for the ends of the partitions held, by itself and not by the polls: those may stand still.
+
+    Commits positions that stand behind the marks of transactions: no batch does. Raises what the broker's silence is.
+    """
+    consumer = pulse.consumer()
+    if consumer is None or not pulse.assigned:
+        return
+    partitions = sorted(consumer.assignment())
+    async with asyncio.timeout(MEASURE_SECONDS):
+        ends = await consumer.end_offsets(partitions)
+    positions: dict[TopicPartition, int] = {}
+    for partition in partitions:
+        # A position is waited for where the client has not found it out, as at the start and where it is stuck.
+        with suppress(TimeoutError, KafkaError):
+            positions[partition] = await asyncio.wait_for(consumer.position(partition), POSITION_SECONDS)
+    for partition, end in ends.items():
+        # A transaction that nobody ends holds up what lies behind it: that waits as well.
+        pulse.progress.observe(partition, max(end, consumer.highwater(partition) or 0), positions.get(partition))
+    if not pulse.in_flight.locked():
+        async with pulse.in_flight:
+            passed = pulse.progress.passed(positions)
+            if passed:
+                await pulse.offsets.commit(consumer, passed)
+                pulse.progress.handle(passed)
 
 
 async def _handle(
@@ -201,7 +258,7 @@ async def _handle(
         return
     pulse.halted = None
     done = behind(records)
-    pulse.handled.update(done)
+    pulse.progress.handle(done)
     await pulse.offsets.commit(consumer, done)
 
 

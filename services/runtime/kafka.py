@@ -1,7 +1,7 @@
 """Kafka, once for every process: connections, FastStream's broker, the producer."""
 
 import ssl
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
@@ -48,6 +48,19 @@ async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awai
         topic, key=message.key, value=message.value, headers=list(message.headers)
     )
     return future
+
+
+def answering(producer: AIOKafkaProducer) -> Callable[[], Awaitable[str | None]]:
+    """A broker answers a request on the producer's connections."""
+
+    async def check() -> str | None:
+        try:
+            await producer.client.fetch_all_metadata()
+        except Exception as error:
+            return f"Kafka does not answer ({type(error).__name__})"
+        return None
+
+    return check
 
 
 def connection(settings: Settings) -> dict[str, Any]:

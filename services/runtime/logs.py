@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import structlog
 
+from services.runtime.log_limits import RepeatLimit
+
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; name things by ids (event_id, plan_id, opportunity_id), never by titles or addresses."""
@@ -38,6 +40,7 @@ def setup(service: str, level: str) -> None:
             ],
         )
     )
+    handler.addFilter(RepeatLimit())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
-from events.topics import DEAD_PLANS, NOTIFICATIONS, OPPORTUNITIES
+from events.topics import DEAD_PLANS, NOTIFICATIONS, OPPORTUNITIES, PLANS
 
 Known: TypeAlias = Mapping[str, Iterable[str]]
 """Each label's known values. Every combination is exported from the start."""
@@ -210,8 +210,19 @@ REPEATED_PARTNER: Final = _measured_gauge(
 ACTIVE_PLANS: Final = _owned(
     Gauge("jointly_active_plans", "Plans that this matcher holds as candidates.", registry=None), MATCHER
 )
+OLDEST_UNHANDLED: Final = _owned(
+    Gauge(
+        "jointly_oldest_unhandled_seconds",
+        "For how long the oldest record not handled has waited, of the worst partition held of each topic.",
+        ["topic"],
+        registry=None,
+    ),
+    {Process.MATCHER: {"topic": [PLANS.name]}, Process.NOTIFIER: {"topic": [OPPORTUNITIES.name]}},
+)
 LAG: Final = _owned(
-    Gauge("jointly_consumer_lag_records", "Records not read yet on the partitions held.", ["process"], registry=None),
+    Gauge(
+        "jointly_consumer_lag_records", "Records not handled yet on the partitions held.", ["process"], registry=None
+    ),
     {process: {"process": [process]} for process in CONSUMERS},
 )
 

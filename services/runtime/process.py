@@ -5,14 +5,18 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import uvicorn
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
 from sqlalchemy import text
 
-from services.runtime import logs, tracing
-from services.runtime.health import Check
+from services.runtime import health, logs, tracing
+from services.runtime.dependencies import Check
+from services.runtime.health import Note, nothing_to_note
 from services.runtime.settings import Settings
 from services.store.base import Sessions
 
@@ -25,36 +29,104 @@ def start_logging(service: str, settings: Settings) -> None:
     tracing.setup(service, settings.otel_endpoint)
 
 
-async def run(
-    settings: Settings,
-    *,
-    routes: Sequence[tuple[str, Any]],
-    broker: KafkaBroker,
-    tasks: Sequence[Task] = (),
-    opening: Sequence[Callable[[], Awaitable[None]]] = (),
-    closing: Sequence[Callable[[], Awaitable[None]]] = (),
-) -> None:
-    """Runs until a signal: `opening` before the broker, `tasks` beside it, `closing` last."""
-    _collect_seldom()
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process is made of. `opening` comes before the broker is joined, `closing` last, `tasks` run beside it."""
 
-    @asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
-        for step in opening:
+    broker: KafkaBroker
+    live: Sequence[Check]
+    ready: Sequence[Check]
+    note: Note = nothing_to_note
+    opening: Sequence[Callable[[], Awaitable[object]]] = ()
+    tasks: Sequence[Task] = ()
+    closing: Sequence[Callable[[], Awaitable[object]]] = ()
+
+
+def run(settings: Settings, make: Callable[[], Awaitable[Parts]]) -> None:
+    """Runs a process until a signal. Raises what `make` raises, or a part of it when it starts.
+
+    The port of health and metrics opens at once: a process that loads a model lives, and is not ready.
+    """
+    asyncio.run(_serve(settings, make))
+
+
+async def _serve(settings: Settings, make: Callable[[], Awaitable[Parts]]) -> None:
+    front = _Front(make)
+    front.server = uvicorn.Server(
+        uvicorn.Config(
+            front,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            log_level=logging.WARNING,
+            lifespan="on",
+        )
+    )
+    await front.server.serve()
+    if front.fault is not None:
+        raise front.fault
+
+
+class _Front:
+    """The ASGI application of a process. FastStream's takes its place once it is made."""
+
+    server: uvicorn.Server
+
+    def __init__(self, make: Callable[[], Awaitable[Parts]]) -> None:
+        self._make = make
+        self._app = AsgiFastStream(asgi_routes=health.starting(), logger=None)
+        self._running = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self.fault: BaseException | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        await receive()
+        work = asyncio.create_task(self._work())
+        work.add_done_callback(self._ended)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._stopping.set()
+        if not self._running.is_set():
+            work.cancel()
+        await asyncio.wait([work])
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _work(self) -> None:
+        parts = await self._make()
+        _collect_seldom()
+        self._app = AsgiFastStream(
+            parts.broker,
+            asgi_routes=health.routes(live=parts.live, ready=parts.ready, note=parts.note),
+            lifespan=partial(_beside, parts),
+            logger=None,
+        )
+        async with self._app.start_lifespan_context():
+            self._running.set()
+            await self._stopping.wait()
+
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        if not work.cancelled():
+            self.fault = work.exception()
+        self.server.should_exit = True
+
+
+@asynccontextmanager
+async def _beside(parts: Parts) -> AsyncIterator[None]:
+    for step in parts.opening:
+        await step()
+    running = [asyncio.create_task(task()) for task in parts.tasks]
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        for step in parts.closing:
             await step()
-        running = [asyncio.create_task(task()) for task in tasks]
-        try:
-            yield
-        finally:
-            for task in running:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-            for step in closing:
-                await step()
-
-    app = AsgiFastStream(broker, asgi_routes=routes, lifespan=lifespan, logger=None)
-    options: dict[str, Any] = {"host": settings.http_host, "port": settings.http_port, "log_config": None}
-    await app.run(log_level=logging.WARNING, run_extra_options=options)
 
 
 def _collect_seldom() -> None:

@@ -140,6 +140,11 @@ def test_each_dependency_exists_and_can_become_true() -> None:
                 assert SERVICES[other]["restart"] == "no", f"{name} waits for the end of {other}"
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_has_a_limit_of_memory(name: str) -> None:
+    assert re.fullmatch(r"\d+[mg]", SERVICES[name]["mem_limit"])
+
+
 def test_each_mounted_file_exists_and_each_volume_is_declared() -> None:
     used = set()
     for name, service in SERVICES.items():
