@@ -56,9 +56,9 @@ def moving(pulse: Pulse, dependencies: Dependencies, limit_seconds: float) -> Ch
             return None
         if now - max(pulse.last_poll, dependencies.answering_since) > limit_seconds:
             return f"no poll for {now - pulse.last_poll:.0f} s (limit {limit_seconds:.0f} s)"
-        if now - max(pulse.progress.moved_at, dependencies.answering_since) > limit_seconds:
-            return f"records wait and none was handled for {now - pulse.progress.moved_at:.0f} s"
-        return None
+        waits = max(pulse.progress.waiting().values(), default=0.0)
+        stands = min(waits, now - max(pulse.progress.moved_at, dependencies.answering_since))
+        return f"records wait and none was handled for {stands:.0f} s" if stands > limit_seconds else None
 
     return check
 

@@ -54,7 +54,7 @@ async def send(settings: Settings, values: list[bytes], partition: int) -> None:
     producer = kafka.make_producer(settings, "test")
     await producer.start()
     for value in values:
-        await producer.send_and_wait(TOPIC, value, partition=partition)
+        await producer.send_and_wait(TOPIC, value, key=b"k", partition=partition)
     await producer.stop()
 
 
@@ -77,7 +77,7 @@ async def test_an_aborted_transaction_is_not_handled_and_leaves_no_lag(apache_br
     for outcome in ("committed", "aborted", "committed", "aborted"):
         await producer.begin_transaction()
         for number in range(3):
-            await producer.send_and_wait(TOPIC, f"{outcome} {number}".encode(), partition=0)
+            await producer.send_and_wait(TOPIC, f"{outcome} {number}".encode(), key=b"k", partition=0)
         await (producer.commit_transaction() if outcome == "committed" else producer.abort_transaction())
     await producer.stop()
     member = Member(settings)
@@ -104,7 +104,7 @@ async def test_what_lies_behind_a_transaction_that_nobody_ends_waits(apache_brok
     producer = AIOKafkaProducer(bootstrap_servers=apache_broker.bootstrap, transactional_id="council")
     await producer.start()
     await producer.begin_transaction()
-    await producer.send_and_wait(TOPIC, b"open", partition=0)
+    await producer.send_and_wait(TOPIC, b"open", key=b"k", partition=0)
     await send(settings, [b"behind"], 0)
     member = Member(settings)
     await member.broker.start()
