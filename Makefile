@@ -12,8 +12,8 @@ PYTEST := $(BIN)/python -m pytest
 demo: install
 	$(BIN)/jointly demo
 
-# Each worker has a PostgreSQL of its own; one of them runs all tests on Apache Kafka.
-WORKERS ?= 2
+# Three keep two cores busy, as many tests wait. Each has a PostgreSQL of its own; one runs all tests on Apache Kafka.
+WORKERS ?= 3
 test: install
 	$(PYTEST) -n $(WORKERS) --durations 10
 
