@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matching.features import Features
+from matching.scorer import NATURES
 from matching.specification import Vector
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,8 @@ COLUMNS: dict[str, Any] = {
     "codes": np.int64,
     "authority": np.int64,
     "named": np.bool_,
+    "readiness": np.float64,
+    "described": np.float64,
 }
 
 TERMS = ("title_terms", "all_terms", "phrases", "concepts")
@@ -129,6 +132,7 @@ class Corpus:
         self.terms = {name: Sparse() for name in TERMS}
         self.dense: Grown | None = None
         self.profile: Grown | None = None
+        self.nature = Grown(np.float64, len(NATURES))
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -180,6 +184,8 @@ class Corpus:
             "codes": self.codes.id_of(f.codes),
             "authority": self.authorities.id_of(f.plan.authority),
             "named": bool(f.concepts),
+            "readiness": f.readiness,
+            "described": f.described,
         }
         for name, value in row.items():
             self.columns[name].extend([value])
@@ -187,6 +193,7 @@ class Corpus:
             rows.append(getattr(f, name))
         self.dense = _with_row(self.dense, f.dense)
         self.profile = _with_row(self.profile, f.profile)
+        self.nature.extend([f.nature])
 
 
 def _with_row(rows: Grown | None, vector: Vector) -> Grown:

@@ -24,7 +24,7 @@ from matching.statistics import Statistics
 __all__ = ["Corpus", "Engine", "Features", "Generation", "Texts", "Vector"]
 
 # Raised by hand when the code itself judges otherwise with the same policy, statistics and model.
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Engine:
 
     def vector(self, features: Features) -> Vector:
         """What an index finds a plan by: float32, shape (`retrieval.DIMENSIONS`,)."""
-        return retrieval.vector_of(features, self.policy.specification)
+        return retrieval.vector_of(features, self.policy.scorer)
 
     def opening(self, features: Features) -> retrieval.Opening:
         """When and where an index may find a plan."""

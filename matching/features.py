@@ -14,7 +14,7 @@ from matching.groups import Groups
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
 from matching.region import Place, place
-from matching.specification import Vector
+from matching.specification import Vector, described
 from matching.statistics import CONCEPT, Statistics
 from matching.terms import count, expand, phrases, tokens, weigh
 from matching.timing import Span, span
@@ -51,7 +51,8 @@ class Texts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """One plan as the engine compares it. Vectors are unit length; `value` is NaN where unknown."""
+    """One plan as the engine compares it. Vectors are unit length; `value` is NaN where unknown; `nature` is how likely
+    each of `scorer.NATURES` is, `readiness` the logits that the plan's subject adds, `described` how much it says."""
 
     plan: Plan
     texts: Texts
@@ -71,6 +72,9 @@ class Features:
     value: float
     one_off: bool
     vague: bool
+    nature: tuple[float, ...]
+    readiness: float
+    described: float
 
     @property
     def standing(self) -> bool:
@@ -133,16 +137,19 @@ def features_of(
     dense = mixed(title, body, policy.specification.body_share)
     shape = groups.profile(dense)
     codes = tuple(sorted({code[:8] for code in plan.cpv if reference.cpv_label(code[:8])}))
+    titled = weigh(count((in_title, 1.0)), statistics.rarity, policy.specification.title_rarity)
+    worded = weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.rarity)
+    needed = _concepts(texts, needs, statistics, policy.specification.concepts_rarity)
     category = policy.category_of(codes) if codes else _likely_category(shape, groups.codes, policy)
     return Features(
         plan=plan,
         texts=texts,
         dense=dense,
         profile=shape,
-        title_terms=weigh(count((in_title, 1.0)), statistics.rarity, policy.specification.title_rarity),
-        all_terms=weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.rarity),
+        title_terms=titled,
+        all_terms=worded,
         phrases=_phrases(texts, statistics),
-        concepts=_concepts(texts, needs, statistics, policy.specification.concepts_rarity),
+        concepts=needed,
         fuzzy=" ".join(sorted(in_title)),
         codes=codes,
         category=category,
@@ -153,6 +160,9 @@ def features_of(
         value=amount(plan),
         one_off=category.works and _is_one_off(plan),
         vague=len(set(in_title)) == 0 and len(set(in_body)) < 3,
+        nature=policy.scorer.nature_of(titled, worded, needed),
+        readiness=policy.scorer.readiness_of(titled, needed),
+        described=described(len(texts.body.split())),
     )
 
 

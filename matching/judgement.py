@@ -1,6 +1,6 @@
 """One pair on one day: signals, components, gates, score and band. The explanation is made from it, elsewhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from matching import gates, timing
@@ -8,7 +8,18 @@ from matching.assessment import Band, Gate
 from matching.features import Features
 from matching.policy import Policy
 from matching.region import closeness, component
-from matching.specification import Signals, cosine, cpv_likeness, fuzzy, logistic, logit
+from matching.specification import (
+    Signals,
+    common_nature,
+    cosine,
+    cpv_likeness,
+    fuzzy,
+    logistic,
+    logit,
+    readiness,
+    value_likeness,
+    value_size,
+)
 from matching.terms import likeness
 from matching.timing import Meeting
 from matching.value import worth
@@ -18,16 +29,12 @@ from matching.words import day_text, name_of
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """How alike two requirements are, whatever the day and the place: signals, specification, and the band there would
-    be if all else were perfect."""
+    be if all else were perfect. `hopeless`: no day and no values make an opportunity of the two while they say this."""
 
     signals: Signals
     specification: float
     band: Band
-
-    @property
-    def hopeless(self) -> bool:
-        """Whether the two can't be an opportunity on any day while they say what they say."""
-        return self.band is Band.NONE
+    hopeless: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,18 @@ class Judged:
 
 def likeness_of(first: Features, second: Features, policy: Policy) -> Likeness:
     """How alike two plans are by their words and codes; the same in either order."""
-    signals = signals_of(first, second, policy)
-    spec = logistic(logit(signals, policy.specification))
+    a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
+    signals = signals_of(a, b, policy)
+    weights = policy.scorer.weights
+    spec = logistic(logit(signals, weights))
+    best = logistic(logit(replace(signals, value_likeness=1.0, value_size=1.0), weights))
+    return Likeness(signals, spec, _band_of(spec, policy), hopeless=_band_of(best, policy) is Band.NONE)
+
+
+def _band_of(spec: float, policy: Policy) -> Band:
+    """The band of a specification if all else were perfect."""
     whole = score_of(spec, 1.0, 1.0, 1.0, policy)
-    return Likeness(signals, spec, Band.NONE if spec < policy.specification.weak else policy.bands.of(whole))
+    return Band.NONE if spec < policy.specification.weak else policy.bands.of(whole)
 
 
 def judge(first: Features, second: Features, as_of: date, policy: Policy, alike: Likeness | None = None) -> Judged:
@@ -120,6 +135,12 @@ def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
         profile=cosine(a.profile, b.profile) if len(a.profile) else 0.0,
         fuzzy=fuzzy(a.fuzzy, b.fuzzy),
         cpv=cpv_likeness(a.codes, b.codes, policy.specification.cpv_unknown),
+        needs=likeness(a.concepts, b.concepts, policy.scorer.needs),
+        nature=common_nature(a.nature, b.nature, policy.scorer.natures),
+        readiness=readiness(a.readiness, b.readiness),
+        described=min(a.described, b.described),
+        value_likeness=float(value_likeness(a.value, b.value)),
+        value_size=float(value_size(a.value, b.value)),
     )
 
 

@@ -31,6 +31,9 @@ def pack(f: Features, policy: Policy) -> bytes:
         "inferred": f.inferred,
         "one_off": f.one_off,
         "vague": f.vague,
+        "nature": f.nature,
+        "readiness": f.readiness,
+        "described": f.described,
     }
     document = json.dumps(said, separators=(",", ":")).encode()
     return struct.pack("<I", len(document)) + document + f.dense.astype("<f4").tobytes()
@@ -57,4 +60,7 @@ def unpack(packed: bytes, plan: Plan, policy: Policy, groups: Groups) -> Feature
         value=amount(plan),
         one_off=said["one_off"],
         vague=said["vague"],
+        nature=tuple(said["nature"]),
+        readiness=said["readiness"],
+        described=said["described"],
     )

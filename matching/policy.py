@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from matching.assessment import Band
+from matching.scorer import Scorer, ScorerError
 
 
 class PolicyError(ValueError):
@@ -48,18 +49,9 @@ class Exponents:
 
 
 @dataclass(frozen=True, slots=True)
-class SpecificationWeights:
-    """Weights of the specification's signals in the logistic sum."""
+class SpecificationRules:
+    """How texts and codes become signals; what each signal weighs is the scorer's."""
 
-    intercept: float = _within(-100, 100)
-    dense: float = _within(0, 100)
-    title_terms: float = _within(0, 100)
-    all_terms: float = _within(0, 100)
-    phrases: float = _within(0, 100)
-    concepts: float = _within(0, 100)
-    profile: float = _within(0, 100)
-    fuzzy: float = _within(0, 100)
-    cpv: float = _within(0, 100)
     cpv_unknown: float = _within(0, 1)
     concepts_unknown: float = _within(0, 1)
     title_rarity: float = _within(0, 1000)
@@ -121,23 +113,26 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy. `version` is what the file declares and the first digits of its content's hash."""
+    """One policy and the fitted scorer that goes with it. `version` is what the file declares, the first digits of its
+    content's hash, and the scorer's version."""
 
     version: str
     bands: Bands
     exponents: Exponents
-    specification: SpecificationWeights
+    specification: SpecificationRules
     timing: TimingRules
     region: RegionRules
     value: ValueRules
     default_category: Category
     categories: tuple[Category, ...]
+    scorer: Scorer
     synonyms: Mapping[str, str] = field(default_factory=dict)
     concepts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, path: Path | None = None) -> "Policy":
-        """The policy of a TOML file, by default the packaged one. Raises PolicyError with a sentence that helps."""
+    def load(cls, path: Path | None = None, scorer: Scorer | None = None) -> "Policy":
+        """The policy of a TOML file, by default the packaged one. Its scorer is the one given, else the one that the
+        file names (a path from its folder), else the packaged one. Raises PolicyError with a sentence that helps."""
         source = str(path) if path else "policy.toml (packaged)"
         try:
             text = path.read_text(encoding="utf-8") if path else _packaged()
@@ -148,7 +143,7 @@ class Policy:
         except tomllib.TOMLDecodeError as error:
             raise PolicyError(f"{source} is not TOML: {error}") from error
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return _policy(content, source, digest)
+        return _policy(content, source, digest, scorer or _scorer(content.get("scorer"), path, source))
 
     def category_of(self, codes: tuple[str, ...]) -> Category:
         """The category with the longest prefix of any of the codes, the default where none fits."""
@@ -164,7 +159,7 @@ def _packaged() -> str:
     return files("matching").joinpath("policy.toml").read_text(encoding="utf-8")
 
 
-def _policy(content: dict[str, Any], source: str, digest: str) -> Policy:
+def _policy(content: dict[str, Any], source: str, digest: str, scorer: Scorer) -> Policy:
     allowed = {f.name for f in fields(Policy)} - {"categories"} | {"category"}
     _known(content, allowed, source, "")
     declared = content.get("version")
@@ -181,7 +176,8 @@ def _policy(content: dict[str, Any], source: str, digest: str) -> Policy:
         raise PolicyError(f"{source}: category must be a list of tables, each written [[category]]")
     categories = tuple(_category(item, default, source, i) for i, item in enumerate(listed, 1))
     policy = Policy(
-        version=f"{declared}+{digest}",
+        version=f"{declared}+{digest}/{scorer.version}",
+        scorer=scorer,
         categories=categories,
         synonyms={
             key.lower(): meaning for key, meaning in _texts(content.get("synonyms", {}), source, "synonyms").items()
@@ -194,6 +190,17 @@ def _policy(content: dict[str, Any], source: str, digest: str) -> Policy:
     )
     _check_order(policy, source)
     return policy
+
+
+def _scorer(named: object, path: Path | None, source: str) -> Scorer:
+    if named is None or path is None:
+        return Scorer.load()
+    if not isinstance(named, str) or not named:
+        raise PolicyError(f'{source}: scorer must be the name of a file beside it, for example "scorer.json"')
+    try:
+        return Scorer.load(path.parent / named)
+    except ScorerError as error:
+        raise PolicyError(f"{source}: {error}") from error
 
 
 def _check_order(policy: Policy, source: str) -> None:

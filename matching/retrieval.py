@@ -16,21 +16,26 @@ import numpy as np
 
 from matching import reference
 from matching.features import Features
-from matching.policy import Policy, SpecificationWeights
+from matching.policy import Policy
+from matching.scorer import NATURES, READINESS_LIMIT, Scorer, SignalWeights
 from matching.specification import Vector
 
 MEANING = 384
-FOLDED = 256
-DIMENSIONS = MEANING + FOLDED
+FOLDED = 255
+DIMENSIONS = MEANING + FOLDED + 1
 _LEVELS = ((2, 0.25), (3, 0.25), (4, 0.2), (5, 0.15), (8, 0.15))
 _SEED = 20261123
-_NOT_IN_THE_VECTORS = 1.6
+# What an opportunity may lack in its product for all that folding takes away. Measured: tests/benchmarks/recall.py.
+_FOLDING = 1.1
+# A sum of two numbers as a product: (s + x / s) (s + y / s) is s * s + x + y, but for x * y / (s * s).
+_STEADY = 4.0
 
 
-def vector_of(features: Features, weights: SpecificationWeights) -> Vector:
+def vector_of(features: Features, scorer: Scorer) -> Vector:
     """The plan as an index keeps it and is asked for it: float32, shape (640,)."""
+    weights = scorer.weights
     folded = np.zeros(FOLDED, dtype=np.float64)
-    for kind, terms, weight in _lists(features, weights):
+    for kind, terms, weight in _lists(features, scorer):
         root = weight**0.5
         for word, value in terms.items():
             place, sign = _place(kind, word)
@@ -38,14 +43,26 @@ def vector_of(features: Features, weights: SpecificationWeights) -> Vector:
     meaning = np.zeros(MEANING, dtype=np.float64)
     meaning_part = _narrowed(features.dense) * weights.dense**0.5
     meaning[: len(meaning_part)] = meaning_part
-    return np.concatenate((meaning, folded)).astype(np.float32)
+    # In the sum readiness is weighed as a share: half of it is there for a plan that is neither.
+    ready = [_STEADY + _readiness(features, weights) / _STEADY]
+    return np.concatenate((meaning, folded, ready)).astype(np.float32)
 
 
-def _lists(f: Features, w: SpecificationWeights) -> Iterator[tuple[str, Mapping[str, float], float]]:
+def _readiness(f: Features, weights: SignalWeights) -> float:
+    return f.readiness * weights.readiness / (4.0 * READINESS_LIMIT)
+
+
+def _lists(f: Features, scorer: Scorer) -> Iterator[tuple[str, Mapping[str, float], float]]:
+    w = scorer.weights
     yield "title", f.title_terms, w.title_terms
     yield "word", f.all_terms, w.all_terms
     yield "phrase", f.phrases, w.phrases
-    yield "need", f.concepts, w.concepts
+    # One list for both of its signals: the weights of a need's product are added.
+    roots = {need: (w.concepts + w.needs * scorer.needs.get(need, 0.0)) ** 0.5 for need in f.concepts}
+    told = {need: weight * roots[need] for need, weight in f.concepts.items()}
+    yield "need", told, 1.0
+    likely = zip(NATURES, f.nature, scorer.natures, strict=True)
+    yield "nature", {name: share * telling**0.5 for name, share, telling in likely}, w.nature
     letters = f.fuzzy.split()
     yield "letters", dict.fromkeys(letters, len(letters) ** -0.5 if letters else 0.0), w.fuzzy
     yield "code", _prefixes(f.codes), w.cpv
@@ -128,4 +145,6 @@ def least_product(policy: Policy) -> float:
     """The inner product below which no opportunity is expected: what is needed were all else perfect, less what is not
     in the vectors and what folding may take away."""
     share = max(policy.bands.feed / 100.0, policy.specification.weak)
-    return math.log(share / (1.0 - share)) - policy.specification.intercept - _NOT_IN_THE_VECTORS
+    w = policy.scorer.weights
+    outside = w.profile + w.described + w.values + w.readiness / 2.0
+    return math.log(share / (1.0 - share)) - w.intercept - outside + _STEADY**2 - _FOLDING

@@ -14,7 +14,7 @@ from matching.corpus import Corpus
 from matching.features import Features
 from matching.policy import Policy
 from matching.region import closeness
-from matching.specification import cpv_likeness
+from matching.specification import cpv_likeness, readiness, value_likeness, value_size
 from matching.value import worth
 
 # Points of score, and of likeness, by which sums in another order may differ at the very most.
@@ -96,10 +96,11 @@ def _open(
 
 def _specification(query: Features, corpus: Corpus, rows: Rows, policy: Policy) -> Floats:
     """The specification of each row were its title as like the query's as can be."""
-    w = policy.specification
+    rules, w, c = policy.specification, policy.scorer.weights, corpus.columns
+    telling = {need: weight * policy.scorer.needs.get(need, 0.0) for need, weight in query.concepts.items()}
     assert corpus.dense is not None
     assert corpus.profile is not None
-    codes = corpus.codes.row(query.codes, lambda a, b: cpv_likeness(a, b, w.cpv_unknown))
+    codes = corpus.codes.row(query.codes, lambda a, b: cpv_likeness(a, b, rules.cpv_unknown))
     z = (
         w.intercept
         + w.fuzzy
@@ -109,7 +110,13 @@ def _specification(query: Features, corpus: Corpus, rows: Rows, policy: Policy) 
             getattr(w, name) * np.minimum(held.likeness(getattr(query, name))[rows], 1.0)
             for name, held in corpus.terms.items()
         )
-        + w.concepts * w.concepts_unknown * ~(corpus.columns["named"].view[rows] & bool(query.concepts))
-        + w.cpv * codes[corpus.columns["codes"].view[rows]]
+        + w.concepts * rules.concepts_unknown * ~(c["named"].view[rows] & bool(query.concepts))
+        + w.cpv * codes[c["codes"].view[rows]]
+        + w.needs * np.minimum(corpus.terms["concepts"].likeness(telling)[rows], 1.0)
+        + w.nature * (corpus.nature.view @ (np.array(query.nature) * policy.scorer.natures))[rows]
+        + w.readiness * readiness(query.readiness, c["readiness"].view[rows])
+        + w.described * np.minimum(query.described, c["described"].view[rows])
+        + w.value_likeness * value_likeness(query.value, c["value"].view[rows])
+        + w.value_size * value_size(query.value, c["value"].view[rows])
     )
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(z, -500.0, 500.0))))

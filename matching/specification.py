@@ -3,12 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
-from matching.policy import SpecificationWeights
+from matching.scorer import READINESS_LIMIT, SignalWeights
 
 Vector = NDArray[np.float32]
 _BRIDGED = frozenset({"48", "72"})
@@ -27,9 +28,15 @@ class Signals:
     profile: float
     fuzzy: float
     cpv: float
+    needs: float
+    nature: float
+    readiness: float
+    described: float
+    value_likeness: float
+    value_size: float
 
 
-def logit(signals: Signals, weights: SpecificationWeights) -> float:
+def logit(signals: Signals, weights: SignalWeights) -> float:
     """The weighted sum before it is pressed into 0 to 1; rises with every signal."""
     return math.fsum(
         (
@@ -42,6 +49,12 @@ def logit(signals: Signals, weights: SpecificationWeights) -> float:
             weights.profile * signals.profile,
             weights.fuzzy * signals.fuzzy,
             weights.cpv * signals.cpv,
+            weights.needs * signals.needs,
+            weights.nature * signals.nature,
+            weights.readiness * signals.readiness,
+            weights.described * signals.described,
+            weights.value_likeness * signals.value_likeness,
+            weights.value_size * signals.value_size,
         )
     )
 
@@ -59,6 +72,33 @@ def cosine(a: Vector, b: Vector) -> float:
 def fuzzy(a: str, b: str) -> float:
     """Likeness of two prepared titles, 0 to 1, by rapidfuzz's token set ratio in both orders."""
     return max(fuzz.token_set_ratio(a, b), fuzz.token_set_ratio(b, a)) / 100.0
+
+
+def readiness(a: Any, b: Any) -> Any:
+    """How readily two plans are bought jointly, 0 to 1, from the logits of each. Works on numbers and on arrays."""
+    return (a + b) / (4.0 * READINESS_LIMIT) + 0.5
+
+
+def common_nature(a: Sequence[float], b: Sequence[float], telling: Sequence[float]) -> float:
+    """How likely two plans are of one nature, 0 to 1, each counted by how much it tells; the same in either order."""
+    return math.fsum(x * y * weight for x, y, weight in zip(a, b, telling, strict=True))
+
+
+def described(words: int) -> float:
+    """How much a description of so many words says, 0 to 1: 150 words say all."""
+    return min(1.0, math.log1p(words) / 5.0)
+
+
+def value_likeness(a: Any, b: Any) -> Any:
+    """How near two amounts are, 0 (a hundredfold apart) to 1 (equal), .5 where one is unknown. Numbers or arrays."""
+    apart = np.abs(np.log(np.maximum(a, 1.0)) - np.log(np.maximum(b, 1.0))) / math.log(100.0)
+    return np.where(np.isnan(apart), 0.5, 1.0 - np.minimum(apart, 1.0))
+
+
+def value_size(a: Any, b: Any) -> Any:
+    """What two amounts come to, 0 (10,000 pounds) to 1 (ten million), .5 where one is unknown. Numbers or arrays."""
+    size = (np.log10(np.maximum(a + b, 1.0)) - 4.0) / 3.0
+    return np.where(np.isnan(size), 0.5, np.clip(size, 0.0, 1.0))
 
 
 def cpv_likeness(a: Sequence[str], b: Sequence[str], unknown: float) -> float:

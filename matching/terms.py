@@ -81,10 +81,13 @@ def count(*texts: tuple[Iterable[str], float]) -> dict[str, float]:
     return found
 
 
-def likeness(a: Mapping[str, float], b: Mapping[str, float]) -> float:
-    """Cosine of two weighted word lists, 0 to 1; the same in either order, to the last bit."""
+def likeness(a: Mapping[str, float], b: Mapping[str, float], telling: Mapping[str, float] | None = None) -> float:
+    """Cosine of two weighted word lists, 0 to 1, each word counted by how much it tells where that is given; the same
+    in either order, to the last bit."""
     shared = sorted(a.keys() & b.keys())
-    return min(1.0, math.fsum(a[word] * b[word] for word in shared))
+    if telling is None:
+        return min(1.0, math.fsum(a[word] * b[word] for word in shared))
+    return min(1.0, math.fsum(a[word] * b[word] * telling.get(word, 0.0) for word in shared))
 
 
 def shared_terms(a: Mapping[str, float], b: Mapping[str, float], limit: int) -> list[str]:

@@ -15,6 +15,7 @@ from matching.embedding import Embedder, EmbeddingError, load_embedder
 from matching.engine import Engine
 from matching.plan import Plan
 from matching.policy import Policy, PolicyError
+from matching.scorer import Scorer, ScorerError
 from matching.statistics import Statistics, StatisticsError
 from services.cli.offline import (
     PlanFileError,
@@ -45,6 +46,10 @@ def evaluate(
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy file; the shipped one if not given.")] = None,
     against: Annotated[Path | None, typer.Option(help="Another policy file, to stand beside the first.")] = None,
+    scorer: Annotated[Path | None, typer.Option(help="A scorer file; the shipped one if not given.")] = None,
+    against_scorer: Annotated[
+        Path | None, typer.Option(help="Another scorer file, with the policy of --against, else that of --policy.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
     statistics: Annotated[Path | None, typer.Option(help="A statistics file; the shipped one if not given.")] = None,
     model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
@@ -57,7 +62,9 @@ def evaluate(
             raise PlanFileError("give either --judgements or --pairs")
         every = read_plans(plans)
         embedder, counted = load_embedder(model), Statistics.load(statistics)
-        chosen = [Policy.load(policy), *([Policy.load(against)] if against else [])]
+        chosen = [Policy.load(policy, Scorer.load(scorer))]
+        if against or against_scorer:
+            chosen.append(Policy.load(against or policy, Scorer.load(against_scorer or scorer)))
         found = {}
         for one in chosen:
             engine = Engine.load(policy=one, statistics=counted, model=embedder.model)
@@ -68,7 +75,7 @@ def evaluate(
             elif pairs is not None:
                 scored = outcomes(engine, every, read_pairs(pairs, judged=True), embedder, cache or default_cache())
                 found[one.version] = pair_numbers(scored)
-    except (PlanFileError, PolicyError, StatisticsError, EmbeddingError) as error:
+    except (PlanFileError, PolicyError, ScorerError, StatisticsError, EmbeddingError) as error:
         say(str(error))
         raise typer.Exit(2) from error
     if as_json:

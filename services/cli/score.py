@@ -14,6 +14,7 @@ from matching.embedding import Embedder, EmbeddingError, load_embedder
 from matching.engine import Engine
 from matching.plan import Plan
 from matching.policy import Policy, PolicyError
+from matching.scorer import Scorer, ScorerError
 from matching.statistics import Statistics, StatisticsError
 from services.cli.offline import PlanFileError, corpus_of, default_cache, features_of_plans, read_plans, say
 from services.cli.pairs import Pair, features_of_pairs, read_pairs
@@ -41,6 +42,7 @@ def score(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to judge on; today if not given.")
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="A policy file; the shipped one if not given.")] = None,
+    scorer: Annotated[Path | None, typer.Option(help="A scorer file; the shipped one if not given.")] = None,
     statistics: Annotated[Path | None, typer.Option(help="A statistics file; the shipped one if not given.")] = None,
     model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
     cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept between runs.")] = None,
@@ -49,12 +51,13 @@ def score(
     day, kept = today(as_of.date() if as_of else None), cache or default_cache()
     try:
         embedder = load_embedder(model)
-        engine = Engine.load(policy=Policy.load(policy), statistics=Statistics.load(statistics), model=embedder.model)
+        rules = Policy.load(policy, Scorer.load(scorer))
+        engine = Engine.load(policy=rules, statistics=Statistics.load(statistics), model=embedder.model)
         if pairs is not None:
             _score_pairs(read_plans(plans), read_pairs(pairs), engine, embedder, day, kept)
         else:
             _score_plans(plans, plan, top, by, engine, embedder, day, kept)
-    except (PlanFileError, PolicyError, StatisticsError, EmbeddingError) as error:
+    except (PlanFileError, PolicyError, ScorerError, StatisticsError, EmbeddingError) as error:
         say(str(error))
         raise typer.Exit(2) from error
 

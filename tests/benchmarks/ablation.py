@@ -10,7 +10,7 @@ from pathlib import Path
 
 from matching.embedding import load_embedder
 from matching.engine import Engine
-from matching.policy import Policy, SpecificationWeights
+from matching.policy import Policy
 from services.cli.evaluate import numbers_of, ranked, read_judgements
 from services.cli.offline import default_cache, read_plans
 
@@ -23,6 +23,12 @@ INGREDIENTS = {
     "CPV from text": "profile",
     "title letters": "fuzzy",
     "CPV given": "cpv",
+    "telling needs": "needs",
+    "nature": "nature",
+    "readiness": "readiness",
+    "length of the descriptions": "described",
+    "likeness of the values": "value_likeness",
+    "size of the values": "value_size",
 }
 COLUMNS = ("ndcg@10", "p@1", "recall@10", "ap", "judged@10")
 
@@ -33,15 +39,16 @@ def variants(policy: Policy) -> Iterator[tuple[str, Policy]]:
     for name, weight in INGREDIENTS.items():
         yield f"without {name}", _with(policy, **{weight: 0.0})
     yield "without synonyms", replace(policy, synonyms={})
-    yield "without the description in meaning", _with(policy, body_share=0.0)
+    words_alone = replace(policy.specification, body_share=0.0)
+    yield "without the description in meaning", replace(policy, specification=words_alone)
     for name, weight in INGREDIENTS.items():
         others = {other: 0.0 for other in INGREDIENTS.values() if other != weight}
         yield f"{name} alone", _with(policy, **others)
 
 
 def _with(policy: Policy, **weights: float) -> Policy:
-    changed: SpecificationWeights = replace(policy.specification, **weights)  # type: ignore[arg-type]
-    return replace(policy, specification=changed)
+    changed = replace(policy.scorer, weights=replace(policy.scorer.weights, **weights))
+    return replace(policy, scorer=changed)
 
 
 def main() -> None:

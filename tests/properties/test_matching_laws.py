@@ -56,12 +56,12 @@ def test_score_rises_with_each_component(parts: tuple[float, float, float, float
 
 
 @many
-@given(st.lists(shares, min_size=8, max_size=8), st.integers(0, 7), shares)
+@given(st.lists(shares, min_size=14, max_size=14), st.integers(0, 13), shares)
 def test_specification_rises_with_each_signal(values: list[float], which: int, more: float) -> None:
     signals = Signals(*values)
     name = fields(Signals)[which].name
     higher = replace(signals, **{name: max(more, values[which])})
-    weights = engine().policy.specification
+    weights = engine().policy.scorer.weights
     assert 0 < logistic(logit(signals, weights)) <= logistic(logit(higher, weights)) < 1
 
 

@@ -150,7 +150,7 @@ def test_numbers_of_bands_count_what_was_not_ranked_as_none() -> None:
 
 def test_two_policies_stand_side_by_side(files: Path) -> None:
     shipped = Path(score.__file__).parents[2] / "matching" / "policy.toml"
-    other = shipped.read_text(encoding="utf-8").replace("dense = 5.0", "dense = 1.0")
+    other = shipped.read_text(encoding="utf-8").replace("body_share = 0.7", "body_share = 0.1")
     (files / "other.toml").write_text(other, encoding="utf-8")
     common = ("--plans", "@plans.jsonl", "--judgements", "@judged.json", "--against", "@other.toml", *OFFLINE)
     as_json = run(evaluate.evaluate, files, *common, "--json")

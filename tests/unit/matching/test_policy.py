@@ -41,7 +41,7 @@ def test_any_change_is_another_version(tmp_path: Path) -> None:
         ("notify = 70.0", "nottify = 70.0", "bands.nottify is not known; allowed are digest, feed, notify"),
         ("notify = 70.0\n", "", "bands.notify is missing"),
         ("[bands]\n", "[bands\n", "is not TOML"),
-        ("dense = 5.0 ", "dense = -1.0 ", "specification.dense must lie between 0 and 100, not -1.0"),
+        ("body_share = 0.7 ", "body_share = -1.0 ", "specification.body_share must lie between 0 and 10, not -1.0"),
         ("lead_steps = [0.70, 0.80", "lead_steps = [0.90, 0.80", "timing.lead_steps must rise"),
         ("itl2 = 0.9", "itl2 = 0.1", "region must fall"),
         ('cpv = ["48", "72"]', 'cpv = ["4", "72"]', "category[1].cpv must list CPV prefixes"),

@@ -1,0 +1,179 @@
+"""The fitted scorer: weights of the signals, of needs and words, and of the words that tell the nature of a purchase.
+
+An artefact that `jointly fit` makes from judged pairs. Its version is part of the policy's, and so of the generation.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+NATURES = (
+    "goods",
+    "hire",
+    "maintenance",
+    "service",
+    "works",
+    "consultancy",
+    "role",
+    "software",
+    "finance",
+    "utility",
+    "land",
+)
+"""What a purchase is by nature, whatever its subject: buying, hiring and repairing sweepers are three."""
+
+READINESS_LIMIT = 3.0
+"""The logits that the readiness of one plan may add or take away."""
+
+
+class ScorerError(ValueError):
+    """The scorer file cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalWeights:
+    """Weights of the signals in the logistic sum; all but the intercept are 0 or more."""
+
+    intercept: float
+    dense: float
+    title_terms: float
+    all_terms: float
+    phrases: float
+    concepts: float
+    profile: float
+    fuzzy: float
+    cpv: float
+    needs: float
+    nature: float
+    readiness: float
+    described: float
+    value_likeness: float
+    value_size: float
+
+    @property
+    def values(self) -> float:
+        """What both signals of money add at most."""
+        return self.value_likeness + self.value_size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scorer:
+    """One fit.
+
+    `needs` says how much sharing each need tells, 0 to 1. `readiness` has the logits that a need (`~need`) or a word of
+    the title adds for each plan that names it. `natures` says how much each common nature tells, 0 to 1, in the order
+    of NATURES. `nature_words` has the logits of each nature by word, with `title `, `word ` or `need ` before it;
+    `nature_bias` those without any.
+    """
+
+    version: str
+    weights: SignalWeights
+    needs: Mapping[str, float]
+    readiness: Mapping[str, float]
+    natures: tuple[float, ...]
+    nature_words: Mapping[str, tuple[float, ...]]
+    nature_bias: tuple[float, ...]
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "Scorer":
+        """The scorer of a file made by `jointly fit`, by default the shipped one. Raises ScorerError."""
+        if path is None:
+            return _packaged()
+        try:
+            return cls.loads(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScorerError(f"cannot read the scorer file {path}: {error}") from error
+
+    @classmethod
+    def loads(cls, text: str, source: str) -> "Scorer":
+        """The scorer of a file's text. Raises ScorerError."""
+        try:
+            content = json.loads(text)
+            weights = SignalWeights(**{name: float(value) for name, value in content["weights"].items()})
+            scorer = cls(
+                version=f"{content['name']}+{hashlib.sha256(text.encode()).hexdigest()[:12]}",
+                weights=weights,
+                needs=_numbers(content["needs"], 0.0, 1.0),
+                readiness=_numbers(content["readiness"], -100.0, 100.0),
+                natures=_row(content["natures"], 0.0, 1.0),
+                nature_words={word: _row(row) for word, row in content["nature_words"].items()},
+                nature_bias=_row(content["nature_bias"]),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ScorerError(f"cannot use the scorer file {source} ({error}): make one with `jointly fit`") from error
+        for field in fields(weights):
+            value = getattr(weights, field.name)
+            if not math.isfinite(value) or (value < 0 and field.name != "intercept"):
+                raise ScorerError(f"{source}: weights.{field.name} must be 0 or more, not {value!r}")
+        return scorer
+
+    def nature_of(
+        self, title: Mapping[str, float], words: Mapping[str, float], needs: Mapping[str, float]
+    ) -> tuple[float, ...]:
+        """How likely a plan with these weighted words and needs is of each of NATURES; 1 in sum."""
+        logits = list(self.nature_bias)
+        for kind, terms in (("title ", title), ("word ", words), ("need ", needs)):
+            for term, weight in terms.items():
+                row = self.nature_words.get(kind + term)
+                if row is not None:
+                    logits = [z + weight * w for z, w in zip(logits, row, strict=True)]
+        top = max(logits)
+        shares = [math.exp(z - top) for z in logits]
+        total = math.fsum(shares)
+        return tuple(share / total for share in shares)
+
+    def readiness_of(self, title: Mapping[str, float], needs: Mapping[str, float]) -> float:
+        """How readily a plan that says this is bought jointly: logits, within READINESS_LIMIT of 0."""
+        added = [weight * self.readiness.get(word, 0.0) for word, weight in title.items()]
+        added += [weight * self.readiness.get(f"~{need}", 0.0) for need, weight in needs.items()]
+        return min(READINESS_LIMIT, max(-READINESS_LIMIT, math.fsum(added)))
+
+
+def dumps(name: str, card: Mapping[str, Any], scorer: Scorer) -> str:
+    """The text of a scorer file, a line a word, sorted, so that fits can be compared; `card`: what it was made from."""
+    head = {
+        "name": name,
+        "card": dict(card),
+        "weights": {key: round(value, 5) for key, value in asdict(scorer.weights).items()},
+        "natures": [round(share, 5) for share in scorer.natures],
+        "nature_bias": list(scorer.nature_bias),
+    }
+    tables: dict[str, Mapping[str, Any]] = {
+        "needs": {need: round(share, 4) for need, share in scorer.needs.items()},
+        "readiness": {word: round(value, 4) for word, value in scorer.readiness.items()},
+        "nature_words": {word: list(row) for word, row in scorer.nature_words.items()},
+    }
+    parts = [json.dumps(head, indent=1)[:-2]]
+    for key, table in tables.items():
+        lines = ",\n".join(f"{json.dumps(term)}: {json.dumps(table[term])}" for term in sorted(table))
+        parts.append(f'"{key}": {{\n{lines}\n}}')
+    return ",\n".join(parts) + "\n}\n"
+
+
+def _numbers(content: Mapping[str, Any], low: float, high: float) -> dict[str, float]:
+    return {key: _within(value, low, high) for key, value in content.items()}
+
+
+def _row(content: object, low: float = -100.0, high: float = 100.0) -> tuple[float, ...]:
+    if not isinstance(content, list) or len(content) != len(NATURES):
+        raise ValueError(f"a row of natures must hold {len(NATURES)} numbers")
+    return tuple(_within(value, low, high) for value in content)
+
+
+def _within(value: Any, low: float, high: float) -> float:
+    number = float(value)
+    if not low <= number <= high:
+        raise ValueError(f"{number!r} must lie between {low:g} and {high:g}")
+    return number
+
+
+@cache
+def _packaged() -> Scorer:
+    text = files("matching").joinpath("scorer.json").read_text(encoding="utf-8")
+    return Scorer.loads(text, "scorer.json (packaged)")

@@ -1,0 +1,142 @@
+"""`jointly fit`: fits and calibrates the scorer to judged pairs, and says how well it does on plans it has not seen."""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from matching import fitting, scorer
+from matching.embedding import EmbeddingError, load_embedder
+from matching.engine import Engine, Features
+from matching.fitting import Example
+from matching.policy import Policy, PolicyError
+from matching.scorer import Scorer, ScorerError
+from matching.specification import logistic
+from matching.statistics import Statistics, StatisticsError
+from services.cli.evaluate import aligned, read_judgements
+from services.cli.offline import PlanFileError, default_cache, features_of_plans, read_plans, say
+from services.cli.pairs import Outcome, Pair, pair_numbers, pair_table, read_pairs
+
+_FOLDS = 5
+# How often readers sign a pair of each grade (of 2,672 pairs that have both).
+_SIGNED_BY_GRADE = {0: 0.0, 1: 0.0, 2: 0.75, 3: 0.98}
+_GRADED_COUNTS = 0.5
+_DRAWN_COUNTS = 0.2
+
+Numbers = dict[str, Any]
+
+
+def fit(
+    plans: Annotated[Path, typer.Option(help="Plan payloads, one JSON object a line.")],
+    pairs: Annotated[Path, typer.Option(help="Judged pairs, JSONL: two plans (a, b), sign, and nature_a, nature_b.")],
+    output: Annotated[Path, typer.Option(help="Where the scorer file is written.")],
+    judgements: Annotated[
+        Path | None, typer.Option(help="Grades 0 to 3 as well: {query plan: {candidate plan: grade}}.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the scorer is called.")] = "own",
+    seeds: Annotated[int, typer.Option(min=1, help="How often the plans are divided anew to test.")] = 3,
+    policy: Annotated[Path | None, typer.Option(help="A policy file; the shipped one if not given.")] = None,
+    statistics: Annotated[Path | None, typer.Option(help="A statistics file; the shipped one if not given.")] = None,
+    model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
+    cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept between runs.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Fit the scorer to judged pairs and write it; print its quality on pairs of plans that the fit has not seen."""
+    try:
+        embedder, rules = load_embedder(model), Policy.load(policy)
+        engine = Engine.load(policy=rules, statistics=Statistics.load(statistics), model=embedder.model)
+        features = features_of_plans(read_plans(plans), engine, embedder, cache or default_cache())
+        judged = read_pairs(pairs, judged=True)
+        by_id = {f.plan.plan_id: f for f in features}
+        examples = [_example(pair, by_id) for pair in judged]
+        others = [*_graded(read_judgements(judgements) if judgements else {}, by_id), *_drawn(features, len(judged))]
+    except (PlanFileError, PolicyError, ScorerError, StatisticsError, EmbeddingError) as error:
+        say(str(error))
+        raise typer.Exit(2) from error
+    outcomes, logits = [], []
+    for seed in range(seeds):
+        tested = _tested(examples, others, judged, rules, seed)
+        outcomes += [outcome for outcome, _ in tested]
+        logits += [logit for _, logit in tested]
+    if len({outcome.pair.sign for outcome in outcomes}) < 2:
+        say("too few pairs to test on plans that a fit has not seen: judge some hundred more")
+        raise typer.Exit(2)
+    signs = np.array([bool(outcome.pair.sign) for outcome in outcomes])
+    whole = fitting.calibrated(fitting.fit([*examples, *others], rules, name), np.array(logits), signs)
+    numbers = _renewed(outcomes, np.array(logits), signs, rules)
+    output.write_text(_text(whole, name, numbers, len(judged), len(others), seeds), encoding="utf-8")
+    say(f"wrote {output}")
+    typer.echo(json.dumps(numbers) if as_json else aligned(pair_table({name: numbers})))
+
+
+def _example(pair: Pair, by_id: Mapping[str, Features]) -> Example:
+    for end in (pair.a, pair.b):
+        if end not in by_id:
+            raise PlanFileError(f"the plan file holds no plan {end}, which a pair names")
+    return Example(by_id[pair.a], by_id[pair.b], float(bool(pair.sign)), natures=pair.natures)
+
+
+def _graded(judged: Mapping[str, Mapping[str, int]], by_id: Mapping[str, Features]) -> list[Example]:
+    """Graded candidates as pairs: a grade tells how likely a reader would sign."""
+    return [
+        Example(by_id[query], by_id[candidate], _SIGNED_BY_GRADE[grade], _GRADED_COUNTS)
+        for query, grades in judged.items()
+        for candidate, grade in grades.items()
+        if query in by_id and candidate in by_id
+    ]
+
+
+def _drawn(features: Sequence[Features], count: int) -> list[Example]:
+    """Pairs drawn at random, next to none of them right: the judged ones were drawn among the likely."""
+    rng = random.Random(0)  # noqa: S311 (a reproducible draw, not a secret)
+    drawn = [rng.sample(range(len(features)), 2) for _ in range(count)] if len(features) > 1 else []
+    return [Example(features[i], features[j], 0.0, _DRAWN_COUNTS) for i, j in drawn]
+
+
+def _tested(
+    examples: Sequence[Example], others: Sequence[Example], judged: Sequence[Pair], policy: Policy, seed: int
+) -> list[tuple[Outcome, float]]:
+    """What fits say of pairs none of whose plans they have seen, each plan in one of five parts."""
+    pair_of = {id(example): pair for example, pair in zip(examples, judged, strict=True)}
+    found = []
+    for number, (seen, test) in enumerate(fitting.folds(examples, _FOLDS, seed), 1):
+        if not seen or not test:
+            continue
+        unseen = {f.plan.plan_id for e in examples for f in (e.a, e.b)} - {
+            f.plan.plan_id for e in seen for f in (e.a, e.b)
+        }
+        beside = [e for e in others if not {e.a.plan.plan_id, e.b.plan.plan_id} & unseen]
+        fitted = replace(policy, scorer=fitting.fit([*seen, *beside], policy, "fold"))
+        for example, logit in zip(test, fitting.logits_of(test, fitted), strict=True):
+            found.append((Outcome(pair_of[id(example)], 0.0, policy.bands.of(0.0)), float(logit)))
+        say(f"seed {seed}, part {number} of {_FOLDS}: fitted to {len(seen)} pairs, tested on {len(test)}")
+    return found
+
+
+def _renewed(outcomes: Sequence[Outcome], logits: fitting.Floats, signs: Any, policy: Policy) -> Numbers:
+    """The numbers of the unseen pairs as the calibration turns their sums into probabilities."""
+    slope, offset = fitting.calibration_of(logits, signs)
+    scores = [logistic(slope * z + offset) for z in logits]
+    return pair_numbers(
+        [
+            Outcome(outcome.pair, score, policy.bands.of(100.0 * score))
+            for outcome, score in zip(outcomes, scores, strict=True)
+        ]
+    )
+
+
+def _text(whole: Scorer, name: str, numbers: Numbers, pairs: int, others: int, seeds: int) -> str:
+    card = {
+        "made by": "jointly fit",
+        "judged pairs": pairs,
+        "graded and drawn pairs": others,
+        "unseen plans": f"{_FOLDS} parts, {seeds} seeds",
+        "all": numbers["all"],
+        "councils": numbers["councils"],
+    }
+    return scorer.dumps(name, card, whole)
