@@ -41,7 +41,8 @@ async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason
         made = replayed(await fresh.logged_of(session, plan_id, WHOLE_TYPES), None)
         row = await session.get_one(StoredPlan, plan_id)
         # The sweeper takes what waits; until then it is not found, as its place in the index is another revision's.
-        waiting = {"matched_revision": 0, "received_at": now()}
+        # A plan that is over may have no whole revision left that counts; its partners are found by what it was.
+        waiting = {"matched_revision": 0, "received_at": now(), "state": made.state or row.state}
         for name, value in (made.model_dump() | waiting).items():
             setattr(row, name, value)
         async with together(session) as writes:
