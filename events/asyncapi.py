@@ -159,6 +159,7 @@ def _headers() -> Json:
             "ce_time": {"type": "string", "format": "date-time"},
             "ce_subject": text,
             "ce_traceparent": {**text, "description": "W3C trace context"},
+            "ce_causationid": {**text, "description": "Id of the plan event that this one follows from"},
             "content-type": {"type": "string", "description": "application/json"},
         },
     }

@@ -22,6 +22,8 @@ MAX_VALUE_BYTES: Final = 256 * 1024
 """The largest event value read; a plan of the longest permitted text is a tenth of it."""
 MAX_ATTRIBUTE: Final = 1024
 """The longest id, source, type, subject or trace context read, in characters."""
+CAUSATION: Final = "causationid"
+"""The CloudEvents extension attribute that names the plan event behind an event of ours."""
 REQUIRED: Final = ("id", "source", "type", "specversion")
 YEARS: Final = range(1970, 3000)
 """Years an event may have happened in: what lies at the ends of the calendar no database gives back."""
@@ -51,6 +53,8 @@ class Event:
     payload: Payload
     subject: str | None = None
     traceparent: str | None = None
+    causation_id: str | None = None
+    """The id of the plan event that this one follows from: the CloudEvents extension `causationid`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ def encode(event: Event, key: str) -> Message:
         attributes["subject"] = event.subject
     if event.traceparent:
         attributes["traceparent"] = event.traceparent
+    if event.causation_id:
+        attributes[CAUSATION] = event.causation_id
     data = event.payload.model_dump_json(exclude_none=False).encode()
     message = to_binary(CloudEvent(attributes, data), _StrictJson(), key_mapper=lambda _: key)
     return Message(key=key.encode(), headers=tuple(message.headers.items()), value=message.value)
@@ -124,6 +130,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, payloads: 
         time=_time(attributes["time"]),
         subject=_text(attributes, "subject"),
         traceparent=_text(attributes, "traceparent"),
+        causation_id=_text(attributes, CAUSATION),
         payload=_payload(model, data),
     )
 

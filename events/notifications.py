@@ -13,6 +13,7 @@ class NotifiedOpportunity(Payload):
 
     opportunity_id: str
     material_revision: Revision
+    causation_id: str | None = Field(default=None, description="Id of the plan event that the state followed from")
 
 
 class NotificationOutcome(Payload):

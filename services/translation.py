@@ -7,6 +7,7 @@ is not shared openly that says no more than authority, window, region and band.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final, cast
 from uuid import UUID, uuid5
@@ -146,7 +147,15 @@ def redacted(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
 
 
-def opportunity_event(state: wire.OpportunityState, change: str, traceparent: str | None) -> Event:
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The plan event from which something follows: its CloudEvents id, and the trace that it belongs to."""
+
+    event_id: str
+    traceparent: str | None = None
+
+
+def opportunity_event(state: wire.OpportunityState, change: str, cause: Cause | None) -> Event:
     """The event that tells of an opportunity's state; `change` is identified, updated or withdrawn."""
     kinds: dict[str, type[wire.OpportunityPayload]] = {
         "identified": wire.OpportunityIdentified,
@@ -163,7 +172,8 @@ def opportunity_event(state: wire.OpportunityState, change: str, traceparent: st
         subject=state.opportunity_id,
         time=datetime.now(UTC),
         payload=payload,
-        traceparent=traceparent,
+        traceparent=cause.traceparent if cause else None,
+        causation_id=cause.event_id if cause else None,
     )
 
 

@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "withdraw": ("services.cli.withdrawing", "Withdraw one plan."),
     "opportunities": ("services.cli.looking", "List the active opportunities."),
     "explain": ("services.cli.looking", "Explain a plan's partners: what matched, what would change it."),
+    "trace": ("services.cli.trace", "Show one plan event's way from the plan log to the mails."),
     "score": ("services.cli.score", "Score plans of a file against each other: no broker, no database."),
     "evaluate": ("services.cli.evaluate", "Measure a policy against relevance judgements."),
     "fit": ("services.cli.fit", "Fit the scorer to judged pairs."),

@@ -20,6 +20,7 @@ from services.store.base import Sessions, now, transaction
 from services.store.plans import Notice
 from services.store.rows import Writes, together
 from services.store.search import Known, Near
+from services.translation import Cause
 
 log: Final = logs.get(__name__)
 
@@ -82,8 +83,8 @@ async def _judge_all(
         asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
         partners = {key: set(notices[key].partners) for key in asking}
         sought = await world.candidates(session, asking, set().union(*partners.values()), look)
-    traces = {plan_id: notice.traceparent for plan_id, notice in notices.items()}
-    context = Context(as_of=world.as_of, generation=world.engine.generation, traces=traces)
+    causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
+    context = Context(as_of=world.as_of, generation=world.engine.generation, causes=causes)
 
     def judge_each() -> list[Judged]:
         return [
@@ -95,7 +96,7 @@ async def _judge_all(
 
 
 async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context, near: Mapping[str, Near]) -> None:
-    first, *others = divide(judged, context.traces)
+    first, *others = divide(judged, context.causes)
     progress = Progress()
     await _settle_part(sessions, first, context, near, progress)
     for part in others:

@@ -16,8 +16,9 @@ from services.runtime.dead_letters import compose
 from services.store import opportunities, plans, search
 from services.store.base import Sessions, transaction
 from services.store.outbox import outgoing
+from services.store.plans import PlanLog
 from services.store.rows import together
-from services.translation import opportunity_id
+from services.translation import Cause, opportunity_id
 
 UNKNOWN: Final = "One of the two plans can't be assessed at the moment."
 
@@ -42,38 +43,38 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
         locked = await plans.lock(session, {plan.plan_id, *some})
         if locked.get(plan.plan_id) != plan.revision:
             return True
+        logged = await plans.logged(session, plan.plan_id, plan.revision)
         if len(partners) > len(some) and await plans.fails_for_the_last_time(session, plan.plan_id):
-            await _withdraw(session, plan.plan_id, some)
+            await _withdraw(session, logged, some)
             return False
         if not await plans.count_failure(session, plan.plan_id, plan.revision):
             return True
-        await _withdraw(session, plan.plan_id, some)
+        await _withdraw(session, logged, some)
         async with together(session) as writes:
             search.remove(writes, [plan.plan_id])
-        await _dead_letter(session, plan)
+        _dead_letter(session, logged)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)
     return True
 
 
-async def _withdraw(session: AsyncSession, plan_id: str, partners: Sequence[str]) -> None:
+async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str]) -> None:
     """Withdraws the plan's opportunities with these partners. The caller holds all of them."""
     kept = Kept()
-    rows = await opportunities.by_ids(session, [opportunity_id(plan_id, partner) for partner in partners])
+    rows = await opportunities.by_ids(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
     for _, row in sorted(rows.items()):
         if row.status == "active":
-            withdraw(kept, row, UNKNOWN)
+            withdraw(kept, row, UNKNOWN, Cause(plan.event_id))
     async with together(session) as writes:
         kept.post(writes)
 
 
-async def _dead_letter(session: AsyncSession, plan: Plan) -> None:
-    row = await plans.logged(session, plan.plan_id, plan.revision)
+def _dead_letter(session: AsyncSession, row: PlanLog) -> None:
     message = compose(
         Reason.ASSESSMENT_FAILED,
         f"assessing the plan failed {plans.GIVE_UP_AFTER} times; it is set aside until its next revision",
         Origin.model_validate(row.origin),
-        key=plan.plan_id.encode(),
+        key=row.plan_id.encode(),
         value=json.dumps(row.payload).encode(),
         headers=[("ce_id", row.event_id.encode()), ("ce_type", row.event_type.encode())],
         attempts=plans.GIVE_UP_AFTER,

@@ -225,7 +225,7 @@ class _Run:
         """A pair that stands, of which a plan is not in the log, was never seen whole, or is set aside."""
         row = copy_of(live)
         try:
-            withdraw(Kept(), row, UNKNOWN)
+            withdraw(Kept(), row, UNKNOWN, None)
         except ValidationError:
             raise RebuildError(
                 f"opportunity {live.opportunity_id} is of plans that can't be assessed, and can't be read itself; "

@@ -28,7 +28,7 @@ from services.store.opportunities import OpportunityRow, Versioned
 from services.store.queries import Query, answer
 from services.store.rows import Writes
 from services.store.search import Near
-from services.translation import opportunity_id
+from services.translation import Cause, opportunity_id
 
 PAIRS_AT_ONCE: Final = 500
 """A pair writes some 7 KB. So a transaction writes 4 MB at most, and others wait for its locks for about a second."""
@@ -54,9 +54,9 @@ class Part:
         return involved
 
 
-def divide(judged: Sequence[Judged], traces: Mapping[str, str | None]) -> list[Part]:
+def divide(judged: Sequence[Judged], causes: Mapping[str, Cause]) -> list[Part]:
     """The parts of a settlement, in order; one where there is nothing to settle."""
-    pairs = _pairs(judged, traces)
+    pairs = _pairs(judged, causes)
     keys = list(pairs)
     part_of = {key: position // PAIRS_AT_ONCE for position, key in enumerate(keys)}
     complete: dict[int, list[Judged]] = {}
@@ -192,14 +192,14 @@ def _draft(read: Versioned | None, key: str, pair: Pair, context: Context) -> Dr
     return Draft(pair, version, kept, behind)
 
 
-def _pairs(judged: Iterable[Judged], traces: Mapping[str, str | None]) -> dict[str, Pair]:
+def _pairs(judged: Iterable[Judged], causes: Mapping[str, Cause]) -> dict[str, Pair]:
     pairs = {}
     for judgement in judged:
         plan_id = judgement.plan.plan.plan_id
         for partner_id, (partner, assessment) in judgement.pairs.items():
             sides = {plan_id: judgement.plan.plan, partner_id: partner.plan}
             ordered = (sides[assessment.plans[0]], sides[assessment.plans[1]])
-            pairs[_key(judgement, partner_id)] = Pair(ordered, assessment, traces.get(plan_id))
+            pairs[_key(judgement, partner_id)] = Pair(ordered, assessment, causes.get(plan_id))
     return pairs
 
 

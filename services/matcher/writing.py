@@ -17,7 +17,7 @@ from services.store import outbox
 from services.store.base import now
 from services.store.opportunities import Opportunity, OpportunityRow
 from services.store.rows import Writes
-from services.translation import content_hash, opportunity_event, opportunity_state, redacted
+from services.translation import Cause, content_hash, opportunity_event, opportunity_state, redacted
 
 _NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
 NO_LONGER: Final = "The two plans no longer match."
@@ -53,19 +53,19 @@ class Pair:
 
     plans: tuple[Plan, Plan]
     assessment: Assessment
-    traceparent: str | None
+    cause: Cause | None
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every pair of a settlement shares."""
+    """What every pair of a settlement shares. `causes`: the event that brought each plan's revision."""
 
     as_of: date
     generation: Generation
-    traces: Mapping[str, str | None] = field(default_factory=dict)
+    causes: Mapping[str, Cause] = field(default_factory=dict)
 
 
-def withdraw(kept: Kept, row: AnyRow, sentence: str, *, hide: bool = False) -> None:
+def withdraw(kept: Kept, row: AnyRow, sentence: str, cause: Cause | None, *, hide: bool = False) -> None:
     """Withdraws an opportunity without a new judgement. The caller holds both plans and commits.
 
     What is said of the plans is what was said before; `hide` takes their titles and all details out of it.
@@ -73,9 +73,9 @@ def withdraw(kept: Kept, row: AnyRow, sentence: str, *, hide: bool = False) -> N
     state = withdrawn_state(row, sentence, material=True, hide=hide)
     row.told = {**row.told, "status": "withdrawn"}
     payload = state.model_dump(mode="json")
-    advance(row, state, payload, fingerprint(payload))
+    advance(row, state, payload, fingerprint(payload), cause)
     kept.rows.append(row)
-    tell(kept, state, "withdrawn", None)
+    tell(kept, state, "withdrawn", cause)
 
 
 def withdrawn_state(row: AnyRow, sentence: str, *, material: bool, hide: bool = False) -> OpportunityState:
@@ -98,7 +98,7 @@ def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context
         return
     if row is not None and any(plan.sharing is Sharing.PRIVATE for plan in pair.plans):
         # Of a plan that is shared no longer, nothing newer may be told than what had been.
-        withdraw(kept, row, NO_LONGER, hide=True)
+        withdraw(kept, row, NO_LONGER, pair.cause, hide=True)
         return
     if row is None:
         row = blank(key, pair, context)
@@ -119,11 +119,11 @@ def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context
     if material:
         row.told = told_now(assessment, status)
     change = change_of(before, status)
-    advance(row, state, payload, content)
-    tell(kept, state, change, pair.traceparent)
+    advance(row, state, payload, content, pair.cause)
+    tell(kept, state, change, pair.cause)
 
 
-def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any], content: str) -> None:
+def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any], content: str, cause: Cause | None) -> None:
     """Moves a row to a state, of which `payload` is the JSON and `content` the fingerprint."""
     row.revision = state.revision
     row.material_revision = state.material_revision
@@ -131,13 +131,14 @@ def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any], conte
     row.band = state.band
     row.payload = payload
     row.content_hash = content
+    row.causation_id = cause.event_id if cause else None
     row.updated_at = now()
 
 
-def tell(kept: Kept, state: OpportunityState, change: str, traceparent: str | None) -> None:
+def tell(kept: Kept, state: OpportunityState, change: str, cause: Cause | None) -> None:
     """Puts the event that tells of a state into the outbox."""
     kept.changes.append(change)
-    event = opportunity_event(state, change, traceparent)
+    event = opportunity_event(state, change, cause)
     kept.messages.append(outbox.columns_of(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
 
 
@@ -160,6 +161,7 @@ def blank(key: str, pair: Pair, context: Context) -> OpportunityRow:
         payload={},
         told={},
         content_hash="",
+        causation_id=None,
         generation=context.generation.id,
         assessed_as_of=context.as_of,
         review_on=None,

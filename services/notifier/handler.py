@@ -33,18 +33,19 @@ Refuse = Callable[[Record, Reason, str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An opportunity's state, the id of the event that brought it, and its record."""
+    """An opportunity's state, the id of the event that brought it, its record, and the plan event's id behind it."""
 
     event_id: str
     state: OpportunityState
     record: Record
+    causation_id: str | None = None
 
 
 def read(record: Record) -> Told:
     """Reads one Kafka record. Raises EnvelopeError where it is no opportunity event."""
     event: Event = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS)
     assert isinstance(event.payload, OpportunityState)
-    return Told(event.id, event.payload, record)
+    return Told(event.id, event.payload, record, event.causation_id)
 
 
 async def handle(
@@ -93,6 +94,7 @@ async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_se
         log.info(
             "intent",
             event_id=intent.cause,
+            causation_id=intent.causation_id,
             opportunity_id=intent.opportunity_id,
             authority=intent.authority,
             purpose=intent.purpose,
@@ -135,6 +137,7 @@ def _intent(item: Told, news: News, at: datetime, gather_seconds: float) -> Inte
         change=news.change,
         needs_told=news.needs_told,
         cause=item.event_id,
+        causation_id=item.causation_id,
         due_at=due[news.purpose],
         created_at=at,
         updated_at=at,

@@ -49,7 +49,11 @@ def failed_event(mail: Mail, recipient: str, intents: Sequence[Intent], at: date
 
 def _told(intents: Sequence[Intent]) -> tuple[NotifiedOpportunity, ...]:
     return tuple(
-        NotifiedOpportunity(opportunity_id=intent.opportunity_id, material_revision=intent.material_revision)
+        NotifiedOpportunity(
+            opportunity_id=intent.opportunity_id,
+            material_revision=intent.material_revision,
+            causation_id=intent.causation_id,
+        )
         for intent in intents
     )
 
@@ -57,5 +61,8 @@ def _told(intents: Sequence[Intent]) -> tuple[NotifiedOpportunity, ...]:
 def _outgoing(payload: NotificationPayload) -> Outbox:
     # One final outcome a mail: the event id is the same however often it is written or published.
     event_id = f"{payload.notification_id}.{'sent' if isinstance(payload, NotificationSent) else 'failed'}"
-    event = Event(id=event_id, type=payload.type, source=SOURCE, time=payload.at, payload=payload)
+    causes = {told.causation_id for told in payload.opportunities}
+    # The envelope names one cause; a mail that has several names each beside its opportunity.
+    cause = causes.pop() if len(causes) == 1 else None
+    event = Event(id=event_id, type=payload.type, source=SOURCE, time=payload.at, payload=payload, causation_id=cause)
     return outgoing(NOTIFICATIONS.name, event_id, encode(event, payload.notification_id))

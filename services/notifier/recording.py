@@ -16,6 +16,9 @@ from services.store.authorities import Authority
 from services.store.base import transaction
 from services.store.notifications import Failure, Intent, Mail
 
+LOGGED_IDS: Final = 20
+"""How many ids of each kind a log line names; a mail tells of at most as many opportunities."""
+
 log: Final = logs.get(__name__)
 
 
@@ -71,7 +74,8 @@ async def _settle(
         outcome=outcome,
         reason=error.reason if error else None,
         attempts=mail.attempts,
-        event_ids=sorted({intent.cause for intent in intents})[:20],
+        event_ids=sorted({intent.cause for intent in intents})[:LOGGED_IDS],
+        causation_ids=sorted({intent.causation_id for intent in intents if intent.causation_id})[:LOGGED_IDS],
     )
 
 

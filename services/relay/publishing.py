@@ -132,10 +132,15 @@ class Relay:
             try:
                 await acknowledged
                 metrics.EVENTS_OUT.labels(topic=row.topic).inc()
-                log.info("event published", event_id=row.event_id, topic=row.topic)
+                log.info("event published", event_id=row.event_id, topic=row.topic, causation_id=row.causation_id)
             except Exception as error:
                 failed.add(row.id or 0)
-                log.warning("event not published", event_id=row.event_id, error=faults.describe(error))
+                log.warning(
+                    "event not published",
+                    event_id=row.event_id,
+                    causation_id=row.causation_id,
+                    error=faults.describe(error),
+                )
         return failed
 
 

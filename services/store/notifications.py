@@ -42,7 +42,8 @@ class Intent(SQLModel, table=True):
     """One thing to tell one authority. `maybe_told` stays true once an attempt's outcome is unknown.
 
     `needs_told`: it only makes sense to somebody who was told before (a correction, a weakening). `round` counts the
-    mails it was frozen into. `cause` is the id of the event that asked for it.
+    mails it was frozen into. `cause` is the id of the opportunity event that asked for it, `causation_id` that of the
+    plan event behind it.
     """
 
     __tablename__ = "notification_intents"
@@ -70,6 +71,7 @@ class Intent(SQLModel, table=True):
     round: int = Field(default=0)
     mail_id: str | None = Field(default=None, foreign_key="notification_mails.mail_id")
     cause: str
+    causation_id: str | None = Field(default=None)
     due_at: datetime = Field(sa_column=timestamp())
     created_at: datetime = Field(sa_column=timestamp())
     updated_at: datetime = Field(sa_column=timestamp())

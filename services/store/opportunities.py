@@ -54,6 +54,7 @@ class Opportunity(SQLModel, table=True):
     payload: Any = Field(sa_column=json_column())
     told: Any = Field(sa_column=json_column())
     content_hash: str
+    causation_id: str | None = Field(default=None, description="the plan event that the last revision followed from")
     generation: str
     assessed_as_of: date
     review_on: date | None = Field(default=None)
@@ -80,6 +81,7 @@ class OpportunityRow:
     payload: Any
     told: Any
     content_hash: str
+    causation_id: str | None
     generation: str
     assessed_as_of: date
     review_on: date | None

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from events.envelope import Message
+from events.envelope import CAUSATION, Message
 from services.store.base import among, any_of, json_column, now, table_of, timestamp
 from services.store.queries import Query, Rows, answer, ask
 from services.store.rows import Writes
@@ -50,6 +50,11 @@ class Outbox(SQLModel, table=True):
     value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = Field(sa_column=timestamp())
     published_at: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
+
+    @property
+    def causation_id(self) -> str | None:
+        """The id of the plan event that the message follows from, where it follows from one."""
+        return next((value for name, value in self.headers if name == f"ce_{CAUSATION}"), None)
 
     def message(self) -> Message:
         """The message as Kafka takes it."""

@@ -1,0 +1,74 @@
+"""`jointly trace`: one plan event's way from the plan log to opportunities, outbox, intents and mails."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.exc import DBAPIError
+
+from services.cli.terminal import plain
+from services.runtime.settings import settings
+from services.store import causation
+from services.store.base import make_engine, make_sessions, transaction
+from services.store.causation import Step
+
+NOT_FOUND: Final = 1
+FAULT: Final = 2
+
+
+def trace(
+    event: Annotated[str, typer.Argument(help="The plan event's id: `ce_id`, `event_id` in the logs.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a step.")] = False,
+) -> None:
+    """Show one plan event's way: plan log, opportunities, outbox, intents, mails.
+
+    Messages that were published stay in the outbox for a week; older ones are missing here. Exit code 1: no such event.
+    """
+    found = _steps(event)
+    if not found:
+        _stop(
+            f"the plan log has no event with the id {plain(event, 120)}; it may have been refused: see `jointly "
+            "dead-letters list`",
+            NOT_FOUND,
+        )
+    if as_json:
+        for step in found:
+            typer.echo(json.dumps({**asdict(step), "at": step.at.isoformat()}))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("at", "part", "id", "about", "state"):
+        table.add_column(name, overflow="fold")
+    for step in found:
+        cells = (f"{step.at:%Y-%m-%d %H:%M:%S}", step.part, step.id, step.about, step.state)
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    Console(highlight=False).print(table)
+
+
+def _steps(event: str) -> Sequence[Step]:
+    url = settings().need_database()
+
+    async def run() -> Sequence[Step]:
+        engine = make_engine(url)
+        try:
+            async with transaction(make_sessions(engine), isolation="REPEATABLE READ") as session:
+                return await causation.steps(session, event)
+        finally:
+            await engine.dispose()
+
+    try:
+        return asyncio.run(run())
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())[:200]
+        _stop(f"the database can't be read: {reason}. Is it up, and has `jointly migrate` been run?", FAULT)
+
+
+def _stop(sentence: str, code: int) -> NoReturn:
+    print(plain(sentence), file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)

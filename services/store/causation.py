@@ -1,0 +1,104 @@
+"""What followed from one plan event: opportunities, messages, intents and mails, as far as their rows are kept."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from events.topics import NOTIFICATIONS, OPPORTUNITIES
+from services.store.notifications import Intent, Mail
+from services.store.opportunities import Opportunity
+from services.store.outbox import Outbox
+from services.store.plans import PlanLog, StoredPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row on an event's way. `part`: plan log, opportunity, outbox, intent or mail; `state`: what became of it."""
+
+    at: datetime
+    part: str
+    id: str
+    about: str
+    state: str
+
+
+async def steps(session: AsyncSession, event_id: str) -> list[Step]:
+    """The way of the plan event with this id, in the order of the parts; empty where the plan log does not have it."""
+    logged = select(PlanLog).where(col(PlanLog.event_id) == event_id).order_by(col(PlanLog.id))
+    found: list[Step] = []
+    for row in (await session.execute(logged)).scalars().all():
+        found += await _of_row(session, row)
+    return found
+
+
+async def _of_row(session: AsyncSession, row: PlanLog) -> list[Step]:
+    plan = await session.get(StoredPlan, row.plan_id)
+    ends = or_(col(Opportunity.plan_a) == row.plan_id, col(Opportunity.plan_b) == row.plan_id)
+    pairs = (await session.execute(select(Opportunity).where(ends).order_by(col(Opportunity.opportunity_id)))).scalars()
+    known = {pair.opportunity_id: pair for pair in pairs}
+    intents = (await session.execute(_intents(known, row.event_id))).scalars().all()
+    mail_ids = sorted({intent.mail_id for intent in intents if intent.mail_id})
+    mails = (await session.execute(select(Mail).where(col(Mail.mail_id).in_(mail_ids)))).scalars().all()
+    return [
+        _logged(row, plan),
+        *(_pair(pair, row.plan_id) for pair in known.values() if pair.causation_id == row.event_id),
+        *await _messages(session, OPPORTUNITIES.name, known, row.event_id),
+        *(_intent(intent) for intent in intents),
+        *(_mail(mail) for mail in sorted(mails, key=lambda mail: (mail.created_at, mail.mail_id))),
+        *await _messages(session, NOTIFICATIONS.name, mail_ids, None),
+    ]
+
+
+def _intents(opportunity_ids: Iterable[str], event_id: str) -> Select[tuple[Intent]]:
+    query = select(Intent).where(col(Intent.opportunity_id).in_(list(opportunity_ids)))
+    return query.where(col(Intent.causation_id) == event_id).order_by(col(Intent.id))
+
+
+async def _messages(session: AsyncSession, topic: str, keys: Iterable[str], event_id: str | None) -> list[Step]:
+    """The messages with these keys, or those of them that follow from the event."""
+    query = select(Outbox).where(col(Outbox.topic) == topic, col(Outbox.key).in_(list(keys)))
+    rows: Sequence[Outbox] = (await session.execute(query.order_by(col(Outbox.id)))).scalars().all()
+    return [
+        Step(
+            row.created_at,
+            "outbox",
+            row.event_id,
+            f"{topic} {row.key}",
+            "waiting" if row.published_at is None else f"published {row.published_at:%Y-%m-%d %H:%M:%S}",
+        )
+        for row in rows
+        if event_id in (None, row.causation_id)
+    ]
+
+
+def _logged(row: PlanLog, plan: StoredPlan | None) -> Step:
+    state = "not applied"
+    if plan is not None and plan.revision > row.revision:
+        state = f"superseded by revision {plan.revision}"
+    elif plan is not None and plan.quarantined:
+        state = "set aside: its assessment failed"
+    elif plan is not None:
+        state = "assessed" if plan.matched_revision >= row.revision else "still to be assessed"
+    about = f"{row.event_type} {row.plan_id} revision {row.revision}"
+    return Step(row.received_at, "plan log", row.event_id, about, state)
+
+
+def _pair(pair: Opportunity, plan_id: str) -> Step:
+    partner = pair.plan_b if pair.plan_a == plan_id else pair.plan_a
+    about = f"revision {pair.revision} with {partner}"
+    return Step(pair.updated_at, "opportunity", pair.opportunity_id, about, f"{pair.status}, {pair.band}")
+
+
+def _intent(intent: Intent) -> Step:
+    about = f"{intent.purpose}, {intent.change}, to {intent.authority} about {intent.opportunity_id}"
+    state = intent.state if intent.reason is None else f"{intent.state}: {intent.reason}"
+    return Step(intent.created_at, "intent", str(intent.id), about, state)
+
+
+def _mail(mail: Mail) -> Step:
+    state = mail.state if mail.reason is None else f"{mail.state}: {mail.reason}"
+    return Step(mail.created_at, "mail", mail.mail_id, f"{mail.purpose} to {mail.authority}", state)
