@@ -13,14 +13,16 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
+from events.topics import NOTIFICATIONS, OPPORTUNITIES
 from services.cli.terminal import plain
 from services.runtime.settings import settings
 from services.store import causation
 from services.store.base import make_engine, make_sessions, transaction
-from services.store.causation import Step
+from services.store.causation import Step, Topics
 
 NOT_FOUND: Final = 1
 FAULT: Final = 2
+TOPICS: Final = Topics(OPPORTUNITIES.name, NOTIFICATIONS.name)
 
 
 def trace(
@@ -58,7 +60,7 @@ def _steps(event: str) -> Sequence[Step]:
         engine = make_engine(url)
         try:
             async with transaction(make_sessions(engine), isolation="REPEATABLE READ") as session:
-                return await causation.steps(session, event)
+                return await causation.steps(session, event, TOPICS)
         finally:
             await engine.dispose()
 

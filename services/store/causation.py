@@ -8,7 +8,6 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from events.topics import NOTIFICATIONS, OPPORTUNITIES
 from services.store.notifications import Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
@@ -26,16 +25,24 @@ class Step:
     state: str
 
 
-async def steps(session: AsyncSession, event_id: str) -> list[Step]:
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names of the topics that messages of an event's way go to."""
+
+    opportunities: str
+    notifications: str
+
+
+async def steps(session: AsyncSession, event_id: str, topics: Topics) -> list[Step]:
     """The way of the plan event with this id, in the order of the parts; empty where the plan log does not have it."""
     logged = select(PlanLog).where(col(PlanLog.event_id) == event_id).order_by(col(PlanLog.id))
     found: list[Step] = []
     for row in (await session.execute(logged)).scalars().all():
-        found += await _of_row(session, row)
+        found += await _of_row(session, row, topics)
     return found
 
 
-async def _of_row(session: AsyncSession, row: PlanLog) -> list[Step]:
+async def _of_row(session: AsyncSession, row: PlanLog, topics: Topics) -> list[Step]:
     plan = await session.get(StoredPlan, row.plan_id)
     ends = or_(col(Opportunity.plan_a) == row.plan_id, col(Opportunity.plan_b) == row.plan_id)
     pairs = (await session.execute(select(Opportunity).where(ends).order_by(col(Opportunity.opportunity_id)))).scalars()
@@ -46,10 +53,10 @@ async def _of_row(session: AsyncSession, row: PlanLog) -> list[Step]:
     return [
         _logged(row, plan),
         *(_pair(pair, row.plan_id) for pair in known.values() if pair.causation_id == row.event_id),
-        *await _messages(session, OPPORTUNITIES.name, known, row.event_id),
+        *await _messages(session, topics.opportunities, known, row.event_id),
         *(_intent(intent) for intent in intents),
         *(_mail(mail) for mail in sorted(mails, key=lambda mail: (mail.created_at, mail.mail_id))),
-        *await _messages(session, NOTIFICATIONS.name, mail_ids, None),
+        *await _messages(session, topics.notifications, mail_ids, None),
     ]
 
 

@@ -22,7 +22,9 @@ from tests.pipeline import pipeline, records_of
 
 def lines(folder: Path, event: str) -> list[dict[str, Any]]:
     """Every log line of a run that says `event`."""
-    found = [line for file in folder.glob("*.log") for line in file.read_text("utf-8").splitlines() if line.startswith("{")]
+    found = [
+        line for file in folder.glob("*.log") for line in file.read_text("utf-8").splitlines() if line.startswith("{")
+    ]
     return [line for line in map(json.loads, found) if line["event"] == event]
 
 
