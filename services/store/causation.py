@@ -60,7 +60,7 @@ async def _of_row(session: AsyncSession, row: PlanLog, topics: Topics) -> list[S
     ]
 
 
-def _intents(opportunity_ids: Iterable[str], event_id: str) -> Select[tuple[Intent]]:
+def _intents(opportunity_ids: Iterable[str], event_id: str) -> Select[Intent]:
     query = select(Intent).where(col(Intent.opportunity_id).in_(list(opportunity_ids)))
     return query.where(col(Intent.causation_id) == event_id).order_by(col(Intent.id))
 
