@@ -13,6 +13,7 @@ import typer
 
 from events.fields import canonical_authority
 from services.cli.register_file import FileError, Problem, known_name, read, written
+from services.runtime import faults
 from services.runtime.files import write_atomically
 from services.runtime.settings import settings
 from services.store import authorities as register
@@ -184,7 +185,8 @@ def _with_database(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
     async def run() -> _Result:
         engine = make_engine(settings().need_database(), pool=1)
         try:
-            return await work(make_sessions(engine))
+            sessions = make_sessions(engine)
+            return await faults.despite_races(lambda: work(sessions))
         finally:
             await engine.dispose()
 

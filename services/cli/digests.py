@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from services.runtime import faults
 from services.runtime.settings import settings
 from services.store import notifications
 from services.store.base import Sessions, make_engine, make_sessions, now, transaction
@@ -20,7 +21,7 @@ def _digests() -> None:
 
 @app.command()
 def flush(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False) -> None:
-    """Make everything that waits for the weekly digest due now; a running notifier sends it."""
+    """Make the next weekly digest of every authority due now; a running notifier sends it."""
     count = asyncio.run(_flush())
     typer.echo(json.dumps({"due": count}) if as_json else f"{count} things to tell are due now")
 
@@ -34,6 +35,10 @@ async def _flush() -> int:
 
 
 async def flush_all(sessions: Sessions) -> int:
-    """Makes every waiting digest due now; how many things to tell that is."""
-    async with transaction(sessions) as session:
-        return await notifications.flush_digests(session, now())
+    """Makes every authority's next digest due now; how many things to tell that is."""
+
+    async def flush_once() -> int:
+        async with transaction(sessions) as session:
+            return await notifications.flush_digests(session, now())
+
+    return await faults.despite_races(flush_once)

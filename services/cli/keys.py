@@ -13,6 +13,7 @@ import typer
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.keys import KeyFileError, PublicKey, new_key, public_key, written
+from services.runtime import faults
 from services.runtime.settings import settings
 from services.store import authorities as register
 from services.store import keys as store
@@ -169,7 +170,8 @@ def _with_database(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
     async def run() -> _Result:
         engine = make_engine(settings().need_database(), pool=1)
         try:
-            return await work(make_sessions(engine))
+            sessions = make_sessions(engine)
+            return await faults.despite_races(lambda: work(sessions))
         finally:
             await engine.dispose()
 

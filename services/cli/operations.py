@@ -32,7 +32,7 @@ def topics(
 
 def migrate(as_json: Json = False) -> None:
     """Bring the database to the tables of this version."""
-    before, after = apply(settings().need_database())
+    before, after = apply(settings().need_database(limited=False))
     if as_json:
         typer.echo(json.dumps({"before": before, "after": after}))
     else:

@@ -24,7 +24,7 @@ from services.matcher.rebuilding import Comparison, RebuildError, compare
 from services.matcher.settling import WrongGenerationError
 from services.matcher.swapping import Swapped, swap
 from services.matcher.world import World
-from services.runtime import logs
+from services.runtime import faults, logs
 from services.runtime.settings import settings
 from services.store import fresh, generations
 from services.store.base import Sessions, make_engine, make_sessions, transaction
@@ -70,7 +70,7 @@ def rebuild(
         world = _world()
         async with transaction(sessions, isolation="REPEATABLE READ") as view:
             found = await compare(world, sessions, view, day, _progress)
-            done = None if check else await swap(sessions, found)
+            done = None if check else await faults.despite_races(lambda: swap(sessions, found))
             async with transaction(sessions) as session:
                 await fresh.drop(session)
         return found, done
@@ -227,7 +227,8 @@ _KINDS: Final = {
 
 
 def _run(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
-    url = settings().need_database()
+    # One statement may read or change all plans and opportunities.
+    url = settings().need_database(limited=False)
 
     async def run() -> _Result:
         engine = make_engine(url)

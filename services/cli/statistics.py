@@ -40,7 +40,7 @@ def build(
         say("say where the plans are: either --plans FILE or --database")
         raise typer.Exit(2)
     try:
-        every = read_plans(plans) if plans else asyncio.run(_stored(settings().need_database()))
+        every = read_plans(plans) if plans else asyncio.run(_stored(settings().need_database(limited=False)))
         found = build_statistics(every, name, Policy.load(policy))
         output.write_text(found.dumps(), encoding="utf-8")
     except (PlanFileError, PolicyError, SettingsError, OSError) as error:

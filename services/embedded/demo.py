@@ -31,6 +31,8 @@ FOLDER: Final = Path(".jointly") / "demo"
 STALLED_SECONDS: Final = 180.0
 """Nothing has moved for so long: something is wrong, and waiting longer will not mend it."""
 LOOK_EVERY_SECONDS: Final = 0.5
+FLUSH_EVERY_SECONDS: Final = 0.1
+"""How often the next weekly digests are asked for: each tells as much of one authority as a mail may."""
 
 Say = Callable[[str], None]
 Show = Callable[[str, int, int], None]
@@ -96,7 +98,7 @@ def settings_of(stack: Stack) -> Settings:
 def prepare(settings: Settings, say: Say) -> None:
     """Tables and topics."""
     say("Creating tables and topics")
-    migrate(settings.need_database())
+    migrate(settings.need_database(limited=False))
     asyncio.run(topics.create(settings))
 
 
@@ -195,7 +197,7 @@ async def _until(
             last, moved = now, time.monotonic()
         if time.monotonic() - moved > STALLED_SECONDS:
             raise StalledError(f"{what}: {remaining} left and nothing moves; see {running.stack.folder / 'logs'}")
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        await asyncio.sleep(FLUSH_EVERY_SECONDS if flush else LOOK_EVERY_SECONDS)
 
 
 def _dead_letters(running: _Running) -> int:

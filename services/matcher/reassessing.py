@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Final
 
+import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
@@ -15,7 +17,7 @@ from services.matcher.rebuilding import Say
 from services.matcher.rehearsing import rehearse
 from services.matcher.world import World
 from services.matcher.writing import Context, Pair
-from services.runtime import logs
+from services.runtime import faults, logs
 from services.store import embeddings, fresh, generations, plans
 from services.store.base import Sessions, transaction
 from services.store.generations import CurrentGeneration
@@ -125,7 +127,7 @@ async def reassess(world: World, sessions: Sessions, say: Say, *, again: bool = 
         raise ReassessError("the database has no plans yet; start a matcher and publish some")
     if again or current.generation != world.generation.generation:
         await _embed(world, sessions, say)
-        await _move(sessions, current, world.generation)
+        await faults.despite_races(partial(_move, sessions, current, world.generation))
     return await _assess(world, sessions, say)
 
 
@@ -141,9 +143,13 @@ async def _embed(world: World, sessions: Sessions, say: Say) -> None:
             texts = {text for both in cleaned for text in (both.title, both.body) if text}
             kept = await answer(session, embeddings.known_embeddings(map(text_hash, texts), world.embedder.model))
         vectors = await world.embed(text for text in texts if text_hash(text) not in kept)
-        async with transaction(sessions) as session, together(session) as writes:
-            embeddings.put(writes, vectors, world.embedder.model)
+        await faults.despite_races(partial(_keep, sessions, vectors, world.embedder.model))
         say("plans embedded", min(start + AT_ONCE, len(ids)), len(ids))
+
+
+async def _keep(sessions: Sessions, vectors: Mapping[str, np.ndarray], model: str) -> None:
+    async with transaction(sessions) as session, together(session) as writes:
+        embeddings.put(writes, vectors, model)
 
 
 async def _move(sessions: Sessions, expected: CurrentGeneration, mine: CurrentGeneration) -> None:
@@ -166,7 +172,7 @@ async def _assess(world: World, sessions: Sessions, say: Say) -> int:
     while left and idle < PATIENCE:
         async with transaction(sessions) as session:
             batch = await generations.unmatched_after(session, after, AT_ONCE)
-        await match(world, sessions, batch)
+        await faults.despite_races(partial(match, world, sessions, batch))
         # Round and round: one that fails is tried again when all others have had their turn.
         after = batch[-1] if len(batch) == AT_ONCE else ""
         async with transaction(sessions) as session:

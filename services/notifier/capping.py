@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.notifier.caps import REACH_SPAN, About, Cap, over
+from services.notifier.caps import REACH_SPAN, About, Cap, over, spread
 from services.notifier.context import Dispatch
 from services.notifier.intents import RANK, Purpose
 from services.runtime import logs, metrics
@@ -18,8 +18,9 @@ log: Final = logs.get(__name__)
 
 async def over_caps(
     session: AsyncSession, authority: str, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
-) -> set[int]:
-    """The ids of the intents that a mail to the authority, made now, is not to tell. Each is shown once.
+) -> dict[int, int]:
+    """The ids of the intents that a mail to the authority, made now, is not to tell; and which of the mails to come
+    tells each, 0 the next one. Each is shown once.
 
     Two notifiers that gather for two authorities at one moment don't see each other's mails: of the cap on how many
     hear of a plan at once, each may let one authority too many through.
@@ -32,7 +33,7 @@ async def over_caps(
     left = over(about.values(), dispatch.caps, reached)
     seen = {intent.id for intent in intents if intent.reason == CAPPED}
     _show(authority, {about[number]: cap for number, cap in left.items() if number not in seen})
-    return set(left)
+    return spread((about[number] for number in left), dispatch.caps)
 
 
 async def _about(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, About]:

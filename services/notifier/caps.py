@@ -4,7 +4,7 @@ Nobody can fill others' mails with copies of a plan, or with one that is made to
 is told later. Which opportunities there are does not depend on it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,7 +41,7 @@ def over(found: Iterable[About], caps: Caps, reached: Mapping[str, int]) -> dict
     plans: Counter[str] = Counter()
     partners: Counter[str] = Counter()
     left: dict[int, Cap] = {}
-    for about in sorted(found, key=lambda a: (*(-part for part in a.strength), a.intent_id)):
+    for about in _strongest_first(found):
         if reached.get(about.plan_id, 0) >= caps.reach:
             left[about.intent_id] = "reach"
         elif plans[about.plan_id] >= caps.per_plan:
@@ -52,3 +52,29 @@ def over(found: Iterable[About], caps: Caps, reached: Mapping[str, int]) -> dict
             plans[about.plan_id] += 1
             partners[about.partner] += 1
     return left
+
+
+def spread(found: Iterable[About], caps: Caps) -> dict[int, int]:
+    """In which of the mails to come each intent is told: 0 is the next one. The strongest come first, and no mail is
+    over a cap. So a mail looks at what it tells, not at all that waits."""
+    plans: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    partners: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    first: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
+    mails: dict[int, int] = {}
+    for about in _strongest_first(found):
+        of_plan, of_partner = plans[about.plan_id], partners[about.partner]
+        while of_partner[first[about.partner]] >= caps.per_authority:
+            first[about.partner] += 1
+        number = max(first[about.partner], totals[about.plan_id] // caps.per_plan)
+        while of_plan[number] >= caps.per_plan or of_partner[number] >= caps.per_authority:
+            number += 1
+        totals[about.plan_id] += 1
+        of_plan[number] += 1
+        of_partner[number] += 1
+        mails[about.intent_id] = number
+    return mails
+
+
+def _strongest_first(found: Iterable[About]) -> list[About]:
+    return sorted(found, key=lambda about: (*(-part for part in about.strength), about.intent_id))

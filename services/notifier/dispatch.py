@@ -41,9 +41,10 @@ class Rounds:
         while True:
             round_ = asyncio.create_task(round_once(self._dispatch, stopping=self._stopping))
             try:
-                await asyncio.shield(round_)
+                tried = await asyncio.shield(round_)
                 self.last, failures = time.monotonic(), 0
-                await asyncio.sleep(IDLE_SECONDS)
+                # More may have become due while mails were sent.
+                await asyncio.sleep(0 if tried else IDLE_SECONDS)
             except asyncio.CancelledError:
                 self._stopping.set()
                 await asyncio.wait([round_])

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +16,9 @@ from services.store import mails, notifications
 from services.store.authorities import Authority
 from services.store.base import transaction
 from services.store.notifications import CAPPED, UNKNOWN_PARTNER, Intent, Mail
+
+LOOK_AHEAD: Final = timedelta(days=1)
+"""How far ahead a mail at once looks for news that it can take along: further than any news waits to be gathered."""
 
 
 async def gather(dispatch: Dispatch) -> int:
@@ -34,7 +38,8 @@ async def _gather_for(session: AsyncSession, row: Authority, dispatch: Dispatch)
     """News that is due takes along what is not yet; the week's digest and corrections wait for their own time."""
     at = dispatch.clock()
     waiting: dict[str, list[Intent]] = {"correction": [], "immediate": [], "digest": []}
-    for intent in await _with_known_partners(session, await notifications.pending(session, row.authority), at):
+    ready = await notifications.to_gather(session, row.authority, at, at + LOOK_AHEAD)
+    for intent in await _with_known_partners(session, ready, at):
         waiting[intent.purpose].append(intent)
     due = {purpose: any(intent.due_at <= at for intent in intents) for purpose, intents in waiting.items()}
     made = 0
@@ -66,22 +71,29 @@ async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent],
     return found
 
 
-def _leave_for_later(row: Authority, intents: Sequence[Intent], at: datetime, reason: str | None = None) -> None:
+def _leave_for_later(row: Authority, intents: Sequence[Intent], at: datetime) -> None:
     """Enough for this week: the digest takes it; who wants no digest hears of it once the week allows."""
     for intent in intents:
-        if row.digest:
-            notifications.release(intent, "digest", schedule.next_digest(at), at, reason)
-        else:
-            notifications.postpone(intent, at + timedelta(days=1), at, reason)
+        _leave(row, intent, at, 0, None)
 
 
 async def _within_caps(
     session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
 ) -> Sequence[Intent]:
-    """What one mail may tell of what is due; what is over a cap waits for the next digest."""
-    over = await over_caps(session, row.authority, purpose, intents, dispatch)
-    _leave_for_later(row, [intent for intent in intents if intent.id in over], dispatch.clock(), CAPPED)
-    return [intent for intent in intents if intent.id not in over]
+    """What one mail may tell of what is due; what is over a cap is spread over the next digests."""
+    later = await over_caps(session, row.authority, purpose, intents, dispatch)
+    for intent in intents:
+        if intent.id in later:
+            _leave(row, intent, dispatch.clock(), later[intent.id], CAPPED)
+    return [intent for intent in intents if intent.id not in later]
+
+
+def _leave(row: Authority, intent: Intent, at: datetime, number: int, reason: str | None) -> None:
+    """Leaves an intent to the mail of this number, from 0 on: a digest, or a day where the authority wants none."""
+    if row.digest:
+        notifications.release(intent, "digest", schedule.next_digest(at, later=number), at, reason)
+    else:
+        notifications.postpone(intent, at + timedelta(days=1 + number), at, reason)
 
 
 async def _settled(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:

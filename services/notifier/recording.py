@@ -96,15 +96,25 @@ def _measure(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
 
 async def forsaken(dispatch: Dispatch) -> int:
     """Mails whose sender vanished while sending: tried once more, or given up as unknown; how many there were."""
+    found = 0
+    while await _forsaken(dispatch):
+        found += 1
+    return found
+
+
+async def _forsaken(dispatch: Dispatch) -> bool:
+    """One of them, in a transaction of its own: intents are locked in the order of their ids, and two mails' intents
+    would not be."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
-        found = await mails.vanished(session, at)
-        for mail in found:
-            intents = await notifications.locked_in(session, mail.mail_id)
-            row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
-            lost = UnknownOutcomeError("sender-vanished")
-            await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
-    return len(found)
+        mail = await mails.vanished(session, at)
+        if mail is None:
+            return False
+        intents = await notifications.locked_in(session, mail.mail_id)
+        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        lost = UnknownOutcomeError("sender-vanished")
+        await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
+    return True
 
 
 async def give_up(dispatch: Dispatch, mail_id: str, holder: str, reason: str) -> None:

@@ -26,14 +26,13 @@ LEASE: Final = timedelta(seconds=300)
 """Well over SEND_TIMEOUT: a lease runs out only where the sender is gone."""
 
 
-def next_digest(after: datetime) -> datetime:
-    """The first Monday 08:00 in London later than `after`, in UTC."""
+def next_digest(after: datetime, *, later: int = 0) -> datetime:
+    """The first Monday 08:00 in London later than `after`, or one so many weeks `later`; in the zone of `after`."""
     local = after.astimezone(LONDON)
     day = local.date() + timedelta(days=(7 - local.weekday()) % 7)
-    monday = datetime.combine(day, DIGEST_HOUR, LONDON)
-    if monday <= local:
-        monday = datetime.combine(day + timedelta(days=7), DIGEST_HOUR, LONDON)
-    return monday.astimezone(after.tzinfo)
+    if datetime.combine(day, DIGEST_HOUR, LONDON) <= local:
+        day += timedelta(days=7)
+    return datetime.combine(day + timedelta(weeks=later), DIGEST_HOUR, LONDON).astimezone(after.tzinfo)
 
 
 def wait(attempts: int, chance: float) -> timedelta:

@@ -15,6 +15,10 @@ from services.runtime import logs, metrics
 
 FIRST_WAIT_SECONDS: Final = 0.2
 LONGEST_WAIT_SECONDS: Final = 15.0
+MOST_RACES: Final = 8
+"""How often a command tries where others hold the same rows: for about ten seconds in all."""
+_LOST_RACES: Final = frozenset({"40P01", "40001", "55P03"})
+"""SQLSTATE: deadlock detected, serialization failure, lock not available."""
 
 log: Final = logs.get(__name__)
 Result = TypeVar("Result")
@@ -30,6 +34,8 @@ class Halt(Exception):  # noqa: N818
 
 def passes(error: BaseException) -> bool:
     """Whether an error is of the kind that goes away: the network, the broker, the database, a lost race."""
+    if is_lost_race(error):
+        return True
     if isinstance(error, DBAPIError):
         return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
     if isinstance(error, KafkaError):
@@ -60,6 +66,29 @@ async def patiently(operation: Callable[[], Awaitable[Result]], budget: float) -
             if time.monotonic() + wait > deadline:
                 raise Passing(describe(error)) from error
             await asyncio.sleep(wait)
+
+
+async def despite_races(operation: Callable[[], Awaitable[Result]]) -> Result:
+    """Runs a command's repeatable operation again where it lost a race for rows, `MOST_RACES` times at most.
+
+    Raises any other error at once: a person waits, and is told.
+    """
+    for attempt in range(1, MOST_RACES):
+        try:
+            return await operation()
+        except Exception as error:
+            if not is_lost_race(error):
+                raise
+            metrics.FAULTS.labels(kind=type(error).__name__).inc()
+            log.info("lost a race, trying again", error=describe(error), attempt=attempt)
+            await asyncio.sleep(pause(attempt))
+    return await operation()
+
+
+def is_lost_race(error: BaseException) -> bool:
+    """Whether PostgreSQL ended a transaction in favour of another one: a deadlock, a serialization failure, a lock that
+    did not come in time. Done once more it will mostly succeed."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) in _LOST_RACES
 
 
 def pause(attempt: int) -> float:

@@ -4,7 +4,7 @@ from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -65,6 +65,19 @@ class Settings(BaseSettings):
     # --- PostgreSQL
     database_url: SecretStr = Field(
         default=SecretStr(""), description="postgresql://user:password@host:port/name (pgvector installed)"
+    )
+    database_statement_seconds: int = Field(
+        default=120,
+        ge=1,
+        le=3600,
+        description="Longest time for one statement, lock waits included; migrate, rebuild, reassess and statistics "
+        "have no such limit",
+    )
+    database_silence_seconds: int = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="How long the database's machine may acknowledge nothing before a connection counts as broken",
     )
 
     # --- Matching
@@ -186,12 +199,24 @@ class Settings(BaseSettings):
             raise _missing("KAFKA_BOOTSTRAP", "host:port of a broker")
         return self.kafka_bootstrap
 
-    def need_database(self) -> str:
-        """The database's SQLAlchemy URL. Raises SettingsError where none is set."""
+    def need_database(self, *, limited: bool = True) -> str:
+        """The database's SQLAlchemy URL, with the time limits of every connection; without one for statements unless
+        `limited`. What the setting itself says goes first. Raises SettingsError where none is set."""
         url = self.database_url.get_secret_value()
         if not url:
             raise _missing("DATABASE_URL", "postgresql://user:password@host:port/name")
-        return "postgresql+psycopg://" + url.split("://", 1)[1]
+        address, _, given = url.split("://", 1)[1].partition("?")
+        statement_ms = self.database_statement_seconds * 1000 if limited else 0
+        silence = self.database_silence_seconds
+        own = {
+            "tcp_user_timeout": str(silence * 1000),
+            # An idle connection is asked in time for its last question to go unanswered within the limit.
+            "keepalives_idle": str(max(1, silence // 4)),
+            "keepalives_interval": str(max(1, silence // 4)),
+        }
+        query = own | dict(parse_qsl(given))
+        query["options"] = f"-c statement_timeout={statement_ms} {query.get('options', '')}".strip()
+        return f"postgresql+psycopg://{address}?{urlencode(query, quote_via=quote)}"
 
     def need_smtp(self) -> str:
         """The mail server's URL. Raises SettingsError where none is set."""

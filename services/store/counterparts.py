@@ -7,6 +7,7 @@ from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.store.base import among
 from services.store.notifications import CAPPED, TOLD, Intent, Mail
 from services.store.opportunities import Opportunity
 
@@ -19,7 +20,7 @@ async def plans_of(session: AsyncSession, intents: Sequence[Intent]) -> dict[int
     query = (
         select(col(Intent.id), _PLAN, col(Opportunity.score))
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
-        .where(col(Intent.id).in_([intent.id for intent in intents]))
+        .where(among(col(Intent.id), [intent.id for intent in intents]))
     )
     return {intent_id: (plan_id, score) for intent_id, plan_id, score in await session.execute(query)}
 
@@ -32,7 +33,7 @@ async def reached(session: AsyncSession, authority: str, plan_ids: Sequence[str]
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
         .join(Mail, col(Mail.mail_id) == col(Intent.mail_id))
         .where(
-            or_(col(Opportunity.plan_a).in_(plan_ids), col(Opportunity.plan_b).in_(plan_ids)),
+            or_(among(col(Opportunity.plan_a), plan_ids), among(col(Opportunity.plan_b), plan_ids)),
             col(Mail.purpose) == "immediate",
             col(Mail.created_at) > since,
             col(Intent.state).in_(("queued", *TOLD)),

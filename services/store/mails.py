@@ -46,10 +46,10 @@ async def held_mail(session: AsyncSession, mail_id: str, holder: str) -> Mail | 
     return mail if mail is not None and mail.holder == holder else None
 
 
-async def vanished(session: AsyncSession, at: datetime) -> Sequence[Mail]:
-    """Mails whose sender's lease ran out while it was sending, locked: nobody knows whether they arrived."""
-    query = select(Mail).where(col(Mail.state) == "sending", col(Mail.lease_until) < at)
-    return (await session.execute(query.with_for_update(skip_locked=True))).scalars().all()
+async def vanished(session: AsyncSession, at: datetime) -> Mail | None:
+    """A mail whose sender's lease ran out while it was sending, locked: nobody knows whether it arrived."""
+    query = select(Mail).where(col(Mail.state) == "sending", col(Mail.lease_until) < at).limit(1)
+    return (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
 
 
 async def waiting_mails(session: AsyncSession) -> dict[str, int]:

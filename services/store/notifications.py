@@ -15,13 +15,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, func, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    UniqueConstraint,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.authorities import Authority
-from services.store.base import hold_briefly, timestamp
+from services.store.base import among, hold_briefly, timestamp
 from services.store.opportunities import Opportunity
 
 Purpose = Literal["immediate", "digest", "correction"]
@@ -109,11 +122,13 @@ class Mail(SQLModel, table=True):
 
 
 async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
-    """Writes the intents that are not there yet; how many were new."""
+    """Writes the intents that are not there yet, in the order of their keys, so that two who write the same ones don't
+    wait for each other in a circle. How many were new."""
     if not intents:
         return 0
     columns = [name for name in Intent.model_fields if name != "id"]
-    rows = [{name: getattr(intent, name) for name in columns} for intent in intents]
+    ordered = sorted(intents, key=lambda intent: (intent.opportunity_id, intent.material_revision, intent.authority))
+    rows = [{name: getattr(intent, name) for name in columns} for intent in ordered]
     statement = insert(Intent).on_conflict_do_nothing(constraint="notification_intents_once").returning(col(Intent.id))
     return len((await session.execute(statement, rows)).scalars().all())
 
@@ -121,13 +136,13 @@ async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
 async def locked_of(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
     """Every intent about these opportunities, locked."""
     await hold_briefly(session)
-    query = select(Intent).where(col(Intent.opportunity_id).in_(opportunity_ids))
+    query = select(Intent).where(among(col(Intent.opportunity_id), opportunity_ids))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
 
 async def about(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
     """Every intent about these opportunities, for who only looks."""
-    query = select(Intent).where(col(Intent.opportunity_id).in_(opportunity_ids))
+    query = select(Intent).where(among(col(Intent.opportunity_id), opportunity_ids))
     return (await session.execute(query.order_by(col(Intent.id)))).scalars().all()
 
 
@@ -151,7 +166,7 @@ async def current_stands(session: AsyncSession, opportunity_ids: Sequence[str]) 
     """Where each of these opportunities stands, as far as there are any."""
     names = ("opportunity_id", "revision", "material_revision", "authority_a", "authority_b")
     query = select(*(getattr(Opportunity, name) for name in names))
-    rows = await session.execute(query.where(col(Opportunity.opportunity_id).in_(opportunity_ids)))
+    rows = await session.execute(query.where(among(col(Opportunity.opportunity_id), opportunity_ids)))
     return {key: Stand(revision, material, frozenset(both)) for key, revision, material, *both in rows}
 
 
@@ -180,7 +195,7 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
     """For each opportunity, the states of the authority's intents that have left the house."""
     query = select(col(Intent.opportunity_id), col(Intent.state)).where(
         col(Intent.authority) == authority,
-        col(Intent.opportunity_id).in_(opportunity_ids),
+        among(col(Intent.opportunity_id), opportunity_ids),
         or_(col(Intent.state).in_(TOLD), col(Intent.maybe_told)),
     )
     found: dict[str, set[str]] = {}
@@ -191,16 +206,16 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
 
 async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200) -> Sequence[str]:
     """Registered authorities with a mailbox, not paused, that something is due to be told to."""
+    due = exists().where(
+        col(Intent.authority) == col(Authority.authority), col(Intent.state) == "pending", col(Intent.due_at) <= at
+    )
     query = (
-        select(col(Intent.authority))
-        .join(Authority, col(Authority.authority) == col(Intent.authority))
+        select(col(Authority.authority))
         .where(
-            col(Intent.state) == "pending",
-            col(Intent.due_at) <= at,
             col(Authority.mailbox).is_not(None),
             or_(col(Authority.paused_until).is_(None), col(Authority.paused_until) <= at.date()),
+            due,
         )
-        .distinct()
         .limit(limit)
     )
     return (await session.execute(query)).scalars().all()
@@ -212,22 +227,52 @@ async def take_authority(session: AsyncSession, authority: str) -> Authority | N
     return (await session.execute(query)).scalar_one_or_none()
 
 
-async def pending(session: AsyncSession, authority: str) -> Sequence[Intent]:
-    """The authority's intents that are in no mail yet, locked."""
+async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: datetime) -> Sequence[Intent]:
+    """The authority's intents that are due, and those to be told at once that are due until `ahead`; locked.
+
+    What is over a cap waits for its own mail, and is not read before.
+    """
     await hold_briefly(session)
-    query = select(Intent).where(col(Intent.authority) == authority, col(Intent.state) == "pending")
+    waiting = col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.due_at) <= ahead
+    along = and_(col(Intent.purpose) == "immediate", col(Intent.reason).is_distinct_from(CAPPED))
+    query = select(Intent).where(*waiting, or_(col(Intent.due_at) <= at, along))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
 
-async def flush_digests(session: AsyncSession, at: datetime) -> int:
-    """Makes every pending digest intent due now; how many there are."""
-    statement = (
-        update(Intent)
-        .where(col(Intent.purpose) == "digest", col(Intent.state) == "pending")
-        .values(due_at=at)
-        .returning(col(Intent.id))
+_WHO: Final = """
+    WITH RECURSIVE who AS (
+        (SELECT authority FROM notification_intents WHERE state = 'pending' ORDER BY authority LIMIT 1)
+        UNION ALL
+        SELECT (SELECT authority FROM notification_intents WHERE state = 'pending' AND authority > who.authority
+                ORDER BY authority LIMIT 1)
+        FROM who WHERE who.authority IS NOT NULL
     )
-    return len((await session.execute(statement)).scalars().all())
+"""
+"""The authorities that something waits for, by one look at the index for each: it is not read through."""
+_FLUSH: Final = text(
+    f"""{_WHO}, these AS (
+        SELECT i.id FROM who
+        CROSS JOIN LATERAL (
+            SELECT due_at FROM notification_intents
+            WHERE authority = who.authority AND state = 'pending' AND purpose = 'digest'
+                AND reason IS DISTINCT FROM '{UNKNOWN_PARTNER}' ORDER BY due_at LIMIT 1
+        ) nearest
+        JOIN notification_intents i ON i.authority = who.authority AND i.due_at = nearest.due_at
+        WHERE nearest.due_at > :at AND i.state = 'pending' AND i.purpose = 'digest' ORDER BY i.id FOR UPDATE OF i
+    )
+    UPDATE notification_intents i SET due_at = :at FROM these WHERE i.id = these.id"""  # noqa: S608 (ours)
+)
+_DUE: Final = text(
+    f"""{_WHO} SELECT count(*) FROM who JOIN notification_intents i ON i.authority = who.authority
+    WHERE i.state = 'pending' AND i.purpose = 'digest' AND i.due_at <= :at"""  # noqa: S608 (ours)
+)
+
+
+async def flush_digests(session: AsyncSession, at: datetime) -> int:
+    """Makes each authority's next digest due now; how many digest intents are due. What is over a cap waits for a later
+    digest, and is made due by a later call."""
+    await session.execute(_FLUSH, {"at": at})
+    return int((await session.execute(_DUE, {"at": at})).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,10 +316,8 @@ async def _about_unknown(session: AsyncSession) -> list[Held]:
 
 async def try_again(session: AsyncSession, authority: str, at: datetime) -> int:
     """An authority has another mailbox: what could not be told there is due once more, if it still holds then."""
-    statement = (
-        update(Intent)
-        .where(col(Intent.authority) == authority, col(Intent.state) == "failed")
-        .values(state="pending", reason=None, mail_id=None, due_at=at, updated_at=at)
-        .returning(col(Intent.id))
-    )
-    return len((await session.execute(statement)).scalars().all())
+    failed = select(col(Intent.id)).where(col(Intent.authority) == authority, col(Intent.state) == "failed")
+    ids = (await session.execute(failed.order_by(col(Intent.id)).with_for_update())).scalars().all()
+    again = update(Intent).where(among(col(Intent.id), ids))
+    await session.execute(again.values(state="pending", reason=None, mail_id=None, due_at=at, updated_at=at))
+    return len(ids)

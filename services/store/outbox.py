@@ -16,7 +16,6 @@ from sqlalchemy import (
     func,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -114,7 +113,10 @@ _WAITING: Final = (
     .order_by(col(Outbox.id))
     .limit(bindparam("most"))
 )
-_PUBLISHED: Final = update(Outbox).where(any_of(col(Outbox.id))).values(published_at=bindparam("moment"))
+_PUBLISHED: Final = text(
+    "WITH these AS (SELECT id FROM outbox WHERE id = ANY(:ids) ORDER BY id FOR UPDATE)"
+    " UPDATE outbox o SET published_at = :moment FROM these WHERE o.id = these.id"
+)
 
 
 async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> list[Outbox]:
@@ -150,19 +152,29 @@ async def newest(session: AsyncSession, topic: str, key: str) -> Outbox | None:
     return found
 
 
+_SAY_AGAIN: Final = text(
+    "WITH these AS (SELECT id FROM outbox WHERE id = ANY(ARRAY("
+    "  SELECT (SELECT max(id) FROM outbox WHERE topic = k.topic AND key = k.key)"
+    "  FROM unnest(CAST(:topics AS text[]), CAST(:keys AS text[])) AS k(topic, key))) ORDER BY id FOR UPDATE)"
+    " UPDATE outbox o SET published_at = NULL FROM these WHERE o.id = these.id"
+)
+
+
 async def say_again(session: AsyncSession, keys: Collection[tuple[str, str]]) -> None:
     """Has the newest message of each (topic, key) published once more, by whoever holds its slice."""
-    for topic, key in keys:
-        newest = select(func.max(col(Outbox.id))).where(col(Outbox.topic) == topic, col(Outbox.key) == key)
-        await session.execute(
-            update(Outbox).where(col(Outbox.id) == newest.scalar_subquery()).values(published_at=None)
-        )
+    if keys:
+        named = {"topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]}
+        await session.execute(_SAY_AGAIN, named)
 
 
 async def prune(session: AsyncSession, before: datetime) -> None:
-    """Forgets messages published before `before`: long enough ago that no takeover needs them."""
+    """Forgets messages published before `before`: long enough ago that no takeover needs them. Messages that somebody
+    holds are left to the next call."""
     await session.execute(
-        text("DELETE FROM outbox WHERE published_at < :before"),
+        text(
+            "WITH these AS (SELECT id FROM outbox WHERE published_at < :before ORDER BY id FOR UPDATE SKIP LOCKED)"
+            " DELETE FROM outbox o USING these WHERE o.id = these.id"
+        ),
         {"before": before},
     )
 

@@ -174,11 +174,13 @@ async def move_to_hnsw(session: AsyncSession, at_once: int) -> int:
 
 async def mend_numbers(session: AsyncSession) -> None:
     """After a restore into another server, whose transactions have lower numbers: vectors that seem to be written in
-    the future would be read by every search."""
+    the future would be read by every search. Waits for nobody: who holds a vector is about to change it."""
     await session.execute(
         text(
-            "UPDATE search_vectors SET changed = 1 WHERE NOT hnsw"
+            "WITH these AS (SELECT plan_id FROM search_vectors WHERE NOT hnsw"
             " AND changed >= CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)"
+            " ORDER BY plan_id FOR UPDATE SKIP LOCKED)"
+            " UPDATE search_vectors v SET changed = 1 FROM these WHERE v.plan_id = these.plan_id"
         )
     )
 

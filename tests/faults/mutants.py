@@ -24,6 +24,7 @@ AHEAD: Final = "tests/faults/test_reading_ahead.py"
 UNREADABLE: Final = "tests/faults/test_unreadable.py"
 INDEX: Final = "tests/integration/test_search_index.py"
 PARTS: Final = "tests/integration/test_settlement_parts.py"
+LOCKS: Final = "tests/integration/test_lock_order.py"
 QUERIES: Final = "tests/integration/test_queries.py"
 STEPS: Final = "tests/integration/test_matcher_steps.py"
 METRICS: Final = "tests/unit/runtime/test_metrics.py"
@@ -161,6 +162,11 @@ MUTANTS: Final = (
             )
         ],
         [f"{PARTS}::test_a_crash_between_two_parts_is_made_good_by_the_sweeper"],
+    ),
+    Mutant(
+        "digests flushed in no order of rows",
+        [Edit("services/store/notifications.py", " ORDER BY i.id FOR UPDATE OF i\n", "\n")],
+        [f"{LOCKS}::test_of_intents"],
     ),
     Mutant(
         "no send before read",

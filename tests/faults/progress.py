@@ -59,10 +59,12 @@ def idle(arena: Arena) -> bool:
 def drained(arena: Arena) -> bool:
     """Whether nothing is left to do; digests are made due, so that they count."""
     with suppress(OperationalError, KafkaError):
-        arena.sql("UPDATE notification_intents SET due_at = now() WHERE state = 'pending' AND due_at > now()")
         # The weekly limit is for people; here it would leave news waiting for days.
         arena.sql(
-            "UPDATE notification_intents SET purpose = 'digest' WHERE state = 'pending' AND purpose = 'immediate'"
+            "WITH these AS (SELECT id FROM notification_intents WHERE state = 'pending'"
+            " AND (due_at > now() OR purpose = 'immediate') ORDER BY id FOR UPDATE)"
+            " UPDATE notification_intents i SET due_at = now(),"
+            " purpose = CASE purpose WHEN 'immediate' THEN 'digest' ELSE purpose END FROM these WHERE i.id = these.id"
         )
         return idle(arena)
     return False

@@ -5,12 +5,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from services.embedded.mailbox import Mailbox
 from services.notifier.caps import Caps
 from services.runtime import metrics
-from services.store.base import make_engine, make_sessions
+from services.store import notifications
+from services.store.base import make_engine, make_sessions, transaction
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import World, body
 
@@ -69,6 +71,50 @@ async def test_copies_fill_no_mail_and_the_strongest_are_told_first(world: World
     assert "more with London" not in body(digest)
     assert capped("authority") - before == 3, "each is shown once"
     assert Counter(intent.state for intent in await world.intents(LEEDS)) == {"sent": 8}
+
+
+async def versions(world: World) -> dict[int, tuple[str, str]]:
+    """Of each intent the transactions that wrote it last and that held or replaced it last."""
+    async with world.sessions() as session:
+        rows = await session.execute(
+            text("SELECT id, CAST(xmin AS text), CAST(xmax AS text) FROM notification_intents")
+        )
+        return {number: (written, held) for number, written, held in rows}
+
+
+@pytest.mark.parametrize("waiting", [12, 120])
+async def test_a_digest_costs_what_it_tells_whatever_waits_besides(world: World, waiting: int) -> None:
+    """Neither making the digest due nor making and sending it touches a row that it does not tell."""
+    await world.register(LEEDS)
+    await world.arrives(*copies(waiting))
+    await at_once(world)
+    before = await versions(world)
+    async with transaction(world.sessions) as session:
+        flushed = await notifications.flush_digests(session, world.now)
+    assert await world.run() == 1
+    after = await versions(world)
+    assert flushed == CAPS.per_authority
+    assert sum(after[number] != before[number] for number in before) == CAPS.per_authority
+    assert Counter(intent.state for intent in await world.intents(LEEDS)) == {"sent": 8, "pending": waiting - 8}
+    assert f"And {waiting - 8} more with London Borough of Camden" in body(world.mails(LEEDS)[-1])
+
+
+async def test_what_is_new_and_stronger_comes_before_what_was_spread(world: World) -> None:
+    await world.register(LEEDS, immediate=False)
+    await world.arrives(*copies(12))
+    await at_once(world)
+    world.later(days=7)
+    await world.run()
+    newer = [side(CAMDEN, plan_id=f"{CAMDEN}:NEWER-{n}", title=f"Newer number {n}.") for n in range(3)]
+    await world.arrives(*(state(side(LEEDS), plan, score=99.0) for plan in newer))
+    await at_once(world)
+    for _ in range(3):
+        world.later(days=7)
+        await world.run()
+    digests = [body(mail) for mail in world.mails(LEEDS)]
+    assert [sum(f"Newer number {n}." in text for n in range(3)) for text in digests] == [0, 3, 0, 0]
+    told = [[n for n in range(12) if f"Copy number {n}." in text] for text in digests]
+    assert told == [[0, 1, 2, 3], [4], [5, 6, 7, 8], [9, 10, 11]]
 
 
 async def test_one_plan_that_matches_everything_of_a_reader(world: World) -> None:

@@ -1,5 +1,6 @@
 """Changes to different tables in one round trip."""
 
+import asyncio
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,16 @@ async def test_one_statement_changes_several_tables_and_wakes_the_relay(database
         assert (await session.execute(text("SELECT value FROM outbox"))).scalar_one() == b"\x00\xff"
         found = (await embeddings.vectors_of(session, ["hash"], "model"))["hash"]
     assert np.array_equal(found, vector), "to the last bit"
+
+
+async def test_50_mb_of_rows_go_in_one_statement(database: AsyncEngine) -> None:
+    sessions = make_sessions(database)
+    large = Message(key=b"k", headers=(), value=b"\x00\xff" * 512 * 1024)
+    async with asyncio.timeout(60), transaction(sessions) as session, together(session) as writes:
+        outbox.put(writes, [outbox.columns_of("topic", str(number), large) for number in range(50)])
+    async with transaction(sessions) as session:
+        stored = await session.execute(text("SELECT count(*), sum(length(value)), min(value) = max(value) FROM outbox"))
+        assert stored.one() == (50, 50 * 1024 * 1024, True)
 
 
 async def test_nothing_to_change_says_nothing(database: AsyncEngine, said: list[str]) -> None:

@@ -1,10 +1,12 @@
 """What is over a cap, and that the order in which it came makes no difference."""
 
 import random
+import time
+from collections import Counter
 
 import pytest
 
-from services.notifier.caps import About, Cap, Caps, over
+from services.notifier.caps import About, Cap, Caps, over, spread
 
 CAPS = Caps(per_plan=2, per_authority=3, reach=10)
 
@@ -30,3 +32,32 @@ def test_what_is_over_a_cap(found: list[About], reached: dict[str, int], left: d
     for _ in range(10):
         random.Random(len(found)).shuffle(found)
         assert over(found, CAPS, reached) == left
+
+
+@pytest.mark.parametrize(
+    ("found", "mails"),
+    [
+        ([], {}),
+        ([about(n, "x", score=90.0 - n) for n in range(5)], {0: 0, 1: 0, 2: 1, 3: 1, 4: 2}),
+        ([about(n, str(n), score=90.0 - n) for n in range(5)], {0: 0, 1: 0, 2: 0, 3: 1, 4: 1}),
+        ([about(n, str(n), partner=str(n)) for n in range(5)], dict.fromkeys(range(5), 0)),
+        ([about(1, "x"), about(2, "x"), about(3, "x"), about(4, "y"), about(5, "z")], {1: 0, 2: 0, 3: 1, 4: 0, 5: 1}),
+    ],
+)
+def test_what_is_over_a_cap_is_spread_over_the_mails_to_come(found: list[About], mails: dict[int, int]) -> None:
+    for _ in range(10):
+        random.Random(len(found)).shuffle(found)
+        assert spread(found, CAPS) == mails
+
+
+def test_no_mail_to_come_is_over_a_cap_and_many_are_spread_in_no_time() -> None:
+    chance = random.Random(1)
+    found = [about(n, str(chance.randrange(400)), str(chance.randrange(3)), chance.random()) for n in range(20_000)]
+    started = time.process_time()
+    mails = spread(found, CAPS)
+    assert time.process_time() - started < 5
+    assert mails.keys() == {item.intent_id for item in found}
+    plans = Counter((mails[item.intent_id], item.plan_id) for item in found)
+    partners = Counter((mails[item.intent_id], item.partner) for item in found)
+    assert (max(plans.values()), max(partners.values())) == (CAPS.per_plan, CAPS.per_authority)
+    assert max(mails.values()) < 1.1 * len(found) / (3 * CAPS.per_authority)

@@ -2,17 +2,27 @@
 
 import asyncio
 
+import psycopg
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from services.runtime import faults
 
+RACES = (
+    psycopg.errors.DeadlockDetected(),
+    psycopg.errors.SerializationFailure(),
+    psycopg.errors.LockNotAvailable(),
+)
+
 
 @pytest.mark.parametrize(
     ("error", "passes"),
     [
         (OperationalError("SELECT", {}, Exception("server closed the connection")), True),
+        *((race, True) for race in RACES),
+        *((OperationalError("UPDATE", {}, race), True) for race in RACES),
+        (psycopg.errors.QueryCanceled(), True),
         (KafkaConnectionError(), True),
         (TimeoutError(), True),
         (ConnectionResetError(), True),
@@ -55,6 +65,36 @@ async def test_a_mistake_is_raised_at_once() -> None:
     with pytest.raises(ValueError, match="mistake"):
         await asyncio.wait_for(faults.patiently(operation, budget=60), timeout=5)
     assert calls == 1
+
+
+@pytest.mark.parametrize("race", RACES)
+async def test_a_command_tries_again_where_it_lost_a_race(race: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "FIRST_WAIT_SECONDS", 0.001)
+    lost = [race, OperationalError("UPDATE", {}, race)]
+
+    async def operation() -> str:
+        if lost:
+            raise lost.pop()
+        return "done"
+
+    assert await faults.despite_races(operation) == "done"
+
+
+@pytest.mark.parametrize(("error", "tries"), [(RACES[0], faults.MOST_RACES), (ConnectionResetError(), 1)])
+async def test_a_command_says_what_it_can_not_wait_out(
+    error: Exception, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "FIRST_WAIT_SECONDS", 0.001)
+    calls = 0
+
+    async def operation() -> None:
+        nonlocal calls
+        calls += 1
+        raise error
+
+    with pytest.raises(type(error)):
+        await faults.despite_races(operation)
+    assert calls == tries
 
 
 def test_waits_grow_and_stay_bounded() -> None:
