@@ -81,17 +81,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class OneWorkerForKafka(LoadScopeScheduling):
-    """Gives tests to whichever worker is free, but all of those on Apache Kafka to one, so that it starts once."""
+class OneWorkerForEach(LoadScopeScheduling):
+    """Gives a test to whichever worker is free. Only one starts Apache Kafka, and only one loads the model."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return APACHE if APACHE in nodeid else nodeid
+        return next((name for name in (APACHE, "tests/unit/matching/test_embedding.py") if name in nodeid), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerForKafka:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerForEach:
     """Ask for the scheduler above, whatever `--dist` says."""
-    return OneWorkerForKafka(config, log)
+    return OneWorkerForEach(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

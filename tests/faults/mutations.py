@@ -77,7 +77,7 @@ def _said(item: Accepted | Refused) -> tuple[str, ...]:
 def run(events: int, seed: int, scene: Scene | None = None) -> Outcome:
     """So many forgeries. The same seed makes the same choices (the keys are new each time)."""
     scene = scene or Scene(random.Random(seed))
-    signed_by_others = {_said(read(plain(message, PLANS.name).record())) for message in scene.copies}
+    signed_by_others = {_said(read(plain(message, PLANS.name).record(), datetime.now(UTC))) for message in scene.copies}
     outcome = Outcome()
     tracemalloc.start()
     try:

@@ -178,7 +178,7 @@ def test_one_replay_sends_one_and_naming_nothing_sends_none(using: Settings) -> 
         pytest.param({"headers": [("x", b"y")] * 60}, "only its beginning was kept", id="headers left out"),
         pytest.param({"key": b"k" * 2_000_000}, "only its beginning was kept", id="a key that fits into no message"),
         pytest.param({"key": None, "value": None}, "neither key nor value", id="nothing"),
-        pytest.param({"reason": Reason.ASSESSMENT_FAILED}, "with its next revision", id="in the log already"),
+        pytest.param({"reason": Reason.ASSESSMENT_FAILED}, "under its next revision", id="in the log already"),
     ],
 )
 def test_what_must_not_be_replayed_is_not(using: Settings, letter: dict[str, Any], sentence: str) -> None:

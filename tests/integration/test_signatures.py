@@ -227,7 +227,7 @@ async def test_a_batch_asks_the_register_once(sessions: Sessions) -> None:
     for number in range(20):
         topic, raw, headers, value = sent(plan(f"HR-{number}"), new_key(LEEDS))
         made.append(SimpleNamespace(topic=topic, partition=0, offset=number, key=raw, headers=headers, value=value))
-    found = await signatures.check([read(r) for r in made], "required", Keyring(), counted, DAY)  # type: ignore[arg-type]
+    found = await signatures.check([read(r, datetime.now(UTC)) for r in made], "required", Keyring(), counted, DAY)  # type: ignore[arg-type]
     assert all(isinstance(item, Refused) for item in found)
     assert [item.record.offset for item in found] == list(range(20)), "in their order"
     assert len(asked) == 1

@@ -137,7 +137,7 @@ def test_the_default_model_takes_texts_one_behind_the_other() -> None:
 
 @pytest.mark.model
 def test_a_model_that_pools_in_another_way_is_left_to_its_library() -> None:
-    from sentence_transformers.models import Pooling
+    from sentence_transformers.sentence_transformer.modules import Pooling
 
     from matching import joined
 
