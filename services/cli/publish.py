@@ -23,7 +23,7 @@ from events.plans import PlanPayload, PlanWithdrawn
 from services.publisher import formats, state
 from services.publisher.mapping import BUILT_IN, MappingError, load_mapping
 from services.publisher.producing import PublishingError, own_topic, publish_events, shared_topic, structured
-from services.publisher.reading import Accepted, Options, Read, Rejected, Unchanged, check_limits
+from services.publisher.reading import Accepted, Options, Read, Rejected, Skipped, Unchanged, check_limits
 from services.runtime.settings import Settings, SettingsError, settings
 
 REJECTED = 1
@@ -32,7 +32,7 @@ KAFKA = 3
 
 OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
 SIGNING_KEY = typer.Option(
-    "--signing-key", help="Sign with this private key (`jointly keys make`); default: JOINTLYSIGNING_KEY_FILE."
+    "--signing-key", help="Sign with this private key (`jointly keys make`); default: JOINTLY_SIGNING_KEY_FILE."
 )
 DRY_RUN = typer.Option("--dry-run", help="Print the events as CloudEvents, one JSON a line, and send nothing.")
 JSON = typer.Option("--json", help="End with one JSON line instead of the summary for people.")
@@ -45,6 +45,8 @@ class Tally:
     published: int = 0
     unchanged: int = 0
     withdrawn: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    unreadable: bool = False
     inferred: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
 
@@ -54,6 +56,7 @@ class Tally:
                 "published": self.published,
                 "unchanged": self.unchanged,
                 "withdrawn": self.withdrawn,
+                "skipped": self.skipped.total(),
                 "rejected": self.rejected.total(),
                 "reasons": dict(self.rejected.most_common()),
             }
@@ -88,7 +91,8 @@ def publish(
     Exit code 0: everything was published. 1: some entries were rejected. 2: wrong usage. 3: Kafka did not take it.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    chosen, options = load_settings(dry_run=dry_run), Options(_authority(authority), unknown_buyers)
+    chosen = load_settings(dry_run=dry_run)
+    options = Options(_authority(authority), unknown_buyers, chosen.as_of or datetime.now(UTC).date())
     key = load_key(signing_key_file or chosen.signing_key_file)
     try:
         kind = formats.chosen(file, named_format)
@@ -137,7 +141,10 @@ def _payloads(reads: Iterator[Read], tally: Tally, console: Console) -> Iterator
                 yield read.payload
             case Unchanged():
                 tally.unchanged += 1
+            case Skipped():
+                tally.skipped[read.reason] += 1
             case Rejected():
+                tally.unreadable |= read.where == "file"
                 tally.rejected[f"{read.field}: {read.reason}" if read.field else read.reason] += 1
                 place = ", ".join(part for part in (read.file, read.where, read.field) if part)
                 say(console, f"{place}: {read.reason}", "red")
@@ -149,7 +156,7 @@ def _with_withdrawals(reads: list[Read], known: state.State, *, sure: bool) -> l
         read.payload.plan_id if isinstance(read, Accepted) else read.plan_id for read in reads if _identity(read)
     }
     gone = state.vanished(known, {plan_id for plan_id in present if plan_id})
-    lost = [read for read in reads if not _identity(read)]
+    lost = [read for read in reads if not _identity(read) and not isinstance(read, Skipped)]
     if gone and lost:
         end_usage(
             f"--complete: {len(lost)} entries can't be told apart from vanished ones (first: {lost[0].file}, "
@@ -225,8 +232,12 @@ def finish(tally: Tally, console: Console, *, as_json: bool, dry_run: bool) -> N
             f"{tally.published} {done} ({tally.withdrawn} of them withdrawals), {tally.unchanged} unchanged, "
             f"{tally.rejected.total()} rejected.",
         )
+        for reason, count in tally.skipped.most_common():
+            say(console, f"{count} x skipped: {reason}", "dim")
         for note, count in tally.inferred.most_common():
             say(console, f"{count} x inferred: {note}", "dim")
+    if tally.unreadable:
+        raise typer.Exit(USAGE)
     raise typer.Exit(REJECTED if tally.rejected else 0)
 
 

@@ -17,9 +17,16 @@ AFTER_ENGAGEMENT: Final = 6
 _YEARS: Final = range(1970, 2200)
 _EXCEL_EPOCH: Final = date(1899, 12, 30)
 _EXCEL_DAYS: Final = range(20_000, 80_000)
-_ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ].*)?")
-_UK = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?: \d{1,2}:\d{2}(?::\d{2})?)?")
+_ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T ].*)?")
+_COMPACT = re.compile(r"(20\d{2})([01]\d)([0-3]\d)")
+_AROUND = re.compile(r"\s*([/.-])\s*(?=\d)")
+_UNTIL = re.compile(r"^(?:extended (?:to|until)|until|to|by|ends?) ", re.IGNORECASE)
+_UK = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4}|\d{2})(?: \d{1,2}:\d{2}(?::\d{2})?(?: ?[AP]M)?)?", re.IGNORECASE)
 _WORDS = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?[ -]([A-Za-z]{3,9})[ ,-]+(\d{4}|\d{2})")
+_MONTH = re.compile(r"([A-Za-z]{3,9})[ ,/-]+(\d{4}|\d{2})")
+_QUARTER = re.compile(r"Q(?:uarter )?([1-4])[ ,]*(?:FY ?)?(20\d{2})\s*[/-]\s*(?:20)?\d{2}", re.IGNORECASE)
+_WEEKDAY = re.compile(r"^(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?,? ", re.IGNORECASE)
+_REMARK = re.compile(r"\s*\([^()]*\)$")
 _MONTHS: Final = {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name}
 
 
@@ -58,25 +65,51 @@ def milliseconds(value: object) -> int | None:
         return None
 
 
-def register_day(text: str) -> date | None:
-    """A day as council registers write it: 31/03/2027, 31-Mar-27, 31 March 2027, 2027-03-31, or Excel's day number.
-    The day comes before the month. None where it is no day."""
-    text = " ".join(text.split())
-    if match := _ISO.fullmatch(text):
-        return _date(int(match[1]), int(match[2]), int(match[3]))
+def register_days(text: str) -> tuple[date, date] | None:
+    """The first and last day that a register's cell means: a day (31/03/2027, 31-Mar-27, Friday 31st March 2028,
+    2027-03-31, Excel's day number), a month (Mar-28, March 2028) or a quarter of a financial year (Q2 2027/28).
+
+    The day comes before the month; what stands in brackets behind is a remark. None where it is no day.
+    """
+    text = _WEEKDAY.sub("", _REMARK.sub("", _UNTIL.sub("", " ".join(text.split()))))
+    text = _AROUND.sub(r"\1", text)
+    if match := _ISO.fullmatch(text) or _COMPACT.fullmatch(text):
+        return _one(_far_date(int(match[1]), int(match[2]), int(match[3])))
     if match := _UK.fullmatch(text):
-        return _date(_year(match[3]), int(match[2]), int(match[1]))
+        return _one(_far_date(_year(match[3]), int(match[2]), int(match[1])))
     if match := _WORDS.fullmatch(text):
-        month = _MONTHS.get(match[2][:3].lower(), 0)
-        return _date(_year(match[3]), month, int(match[1]))
+        return _one(_far_date(_year(match[3]), _MONTHS.get(match[2][:3].lower(), 0), int(match[1])))
+    if match := _MONTH.fullmatch(text):
+        return _months(_date(_year(match[2]), _MONTHS.get(match[1][:3].lower(), 0), 1), 1)
+    if match := _QUARTER.fullmatch(text):
+        quarter, year = int(match[1]), int(match[2])
+        return _months(_date(year + quarter // 4, (3, 4, 7, 10)[quarter % 4] if quarter < 4 else 1, 1), 3)
     whole = text.removesuffix(".0")
     if whole.isascii() and whole.isdigit() and len(whole) == 5 and int(whole) in _EXCEL_DAYS:
-        return _EXCEL_EPOCH + timedelta(days=int(whole))
+        return _one(_EXCEL_EPOCH + timedelta(days=int(whole)))
     return None
+
+
+def is_sentinel(day: date) -> bool:
+    """Whether a day stands for "no date": systems write 31/12/2099, 01/01/2050 or 01/01/1900 where none is known."""
+    return day.year < 1990 or day.year >= 2075 or (day.year >= 2049 and (day.month, day.day) in ((1, 1), (12, 31)))
+
+
+def _one(day: date | None) -> tuple[date, date] | None:
+    return (day, day) if day else None
+
+
+def _months(first: date | None, months: int) -> tuple[date, date] | None:
+    return (first, add_months(first, months) - timedelta(days=1)) if first else None
 
 
 def _year(digits: str) -> int:
     return int(digits) + (2000 if len(digits) == 2 else 0)
+
+
+def _far_date(year: int, month: int, day: int) -> date | None:
+    """As `_date`; a day beyond its years (31/12/9999) becomes the last of them, which is a sentinel as well."""
+    return _date(min(year, _YEARS[-1]), month, day)
 
 
 def _date(year: int, month: int, day: int) -> date | None:

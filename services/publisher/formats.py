@@ -1,10 +1,11 @@
 """Which reader a file needs, and what holds for the entries of one file whatever their format."""
 
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from services.publisher.jsonl import read_jsonl
+from services.publisher.jsonl import open_lines, read_jsonl
 from services.publisher.mapping import BUILT_IN, RegisterMapping
 from services.publisher.ocds import read_ocds
 from services.publisher.producing import content_hash
@@ -19,7 +20,9 @@ _BY_SUFFIX: Final[dict[str, Format]] = {
     ".json": "ocds",
     ".csv": "csv",
     ".tsv": "csv",
+    ".xlsx": "csv",
 }
+_PACKED: Final = {".gz", ".zip"}
 
 
 class FormatError(Exception):
@@ -30,7 +33,9 @@ def chosen(file: Path, named: Format | None) -> Format:
     """The format asked for, else by the file's extension, else by its first line. Raises FormatError."""
     if not file.is_file():
         raise FormatError(f"There is no file {file}")
-    if found := named or _BY_SUFFIX.get(file.suffix.lower()) or _by_content(file):
+    inner = file.with_suffix("") if file.suffix.lower() in _PACKED else file
+    by_suffix = _BY_SUFFIX.get(inner.suffix.lower())
+    if found := named or (_by_content(file) if by_suffix == "jsonl" else None) or by_suffix or _by_content(file):
         return found
     raise FormatError(f"{file.name} could be anything; say --format jsonl, ocds or csv")
 
@@ -58,14 +63,15 @@ def entries(file: Path, kind: Format) -> int | None:
 
 
 def _by_content(file: Path) -> Format | None:
+    """Only a first line of JSON tells: a plan, or something of OCDS."""
     try:
-        with file.open("rb") as stream:
+        with open_lines(file) as stream:
             first = stream.readline(64 * 1024).removeprefix(b"\xef\xbb\xbf").strip()
-    except OSError:
+    except (OSError, EOFError, zlib.error):
         return None
-    if not first.startswith((b"{", b"[")):
-        return None
-    return "jsonl" if first.endswith(b"}") and b'"plan_id"' in first else "ocds"
+    if not first.startswith((b"{", b"[")) or b'"plan_id"' in first:
+        return "jsonl" if first.startswith(b"{") else None
+    return "ocds" if first.startswith(b"[") or b'"ocid"' in first or not first.endswith(b"}") else "jsonl"
 
 
 def once(reads: Iterable[Read]) -> Iterator[Read]:

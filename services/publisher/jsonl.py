@@ -1,15 +1,17 @@
 """Plan payloads, one a line: as they are on the wire, or as whole CloudEvents in structured mode."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from pydantic import ValidationError
 
 from events.envelope import MAX_VALUE_BYTES, EnvelopeError, strict_json
 from events.plans import PLAN_PAYLOADS, PlanPayload, PlanPublished
-from services.publisher.reading import Accepted, Options, Read, RefusedError, Rejected, own, refusal
+from services.publisher.reading import GZIP_MAGIC, Accepted, Options, Read, RefusedError, Rejected, own, refusal
 
 MAX_LINE_BYTES: Final = MAX_VALUE_BYTES
 _BOM = b"\xef\xbb\xbf"
@@ -22,11 +24,18 @@ def read_jsonl(file: Path, options: Options) -> Iterator[Read]:
     without, it is a published plan.
     """
     try:
-        with file.open("rb") as stream:
+        with open_lines(file) as stream:
             for number, line in _lines(stream):
                 yield _read(file.name, f"line {number}", line, options)
-    except OSError as error:
-        yield Rejected(file.name, "file", "", f"can't be read: {error.strerror}")
+    except (OSError, EOFError, zlib.error) as error:
+        yield Rejected(file.name, "file", "", f"can't be read: {getattr(error, 'strerror', None) or error}")
+
+
+def open_lines(file: Path) -> BinaryIO:
+    """The file as a stream of bytes, unpacked as it is read where it is gzip."""
+    with file.open("rb") as stream:
+        packed = stream.read(2) == GZIP_MAGIC
+    return cast(BinaryIO, gzip.open(file)) if packed else file.open("rb")
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
@@ -63,7 +72,7 @@ def _payload(line: bytes) -> PlanPayload:
     if not isinstance(content, dict):
         raise RefusedError("", "is not an object; expected one plan payload a line")
     if "ocid" in content or "releases" in content or "records" in content:
-        raise RefusedError("", "is an OCDS document; publish it with --format ocds")
+        raise RefusedError("", "is an OCDS document among plans; publish it from a file of its own with --format ocds")
     named = content.get("plan_id")
     if "specversion" in content:
         line = json.dumps(content.get("data")).encode()

@@ -57,9 +57,25 @@ def _parsed(content: bytes) -> object:
     except UnicodeDecodeError as error:
         raise RefusedError("", f"is not UTF-8 at byte {error.start}; save it as UTF-8") from None
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and error.lineno > 1:
+            return _json_lines(content)
         raise RefusedError("", f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
     except ValueError as error:
         raise RefusedError("", f"is not JSON: {error}") from None
+
+
+def _json_lines(content: bytes) -> list[object]:
+    """One release or package a line. Raises RefusedError with the line that is none."""
+    documents: list[object] = []
+    for number, line in enumerate(content.decode("utf-8-sig").splitlines(), start=1):
+        if line.strip():
+            try:
+                documents.append(json.loads(line))
+            except (ValueError, RecursionError):
+                raise RefusedError(
+                    "", f"is not JSON at line {number}; expected one release or package a line"
+                ) from None
+    return documents
 
 
 def _releases(document: object) -> Iterator[Found]:

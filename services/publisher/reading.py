@@ -1,12 +1,16 @@
 """What every reader gives back: a plan event, or where and why there is none."""
 
+import gzip
 import hashlib
+import io
 import re
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import IO, Any, Final, Literal
 
 from pydantic import ValidationError
 
@@ -17,6 +21,8 @@ from events.plans import PlanPayload
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """The largest file that is read as a whole (OCDS, CSV); JSONL is read line by line and may be of any size."""
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
 
 MAX_TEXT: Final = 40_000
 """Characters of a text that are looked at; twice what a description may have."""
@@ -63,16 +69,28 @@ class Unchanged:
     plan_id: str
 
 
-Read = Accepted | Rejected | Unchanged
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One entry that is no plan and needs nobody; `reason` says what it is: a row of totals, an expired contract."""
+
+    file: str
+    where: str
+    reason: str
+    plan_id: str | None = None
+
+
+Read = Accepted | Rejected | Unchanged | Skipped
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """Whose plans are read. `authority`: only this one's (and an unknown buyer is taken to be it).
-    `unknown_buyers`: refuse them, or publish them under the identifier the notice gives."""
+    `unknown_buyers`: refuse them, or publish them under the identifier the notice gives. `as_of`: the day on which a
+    contract counts as expired or extended; without it none does."""
 
     authority: str | None = None
     unknown_buyers: Literal["refuse", "org-id"] = "refuse"
+    as_of: date | None = None
 
 
 class RefusedError(Exception):
@@ -143,11 +161,40 @@ def plain(text: str) -> str:
 
 
 def whole(file: Path) -> bytes:
-    """The file's bytes. Raises RefusedError where it is too large to be read at once, or can't be read."""
+    """The file's bytes, unpacked where it is gzip or a zip of one file. Raises RefusedError where it is too large to be
+    read at once, or can't be read."""
     try:
-        size = file.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise RefusedError("", f"has {size} bytes; {MAX_FILE_BYTES} are the most that is read. Split the file")
-        return file.read_bytes()
+        if (size := file.stat().st_size) > MAX_FILE_BYTES:
+            raise _too_large(size)
+        content = file.read_bytes()
+        if content.startswith(GZIP_MAGIC):
+            with gzip.open(io.BytesIO(content)) as stream:
+                return _bounded(stream)
+        return _unzipped(content) if content.startswith(b"PK\x03\x04") else content
+    except (EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise RefusedError("", f"can't be unpacked: {error}") from None
     except OSError as error:
-        raise RefusedError("", f"can't be read: {error.strerror}") from None
+        raise RefusedError("", f"can't be read: {error.strerror or error}") from None
+
+
+def _unzipped(content: bytes) -> bytes:
+    """The one file in a zip; a workbook (xlsx is a zip as well) stays as it is."""
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        files = [part for part in packed.infolist() if not part.is_dir() and not part.filename.startswith("__MACOSX/")]
+        if any(part.filename == "[Content_Types].xml" for part in files):
+            return content
+        if len(files) != 1:
+            raise RefusedError("", f"is a zip of {len(files)} files; unpack it and publish each")
+        with packed.open(files[0]) as stream:
+            return _bounded(stream)
+
+
+def _bounded(stream: IO[bytes]) -> bytes:
+    content = stream.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise _too_large(len(content))
+    return content
+
+
+def _too_large(size: int) -> RefusedError:
+    return RefusedError("", f"has {size} bytes or more; {MAX_FILE_BYTES} are the most that is read. Split the file")
