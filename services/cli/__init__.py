@@ -1,10 +1,18 @@
 """The `jointly` command. Each module holds one group of commands; they are imported when they are called."""
 
+import logging
+import os
 import sys
 from importlib import import_module
-from typing import Final
+from typing import Annotated, Final
 
 import typer
+
+from services.cli.errors import Commands
+from services.runtime.version import version
+
+_LINES: Final = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
+"""Where bash, and the other shells, put the line to complete."""
 
 COMMANDS: Final = {
     "demo": ("services.cli.demo", "Run everything once on an embedded stack and show what comes out."),
@@ -26,6 +34,7 @@ COMMANDS: Final = {
     "digests": ("services.cli.digests", "Flush the weekly digests."),
     "digest": ("services.cli.rebuild", "Print one digest of all plans and active pairs."),
     "rebuild": ("services.cli.rebuild", "Make everything once more from the plan log, compare, mend; tell nobody."),
+    "restore-drill": ("services.cli.restore_drill", "Restore a backup beside the live database and check it."),
     "reassess": ("services.cli.rebuild", "Move to another policy, statistics or model; preview whom it would tell."),
     "matcher": ("services.cli.processes", "Run a matcher."),
     "notifier": ("services.cli.processes", "Run a notifier."),
@@ -45,7 +54,13 @@ def application(chosen: str | None = None) -> typer.Typer:
 
     `jointly publish` must not wait for the libraries of the model, nor `jointly --help` for any.
     """
-    app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+    app = typer.Typer(
+        cls=Commands,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
     app.callback()(_jointly)
     for name, (module, about) in COMMANDS.items():
         if chosen is not None and name != chosen:
@@ -60,7 +75,17 @@ def application(chosen: str | None = None) -> typer.Typer:
     return app
 
 
-def _jointly() -> None:
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"jointly {version()}")
+        raise typer.Exit
+
+
+def _jointly(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Finds the authorities that plan to buy the same thing at the same time, and brings them together."""
 
 
@@ -68,23 +93,26 @@ def _not_loaded() -> None:
     raise AssertionError("a command that was not chosen can't run")
 
 
-def main() -> None:
-    """Runs the command line; what the user can mend is said in a sentence, without a traceback."""
-    from services.runtime import logs
-    from services.runtime.settings import SettingsError
+def _words() -> list[str]:
+    """What stands behind `jointly`, or would: a shell that completes a line hands it over in the environment."""
+    lines = [os.environ[name] for name in _LINES if name in os.environ and "_JOINTLY_COMPLETE" in os.environ]
+    line = next(iter(lines), None)
+    return sys.argv[1:] if line is None else line.split()[1:]
 
-    # Standard output is the command's answer; a long-running process sets its own level later.
+
+def main() -> None:
+    """Runs the command line."""
+    from services.runtime import logs
+
+    # Standard output is the command's answer; a long-running process sets its own level later. What the Kafka client
+    # logs of a broker that is away, the command says itself, once.
     logs.setup("cli", "WARNING")
-    chosen = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    chosen = next((word for word in _words() if not word.startswith("-")), "")
     try:
         application(chosen)()
-    except SettingsError as error:
-        print(f"jointly: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
     except ModuleNotFoundError as error:
         if chosen not in EMBEDDED:
             raise
         print(f"jointly: `{chosen}` needs the embedded stack ({error.name} is missing): {INSTALL}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -1,25 +1,22 @@
 """`jointly authorities`: the register of who takes part, which role mailbox is told, and what each wants to hear."""
 
-import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import typer
 
 from events.fields import canonical_authority
+from services.cli.database import with_database
 from services.cli.register_file import FileError, Problem, known_name, read, written
-from services.runtime import faults
 from services.runtime.files import write_atomically
-from services.runtime.settings import settings
 from services.store import authorities as register
 from services.store import mails, notifications
 from services.store.authorities import Entry
-from services.store.base import Sessions, make_engine, make_sessions, now, transaction
+from services.store.base import Sessions, now, transaction
 
 app = typer.Typer(no_args_is_help=True, help="The register of authorities: role mailboxes and what each wants to hear.")
 
@@ -32,7 +29,6 @@ _WHY_HELD: Final = {
     "unknown-partner": "nobody is told of it: not in the register",
 }
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
-_Result = TypeVar("_Result")
 
 
 @app.command("import")
@@ -53,7 +49,7 @@ def import_(
     problems = [item for item in found if isinstance(item, Problem)]
     for problem in problems:
         typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
-    tally = _with_database(
+    tally = with_database(
         lambda sessions: save_all(sessions, [item for item in found if isinstance(item, Entry)], now())
     )
     counts = {name: tally[name] for name in ("added", "changed", "unchanged")} | {"rejected": len(problems)}
@@ -90,7 +86,7 @@ def export(
         async with sessions() as session:
             return written(await register.everyone(session), await register.all_mutes(session))
 
-    text = _with_database(everything)
+    text = with_database(everything)
     if file is None:
         sys.stdout.write(text)
     else:
@@ -114,7 +110,7 @@ def held(as_json: _Json = False) -> None:
         async with sessions() as session:
             return await notifications.held(session, now())
 
-    found = _with_database(look)
+    found = with_database(look)
     if as_json:
         lines = [
             {"authority": h.authority, "why": h.why, "held": h.intents, "oldest": h.oldest.isoformat()} for h in found
@@ -140,7 +136,7 @@ def failed(
         async with sessions() as session:
             return await mails.failed_mails(session, limit)
 
-    found = _with_database(look)
+    found = with_database(look)
     if as_json:
         names = ("mail_id", "authority", "purpose", "failure", "reason", "attempts")
         typer.echo(json.dumps([{name: getattr(mail, name) for name in names} for mail in found]))
@@ -175,19 +171,7 @@ def mute(
             await register.mute(session, code, kind, canonical_authority(partner) if partner else opportunity or "")
             return True
 
-    if not _with_database(write):
+    if not with_database(write):
         typer.echo(f"{authority} is not in the register; import it first.", err=True)
         raise typer.Exit(REJECTED)
     typer.echo("muted")
-
-
-def _with_database(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
-    async def run() -> _Result:
-        engine = make_engine(settings().need_database(), pool=1)
-        try:
-            sessions = make_sessions(engine)
-            return await faults.despite_races(lambda: work(sessions))
-        finally:
-            await engine.dispose()
-
-    return asyncio.run(run())

@@ -10,7 +10,6 @@ from typing import Annotated, Final, NoReturn, cast
 
 import typer
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
 from events.envelope import EnvelopeError, decode
@@ -110,11 +109,8 @@ def replay(
     chosen = _found(reason, family) if dead_letter_id is None else [_one(dead_letter_id)]
     if every and not yes:
         _stop(f"{len(chosen)} dead letters would be replayed; add --yes to do it. Nothing was sent.", USAGE)
-    try:
-        able = _able([kept.letter for kept in chosen])
-        asyncio.run(_send(settings(), able))
-    except KafkaError as error:
-        _stop(f"Kafka did not take it: {type(error).__name__} {error}; replaying again is safe", NOT_FOUND)
+    able = _able([kept.letter for kept in chosen])
+    asyncio.run(_send(settings(), able))
     typer.echo(f"{len(able)} sent, {len(chosen) - len(able)} not")
     if len(able) < len(chosen):
         raise typer.Exit(NOT_FOUND)
@@ -215,8 +211,8 @@ async def _send(using: Settings, letters: Sequence[DeadLetter]) -> None:
     if not letters:
         return
     producer = make_producer(using, "jointly-replay")
-    await producer.start()
     try:
+        await producer.start()
         for letter in letters:
             headers = [(header.name, header.value) for header in letter.headers]
             await producer.send_and_wait(letter.origin.topic, key=letter.key, value=letter.value, headers=headers)
@@ -229,10 +225,7 @@ def _found(reason: Reason | None, family: str | None) -> list[Kept]:
     if family is not None and family not in FAMILIES:
         _stop(f"there is no family '{plain(family, 40)}'; there are {' and '.join(FAMILIES)}", USAGE)
     topics = [topic for name, topic in FAMILIES.items() if family in (None, name)]
-    try:
-        found, unreadable = asyncio.run(read_all(settings(), topics))
-    except KafkaError as error:
-        _stop(f"the dead letters can't be read: {type(error).__name__} {error}", USAGE)
+    found, unreadable = asyncio.run(read_all(settings(), topics))
     if unreadable:
         typer.echo(f"{unreadable} records on the dead-letter topics are no dead letters; they are left out", err=True)
     return [kept for kept in found if reason in (None, kept.letter.reason)]

@@ -1,15 +1,14 @@
 """`jointly digests`: the weekly digests."""
 
-import asyncio
 import json
 from typing import Annotated
 
 import typer
 
+from services.cli.database import with_database
 from services.runtime import faults
-from services.runtime.settings import settings
 from services.store import notifications
-from services.store.base import Sessions, make_engine, make_sessions, now, transaction
+from services.store.base import Sessions, now, transaction
 
 app = typer.Typer(no_args_is_help=True, help="The weekly digests.")
 
@@ -22,16 +21,8 @@ def _digests() -> None:
 @app.command()
 def flush(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False) -> None:
     """Make the next weekly digest of every authority due now; a running notifier sends it."""
-    count = asyncio.run(_flush())
+    count = with_database(flush_all)
     typer.echo(json.dumps({"due": count}) if as_json else f"{count} things to tell are due now")
-
-
-async def _flush() -> int:
-    engine = make_engine(settings().need_database(), pool=1)
-    try:
-        return await flush_all(make_sessions(engine))
-    finally:
-        await engine.dispose()
 
 
 async def flush_all(sessions: Sessions) -> int:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
-from matching.embedding import DEFAULT, EmbeddingError, Vectors, load_embedder, pinned_weights
+from matching.embedding import DEFAULT, Vectors, load_embedder, pinned_weights
 from matching.exported import (
     ENGINE,
     FORMAT,
@@ -53,12 +53,8 @@ def export(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         say(f"{to} is there already: give a folder that is empty, or none yet")
         raise typer.Exit(2)
-    try:
-        manifest = make(to)
-        found = load_embedder(str(to))
-    except (EmbeddingError, OSError) as error:
-        say(str(error))
-        raise typer.Exit(2) from error
+    manifest = make(to)
+    found = load_embedder(str(to))
     agreement = manifest["agreement"]
     say(f"cosine with the reference: mean {agreement['mean_cosine']}, least {agreement['least_cosine']}")
     typer.echo(json.dumps({"folder": str(to), "model": found.model, "agreement": agreement}))

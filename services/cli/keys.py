@@ -1,23 +1,20 @@
 """`jointly keys`: the keys by which authorities sign their plans. Private ones never get to us."""
 
-import asyncio
 import json
 import os
 import re
-from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import Annotated, Final, NoReturn
 
 import typer
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.keys import KeyFileError, PublicKey, new_key, public_key, written
-from services.runtime import faults
-from services.runtime.settings import settings
+from services.cli.database import with_database
 from services.store import authorities as register
 from services.store import keys as store
-from services.store.base import Sessions, make_engine, make_sessions, now, transaction
+from services.store.base import Sessions, now, transaction
 from services.store.keys import AuthorityKey
 from services.translation import today
 
@@ -27,7 +24,6 @@ REFUSED: Final = 1
 USAGE: Final = 2
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
-_Result = TypeVar("_Result")
 
 
 @app.command("make")
@@ -90,7 +86,7 @@ def add(
             )
             return await store.add(session, row)
 
-    outcome = _with_database(write)
+    outcome = with_database(write)
     if outcome is None:
         _end(REFUSED, f"{authority} is not in the register; add it first by `jointly authorities import`")
     if outcome == "taken":
@@ -113,7 +109,7 @@ def list_(
         async with sessions() as session:
             return list(await store.everyone(session, canonical_authority(authority) if authority else None))
 
-    found, day = _with_database(look), today(None)
+    found, day = with_database(look), today(None)
     if as_json:
         typer.echo(json.dumps([_as_json(key, day) for key in found]))
         return
@@ -131,7 +127,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id; see `jointl
         async with transaction(sessions) as session:
             return await store.revoke(session, key_id)
 
-    key = _with_database(write)
+    key = with_database(write)
     if key is None:
         _end(REFUSED, "the register has no such key; see `jointly keys list`")
     typer.echo(f"revoked: key {key.key_id} of {key.authority}")
@@ -164,15 +160,3 @@ def _read(file: Path) -> PublicKey:
 def _end(code: int, sentence: str) -> NoReturn:
     typer.echo(sentence, err=True)
     raise typer.Exit(code)
-
-
-def _with_database(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
-    async def run() -> _Result:
-        engine = make_engine(settings().need_database(), pool=1)
-        try:
-            sessions = make_sessions(engine)
-            return await faults.despite_races(lambda: work(sessions))
-        finally:
-            await engine.dispose()
-
-    return asyncio.run(run())

@@ -1,37 +1,31 @@
 """`jointly opportunities` and `jointly explain`: what was found, and why, for people and for programs."""
 
-import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_authority, canonical_plan_id
-from matching.policy import PolicyError
-from matching.statistics import StatisticsError
 from services.cli import explaining
+from services.cli.database import with_snapshot
 from services.cli.explaining import ExplainError
 from services.cli.terminal import plain
 from services.runtime.settings import settings
 from services.store import opportunities as store
 from services.store import plans
-from services.store.base import make_engine, make_sessions
 from services.translation import today
 
 NOT_FOUND = 1
-FAULT = 2
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-_Result = TypeVar("_Result")
 Said = Mapping[str, Any]
 
 
@@ -66,7 +60,7 @@ def opportunities(
         stored = await plans.load(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
         return [explaining.as_shared_now(row, stored, code) for row in rows]
 
-    found = _from_database(read)
+    found = with_snapshot(read)
     if as_json:
         for payload in found:
             typer.echo(json.dumps(payload))
@@ -110,8 +104,8 @@ def explain(
         return view.warning, await explaining.pair(view, plan, partner)
 
     try:
-        warning, said = _from_database(read)
-    except (ExplainError, PolicyError, StatisticsError) as error:
+        warning, said = with_snapshot(read)
+    except ExplainError as error:
         _stop(str(error), NOT_FOUND)
     if warning:
         print(warning, file=sys.stderr)  # noqa: T201
@@ -197,28 +191,6 @@ def _seen(value: Any) -> str:
             return between.join(_seen(one) for one in value) or "none"
         case _:
             return plain(str(value))
-
-
-def _from_database(read: Callable[[AsyncSession], Awaitable[_Result]]) -> _Result:
-    """Runs `read` in one snapshot that nothing is written in."""
-    url = settings().need_database()
-
-    async def run() -> _Result:
-        engine = make_engine(url)
-        try:
-            async with make_sessions(engine)() as session:
-                await session.connection(
-                    execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-                )
-                return await read(session)
-        finally:
-            await engine.dispose()
-
-    try:
-        return asyncio.run(run())
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())[:200]
-        _stop(f"the database can't be read: {reason}. Is it up, and has `jointly migrate` been run?", FAULT)
 
 
 def _stop(sentence: str, code: int) -> NoReturn:

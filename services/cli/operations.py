@@ -9,6 +9,7 @@ import typer
 from services.runtime import topics as declared
 from services.runtime.settings import settings
 from services.store.migrate import migrate as apply
+from services.store.schema import SchemaState
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
 
@@ -31,9 +32,20 @@ def topics(
 
 
 def migrate(as_json: Json = False) -> None:
-    """Bring the database to the tables of this version."""
-    before, after = apply(settings().need_database(limited=False))
+    """Bring the database to the tables of this version, and put back functions, triggers and indexes that it lost.
+
+    A newer database is left as it is, where it has all that this version needs. Exit code 5: it can't be used.
+    """
+    done = apply(settings().need_database(limited=False))
     if as_json:
-        typer.echo(json.dumps({"before": before, "after": after}))
+        found = {"before": done.before, "after": done.after, "mended": done.mended, "state": done.schema.state}
+        typer.echo(json.dumps(found))
+        return
+    if done.schema.state is SchemaState.NEWER:
+        typer.echo(done.schema.sentence)
+    elif done.before == done.after:
+        typer.echo(f"already at {done.after}")
     else:
-        typer.echo(f"already at {after}" if before == after else f"migrated from {before or 'nothing'} to {after}")
+        typer.echo(f"migrated from {done.before or 'nothing'} to {done.after}")
+    for name in done.mended:
+        typer.echo(f"put back  {name}")

@@ -1,33 +1,29 @@
 """`jointly rebuild`, `jointly reassess`, `jointly digest`: everything once more, from the log or by other rules."""
 
-import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
-from sqlalchemy.exc import DBAPIError
 
-from matching.embedding import EmbeddingError
-from matching.policy import PolicyError
-from matching.statistics import StatisticsError
+from services.cli.database import with_database
 from services.cli.telling import Telling, foreseen
 from services.cli.terminal import plain
 from services.matcher.app import make_world
-from services.matcher.reassessing import Change, ReassessError
+from services.matcher.materiality import HYSTERESIS_POINTS
+from services.matcher.reassessing import Change, ChangeKind, ReassessError
 from services.matcher.reassessing import preview as preview_changes
 from services.matcher.reassessing import reassess as move_generation
-from services.matcher.rebuilding import Comparison, RebuildError, compare
-from services.matcher.settling import WrongGenerationError
+from services.matcher.rebuilding import Comparison, compare
 from services.matcher.swapping import Swapped, swap
 from services.matcher.world import World
 from services.runtime import faults, logs
 from services.runtime.settings import settings
 from services.store import fresh, generations
-from services.store.base import Sessions, make_engine, make_sessions, transaction
+from services.store.base import Sessions, transaction
 from services.store.digest import digest as digest_of
 from services.translation import authority_name, today
 
@@ -36,7 +32,6 @@ FAULT: Final = 2
 _SHOWN: Final = 20
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
-_Result = TypeVar("_Result")
 
 
 def digest(as_json: _Json = False) -> None:
@@ -46,7 +41,7 @@ def digest(as_json: _Json = False) -> None:
         async with transaction(sessions, isolation="REPEATABLE READ") as session:
             return await digest_of(session)
 
-    found = _run(read)
+    found = with_database(read, limited=False)
     typer.echo(
         json.dumps(found.as_json()) if as_json else f"{found.sha256}  {found.plans} plans, {found.pairs} active pairs"
     )
@@ -66,16 +61,7 @@ def rebuild(
     logs.setup("rebuild", "WARNING")
     day = today(as_of.date() if as_of else using.as_of)
 
-    async def work(sessions: Sessions) -> tuple[Comparison, Swapped | None]:
-        world = _world()
-        async with transaction(sessions, isolation="REPEATABLE READ") as view:
-            found = await compare(world, sessions, view, day, _progress)
-            done = None if check else await faults.despite_races(lambda: swap(sessions, found))
-            async with transaction(sessions) as session:
-                await fresh.drop(session)
-        return found, done
-
-    found, done = _run(work)
+    found, done = with_database(lambda sessions: compare_with_log(sessions, day, mend=not check), limited=False)
     if as_json:
         typer.echo(json.dumps(_comparison(found, done), default=str))
     else:
@@ -97,7 +83,9 @@ def reassess(
         _stop("choose --preview or --yes", FAULT)
     logs.setup("reassess", "WARNING")
     if yes:
-        left = _run(lambda sessions: move_generation(_world(), sessions, _progress, again=again))
+        left = with_database(
+            lambda sessions: move_generation(_world(), sessions, _progress, again=again), limited=False
+        )
         said = f"{left} plans are left to the matchers" if left else "every plan is assessed"
         typer.echo(json.dumps({"left": left}) if as_json else said)
         return
@@ -111,11 +99,22 @@ def reassess(
             changes = await preview_changes(world, view, _progress)
             return current.generation, world.generation.generation, changes, await foreseen(view, changes)
 
-    before, after, changes, told = _run(look)
+    before, after, changes, told = with_database(look, limited=False)
     if as_json:
         typer.echo(json.dumps(_previewed(before, after, changes, told)))
     else:
         _print_preview(before, after, changes, told)
+
+
+async def compare_with_log(sessions: Sessions, day: date, *, mend: bool = False) -> tuple[Comparison, Swapped | None]:
+    """What the plan log says and the live tables do not; put right where `mend`. Leaves no tables behind."""
+    world = _world()
+    async with transaction(sessions, isolation="REPEATABLE READ") as view:
+        found = await compare(world, sessions, view, day, _progress)
+        done = await faults.despite_races(lambda: swap(sessions, found)) if mend else None
+        async with transaction(sessions) as session:
+            await fresh.drop(session)
+    return found, done
 
 
 def _world() -> World:
@@ -192,6 +191,7 @@ def _previewed(before: str, after: str, changes: Sequence[Change], told: Sequenc
     return {
         "from": before,
         "to": after,
+        "pairs": len(changes),
         "changes": dict(Counter(change.kind for change in changes)),
         "authorities": [
             {
@@ -208,8 +208,9 @@ def _previewed(before: str, after: str, changes: Sequence[Change], told: Sequenc
 def _print_preview(before: str, after: str, changes: Sequence[Change], told: Sequence[Telling]) -> None:
     typer.echo(f"from generation {before} to {after}" + (" (the same)" if before == after else ""))
     counts = Counter(change.kind for change in changes)
-    for kind in ("identified", "withdrawn", "band", "window", "detail"):
-        typer.echo(f"{counts[kind]:6}  {_KINDS[kind]}")
+    typer.echo(f"{len(changes):6}  pairs change:")
+    for kind, meaning in _KINDS.items():
+        typer.echo(f"{counts[kind]:6}  {meaning}")
     for one in told:
         kinds = ", ".join(f"{count} {kind}" for kind, count in one.changes.items())
         mails = ", ".join(f"{count} {purpose}" for purpose, count in one.tells.items()) or "nothing"
@@ -218,32 +219,16 @@ def _print_preview(before: str, after: str, changes: Sequence[Change], told: Seq
 
 
 _KINDS: Final = {
-    "identified": "newly identified",
-    "withdrawn": "withdrawn",
-    "band": "changed band",
-    "window": "common window moved",
-    "detail": "changed in detail only, told to nobody",
+    ChangeKind.IDENTIFIED: "newly identified",
+    ChangeKind.WITHDRAWN: "withdrawn",
+    ChangeKind.BAND: "changed band",
+    ChangeKind.WINDOW: "common window moved",
+    ChangeKind.BAND_WITHIN_MARGIN: (
+        f"changed band, but by less than {HYSTERESIS_POINTS:.0f} points since they were told: told to nobody"
+    ),
+    ChangeKind.SCORE: "changed score only: told to nobody",
+    ChangeKind.DETAIL: "changed in detail only (reasons, generation): told to nobody",
 }
-
-
-def _run(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
-    # One statement may read or change all plans and opportunities.
-    url = settings().need_database(limited=False)
-
-    async def run() -> _Result:
-        engine = make_engine(url)
-        try:
-            return await work(make_sessions(engine))
-        finally:
-            await engine.dispose()
-
-    try:
-        return asyncio.run(run())
-    except (RebuildError, ReassessError, WrongGenerationError, PolicyError, StatisticsError, EmbeddingError) as error:
-        _stop(str(error), FAULT)
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())[:200]
-        _stop(f"the database can't be used: {reason}. Is it up, and has `jointly migrate` been run?", FAULT)
 
 
 def _stop(sentence: str, code: int) -> NoReturn:

@@ -1,18 +1,16 @@
 """`jointly statistics build`: counts how rare words are in a set of plans, for a matcher of one's own."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.exc import DBAPIError
 
 from matching.plan import Plan
-from matching.policy import Policy, PolicyError
+from matching.policy import Policy
 from matching.statistics import build_statistics
-from services.cli.offline import PlanFileError, read_plans, say
-from services.runtime.settings import SettingsError, settings
-from services.store.base import make_engine, make_sessions, transaction
+from services.cli.database import with_database
+from services.cli.offline import read_plans, say
+from services.store.base import Sessions, transaction
 from services.store.plans import load, searchable
 from services.translation import plan_from_store
 
@@ -39,36 +37,24 @@ def build(
     if (plans is None) is not database:
         say("say where the plans are: either --plans FILE or --database")
         raise typer.Exit(2)
-    try:
-        every = read_plans(plans) if plans else asyncio.run(_stored(settings().need_database(limited=False)))
-        found = build_statistics(every, name, Policy.load(policy))
-        output.write_text(found.dumps(), encoding="utf-8")
-    except (PlanFileError, PolicyError, SettingsError, OSError) as error:
-        say(str(error))
-        raise typer.Exit(2) from error
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())[:200]
-        say(f"the database can't be used: {reason}. Is it up, and has `jointly migrate` been run?")
-        raise typer.Exit(2) from error
+    every = read_plans(plans) if plans else with_database(_stored, limited=False)
+    found = build_statistics(every, name, Policy.load(policy))
+    output.write_text(found.dumps(), encoding="utf-8")
     say(f"counted {len(found.words)} words over {found.documents} plans: {found.version} in {output}")
     if found.documents < _FEW:
         say(f"fewer than {_FEW} plans say little about rarity: the shipped statistics may serve you better")
 
 
-async def _stored(url: str) -> list[Plan]:
+async def _stored(sessions: Sessions) -> list[Plan]:
     """The newest state of every plan in the database that could be a partner: active and not private."""
-    engine = make_engine(url)
-    try:
-        # One snapshot, so that a plan that changes meanwhile is counted once, as it was.
-        async with transaction(make_sessions(engine), isolation="REPEATABLE READ") as session:
-            ids = sorted(await searchable(session))
-            found: list[Plan] = []
-            for start in range(0, len(ids), _BLOCK):
-                held = await load(session, ids[start : start + _BLOCK])
-                found += [plan for stored in held.values() if (plan := plan_from_store(stored)) is not None]
-            return found
-    finally:
-        await engine.dispose()
+    # One snapshot, so that a plan that changes meanwhile is counted once, as it was.
+    async with transaction(sessions, isolation="REPEATABLE READ") as session:
+        ids = sorted(await searchable(session))
+        found: list[Plan] = []
+        for start in range(0, len(ids), _BLOCK):
+            held = await load(session, ids[start : start + _BLOCK])
+            found += [plan for stored in held.values() if (plan := plan_from_store(stored)) is not None]
+        return found
 
 
 _FEW = 500

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from functools import partial
 from typing import Final
 
@@ -38,24 +39,58 @@ class ReassessError(Exception):
     """The database can't be moved; the message says why and what to do."""
 
 
+class ChangeKind(StrEnum):
+    """What happens to a pair. The last three are told to nobody."""
+
+    IDENTIFIED = "identified"
+    WITHDRAWN = "withdrawn"
+    BAND = "band"
+    WINDOW = "window"
+    BAND_WITHIN_MARGIN = "band-within-margin"
+    SCORE = "score"
+    DETAIL = "detail"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A pair as it stands before a change: its status, band and score, and the band in which it was last told."""
+
+    status: str
+    band: str
+    score: float
+    told_band: str
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of one opportunity: its state before (None for a new one) and after."""
+    """What becomes of one opportunity: how it stands (None for a new one) and its state and score afterwards.
 
-    before: tuple[str, str] | None
+    `is_event` is false where only the score changes and may not be shown: then no event tells of it.
+    """
+
+    before: Standing | None
     after: OpportunityState
+    score: float
     material: bool
+    is_event: bool = True
 
     @property
-    def kind(self) -> str:
-        """identified, withdrawn, band or window where it is material; else detail."""
-        if not self.material:
-            return "detail"
+    def kind(self) -> ChangeKind:
+        """The first that fits."""
+        if self.material:
+            return self._material_kind()
+        assert self.before is not None, "a new pair is always worth telling"
+        if self.before.band != self.after.band:
+            return ChangeKind.BAND_WITHIN_MARGIN
+        return ChangeKind.SCORE if self.before.score != self.score else ChangeKind.DETAIL
+
+    def _material_kind(self) -> ChangeKind:
         if self.after.status == "withdrawn":
-            return "withdrawn"
-        if self.before is None or self.before[0] == "withdrawn":
-            return "identified"
-        return "band" if self.before[1] != self.after.band else "window"
+            return ChangeKind.WITHDRAWN
+        if self.before is None or self.before.status == "withdrawn":
+            return ChangeKind.IDENTIFIED
+        # What was told is what counts: the band may have moved since, by too little to be told.
+        return ChangeKind.BAND if self.before.told_band != self.after.band else ChangeKind.WINDOW
 
 
 async def preview(world: World, view: AsyncSession, say: Say) -> list[Change]:
@@ -106,11 +141,12 @@ def _change(
     assessment = world.engine.assess(a, b, as_of)
     sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
     row = rehearse(live, key, Pair(sides, assessment, None), Context(as_of, world.engine.generation))
-    if row is None or (live is not None and row.revision == live.revision):
+    if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
         return None
-    before = None if live is None else (live.status, live.band)
+    before = None if live is None else Standing(live.status, live.band, live.score, live.told["band"])
     material = live is None or row.material_revision > live.material_revision
-    return Change(before, OpportunityState.model_validate(row.payload), material)
+    is_event = live is None or row.revision > live.revision
+    return Change(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)
 
 
 async def reassess(world: World, sessions: Sessions, say: Say, *, again: bool = False) -> int:

@@ -36,8 +36,8 @@ async def create(settings: Settings, authorities: Iterable[str] = ()) -> Created
     """
     wanted = {topic.name: topic for topic in TOPICS} | {authority_topic(code): PLANS for code in authorities}
     admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-topics")
-    await admin.start()
     try:
+        await admin.start()
         existing = set(await admin.list_topics())
         missing = sorted(wanted.keys() - existing)
         made = [name for name in missing if await _create(admin, settings, name, wanted[name])]
@@ -45,6 +45,16 @@ async def create(settings: Settings, authorities: Iterable[str] = ()) -> Created
     finally:
         await admin.close()
     return Created(tuple(made), tuple(sorted(wanted.keys() - set(made))))
+
+
+async def names(settings: Settings) -> set[str]:
+    """The topics that the broker lists for this account. Raises KafkaError where it can't be reached."""
+    admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-look")
+    try:
+        await admin.start()
+        return set(await admin.list_topics())
+    finally:
+        await admin.close()
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, topic: Topic) -> bool:

@@ -19,6 +19,8 @@ Sessions = async_sessionmaker[AsyncSession]
 SILENCE_SECONDS = 60
 """How long a process may say nothing to the database while it holds locks: far longer than any of ours computes."""
 
+CONNECT_SECONDS = 10
+"""How long a connection may take to come about: a host that drops packets would be waited for two minutes."""
 
 _PLAN_ONCE = "-c plan_cache_mode=force_generic_plan"
 
@@ -39,7 +41,7 @@ def make_engine(url: str, *, pool: int = 5, plan_once: bool = False) -> AsyncEng
         pool_size=pool,
         max_overflow=5,
         json_deserializer=from_json,
-        connect_args={"options": options} if options else {},
+        connect_args={"connect_timeout": CONNECT_SECONDS} | ({"options": options} if options else {}),
     )
 
 

@@ -1,37 +1,75 @@
 """Brings a database to the tables this version needs; does nothing where it has them already."""
 
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
-from services.store import locks
+from services.store import locks, schema
+from services.store.base import CONNECT_SECONDS
+from services.store.schema import MIGRATIONS, SchemaError, SchemaState
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
+MIN_SERVER: Final = 150000
 
 
-def migrate(url: str) -> tuple[str | None, str]:
-    """Applies every migration the database lacks, under a lock. The revisions before and after."""
-    config = configuration(url)
-    engine = create_engine(url)
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """The revisions before and after, what was put back (functions, triggers, indexes), and how it stands now."""
+
+    before: str | None
+    after: str
+    mended: tuple[str, ...]
+    schema: schema.Schema
+
+
+def migrate(url: str) -> Migration:
+    """Applies every migration the database lacks, under a lock, and puts back functions, triggers and indexes that a
+    restore has lost.
+
+    A database that a newer version migrated is left as it is, where it has all that this version needs: so an older
+    version can be started again. Raises SchemaError where it has not, or where tables or columns are gone.
+    """
+    engine = create_engine(url, connect_args={"connect_timeout": CONNECT_SECONDS})
     try:
         with engine.connect() as connection:
             # Two migrating at once: the second waits here, and then finds nothing to do.
             connection.execute(text(f"SELECT pg_advisory_lock({locks.MIGRATE})"))
-            before = MigrationContext.configure(connection).get_current_revision()
-            connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
             connection.commit()
-            command.upgrade(config, "head")
-            connection.execute(text(f"SELECT pg_advisory_unlock({locks.MIGRATE})"))
-            connection.commit()
+            try:
+                return _migrate(connection, url)
+            finally:
+                connection.rollback()
+                connection.execute(text(f"SELECT pg_advisory_unlock({locks.MIGRATE})"))
+                connection.commit()
     finally:
         engine.dispose()
-    after = ScriptDirectory.from_config(config).get_current_head()
-    assert after is not None
-    return before, after
+
+
+def _migrate(connection: Connection, url: str) -> Migration:
+    before = schema.inspect_connection(connection)
+    if before.state is SchemaState.UNKNOWN:
+        raise SchemaError(before.sentence)
+    if before.state is not SchemaState.NEWER:
+        _check_server(connection)
+        connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS {schema.EXTENSION}"))
+        connection.commit()
+        command.upgrade(configuration(url), "head")
+    after = schema.inspect_connection(connection)
+    mended = schema.mend(connection, after)
+    connection.commit()
+    if mended:
+        after = schema.inspect_connection(connection)
+    if not after.usable or after.revision is None:
+        raise SchemaError(after.sentence)
+    return Migration(before.revision, after.revision, mended, after)
+
+
+def _check_server(connection: Connection) -> None:
+    number = connection.execute(text("SELECT current_setting('server_version_num')::integer")).scalar_one()
+    if number < MIN_SERVER:
+        raise SchemaError(f"the server is PostgreSQL {number // 10000}; Jointly needs 15 or newer")
 
 
 def configuration(url: str) -> Config:

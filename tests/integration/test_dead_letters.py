@@ -239,5 +239,5 @@ def test_a_broker_that_is_not_there_is_said_in_a_sentence(monkeypatch: pytest.Mo
         done = run("list")
     finally:
         settings.cache_clear()
-    assert done.exit_code == 2
-    assert done.stderr.startswith("the dead letters can't be read: KafkaConnectionError")
+    assert done.exit_code == 3
+    assert done.stderr.startswith("jointly: Kafka can't be reached at 127.0.0.1:1")

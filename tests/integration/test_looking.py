@@ -320,8 +320,8 @@ def test_a_database_without_tables_says_what_to_do(empty_database_url: str, monk
         done = run("opportunities")
     finally:
         settings.cache_clear()
-    assert done.exit_code == 2
-    assert "has `jointly migrate` been run?" in done.stderr
+    assert done.exit_code == 5
+    assert "run `jointly migrate`" in done.stderr
 
 
 def test_another_policy_than_the_databases_is_said(

@@ -20,7 +20,7 @@ from services.cli.telling import foreseen
 from services.matcher import matching
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
-from services.matcher.reassessing import Change, preview, reassess
+from services.matcher.reassessing import Change, ChangeKind, preview, reassess
 from services.matcher.rebuilding import compare
 from services.matcher.settling import WrongGenerationError
 from services.matcher.sweeper import sweep
@@ -96,6 +96,32 @@ async def told(rig: Rig, after: int = 0) -> Counter[tuple[str, str]]:
     return Counter((row.authority, row.purpose) for row in rows if row.id not in before)
 
 
+def slightly_stricter() -> World:
+    """A policy under which every score falls a little, by less than what is worth telling."""
+    shipped = Policy.load()
+    bands = replace(shipped.bands, notify=shipped.bands.notify + 1.0, digest=shipped.bands.digest + 1.0)
+    exponents = replace(shipped.exponents, specification=shipped.exponents.specification * 1.02)
+    return world_of(Settings(as_of=AS_OF), with_changes(shipped, exponents=exponents, bands=bands))
+
+
+async def test_every_pair_that_changes_is_counted_whether_or_not_it_is_told(rig: Rig) -> None:
+    columns = "opportunity_id, status, band, score, material_revision"
+    before = {row[0]: row[1:] for row in await rig.rows(f"SELECT {columns} FROM opportunities")}
+    world = slightly_stricter()
+    changes = {change.after.opportunity_id: change for change in await look(rig, world)}
+    assert await reassess(world, rig.sessions, lambda *_: None) == 0
+    after = {row[0]: row[1:] for row in await rig.rows(f"SELECT {columns} FROM opportunities")}
+
+    moved = {key for key, row in after.items() if row[:3] != before.get(key, ())[:3]}
+    assert moved
+    assert moved <= changes.keys()
+    silent = {key for key in moved if key in before and after[key][3] == before[key][3]}
+    rebanded = {key for key in silent if after[key][1] != before[key][1]}
+    assert rebanded, "a band that changes by too little to be told is seen, too"
+    assert {key for key, one in changes.items() if one.kind is ChangeKind.BAND_WITHIN_MARGIN} == rebanded
+    assert {key for key, one in changes.items() if one.kind is ChangeKind.SCORE} == silent - rebanded
+
+
 async def test_what_is_foreseen_is_what_happens(rig: Rig) -> None:
     await told(rig)
     # Everything has been told: who must be corrected is foreseen, too.
@@ -116,7 +142,9 @@ async def test_what_is_foreseen_is_what_happens(rig: Rig) -> None:
     assert await reassess(world, rig.sessions, lambda *_: None) == 0
     events = await outbox(rig, last)
     assert {event.payload.opportunity_id: event.payload for event in events} == {
-        change.after.opportunity_id: type_of(events, change)(**change.after.model_dump()) for change in changes
+        change.after.opportunity_id: type_of(events, change)(**change.after.model_dump())
+        for change in changes
+        if change.is_event
     }
     happened = await told(rig, last)
     assert sum(happened.values()) > 0

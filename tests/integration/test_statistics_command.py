@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from matching.statistics import Statistics
-from services.cli.statistics import app
+from services.cli import application
 from services.runtime.settings import settings
 from tests.faults import orders
 
@@ -26,7 +26,7 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def build(*words: str, code: int = 0) -> str:
-    done = CliRunner().invoke(app, ["build", *words])
+    done = CliRunner().invoke(application("statistics"), ["statistics", "build", *words])
     assert done.exit_code == code, (done.output, done.exception)
     return done.output
 
@@ -53,5 +53,5 @@ def test_it_wants_one_source_and_says_what_is_wrong(tmp_path: Path, monkeypatch:
     assert "either --plans" in build("--output", output, "--database", "--plans", "x", code=2)
     monkeypatch.setenv("JOINTLY_DATABASE_URL", "postgresql://127.0.0.1:1/none")
     settings.cache_clear()
-    assert "the database can't be used" in build("--output", output, "--database", code=2)
+    assert "can't be reached" in build("--output", output, "--database", code=4)
     settings.cache_clear()

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from matching.assessment import Band
 from matching.statistics import Statistics
-from services.cli import evaluate, score, statistics
+from services.cli import application, evaluate
 from tests.unit.matching.builders import CAMDEN, LEEDS, YORK
 
 WINDOW = {"earliest": "2027-06-01", "latest": "2027-09-30"}
@@ -48,18 +47,15 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(command: object, files: Path, *arguments: str) -> Any:
-    app = command if isinstance(command, typer.Typer) else typer.Typer()
-    if app is not command:
-        app.command()(command)  # type: ignore[type-var]
-    return CliRunner().invoke(app, [a.replace("@", f"{files}/") for a in arguments])
+def run(command: str, files: Path, *arguments: str) -> Any:
+    return CliRunner().invoke(application(command), [command, *(a.replace("@", f"{files}/") for a in arguments)])
 
 
 OFFLINE = ("--model", "hashing", "--cache", "@cache.sqlite")
 
 
 def rows(files: Path, *arguments: str) -> list[dict[str, Any]]:
-    done = run(score.score, files, "--plans", "@plans.jsonl", "--as-of", "2026-11-22", *OFFLINE, *arguments)
+    done = run("score", files, "--plans", "@plans.jsonl", "--as-of", "2026-11-22", *OFFLINE, *arguments)
     assert done.exit_code == 0, done.output
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -84,9 +80,7 @@ def test_by_specification_gated_pairs_are_there_with_their_gates(files: Path) ->
 def test_every_plan_is_scored_and_a_second_run_embeds_nothing(files: Path) -> None:
     first = rows(files, "--top", "1", "--by", "specification")
     assert [row["plan"] for row in first] == [p["plan_id"] for p in PLANS]
-    done = run(
-        score.score, files, "--plans", "@plans.jsonl", "--as-of", "2026-11-22", *OFFLINE, "--by", "specification"
-    )
+    done = run("score", files, "--plans", "@plans.jsonl", "--as-of", "2026-11-22", *OFFLINE, "--by", "specification")
     assert "embedded" not in done.stderr
 
 
@@ -101,7 +95,7 @@ def test_every_plan_is_scored_and_a_second_run_embeds_nothing(files: Path) -> No
 def test_a_broken_line_is_named(files: Path, line: str, says: str) -> None:
     with (files / "plans.jsonl").open("a", encoding="utf-8") as plans:
         plans.write(line + "\n")
-    done = run(score.score, files, "--plans", "@plans.jsonl", *OFFLINE)
+    done = run("score", files, "--plans", "@plans.jsonl", *OFFLINE)
     assert done.exit_code == 2
     assert says in done.stderr
 
@@ -115,7 +109,7 @@ def test_a_broken_line_is_named(files: Path, line: str, says: str) -> None:
     ],
 )
 def test_wrong_arguments_say_what_is_wrong(files: Path, arguments: tuple[str, ...], says: str) -> None:
-    done = run(score.score, files, "--plans", "@plans.jsonl", *OFFLINE, *arguments)
+    done = run("score", files, "--plans", "@plans.jsonl", *OFFLINE, *arguments)
     assert done.exit_code == 2
     assert says in done.stderr
 
@@ -149,29 +143,29 @@ def test_numbers_of_bands_count_what_was_not_ranked_as_none() -> None:
 
 
 def test_two_policies_stand_side_by_side(files: Path) -> None:
-    shipped = Path(score.__file__).parents[2] / "matching" / "policy.toml"
+    shipped = Path(evaluate.__file__).parents[2] / "matching" / "policy.toml"
     other = shipped.read_text(encoding="utf-8").replace("body_share = 0.7", "body_share = 0.1")
     (files / "other.toml").write_text(other, encoding="utf-8")
     common = ("--plans", "@plans.jsonl", "--judgements", "@judged.json", "--against", "@other.toml", *OFFLINE)
-    as_json = run(evaluate.evaluate, files, *common, "--json")
+    as_json = run("evaluate", files, *common, "--json")
     assert as_json.exit_code == 0, as_json.output
     found = json.loads(as_json.stdout)
     assert len(found) == 2
     assert {numbers["queries"] for numbers in found.values()} == {1}
-    for_people = run(evaluate.evaluate, files, *common).stdout
+    for_people = run("evaluate", files, *common).stdout
     assert all(version in for_people for version in found)
     assert "ndcg@10" in for_people
 
 
 def test_judgements_of_another_form_are_refused(files: Path) -> None:
     (files / "judged.json").write_text('{"q": {"a": 4}}', encoding="utf-8")
-    done = run(evaluate.evaluate, files, "--plans", "@plans.jsonl", "--judgements", "@judged.json", *OFFLINE)
+    done = run("evaluate", files, "--plans", "@plans.jsonl", "--judgements", "@judged.json", *OFFLINE)
     assert done.exit_code == 2
     assert "grades 0 to 3" in done.stderr
 
 
 def test_statistics_are_built_from_a_file_and_can_be_scored_with(files: Path) -> None:
-    done = run(statistics.app, files, "build", "--plans", "@plans.jsonl", "--output", "@own.json", "--name", "mine")
+    done = run("statistics", files, "build", "--plans", "@plans.jsonl", "--output", "@own.json", "--name", "mine")
     assert done.exit_code == 0, done.output
     built = Statistics.load(files / "own.json")
     assert built.documents == len(PLANS)

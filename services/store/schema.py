@@ -1,0 +1,259 @@
+"""What this version needs of its database, and what a database lacks of it.
+
+A restore, a rollback or a forgotten `jointly migrate` leave a database that answers and is still not usable. Every
+command and every process looks here before it does anything else.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+from sqlmodel import SQLModel
+
+from services.store import tables  # noqa: F401 (declares every table)
+from services.store.base import Sessions, reading
+
+MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
+EXTENSION: Final = "vector"
+RETRY_SECONDS: Final = 5.0
+
+FUNCTIONS: Final[Mapping[str, str]] = {
+    "search_vectors_mark": """
+CREATE OR REPLACE FUNCTION search_vectors_mark() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.hnsw := false;
+    NEW.changed := pg_current_xact_id()::text::bigint;
+    RETURN NEW;
+END
+$$
+""",
+    "search_vectors_near": """
+CREATE OR REPLACE FUNCTION search_vectors_near(asked halfvec, at_least double precision, at_most integer)
+RETURNS SETOF text LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_sort = off SET jit = off
+AS $$
+DECLARE
+    near record;
+BEGIN
+    PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
+    IF coalesce(current_setting('hnsw.ef_search', true), '0')::integer < 200 THEN
+        PERFORM set_config('hnsw.ef_search', '200', true);
+    END IF;
+    FOR near IN
+        SELECT plan_id, -(vector <#> asked) AS product FROM search_vectors
+        WHERE hnsw ORDER BY vector <#> asked LIMIT at_most
+    LOOP
+        EXIT WHEN near.product < at_least;
+        RETURN NEXT near.plan_id;
+    END LOOP;
+END
+$$
+""",
+}
+"""As the newest migration leaves them; `jointly migrate` puts a lost one back."""
+
+TRIGGERS: Final[Mapping[str, str]] = {
+    "search_vectors.search_vectors_mark": """
+CREATE OR REPLACE TRIGGER search_vectors_mark BEFORE UPDATE OF vector ON search_vectors
+FOR EACH ROW EXECUTE FUNCTION search_vectors_mark()
+""",
+}
+
+
+class SchemaError(Exception):
+    """The database is not one that this version can work with; the message says what to do."""
+
+
+class SchemaState(StrEnum):
+    """How a database stands to this version."""
+
+    CURRENT = "current"
+    NEWER = "newer"
+    OLDER = "older"
+    EMPTY = "empty"
+    DAMAGED = "damaged"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A database as it is. `missing` are the things this version needs, as "table x"; `demanding` are columns that it
+    does not know and that take no row without a value."""
+
+    database: str
+    revision: str | None
+    missing: tuple[str, ...] = ()
+    demanding: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> SchemaState:
+        """How it stands to this version."""
+        if self.revision is None:
+            return SchemaState.EMPTY
+        if self.revision not in revisions():
+            return SchemaState.UNKNOWN if self.missing or self.demanding else SchemaState.NEWER
+        if self.revision != revisions()[-1]:
+            return SchemaState.OLDER
+        return SchemaState.DAMAGED if self.missing or self.demanding else SchemaState.CURRENT
+
+    @property
+    def usable(self) -> bool:
+        """Whether this version can read and write it. A newer one is, where everything is there that is needed."""
+        return self.state in (SchemaState.CURRENT, SchemaState.NEWER)
+
+    @property
+    def sentence(self) -> str:
+        """What is the matter with it and what to do."""
+        missing = [*self.missing[:5], *(["more"] if len(self.missing) > 5 else [])]
+        faults = [f"lacks {', '.join(missing)}"] if missing else []
+        faults += [f"wants values for {', '.join(self.demanding[:5])}"] if self.demanding else []
+        wrong = " and ".join(faults)
+        name, newest = f"the database {self.database}", revisions()[-1]
+        match self.state:
+            case SchemaState.EMPTY:
+                return f"{name} has no tables of Jointly: run `jointly migrate`, or name the right database"
+            case SchemaState.OLDER:
+                return f"{name} stands at {self.revision}, this version needs {newest}: run its `jointly migrate`"
+            case SchemaState.DAMAGED:
+                return (
+                    f"{name} stands at {self.revision} but {wrong}: run `jointly migrate`, "
+                    "which puts functions, triggers and indexes back; restore a backup where tables or columns are gone"
+                )
+            case SchemaState.UNKNOWN:
+                return (
+                    f"{name} stands at {self.revision}, which this version ({newest}) does not know, and "
+                    f"{wrong}: start the version that migrated it, or restore the backup that "
+                    "was taken before"
+                )
+            case SchemaState.NEWER:
+                return (
+                    f"{name} stands at {self.revision}, newer than this version's {newest}, and has all that this "
+                    "version needs: nothing to do"
+                )
+            case SchemaState.CURRENT:
+                return f"{name} stands at {self.revision}, as this version needs"
+
+
+@cache
+def revisions() -> tuple[str, ...]:
+    """The revisions of this version's migrations, oldest first; each file's name begins with its own."""
+    return tuple(sorted(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")))
+
+
+_INVENTORY: Final = text(
+    """
+    SELECT 'extension' AS kind, extname::text AS name FROM pg_extension
+    UNION ALL
+    SELECT CASE WHEN a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = ''
+        THEN 'demanding' ELSE 'column' END, c.relname || '.' || a.attname
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace AND pg_table_is_visible(c.oid)
+    UNION ALL
+    SELECT 'index', c.relname FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid AND i.indisvalid
+    WHERE c.relnamespace <> 'pg_catalog'::regnamespace AND pg_table_is_visible(c.oid)
+    UNION ALL
+    SELECT 'key', c.relname || '(' || (
+        SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum = ANY (k.conkey)) || ')'
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid AND pg_table_is_visible(c.oid)
+    WHERE k.contype IN ('p', 'u')
+    UNION ALL
+    SELECT 'function', proname FROM pg_proc
+    WHERE pronamespace <> 'pg_catalog'::regnamespace AND pg_function_is_visible(oid)
+    UNION ALL
+    SELECT 'trigger', c.relname || '.' || t.tgname FROM pg_trigger t
+    JOIN pg_class c ON c.oid = t.tgrelid AND pg_table_is_visible(c.oid)
+    WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+    """
+)
+_REVISION: Final = text("SELECT version_num FROM alembic_version")
+_NAME: Final = text("SELECT current_database()")
+
+
+async def inspect(sessions: Sessions) -> Schema:
+    """The database as it is. Two or three short statements."""
+    async with reading(sessions) as session:
+        name = (await session.execute(_NAME)).scalar_one()
+        found = _grouped((await session.execute(_INVENTORY)).all())
+        revision = (await session.execute(_REVISION)).scalar() if _has_revision(found) else None
+    return _schema(name, revision, found)
+
+
+def inspect_connection(connection: Connection) -> Schema:
+    """The same on a connection that is open already."""
+    name = connection.execute(_NAME).scalar_one()
+    found = _grouped(connection.execute(_INVENTORY).all())
+    revision = connection.execute(_REVISION).scalar() if _has_revision(found) else None
+    return _schema(name, revision, found)
+
+
+async def require(sessions: Sessions) -> None:
+    """Raises SchemaError where this version can't work with the database."""
+    found = await inspect(sessions)
+    if not found.usable:
+        raise SchemaError(found.sentence)
+
+
+def mend(connection: Connection, found: Schema) -> tuple[str, ...]:
+    """Puts back what is missing and holds no data: functions, triggers and indexes. What was put back."""
+    # Functions before triggers, which call them.
+    made = [name for name in found.missing if name.startswith("function ")]
+    made += [name for name in found.missing if name.startswith("trigger ")]
+    for name in made:
+        connection.execute(text({**FUNCTIONS, **TRIGGERS}[name.split(" ", 1)[1]]))
+    indexes = {str(index.name): index for table in SQLModel.metadata.tables.values() for index in table.indexes}
+    for name in found.missing:
+        kind, _, own = name.partition(" ")
+        if kind == "index":
+            indexes[own].create(connection)
+            made.append(name)
+    return tuple(made)
+
+
+def _grouped(rows: Sequence[Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for kind, name in rows:
+        found[kind].add(name)
+    found["column"] |= found["demanding"]
+    return found
+
+
+def _has_revision(found: Mapping[str, set[str]]) -> bool:
+    return "alembic_version.version_num" in found["column"]
+
+
+def _schema(name: str, revision: str | None, found: Mapping[str, set[str]]) -> Schema:
+    needed = _needed()
+    missing = []
+    tables_there = {column.split(".")[0] for column in found["column"]}
+    for kind, names in needed.items():
+        for one in sorted(names - found[kind]):
+            # A missing table is said once, not once more for each thing on it.
+            owner = one.replace("(", ".").split(".")[0]
+            gone = kind in ("column", "key", "trigger") and owner not in tables_there
+            missing.append(f"table {owner}" if gone else f"{kind} {one}")
+    known = needed["column"]
+    demanding = {column for column in found["demanding"] - known if column.split(".")[0] in SQLModel.metadata.tables}
+    return Schema(name, revision, tuple(dict.fromkeys(missing)), tuple(sorted(demanding)))
+
+
+@cache
+def _needed() -> dict[str, set[str]]:
+    """By kind, the names of everything that the tables of `services.store` declare."""
+    needed: dict[str, set[str]] = defaultdict(set)
+    needed["extension"].add(EXTENSION)
+    needed["function"].update(FUNCTIONS)
+    needed["trigger"].update(TRIGGERS)
+    for table in SQLModel.metadata.tables.values():
+        needed["column"].update(f"{table.name}.{column.name}" for column in table.columns)
+        needed["index"].update(str(index.name) for index in table.indexes)
+        for constraint in table.constraints:
+            if type(constraint).__name__ in ("PrimaryKeyConstraint", "UniqueConstraint"):
+                columns = ",".join(sorted(column.name for column in constraint.columns))  # type: ignore[attr-defined]
+                needed["key"].add(f"{table.name}({columns})")
+    return needed

@@ -1,0 +1,244 @@
+"""Every command, with a part away or wrong: a sentence, no traceback, and the exit code that the docs promise."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import typer
+
+from services import cli
+from services.cli.errors import MEANINGS, ExitCode, problem_of
+from services.embedded.postgres import Server
+from services.embedded.processes import free_port
+from services.runtime.settings import PREFIX, settings
+
+ROOT = Path(__file__).parents[2]
+PLANS = str(ROOT / "docs/examples/plans.jsonl")
+REGISTER = "authority,mailbox\nE09000015,procurement@harrow.example\n"
+MAX_LINES = 3
+
+NEEDS_DATABASE = {
+    "authorities export": [],
+    "authorities failed": [],
+    "authorities held": [],
+    "authorities import": ["{register}"],
+    "authorities mute": ["E09000015", "--partner", "E09000016"],
+    "digest": [],
+    "digests flush": [],
+    "explain": ["E09000015:A"],
+    "keys add": ["E09000015", "{key}"],
+    "keys list": [],
+    "keys revoke": ["abc"],
+    "matcher": [],
+    "migrate": [],
+    "notifier": [],
+    "opportunities": [],
+    "reassess": [],
+    "rebuild": ["--check"],
+    "relay": [],
+    "restore-drill": [],
+    "statistics build": ["--database", "--output", "{folder}/statistics.json"],
+}
+NEEDS_BROKER = {
+    "dead-letters list": [],
+    "dead-letters replay": ["abc"],
+    "dead-letters show": ["abc"],
+    "publish": [PLANS],
+    "topics": [],
+    "withdraw": ["E09000015:A", "--reason", "no longer needed"],
+}
+BOTH = ("matcher", "notifier", "relay")
+NEEDS_NEITHER = {"asyncapi", "demo", "encoder export", "evaluate", "keys make", "schemas", "score", "up"}
+"""These end, or run on parts of their own."""
+
+
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every command that does something, by its words."""
+    inner = getattr(command, "commands", None)
+    if not inner:
+        yield " ".join(path)
+        return
+    for name, one in inner.items():
+        yield from leaves(one, (*path, name))
+
+
+def test_every_command_is_tried() -> None:
+    everything = set(leaves(typer.main.get_command(cli.application())))
+    assert everything == NEEDS_DATABASE.keys() | NEEDS_BROKER.keys() | NEEDS_NEITHER
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Settings that are right in themselves, and nobody there."""
+    for name, value in {
+        "DATABASE_URL": f"postgresql://jointly:secret@127.0.0.1:{free_port()}/jointly",
+        "KAFKA_BOOTSTRAP": f"127.0.0.1:{free_port()}",
+        "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
+        "EMBEDDING_MODEL": "hashing",
+    }.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def run(away: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs `jointly WORDS...` as the shell does, in this process; its exit code and standard error."""
+    (tmp_path / "register.csv").write_text(REGISTER, "utf-8")
+    monkeypatch.setattr(sys, "argv", ["jointly", "keys", "make", "E09000015", "--private-key", str(tmp_path / "own")])
+    with pytest.raises(SystemExit):
+        cli.main()
+    (tmp_path / "key.json").write_text(capfd.readouterr().out, "utf-8")
+    places = {"register": tmp_path / "register.csv", "key": tmp_path / "key.json", "folder": tmp_path}
+
+    def run(command: str, *more: str) -> tuple[int, str]:
+        words = [*command.split(), *(word.format(**places) for word in more)]
+        monkeypatch.setattr(sys, "argv", ["jointly", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, capfd.readouterr().err
+
+    return run
+
+
+def is_short(said: str) -> bool:
+    """Whether it is some lines for people."""
+    lines = said.strip().splitlines()
+    return 0 < len(lines) <= MAX_LINES and "Traceback" not in said and "secret" not in said
+
+
+@pytest.mark.parametrize(("command", "more"), NEEDS_DATABASE.items())
+def test_the_database_is_away(command: str, more: list[str], run: Run) -> None:
+    code, said = run(command, *more)
+    assert (code, is_short(said)) == (ExitCode.DATABASE, True), said
+    assert "PostgreSQL at 127.0.0.1:" in said
+
+
+@pytest.mark.parametrize(("command", "more"), NEEDS_BROKER.items())
+def test_the_broker_is_away(command: str, more: list[str], run: Run) -> None:
+    code, said = run(command, *more)
+    assert (code, is_short(said)) == (ExitCode.BROKER, True), said
+    assert "Kafka can't be reached at 127.0.0.1:" in said
+
+
+@pytest.mark.parametrize("command", BOTH)
+def test_the_broker_of_a_process_is_away(
+    command: str, run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL", database_url)
+    settings.cache_clear()
+    code, said = run(command)
+    assert (code, is_short(said)) == (ExitCode.BROKER, True), said
+
+
+@pytest.mark.parametrize(("command", "more"), {**NEEDS_DATABASE, **NEEDS_BROKER}.items())
+def test_a_setting_is_wrong(command: str, more: list[str], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "mysql://nowhere")
+    settings.cache_clear()
+    code, said = run(command, *more)
+    assert (code, is_short(said)) == (ExitCode.USAGE, True), said
+    assert f"{PREFIX}DATABASE_URL" in said
+
+
+def test_a_host_that_does_not_exist(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "postgresql://u:secret@nobody.invalid/jointly")
+    monkeypatch.setenv(f"{PREFIX}KAFKA_BOOTSTRAP", "nobody.invalid:9092")
+    settings.cache_clear()
+    code, said = run("digest")
+    assert (code, is_short(said), "correct the host" in said) == (ExitCode.DATABASE, True, True), said
+    code, said = run("topics")
+    assert (code, is_short(said), "nobody.invalid:9092" in said) == (ExitCode.BROKER, True, True), said
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda url: url.replace("/template1", "/nowhere"), "has no database nowhere"),
+        (lambda url: re.sub(r"//postgres:[^@]*@", "//postgres:secret@", url), "refuses the sign-in"),
+        (lambda url: url.replace("//postgres:", "//stranger:"), "refuses the sign-in"),
+    ],
+)
+def test_the_wrong_database_or_account(
+    change: Callable[[str], str],
+    sentence: str,
+    run: Run,
+    postgres_server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL", change(postgres_server.url("template1")))
+    settings.cache_clear()
+    for command in ("digest", "migrate", "matcher"):
+        code, said = run(command)
+        assert (code, is_short(said)) == (ExitCode.DATABASE, True), said
+        assert sentence in said
+
+
+def test_a_database_without_tables(run: Run, empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}DATABASE_URL", empty_database_url)
+    settings.cache_clear()
+    for command, more in NEEDS_DATABASE.items():
+        if command not in (*BOTH, "migrate"):
+            code, said = run(command, *more)
+            assert (code, is_short(said), "run `jointly migrate`" in said) == (ExitCode.SCHEMA, True, True), said
+
+
+def test_an_account_that_may_not_create_the_extension(
+    run: Run, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres_server.fresh_database() as url, postgres_server.connect() as administrator:
+        name = url.rsplit("/", 1)[1]
+        administrator.execute(f"CREATE ROLE {name}_owner LOGIN PASSWORD 'secret'")
+        administrator.execute(f"ALTER DATABASE {name} OWNER TO {name}_owner")
+        with postgres_server.connect(name) as inside:
+            inside.execute("DROP EXTENSION vector")
+        own = re.sub(r"//postgres:[^@]*@", f"//{name}_owner:secret@", url)
+        monkeypatch.setenv(f"{PREFIX}DATABASE_URL", own)
+        settings.cache_clear()
+        code, said = run("migrate")
+        assert (code, is_short(said), "CREATE EXTENSION vector" in said) == (ExitCode.SCHEMA, True, True), said
+        with postgres_server.connect(name) as inside:
+            inside.execute("CREATE EXTENSION vector")
+        assert run("migrate")[0] == ExitCode.DONE
+        with postgres_server.connect(name) as inside:
+            inside.execute(f"DROP OWNED BY {name}_owner")
+        administrator.execute(f"ALTER DATABASE {name} OWNER TO postgres")
+        administrator.execute(f"DROP ROLE {name}_owner")
+
+
+def test_a_server_without_pgvector() -> None:
+    """The message is PostgreSQL's own; a server without the extension's files is not to be had here."""
+    error = psycopg.errors.FeatureNotSupported('extension "vector" is not available')
+    assert problem_of(error).code is ExitCode.SCHEMA
+
+
+def test_files_that_are_not_there(run: Run) -> None:
+    for words in (
+        ("score", "--plans", "/nowhere/plans.jsonl"),
+        ("publish", "/nowhere/plans.jsonl"),
+        ("authorities import", "/nowhere/register.csv"),
+        ("keys add", "E09000015", "/nowhere/key"),
+    ):
+        code, said = run(*words)
+        assert (code, is_short(said), "/nowhere" in said) == (ExitCode.USAGE, True, True), said
+
+
+def test_what_nobody_foresaw_is_a_sentence_too() -> None:
+    problem = problem_of(ZeroDivisionError("division by zero"))
+    assert problem.code is ExitCode.INTERNAL
+    assert "report" in problem.sentence
+
+
+def test_the_docs_have_every_exit_code() -> None:
+    text = (ROOT / "docs/operations.md").read_text("utf-8")
+    rows = "\n".join(["| code | meaning |", "|---|---|", *(f"| {int(code)} | {m} |" for code, m in MEANINGS.items())])
+    assert set(MEANINGS) == set(ExitCode)
+    assert rows in text, "put this table there:\n\n" + rows
