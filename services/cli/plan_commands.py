@@ -1,19 +1,17 @@
 """`jointly plans`: the revisions of one plan, and setting back one that takes no lower ones."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
 
 from events.fields import canonical_plan_id
+from services.cli.database import with_database
 from services.cli.terminal import plain
 from services.matcher.resetting import ResetError
 from services.matcher.resetting import reset as set_back
-from services.runtime.settings import settings
 from services.store import plan_resets
-from services.store.base import Sessions, make_engine, make_sessions
+from services.store.base import Sessions
 from services.store.plan_resets import LoggedRevision, PlanReset
 
 app = typer.Typer(no_args_is_help=True, help="The revisions of a plan, and setting one back.")
@@ -23,7 +21,6 @@ USAGE: Final = 2
 
 _Plan = Annotated[str, typer.Argument(help="The plan's id, for example E09000015:ICT-0042.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-_Result = TypeVar("_Result")
 
 
 @app.command("revisions")
@@ -36,7 +33,7 @@ def revisions(plan: _Plan, as_json: _Json = False) -> None:
             logged = await plan_resets.revisions_of(session, plan_id)
             return list(logged), list(await plan_resets.resets_of(session, plan_id))
 
-    logged, resets = _with_database(look)
+    logged, resets = with_database(look)
     if not logged:
         typer.echo(f"the plan log has no plan {plain(plan_id, 200)}", err=True)
         raise typer.Exit(REFUSED)
@@ -70,7 +67,7 @@ def reset(
         raise typer.Exit(USAGE)
     plan_id = canonical_plan_id(plan)
     try:
-        done = _with_database(lambda sessions: set_back(sessions, plan_id, to, operator.strip(), reason.strip()))
+        done = with_database(lambda sessions: set_back(sessions, plan_id, to, operator.strip(), reason.strip()))
     except ResetError as error:
         typer.echo(plain(str(error)), err=True)
         raise typer.Exit(REFUSED) from None
@@ -87,14 +84,3 @@ def _as_json(one: LoggedRevision) -> dict[str, object]:
         "received_at": one.received_at.isoformat(),
         "annulled_by": one.annulled_by,
     }
-
-
-def _with_database(work: Callable[[Sessions], Awaitable[_Result]]) -> _Result:
-    async def run() -> _Result:
-        engine = make_engine(settings().need_database(), pool=1)
-        try:
-            return await work(make_sessions(engine))
-        finally:
-            await engine.dispose()
-
-    return asyncio.run(run())

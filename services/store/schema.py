@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
@@ -141,8 +142,9 @@ class Schema:
 
 @cache
 def revisions() -> tuple[str, ...]:
-    """The revisions of this version's migrations, oldest first; each file's name begins with its own."""
-    return tuple(sorted(path.name.split("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")))
+    """The revisions of this version's migrations, oldest first."""
+    scripts = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
+    return tuple(reversed([script.revision for script in scripts]))
 
 
 _INVENTORY: Final = text(

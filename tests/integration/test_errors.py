@@ -37,6 +37,8 @@ NEEDS_DATABASE = {
     "migrate": [],
     "notifier": [],
     "opportunities": [],
+    "plans reset": ["E09000015:A", "--to", "1", "--by", "operator", "--why", "a test"],
+    "plans revisions": ["E09000015:A"],
     "reassess": [],
     "rebuild": ["--check"],
     "relay": [],

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008_restorable_function"
+down_revision = "0007_plan_resets"
 branch_labels = None
 depends_on = None
 
