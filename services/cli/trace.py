@@ -1,6 +1,5 @@
 """`jointly trace`: one plan event's way from the plan log to opportunities, outbox, intents and mails."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
@@ -11,17 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import DBAPIError
 
 from events.topics import NOTIFICATIONS, OPPORTUNITIES
+from services.cli.database import with_snapshot
 from services.cli.terminal import plain
-from services.runtime.settings import settings
 from services.store import causation
-from services.store.base import make_engine, make_sessions, transaction
 from services.store.causation import Step, Topics
 
 NOT_FOUND: Final = 1
-FAULT: Final = 2
 TOPICS: Final = Topics(OPPORTUNITIES.name, NOTIFICATIONS.name)
 
 
@@ -54,21 +50,7 @@ def trace(
 
 
 def _steps(event: str) -> Sequence[Step]:
-    url = settings().need_database()
-
-    async def run() -> Sequence[Step]:
-        engine = make_engine(url)
-        try:
-            async with transaction(make_sessions(engine), isolation="REPEATABLE READ") as session:
-                return await causation.steps(session, event, TOPICS)
-        finally:
-            await engine.dispose()
-
-    try:
-        return asyncio.run(run())
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())[:200]
-        _stop(f"the database can't be read: {reason}. Is it up, and has `jointly migrate` been run?", FAULT)
+    return with_snapshot(lambda session: causation.steps(session, event, TOPICS))
 
 
 def _stop(sentence: str, code: int) -> NoReturn:

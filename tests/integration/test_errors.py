@@ -43,6 +43,7 @@ NEEDS_DATABASE = {
     "rebuild": ["--check"],
     "relay": [],
     "restore-drill": [],
+    "trace": ["abc"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
 }
 NEEDS_BROKER = {

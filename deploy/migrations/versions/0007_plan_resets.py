@@ -4,7 +4,7 @@ import sqlalchemy as sa
 import sqlmodel
 from alembic import op
 
-revision = "0007_plan_resets"
+revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0008_restorable_function"
-down_revision = "0007_plan_resets"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 
