@@ -82,7 +82,7 @@ async def versions(world: World) -> dict[int, tuple[str, str]]:
         return {number: (written, held) for number, written, held in rows}
 
 
-@pytest.mark.parametrize("waiting", [12, 120])
+@pytest.mark.parametrize("waiting", [12, 90])
 async def test_a_digest_costs_what_it_tells_whatever_waits_besides(world: World, waiting: int) -> None:
     """Neither making the digest due nor making and sending it touches a row that it does not tell."""
     await world.register(LEEDS)

@@ -1,5 +1,7 @@
 """A wrong setting stops the start, with a sentence that says what to do."""
 
+from urllib.parse import parse_qsl
+
 import pytest
 
 from services.runtime.settings import Settings, SettingsError, settings
@@ -51,4 +53,11 @@ def test_says_what_is_missing() -> None:
 
 def test_postgresql_urls_of_any_spelling_reach_our_driver() -> None:
     for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
-        assert Settings(database_url=f"{scheme}://u:p@h/n").need_database() == "postgresql+psycopg://u:p@h/n"
+        address, _, limits = Settings(database_url=f"{scheme}://u:p@h/n").need_database().partition("?")
+        assert address == "postgresql+psycopg://u:p@h/n"
+        assert dict(parse_qsl(limits)) == {
+            "tcp_user_timeout": "60000",
+            "keepalives_idle": "15",
+            "keepalives_interval": "15",
+            "options": "-c statement_timeout=120000",
+        }
