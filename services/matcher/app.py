@@ -14,6 +14,7 @@ from matching.engine import Engine
 from matching.policy import Policy
 from matching.statistics import Statistics
 from services.matcher.handling import Matcher
+from services.matcher.measuring import measure_for_ever
 from services.matcher.nearest import move_for_ever
 from services.matcher.settling import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
@@ -95,6 +96,7 @@ async def _make(settings: Settings) -> process.Parts:
         tasks=[
             dependencies.watch_for_ever,
             lambda: consuming.measure_for_ever(pulse, "matcher"),
+            lambda: measure_for_ever(sessions, settings.sweep_seconds),
             lambda: sweep_for_ever(world, sessions, settings.sweep_seconds),
             lambda: move_for_ever(sessions, settings.vectors_in_memory, settings.sweep_seconds),
         ],

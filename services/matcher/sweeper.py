@@ -13,26 +13,14 @@ from services.matcher.world import World
 from services.runtime import faults, logs, metrics
 from services.store import locks, opportunities, plans, search, vectors
 from services.store.base import Sessions, now, transaction
-from services.store.opportunities import Probes, Reach
 
 GRACE: Final = timedelta(seconds=30)
 """A plan received more recently is most likely just being handled."""
 AT_ONCE: Final = 64
 THOROUGH_SECONDS: Final = 600.0
 """How often a sweep looks at all plans and opportunities there are; the others only read what is marked as left."""
-WIDE: Final = 50
-"""From so many opportunities on, a plan is named in the log: of 3,086 real plans none comes near it."""
-REPEATED: Final = 10
-"""The same for those with plans of one other authority."""
-
-PROBES: Final = 10
-"""From so many on an authority is named in the log: twelve plans made up for it tell a hidden plan's category."""
-PROBES_SPAN: Final = timedelta(days=30)
-PROBE_WITHIN: Final = timedelta(days=7)
 
 log: Final = logs.get(__name__)
-_PROBING: Final = "probing"
-_reported: Final[set[tuple[str, str | None]]] = set()
 
 
 async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float) -> None:
@@ -50,7 +38,7 @@ async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float)
 
 async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True) -> int:
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
-    missing from the index, for vectors of a server's other life, and for match spam."""
+    missing from the index, and for vectors of a server's other life."""
     async with sessions() as holder:
         if not await locks.alone(holder, locks.SWEEP):
             return 0
@@ -62,41 +50,7 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
             async with transaction(sessions) as session:
                 await vectors.mend_numbers(session)
         due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
-    async with transaction(sessions) as session:
-        metrics.PENDING_PLANS.set(await plans.pending(session))
-        if thorough:
-            _report(await opportunities.widest(session, AT_ONCE))
-            since = now() - PROBES_SPAN
-            _report_probes(await opportunities.probes(session, since, PROBE_WITHIN, AT_ONCE))
     return left + lost + due
-
-
-def _report(reaches: Sequence[Reach]) -> None:
-    """Shows what may be match spam: a plan that matches everything, or one authority's copies of another's plan."""
-    alone = [reach for reach in reaches if reach.partner is None]
-    paired = [reach for reach in reaches if reach.partner is not None]
-    for gauge, found, limit in ((metrics.WIDEST_PLAN, alone, WIDE), (metrics.REPEATED_PARTNER, paired, REPEATED)):
-        gauge.set(max((reach.opportunities for reach in found), default=0))
-        for reach in found:
-            if reach.opportunities >= limit and (reach.plan_id, reach.partner) not in _reported:
-                _reported.add((reach.plan_id, reach.partner))
-                log.warning(
-                    "unusually many opportunities",
-                    plan_id=reach.plan_id,
-                    partner=reach.partner,
-                    opportunities=reach.opportunities,
-                )
-
-
-def _report_probes(found: Sequence[Probes]) -> None:
-    """Shows who may be finding out what plans shared as match_only are about, with plans made up for it."""
-    metrics.MATCH_ONLY_PROBES.set(max((one.count for one in found), default=0))
-    for one in found:
-        if one.count >= PROBES and (one.authority, _PROBING) not in _reported:
-            _reported.add((one.authority, _PROBING))
-            log.warning(
-                "match_only partners met by plans that were soon changed", authority=one.authority, count=one.count
-            )
 
 
 Finder = Callable[[AsyncSession], Awaitable[Sequence[str]]]

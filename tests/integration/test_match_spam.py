@@ -4,8 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from events.plans import PlanPublished, PlanWithdrawn
-from services.matcher import sweeper
-from services.matcher.sweeper import REPEATED, sweep
+from services.matcher import measuring
+from services.matcher.measuring import REPEATED, measure_reach
 from services.runtime import metrics
 from tests.integration.test_matcher_steps import Rig, rig
 from tests.integration.test_pipeline import BARNET, plan
@@ -18,21 +18,21 @@ def counts() -> tuple[float, float]:
 
 
 async def test_copies_of_a_plan_are_counted_and_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeper, "_reported", set())
+    monkeypatch.setattr(measuring, "_reported", set())
     victim = plan("HR-1")
     copies: list[PlanPublished] = [plan(f"C-{number}", BARNET) for number in range(REPEATED)]
     await rig.handle([victim, *copies[:-1]])
     with capture_logs() as logged:
-        await sweep(rig.matcher.world, rig.sessions)
+        await measure_reach(rig.sessions)
     assert (counts(), logged) == ((REPEATED - 1, REPEATED - 1), [])
     await rig.handle(copies[-1:])
     with capture_logs() as logged:
         for _ in range(2):
-            await sweep(rig.matcher.world, rig.sessions)
+            await measure_reach(rig.sessions)
     assert counts() == (REPEATED, REPEATED)
     assert [(line["plan_id"], line["partner"], line["opportunities"]) for line in logged] == [
         (victim.plan_id, BARNET, REPEATED)
     ]
     await rig.handle([PlanWithdrawn(plan_id=copy.plan_id, revision=2, authority=BARNET) for copy in copies])
-    await sweep(rig.matcher.world, rig.sessions)
+    await measure_reach(rig.sessions)
     assert counts() == (0, 0)

@@ -1,0 +1,97 @@
+"""Each alert says what to do, is held by promtool's tests and has a fault that `python -m tests.alerts` causes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.alerts.faults import FAULTS
+from tests.alerts.prometheus import RULES, rules, shortened
+
+ROOT = Path(__file__).parents[2]
+ALERTS = rules()
+RULE_TESTS = sorted((ROOT / "tests/alerts").glob("rules*.yml"))
+WITHIN_SECONDS = 150
+"""The longest that a critical alert may wait once its condition holds: scraping, evaluating and asking come on top."""
+
+
+def _named(rule: dict[str, Any]) -> str:
+    return str(rule["alert"])
+
+
+def _checks() -> Iterator[dict[str, Any]]:
+    for path in RULE_TESTS:
+        for case in yaml.safe_load(path.read_text("utf-8"))["tests"]:
+            yield from case["alert_rule_test"]
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=_named)
+def test_each_alert_is_tested_by_rule_and_by_fault(rule: dict[str, Any]) -> None:
+    name = rule["alert"]
+    checks = [check for check in _checks() if check["alertname"] == name]
+    assert any(check["exp_alerts"] for check in checks), f"tests/alerts/rules.yml has no case in which {name} fires"
+    assert any(not check["exp_alerts"] for check in checks), f"tests/alerts/rules.yml never holds {name} silent"
+    caused = {alert for fault in FAULTS for alert in (*fault.alerts, *fault.later)}
+    assert name in caused, f"tests/alerts/faults.py has no fault that makes {name} fire"
+
+
+def test_no_fault_and_no_case_is_of_an_alert_that_is_gone() -> None:
+    known = {rule["alert"] for rule in ALERTS}
+    assert {alert for fault in FAULTS for alert in (*fault.alerts, *fault.later)} <= known
+    assert {check["alertname"] for check in _checks()} <= known
+
+
+def test_promtool_finds_the_rules_as_they_should_be() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: apt-get install prometheus")
+    for command in (["check", "rules", RULES], ["test", "rules", *RULE_TESTS]):
+        done = subprocess.run([promtool, *map(str, command)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=_named)
+def test_each_alert_leads_to_what_to_do(rule: dict[str, Any]) -> None:
+    file, _, anchor = rule["annotations"]["runbook_url"].removeprefix("{{ $externalLabels.runbooks }}").partition("#")
+    text = (ROOT / file).read_text("utf-8")
+    assert anchor == rule["alert"].lower()
+    section = re.search(rf"^### {rule['alert']}\n(.*?)(?=^##)", text, re.MULTILINE | re.DOTALL)
+    assert section is not None, f"{file} has no section {rule['alert']}"
+    for part in ("**Means**", "**Look at**", "**Do**"):
+        assert part in section[1], f"{file}, {rule['alert']}: {part} is missing"
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=_named)
+def test_each_summary_can_be_read(rule: dict[str, Any]) -> None:
+    summary = rule["annotations"]["summary"]
+    assert rule["labels"]["severity"] in {"info", "warning", "critical"}
+    values = re.findall(r"\{\{ (\$value[^}]*) \}\}", summary)
+    whole = {'$value | printf "%.0f"', "$value | humanizeDuration"}
+    assert set(values) <= whole, "a number of people or things is a whole one"
+    labels = set(re.findall(r"\$labels\.(\w+)", summary))
+    grouped = {label.strip() for group in re.findall(r"\bby \(([^)]*)\)", rule["expr"]) for label in group.split(",")}
+    assert labels <= grouped | {"job"}, "the summary names a label that the expression has summed away"
+
+
+@pytest.mark.parametrize("rule", [rule for rule in ALERTS if rule["labels"]["severity"] == "critical"], ids=_named)
+def test_a_critical_alert_does_not_wait_for_long(rule: dict[str, Any]) -> None:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    found = re.fullmatch(r"(\d+)([smhd])", rule.get("for", "0s"))
+    assert found is not None
+    assert int(found[1]) * units[found[2]] <= WITHIN_SECONDS
+
+
+def test_a_shortened_rule_is_the_same_but_for_its_times() -> None:
+    by_name = {rule["alert"]: shortened(rule) for rule in ALERTS}
+    held = by_name["MatchesHeldBack"]
+    assert "[300s]" in held["expr"]
+    assert "process_start_time_seconds < 300" in held["expr"]
+    assert by_name["PlansPending"]["for"] == "30s"
+    assert by_name["ProcessDown"] == next(rule for rule in ALERTS if rule["alert"] == "ProcessDown")

@@ -1,0 +1,27 @@
+"""What matchers measure is seen also while nothing can be assessed, and by those that do not sweep."""
+
+from sqlalchemy import text
+
+from services.matcher.measuring import measure_pending
+from services.matcher.sweeper import sweep
+from services.runtime import metrics
+from services.store import locks
+from services.store.base import transaction
+from tests.integration.test_matcher_steps import Rig, rig
+from tests.integration.test_pipeline import plan
+
+__all__ = ["rig"]
+
+
+async def test_pending_plans_are_counted_while_another_matcher_sweeps(rig: Rig) -> None:
+    await rig.handle([plan("HR-1"), plan("HR-2")])
+    async with transaction(rig.sessions) as session:
+        await session.execute(text("UPDATE plans SET matched_revision = 0"))
+    async with transaction(rig.sessions) as other:
+        assert await locks.alone(other, locks.SWEEP)
+        await sweep(rig.matcher.world, rig.sessions)
+        await measure_pending(rig.sessions)
+        assert metrics.PENDING_PLANS._value.get() == 2
+    await sweep(rig.matcher.world, rig.sessions)
+    await measure_pending(rig.sessions)
+    assert metrics.PENDING_PLANS._value.get() == 0
