@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import IO, Any, Final, Literal, cast
 
 from pydantic import ValidationError
 
@@ -169,7 +169,7 @@ def whole(file: Path) -> bytes:
         content = file.read_bytes()
         if content.startswith(GZIP_MAGIC):
             with gzip.open(io.BytesIO(content)) as stream:
-                return _bounded(stream)
+                return _bounded(cast(IO[bytes], stream))
         return _unzipped(content) if content.startswith(b"PK\x03\x04") else content
     except (EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise RefusedError("", f"can't be unpacked: {error}") from None
