@@ -93,16 +93,18 @@ class NotAPlanTopicError(ValueError):
 
 
 def authority_of(topic: str) -> str | None:
-    """The authority a plan topic belongs to, in upper case, or None for the shared one.
+    """The authority a plan topic belongs to, or None for the shared one.
 
-    Raises NotAPlanTopicError where the segment is not an authority's code.
+    Raises NotAPlanTopicError where the segment is not an authority's code in upper case: to the broker, a topic in
+    another case is another topic, on which others may be allowed to write.
     """
     if topic == PLANS.name:
         return None
     match = _AUTHORITY_TOPIC.fullmatch(topic)
-    if match is None or not re.fullmatch(AUTHORITY_PATTERN, match[1]):
-        raise NotAPlanTopicError(f"'{topic}' names no authority: expected {PLANS.name}.<authority>")
-    return canonical_authority(match[1])
+    code = match[1] if match else ""
+    if not re.fullmatch(AUTHORITY_PATTERN, code) or code != canonical_authority(code):
+        raise NotAPlanTopicError(f"'{topic}' names no authority: expected {PLANS.name}.<authority>, in upper case")
+    return code
 
 
 def authority_topic(authority: str) -> str:

@@ -145,6 +145,7 @@ def test_the_topic_of_an_authority_is_found_by_the_pattern_and_leads_back(author
         "procurement.plans.v1.-",
         "procurement.plans.v1.E09000015\n",
         "procurement.plans.v1.*",
+        "procurement.plans.v1.e09000015",
         "procurement.plans.v11",
         "procurement.plans.v2.E09000015",
     ],
