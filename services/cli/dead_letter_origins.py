@@ -43,8 +43,6 @@ async def find_unproven(using: Settings, letters: Sequence[DeadLetter]) -> set[s
 
 async def _record_at(consumer: AIOKafkaConsumer, letter: DeadLetter) -> Record | None:
     place = TopicPartition(letter.origin.topic, letter.origin.partition)
-    if place.partition not in (consumer.partitions_for_topic(place.topic) or ()):
-        return None
     consumer.assign([place])
     consumer.seek(place, letter.origin.offset)
     try:

@@ -211,7 +211,8 @@ def test_what_never_stood_at_its_origin_is_not_sent_there(using: Settings, chang
             forged["headers"] = [*HEADERS, ("x", b"y")]
         case _:
             forged[change] = b"forged"
-    asyncio.run(put(using, origin=Origin(**origin), **forged))
+    # Another reason, so that it is another dead letter than the genuine one.
+    asyncio.run(put(using, origin=Origin(**origin), reason=Reason.UNKNOWN_TYPE, **forged))
     (letter,) = listed("--family", "opportunities")
     done = run("replay", letter["dead_letter_id"])
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "0 sent, 1 not"), done.output
