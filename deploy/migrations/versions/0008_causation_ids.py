@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0007_plan_resets"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
