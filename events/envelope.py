@@ -59,7 +59,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes to Kafka: key, headers and value as bytes."""
+    """What goes to Kafka: key, headers and value as bytes; an empty value is sent as none: a tombstone."""
 
     key: bytes
     headers: Headers

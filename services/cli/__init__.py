@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "rebuild": ("services.cli.rebuild", "Make everything once more from the plan log, compare, mend; tell nobody."),
     "restore-drill": ("services.cli.restore_drill", "Restore a backup beside the live database and check it."),
     "reassess": ("services.cli.rebuild", "Move to another policy, statistics or model; preview whom it would tell."),
+    "forget": ("services.cli.forget", "Forget a plan's content, or all plans of an authority."),
     "matcher": ("services.cli.processes", "Run a matcher."),
     "notifier": ("services.cli.processes", "Run a notifier."),
     "relay": ("services.cli.processes", "Run a relay."),

@@ -165,7 +165,7 @@ async def read_all(using: Settings, topics: Sequence[Topic]) -> tuple[list[Kept]
     try:
         await consumer.start()
         existing = sorted(wanted.keys() & await consumer.topics())
-        for record in await _records(consumer, existing):
+        for record in await all_records(consumer, existing):
             try:
                 event = decode(record.headers, record.value, DEAD_LETTER_PAYLOADS)
             except EnvelopeError:
@@ -178,7 +178,7 @@ async def read_all(using: Settings, topics: Sequence[Topic]) -> tuple[list[Kept]
     return sorted(found.values(), key=lambda kept: (kept.letter.at, kept.letter.dead_letter_id)), unreadable
 
 
-async def _records(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[Record]:
+async def all_records(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[Record]:
     """All records of these topics up to the end that the broker names with what it hands out.
 
     Not up to `end_offsets()`: Tansu answers that one wrongly.

@@ -4,7 +4,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +23,7 @@ from services.store import embeddings, plans, search
 from services.store.base import Sessions, now, reading, transaction
 from services.store.plans import Outcome, Revision
 from services.store.rows import Writes
-from services.translation import revision_from_event, today
+from services.translation import content_hash, revision_from_event, today
 
 log: Final = logs.get(__name__)
 Vectors = Mapping[str, np.ndarray]
@@ -217,4 +217,8 @@ def _revision(item: Accepted) -> Revision:
     origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
     if item.signature is not None:
         origin["signed_by"] = item.signature.key_id
-    return revision_from_event(item.event, origin)
+    revision = revision_from_event(item.event, origin)
+    if item.sent is None:
+        return revision
+    # Before contacts were taken out, the log kept the hash of the text with them.
+    return replace(revision, sent_hash=content_hash(item.event.type, item.sent.model_dump(mode="json")))

@@ -1,6 +1,6 @@
 """From a Kafka record to a validated plan event, or to the reason why it is none."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 
@@ -8,6 +8,7 @@ from events.dead_letters import Reason
 from events.envelope import EnvelopeError, Event, decode
 from events.limits import find_excess
 from events.plans import PLAN_PAYLOADS, PlanPayload
+from events.redaction import redact
 from events.signature import Signature
 from events.topics import NotAPlanTopicError, authority_of
 from services.runtime.kafka import Record
@@ -15,11 +16,16 @@ from services.runtime.kafka import Record
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A record that holds a plan event, and the signature that came with it, if one was looked for."""
+    """A record that holds a plan event, and the signature that came with it, if one was looked for.
+
+    The event's texts are without e-mail addresses and telephone numbers. Where they had some, `sent` is the payload as
+    it came, for nothing but its hash.
+    """
 
     record: Record
     event: Event
     signature: Signature | None = None
+    sent: PlanPayload | None = None
 
     @property
     def payload(self) -> PlanPayload:
@@ -45,7 +51,9 @@ def read(record: Record, at: datetime) -> Accepted | Refused:
         return Refused(record, error.reason, str(error))
     except NotAPlanTopicError as error:
         return Refused(record, Reason.TOPIC_MISMATCH, str(error))
-    accepted = Accepted(record, event)
+    payload = cast(PlanPayload, event.payload)
+    redacted = redact(payload)
+    accepted = Accepted(record, replace(event, payload=redacted), sent=None if redacted is payload else payload)
     if owner is not None and accepted.payload.authority != owner:
         return Refused(
             record,

@@ -3,8 +3,9 @@
 from typing import Final
 
 from events.envelope import Event
-from events.plans import PLAN_PAYLOADS, PlanPayload, PlanState
-from services.store import plans
+from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState
+from matching.plan import Status
+from services.store import forgotten, plans
 from services.store.fresh import Logged
 from services.store.plans import PlanLog, Revision, StoredPlan
 from services.translation import revision_from_event
@@ -63,6 +64,28 @@ def _outline(plan: StoredPlan) -> tuple[object, ...]:
 
 
 def _revision(row: PlanLog) -> Revision:
+    if forgotten.is_blank(row.payload):
+        return _without_content(row)
     payload = _BY_TYPE[row.event_type].model_validate(row.payload)
     event = Event(id=row.event_id, type=row.event_type, source="/rebuild", time=row.published_at, payload=payload)
     return revision_from_event(event, row.origin)
+
+
+def _without_content(row: PlanLog) -> Revision:
+    """A revision whose content was forgotten: the plan is over, whatever the event once said of it."""
+    over = Status.AWARDED if row.event_type == PlanAwarded.type else Status.WITHDRAWN
+    return Revision(
+        plan_id=row.plan_id,
+        authority=str(row.payload["authority"]),
+        revision=row.revision,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        content_hash=row.content_hash,
+        payload=row.payload,
+        origin=row.origin,
+        status=over.value,
+        searchable=False,
+        state=None,
+        published_at=row.published_at,
+        traceparent=None,
+    )

@@ -113,7 +113,7 @@ class Held:
     def of(cls, part: Part, drafts: Iterable[str]) -> Self:
         """For one part, and the opportunities that were drafted."""
         involved = part.plans
-        return cls(generations.holding(), plans.locking(involved), store.versions_of(drafts))
+        return cls(generations.holding(), plans.locking_whole(involved), store.versions_of(drafts))
 
     @property
     def queries(self) -> tuple[Query[Any], ...]:

@@ -133,7 +133,7 @@ async def _count_on(session: AsyncSession, row: Opportunity) -> None:
     last = await outbox.newest(session, OPPORTUNITIES.name, row.opportunity_id)
     intents = select(col(Intent.material_revision)).where(col(Intent.opportunity_id) == row.opportunity_id)
     material = max((await session.execute(intents)).scalars(), default=0)
-    if last is not None:
+    if last is not None and last.value:
         said = OpportunityState.model_validate_json(last.value)
         row.revision, material = said.revision + 1, max(material, said.material_revision)
     row.material_revision = max(row.material_revision, material)

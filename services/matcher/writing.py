@@ -90,6 +90,31 @@ def withdrawn_state(row: AnyRow, sentence: str, *, material: bool, hide: bool = 
     return OpportunityState.model_validate(redacted(content) if hide else content)
 
 
+def _without_details(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What replaces all that speaks of the plans' contents."""
+    sides = [{**side, "title": None} for side in payload["plans"]]
+    return {"plans": sides, "score": None, "components": None, "would_change": []}
+
+
+def strip(row: Opportunity) -> OpportunityState:
+    """Takes the contents of both plans out of an ended opportunity, at the revision that it has; the state left."""
+    content = {**row.payload, **_without_details(row.payload), "reasons": [NO_LONGER]}
+    state = OpportunityState.model_validate(content)
+    row.payload = state.model_dump(mode="json")
+    row.content_hash = fingerprint(row.payload)
+    return state
+
+
+def bury(row: Opportunity) -> dict[str, Any]:
+    """Strips an ended opportunity; the message that has the topic forget it.
+
+    The row stays, and a pair that is found again goes on counting. The caller holds both plans and commits.
+    """
+    strip(row)
+    row.tombstoned_at = now()
+    return outbox.tombstone(OPPORTUNITIES.name, row.opportunity_id)
+
+
 def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context) -> None:
     """One pair: nothing, a new row, or the next revision of the row it has, with its event."""
     assessment = pair.assessment
@@ -132,6 +157,7 @@ def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any], conte
     row.payload = payload
     row.content_hash = content
     row.causation_id = cause.event_id if cause else None
+    row.tombstoned_at = None
     row.updated_at = now()
 
 

@@ -55,6 +55,8 @@ async def handle(
     with metrics.HANDLING.labels(process="notifier").time():
         told = []
         for record in records:
+            if record.value is None:
+                continue  # A tombstone: the opportunity ended long ago, and was told of then.
             try:
                 told.append(read(record))
             except EnvelopeError as error:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from events.envelope import MAX_VALUE_BYTES, EnvelopeError, strict_json
 from events.plans import PLAN_PAYLOADS, PlanPayload, PlanPublished
+from events.redaction import redact
 from services.publisher.reading import GZIP_MAGIC, Accepted, Options, Read, RefusedError, Rejected, own, refusal
 
 MAX_LINE_BYTES: Final = MAX_VALUE_BYTES
@@ -77,7 +78,7 @@ def _payload(line: bytes) -> PlanPayload:
     if "specversion" in content:
         line = json.dumps(content.get("data")).encode()
     try:
-        return _model(content).model_validate_json(line)
+        return redact(_model(content).model_validate_json(line))
     except ValidationError as error:
         raise refusal(error, named if isinstance(named, str) else None) from None
 

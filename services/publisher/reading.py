@@ -18,19 +18,14 @@ from events.envelope import problems
 from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.limits import find_excess
 from events.plans import PlanPayload
+from events.redaction import MAX_TEXT, without_contacts
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """The largest file that is read as a whole (OCDS, CSV); JSONL is read line by line and may be of any size."""
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
-MAX_TEXT: Final = 40_000
-"""Characters of a text that are looked at; twice what a description may have."""
-
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-# Bounded repetition: a text of one endless word must not take quadratic time.
-_EMAIL = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_TELEPHONE = re.compile(r"(?<![\w-])(?:\+44[\s(]*|0)\d(?:[\s()-]{0,2}\d){8,10}(?!\w)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
 
@@ -157,7 +152,7 @@ def plain(text: str) -> str:
     """Text of a notice or a register, without control characters, e-mail addresses and telephone numbers:
     people are not part of a plan."""
     text = _CONTROL.sub(" ", text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n"))
-    return _TELEPHONE.sub("[telephone removed]", _EMAIL.sub("[e-mail removed]", text)).strip()
+    return without_contacts(text).strip()
 
 
 def whole(file: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from functools import partial
 
 from services.relay.publishing import Relay
@@ -28,7 +29,7 @@ async def _make(settings: Settings) -> process.Parts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-relay")
-    relay = Relay(database, producer)
+    relay = Relay(database, producer, timedelta(days=settings.keep_outbox_days))
     dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": process.database(sessions)})
     return process.Parts(
         broker=kafka.make_broker(settings, "jointly-relay"),

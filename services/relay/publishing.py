@@ -32,7 +32,6 @@ SILENCE_SECONDS = 20
 """How long the database keeps the locks of a relay that says nothing."""
 IN_FLIGHT: Final = timedelta(minutes=2)
 """How far back a takeover looks for what its predecessor may have had in flight: above the request timeout."""
-KEPT: Final = timedelta(days=7)
 
 log: Final = logs.get(__name__)
 
@@ -40,9 +39,10 @@ log: Final = logs.get(__name__)
 class Relay:
     """Publishes the slices it can lock. `last_round` is when it last looked at the outbox, whatever it found."""
 
-    def __init__(self, engine: AsyncEngine, producer: AIOKafkaProducer) -> None:
+    def __init__(self, engine: AsyncEngine, producer: AIOKafkaProducer, kept: timedelta = timedelta(days=7)) -> None:
         self._engine = engine
         self._producer = producer
+        self._kept = kept
         self._in_flight: set[tuple[str, str]] = set()
         self.last_round = time.monotonic()
 
@@ -87,7 +87,7 @@ class Relay:
                 metrics.SLICES_HELD.set(len(held))
             if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:
                 pruned = time.monotonic()
-                await outbox.prune(session, now() - KEPT)
+                await outbox.prune(session, now() - self._kept)
             published = await self._publish(session, held)
             self.last_round = time.monotonic()
             if published < AT_ONCE:

@@ -45,7 +45,7 @@ def make_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
 async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awaitable[Any]:
     """Hands a message to the producer; await the result for the broker's acknowledgement."""
     future: Awaitable[Any] = await producer.send(
-        topic, key=message.key, value=message.value, headers=list(message.headers)
+        topic, key=message.key, value=message.value or None, headers=list(message.headers)
     )
     return future
 

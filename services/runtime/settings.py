@@ -132,6 +132,33 @@ class Settings(BaseSettings):
         description="Most authorities that are told of one plan at once within a day; others hear in the digest",
     )
 
+    # --- Retention
+    keep_plans_days: int = Field(
+        default=730,
+        ge=0,
+        le=36_500,
+        description="Days after which ended plans and superseded revisions lose their content; 0 for never",
+    )
+    keep_opportunities_days: int = Field(
+        default=730,
+        ge=0,
+        le=36_500,
+        description="Days after which ended opportunities become tombstones and what was told of them is deleted; "
+        "0 for never",
+    )
+    keep_outbox_days: int = Field(
+        default=7, ge=1, le=365, description="Days for which published messages stay in the outbox"
+    )
+    keep_plan_topics_days: int = Field(
+        default=30, ge=1, le=3650, description="Retention of plan topics that `jointly topics` creates"
+    )
+    keep_notifications_days: int = Field(
+        default=90, ge=1, le=3650, description="Retention of the notifications topic that `jointly topics` creates"
+    )
+    keep_dead_letters_days: int = Field(
+        default=90, ge=1, le=3650, description="Retention of the dead-letter topics that `jointly topics` creates"
+    )
+
     # --- Operation
     http_host: str = Field(default="127.0.0.1", description="Address of /health and /metrics")
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port of /health and /metrics")

@@ -9,10 +9,11 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from events.topics import PLANS, TOPICS, Topic, authority_topic
+from events.topics import DAY_MS, NOTIFICATIONS, PLANS, TOPICS, Topic, authority_topic
 from services.runtime.kafka import connection
 from services.runtime.settings import Settings
 
+RETENTION: Final = "retention.ms"
 LISTED_SECONDS: Final = 30.0
 """How long a broker may take to list what its controller has made."""
 
@@ -59,7 +60,7 @@ async def names(settings: Settings) -> set[str]:
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, topic: Topic) -> bool:
     """False where somebody else created it meanwhile."""
-    new = NewTopic(name, topic.partitions, settings.kafka_replication, topic_configs=dict(topic.config))
+    new = NewTopic(name, topic.partitions, settings.kafka_replication, topic_configs=_config(topic, settings))
     answer = await admin.create_topics([new])
     for error in answer.topic_errors:
         kind = for_code(error[1])
@@ -69,6 +70,15 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, top
             detail = error[2] if len(error) > 2 and error[2] else kind.description
             raise TopicsError(f"the broker refused the topic {name}: {detail}")
     return True
+
+
+def _config(topic: Topic, settings: Settings) -> dict[str, str]:
+    """The topic's declared configuration, with the retention that the settings ask for."""
+    if RETENTION not in topic.config:
+        return dict(topic.config)
+    days = {PLANS.name: settings.keep_plan_topics_days, NOTIFICATIONS.name: settings.keep_notifications_days}
+    kept = days.get(topic.name, settings.keep_dead_letters_days)
+    return {**topic.config, RETENTION: str(kept * DAY_MS)}
 
 
 async def _until_listed(admin: AIOKafkaAdminClient, names: Iterable[str]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -136,6 +136,12 @@ def _is_accented(character: str) -> bool:
 
 
 Saved = Literal["added", "changed", "unchanged"]
+
+
+async def forget_mailbox(session: AsyncSession, authority: str) -> None:
+    """Removes the mailbox of an authority; who it is stays, and that it has none is visible."""
+    statement = update(Authority).where(col(Authority.authority) == authority)
+    await session.execute(statement.values(mailbox=None, updated_at=now()))
 
 
 async def save(session: AsyncSession, entry: Entry) -> tuple[Saved, bool]:

@@ -1,16 +1,16 @@
 """Embeddings: the vector of each cleaned text under each model, so that nothing is embedded twice."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import Column, bindparam, func, select, text
+from sqlalchemy import Column, bindparam, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import any_of, table_of
+from services.store.base import among, any_of, table_of
 from services.store.queries import Query
 from services.store.rows import Writes
 
@@ -53,3 +53,8 @@ async def dimensions(session: AsyncSession, model: str) -> int | None:
     query = select(func.vector_dims(col(Embedding.vector))).where(col(Embedding.model) == model).limit(1)
     found: int | None = (await session.execute(query)).scalar_one_or_none()
     return found
+
+
+async def remove(session: AsyncSession, hashes: Collection[str]) -> None:
+    """Removes the vectors of these texts, under every model."""
+    await session.execute(delete(Embedding).where(among(col(Embedding.text_hash), hashes)))

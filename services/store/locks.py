@@ -11,6 +11,7 @@ RELAY: Final = 7401
 SWEEP: Final = 7402
 REBUILD: Final = 7403
 MOVE_VECTORS: Final = 7404
+PURGE: Final = 7405
 
 
 async def alone(session: AsyncSession, lock: int) -> bool:

@@ -60,6 +60,7 @@ class Opportunity(SQLModel, table=True):
     review_on: date | None = Field(default=None)
     created_at: datetime = Field(sa_column=timestamp())
     updated_at: datetime = Field(sa_column=timestamp())
+    tombstoned_at: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
 
 
 @dataclass(slots=True)
@@ -87,6 +88,7 @@ class OpportunityRow:
     review_on: date | None
     created_at: datetime
     updated_at: datetime
+    tombstoned_at: datetime | None = None
 
 
 class Versioned(NamedTuple):

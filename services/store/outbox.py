@@ -13,6 +13,7 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     bindparam,
+    delete,
     func,
     select,
     text,
@@ -56,7 +57,7 @@ class Outbox(SQLModel, table=True):
         return next((value for name, value in self.headers if name == f"ce_{CAUSATION}"), None)
 
     def message(self) -> Message:
-        """The message as Kafka takes it."""
+        """The message as Kafka takes it; empty where the row is a tombstone."""
         return Message(
             key=self.key.encode(),
             headers=tuple((name, value.encode()) for name, value in self.headers),
@@ -86,6 +87,24 @@ def columns_of(topic: str, event_id: str, message: Message) -> dict[str, Any]:
         "value": message.value,
         "created_at": now(),
     }
+
+
+def tombstone(topic: str, key: str) -> dict[str, Any]:
+    """The columns of a message that has a compacted topic forget a key."""
+    return {
+        "topic": topic,
+        "key": key,
+        "slice": slice_of(key),
+        "event_id": f"tombstone-{key}",
+        "headers": [],
+        "value": b"",
+        "created_at": now(),
+    }
+
+
+async def drop(session: AsyncSession, topic: str, keys: Collection[str]) -> None:
+    """Drops all messages with these keys, also those that have not left: newer ones of the same keys follow."""
+    await session.execute(delete(Outbox).where(col(Outbox.topic) == topic, among(col(Outbox.key), keys)))
 
 
 def put(writes: Writes, messages: Sequence[Mapping[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """Plans: the append-only log of every accepted revision, and the newest state of each plan."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, fu
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store import rows
+from services.store import forgotten, rows
 from services.store.base import SILENCE_SECONDS, among, any_of, json_column, now, table_of, timestamp
 from services.store.queries import Query, Rows, answer, ask
 from services.store.rows import Writes
@@ -88,7 +88,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision of a plan, ready to be stored. `state` is None for withdrawals and awards."""
+    """One revision of a plan, ready to be stored. `state` is None for withdrawals and awards. `sent_hash`: the hash of
+    the content as it was sent, where contacts were taken out of it."""
 
     plan_id: str
     authority: str
@@ -103,6 +104,11 @@ class Revision:
     state: Mapping[str, Any] | None
     published_at: datetime
     traceparent: str | None
+    sent_hash: str | None = None
+
+    def blanked(self) -> "Revision":
+        """The same revision without its content, which was forgotten."""
+        return replace(self, payload=forgotten.blank(self.plan_id, self.revision, self.authority), state=None)
 
 
 class Recording:
@@ -115,7 +121,8 @@ class Recording:
         _reserve(first, ids, revisions)
         self.newest = locking(ids)
         self.logged = _logged(revisions)
-        self.queries: Sequence[Query[Any]] = (*first.queries, self.newest, self.logged)
+        self.forgotten = forgotten.revisions(ids)
+        self.queries: Sequence[Query[Any]] = (*first.queries, self.newest, self.logged, self.forgotten)
 
 
 async def record(session: AsyncSession, recording: Recording, *then: Query[Any]) -> list[Outcome]:
@@ -126,9 +133,14 @@ async def record(session: AsyncSession, recording: Recording, *then: Query[Any])
     log, outcomes = [], []
     for revision in recording.revisions:
         key = (revision.plan_id, revision.revision)
+        gone = revision.revision <= recording.forgotten.answer.get(revision.plan_id, 0)
         if key in logged:
-            outcomes.append(Outcome.DUPLICATE if logged[key] == revision.content_hash else Outcome.CONFLICT)
+            same = gone or logged[key] in (revision.content_hash, revision.sent_hash)
+            outcomes.append(Outcome.DUPLICATE if same else Outcome.CONFLICT)
             continue
+        if gone:
+            # Delivered for the first time after the plan was forgotten: logged, and forgotten at once.
+            revision = revision.blanked()
         logged[key] = revision.content_hash
         log.append(_log_row(revision))
         if revision.revision > newest[revision.plan_id]:
@@ -247,7 +259,7 @@ async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Stor
 
 
 _LOCK: Final = text(
-    "SELECT p.plan_id, p.revision"
+    "SELECT p.plan_id, p.revision, p.state IS NOT NULL"
     " FROM (SELECT set_config('idle_in_transaction_session_timeout', :silence, true) OFFSET 0) brief(set), plans p"
     " WHERE p.plan_id = ANY(:plan_ids) ORDER BY p.plan_id FOR UPDATE OF p"
 )
@@ -261,13 +273,19 @@ def locking(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
     return Query(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{SILENCE_SECONDS}s"}, _by_id)
 
 
+def locking_whole(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+    """The same, without the plans that have no content: of one that was forgotten meanwhile nothing may be written."""
+    query = locking(plan_ids)
+    return Query(query.statement, query.given, lambda found: {row[0]: row[1] for row in found if row[2]})
+
+
 async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """The same, asked alone."""
     return await answer(session, locking(plan_ids))
 
 
 def _by_id(found: Rows) -> dict[str, int]:
-    return {plan_id: revision for plan_id, revision in found}  # noqa: C416 (rows may be of any length)
+    return {row[0]: row[1] for row in found}
 
 
 def mark_matched(writes: Writes, revisions: Mapping[str, int]) -> None:

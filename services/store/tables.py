@@ -3,6 +3,7 @@
 from services.store import (
     authorities,
     embeddings,
+    forgotten,
     generations,
     keys,
     notifications,
@@ -17,6 +18,7 @@ from services.store import (
 __all__ = [
     "authorities",
     "embeddings",
+    "forgotten",
     "generations",
     "keys",
     "notifications",

@@ -9,9 +9,12 @@ from typing import Any, get_args
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from sqlmodel import SQLModel
 
+from events.topics import TOPICS
 from services.runtime import metrics
 from services.runtime.settings import PREFIX, Settings
+from services.store import tables as _tables  # noqa: F401 (declares them)
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,3 +72,10 @@ def test_every_setting_that_it_names_exists() -> None:
     text = (ROOT / "docs/operations.md").read_text("utf-8")
     named = {name.lower() for name in re.findall(rf"{PREFIX}([A-Z_]+)", text)}
     assert named == Settings.model_fields.keys()
+
+
+def test_the_table_of_what_is_kept_has_each_table_and_topic() -> None:
+    listed = re.findall(r"^\| `([\w.<>-]+)`", _between("retention"), re.MULTILINE)
+    tables = {table.name for table in SQLModel.metadata.tables.values() if table.schema is None}
+    assert set(listed) == tables | {topic.name for topic in TOPICS}
+    assert len(listed) == len(set(listed))

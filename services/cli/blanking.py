@@ -1,0 +1,119 @@
+"""Blanking dead letters. A topic can't be edited: its records are written once more, and the old ones deleted.
+
+A blanked dead letter keeps its id, reason, origin, length and sha256. Copies keep their time, so that they are kept no
+longer than before. Interrupted, it leaves some twice; they have the same ids, and who reads the topic takes the last.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final, cast
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
+from events.envelope import EnvelopeError, decode, encode
+from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, Topic
+from services.cli.dead_letters import all_records
+from services.runtime.kafka import Record, connection, make_producer
+from services.runtime.settings import Settings
+
+DETAIL: Final = "its content was forgotten on request"
+TOPICS: Final = (DEAD_PLANS, DEAD_OPPORTUNITIES)
+
+
+def concerns(letter: DeadLetter, subject: str) -> bool:
+    """Whether a dead letter names a plan, or any plan of an authority, in its key, headers or value."""
+    if letter.key is None and letter.value is None and letter.detail == DETAIL:
+        return False
+    named = re.escape(subject) + (r"(?![A-Za-z0-9._-])" if ":" in subject else ":")
+    pattern = re.compile(rb"(?<![A-Za-z0-9-])" + named.encode())
+    parts = [letter.key or b"", letter.value or b"", *(header.value for header in letter.headers)]
+    with suppress(ValueError, RecursionError):
+        # Written once more, without the escapes that JSON allows in place of letters.
+        parts.append(json.dumps(json.loads(letter.value or b""), ensure_ascii=False).encode(errors="replace"))
+    return any(pattern.search(part) for part in parts)
+
+
+async def count_letters(using: Settings, subject: str) -> int:
+    """How many dead letters would be blanked."""
+    found: set[str] = set()
+    for topic in TOPICS:
+        records = await _read(using, topic)
+        found |= {letter.dead_letter_id for record in records if (letter := _concerned(record, subject))}
+    return len(found)
+
+
+async def blank_letters(using: Settings, subject: str) -> int:
+    """Blanks the dead letters that name the plan or authority; how many. Raises KafkaError."""
+    blanked: set[str] = set()
+    for topic in TOPICS:
+        records = await _read(using, topic)
+        letters = {id(record): letter for record in records if (letter := _concerned(record, subject))}
+        if letters:
+            await _rewrite(using, topic, records, letters)
+            blanked |= {letter.dead_letter_id for letter in letters.values()}
+    return len(blanked)
+
+
+def blank(letter: DeadLetter) -> DeadLetter:
+    """The dead letter without what it was about; it can't be replayed."""
+    return letter.model_copy(update={"detail": DETAIL, "key": None, "headers": (), "value": None, "complete": False})
+
+
+async def _read(using: Settings, topic: Topic) -> list[Record]:
+    consumer = AIOKafkaConsumer(
+        **connection(using),
+        client_id="jointly-forget",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=4 * 1024 * 1024,
+    )
+    try:
+        await consumer.start()
+        existing = [topic.name] if topic.name in await consumer.topics() else []
+        return await all_records(consumer, existing)
+    finally:
+        await consumer.stop()
+
+
+def _concerned(record: Record, subject: str) -> DeadLetter | None:
+    try:
+        letter = cast(DeadLetter, decode(record.headers, record.value, DEAD_LETTER_PAYLOADS).payload)
+    except EnvelopeError:
+        return None
+    return letter if concerns(letter, subject) else None
+
+
+async def _rewrite(using: Settings, topic: Topic, records: Sequence[Record], letters: Mapping[int, DeadLetter]) -> None:
+    """Writes all of them once more, then deletes everything up to the last one that was read."""
+    producer = make_producer(using, "jointly-forget")
+    await producer.start()
+    try:
+        for record in records:
+            await _copy(producer, topic, record, letters.get(id(record)))
+    finally:
+        await producer.stop()
+    ends: dict[int, int] = {}
+    for record in records:
+        ends[record.partition] = max(ends.get(record.partition, 0), record.offset + 1)
+    admin = AIOKafkaAdminClient(**connection(using), client_id="jointly-forget")
+    await admin.start()
+    try:
+        await admin.delete_records(
+            {TopicPartition(topic.name, partition): RecordsToDelete(end) for partition, end in ends.items()}
+        )
+    finally:
+        await admin.close()
+
+
+async def _copy(producer: AIOKafkaProducer, topic: Topic, record: Record, letter: DeadLetter | None) -> None:
+    sent: dict[str, Any] = {"key": record.key, "value": record.value, "headers": list(record.headers)}
+    if letter is not None:
+        event = decode(record.headers, record.value, DEAD_LETTER_PAYLOADS)
+        message = encode(replace(event, payload=blank(letter)), "")
+        sent = {"key": b"", "value": message.value, "headers": list(message.headers)}
+    await producer.send_and_wait(topic.name, partition=record.partition, timestamp_ms=record.timestamp, **sent)

@@ -1,0 +1,108 @@
+"""`jointly forget`: the content of a plan, or of all plans of an authority, goes; the identities stay."""
+
+import asyncio
+import json
+import re
+import sys
+from dataclasses import asdict, dataclass
+from typing import Annotated, Final, NoReturn
+
+import typer
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import DBAPIError
+
+from events.fields import AUTHORITY_PATTERN, PLAN_ID_PATTERN
+from matching.policy import Policy, PolicyError
+from services.cli.blanking import blank_letters, count_letters
+from services.cli.terminal import plain
+from services.matcher.forgetting import Forgotten, plans_of
+from services.matcher.forgetting import forget as forget_plan
+from services.runtime.settings import Settings, settings
+from services.store import authorities
+from services.store.base import Sessions, make_engine, make_sessions, transaction
+
+FAILED: Final = 1
+USAGE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was forgotten in the database, and how many dead letters were blanked."""
+
+    database: Forgotten
+    dead_letters: int
+
+
+def forget(
+    subject: Annotated[str, typer.Argument(help="A plan's id, E09000015:ICT-0042, or an authority's code, E09000015.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: it can't be undone.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
+) -> None:
+    """Forget the content of a plan, or of all plans of an authority and its mailbox: plan log, opportunities, search
+    index, vectors, outbox and dead letters. Ids, revisions and hashes stay; active opportunities are withdrawn.
+
+    Without --yes it only says what would be forgotten. Exit code 0: done. 1: not done, or not all; run it again.
+    2: nothing was tried.
+    """
+    if not re.fullmatch(PLAN_ID_PATTERN if ":" in subject else AUTHORITY_PATTERN, subject):
+        _stop(f"'{plain(subject, 120)}' is neither a plan's id nor an authority's code", USAGE)
+    using = settings()
+    url, policy = using.need_database(), _policy(using)
+    using.need_kafka()
+
+    async def work() -> Done:
+        engine = make_engine(url)
+        try:
+            sessions = make_sessions(engine)
+            if yes:
+                return await _forget(using, sessions, policy, subject)
+            async with transaction(sessions) as session:
+                found = Forgotten(plans=len(await plans_of(session, subject)))
+            return Done(found, await count_letters(using, subject))
+        finally:
+            await engine.dispose()
+
+    try:
+        done = asyncio.run(work())
+    except DBAPIError as error:
+        reason = " ".join(str(error.orig).split())[:200]
+        _stop(f"the database did not do it: {reason}. Run it again: what is forgotten stays forgotten", FAILED)
+    except KafkaError as error:
+        _stop(f"the dead letters are not blanked: {type(error).__name__} {error}. Run it again", FAILED)
+    if not yes:
+        _stop(
+            f"{done.database.plans} plans and {done.dead_letters} dead letters would be forgotten; add --yes to do it. "
+            "It can't be undone",
+            USAGE,
+        )
+    if as_json:
+        typer.echo(json.dumps({"subject": subject, **asdict(done.database), "dead_letters": done.dead_letters}))
+        return
+    typer.echo(
+        f"{done.database.plans} plans forgotten: {done.database.events} events in the plan log, "
+        f"{done.database.withdrawn} opportunities withdrawn, {done.database.ended} that had ended, "
+        f"{done.dead_letters} dead letters"
+    )
+
+
+async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: str) -> Done:
+    async with transaction(sessions) as session:
+        plan_ids = await plans_of(session, subject)
+        if ":" not in subject:
+            await authorities.forget_mailbox(session, subject)
+    total = Forgotten()
+    for plan_id in plan_ids:
+        total += await forget_plan(sessions, policy, plan_id)
+    return Done(total, await blank_letters(using, subject))
+
+
+def _policy(using: Settings) -> Policy:
+    try:
+        return Policy.load(using.policy_file)
+    except PolicyError as error:
+        _stop(str(error), USAGE)
+
+
+def _stop(sentence: str, code: int) -> NoReturn:
+    print(plain(sentence), file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)

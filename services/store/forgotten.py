@@ -1,0 +1,70 @@
+"""Plans whose content was forgotten on request: which, up to which revision, and when.
+
+The rows stay. They keep an event that is delivered once more from bringing the content back, and say what is to be
+forgotten again once an older backup has been restored.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from services.store.base import now, timestamp
+from services.store.queries import Query
+
+FORGOTTEN: Final = "forgotten"
+"""The member of a blank payload that says so."""
+
+
+class ForgottenPlan(SQLModel, table=True):
+    """One plan, forgotten up to a revision. What is published under a higher revision is a plan like any other."""
+
+    __tablename__ = "forgotten_plans"
+
+    plan_id: str = Field(primary_key=True)
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    forgotten_at: datetime = Field(sa_column=timestamp())
+
+
+_REVISIONS: Final = text("SELECT plan_id, revision FROM forgotten_plans WHERE plan_id = ANY(:ids)")
+_NOTE: Final = text(
+    "INSERT INTO forgotten_plans (plan_id, revision, forgotten_at) VALUES (:plan_id, :revision, :at)"
+    " ON CONFLICT (plan_id) DO UPDATE SET revision = greatest(forgotten_plans.revision, excluded.revision),"
+    " forgotten_at = excluded.forgotten_at"
+)
+
+
+def revisions(plan_ids: Sequence[str]) -> Query[dict[str, int]]:
+    """Up to which revision each of these plans was forgotten; none for those that were not."""
+    return Query(_REVISIONS, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
+
+
+async def note(session: AsyncSession, plan_id: str, revision: int) -> None:
+    """Records that a plan is forgotten up to a revision."""
+    await session.execute(_NOTE, {"plan_id": plan_id, "revision": revision, "at": now()})
+
+
+def blank(plan_id: str, revision: int, authority: str) -> dict[str, Any]:
+    """A payload of which nothing but the identity is left."""
+    return {"plan_id": plan_id, "revision": revision, "authority": authority, FORGOTTEN: True}
+
+
+def is_blank(payload: Mapping[str, Any]) -> bool:
+    """Whether a payload was blanked."""
+    return payload.get(FORGOTTEN) is True
+
+
+async def blank_log(session: AsyncSession, plan_ids: Collection[str]) -> int:
+    """Blanks what the log holds of these plans, whatever the revision; how many rows. Ids and hashes stay."""
+    found = await session.execute(_BLANK_LOG, {"ids": list(plan_ids), "forgotten": FORGOTTEN})
+    return len(found.all())
+
+
+_BLANK_LOG: Final = text(
+    "UPDATE plan_log SET payload = jsonb_build_object('plan_id', plan_id, 'revision', revision, 'authority',"
+    " split_part(plan_id, ':', 1), CAST(:forgotten AS text), true)"
+    " WHERE plan_id = ANY(:ids) AND NOT jsonb_exists(payload, :forgotten) RETURNING id"
+)

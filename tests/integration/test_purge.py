@@ -1,0 +1,143 @@
+"""What is purged once it was kept long enough, and what never is."""
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from events.plans import PlanUpdated
+from events.topics import OPPORTUNITIES
+from services.matcher.purging import Keep, Purged, purge
+from services.notifier.handler import handle
+from services.runtime import kafka, topics
+from services.runtime.kafka import make_producer
+from services.runtime.settings import Settings
+from services.store.base import now, transaction
+from services.store.outbox import Outbox, tombstone
+from tests.conftest import AnyBroker
+from tests.integration.test_forget import ENDED, LATER, OURS, THEIRS, WORD, forget, messages, plan, rig, tables_with
+from tests.integration.test_matcher_steps import Rig
+from tests.integration.test_rebuild import compared, told
+from tests.pipeline import records_of
+
+__all__ = ["rig"]
+
+TWO_YEARS = timedelta(days=730)
+KEEP = Keep(TWO_YEARS, TWO_YEARS)
+
+
+async def purged(rig: Rig, days: int, keep: Keep = KEEP) -> Purged:
+    """What a round does that many days from now."""
+    done = await purge(rig.sessions, rig.matcher.world.engine.policy, keep, now() + timedelta(days=days))
+    assert done is not None
+    return done
+
+
+async def one_by_one(rig: Rig, *events: object) -> None:
+    for event in events:
+        await rig.handle([event])  # type: ignore[list-item]
+
+
+async def test_what_has_ended_is_forgotten_when_its_time_has_come(rig: Rig) -> None:
+    await one_by_one(rig, THEIRS, OURS, LATER, ENDED)
+    assert await told(rig) == 0  # nobody was told before it ended
+    assert await purged(rig, 729) == Purged()
+    assert WORD in str(await rig.rows("SELECT payload FROM plan_log"))
+    done = await purged(rig, 731)
+    assert (done.plans, done.opportunities) == (1, 1)
+    assert await tables_with(rig, WORD) == set()
+    assert (await messages(rig))[-1] is None
+    found, _ = await compared(rig)
+    assert found.equal, (found.plans, found.pairs)
+    assert await purged(rig, 732) == Purged()
+
+
+async def test_what_stands_is_never_purged(rig: Rig) -> None:
+    await one_by_one(rig, THEIRS, OURS, LATER)
+    await told(rig)
+    intents = await rig.rows("SELECT count(*) FROM notification_intents")
+    done = await purged(rig, 10_000)
+    assert done == Purged(revisions=1)
+    ((first,), (second,)) = await rig.rows(
+        f"SELECT payload FROM plan_log WHERE plan_id = '{OURS.plan_id}' ORDER BY revision"
+    )
+    assert first["forgotten"]
+    assert second["title"] == LATER.title
+    assert await rig.rows("SELECT count(*) FROM notification_intents") == intents
+    assert len(await rig.active()) == 1
+    found, _ = await compared(rig)
+    assert found.equal, (found.plans, found.pairs)
+
+
+async def test_a_pair_found_again_after_its_tombstone_goes_on_counting(rig: Rig) -> None:
+    await one_by_one(rig, THEIRS, OURS, LATER, ENDED)
+    await purged(rig, 731)
+    await rig.handle([PlanUpdated.model_validate({**OURS.model_dump(), "revision": 4})])
+    *_, before, last = await messages(rig)
+    assert before is None
+    assert last is not None
+    assert (last.status, last.revision) == ("active", 4)
+    assert await rig.rows("SELECT tombstoned_at FROM opportunities") == [(None,)]
+    assert await purged(rig, 731) == Purged()
+
+
+async def test_forgotten_ones_become_tombstones_after_a_week(rig: Rig) -> None:
+    await one_by_one(rig, THEIRS, OURS)
+    await forget(rig, OURS.plan_id)
+    never = Keep(None, None)
+    assert (await purged(rig, 6, never)).opportunities == 0
+    assert (await purged(rig, 8, never)).opportunities == 1
+    assert (await messages(rig))[-1] is None
+
+
+async def test_zero_days_keep_everything(rig: Rig) -> None:
+    await one_by_one(rig, THEIRS, OURS, LATER, ENDED)
+    assert await purged(rig, 20_000, Keep(None, None)) == Purged()
+
+
+async def test_what_was_told_goes_with_its_opportunity(rig: Rig) -> None:
+    await one_by_one(rig, THEIRS, OURS)
+    assert await told(rig) == 2
+    third = plan("HR-2", "E08000025", title="Payroll system", description="HR and payroll software, hosted.")
+    await one_by_one(rig, third, ENDED)
+    mail = "INSERT INTO notification_mails (mail_id, authority, channel, purpose, message_id, state, attempts,"
+    mail += (
+        " ambiguities, next_attempt_at, created_at, updated_at) SELECT 'm', authority, 'email', purpose, 'm', 'sent',"
+    )
+    mail += " 1, 0, due_at, created_at, updated_at FROM notification_intents WHERE opportunity_id IN (SELECT"
+    mail += " opportunity_id FROM opportunities WHERE status = 'withdrawn') LIMIT 1"
+    async with transaction(rig.sessions) as session:
+        await session.execute(text(mail))
+        await session.execute(
+            text(
+                "UPDATE notification_intents SET mail_id = 'm' FROM notification_mails m WHERE m.authority ="
+                " notification_intents.authority"
+            )
+        )
+    done = await purged(rig, 731)
+    assert (done.opportunities > 0, done.intents > 0, done.mails) == (True, True, 1)
+    left = await rig.rows(
+        "SELECT count(*) FROM notification_intents JOIN opportunities USING (opportunity_id) WHERE status <> 'active'"
+    )
+    assert [tuple(row) for row in left] == [(0,)]
+
+
+def test_a_tombstone_reaches_kafka_without_a_value(broker: AnyBroker) -> None:
+    async def send() -> None:
+        producer = make_producer(Settings(kafka_bootstrap=(broker.bootstrap,)), "tests")
+        await producer.start()
+        await (await kafka.send(producer, OPPORTUNITIES.name, Outbox(**tombstone("topic", "key")).message()))
+        await producer.stop()
+
+    asyncio.run(topics.create(Settings(kafka_bootstrap=(broker.bootstrap,))))
+    asyncio.run(send())
+    (record,) = records_of(broker.bootstrap, OPPORTUNITIES.name)
+    assert (record.key, record.value) == (b"key", None)
+    refused: list[object] = []
+
+    async def refuse(*letter: object) -> None:
+        refused.append(letter)
+
+    # The notifier leaves it alone: it needs neither database nor dead letter.
+    asyncio.run(handle([record], sessions=None, refuse=refuse, clock=now, gather_seconds=0))  # type: ignore[arg-type]
+    assert refused == []

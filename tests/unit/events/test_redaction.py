@@ -1,0 +1,90 @@
+"""E-mail addresses and telephone numbers are taken out of what comes in, whichever way it comes."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from events.plans import PLAN_PAYLOADS, PlanPublished, PlanWithdrawn
+from events.redaction import redact, without_contacts
+from services.matcher.intake import Accepted, read
+from services.publisher.jsonl import read_jsonl
+from services.publisher.reading import Accepted as ReadPlan
+from services.publisher.reading import Options, plain
+from tests.pipeline import record_of
+
+CONTACTS = [
+    ("Ask jo.o'brien+x@leeds.gov.uk.", "Ask [e-mail removed]."),
+    ("Ring 0113 222 4444 or (0113) 222 4444", "Ring [telephone removed] or ([telephone removed]"),
+    ("+44 (0) 20 7946 0018", "[telephone removed]"),
+    ("07700900123", "[telephone removed]"),
+    ("Order 450-00001 of 2027-06-01 for 6,000 staff", "Order 450-00001 of 2027-06-01 for 6,000 staff"),
+]
+PLAN = PlanPublished.model_validate(
+    {
+        "plan_id": "E08000035:HR-1",
+        "revision": 1,
+        "authority": "E08000035",
+        "title": "Payroll, jo@leeds.gov.uk",
+        "description": "Ring 07700900123 for more.",
+        "kind": "new",
+        "tender_window": {"earliest": "2027-06-01", "latest": "2027-09-30"},
+    }
+)
+
+
+@pytest.mark.parametrize(("text", "left"), CONTACTS[:1] + CONTACTS[3:])
+def test_contacts_are_taken_out(text: str, left: str) -> None:
+    assert without_contacts(text) == left
+    assert without_contacts(left) == left
+
+
+def test_readers_of_registers_use_the_same() -> None:
+    for text, _ in CONTACTS:
+        assert plain(text) == without_contacts(text)
+
+
+def test_a_record_of_kafka_loses_them_and_keeps_the_hash_of_what_was_sent() -> None:
+    item = read(record_of(PLAN), datetime.now(UTC))
+    assert isinstance(item, Accepted)
+    assert isinstance(item.payload, PlanPublished)
+    assert (item.payload.title, item.payload.description) == (
+        "Payroll, [e-mail removed]",
+        "Ring [telephone removed] for more.",
+    )
+    assert item.sent == PLAN
+
+
+def test_a_line_of_jsonl_loses_them(tmp_path: Path) -> None:
+    file = tmp_path / "plans.jsonl"
+    file.write_text(json.dumps(PLAN.model_dump(mode="json")))
+    (entry,) = read_jsonl(file, Options())
+    assert isinstance(entry, ReadPlan)
+    assert entry.payload == redact(PLAN) != PLAN
+
+
+def test_a_text_at_its_limit_stays_within_it() -> None:
+    address = "a@b.cd "
+    full = PLAN.model_copy(update={"title": address * 71, "description": address * 2857})
+    redacted = redact(full)
+    assert type(redacted).model_validate(redacted.model_dump()) == redacted
+
+
+def test_reasons_are_texts_as_well_and_all_else_is_left_alone() -> None:
+    gone = PlanWithdrawn(plan_id=PLAN.plan_id, revision=2, authority=PLAN.authority, reason="See jo@leeds.gov.uk")
+    assert redact(gone).reason == "See [e-mail removed]"
+    clean = PLAN.model_copy(update={"title": "Payroll", "description": "Nothing personal"})
+    assert redact(clean) is clean
+
+
+def test_each_free_text_is_looked_at() -> None:
+    from events.redaction import TEXTS
+
+    free = {
+        name
+        for payload in PLAN_PAYLOADS
+        for name, field in payload.model_fields.items()
+        if field.annotation is str and any("_plain_text" in repr(rule) for rule in field.metadata)
+    }
+    assert free == TEXTS.keys()
