@@ -48,13 +48,14 @@ def fit(
 ) -> None:
     """Fit the scorer to judged pairs and write it; print its quality on pairs of plans that the fit has not seen."""
     try:
+        # What is read at once comes first: nobody should wait for an encoder to hear that a line is wrong.
+        judged, graded = read_pairs(pairs, judged=True), read_judgements(judgements) if judgements else {}
         embedder, rules = load_embedder(model), Policy.load(policy)
         engine = Engine.load(policy=rules, statistics=Statistics.load(statistics), model=embedder.model)
         features = features_of_plans(read_plans(plans), engine, embedder, cache or default_cache())
-        judged = read_pairs(pairs, judged=True)
         by_id = {f.plan.plan_id: f for f in features}
         examples = [_example(pair, by_id) for pair in judged]
-        others = [*_graded(read_judgements(judgements) if judgements else {}, by_id), *_drawn(features, len(judged))]
+        others = [*_graded(graded, by_id), *_drawn(features, len(judged))]
     except (PlanFileError, PolicyError, ScorerError, StatisticsError, EmbeddingError) as error:
         say(str(error))
         raise typer.Exit(2) from error

@@ -163,5 +163,5 @@ def test_the_command_writes_a_scorer_that_scores(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["all"]["ap"] > 0.9
     assert Scorer.load(tmp_path / "own.json").version.startswith("ours+")
-    unknown = run(fit.fit, tmp_path, "--plans", "@plans.jsonl", "--pairs", "@none.jsonl", "--output", "@own.json")
+    unknown = run(fit.fit, tmp_path, *given, "--pairs", "@none.jsonl", "--output", "@own.json")
     assert unknown.exit_code == 2
