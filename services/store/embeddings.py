@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import numpy as np
 from pgvector.sqlalchemy import Vector
-from sqlalchemy import Column, bindparam, delete, func, select, text
+from sqlalchemy import Column, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import rows
-from services.store.base import among, any_of, table_of
+from services.store.base import any_of, table_of
 from services.store.queries import Query
 from services.store.rows import Writes
 
@@ -55,6 +55,13 @@ async def dimensions(session: AsyncSession, model: str) -> int | None:
     return found
 
 
+_REMOVE: Final = text(
+    "WITH these AS (SELECT text_hash, model FROM embeddings WHERE text_hash = ANY(:hashes)"
+    " ORDER BY text_hash, model FOR UPDATE)"
+    " DELETE FROM embeddings e USING these WHERE (e.text_hash, e.model) = (these.text_hash, these.model)"
+)
+
+
 async def remove(session: AsyncSession, hashes: Collection[str]) -> None:
     """Removes the vectors of these texts, under every model."""
-    await session.execute(delete(Embedding).where(among(col(Embedding.text_hash), hashes)))
+    await session.execute(_REMOVE, {"hashes": list(hashes)})

@@ -13,7 +13,6 @@ from sqlalchemy import (
     LargeBinary,
     SmallInteger,
     bindparam,
-    delete,
     func,
     select,
     text,
@@ -102,9 +101,15 @@ def tombstone(topic: str, key: str) -> dict[str, Any]:
     }
 
 
+_DROP: Final = text(
+    "WITH these AS (SELECT id FROM outbox WHERE topic = :topic AND key = ANY(:keys) ORDER BY id FOR UPDATE)"
+    " DELETE FROM outbox o USING these WHERE o.id = these.id"
+)
+
+
 async def drop(session: AsyncSession, topic: str, keys: Collection[str]) -> None:
     """Drops all messages with these keys, also those that have not left: newer ones of the same keys follow."""
-    await session.execute(delete(Outbox).where(col(Outbox.topic) == topic, among(col(Outbox.key), keys)))
+    await session.execute(_DROP, {"topic": topic, "keys": list(keys)})
 
 
 def put(writes: Writes, messages: Sequence[Mapping[str, Any]]) -> None:
