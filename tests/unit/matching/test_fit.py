@@ -13,7 +13,6 @@ from matching import fitting, scorer
 from matching.fitting import Example
 from matching.policy import Policy, PolicyError
 from matching.scorer import NATURES, READINESS_LIMIT, Scorer, ScorerError, SignalWeights
-from services.cli import fit
 from tests.unit.matching.builders import LEEDS, YORK, engine, features, plan
 from tests.unit.matching.test_offline_commands import payload, run
 
@@ -159,9 +158,9 @@ def test_the_command_writes_a_scorer_that_scores(tmp_path: Path) -> None:
     (tmp_path / "plans.jsonl").write_text("\n".join(map(json.dumps, plans)), encoding="utf-8")
     (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, pairs)), encoding="utf-8")
     given = ("--plans", "@plans.jsonl", "--pairs", "@pairs.jsonl", "--model", "hashing", "--cache", "@cache.sqlite")
-    done = run(fit.fit, tmp_path, *given, "--output", "@own.json", "--name", "ours", "--seeds", "1", "--json")
+    done = run("fit", tmp_path, *given, "--output", "@own.json", "--name", "ours", "--seeds", "1", "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["all"]["ap"] > 0.9
     assert Scorer.load(tmp_path / "own.json").version.startswith("ours+")
-    unknown = run(fit.fit, tmp_path, *given, "--pairs", "@none.jsonl", "--output", "@own.json")
+    unknown = run("fit", tmp_path, *given, "--pairs", "@none.jsonl", "--output", "@own.json")
     assert unknown.exit_code == 2

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from matching.assessment import Band
-from services.cli import evaluate, score
+from services.cli import score
 from services.cli.pairs import Outcome, Pair, calibration, pair_numbers
 from tests.unit.matching.test_offline_commands import LATE, OFFLINE, QUERY, RIGHT, WRONG, files, rows, run
 
@@ -50,7 +50,7 @@ def test_given_pairs_are_scored_in_their_order_gated_ones_too(judged: Path) -> N
 def test_a_pair_that_is_none_is_named(judged: Path, line: str, says: str) -> None:
     with (judged / "pairs.jsonl").open("a", encoding="utf-8") as pairs:
         pairs.write(line + "\n")
-    done = run(evaluate.evaluate, judged, "--plans", "@plans.jsonl", "--pairs", "@pairs.jsonl", *OFFLINE)
+    done = run("evaluate", judged, "--plans", "@plans.jsonl", "--pairs", "@pairs.jsonl", *OFFLINE)
     assert done.exit_code == 2
     assert says in done.stderr
 
@@ -58,14 +58,14 @@ def test_a_pair_that_is_none_is_named(judged: Path, line: str, says: str) -> Non
 def test_a_pair_needs_a_judgement_to_be_measured_with(judged: Path) -> None:
     (judged / "pairs.jsonl").write_text(json.dumps({"a": QUERY, "b": RIGHT}), encoding="utf-8")
     assert len(rows(judged, "--pairs", "@pairs.jsonl")) == 1
-    done = run(evaluate.evaluate, judged, "--plans", "@plans.jsonl", "--pairs", "@pairs.jsonl", *OFFLINE)
+    done = run("evaluate", judged, "--plans", "@plans.jsonl", "--pairs", "@pairs.jsonl", *OFFLINE)
     assert done.exit_code == 2
     assert '"sign" must be' in done.stderr
 
 
 def test_one_kind_of_judgement_at_a_time(judged: Path) -> None:
     for given in ((), ("--pairs", "@pairs.jsonl", "--judgements", "@judged.json")):
-        done = run(evaluate.evaluate, judged, "--plans", "@plans.jsonl", *given, *OFFLINE)
+        done = run("evaluate", judged, "--plans", "@plans.jsonl", *given, *OFFLINE)
         assert done.exit_code == 2
         assert "either --judgements or --pairs" in done.stderr
 
@@ -75,12 +75,12 @@ def test_two_policies_are_measured_on_the_same_pairs(judged: Path) -> None:
     other = shipped.read_text(encoding="utf-8").replace("notify = 70.0", "notify = 99.9")
     (judged / "other.toml").write_text(other, encoding="utf-8")
     common = ("--plans", "@plans.jsonl", "--pairs", "@pairs.jsonl", "--against", "@other.toml", *OFFLINE)
-    found = json.loads(run(evaluate.evaluate, judged, *common, "--json").stdout)
+    found = json.loads(run("evaluate", judged, *common, "--json").stdout)
     first, second = found.values()
     assert first["all"]["signed"] == second["all"]["signed"] == 2
     assert first["all"]["ap"] == second["all"]["ap"] == 1.0
     assert second["all"]["notify"]["pairs"] < first["all"]["notify"]["pairs"]
-    for_people = run(evaluate.evaluate, judged, *common).stdout
+    for_people = run("evaluate", judged, *common).stdout
     assert "councils: p@r50" in for_people
     assert "calibration: brier" in for_people
 
