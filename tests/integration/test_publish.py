@@ -147,7 +147,7 @@ async def test_a_plan_is_withdrawn_by_hand(to_broker: Settings) -> None:
 async def test_all_real_plans_arrive(to_broker: Settings) -> None:
     done = await asyncio.to_thread(_command, to_broker, "publish", SHARED / "plans.jsonl", "--json")
     assert done.returncode == 0, done.stderr
-    assert '"published": 3086, "unchanged": 0, "withdrawn": 0, "rejected": 0' in done.stdout
+    assert '"published": 3086, "unchanged": 0, "withdrawn": 0, "skipped": 0, "rejected": 0' in done.stdout
     assert len({record.key for record in await _records(to_broker, PLANS.name, 3086)}) == 3086
 
 
