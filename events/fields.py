@@ -16,6 +16,10 @@ NOT_ITS_OWN: Final = "not_its_own"
 AUTHORITY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{1,119}$"
 PLAN_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{1,119}:[A-Za-z0-9._-]{1,80}$"
 
+_CASELESS = re.compile(r"[a-z]\d{8}|gb-(?:ppon|gss|lae|coh|chc|sc|nic|ukprn|nhs|mpr)-.*", re.IGNORECASE)
+"""Codes of the lists whose identifiers are in upper case: those of the Office for National Statistics, and public lists
+of organisations."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -36,12 +40,19 @@ def _cpv(code: str) -> str:
 
 
 def canonical_authority(code: str) -> str:
-    """An authority's code in upper case: codes that differ in case alone name one authority."""
-    return code.upper()
+    """A code as its list writes it: `e09000015` is `E09000015`, `gb-ppon-pdtl-7248-gwzw` is `GB-PPON-PDTL-7248-GWZW`.
+
+    Of other lists only the list's name is put in upper case: whether case matters in their identifiers, they decide.
+    """
+    if _CASELESS.fullmatch(code):
+        return code.upper()
+    country, hyphen, rest = code.partition("-")
+    named, separator, identifier = rest.partition("-")
+    return f"{country}{hyphen}{named}".upper() + separator + identifier if separator else code
 
 
 def canonical_plan_id(plan_id: str) -> str:
-    """A plan id with its authority in upper case; the authority's own reference stays as it is."""
+    """A plan id with its authority as its list writes it; the authority's own reference stays as it is."""
     authority, colon, reference = plan_id.partition(":")
     return f"{canonical_authority(authority)}{colon}{reference}"
 

@@ -95,15 +95,15 @@ class NotAPlanTopicError(ValueError):
 def authority_of(topic: str) -> str | None:
     """The authority a plan topic belongs to, or None for the shared one.
 
-    Raises NotAPlanTopicError where the segment is not an authority's code in upper case: to the broker, a topic in
-    another case is another topic, on which others may be allowed to write.
+    Raises NotAPlanTopicError where the segment is not an authority's code as its list writes it: to the broker, a topic
+    in another case is another topic, on which others may be allowed to write.
     """
     if topic == PLANS.name:
         return None
     match = _AUTHORITY_TOPIC.fullmatch(topic)
     code = match[1] if match else ""
     if not re.fullmatch(AUTHORITY_PATTERN, code) or code != canonical_authority(code):
-        raise NotAPlanTopicError(f"'{topic}' names no authority: expected {PLANS.name}.<authority>, in upper case")
+        raise NotAPlanTopicError(f"'{topic}' names no authority: expected {PLANS.name}.<authority>, in its list's case")
     return code
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from events.dead_letters import Reason
-from events.fields import MAX_REVISION
+from events.fields import MAX_REVISION, canonical_authority
 from events.limits import find_excess, max_revision
 from events.plans import PlanPublished, PlanWithdrawn
 from events.topics import authority_of, authority_topic
@@ -71,3 +71,18 @@ def test_spellings_that_differ_in_case_are_one_authority(code: str) -> None:
     assert (payload.plan_id, payload.authority) == ("E09000015:Ict-1", "E09000015")
     assert authority(payload.authority) is not None
     assert authority_of(authority_topic(code)) == "E09000015"
+
+
+@pytest.mark.parametrize(
+    ("code", "canonical"),
+    [
+        ("e09000015", "E09000015"),
+        ("gb-ppon-pdtl-7248-gwzw", "GB-PPON-PDTL-7248-GWZW"),
+        ("gb-lae-lds", "GB-LAE-LDS"),
+        ("GB-X-home-office", "GB-X-home-office"),
+        ("gb-x-home-office", "GB-X-home-office"),
+        ("somebody", "somebody"),
+    ],
+)
+def test_a_code_is_read_as_its_list_writes_it(code: str, canonical: str) -> None:
+    assert canonical_authority(code) == canonical
