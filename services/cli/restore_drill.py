@@ -195,7 +195,9 @@ def _drop(live: URL, target: URL) -> None:
 
 
 def _administration(url: URL) -> psycopg.Connection[Any]:
-    return psycopg.connect(url.set(drivername="postgresql").render_as_string(False), autocommit=True)
+    # By names, not as a URL: SQLAlchemy writes a blank in `options` as "+", which libpq takes for a plus.
+    names = url.translate_connect_args(username="user", database="dbname") | dict(url.query)
+    return psycopg.connect(**names, autocommit=True)
 
 
 def _environment(url: URL) -> Mapping[str, str]:
