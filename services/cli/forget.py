@@ -1,6 +1,5 @@
 """`jointly forget`: the content of a plan, or of all plans of an authority, goes; the identities stay."""
 
-import asyncio
 import json
 import re
 import sys
@@ -9,17 +8,17 @@ from typing import Annotated, Final, NoReturn
 
 import typer
 from aiokafka.errors import KafkaError
-from sqlalchemy.exc import DBAPIError
 
 from events.fields import AUTHORITY_PATTERN, PLAN_ID_PATTERN
-from matching.policy import Policy, PolicyError
+from matching.policy import Policy
 from services.cli.blanking import blank_letters, count_letters
+from services.cli.database import with_database
 from services.cli.terminal import plain
 from services.matcher.forgetting import Forgotten, plans_of
 from services.matcher.forgetting import forget as forget_plan
 from services.runtime.settings import Settings, settings
 from services.store import authorities
-from services.store.base import Sessions, make_engine, make_sessions, transaction
+from services.store.base import Sessions, transaction
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -47,26 +46,18 @@ def forget(
     if not re.fullmatch(PLAN_ID_PATTERN if ":" in subject else AUTHORITY_PATTERN, subject):
         _stop(f"'{plain(subject, 120)}' is neither a plan's id nor an authority's code", USAGE)
     using = settings()
-    url, policy = using.need_database(), _policy(using)
+    policy = Policy.load(using.policy_file)
     using.need_kafka()
 
-    async def work() -> Done:
-        engine = make_engine(url)
-        try:
-            sessions = make_sessions(engine)
-            if yes:
-                return await _forget(using, sessions, policy, subject)
-            async with transaction(sessions) as session:
-                found = Forgotten(plans=len(await plans_of(session, subject)))
-            return Done(found, await count_letters(using, subject))
-        finally:
-            await engine.dispose()
+    async def work(sessions: Sessions) -> Done:
+        if yes:
+            return await _forget(using, sessions, policy, subject)
+        async with transaction(sessions) as session:
+            found = Forgotten(plans=len(await plans_of(session, subject)))
+        return Done(found, await count_letters(using, subject))
 
     try:
-        done = asyncio.run(work())
-    except DBAPIError as error:
-        reason = " ".join(str(error.orig).split())[:200]
-        _stop(f"the database did not do it: {reason}. Run it again: what is forgotten stays forgotten", FAILED)
+        done = with_database(work)
     except KafkaError as error:
         _stop(f"the dead letters are not blanked: {type(error).__name__} {error}. Run it again", FAILED)
     if not yes:
@@ -94,13 +85,6 @@ async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: 
     for plan_id in plan_ids:
         total += await forget_plan(sessions, policy, plan_id)
     return Done(total, await blank_letters(using, subject))
-
-
-def _policy(using: Settings) -> Policy:
-    try:
-        return Policy.load(using.policy_file)
-    except PolicyError as error:
-        _stop(str(error), USAGE)
 
 
 def _stop(sentence: str, code: int) -> NoReturn:

@@ -30,6 +30,7 @@ NEEDS_DATABASE = {
     "digest": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
+    "forget": ["E09000015:A"],
     "keys add": ["E09000015", "{key}"],
     "keys list": [],
     "keys revoke": ["abc"],
@@ -55,7 +56,7 @@ NEEDS_BROKER = {
     "withdraw": ["E09000015:A", "--reason", "no longer needed"],
 }
 BOTH = ("matcher", "notifier", "relay")
-NEEDS_NEITHER = {"asyncapi", "demo", "encoder export", "evaluate", "keys make", "schemas", "score", "up"}
+NEEDS_NEITHER = {"asyncapi", "demo", "encoder export", "evaluate", "fit", "keys make", "schemas", "score", "up"}
 """These end, or run on parts of their own."""
 
 
