@@ -117,12 +117,13 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/matcher/settling.py",
-                "        return cls(generations.holding(), plans.locking(involved), store.versions_of(drafts))\n",
+                "        return cls(generations.holding(), plans.locking_whole(involved), store.versions_of(drafts))\n",
                 "        own = {judgement.plan.plan.plan_id for judgement in part.complete}\n"
-                "        locking = plans.locking(own)\n"
+                "        locking = plans.locking_whole(own)\n"
                 "        read = plans.revisions(involved)\n"
                 "        locking.statement = text(\n"
-                '            f"WITH own AS ({locking.statement}) SELECT plan_id, p.revision FROM plans p"\n'
+                '            f"WITH own AS ({locking.statement})"\n'
+                '            " SELECT plan_id, p.revision, p.state IS NOT NULL FROM plans p"\n'
                 '            " LEFT JOIN own USING (plan_id) WHERE plan_id = ANY(:ids)"\n'
                 "        )\n"
                 "        locking.given = {**locking.given, **read.given}\n"
