@@ -216,6 +216,7 @@ ROWS = "Contract Reference;Contract Title;End Date\nCH-1;Homes;31/03/2028\n"
         ("utf16.csv", ROWS.encode("utf-16-le")),
         ("packed.csv.gz", gzip.compress(ROWS.encode())),
     ],
+    ids=["stated separator", "bars", "UTF-16 without a mark", "gzip"],
 )
 def test_dialects_and_packed_files(tmp_path: Path, name: str, content: bytes) -> None:
     assert [plan.title for plan in accepted(reads_of(tmp_path, content, name))] == ["Homes"]
@@ -236,7 +237,7 @@ def test_a_zip_of_one_file_and_a_workbook(tmp_path: Path) -> None:
     assert plan.contract.start == date(2028, 4, 1)
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b broken", b"PK\x03\x04 broken"])
+@pytest.mark.parametrize("content", [b"\x1f\x8b broken", b"PK\x03\x04 broken"], ids=["gzip", "zip"])
 def test_a_packed_file_that_is_broken_is_refused_in_a_sentence(tmp_path: Path, content: bytes) -> None:
     (refusal,) = rejected(reads_of(tmp_path, content))
     assert refusal.where == "file"
