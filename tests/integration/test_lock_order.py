@@ -87,7 +87,10 @@ async def meet(sessions: Sessions, table: str, one: Work, other: Work) -> None:
         going.append(asyncio.create_task(work(other)))
         await until_waiting(sessions, 2)
     async with asyncio.timeout(30):
-        await asyncio.gather(*going)
+        # Both to their end: one that fails must not leave the other with a connection that nobody closes.
+        await asyncio.wait(going)
+    for task in going:
+        task.result()
 
 
 async def a_notifier_reads(session: AsyncSession) -> None:
