@@ -15,6 +15,7 @@ from matching.explanation import assessment_of
 from matching.features import Features, Texts, features_of, moved, same_words, texts_of
 from matching.groups import Groups, cpv_groups
 from matching.judgement import Judged, Likeness, judge, likeness_of
+from matching.nearness import IndexEntry, IndexQuery
 from matching.packing import pack, unpack
 from matching.plan import Plan
 from matching.policy import Policy
@@ -127,10 +128,14 @@ class Engine:
         """When and where an index may find a plan."""
         return retrieval.opening_of(features, self.policy)
 
-    @property
-    def least_product(self) -> float:
-        """The inner product of two `vector`s from which on a pair is worth judging."""
-        return retrieval.least_product(self.policy)
+    def index_entry(self, features: Features) -> IndexEntry:
+        """A plan as an index holds it."""
+        plan = features.plan
+        return IndexEntry(plan.plan_id, plan.revision, plan.authority, self.opening(features), self.vector(features))
+
+    def index_query(self, features: Features, vector: Vector) -> IndexQuery:
+        """A plan as it asks an index for candidates; `vector` is its own."""
+        return IndexQuery(vector, self.opening(features), features.related, retrieval.bordering(features))
 
     def best(
         self, query: Features, corpus: Corpus, as_of: date, *, top: int, by_specification: bool = False

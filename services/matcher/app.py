@@ -15,7 +15,6 @@ from matching.policy import Policy
 from matching.statistics import Statistics
 from services.matcher.handling import Matcher
 from services.matcher.measuring import measure_for_ever
-from services.matcher.nearest import move_for_ever
 from services.matcher.purging import Keep, purge_for_ever
 from services.matcher.settling import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
@@ -99,7 +98,6 @@ async def _make(settings: Settings) -> process.Parts:
             lambda: consuming.measure_for_ever(pulse, "matcher"),
             lambda: measure_for_ever(sessions, settings.sweep_seconds),
             lambda: sweep_for_ever(world, sessions, settings.sweep_seconds),
-            lambda: move_for_ever(sessions, settings.vectors_in_memory, settings.sweep_seconds),
             lambda: purge_for_ever(sessions, world.engine.policy, Keep.of(settings)),
         ],
         closing=[producer.stop, database.dispose],

@@ -19,7 +19,7 @@ from services.matcher.signatures import Keyring, check
 from services.matcher.world import World
 from services.runtime import dead_letters, logs, metrics, tracing
 from services.runtime.kafka import Record, Records
-from services.store import embeddings, plans, search
+from services.store import embeddings, plan_features, plans
 from services.store.base import Sessions, now, reading, transaction
 from services.store.plans import Outcome, Revision
 from services.store.rows import Writes
@@ -177,7 +177,7 @@ class Matcher:
             embeddings.put(first, vectors, self.world.embedder.model)
             recording = plans.Recording([_revision(item) for item in part], first)
             async with transaction(self.sessions, *recording.queries) as session:
-                unmatched = search.unmatched_of(ids)
+                unmatched = plan_features.load_unassessed(ids)
                 outcomes = await plans.record(session, recording, unmatched)
                 superseded = await keep_superseded(session, part, outcomes)
                 await index(self.world, session, unmatched.answer)

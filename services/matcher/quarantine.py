@@ -13,7 +13,7 @@ from services.matcher import settling
 from services.matcher.writing import Kept, withdraw
 from services.runtime import logs, metrics
 from services.runtime.dead_letters import compose
-from services.store import opportunities, plans, search
+from services.store import opportunities, plan_features, plans
 from services.store.base import Sessions, transaction
 from services.store.outbox import outgoing
 from services.store.plans import PlanLog
@@ -51,7 +51,7 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
             return True
         await _withdraw(session, logged, some)
         async with together(session) as writes:
-            search.remove(writes, [plan.plan_id])
+            plan_features.close(writes, [plan.plan_id])
         _dead_letter(session, logged)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)

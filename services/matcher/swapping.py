@@ -11,7 +11,7 @@ from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from services.matcher.rebuilding import Comparison, PairDifference, PlanDifference, RebuildError
 from services.matcher.writing import Kept, change_of, fingerprint_of, tell
-from services.store import fresh, generations, notifications, outbox, plans, search
+from services.store import fresh, generations, notifications, outbox, plan_features, plans
 from services.store import opportunities as store
 from services.store.base import Sessions, now, transaction
 from services.store.notifications import Intent
@@ -76,7 +76,7 @@ async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDiffer
     await fresh.remove_plans(session, gone)
     # What the index says of these may be of another revision; the sweeper sees that they are missing.
     async with together(session) as writes:
-        search.remove(writes, ids)
+        plan_features.close(writes, ids)
     return count
 
 

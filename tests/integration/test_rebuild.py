@@ -132,7 +132,7 @@ TAMPERINGS = {
     "a lost plan": f"DELETE FROM plans {_PLAN}",
     "a made-up plan": f"""
         INSERT INTO plans
-        SELECT plan_id || 'x', authority, revision, status, searchable, state, title_text, body_text, event_id,
+        SELECT plan_id || 'x', authority, revision, status, searchable, state, event_id,
             traceparent, published_at, received_at, matched_revision, attempts, quarantined
         FROM plans {_PLAN}""",
     "everything lost": "TRUNCATE opportunities, plans",
