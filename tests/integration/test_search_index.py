@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from events.plans import PlanPayload, PlanWithdrawn
+from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
 from matching.embedding import load_embedder
 from services.matcher.app import adopt
 from services.matcher.handling import Matcher
@@ -64,6 +64,14 @@ async def unseen(sessions: Sessions, index: SnapshotIndex) -> IndexDelta:
         return await answer(session, index.delta())
 
 
+def reworded(states: Sequence[PlanPublished]) -> list[PlanPublished]:
+    """The next revision of each, with the words of another one."""
+    return [
+        plan.model_copy(update={"revision": 2, "title": like.title, "description": like.description})
+        for plan, like in zip(states, reversed(states), strict=True)
+    ]
+
+
 async def test_the_index_finds_what_comparing_with_all_finds(sessions: Sessions) -> None:
     states = invented_plans(600, subjects=90)
     await handle(sessions, states)
@@ -78,10 +86,7 @@ async def test_new_words_are_found_by_every_matcher(sessions: Sessions) -> None:
     one, other = world(), world()
     await handle(sessions, states[:100], one)
     await handle(sessions, states[100:], other)
-    rewritten = [
-        plan.model_copy(update={"revision": 2, "title": like.title, "description": like.description})
-        for plan, like in zip(states[:60], reversed(states[:60]), strict=True)
-    ]
+    rewritten = reworded(states[:60])
     await handle(sessions, rewritten[:30], one)
     await handle(sessions, rewritten[30:], other)
     now = {plan.plan_id: plan for plan in [*states, *rewritten]}
@@ -90,14 +95,15 @@ async def test_new_words_are_found_by_every_matcher(sessions: Sessions) -> None:
 
 async def test_a_search_in_an_older_snapshot_takes_nothing_back(sessions: Sessions) -> None:
     states = invented_plans(120, subjects=12)
+    await handle(sessions, states[:60])
+    rewritten = reworded(states[:60])
     both = world()
-    await handle(sessions, states[:60], both)
-    async with transaction(sessions, isolation="REPEATABLE READ") as early:
-        await early.execute(text("SELECT 1"))  # its snapshot is from here
-        await handle(sessions, states[60:119], both)
-        await both.index.search(early, {}, AS_OF, await answer(early, both.index.delta()))
-    await handle(sessions, states[119:], both)
-    assert await active(sessions) == all_pairs(states)
+    async with transaction(sessions, both.index.delta(), isolation="REPEATABLE READ") as early:
+        older = await answer(early, both.index.delta())
+        await handle(sessions, rewritten, both)
+        await both.index.search(early, {}, AS_OF, older)
+    await handle(sessions, states[60:], both)
+    assert await active(sessions) == all_pairs([*rewritten, *states[60:]])
 
 
 async def test_what_committed_late_is_read_although_later_transactions_were_seen(sessions: Sessions) -> None:

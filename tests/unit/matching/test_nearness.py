@@ -1,62 +1,152 @@
-"""Vectors side by side find what comparing one by one finds, also after some were changed and others dropped."""
+"""The index finds what comparing one by one finds, also after plans changed and others were dropped."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cache
 
 import numpy as np
 import pytest
 
-from matching.nearness import Floats, Vectors
+from matching import nearness
+from matching.engine import Features
+from matching.nearness import PlanIndex
+from matching.plan import Window
+from matching.plan_set import PlanSet
+from tests.unit.matching.builders import AS_OF, CAMDEN, GLASGOW, ISLINGTON, LEEDS, YORK, engine, features, plan
 
-ALL = 10_000
-
-
-def drawn(count: int, seed: int) -> dict[str, Floats]:
-    rows = np.random.default_rng(seed).standard_normal((count, 12)).astype(np.float32)
-    return {f"P{number}": row for number, row in enumerate(rows)}
-
-
-def one_by_one(asked: Floats, held: dict[str, Floats], least: float) -> set[str]:
-    return {plan_id for plan_id, vector in held.items() if float(vector @ asked) >= least}
-
-
-def made(held: dict[str, Floats]) -> Vectors:
-    vectors = Vectors(12)
-    vectors.put(held)
-    return vectors
-
-
-def test_all_that_are_near_enough_are_found() -> None:
-    held = drawn(2700, seed=1)
-    asked = list(drawn(5, seed=2).values())
-    found = made(held).near(asked, 2.5, ALL)
-    assert [set(ids) for ids in found] == [one_by_one(one, held, 2.5) for one in asked]
-    assert sum(map(len, found)) > 100
+TITLES = (
+    "HR and payroll system",
+    "Payroll software",
+    "Road resurfacing",
+    "School meals",
+    "Cleaning of council offices",
+)
+WINDOWS = (
+    Window(date(2027, 6, 1), date(2027, 9, 30)),
+    Window(date(2027, 9, 1), date(2027, 12, 31)),
+    Window(date(2028, 6, 1), date(2028, 9, 30)),
+    Window(date(2026, 1, 1), date(2026, 3, 31)),
+)
 
 
-def test_a_changed_vector_takes_the_place_of_the_old_one_and_dropped_ones_are_gone() -> None:
-    held = drawn(600, seed=3)
-    vectors = made(held)
-    changed = {plan_id: -held[plan_id] for plan_id in list(held)[:300]}
-    vectors.put(changed)
-    kept = set(list(held)[::2]) | {"P of nobody"}
-    vectors.keep(kept)
-    late = {f"late {plan_id}": vector for plan_id, vector in drawn(300, seed=4).items()}
-    vectors.put(late)
-    now = {plan_id: vector for plan_id, vector in {**held, **changed}.items() if plan_id in kept} | late
-    assert len(vectors) == len(now)
-    (asked,) = drawn(1, seed=5).values()
-    (found,) = vectors.near([asked], 1.0, ALL)
-    assert set(found) == one_by_one(asked, now, 1.0)
+@cache
+def some_plans() -> list[Features]:
+    """Every title at every council in every window: some are bought locally, some windows never meet, one is over."""
+    return [
+        features(
+            plan(
+                authority,
+                title,
+                plan_id=f"{authority}:{t}-{w}",
+                description=f"{title} for our residents, staff and schools.",
+                tender_window=window,
+                cpv=(),
+            )
+        )
+        for authority in (LEEDS, YORK, CAMDEN, ISLINGTON, GLASGOW)
+        for t, title in enumerate(TITLES)
+        for w, window in enumerate(WINDOWS)
+    ]
 
 
-@pytest.mark.parametrize("most", [1, 7])
-def test_where_there_are_too_many_the_nearest_are_taken(most: int) -> None:
-    held = drawn(400, seed=6)
-    (asked,) = drawn(1, seed=7).values()
-    (found,) = made(held).near([asked], -100.0, most)
-    best = sorted(held, key=lambda plan_id: float(held[plan_id] @ asked), reverse=True)[:most]
-    assert sorted(found) == sorted(best)
+def index_of(plans: Sequence[Features]) -> PlanIndex:
+    index = PlanIndex()
+    index.put([engine().index_entry(one) for one in plans])
+    return index
 
 
-def test_nothing_is_near_where_there_is_nothing() -> None:
-    (asked,) = drawn(1, seed=8).values()
-    assert Vectors(12).near([asked], -100.0, ALL) == [[]]
-    assert made(drawn(3, seed=9)).near([], 0.0, ALL) == []
+def candidates(index: PlanIndex, one: Features) -> dict[str, int]:
+    query = engine().index_query(one, engine().vector(one))
+    (found,) = index.search([query], AS_OF.toordinal(), engine().policy)
+    return found
+
+
+def opportunities(plans: Sequence[Features], one: Features) -> set[str]:
+    """The oracle: each pair is judged by itself."""
+    return {
+        other.plan.plan_id
+        for other in plans
+        if other is not one and engine().opportunity(one, other, AS_OF) is not None
+    }
+
+
+def test_every_opportunity_is_a_candidate() -> None:
+    plans = some_plans()
+    index = index_of(plans)
+    expected = {one.plan.plan_id: opportunities(plans, one) for one in plans}
+    found = {one.plan.plan_id: set(candidates(index, one)) for one in plans}
+    assert sum(map(len, expected.values())) > 100
+    assert not [plan_id for plan_id, others in expected.items() if not others <= found[plan_id]]
+
+
+def test_time_place_and_authority_close_no_candidate() -> None:
+    plans = some_plans()
+    index, by_id = index_of(plans), {one.plan.plan_id: one for one in plans}
+    closed = {
+        gate.code
+        for one in plans
+        for other in candidates(index, one)
+        for gate in engine().assess(one, by_id[other], AS_OF).gates
+    }
+    assert closed <= {"weak-specification", "too-small"}
+
+
+def test_a_scan_in_blocks_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = some_plans()
+    whole = [candidates(index_of(plans), one) for one in plans]
+    monkeypatch.setattr(nearness, "_BLOCK_PRODUCTS", 7)
+    assert [candidates(index_of(plans), one) for one in plans] == whole
+
+
+def test_a_changed_plan_replaces_its_row_and_dropped_ones_are_gone() -> None:
+    plans = some_plans()
+    index = index_of(plans)
+    changed = [replace(one, plan=replace(one.plan, revision=2)) for one in plans[:30]]
+    index.put([engine().index_entry(one) for one in changed])
+    index.drop([one.plan.plan_id for one in plans[20:60]] + ["nobody's"])
+    index.put([engine().index_entry(one) for one in plans[50:60]])
+    left = [*changed[:20], *plans[50:]]
+    assert len(index) == len(left)
+    expected = index_of(left)
+    for one in left:
+        assert candidates(index, one) == candidates(expected, one)
+        vector = index.vector(one.plan.plan_id, one.plan.revision)
+        assert vector is not None
+        assert np.array_equal(vector, engine().vector(one))
+    assert index.vector(changed[0].plan.plan_id, 1) is None
+
+
+@pytest.mark.parametrize("limit", [1, 7])
+def test_the_nearest_have_the_largest_products(limit: int) -> None:
+    plans = some_plans()
+    asked = engine().vector(plans[0])
+    best = sorted((float(engine().vector(one) @ asked) for one in plans), reverse=True)[:limit]
+    by_id = {one.plan.plan_id: one for one in plans}
+    found = index_of(plans).nearest(asked, limit)
+    assert sorted((float(engine().vector(by_id[key]) @ asked) for key in found), reverse=True) == pytest.approx(best)
+
+
+def test_too_many_candidates_are_cut_to_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = some_plans()
+    index = index_of(plans)
+    one = plans[0]
+    found = candidates(index, one)
+    assert len(found) > 2
+    monkeypatch.setattr(nearness, "MAX_CANDIDATES", 2)
+    products = {other.plan.plan_id: float(engine().vector(other) @ engine().vector(one)) for other in plans}
+    nearest = sorted((products[key] for key in found), reverse=True)[:2]
+    assert sorted((products[key] for key in candidates(index, one)), reverse=True) == pytest.approx(nearest)
+
+
+def test_an_empty_index_finds_nothing() -> None:
+    assert candidates(PlanIndex(), some_plans()[0]) == {}
+    assert index_of(some_plans()).search([], AS_OF.toordinal(), engine().policy) == []
+
+
+def test_a_plan_set_finds_exactly_the_opportunities() -> None:
+    plans = some_plans()
+    known = PlanSet(engine())
+    known.put(plans)
+    found = known.search([one.plan.plan_id for one in plans], AS_OF)
+    assert found == {one.plan.plan_id: sorted(opportunities(plans, one)) for one in plans}
