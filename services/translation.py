@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from events import opportunities as wire
-from events.envelope import Event
+from events.cloudevents import Event
 from events.fields import Window as WireWindow
 from events.plans import PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
 from matching.assessment import Assessment, Component

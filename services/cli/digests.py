@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from services.cli.database import with_database
-from services.runtime import faults
-from services.store import notifications
-from services.store.base import Sessions, now, transaction
+from services.platform import retry
+from services.store import intents
+from services.store.database import Sessions, now, transaction
 
 app = typer.Typer(no_args_is_help=True, help="The weekly digests.")
 
@@ -30,6 +30,6 @@ async def flush_all(sessions: Sessions) -> int:
 
     async def flush_once() -> int:
         async with transaction(sessions) as session:
-            return await notifications.flush_digests(session, now())
+            return await intents.flush_digests(session, now())
 
-    return await faults.despite_races(flush_once)
+    return await retry.despite_races(flush_once)

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
-from matching.embedding import DEFAULT, Vectors, load_embedder, pinned_weights
-from matching.exported import (
+from matching.encoders.agreement_texts import probe_texts
+from matching.encoders.embedding import DEFAULT, Vectors, load_embedder, pinned_weights
+from matching.encoders.openvino import (
     ENGINE,
     FORMAT,
     LEAST_COSINE,
@@ -27,7 +28,6 @@ from matching.exported import (
     padded,
     tokenizer,
 )
-from matching.probes import probe_texts
 from services.cli.offline import say
 
 app = typer.Typer(no_args_is_help=True, help="The optional faster encoder.")

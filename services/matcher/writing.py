@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from events.envelope import encode
+from events.cloudevents import encode
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from matching.assessment import Assessment
 from matching.engine import Generation
 from matching.plan import Plan, Sharing
-from services.matcher.materiality import is_material, told_now
-from services.runtime import metrics
+from services.domain.materiality import is_material, told_now
+from services.platform import metrics
 from services.store import outbox
-from services.store.base import now
+from services.store.bulk_writes import Writes
+from services.store.database import now
 from services.store.opportunities import Opportunity, OpportunityRow
-from services.store.rows import Writes
 from services.translation import Cause, content_hash, opportunity_event, opportunity_state, redacted
 
 _NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from matching.embedding import load_embedder
+from matching.encoders.embedding import load_embedder
 from matching.engine import Engine, Features
 from matching.plan import Plan, Window
 from services.translation import plan_from_payload
