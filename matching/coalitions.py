@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final, Self
 
 from matching.plan import Window
-from matching.words import day_text, listed, name_of
+from matching.text.formatting import day_text, listed, name_of
 
 
 @dataclass(frozen=True, slots=True)
