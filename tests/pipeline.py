@@ -26,7 +26,8 @@ from events.fields import Payload
 from events.plans import PlanPayload, PlanPublished, PlanState
 from events.topics import PLANS
 from matching.assessment import Assessment
-from matching.encoders.embedding import HashingEmbedder, load_embedder
+from matching.embedding import HashingEmbedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from services.ingest.event_publisher import message_of, publish_events
 from services.local_stack import child_process
@@ -34,7 +35,7 @@ from services.local_stack.child_process import LOOPBACK, Process
 from services.local_stack.stack import ready
 from services.messaging import topic_admin
 from services.platform.settings import Settings
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 from tests.support.service_processes import fork_service
 
 AS_OF = date(2026, 11, 22)

@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from matching.encoders.embedding import Embedder, HashingEmbedder, Vectors, load_embedder
+from matching.embedding import Embedder, HashingEmbedder, Vectors
+from matching.encoders.loading import load_embedder
 
 _MANY_TEXTS = 64
 _give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None

@@ -17,13 +17,16 @@ from matching.corpus_statistics import Statistics
 from matching.engine import Engine, Features
 from matching.plan import Plan, Sharing, Window
 from matching.policy import Policy
+from matching.reference import display_name
+from services.domain.disclosure import redacted
+from services.domain.ids import opportunity_id
 from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store import embeddings, generation, plans
 from services.store import opportunities as store
+from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
 from services.store.plans import StoredPlan
-from services.translation import authority_name, opportunity_id, plan_from_store, redacted
 
 MATCH_ONLY: Final = "One of the two authorities shares only that there is a match; ask each other for the details."
 PRIVATE: Final = "One of the two plans is private: it is never matched, and nothing of it is shown."
@@ -194,7 +197,7 @@ def _side(plan: Plan, *, titled: bool) -> Json:
     side: Json = {
         "plan_id": plan.plan_id,
         "authority": plan.authority,
-        "authority_name": authority_name(plan.authority),
+        "authority_name": display_name(plan.authority),
         "tender_window": _window(plan.tender_window),
         "regions": list(plan.regions),
     }

@@ -23,7 +23,7 @@ from services.local_stack.child_process import PartError
 from services.local_stack.demo import Outcome, Show, StalledError
 from services.local_stack.sample import sample_plans
 from services.local_stack.stack import DEFAULT_FOLDER, Stack
-from services.translation import today
+from services.platform.clock import today
 
 FAILED = 1
 USAGE = 2

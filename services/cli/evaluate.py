@@ -12,7 +12,8 @@ import typer
 
 from matching.assessment import Band
 from matching.corpus_statistics import Statistics, StatisticsError
-from matching.encoders.embedding import Embedder, EmbeddingError, load_embedder
+from matching.embedding import Embedder, EmbeddingError
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.plan import Plan
 from matching.policy import Policy, PolicyError

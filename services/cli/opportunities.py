@@ -18,10 +18,10 @@ from services.application import explain as explaining
 from services.application.explain import ExplainError
 from services.cli.database import with_snapshot
 from services.cli.terminal import plain
+from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import opportunities as store
 from services.store import plans
-from services.translation import today
 
 NOT_FOUND = 1
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
+from matching.reference import display_name
 from services.cli.database import with_database
 from services.cli.terminal import plain
 from services.domain.materiality import HYSTERESIS_POINTS
@@ -21,11 +22,11 @@ from services.maintenance.rebuild import Comparison, compare
 from services.matcher.app import make_world
 from services.matcher.world import World
 from services.platform import logs, retry
+from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import generation, shadow_tables
 from services.store.database import Sessions, transaction
 from services.store.state_hash import digest as digest_of
-from services.translation import authority_name, today
 
 DIFFERENT: Final = 1
 FAULT: Final = 2
@@ -196,7 +197,7 @@ def _previewed(before: str, after: str, changes: Sequence[Change], told: Sequenc
         "authorities": [
             {
                 "authority": one.authority,
-                "name": authority_name(one.authority),
+                "name": display_name(one.authority),
                 "changes": one.changes,
                 "tells": one.tells,
             }
@@ -214,7 +215,7 @@ def _print_preview(before: str, after: str, changes: Sequence[Change], told: Seq
     for one in told:
         kinds = ", ".join(f"{count} {kind}" for kind, count in one.changes.items())
         mails = ", ".join(f"{count} {purpose}" for purpose, count in one.tells.items()) or "nothing"
-        typer.echo(f"{plain(authority_name(one.authority), 60)} ({one.authority}): {kinds}; would be told: {mails}")
+        typer.echo(f"{plain(display_name(one.authority), 60)} ({one.authority}): {kinds}; would be told: {mails}")
     typer.echo("nothing was written; `jointly reassess --yes` does it")
 
 

@@ -25,11 +25,11 @@ from services.cli.database import on_database, with_database
 from services.cli.errors import ExitCode
 from services.cli.rebuild import compare_with_log
 from services.platform import logs
+from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import schema
 from services.store.database import Sessions, transaction
 from services.store.state_hash import digest
-from services.translation import today
 
 SUFFIX: Final = "_drill"
 

@@ -11,8 +11,8 @@ from matching.policy import Policy
 from services.cli.database import with_database
 from services.cli.offline import read_plans, say
 from services.store.database import Sessions, transaction
+from services.store.mapping import plan_from_store
 from services.store.plans import load, searchable
-from services.translation import plan_from_store
 
 app = typer.Typer(no_args_is_help=True, help="Corpus statistics: how rare a word is.")
 

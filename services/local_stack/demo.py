@@ -14,7 +14,7 @@ from typing import Final
 
 from events.plans import PlanPayload
 from matching.reference import authority as known_authority
-from services.cli.digests import flush_all
+from services.application.digests import flush_all
 from services.ingest.event_publisher import content_hash, publish_events
 from services.local_stack.child_process import LOOPBACK, Process
 from services.local_stack.stack import Stack

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
 from matching.engine import Features
+from services.domain.ids import opportunity_id, text_hash
 from services.maintenance.dry_run import rehearse
 from services.maintenance.rebuild import Say
 from services.matcher.assessment import match
@@ -23,10 +24,10 @@ from services.store import embeddings, generation, plans, shadow_tables
 from services.store.bulk_writes import together
 from services.store.database import Sessions, transaction
 from services.store.generation import CurrentGeneration
+from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
 from services.store.pipelined_queries import answer
 from services.store.plans import StoredPlan
-from services.translation import opportunity_id, plan_from_store, text_hash
 
 AT_ONCE: Final = 64
 PATIENCE: Final = 10

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
+from services.domain.ids import opportunity_id
 from services.maintenance.dry_run import copy_of, is_sound, rehearse
 from services.matcher.quarantine import UNKNOWN
 from services.matcher.settlement import WrongGenerationError
@@ -21,11 +22,11 @@ from services.matcher.writing import Context, Kept, Pair, withdraw
 from services.store import advisory_locks, plans, shadow_tables
 from services.store import generation as generations
 from services.store.database import Sessions, transaction
+from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
 from services.store.plans import StoredPlan
 from services.store.replay_log import WHOLE_TYPES, differs, replayed
 from services.store.state_hash import Digest, digest
-from services.translation import opportunity_id, plan_from_store
 
 AT_ONCE: Final = 200
 COMPARED: Final = ("status", "score", "band", "revision_a", "revision_b", "assessed_as_of", "review_on", "generation")

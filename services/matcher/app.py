@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from events.topics import PLANS_PATTERN
 from matching.corpus_statistics import Statistics
-from matching.encoders.embedding import Embedder, load_embedder
+from matching.embedding import Embedder
+from matching.encoders.loading import load_embedder
 from matching.encoders.worker_process import load_apart
 from matching.engine import Engine
 from matching.policy import Policy
@@ -20,12 +21,12 @@ from services.matcher.purge import Keep, purge_for_ever
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
 from services.matcher.world import World
-from services.messaging import consumer, kafka
-from services.platform import health, metrics, service
+from services.messaging import consumer, consumer_health, kafka
+from services.platform import metrics, service
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
 from services.store import generation
-from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.store.database import Sessions, database_responds, make_engine, make_sessions, transaction
 
 GROUP = "jointly-matcher"
 
@@ -83,17 +84,17 @@ async def _make(settings: Settings) -> service.Parts:
         prepare=matcher.prepare,
         pattern=PLANS_PATTERN,
     )
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": service.database(sessions)})
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
     return service.Parts(
         broker=broker,
-        live=[health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds)],
+        live=[consumer_health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds)],
         ready=[
-            health.assigned(pulse),
+            consumer_health.assigned(pulse),
             dependencies.answers("kafka"),
-            service.database(sessions),
-            health.unfrozen(pulse),
+            database_responds(sessions),
+            consumer_health.unfrozen(pulse),
         ],
-        note=health.oldest(pulse),
+        note=consumer_health.oldest(pulse),
         opening=[lambda: adopt(world, sessions), producer.start],
         tasks=[
             dependencies.watch_for_ever,

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
+from services.domain.opportunity_events import Cause
 from services.matcher import indexing
 from services.matcher.judging import Judged, judge
 from services.matcher.quarantine import count_failure
@@ -20,7 +21,6 @@ from services.store.bulk_writes import Writes, together
 from services.store.database import Sessions, now, transaction
 from services.store.plans import Notice
 from services.store.search import Known, Near
-from services.translation import Cause
 
 log: Final = logs.get(__name__)
 

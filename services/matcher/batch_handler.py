@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from events.dead_letters import SPOOFING, Reason
 from events.topics import DEAD_PLANS
+from services.domain.ids import event_content_hash
 from services.matcher.assessment import assess, index
 from services.matcher.endings import keep_superseded, report_superseded
 from services.matcher.plan_decoding import Accepted, Refused, read
@@ -20,11 +21,12 @@ from services.matcher.world import World
 from services.messaging import dead_letter_queue
 from services.messaging.kafka import Record, Records
 from services.platform import logs, metrics, tracing
+from services.platform.clock import today
 from services.store import embeddings, plans, search
 from services.store.bulk_writes import Writes
 from services.store.database import Sessions, now, reading, transaction
+from services.store.mapping import revision_from_event
 from services.store.plans import Outcome, Revision
-from services.translation import content_hash, revision_from_event, today
 
 log: Final = logs.get(__name__)
 Vectors = Mapping[str, np.ndarray]
@@ -222,4 +224,4 @@ def _revision(item: Accepted) -> Revision:
     if item.sent is None:
         return revision
     # Before contacts were taken out, the log kept the hash of the text with them.
-    return replace(revision, sent_hash=content_hash(item.event.type, item.sent.model_dump(mode="json")))
+    return replace(revision, sent_hash=event_content_hash(item.event.type, item.sent.model_dump(mode="json")))

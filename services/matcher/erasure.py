@@ -19,14 +19,15 @@ from events.plans import PlanState
 from events.topics import DEAD_PLANS, OPPORTUNITIES
 from matching.features import texts_of
 from matching.policy import Policy
+from services.domain.ids import text_hash
 from services.matcher.writing import Kept, bury, strip, tell, withdraw
 from services.store import embeddings, forgotten, outbox, plans, search
 from services.store.bulk_writes import together
 from services.store.database import Sessions, now, transaction
+from services.store.mapping import plan_from_payload
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanLog, StoredPlan
 from services.store.replay_log import WHOLE_TYPES
-from services.translation import plan_from_payload, text_hash
 
 ENDED: Final = "One of the two plans has ended."
 SETTLED: Final = timedelta(days=7)

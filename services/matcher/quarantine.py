@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import Origin, Reason
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
+from services.domain.ids import opportunity_id
+from services.domain.opportunity_events import Cause
 from services.matcher import settlement
 from services.matcher.writing import Kept, withdraw
 from services.messaging.dead_letter_queue import compose
@@ -18,7 +20,6 @@ from services.store.bulk_writes import together
 from services.store.database import Sessions, transaction
 from services.store.outbox import outgoing
 from services.store.plans import PlanLog
-from services.translation import Cause, opportunity_id
 
 UNKNOWN: Final = "One of the two plans can't be assessed at the moment."
 

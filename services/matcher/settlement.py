@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Generation
 from matching.plan import Plan
+from services.domain.ids import opportunity_id
+from services.domain.opportunity_events import Cause
 from services.matcher.judging import Judged
 from services.matcher.writing import Context, Kept, Pair, write
 from services.platform import metrics, retry
@@ -29,7 +31,6 @@ from services.store.database import Sessions, reading
 from services.store.opportunities import OpportunityRow, Versioned
 from services.store.pipelined_queries import Query, answer
 from services.store.search import Near
-from services.translation import Cause, opportunity_id
 
 PAIRS_AT_ONCE: Final = 500
 """A pair writes some 7 KB. So a transaction writes 4 MB at most, and others wait for its locks for about a second."""

@@ -10,12 +10,12 @@ from events.cloudevents import Event, Message, encode
 from events.dead_letters import KEPT_BYTES, DeadLetter, Header, Origin, Reason
 from events.signing import MAX_HEADER_BYTES
 from events.topics import Topic
+from services.domain.ids import event_id
 from services.messaging import kafka
 from services.messaging.private_plans import is_private
 from services.messaging.record_batches import UnreadableRecord, UnreadableRecordError
 from services.platform import logs, metrics
 from services.store.database import now
-from services.translation import event_id
 
 KEPT_HEADERS: Final = 50
 KEPT_HEADER_BYTES: Final = MAX_HEADER_BYTES

@@ -10,17 +10,17 @@ from aiokafka import ConsumerRecord as Record
 from events.dead_letters import Reason
 from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.domain.notification_caps import Caps
-from services.messaging import consumer, dead_letter_queue, kafka
+from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import Rounds
 from services.notifier.rendering.email_message import Sender, sender
-from services.platform import health, logs, metrics, service
+from services.platform import logs, metrics, service
 from services.platform.dependencies import Check, Dependencies
 from services.platform.settings import PREFIX, Settings, SettingsError
 from services.store import deliveries, intents
 from services.store.authorities import AddressError
-from services.store.database import Sessions, make_engine, make_sessions, now
+from services.store.database import Sessions, database_responds, make_engine, make_sessions, now
 
 GROUP: Final = "jointly-notifier"
 ALIVE_SECONDS: Final = 900.0
@@ -74,17 +74,17 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
     )
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": service.database(sessions)})
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
     return service.Parts(
         broker=broker,
-        live=[health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds), _dispatching(rounds)],
+        live=[consumer_health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds), _dispatching(rounds)],
         ready=[
-            health.assigned(pulse),
+            consumer_health.assigned(pulse),
             dependencies.answers("kafka"),
-            service.database(sessions),
-            health.unfrozen(pulse),
+            database_responds(sessions),
+            consumer_health.unfrozen(pulse),
         ],
-        note=health.oldest(pulse),
+        note=consumer_health.oldest(pulse),
         opening=[producer.start],
         tasks=[
             dependencies.watch_for_ever,

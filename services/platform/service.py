@@ -12,13 +12,11 @@ from typing import Any
 import uvicorn
 from faststream.asgi import AsgiFastStream
 from faststream.kafka import KafkaBroker
-from sqlalchemy import text
 
 from services.platform import health, logs, tracing
 from services.platform.dependencies import Check
 from services.platform.health import Note, nothing_to_note
 from services.platform.settings import Settings
-from services.store.database import Sessions
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 
@@ -135,17 +133,3 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-
-
-def database(sessions: Sessions) -> Check:
-    """The database answers."""
-
-    async def check() -> str | None:
-        try:
-            async with sessions() as session:
-                await session.execute(text("SELECT 1"))
-        except Exception as error:
-            return f"the database does not answer ({type(error).__name__})"
-        return None
-
-    return check

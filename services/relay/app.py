@@ -11,7 +11,7 @@ from services.platform.dependencies import Check, Dependencies
 from services.platform.settings import Settings
 from services.relay.outbox_publisher import Relay
 from services.store import outbox
-from services.store.database import Sessions, make_engine, make_sessions
+from services.store.database import Sessions, database_responds, make_engine, make_sessions
 
 ALIVE_SECONDS = 120.0
 MEASURE_SECONDS = 5.0
@@ -31,11 +31,11 @@ async def _make(settings: Settings) -> service.Parts:
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-relay")
     relay = Relay(database, producer, timedelta(days=settings.keep_outbox_days))
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": service.database(sessions)})
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
     return service.Parts(
         broker=kafka.make_broker(settings, "jointly-relay"),
         live=[_rounds(relay)],
-        ready=[dependencies.answers("kafka"), service.database(sessions)],
+        ready=[dependencies.answers("kafka"), database_responds(sessions)],
         opening=[producer.start],
         tasks=[dependencies.watch_for_ever, relay.run_for_ever, lambda: _measure(sessions)],
         closing=[producer.stop, database.dispose],

@@ -12,6 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlmodel import SQLModel
 
+from services.platform.dependencies import Check
 from services.store.pipelined_queries import Query, ask
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -118,3 +119,17 @@ def timestamp(*, nullable: bool = False, index: bool = False) -> Column[datetime
 def json_column(*, nullable: bool = False) -> Column[Any]:
     """A column for a JSON document."""
     return Column(JSONB, nullable=nullable)
+
+
+def database_responds(sessions: Sessions) -> Check:
+    """The database answers."""
+
+    async def check() -> str | None:
+        try:
+            async with sessions() as session:
+                await session.execute(text("SELECT 1"))
+        except Exception as error:
+            return f"the database does not answer ({type(error).__name__})"
+        return None
+
+    return check

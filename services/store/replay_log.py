@@ -6,9 +6,9 @@ from events.cloudevents import Event
 from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState
 from matching.plan import Status
 from services.store import forgotten, plans
+from services.store.mapping import revision_from_event
 from services.store.plans import PlanLog, Revision, StoredPlan
 from services.store.shadow_tables import Logged
-from services.translation import revision_from_event
 
 _BY_TYPE: Final[dict[str, type[PlanPayload]]] = {payload.type: payload for payload in PLAN_PAYLOADS}
 WHOLE_TYPES: Final = tuple(name for name, payload in _BY_TYPE.items() if issubclass(payload, PlanState))

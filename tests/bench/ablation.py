@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.policy import Policy
 from services.cli.evaluate import numbers_of, ranked, read_judgements

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from matching.candidates import corpus_search
-from matching.encoders.embedding import Embedder, load_embedder
+from matching.embedding import Embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Corpus, Engine, Features
 from matching.pair_scoring import judge
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 from tests.bench.generator import AS_OF, need_number, plans
 
 _AT_ONCE = 512

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from events.plans import PlanPayload
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from services.local_stack.postgres import Server
 from tests.bench import statement_counts
 from tests.bench.corpora import Corpus

@@ -16,9 +16,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
 from events.plans import PlanPayload, PlanPublished
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.cli.offline import embed_cached
+from services.domain.ids import text_hash
 from services.local_stack.child_process import Process
 from services.local_stack.postgres import Server
 from services.local_stack.tansu import tansu
@@ -28,7 +29,6 @@ from services.store import embeddings, outbox
 from services.store.bulk_writes import together
 from services.store.database import make_engine, make_sessions, transaction
 from services.store.migrate import configuration, migrate
-from services.translation import text_hash
 from tests import brokers
 from tests.bench import statement_counts
 from tests.bench.corpora import Corpus, distinct

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from matching.candidates import corpus_search
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from matching.plan import Plan, Window
 from matching.reference import authorities, cpv_labels

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.cli.evaluate import numbers_of, ranked, read_judgements
 from services.cli.offline import read_plans

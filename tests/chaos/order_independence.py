@@ -29,7 +29,7 @@ from sqlalchemy import text
 
 from events.plans import PlanAwarded, PlanPayload, PlanState, PlanUpdated, PlanWithdrawn
 from matching.assessment import Band
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from services.local_stack.postgres import postgres
 from services.maintenance.rebuild import compare
 from services.matcher.app import adopt

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from matching.encoders.embedding import Embedder, load_embedder
+from matching.embedding import Embedder
+from matching.encoders.loading import load_embedder
 from tests import pipeline
 from tests.chaos import __main__ as command
 from tests.chaos import run

@@ -11,8 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from events.topics import OPPORTUNITIES
 from services.local_stack.tansu import Broker
 from services.messaging import consumer as consuming
-from services.messaging import kafka, topic_admin
-from services.platform import health
+from services.messaging import consumer_health, kafka, topic_admin
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
 from tests.brokers import ApacheKafka
@@ -40,10 +39,10 @@ class Member:
         raise AssertionError("nothing is refused here")
 
     async def live(self, limit: float) -> str | None:
-        return await health.moving(self.pulse, self.dependencies, limit)()
+        return await consumer_health.moving(self.pulse, self.dependencies, limit)()
 
     async def ready(self, limit: float) -> str | None:
-        return await health.unfrozen(self.pulse, limit)()
+        return await consumer_health.unfrozen(self.pulse, limit)()
 
 
 async def until(reached: Callable[[], Awaitable[bool]]) -> None:

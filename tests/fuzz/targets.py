@@ -27,7 +27,7 @@ from services.ingest.register.reader import read_register
 from services.matcher.plan_decoding import Refused
 from services.matcher.plan_decoding import read as take_in
 from services.messaging import dead_letter_queue
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 from tests.unit.events.messages import EXAMPLES, STRUCTURED_HEADERS, example, headers_of, structured, value_of
 from tests.unit.ingest import EXAMPLES as PUBLISHED
 

@@ -11,7 +11,7 @@ from events.cloudevents import decode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
 from events.plans import PlanAwarded, PlanPayload, PlanUpdated, PlanWithdrawn
 from events.topics import DEAD_PLANS
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher

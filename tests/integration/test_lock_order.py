@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from services.cli.digests import flush_all
+from services.application.digests import flush_all
 from services.platform import metrics
 from services.store import intents, outbox
 from services.store.database import Sessions, make_engine, make_sessions, now, transaction

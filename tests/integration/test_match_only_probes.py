@@ -7,7 +7,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.matcher import database_metrics
 from services.matcher.app import adopt

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from matching import pair_scoring
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.policy import Policy, with_changes
 from services.matcher import assessment

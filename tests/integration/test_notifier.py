@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from events.notifications import NotificationSent
-from services.cli.digests import flush_all
+from services.application.digests import flush_all
 from services.domain import notification_schedule
 from services.local_stack.mail_sink import Mailbox
 from services.store.database import make_engine, make_sessions

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.cli import application
 from services.maintenance.plan_reset import ResetError, reset

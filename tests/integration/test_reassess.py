@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from events.cloudevents import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.policy import Policy, with_changes
 from services.maintenance.notification_forecast import foreseen

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
 from matching.candidates.pair_vector import DIMENSIONS
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from services.matcher import assessment, nearest
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher

@@ -12,7 +12,7 @@ from services.matcher.settlement import Part
 from services.matcher.sweeper import sweep
 from services.platform.settings import Settings
 from services.store import plans
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 from tests.integration.test_matcher_steps import Rig, rig, world_of
 from tests.pipeline import AS_OF, all_pairs, record_of
 

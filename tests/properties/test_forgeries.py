@@ -17,7 +17,7 @@ from events.fields import Value
 from events.signing import HEADER, SignatureError, found
 from events.topics import PLANS
 from services.matcher import plan_decoding, signature_policy
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 from tests.chaos.forgery import Forgery, Scene
 from tests.chaos.mutations import MOST_CPU_SECONDS, MOST_MEMORY_BYTES, run, verdict
 from tests.pipeline import engine, invented_plans

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from events.plans import PlanAwarded, PlanPublished, PlanState, PlanUpdated, PlanWithdrawn
 from matching import reference
 from matching.corpus_statistics import Statistics
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.gates import CODES
 from matching.plan import Plan, Status
 from matching.policy import Policy
 from services.cli.offline import features_of_plans
 from services.local_stack.sample import sample_plans
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 
 DAY = date(2026, 11, 22)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matching.encoders.embedding import HashingEmbedder, UnknownModelError, load_embedder
+from matching.embedding import HashingEmbedder, UnknownModelError
+from matching.encoders.loading import load_embedder
 from matching.encoders.worker_process import EncoderProcess, load_apart
 
 PATIENCE_SECONDS = 60.0

