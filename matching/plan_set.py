@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import date
 
 from matching.assessment import Band
+from matching.candidates.plan_index import PlanIndex
 from matching.engine import Engine, Features
-from matching.judgement import judge
-from matching.nearness import PlanIndex
+from matching.pair_scoring import judge
 
 
 class PlanSet:

@@ -16,7 +16,7 @@ from events.plans import PlanPublished
 from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Vector
 from matching.plan import Plan
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 
 _BLOCK = 256
 

@@ -7,14 +7,14 @@ from datetime import date
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from matching.candidates.plan_index import PlanIndex
+from matching.components.specification import Vector
 from matching.engine import Engine, Features
-from matching.nearness import PlanIndex
 from matching.plan import Plan, Sharing, Status
-from matching.specification import Vector
-from services.runtime import metrics
+from services.platform import metrics
 from services.store import plan_features
+from services.store.pipelined_queries import Query, answer
 from services.store.plan_features import NOTHING_SEEN, IndexDelta, Placement, Words
-from services.store.queries import Query, answer
 
 Revisions = Mapping[str, int]
 

@@ -15,17 +15,19 @@ from events.plans import PlanPayload, PlanState
 from matching.embedding import Embedder
 from matching.engine import Engine, Features, Texts
 from matching.plan import Plan
+from services.domain.ids import text_hash
 from services.matcher.plan_index import SnapshotIndex
 from services.matcher.plan_index import text_hash as features_hash
-from services.runtime import metrics
-from services.runtime.settings import Settings
+from services.platform import metrics
+from services.platform.clock import today
+from services.platform.settings import Settings
 from services.store import embeddings, plan_features
 from services.store import plans as store
-from services.store.generations import CurrentGeneration
+from services.store.generation import CurrentGeneration
+from services.store.mapping import plan_from_payload, plan_from_store
+from services.store.pipelined_queries import answer, ask
 from services.store.plan_features import IndexDelta, PlanWithFeatures
 from services.store.plans import PlanRow, StoredPlan
-from services.store.queries import answer, ask
-from services.translation import plan_from_payload, plan_from_store, text_hash, today
 
 Blobs = Mapping[str, tuple[str, bytes]]
 """By plan id, the hash of a plan's words, and the packed features that they make."""

@@ -8,9 +8,9 @@ from sqlalchemy import Column, LargeBinary, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.base import any_of, table_of
-from services.store.queries import Query
-from services.store.rows import Writes
+from services.store.bulk_writes import Writes
+from services.store.database import any_of, table_of
+from services.store.pipelined_queries import Query
 
 
 class Embedding(SQLModel, table=True):

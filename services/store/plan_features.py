@@ -18,13 +18,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from matching.nearness import IndexEntry
-from matching.retrieval import Opening
-from services.store import rows
-from services.store.base import table_of
+from matching.candidates.pair_vector import Opening
+from matching.candidates.plan_index import IndexEntry
+from services.store import bulk_writes
+from services.store.bulk_writes import Writes
+from services.store.database import table_of
+from services.store.pipelined_queries import Query, Rows
 from services.store.plans import PlanRow
-from services.store.queries import Query, Rows
-from services.store.rows import Writes
 
 Halves = NDArray[np.float16]
 
@@ -33,7 +33,7 @@ class PlanFeatures(SQLModel, table=True):
     """When and where a plan can be joined and what its words make, under one generation.
 
     Days are ordinals (`date.toordinal`). `text_hash` says of which words `vector` (little-endian float16) and
-    `feature_blob` (`matching.packing`) are.
+    `feature_blob` (`matching.feature_codec`) are.
     """
 
     __tablename__ = "plan_features"
@@ -160,7 +160,7 @@ def put(writes: Writes, placements: Sequence[Placement], words: Mapping[str, Wor
     writes.insert(table_of(PlanFeatures), new, key="plan_id", change=change)
     moved = [placement.columns() for placement in placements if placement.plan_id not in words]
     if moved:
-        writes.add(_MOVE, plan_features_moved=rows.document(moved))
+        writes.add(_MOVE, plan_features_moved=bulk_writes.document(moved))
 
 
 def _columns(words: Words) -> dict[str, Any]:

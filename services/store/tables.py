@@ -2,11 +2,11 @@
 
 from services.store import (
     authorities,
+    authority_keys,
     embeddings,
     forgotten,
-    generations,
-    keys,
-    notifications,
+    generation,
+    intents,
     opportunities,
     outbox,
     plan_features,
@@ -16,11 +16,11 @@ from services.store import (
 
 __all__ = [
     "authorities",
+    "authority_keys",
     "embeddings",
     "forgotten",
-    "generations",
-    "keys",
-    "notifications",
+    "generation",
+    "intents",
     "opportunities",
     "outbox",
     "plan_features",

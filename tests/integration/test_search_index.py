@@ -7,17 +7,17 @@ import pytest
 from sqlalchemy import text
 
 from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
-from matching.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
+from services.matcher.batch_handler import Matcher
 from services.matcher.plan_index import SnapshotIndex
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.runtime.settings import Settings
+from services.platform.settings import Settings
 from services.store import plan_features
-from services.store.base import Sessions, make_engine, make_sessions, transaction
+from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.store.pipelined_queries import answer
 from services.store.plan_features import NOTHING_SEEN, IndexDelta, Seen
-from services.store.queries import answer
 from tests.pipeline import AS_OF, all_pairs, engine, features_of, invented_plans, record_of
 
 
