@@ -20,7 +20,7 @@ test: install
 # What takes minutes and seldom breaks: the generator's laws, the benchmark's harness, the export of the faster encoder,
 # memory, fuzzing.
 test-slow: install
-	$(PYTEST) -m slow --ignore tests/faults --durations 10
+	$(PYTEST) -m slow --ignore tests/chaos --durations 10
 
 install: $(VENV)/installed
 
@@ -47,18 +47,18 @@ lock: | $(UV)
 # works; BENCH="--sizes 10000 --stages a,e1" takes a part, and what was measured before stays in the same file.
 BENCH ?=
 bench: install
-	$(BIN)/python -m tests.benchmarks.bench $(BENCH)
+	$(BIN)/python -m tests.bench.bench $(BENCH)
 
 # Kills, then stops a process at each place on an event's way; waits out real timeouts, so not part of `make test`.
 # `make -j 2 cuts` does both at the same time.
 cuts: cuts-killed cuts-stopped
 
 cuts-killed cuts-stopped: install
-	$(PYTEST) -m slow -k $(@:cuts-%=%) tests/faults/test_cuts.py
+	$(PYTEST) -m slow -k $(@:cuts-%=%) tests/chaos/test_cuts.py
 
 # The other slow kinds of fault: a full disk, rebalances under slow batches, an older revision beside this one, back-pressure.
 kinds: install
-	$(PYTEST) -m slow tests/faults --ignore tests/faults/test_cuts.py
+	$(PYTEST) -m slow tests/chaos --ignore tests/chaos/test_cuts.py
 
 schemas: install
 	$(BIN)/jointly schemas
@@ -96,17 +96,17 @@ release: sbom
 # Breaks everything while plans flow, and holds what comes of it against the input: docs/reliability.md says how.
 SEED ?= 1
 faults: install
-	$(BIN)/python -m tests.faults --seed $(SEED) --json
+	$(BIN)/python -m tests.chaos --seed $(SEED) --json
 
 # Forges events by the thousand: none may be accepted in another authority's name.
 EVENTS ?= 10000
 forgeries: install
-	$(BIN)/python -m tests.faults.mutations --events $(EVENTS) --seed $(SEED) --json
+	$(BIN)/python -m tests.chaos.mutations --events $(EVENTS) --seed $(SEED) --json
 
 MINUTES ?= 60
 JOBS ?= 1
 faults-long: install
-	$(BIN)/python -m tests.faults.long --minutes $(MINUTES) --jobs $(JOBS)
+	$(BIN)/python -m tests.chaos.long --minutes $(MINUTES) --jobs $(JOBS)
 
 # Tries the readers of strangers' input with whatever leads somewhere new: `make fuzz SECONDS=3600` for longer.
 SECONDS ?= 60
@@ -114,7 +114,7 @@ fuzz: install
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 mutants: install
-	$(BIN)/python -m tests.faults.mutants
+	$(BIN)/python -m tests.chaos.mutants
 
 clean:
 	rm -rf $(VENV) .uv .jointly build *.egg-info

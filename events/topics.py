@@ -36,7 +36,7 @@ PLANS: Final = Topic(
     key="plan_id",
     payloads=PLAN_PAYLOADS,
     partitions=6,
-    producers=("services.publisher", "external:council systems"),
+    producers=("services.ingest", "external:council systems"),
     consumers=("services.matcher",),
     # The plan log in the database is the source of every rebuild; the topic only has to outlive an outage.
     # Room above our own limit on a value's size, so that an event which is too large is refused with a reason.

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from matching import retrieval
-from matching import search as searching
 from matching.assessment import Assessment, Band
-from matching.concepts import Table, table_of
-from matching.corpus import Corpus
+from matching.candidates import corpus_search as searching
+from matching.candidates import pair_vector
+from matching.candidates.corpus import Corpus
+from matching.components.specification import Vector
+from matching.corpus_statistics import Statistics
 from matching.explanation import assessment_of
+from matching.feature_codec import pack, unpack
 from matching.features import Features, Texts, features_of, moved, same_words, texts_of
-from matching.groups import Groups, cpv_groups
-from matching.judgement import Judged, Likeness, judge, likeness_of
-from matching.packing import pack, unpack
+from matching.pair_scoring import Judged, Likeness, judge, likeness_of
 from matching.plan import Plan
 from matching.policy import Policy
-from matching.specification import Vector
-from matching.statistics import Statistics
+from matching.text.cpv_profile import Groups, cpv_groups
+from matching.text.needs import Table, table_of
 
 __all__ = ["Corpus", "Engine", "Features", "Generation", "Texts", "Vector"]
 
@@ -121,16 +121,16 @@ class Engine:
 
     def vector(self, features: Features) -> Vector:
         """What an index finds a plan by: float32, shape (`retrieval.DIMENSIONS`,)."""
-        return retrieval.vector_of(features, self.policy.scorer)
+        return pair_vector.vector_of(features, self.policy.scorer)
 
-    def opening(self, features: Features) -> retrieval.Opening:
+    def opening(self, features: Features) -> pair_vector.Opening:
         """When and where an index may find a plan."""
-        return retrieval.opening_of(features, self.policy)
+        return pair_vector.opening_of(features, self.policy)
 
     @property
     def least_product(self) -> float:
         """The inner product of two `vector`s from which on a pair is worth judging."""
-        return retrieval.least_product(self.policy)
+        return pair_vector.least_product(self.policy)
 
     def best(
         self, query: Features, corpus: Corpus, as_of: date, *, top: int, by_specification: bool = False

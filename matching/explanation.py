@@ -3,14 +3,15 @@
 import re
 from datetime import date
 
-from matching import reference, timing
+from matching import reference
 from matching.assessment import Assessment, Band, Component
+from matching.components import timing
 from matching.features import Features
-from matching.judgement import Judged, score_of
+from matching.pair_scoring import Judged, score_of
 from matching.plan import Kind, Window
 from matching.policy import Policy
-from matching.terms import shared_terms, stem
-from matching.words import day_text, listed, month_text, name_of, pounds, quote, span_text
+from matching.text.formatting import day_text, listed, month_text, name_of, pounds, quote, span_text
+from matching.text.tokens import shared_terms, stem
 
 _MOST_TERMS = 6
 _ORDER = (Band.NONE, Band.FEED, Band.DIGEST, Band.NOTIFY)

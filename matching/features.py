@@ -8,16 +8,16 @@ from functools import lru_cache
 import numpy as np
 
 from matching import reference
-from matching.cleaning import clean
-from matching.concepts import Table, concepts_in
-from matching.groups import Groups
+from matching.components.region import Place, place
+from matching.components.specification import Vector, described
+from matching.components.timing import Span, span
+from matching.corpus_statistics import CONCEPT, Statistics
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
-from matching.region import Place, place
-from matching.specification import Vector, described
-from matching.statistics import CONCEPT, Statistics
-from matching.terms import count, expand, phrases, tokens, weigh
-from matching.timing import Span, span
+from matching.text.cleaning import clean
+from matching.text.cpv_profile import Groups
+from matching.text.needs import Table, concepts_in
+from matching.text.tokens import count, expand, phrases, tokens, weigh
 
 _TITLE_WEIGHT = 2.0
 _CONCEPT_IN_TITLE = 3.0

@@ -13,11 +13,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from matching.components.specification import logit
 from matching.features import Features
-from matching.judgement import signals_of
+from matching.pair_scoring import signals_of
 from matching.policy import Policy
 from matching.scorer import NATURES, READINESS_LIMIT, Scorer, SignalWeights
-from matching.specification import logit
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from matching.assessment import Gate
 from matching.features import Features
 from matching.plan import Sharing, Stage, Status
 from matching.policy import Policy
-from matching.words import day_text, name_of, pounds
+from matching.text.formatting import day_text, name_of, pounds
 
 CODES = (
     "same-authority",

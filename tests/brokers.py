@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from services.embedded import processes
-from services.embedded.processes import LOOPBACK, PartError, Process
-from services.embedded.tansu import answers
+from services.local_stack import child_process
+from services.local_stack.child_process import LOOPBACK, PartError, Process
+from services.local_stack.tansu import answers
 
 KAFKA = Path(__file__).parents[1] / "deploy" / "kafka"
 LIB = KAFKA / "lib"
@@ -98,20 +98,20 @@ class ApacheKafka:
     def start(self) -> None:
         """Start the JVM on the node's data and wait until it answers. Raises `PartError` with the end of its log."""
         command = [*_java(), "kafka.Kafka", str(self.folder / "server.properties")]
-        self._process = processes.start(
+        self._process = child_process.start(
             "Apache Kafka", command, self.folder / "kafka.log", orphan_signal=signal.SIGKILL
         )
-        processes.wait_until(lambda: answers(self.port), self._process, seconds=90, pause=0.2)
+        child_process.wait_until(lambda: answers(self.port), self._process, seconds=90, pause=0.2)
 
     def stop(self) -> None:
         """Shut down in order. Nothing happens when the node is down."""
         if self._process is not None:
-            processes.stop(self._process, grace=20)
+            child_process.stop(self._process, grace=20)
             self._process = None
 
     def kill(self) -> None:
         """SIGKILL: what a power cut leaves. `start()` recovers from it on the same data and ports."""
-        processes.kill(self.process)
+        child_process.kill(self.process)
         self._process = None
 
     def pause(self) -> None:
@@ -146,7 +146,7 @@ def apache_kafka(folder: Path, *, secured: Listener | None = None, extra: str = 
     folder.mkdir(parents=True, exist_ok=True)
     ports = {"port": 0, "controller_port": 0, "sasl_port": 0}
     while len(set(ports.values())) < len(ports):
-        ports = {name: processes.free_port() for name in ports}
+        ports = {name: child_process.free_port() for name in ports}
     names = {name: str(port) for name, port in ports.items()} | {"log_dirs": str(folder / "data")}
     names["extra_listeners"] = f",SASL://{LOOPBACK}:{ports['sasl_port']}" if secured else ""
     more = string.Template(extra).safe_substitute(names)

@@ -4,7 +4,7 @@
 - `database_url`: a migrated PostgreSQL database of its own; `database`: an engine on it.
 - `mailbox`: a mail server of its own.
 
-Tests in tests/unit, tests/properties and tests/contract can't open sockets; those in tests/integration and tests/faults
+Tests in tests/unit, tests/properties and tests/contract can't open sockets; those in tests/integration and tests/chaos
 are marked `integration`. So `pytest -m "not integration"` starts nothing, and `-m "not kafka"` needs no Java.
 """
 
@@ -28,11 +28,11 @@ from pytest_socket import disable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
 from xdist.scheduler import LoadScopeScheduling
 
-from services.embedded.mailbox import Mailbox
-from services.embedded.mailbox import mailbox as run_mailbox
-from services.embedded.postgres import Server, postgres
-from services.embedded.tansu import Broker, tansu
-from services.store.base import make_engine
+from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import mailbox as run_mailbox
+from services.local_stack.postgres import Server, postgres
+from services.local_stack.tansu import Broker, tansu
+from services.store.database import make_engine
 from tests import brokers
 from tests.brokers import ApacheKafka
 

@@ -21,20 +21,21 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from sqlalchemy import create_engine, text
 
-from events.envelope import decode
+from events.cloudevents import decode
 from events.fields import Payload
 from events.plans import PlanPayload, PlanPublished, PlanState
 from events.topics import PLANS
 from matching.assessment import Assessment
-from matching.embedding import HashingEmbedder, load_embedder
+from matching.encoders.embedding import HashingEmbedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
-from services.embedded import processes
-from services.embedded.processes import LOOPBACK, Process
-from services.embedded.stack import ready
-from services.publisher.producing import message_of, publish_events
-from services.runtime import topics
-from services.runtime.settings import Settings
-from services.translation import plan_from_payload
+from services.ingest.event_publisher import message_of, publish_events
+from services.local_stack import child_process
+from services.local_stack.child_process import LOOPBACK, Process
+from services.local_stack.stack import ready
+from services.messaging import topic_admin
+from services.platform.settings import Settings
+from services.store.mapping import plan_from_payload
 from tests.support.service_processes import fork_service
 
 AS_OF = date(2026, 11, 22)
@@ -53,17 +54,17 @@ class Pipeline:
 
     def start(self, name: str, **more: str) -> Process:
         """One `jointly NAME` process, ready for work."""
-        port = processes.free_port()
+        port = child_process.free_port()
         log = self.folder / f"{name}-{len(self.running)}.log"
         process = self.start_service(name, {**self.environment, **more}, log, port)
         self.running.append(process)
-        processes.wait_until(lambda: ready(port), process, seconds=PATIENCE_SECONDS)
+        child_process.wait_until(lambda: ready(port), process, seconds=PATIENCE_SECONDS)
         return process
 
     def kill(self, process: Process) -> None:
         """SIGKILL: no goodbye, no commit."""
         self.running.remove(process)
-        processes.kill(process)
+        child_process.kill(process)
 
     def publish(self, payloads: Sequence[PlanPayload]) -> None:
         """Publishes plan events as a council's system would."""
@@ -131,13 +132,13 @@ def pipeline(
         **more,
     }
     settings = Settings.model_validate({k.removeprefix("JOINTLY_").lower(): v for k, v in environment.items()})
-    asyncio.run(topics.create(settings))
+    asyncio.run(topic_admin.create(settings))
     made = Pipeline(settings, environment, folder, start_service)
     try:
         yield made
     finally:
         for process in made.running:
-            processes.stop(process)
+            child_process.stop(process)
 
 
 @cache

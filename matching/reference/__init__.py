@@ -208,3 +208,9 @@ def cpv_label(code: str) -> str | None:
 def cpv_labels() -> dict[str, str]:
     """Every CPV 2008 code with its English label."""
     return dict(_cpv())
+
+
+def display_name(code: str) -> str:
+    """What people call an authority; its code where the register of authorities does not know it."""
+    found = authority(code)
+    return found.name if found else code

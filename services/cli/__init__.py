@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from services.cli.errors import Commands
-from services.runtime.version import version
+from services.platform.version import version
 
 _LINES: Final = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 """Where bash, and the other shells, put the line to complete."""
@@ -18,9 +18,9 @@ COMMANDS: Final = {
     "demo": ("services.cli.demo", "Run everything once on an embedded stack and show what comes out."),
     "up": ("services.cli.demo", "Keep the embedded stack running, for development."),
     "publish": ("services.cli.publish", "Publish an authority's plans (JSONL, OCDS, contract register)."),
-    "withdraw": ("services.cli.withdrawing", "Withdraw one plan."),
-    "opportunities": ("services.cli.looking", "List the active opportunities."),
-    "explain": ("services.cli.looking", "Explain a plan's partners: what matched, what would change it."),
+    "withdraw": ("services.cli.withdraw", "Withdraw one plan."),
+    "opportunities": ("services.cli.opportunities", "List the active opportunities."),
+    "explain": ("services.cli.opportunities", "Explain a plan's partners: what matched, what would change it."),
     "trace": ("services.cli.trace", "Show one plan event's way from the plan log to the mails."),
     "score": ("services.cli.score", "Score plans of a file against each other: no broker, no database."),
     "evaluate": ("services.cli.evaluate", "Measure a policy against relevance judgements."),
@@ -37,11 +37,11 @@ COMMANDS: Final = {
     "restore-drill": ("services.cli.restore_drill", "Restore a backup beside the live database and check it."),
     "reassess": ("services.cli.rebuild", "Move to another policy, statistics or model; preview whom it would tell."),
     "forget": ("services.cli.forget", "Forget a plan's content, or all plans of an authority."),
-    "matcher": ("services.cli.processes", "Run a matcher."),
-    "notifier": ("services.cli.processes", "Run a notifier."),
-    "relay": ("services.cli.processes", "Run a relay."),
-    "topics": ("services.cli.operations", "Create the declared Kafka topics."),
-    "migrate": ("services.cli.operations", "Bring the database to this version's tables."),
+    "matcher": ("services.cli.run", "Run a matcher."),
+    "notifier": ("services.cli.run", "Run a notifier."),
+    "relay": ("services.cli.run", "Run a relay."),
+    "topics": ("services.cli.setup", "Create the declared Kafka topics."),
+    "migrate": ("services.cli.setup", "Bring the database to this version's tables."),
     "asyncapi": ("services.cli.contract", "Print the AsyncAPI 3 document of the wire contract."),
     "schemas": ("services.cli.contract", "Write the JSON Schemas of all payloads."),
 }
@@ -103,7 +103,7 @@ def _words() -> list[str]:
 
 def main() -> None:
     """Runs the command line."""
-    from services.runtime import logs
+    from services.platform import logs
 
     # Standard output is the command's answer; a long-running process sets its own level later. What the Kafka client
     # logs of a broker that is away, the command says itself, once.

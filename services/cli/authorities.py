@@ -10,13 +10,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from events.fields import canonical_authority
+from services.application.authority_csv import FileError, Problem, known_name, read, written
 from services.cli.database import with_database
-from services.cli.register_file import FileError, Problem, known_name, read, written
-from services.runtime.files import write_atomically
+from services.platform.files import write_atomically
 from services.store import authorities as register
-from services.store import mails, notifications
+from services.store import deliveries, intents
 from services.store.authorities import Entry
-from services.store.base import Sessions, now, transaction
+from services.store.database import Sessions, now, transaction
 
 app = typer.Typer(no_args_is_help=True, help="The register of authorities: role mailboxes and what each wants to hear.")
 
@@ -72,7 +72,7 @@ async def save_all(sessions: Sessions, entries: list[Entry], at: datetime) -> Co
             outcome, other_mailbox = await register.save(session, entry)
             tally[outcome] += 1
             if other_mailbox:
-                tally["due_again"] += await notifications.try_again(session, entry.authority, at)
+                tally["due_again"] += await intents.try_again(session, entry.authority, at)
     return tally
 
 
@@ -108,7 +108,7 @@ def held(as_json: _Json = False) -> None:
 
     async def look(sessions: Sessions) -> Any:
         async with sessions() as session:
-            return await notifications.held(session, now())
+            return await intents.held(session, now())
 
     found = with_database(look)
     if as_json:
@@ -134,7 +134,7 @@ def failed(
 
     async def look(sessions: Sessions) -> Any:
         async with sessions() as session:
-            return await mails.failed_mails(session, limit)
+            return await deliveries.failed_mails(session, limit)
 
     found = with_database(look)
     if as_json:

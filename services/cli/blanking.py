@@ -14,12 +14,12 @@ from typing import Any, Final, cast
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from events.cloudevents import EnvelopeError, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
-from events.envelope import EnvelopeError, decode, encode
 from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, Topic
 from services.cli.dead_letters import all_records
-from services.runtime.kafka import Record, connection, make_producer
-from services.runtime.settings import Settings
+from services.messaging.kafka import Record, connection, make_producer
+from services.platform.settings import Settings
 
 DETAIL: Final = "its content was forgotten on request"
 TOPICS: Final = (DEAD_PLANS, DEAD_OPPORTUNITIES)

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.runtime import faults
-from services.runtime.settings import settings
+from services.platform import retry
+from services.platform.settings import settings
 from services.store import schema
-from services.store.base import Sessions, make_engine, make_sessions
+from services.store.database import Sessions, make_engine, make_sessions
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def on_database(url: str, work: Callable[[Sessions], Awaitable[T]], *, check: bo
             sessions = make_sessions(engine)
             if check:
                 await schema.require(sessions)
-            return await (faults.despite_races(lambda: work(sessions)) if repeat else work(sessions))
+            return await (retry.despite_races(lambda: work(sessions)) if repeat else work(sessions))
         finally:
             await engine.dispose()
 

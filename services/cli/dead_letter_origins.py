@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from events.dead_letters import DeadLetter
-from services.runtime.kafka import Record, connection
-from services.runtime.settings import Settings
+from services.messaging.kafka import Record, connection
+from services.platform.settings import Settings
 
 PATIENCE_SECONDS: Final = 15.0
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024

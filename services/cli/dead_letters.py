@@ -11,13 +11,13 @@ from typing import Annotated, Final, NoReturn, cast
 import typer
 from aiokafka import AIOKafkaConsumer
 
+from events.cloudevents import EnvelopeError, decode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
-from events.envelope import EnvelopeError, decode
 from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, OPPORTUNITIES, NotAPlanTopicError, Topic, authority_of
 from services.cli.dead_letter_origins import UNPROVEN, find_unproven
 from services.cli.terminal import plain, rendered
-from services.runtime.kafka import Record, connection, make_producer
-from services.runtime.settings import Settings, settings
+from services.messaging.kafka import Record, connection, make_producer
+from services.platform.settings import Settings, settings
 
 IDLE_SECONDS: Final = 1.5
 """So long without a record is the end, should a broker name an end that never comes."""

@@ -16,14 +16,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from events.opportunities import OpportunityState
 from events.plans import PlanPayload
-from services.embedded import demo as pipeline
-from services.embedded.demo import Outcome, Show, StalledError
-from services.embedded.processes import PartError
-from services.embedded.sample import sample_plans
-from services.embedded.stack import DEFAULT_FOLDER, Stack
-from services.publisher import formats
-from services.publisher.reading import Accepted, Options, Rejected
-from services.translation import today
+from services.ingest import formats
+from services.ingest.entries import Accepted, Options, Rejected
+from services.local_stack import demo as pipeline
+from services.local_stack.child_process import PartError
+from services.local_stack.demo import Outcome, Show, StalledError
+from services.local_stack.sample import sample_plans
+from services.local_stack.stack import DEFAULT_FOLDER, Stack
+from services.platform.clock import today
 
 FAILED = 1
 USAGE = 2

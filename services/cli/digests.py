@@ -5,10 +5,8 @@ from typing import Annotated
 
 import typer
 
+from services.application.digests import flush_all
 from services.cli.database import with_database
-from services.runtime import faults
-from services.store import notifications
-from services.store.base import Sessions, now, transaction
 
 app = typer.Typer(no_args_is_help=True, help="The weekly digests.")
 
@@ -23,13 +21,3 @@ def flush(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON l
     """Make the next weekly digest of every authority due now; a running notifier sends it."""
     count = with_database(flush_all)
     typer.echo(json.dumps({"due": count}) if as_json else f"{count} things to tell are due now")
-
-
-async def flush_all(sessions: Sessions) -> int:
-    """Makes every authority's next digest due now; how many things to tell that is."""
-
-    async def flush_once() -> int:
-        async with transaction(sessions) as session:
-            return await notifications.flush_digests(session, now())
-
-    return await faults.despite_races(flush_once)

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
-from matching.embedding import DEFAULT, Vectors, load_embedder, pinned_weights
-from matching.exported import (
+from matching.encoders.agreement_texts import probe_texts
+from matching.encoders.embedding import Vectors
+from matching.encoders.loading import load_embedder
+from matching.encoders.openvino import (
     ENGINE,
     FORMAT,
     LEAST_COSINE,
@@ -27,7 +29,7 @@ from matching.exported import (
     padded,
     tokenizer,
 )
-from matching.probes import probe_texts
+from matching.encoders.sentence_transformer import DEFAULT_MODEL, pinned_weights
 from services.cli.offline import say
 
 app = typer.Typer(no_args_is_help=True, help="The optional faster encoder.")
@@ -82,7 +84,7 @@ def make(to: Path) -> dict[str, Any]:
     manifest = {
         "format": FORMAT,
         "engine": ENGINE,
-        "source": {"name": DEFAULT, "sha256": sha256},
+        "source": {"name": DEFAULT_MODEL, "sha256": sha256},
         "dimensions": reference.dimensions,
         "tokens": tokens,
         "weights": "float32, computed with in bfloat16 where the processor can",

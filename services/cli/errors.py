@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from services.cli.terminal import plain
-from services.runtime.settings import PREFIX, SettingsError, settings
+from services.platform.settings import PREFIX, SettingsError, settings
 
 _MAX_DETAIL: Final = 300
 

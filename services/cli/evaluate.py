@@ -11,12 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from matching.assessment import Band
-from matching.embedding import Embedder, EmbeddingError, load_embedder
+from matching.corpus_statistics import Statistics, StatisticsError
+from matching.encoders.embedding import Embedder, EmbeddingError
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.plan import Plan
 from matching.policy import Policy, PolicyError
 from matching.scorer import Scorer, ScorerError
-from matching.statistics import Statistics, StatisticsError
 from services.cli.offline import (
     PlanFileError,
     corpus_of,

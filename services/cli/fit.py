@@ -11,13 +11,14 @@ import numpy as np
 import typer
 
 from matching import fitting, scorer
-from matching.embedding import EmbeddingError, load_embedder
+from matching.components.specification import logistic
+from matching.corpus_statistics import Statistics, StatisticsError
+from matching.encoders.embedding import EmbeddingError
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from matching.fitting import Example
 from matching.policy import Policy, PolicyError
 from matching.scorer import Scorer, ScorerError
-from matching.specification import logistic
-from matching.statistics import Statistics, StatisticsError
 from services.cli.evaluate import aligned, read_judgements
 from services.cli.offline import PlanFileError, default_cache, features_of_plans, read_plans, say
 from services.cli.pairs import Outcome, Pair, pair_numbers, pair_table, read_pairs

@@ -14,11 +14,11 @@ from matching.policy import Policy
 from services.cli.blanking import blank_letters, count_letters
 from services.cli.database import with_database
 from services.cli.terminal import plain
-from services.matcher.forgetting import Forgotten, plans_of
-from services.matcher.forgetting import forget as forget_plan
-from services.runtime.settings import Settings, settings
+from services.matcher.erasure import Forgotten, plans_of
+from services.matcher.erasure import forget as forget_plan
+from services.platform.settings import Settings, settings
 from services.store import authorities
-from services.store.base import Sessions, transaction
+from services.store.database import Sessions, transaction
 
 FAILED: Final = 1
 USAGE: Final = 2

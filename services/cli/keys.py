@@ -10,13 +10,13 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
-from events.keys import KeyFileError, PublicKey, new_key, public_key, written
+from events.jwk import KeyFileError, PublicKey, new_key, public_key, written
 from services.cli.database import with_database
+from services.platform.clock import today
 from services.store import authorities as register
-from services.store import keys as store
-from services.store.base import Sessions, now, transaction
-from services.store.keys import AuthorityKey
-from services.translation import today
+from services.store import authority_keys as store
+from services.store.authority_keys import AuthorityKey
+from services.store.database import Sessions, now, transaction
 
 app = typer.Typer(no_args_is_help=True, help="The keys that authorities sign their plans with.")
 

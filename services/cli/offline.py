@@ -13,10 +13,10 @@ import typer
 from pydantic import ValidationError
 
 from events.plans import PlanPublished
-from matching.embedding import Embedder
+from matching.encoders.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Vector
 from matching.plan import Plan
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 
 _BLOCK = 256
 

@@ -8,10 +8,10 @@ import typer
 from events.fields import canonical_plan_id
 from services.cli.database import with_database
 from services.cli.terminal import plain
-from services.matcher.resetting import ResetError
-from services.matcher.resetting import reset as set_back
+from services.maintenance.plan_reset import ResetError
+from services.maintenance.plan_reset import reset as set_back
 from services.store import plan_resets
-from services.store.base import Sessions
+from services.store.database import Sessions
 from services.store.plan_resets import LoggedRevision, PlanReset
 
 app = typer.Typer(no_args_is_help=True, help="The revisions of a plan, and setting one back.")

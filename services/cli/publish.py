@@ -18,13 +18,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
-from events.keys import KeyFileError, SigningKey, signing_key
+from events.jwk import KeyFileError, SigningKey, signing_key
 from events.plans import PlanPayload, PlanWithdrawn
-from services.publisher import formats, state
-from services.publisher.mapping import BUILT_IN, MappingError, load_mapping
-from services.publisher.producing import PublishingError, own_topic, publish_events, shared_topic, structured
-from services.publisher.reading import Accepted, Options, Read, Rejected, Skipped, Unchanged, check_limits
-from services.runtime.settings import Settings, SettingsError, settings
+from services.ingest import formats, publication_state
+from services.ingest.entries import Accepted, Options, Read, Rejected, Skipped, Unchanged, check_limits
+from services.ingest.event_publisher import PublishingError, own_topic, publish_events, shared_topic, structured
+from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
+from services.platform.settings import Settings, SettingsError, settings
 
 REJECTED = 1
 USAGE = 2
@@ -97,15 +97,15 @@ def publish(
     try:
         kind = formats.chosen(file, named_format)
         columns = load_mapping(mapping) if mapping else BUILT_IN
-        kept = state_file or (state.beside(file) if complete or kind == "csv" else None)
-        known = state.load(kept) if kept else state.State()
-    except (formats.FormatError, MappingError, state.StateError) as error:
+        kept = state_file or (publication_state.beside(file) if complete or kind == "csv" else None)
+        known = publication_state.load(kept) if kept else publication_state.State()
+    except (formats.FormatError, MappingError, publication_state.StateError) as error:
         end_usage(str(error))
     now = now_ms(chosen)
     found = formats.once(formats.read(file, kind, options, columns))
     # Against what was published before this run: which of it Kafka has acknowledged meanwhile is chance.
     before = known.model_copy(deep=True)
-    reads = (state.revised(read, before, now) for read in found) if kept else found
+    reads = (publication_state.revised(read, before, now) for read in found) if kept else found
     if complete:
         reads = iter(_with_withdrawals(list(reads), known, sure=yes))
     reads = (check_limits(read, datetime.now(UTC)) for read in reads)
@@ -150,22 +150,22 @@ def _payloads(reads: Iterator[Read], tally: Tally, console: Console) -> Iterator
                 say(console, f"{place}: {read.reason}", "red")
 
 
-def _with_withdrawals(reads: list[Read], known: state.State, *, sure: bool) -> list[Read]:
+def _with_withdrawals(reads: list[Read], known: publication_state.State, *, sure: bool) -> list[Read]:
     """The entries and, after them, withdrawals of what has vanished; ends the command where that looks wrong."""
     present = {
         read.payload.plan_id if isinstance(read, Accepted) else read.plan_id for read in reads if _identity(read)
     }
-    gone = state.vanished(known, {plan_id for plan_id in present if plan_id})
+    gone = publication_state.vanished(known, {plan_id for plan_id in present if plan_id})
     lost = [read for read in reads if not _identity(read) and not isinstance(read, Skipped)]
     if gone and lost:
         end_usage(
             f"--complete: {len(lost)} entries can't be told apart from vanished ones (first: {lost[0].file}, "
             f"{lost[0].where}). Correct them first; nothing was published"
         )
-    if len(gone) * 2 > state.standing(known) and not sure:
+    if len(gone) * 2 > publication_state.standing(known) and not sure:
         end_usage(
-            f"--complete would withdraw {len(gone)} of {state.standing(known)} plans. If the file is really complete, "
-            "say --yes; nothing was published"
+            f"--complete would withdraw {len(gone)} of {publication_state.standing(known)} plans. "
+            "If the file is really complete, say --yes; nothing was published"
         )
     return [*reads, *(Accepted(reads[0].file if reads else "", "gone from the file", payload) for payload in gone)]
 
@@ -174,15 +174,17 @@ def _identity(read: Read) -> str | None:
     return read.payload.plan_id if isinstance(read, Accepted) else read.plan_id
 
 
-def keep(known: state.State, file: Path) -> None:
+def keep(known: publication_state.State, file: Path) -> None:
     """Writes the state; ends the command with a sentence where it can't be written."""
     try:
-        state.save(known, file)
-    except state.StateError as error:
+        publication_state.save(known, file)
+    except publication_state.StateError as error:
         end_usage(str(error))
 
 
-def send(chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known: state.State, output: Output) -> None:
+def send(
+    chosen: Settings, payloads: Iterator[PlanPayload], tally: Tally, known: publication_state.State, output: Output
+) -> None:
     """Publishes the payloads, or prints them in a dry run; counts and notes each that was acknowledged."""
 
     def acknowledged(payload: PlanPayload) -> None:

@@ -9,23 +9,24 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
+from matching.reference import display_name
 from services.cli.database import with_database
-from services.cli.telling import Telling, foreseen
 from services.cli.terminal import plain
+from services.domain.materiality import HYSTERESIS_POINTS
+from services.maintenance.apply_rebuild import Swapped, swap
+from services.maintenance.notification_forecast import Telling, foreseen
+from services.maintenance.reassess import Change, ChangeKind, ReassessError
+from services.maintenance.reassess import preview as preview_changes
+from services.maintenance.reassess import reassess as move_generation
+from services.maintenance.rebuild import Comparison, compare
 from services.matcher.app import make_world
-from services.matcher.materiality import HYSTERESIS_POINTS
-from services.matcher.reassessing import Change, ChangeKind, ReassessError
-from services.matcher.reassessing import preview as preview_changes
-from services.matcher.reassessing import reassess as move_generation
-from services.matcher.rebuilding import Comparison, compare
-from services.matcher.swapping import Swapped, swap
 from services.matcher.world import World
-from services.runtime import faults, logs
-from services.runtime.settings import settings
-from services.store import fresh, generations
-from services.store.base import Sessions, transaction
-from services.store.digest import digest as digest_of
-from services.translation import authority_name, today
+from services.platform import logs, retry
+from services.platform.clock import today
+from services.platform.settings import settings
+from services.store import generation, shadow_tables
+from services.store.database import Sessions, transaction
+from services.store.state_hash import digest as digest_of
 
 DIFFERENT: Final = 1
 FAULT: Final = 2
@@ -93,7 +94,7 @@ def reassess(
     async def look(sessions: Sessions) -> tuple[str, str, list[Change], list[Telling]]:
         world = _world()
         async with transaction(sessions, isolation="REPEATABLE READ") as view:
-            current = await generations.generation_as_read(view)
+            current = await generation.generation_as_read(view)
             if current is None:
                 raise ReassessError("the database has no plans yet; start a matcher and publish some")
             changes = await preview_changes(world, view, _progress)
@@ -111,9 +112,9 @@ async def compare_with_log(sessions: Sessions, day: date, *, mend: bool = False)
     world = _world()
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
         found = await compare(world, sessions, view, day, _progress)
-        done = await faults.despite_races(lambda: swap(sessions, found)) if mend else None
+        done = await retry.despite_races(lambda: swap(sessions, found)) if mend else None
         async with transaction(sessions) as session:
-            await fresh.drop(session)
+            await shadow_tables.drop(session)
     return found, done
 
 
@@ -196,7 +197,7 @@ def _previewed(before: str, after: str, changes: Sequence[Change], told: Sequenc
         "authorities": [
             {
                 "authority": one.authority,
-                "name": authority_name(one.authority),
+                "name": display_name(one.authority),
                 "changes": one.changes,
                 "tells": one.tells,
             }
@@ -214,7 +215,7 @@ def _print_preview(before: str, after: str, changes: Sequence[Change], told: Seq
     for one in told:
         kinds = ", ".join(f"{count} {kind}" for kind, count in one.changes.items())
         mails = ", ".join(f"{count} {purpose}" for purpose, count in one.tells.items()) or "nothing"
-        typer.echo(f"{plain(authority_name(one.authority), 60)} ({one.authority}): {kinds}; would be told: {mails}")
+        typer.echo(f"{plain(display_name(one.authority), 60)} ({one.authority}): {kinds}; would be told: {mails}")
     typer.echo("nothing was written; `jointly reassess --yes` does it")
 
 

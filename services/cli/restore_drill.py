@@ -24,12 +24,12 @@ from sqlalchemy.engine import URL
 from services.cli.database import on_database, with_database
 from services.cli.errors import ExitCode
 from services.cli.rebuild import compare_with_log
-from services.runtime import logs
-from services.runtime.settings import settings
+from services.platform import logs
+from services.platform.clock import today
+from services.platform.settings import settings
 from services.store import schema
-from services.store.base import Sessions, transaction
-from services.store.digest import digest
-from services.translation import today
+from services.store.database import Sessions, transaction
+from services.store.state_hash import digest
 
 SUFFIX: Final = "_drill"
 

@@ -10,15 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from matching.assessment import Assessment
-from matching.embedding import Embedder, EmbeddingError, load_embedder
+from matching.corpus_statistics import Statistics, StatisticsError
+from matching.encoders.embedding import Embedder, EmbeddingError
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.plan import Plan
 from matching.policy import Policy, PolicyError
 from matching.scorer import Scorer, ScorerError
-from matching.statistics import Statistics, StatisticsError
 from services.cli.offline import PlanFileError, corpus_of, default_cache, features_of_plans, read_plans, say
 from services.cli.pairs import Pair, features_of_pairs, read_pairs
-from services.translation import today
+from services.platform.clock import today
 
 
 class By(StrEnum):

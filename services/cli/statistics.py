@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
+from matching.corpus_statistics import build_statistics
 from matching.plan import Plan
 from matching.policy import Policy
-from matching.statistics import build_statistics
 from services.cli.database import with_database
 from services.cli.offline import read_plans, say
-from services.store.base import Sessions, transaction
+from services.store.database import Sessions, transaction
+from services.store.mapping import plan_from_store
 from services.store.plans import load, searchable
-from services.translation import plan_from_store
 
 app = typer.Typer(no_args_is_help=True, help="Corpus statistics: how rare a word is.")
 

@@ -8,23 +8,25 @@ from functools import partial
 from threadpoolctl import threadpool_limits
 
 from events.topics import PLANS_PATTERN
-from matching.apart import load_apart
-from matching.embedding import Embedder, load_embedder
+from matching.corpus_statistics import Statistics
+from matching.encoders.embedding import Embedder
+from matching.encoders.loading import load_embedder
+from matching.encoders.worker_process import load_apart
 from matching.engine import Engine
 from matching.policy import Policy
-from matching.statistics import Statistics
-from services.matcher.handling import Matcher
-from services.matcher.measuring import measure_for_ever
+from services.matcher.batch_handler import Matcher
+from services.matcher.database_metrics import measure_for_ever
 from services.matcher.nearest import move_for_ever
-from services.matcher.purging import Keep, purge_for_ever
-from services.matcher.settling import WrongGenerationError
+from services.matcher.purge import Keep, purge_for_ever
+from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
 from services.matcher.world import World
-from services.runtime import consuming, health, kafka, metrics, process
-from services.runtime.dependencies import Dependencies
-from services.runtime.settings import Settings
-from services.store import generations
-from services.store.base import Sessions, make_engine, make_sessions, transaction
+from services.messaging import consumer, consumer_health, kafka
+from services.platform import metrics, service
+from services.platform.dependencies import Dependencies
+from services.platform.settings import Settings
+from services.store import generation
+from services.store.database import Sessions, database_responds, make_engine, make_sessions, transaction
 
 GROUP = "jointly-matcher"
 
@@ -43,7 +45,7 @@ def make_world(settings: Settings, load: Callable[[str], Embedder] = load_embedd
 async def adopt(world: World, sessions: Sessions) -> None:
     """Takes a new database into this process's generation. Raises WrongGenerationError where it has another."""
     async with transaction(sessions) as session:
-        current = await generations.adopt_generation(session, world.generation)
+        current = await generation.adopt_generation(session, world.generation)
     mine = world.generation
     if current.generation != mine.generation:
         raise WrongGenerationError(
@@ -55,17 +57,17 @@ async def adopt(world: World, sessions: Sessions) -> None:
 
 def run(settings: Settings) -> None:
     """Runs one matcher until a signal."""
-    process.start_logging("matcher", settings)
+    service.start_logging("matcher", settings)
     metrics.export(metrics.Process.MATCHER)
     settings.need_kafka()
     settings.need_database()
     if "OMP_NUM_THREADS" not in os.environ:
         # Threads that wait for each other burn what the encoder and the database could use; see also its own.
         threadpool_limits(1, "blas")
-    process.run(settings, partial(_make, settings))
+    service.run(settings, partial(_make, settings))
 
 
-async def _make(settings: Settings) -> process.Parts:
+async def _make(settings: Settings) -> service.Parts:
     # In a thread: it takes up to a minute, and meanwhile somebody asks how we are.
     world = await asyncio.to_thread(make_world, settings, load_apart)
     database = make_engine(settings.need_database(), plan_once=True)
@@ -73,7 +75,7 @@ async def _make(settings: Settings) -> process.Parts:
     producer = kafka.make_producer(settings, "jointly-matcher")
     broker = kafka.make_broker(settings, "jointly-matcher")
     matcher = Matcher(world, sessions, producer)
-    pulse = consuming.consume(
+    pulse = consumer.consume(
         broker,
         settings,
         group=GROUP,
@@ -82,21 +84,21 @@ async def _make(settings: Settings) -> process.Parts:
         prepare=matcher.prepare,
         pattern=PLANS_PATTERN,
     )
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": process.database(sessions)})
-    return process.Parts(
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
+    return service.Parts(
         broker=broker,
-        live=[health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds)],
+        live=[consumer_health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds)],
         ready=[
-            health.assigned(pulse),
+            consumer_health.assigned(pulse),
             dependencies.answers("kafka"),
-            process.database(sessions),
-            health.unfrozen(pulse),
+            database_responds(sessions),
+            consumer_health.unfrozen(pulse),
         ],
-        note=health.oldest(pulse),
+        note=consumer_health.oldest(pulse),
         opening=[lambda: adopt(world, sessions), producer.start],
         tasks=[
             dependencies.watch_for_ever,
-            lambda: consuming.measure_for_ever(pulse, "matcher"),
+            lambda: consumer.measure_for_ever(pulse, "matcher"),
             lambda: measure_for_ever(sessions, settings.sweep_seconds),
             lambda: sweep_for_ever(world, sessions, settings.sweep_seconds),
             lambda: move_for_ever(sessions, settings.vectors_in_memory, settings.sweep_seconds),

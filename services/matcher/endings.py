@@ -9,11 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import Origin, Reason
 from events.plans import PlanAwarded, PlanWithdrawn
 from events.topics import DEAD_PLANS
-from services.matcher.intake import Accepted
-from services.runtime import dead_letters, logs, metrics
+from services.matcher.plan_decoding import Accepted
+from services.messaging import dead_letter_queue
+from services.platform import logs, metrics
 from services.store import outbox, plans
+from services.store.bulk_writes import together
 from services.store.plans import Outcome
-from services.store.rows import together
 
 log: Final = logs.get(__name__)
 
@@ -48,7 +49,7 @@ def report_superseded(count: int) -> None:
 def _letter(item: Accepted, revision: int) -> dict[str, object]:
     record, payload = item.record, item.payload
     ended = "award" if isinstance(payload, PlanAwarded) else "withdrawal"
-    message = dead_letters.compose(
+    message = dead_letter_queue.compose(
         Reason.SUPERSEDED_WITHDRAWAL,
         f"the {ended} has revision {payload.revision}, the plan stands at {revision}; publish it under a higher one",
         Origin(topic=record.topic, partition=record.partition, offset=record.offset),

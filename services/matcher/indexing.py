@@ -4,7 +4,7 @@ least the later one finds the other."""
 import hashlib
 from collections.abc import Mapping
 
-from matching import retrieval
+from matching.candidates import pair_vector
 from matching.engine import Engine, Features
 from matching.plan import Plan, Sharing, Status
 from services.store.search import Entry, Question, Words
@@ -32,7 +32,7 @@ def question(features: Features) -> Question:
     return Question(
         plan_id=features.plan.plan_id,
         revision=features.plan.revision,
-        neighbours=list(retrieval.bordering(features)),
+        neighbours=list(pair_vector.bordering(features)),
         related=sorted(features.related),
     )
 

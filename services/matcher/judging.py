@@ -7,7 +7,7 @@ from typing import Final
 
 from matching.assessment import Assessment
 from matching.engine import Engine, Features
-from services.runtime import logs, metrics
+from services.platform import logs, metrics
 
 log: Final = logs.get(__name__)
 

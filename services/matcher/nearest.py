@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from matching.nearness import Vectors
-from matching.retrieval import DIMENSIONS
-from services.runtime import faults, logs
+from matching.candidates.pair_vector import DIMENSIONS
+from matching.candidates.vector_scan import Vectors
+from services.platform import logs, retry
 from services.store import vectors
-from services.store.base import Sessions, transaction
-from services.store.queries import Query, answer, ask
+from services.store.database import Sessions, transaction
+from services.store.pipelined_queries import Query, answer, ask
 from services.store.search import Near
 from services.store.vectors import MOST, NOTHING_SEEN, Newest, Unsearched
 
@@ -107,7 +107,7 @@ async def move_for_ever(sessions: Sessions, beyond: int, every_seconds: float) -
         try:
             await move_oldest(sessions, beyond)
         except Exception as error:
-            log.warning("vectors not moved, the next round will try again", error=faults.describe(error))
+            log.warning("vectors not moved, the next round will try again", error=retry.describe(error))
         await asyncio.sleep(every_seconds)
 
 

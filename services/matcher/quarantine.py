@@ -9,16 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import Origin, Reason
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
-from services.matcher import settling
+from services.domain.ids import opportunity_id
+from services.domain.opportunity_events import Cause
+from services.matcher import settlement
 from services.matcher.writing import Kept, withdraw
-from services.runtime import logs, metrics
-from services.runtime.dead_letters import compose
+from services.messaging.dead_letter_queue import compose
+from services.platform import logs, metrics
 from services.store import opportunities, plans, search
-from services.store.base import Sessions, transaction
+from services.store.bulk_writes import together
+from services.store.database import Sessions, transaction
 from services.store.outbox import outgoing
 from services.store.plans import PlanLog
-from services.store.rows import together
-from services.translation import Cause, opportunity_id
 
 UNKNOWN: Final = "One of the two plans can't be assessed at the moment."
 
@@ -39,7 +40,7 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
     """One transaction of it; whether no other is to follow."""
     async with transaction(sessions) as session:
         partners = sorted((await opportunities.active_partners(session, [plan.plan_id]))[plan.plan_id])
-        some = partners[: settling.PAIRS_AT_ONCE]
+        some = partners[: settlement.PAIRS_AT_ONCE]
         locked = await plans.lock(session, {plan.plan_id, *some})
         if locked.get(plan.plan_id) != plan.revision:
             return True

@@ -8,11 +8,11 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.matcher.matching import match
+from services.matcher.assessment import match
 from services.matcher.world import World
-from services.runtime import faults, logs, metrics
-from services.store import locks, opportunities, plans, search, vectors
-from services.store.base import Sessions, now, transaction
+from services.platform import logs, metrics, retry
+from services.store import advisory_locks, opportunities, plans, search, vectors
+from services.store.database import Sessions, now, transaction
 
 GRACE: Final = timedelta(seconds=30)
 """A plan received more recently is most likely just being handled."""
@@ -32,7 +32,7 @@ async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float)
             await sweep(world, sessions, GRACE, thorough=thorough)
             looked_through = time.monotonic() if thorough else looked_through
         except Exception as error:
-            log.warning("sweep failed, next round will try again", error=faults.describe(error))
+            log.warning("sweep failed, next round will try again", error=retry.describe(error))
         await asyncio.sleep(every_seconds)
 
 
@@ -40,7 +40,7 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
     missing from the index, and for vectors of a server's other life."""
     async with sessions() as holder:
-        if not await locks.alone(holder, locks.SWEEP):
+        if not await advisory_locks.alone(holder, advisory_locks.SWEEP):
             return 0
         left = await _each(world, sessions, "unfinished", lambda s: plans.unmatched_before(s, now() - grace, AT_ONCE))
         generation = world.engine.generation.id

@@ -13,20 +13,22 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.plans import PlanPayload, PlanState
-from matching.embedding import Embedder
+from matching.encoders.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Texts
 from matching.plan import Plan
+from services.domain.ids import text_hash
 from services.matcher import indexing
 from services.matcher.nearest import Look, Nearest
-from services.runtime import metrics
-from services.runtime.settings import Settings
+from services.platform import metrics
+from services.platform.clock import today
+from services.platform.settings import Settings
 from services.store import embeddings, search
 from services.store import plans as store
-from services.store.generations import CurrentGeneration
+from services.store.generation import CurrentGeneration
+from services.store.mapping import plan_from_payload, plan_from_store
+from services.store.pipelined_queries import answer, ask
 from services.store.plans import PlanRow, StoredPlan
-from services.store.queries import answer, ask
 from services.store.search import Known, Near
-from services.translation import plan_from_payload, plan_from_store, text_hash, today
 
 Kept = Mapping[str, tuple[str, bytes]]
 """Of plans, what the index keeps of their words: of which content, and packed."""

@@ -5,19 +5,21 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from events.envelope import encode
+from events.cloudevents import encode
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from matching.assessment import Assessment
 from matching.engine import Generation
 from matching.plan import Plan, Sharing
-from services.matcher.materiality import is_material, told_now
-from services.runtime import metrics
+from services.domain.disclosure import opportunity_state, redacted
+from services.domain.ids import event_content_hash
+from services.domain.materiality import is_material, told_now
+from services.domain.opportunity_events import Cause, opportunity_event
+from services.platform import metrics
 from services.store import outbox
-from services.store.base import now
+from services.store.bulk_writes import Writes
+from services.store.database import now
 from services.store.opportunities import Opportunity, OpportunityRow
-from services.store.rows import Writes
-from services.translation import Cause, content_hash, opportunity_event, opportunity_state, redacted
 
 _NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
 NO_LONGER: Final = "The two plans no longer match."
@@ -164,7 +166,7 @@ def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any], conte
 def tell(kept: Kept, state: OpportunityState, change: str, cause: Cause | None) -> None:
     """Puts the event that tells of a state into the outbox."""
     kept.changes.append(change)
-    event = opportunity_event(state, change, cause)
+    event = opportunity_event(state, change, cause, now())
     kept.messages.append(outbox.columns_of(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
 
 
@@ -227,4 +229,6 @@ def fingerprint_of(state: OpportunityState) -> str:
 
 def fingerprint(payload: Mapping[str, Any]) -> str:
     """The content that counts: all but the counters, the day of the judgement, and what may differ by the day alone."""
-    return content_hash("opportunity", {name: value for name, value in payload.items() if name not in _NOT_CONTENT})
+    return event_content_hash(
+        "opportunity", {name: value for name, value in payload.items() if name not in _NOT_CONTENT}
+    )

@@ -9,17 +9,18 @@ from aiokafka import ConsumerRecord as Record
 
 from events.dead_letters import Reason
 from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
-from services.notifier import channels, handler
-from services.notifier.caps import Caps
+from services.domain.notification_caps import Caps
+from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
+from services.notifier import channels, event_handler
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import Rounds
-from services.notifier.message import Sender, sender
-from services.runtime import consuming, dead_letters, health, kafka, logs, metrics, process
-from services.runtime.dependencies import Check, Dependencies
-from services.runtime.settings import PREFIX, Settings, SettingsError
-from services.store import mails, notifications
+from services.notifier.rendering.email_message import Sender, sender
+from services.platform import logs, metrics, service
+from services.platform.dependencies import Check, Dependencies
+from services.platform.settings import PREFIX, Settings, SettingsError
+from services.store import deliveries, intents
 from services.store.authorities import AddressError
-from services.store.base import Sessions, make_engine, make_sessions, now
+from services.store.database import Sessions, database_responds, make_engine, make_sessions, now
 
 GROUP: Final = "jointly-notifier"
 ALIVE_SECONDS: Final = 900.0
@@ -31,12 +32,12 @@ log: Final = logs.get(__name__)
 
 def run(settings: Settings) -> None:
     """Runs one notifier until a signal."""
-    process.start_logging("notifier", settings)
+    service.start_logging("notifier", settings)
     metrics.export(metrics.Process.NOTIFIER)
     settings.need_kafka()
     settings.need_database()
     channel, who = channels.from_url(settings.need_smtp()), make_sender(settings)
-    process.run(settings, partial(_make, settings, channel, who))
+    service.run(settings, partial(_make, settings, channel, who))
 
 
 def make_sender(settings: Settings) -> Sender:
@@ -49,7 +50,7 @@ def make_sender(settings: Settings) -> Sender:
         ) from None
 
 
-async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> process.Parts:
+async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> service.Parts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-notifier")
@@ -58,36 +59,36 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> p
     rounds = Rounds(Dispatch(sessions, channel, who, caps))
 
     async def refuse(record: Record, reason: Reason, sentence: str) -> None:
-        await dead_letters.refuse(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
+        await dead_letter_queue.refuse(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
 
     async def give_up(record: Record, fault: BaseException) -> None:
-        await dead_letters.give_up(producer, DEAD_OPPORTUNITIES, record, fault)
+        await dead_letter_queue.give_up(producer, DEAD_OPPORTUNITIES, record, fault)
 
-    pulse = consuming.consume(
+    pulse = consumer.consume(
         broker,
         settings,
         group=GROUP,
         handle=partial(
-            handler.handle, sessions=sessions, refuse=refuse, clock=now, gather_seconds=settings.gather_seconds
+            event_handler.handle, sessions=sessions, refuse=refuse, clock=now, gather_seconds=settings.gather_seconds
         ),
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
     )
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": process.database(sessions)})
-    return process.Parts(
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
+    return service.Parts(
         broker=broker,
-        live=[health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds), _dispatching(rounds)],
+        live=[consumer_health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds), _dispatching(rounds)],
         ready=[
-            health.assigned(pulse),
+            consumer_health.assigned(pulse),
             dependencies.answers("kafka"),
-            process.database(sessions),
-            health.unfrozen(pulse),
+            database_responds(sessions),
+            consumer_health.unfrozen(pulse),
         ],
-        note=health.oldest(pulse),
+        note=consumer_health.oldest(pulse),
         opening=[producer.start],
         tasks=[
             dependencies.watch_for_ever,
-            lambda: consuming.measure_for_ever(pulse, "notifier"),
+            lambda: consumer.measure_for_ever(pulse, "notifier"),
             rounds.run_for_ever,
             lambda: _measure(sessions),
         ],
@@ -108,8 +109,8 @@ async def _measure(sessions: Sessions) -> None:
     while True:
         try:
             async with sessions() as session:
-                held = await notifications.held(session, now())
-                waiting = await mails.waiting_mails(session)
+                held = await intents.held(session, now())
+                waiting = await deliveries.waiting_mails(session)
             for why in ("no-mailbox", "paused", "unknown-partner"):
                 metrics.INTENTS_HELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
             for state in ("queued", "claimed", "sending", "ambiguous"):

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from services.notifier.caps import Caps
+from services.domain.notification_caps import Caps
 from services.notifier.channels import Channel
-from services.notifier.message import Sender
-from services.store.base import Sessions, now
+from services.notifier.rendering.email_message import Sender
+from services.store.database import Sessions, now
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ import time
 import uuid
 from typing import Final
 
-from services.notifier import moment, schedule
+from services.domain import notification_schedule
+from services.notifier import preflight
+from services.notifier.batching import gather
 from services.notifier.channels import ChannelError, UnknownOutcomeError
 from services.notifier.context import Dispatch, Ready
-from services.notifier.gathering import gather
-from services.notifier.recording import forsaken, give_up, record
-from services.runtime import faults, logs, metrics
-from services.store import mails
-from services.store.base import transaction
+from services.notifier.delivery_results import forsaken, give_up, record
+from services.platform import logs, metrics, retry
+from services.store import deliveries
+from services.store.database import transaction
 
 SENDERS: Final = 4
 IDLE_SECONDS: Final = 0.5
@@ -51,8 +52,8 @@ class Rounds:
                 raise
             except Exception as error:
                 failures += 1
-                log.warning("dispatch interrupted", error=faults.describe(error))
-                await asyncio.sleep(faults.pause(failures))
+                log.warning("dispatch interrupted", error=retry.describe(error))
+                await asyncio.sleep(retry.pause(failures))
 
 
 async def round_once(dispatch: Dispatch, senders: int = SENDERS, stopping: asyncio.Event | None = None) -> int:
@@ -77,13 +78,13 @@ async def send_next(dispatch: Dispatch) -> bool:
     """Claims, checks and sends one mail; False where there is none."""
     holder = uuid.uuid4().hex
     async with transaction(dispatch.sessions) as session:
-        mail = await mails.claim(session, holder, dispatch.clock(), schedule.LEASE)
+        mail = await deliveries.claim(session, holder, dispatch.clock(), notification_schedule.LEASE)
     if mail is None:
         return False
     try:
-        ready = await moment.begin(dispatch, mail.mail_id, holder)
+        ready = await preflight.begin(dispatch, mail.mail_id, holder)
     except Exception as error:
-        if faults.passes(error):
+        if retry.passes(error):
             raise
         log.exception("a mail can't be composed", mail_id=mail.mail_id)
         await give_up(dispatch, mail.mail_id, holder, "not-composed")
@@ -97,7 +98,7 @@ async def _send(dispatch: Dispatch, ready: Ready) -> None:
     started = time.monotonic()
     error: ChannelError | None = None
     try:
-        async with asyncio.timeout(schedule.SEND_TIMEOUT.total_seconds()):
+        async with asyncio.timeout(notification_schedule.SEND_TIMEOUT.total_seconds()):
             await dispatch.channel.send(ready.message, dispatch.sender.mailbox, ready.recipient)
     except ChannelError as failure:
         error = failure
@@ -105,4 +106,4 @@ async def _send(dispatch: Dispatch, ready: Ready) -> None:
         error = UnknownOutcomeError("timeout")
     metrics.SENDING.observe(time.monotonic() - started)
     # What is not written down would be sent again: a database that is away for a moment is waited for.
-    await faults.patiently(lambda: record(dispatch, ready, error), RECORD_PATIENCE_SECONDS)
+    await retry.patiently(lambda: record(dispatch, ready, error), RECORD_PATIENCE_SECONDS)

@@ -5,12 +5,13 @@ import time
 from datetime import timedelta
 from functools import partial
 
-from services.relay.publishing import Relay
-from services.runtime import kafka, metrics, process
-from services.runtime.dependencies import Check, Dependencies
-from services.runtime.settings import Settings
+from services.messaging import kafka
+from services.platform import metrics, service
+from services.platform.dependencies import Check, Dependencies
+from services.platform.settings import Settings
+from services.relay.outbox_publisher import Relay
 from services.store import outbox
-from services.store.base import Sessions, make_engine, make_sessions
+from services.store.database import Sessions, database_responds, make_engine, make_sessions
 
 ALIVE_SECONDS = 120.0
 MEASURE_SECONDS = 5.0
@@ -18,23 +19,23 @@ MEASURE_SECONDS = 5.0
 
 def run(settings: Settings) -> None:
     """Runs one relay until a signal."""
-    process.start_logging("relay", settings)
+    service.start_logging("relay", settings)
     metrics.export(metrics.Process.RELAY)
     settings.need_kafka()
     settings.need_database()
-    process.run(settings, partial(_make, settings))
+    service.run(settings, partial(_make, settings))
 
 
-async def _make(settings: Settings) -> process.Parts:
+async def _make(settings: Settings) -> service.Parts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-relay")
     relay = Relay(database, producer, timedelta(days=settings.keep_outbox_days))
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": process.database(sessions)})
-    return process.Parts(
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
+    return service.Parts(
         broker=kafka.make_broker(settings, "jointly-relay"),
         live=[_rounds(relay)],
-        ready=[dependencies.answers("kafka"), process.database(sessions)],
+        ready=[dependencies.answers("kafka"), database_responds(sessions)],
         opening=[producer.start],
         tasks=[dependencies.watch_for_ever, relay.run_for_ever, lambda: _measure(sessions)],
         closing=[producer.stop, database.dispose],

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.base import now, timestamp
+from services.store.database import now, timestamp
 
 Subject = Literal["partner", "opportunity"]
 

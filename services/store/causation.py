@@ -8,7 +8,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.store.notifications import Intent, Mail
+from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
 from services.store.plans import PlanLog, StoredPlan

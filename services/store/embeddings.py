@@ -9,10 +9,10 @@ from sqlalchemy import Column, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store import rows
-from services.store.base import any_of, table_of
-from services.store.queries import Query
-from services.store.rows import Writes
+from services.store import bulk_writes
+from services.store.bulk_writes import Writes
+from services.store.database import any_of, table_of
+from services.store.pipelined_queries import Query
 
 
 class Embedding(SQLModel, table=True):
@@ -38,7 +38,10 @@ def known_embeddings(hashes: Iterable[str], model: str) -> Query[set[str]]:
 
 def put(writes: Writes, vectors: Mapping[str, np.ndarray], model: str) -> None:
     """Keeps new vectors; one that somebody else kept meanwhile stays."""
-    new = [{"text_hash": key, "model": model, "vector": rows.vector(vector)} for key, vector in sorted(vectors.items())]
+    new = [
+        {"text_hash": key, "model": model, "vector": bulk_writes.vector(vector)}
+        for key, vector in sorted(vectors.items())
+    ]
     writes.insert(table_of(Embedding), new, key="text_hash, model")
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import BigInteger, Column, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from services.store.base import now, timestamp
-from services.store.queries import Query
+from services.store.database import now, timestamp
+from services.store.pipelined_queries import Query
 
 FORGOTTEN: Final = "forgotten"
 """The member of a blank payload that says so."""

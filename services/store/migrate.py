@@ -7,8 +7,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, create_engine, text
 
-from services.store import locks, schema
-from services.store.base import CONNECT_SECONDS
+from services.store import advisory_locks, schema
+from services.store.database import CONNECT_SECONDS
 from services.store.schema import MIGRATIONS, SchemaError, SchemaState
 
 MIN_SERVER: Final = 150000
@@ -35,13 +35,13 @@ def migrate(url: str) -> Migration:
     try:
         with engine.connect() as connection:
             # Two migrating at once: the second waits here, and then finds nothing to do.
-            connection.execute(text(f"SELECT pg_advisory_lock({locks.MIGRATE})"))
+            connection.execute(text(f"SELECT pg_advisory_lock({advisory_locks.MIGRATE})"))
             connection.commit()
             try:
                 return _migrate(connection, url)
             finally:
                 connection.rollback()
-                connection.execute(text(f"SELECT pg_advisory_unlock({locks.MIGRATE})"))
+                connection.execute(text(f"SELECT pg_advisory_unlock({advisory_locks.MIGRATE})"))
                 connection.commit()
     finally:
         engine.dispose()

@@ -21,9 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.base import among, any_of, json_column, table_of, timestamp
-from services.store.queries import Query, Rows
-from services.store.rows import Writes
+from services.store.bulk_writes import Writes
+from services.store.database import among, any_of, json_column, table_of, timestamp
+from services.store.pipelined_queries import Query, Rows
 
 
 class Opportunity(SQLModel, table=True):

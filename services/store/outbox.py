@@ -21,10 +21,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from events.envelope import CAUSATION, Message
-from services.store.base import among, any_of, json_column, now, table_of, timestamp
-from services.store.queries import Query, Rows, answer, ask
-from services.store.rows import Writes
+from events.cloudevents import CAUSATION, Message
+from services.store.bulk_writes import Writes
+from services.store.database import among, any_of, json_column, now, table_of, timestamp
+from services.store.pipelined_queries import Query, Rows, answer, ask
 
 _CHANNEL: Final = "jointly_outbox"
 SLICES: Final = 16

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Column, Identity, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.base import timestamp
+from services.store.database import timestamp
 from services.store.plans import PlanLog
 
 

@@ -10,10 +10,10 @@ from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, fu
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store import forgotten, rows
-from services.store.base import SILENCE_SECONDS, among, any_of, json_column, now, table_of, timestamp
-from services.store.queries import Query, Rows, answer, ask
-from services.store.rows import Writes
+from services.store import bulk_writes, forgotten
+from services.store.bulk_writes import Writes
+from services.store.database import SILENCE_SECONDS, among, any_of, json_column, now, table_of, timestamp
+from services.store.pipelined_queries import Query, Rows, answer, ask
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -152,7 +152,7 @@ async def record(session: AsyncSession, recording: Recording, *then: Query[Any])
     writes = Writes()
     writes.insert(table_of(PlanLog), log)
     if moves:
-        writes.add(_MOVE, moves=rows.document([moves[plan_id] for plan_id in sorted(moves)]))
+        writes.add(_MOVE, moves=bulk_writes.document([moves[plan_id] for plan_id in sorted(moves)]))
     await ask(session, *writes.queries, *then)
     return outcomes
 

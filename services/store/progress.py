@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from services.store import outbox, plans
 from services.store.authorities import Authority
-from services.store.notifications import Intent, Mail
+from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanLog, StoredPlan
 

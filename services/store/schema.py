@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
 from services.store import tables  # noqa: F401 (declares every table)
-from services.store.base import Sessions, reading
+from services.store.database import Sessions, reading
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
 EXTENSION: Final = "vector"

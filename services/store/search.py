@@ -22,12 +22,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from matching.retrieval import Opening
-from services.store import rows
-from services.store.base import table_of
+from matching.candidates.pair_vector import Opening
+from services.store import bulk_writes
+from services.store.bulk_writes import Writes
+from services.store.database import table_of
+from services.store.pipelined_queries import Query, Rows
 from services.store.plans import PlanRow
-from services.store.queries import Query, Rows
-from services.store.rows import Writes
 from services.store.vectors import Floats, SearchVector
 
 
@@ -153,7 +153,7 @@ def put(writes: Writes, entries: Sequence[Entry], words: Mapping[str, Words]) ->
         {
             "plan_id": plan_id,
             "content": one.content,
-            "vector": rows.vector(one.vector.astype(np.float16)),
+            "vector": bulk_writes.vector(one.vector.astype(np.float16)),
             "packed": one.packed,
         }
         for plan_id, one in sorted(words.items())

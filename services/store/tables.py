@@ -2,11 +2,11 @@
 
 from services.store import (
     authorities,
+    authority_keys,
     embeddings,
     forgotten,
-    generations,
-    keys,
-    notifications,
+    generation,
+    intents,
     opportunities,
     outbox,
     plan_resets,
@@ -17,11 +17,11 @@ from services.store import (
 
 __all__ = [
     "authorities",
+    "authority_keys",
     "embeddings",
     "forgotten",
-    "generations",
-    "keys",
-    "notifications",
+    "generation",
+    "intents",
     "opportunities",
     "outbox",
     "plan_resets",

@@ -11,9 +11,9 @@ from sqlalchemy import BigInteger, Column, Index, LargeBinary, false, func, sele
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from matching.retrieval import DIMENSIONS
-from services.store import locks
-from services.store.queries import Query, Rows
+from matching.candidates.pair_vector import DIMENSIONS
+from services.store import advisory_locks
+from services.store.pipelined_queries import Query, Rows
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
@@ -23,7 +23,7 @@ MOST: Final = 2000
 
 
 class SearchVector(SQLModel, table=True):
-    """What a plan wants, as `matching.retrieval.vector_of` has it; `content` tells of which words it is.
+    """What a plan wants, as `matching.candidates.pair_vector.vector_of` has it; `content` tells of which words it is.
 
     `hnsw`: whether it is in the HNSW index; not so a new vector, until it is moved there. `changed` is the number of
     the transaction that wrote the vector: a trigger of the table sets both, so that whoever writes can't forget to.
@@ -154,7 +154,7 @@ async def how_many_outside(session: AsyncSession) -> int:
 async def move_to_hnsw(session: AsyncSession, at_once: int) -> int:
     """Moves so many vectors into HNSW, the oldest first. How many it moved. One at a time; and it waits for nobody: who
     holds a vector is about to change it."""
-    if not await locks.alone(session, locks.MOVE_VECTORS):
+    if not await advisory_locks.alone(session, advisory_locks.MOVE_VECTORS):
         return 0
     oldest = (
         select(SearchVector.plan_id)  # type: ignore[call-overload]

@@ -22,8 +22,8 @@ from tests.alerts.faults import FAULTS, Fault
 from tests.alerts.ground import Ground, free_ports
 from tests.alerts.prometheus import SHIPPED, SHORTENED, Prometheus, missing, prometheus, rules
 from tests.brokers import unavailable
-from tests.faults.__main__ import clear_settings, narrate
-from tests.faults.arena import arena
+from tests.chaos.__main__ import clear_settings, narrate
+from tests.chaos.cluster import arena
 
 CRITICAL_SECONDS: Final = 240.0
 QUIET_SECONDS: Final = 45.0

@@ -14,16 +14,16 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from events.plans import PlanPayload, PlanPublished
 from events.topics import PLANS
-from services.embedded import processes
-from services.embedded.stack import ready
-from services.publisher.producing import message_of, publish_events
-from services.runtime import topics
-from services.runtime.kafka import connection
-from services.runtime.settings import Settings
+from services.ingest.event_publisher import message_of, publish_events
+from services.local_stack import child_process
+from services.local_stack.stack import ready
+from services.messaging import topic_admin
+from services.messaging.kafka import connection
+from services.platform.settings import Settings
 from services.store import authorities
 from services.store.authorities import Entry
-from services.store.base import make_engine, make_sessions, transaction
-from tests.faults.arena import Arena, serve
+from services.store.database import make_engine, make_sessions, transaction
+from tests.chaos.cluster import Arena, serve
 from tests.pipeline import _word, send_raw
 from tests.support.service_processes import CONTEXT
 
@@ -139,7 +139,7 @@ class Ground:
 
     def create_topics(self) -> None:
         """What `jointly topics` does."""
-        asyncio.run(topics.create(self.settings))
+        asyncio.run(topic_admin.create(self.settings))
 
 
 def plan(code: str, reference: str, subject: int) -> PlanPublished:
@@ -176,4 +176,4 @@ def serve_poisoned(kind: str, environment: Mapping[str, str], log: Path) -> None
 
 def free_ports() -> dict[str, int]:
     """A port for each kind of process."""
-    return {kind: processes.free_port() for kind in KINDS}
+    return {kind: child_process.free_port() for kind in KINDS}

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import yaml
 
-from services.embedded import processes
-from services.embedded.processes import LOOPBACK
+from services.local_stack import child_process
+from services.local_stack.child_process import LOOPBACK
 
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = ROOT / "deploy/prometheus/alerts.yml"
@@ -144,15 +144,15 @@ def prometheus(folder: Path, targets: Mapping[str, int]) -> Iterator[Prometheus]
         ],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
-    port = processes.free_port()
+    port = child_process.free_port()
     command = [
         "prometheus",
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address={LOOPBACK}:{port}",
     ]
-    with processes.stopping(processes.start("Prometheus", command, folder / "prometheus.log")) as process:
-        processes.wait_until(lambda: processes.listens(port), process, seconds=60)
+    with child_process.stopping(child_process.start("Prometheus", command, folder / "prometheus.log")) as process:
+        child_process.wait_until(lambda: child_process.listens(port), process, seconds=60)
         made = Prometheus(port)
         thread = threading.Thread(target=made.watch, daemon=True)
         thread.start()

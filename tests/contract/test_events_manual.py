@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from events.cloudevents import MAX_ATTRIBUTE, MAX_VALUE_BYTES, YEARS, decode
 from events.dead_letters import KEPT_BYTES, Reason
-from events.envelope import MAX_ATTRIBUTE, MAX_VALUE_BYTES, YEARS, decode
-from events.keys import new_key, verifying_key, written
+from events.jwk import new_key, verifying_key, written
 from events.plans import PLAN_PAYLOADS, PlanPublished
 from events.schemas import payload_types
-from events.signature import found, verify
+from events.signing import found, verify
 from events.topics import DAY_MS, TOPICS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "events.md").read_text("utf-8")

@@ -11,7 +11,7 @@ from cloudevents.core.formats.json import JSONFormat
 from jsonschema import Draft202012Validator, FormatChecker
 
 from events.asyncapi import document
-from events.envelope import EnvelopeError, decode, encode
+from events.cloudevents import EnvelopeError, decode, encode
 from events.schemas import FOLDER, kept, payload_types, schema_of, written
 from events.topics import PLANS_PATTERN, TOPICS
 from tests.unit.events.messages import EXAMPLES, STRUCTURED_HEADERS, example, headers_of, structured, value_of

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.publisher.ocds import read_ocds
-from services.publisher.reading import Options
-from tests.unit.publisher import SHARED, accepted, rejected
+from services.ingest.entries import Options
+from services.ingest.ocds.reader import read_ocds
+from tests.unit.ingest import SHARED, accepted, rejected
 
 NOTICES = SHARED / "ocds" / "examples"
 

@@ -12,24 +12,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+from events.cloudevents import EnvelopeError, Event, Message, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
-from events.envelope import EnvelopeError, Event, Message, decode, encode
-from events.keys import SigningKey, new_key
+from events.jwk import SigningKey, new_key
 from events.notifications import NOTIFICATION_PAYLOADS
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS, PlanState
-from events.signature import SignatureError, covered, found, sign, verify
+from events.signing import SignatureError, covered, found, sign, verify
 from events.topics import PLANS
-from services.matcher.intake import Refused
-from services.matcher.intake import read as take_in
-from services.publisher.mapping import BUILT_IN
-from services.publisher.ocds import read_ocds
-from services.publisher.reading import Accepted, Options, Read
-from services.publisher.register import read_register
-from services.runtime import dead_letters
-from services.translation import plan_from_payload
+from services.ingest.entries import Accepted, Options, Read
+from services.ingest.ocds.reader import read_ocds
+from services.ingest.register.column_mapping import BUILT_IN
+from services.ingest.register.reader import read_register
+from services.matcher.plan_decoding import Refused
+from services.matcher.plan_decoding import read as take_in
+from services.messaging import dead_letter_queue
+from services.store.mapping import plan_from_payload
 from tests.unit.events.messages import EXAMPLES, STRUCTURED_HEADERS, example, headers_of, structured, value_of
-from tests.unit.publisher import EXAMPLES as PUBLISHED
+from tests.unit.ingest import EXAMPLES as PUBLISHED
 
 Headers = list[tuple[str, bytes]]
 
@@ -75,7 +75,7 @@ def _taken_in(headers: Headers, value: bytes) -> None:
     record: Any = SimpleNamespace(topic=PLANS.name, partition=0, offset=0, key=b"k", headers=headers, value=value)
     item = take_in(record, datetime.now(UTC))
     if isinstance(item, Refused):
-        kept = dead_letters.of_record(record, item.reason, item.sentence)
+        kept = dead_letter_queue.of_record(record, item.reason, item.sentence)
         letter = decode(kept.headers, kept.value, DEAD_LETTER_PAYLOADS).payload
         assert isinstance(letter, DeadLetter)
         if letter.complete:

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.plans import PlanPublished
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
-from services.matcher.settling import PAIRS_AT_ONCE
+from services.matcher.batch_handler import Matcher
+from services.matcher.settlement import PAIRS_AT_ONCE
 from services.matcher.world import World
-from services.runtime.settings import Settings
-from services.store.base import make_engine, make_sessions
+from services.platform.settings import Settings
+from services.store.database import make_engine, make_sessions
 from tests.pipeline import AS_OF, Counting, engine, invented_plans, record_of
 
 BATCH = 60

@@ -10,10 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime import faults
-from services.runtime.settings import Settings
-from services.store.base import make_engine, make_sessions, reading
-from services.store.queries import Query, answer
+from services.platform import retry
+from services.platform.settings import Settings
+from services.store.database import make_engine, make_sessions, reading
+from services.store.pipelined_queries import Query, answer
 
 
 def url(database_url: str, *, limited: bool = True, query: str = "", **seconds: int) -> str:
@@ -58,7 +58,7 @@ async def test_a_statement_over_its_limit_is_a_fault_that_passes(database_url: s
     finally:
         await engine.dispose()
     assert time.monotonic() - started < 30
-    assert faults.passes(failed.value)
+    assert retry.passes(failed.value)
 
 
 async def test_a_server_that_takes_nothing_more_counts_as_away(database: AsyncEngine, database_url: str) -> None:
@@ -77,4 +77,4 @@ async def test_a_server_that_takes_nothing_more_counts_as_away(database: AsyncEn
             os.kill(pid, signal.SIGCONT)
     await engine.dispose()
     assert time.monotonic() - started < 60
-    assert faults.passes(failed.value)
+    assert retry.passes(failed.value)

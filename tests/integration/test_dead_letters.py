@@ -14,10 +14,10 @@ from events.dead_letters import Origin, Reason
 from events.plans import PlanPublished
 from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
-from services.matcher.intake import Refused, read
-from services.runtime import dead_letters, topics
-from services.runtime.kafka import Record, connection, make_producer, send
-from services.runtime.settings import Settings, settings
+from services.matcher.plan_decoding import Refused, read
+from services.messaging import dead_letter_queue, topic_admin
+from services.messaging.kafka import Record, connection, make_producer, send
+from services.platform.settings import Settings, settings
 from tests.conftest import AnyBroker
 from tests.unit.events.messages import example, headers_of, value_of
 
@@ -69,7 +69,7 @@ async def everything_on(using: Settings, *names: str, at_least: int) -> Sequence
 
 async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
     """Publishes records and has the matcher's own reading refuse them."""
-    await topics.create(using, ["E08000032"])
+    await topic_admin.create(using, ["E08000032"])
     producer = make_producer(using, "tests")
     await producer.start()
     try:
@@ -79,15 +79,15 @@ async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
         for record in await everything_on(using, *names, at_least=len(sent)):
             item = read(record, datetime.now(UTC))
             assert isinstance(item, Refused)
-            await dead_letters.refuse(producer, DEAD_PLANS, record, item.reason, item.sentence)
+            await dead_letter_queue.refuse(producer, DEAD_PLANS, record, item.reason, item.sentence)
     finally:
         await producer.stop()
 
 
 async def put(using: Settings, **letter: Any) -> None:
     """One dead letter of opportunities, written as our services write them."""
-    message = dead_letters.compose(**{"reason": Reason.NOT_JSON, "sentence": "not JSON", "key": b"k", **letter})
-    await topics.create(using)
+    message = dead_letter_queue.compose(**{"reason": Reason.NOT_JSON, "sentence": "not JSON", "key": b"k", **letter})
+    await topic_admin.create(using)
     producer = make_producer(using, "tests")
     await producer.start()
     try:
@@ -98,7 +98,7 @@ async def put(using: Settings, **letter: Any) -> None:
 
 def test_where_nothing_was_refused_nothing_is_listed(using: Settings) -> None:
     assert run("list").stdout == "no dead letters\n"
-    asyncio.run(topics.create(using))
+    asyncio.run(topic_admin.create(using))
     assert run("list").stdout == "no dead letters\n"
     assert listed() == []
 

@@ -7,17 +7,17 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from events.cloudevents import decode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
-from events.envelope import decode
 from events.plans import PlanAwarded, PlanPayload, PlanUpdated, PlanWithdrawn
 from events.topics import DEAD_PLANS
-from matching.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
+from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
-from services.runtime.settings import Settings
-from services.store.base import Sessions, make_engine, make_sessions
+from services.platform.settings import Settings
+from services.store.database import Sessions, make_engine, make_sessions
 from services.store.outbox import Outbox
 from tests.pipeline import AS_OF, invented_plans, record_of
 

@@ -12,9 +12,9 @@ import typer
 
 from services import cli
 from services.cli.errors import MEANINGS, ExitCode, problem_of
-from services.embedded.postgres import Server
-from services.embedded.processes import free_port
-from services.runtime.settings import PREFIX, settings
+from services.local_stack.child_process import free_port
+from services.local_stack.postgres import Server
+from services.platform.settings import PREFIX, settings
 
 ROOT = Path(__file__).parents[2]
 PLANS = str(ROOT / "docs/examples/plans.jsonl")

@@ -10,21 +10,21 @@ import pytest_asyncio
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from events.envelope import decode
+from events.cloudevents import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from events.plans import PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import OPPORTUNITIES
 from services.cli import application
 from services.cli.blanking import TOPICS
 from services.cli.dead_letters import read_all
-from services.embedded.tansu import Broker
-from services.matcher import forgetting, matching
+from services.local_stack.tansu import Broker
+from services.matcher import assessment, erasure
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
+from services.matcher.batch_handler import Matcher
 from services.matcher.sweeper import sweep
-from services.runtime.settings import Settings, settings
+from services.platform.settings import Settings, settings
 from services.store import authorities as register
-from services.store.base import make_engine, make_sessions, transaction
+from services.store.database import make_engine, make_sessions, transaction
 from tests.conftest import AnyBroker
 from tests.integration.test_dead_letters import refuse_all
 from tests.integration.test_matcher_steps import Rig, world_of
@@ -68,12 +68,12 @@ LATER = PlanUpdated.model_validate({**OURS.model_dump(), "revision": 2, "title":
 ENDED = PlanWithdrawn(plan_id=OURS.plan_id, revision=3, authority=OURS.authority, reason=f"No {WORD} needed")
 
 
-async def forget(rig: Rig, subject: str) -> forgetting.Forgotten:
+async def forget(rig: Rig, subject: str) -> erasure.Forgotten:
     async with transaction(rig.sessions) as session:
-        ids = await forgetting.plans_of(session, subject)
-    total = forgetting.Forgotten()
+        ids = await erasure.plans_of(session, subject)
+    total = erasure.Forgotten()
     for plan_id in ids:
-        total += await forgetting.forget(rig.sessions, rig.matcher.world.engine.policy, plan_id)
+        total += await erasure.forget(rig.sessions, rig.matcher.world.engine.policy, plan_id)
     return total
 
 
@@ -125,7 +125,7 @@ async def test_no_word_of_a_forgotten_plan_is_left(rig: Rig, events: list[Any]) 
     assert (last.status, last.score, [side.title for side in last.plans]) == ("withdrawn", None, [None, None])
     found, _ = await compared(rig)
     assert found.equal, (found.plans, found.pairs)
-    assert await forget(rig, OURS.plan_id) == forgetting.Forgotten(plans=1, ended=done.withdrawn + done.ended)
+    assert await forget(rig, OURS.plan_id) == erasure.Forgotten(plans=1, ended=done.withdrawn + done.ended)
 
 
 async def test_the_topic_forgets_what_ended_long_ago(rig: Rig) -> None:
@@ -184,13 +184,13 @@ async def test_a_higher_revision_is_a_plan_again(rig: Rig) -> None:
 async def test_a_match_under_way_does_not_bring_it_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Judged from a snapshot in which the plan had its words, settled once they are forgotten."""
     await rig.handle([OURS])
-    settle_all = matching._settle_all
+    settle_all = assessment._settle_all
 
     async def forgotten_first(*arguments: Any) -> None:
         await forget(rig, OURS.plan_id)
         await settle_all(*arguments)
 
-    monkeypatch.setattr(matching, "_settle_all", forgotten_first)
+    monkeypatch.setattr(assessment, "_settle_all", forgotten_first)
     await rig.handle([THEIRS])
     monkeypatch.undo()
     assert await tables_with(rig, WORD) == set()

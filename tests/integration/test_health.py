@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.embedded import processes
-from services.embedded.processes import LOOPBACK, Process
+from services.local_stack import child_process
+from services.local_stack.child_process import LOOPBACK, Process
 from tests import brokers
 from tests.conftest import AnyBroker
 from tests.pipeline import pipeline
@@ -33,8 +33,8 @@ def asked(process: Process, path: str) -> tuple[int, str]:
 def test_a_process_answers_while_it_starts(broker: AnyBroker, database_url: str, tmp_path: Path) -> None:
     """With the real model, which takes long to load."""
     with pipeline(broker.bootstrap, database_url, tmp_path, JOINTLY_EMBEDDING_MODEL="") as line:
-        port = processes.free_port()
-        process = processes.start(
+        port = child_process.free_port()
+        process = child_process.start(
             "matcher",
             [sys.executable, "-m", "services.cli", "matcher"],
             tmp_path / "log",

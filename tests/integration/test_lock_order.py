@@ -15,10 +15,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from services.cli.digests import flush_all
-from services.runtime import metrics
-from services.store import notifications, outbox
-from services.store.base import Sessions, make_engine, make_sessions, now, transaction
+from services.application.digests import flush_all
+from services.platform import metrics
+from services.store import intents, outbox
+from services.store.database import Sessions, make_engine, make_sessions, now, transaction
 
 WAITING: Final = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -94,15 +94,15 @@ async def meet(sessions: Sessions, table: str, one: Work, other: Work) -> None:
 
 
 async def a_notifier_reads(session: AsyncSession) -> None:
-    await notifications.locked_of(session, ["o1", "o2", "o3"])
+    await intents.locked_of(session, ["o1", "o2", "o3"])
 
 
 async def digests_are_flushed(session: AsyncSession) -> None:
-    await notifications.flush_digests(session, now())
+    await intents.flush_digests(session, now())
 
 
 async def failed_ones_are_tried_again(session: AsyncSession) -> None:
-    await notifications.try_again(session, LEEDS, now())
+    await intents.try_again(session, LEEDS, now())
 
 
 async def messages_are_said_again(session: AsyncSession) -> None:

@@ -12,16 +12,16 @@ import pytest
 from aiokafka import ConsumerRecord
 from typer.testing import CliRunner
 
-from events.envelope import encode
+from events.cloudevents import encode
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import PLANS
 from services.cli import application
+from services.ingest.event_publisher import plan_event
 from services.matcher.app import adopt, make_world
-from services.matcher.handling import Matcher
-from services.publisher.producing import plan_event
-from services.runtime.kafka import make_producer
-from services.runtime.settings import settings
-from services.store.base import make_engine, make_sessions
+from services.matcher.batch_handler import Matcher
+from services.messaging.kafka import make_producer
+from services.platform.settings import settings
+from services.store.database import make_engine, make_sessions
 
 TODAY = date(2026, 11, 22)
 LEEDS, BRADFORD, CAMDEN, KENT = "E08000035", "E08000032", "E09000007", "E10000016"

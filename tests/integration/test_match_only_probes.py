@@ -7,16 +7,16 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from matching.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from services.matcher import measuring
+from services.matcher import database_metrics
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
+from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
-from services.runtime import metrics
-from services.runtime.settings import Settings
+from services.platform import metrics
+from services.platform.settings import Settings
 from services.store import opportunities
-from services.store.base import Sessions, make_engine, make_sessions, now
+from services.store.database import Sessions, make_engine, make_sessions, now
 from services.store.opportunities import Probes
 from tests.pipeline import AS_OF, record_of
 
@@ -57,9 +57,9 @@ async def take(matcher: Matcher, *payloads: PlanPayload) -> None:
     await matcher.handle([record_of(payload, number) for number, payload in enumerate(payloads)])
 
 
-async def counted(sessions: Sessions, since: timedelta = measuring.PROBES_SPAN) -> Sequence[Probes]:
+async def counted(sessions: Sessions, since: timedelta = database_metrics.PROBES_SPAN) -> Sequence[Probes]:
     async with sessions() as session:
-        return await opportunities.probes(session, now() - since, measuring.PROBE_WITHIN, 10)
+        return await opportunities.probes(session, now() - since, database_metrics.PROBE_WITHIN, 10)
 
 
 async def test_plans_that_met_hidden_ones_and_were_soon_changed_are_counted(
@@ -75,7 +75,7 @@ async def test_plans_that_met_hidden_ones_and_were_soon_changed_are_counted(
     assert await counted(sessions) == [Probes(CAMDEN, 12)]
     assert await counted(sessions, timedelta(0)) == []
 
-    await measuring.measure_reach(sessions)
+    await database_metrics.measure_reach(sessions)
     assert metrics.MATCH_ONLY_PROBES._value.get() == 12
     async with sessions() as session:
         await session.execute(text("UPDATE opportunities SET created_at = created_at - interval '8 days'"))

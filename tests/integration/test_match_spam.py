@@ -4,9 +4,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from events.plans import PlanPublished, PlanWithdrawn
-from services.matcher import measuring
-from services.matcher.measuring import REPEATED, measure_reach
-from services.runtime import metrics
+from services.matcher import database_metrics
+from services.matcher.database_metrics import REPEATED, measure_reach
+from services.platform import metrics
 from tests.integration.test_matcher_steps import Rig, rig
 from tests.integration.test_pipeline import BARNET, plan
 
@@ -18,7 +18,7 @@ def counts() -> tuple[float, float]:
 
 
 async def test_copies_of_a_plan_are_counted_and_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "_reported", set())
+    monkeypatch.setattr(database_metrics, "_reported", set())
     victim = plan("HR-1")
     copies: list[PlanPublished] = [plan(f"C-{number}", BARNET) for number in range(REPEATED)]
     await rig.handle([victim, *copies[:-1]])

@@ -12,20 +12,20 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from matching import judgement
-from matching.embedding import load_embedder
+from matching import pair_scoring
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.policy import Policy, with_changes
-from services.matcher import matching
+from services.matcher import assessment
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
-from services.matcher.intake import Accepted, read
-from services.matcher.settling import WrongGenerationError
+from services.matcher.batch_handler import Matcher
+from services.matcher.plan_decoding import Accepted, read
+from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.runtime.settings import Settings
+from services.platform.settings import Settings
 from services.store import opportunities, plans
-from services.store.base import Sessions, make_engine, make_sessions, transaction
+from services.store.database import Sessions, make_engine, make_sessions, transaction
 from tests.pipeline import AS_OF, all_pairs, invented_plans, record_of
 
 COUNT, SUBJECTS = 240, 60
@@ -101,18 +101,18 @@ async def test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_se
 ) -> None:
     """Two who draft the same pair at the same moment tell of it once, and nobody undoes what the other one wrote."""
     states = invented_plans(COUNT, SUBJECTS)
-    draft, late = matching.draft, [state.plan_id for state in states[-8:]]
+    draft, late = assessment.draft, [state.plan_id for state in states[-8:]]
 
     async def overtaken(*arguments: Any) -> Any:
         drafts = await draft(*arguments)
-        monkeypatch.setattr(matching, "draft", draft)
-        await matching.assess(rig.matcher.world, rig.sessions, late)
+        monkeypatch.setattr(assessment, "draft", draft)
+        await assessment.assess(rig.matcher.world, rig.sessions, late)
         return drafts
 
     await rig.handle(states[:-8])
-    monkeypatch.setattr(matching, "draft", overtaken)
+    monkeypatch.setattr(assessment, "draft", overtaken)
     await rig.handle(states[-8:])
-    assert matching.draft is draft
+    assert assessment.draft is draft
     assert await rig.active() == all_pairs(states)
     pairs = len(all_pairs(states))
     assert await rig.rows("SELECT count(*), max(revision) FROM opportunities") == [(pairs, 1)]
@@ -126,7 +126,7 @@ async def test_a_crash_between_recording_and_settling_is_made_good(rig: Rig, mon
     states = invented_plans(COUNT, SUBJECTS)
     await rig.handle(states[:-8])
     with monkeypatch.context() as patched:
-        patched.setattr(matching, "settle", crash)
+        patched.setattr(assessment, "settle", crash)
         with pytest.raises(KeyboardInterrupt):
             await rig.handle(states[-8:])
     assert await rig.rows("SELECT count(*) FROM plans WHERE matched_revision < revision") == [(8,)]
@@ -162,7 +162,7 @@ async def test_a_part_that_fails_stops_the_others_and_all_are_handled_again(
     """Parts of a batch are matched side by side; after a fault nothing goes on behind the back of who tries again."""
     states = invented_plans(COUNT, SUBJECTS)
     parts = Rig(Matcher(world_of(Settings(as_of=AS_OF, batch_records=40)), rig.sessions, producer=None), rig.sessions)  # type: ignore[arg-type]
-    settle, calls = matching.settle, [0]
+    settle, calls = assessment.settle, [0]
 
     async def failing(*arguments: Any) -> Any:
         calls[0] += 1
@@ -172,7 +172,7 @@ async def test_a_part_that_fails_stops_the_others_and_all_are_handled_again(
 
     before = asyncio.all_tasks()
     with monkeypatch.context() as patched:
-        patched.setattr(matching, "settle", failing)
+        patched.setattr(assessment, "settle", failing)
         with pytest.raises(ZeroDivisionError):
             await parts.handle(states, at_once=40)
     assert asyncio.all_tasks() == before
@@ -187,7 +187,7 @@ async def test_a_plan_that_makes_scoring_fail_is_set_aside_and_its_neighbours_go
     states = invented_plans(COUNT, SUBJECTS)
     poison = next(a for a, _ in sorted(all_pairs(states)))
     partner_pairs = {pair: v for pair, v in all_pairs(states).items() if poison not in pair}
-    judge = judgement.judge
+    judge = pair_scoring.judge
 
     def failing(a: Any, b: Any, as_of: date, policy: Policy, *alike: Any) -> Any:
         if poison in (a.plan.plan_id, b.plan.plan_id):

@@ -2,11 +2,11 @@
 
 from sqlalchemy import text
 
-from services.matcher.measuring import measure_pending
+from services.matcher.database_metrics import measure_pending
 from services.matcher.sweeper import sweep
-from services.runtime import metrics
-from services.store import locks
-from services.store.base import transaction
+from services.platform import metrics
+from services.store import advisory_locks
+from services.store.database import transaction
 from tests.integration.test_matcher_steps import Rig, rig
 from tests.integration.test_pipeline import plan
 
@@ -18,7 +18,7 @@ async def test_pending_plans_are_counted_while_another_matcher_sweeps(rig: Rig) 
     async with transaction(rig.sessions) as session:
         await session.execute(text("UPDATE plans SET matched_revision = 0"))
     async with transaction(rig.sessions) as other:
-        assert await locks.alone(other, locks.SWEEP)
+        assert await advisory_locks.alone(other, advisory_locks.SWEEP)
         await sweep(rig.matcher.world, rig.sessions)
         await measure_pending(rig.sessions)
         assert metrics.PENDING_PLANS._value.get() == 2

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from events.notifications import NotificationSent
-from services.cli.digests import flush_all
-from services.embedded.mailbox import Mailbox
-from services.notifier import schedule
-from services.store.base import make_engine, make_sessions
+from services.application.digests import flush_all
+from services.domain import notification_schedule
+from services.local_stack.mail_sink import Mailbox
+from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import ADDRESS, World, body
 
@@ -103,7 +103,7 @@ async def test_more_than_three_mails_a_week_wait_for_the_digest(world: World) ->
         await world.arrives(state(side(LEEDS), side(f"E0600000{number}")))
         world.later(hours=1)
         await world.run()
-    assert len(world.mails(LEEDS)) == schedule.IMMEDIATE_PER_WEEK
+    assert len(world.mails(LEEDS)) == notification_schedule.IMMEDIATE_PER_WEEK
 
     world.later(days=7)
     await world.run()
@@ -119,7 +119,7 @@ async def test_who_wants_no_digest_gets_the_fourth_mail_when_the_week_allows(wor
         await world.arrives(state(side(LEEDS), side(f"E0600000{number}")))
         world.later(hours=1)
         await world.run()
-    assert len(world.mails(LEEDS)) == schedule.IMMEDIATE_PER_WEEK
+    assert len(world.mails(LEEDS)) == notification_schedule.IMMEDIATE_PER_WEEK
     for _ in range(8):
         world.later(days=1)
         await world.run()

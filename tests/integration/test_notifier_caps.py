@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from services.embedded.mailbox import Mailbox
-from services.notifier.caps import Caps
-from services.runtime import metrics
-from services.store import notifications
-from services.store.base import make_engine, make_sessions, transaction
+from services.domain.notification_caps import Caps
+from services.local_stack.mail_sink import Mailbox
+from services.platform import metrics
+from services.store import intents
+from services.store.database import make_engine, make_sessions, transaction
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import World, body
 
@@ -90,7 +90,7 @@ async def test_a_digest_costs_what_it_tells_whatever_waits_besides(world: World,
     await at_once(world)
     before = await versions(world)
     async with transaction(world.sessions) as session:
-        flushed = await notifications.flush_digests(session, world.now)
+        flushed = await intents.flush_digests(session, world.now)
     assert await world.run() == 1
     after = await versions(world)
     assert flushed == CAPS.per_authority

@@ -11,12 +11,13 @@ import structlog
 from structlog.testing import capture_logs
 
 from events.notifications import NotificationFailed, NotificationSent
+from services.application.authority_csv import read
 from services.cli.authorities import save_all
-from services.cli.register_file import read
-from services.embedded.mailbox import Mailbox
-from services.notifier import channels, schedule
+from services.domain import notification_schedule
+from services.local_stack.mail_sink import Mailbox
+from services.notifier import channels
 from services.store.authorities import Entry
-from services.store.base import make_engine, make_sessions
+from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import ADDRESS, World
 
@@ -91,7 +92,7 @@ async def test_a_server_that_stays_away_is_given_up_after_three_days(world: Worl
     (event,) = await world.events()
     assert isinstance(event, NotificationFailed)
     assert event.failure == "temporary"
-    assert event.at - (await world.all_mails())[0].created_at >= schedule.GIVE_UP_AFTER
+    assert event.at - (await world.all_mails())[0].created_at >= notification_schedule.GIVE_UP_AFTER
 
 
 async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(world: World) -> None:
@@ -150,7 +151,7 @@ async def test_a_sender_that_vanished_while_sending_is_followed_once(world: Worl
             await sending
         assert [mail.state for mail in await world.all_mails()] == ["sending"]
         assert await world.run() == 0, "its lease still runs"
-        world.later(seconds=schedule.LEASE.total_seconds() + 1)
+        world.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
         await world.forsaken()
         assert [mail.state for mail in await world.all_mails()] == [expected]
         world.later(minutes=5)
@@ -163,7 +164,7 @@ async def test_a_claim_that_was_never_used_is_taken_over(world: World) -> None:
     await world.gather()
     assert await world.claim() is not None
     assert await world.run() == 0
-    world.later(seconds=schedule.LEASE.total_seconds() + 1)
+    world.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
     await world.run()
     assert len(world.mails(LEEDS)) == 1
 
@@ -172,7 +173,7 @@ async def test_a_late_word_of_success_counts(world: World) -> None:
     channel = world.stopping_channel()
     sending = world.start(world.run(channel=channel))
     await channel.reached.wait()
-    world.later(seconds=schedule.LEASE.total_seconds() + 1)
+    world.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
     await world.forsaken()
     channel.go_on.set()
     await sending
@@ -236,4 +237,4 @@ async def test_many_temporary_failures_wait_longer_and_longer(world: World) -> N
         world.now = mail.next_attempt_at
     assert waits[:3] == [timedelta(seconds=30), timedelta(seconds=60), timedelta(seconds=120)]
     assert waits == sorted(waits)
-    assert waits[-1] == schedule.LONGEST_WAIT
+    assert waits[-1] == notification_schedule.LONGEST_WAIT

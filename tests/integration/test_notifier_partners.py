@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.embedded.mailbox import Mailbox
-from services.store.base import make_engine, make_sessions
+from services.local_stack.mail_sink import Mailbox
+from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import World, body
 

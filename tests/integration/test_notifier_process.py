@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from events.cloudevents import Event, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
-from events.envelope import Event, decode, encode
 from events.opportunities import OpportunityState
 from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
-from services.embedded import processes
-from services.embedded.mailbox import Mailbox
-from services.embedded.processes import Process, free_port
+from services.local_stack import child_process
+from services.local_stack.child_process import Process, free_port
+from services.local_stack.mail_sink import Mailbox
+from services.messaging import topic_admin
 from services.notifier.dispatch import SENDERS
-from services.runtime import topics
-from services.runtime.settings import Settings
-from services.store.base import make_engine, make_sessions
+from services.platform.settings import Settings
+from services.store.database import make_engine, make_sessions
 from tests.conftest import AnyBroker
 from tests.support.service_processes import fork_service
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
@@ -117,7 +117,7 @@ async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter
     world: World, environment: dict[str, str], tmp_path: Path
 ) -> None:
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
-    await topics.create(Settings.model_validate(names))
+    await topic_admin.create(Settings.model_validate(names))
     await world.register(LEEDS, CAMDEN)
     await world.stands(state())
     log = tmp_path / "notifier.log"
@@ -151,7 +151,7 @@ async def test_killed_in_the_middle_the_next_one_tells_the_rest_and_nobody_twice
     world: World, environment: dict[str, str], tmp_path: Path
 ) -> None:
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
-    await topics.create(Settings.model_validate(names))
+    await topic_admin.create(Settings.model_validate(names))
     partners = [f"E0600{number:04d}" for number in range(60)]
     await world.register(*partners)
     states = [state(side(LEEDS, plan_id=f"{LEEDS}:{code}"), side(code)) for code in partners]
@@ -159,7 +159,7 @@ async def test_killed_in_the_middle_the_next_one_tells_the_rest_and_nobody_twice
     async with notifier(environment, tmp_path / "first.log") as first:
         await publish(environment, *states)
         await until(lambda: len(world.mails()) >= 5)
-        processes.kill(first)
+        child_process.kill(first)
     # What it had in its hands is unknown, and waits for the end of its lease.
     in_hand = {mail.authority for mail in await world.all_mails() if mail.state in ("claimed", "sending")}
     assert len(in_hand) <= SENDERS
@@ -185,7 +185,7 @@ async def test_asked_to_stop_it_finishes_what_it_is_sending(
     world: World, environment: dict[str, str], tmp_path: Path
 ) -> None:
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
-    await topics.create(Settings.model_validate(names))
+    await topic_admin.create(Settings.model_validate(names))
     partners = [f"E0600{number:04d}" for number in range(60)]
     await world.register(*partners)
     states = [state(side(LEEDS, plan_id=f"{LEEDS}:{code}"), side(code)) for code in partners]

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import application
-from services.embedded.mailbox import Mailbox
-from services.runtime.settings import settings
-from services.store.base import make_engine, make_sessions
+from services.local_stack.mail_sink import Mailbox
+from services.platform.settings import settings
+from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 from tests.unit.notifier.world import World
 

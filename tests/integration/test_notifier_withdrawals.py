@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.embedded.mailbox import Mailbox
-from services.store.base import make_engine, make_sessions
+from services.local_stack.mail_sink import Mailbox
+from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 from tests.unit.notifier.world import World, body
 

@@ -20,13 +20,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 from pydantic import SecretStr
 
-from services.embedded import processes
-from services.embedded.mailbox import Mailbox
-from services.embedded.postgres import Server
-from services.embedded.processes import PartError
-from services.embedded.stack import Stack
-from services.runtime import kafka, topics
-from services.runtime.settings import Settings
+from services.local_stack import child_process
+from services.local_stack.child_process import PartError
+from services.local_stack.mail_sink import Mailbox
+from services.local_stack.postgres import Server
+from services.local_stack.stack import Stack
+from services.messaging import kafka, topic_admin
+from services.platform.settings import Settings
 from tests import brokers
 from tests.brokers import ApacheKafka, Listener
 from tests.conftest import AnyBroker, clear
@@ -130,7 +130,7 @@ async def test_a_test_starts_without_topics(broker: AnyBroker) -> None:
 async def test_topics_that_were_created_are_listed_at_once(apache_broker: ApacheKafka) -> None:
     """A matcher looks for its topics by a pattern when it starts, and then only every five minutes."""
     for _ in range(12):  # the broker follows its controller after a moment, most often too short to notice
-        made = await topics.create(Settings(kafka_bootstrap=apache_broker.bootstrap))
+        made = await topic_admin.create(Settings(kafka_bootstrap=apache_broker.bootstrap))
         assert await _listed(apache_broker.bootstrap) == {*made.created}
         await clear(apache_broker.bootstrap)
 
@@ -154,7 +154,7 @@ async def test_a_killed_kafka_comes_back_with_what_it_acknowledged(tmp_path: Pat
 
 def _signed_in(node: ApacheKafka, password: str) -> Settings:
     return Settings(
-        kafka_bootstrap=(f"{processes.LOOPBACK}:{node.sasl_port}",),
+        kafka_bootstrap=(f"{child_process.LOOPBACK}:{node.sasl_port}",),
         kafka_security="SASL_PLAINTEXT",
         kafka_username="leeds",
         kafka_password=SecretStr(password),
@@ -267,9 +267,11 @@ def test_the_mailbox_hangs_with_the_mail_taken(mailbox: Mailbox) -> None:
 
 
 def test_a_part_that_fails_says_why(tmp_path: Path) -> None:
-    child = processes.start("Broken part", [sys.executable, "-c", "raise SystemExit('no disk left')"], tmp_path / "log")
+    child = child_process.start(
+        "Broken part", [sys.executable, "-c", "raise SystemExit('no disk left')"], tmp_path / "log"
+    )
     with pytest.raises(PartError, match=r"(?s)Broken part ended with status 1.*no disk left"):
-        processes.wait_until(lambda: False, child, seconds=30)
+        child_process.wait_until(lambda: False, child, seconds=30)
 
 
 def test_two_stacks_do_not_share_a_folder(tmp_path: Path) -> None:
@@ -319,7 +321,7 @@ def test_nothing_outlives_the_stack(tmp_path: Path, ending: signal.Signals, stat
     script = f"""
         import signal, sys, time
         from pathlib import Path
-        from services.embedded.stack import Stack
+        from services.local_stack.stack import Stack
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with Stack(Path({str(tmp_path / "stack")!r})) as stack:
             print(stack.parts.broker.process.pid, stack.parts.postgres.process.pid, flush=True)

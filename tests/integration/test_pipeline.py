@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from events.cloudevents import encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
-from events.envelope import encode
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PLANS, authority_topic
-from services.embedded.mailbox import Mailbox
-from services.publisher.producing import plan_event
-from services.runtime import topics
+from services.ingest.event_publisher import plan_event
+from services.local_stack.mail_sink import Mailbox
+from services.messaging import topic_admin
 from services.store import authorities as register
 from services.store.authorities import Entry
-from services.store.base import make_engine, make_sessions, transaction
+from services.store.database import make_engine, make_sessions, transaction
 from tests.conftest import AnyBroker
 from tests.pipeline import Pipeline, all_pairs, invented_plans, payloads_of, pipeline, send_raw, send_unreadable
 
@@ -180,7 +180,7 @@ def test_bad_input_is_refused_with_its_reason_and_stops_nobody(
     }
     conflict = sent(swapped(b"6,000 staff", b"7,000 staff"))
     with pipeline(broker.bootstrap, database_url, tmp_path) as line:
-        asyncio.run(topics.create(line.settings, [BARNET]))
+        asyncio.run(topic_admin.create(line.settings, [BARNET]))
         matcher = line.start("matcher")
         line.start("relay")
         line.publish([good])

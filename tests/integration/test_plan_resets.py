@@ -12,17 +12,17 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from matching.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.cli import application
+from services.maintenance.plan_reset import ResetError, reset
+from services.maintenance.rebuild import compare
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
-from services.matcher.rebuilding import compare
-from services.matcher.resetting import ResetError, reset
+from services.matcher.batch_handler import Matcher
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.runtime.settings import Settings, settings
-from services.store.base import Sessions, make_engine, make_sessions, transaction
+from services.platform.settings import Settings, settings
+from services.store.database import Sessions, make_engine, make_sessions, transaction
 from tests.pipeline import AS_OF, record_of
 
 LEEDS, CAMDEN = "E08000035", "E09000007"

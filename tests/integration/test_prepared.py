@@ -7,10 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.matcher.app import adopt
-from services.matcher.handling import PARTS, PREPARED_PARTS, Matcher
+from services.matcher.batch_handler import PARTS, PREPARED_PARTS, Matcher
 from services.matcher.world import World
-from services.runtime.settings import Settings
-from services.store.base import make_engine, make_sessions
+from services.platform.settings import Settings
+from services.store.database import make_engine, make_sessions
 from tests.pipeline import AS_OF, Counting, engine, invented_plans, record_of
 
 BATCH = 40

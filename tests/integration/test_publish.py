@@ -15,16 +15,16 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from events.envelope import decode
+from events.cloudevents import decode
 from events.plans import PLAN_PAYLOADS, PlanPayload
 from events.topics import PLANS, authority_topic
-from services.embedded.sample import sample_plans
-from services.publisher.producing import PublishingError, own_topic, publish_events
-from services.runtime.settings import Settings
-from services.runtime.topics import create
+from services.ingest.event_publisher import PublishingError, own_topic, publish_events
+from services.local_stack.sample import sample_plans
+from services.messaging.topic_admin import create
+from services.platform.settings import Settings
 from tests.conftest import AnyBroker
 from tests.support.service_processes import run_command
-from tests.unit.publisher import EXAMPLES, SHARED
+from tests.unit.ingest import EXAMPLES, SHARED
 
 DERBY = "E06000015"
 READING = "E06000038"

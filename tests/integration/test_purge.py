@@ -7,12 +7,12 @@ from sqlalchemy import text
 
 from events.plans import PlanUpdated
 from events.topics import OPPORTUNITIES
-from services.matcher.purging import Keep, Purged, purge
-from services.notifier.handler import handle
-from services.runtime import kafka, topics
-from services.runtime.kafka import make_producer
-from services.runtime.settings import Settings
-from services.store.base import now, transaction
+from services.matcher.purge import Keep, Purged, purge
+from services.messaging import kafka, topic_admin
+from services.messaging.kafka import make_producer
+from services.notifier.event_handler import handle
+from services.platform.settings import Settings
+from services.store.database import now, transaction
 from services.store.outbox import Outbox, tombstone
 from tests.conftest import AnyBroker
 from tests.integration.test_forget import ENDED, LATER, OURS, THEIRS, WORD, forget, messages, plan, rig, tables_with
@@ -129,7 +129,7 @@ def test_a_tombstone_reaches_kafka_without_a_value(broker: AnyBroker) -> None:
         await (await kafka.send(producer, OPPORTUNITIES.name, Outbox(**tombstone("topic", "key")).message()))
         await producer.stop()
 
-    asyncio.run(topics.create(Settings(kafka_bootstrap=(broker.bootstrap,))))
+    asyncio.run(topic_admin.create(Settings(kafka_bootstrap=(broker.bootstrap,))))
     asyncio.run(send())
     (record,) = records_of(broker.bootstrap, OPPORTUNITIES.name)
     assert (record.key, record.value) == (b"key", None)

@@ -12,9 +12,9 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.runtime import faults
-from services.store.base import Sessions, make_sessions, reading, transaction
-from services.store.queries import Query, Rows, answer, ask
+from services.platform import retry
+from services.store.database import Sessions, make_sessions, reading, transaction
+from services.store.pipelined_queries import Query, Rows, answer, ask
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ async def test_the_first_that_fails_is_told_and_nothing_stays(sessions: Sessions
     with pytest.raises(psycopg.errors.DivisionByZero) as failed:
         async with transaction(sessions, adding(1)) as session:
             await ask(session, adding(2), running("SELECT 1 / 0"), adding(3), commit=True)
-    assert not faults.passes(failed.value), "it would fail again"
+    assert not retry.passes(failed.value), "it would fail again"
     assert await count(sessions) == 0
 
 
@@ -146,7 +146,7 @@ async def test_a_lost_race_is_a_fault_that_passes(sessions: Sessions) -> None:
         with pytest.raises(psycopg.Error) as failed:
             async with transaction(sessions, running("SET LOCAL lock_timeout = 50"), adding(1)):
                 raise AssertionError("it has no lock")
-    assert faults.passes(failed.value)
+    assert retry.passes(failed.value)
     assert await count(sessions) == 0
 
 
@@ -163,7 +163,7 @@ async def test_after_one_broken_connection_none_of_the_pool_is_used_again(
         await connection.execute(ended, {"name": name, "own": own})
         with pytest.raises(DBAPIError) as failed:
             await count(sessions)
-    assert faults.passes(failed.value)
+    assert retry.passes(failed.value)
     assert failed.value.connection_invalidated
     assert await count(sessions) == 0
 
@@ -208,7 +208,7 @@ async def test_who_falls_silent_in_a_transaction_loses_it(sessions: Sessions) ->
 
     with pytest.raises(DBAPIError) as failed:
         await fall_silent()
-    assert faults.passes(failed.value)
+    assert retry.passes(failed.value)
     assert await count(sessions) == 0
 
 

@@ -11,26 +11,26 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from events.envelope import decode
+from events.cloudevents import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
-from matching.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.policy import Policy, with_changes
-from services.cli.telling import foreseen
-from services.matcher import matching
+from services.maintenance.notification_forecast import foreseen
+from services.maintenance.reassess import Change, ChangeKind, preview, reassess
+from services.maintenance.rebuild import compare
+from services.matcher import assessment
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
-from services.matcher.reassessing import Change, ChangeKind, preview, reassess
-from services.matcher.rebuilding import compare
-from services.matcher.settling import WrongGenerationError
+from services.matcher.batch_handler import Matcher
+from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.notifier.handler import Told, note
-from services.runtime.settings import Settings
+from services.notifier.event_handler import Told, note
+from services.platform.settings import Settings
 from services.store import authorities
 from services.store.authorities import Entry
-from services.store.base import make_engine, make_sessions, transaction
-from tests.faults.orders import history
+from services.store.database import make_engine, make_sessions, transaction
+from tests.chaos.order_independence import history
 from tests.integration.test_matcher_steps import Rig, world_of
 from tests.pipeline import _WHO, AS_OF
 
@@ -170,7 +170,7 @@ async def equals_its_log(rig: Rig, world: World) -> None:
 
 @pytest.mark.parametrize("resumed_by", ["reassess", "a matcher's sweeper"])
 async def test_a_crash_half_way_is_made_good(rig: Rig, monkeypatch: pytest.MonkeyPatch, resumed_by: str) -> None:
-    settle = matching.settle
+    settle = assessment.settle
     left = [1]
 
     async def crash(*arguments: Any) -> Any:
@@ -182,7 +182,7 @@ async def test_a_crash_half_way_is_made_good(rig: Rig, monkeypatch: pytest.Monke
     world = stricter()
     expected = {change.after.opportunity_id: change.after.revision for change in await look(rig, world)}
     with monkeypatch.context() as patched:
-        patched.setattr(matching, "settle", crash)
+        patched.setattr(assessment, "settle", crash)
         with pytest.raises(KeyboardInterrupt):
             await reassess(world, rig.sessions, lambda *_: None)
     ((pending,),) = await rig.rows("SELECT count(*) FROM plans WHERE matched_revision < revision")

@@ -10,24 +10,25 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
-from events.envelope import decode
+from events.cloudevents import decode
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PlanUpdated, PlanWithdrawn
 from matching.policy import Policy, with_changes
-from services.embedded.postgres import Server
-from services.matcher import matching, swapping
+from services.local_stack.postgres import Server
+from services.maintenance import apply_rebuild
+from services.maintenance.apply_rebuild import Swapped
+from services.maintenance.rebuild import Comparison, RebuildError, compare
+from services.matcher import assessment
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
-from services.matcher.rebuilding import Comparison, RebuildError, compare
-from services.matcher.settling import WrongGenerationError
-from services.matcher.swapping import Swapped
+from services.matcher.batch_handler import Matcher
+from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
-from services.notifier.handler import Told, note
-from services.runtime.settings import Settings
-from services.store import fresh
-from services.store.base import make_engine, make_sessions, transaction
-from services.store.digest import Digest, digest
-from tests.faults.orders import history
+from services.notifier.event_handler import Told, note
+from services.platform.settings import Settings
+from services.store import shadow_tables
+from services.store.database import make_engine, make_sessions, transaction
+from services.store.state_hash import Digest, digest
+from tests.chaos.order_independence import history
 from tests.integration.test_matcher_steps import Rig, world_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
 
@@ -75,7 +76,7 @@ async def matched_rig(postgres_server: Server, matched_template: str) -> AsyncIt
 async def compared(rig: Rig, *, swap: bool = False) -> tuple[Comparison, Swapped | None]:
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
         found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
-        done = await swapping.swap(rig.sessions, found) if swap else None
+        done = await apply_rebuild.swap(rig.sessions, found) if swap else None
     return found, done
 
 
@@ -205,7 +206,7 @@ async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(rig: Rig, mon
     states = invented_plans(120, 30)
     await rig.handle(states[:60])
     with monkeypatch.context() as patched:
-        patched.setattr(matching, "settle", crash)
+        patched.setattr(assessment, "settle", crash)
         with pytest.raises(KeyboardInterrupt):
             await rig.handle(states[60:], at_once=60)
     found, done = await compared(rig, swap=True)
@@ -224,7 +225,7 @@ async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
         found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
         await rig.handle(moved[:32])
-        done = await swapping.swap(rig.sessions, found)
+        done = await apply_rebuild.swap(rig.sessions, found)
     assert done.moved_on > 0
     assert done.pairs > 0
     assert await rig.active() == all_pairs([*moved[:32], *states[32:]])
@@ -241,7 +242,7 @@ async def test_another_generation_or_another_rebuild_stops_it(rig: Rig) -> None:
             await compared(rig)
     assert (await compared(rig))[0].equal
     async with transaction(rig.sessions) as session:
-        await fresh.drop(session)
+        await shadow_tables.drop(session)
 
 
 async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(matched_rig: Rig) -> None:

@@ -13,9 +13,9 @@ from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from services.cli import application
-from services.embedded.postgres import Server
-from services.runtime.settings import settings
-from tests.faults import orders
+from services.local_stack.postgres import Server
+from services.platform.settings import settings
+from tests.chaos import order_independence
 from tests.pipeline import AS_OF
 
 
@@ -26,7 +26,7 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "hashing")
     monkeypatch.setenv("JOINTLY_AS_OF", AS_OF.isoformat())
     settings.cache_clear()
-    asyncio.run(orders.run(database_url, [3]))
+    asyncio.run(order_independence.run(database_url, [3]))
     handlers, level, configured = logging.getLogger().handlers[:], logging.getLogger().level, structlog.get_config()
     yield database_url
     settings.cache_clear()

@@ -10,14 +10,14 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.envelope import Message
-from services.relay import publishing
-from services.relay.publishing import Relay
-from services.runtime import kafka, topics
-from services.runtime.settings import Settings
+from events.cloudevents import Message
+from services.messaging import kafka, topic_admin
+from services.platform.settings import Settings
+from services.relay import outbox_publisher
+from services.relay.outbox_publisher import Relay
 from services.store import outbox
-from services.store.base import make_engine, make_sessions, transaction
-from services.store.rows import together
+from services.store.bulk_writes import together
+from services.store.database import make_engine, make_sessions, transaction
 from tests.conftest import AnyBroker
 from tests.pipeline import kafka_requests, records_of
 
@@ -27,7 +27,7 @@ TOPIC = "collaboration.opportunities.v1"
 @contextmanager
 def settings_on(broker: AnyBroker, database_url: str) -> Iterator[Settings]:
     settings = Settings(kafka_bootstrap=broker.bootstrap, database_url=database_url)
-    asyncio.run(topics.create(settings))
+    asyncio.run(topic_admin.create(settings))
     yield settings
 
 
@@ -211,7 +211,7 @@ def test_nobody_else_is_handed_the_connection_with_a_relays_locks(
 ) -> None:
     """A relay shares its pool with what measures the backlog. Were its locks on one connection and its work on another,
     the database would end the silence of the wrong one, and a relay that stands still kept its slices."""
-    monkeypatch.setattr(publishing, "SILENCE_SECONDS", 600)  # so that no lock ends by itself
+    monkeypatch.setattr(outbox_publisher, "SILENCE_SECONDS", 600)  # so that no lock ends by itself
 
     async def run(settings: Settings) -> tuple[list[int], set[int], set[int]]:
         engine = make_engine(database_url)

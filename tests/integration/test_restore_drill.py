@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import application
-from services.embedded.postgres import Server
-from services.runtime.settings import settings
-from tests.faults import orders
+from services.local_stack.postgres import Server
+from services.platform.settings import settings
+from tests.chaos import order_independence
 from tests.integration.test_rebuild_commands import postgres_tool
 from tests.pipeline import AS_OF
 
@@ -32,7 +32,7 @@ def owned(postgres_server: Server, migrated_template: str, monkeypatch: pytest.M
         monkeypatch.setenv("JOINTLY_AS_OF", AS_OF.isoformat())
         settings.cache_clear()
         assert drill_command("migrate").exit_code == 0
-        asyncio.run(orders.run(own, [3]))
+        asyncio.run(order_independence.run(own, [3]))
         # As docs/operations.md says: the extension is made once by whoever may, in a template of the server's.
         yield own
         settings.cache_clear()

@@ -9,10 +9,10 @@ from psycopg import AsyncCursor
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from events.envelope import Message
+from events.cloudevents import Message
 from services.store import embeddings, outbox
-from services.store.base import make_sessions, transaction
-from services.store.rows import Writes, together
+from services.store.bulk_writes import Writes, together
+from services.store.database import make_sessions, transaction
 
 
 @pytest.fixture

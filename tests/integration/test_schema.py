@@ -7,9 +7,9 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, text
 
-from services.embedded.postgres import Server
+from services.local_stack.postgres import Server
 from services.store import schema
-from services.store.base import make_engine, make_sessions
+from services.store.database import make_engine, make_sessions
 from services.store.migrate import Migration, configuration, migrate
 from services.store.schema import FUNCTIONS, TRIGGERS, Schema, SchemaError, SchemaState
 

@@ -10,18 +10,18 @@ from sqlalchemy.dialects.postgresql import dialect
 from sqlmodel import col
 
 from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
-from matching.embedding import load_embedder
-from matching.retrieval import DIMENSIONS
-from services.matcher import matching, nearest
+from matching.candidates.pair_vector import DIMENSIONS
+from matching.encoders.loading import load_embedder
+from services.matcher import assessment, nearest
 from services.matcher.app import adopt
-from services.matcher.handling import Matcher
+from services.matcher.batch_handler import Matcher
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.runtime.settings import Settings
+from services.platform.settings import Settings
 from services.store import search, vectors
-from services.store.base import Sessions, make_engine, make_sessions, transaction
-from services.store.queries import answer, ask
-from services.store.rows import Writes
+from services.store.bulk_writes import Writes
+from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.store.pipelined_queries import answer, ask
 from tests.pipeline import AS_OF, all_pairs, engine, invented_plans, record_of
 
 
@@ -310,7 +310,7 @@ async def test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept(
 
 async def _meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], Awaitable[None]]) -> None:
     """Has something happen between the first judgement from now on and its settlement."""
-    settle = matching._settle_all
+    settle = assessment._settle_all
     waiting = [what]
 
     async def late(*arguments: Any) -> Any:
@@ -318,7 +318,7 @@ async def _meanwhile(monkeypatch: pytest.MonkeyPatch, what: Callable[[], Awaitab
             await waiting.pop()()
         return await settle(*arguments)
 
-    monkeypatch.setattr(matching, "_settle_all", late)
+    monkeypatch.setattr(assessment, "_settle_all", late)
 
 
 async def test_what_is_closed_leaves_the_index(sessions: Sessions) -> None:

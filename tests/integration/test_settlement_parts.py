@@ -5,14 +5,14 @@ from typing import Any, Final
 import pytest
 
 from events.plans import PlanPublished, PlanUpdated
-from services.matcher import matching, settling
-from services.matcher.handling import Matcher
+from services.matcher import assessment, settlement
+from services.matcher.batch_handler import Matcher
 from services.matcher.quarantine import count_failure
-from services.matcher.settling import Part
+from services.matcher.settlement import Part
 from services.matcher.sweeper import sweep
-from services.runtime.settings import Settings
+from services.platform.settings import Settings
 from services.store import plans
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 from tests.integration.test_matcher_steps import Rig, rig, world_of
 from tests.pipeline import AS_OF, all_pairs, record_of
 
@@ -41,14 +41,14 @@ def alike(authority: str, count: int) -> list[PlanPublished]:
 def parts(monkeypatch: pytest.MonkeyPatch) -> list[Part]:
     """The parts that are settled, five pairs each at most."""
     found: list[Part] = []
-    settle = matching.settle
+    settle = assessment.settle
 
     async def noted(session: Any, part: Part, *others: Any) -> None:
         found.append(part)
         await settle(session, part, *others)
 
-    monkeypatch.setattr(settling, "PAIRS_AT_ONCE", AT_ONCE)
-    monkeypatch.setattr(matching, "settle", noted)
+    monkeypatch.setattr(settlement, "PAIRS_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr(assessment, "settle", noted)
     return found
 
 
@@ -83,7 +83,7 @@ async def test_a_crash_between_two_parts_is_made_good_by_the_sweeper(
     await rig.handle(states[:-2])
     parts.clear()
     with monkeypatch.context() as patched:
-        patched.setattr(matching, "let_others_in", crash)
+        patched.setattr(assessment, "let_others_in", crash)
         with pytest.raises(KeyboardInterrupt):
             await rig.handle(states[-2:])
     assert len(await rig.active()) == 20, "four parts of five"
@@ -104,7 +104,7 @@ async def test_the_batch_that_comes_again_after_a_crash_finishes_it(
     await rig.handle(states[:-1])
     records = rig.records(states[-1:])
     with monkeypatch.context() as patched:
-        patched.setattr(matching, "let_others_in", crash)
+        patched.setattr(assessment, "let_others_in", crash)
         with pytest.raises(ConnectionError):
             await rig.matcher.handle(records)
     await rig.matcher.handle(records)
@@ -123,15 +123,15 @@ async def test_a_newer_revision_abandons_the_parts_that_are_left(
     theirs: list[Part] = []
 
     async def overtaken() -> None:
-        monkeypatch.setattr(matching, "let_others_in", let_others_in)
+        monkeypatch.setattr(assessment, "let_others_in", let_others_in)
         mine = parts.copy()
         await other.matcher.handle([record_of(newer)])
         theirs.extend(parts[len(mine) :])
 
-    let_others_in = matching.let_others_in
+    let_others_in = assessment.let_others_in
     await rig.handle(states[:-1])
     parts.clear()
-    monkeypatch.setattr(matching, "let_others_in", overtaken)
+    monkeypatch.setattr(assessment, "let_others_in", overtaken)
     await rig.handle(states[-1:])
     ours = [part for part in parts if part not in theirs]
     assert [len(part.pairs) for part in theirs] == [5, 5, 5, 5, 3]

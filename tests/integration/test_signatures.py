@@ -14,22 +14,22 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
+from events.cloudevents import encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
-from events.envelope import encode
-from events.keys import SigningKey, new_key, written
+from events.jwk import SigningKey, new_key, written
 from events.plans import PlanPublished
-from events.signature import sign
+from events.signing import sign
 from events.topics import DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
-from services.matcher import signatures
-from services.matcher.intake import Accepted, Refused, read
-from services.matcher.signatures import Demand, Keyring
-from services.publisher.producing import PublishingError, message_of, plan_event, publish_events
-from services.runtime import topics
-from services.runtime.settings import settings
-from services.store import keys
-from services.store.base import Sessions, make_engine, make_sessions, now, transaction
-from services.store.keys import AuthorityKey
+from services.ingest.event_publisher import PublishingError, message_of, plan_event, publish_events
+from services.matcher import signature_policy
+from services.matcher.plan_decoding import Accepted, Refused, read
+from services.matcher.signature_policy import Demand, Keyring
+from services.messaging import topic_admin
+from services.platform.settings import settings
+from services.store import authority_keys
+from services.store.authority_keys import AuthorityKey
+from services.store.database import Sessions, make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
 from tests.integration.test_pipeline import BARNET, LEEDS, enrol, plan
 from tests.pipeline import payloads_of, pipeline, send_raw
@@ -76,7 +76,7 @@ def test_only_the_authority_itself_is_believed_on_a_shared_topic(
     for code, key in ((LEEDS, leeds), (BARNET, barnet)):
         assert jointly("keys", "add", code, public_file(tmp_path, key))[0] == 0
     with pipeline(broker.bootstrap, database_url, tmp_path, JOINTLY_SIGNATURES="required") as line:
-        asyncio.run(topics.create(line.settings, [LEEDS, BARNET]))
+        asyncio.run(topic_admin.create(line.settings, [LEEDS, BARNET]))
         matcher = line.start("matcher")
         line.start("relay")
         asyncio.run(publish_events(line.settings, [plan("HR-1")], key=leeds))
@@ -140,7 +140,7 @@ def test_what_was_refused_for_want_of_a_key_is_replayed_with_its_signature(
 
 def test_the_publisher_does_not_sign_for_another(broker: AnyBroker) -> None:
     chosen = settings().model_copy(update={"kafka_bootstrap": (broker.bootstrap,)})
-    asyncio.run(topics.create(chosen))
+    asyncio.run(topic_admin.create(chosen))
     with pytest.raises(PublishingError, match="was made for") as refused:
         asyncio.run(publish_events(chosen, [plan("HR-1"), plan("P-9", BARNET)], key=new_key(LEEDS)))
     assert refused.value.published <= 1
@@ -161,7 +161,7 @@ async def registered(sessions: Sessions, key: SigningKey, **changes: Any) -> str
     row = {"authority": LEEDS, "valid_from": DAY, "valid_until": None, **changes}
     async with transaction(sessions) as session:
         new = AuthorityKey(key_id=key.public.key_id, public_key=key.public.x, created_at=now(), **row)
-        return await keys.add(session, new)
+        return await authority_keys.add(session, new)
 
 
 async def verdict(
@@ -174,7 +174,9 @@ async def verdict(
 ) -> str:
     topic, raw, headers, value = sent(plan("HR-1"), key, topic)
     record: Any = SimpleNamespace(topic=topic, partition=0, offset=0, key=raw, headers=headers, value=value)
-    (item,) = await signatures.check([read(record, datetime.now(UTC))], demand, keyring or Keyring(), sessions, day)
+    (item,) = await signature_policy.check(
+        [read(record, datetime.now(UTC))], demand, keyring or Keyring(), sessions, day
+    )
     return "accepted" if isinstance(item, Accepted) else item.sentence
 
 
@@ -185,12 +187,12 @@ async def test_a_revoked_key_is_good_for_half_a_minute_at_most(sessions: Session
     await registered(sessions, leeds)
     assert await verdict(sessions, leeds, keyring) == "accepted", "at once: that a key is unknown is not remembered"
     async with transaction(sessions) as session:
-        assert await keys.revoke(session, leeds.public.key_id)
-    clock[0] = signatures.REMEMBERED_SECONDS - 1
+        assert await authority_keys.revoke(session, leeds.public.key_id)
+    clock[0] = signature_policy.REMEMBERED_SECONDS - 1
     assert await verdict(sessions, leeds, keyring) == "accepted", "the register is not asked for every event"
-    clock[0] = signatures.REMEMBERED_SECONDS
+    clock[0] = signature_policy.REMEMBERED_SECONDS
     assert "was revoked on" in await verdict(sessions, leeds, keyring)
-    assert signatures.REMEMBERED_SECONDS < 60
+    assert signature_policy.REMEMBERED_SECONDS < 60
     assert await registered(sessions, leeds) == "taken", "for ever"
 
 
@@ -227,7 +229,9 @@ async def test_a_batch_asks_the_register_once(sessions: Sessions) -> None:
     for number in range(20):
         topic, raw, headers, value = sent(plan(f"HR-{number}"), new_key(LEEDS))
         made.append(SimpleNamespace(topic=topic, partition=0, offset=number, key=raw, headers=headers, value=value))
-    found = await signatures.check([read(r, datetime.now(UTC)) for r in made], "required", Keyring(), counted, DAY)  # type: ignore[arg-type]
+    found = await signature_policy.check(
+        [read(r, datetime.now(UTC)) for r in made], "required", Keyring(), counted, DAY
+    )  # type: ignore[arg-type]
     assert all(isinstance(item, Refused) for item in found)
     assert [item.record.offset for item in found] == list(range(20)), "in their order"
     assert len(asked) == 1

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from matching.statistics import Statistics
+from matching.corpus_statistics import Statistics
 from services.cli import application
-from services.runtime.settings import settings
-from tests.faults import orders
+from services.platform.settings import settings
+from tests.chaos import order_independence
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A database that the matcher has filled, and the settings for the command."""
     monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url)
     settings.cache_clear()
-    asyncio.run(orders.run(database_url, [3]))
+    asyncio.run(order_independence.run(database_url, [3]))
     yield database_url
     settings.cache_clear()
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from events.envelope import decode
+from events.cloudevents import decode
 from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.topics import NOTIFICATIONS, OPPORTUNITIES
 from services.cli import application
-from services.embedded.mailbox import Mailbox
-from services.publisher.producing import plan_event
-from services.runtime.settings import settings
+from services.ingest.event_publisher import plan_event
+from services.local_stack.mail_sink import Mailbox
+from services.platform.settings import settings
 from tests.conftest import AnyBroker
 from tests.integration.test_pipeline import BARNET, LEEDS, as_update, enrol, plan
 from tests.pipeline import pipeline, records_of

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events.envelope import MAX_VALUE_BYTES
+from events.cloudevents import MAX_VALUE_BYTES
 from events.fields import Value
-from events.signature import HEADER, SignatureError, found
+from events.signing import HEADER, SignatureError, found
 from events.topics import PLANS
-from services.matcher import intake, signatures
-from services.translation import plan_from_payload
-from tests.faults.forging import Forgery, Scene
-from tests.faults.mutations import MOST_CPU_SECONDS, MOST_MEMORY_BYTES, run, verdict
+from services.matcher import plan_decoding, signature_policy
+from services.store.mapping import plan_from_payload
+from tests.chaos.forgery import Forgery, Scene
+from tests.chaos.mutations import MOST_CPU_SECONDS, MOST_MEMORY_BYTES, run, verdict
 from tests.pipeline import engine, invented_plans
 
 EVENTS = 600
@@ -53,11 +53,11 @@ def _anybodys_keys(scene: Scene, _: pytest.MonkeyPatch) -> None:
 
 
 def _never_verified(_: Scene, patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(signatures, "verify", lambda *_: None)
+    patched.setattr(signature_policy, "verify", lambda *_: None)
 
 
 def _topics_of_all(_: Scene, patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(intake, "authority_of", lambda _: None)
+    patched.setattr(plan_decoding, "authority_of", lambda _: None)
 
 
 @pytest.mark.parametrize("broken", [_anybodys_keys, _never_verified, _topics_of_all])

@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matching.assessment import Assessment, Band
+from matching.components.specification import Signals, logistic, logit
 from matching.engine import Features
 from matching.gates import CODES
-from matching.judgement import score_of
+from matching.pair_scoring import score_of
 from matching.plan import Plan
-from matching.specification import Signals, logistic, logit
 from tests.properties.strategies import meetings, pairs, plans
 from tests.unit.matching.builders import engine, features
 

@@ -19,25 +19,25 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Final
 
-from services.embedded import processes
-from services.embedded.processes import Process
+from services.local_stack import child_process
+from services.local_stack.child_process import Process
 
 CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(
     [
-        "services.cli.processes",
+        "services.cli.run",
         "services.matcher.app",
         "services.relay.app",
         "services.notifier.app",
         "tests.support.service_processes",
-        "tests.faults.arena",
+        "tests.chaos.cluster",
     ]
 )
 _PR_SET_PDEATHSIG: Final = 1
 
 
 class Forked:
-    """A forked process in the shape of the `subprocess.Popen` that `services.embedded.processes` works with."""
+    """A forked process in the shape of the `subprocess.Popen` that `services.local_stack.child_process` works with."""
 
     def __init__(self, process: BaseProcess) -> None:
         self._process = process
@@ -86,7 +86,7 @@ def run_command(arguments: Sequence[str], settings: Mapping[str, str], folder: P
 def start_service(name: str, settings: Mapping[str, str], log: Path, http_port: int) -> Process:
     """Start `python -m services.cli NAME`, in the same shape: slower, and with all of its memory its own."""
     command = [sys.executable, "-m", "services.cli", name]
-    return processes.start(name, command, log, environment=_with_port(settings, http_port), http_port=http_port)
+    return child_process.start(name, command, log, environment=_with_port(settings, http_port), http_port=http_port)
 
 
 def _with_port(settings: Mapping[str, str], http_port: int) -> dict[str, str]:

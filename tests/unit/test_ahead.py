@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from services.runtime.ahead import Ahead
+from services.messaging.prefetch import Ahead
 
 PLACE = TopicPartition("t", 0)
 

@@ -19,8 +19,8 @@ import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.cli import COMMANDS, application
-from services.runtime import health, metrics
-from services.runtime.settings import PREFIX, Settings
+from services.platform import health, metrics
+from services.platform.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))

@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 from sqlmodel import SQLModel
 
 from events.topics import TOPICS
-from services.runtime import metrics
-from services.runtime.settings import PREFIX, Settings
+from services.platform import metrics
+from services.platform.settings import PREFIX, Settings
 from services.store import tables as _tables  # noqa: F401 (declares them)
 
 ROOT = Path(__file__).parents[2]

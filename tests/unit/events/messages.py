@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from events.envelope import Event
+from events.cloudevents import Event
 from events.plans import PlanPublished
 
 EXAMPLES = Path(__file__).parents[3] / "events" / "examples"

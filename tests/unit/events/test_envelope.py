@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from events.cloudevents import MAX_VALUE_BYTES, EnvelopeError, decode, encode, strict_json
 from events.dead_letters import Reason
-from events.envelope import MAX_VALUE_BYTES, EnvelopeError, decode, encode, strict_json
 from events.plans import PLAN_PAYLOADS, PlanPublished
 from tests.unit.events.messages import (
     PUBLISHED,

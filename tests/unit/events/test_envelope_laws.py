@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from events.cloudevents import EnvelopeError, Event, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS
-from events.envelope import EnvelopeError, Event, decode, encode
 from events.fields import AUTHORITY_PATTERN, MAX_REVISION, Payload, canonical_plan_id
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS, PlanPublished, PlanReference, PlanUpdated

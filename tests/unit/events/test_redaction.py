@@ -8,10 +8,10 @@ import pytest
 
 from events.plans import PLAN_PAYLOADS, PlanPublished, PlanWithdrawn
 from events.redaction import redact, without_contacts
-from services.matcher.intake import Accepted, read
-from services.publisher.jsonl import read_jsonl
-from services.publisher.reading import Accepted as ReadPlan
-from services.publisher.reading import Options, plain
+from services.ingest.entries import Accepted as ReadPlan
+from services.ingest.entries import Options, plain
+from services.ingest.jsonl import read_jsonl
+from services.matcher.plan_decoding import Accepted, read
 from tests.pipeline import record_of
 
 CONTACTS = [

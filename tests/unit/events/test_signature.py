@@ -15,10 +15,10 @@ from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, OKPKey
 from typer.testing import CliRunner
 
-from events.envelope import Event, Message, decode, encode
-from events.keys import KeyFileError, SigningKey, new_key, public_key, signing_key, verifying_key, written
+from events.cloudevents import Event, Message, decode, encode
+from events.jwk import KeyFileError, SigningKey, new_key, public_key, signing_key, verifying_key, written
 from events.plans import PLAN_PAYLOADS, PlanPublished
-from events.signature import HEADER, SignatureError, covered, found, sign, verify
+from events.signing import HEADER, SignatureError, covered, found, sign, verify
 from services.cli import application
 from tests.unit.events.messages import STRUCTURED_HEADERS, event, example, headers_of, structured, value_of
 

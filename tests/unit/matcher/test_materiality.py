@@ -6,7 +6,7 @@ import pytest
 
 from matching.assessment import Assessment, Band, Component
 from matching.plan import Window
-from services.matcher.materiality import is_material, told_now
+from services.domain.materiality import is_material, told_now
 
 JUNE = Window(date(2027, 6, 1), date(2027, 6, 30))
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matching.apart import EncoderProcess, load_apart
-from matching.embedding import HashingEmbedder, UnknownModelError, load_embedder
+from matching.encoders.embedding import HashingEmbedder, UnknownModelError
+from matching.encoders.loading import load_embedder
+from matching.encoders.worker_process import EncoderProcess, load_apart
 
 PATIENCE_SECONDS = 60.0
 TEXTS = ["Payroll system", "Grass cutting in parks and cemeteries", ""]
@@ -102,7 +103,7 @@ def test_where_no_process_can_be_started_that_passes_and_a_later_call_works(
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_it_ends_when_whoever_started_it_is_killed() -> None:
     code = (
-        "import time\nfrom matching.apart import EncoderProcess\n"
+        "import time\nfrom matching.encoders.worker_process import EncoderProcess\n"
         "if __name__ == '__main__':\n"
         "    encoder = EncoderProcess('hashing')\n"
         "    print(encoder._process.pid, flush=True)\n"

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matching.batching import batches
+from matching.encoders.length_buckets import batches
 
 
 @given(st.lists(st.integers(2, 2000), max_size=200))

@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 
 from matching.assessment import Band
+from matching.components.region import Place, closeness, place
+from matching.components.specification import cpv_likeness
+from matching.components.timing import add_months, changes_after, meet, span
 from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
 from matching.policy import Policy
-from matching.region import Place, closeness, place
-from matching.specification import cpv_likeness
-from matching.timing import add_months, changes_after, meet, span
 from tests.unit.matching.builders import AS_OF, CAMDEN, GLASGOW, ISLINGTON, LEEDS, YORK, engine, features, plan
 
 POLICY = Policy.load()

@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from matching.embedding import (
-    ChecksumError,
-    HashingEmbedder,
-    SentenceTransformerEmbedder,
-    UnknownModelError,
-    load_embedder,
-)
+from matching.encoders.embedding import ChecksumError, HashingEmbedder, UnknownModelError
+from matching.encoders.loading import load_embedder
+from matching.encoders.sentence_transformer import SentenceTransformerEmbedder
 from tests.unit.matching.notices import TEXTS
 
 if TYPE_CHECKING:
@@ -75,7 +71,7 @@ def test_the_encoder_keeps_little_for_each_length_of_a_text() -> None:
     """Its libraries kept something for each of hundreds of shapes, and took half as much memory again in time."""
     script = """
 import os, sys
-from matching.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 embedder = load_embedder()
 def mb(): return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGESIZE") >> 20
 embedder.embed(["payroll " * 250])
@@ -107,7 +103,7 @@ def test_every_linear_layer_of_the_default_model_goes_to_onednn() -> None:
     """A PyTorch that drops or renames the operation would cost half the speed and say nothing."""
     from torch import nn
 
-    from matching.packed import pack
+    from matching.encoders.onednn import pack
 
     model = _bare()
     linear = sum(type(layer) is nn.Linear for layer in model.modules())
@@ -119,18 +115,18 @@ def test_every_linear_layer_of_the_default_model_goes_to_onednn() -> None:
 def test_a_layer_whose_answer_would_differ_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     from torch import nn
 
-    from matching import packed
+    from matching.encoders import onednn
 
-    monkeypatch.setattr(packed, "_TOLERANCE", -1.0)
+    monkeypatch.setattr(onednn, "_TOLERANCE", -1.0)
     model = nn.Sequential(nn.Linear(8, 4))
-    assert packed.pack(model) == 0
+    assert onednn.pack(model) == 0
     assert type(model[0]) is nn.Linear
 
 
 @pytest.mark.model
 def test_the_default_model_takes_texts_one_behind_the_other() -> None:
     """A library that hands the mask on in another way would cost a quarter of a small batch, and say nothing."""
-    from matching.joined import join
+    from matching.encoders.sequence_packing import join
 
     assert join(_bare()) is not None
 
@@ -139,16 +135,16 @@ def test_the_default_model_takes_texts_one_behind_the_other() -> None:
 def test_a_model_that_pools_in_another_way_is_left_to_its_library() -> None:
     from sentence_transformers.sentence_transformer.modules import Pooling
 
-    from matching import joined
+    from matching.encoders import sequence_packing
 
     model = _bare()
     model[1] = Pooling(384, pooling_mode="cls")
-    assert joined.join(model) is None
+    assert sequence_packing.join(model) is None
 
 
 @pytest.mark.model
 def test_runs_are_full_and_keep_the_order_of_texts() -> None:
-    from matching.joined import runs
+    from matching.encoders.sequence_packing import runs
 
     assert list(runs([])) == []
     assert list(runs([300])) == [range(1)]

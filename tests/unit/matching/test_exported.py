@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matching import exported
-from matching.embedding import ChecksumError, Embedder, UnknownModelError, load_embedder, pinned_weights
-from matching.exported import AgreementError, cosines
-from matching.groups import cpv_groups
-from matching.probes import probe_texts
+from matching.encoders import openvino
+from matching.encoders.agreement_texts import probe_texts
+from matching.encoders.embedding import ChecksumError, Embedder, UnknownModelError
+from matching.encoders.loading import load_embedder
+from matching.encoders.openvino import AgreementError, cosines
+from matching.encoders.sentence_transformer import pinned_weights
+from matching.text.cpv_profile import cpv_groups
 from tests.unit.matching.notices import TEXTS
 
 fast = pytest.mark.skipif(find_spec("openvino") is None, reason="the extra `fast` is not installed")
@@ -23,29 +25,29 @@ fast = pytest.mark.skipif(find_spec("openvino") is None, reason="the extra `fast
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a manifest that fits its files, which are no network."""
-    for name in (exported.MODEL, exported.WEIGHTS, exported.TOKENIZER, exported.PROBES):
+    for name in (openvino.MODEL, openvino.WEIGHTS, openvino.TOKENIZER, openvino.PROBES):
         (tmp_path / name).write_bytes(name.encode())
     write(
         tmp_path,
         {
-            "format": exported.FORMAT,
-            "engine": exported.ENGINE,
+            "format": openvino.FORMAT,
+            "engine": openvino.ENGINE,
             "source": {"name": "all-MiniLM-L6-v2", "sha256": pinned_weights()[1]},
             "dimensions": 384,
             "tokens": 256,
             "agreement": {"mean_cosine": 0.996},
-            "files": {file.name: exported.digest(file) for file in tmp_path.iterdir()},
+            "files": {file.name: openvino.digest(file) for file in tmp_path.iterdir()},
         },
     )
     return tmp_path
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:
-    (folder / exported.MANIFEST).write_text(json.dumps(manifest))
+    (folder / openvino.MANIFEST).write_text(json.dumps(manifest))
 
 
 def changed(folder: Path, **fields: Any) -> None:
-    write(folder, {**exported.read_manifest(folder), **fields})
+    write(folder, {**openvino.read_manifest(folder), **fields})
 
 
 def test_an_encoder_of_other_weights_is_refused(folder: Path) -> None:
@@ -54,7 +56,7 @@ def test_an_encoder_of_other_weights_is_refused(folder: Path) -> None:
         load_embedder(str(folder))
 
 
-@pytest.mark.parametrize("name", [exported.MODEL, exported.WEIGHTS, exported.TOKENIZER, exported.PROBES])
+@pytest.mark.parametrize("name", [openvino.MODEL, openvino.WEIGHTS, openvino.TOKENIZER, openvino.PROBES])
 def test_a_file_that_is_not_the_manifests_is_refused(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"other")
     with pytest.raises(ChecksumError, match=f"{name} has sha256 .*, but its manifest says"):
@@ -73,7 +75,7 @@ def test_an_encoder_that_says_it_does_not_agree_is_refused(folder: Path, mean: f
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": "jointly-encoder/2"}'])
 def test_a_manifest_that_is_none_is_refused(folder: Path, content: str) -> None:
-    (folder / exported.MANIFEST).write_text(content)
+    (folder / openvino.MANIFEST).write_text(content)
     with pytest.raises(UnknownModelError, match="manifest"):
         load_embedder(str(folder))
     write(folder, {"format": "jointly-encoder/1"})
@@ -91,7 +93,7 @@ def test_without_openvino_the_message_says_what_to_install(folder: Path, monkeyp
 def test_the_library_reports_to_nobody() -> None:
     """It sends usage reports on import unless the module that does so is out of reach."""
     script = (
-        "import sys; from matching.exported import openvino; openvino();"
+        "import sys; from matching.encoders.openvino import openvino; openvino();"
         "print(sorted(name for name, module in sys.modules.items() if 'openvino_telemetry' in name and module))"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
@@ -161,10 +163,10 @@ def test_it_is_a_model_of_its_own_with_the_references_groups(encoder: Embedder) 
 def test_vectors_that_are_far_off_on_this_machine_are_refused(made: Path, tmp_path: Path) -> None:
     for file in made.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    with np.load(made / exported.PROBES) as probes:
-        np.savez(tmp_path / exported.PROBES, texts=probes["texts"][::-1], vectors=probes["vectors"])
-    manifest = exported.read_manifest(tmp_path)
-    files = {**manifest["files"], exported.PROBES: exported.digest(tmp_path / exported.PROBES)}
+    with np.load(made / openvino.PROBES) as probes:
+        np.savez(tmp_path / openvino.PROBES, texts=probes["texts"][::-1], vectors=probes["vectors"])
+    manifest = openvino.read_manifest(tmp_path)
+    files = {**manifest["files"], openvino.PROBES: openvino.digest(tmp_path / openvino.PROBES)}
     changed(tmp_path, files=files)
     with pytest.raises(AgreementError, match="on this machine"):
         load_embedder(str(tmp_path))

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from matching.apart import EncoderProcess
-from matching.embedding import HashingEmbedder, load_embedder
+from matching.encoders.embedding import HashingEmbedder
+from matching.encoders.loading import load_embedder
+from matching.encoders.worker_process import EncoderProcess
 
 LARGE = 50 * 1024 * 1024
 EVENT = 1024 * 1024
@@ -35,7 +36,7 @@ def test_50_mb_of_texts_go_to_the_encoders_process_and_50_mb_of_vectors_come_bac
 def test_50_mb_go_through_a_onednn_layer_as_through_pytorchs() -> None:
     import torch
 
-    from matching.packed import PackedLinear
+    from matching.encoders.onednn import PackedLinear
 
     linear = torch.nn.Linear(384, 384)
     rows = torch.linspace(-1.0, 1.0, LARGE // 4 // 384 * 384).reshape(-1, 384).sin()

@@ -6,7 +6,7 @@ import pytest
 
 from events.plans import PlanPublished
 from matching.policy import Policy
-from services.embedded.sample import sample_plans
+from services.local_stack.sample import sample_plans
 from tests.pipeline import AS_OF, all_pairs, engine, features_of, invented_plans
 
 FORGER = "E06000015"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from matching.nearness import Floats, Vectors
+from matching.candidates.vector_scan import Floats, Vectors
 
 ALL = 10_000
 

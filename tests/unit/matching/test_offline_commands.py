@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from matching.assessment import Band
-from matching.statistics import Statistics
+from matching.corpus_statistics import Statistics
 from services.cli import application, evaluate
 from tests.unit.matching.builders import CAMDEN, LEEDS, YORK
 

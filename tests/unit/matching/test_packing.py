@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from matching.embedding import load_embedder
+from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from matching.plan import Plan, Window
-from services.translation import plan_from_payload
+from services.store.mapping import plan_from_payload
 from tests.pipeline import AS_OF, engine, features_of, invented_plans
 
 STATES = invented_plans(40, subjects=10)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from matching.cleaning import clean, clean_title
-from matching.concepts import concepts_in, table_of
+from matching.corpus_statistics import Statistics, StatisticsError, build_statistics
 from matching.policy import Policy
 from matching.reference import names_of
-from matching.statistics import Statistics, StatisticsError, build_statistics
-from matching.terms import count, expand, likeness, phrases, stem, tokens, weigh
+from matching.text.cleaning import clean, clean_title
+from matching.text.needs import concepts_in, table_of
+from matching.text.tokens import count, expand, likeness, phrases, stem, tokens, weigh
 from tests.unit.matching.builders import LEEDS, plan
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from services.notifier.caps import About, Cap, Caps, over, spread
+from services.domain.notification_caps import About, Cap, Caps, over, spread
 
 CAPS = Caps(per_plan=2, per_authority=3, reach=10)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.intents import NOTHING, Wishes, channelled, meaning
+from services.domain.notification_rules import NOTHING, Wishes, channelled, meaning
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 
 

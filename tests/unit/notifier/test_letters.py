@@ -13,24 +13,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.fields import Window
-from services.notifier import letters, message, schedule, wording
-from services.notifier.plain import cut, plain
+from services.domain import notification_schedule
+from services.notifier.rendering import email_message, mail_view, phrases
+from services.notifier.rendering.plain_text import cut, plain
 from services.store.authorities import AddressError
 from tests.unit.notifier.making import CAMDEN, LEEDS, NAMES, side, state
 
-WHO = message.sender("Jointly <jointly@jointly.example>")
+WHO = email_message.sender("Jointly <jointly@jointly.example>")
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def composed(*items: letters.Item, purpose: str = "immediate", who: message.Sender = WHO) -> EmailMessage:
-    letter = letters.letter(LEEDS, "Leeds City Council", purpose, items)
-    made = message.compose(letter, who, "procurement@leeds.example", "m" * 32, message.message_id("m" * 32, who), AT)
-    return message_from_bytes(message.as_bytes(made), policy=policy.default)  # type: ignore[return-value]
+def composed(*items: mail_view.Item, purpose: str = "immediate", who: email_message.Sender = WHO) -> EmailMessage:
+    letter = mail_view.letter(LEEDS, "Leeds City Council", purpose, items)
+    made = email_message.compose(
+        letter, who, "procurement@leeds.example", "m" * 32, email_message.message_id("m" * 32, who), AT
+    )
+    return message_from_bytes(email_message.as_bytes(made), policy=policy.default)  # type: ignore[return-value]
 
 
 def message_of(after: Any) -> EmailMessage:
-    letter = letters.letter(LEEDS, "Leeds City Council", "immediate", [shown(after)])
-    return message.compose(letter, WHO, "procurement@leeds.example", "m" * 32, "<m@jointly.example>", AT)
+    letter = mail_view.letter(LEEDS, "Leeds City Council", "immediate", [shown(after)])
+    return email_message.compose(letter, WHO, "procurement@leeds.example", "m" * 32, "<m@jointly.example>", AT)
 
 
 def bodies(mail: EmailMessage) -> tuple[str, str]:
@@ -40,11 +43,11 @@ def bodies(mail: EmailMessage) -> tuple[str, str]:
     return str(plain.get_content()), str(rich.get_content())
 
 
-def shown(after: Any = None, **changes: Any) -> letters.Item:
+def shown(after: Any = None, **changes: Any) -> mail_view.Item:
     values = {"band": "notify", "change": "new", "contact": "buying@camden.example"} | changes
     found = after or state()
     partner = next(side for side in found.plans if side.authority != LEEDS)
-    return letters.item(found, LEEDS, partner=NAMES.get(partner.authority, partner.authority), **values)
+    return mail_view.item(found, LEEDS, partner=NAMES.get(partner.authority, partner.authority), **values)
 
 
 def test_an_open_match_says_who_what_when_why_and_by_when() -> None:
@@ -89,9 +92,9 @@ def test_match_only_shows_authority_window_region_and_band_and_nothing_else(own:
 def test_a_mailbox_is_shown_only_where_both_share_openly(both: tuple[str, str]) -> None:
     closed = state(side(LEEDS, sharing=both[0]), side(CAMDEN, sharing=both[1]))
     mailboxes = {CAMDEN: "buying@camden.example"}
-    assert letters.contact_of(closed, closed.plans[1], mailboxes) is None
-    assert letters.contact_of(state(), state().plans[1], mailboxes) == "buying@camden.example"
-    assert letters.contact_of(state(), state().plans[1], {}) is None
+    assert mail_view.contact_of(closed, closed.plans[1], mailboxes) is None
+    assert mail_view.contact_of(state(), state().plans[1], mailboxes) == "buying@camden.example"
+    assert mail_view.contact_of(state(), state().plans[1], {}) is None
 
 
 def test_a_correction_says_what_ended_and_why() -> None:
@@ -138,14 +141,14 @@ def test_a_title_does_nothing_but_be_read(attack: str) -> None:
         would_change=(attack,),
     )
     mail = composed(shown(nasty))
-    raw = message.as_bytes(message_of(nasty))
+    raw = email_message.as_bytes(message_of(nasty))
     assert raw.isascii()
     assert raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"), "no bare line ends"
     assert set(mail.keys()) == {
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
         "List-Unsubscribe", "MIME-Version", "Content-Type",
     }  # fmt: skip
-    assert len(" ".join(mail["Subject"].split())) <= wording.SUBJECT_LENGTH, "folding adds a space"
+    assert len(" ".join(mail["Subject"].split())) <= phrases.SUBJECT_LENGTH, "folding adds a space"
     text, rich = bodies(mail)
     assert "\nBcc" not in text
     tags = _Tags()
@@ -175,11 +178,13 @@ def test_cut_never_exceeds(text: str, limit: int) -> None:
 
 def test_the_strongest_come_first_and_none_is_lost() -> None:
     items = [
-        letters.item(state(side(LEEDS), side(f"E0600{n:04d}"), score=float(n)), LEEDS, "digest", "new", "Council", None)
+        mail_view.item(
+            state(side(LEEDS), side(f"E0600{n:04d}"), score=float(n)), LEEDS, "digest", "new", "Council", None
+        )
         for n in range(40)
     ]
-    letter = letters.letter(LEEDS, "Leeds", "digest", items)
-    assert sum(len(group.items) for group in letter.groups) == schedule.ITEMS_IN_FULL
+    letter = mail_view.letter(LEEDS, "Leeds", "digest", items)
+    assert sum(len(group.items) for group in letter.groups) == notification_schedule.ITEMS_IN_FULL
     assert [item.rank[1] for item in letter.items] == sorted(-float(n) for n in range(40))
     assert {item.opportunity_id for item in letter.items} == {item.opportunity_id for item in items}
 
@@ -195,7 +200,7 @@ def test_the_strongest_come_first_and_none_is_lost() -> None:
 )
 def test_subjects(partners: list[str], purpose: str, expected: str) -> None:
     items = [shown(state(side(LEEDS, title="Payroll"), side(code))) for code in partners]
-    assert letters.letter(LEEDS, "Leeds", purpose, items).subject == expected
+    assert mail_view.letter(LEEDS, "Leeds", purpose, items).subject == expected
 
 
 def test_headers() -> None:
@@ -204,7 +209,9 @@ def test_headers() -> None:
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["List-Unsubscribe"].strip() == "<mailto:jointly@jointly.example?subject=Stop%20mails%20to%20E08000035>"
     assert "List-Unsubscribe-Post" not in mail
-    with_url = composed(shown(), who=message.sender("Jointly <jointly@jointly.example>", "https://jointly.example/me"))
+    with_url = composed(
+        shown(), who=email_message.sender("Jointly <jointly@jointly.example>", "https://jointly.example/me")
+    )
     assert with_url["List-Unsubscribe"].endswith(", <https://jointly.example/me>")
     assert 'href="https://jointly.example/me"' in bodies(with_url)[1]
     assert "http" not in "".join(bodies(mail)), "without a public address there is no link"
@@ -213,15 +220,15 @@ def test_headers() -> None:
 @pytest.mark.parametrize("wrong", ["", "Jointly", "a@b@c.example", "Jointly <no-domain@>", "x@localhost"])
 def test_a_sender_must_be_a_mailbox(wrong: str) -> None:
     with pytest.raises(AddressError):
-        message.sender(wrong)
+        email_message.sender(wrong)
 
 
 def test_words() -> None:
-    assert wording.day(date(2027, 3, 1)) == "1 March 2027"
+    assert phrases.day(date(2027, 3, 1)) == "1 March 2027"
     one = date(2027, 3, 1)
-    assert wording.span(Window(earliest=one, latest=one)) == "on 1 March 2027"
-    assert wording.listed(["a"]) == "a"
-    assert wording.listed(["a", "b"]) == "a and b"
-    assert wording.listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
-    assert wording.listed([]) == ""
-    assert wording.places(("TLI", "TLI", "ZZ")) == "London and ZZ"
+    assert phrases.span(Window(earliest=one, latest=one)) == "on 1 March 2027"
+    assert phrases.listed(["a"]) == "a"
+    assert phrases.listed(["a", "b"]) == "a and b"
+    assert phrases.listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert phrases.listed([]) == ""
+    assert phrases.places(("TLI", "TLI", "ZZ")) == "London and ZZ"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from linkify_it import LinkifyIt
 from linkify_it.tlds import TLDS
 
-from services.notifier.plain import EMAIL, LINK, TELEPHONE, plain
+from services.notifier.rendering.plain_text import EMAIL, LINK, TELEPHONE, plain
 
 # As greedy as a mail client at its worst: every top-level domain there is, IP addresses, mailboxes, `//host`.
 FINDER = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": True, "fuzzy_ip": True}).tlds(TLDS)

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.csv_cells import defuse, undefuse
-from services.cli.register_file import COLUMNS, FileError, Problem, read, written
+from services.application.authority_csv import COLUMNS, FileError, Problem, read, written
+from services.application.csv_cells import defuse, undefuse
 from services.notifier.channels import from_url
 from services.store.authorities import AddressError, Authority, Entry, Mutes, valid_mailbox
-from services.store.base import now
+from services.store.database import now
 
 
 @pytest.mark.parametrize(

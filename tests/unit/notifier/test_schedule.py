@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.schedule import FIRST_WAIT, LEASE, LONDON, LONGEST_WAIT, SEND_TIMEOUT, next_digest, wait
+from services.domain.notification_schedule import (
+    FIRST_WAIT,
+    LEASE,
+    LONDON,
+    LONGEST_WAIT,
+    SEND_TIMEOUT,
+    next_digest,
+    wait,
+)
 
 
 @pytest.mark.parametrize(

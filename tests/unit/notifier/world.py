@@ -9,19 +9,21 @@ from typing import Any, cast
 
 from sqlalchemy import select
 
-from events.envelope import decode
+from events.cloudevents import decode
 from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome
 from events.opportunities import OpportunityState
-from services.embedded.mailbox import Mailbox
-from services.notifier import channels, gathering, handler, recording, schedule
-from services.notifier.caps import Caps
+from services.domain import notification_schedule
+from services.domain.notification_caps import Caps
+from services.local_stack.mail_sink import Mailbox
+from services.notifier import batching, channels, delivery_results, event_handler
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import round_once
-from services.notifier.message import sender
-from services.store import authorities, mails, notifications
+from services.notifier.rendering.email_message import sender
+from services.store import authorities, deliveries
+from services.store import intents as notifications
 from services.store.authorities import Entry
-from services.store.base import Sessions, transaction
-from services.store.notifications import Held, Intent, Mail
+from services.store.database import Sessions, transaction
+from services.store.intents import Held, Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
 from tests.unit.notifier.making import CAMDEN, LEEDS, NAMES
@@ -85,9 +87,10 @@ class World:
     async def comes(self, *states: OpportunityState) -> list[OpportunityState]:
         """An event comes, whether or not the matcher wrote it; those that are refused."""
         told = [
-            handler.Told(f"event-{item.opportunity_id[:6]}-{item.revision}", item, cast(Any, None)) for item in states
+            event_handler.Told(f"event-{item.opportunity_id[:6]}-{item.revision}", item, cast(Any, None))
+            for item in states
         ]
-        refused = await handler.note(self.sessions, told, self.now, gather_seconds=60)
+        refused = await event_handler.note(self.sessions, told, self.now, gather_seconds=60)
         return [item.state for item in refused]
 
     async def _name(self, codes: set[str]) -> None:
@@ -103,7 +106,7 @@ class World:
 
     async def gather(self) -> int:
         """Freezes what is due into mails, and sends nothing."""
-        return await gathering.gather(self.dispatch())
+        return await batching.gather(self.dispatch())
 
     async def prefer(self, authority: str, change: dict[str, object], opportunity_id: str) -> None:
         """Changes what an authority wants to hear."""
@@ -116,12 +119,12 @@ class World:
             await authorities.save(session, Entry(authority, fields, partners, opportunities))
 
     async def forsaken(self) -> int:
-        return await recording.forsaken(self.dispatch())
+        return await delivery_results.forsaken(self.dispatch())
 
     async def claim(self) -> Mail | None:
         """Somebody claims the next mail, and does nothing with it."""
         async with transaction(self.sessions) as session:
-            return await mails.claim(session, "somebody", self.now, schedule.LEASE)
+            return await deliveries.claim(session, "somebody", self.now, notification_schedule.LEASE)
 
     def stopping_channel(self) -> "Stopping":
         return Stopping(channels.from_url(self.mailbox.url, timeout=5))

@@ -1,0 +1,202 @@
+"""The active plans as arrays, so that one plan is compared with all of them at once.
+
+Rows are appended and marked dead; the arrays are packed again once half of them is dead, so a change costs its own
+row and, now and then, a copy in bulk.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from matching.components.specification import Vector
+from matching.features import Features
+from matching.scorer import NATURES
+
+Floats = NDArray[np.float64]
+_LEAST_ROWS = 256
+
+COLUMNS: dict[str, Any] = {
+    "standing": np.bool_,
+    "earliest": np.int64,
+    "latest": np.int64,
+    "flexible": np.int64,
+    "lead_days": np.int64,
+    "locality": np.float64,
+    "floor": np.float64,
+    "value": np.float64,
+    "place": np.int64,
+    "codes": np.int64,
+    "authority": np.int64,
+    "named": np.bool_,
+    "readiness": np.float64,
+    "described": np.float64,
+}
+
+TERMS = ("title_terms", "all_terms", "phrases", "concepts")
+
+
+class Grown:
+    """An array that grows by doubling; `view` is its used part."""
+
+    def __init__(self, dtype: Any, width: int | None = None) -> None:
+        self._array: NDArray[Any] = np.zeros((_LEAST_ROWS,) if width is None else (_LEAST_ROWS, width), dtype=dtype)
+        self.size = 0
+
+    def extend(self, values: Any) -> None:
+        """Appends rows."""
+        block = np.asarray(values, dtype=self._array.dtype)
+        needed = self.size + len(block)
+        if needed > len(self._array):
+            larger = np.zeros((max(needed, 2 * len(self._array)), *self._array.shape[1:]), dtype=self._array.dtype)
+            larger[: self.size] = self._array[: self.size]
+            self._array = larger
+        self._array[self.size : needed] = block
+        self.size = needed
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Packs these rows, in this order, and forgets the others."""
+        self._array[: len(rows)] = self._array[rows]
+        self.size = len(rows)
+
+    @property
+    def view(self) -> NDArray[Any]:
+        """The used part, without a copy."""
+        return self._array[: self.size]
+
+
+class Sparse:
+    """Weighted word lists as rows of a matrix whose columns are words as they come."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, int] = {}
+        self._data, self._columns, self._starts = Grown(np.float32), Grown(np.int32), Grown(np.int32)
+        self._starts.extend([0])
+
+    def append(self, terms: Mapping[str, float]) -> None:
+        """Adds one row."""
+        self._columns.extend([self.words.setdefault(word, len(self.words)) for word in terms])
+        self._data.extend(list(terms.values()))
+        self._starts.extend([self._data.size])
+
+    def likeness(self, terms: Mapping[str, float]) -> Floats:
+        """The cosine of every row with one word list, shape (rows,)."""
+        query = np.zeros(max(1, len(self.words)), dtype=np.float32)
+        for word, weight in terms.items():
+            column = self.words.get(word)
+            if column is not None:
+                query[column] = weight
+        rows = self._starts.size - 1
+        matrix = sp.csr_matrix((self._data.view, self._columns.view, self._starts.view), shape=(rows, len(query)))
+        return np.asarray(matrix @ query, dtype=np.float64)
+
+
+class Keys:
+    """Interns values that many plans share (places, code lists), and keeps what was computed between two of them."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Hashable, int] = {}
+        self._rows: dict[Hashable, Grown] = {}
+
+    def id_of(self, key: Hashable) -> int:
+        """The number of a value, a new one where it has not been seen."""
+        return self._ids.setdefault(key, len(self._ids))
+
+    def known(self, key: Hashable) -> int | None:
+        """The number of a value, None where it has not been seen."""
+        return self._ids.get(key)
+
+    def row(self, key: Hashable, relate: Callable[[Any, Any], float]) -> Floats:
+        """`relate(key, other)` for every interned value by number; what is known already is not computed again."""
+        row = self._rows.setdefault(key, Grown(np.float64))
+        if row.size < len(self._ids):
+            missing = list(self._ids)[row.size :]
+            row.extend([relate(key, other) for other in missing])
+        return row.view
+
+
+class Corpus:
+    """Plans to search in. Not thread-safe: one matcher owns one."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, tuple[int, Features]] = {}
+        self.places, self.codes, self.authorities = Keys(), Keys(), Keys()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.plan_ids: list[str] = []
+        self.columns = {name: Grown(dtype) for name, dtype in COLUMNS.items()}
+        self.alive = Grown(np.bool_)
+        self.terms = {name: Sparse() for name in TERMS}
+        self.dense: Grown | None = None
+        self.profile: Grown | None = None
+        self.nature = Grown(np.float64, len(NATURES))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    @property
+    def revisions(self) -> dict[str, int]:
+        """The revision of every plan held."""
+        return {plan_id: f.plan.revision for plan_id, (_, f) in self._by_id.items()}
+
+    def get(self, plan_id: str) -> Features | None:
+        """The plan's features, None where it is not held."""
+        held = self._by_id.get(plan_id)
+        return held[1] if held else None
+
+    def put(self, features: Features) -> None:
+        """Adds a plan, or takes its place where it is held."""
+        self.drop(features.plan.plan_id)
+        self._append(features)
+        if len(self.plan_ids) > 2 * len(self._by_id) + _LEAST_ROWS:
+            self._pack()
+
+    def drop(self, plan_id: str) -> None:
+        """Removes a plan; does nothing where it is not held."""
+        held = self._by_id.pop(plan_id, None)
+        if held is not None:
+            self.alive.view[held[0]] = False
+
+    def _pack(self) -> None:
+        kept = [features for _, features in self._by_id.values()]
+        self._by_id.clear()
+        self._reset()
+        for features in kept:
+            self._append(features)
+
+    def _append(self, f: Features) -> None:
+        self._by_id[f.plan.plan_id] = (len(self.plan_ids), f)
+        self.plan_ids.append(f.plan.plan_id)
+        self.alive.extend([True])
+        row = {
+            "standing": f.standing,
+            "earliest": f.span.earliest,
+            "latest": f.span.latest,
+            "flexible": f.span.flexible,
+            "lead_days": f.category.lead_days,
+            "locality": f.category.locality,
+            "floor": f.category.value_floor,
+            "value": f.value,
+            "place": self.places.id_of(f.place),
+            "codes": self.codes.id_of(f.codes),
+            "authority": self.authorities.id_of(f.plan.authority),
+            "named": bool(f.concepts),
+            "readiness": f.readiness,
+            "described": f.described,
+        }
+        for name, value in row.items():
+            self.columns[name].extend([value])
+        for name, rows in self.terms.items():
+            rows.append(getattr(f, name))
+        self.dense = _with_row(self.dense, f.dense)
+        self.profile = _with_row(self.profile, f.profile)
+        self.nature.extend([f.nature])
+
+
+def _with_row(rows: Grown | None, vector: Vector) -> Grown:
+    rows = rows if rows is not None else Grown(np.float32, len(vector))
+    rows.extend(vector[None, :])
+    return rows

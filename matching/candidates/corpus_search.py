@@ -1,0 +1,122 @@
+"""Finds in a corpus every plan that could be an opportunity for one plan.
+
+Computes with arrays what `judgement.judge` computes for a pair, except the letter-by-letter likeness of titles,
+for which it assumes the best. What is left is judged one by one, so the answer is exactly that of judging everything.
+"""
+
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.candidates.corpus import Corpus
+from matching.components import timing
+from matching.components.region import closeness
+from matching.components.specification import cpv_likeness, readiness, value_likeness, value_size
+from matching.components.value import worth
+from matching.features import Features
+from matching.policy import Policy
+
+# Points of score, and of likeness, by which sums in another order may differ at the very most.
+SLACK_POINTS = 0.05
+SLACK_LIKENESS = 1e-4
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+_NOTHING: tuple[Rows, Floats] = (np.zeros(0, dtype=np.int64), np.zeros(0))
+
+
+def candidates(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> Rows:
+    """Row numbers of a superset of the opportunities, close to exact."""
+    if not query.standing or not len(corpus):
+        return np.zeros(0, dtype=np.int64)
+    rows, score, spec = _scored(query, corpus, as_of, policy)
+    keep = (score >= policy.bands.feed - SLACK_POINTS) & (spec >= policy.specification.weak - SLACK_LIKENESS)
+    return np.asarray(rows[keep])
+
+
+def bounds_by_specification(query: Features, corpus: Corpus, policy: Policy) -> tuple[Rows, Floats]:
+    """Every living row, gated or not, with an upper bound of its specification; best first."""
+    rows = np.flatnonzero(corpus.alive.view)
+    bounds = _specification(query, corpus, rows, policy) if len(rows) else np.zeros(0)
+    order = np.argsort(-bounds, kind="stable")
+    return rows[order], bounds[order] + SLACK_LIKENESS
+
+
+def bounds_by_score(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> tuple[Rows, Floats]:
+    """Every row that no gate but the weak specification may close, with an upper bound of its score; best first."""
+    rows, bounds = _scored(query, corpus, as_of, policy)[:2] if query.standing and len(corpus) else _NOTHING
+    order = np.argsort(-bounds, kind="stable")
+    return rows[order], bounds[order] + SLACK_POINTS
+
+
+def _scored(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> tuple[Rows, Floats, Floats]:
+    """The open rows, an upper bound of the score and of the specification of each."""
+    near = corpus.places.row(query.place, lambda a, b: closeness(a, b, policy.region)[0])
+    rows, fit, lead, closeness_of, locality = _open(query, corpus, as_of.toordinal(), policy, near)
+    if not len(rows):
+        return rows, np.zeros(0), np.zeros(0)
+    spec = _specification(query, corpus, rows, policy)
+    region = 1.0 - locality * (1.0 - closeness_of)
+    value = worth(query.value, corpus.columns["value"].view[rows], policy.value)
+    e = policy.exponents
+    raw = spec**e.specification * (fit * lead) ** e.timing * region**e.region * value**e.value
+    return rows, 100.0 * raw, spec
+
+
+def _open(
+    query: Features, corpus: Corpus, today: int, policy: Policy, near_by_place: Floats
+) -> tuple[Rows, Floats, Floats, Floats, Floats]:
+    """The rows that no gate closes, but the weak specification; with fit, lead, closeness and locality of each."""
+    c = {name: column.view for name, column in corpus.columns.items()}
+    s = query.span
+    stated = timing.overlap_days(s.earliest, s.latest, c["earliest"], c["latest"])
+    common = timing.overlap_days(s.earliest, s.flexible, c["earliest"], c["flexible"])
+    end = np.where(stated >= 1, np.minimum(s.latest, c["latest"]), np.minimum(s.flexible, c["flexible"]))
+    join = timing.join_by(end, s.latest, c["latest"], np.maximum(query.category.lead_days, c["lead_days"]))
+    near = near_by_place[c["place"]]
+    locality = np.maximum(query.category.locality, c["locality"])
+    small = query.value + c["value"] < np.maximum(query.category.value_floor, c["floor"])
+    is_open = (
+        corpus.alive.view
+        & c["standing"]
+        & (common >= 1)
+        & (c["latest"] >= today)
+        & (s.latest >= today)
+        & (join >= today)
+        & ~small
+        & ~((locality >= policy.region.local_from) & (near < policy.region.adjacent))
+    )
+    related = [number for code in query.related if (number := corpus.authorities.known(code)) is not None]
+    is_open &= ~np.isin(c["authority"], related)
+    rows = np.flatnonzero(is_open)
+    fit = timing.fit(stated[rows], common[rows], policy.timing)
+    return rows, fit, timing.lead(join[rows], today, policy.timing), near[rows], locality[rows]
+
+
+def _specification(query: Features, corpus: Corpus, rows: Rows, policy: Policy) -> Floats:
+    """The specification of each row were its title as like the query's as can be."""
+    rules, w, c = policy.specification, policy.scorer.weights, corpus.columns
+    telling = {need: weight * policy.scorer.needs.get(need, 0.0) for need, weight in query.concepts.items()}
+    assert corpus.dense is not None
+    assert corpus.profile is not None
+    codes = corpus.codes.row(query.codes, lambda a, b: cpv_likeness(a, b, rules.cpv_unknown))
+    z = (
+        w.intercept
+        + w.fuzzy
+        + w.dense * np.clip((corpus.dense.view @ query.dense)[rows].astype(np.float64), 0.0, 1.0)
+        + w.profile * np.clip((corpus.profile.view @ query.profile)[rows].astype(np.float64), 0.0, 1.0)
+        + sum(
+            getattr(w, name) * np.minimum(held.likeness(getattr(query, name))[rows], 1.0)
+            for name, held in corpus.terms.items()
+        )
+        + w.concepts * rules.concepts_unknown * ~(c["named"].view[rows] & bool(query.concepts))
+        + w.cpv * codes[c["codes"].view[rows]]
+        + w.needs * np.minimum(corpus.terms["concepts"].likeness(telling)[rows], 1.0)
+        + w.nature * (corpus.nature.view @ (np.array(query.nature) * policy.scorer.natures))[rows]
+        + w.readiness * readiness(query.readiness, c["readiness"].view[rows])
+        + w.described * np.minimum(query.described, c["described"].view[rows])
+        + w.value_likeness * value_likeness(query.value, c["value"].view[rows])
+        + w.value_size * value_size(query.value, c["value"].view[rows])
+    )
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(z, -500.0, 500.0))))

@@ -1,0 +1,150 @@
+"""One vector a plan whose inner product with another's is nearly the sum that decides how alike the two are.
+
+`specification.logit` is a sum of cosines. Laid side by side, each by the root of its weight, their vectors make one
+long vector, and the sum becomes an inner product: something that an index can look up. Word lists, which have no end,
+are folded into a fixed number of places with a sign each, so that what falls on the same place cancels out on average
+(feature hashing). What is found is judged exactly afterwards; the folding only decides what is looked at.
+"""
+
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from matching import reference
+from matching.components.specification import Vector
+from matching.features import Features
+from matching.policy import Policy
+from matching.scorer import NATURES, READINESS_LIMIT, Scorer, SignalWeights
+
+MEANING = 384
+FOLDED = 255
+DIMENSIONS = MEANING + FOLDED + 1
+_LEVELS = ((2, 0.25), (3, 0.25), (4, 0.2), (5, 0.15), (8, 0.15))
+_SEED = 20261123
+# What an opportunity may lack in its product for all that folding takes away. Measured: tests/bench/recall.py.
+_FOLDING = 1.1
+# A sum of two numbers as a product: (s + x / s) (s + y / s) is s * s + x + y, but for x * y / (s * s).
+_STEADY = 4.0
+
+
+def vector_of(features: Features, scorer: Scorer) -> Vector:
+    """The plan as an index keeps it and is asked for it: float32, shape (640,)."""
+    weights = scorer.weights
+    folded = np.zeros(FOLDED, dtype=np.float64)
+    for kind, terms, weight in _lists(features, scorer):
+        root = weight**0.5
+        for word, value in terms.items():
+            place, sign = _place(kind, word)
+            folded[place] += sign * root * value
+    meaning = np.zeros(MEANING, dtype=np.float64)
+    meaning_part = _narrowed(features.dense) * weights.dense**0.5
+    meaning[: len(meaning_part)] = meaning_part
+    # In the sum readiness is weighed as a share: half of it is there for a plan that is neither.
+    ready = [_STEADY + _readiness(features, weights) / _STEADY]
+    return np.concatenate((meaning, folded, ready)).astype(np.float32)
+
+
+def _readiness(f: Features, weights: SignalWeights) -> float:
+    return f.readiness * weights.readiness / (4.0 * READINESS_LIMIT)
+
+
+def _lists(f: Features, scorer: Scorer) -> Iterator[tuple[str, Mapping[str, float], float]]:
+    w = scorer.weights
+    yield "title", f.title_terms, w.title_terms
+    yield "word", f.all_terms, w.all_terms
+    yield "phrase", f.phrases, w.phrases
+    # One list for both of its signals: the weights of a need's product are added.
+    roots = {need: (w.concepts + w.needs * scorer.needs.get(need, 0.0)) ** 0.5 for need in f.concepts}
+    told = {need: weight * roots[need] for need, weight in f.concepts.items()}
+    yield "need", told, 1.0
+    likely = zip(NATURES, f.nature, scorer.natures, strict=True)
+    yield "nature", {name: share * telling**0.5 for name, share, telling in likely}, w.nature
+    letters = f.fuzzy.split()
+    yield "letters", dict.fromkeys(letters, len(letters) ** -0.5 if letters else 0.0), w.fuzzy
+    yield "code", _prefixes(f.codes), w.cpv
+
+
+def _prefixes(codes: tuple[str, ...]) -> dict[str, float]:
+    """The levels that codes share are worth what `specification.cpv_likeness` gives them, in sum."""
+    said = (
+        (code[:digits], share**0.5)
+        for code in codes
+        for digits, share in _LEVELS
+        if digits == 2 or len(code.rstrip("0")) >= digits or (digits == 8 and code[3:] != "00000")
+    )
+    return dict(said)
+
+
+@lru_cache(maxsize=200_000)
+def _place(kind: str, word: str) -> tuple[int, int]:
+    hashed = zlib.crc32(f"{kind} {word}".encode())
+    return hashed % FOLDED, 1 if hashed >> 20 & 1 else -1
+
+
+def _narrowed(dense: Vector) -> Vector:
+    """A model's vector in the places that the index has: as it is, or projected where the model has more."""
+    if len(dense) <= MEANING:
+        return dense
+    return np.asarray(_projection(len(dense)) @ dense, dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def _projection(dimensions: int) -> Vector:
+    drawn = np.random.default_rng(_SEED).standard_normal((MEANING, dimensions)) / MEANING**0.5
+    return np.asarray(drawn, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """When and where a plan can be joined, as far as an index can ask: days are ordinals.
+
+    `areas` are the ITL 1 regions of delivery and `council` whose borders count (empty for no council): a plan that is
+    bought locally (`local`) can only be joined from the same area or across its council's border.
+    """
+
+    standing: bool
+    earliest: int
+    latest: int
+    flexible: int
+    lead_days: int
+    local: bool
+    areas: tuple[str, ...]
+    council: str
+
+
+def opening_of(f: Features, policy: Policy) -> Opening:
+    """The opening of a plan."""
+    return Opening(
+        standing=f.standing,
+        earliest=f.span.earliest,
+        latest=f.span.latest,
+        flexible=f.span.flexible,
+        lead_days=f.category.lead_days,
+        local=f.category.locality >= policy.region.local_from,
+        areas=tuple(sorted({code[:3] for code in f.place.codes if len(code) >= 3})),
+        council=f.place.authority or "",
+    )
+
+
+def bordering(f: Features) -> tuple[str, ...]:
+    """The councils across whose border this plan can be joined, in either direction of the register."""
+    return tuple(sorted(_bordering(f.place.authority))) if f.place.authority else ()
+
+
+@lru_cache(maxsize=1000)
+def _bordering(council: str) -> frozenset[str]:
+    back = {other.code for other in reference.authorities() if council in reference.neighbours(other.code)}
+    return reference.neighbours(council) | back
+
+
+def least_product(policy: Policy) -> float:
+    """The inner product below which no opportunity is expected: what is needed were all else perfect, less what is not
+    in the vectors and what folding may take away."""
+    share = max(policy.bands.feed / 100.0, policy.specification.weak)
+    w = policy.scorer.weights
+    outside = w.profile + w.described + w.values + w.readiness / 2.0
+    return math.log(share / (1.0 - share)) - w.intercept - outside + _STEADY**2 - _FOLDING

@@ -1,0 +1,248 @@
+"""Groups of plans that could go to market together: who fits whom is known, here it is decided who goes with whom.
+
+Every plan names its best group. A set is put forward where it is the best group of at least half its members. So the
+answer does not depend on the order in which plans came, and follows from the neighbours of its members alone: see
+docs/decisions/0701.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, Self
+
+from matching.plan import Window
+from matching.text.formatting import day_text, listed, name_of
+
+
+@dataclass(frozen=True, slots=True)
+class FormationRules:
+    """What a group must have to be put forward. `consensus`: the share of members whose best group it must be."""
+
+    min_members: int = 3
+    max_members: int = 8
+    consensus: float = 0.5
+    min_window_days: int = 14
+
+
+DEFAULT_RULES: Final = FormationRules()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """One plan as formation sees it. `kin`: its authority under all its codes, with predecessors and successors."""
+
+    plan_id: str
+    authority: str
+    window: Window
+    kin: frozenset[str] = frozenset()
+
+    def is_kin(self, other: "GroupPlan") -> bool:
+        """Whether both plans are of one authority, or of one and its predecessor or successor."""
+        return self.authority == other.authority or self.authority in other.kin or other.authority in self.kin
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Two plans that fit each other: the score (0 to 100), the window both share, and the last day to agree."""
+
+    score: float
+    window: Window
+    join_by: date
+
+
+@dataclass(frozen=True, slots=True)
+class FitGraph:
+    """All plans and which of them fit each other. Both directions of a fit are in `fits`."""
+
+    plans: Mapping[str, GroupPlan]
+    fits: Mapping[str, Mapping[str, Fit]] = field(default_factory=dict)
+
+    @classmethod
+    def build(cls, plans: Iterable[GroupPlan], fits: Iterable[tuple[str, str, Fit]]) -> Self:
+        """A graph of plans and of the pairs among them; a pair of which a plan is missing is left out."""
+        known = {plan.plan_id: plan for plan in plans}
+        found: dict[str, dict[str, Fit]] = {}
+        for one, other, fit in fits:
+            if one in known and other in known and one != other:
+                found.setdefault(one, {})[other] = fit
+                found.setdefault(other, {})[one] = fit
+        return cls(known, found)
+
+    def neighbours(self, plan_id: str) -> Mapping[str, Fit]:
+        """The plans that fit a plan."""
+        return self.fits.get(plan_id, {})
+
+    def fit(self, one: str, other: str) -> Fit | None:
+        """How two plans fit, None where they don't."""
+        return self.neighbours(one).get(other)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A set of plans that all fit each other; `members` are plan ids, sorted. `join_by`: the last day to agree."""
+
+    members: tuple[str, ...]
+    window: Window
+    join_by: date
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A plan that fits some members and was left out, and why: a clause that follows "because"."""
+
+    plan_id: str
+    because: str
+
+
+def best_group(graph: FitGraph, plan_id: str, as_of: date, rules: FormationRules = DEFAULT_RULES) -> Group | None:
+    """The best group of one plan: its neighbours by score, each taken where it fits all taken before.
+
+    None where no neighbour can be taken.
+    """
+    group: Group | None = None
+    neighbours = graph.neighbours(plan_id)
+    for other in sorted(neighbours, key=lambda one: (-neighbours[one].score, one)):
+        members = group.members if group else (plan_id,)
+        if len(members) == rules.max_members:
+            break
+        group = _join(graph, members, group, other, as_of, rules) or group
+    return group
+
+
+def put_forward(
+    graph: FitGraph, plan_ids: Iterable[str], as_of: date, rules: FormationRules = DEFAULT_RULES
+) -> list[Group]:
+    """The groups put forward among the best groups of these plans, by their members.
+
+    The graph must hold all fits of these plans, of their neighbours, and of those plans' neighbours.
+    """
+    best: dict[str, Group | None] = {}
+
+    def best_of(plan_id: str) -> Group | None:
+        if plan_id not in best:
+            best[plan_id] = best_group(graph, plan_id, as_of, rules)
+        return best[plan_id]
+
+    found: dict[tuple[str, ...], Group] = {}
+    for plan_id in plan_ids:
+        group = best_of(plan_id)
+        if group is None or len(group.members) < rules.min_members or group.members in found:
+            continue
+        agreeing = sum(best_of(member) == group for member in group.members)
+        if agreeing >= rules.consensus * len(group.members):
+            found[group.members] = group
+    return [found[members] for members in sorted(found)]
+
+
+def joint_terms(graph: FitGraph, members: Collection[str]) -> Group | None:
+    """The window and the last day that all members share; None where two of them don't fit, or no day is left."""
+    ordered = tuple(sorted(members))
+    pairs = [graph.fit(one, other) for number, one in enumerate(ordered) for other in ordered[number + 1 :]]
+    fits = [fit for fit in pairs if fit is not None]
+    if not fits or len(fits) < len(pairs):
+        return None
+    earliest, latest = max(fit.window.earliest for fit in fits), min(fit.window.latest for fit in fits)
+    if earliest > latest:
+        return None
+    return Group(ordered, Window(earliest, latest), min(fit.join_by for fit in fits))
+
+
+def near_miss(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = DEFAULT_RULES) -> NearMiss | None:
+    """The plan outside that comes nearest to being in: it fits most members, with the highest scores."""
+    fitting: dict[str, list[float]] = {}
+    for member in group.members:
+        for other, fit in graph.neighbours(member).items():
+            if other not in group.members:
+                fitting.setdefault(other, []).append(fit.score)
+    # One plan that fits one member is no near miss: there are many of those, and nothing to learn from them.
+    near = {other: scores for other, scores in fitting.items() if 2 * len(scores) >= len(group.members)}
+    if not near:
+        return None
+    nearest = min(near, key=lambda other: (-len(near[other]), -sum(near[other]), other))
+    return NearMiss(nearest, _why_left_out(graph, group, nearest, as_of, rules))
+
+
+def explain(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
+    """Why these plans, and why not one more: "All three fit each other; Hull was left out because ..."."""
+    opening = f"All {_NUMBERS.get(len(group.members), str(len(group.members)))} fit each other"
+    if len(group.members) == 2:
+        opening = "The two plans fit each other"
+    missed = near_miss(graph, group, as_of, rules)
+    if missed is None:
+        return f"{opening}."
+    return f"{opening}; {name_of(graph.plans[missed.plan_id].authority)} was left out because {missed.because}."
+
+
+def why_split(graph: FitGraph, members: Sequence[str], as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
+    """Why a set that was put forward before no longer is: the first two that don't fit, or what is too short."""
+    ordered = sorted(members)
+    for number, one in enumerate(ordered):
+        for other in ordered[number + 1 :]:
+            if graph.fit(one, other) is None:
+                return f"{_name(graph, one)} and {_name(graph, other)} no longer fit each other."
+    terms = joint_terms(graph, ordered)
+    if terms is None:
+        return "The plans no longer share a day on which all could go to market."
+    if problem := _term_problem(terms, as_of, rules):
+        return f"{problem[0].upper()}{problem[1:]}."
+    return "Most members now fit better with others."
+
+
+def _join(
+    graph: FitGraph, members: tuple[str, ...], group: Group | None, other: str, as_of: date, rules: FormationRules
+) -> Group | None:
+    """The group with one more plan, None where that one may not be in it."""
+    fits = [graph.fit(member, other) for member in members]
+    plan = graph.plans[other]
+    if any(fit is None for fit in fits) or any(plan.is_kin(graph.plans[member]) for member in members):
+        return None
+    windows = [fit.window for fit in fits if fit] + ([group.window] if group else [])
+    earliest, latest = max(window.earliest for window in windows), min(window.latest for window in windows)
+    if earliest > latest:
+        return None
+    days = [fit.join_by for fit in fits if fit] + ([group.join_by] if group else [])
+    joined = Group(tuple(sorted((*members, other))), Window(earliest, latest), min(days))
+    return None if _term_problem(joined, as_of, rules) else joined
+
+
+def _term_problem(group: Group, as_of: date, rules: FormationRules) -> str | None:
+    days = (group.window.latest - group.window.earliest).days + 1
+    if days < rules.min_window_days:
+        shared = f"{days} day" if days == 1 else f"{days} days"
+        return f"all would share only {shared}, and a joint tender needs {rules.min_window_days}"
+    if group.join_by < as_of:
+        return f"all would have had to agree by {day_text(group.join_by)}"
+    return None
+
+
+def _why_left_out(graph: FitGraph, group: Group, other: str, as_of: date, rules: FormationRules) -> str:
+    plan = graph.plans[other]
+    for member in group.members:
+        if plan.is_kin(graph.plans[member]):
+            return f"a plan of {_name(graph, member)} is in the group already"
+    strangers = [member for member in group.members if graph.fit(member, other) is None]
+    if strangers:
+        return _why_strangers(plan, [graph.plans[member] for member in strangers])
+    if len(group.members) >= rules.max_members:
+        return f"a group has at most {rules.max_members} members"
+    terms = joint_terms(graph, (*group.members, other))
+    if terms is None:
+        return "all would share no day"
+    return _term_problem(terms, as_of, rules) or "most members fit better without it"
+
+
+def _why_strangers(plan: GroupPlan, strangers: Sequence[GroupPlan]) -> str:
+    for member in strangers:
+        if plan.window.latest < member.window.earliest:
+            return f"its window ends before {name_of(member.authority)}'s begins"
+        if member.window.latest < plan.window.earliest:
+            return f"its window begins after {name_of(member.authority)}'s ends"
+    return f"its plan does not fit {listed(sorted({name_of(member.authority) for member in strangers}))}"
+
+
+def _name(graph: FitGraph, plan_id: str) -> str:
+    plan = graph.plans.get(plan_id)
+    return name_of(plan.authority if plan else plan_id.partition(":")[0])
+
+
+_NUMBERS: Final = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}

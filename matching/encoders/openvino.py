@@ -1,0 +1,182 @@
+"""The optional faster encoder: the default model's weights on OpenVINO in bfloat16, from a folder that
+`jointly encoder export` made. It needs the extra `fast`, and no PyTorch to run."""
+
+import hashlib
+import importlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from matching.encoders.embedding import ChecksumError, EmbeddingError, UnknownModelError, Vectors
+from matching.encoders.length_buckets import batches
+
+MANIFEST: Final = "jointly-encoder.json"
+FORMAT: Final = "jointly-encoder/1"
+ENGINE: Final = "openvino-bf16"
+MODEL, WEIGHTS, TOKENIZER, PROBES = "model.xml", "model.bin", "tokenizer.json", "probes.npz"
+LEAST_COSINE: Final = 0.99
+
+
+class AgreementError(EmbeddingError):
+    """The encoder's vectors are too far from those of the model it was made from."""
+
+
+def openvino() -> Any:
+    """The library, without its reports to its maker: they go out as soon as it is imported, and nobody asked for them.
+
+    Raises UnknownModelError where it is not installed.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        return importlib.import_module("openvino")
+    except ImportError as error:
+        raise UnknownModelError(
+            "an exported encoder runs on OpenVINO, which is not installed: install the extra `fast` (openvino), "
+            "or leave the setting empty for the default model"
+        ) from error
+
+
+def digest(file: Path) -> str:
+    """A file's sha256. Raises UnknownModelError where it can't be read."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UnknownModelError(
+            f"{file} is missing or can't be read: make the encoder again with `jointly encoder export`"
+        ) from error
+
+
+def cosines(some: Vectors, others: Vectors) -> Vectors:
+    """The cosine of each row, (n, d) and (n, d) to (n,)."""
+    lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
+    return np.asarray((some * others).sum(axis=1) / np.maximum(lengths, 1e-12), dtype=np.float32)
+
+
+class ExportedEmbedder:
+    """An exported encoder. Its version names the weights it was made from and what they were made into, so that its
+    vectors never stand beside the reference's."""
+
+    def __init__(self, folder: Path, *, pinned_sha256: str) -> None:
+        """Raises ChecksumError, AgreementError, UnknownModelError where the folder does not hold what its manifest
+        says, was made from other weights than the pinned ones, or gives other vectors on this machine."""
+        manifest = read_manifest(folder)
+        _checked(folder, manifest, pinned_sha256)
+        source, files = manifest["source"], manifest["files"]
+        content = hashlib.sha256("".join(files[name] for name in (MODEL, WEIGHTS, TOKENIZER)).encode()).hexdigest()
+        self.model = f"{source['name']}/{source['sha256'][:12]}/{ENGINE}-{content[:12]}"
+        self.dimensions = int(manifest["dimensions"])
+        self._network = compiled(folder / MODEL)
+        self._tokens = tokenizer(folder / TOKENIZER, int(manifest["tokens"]))
+        # A network has one place for its input, and the matcher embeds in more than one thread.
+        self._turn = threading.Lock()
+        self._prove(folder)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See Embedder. Beside other texts a vector moves by the rounding to bfloat16 (cosine above .9999)."""
+        out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
+        ids = [encoding.ids for encoding in self._tokens.encode_batch(list(texts))]
+        with self._turn:
+            for rows in batches([len(each) for each in ids]):
+                out[rows] = self._network(padded([ids[row] for row in rows]))[0]
+        return out
+
+    def _prove(self, folder: Path) -> None:
+        with np.load(folder / PROBES, allow_pickle=False) as probes:
+            texts, expected = [str(text) for text in probes["texts"]], probes["vectors"]
+        mean = float(cosines(self.embed(texts), expected).mean())
+        if mean < LEAST_COSINE:
+            raise AgreementError(
+                f"the encoder in {folder} agrees with its model to {mean:.3f} only on this machine, and {LEAST_COSINE} "
+                "is the least: export it here (`jointly encoder export`), or leave the setting empty for the default"
+            )
+
+
+def read_manifest(folder: Path) -> Mapping[str, Any]:
+    """What an exported encoder says of itself. Raises UnknownModelError where that can't be read."""
+    file = folder / MANIFEST
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        complete = (
+            found["format"] == FORMAT
+            and found["engine"] == ENGINE
+            and {MODEL, WEIGHTS, TOKENIZER, PROBES} == set(found["files"])
+            and all(type(found[key]) is int for key in ("dimensions", "tokens"))
+            and type(found["agreement"]["mean_cosine"]) is float
+            and all(type(found["source"][key]) is str for key in ("name", "sha256"))
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UnknownModelError(f"{file} can't be read as a manifest: {type(error).__name__} {error}") from error
+    if not complete:
+        raise UnknownModelError(f"{file} is not a manifest of {FORMAT} for {ENGINE}: export the encoder again")
+    return dict(found)
+
+
+def _checked(folder: Path, manifest: Mapping[str, Any], pinned_sha256: str) -> None:
+    source = manifest["source"]
+    if source["sha256"] != pinned_sha256:
+        raise ChecksumError(
+            f"the encoder in {folder} was made from weights with sha256 {source['sha256']}, but {pinned_sha256} is "
+            "pinned: make it again with `jointly encoder export`"
+        )
+    for name, expected in manifest["files"].items():
+        found = digest(folder / name)
+        if found != expected:
+            raise ChecksumError(
+                f"{folder / name} has sha256 {found}, but its manifest says {expected}: copy the folder again, or make "
+                "it again with `jointly encoder export`"
+            )
+    agreement = manifest["agreement"]["mean_cosine"]
+    if not agreement >= LEAST_COSINE:
+        raise AgreementError(
+            f"the manifest in {folder} says that the encoder agrees with its model to {agreement} only, and "
+            f"{LEAST_COSINE} is the least"
+        )
+
+
+def compiled(model: Path) -> Any:
+    """The network of a model file, ready to run: {input_ids, attention_mask}, both (n, tokens) int64, to (n, d)."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return (
+        openvino()
+        .Core()
+        .compile_model(
+            str(model),
+            "CPU",
+            {
+                "PERFORMANCE_HINT": "LATENCY",
+                "NUM_STREAMS": 1,
+                # One, unless the operator says more: see SentenceTransformerEmbedder.
+                "INFERENCE_NUM_THREADS": int(threads) if threads.isdecimal() and int(threads) > 0 else 1,
+                # A processor that has no bfloat16 computes in float32, which is nearer still and slower.
+                "INFERENCE_PRECISION_HINT": "bf16",
+            },
+        )
+    )
+
+
+def tokenizer(file: Path, tokens: int) -> Any:
+    """The tokenizer of a file, which cuts texts at so many tokens and pads none."""
+    from tokenizers import Tokenizer
+
+    found = Tokenizer.from_file(str(file))
+    found.no_padding()
+    found.enable_truncation(tokens)
+    return found
+
+
+def padded(ids: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """The network's input for texts as token ids: what is padded is masked."""
+    longest = max(len(each) for each in ids)
+    tokens = np.zeros((len(ids), longest), dtype=np.int64)
+    mask = np.zeros_like(tokens)
+    for row, each in enumerate(ids):
+        tokens[row, : len(each)] = each
+        mask[row, : len(each)] = 1
+    return {"input_ids": tokens, "attention_mask": mask}

@@ -1,0 +1,115 @@
+"""An encoder in a process of its own: it goes back to Python between its steps, hundreds of times a text, and would
+wait there for whatever else this process computes."""
+
+import atexit
+import ctypes
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from matching.encoders.embedding import Embedder, HashingEmbedder, Vectors
+from matching.encoders.loading import load_embedder
+
+_MANY_TEXTS = 64
+_give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+"""What glibc keeps of the memory of a large batch goes back to the system: 50 MB, at 3 ms a time."""
+
+
+def load_apart(spec: str = "") -> Embedder:
+    """The embedder of a setting (see `load_embedder`), in a process of its own. Raises EmbeddingError."""
+    return load_embedder(spec) if spec == HashingEmbedder.name else EncoderProcess(spec)
+
+
+class EncoderProcess:
+    """An embedder whose work another process does. It ends with this one, however this one ends; where it ends by
+    itself, the call fails with a ConnectionError and the next one starts it anew."""
+
+    def __init__(self, spec: str) -> None:
+        self._spec = spec
+        self._turn = threading.Lock()
+        self._process: SpawnProcess | None = None
+        atexit.register(self.close)
+        self.model, self.dimensions = self._ask(None)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See Embedder."""
+        vectors: Vectors = self._ask(list(texts))
+        return vectors
+
+    def close(self) -> None:
+        """Ends the process, once it has answered."""
+        with self._turn:
+            self._end()
+
+    def _ask(self, texts: list[str] | None) -> Any:
+        # Straight through a pipe: the three threads of a pool cost a millisecond for each of a few plans.
+        with self._turn:
+            try:
+                if self._process is None:
+                    self._start()
+                self._pipe.send(texts)
+                answer = self._pipe.recv()
+            except (EOFError, OSError) as error:
+                self._end()
+                raise ConnectionError(
+                    "the encoder's process has ended (out of memory?); it is started again"
+                ) from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _start(self) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self._pipe, theirs = spawn.Pipe()
+        process = spawn.Process(target=_work, args=(self._spec, theirs), name="encoder")
+        process.start()
+        # Only now: what could not be started can't be ended either.
+        self._process = process
+        theirs.close()
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._pipe.close()
+            self._process.join()
+            self._process = None
+
+
+def _work(spec: str, pipe: Connection) -> None:
+    """Answers until nobody asks any more. What is asked for without texts is what the encoder is."""
+    # Whoever ends the whole group means our parent, which may still need an answer; we end with it.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.SIG_IGN)
+    embedder: Embedder | None = None
+    answer: Any
+    try:
+        while True:
+            texts: list[str] | None = pipe.recv()
+            try:
+                embedder = embedder or _loaded(spec)
+                answer = (embedder.model, embedder.dimensions) if texts is None else _embedded(embedder, texts)
+            except Exception as error:
+                answer = error
+            pipe.send(answer)
+    except (EOFError, OSError):
+        return
+
+
+def _loaded(spec: str) -> Embedder:
+    embedder = load_embedder(spec)
+    gc.collect()
+    gc.freeze()
+    return embedder
+
+
+def _embedded(embedder: Embedder, texts: list[str]) -> Vectors:
+    try:
+        return embedder.embed(texts)
+    finally:
+        if len(texts) >= _MANY_TEXTS and _give_back is not None:
+            _give_back(0)

@@ -1,0 +1,173 @@
+"""One pair on one day: signals, components, gates, score and band. The explanation is made from it, elsewhere."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from matching import gates
+from matching.assessment import Band, Gate
+from matching.components import timing
+from matching.components.region import closeness, component
+from matching.components.specification import (
+    Signals,
+    common_nature,
+    cosine,
+    cpv_likeness,
+    fuzzy,
+    logistic,
+    logit,
+    readiness,
+    value_likeness,
+    value_size,
+)
+from matching.components.timing import Meeting
+from matching.components.value import worth
+from matching.features import Features
+from matching.policy import Policy
+from matching.text.formatting import day_text, name_of
+from matching.text.tokens import likeness
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two requirements are, whatever the day and the place: signals, specification, and the band there would
+    be if all else were perfect. `hopeless`: no day and no values make an opportunity of the two while they say this."""
+
+    signals: Signals
+    specification: float
+    band: Band
+    hopeless: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Everything that was found of two plans, `a` before `b` by id; days are ordinals."""
+
+    a: Features
+    b: Features
+    as_of: int
+    signals: Signals
+    specification: float
+    meeting: Meeting
+    near: float
+    nearness: str
+    locality: float
+    region: float
+    value: float
+    gates: tuple[Gate, ...]
+    score: float
+    band: Band
+    specification_band: Band
+
+
+def likeness_of(first: Features, second: Features, policy: Policy) -> Likeness:
+    """How alike two plans are by their words and codes; the same in either order."""
+    a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
+    signals = signals_of(a, b, policy)
+    weights = policy.scorer.weights
+    spec = logistic(logit(signals, weights))
+    best = logistic(logit(replace(signals, value_likeness=1.0, value_size=1.0), weights))
+    return Likeness(signals, spec, _band_of(spec, policy), hopeless=_band_of(best, policy) is Band.NONE)
+
+
+def _band_of(spec: float, policy: Policy) -> Band:
+    """The band of a specification if all else were perfect."""
+    whole = score_of(spec, 1.0, 1.0, 1.0, policy)
+    return Band.NONE if spec < policy.specification.weak else policy.bands.of(whole)
+
+
+def judge(first: Features, second: Features, as_of: date, policy: Policy, alike: Likeness | None = None) -> Judged:
+    """The judgement of a pair; the order of the two makes no difference. `alike`: its likeness, where it is known."""
+    a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
+    today = as_of.toordinal()
+    alike = alike or likeness_of(a, b, policy)
+    spec = alike.specification
+
+    meeting = timing.meet(a.span, b.span, max(a.category.lead_days, b.category.lead_days), today, policy.timing)
+    near, nearness = closeness(a.place, b.place, policy.region)
+    locality = max(a.category.locality, b.category.locality)
+    region = component(near, locality)
+    value = float(worth(a.value, b.value, policy.value))
+    score = score_of(spec, meeting.value, region, value, policy)
+    closed = (
+        *gates.of_authorities(a, b),
+        *gates.of_plan(a, today, policy),
+        *gates.of_plan(b, today, policy),
+        *_timing_gates(a, b, meeting, today),
+        *gates.of_money(a, b),
+        *_likeness_gates(spec, near, nearness, locality, policy),
+    )
+    return Judged(
+        a=a,
+        b=b,
+        as_of=today,
+        signals=alike.signals,
+        specification=spec,
+        meeting=meeting,
+        near=near,
+        nearness=nearness,
+        locality=locality,
+        region=region,
+        value=value,
+        gates=closed,
+        score=score,
+        band=Band.NONE if closed else policy.bands.of(score),
+        specification_band=alike.band,
+    )
+
+
+def score_of(spec: float, time: float, region: float, value: float, policy: Policy) -> float:
+    """The score, 0 to 100, rounded to two decimals here and nowhere else; rises with every component."""
+    e = policy.exponents
+    raw = float(spec**e.specification * time**e.timing * region**e.region * value**e.value)
+    return round(100.0 * min(1.0, max(0.0, raw)), 2)
+
+
+def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
+    """What two requirements have in common; the same in either order, to the last bit."""
+    return Signals(
+        dense=cosine(a.dense, b.dense),
+        title_terms=likeness(a.title_terms, b.title_terms),
+        all_terms=likeness(a.all_terms, b.all_terms),
+        phrases=likeness(a.phrases, b.phrases),
+        # A need that the lexicon does not know is no evidence against.
+        concepts=likeness(a.concepts, b.concepts)
+        if a.concepts and b.concepts
+        else policy.specification.concepts_unknown,
+        profile=cosine(a.profile, b.profile) if len(a.profile) else 0.0,
+        fuzzy=fuzzy(a.fuzzy, b.fuzzy),
+        cpv=cpv_likeness(a.codes, b.codes, policy.specification.cpv_unknown),
+        needs=likeness(a.concepts, b.concepts, policy.scorer.needs),
+        nature=common_nature(a.nature, b.nature, policy.scorer.natures),
+        readiness=readiness(a.readiness, b.readiness),
+        described=min(a.described, b.described),
+        value_likeness=float(value_likeness(a.value, b.value)),
+        value_size=float(value_size(a.value, b.value)),
+    )
+
+
+def _timing_gates(a: Features, b: Features, meeting: Meeting, today: int) -> list[Gate]:
+    if meeting.common_days < 1:
+        early, late = sorted((a, b), key=lambda f: f.span.latest)
+        return [
+            Gate(
+                "no-common-window",
+                f"{name_of(early.plan.authority)} must tender by {day_text(date.fromordinal(early.span.flexible))}, "
+                f"{name_of(late.plan.authority)} starts on {day_text(date.fromordinal(late.span.earliest))}.",
+            )
+        ]
+    if today > meeting.join_by:
+        return [Gate("too-late", f"To prepare a joint tender they had to join by {day_text(_day(meeting.join_by))}.")]
+    return []
+
+
+def _likeness_gates(spec: float, near: float, why: str, locality: float, policy: Policy) -> list[Gate]:
+    found = []
+    if spec < policy.specification.weak:
+        found.append(Gate("weak-specification", "The requirements have too little in common."))
+    if locality >= policy.region.local_from and near < policy.region.adjacent:
+        found.append(Gate("local-distance", f"This is bought locally, and the two are too far apart ({why})."))
+    return found
+
+
+def _day(ordinal: int) -> date:
+    return date.fromordinal(max(1, ordinal))

@@ -1,0 +1,69 @@
+"""The CPV groups as vectors, for reading a plan's likely codes from its text."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from matching import reference
+from matching.components.specification import Vector
+from matching.encoders.embedding import HashingEmbedder
+
+_SHARPNESS = np.float32(8.0)
+
+
+def group_labels() -> dict[str, str]:
+    """The label of every CPV division and group (the first three digits), the level at which councils agree."""
+    return {code: label for code, label in reference.cpv_labels().items() if re.fullmatch(r"\d{3}00000", code)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """The CPV groups for one model: `codes` (g), the labels' mean vector `middle` (d,), and `labels` (g, d), each
+    label's unit vector from that mean. What all labels share tells none from another."""
+
+    codes: tuple[str, ...]
+    middle: Vector
+    labels: Vector
+
+    def profile(self, dense: Vector) -> Vector:
+        """Which groups a text of unit vector (d,) is about: how near it is to each label, sharpened; (g,), unit length,
+        or empty where the model has no groups."""
+        if not self.codes:
+            return np.zeros(0, dtype=np.float32)
+        text = dense - self.middle
+        near = (self.labels @ text) / np.float32(max(float(np.linalg.norm(text)), 1e-6))
+        share = np.exp(_SHARPNESS * (near - near.max()))
+        return np.asarray(share / np.linalg.norm(share), dtype=np.float32)
+
+
+@cache
+def cpv_groups(model: str) -> Groups:
+    """The groups' vectors for a model; empty for a model they were not made with.
+
+    Those of the default model are packaged, so that the engine needs no model to start. They serve every engine that
+    runs its weights: one whose vectors were far from the reference's would not have been loaded.
+    """
+    codes = tuple(group_labels())
+    if model == HashingEmbedder.model:
+        return _centred(codes, HashingEmbedder().embed(list(group_labels().values())))
+    with files("matching").joinpath("groups.npz").open("rb") as packed, np.load(packed) as content:
+        if _weights(str(content["model"])) != _weights(model):
+            return Groups((), np.zeros(0, dtype=np.float32), np.zeros((0, 0), dtype=np.float32))
+        vectors = content["vectors"].astype(np.float32)
+    return _centred(codes, vectors)
+
+
+def _weights(model: str) -> str:
+    """A model's name and weights without its engine."""
+    return model.rpartition("/")[0] or model
+
+
+def _centred(codes: tuple[str, ...], vectors: Vector) -> Groups:
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    middle = unit.mean(axis=0)
+    labels = unit - middle
+    lengths = np.maximum(np.linalg.norm(labels, axis=1, keepdims=True), 1e-6)
+    return Groups(codes, np.asarray(middle, dtype=np.float32), np.asarray(labels / lengths, dtype=np.float32))

@@ -1,0 +1,40 @@
+"""The same need in other words: finds in a text the needs that the policy's lexicon knows."""
+
+import re
+from collections.abc import Mapping
+
+from matching.text.tokens import stem
+
+_WORD = re.compile(r"[a-z0-9&+']+")
+
+Table = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
+
+
+def _stems(text: str) -> tuple[str, ...]:
+    words = _WORD.findall(text.lower().replace("-", " ").replace("'s", ""))
+    return tuple(stem(word.strip("'")) for word in words)
+
+
+def table_of(lexicon: Mapping[str, tuple[str, ...]]) -> Table:
+    """The lexicon's phrases by their first word, longest first."""
+    found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    for name, phrases in lexicon.items():
+        for phrase in {_stems(phrase) for phrase in phrases} - {()}:
+            found.setdefault(phrase[0], []).append((phrase, name))
+    return {first: tuple(sorted(group, key=lambda g: (-len(g[0]), g))) for first, group in found.items()}
+
+
+def concepts_in(text: str, table: Table) -> list[str]:
+    """The needs named in a text in order, once for each time. Of phrases that begin at one word the longest counts:
+    `extra care` does not also name what `extra` would."""
+    stems = _stems(text)
+    found: list[str] = []
+    for at, word in enumerate(stems):
+        longest = 0
+        for phrase, name in table.get(word, ()):
+            if len(phrase) < longest:
+                break
+            if stems[at : at + len(phrase)] == phrase:
+                longest = len(phrase)
+                found.append(name)
+    return found

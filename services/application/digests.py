@@ -1,0 +1,15 @@
+"""Makes the weekly digests due at once."""
+
+from services.platform import retry
+from services.store import intents
+from services.store.database import Sessions, now, transaction
+
+
+async def flush_all(sessions: Sessions) -> int:
+    """Makes every authority's next digest due now; how many things to tell that is."""
+
+    async def flush_once() -> int:
+        async with transaction(sessions) as session:
+            return await intents.flush_digests(session, now())
+
+    return await retry.despite_races(flush_once)

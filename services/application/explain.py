@@ -1,0 +1,217 @@
+"""What can be said of a plan and its partners, from the stored plans and vectors: no model is loaded for it.
+
+Sharing is honoured here: where either of two plans is shared as match_only, their authorities, windows, regions and
+the band are all there is; a private plan has no partners to be shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.assessment import Assessment, Band
+from matching.corpus_statistics import Statistics
+from matching.engine import Engine, Features
+from matching.plan import Plan, Sharing, Window
+from matching.policy import Policy
+from matching.reference import display_name
+from services.domain.disclosure import redacted
+from services.domain.ids import opportunity_id
+from services.matcher.world import World
+from services.platform.settings import Settings
+from services.store import embeddings, generation, plans
+from services.store import opportunities as store
+from services.store.mapping import plan_from_store
+from services.store.opportunities import Opportunity
+from services.store.plans import StoredPlan
+
+MATCH_ONLY: Final = "One of the two authorities shares only that there is a match; ask each other for the details."
+PRIVATE: Final = "One of the two plans is private: it is never matched, and nothing of it is shown."
+_AMONG: Final = 5
+"""Among so many times as many of the most alike are gated partners looked for."""
+
+Json = dict[str, Any]
+
+
+class ExplainError(Exception):
+    """There is nothing to explain; the message says why and what to do."""
+
+
+class KeptVectors:
+    """Stands where a model would: every vector that is needed has been kept when the plan came in."""
+
+    def __init__(self, model: str, dimensions: int) -> None:
+        self.model = model
+        self.dimensions = dimensions
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Always raises ExplainError: to look needs no model, and must not wait for one."""
+        raise ExplainError(f"the vectors of {len(texts)} texts are missing in the database; let the matcher finish")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look at the database: the engine on its plans, as of one day."""
+
+    session: AsyncSession
+    world: World
+    as_of: date
+    warning: str | None
+
+
+async def look(session: AsyncSession, settings: Settings, as_of: date) -> View:
+    """The engine with the settings' policy and statistics and the database's model. Raises ExplainError."""
+    current = await generation.generation_as_read(session)
+    if current is None:
+        raise ExplainError("the database has no plans yet; start a matcher and publish some")
+    engine = Engine.load(
+        policy=Policy.load(settings.policy_file),
+        statistics=Statistics.load(settings.statistics_file),
+        model=current.model,
+    )
+    mine, warning = engine.generation, None
+    if mine.id != current.generation:
+        warning = (
+            f"this explains by policy {mine.policy} and statistics {mine.statistics}; the database was decided by "
+            f"policy {current.policy} and statistics {current.statistics}"
+        )
+    dimensions = await embeddings.dimensions(session, current.model) or 1
+    return View(session, World(engine, KeptVectors(current.model, dimensions), settings), as_of, warning)
+
+
+async def pair(view: View, plan_id: str, partner_id: str) -> Json:
+    """The judgement of two plans, whether or not they are an opportunity. Raises ExplainError."""
+    if plan_id == partner_id:
+        raise ExplainError("a plan can't be its own partner; name two plans")
+    rows = await _rows(view, plan_id, partner_id)
+    features = await view.world.features(view.session, rows)
+    a, b = features[plan_id], features[partner_id]
+    found = view.world.engine.assess(a, b, view.as_of)
+    said = _of_pair(found, a.plan, b.plan) | {"as_of": view.as_of.isoformat()}
+    if _sharing(a.plan, b.plan) is not Sharing.PRIVATE:
+        key = opportunity_id(plan_id, partner_id)
+        row = (await store.by_ids(view.session, [key])).get(key)
+        said["opportunity"] = (
+            {"opportunity_id": key, "status": row.status, "revision": row.revision, "band": row.band} if row else None
+        )
+    return said
+
+
+async def standing(view: View, plan_id: str, limit: int) -> Json:
+    """How a plan stands, its best partners, and the closest of those that a gate keeps away. Raises ExplainError."""
+    row = (await _rows(view, plan_id))[plan_id]
+    own = plan_from_store(row)
+    assert own is not None
+    said: Json = {"as_of": view.as_of.isoformat(), "plan": _of_plan(own, row), "partners": [], "closest_gated": []}
+    if own.sharing is Sharing.PRIVATE:
+        return said
+    await view.world.refresh(view.session)
+    query = (await view.world.features(view.session, [plan_id]))[plan_id]
+    engine, corpus = view.world.engine, view.world.corpus
+    best = engine.best(query, corpus, view.as_of, top=limit)
+    alike = engine.best(query, corpus, view.as_of, top=limit * _AMONG, by_specification=True)
+    said["partners"] = [_partner(view, query, found) for found in best if found.band is not Band.NONE]
+    gated = [found for found in alike if found.gates and _is_open(view, query, found)]
+    said["closest_gated"] = [_partner(view, query, found) for found in gated[:limit]]
+    return said
+
+
+def as_shared_now(row: Opportunity, stored: Mapping[str, StoredPlan], authority: str | None) -> Json:
+    """An opportunity's payload without what one of its plans has ceased to share since it was written: that of a
+    withdrawn opportunity is not written again. `authority` sees its own plan's reference all the same."""
+    payload: Json = row.payload
+    both = [stored.get(plan_id) for plan_id in (row.plan_a, row.plan_b)]
+    if not all(plan is not None and plan.state is not None and plan.state["sharing"] == Sharing.OPEN for plan in both):
+        payload = redacted(payload) | {"reasons": [MATCH_ONLY]}
+    own = {row.authority_a: row.plan_a, row.authority_b: row.plan_b}.get(authority or "")
+    sides = [side | {"plan_id": own} if own and side["authority"] == authority else side for side in payload["plans"]]
+    return payload | {"plans": sides}
+
+
+async def _rows(view: View, *plan_ids: str) -> Mapping[str, StoredPlan]:
+    rows = await plans.load(view.session, plan_ids)
+    for plan_id in plan_ids:
+        if plan_id not in rows:
+            raise ExplainError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
+        if rows[plan_id].state is None:
+            raise ExplainError(f"of the plan {plan_id} only its end was ever published: nothing is known to compare")
+    return rows
+
+
+def _partner(view: View, query: Features, found: Assessment) -> Json:
+    other = view.world.corpus.get(_other(query, found))
+    assert other is not None
+    said = _of_pair(found, query.plan, other.plan)
+    if said["sharing"] == Sharing.MATCH_ONLY:
+        own, partner = said["sides"]
+        said |= {"partner": None, "sides": [own, partner | {"plan_id": None}]}
+    return said
+
+
+def _is_open(view: View, query: Features, found: Assessment) -> bool:
+    """A plan shared as match_only is only ever seen where there is a match."""
+    other = view.world.corpus.get(_other(query, found))
+    return other is not None and _sharing(query.plan, other.plan) is Sharing.OPEN
+
+
+def _other(query: Features, found: Assessment) -> str:
+    return next(plan_id for plan_id in found.plans if plan_id != query.plan.plan_id)
+
+
+def _sharing(a: Plan, b: Plan) -> Sharing:
+    """What two plans show of each other: as much as the closer of the two allows."""
+    both = {a.sharing, b.sharing}
+    return next(one for one in (Sharing.PRIVATE, Sharing.MATCH_ONLY, Sharing.OPEN) if one in both)
+
+
+def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
+    shared = _sharing(own, other)
+    said: Json = {"plan": own.plan_id, "partner": other.plan_id, "sharing": shared.value, "band": found.band.value}
+    if shared is Sharing.PRIVATE:
+        return said | {"band": Band.NONE.value, "reasons": [PRIVATE]}
+    sides = {"sides": [_side(plan, titled=shared is Sharing.OPEN) for plan in (own, other)]}
+    if shared is Sharing.MATCH_ONLY:
+        return said | sides | {"common_window": _window(found.common_window), "reasons": [MATCH_ONLY]}
+    return said | {
+        **sides,
+        "score": found.score,
+        "specification_band": found.specification_band.value,
+        "components": {
+            name: {"value": getattr(found, name).value, "saw": dict(getattr(found, name).saw)}
+            for name in ("specification", "timing", "region", "value")
+        },
+        # What a component saw stands in the order of the assessment, which is that of the ids.
+        "order": list(found.plans),
+        "gates": [{"code": gate.code, "sentence": gate.sentence} for gate in found.gates],
+        "reasons": list(found.reasons),
+        "would_change": list(found.would_change),
+        "common_window": _window(found.common_window),
+        "join_by": found.join_by.isoformat() if found.join_by else None,
+    }
+
+
+def _side(plan: Plan, *, titled: bool) -> Json:
+    side: Json = {
+        "plan_id": plan.plan_id,
+        "authority": plan.authority,
+        "authority_name": display_name(plan.authority),
+        "tender_window": _window(plan.tender_window),
+        "regions": list(plan.regions),
+    }
+    return side | {"title": plan.title, "status": plan.status.value, "stage": plan.stage.value} if titled else side
+
+
+def _of_plan(plan: Plan, row: StoredPlan) -> Json:
+    return _side(plan, titled=True) | {
+        "revision": row.revision,
+        "sharing": plan.sharing.value,
+        "assessed": row.matched_revision >= row.revision,
+        "set_aside": row.quarantined,
+    }
+
+
+def _window(window: Window | None) -> list[str] | None:
+    return [window.earliest.isoformat(), window.latest.isoformat()] if window else None

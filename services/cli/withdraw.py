@@ -1,0 +1,138 @@
+"""`jointly withdraw`: one plan that an authority no longer intends to buy."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from events.fields import MAX_REVISION, canonical_plan_id
+from events.limits import find_excess
+from events.plans import PlanWithdrawn
+from services.cli.publish import (
+    DRY_RUN,
+    JSON,
+    OWN_TOPIC,
+    REJECTED,
+    SIGNING_KEY,
+    Output,
+    Tally,
+    end_usage,
+    finish,
+    keep,
+    load_key,
+    load_settings,
+    now_ms,
+    say,
+    send,
+)
+from services.ingest import publication_state
+from services.ingest.entries import refusal
+from services.platform.settings import Settings
+from services.store import plans
+from services.store.database import make_engine, make_sessions
+
+RESET = "or have the operators set the plan back (`jointly plans reset`)"
+
+
+def withdraw(
+    plan: Annotated[str, typer.Argument(help="The plan's id, for example E09000015:ICT-0042.")],
+    reason: Annotated[str, typer.Option(help="Why; the authorities that were told of a match will read it.")],
+    revision: Annotated[
+        int | None,
+        typer.Option(help="Above the plan's last one; default: the present time in milliseconds, or one above."),
+    ] = None,
+    state_file: Annotated[
+        Path | None, typer.Option("--state", help="What `jointly publish` published before: says the last revision.")
+    ] = None,
+    own: Annotated[bool, OWN_TOPIC] = False,
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Withdraw one plan: the authority no longer intends to buy this. Exit codes as of `publish`.
+
+    Its revision is held against what is known: the file of --state, and the database that JOINTLY_DATABASE_URL names.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    chosen = load_settings(dry_run=dry_run)
+    key = load_key(signing_key_file or chosen.signing_key_file)
+    plan = canonical_plan_id(plan)
+    known = _load_state(state_file)
+    entry = known.plans.get(plan)
+    last = _last_revision(chosen, plan, entry.revision if entry else None, console)
+    payload = _payload(plan, _revision(revision, last, now_ms(chosen)), reason)
+    _check(payload, last)
+    tally = Tally()
+    send(chosen, iter((payload,)), tally, known, Output(console, own=own, key=key, dry_run=dry_run, as_json=as_json))
+    if state_file and not dry_run:
+        keep(known, state_file)
+    if last is None and not dry_run:
+        unknown = (
+            "Not checked: whether the plan stands at a higher revision; then this withdrawal becomes a dead letter"
+        )
+        say(console, f"{unknown}. Name the state file (--state), or set JOINTLY_DATABASE_URL, to have it checked.")
+    finish(tally, console, as_json=as_json, dry_run=dry_run)
+
+
+def _load_state(file: Path | None) -> publication_state.State:
+    try:
+        return publication_state.load(file) if file else publication_state.State()
+    except publication_state.StateError as error:
+        end_usage(str(error))
+
+
+def _payload(plan: str, revision: int, reason: str) -> PlanWithdrawn:
+    try:
+        authority = plan.split(":", 1)[0]
+        return PlanWithdrawn(plan_id=plan, revision=revision, authority=authority, reason=reason)
+    except ValidationError as error:
+        end_usage(refusal(error).reason)
+
+
+def _revision(asked: int | None, last: int | None, now: int) -> int:
+    if asked is not None:
+        return asked
+    return now if last is None else max(now, min(last + 1, MAX_REVISION))
+
+
+def _check(payload: PlanWithdrawn, last: int | None) -> None:
+    """Ends the command where the matcher would not take the withdrawal."""
+    if last is not None and payload.revision <= last:
+        _refuse(
+            f"Nothing was sent: the plan stands at revision {last}, so a withdrawal under {payload.revision} would be "
+            f"superseded. Give a higher --revision, {RESET}."
+        )
+    if excess := find_excess(payload, datetime.now(UTC)):
+        _refuse(f"Nothing was sent: {excess.field} {excess.sentence}, {RESET}.")
+
+
+def _refuse(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(REJECTED)
+
+
+def _last_revision(chosen: Settings, plan: str, published: int | None, console: Console) -> int | None:
+    """The highest revision known of a plan, by the state file and the database; None where neither knows it."""
+    if not chosen.database_url.get_secret_value():
+        return published
+    try:
+        stored = asyncio.run(_stored_revision(chosen, plan))
+    except (SQLAlchemyError, OSError) as error:
+        say(console, f"The database can't be asked for the plan's revision ({type(error).__name__}).")
+        return published
+    return max((revision for revision in (published, stored) if revision is not None), default=None)
+
+
+async def _stored_revision(chosen: Settings, plan: str) -> int | None:
+    engine = make_engine(chosen.need_database(), pool=1)
+    try:
+        async with make_sessions(engine)() as session:
+            stored = (await plans.load(session, [plan])).get(plan)
+            return stored.revision if stored else 0
+    finally:
+        await engine.dispose()

@@ -1,0 +1,330 @@
+"""The state of a coalition, and what plans, the engine and the calendar do to it. Pure.
+
+    suggested -> inviting -> formed -> frozen -> awarded
+    any of these -> dissolved; inviting -> lapsed where the day for answers passes with fewer than two in
+
+What people do is in `coalition_answers`. Every function returns the next state; where nothing changes, the same one.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from services.domain.calendar import Nation, nations_of
+from services.domain.deadlines import CoalitionDates
+
+MIN_MEMBERS: Final = 2
+MAX_MEMBERS: Final = 8
+
+
+class CoalitionStatus(StrEnum):
+    """Where a coalition stands."""
+
+    SUGGESTED = "suggested"
+    INVITING = "inviting"
+    FORMED = "formed"
+    FROZEN = "frozen"
+    AWARDED = "awarded"
+    DISSOLVED = "dissolved"
+    LAPSED = "lapsed"
+
+
+LIVING: Final = frozenset(
+    {CoalitionStatus.SUGGESTED, CoalitionStatus.INVITING, CoalitionStatus.FORMED, CoalitionStatus.FROZEN}
+)
+
+
+class MemberState(StrEnum):
+    """Where one plan stands in a coalition."""
+
+    SUGGESTED = "suggested"
+    INVITED = "invited"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+    LEFT = "left"
+
+
+class ProposalKind(StrEnum):
+    """What the engine proposes to people who have begun to act: another plan, or a second look at a member."""
+
+    FITS_TOO = "fits-too"
+    STILL_IN = "still-in"
+
+
+class PlanChange(StrEnum):
+    """What may become of a member's plan."""
+
+    WITHDRAWN = "withdrawn"
+    TENDERING = "tendering"
+    AWARDED = "awarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One plan in a coalition. `answer`: what its authority last said without binding itself."""
+
+    plan_id: str
+    authority: str
+    state: MemberState = MemberState.SUGGESTED
+    committed: bool = False
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Something the engine found after people began to act; it changes nothing by itself."""
+
+    kind: ProposalKind
+    plan_id: str
+    authority: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What the members were asked, and until when they can answer."""
+
+    by: str
+    invited_on: date
+    reply_by: date
+    scope: str = ""
+    route: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A group as the engine puts it forward. `lead`: the plan suggested to bring the others together."""
+
+    members: tuple[tuple[str, str], ...]
+    earliest: date
+    latest: date
+    dates: CoalitionDates
+    lead: str
+    explanation: str
+
+    @property
+    def plan_ids(self) -> frozenset[str]:
+        """The plans of the group."""
+        return frozenset(plan_id for plan_id, _ in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Coalition:
+    """One coalition as it stands. `members` are in the order of their plan ids, former ones included.
+
+    `terms_revision` rises with what people agree to: members asked, dates and lead; an answer to older terms is stale.
+    `touched`: whether a person has acted; from then on the engine only proposes.
+    """
+
+    coalition_id: str
+    status: CoalitionStatus
+    members: tuple[Member, ...]
+    earliest: date
+    latest: date
+    dates: CoalitionDates
+    lead: str | None
+    explanation: str
+    terms_revision: int = 1
+    touched: bool = False
+    invitation: Invitation | None = None
+    proposals: tuple[Proposal, ...] = ()
+    ended_because: str | None = None
+
+    def member(self, plan_id: str) -> Member | None:
+        """The member with this plan."""
+        return next((member for member in self.members if member.plan_id == plan_id), None)
+
+    def in_state(self, *states: MemberState) -> tuple[Member, ...]:
+        """The members in one of these states."""
+        return tuple(member for member in self.members if member.state in states)
+
+    @property
+    def accepted(self) -> tuple[Member, ...]:
+        """The members that are in."""
+        return self.in_state(MemberState.ACCEPTED)
+
+    @property
+    def current(self) -> tuple[Member, ...]:
+        """The members that are in or may still be."""
+        return self.in_state(MemberState.SUGGESTED, MemberState.INVITED, MemberState.ACCEPTED)
+
+    @property
+    def is_living(self) -> bool:
+        """Whether anything can still become of it."""
+        return self.status in LIVING
+
+    @property
+    def nations(self) -> frozenset[Nation]:
+        """The nations whose bank holidays count."""
+        return nations_of(member.authority for member in self.current)
+
+
+def suggest(coalition_id: str, suggestion: Suggestion) -> Coalition:
+    """A new coalition from a group that the engine puts forward."""
+    return Coalition(
+        coalition_id=coalition_id,
+        status=CoalitionStatus.SUGGESTED,
+        members=tuple(Member(plan_id, authority) for plan_id, authority in sorted(suggestion.members)),
+        earliest=suggestion.earliest,
+        latest=suggestion.latest,
+        dates=suggestion.dates,
+        lead=suggestion.lead,
+        explanation=suggestion.explanation,
+    )
+
+
+def revise(coalition: Coalition, suggestion: Suggestion) -> Coalition:
+    """The coalition after the engine found this group in its place.
+
+    Before a person has acted the group replaces the members. Afterwards it only makes proposals.
+    """
+    if not coalition.is_living or coalition.status is CoalitionStatus.FROZEN:
+        return coalition
+    if coalition.touched:
+        return replace(coalition, proposals=_proposals(coalition, suggestion))
+    known = {member.plan_id: member for member in coalition.members}
+    members = tuple(known.get(plan_id, Member(plan_id, authority)) for plan_id, authority in sorted(suggestion.members))
+    revised = replace(
+        coalition,
+        members=members,
+        earliest=suggestion.earliest,
+        latest=suggestion.latest,
+        dates=suggestion.dates,
+        lead=suggestion.lead,
+        explanation=suggestion.explanation,
+    )
+    return _with_new_terms(coalition, revised)
+
+
+def release(coalition: Coalition, because: str) -> Coalition:
+    """The coalition after the engine no longer finds its group: an untouched suggestion ends, others stand."""
+    if coalition.status is CoalitionStatus.SUGGESTED and not coalition.touched:
+        return end(coalition, CoalitionStatus.DISSOLVED, because)
+    return coalition
+
+
+def apply_plan_change(coalition: Coalition, plan_id: str, change: PlanChange) -> Coalition:
+    """The coalition after a member's plan was withdrawn, went to tender or was awarded."""
+    member = coalition.member(plan_id)
+    if member is None or not coalition.is_living:
+        return coalition
+    leads = plan_id == coalition.lead and member.state is MemberState.ACCEPTED
+    if leads and change is not PlanChange.WITHDRAWN:
+        return _after_notice(coalition, change)
+    if coalition.status is CoalitionStatus.FROZEN and change is not PlanChange.WITHDRAWN:
+        # The joint notice speaks for every member: its tender and award are theirs.
+        return coalition
+    if member not in coalition.current:
+        return coalition
+    gone = replace_member(coalition, replace(member, state=MemberState.WITHDRAWN))
+    return settle(replace(gone, lead=None if plan_id == coalition.lead else coalition.lead))
+
+
+def pass_day(coalition: Coalition, today: date) -> Coalition:
+    """The coalition on a day: answers that are overdue lapse, and are never a yes."""
+    invitation = coalition.invitation
+    if invitation is None or not coalition.is_living or today <= invitation.reply_by:
+        return coalition
+    overdue = coalition.in_state(MemberState.INVITED)
+    if not overdue:
+        return coalition
+    for member in overdue:
+        coalition = replace_member(coalition, replace(member, state=MemberState.LAPSED))
+    if coalition.status is CoalitionStatus.INVITING and len(coalition.accepted) < MIN_MEMBERS:
+        because = f"Nobody else answered by {invitation.reply_by.isoformat()}."
+        return end(coalition, CoalitionStatus.LAPSED, because)
+    return settle(coalition)
+
+
+def settle(coalition: Coalition) -> Coalition:
+    """The status that follows from the members' states."""
+    if coalition.status is CoalitionStatus.SUGGESTED:
+        if len(coalition.current) < MIN_MEMBERS:
+            return end(coalition, CoalitionStatus.DISSOLVED, "Fewer than two plans are left.")
+        return coalition
+    waiting, accepted = coalition.in_state(MemberState.INVITED), coalition.accepted
+    if waiting or not coalition.is_living:
+        return coalition
+    if len(accepted) < MIN_MEMBERS:
+        return end(coalition, CoalitionStatus.DISSOLVED, "Fewer than two authorities are in.")
+    if coalition.status is CoalitionStatus.INVITING:
+        return replace(coalition, status=CoalitionStatus.FORMED)
+    return coalition
+
+
+def end(coalition: Coalition, status: CoalitionStatus, because: str) -> Coalition:
+    """The coalition, ended for a reason."""
+    return replace(coalition, status=status, ended_because=because, proposals=())
+
+
+def replace_member(coalition: Coalition, changed: Member) -> Coalition:
+    """The coalition with one member in another state, or with one more."""
+    others = [member for member in coalition.members if member.plan_id != changed.plan_id]
+    return replace(coalition, members=tuple(sorted((*others, changed), key=lambda member: member.plan_id)))
+
+
+def is_same_group(one: Collection[str], other: Collection[str]) -> bool:
+    """Whether two sets of plans count as one group: they share half of the smaller one or more."""
+    shared = len(set(one) & set(other))
+    return 2 * shared >= min(len(one), len(other)) > 0
+
+
+def match_groups(
+    coalitions: Sequence[Coalition], suggestions: Iterable[Suggestion]
+) -> tuple[dict[str, Suggestion], list[Suggestion]]:
+    """Which suggestion continues which coalition, by its id, and the suggestions that are new.
+
+    The older coalition chooses first, and takes the suggestion with which it shares most. `coalitions` are in the
+    order of their age. A suggestion that continues a coalition other than the first to choose it is not new.
+    """
+    open_suggestions = sorted(suggestions, key=lambda one: sorted(one.plan_ids))
+    continued: dict[str, Suggestion] = {}
+    taken: set[frozenset[str]] = set()
+    for coalition in coalitions:
+        plans = {member.plan_id for member in coalition.members}
+        same = [one for one in open_suggestions if is_same_group(plans, one.plan_ids)]
+        free = [one for one in same if one.plan_ids not in taken]
+        if free:
+            best = max(free, key=lambda one: len(plans & one.plan_ids))
+            continued[coalition.coalition_id] = best
+            taken.add(best.plan_ids)
+    return continued, [one for one in open_suggestions if one.plan_ids not in taken]
+
+
+def _after_notice(coalition: Coalition, change: PlanChange) -> Coalition:
+    """The lead's tender notice names every member, so nobody joins any more; its award ends the coalition."""
+    if change is PlanChange.AWARDED and coalition.status is CoalitionStatus.FROZEN:
+        return end(coalition, CoalitionStatus.AWARDED, "The joint contract has been awarded.")
+    if coalition.status is CoalitionStatus.FROZEN:
+        return coalition
+    for member in coalition.in_state(MemberState.INVITED, MemberState.SUGGESTED):
+        coalition = replace_member(coalition, replace(member, state=MemberState.LAPSED))
+    if len(coalition.accepted) < MIN_MEMBERS:
+        return end(coalition, CoalitionStatus.DISSOLVED, "The lead went to market before anybody else was in.")
+    if change is PlanChange.AWARDED:
+        return end(coalition, CoalitionStatus.AWARDED, "The joint contract has been awarded.")
+    return replace(coalition, status=CoalitionStatus.FROZEN, proposals=())
+
+
+def _with_new_terms(before: Coalition, after: Coalition) -> Coalition:
+    changed = (before.members, before.dates, before.lead) != (after.members, after.dates, after.lead)
+    return replace(after, terms_revision=before.terms_revision + 1) if changed else after
+
+
+def _proposals(coalition: Coalition, suggestion: Suggestion) -> tuple[Proposal, ...]:
+    known = {member.plan_id for member in coalition.members}
+    missing = [member for member in coalition.current if member.plan_id not in suggestion.plan_ids]
+    found = [
+        Proposal(ProposalKind.FITS_TOO, plan_id, authority, "This plan fits the group, too.")
+        for plan_id, authority in sorted(suggestion.members)
+        if plan_id not in known
+    ]
+    found += [
+        Proposal(ProposalKind.STILL_IN, member.plan_id, member.authority, "This plan no longer fits all. Still in?")
+        for member in missing
+    ]
+    return tuple(found)

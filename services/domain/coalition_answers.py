@@ -1,0 +1,287 @@
+"""What authorities do in a coalition: answer, invite, accept, leave, commit, lead, and undo. Pure.
+
+Each function returns the next state or raises `AnswerRefusedError`: a reason for programs, a sentence for people.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Final
+
+from services.domain.coalition import (
+    MAX_MEMBERS,
+    Coalition,
+    CoalitionStatus,
+    Invitation,
+    Member,
+    MemberState,
+    ProposalKind,
+    replace_member,
+    settle,
+)
+from services.domain.deadlines import DEFAULT_REPLY_DAYS, DeadlineError, check_new_reply_by, reply_by
+
+UNDO_DAYS: Final = 7
+
+
+class AnswerKind(StrEnum):
+    """What an authority says of a suggestion without binding itself."""
+
+    INTERESTED = "interested"
+    OTHER_DATES = "other-dates"
+    NOT_THE_SAME = "not-the-same"
+    NOT_THIS_TIME = "not-this-time"
+    LATER = "later"
+
+
+REFUSALS: Final = frozenset({AnswerKind.NOT_THE_SAME, AnswerKind.NOT_THIS_TIME})
+
+
+class RefusalReason(StrEnum):
+    """Why an answer does not count."""
+
+    STALE = "stale"
+    UNKNOWN_SUBJECT = "unknown-subject"
+    NOT_A_MEMBER = "not-a-member"
+    CLOSED = "closed"
+    TOO_LATE = "too-late"
+    NOT_ALLOWED = "not-allowed"
+
+
+class AnswerRefusedError(ValueError):
+    """An answer that does not count: `reason` for programs, the message a sentence for people."""
+
+    def __init__(self, reason: RefusalReason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationRequest:
+    """What the inviting authority asks: the plans invited, the working days to reply, what is bought, and how."""
+
+    plan_ids: tuple[str, ...] = ()
+    reply_days: int = DEFAULT_REPLY_DAYS
+    scope: str = ""
+    route: str = ""
+
+
+def require_current(coalition: Coalition, terms_revision: int) -> None:
+    """Raises AnswerRefusedError where an answer is to other terms than those that stand."""
+    if terms_revision < coalition.terms_revision:
+        raise AnswerRefusedError(
+            RefusalReason.STALE,
+            f"the answer is to version {terms_revision} of the coalition, and its members, dates or lead have changed "
+            f"since (version {coalition.terms_revision}): look at it again, then answer",
+        )
+    if terms_revision > coalition.terms_revision:
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT,
+            f"the coalition has no version {terms_revision} yet; it stands at {coalition.terms_revision}",
+        )
+
+
+def answer(coalition: Coalition, plan_id: str, kind: AnswerKind) -> Coalition:
+    """The coalition after a member said what it thinks of the suggestion. A no takes the member out."""
+    member = _current_member(coalition, plan_id)
+    _require_open(coalition)
+    if kind in REFUSALS:
+        return decline(coalition, plan_id, kind)
+    touched = coalition.touched or kind is not AnswerKind.LATER
+    return replace(replace_member(coalition, replace(member, answer=kind.value)), touched=touched)
+
+
+def invite(coalition: Coalition, plan_id: str, request: InvitationRequest, today: date) -> Coalition:
+    """The coalition after a member invited others: all suggested ones, or those named. The first to invite leads."""
+    member = _current_member(coalition, plan_id)
+    _require_open(coalition)
+    if member.state is MemberState.INVITED:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "accept the invitation before you invite others")
+    named = request.plan_ids or tuple(one.plan_id for one in coalition.in_state(MemberState.SUGGESTED))
+    guests = [_guest(coalition, one) for one in named if one != plan_id]
+    if not guests:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "there is nobody left to invite")
+    invitation = _invitation(coalition, plan_id, request, today)
+    for one in (replace(member, state=MemberState.ACCEPTED), *(replace(g, state=MemberState.INVITED) for g in guests)):
+        coalition = replace_member(coalition, one)
+    if len(coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED)) > MAX_MEMBERS:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"a coalition has at most {MAX_MEMBERS} members")
+    invited = {guest.plan_id for guest in guests}
+    first = coalition.status is CoalitionStatus.SUGGESTED
+    return replace(
+        coalition,
+        status=CoalitionStatus.INVITING if first else coalition.status,
+        lead=plan_id if first or coalition.lead is None else coalition.lead,
+        invitation=invitation,
+        touched=True,
+        terms_revision=coalition.terms_revision + 1,
+        proposals=tuple(one for one in coalition.proposals if one.plan_id not in invited),
+    )
+
+
+def accept(coalition: Coalition, plan_id: str, today: date, *, elsewhere: bool = False) -> Coalition:
+    """The coalition after an invited member said yes. `elsewhere`: the plan is in another coalition that has formed."""
+    member = _current_member(coalition, plan_id)
+    _require_open(coalition)
+    if member.state is MemberState.ACCEPTED:
+        return coalition
+    if member.state is not MemberState.INVITED or coalition.invitation is None:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "nobody has invited this plan yet; invite the others")
+    if today > coalition.invitation.reply_by:
+        raise AnswerRefusedError(
+            RefusalReason.TOO_LATE,
+            f"answers were due by {coalition.invitation.reply_by}; join instead, while the coalition is open",
+        )
+    _require_free(elsewhere)
+    return settle(replace_member(coalition, replace(member, state=MemberState.ACCEPTED)))
+
+
+def join(coalition: Coalition, plan_id: str, authority: str, today: date, *, elsewhere: bool = False) -> Coalition:
+    """The coalition after a plan came in late: it is named, and not committed before its authority says so."""
+    _require_open(coalition)
+    if coalition.status is CoalitionStatus.SUGGESTED:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "nobody has invited yet; say that you are interested")
+    known = coalition.member(plan_id)
+    if known is not None and known.state is MemberState.ACCEPTED:
+        return coalition
+    proposed = any(one.plan_id == plan_id and one.kind is ProposalKind.FITS_TOO for one in coalition.proposals)
+    if known is None and not proposed:
+        raise AnswerRefusedError(
+            RefusalReason.NOT_A_MEMBER, "the plan does not fit all members; ask the lead to look at it"
+        )
+    if today > coalition.dates.decide_by:
+        raise AnswerRefusedError(RefusalReason.TOO_LATE, f"the members decided by {coalition.dates.decide_by}")
+    if len(coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED)) >= MAX_MEMBERS:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"the coalition has its {MAX_MEMBERS} members")
+    _require_free(elsewhere)
+    joined = replace_member(coalition, Member(plan_id, authority, MemberState.ACCEPTED))
+    rest = tuple(one for one in coalition.proposals if one.plan_id != plan_id)
+    return settle(replace(joined, proposals=rest, touched=True))
+
+
+def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) -> Coalition:
+    """The coalition after a member said no. No reason is asked."""
+    member = _current_member(coalition, plan_id)
+    _require_open(coalition)
+    if member.state is MemberState.ACCEPTED:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "the plan is in; leave the coalition instead")
+    said_no = replace(member, state=MemberState.DECLINED, answer=kind.value if kind else member.answer)
+    lead = None if coalition.lead == plan_id else coalition.lead
+    return settle(replace(replace_member(coalition, said_no), touched=True, lead=lead))
+
+
+def leave(coalition: Coalition, plan_id: str) -> Coalition:
+    """The coalition after a member that was in went. It may go after the tender notice, too."""
+    member = _current_member(coalition, plan_id)
+    if not coalition.is_living:
+        raise _ended(coalition)
+    if member.state is not MemberState.ACCEPTED:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "the plan is not in; decline instead")
+    gone = replace_member(coalition, replace(member, state=MemberState.LEFT, committed=False))
+    return settle(replace(gone, lead=None if coalition.lead == plan_id else coalition.lead))
+
+
+def commit(coalition: Coalition, plan_id: str) -> Coalition:
+    """The coalition after a member's decision was taken: from now on it is committed."""
+    member = _current_member(coalition, plan_id)
+    if not coalition.is_living:
+        raise _ended(coalition)
+    if member.state is not MemberState.ACCEPTED:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only a member that has accepted can commit")
+    return replace_member(coalition, replace(member, committed=True))
+
+
+def take_lead(coalition: Coalition, plan_id: str) -> Coalition:
+    """The coalition after a member offered to lead. A lead that is in stays the lead until it leaves."""
+    member = _current_member(coalition, plan_id)
+    _require_open(coalition)
+    if coalition.lead == plan_id:
+        return coalition
+    leader = coalition.member(coalition.lead) if coalition.lead else None
+    if leader is not None and leader.state is MemberState.ACCEPTED:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"{leader.authority} leads; it has to leave first")
+    if coalition.status is not CoalitionStatus.SUGGESTED and member.state is not MemberState.ACCEPTED:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only a member that has accepted can lead")
+    return replace(coalition, lead=plan_id, touched=True, terms_revision=coalition.terms_revision + 1)
+
+
+def move_reply_by(coalition: Coalition, plan_id: str, due: date) -> Coalition:
+    """The coalition after its lead gave the others more time."""
+    _current_member(coalition, plan_id)
+    _require_open(coalition)
+    if coalition.invitation is None or coalition.lead != plan_id:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the lead of an invitation can move its reply-by")
+    try:
+        check_new_reply_by(coalition.invitation.reply_by, due, coalition.dates, coalition.nations)
+    except DeadlineError as error:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, str(error)) from None
+    return replace(coalition, invitation=replace(coalition.invitation, reply_by=due))
+
+
+def undo(coalition: Coalition, before: Member, answered_on: date, today: date) -> Coalition:
+    """The coalition after a member took its last answer back; `before`: the member as it was."""
+    _require_open(coalition)
+    if today > answered_on + timedelta(days=UNDO_DAYS):
+        raise AnswerRefusedError(RefusalReason.TOO_LATE, f"an answer can be taken back for {UNDO_DAYS} days")
+    undone = replace_member(coalition, before)
+    if undone.status is CoalitionStatus.FORMED and len(undone.accepted) < 2:
+        undone = replace(undone, status=CoalitionStatus.INVITING)
+    return settle(undone)
+
+
+def _current_member(coalition: Coalition, plan_id: str) -> Member:
+    member = coalition.member(plan_id)
+    if member is None:
+        raise AnswerRefusedError(RefusalReason.NOT_A_MEMBER, f"plan {plan_id} is not in this coalition")
+    if member not in coalition.current:
+        if not coalition.is_living:
+            raise _ended(coalition)
+        raise AnswerRefusedError(
+            RefusalReason.NOT_A_MEMBER, f"plan {plan_id} is no longer in this coalition ({member.state.value})"
+        )
+    return member
+
+
+def _require_open(coalition: Coalition) -> None:
+    if coalition.status is CoalitionStatus.FROZEN:
+        raise AnswerRefusedError(
+            RefusalReason.CLOSED, "the tender notice is out and names every member: nobody joins any more"
+        )
+    if not coalition.is_living:
+        raise _ended(coalition)
+
+
+def _ended(coalition: Coalition) -> AnswerRefusedError:
+    return AnswerRefusedError(RefusalReason.CLOSED, f"the coalition has ended. {coalition.ended_because or ''}".strip())
+
+
+def _require_free(elsewhere: bool) -> None:
+    if elsewhere:
+        raise AnswerRefusedError(
+            RefusalReason.NOT_ALLOWED, "the plan is in another coalition that has formed; leave that one first"
+        )
+
+
+def _guest(coalition: Coalition, plan_id: str) -> Member:
+    """The member that an invitation asks. A no is asked again only where the engine proposed the plan anew."""
+    known = coalition.member(plan_id)
+    if known is not None and known.state in (MemberState.SUGGESTED, MemberState.LAPSED):
+        return known
+    if known is not None:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"plan {plan_id} can't be invited: {known.state.value}")
+    proposed = next((one for one in coalition.proposals if one.plan_id == plan_id), None)
+    if proposed is None:
+        raise AnswerRefusedError(RefusalReason.NOT_A_MEMBER, f"plan {plan_id} does not fit this coalition's members")
+    return Member(plan_id, proposed.authority)
+
+
+def _invitation(coalition: Coalition, plan_id: str, request: InvitationRequest, today: date) -> Invitation:
+    try:
+        due = reply_by(today, coalition.dates, coalition.nations, request.reply_days)
+    except DeadlineError as error:
+        raise AnswerRefusedError(RefusalReason.TOO_LATE, str(error)) from None
+    earlier = coalition.invitation
+    if earlier is None:
+        return Invitation(plan_id, today, due, request.scope, request.route)
+    # Those asked before count on their day: it never moves earlier.
+    return replace(earlier, reply_by=max(due, earlier.reply_by))

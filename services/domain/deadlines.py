@@ -1,0 +1,105 @@
+"""The days that a coalition goes by: together from, decide by, reply by, and when it is reminded. Pure."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from services.domain.calendar import (
+    Nation,
+    add_working_days,
+    working_day_on_or_before,
+    working_days_between,
+)
+
+GOVERNANCE_DAYS: Final = 20
+LARGE_GOVERNANCE_DAYS: Final = 45
+LARGE_VALUE: Final = 500_000.0
+"""Pounds. A plan above it goes to a committee, which takes longer than an officer's decision."""
+
+DEFAULT_REPLY_DAYS: Final = 20
+MIN_REPLY_DAYS: Final = 10
+MAX_REPLY_DAYS: Final = 40
+"""Working days that an invitation gives for an answer."""
+
+FREEZE_MARGIN_DAYS: Final = 2
+"""Working days between the last answer and the tender notice, which names every member."""
+
+LAST_REMINDER_DAYS: Final = 5
+MIN_DAYS_BETWEEN_REMINDERS: Final = 3
+
+
+class DeadlineError(ValueError):
+    """A date that nobody could keep, or that the rules forbid; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoalitionDates:
+    """The two days that follow from the plans: the first common day, and the last one for the decision."""
+
+    together_from: date
+    decide_by: date
+
+
+def coalition_dates(
+    together_from: date, preparation_days: int, largest_value: float | None, nations: Collection[Nation]
+) -> CoalitionDates:
+    """The dates of a group whose common window opens on `together_from`.
+
+    Preparation is the category's. Governance takes longer where a plan's value is over £500,000; an unknown value
+    counts as below.
+    """
+    large = largest_value is not None and largest_value > LARGE_VALUE
+    days = preparation_days + (LARGE_GOVERNANCE_DAYS if large else GOVERNANCE_DAYS)
+    return CoalitionDates(together_from, working_day_on_or_before(together_from - timedelta(days=days), nations))
+
+
+def last_reply_day(dates: CoalitionDates, nations: Collection[Nation]) -> date:
+    """The latest day an answer may be due on: the decision, and two working days before the tender notice."""
+    before_notice = add_working_days(dates.together_from, -FREEZE_MARGIN_DAYS, nations)
+    return min(dates.decide_by, before_notice)
+
+
+def reply_by(
+    invited_on: date, dates: CoalitionDates, nations: Collection[Nation], working_days: int = DEFAULT_REPLY_DAYS
+) -> date:
+    """The day on which answers to an invitation are due.
+
+    Raises DeadlineError where `working_days` is out of bounds, or fewer than ten are left before the decision.
+    """
+    if not MIN_REPLY_DAYS <= working_days <= MAX_REPLY_DAYS:
+        raise DeadlineError(
+            f"an invitation gives {MIN_REPLY_DAYS} to {MAX_REPLY_DAYS} working days to reply, not {working_days}"
+        )
+    last = last_reply_day(dates, nations)
+    left = working_days_between(invited_on, last, nations)
+    if left < MIN_REPLY_DAYS:
+        raise DeadlineError(
+            f"only {left} working days are left to reply and {MIN_REPLY_DAYS} are the fewest: it is too late to "
+            "invite, but you can still share what you learned"
+        )
+    return min(add_working_days(invited_on, working_days, nations), last)
+
+
+def check_new_reply_by(current: date, proposed: date, dates: CoalitionDates, nations: Collection[Nation]) -> None:
+    """Raises DeadlineError where an open invitation may not get this reply-by: earlier, or past the last day."""
+    if proposed < current:
+        raise DeadlineError(f"reply-by can only move later; it is {current} and the others count on that")
+    last = last_reply_day(dates, nations)
+    if proposed > last:
+        raise DeadlineError(f"reply-by can't be after {last}: the decision is due by {dates.decide_by}")
+    if working_day_on_or_before(proposed, nations) != proposed:
+        raise DeadlineError(f"{proposed} is no working day for all members; choose a working day")
+
+
+def reminder_days(invited_on: date, due: date, nations: Collection[Nation]) -> tuple[date, ...]:
+    """When to remind members without an answer: at half time, and five working days before the last day.
+
+    Only the later one where the two are less than three working days apart.
+    """
+    total = working_days_between(invited_on, due, nations)
+    half_time = add_working_days(invited_on, total // 2, nations)
+    last = add_working_days(due, -LAST_REMINDER_DAYS, nations)
+    first, second = sorted((half_time, last))
+    close = working_days_between(first, second, nations) < MIN_DAYS_BETWEEN_REMINDERS
+    return tuple(day for day in ((second,) if close else (first, second)) if invited_on < day < due)

@@ -1,0 +1,90 @@
+"""Applies `sharing`: an opportunity's payload says no more than both of its plans share.
+
+Where either plan is not shared openly, that is authority, window, region and band.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from events import opportunities as wire
+from events.fields import Window as WireWindow
+from matching.assessment import Assessment, Component
+from matching.engine import Generation
+from matching.plan import Plan, Sharing
+from matching.reference import display_name
+from services.domain.ids import opportunity_id
+
+
+def opportunity_state(
+    assessment: Assessment,
+    plans: tuple[Plan, Plan],
+    *,
+    status: str,
+    band: wire.Band,
+    revisions: tuple[int, int],
+    as_of: date,
+    generation: Generation,
+    withdrawn_because: Sequence[str] = (),
+) -> wire.OpportunityState:
+    """The payload of an opportunity event. `plans` in the order of the assessment; `revisions`: own, material."""
+    open_ = all(plan.sharing is Sharing.OPEN for plan in plans)
+    common = assessment.common_window
+    return wire.OpportunityState(
+        opportunity_id=opportunity_id(*assessment.plans),
+        revision=revisions[0],
+        material_revision=revisions[1],
+        status="active" if status == "active" else "withdrawn",
+        band=band,
+        score=assessment.score if open_ else None,
+        plans=(_side(plans[0], open_), _side(plans[1], open_)),
+        components=_components(assessment) if open_ else None,
+        reasons=_reasons(assessment, status, open_, withdrawn_because),
+        would_change=assessment.would_change if open_ else (),
+        common_window=WireWindow(earliest=common.earliest, latest=common.latest) if common else None,
+        # The last day to join tells of the lead time, and that of the category.
+        join_by=assessment.join_by if open_ else None,
+        assessed_as_of=as_of,
+        generation=wire.Generation(policy=generation.policy, statistics=generation.statistics, model=generation.model),
+    )
+
+
+def redacted(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """An opportunity's payload with no more in it than two plans show of which one is not shared openly."""
+    sides = [{**side, "title": None, "plan_id": None, "revision": None} for side in payload["plans"]]
+    return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
+
+
+def _side(plan: Plan, open_: bool) -> wire.PlanSide:
+    window = plan.tender_window
+    return wire.PlanSide(
+        plan_id=plan.plan_id if open_ else None,
+        revision=plan.revision if open_ else None,
+        authority=plan.authority,
+        authority_name=display_name(plan.authority),
+        title=plan.title if open_ else None,
+        sharing=plan.sharing.value,
+        tender_window=WireWindow(earliest=window.earliest, latest=window.latest),
+        regions=plan.regions,
+    )
+
+
+def _components(assessment: Assessment) -> wire.Components:
+    return wire.Components(
+        specification=_component(assessment.specification),
+        timing=_component(assessment.timing),
+        region=_component(assessment.region),
+        value=_component(assessment.value),
+    )
+
+
+def _component(component: Component) -> wire.Component:
+    return wire.Component.model_validate({"value": component.value, "saw": dict(component.saw)})
+
+
+def _reasons(assessment: Assessment, status: str, open_: bool, withdrawn_because: Sequence[str]) -> tuple[str, ...]:
+    if status != "active":
+        return tuple(withdrawn_because) if open_ else ("The two plans no longer match.",)
+    if open_:
+        return assessment.reasons
+    return ("One of the two authorities shares only that there is a match; ask each other for the details.",)

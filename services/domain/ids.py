@@ -1,0 +1,30 @@
+"""Identities and hashes that are the same wherever and whenever they are computed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+_NAMESPACE: Final = UUID("5f1f4d6e-6a0e-5d0b-9a57-0c6b1f1f6a3d")
+
+
+def event_content_hash(kind: str, content: Mapping[str, Any]) -> str:
+    """A hash over an event's type and its canonical, validated content."""
+    canonical = json.dumps([kind, content], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def event_id(*parts: str | int) -> str:
+    """An event id that is the same whenever the same thing is said again."""
+    return str(uuid5(_NAMESPACE, "\n".join(str(part) for part in parts)))
+
+
+def text_hash(text: str) -> str:
+    """The key under which a text's embedding is kept."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def opportunity_id(plan_a: str, plan_b: str) -> str:
+    """The identity of a pair of plans, in either order."""
+    return hashlib.sha256("\n".join(sorted((plan_a, plan_b))).encode()).hexdigest()[:32]

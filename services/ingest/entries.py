@@ -1,0 +1,195 @@
+"""What every reader gives back: a plan event, or where and why there is none."""
+
+import gzip
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import IO, Any, Final, Literal, cast
+
+from pydantic import ValidationError
+
+from events.cloudevents import problems
+from events.fields import AUTHORITY_PATTERN, canonical_authority
+from events.limits import find_excess
+from events.plans import PlanPayload
+from events.redaction import MAX_TEXT, without_contacts
+
+MAX_FILE_BYTES: Final = 64 * 1024 * 1024
+"""The largest file that is read as a whole (OCDS, CSV); JSONL is read line by line and may be of any size."""
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One plan event. `where` is the line or JSON path it stands at, `notes` what was inferred, in sentences.
+    `numbered` says whether the source gave the revision; otherwise the state file does."""
+
+    file: str
+    where: str
+    payload: PlanPayload
+    notes: tuple[str, ...] = ()
+    numbered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One entry that can't be published: where it stands, the field at fault ("" for the whole), why and what to do.
+
+    `plan_id` is known where the entry could at least be identified.
+    """
+
+    file: str
+    where: str
+    field: str
+    reason: str
+    plan_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """One entry that has been published before exactly as it is."""
+
+    file: str
+    where: str
+    plan_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One entry that is no plan and needs nobody; `reason` says what it is: a row of totals, an expired contract."""
+
+    file: str
+    where: str
+    reason: str
+    plan_id: str | None = None
+
+
+Read = Accepted | Rejected | Unchanged | Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Whose plans are read. `authority`: only this one's (and an unknown buyer is taken to be it).
+    `unknown_buyers`: refuse them, or publish them under the identifier the notice gives. `as_of`: the day on which a
+    contract counts as expired or extended; without it none does."""
+
+    authority: str | None = None
+    unknown_buyers: Literal["refuse", "org-id"] = "refuse"
+    as_of: date | None = None
+
+
+class RefusedError(Exception):
+    """Raised inside a reader for one entry: the field at fault and a sentence."""
+
+    def __init__(self, field: str, reason: str, plan_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+        self.plan_id = plan_id
+
+
+def validated(model: type[PlanPayload], fields: Mapping[str, Any]) -> PlanPayload:
+    """The payload made of `fields`. Raises RefusedError with the first field at fault and all that is wrong."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        raise refusal(error, str(fields.get("plan_id"))) from None
+
+
+def refusal(error: ValidationError, plan_id: str | None = None) -> RefusedError:
+    """What a validation found, as a refusal that never repeats the input."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return RefusedError(".".join(str(part) for part in first["loc"]), problems(error), plan_id)
+
+
+def own(payload: PlanPayload, options: Options) -> PlanPayload:
+    """The payload, if it belongs to the authority that publishes. Raises RefusedError for another's."""
+    if options.authority and payload.authority != canonical_authority(options.authority):
+        raise RefusedError(
+            "authority",
+            f"is {payload.authority}, but --authority says {options.authority}; publish it as its owner",
+            payload.plan_id,
+        )
+    return payload
+
+
+def check_limits(read: Read, at: datetime) -> Read:
+    """The entry, or its rejection where the matcher would refuse it at this moment for a limit it exceeds."""
+    if not isinstance(read, Accepted) or (excess := find_excess(read.payload, at)) is None:
+        return read
+    return Rejected(read.file, read.where, excess.field, excess.sentence, read.payload.plan_id)
+
+
+def plan_id(authority: str, reference: str) -> str:
+    """`<authority>:<reference>`. A reference with other characters than letters, digits, dot, underscore and hyphen,
+    or with more than 80, is made to fit; a short hash of the original then keeps two of them apart."""
+    safe = _UNSAFE.sub("-", reference).strip("-") or "plan"
+    if safe != reference or len(safe) > 80:
+        safe = f"{safe[:70].rstrip('-')}-{hashlib.sha256(reference.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return f"{canonical_authority(authority)}:{safe}"
+
+
+def org_id(identifier: str) -> str | None:
+    """An organisation identifier as an authority code (`GB-PPON-PJJX-1133-JRGV`), other characters as hyphens;
+    None for one that names no list of organisations (`org-7`) and so means something else in every file."""
+    if not re.match(r"[A-Z]{2}-[A-Za-z0-9]+-\w", identifier):
+        return None
+    safe = re.sub(r"[^A-Za-z0-9]+", "-", identifier).strip("-")[:120]
+    return safe if re.match(AUTHORITY_PATTERN, safe) else None
+
+
+def plain(text: str) -> str:
+    """Text of a notice or a register, without control characters, e-mail addresses and telephone numbers:
+    people are not part of a plan."""
+    text = _CONTROL.sub(" ", text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n"))
+    return without_contacts(text).strip()
+
+
+def whole(file: Path) -> bytes:
+    """The file's bytes, unpacked where it is gzip or a zip of one file. Raises RefusedError where it is too large to be
+    read at once, or can't be read."""
+    try:
+        if (size := file.stat().st_size) > MAX_FILE_BYTES:
+            raise _too_large(size)
+        content = file.read_bytes()
+        if content.startswith(GZIP_MAGIC):
+            with gzip.open(io.BytesIO(content)) as stream:
+                return _bounded(cast(IO[bytes], stream))
+        return _unzipped(content) if content.startswith(b"PK\x03\x04") else content
+    except (EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise RefusedError("", f"can't be unpacked: {error}") from None
+    except OSError as error:
+        raise RefusedError("", f"can't be read: {error.strerror or error}") from None
+
+
+def _unzipped(content: bytes) -> bytes:
+    """The one file in a zip; a workbook (xlsx is a zip as well) stays as it is."""
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        files = [part for part in packed.infolist() if not part.is_dir() and not part.filename.startswith("__MACOSX/")]
+        if any(part.filename == "[Content_Types].xml" for part in files):
+            return content
+        if len(files) != 1:
+            raise RefusedError("", f"is a zip of {len(files)} files; unpack it and publish each")
+        with packed.open(files[0]) as stream:
+            return _bounded(stream)
+
+
+def _bounded(stream: IO[bytes]) -> bytes:
+    content = stream.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise _too_large(len(content))
+    return content
+
+
+def _too_large(size: int) -> RefusedError:
+    return RefusedError("", f"has {size} bytes or more; {MAX_FILE_BYTES} are the most that is read. Split the file")

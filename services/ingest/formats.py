@@ -1,0 +1,96 @@
+"""Which reader a file needs, and what holds for the entries of one file whatever their format."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from services.ingest.entries import Accepted, Options, Read, Rejected, Unchanged
+from services.ingest.event_publisher import content_hash
+from services.ingest.jsonl import open_lines, read_jsonl
+from services.ingest.ocds.reader import read_ocds
+from services.ingest.register.column_mapping import BUILT_IN, RegisterMapping
+from services.ingest.register.reader import read_register
+
+Format = Literal["jsonl", "ocds", "csv"]
+
+_BY_SUFFIX: Final[dict[str, Format]] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "ocds",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".xlsx": "csv",
+}
+_PACKED: Final = {".gz", ".zip"}
+
+
+class FormatError(Exception):
+    """The file's format can't be told: a sentence that says what to do."""
+
+
+def chosen(file: Path, named: Format | None) -> Format:
+    """The format asked for, else by the file's extension, else by its first line. Raises FormatError."""
+    if not file.is_file():
+        raise FormatError(f"There is no file {file}")
+    inner = file.with_suffix("") if file.suffix.lower() in _PACKED else file
+    by_suffix = _BY_SUFFIX.get(inner.suffix.lower())
+    if found := named or (_by_content(file) if by_suffix == "jsonl" else None) or by_suffix or _by_content(file):
+        return found
+    raise FormatError(f"{file.name} could be anything; say --format jsonl, ocds or csv")
+
+
+def read(file: Path, kind: Format, options: Options, mapping: RegisterMapping = BUILT_IN) -> Iterator[Read]:
+    """Every entry of the file, in its order; `mapping` says what the columns of a register are."""
+    match kind:
+        case "jsonl":
+            return read_jsonl(file, options)
+        case "ocds":
+            return read_ocds(file, options)
+        case "csv":
+            return read_register(file, options, mapping)
+
+
+def entries(file: Path, kind: Format) -> int | None:
+    """About how many entries there are, for a progress bar; None where counting would mean reading all of it."""
+    if kind != "jsonl":
+        return None
+    try:
+        with file.open("rb") as stream:
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1024 * 1024), b""))
+    except OSError:
+        return None
+
+
+def _by_content(file: Path) -> Format | None:
+    """Only a first line of JSON tells: a plan, or something of OCDS."""
+    try:
+        with open_lines(file) as stream:
+            first = stream.readline(64 * 1024).removeprefix(b"\xef\xbb\xbf").strip()
+    except (OSError, EOFError, zlib.error):
+        return None
+    if not first.startswith((b"{", b"[")) or b'"plan_id"' in first:
+        return "jsonl" if first.startswith(b"{") else None
+    return "ocds" if first.startswith(b"[") or b'"ocid"' in first or not first.endswith(b"}") else "jsonl"
+
+
+def once(reads: Iterable[Read]) -> Iterator[Read]:
+    """The entries, without what stands twice: the same plan and revision again is left out where it is equal and
+    rejected where it is not (the first to come would win, by chance)."""
+    seen: dict[tuple[str, int], tuple[str, str]] = {}
+    for read in reads:
+        if not isinstance(read, Accepted):
+            yield read
+            continue
+        payload = read.payload
+        content = content_hash(payload)
+        where, first = seen.setdefault((payload.plan_id, payload.revision), (read.where, content))
+        if where == read.where:
+            yield read
+        elif first == content:
+            yield Unchanged(read.file, read.where, payload.plan_id)
+        else:
+            reason = f"{payload.plan_id} stands at {where} already, with other content; " + (
+                "raise the revision of the later one" if read.numbered else "give each its own reference"
+            )
+            yield Rejected(read.file, read.where, "revision" if read.numbered else "plan_id", reason, payload.plan_id)

@@ -1,0 +1,92 @@
+"""Plan payloads, one a line: as they are on the wire, or as whole CloudEvents in structured mode."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from pydantic import ValidationError
+
+from events.cloudevents import MAX_VALUE_BYTES, EnvelopeError, strict_json
+from events.plans import PLAN_PAYLOADS, PlanPayload, PlanPublished
+from events.redaction import redact
+from services.ingest.entries import GZIP_MAGIC, Accepted, Options, Read, RefusedError, Rejected, own, refusal
+
+MAX_LINE_BYTES: Final = MAX_VALUE_BYTES
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_jsonl(file: Path, options: Options) -> Iterator[Read]:
+    """Reads plan payloads line by line, in constant memory; blank lines are skipped.
+
+    A line may name its event in `type` (published, updated, withdrawn, awarded, or the full CloudEvents type);
+    without, it is a published plan.
+    """
+    try:
+        with open_lines(file) as stream:
+            for number, line in _lines(stream):
+                yield _read(file.name, f"line {number}", line, options)
+    except (OSError, EOFError, zlib.error) as error:
+        yield Rejected(file.name, "file", "", f"can't be read: {getattr(error, 'strerror', None) or error}")
+
+
+def open_lines(file: Path) -> BinaryIO:
+    """The file as a stream of bytes, unpacked as it is read where it is gzip."""
+    with file.open("rb") as stream:
+        packed = stream.read(2) == GZIP_MAGIC
+    return cast(BinaryIO, gzip.open(file)) if packed else file.open("rb")
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
+    """The number and bytes of each line that is not blank, or its length where it is too long to be kept."""
+    number = 0
+    while line := stream.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        length = len(line)
+        if length > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                length += len(rest)
+            yield number, length + len(rest)
+            continue
+        if number == 1:
+            line = line.removeprefix(_BOM)
+        if line.strip():
+            yield number, line
+
+
+def _read(file: str, where: str, line: bytes | int, options: Options) -> Read:
+    try:
+        if isinstance(line, int):
+            raise RefusedError("", f"has {line} bytes; {MAX_LINE_BYTES} are the most a plan may have")
+        return Accepted(file, where, own(_payload(line), options))
+    except RefusedError as refused:
+        return Rejected(file, where, refused.field, refused.reason, refused.plan_id)
+
+
+def _payload(line: bytes) -> PlanPayload:
+    try:
+        content = strict_json(line)
+    except EnvelopeError as error:
+        raise RefusedError("", str(error)) from None
+    if not isinstance(content, dict):
+        raise RefusedError("", "is not an object; expected one plan payload a line")
+    if "ocid" in content or "releases" in content or "records" in content:
+        raise RefusedError("", "is an OCDS document among plans; publish it from a file of its own with --format ocds")
+    named = content.get("plan_id")
+    if "specversion" in content:
+        line = json.dumps(content.get("data")).encode()
+    try:
+        return redact(_model(content).model_validate_json(line))
+    except ValidationError as error:
+        raise refusal(error, named if isinstance(named, str) else None) from None
+
+
+def _model(content: dict[str, object]) -> type[PlanPayload]:
+    kind = content.get("type", PlanPublished.type)
+    for model in PLAN_PAYLOADS:
+        if kind in (model.type, model.type.split(".")[2]):
+            return model
+    known = ", ".join(model.type.split(".")[2] for model in PLAN_PAYLOADS)
+    raise RefusedError("type", f"is none of {known} (or their full names, such as {PlanPublished.type})")

@@ -1,0 +1,123 @@
+"""OCDS files: a release, a release package or a record package, as Find a Tender and Contracts Finder publish them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from services.ingest.buyers import Learned, buyers_of, learn_identifiers
+from services.ingest.entries import Options, Read, RefusedError, Rejected, whole
+from services.ingest.loose_json import Object, obj, objects, text
+from services.ingest.ocds.process import Found, ReleaseState, merge_record, release_states
+from services.ingest.ocds.release import read_state
+
+
+def read_ocds(file: Path, options: Options) -> Iterator[Read]:
+    """Reads every release of the file, each with what the file holds of its process before; of a record, its compiled
+    release, or one merged from its releases."""
+    try:
+        found = list(_releases(_parsed(whole(file))))
+    except RefusedError as refused:
+        yield Rejected(file.name, "file", refused.field, refused.reason)
+        return
+    yield from read_releases(file.name, found, options)
+
+
+def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterator[Read]:
+    """The events of releases that were found in a file or a feed, each process in the order of its releases."""
+    learned = learn_identifiers(release for _, release in found if not isinstance(release, RefusedError))
+    only_stranger = len(_strangers(found, learned)) <= 1
+    for state in release_states(found):
+        if isinstance(state, ReleaseState):
+            yield from read_state(file, state, options, learned, only_stranger=only_stranger)
+        else:
+            path, release, refused = state
+            where = f"{path} {text(release.get('ocid'))[:80]}".strip()
+            yield Rejected(file, where, refused.field, refused.reason)
+
+
+def _parsed(content: bytes) -> object:
+    try:
+        # Not strictly: Find a Tender writes Infinity. Where a number is read, only a finite one counts.
+        return json.loads(content.decode("utf-8-sig"))
+    except RecursionError:
+        raise RefusedError("", "is not OCDS: the JSON is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise RefusedError("", f"is not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and error.lineno > 1:
+            return _json_lines(content)
+        raise RefusedError("", f"is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except ValueError as error:
+        raise RefusedError("", f"is not JSON: {error}") from None
+
+
+def _json_lines(content: bytes) -> list[object]:
+    """One release or package a line. Raises RefusedError with the line that is none."""
+    documents: list[object] = []
+    for number, line in enumerate(content.decode("utf-8-sig").splitlines(), start=1):
+        if line.strip():
+            try:
+                documents.append(json.loads(line))
+            except (ValueError, RecursionError):
+                raise RefusedError(
+                    "", f"is not JSON at line {number}; expected one release or package a line"
+                ) from None
+    return documents
+
+
+def _releases(document: object) -> Iterator[Found]:
+    if not isinstance(document, list):
+        yield from _document(document)
+        return
+    for number, entry in enumerate(document):
+        try:
+            yield from ((f"[{number}].{path}".rstrip("."), found) for path, found in _document(entry))
+        except RefusedError as refused:
+            yield f"[{number}]", refused
+
+
+def _document(document: object) -> Iterator[Found]:
+    package = obj(document)
+    if isinstance(package.get("releases"), list) and "ocid" not in package:
+        yield from _listed("releases", package["releases"])
+    elif isinstance(package.get("records"), list):
+        for number, record in enumerate(package["records"]):
+            yield from _record(f"records[{number}]", obj(record))
+    elif "releases" in package or "compiledRelease" in package:
+        yield from _record("", package)
+    elif "ocid" in package:
+        yield "", package
+    else:
+        raise RefusedError("", "is not OCDS: it has no ocid, releases or records")
+
+
+def _listed(name: str, releases: list[object]) -> Iterator[Found]:
+    for number, release in enumerate(releases):
+        wrong = RefusedError("", "is not an object; expected a release")
+        yield f"{name}[{number}]", release if isinstance(release, dict) else wrong
+
+
+def _record(path: str, record: Object) -> Iterator[Found]:
+    if compiled := obj(record.get("compiledRelease")):
+        yield f"{path}.compiledRelease".lstrip("."), {"ocid": record.get("ocid")} | compiled
+        return
+    releases = list(objects(record.get("releases")))
+    if any("url" in release and "tender" not in release for release in releases):
+        yield path, RefusedError("releases", "are only links; publish a package that holds the releases themselves")
+    elif not releases:
+        yield path, RefusedError("releases", "are missing: the record holds nothing to publish")
+    else:
+        yield path, merge_record(text(record.get("ocid")), releases)
+
+
+def _strangers(found: Sequence[Found], learned: Learned) -> set[str]:
+    """The names of buyers that are not known, of notices that no known authority buys by."""
+    names: set[str] = set()
+    for _, release in found:
+        if not isinstance(release, RefusedError):
+            with suppress(RefusedError):
+                buyers = buyers_of(release, learned)
+                if not any(buyer.code for buyer in buyers):
+                    names.add(buyers[0].name or buyers[0].identifier)
+    return names

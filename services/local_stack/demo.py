@@ -1,0 +1,213 @@
+"""The whole pipeline once: plans in through Kafka, opportunities out, the matched authorities told by mail."""
+
+import asyncio
+import re
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from events.plans import PlanPayload
+from matching.reference import authority as known_authority
+from services.application.digests import flush_all
+from services.ingest.event_publisher import content_hash, publish_events
+from services.local_stack.child_process import LOOPBACK, Process
+from services.local_stack.stack import Stack
+from services.messaging import topic_admin
+from services.platform.settings import Settings
+from services.store import authorities as register
+from services.store.authorities import Entry
+from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.store.migrate import migrate
+from services.store.opportunities import Opportunity, strongest
+from services.store.progress import Progress, progress
+
+FOLDER: Final = Path(".jointly") / "demo"
+STALLED_SECONDS: Final = 180.0
+"""Nothing has moved for so long: something is wrong, and waiting longer will not mend it."""
+LOOK_EVERY_SECONDS: Final = 0.5
+FLUSH_EVERY_SECONDS: Final = 0.1
+"""How often the next weekly digests are asked for: each tells as much of one authority as a mail may."""
+
+Say = Callable[[str], None]
+Show = Callable[[str, int, int], None]
+"""Shows how far a step is: what, done, of how many."""
+
+
+class StalledError(Exception):
+    """The pipeline has stopped moving; the message says where and which log to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out. `best` are the strongest active opportunities; `mails_in` is where the mails lie."""
+
+    counts: Progress
+    dead_letters: int
+    best: Sequence[Opportunity]
+    mails: int
+    mails_in: Path
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    stack: Stack
+    settings: Settings
+    sessions: Sessions
+    processes: dict[str, Process]
+    show: Show
+
+
+def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: Show) -> Outcome:
+    """Runs the waves of plan events through a stack of its own, each wave to the end before the next begins.
+
+    A later wave lets corrections be seen: an authority is told of what it had been told before.
+    """
+    started = time.monotonic()
+    with suppress(FileNotFoundError):
+        shutil.rmtree(FOLDER / "mails")
+        shutil.rmtree(FOLDER / "postgres")
+    environment = {"JOINTLY_AS_OF": as_of.isoformat(), "JOINTLY_GATHER_SECONDS": "3", "JOINTLY_SWEEP_SECONDS": "5"}
+    with Stack(FOLDER, environment=environment, progress=say) as stack:
+        settings = settings_of(stack)
+        prepare(settings, say)
+        processes = start_services(stack, say)
+        outcome = asyncio.run(_drive(stack, settings, processes, waves, show))
+    return Outcome(
+        counts=outcome.counts,
+        dead_letters=outcome.dead_letters,
+        best=outcome.best,
+        mails=outcome.mails,
+        mails_in=outcome.mails_in,
+        seconds=round(time.monotonic() - started, 1),
+    )
+
+
+def settings_of(stack: Stack) -> Settings:
+    """The settings that point at a stack."""
+    names = {name.removeprefix("JOINTLY_").lower(): value for name, value in stack.environment.items()}
+    return Settings.model_validate(names)
+
+
+def prepare(settings: Settings, say: Say) -> None:
+    """Tables and topics."""
+    say("Creating tables and topics")
+    migrate(settings.need_database(limited=False))
+    asyncio.run(topic_admin.create(settings))
+
+
+def start_services(stack: Stack, say: Say) -> dict[str, Process]:
+    """A matcher, a relay and a notifier, ready."""
+    say("Starting matcher, relay and notifier (the matcher loads its model)")
+    processes = {name: stack.spawn([name]) for name in ("matcher", "relay", "notifier")}
+    for process in processes.values():
+        stack.wait_ready(process)
+    return processes
+
+
+async def _drive(
+    stack: Stack,
+    settings: Settings,
+    processes: dict[str, Process],
+    waves: Sequence[Sequence[PlanPayload]],
+    show: Show,
+) -> Outcome:
+    database = make_engine(settings.need_database())
+    running = _Running(stack, settings, make_sessions(database), processes, show)
+    try:
+        await _enrol(running.sessions, (payload.authority for wave in waves for payload in wave))
+        handled: set[tuple[str, int, str]] = set()
+        for wave in waves:
+            await _publish(running, wave)
+            handled |= {(p.plan_id, p.revision, content_hash(p)) for p in wave}
+            await _until_matched(running, len(handled))
+            await _until_told(running)
+        async with transaction(running.sessions) as session:
+            counts = await progress(session)
+            best = await strongest(session, 5)
+    finally:
+        await database.dispose()
+    mailbox = stack.parts.mailbox
+    return Outcome(counts, _dead_letters(running), best, len(mailbox.paths()), mailbox.folder, 0.0)
+
+
+async def _enrol(sessions: Sessions, codes: Iterable[str]) -> None:
+    """A mailbox under `.example`, which no mail can ever reach, for every authority of the plans."""
+    async with transaction(sessions) as session:
+        for code in sorted(set(codes)):
+            known = known_authority(code)
+            name = known.name if known else code
+            slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")
+            fields = {"name": name, "mailbox": register.valid_mailbox(f"procurement@{slug}.example")}
+            await register.save(session, Entry(authority=code, fields=fields))
+
+
+async def _publish(running: _Running, wave: Sequence[PlanPayload]) -> None:
+    done = 0
+
+    def acknowledged(_: PlanPayload) -> None:
+        nonlocal done
+        done += 1
+        running.show("Publishing plans", done, len(wave))
+
+    await publish_events(running.settings, wave, progress=acknowledged)
+
+
+async def _until_matched(running: _Running, events: int) -> None:
+    def left(now: Progress) -> int:
+        return max(0, events - now.revisions - _dead_letters(running)) + now.pending
+
+    await _until(running, "Matching", events, left)
+
+
+async def _until_told(running: _Running) -> None:
+    """Everything published, read by the notifier, gathered into mails and sent, weekly digests flushed."""
+
+    def left(now: Progress) -> int:
+        unread = max(0, now.opportunity_events - int(_metric(running, "notifier", "jointly_events_in_total")))
+        return now.outbox_waiting + unread
+
+    await _until(running, "Publishing opportunities", None, left)
+    await _until(running, "Telling authorities", None, lambda now: now.untold, flush=True)
+
+
+async def _until(
+    running: _Running, what: str, total: int | None, left: Callable[[Progress], int], *, flush: bool = False
+) -> None:
+    """Looks again and again until nothing is left. Raises StalledError where nothing moves any more."""
+    most, last, moved = total or 0, None, time.monotonic()
+    while True:
+        running.stack.check()
+        if flush:
+            await flush_all(running.sessions)
+        async with transaction(running.sessions) as session:
+            now = await progress(session)
+        remaining = left(now)
+        most = max(most, remaining)
+        running.show(what, most - remaining, most)
+        if remaining == 0:
+            return
+        if now != last:
+            last, moved = now, time.monotonic()
+        if time.monotonic() - moved > STALLED_SECONDS:
+            raise StalledError(f"{what}: {remaining} left and nothing moves; see {running.stack.folder / 'logs'}")
+        await asyncio.sleep(FLUSH_EVERY_SECONDS if flush else LOOK_EVERY_SECONDS)
+
+
+def _dead_letters(running: _Running) -> int:
+    return sum(int(_metric(running, name, "jointly_dead_letters_total")) for name in ("matcher", "notifier"))
+
+
+def _metric(running: _Running, process: str, name: str) -> float:
+    """The sum of a metric over all its labels, as the process itself says it."""
+    url = f"http://{LOOPBACK}:{running.processes[process].http_port}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+    values = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, flags=re.MULTILINE)
+    return sum(float(value) for value in values)

@@ -1,0 +1,173 @@
+"""The embedded mail server: takes every mail on a free loopback port and keeps it as an .eml file. Sends nothing on.
+
+Tests tell it how to misbehave through `Answers`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import itertools
+import socket
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from services.local_stack.child_process import LOOPBACK
+
+ACCEPTED = "250 2.0.0 Kept"
+LARGEST_MAIL = 10 * 1024 * 1024
+
+
+@dataclass
+class Answers:
+    """What the server says instead of "accepted". Change it at any time; each address is compared in lower case.
+
+    `recipients`: the answer to RCPT TO for an address, e.g. `{"it@leeds.example": "550 5.1.1 No such mailbox"}`.
+    `data`: the answer to the whole mail once its recipients are known, by any one of them, e.g. `"451 4.3.0 Later"`;
+    the mail is then not kept. `hang`: addresses whose mail is kept but never answered, until `release()`: the sender
+    can't know whether it was taken.
+    """
+
+    recipients: dict[str, str] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+    hang: set[str] = field(default_factory=set)
+
+    def reset(self) -> None:
+        """Accept everything again. Mails that hang already stay so until the server stops or their sender leaves."""
+        self.recipients.clear()
+        self.data.clear()
+        self.hang.clear()
+
+
+@dataclass
+class Mailbox:
+    """A running mail sink: its address, the folder of its mails, and how it answers."""
+
+    host: str
+    port: int
+    folder: Path
+    answers: Answers
+
+    @property
+    def url(self) -> str:
+        """`smtp://host:port`, as JOINTLY_SMTP_URL wants it."""
+        return f"smtp://{self.host}:{self.port}"
+
+    def paths(self) -> list[Path]:
+        """The .eml files, oldest first."""
+        return sorted(self.folder.glob("*.eml"))
+
+    def mails(self) -> list[EmailMessage]:
+        """The mails, oldest first, parsed. `X-Envelope-From` and `X-Envelope-To` hold what the SMTP session said."""
+        return [_parse(path) for path in self.paths()]
+
+    def clear(self) -> None:
+        """Delete what was received."""
+        for path in self.paths():
+            path.unlink()
+
+
+class _Handler:
+    """aiosmtpd's hooks; runs in the server's own thread and loop."""
+
+    def __init__(self, folder: Path, answers: Answers) -> None:
+        self._folder = folder
+        self._answers = answers
+        # Numbers go on after what earlier runs left in the folder, so names sort by time of receipt.
+        first = max((int(path.stem) for path in folder.glob("*.eml") if path.stem.isdigit()), default=0) + 1
+        self._numbers = itertools.count(first)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        answer = self._answers.recipients.get(address.lower())
+        if answer is not None:
+            return answer
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Recipient taken"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        recipients = [str(address).lower() for address in envelope.rcpt_tos]
+        for address in recipients:
+            if address in self._answers.data:
+                return self._answers.data[address]
+        self._keep(envelope)
+        if not self._answers.hang.isdisjoint(recipients):
+            await asyncio.Event().wait()  # until the sender hangs up or the server stops
+        return ACCEPTED
+
+    def _keep(self, envelope: Envelope) -> None:
+        content = envelope.original_content or b""
+        head = f"X-Envelope-From: {envelope.mail_from}\r\nX-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\n"
+        path = self._folder / f"{next(self._numbers):06d}.eml"
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(head.encode("utf-8", "surrogateescape") + content)
+        partial.replace(path)  # a reader sees whole mails only
+
+
+@contextmanager
+def mailbox(folder: Path) -> Iterator[Mailbox]:
+    """Run the mail sink until the block ends, keeping mails in `folder`. Raises `OSError` when it can't listen."""
+    folder.mkdir(parents=True, exist_ok=True)
+    answers = Answers()
+    listener = socket.create_server((LOOPBACK, 0))
+    loop = asyncio.new_event_loop()
+    serving = threading.Event()
+    thread = threading.Thread(
+        target=_serve, args=(loop, listener, _Handler(folder, answers), serving), name="mailbox", daemon=True
+    )
+    thread.start()
+    if not serving.wait(30):
+        raise TimeoutError("The mail server's thread did not start within 30 s.")
+    try:
+        yield Mailbox(LOOPBACK, listener.getsockname()[1], folder, answers)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def _serve(
+    loop: asyncio.AbstractEventLoop, listener: socket.socket, handler: _Handler, serving: threading.Event
+) -> None:
+    """Serve SMTP, set `serving`, and when the loop is told to stop drop every session.
+
+    aiosmtpd's own Controller can't take port 0, and on stopping it waits for sessions that hang.
+    """
+    sessions: weakref.WeakSet[SMTP] = weakref.WeakSet()
+
+    def session() -> SMTP:
+        server = SMTP(
+            handler, hostname="mailbox.jointly.example", data_size_limit=LARGEST_MAIL, enable_SMTPUTF8=True, loop=loop
+        )
+        sessions.add(server)
+        return server
+
+    asyncio.set_event_loop(loop)
+    server = loop.run_until_complete(loop.create_server(session, sock=listener))
+    loop.call_soon(serving.set)
+    try:
+        loop.run_forever()
+    finally:
+        server.close()
+        for open_session in list(sessions):
+            if isinstance(open_session.transport, asyncio.Transport):
+                open_session.transport.abort()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.close()
+
+
+def _parse(path: Path) -> EmailMessage:
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    return message

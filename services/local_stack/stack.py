@@ -1,0 +1,227 @@
+"""The one-command local stack: Kafka, PostgreSQL with pgvector and a mail server, and Jointly's processes on them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from services.local_stack import child_process
+from services.local_stack.child_process import LOOPBACK, PartError, Process
+from services.local_stack.mail_sink import Mailbox, mailbox
+from services.local_stack.postgres import Server, postgres
+from services.local_stack.tansu import Broker, tansu
+
+DATABASE = "jointly"
+DEFAULT_FOLDER = Path(".jointly")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a started stack runs on."""
+
+    broker: Broker
+    postgres: Server
+    mailbox: Mailbox
+    database_url: str
+
+
+class Stack:
+    """Starts the three parts in a folder and stops everything in reverse order when the block ends.
+
+    `folder`: where data, logs and mails go; PostgreSQL's data and the mails stay there for the next time, what was on
+    Kafka does not (the broker is memory only). `fresh=True`: a temporary folder instead, deleted at the end.
+    `environment`: further JOINTLY_* settings for the processes that `spawn` starts.
+
+    Enter it in the main thread: SIGTERM and SIGHUP then end the block as Ctrl-C does, with `KeyboardInterrupt` or
+    `SystemExit`. Raises `PartError` when a part doesn't start, or when the folder is in use by another stack.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        fresh: bool = False,
+        environment: Mapping[str, str] | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self._wanted = folder or DEFAULT_FOLDER
+        self._fresh = fresh
+        self._extra = dict(environment or {})
+        self._progress = progress or (lambda _: None)
+        self._exits = ExitStack()
+        self._parts: Parts | None = None
+        self._spawned: list[Process] = []
+        self.folder = self._wanted.resolve()
+
+    def __enter__(self) -> Stack:
+        with ExitStack() as exits:  # undoes what was started when a later part fails
+            exits.enter_context(_termination_as_exit())
+            self.folder = exits.enter_context(_folder(self._wanted, fresh=self._fresh))
+            logs = self.folder / "logs"
+            self._progress("Starting PostgreSQL with pgvector")
+            server = exits.enter_context(postgres(self.folder / "postgres", logs, durable=not self._fresh))
+            url = _database(server)
+            self._progress("Starting Kafka (Tansu, in memory)")
+            broker = exits.enter_context(tansu(logs))
+            self._progress("Starting the mail server")
+            mails = exits.enter_context(mailbox(self.folder / "mails"))
+            self._parts = Parts(broker, server, mails, url)
+            exits.callback(self._stop_spawned)
+            self._exits = exits.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        # A second Ctrl-C must not cut the clean-up short: each part has its own limit before it is killed.
+        with _signals({signal.SIGINT, signal.SIGTERM, signal.SIGHUP}, signal.SIG_IGN):
+            return self._exits.__exit__(kind, error, trace)
+
+    @property
+    def parts(self) -> Parts:
+        """The running parts. Raises `RuntimeError` outside the block."""
+        if self._parts is None:
+            raise RuntimeError("The stack has not been started: use it in a `with` block.")
+        return self._parts
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The JOINTLY_* variables that point at this stack."""
+        parts = self.parts
+        return {
+            "JOINTLY_KAFKA_BOOTSTRAP": parts.broker.bootstrap,
+            "JOINTLY_DATABASE_URL": parts.database_url,
+            "JOINTLY_SMTP_URL": parts.mailbox.url,
+            # Tansu has a group wait for half of it before the first assignment.
+            "JOINTLY_KAFKA_SESSION_SECONDS": "5",
+            **self._extra,
+        }
+
+    def spawn(self, args: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Process:
+        """Start `jointly ARGS...` against this stack, with its own log and health port (JOINTLY_HTTP_PORT)."""
+        port = child_process.free_port()
+        name = f"{args[0]}-{len(self._spawned) + 1}"
+        process = child_process.start(
+            f"jointly {args[0]}",
+            [sys.executable, "-m", "services.cli", *args],
+            self.folder / "logs" / f"{name}.log",
+            environment={
+                **_inherited(),
+                **self.environment,
+                "JOINTLY_HTTP_PORT": str(port),
+                "PYTHONUNBUFFERED": "1",
+                **(environment or {}),
+            },
+            http_port=port,
+        )
+        self._spawned.append(process)
+        return process
+
+    def wait_ready(self, process: Process, *, seconds: float = 120) -> None:
+        """Wait until `/health/ready` of a spawned process answers 200. Raises `PartError` if it ends or is late."""
+        if process.http_port is None:
+            raise ValueError(f"{process.name} was not started by spawn(): it has no health port.")
+        port = process.http_port
+        child_process.wait_until(lambda: ready(port), process, seconds=seconds, pause=0.1)
+
+    def check(self) -> None:
+        """Raise `PartError`, with the end of its log, when a part or a spawned process has ended."""
+        for process in (self.parts.broker.process, self.parts.postgres.process, *self._spawned):
+            if not process.running():
+                raise PartError(
+                    f"{process.name} ended with status {process.handle.returncode}. "
+                    f"End of {process.log}:\n{process.log_tail()}"
+                )
+
+    def stop(self, process: Process) -> int:
+        """Stop one spawned process now and forget it. Returns its exit status."""
+        self._spawned = [other for other in self._spawned if other is not process]
+        return child_process.stop(process)
+
+    def _stop_spawned(self) -> None:
+        running, self._spawned = self._spawned, []
+        for process in running:  # ask all first, so that they finish side by side
+            with suppress(ProcessLookupError):
+                process.handle.terminate()
+        for process in reversed(running):
+            child_process.stop(process)
+
+
+def ready(port: int) -> bool:
+    """Whether the process with this health port says it is ready."""
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _database(server: Server) -> str:
+    with server.connect() as connection:
+        exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
+    return server.url(DATABASE) if exists else server.create_database(DATABASE)
+
+
+def _inherited() -> dict[str, str]:
+    """Our own environment without JOINTLY_*: addresses of other parts must not leak into a local stack."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("JOINTLY_")}
+
+
+@contextmanager
+def _folder(wanted: Path, *, fresh: bool) -> Iterator[Path]:
+    """The stack's folder, held by a lock so that two stacks never share PostgreSQL data."""
+    if fresh:
+        temporary = Path(tempfile.mkdtemp(prefix="jointly-")).resolve()
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return
+    folder = wanted.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise PartError(
+                f"Another local stack is running in {folder}. Stop it first, or use another folder."
+            ) from error
+        yield folder
+
+
+@contextmanager
+def _termination_as_exit() -> Iterator[None]:
+    """SIGTERM and SIGHUP leave the block as an exception (exit status 128 + signal), so that its clean-up runs."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    with _signals({signal.SIGTERM, signal.SIGHUP}, leave):
+        yield
+
+
+@contextmanager
+def _signals(
+    numbers: set[signal.Signals], handler: Callable[[int, FrameType | None], object] | signal.Handlers
+) -> Iterator[None]:
+    """Handle these signals so within the block. Outside the main thread, where Python can't, nothing changes."""
+    before: dict[signal.Signals, object] = {}
+    with suppress(ValueError):
+        for number in numbers:
+            before[number] = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)  # type: ignore[arg-type]

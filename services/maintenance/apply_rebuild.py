@@ -1,0 +1,172 @@
+"""Putting what a rebuild found in the place of what stands, in one transaction, telling nobody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from events.opportunities import OpportunityState
+from events.topics import OPPORTUNITIES
+from services.maintenance.rebuild import Comparison, PairDifference, PlanDifference, RebuildError
+from services.matcher.writing import Kept, change_of, fingerprint_of, tell
+from services.store import generation, outbox, plans, search, shadow_tables
+from services.store import intents as notifications
+from services.store import opportunities as store
+from services.store.bulk_writes import together
+from services.store.database import Sessions, now, transaction
+from services.store.intents import Intent
+from services.store.opportunities import Opportunity
+from services.store.plans import StoredPlan
+
+AT_ONCE: Final = 500
+REBUILT: Final = "rebuilt"
+"""Why nothing is told: the word in the intents."""
+
+
+@dataclass(slots=True)
+class Swapped:
+    """How many plans and pairs were replaced, and how many pairs had moved on meanwhile and were left to that."""
+
+    plans: int = 0
+    pairs: int = 0
+    moved_on: int = 0
+
+
+async def swap(sessions: Sessions, found: Comparison) -> Swapped:
+    """Replaces every live row that differs. The rows that do not differ are what would replace them.
+
+    Until it has ended nobody records, settles or sets aside a plan. Identity, revision counters, material revision and
+    what was last told are kept; a pair whose content changes gets its next revision and an event of the same material
+    revision, so that consumers follow and nobody is told. Raises RebuildError where the generation was moved meanwhile.
+    """
+    done = Swapped()
+    async with transaction(sessions) as session:
+        current = await generation.hold_generation(session)
+        if current is None or current.generation != found.generation:
+            raise RebuildError("the database was moved to another generation meanwhile; nothing was changed")
+        await generation.freeze_plans(session)
+        for start in range(0, len(found.plans), AT_ONCE):
+            done.plans += await _replace_plans(session, found.plans[start : start + AT_ONCE])
+        for start in range(0, len(found.pairs), AT_ONCE):
+            await _replace_pairs(session, found.pairs[start : start + AT_ONCE], done)
+    return done
+
+
+async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDifference]) -> int:
+    ids = [difference.plan_id for difference in differences]
+    rebuilt = await shadow_tables.plans_of(session, ids)
+    live = await plans.load(session, ids)
+    logged = await shadow_tables.in_log(session, ids)
+    gone = []
+    count = 0
+    for difference in differences:
+        row, plan = live.get(difference.plan_id), rebuilt.get(difference.plan_id)
+        seen = None if row is None else (row.revision, row.matched_revision)
+        if seen != difference.live:
+            continue
+        count += 1
+        if plan is None:
+            if difference.plan_id not in logged:
+                gone.append(difference.plan_id)
+        elif row is None:
+            session.add(StoredPlan(**plan.model_dump()))
+        else:
+            _assign(row, plan.model_dump())
+    await shadow_tables.remove_plans(session, gone)
+    # What the index says of these may be of another revision; the sweeper sees that they are missing.
+    async with together(session) as writes:
+        search.remove(writes, ids)
+    return count
+
+
+async def _replace_pairs(session: AsyncSession, differences: Sequence[PairDifference], done: Swapped) -> None:
+    keys = [difference.opportunity_id for difference in differences]
+    rebuilt = await shadow_tables.rebuilt(session, keys)
+    live = await store.by_ids(session, keys)
+    ids = {plan_id for difference in differences for plan_id in difference.plans}
+    stored, meant = await plans.load(session, ids), await shadow_tables.plans_of(session, ids)
+    hushed: list[Intent] = []
+    for difference in differences:
+        row = live.get(difference.opportunity_id)
+        seen = None if row is None else (row.revision, row.assessed_as_of)
+        settled = all(_settled(stored.get(plan_id), meant.get(plan_id)) for plan_id in difference.plans)
+        if seen != difference.seen or not settled:
+            done.moved_on += 1
+            continue
+        done.pairs += 1
+        hushed += await _replace(session, row, rebuilt[difference.opportunity_id])
+    await notifications.add(session, hushed)
+
+
+def _settled(stored: StoredPlan | None, meant: StoredPlan | None) -> bool:
+    """Whether a plan is what the rebuild took it for, with nothing still to be assessed."""
+    if stored is None or meant is None:
+        return stored is meant
+    return stored.revision == meant.revision and (stored.quarantined or stored.matched_revision == stored.revision)
+
+
+async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict[str, Any]) -> list[Intent]:
+    """Puts one pair in place; the intents that say why nobody is told of it."""
+    before, revision = ("new", 0) if row is None else (row.status, row.revision)
+    loud = row is not None and row.status == "active" and row.band != "feed"
+    if row is None:
+        row = Opportunity(**columns)
+        await _count_on(session, row)
+        session.add(row)
+    else:
+        _assign(row, columns)
+    if row.revision == revision:
+        return []
+    row.updated_at = now()
+    state = OpportunityState.model_validate(row.payload)
+    kept = Kept()
+    tell(kept, state, change_of(before, row.status), None)
+    async with together(session) as writes:
+        kept.post(writes)
+    # What stands loudly has intents of this material revision, or will have from the event that is on its way.
+    return [] if loud else _hushed(row)
+
+
+async def _count_on(session: AsyncSession, row: Opportunity) -> None:
+    """A pair that was known once, but whose row was lost, goes on counting where it was: consumers ignore less."""
+    last = await outbox.newest(session, OPPORTUNITIES.name, row.opportunity_id)
+    intents = select(col(Intent.material_revision)).where(col(Intent.opportunity_id) == row.opportunity_id)
+    material = max((await session.execute(intents)).scalars(), default=0)
+    if last is not None and last.value:
+        said = OpportunityState.model_validate_json(last.value)
+        row.revision, material = said.revision + 1, max(material, said.material_revision)
+    row.material_revision = max(row.material_revision, material)
+    row.revision = max(row.revision, row.material_revision)
+    row.payload = {**row.payload, "revision": row.revision, "material_revision": row.material_revision}
+    row.content_hash = fingerprint_of(OpportunityState.model_validate(row.payload))
+
+
+def _hushed(row: Opportunity) -> list[Intent]:
+    """Cancelled intents in the place of those that the notifier would make: visible, and never told."""
+    moment = now()
+    sides = ((row.authority_a, row.authority_b), (row.authority_b, row.authority_a))
+    return [
+        Intent(
+            opportunity_id=row.opportunity_id,
+            material_revision=row.material_revision,
+            authority=own,
+            partner=other,
+            purpose="digest",
+            band=row.band,
+            change="new" if row.status == "active" else "withdrawn",
+            state="cancelled",
+            reason=REBUILT,
+            cause=REBUILT,
+            due_at=moment,
+            created_at=moment,
+            updated_at=moment,
+        )
+        for own, other in sides
+    ]
+
+
+def _assign(row: StoredPlan | Opportunity, columns: dict[str, Any]) -> None:
+    for name, value in columns.items():
+        setattr(row, name, value)

@@ -1,0 +1,62 @@
+"""Whom a reassessment would tell: the notifier's own rules, asked before anything is written."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.domain.notification_rules import Purpose, Wishes, channelled, meaning, sides
+from services.maintenance.reassess import Change
+from services.store import authorities, intents
+from services.store.authorities import Authority, Mutes
+from services.store.intents import TOLD, Intent
+
+
+@dataclass(slots=True)
+class Telling:
+    """What becomes of one authority's opportunities, by kind, and what it would be told, by purpose.
+
+    `tells` counts by immediate, digest and correction as the register says now; `unreachable` where the authority has
+    no mailbox, `unwanted` where it takes no part or wants no such mails.
+    """
+
+    authority: str
+    changes: Counter[str] = field(default_factory=Counter)
+    tells: Counter[str] = field(default_factory=Counter)
+
+
+async def foreseen(session: AsyncSession, changes: Sequence[Change]) -> list[Telling]:
+    """The authorities with anything material, by code."""
+    material = [change for change in changes if change.material]
+    earlier: dict[str, list[Intent]] = {}
+    for intent in await intents.about(session, [change.after.opportunity_id for change in material]):
+        earlier.setdefault(intent.opportunity_id, []).append(intent)
+    codes = sorted({own.authority for change in material for own, _ in sides(change.after)})
+    register = await authorities.by_codes(session, codes)
+    mutes = await authorities.mutes_of(session, codes)
+    found = {code: Telling(code) for code in codes}
+    for change in material:
+        known = earlier.get(change.after.opportunity_id, [])
+        for own, _ in sides(change.after):
+            found[own.authority].changes[change.kind] += 1
+        for news in meaning(change.after, known).news:
+            if news.needs_told and not _was_told(known, news.authority):
+                continue
+            if mutes.get(news.authority, Mutes()).cover(news.partner, change.after.opportunity_id):
+                continue
+            found[news.authority].tells[_how(news.purpose, register.get(news.authority))] += 1
+    return [found[code] for code in codes]
+
+
+def _was_told(earlier: Sequence[Intent], authority: str) -> bool:
+    return any(i.authority == authority and (i.state in TOLD or i.maybe_told) for i in earlier)
+
+
+def _how(purpose: Purpose, row: Authority | None) -> str:
+    """The purpose of the mail, or why there is none."""
+    if row is None or row.mailbox is None:
+        return "unreachable"
+    takes_part = row.withdrawn_on is None or row.withdrawn_on > datetime.now(UTC).date()
+    return channelled(purpose, Wishes(row.immediate, row.digest, takes_part)) or "unwanted"

@@ -1,0 +1,51 @@
+"""Setting a plan back: revisions above one no longer count, so that lower ones are taken again."""
+
+from typing import Final
+
+from services.platform import logs
+from services.store import plan_resets, plans, search, shadow_tables
+from services.store.bulk_writes import together
+from services.store.database import Sessions, now, transaction
+from services.store.plan_resets import PlanReset
+from services.store.plans import StoredPlan
+from services.store.replay_log import WHOLE_TYPES, replayed
+
+log: Final = logs.get(__name__)
+
+
+class ResetError(Exception):
+    """The plan can't be set back so; the message says why and what to do. Nothing was changed."""
+
+
+async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason: str) -> PlanReset:
+    """Sets a plan back to a revision of the log, as if those above it had never come, and records who, when and why.
+
+    The plan becomes what a rebuild would make of the log, and waits for the sweeper, which assesses it and tells of
+    what changes. Raises ResetError.
+    """
+    async with transaction(sessions) as session:
+        locked = await plans.lock(session, [plan_id])
+        if plan_id not in locked:
+            raise ResetError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
+        logged = await plan_resets.revisions_of(session, plan_id)
+        if to not in {one.revision for one in logged if one.annulled_by is None and one.revision < locked[plan_id]}:
+            raise ResetError(
+                f"the plan stands at {locked[plan_id]}, and the log has no revision {to} below that which counts; see "
+                f"`jointly plans revisions {plan_id}`. Have the plan published as it ought to be, under the revision "
+                "it is to have, then set it back to that"
+            )
+        done = PlanReset(
+            plan_id=plan_id, from_revision=locked[plan_id], to_revision=to, operator=operator, reason=reason, at=now()
+        )
+        await plan_resets.annul(session, done)
+        made = replayed(await shadow_tables.logged_of(session, plan_id, WHOLE_TYPES), None)
+        row = await session.get_one(StoredPlan, plan_id)
+        # The sweeper takes what waits; until then it is not found, as its place in the index is another revision's.
+        # A plan that is over may have no whole revision left that counts; its partners are found by what it was.
+        waiting = {"matched_revision": 0, "received_at": now(), "state": made.state or row.state}
+        for name, value in (made.model_dump() | waiting).items():
+            setattr(row, name, value)
+        async with together(session) as writes:
+            search.remove(writes, [plan_id])
+    log.warning("plan set back", plan_id=plan_id, from_revision=done.from_revision, to_revision=to, reset=done.id)
+    return done

@@ -1,0 +1,224 @@
+"""Moving the database to this process's generation: what it would change and tell, and doing it the normal way."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import partial
+from typing import Final
+
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.opportunities import OpportunityState
+from matching.engine import Features
+from services.domain.ids import opportunity_id, text_hash
+from services.maintenance.dry_run import rehearse
+from services.maintenance.rebuild import Say
+from services.matcher.assessment import match
+from services.matcher.world import World
+from services.matcher.writing import Context, Pair
+from services.platform import logs, retry
+from services.store import embeddings, generation, plans, shadow_tables
+from services.store.bulk_writes import together
+from services.store.database import Sessions, transaction
+from services.store.generation import CurrentGeneration
+from services.store.mapping import plan_from_store
+from services.store.opportunities import Opportunity
+from services.store.pipelined_queries import answer
+from services.store.plans import StoredPlan
+
+AT_ONCE: Final = 64
+PATIENCE: Final = 10
+"""After so many rounds in which nothing was finished what is left is left to the matchers."""
+
+log: Final = logs.get(__name__)
+
+
+class ReassessError(Exception):
+    """The database can't be moved; the message says why and what to do."""
+
+
+class ChangeKind(StrEnum):
+    """What happens to a pair. The last three are told to nobody."""
+
+    IDENTIFIED = "identified"
+    WITHDRAWN = "withdrawn"
+    BAND = "band"
+    WINDOW = "window"
+    BAND_WITHIN_MARGIN = "band-within-margin"
+    SCORE = "score"
+    DETAIL = "detail"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A pair as it stands before a change: its status, band and score, and the band in which it was last told."""
+
+    status: str
+    band: str
+    score: float
+    told_band: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of one opportunity: how it stands (None for a new one) and its state and score afterwards.
+
+    `is_event` is false where only the score changes and may not be shown: then no event tells of it.
+    """
+
+    before: Standing | None
+    after: OpportunityState
+    score: float
+    material: bool
+    is_event: bool = True
+
+    @property
+    def kind(self) -> ChangeKind:
+        """The first that fits."""
+        if self.material:
+            return self._material_kind()
+        assert self.before is not None, "a new pair is always worth telling"
+        if self.before.band != self.after.band:
+            return ChangeKind.BAND_WITHIN_MARGIN
+        return ChangeKind.SCORE if self.before.score != self.score else ChangeKind.DETAIL
+
+    def _material_kind(self) -> ChangeKind:
+        if self.after.status == "withdrawn":
+            return ChangeKind.WITHDRAWN
+        if self.before is None or self.before.status == "withdrawn":
+            return ChangeKind.IDENTIFIED
+        # What was told is what counts: the band may have moved since, by too little to be told.
+        return ChangeKind.BAND if self.before.told_band != self.after.band else ChangeKind.WINDOW
+
+
+async def preview(world: World, view: AsyncSession, say: Say) -> list[Change]:
+    """What reassessing every plan would change, by opportunity id, in `view`'s snapshot. Writes nothing.
+
+    `view` must be a REPEATABLE READ transaction. Texts that this model has not embedded are embedded, and not kept.
+    """
+    world = World(world.engine, world.embedder, world.settings)
+    stored = await shadow_tables.all_ids(view)
+    over: dict[str, Features] = {}
+    for start in range(0, len(stored), AT_ONCE):
+        rows = await plans.load(view, stored[start : start + AT_ONCE])
+        for plan_id, features in (await world.made(view, _whole(rows))).items():
+            if generation.may_be_found(rows[plan_id]):
+                world.corpus.put(features)
+            else:
+                over[plan_id] = features
+        say("plans read", min(start + AT_ONCE, len(stored)), len(stored))
+    changes: list[Change] = []
+    for start in range(0, len(stored), AT_ONCE):
+        chunk = stored[start : start + AT_ONCE]
+        live = {row.opportunity_id: row for row in await shadow_tables.opportunities_of(view, chunk)}
+        changes += await asyncio.to_thread(_changes, world, chunk, live, over)
+        say("plans compared", min(start + AT_ONCE, len(stored)), len(stored))
+    return sorted(changes, key=lambda change: change.after.opportunity_id)
+
+
+def _changes(
+    world: World, chunk: Sequence[str], live: Mapping[str, Opportunity], over: Mapping[str, Features]
+) -> list[Change]:
+    as_of = world.as_of
+    pairs = {key: (row.plan_a, row.plan_b) for key, row in live.items() if row.status == "active"}
+    for plan_id in chunk:
+        features = world.corpus.get(plan_id)
+        for other in world.engine.search(features, world.corpus, as_of) if features else ():
+            if plan_id < other:
+                pairs[opportunity_id(plan_id, other)] = (plan_id, other)
+    found = (_change(world, key, pair, live.get(key), over, as_of) for key, pair in sorted(pairs.items()))
+    return [change for change in found if change is not None]
+
+
+def _change(
+    world: World, key: str, pair: tuple[str, str], live: Opportunity | None, over: Mapping[str, Features], as_of: date
+) -> Change | None:
+    a, b = (over.get(plan_id) or world.corpus.get(plan_id) for plan_id in pair)
+    if a is None or b is None or (live is not None and live.assessed_as_of > as_of):
+        return None
+    assessment = world.engine.assess(a, b, as_of)
+    sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
+    row = rehearse(live, key, Pair(sides, assessment, None), Context(as_of, world.engine.generation))
+    if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
+        return None
+    before = None if live is None else Standing(live.status, live.band, live.score, live.told["band"])
+    material = live is None or row.material_revision > live.material_revision
+    is_event = live is None or row.revision > live.revision
+    return Change(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)
+
+
+async def reassess(world: World, sessions: Sessions, say: Say, *, again: bool = False) -> int:
+    """Moves the database to this world's generation and assesses every plan. How many plans were left to the matchers.
+
+    First every text is embedded that this model does not know; then, in one transaction, the generation moves and every
+    plan counts as not assessed; then the plans are assessed as if they had just come. Whatever stops it, the next
+    call, or the sweeper of any matcher of the new generation, goes on where it was. Where the database stands at this
+    generation already it only finishes what is left, unless `again`. Raises ReassessError, WrongGenerationError.
+    """
+    async with transaction(sessions) as session:
+        current = await generation.generation_as_read(session)
+    if current is None:
+        raise ReassessError("the database has no plans yet; start a matcher and publish some")
+    if again or current.generation != world.generation.generation:
+        await _embed(world, sessions, say)
+        await retry.despite_races(partial(_move, sessions, current, world.generation))
+    return await _assess(world, sessions, say)
+
+
+async def _embed(world: World, sessions: Sessions, say: Say) -> None:
+    """Keeps the vectors of every plan's texts: matchers of the old generation go on working meanwhile."""
+    async with transaction(sessions) as session:
+        ids = await shadow_tables.all_ids(session)
+    for start in range(0, len(ids), AT_ONCE):
+        async with transaction(sessions) as session:
+            rows = _whole(await plans.load(session, ids[start : start + AT_ONCE]))
+            known = [plan for row in rows.values() if (plan := plan_from_store(row)) is not None]
+            cleaned = [world.engine.texts(plan) for plan in known]
+            texts = {text for both in cleaned for text in (both.title, both.body) if text}
+            kept = await answer(session, embeddings.known_embeddings(map(text_hash, texts), world.embedder.model))
+        vectors = await world.embed(text for text in texts if text_hash(text) not in kept)
+        await retry.despite_races(partial(_keep, sessions, vectors, world.embedder.model))
+        say("plans embedded", min(start + AT_ONCE, len(ids)), len(ids))
+
+
+async def _keep(sessions: Sessions, vectors: Mapping[str, np.ndarray], model: str) -> None:
+    async with transaction(sessions) as session, together(session) as writes:
+        embeddings.put(writes, vectors, model)
+
+
+async def _move(sessions: Sessions, expected: CurrentGeneration, mine: CurrentGeneration) -> None:
+    async with transaction(sessions) as session:
+        current = await generation.hold_generation(session)
+        if current is None or current.generation != expected.generation:
+            raise ReassessError("somebody else has just moved the database to another generation; look again")
+        await generation.freeze_plans(session)
+        current.generation, current.policy = mine.generation, mine.policy
+        current.statistics, current.model = mine.statistics, mine.model
+        await generation.forget_assessments(session)
+    log.info("generation moved", before=expected.generation, after=mine.generation)
+
+
+async def _assess(world: World, sessions: Sessions, say: Say) -> int:
+    """Assesses what is not assessed, in batches, until nothing is left or nothing moves any more."""
+    async with transaction(sessions) as session:
+        total = left = await plans.pending(session)
+    after, idle = "", 0
+    while left and idle < PATIENCE:
+        async with transaction(sessions) as session:
+            batch = await generation.unmatched_after(session, after, AT_ONCE)
+        await retry.despite_races(partial(match, world, sessions, batch))
+        # Round and round: one that fails is tried again when all others have had their turn.
+        after = batch[-1] if len(batch) == AT_ONCE else ""
+        async with transaction(sessions) as session:
+            before, left = left, await plans.pending(session)
+        idle = 0 if left < before else idle + 1
+        say("plans assessed", max(total - left, 0), max(total, left))
+    return left
+
+
+def _whole(rows: Mapping[str, StoredPlan]) -> dict[str, StoredPlan]:
+    """Those of which more than a withdrawal was ever seen."""
+    return {plan_id: row for plan_id, row in rows.items() if row.state is not None}

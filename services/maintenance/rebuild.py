@@ -1,0 +1,287 @@
+"""Everything once more from the plan log, beside the live tables: what differs, and putting it right, telling nobody.
+
+One snapshot is read from beginning to end. What matchers do meanwhile stands: it was decided from the log, too.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.engine import Features
+from services.domain.ids import opportunity_id
+from services.maintenance.dry_run import copy_of, is_sound, rehearse
+from services.matcher.quarantine import UNKNOWN
+from services.matcher.settlement import WrongGenerationError
+from services.matcher.world import World
+from services.matcher.writing import Context, Kept, Pair, withdraw
+from services.store import advisory_locks, plans, shadow_tables
+from services.store import generation as generations
+from services.store.database import Sessions, transaction
+from services.store.mapping import plan_from_store
+from services.store.opportunities import Opportunity
+from services.store.plans import StoredPlan
+from services.store.replay_log import WHOLE_TYPES, differs, replayed
+from services.store.state_hash import Digest, digest
+
+AT_ONCE: Final = 200
+COMPARED: Final = ("status", "score", "band", "revision_a", "revision_b", "assessed_as_of", "review_on", "generation")
+
+Say = Callable[[str, int, int], None]
+"""Told how far it is: what is being done, how many are done, of how many."""
+
+
+class RebuildError(Exception):
+    """The rebuild can't be done; the message says why and what to do. Nothing live was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDifference:
+    """A live plan that says otherwise than the log; None where it is missing, or not in the log at all."""
+
+    plan_id: str
+    live: tuple[int, int] | None
+    rebuilt: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PairDifference:
+    """A live pair that says otherwise than the rebuild: (status, score, band) of each, None where it is missing.
+
+    `untold`: what was last told of it no longer holds, and the rebuild tells nobody. `seen` are the live row's revision
+    and day when it was compared.
+    """
+
+    opportunity_id: str
+    plans: tuple[str, str]
+    live: tuple[str, float, str] | None
+    rebuilt: tuple[str, float, str]
+    untold: bool
+    seen: tuple[int, date] | None
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a rebuild found. `waiting` pairs were left as they stand: a plan of theirs is still to be assessed."""
+
+    generation: str
+    as_of: date
+    live: Digest | None = None
+    rebuilt: Digest | None = None
+    plans: list[PlanDifference] = field(default_factory=list)
+    pairs: list[PairDifference] = field(default_factory=list)
+    waiting_plans: int = 0
+    waiting_pairs: int = 0
+
+    @property
+    def equal(self) -> bool:
+        """Whether the live tables are what the log says."""
+        return not self.plans and not self.pairs and self.live == self.rebuilt
+
+
+async def compare(world: World, sessions: Sessions, view: AsyncSession, as_of: date, say: Say) -> Comparison:
+    """Fills the fresh tables from the log and compares the live ones with them, all in `view`'s snapshot.
+
+    `view` must be a REPEATABLE READ transaction and stay open until the fresh tables are done with. Pairs that stand
+    are judged as of the day they were judged last, others as of `as_of`: nothing differs for the time alone.
+    Raises RebuildError where another rebuild runs or a pair can't be assessed, WrongGenerationError.
+    """
+    if not await advisory_locks.alone(view, advisory_locks.REBUILD):
+        raise RebuildError("another rebuild is running on this database; wait until it has ended")
+    await _same_generation(view, world)
+    async with transaction(sessions) as writer:
+        await shadow_tables.create(writer)
+    found = Comparison(world.engine.generation.id, as_of)
+    # A corpus of its own: it is filled from the log, not from the live plans.
+    run = _Run(World(world.engine, world.embedder, world.settings), sessions, view, found)
+    await run.replay(say)
+    await run.judge(say)
+    found.live = await digest(view)
+    async with transaction(sessions, isolation="REPEATABLE READ") as reader:
+        found.rebuilt = await digest(reader, shadow_tables.PLANS, shadow_tables.OPPORTUNITIES)
+    return found
+
+
+@dataclass(slots=True)
+class _Run:
+    """One comparison under way."""
+
+    world: World
+    sessions: Sessions
+    view: AsyncSession
+    found: Comparison
+    searchable: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+    aside: set[str] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
+
+    async def replay(self, say: Say) -> None:
+        """Fills the fresh plans and the corpus."""
+        total = len(await shadow_tables.all_ids(self.view))
+        async for chunk in shadow_tables.logged(self.view, WHOLE_TYPES, AT_ONCE):
+            live = await plans.load(self.view, [logged.newest.plan_id for logged in chunk])
+            made = [replayed(logged, live.get(logged.newest.plan_id)) for logged in chunk]
+            for plan in made:
+                self._note(plan, live.get(plan.plan_id))
+            async with transaction(self.sessions) as writer:
+                await shadow_tables.add(writer, shadow_tables.PLANS, made)
+            candidates = {plan.plan_id: plan for plan in made if plan.searchable}
+            for features in (await self.world.made(self.view, candidates)).values():
+                self.world.corpus.put(features)
+            self.searchable |= candidates.keys()
+            say("plans replayed", len(self.ids), max(total, len(self.ids)))
+        # Written into the live table by nobody of ours.
+        for plan_id in await shadow_tables.all_ids(self.view):
+            if plan_id not in self.ids:
+                stored = (await plans.load(self.view, [plan_id])).get(plan_id)
+                if stored is not None:
+                    seen = (stored.revision, stored.matched_revision)
+                    self.found.plans.append(PlanDifference(plan_id, seen, None))
+
+    def _note(self, plan: StoredPlan, live: StoredPlan | None) -> None:
+        self.ids.add(plan.plan_id)
+        if plan.quarantined:
+            self.aside.add(plan.plan_id)
+        elif plan.matched_revision < plan.revision:
+            self.waiting.add(plan.plan_id)
+            self.found.waiting_plans += 1
+        if differs(plan, live):
+            seen = None if live is None else (live.revision, live.matched_revision)
+            self.found.plans.append(PlanDifference(plan.plan_id, seen, plan.revision))
+
+    async def judge(self, say: Say) -> None:
+        """Fills the fresh opportunities: each pair once, with the plan of the lower id."""
+        ids = sorted({*self.ids, *await shadow_tables.all_ids(self.view)})
+        for start in range(0, len(ids), AT_ONCE):
+            chunk = ids[start : start + AT_ONCE]
+            live = await shadow_tables.opportunities_of(self.view, chunk)
+            features = await self._features(live)
+            rows = await asyncio.to_thread(self._rows, chunk, live, features)
+            async with transaction(self.sessions) as writer:
+                await shadow_tables.add(writer, shadow_tables.OPPORTUNITIES, rows)
+            say("plans compared", min(start + AT_ONCE, len(ids)), len(ids))
+
+    async def _features(self, live: Iterable[Opportunity]) -> dict[str, Features]:
+        """Of the plans that can't be found any more but still stand in a pair."""
+        named = {plan_id for row in live if row.status == "active" for plan_id in (row.plan_a, row.plan_b)}
+        # The view's snapshot is older than the fresh tables.
+        async with transaction(self.sessions) as reader:
+            over = await shadow_tables.plans_of(reader, named - self.searchable)
+        known = {plan_id: plan for plan_id, plan in over.items() if plan_from_store(plan) is not None}
+        return await self.world.made(self.view, known)
+
+    def _rows(
+        self, chunk: Sequence[str], live: Sequence[Opportunity], over: Mapping[str, Features]
+    ) -> list[Opportunity]:
+        by_key = {row.opportunity_id: row for row in live}
+        rows = []
+        for key, pair in sorted(self._pairs(chunk, live).items()):
+            row = by_key.pop(key, None)
+            rebuilt = self._row(key, pair, row, over)
+            if rebuilt is not None:
+                rows.append(rebuilt)
+        # What was withdrawn and is not found again stays as it is; a row under a key not its own can't stand.
+        return rows + [copy_of(row) if row.status != "active" else self._ended(row) for row in by_key.values()]
+
+    def _pairs(self, chunk: Sequence[str], live: Sequence[Opportunity]) -> dict[str, tuple[str, str]]:
+        """What the search finds for these plans, and what stands; by opportunity id."""
+        engine, corpus = self.world.engine, self.world.corpus
+        pairs = [(row.plan_a, row.plan_b) for row in live if row.status == "active"]
+        for plan_id in self.searchable.intersection(chunk):
+            features = corpus.get(plan_id)
+            assert features is not None
+            pairs += [(plan_id, other) for other in engine.search(features, corpus, self.found.as_of)]
+        return {opportunity_id(a, b): (a, b) for a, b in pairs if a < b}
+
+    def _row(
+        self, key: str, pair: tuple[str, str], live: Opportunity | None, over: Mapping[str, Features]
+    ) -> Opportunity | None:
+        """The row that one pair ought to have; notes it where the live one is another."""
+        if self.waiting.intersection(pair):
+            self.found.waiting_pairs += 1
+            return None if live is None else copy_of(live)
+        a, b = (over.get(plan_id) or self.world.corpus.get(plan_id) for plan_id in pair)
+        if a is None or b is None or self.aside.intersection(pair):
+            assert live is not None, "only what stands is looked at without having been found"
+            return self._ended(live)
+        day = self.found.as_of
+        if live is not None:
+            day = live.assessed_as_of if live.status == "active" else max(day, live.assessed_as_of)
+        try:
+            assessment = self.world.engine.assess(a, b, day)
+        except Exception as error:
+            raise RebuildError(
+                f"{pair[0]} and {pair[1]} can't be assessed ({type(error).__name__}); nothing was changed. A matcher "
+                "that runs sets such a plan aside after three tries; then rebuild again"
+            ) from error
+        sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
+        base = None if live is None else _believed(live)
+        rebuilt = rehearse(base, key, Pair(sides, assessment, None), Context(day, self.world.engine.generation))
+        return None if rebuilt is None else self._compared(live, rebuilt)
+
+    def _ended(self, live: Opportunity) -> Opportunity:
+        """A pair that stands, of which a plan is not in the log, was never seen whole, or is set aside."""
+        row = copy_of(live)
+        try:
+            withdraw(Kept(), row, UNKNOWN, None)
+        except ValidationError:
+            raise RebuildError(
+                f"opportunity {live.opportunity_id} is of plans that can't be assessed, and can't be read itself; "
+                "restore its row from a backup"
+            ) from None
+        return self._compared(live, row)
+
+    def _compared(self, live: Opportunity | None, row: Opportunity) -> Opportunity:
+        """Notes a difference; the row as it may be put in place: nothing was told, so nothing told is forgotten."""
+        untold = live is None or row.material_revision > live.material_revision
+        if live is not None:
+            _hush(row, live)
+            if row.revision == live.revision and all(getattr(row, c) == getattr(live, c) for c in COMPARED):
+                return row
+        self.found.pairs.append(
+            PairDifference(
+                opportunity_id=row.opportunity_id,
+                plans=(row.plan_a, row.plan_b),
+                live=None if live is None else _outline(live),
+                rebuilt=_outline(row),
+                untold=untold,
+                seen=None if live is None else (live.revision, live.assessed_as_of),
+            )
+        )
+        return row
+
+
+def _believed(live: Opportunity) -> Opportunity:
+    """The live row to judge from; one that contradicts itself is written anew whatever the judgement."""
+    row = copy_of(live)
+    if not is_sound(live):
+        row.content_hash = ""
+    return row
+
+
+def _hush(row: Opportunity, live: Opportunity) -> None:
+    """Takes back that a change is worth telling. What was last told stays what the next change is held against."""
+    row.told = live.told
+    if row.material_revision != live.material_revision:
+        row.material_revision = live.material_revision
+        row.payload = {**row.payload, "material_revision": live.material_revision}
+
+
+def _outline(row: Opportunity) -> tuple[str, float, str]:
+    return row.status, row.score, row.band
+
+
+async def _same_generation(view: AsyncSession, world: World) -> None:
+    current = await generations.generation_as_read(view)
+    mine = world.generation
+    if current is None:
+        raise RebuildError("the database has no plans yet; start a matcher and publish some")
+    if current.generation != mine.generation:
+        raise WrongGenerationError(
+            f"the database stands at generation {current.generation}, this process has {mine.generation}; rebuild with "
+            "the policy, statistics and model of the database, or move it with `jointly reassess`"
+        )

@@ -1,0 +1,130 @@
+"""Steps 4 and 5 for some plans: judge in a fresh snapshot, settle under locks."""
+
+import asyncio
+from collections.abc import Mapping, Sequence, Set
+from contextlib import AsyncExitStack
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.engine import Features
+from services.domain.opportunity_events import Cause
+from services.matcher import indexing
+from services.matcher.judging import Judged, judge
+from services.matcher.quarantine import count_failure
+from services.matcher.settlement import Held, Part, Progress, divide, draft, settle
+from services.matcher.world import World
+from services.matcher.writing import Context
+from services.platform import logs, metrics
+from services.store import plans, search
+from services.store.bulk_writes import Writes, together
+from services.store.database import Sessions, now, transaction
+from services.store.plans import Notice
+from services.store.search import Known, Near
+
+log: Final = logs.get(__name__)
+
+
+async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
+    """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
+    # Held: no older revision may come into the index after a newer one.
+    held = search.known(plan_ids)
+    async with transaction(sessions, plans.locking(plan_ids), held) as session:
+        await index(world, session, held.answer)
+    await assess(world, sessions, plan_ids)
+
+
+async def index(world: World, session: AsyncSession, held: Mapping[str, Known]) -> None:
+    """Brings the index to these plans' newest revisions, and commits. The caller holds the plans."""
+    contents = {plan_id: one.content for plan_id, one in held.items()}
+    features = await world.features_of(session, held)
+    found = {plan_id: one for plan_id, one in features.items() if indexing.may_be_found(one)}
+    entries = [indexing.entry_of(one, world.engine) for _, one in sorted(found.items())]
+    writes = Writes()
+    search.put(writes, entries, indexing.changed(found, contents, world.engine))
+    search.remove(writes, [plan_id for plan_id in held if plan_id not in found])
+    await writes.send(session, commit=True)
+
+
+async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
+    """Assesses plans of the index in a fresh snapshot, then settles what was found.
+
+    Call it after the transaction that put them into the index has committed, never inside it: two matchers with a
+    plan each would both miss the pair.
+    """
+    if not plan_ids:
+        return
+    async with AsyncExitStack() as turn:
+        if not world.by_index:
+            await turn.enter_async_context(world.lock)  # the corpus is brought to one snapshot at a time
+        judged, notices, near, context = await _judge_all(world, sessions, plan_ids)
+    unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
+    await _settle_all(sessions, judged, context, near)
+    if unknown:
+        async with transaction(sessions) as session:
+            # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
+            # not locked with the others in the order of ids, they could wait in a circle with who records them.
+            await plans.lock(session, unknown)
+            async with together(session) as writes:
+                plans.mark_matched(writes, unknown)
+    for judgement in judged:
+        if judgement.failed is not None:
+            await count_failure(sessions, judgement.plan.plan)
+    _observe(judged, notices)
+
+
+async def _judge_all(
+    world: World, sessions: Sessions, plan_ids: Sequence[str]
+) -> tuple[list[Judged], dict[str, Notice], Mapping[str, Near], Context]:
+    asked, look = plans.notices(plan_ids), world.look(plan_ids)
+    queries = look.queries if look is not None else ()
+    async with transaction(sessions, asked, *queries, isolation="REPEATABLE READ") as session:
+        notices = asked.answer
+        asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
+        partners = {key: set(notices[key].partners) for key in asking}
+        sought = await world.candidates(session, asking, set().union(*partners.values()), look)
+    causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
+    context = Context(as_of=world.as_of, generation=world.engine.generation, causes=causes)
+
+    def judge_each() -> list[Judged]:
+        return [
+            judge(world.engine, asking[key], candidates, _of(sought.known, partners[key]), context.as_of)
+            for key, candidates in sorted(sought.candidates.items())
+        ]
+
+    return await asyncio.to_thread(judge_each), notices, sought.near, context
+
+
+async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context, near: Mapping[str, Near]) -> None:
+    first, *others = divide(judged, context.causes)
+    progress = Progress()
+    await _settle_part(sessions, first, context, near, progress)
+    for part in others:
+        await let_others_in()
+        await _settle_part(sessions, progress.left(part), context, near, progress)
+
+
+async def _settle_part(
+    sessions: Sessions, part: Part, context: Context, near: Mapping[str, Near], progress: Progress
+) -> None:
+    drafts = await draft(sessions, part, context)
+    held = Held.of(part, drafts)
+    async with transaction(sessions, *held.queries) as session:
+        await settle(session, part, held, drafts, context, near, progress)
+
+
+async def let_others_in() -> None:
+    """Between two parts of a settlement: nothing is held, heartbeats and other tasks have their turn."""
+    await asyncio.sleep(0)
+
+
+def _of(features: Mapping[str, Features], ids: Set[str]) -> dict[str, Features]:
+    return {plan_id: features[plan_id] for plan_id in ids if plan_id in features}
+
+
+def _observe(judged: Sequence[Judged], notices: Mapping[str, Notice]) -> None:
+    moment = now()
+    for judgement in judged:
+        notice = notices[judgement.plan.plan.plan_id]
+        metrics.EVENT_TO_OPPORTUNITY.observe(max(0.0, (moment - notice.published_at).total_seconds()))
+        log.info("plan assessed", event_id=notice.event_id, plan_id=notice.plan_id, pairs=len(judgement.pairs))

@@ -1,0 +1,89 @@
+"""What every matcher measures in the database, whether or not it is the one that sweeps.
+
+Beside the sweeper and not in it: a count that stands still while nothing can be assessed would hide just that.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from prometheus_client import Gauge
+
+from services.platform import logs, metrics, retry
+from services.store import opportunities, plans
+from services.store.database import Sessions, now, transaction
+from services.store.opportunities import Probes, Reach
+
+THOROUGH_SECONDS: Final = 600.0
+"""How often all opportunities are looked through."""
+AT_MOST: Final = 64
+WIDE: Final = 50
+"""From so many opportunities on, a plan is named in the log: of 3,086 real plans none comes near it."""
+REPEATED: Final = 10
+"""The same for those with plans of one other authority."""
+
+PROBES: Final = 10
+"""From so many on an authority is named in the log: twelve plans made up for it tell a hidden plan's category."""
+PROBES_SPAN: Final = timedelta(days=30)
+PROBE_WITHIN: Final = timedelta(days=7)
+
+log: Final = logs.get(__name__)
+_PROBING: Final = "probing"
+_reported: Final[set[tuple[str, str | None]]] = set()
+
+
+async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
+    """Measures again and again; where it can't, what was measured last stands until it can."""
+    looked_through = float("-inf")
+    while True:
+        try:
+            await measure_pending(sessions)
+            if time.monotonic() - looked_through >= THOROUGH_SECONDS:
+                await measure_reach(sessions)
+                looked_through = time.monotonic()
+        except Exception as error:
+            log.warning("measuring failed", error=retry.describe(error))
+        await asyncio.sleep(every_seconds)
+
+
+async def measure_pending(sessions: Sessions) -> None:
+    """Shows how many plans are not assessed yet."""
+    async with transaction(sessions) as session:
+        metrics.PENDING_PLANS.set(await plans.pending(session))
+
+
+async def measure_reach(sessions: Sessions) -> None:
+    """Shows what may be match spam: a plan that matches everything, or one authority's copies of another's plan. Shows
+    too who may be finding out what plans shared as match_only are about."""
+    async with transaction(sessions) as session:
+        reaches = await opportunities.widest(session, AT_MOST)
+        probes = await opportunities.probes(session, now() - PROBES_SPAN, PROBE_WITHIN, AT_MOST)
+    _report_probes(probes)
+    _report(metrics.WIDEST_PLAN, [reach for reach in reaches if reach.partner is None], WIDE)
+    _report(metrics.REPEATED_PARTNER, [reach for reach in reaches if reach.partner is not None], REPEATED)
+
+
+def _report(gauge: Gauge, reaches: Sequence[Reach], limit: int) -> None:
+    gauge.set(max((reach.opportunities for reach in reaches), default=0))
+    for reach in reaches:
+        if reach.opportunities >= limit and (reach.plan_id, reach.partner) not in _reported:
+            _reported.add((reach.plan_id, reach.partner))
+            log.warning(
+                "unusually many opportunities",
+                plan_id=reach.plan_id,
+                partner=reach.partner,
+                opportunities=reach.opportunities,
+            )
+
+
+def _report_probes(found: Sequence[Probes]) -> None:
+    """Shows who may be finding out what plans shared as match_only are about, with plans made up for it."""
+    metrics.MATCH_ONLY_PROBES.set(max((one.count for one in found), default=0))
+    for one in found:
+        if one.count >= PROBES and (one.authority, _PROBING) not in _reported:
+            _reported.add((one.authority, _PROBING))
+            log.warning(
+                "match_only partners met by plans that were soon changed", authority=one.authority, count=one.count
+            )

@@ -1,0 +1,142 @@
+"""Forgetting plans: their content goes, from every table, and the identities stay.
+
+What was decided from a plan stays decided: its active opportunities are withdrawn and told of as ended, ended ones lose
+what they said of both plans, and the compacted topic forgets them once all have heard of their end. Ids, revisions and
+hashes stay in the plan log, so a rebuild still finds what is live, and an event that is delivered once more is a
+duplicate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import func, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from events.plans import PlanState
+from events.topics import DEAD_PLANS, OPPORTUNITIES
+from matching.features import texts_of
+from matching.policy import Policy
+from services.domain.ids import text_hash
+from services.matcher.writing import Kept, bury, strip, tell, withdraw
+from services.store import embeddings, forgotten, outbox, plans, search
+from services.store.bulk_writes import together
+from services.store.database import Sessions, now, transaction
+from services.store.mapping import plan_from_payload
+from services.store.opportunities import Opportunity
+from services.store.plans import PlanLog, StoredPlan
+from services.store.replay_log import WHOLE_TYPES
+
+ENDED: Final = "One of the two plans has ended."
+SETTLED: Final = timedelta(days=7)
+"""An opportunity that ended before that was told of as ended; until then its topic has to go on saying so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was forgotten of one plan or several: events of the log, opportunities that were withdrawn for it, and those
+    that had ended before."""
+
+    plans: int = 0
+    events: int = 0
+    withdrawn: int = 0
+    ended: int = 0
+
+    def __add__(self, other: "Forgotten") -> "Forgotten":
+        return Forgotten(
+            self.plans + other.plans,
+            self.events + other.events,
+            self.withdrawn + other.withdrawn,
+            self.ended + other.ended,
+        )
+
+
+async def plans_of(session: AsyncSession, subject: str) -> list[str]:
+    """The ids of the plans that are meant: one, or all of an authority, also those that were forgotten before."""
+    meant = (
+        col(PlanLog.plan_id) == subject if ":" in subject else func.split_part(col(PlanLog.plan_id), ":", 1) == subject
+    )
+    found = await session.execute(select(col(PlanLog.plan_id)).where(meant).distinct().order_by(col(PlanLog.plan_id)))
+    return list(found.scalars())
+
+
+async def forget(sessions: Sessions, policy: Policy, plan_id: str) -> Forgotten:
+    """Forgets one plan, in one transaction; a second time there is nothing left to forget. `policy`: under which its
+    texts were embedded."""
+    while True:
+        async with transaction(sessions) as session:
+            involved = await _involved(session, plan_id)
+        async with transaction(sessions) as session:
+            locked = await plans.lock(session, involved)
+            # A pair that was found in between has a plan that nobody holds: from the beginning.
+            if await _involved(session, plan_id) <= involved:
+                await _forget_embeddings(session, policy, plan_id)
+                return await _forget(session, plan_id, locked.get(plan_id, 0))
+
+
+async def _involved(session: AsyncSession, plan_id: str) -> set[str]:
+    rows = await _opportunities(session, plan_id)
+    return {plan_id, *(row.plan_a for row in rows), *(row.plan_b for row in rows)}
+
+
+async def _opportunities(session: AsyncSession, plan_id: str) -> Sequence[Opportunity]:
+    ends = or_(col(Opportunity.plan_a) == plan_id, col(Opportunity.plan_b) == plan_id)
+    return (await session.execute(select(Opportunity).where(ends))).scalars().all()
+
+
+async def _forget(session: AsyncSession, plan_id: str, revision: int) -> Forgotten:
+    # Revisions that an operator annulled are too high on purpose: no later one would be read as new.
+    counts = (col(PlanLog.plan_id) == plan_id, col(PlanLog.annulled_by).is_(None))
+    logged = select(func.max(col(PlanLog.revision))).where(*counts)
+    newest = max(revision, (await session.execute(logged)).scalar_one() or 0)
+    await forgotten.note(session, plan_id, newest)
+    events = await forgotten.blank_log(session, [plan_id])
+    active, ended = await _end(session, plan_id)
+    await session.execute(
+        update(StoredPlan)
+        .where(col(StoredPlan.plan_id) == plan_id)
+        .values(
+            # Not the JSON value null, which is a value.
+            state=null(),
+            title_text=None,
+            body_text=None,
+            status=func.coalesce(func.nullif(col(StoredPlan.status), "active"), "withdrawn"),
+            searchable=False,
+            matched_revision=col(StoredPlan.revision),
+            attempts=0,
+            quarantined=False,
+        )
+    )
+    return Forgotten(plans=1, events=events, withdrawn=active, ended=ended)
+
+
+async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str) -> None:
+    """Removes the vectors of all texts that the plan ever had; another plan with the same words gets them anew."""
+    query = select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.event_type).in_(WHOLE_TYPES))
+    rows = (await session.execute(query)).scalars()
+    states = [PlanState.model_validate(row.payload) for row in rows if not forgotten.is_blank(row.payload)]
+    both = [texts_of(plan_from_payload(state), policy) for state in states]
+    await embeddings.remove(session, {text_hash(text) for one in both for text in (one.title, one.body) if text})
+
+
+async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
+    """Withdraws the plan's active opportunities, and takes both plans' contents out of all others."""
+    kept = Kept()
+    rows = await _opportunities(session, plan_id)
+    active = [row for row in rows if row.status == "active"]
+    ended = [row for row in rows if row.status != "active" and row.tombstoned_at is None]
+    await outbox.drop(session, OPPORTUNITIES.name, [row.opportunity_id for row in (*active, *ended)])
+    await outbox.drop(session, DEAD_PLANS.name, [plan_id])
+    for row in active:
+        withdraw(kept, row, ENDED, None, hide=True)
+    for row in ended:
+        if row.updated_at < now() - SETTLED:
+            kept.messages.append(bury(row))
+        else:
+            tell(kept, strip(row), "withdrawn", None)
+    async with together(session) as writes:
+        kept.post(writes)
+        search.remove(writes, [plan_id])
+    return len(active), len(ended)

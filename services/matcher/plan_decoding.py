@@ -1,0 +1,65 @@
+"""From a Kafka record to a validated plan event, or to the reason why it is none."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import cast
+
+from events.cloudevents import EnvelopeError, Event, decode
+from events.dead_letters import Reason
+from events.limits import find_excess
+from events.plans import PLAN_PAYLOADS, PlanPayload
+from events.redaction import redact
+from events.signing import Signature
+from events.topics import NotAPlanTopicError, authority_of
+from services.messaging.kafka import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A record that holds a plan event, and the signature that came with it, if one was looked for.
+
+    The event's texts are without e-mail addresses and telephone numbers. Where they had some, `sent` is the payload as
+    it came, for nothing but its hash.
+    """
+
+    record: Record
+    event: Event
+    signature: Signature | None = None
+    sent: PlanPayload | None = None
+
+    @property
+    def payload(self) -> PlanPayload:
+        """The plan event's payload."""
+        return cast(PlanPayload, self.event.payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that can't be a plan event, and why."""
+
+    record: Record
+    reason: Reason
+    sentence: str
+
+
+def read(record: Record, at: datetime) -> Accepted | Refused:
+    """Decodes and validates one record at a moment, and holds its authority against the topic it came by."""
+    try:
+        event = decode(record.headers, record.value, PLAN_PAYLOADS)
+        owner = authority_of(record.topic)
+    except EnvelopeError as error:
+        return Refused(record, error.reason, str(error))
+    except NotAPlanTopicError as error:
+        return Refused(record, Reason.TOPIC_MISMATCH, str(error))
+    payload = cast(PlanPayload, event.payload)
+    redacted = redact(payload)
+    accepted = Accepted(record, replace(event, payload=redacted), sent=None if redacted is payload else payload)
+    if owner is not None and accepted.payload.authority != owner:
+        return Refused(
+            record,
+            Reason.TOPIC_MISMATCH,
+            f"the topic belongs to {owner}, the plan to {accepted.payload.authority}; nobody speaks for another",
+        )
+    if excess := find_excess(accepted.payload, at):
+        return Refused(record, excess.reason, f"{excess.field}: {excess.sentence}")
+    return accepted

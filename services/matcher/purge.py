@@ -1,0 +1,171 @@
+"""What has been kept long enough: contents are forgotten, ended opportunities become tombstones, once a day.
+
+One matcher at a time does it, in small transactions. Nothing that a decision still needs goes: an active plan keeps its
+newest revision, an active opportunity all that it is about and that was told of it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Self
+
+from sqlalchemy import ColumnElement, CursorResult, delete, exists, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from matching.policy import Policy
+from services.matcher.erasure import SETTLED, forget
+from services.matcher.writing import Kept, bury
+from services.platform import logs, retry
+from services.platform.settings import Settings
+from services.store import advisory_locks, plans
+from services.store.bulk_writes import together
+from services.store.database import Sessions, among, now, transaction
+from services.store.forgotten import FORGOTTEN, ForgottenPlan
+from services.store.intents import Intent, Mail
+from services.store.opportunities import Opportunity
+from services.store.plans import StoredPlan
+
+EVERY: Final = timedelta(days=1)
+AT_ONCE: Final = 200
+OVER: Final = ("sent", "failed", "cancelled")
+"""The states in which a mail stays."""
+
+log: Final = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long what is over is kept; None: for ever."""
+
+    plans: timedelta | None
+    opportunities: timedelta | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the settings say; 0 days mean for ever."""
+        days = (settings.keep_plans_days, settings.keep_opportunities_days)
+        return cls(*(timedelta(days=number) if number else None for number in days))
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many ended plans and superseded revisions lost their content, how many opportunities became tombstones, and
+    how many intents and mails were deleted."""
+
+    plans: int = 0
+    revisions: int = 0
+    opportunities: int = 0
+    intents: int = 0
+    mails: int = 0
+
+
+async def purge_for_ever(sessions: Sessions, policy: Policy, keep: Keep) -> None:
+    """Purges once a day; a fault that passes waits for the next day."""
+    while True:
+        try:
+            done = await purge(sessions, policy, keep, now())
+            if done is not None:
+                log.info("purged", plans=done.plans, opportunities=done.opportunities, mails=done.mails)
+        except Exception as error:
+            log.warning("purge failed, tomorrow's will try again", error=retry.describe(error))
+        await asyncio.sleep(EVERY.total_seconds())
+
+
+async def purge(sessions: Sessions, policy: Policy, keep: Keep, at: datetime) -> Purged | None:
+    """One round; None where another matcher is at it."""
+    async with sessions() as holder:
+        if not await advisory_locks.alone(holder, advisory_locks.PURGE):
+            return None
+        ended = revisions = intents = mails = 0
+        if keep.plans is not None:
+            ended = await _forget_ended(sessions, policy, at - keep.plans)
+            revisions = await _blank_superseded(sessions, at - keep.plans)
+        before = None if keep.opportunities is None else at - keep.opportunities
+        buried = await _bury_ended(sessions, before, at - SETTLED)
+        if before is not None:
+            intents, mails = await _delete_told(sessions, before)
+        return Purged(ended, revisions, buried, intents, mails)
+
+
+async def _forget_ended(sessions: Sessions, policy: Policy, before: datetime) -> int:
+    """Forgets plans that were withdrawn or awarded before `before`."""
+    query = select(col(StoredPlan.plan_id)).where(
+        col(StoredPlan.status) != "active", col(StoredPlan.state).is_not(None), col(StoredPlan.received_at) < before
+    )
+    count = 0
+    while True:
+        async with transaction(sessions) as session:
+            found = list((await session.execute(query.limit(AT_ONCE))).scalars())
+        if not found:
+            return count
+        for plan_id in found:
+            await forget(sessions, policy, plan_id)
+        count += len(found)
+
+
+_BLANK_SUPERSEDED: Final = text(
+    "UPDATE plan_log l SET payload = jsonb_build_object('plan_id', l.plan_id, 'revision', l.revision, 'authority',"
+    " p.authority, CAST(:forgotten AS text), true) FROM plans p"
+    " WHERE p.plan_id = l.plan_id AND p.status = 'active' AND l.revision < p.revision AND l.received_at < :before"
+    " AND NOT jsonb_exists(l.payload, :forgotten)"
+)
+
+
+async def _blank_superseded(sessions: Sessions, before: datetime) -> int:
+    """Blanks revisions that a newer one replaced: a rebuild reads the newest alone."""
+    async with transaction(sessions) as session:
+        return await _count(session, _BLANK_SUPERSEDED, {"forgotten": FORGOTTEN, "before": before})
+
+
+async def _bury_ended(sessions: Sessions, before: datetime | None, forgotten_before: datetime) -> int:
+    """Makes tombstones of opportunities that ended before `before`; earlier where a plan of theirs was forgotten."""
+    gone = exists().where(
+        or_(
+            col(ForgottenPlan.plan_id) == col(Opportunity.plan_a), col(ForgottenPlan.plan_id) == col(Opportunity.plan_b)
+        )
+    )
+    old: list[ColumnElement[bool]] = [gone & (col(Opportunity.updated_at) < forgotten_before)]
+    if before is not None:
+        old.append(col(Opportunity.updated_at) < before)
+    ended = select(Opportunity).where(
+        col(Opportunity.status) == "withdrawn", col(Opportunity.tombstoned_at).is_(None), or_(*old)
+    )
+    count = 0
+    while True:
+        async with transaction(sessions) as session:
+            rows = (await session.execute(ended.limit(AT_ONCE))).scalars().all()
+        if not rows:
+            return count
+        count += await _bury(sessions, rows)
+
+
+async def _bury(sessions: Sessions, found: Sequence[Opportunity]) -> int:
+    async with transaction(sessions) as session:
+        # Whoever finds the pair again holds both plans: either we see that it stands, or they see our tombstone.
+        await plans.lock(session, {plan_id for row in found for plan_id in (row.plan_a, row.plan_b)})
+        query = select(Opportunity).where(among(col(Opportunity.opportunity_id), [row.opportunity_id for row in found]))
+        rows = (await session.execute(query)).scalars().all()
+        kept = Kept()
+        kept.messages += [bury(row) for row in rows if row.status == "withdrawn" and row.tombstoned_at is None]
+        async with together(session) as writes:
+            kept.post(writes)
+        return len(kept.messages)
+
+
+async def _delete_told(sessions: Sessions, before: datetime) -> tuple[int, int]:
+    """Deletes what was told of tombstones, and the mails of which nothing is left."""
+    buried = select(col(Opportunity.opportunity_id)).where(col(Opportunity.tombstoned_at).is_not(None))
+    async with transaction(sessions) as session:
+        old = col(Intent.updated_at) < before
+        intents = await _count(session, delete(Intent).where(col(Intent.opportunity_id).in_(buried), old))
+        empty = ~exists().where(col(Intent.mail_id) == col(Mail.mail_id))
+        over = col(Mail.state).in_(OVER) & (col(Mail.updated_at) < before)
+        return intents, await _count(session, delete(Mail).where(over, empty))
+
+
+async def _count(session: AsyncSession, *statement: object) -> int:
+    done = await session.execute(*statement)  # type: ignore[call-overload]
+    assert isinstance(done, CursorResult)
+    return int(done.rowcount)

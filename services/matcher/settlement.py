@@ -1,0 +1,221 @@
+"""Step 5: what was judged becomes state and events, in transactions that hold all plans involved.
+
+Whoever settles a pair holds both plans' rows, in the order of their ids. A pair whose partner has moved on
+is left alone: the partner's own handler searches after our commit and finds it.
+
+Others wait while we hold them, and longer where our share of the processor is used up just then. So what is to be
+written is drafted before, from the rows as they are read without locks; what is held is only compared with that.
+
+One transaction settles `PAIRS_AT_ONCE` pairs at most; more are settled in parts. A plan counts as assessed only with
+the last of its pairs. A crash between two parts leaves the plan to the sweeper.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.engine import Generation
+from matching.plan import Plan
+from services.domain.ids import opportunity_id
+from services.domain.opportunity_events import Cause
+from services.matcher.judging import Judged
+from services.matcher.writing import Context, Kept, Pair, write
+from services.platform import metrics, retry
+from services.store import generation as generations
+from services.store import opportunities as store
+from services.store import plans, search
+from services.store.bulk_writes import Writes
+from services.store.database import Sessions, reading
+from services.store.opportunities import OpportunityRow, Versioned
+from services.store.pipelined_queries import Query, answer
+from services.store.search import Near
+
+PAIRS_AT_ONCE: Final = 500
+"""A pair writes some 7 KB. So a transaction writes 4 MB at most, and others wait for its locks for about a second."""
+
+
+class WrongGenerationError(retry.Halt):
+    """The database was decided under another policy, statistics or model than this process has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one transaction settles: pairs by opportunity id, and the judgements whose last pair is among them."""
+
+    pairs: Mapping[str, Pair]
+    complete: Sequence[Judged]
+
+    @property
+    def plans(self) -> set[str]:
+        """The ids of all plans involved."""
+        involved = {plan.plan_id for pair in self.pairs.values() for plan in pair.plans}
+        for judgement in self.complete:
+            involved |= {judgement.plan.plan.plan_id, *judgement.unlike}
+        return involved
+
+
+def divide(judged: Sequence[Judged], causes: Mapping[str, Cause]) -> list[Part]:
+    """The parts of a settlement, in order; one where there is nothing to settle."""
+    pairs = _pairs(judged, causes)
+    keys = list(pairs)
+    part_of = {key: position // PAIRS_AT_ONCE for position, key in enumerate(keys)}
+    complete: dict[int, list[Judged]] = {}
+    for judgement in judged:
+        own = (part_of[_key(judgement, partner_id)] for partner_id in judgement.pairs)
+        complete.setdefault(max(own, default=0), []).append(judgement)
+    starts = range(0, max(len(keys), 1), PAIRS_AT_ONCE)
+    return [
+        Part({key: pairs[key] for key in keys[start : start + PAIRS_AT_ONCE]}, complete.get(number, []))
+        for number, start in enumerate(starts)
+    ]
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the parts of one settlement have found so far: plans at a newer revision than the judged one (`moved_on`),
+    and plans of pairs that another matcher judged on a later day (`behind`)."""
+
+    moved_on: set[str] = field(default_factory=set)
+    behind: set[str] = field(default_factory=set)
+
+    def left(self, part: Part) -> Part:
+        """The part without the pairs of plans that moved on: the handler of the newer revision settles those."""
+        pairs = {
+            key: pair
+            for key, pair in part.pairs.items()
+            if self.moved_on.isdisjoint(plan.plan_id for plan in pair.plans)
+        }
+        return Part(pairs, part.complete)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be written of a pair while both plans stand and its row is of this version, None where it has no row.
+
+    `behind`: nothing, as the row was judged on a later day than ours.
+    """
+
+    pair: Pair
+    version: str | None
+    kept: Kept
+    behind: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a settlement begins with: it holds the generation and all plans involved, and what their pairs' rows are."""
+
+    generation: Query[str | None]
+    locked: Query[dict[str, int]]
+    versions: Query[dict[str, str]]
+
+    @classmethod
+    def of(cls, part: Part, drafts: Iterable[str]) -> Self:
+        """For one part, and the opportunities that were drafted."""
+        involved = part.plans
+        return cls(generations.holding(), plans.locking_whole(involved), store.versions_of(drafts))
+
+    @property
+    def queries(self) -> tuple[Query[Any], ...]:
+        """In the order in which everybody takes these locks."""
+        return self.generation, self.locked, self.versions
+
+
+async def draft(sessions: Sessions, part: Part, context: Context) -> dict[str, Draft]:
+    """What is to become of a part's pairs if nobody writes of them meanwhile; nothing is held."""
+    if not part.pairs:
+        return {}
+    async with reading(sessions) as session:
+        return await _drafts(session, part.pairs, context)
+
+
+async def settle(
+    session: AsyncSession,
+    part: Part,
+    held: Held,
+    drafts: Mapping[str, Draft],
+    context: Context,
+    near: Mapping[str, Near],
+    progress: Progress,
+) -> None:
+    """Writes a part's opportunities and their events, and commits. Of plans that are complete with this part it also
+    writes how far they have been assessed, and what the index is to keep of whom was found `near`. What is `held` was
+    asked in this transaction; `drafts` were made before it.
+
+    Raises WrongGenerationError where the database's generation is not this process's.
+    """
+    _same_generation(held.generation.answer, context.generation)
+    locked, versions = held.locked.answer, held.versions.answer
+    current = [judgement for judgement in part.complete if _stands(judgement.plan.plan, locked)]
+    metrics.PLANS_ABANDONED.inc(len(part.complete) - len(current))
+
+    pairs = {key: one for key, one in sorted(drafts.items()) if all(_stands(plan, locked) for plan in one.pair.plans)}
+    skipped = [one.pair for key, one in drafts.items() if key not in pairs]
+    metrics.PAIRS_SKIPPED.inc(len(skipped))
+    progress.moved_on |= {plan.plan_id for pair in skipped for plan in pair.plans if not _stands(plan, locked)}
+    moved = {key: one.pair for key, one in pairs.items() if one.version != versions.get(key)}
+    if moved:
+        pairs |= await _drafts(session, moved, context)
+    kept = Kept()
+    for one in pairs.values():
+        kept.add(one.kept)
+        if one.behind:
+            # Another matcher is in tomorrow already. The sweeper assesses these plans again once we are, too.
+            progress.behind.update(plan.plan_id for plan in one.pair.plans)
+    writes = Writes()
+    store.put(writes, [row for row in kept.rows if isinstance(row, OpportunityRow)])
+    kept.post(writes)
+    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
+    plans.mark_matched(writes, {plan_id: done[plan_id] for plan_id in done.keys() - progress.behind})
+    unlike = {
+        (judgement.plan.plan.plan_id, other_id)
+        for judgement in current
+        for other_id, other in judgement.unlike.items()
+        if _stands(other.plan, locked)
+    }
+    complete = {judgement.plan.plan.plan_id for judgement in part.complete}
+    search.remember(writes, {plan_id: one for plan_id, one in near.items() if plan_id in complete}, unlike)
+    await writes.send(session, commit=True)
+
+
+async def _drafts(session: AsyncSession, pairs: Mapping[str, Pair], context: Context) -> dict[str, Draft]:
+    rows = await answer(session, store.rows_by_ids(pairs))
+    return {key: _draft(rows.get(key), key, pair, context) for key, pair in pairs.items()}
+
+
+def _draft(read: Versioned | None, key: str, pair: Pair, context: Context) -> Draft:
+    version, row = read or (None, None)
+    kept = Kept()
+    behind = row is not None and row.assessed_as_of > context.as_of
+    if not behind:
+        write(kept, row, key, pair, context)
+    return Draft(pair, version, kept, behind)
+
+
+def _pairs(judged: Iterable[Judged], causes: Mapping[str, Cause]) -> dict[str, Pair]:
+    pairs = {}
+    for judgement in judged:
+        plan_id = judgement.plan.plan.plan_id
+        for partner_id, (partner, assessment) in judgement.pairs.items():
+            sides = {plan_id: judgement.plan.plan, partner_id: partner.plan}
+            ordered = (sides[assessment.plans[0]], sides[assessment.plans[1]])
+            pairs[_key(judgement, partner_id)] = Pair(ordered, assessment, causes.get(plan_id))
+    return pairs
+
+
+def _key(judgement: Judged, partner_id: str) -> str:
+    return opportunity_id(judgement.plan.plan.plan_id, partner_id)
+
+
+def _stands(plan: Plan, locked: Mapping[str, int]) -> bool:
+    return locked.get(plan.plan_id) == plan.revision
+
+
+def _same_generation(current: str | None, mine: Generation) -> None:
+    if current != mine.id:
+        raise WrongGenerationError(
+            f"the database stands at generation {current or 'none'}, this matcher has {mine.id}; run "
+            "`jointly reassess` to move it, or start this matcher with the policy, statistics and model of the database"
+        )

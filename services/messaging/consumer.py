@@ -1,0 +1,308 @@
+"""The consuming loop, once for every process: what is acknowledged and when, and the loop's pulse."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import FAKE_CONSUMER
+
+from services.messaging.kafka import Record, Records
+from services.messaging.offsets import Offsets, behind
+from services.messaging.prefetch import Ahead, Poll, Prepare
+from services.messaging.progress import Progress
+from services.messaging.record_batches import UnreadableRecord, UnreadableRecordError, readable
+from services.platform import logs, metrics, retry
+from services.platform.settings import Settings
+
+Handler = Callable[[Records], Awaitable[None]]
+Refuse = Callable[[Record, BaseException], Awaitable[None]]
+
+PARTITION_BYTES: Final = 256 * 1024
+"""How much is fetched of one partition before it is asked for; what is larger by itself comes alone."""
+FETCH_BYTES: Final = 4 * 1024 * 1024
+"""How much is fetched at once of all partitions, however many a member has."""
+
+FETCH_WAIT_MS: Final = 50
+"""How long the broker may wait for records. Some (Tansu) answer only when that is over, though there are some."""
+
+POLL_FAILED_SECONDS: Final = 1.0
+"""How long after a failed poll the next one is tried."""
+
+MEASURE_SECONDS: Final = 5.0
+"""How often it is looked how far each partition has come, and how long the broker may take to say."""
+POSITION_SECONDS: Final = 0.2
+
+log: Final = logs.get(__name__)
+
+
+class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
+    """What is known of a consuming loop: its last poll, its assignment, and whether a batch is in flight.
+
+    A broker that answers says nothing of a loop that has stopped; the age of the last poll does. Partitions
+    are given up only after the batch in flight is done, or it would be delivered twice.
+    """
+
+    def __init__(self) -> None:
+        self.last_poll = time.monotonic()
+        self.assigned: frozenset[TopicPartition] | None = None
+        self.in_flight = asyncio.Lock()
+        self.halted: str | None = None
+        self.revoked = 0
+        self.progress = Progress()
+        self.offsets = Offsets()
+        self.consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
+        self.before_reading: Callable[[], None] = lambda: None
+        self.drop_read_ahead: Callable[[], Records] = tuple
+
+    def beat(self) -> None:
+        """The loop is alive."""
+        self.last_poll = time.monotonic()
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        async with self.in_flight:
+            self.revoked += 1
+            self.drop_read_ahead()
+            await self.offsets.settled()
+            log.info("partitions revoked", partitions=_names(revoked))
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        # The client calls this before it fetches anything of a first assignment.
+        self.before_reading()
+        self.assigned = frozenset(assigned)
+        self.progress.assign(self.assigned)
+        log.info("partitions assigned", partitions=_names(assigned))
+
+
+def consume(
+    broker: KafkaBroker,
+    settings: Settings,
+    *,
+    group: str,
+    handle: Handler,
+    refuse: Refuse,
+    prepare: Prepare | None = None,
+    topics: Sequence[str] = (),
+    pattern: str | None = None,
+) -> Pulse:
+    """Has `handle` called with every batch of raw records, at least once each, in order within a partition.
+
+    Offsets are committed, explicitly and only for the batch's own partitions, after `handle` has returned; the next
+    batch is handled meanwhile. A passing fault is waited out; where it does not pass in time the batch is read again
+    later. A fault that is not passing is narrowed down to its record, and that one goes to `refuse`.
+
+    While a batch is handled, the next is read, and `prepare` gets what was read: it may do for it what changes nothing.
+    For a batch that is put back or taken away that was in vain.
+    """
+    pulse = Pulse()
+    interval_ms = settings.kafka_poll_interval_seconds * 1000
+    subscriber = broker.subscriber(
+        *topics,
+        pattern=pattern,
+        batch=True,
+        group_id=group,
+        max_records=settings.batch_records,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_poll_interval_ms=interval_ms,
+        rebalance_timeout_ms=interval_ms,
+        session_timeout_ms=int(settings.kafka_session_seconds * 1000),
+        heartbeat_interval_ms=int(settings.kafka_session_seconds * 1000 / 3),
+        max_partition_fetch_bytes=PARTITION_BYTES,
+        fetch_max_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        listener=pulse,
+        ack_policy=AckPolicy.MANUAL,
+        parser=_keep_raw,
+        decoder=_no_decoding,
+    )
+
+    def replace_the_poll() -> None:
+        consumer = subscriber.consumer
+        if consumer is None or getattr(consumer.getmany, "ours", False):
+            return
+        poll = _noted(unbroken(consumer.getmany), pulse)
+        if prepare is not None:
+            ahead = Ahead(poll, prepare, settings.batch_records)
+            poll, pulse.drop_read_ahead = ahead.getmany, ahead.drop
+        consumer.getmany = _beating(poll, pulse)
+
+    pulse.before_reading = replace_the_poll
+    pulse.consumer = lambda: subscriber.consumer
+    # What holds it counts as a batch in work: it is waited for before the consumer is stopped.
+    pulse.offsets.at_work = lambda: subscriber.lock
+
+    @subscriber
+    async def _batch(message: KafkaMessage) -> None:
+        consumer = subscriber.consumer
+        records: Records = message.raw_message
+        if consumer is None:
+            return
+        pulse.beat()
+        async with pulse.in_flight:
+            await _handle(consumer, records, handle, refuse, pulse, settings.kafka_poll_interval_seconds * 0.6)
+        pulse.beat()
+
+    return pulse
+
+
+def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
+    """The consumer's poll; where it raises, nothing was read, and whoever asks does so again a little later.
+
+    What raises here is the client itself (no rights, a broker that answers nonsense): no record does.
+    """
+
+    async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
+        try:
+            return await poll(*partitions, **options)
+        except ConsumerStoppedError:
+            raise
+        except Exception as error:
+            log.error("poll failed, trying again", error=retry.describe(error))
+            metrics.FAULTS.labels(kind=type(error).__name__).inc()
+            await asyncio.sleep(pause_seconds)
+            return {}
+
+    return getmany
+
+
+def _noted(poll: Poll, pulse: Pulse) -> Poll:
+    async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
+        found = await poll(*partitions, **options)
+        pulse.progress.read(found)
+        return found
+
+    return getmany
+
+
+def _beating(poll: Poll, pulse: Pulse) -> Poll:
+    async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
+        pulse.beat()
+        return await poll(*partitions, **options)
+
+    getmany.ours = True  # type: ignore[attr-defined]
+    return getmany
+
+
+async def measure_for_ever(pulse: Pulse, process: str, pause_seconds: float = MEASURE_SECONDS) -> None:
+    """Keeps the lag and the age of what waits up to date, in the progress and as metrics."""
+    topics: set[str] = set()
+    while True:
+        try:
+            await measure(pulse)
+        except Exception as error:
+            # What is known goes on getting older: nothing is handled while the broker is away.
+            log.warning("progress not measured", error=retry.describe(error))
+        worst: dict[str, float] = {}
+        for partition, seconds in pulse.progress.waiting().items():
+            worst[partition.topic] = max(seconds, worst.get(partition.topic, 0.0))
+        for topic in topics - worst.keys():
+            metrics.OLDEST_UNHANDLED.remove(topic)
+        for topic, seconds in worst.items():
+            metrics.OLDEST_UNHANDLED.labels(topic=topic).set(seconds)
+        topics = set(worst)
+        metrics.LAG.labels(process=process).set(pulse.progress.lag())
+        await asyncio.sleep(pause_seconds)
+
+
+async def measure(pulse: Pulse) -> None:
+    """Asks the broker for the ends of the partitions held, by itself and not by the polls: those may stand still.
+
+    Commits positions that stand behind the marks of transactions: no batch does. Raises what the broker's silence is.
+    """
+    consumer = pulse.consumer()
+    if consumer is None or not pulse.assigned:
+        return
+    partitions = sorted(consumer.assignment())
+    async with asyncio.timeout(MEASURE_SECONDS):
+        ends = await consumer.end_offsets(partitions)
+    positions: dict[TopicPartition, int] = {}
+    for partition in partitions:
+        # A position is waited for where the client has not found it out, as at the start and where it is stuck.
+        with suppress(TimeoutError, KafkaError):
+            positions[partition] = await asyncio.wait_for(consumer.position(partition), POSITION_SECONDS)
+    for partition, end in ends.items():
+        # A transaction that nobody ends holds up what lies behind it: that waits as well.
+        pulse.progress.observe(partition, max(end, consumer.highwater(partition) or 0), positions.get(partition))
+    if not pulse.in_flight.locked():
+        async with pulse.in_flight:
+            passed = pulse.progress.passed(positions)
+            if passed:
+                await pulse.offsets.commit(consumer, passed)
+                pulse.progress.handle(passed)
+
+
+async def _handle(
+    consumer: AIOKafkaConsumer, records: Records, handle: Handler, refuse: Refuse, pulse: Pulse, budget: float
+) -> None:
+    try:
+        await _handle_all(readable(records), handle, refuse, time.monotonic() + budget)
+        for record in records:
+            if isinstance(record, UnreadableRecord):
+                await refuse(record, UnreadableRecordError(record))
+    except retry.Halt as halt:
+        pulse.halted = str(halt)
+        log.error("halted", error=str(halt))
+        _put_back(consumer, pulse, records)
+        await asyncio.sleep(retry.LONGEST_WAIT_SECONDS)
+        return
+    except Exception as fault:
+        log.error("batch put back, the fault did not pass", error=retry.describe(fault), records=len(records))
+        metrics.BATCHES_PUT_BACK.inc()
+        _put_back(consumer, pulse, records)
+        return
+    pulse.halted = None
+    done = behind(records)
+    pulse.progress.handle(done)
+    await pulse.offsets.commit(consumer, done)
+
+
+async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadline: float) -> None:
+    """The whole batch; where that raises what does not pass, its halves, down to the record that is refused.
+
+    By halves, since the others wait meanwhile: one such record among 64 takes 13 attempts, not 65.
+    """
+    if not records:
+        return
+    try:
+        await retry.patiently(lambda: handle(records), deadline - time.monotonic())
+    except (retry.Passing, retry.Halt):
+        raise
+    except Exception as fault:
+        log.warning("batch failed", error=type(fault).__name__, records=len(records))
+        if len(records) == 1:
+            log.exception("record failed", topic=records[0].topic, partition=records[0].partition)
+            await refuse(records[0], fault)
+            return
+        middle = len(records) // 2
+        for half in (records[:middle], records[middle:]):
+            await _handle_all(half, handle, refuse, deadline)
+
+
+def _put_back(consumer: AIOKafkaConsumer, pulse: Pulse, records: Records) -> None:
+    """Has a batch read again, and what was read behind it."""
+    first: dict[TopicPartition, int] = {}
+    for record in [*records, *pulse.drop_read_ahead()]:
+        partition = TopicPartition(record.topic, record.partition)
+        first[partition] = min(record.offset, first.get(partition, record.offset))
+    for partition, offset in first.items():
+        if partition in consumer.assignment():
+            consumer.seek(partition, offset)
+
+
+async def _keep_raw(records: Any) -> KafkaMessage:
+    """FastStream's own parser decodes headers and raises on bytes that are not UTF-8; ours touches nothing."""
+    return KafkaMessage(body=b"", headers={}, raw_message=records, consumer=FAKE_CONSUMER)
+
+
+async def _no_decoding(message: Any) -> Any:
+    return message.body
+
+
+def _names(partitions: Iterable[TopicPartition]) -> list[str]:
+    return sorted(f"{partition.topic}-{partition.partition}" for partition in partitions)

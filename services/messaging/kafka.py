@@ -1,0 +1,99 @@
+"""Kafka, once for every process: connections, FastStream's broker, the producer."""
+
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from faststream.kafka import KafkaBroker
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from events.cloudevents import Message
+from services.messaging import record_batches
+from services.platform.settings import Settings
+
+# Before any consumer is made: what a producer sent must not stop one, here or in the command line.
+record_batches.install()
+
+Record: TypeAlias = ConsumerRecord
+Records: TypeAlias = Sequence[Record]
+
+
+def make_broker(settings: Settings, client_id: str) -> KafkaBroker:
+    """FastStream's broker on the settings' Kafka."""
+    return KafkaBroker(
+        list(settings.need_kafka()),
+        client_id=client_id,
+        security=_security(settings),
+        enable_idempotence=False,
+        logger=None,
+    )
+
+
+def make_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
+    """A producer that counts a message as sent when all in-sync replicas have it; start and stop it yourself."""
+    return AIOKafkaProducer(
+        **connection(settings),
+        client_id=client_id,
+        acks="all",
+        max_request_size=1024 * 1024,
+        linger_ms=5,
+        compression_type="gzip",
+    )
+
+
+async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awaitable[Any]:
+    """Hands a message to the producer; await the result for the broker's acknowledgement."""
+    future: Awaitable[Any] = await producer.send(
+        topic, key=message.key, value=message.value or None, headers=list(message.headers)
+    )
+    return future
+
+
+def answering(producer: AIOKafkaProducer) -> Callable[[], Awaitable[str | None]]:
+    """A broker answers a request on the producer's connections."""
+
+    async def check() -> str | None:
+        try:
+            await producer.client.fetch_all_metadata()
+        except Exception as error:
+            return f"Kafka does not answer ({type(error).__name__})"
+        return None
+
+    return check
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """What every aiokafka client needs to reach the settings' Kafka."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.need_kafka()),
+        "security_protocol": settings.kafka_security,
+    }
+    if settings.kafka_security.endswith("SSL"):
+        options["ssl_context"] = _tls(settings)
+    if settings.kafka_security.startswith("SASL"):
+        options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        options["sasl_plain_username"] = settings.kafka_username
+        options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
+    return options
+
+
+def _security(settings: Settings) -> BaseSecurity | None:
+    use_tls = settings.kafka_security.endswith("SSL")
+    context = _tls(settings) if use_tls else None
+    if settings.kafka_security.startswith("SASL"):
+        kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+        return kinds[settings.kafka_sasl_mechanism](
+            username=settings.kafka_username,
+            password=settings.kafka_password.get_secret_value(),
+            use_ssl=use_tls,
+            ssl_context=context,
+        )
+    return BaseSecurity(use_ssl=True, ssl_context=context) if use_tls else None
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.kafka_ca_file)
+    if settings.kafka_certificate_file:
+        context.load_cert_chain(settings.kafka_certificate_file, settings.kafka_key_file)
+    return context

@@ -1,0 +1,294 @@
+"""Reads the record batches of a fetch response, so that nothing that a producer sent can stop a poll.
+
+aiokafka decompresses a batch whole, however large, and raises where it can't read one; the next poll raises again.
+Here a batch is decompressed up to a limit, and what can't be read becomes an `UnreadableRecord` in its place: it is
+refused like any other record, and offsets move past it.
+
+This is the one place where the client's own reading is replaced (`install`).
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cramjam
+import numpy as np
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.util import decode_varint
+
+from events.dead_letters import Reason
+
+MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+"""How much the records of one batch may be once they are decompressed."""
+
+_LENGTH: Final = struct.Struct(">qi")
+_HEADER: Final = struct.Struct(">qiibIhiqqqhii")
+_ATTRIBUTES_AT: Final = 21
+_CODEC: Final = 0x07
+_LOG_APPEND_TIME: Final = 0x08
+_XERIAL: Final = b"\x82SNAPPY\x00"
+_XERIAL_HEADER_BYTES: Final = 16
+
+
+class UnreadableBatchError(Exception):
+    """A batch can't be opened; the message says why."""
+
+
+class UnreadableRecordError(Exception):
+    """What an `UnreadableRecord` is refused with."""
+
+    def __init__(self, record: "UnreadableRecord") -> None:
+        super().__init__(record.sentence)
+        self.reason = record.reason
+
+
+@dataclass
+class UnreadableRecord(ConsumerRecord):  # type: ignore[misc]
+    """Stands for a record that can't be read, or for a whole batch.
+
+    For a batch, `value` holds its bytes as they were fetched, and `offset` is that of its last record: whoever goes on
+    behind it goes on behind the batch.
+    """
+
+    reason: Reason = Reason.UNREADABLE_BATCH
+    sentence: str = ""
+
+
+class FetchedBatches:
+    """The bytes of a fetch response of one partition, batch by batch. A batch that came in part is left out."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = 0
+
+    def size_in_bytes(self) -> int:
+        """0 where not even one batch came whole: the client would step over it, and it would be lost."""
+        return len(self._data) if self.has_next() or self._position else 0
+
+    def has_next(self) -> bool:
+        """Whether there is another whole batch."""
+        return self._end() is not None
+
+    def next_raw(self) -> bytes:
+        """The next batch's bytes. Ask `has_next` before."""
+        end = self._end()
+        assert end is not None
+        start, self._position = self._position, end
+        return self._data[start:end]
+
+    def _end(self) -> int | None:
+        if len(self._data) - self._position < _LENGTH.size:
+            return None
+        _, length = _LENGTH.unpack_from(self._data, self._position)
+        end = self._position + _LENGTH.size + max(0, length)
+        return end if end <= len(self._data) else None
+
+
+class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+    """The records of one partition, each once and in order. Raises nothing on account of what the bytes are."""
+
+    next_fetch_offset: int
+
+    def _unpack_records(self) -> Iterator[Any]:
+        while self._records.has_next():
+            raw = self._records.next_raw()
+            first, _ = _LENGTH.unpack_from(raw)
+            try:
+                yield from self._of_batch(raw)
+            except Exception as error:  # whatever it is, the partition must go on
+                behind = max(self.next_fetch_offset, first + 1, _next_offset(raw))
+                self.next_fetch_offset = behind
+                yield _unreadable_batch(self._tp, raw, behind - 1, error)
+            else:
+                self.next_fetch_offset = max(self.next_fetch_offset, first + 1, _next_offset(raw))
+
+    def _of_batch(self, raw: bytes) -> Iterator[Any]:
+        batch = self._opened(raw)
+        if batch is None:
+            return
+        try:
+            for record in DefaultRecordBatch(batch):
+                if record.offset >= self.next_fetch_offset:
+                    made = self._consumer_record(self._tp, record)
+                    self.next_fetch_offset = record.offset + 1
+                    yield made
+        except Exception:
+            # Most likely a header's name is not UTF-8. The client gives none of the others; they are read without it.
+            for made in read_leniently(self._tp, batch):
+                if made.offset >= self.next_fetch_offset:
+                    self.next_fetch_offset = made.offset + 1
+                    yield made
+
+    def _opened(self, raw: bytes) -> bytes | None:
+        """The batch without compression; None where it holds nothing for anybody. Raises UnreadableBatchError."""
+        if len(raw) < _HEADER.size or raw[16] != 2:
+            raise UnreadableBatchError("it is not of the message format that Kafka has had since 0.11")
+        batch = DefaultRecordBatch(raw)
+        if not batch.validate_crc():
+            raise UnreadableBatchError("its checksum is wrong")
+        if batch.is_control_batch:
+            # The client drops what is aborted, by what the broker says of it and by these marks.
+            self._consume_aborted_up_to(batch.base_offset)
+            if self._contains_abort_marker(batch):
+                self._aborted_producers.discard(batch.producer_id)
+            return None
+        if batch.is_transactional and self._isolation_level == fetcher.READ_COMMITTED:
+            self._consume_aborted_up_to(batch.base_offset)
+            if batch.producer_id in self._aborted_producers:
+                return None
+        return decompressed(raw)
+
+
+def install() -> None:
+    """Has every consumer of this process read by these classes. May be called again."""
+    for name, ours in (("MemoryRecords", FetchedBatches), ("PartitionRecords", PartitionRecords)):
+        if not hasattr(fetcher, name):
+            raise RuntimeError(f"aiokafka has no {name} any more; services/messaging/record_batches.py has to follow")
+        setattr(fetcher, name, ours)
+
+
+def readable(records: Sequence[Any]) -> list[Any]:
+    """Those that are no `UnreadableRecord`."""
+    return [record for record in records if not isinstance(record, UnreadableRecord)]
+
+
+def decompressed(raw: bytes) -> bytes:
+    """A batch (format 2) without compression. Raises UnreadableBatchError, also where it is larger than the limit."""
+    attributes = raw[_ATTRIBUTES_AT + 1]
+    codec = attributes & _CODEC
+    if not codec:
+        return raw
+    if codec not in _CODECS:
+        raise UnreadableBatchError(f"its compression has the number {codec}, which Kafka does not know")
+    name, decompress_into = _CODECS[codec]
+    out = np.empty(MAX_BATCH_BYTES, np.uint8).data  # the system gives the memory as it is written to
+    try:
+        size = decompress_into(raw[_HEADER.size :], out)
+    except cramjam.DecompressionError as error:
+        if "failed to write whole buffer" in str(error):
+            raise UnreadableBatchError(
+                f"it has more than {MAX_BATCH_BYTES} bytes without its {name} compression; publish fewer at once"
+            ) from None
+        raise UnreadableBatchError(f"its {name} compression can't be undone: {error}") from None
+    head = bytearray(raw[: _HEADER.size])
+    head[_ATTRIBUTES_AT + 1] = attributes & ~_CODEC
+    return b"".join((head, out[:size]))
+
+
+def read_leniently(tp: TopicPartition, batch: bytes) -> Iterator[Any]:
+    """The records of a batch without compression. One with a header name that is not UTF-8 is an UnreadableRecord.
+
+    Raises IndexError or ValueError where the bytes are not records at all.
+    """
+    first, _, _, _, _, attributes, _, first_timestamp, max_timestamp, _, _, _, count = _HEADER.unpack_from(batch)
+    appended = bool(attributes & _LOG_APPEND_TIME)
+    position = _HEADER.size
+    for _ in range(count):
+        length, position = decode_varint(batch, position)
+        end = position + length
+        _, position = decode_varint(batch, position)
+        timestamp, position = decode_varint(batch, position)
+        offset, position = decode_varint(batch, position)
+        key, position = _bytes(batch, position)
+        value, position = _bytes(batch, position)
+        headers, position = _headers(batch, position)
+        if position != end:
+            raise ValueError(f"a record of {length} bytes ends elsewhere")
+        yield _record(
+            tp,
+            first + offset,
+            max_timestamp if appended else first_timestamp + timestamp,
+            int(appended),
+            key,
+            value,
+            headers,
+        )
+
+
+def _record(
+    tp: TopicPartition,
+    offset: int,
+    timestamp: int,
+    timestamp_type: int,
+    key: bytes | None,
+    value: bytes | None,
+    headers: list[tuple[bytes, bytes | None]],
+) -> Any:
+    named: Any = tuple((name.decode(errors="backslashreplace"), content) for name, content in headers)
+    sizes = (-1 if key is None else len(key), -1 if value is None else len(value))
+    fields: Any = (tp.topic, tp.partition, offset, timestamp, timestamp_type, key, value, None, *sizes, named)
+    bad = [shown for (shown, _), (name, _) in zip(named, headers, strict=True) if shown.encode() != name]
+    if not bad:
+        return ConsumerRecord(*fields)
+    sentence = f"the name of a header is not UTF-8: {bad[0][:100]}"
+    return UnreadableRecord(*fields, reason=Reason.NOT_CLOUDEVENT, sentence=sentence)
+
+
+def _bytes(batch: bytes, position: int) -> tuple[bytes | None, int]:
+    length, position = decode_varint(batch, position)
+    if length < 0:
+        return None, position
+    if position + length > len(batch):
+        raise ValueError("a record is longer than its batch")
+    return batch[position : position + length], position + length
+
+
+def _headers(batch: bytes, position: int) -> tuple[list[tuple[bytes, bytes | None]], int]:
+    count, position = decode_varint(batch, position)
+    headers = []
+    for _ in range(count):
+        name, position = _bytes(batch, position)
+        content, position = _bytes(batch, position)
+        headers.append((name or b"", content))
+    return headers, position
+
+
+def _next_offset(raw: bytes) -> int:
+    if len(raw) < _HEADER.size:
+        return 0
+    first, _, _, _, _, _, last_delta, *_ = _HEADER.unpack_from(raw)
+    return int(first + last_delta + 1)
+
+
+def _unreadable_batch(tp: TopicPartition, raw: bytes, last: int, error: Exception) -> UnreadableRecord:
+    first, _ = _LENGTH.unpack_from(raw)
+    why = (
+        str(error) if isinstance(error, UnreadableBatchError) else f"reading it raised {type(error).__name__}: {error}"
+    )
+    sentence = f"the batch of offsets {first} to {last} can't be read: {why}"
+    return UnreadableRecord(
+        tp.topic, tp.partition, last, -1, 0, None, raw, None, -1, len(raw), (), sentence=sentence[:1000]
+    )
+
+
+def _snappy_into(data: bytes, room: memoryview) -> int:
+    """Raw snappy, or the framing that Java's clients put around blocks of it."""
+    if not data.startswith(_XERIAL):
+        return _snappy_block_into(data, room)
+    position, size = _XERIAL_HEADER_BYTES, 0
+    while position < len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        position += 4
+        if length == 0 or position + length > len(data):
+            raise cramjam.DecompressionError("a block is longer than what came")
+        size += _snappy_block_into(data[position : position + length], room[size:])
+        position += length
+    return size
+
+
+def _snappy_block_into(data: bytes, room: memoryview) -> int:
+    length = cramjam.snappy.decompress_raw_len(data)
+    if length > len(room):
+        raise cramjam.DecompressionError("failed to write whole buffer")
+    return int(cramjam.snappy.decompress_raw_into(data, room[:length])) if length else 0
+
+
+_CODECS: Final[dict[int, tuple[str, Callable[[bytes, memoryview], int]]]] = {
+    1: ("gzip", cramjam.gzip.decompress_into),
+    2: ("snappy", _snappy_into),
+    3: ("lz4", cramjam.lz4.decompress_into),
+    4: ("zstd", cramjam.zstd.decompress_into),
+}

@@ -1,0 +1,92 @@
+"""Creates the topics that the wire contract declares; leaves those that exist as they are."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from events.topics import DAY_MS, NOTIFICATIONS, PLANS, TOPICS, Topic, authority_topic
+from services.messaging.kafka import connection
+from services.platform.settings import Settings
+
+RETENTION: Final = "retention.ms"
+LISTED_SECONDS: Final = 30.0
+"""How long a broker may take to list what its controller has made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """Which topics were made, and which were there."""
+
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
+
+
+class TopicsError(Exception):
+    """The broker refused a topic; the message says which and why."""
+
+
+async def create(settings: Settings, authorities: Iterable[str] = ()) -> Created:
+    """Creates every declared topic, and one of their own for these authorities. Raises TopicsError.
+
+    Returns once the broker lists them: a matcher that starts before that finds none, and looks again minutes later.
+    """
+    wanted = {topic.name: topic for topic in TOPICS} | {authority_topic(code): PLANS for code in authorities}
+    admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-topics")
+    try:
+        await admin.start()
+        existing = set(await admin.list_topics())
+        missing = sorted(wanted.keys() - existing)
+        made = [name for name in missing if await _create(admin, settings, name, wanted[name])]
+        await _until_listed(admin, made)
+    finally:
+        await admin.close()
+    return Created(tuple(made), tuple(sorted(wanted.keys() - set(made))))
+
+
+async def names(settings: Settings) -> set[str]:
+    """The topics that the broker lists for this account. Raises KafkaError where it can't be reached."""
+    admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-look")
+    try:
+        await admin.start()
+        return set(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, topic: Topic) -> bool:
+    """False where somebody else created it meanwhile."""
+    new = NewTopic(name, topic.partitions, settings.kafka_replication, topic_configs=_config(topic, settings))
+    answer = await admin.create_topics([new])
+    for error in answer.topic_errors:
+        kind = for_code(error[1])
+        if kind is TopicAlreadyExistsError:
+            return False
+        if error[1]:
+            detail = error[2] if len(error) > 2 and error[2] else kind.description
+            raise TopicsError(f"the broker refused the topic {name}: {detail}")
+    return True
+
+
+def _config(topic: Topic, settings: Settings) -> dict[str, str]:
+    """The topic's declared configuration, with the retention that the settings ask for."""
+    if RETENTION not in topic.config:
+        return dict(topic.config)
+    days = {PLANS.name: settings.keep_plan_topics_days, NOTIFICATIONS.name: settings.keep_notifications_days}
+    kept = days.get(topic.name, settings.keep_dead_letters_days)
+    return {**topic.config, RETENTION: str(kept * DAY_MS)}
+
+
+async def _until_listed(admin: AIOKafkaAdminClient, names: Iterable[str]) -> None:
+    deadline = time.monotonic() + LISTED_SECONDS
+    while unseen := set(names) - set(await admin.list_topics()):
+        if time.monotonic() > deadline:
+            raise TopicsError(
+                f"the broker made {', '.join(sorted(unseen))} and still does not list it after {LISTED_SECONDS:.0f} s: "
+                "look at the broker's log, then run this again"
+            )
+        await asyncio.sleep(0.1)

@@ -1,0 +1,56 @@
+"""What a process does while the database's tables are not what it needs: it takes no work, and says why."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+import uvicorn
+
+from services.platform import logs
+from services.platform.settings import Settings
+from services.store import schema
+from services.store.database import Sessions
+
+log: Final = logs.get(__name__)
+
+
+async def wait_for_schema(settings: Settings, sessions: Sessions, retry_seconds: float = 5.0) -> None:
+    """Returns once this version can work with the database's tables; at once where it can already.
+
+    Meanwhile `/health/live` answers 200, and `/health/ready` 503 with the reason. A signal ends the process. Raises
+    what the driver raises where the database does not answer the first question.
+    """
+    found = await schema.inspect(sessions)
+    if found.usable:
+        return
+    log.error("waiting: the database's tables do not fit", reason=found.sentence)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            _answer(found.sentence),
+            host=settings.http_host,
+            port=settings.http_port,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+        )
+    )
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not (found.usable or serving.done()):
+            await asyncio.sleep(retry_seconds)
+            with suppress(Exception):
+                found = await schema.inspect(sessions)
+    finally:
+        server.should_exit = True
+        await serving
+    log.info("the database's tables fit now", revision=found.revision)
+
+
+def _answer(reason: str) -> Any:
+    async def application(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001 (ASGI's signature)
+        is_live = scope["path"] == "/health/live"
+        headers = [(b"content-type", b"text/plain; charset=utf-8")]
+        await send({"type": "http.response.start", "status": 200 if is_live else 503, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok" if is_live else reason.encode()})
+
+    return application

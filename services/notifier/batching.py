@@ -1,0 +1,137 @@
+"""Intents that are due become mails: as few as hold them, and not more than anybody wants to get."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.domain import notification_schedule
+from services.domain.notification_rules import Purpose
+from services.notifier.cap_enforcement import over_caps
+from services.notifier.context import Dispatch
+from services.notifier.partner_names import names_of
+from services.notifier.rendering import email_message
+from services.store import deliveries
+from services.store import intents as notifications
+from services.store.authorities import Authority
+from services.store.database import transaction
+from services.store.intents import CAPPED, UNKNOWN_PARTNER, Intent, Mail
+
+LOOK_AHEAD: Final = timedelta(days=1)
+"""How far ahead a mail at once looks for news that it can take along: further than any news waits to be gathered."""
+
+
+async def gather(dispatch: Dispatch) -> int:
+    """Freezes what is due into mails; how many mails came of it."""
+    made = 0
+    async with dispatch.sessions() as session:
+        due = await notifications.due_authorities(session, dispatch.clock())
+    for authority in due:
+        async with transaction(dispatch.sessions) as session:
+            row = await notifications.take_authority(session, authority)
+            if row is not None:
+                made += await _gather_for(session, row, dispatch)
+    return made
+
+
+async def _gather_for(session: AsyncSession, row: Authority, dispatch: Dispatch) -> int:
+    """News that is due takes along what is not yet; the week's digest and corrections wait for their own time."""
+    at = dispatch.clock()
+    waiting: dict[str, list[Intent]] = {"correction": [], "immediate": [], "digest": []}
+    ready = await notifications.to_gather(session, row.authority, at, at + LOOK_AHEAD)
+    for intent in await _with_known_partners(session, ready, at):
+        waiting[intent.purpose].append(intent)
+    due = {purpose: any(intent.due_at <= at for intent in intents) for purpose, intents in waiting.items()}
+    made = 0
+    if due["correction"]:
+        corrections = await _settled(session, row.authority, waiting["correction"])
+        made += await _freeze(session, row, "correction", corrections, dispatch)
+    if due["immediate"]:
+        if await _may_write_now(session, row, at):
+            within = await _within_caps(session, row, "immediate", waiting["immediate"], dispatch)
+            made += await _freeze(session, row, "immediate", within, dispatch)
+        else:
+            _leave_for_later(row, waiting["immediate"], at)
+    if due["digest"]:
+        ripe = [intent for intent in waiting["digest"] if intent.due_at <= at]
+        within = await _within_caps(session, row, "digest", ripe, dispatch)
+        made += await _freeze(session, row, "digest", within, dispatch)
+    return made
+
+
+async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> list[Intent]:
+    """The intents about partners whom a mail can name, and all corrections; what is due of the others is held."""
+    names = await names_of(session, {intent.partner for intent in intents})
+    found = []
+    for intent in intents:
+        if intent.partner in names or intent.purpose == "correction":
+            found.append(intent)
+        elif intent.due_at <= at:
+            notifications.postpone(intent, at + notification_schedule.LOOK_AGAIN, at, UNKNOWN_PARTNER)
+    return found
+
+
+def _leave_for_later(row: Authority, intents: Sequence[Intent], at: datetime) -> None:
+    """Enough for this week: the digest takes it; who wants no digest hears of it once the week allows."""
+    for intent in intents:
+        _leave(row, intent, at, 0, None)
+
+
+async def _within_caps(
+    session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
+) -> Sequence[Intent]:
+    """What one mail may tell of what is due; what is over a cap is spread over the next digests."""
+    later = await over_caps(session, row.authority, purpose, intents, dispatch)
+    for intent in intents:
+        if intent.id in later:
+            _leave(row, intent, dispatch.clock(), later[intent.id], CAPPED)
+    return [intent for intent in intents if intent.id not in later]
+
+
+def _leave(row: Authority, intent: Intent, at: datetime, number: int, reason: str | None) -> None:
+    """Leaves an intent to the mail of this number, from 0 on: a digest, or a day where the authority wants none."""
+    if row.digest:
+        notifications.release(intent, "digest", notification_schedule.next_digest(at, later=number), at, reason)
+    else:
+        notifications.postpone(intent, at + timedelta(days=1 + number), at, reason)
+
+
+async def _settled(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:
+    """The corrections whose forerunner is not just being sent: whether it arrives decides about them."""
+    told = await notifications.told_before(session, authority, [intent.opportunity_id for intent in corrections])
+    return [intent for intent in corrections if "sending" not in told.get(intent.opportunity_id, set())]
+
+
+async def _may_write_now(session: AsyncSession, row: Authority, at: datetime) -> bool:
+    if not row.immediate and row.digest:
+        return False
+    week_ago = at - timedelta(days=7)
+    count = await deliveries.mails_since(session, row.authority, "immediate", week_ago)
+    return count < notification_schedule.IMMEDIATE_PER_WEEK
+
+
+async def _freeze(
+    session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
+) -> int:
+    """Puts intents into as few mails as hold them; how many."""
+    at = dispatch.clock()
+    size = notification_schedule.ITEMS_IN_FULL + notification_schedule.ITEMS_IN_A_LINE
+    parts = [intents[start : start + size] for start in range(0, len(intents), size)]
+    for part in parts:
+        frozen = "|".join([row.authority, purpose, *(f"{intent.id}.{intent.round}" for intent in part)])
+        mail_id = hashlib.sha256(frozen.encode()).hexdigest()[:32]
+        mail = Mail(
+            mail_id=mail_id,
+            authority=row.authority,
+            purpose=purpose,
+            message_id=email_message.message_id(mail_id, dispatch.sender),
+            next_attempt_at=at,
+            created_at=at,
+            updated_at=at,
+        )
+        session.add(mail)
+        await session.flush()
+        deliveries.freeze(mail, part, at)
+    return len(parts)

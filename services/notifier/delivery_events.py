@@ -1,0 +1,68 @@
+"""What became of a mail, as an event in the outbox. The recipient is an opaque reference."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, cast
+
+from events.cloudevents import Event, encode
+from events.notifications import NotificationFailed, NotificationPayload, NotificationSent, NotifiedOpportunity
+from events.topics import NOTIFICATIONS
+from services.store.intents import Failure, Intent, Mail, Purpose
+from services.store.outbox import Outbox, outgoing
+
+SOURCE: Final = "/notifier"
+
+
+def sent_event(mail: Mail, recipient: str, told: Sequence[Intent], at: datetime) -> Outbox:
+    """The mail server has taken the mail, which told of these."""
+    return _outgoing(
+        NotificationSent(
+            notification_id=mail.mail_id,
+            authority=mail.authority,
+            channel="email",
+            recipient=recipient,
+            purpose=cast(Purpose, mail.purpose),
+            opportunities=_told(told),
+            attempts=mail.attempts,
+            at=at,
+        )
+    )
+
+
+def failed_event(mail: Mail, recipient: str, intents: Sequence[Intent], at: datetime) -> Outbox:
+    """The mail was given up: what it should have told of, and why it could not."""
+    return _outgoing(
+        NotificationFailed(
+            notification_id=mail.mail_id,
+            authority=mail.authority,
+            channel="email",
+            recipient=recipient,
+            purpose=cast(Purpose, mail.purpose),
+            opportunities=_told([intent for intent in intents if intent.state in ("failed", "ambiguous")]),
+            attempts=mail.attempts,
+            at=at,
+            failure=cast(Failure, mail.failure),
+            reason=mail.reason or "unknown",
+        )
+    )
+
+
+def _told(intents: Sequence[Intent]) -> tuple[NotifiedOpportunity, ...]:
+    return tuple(
+        NotifiedOpportunity(
+            opportunity_id=intent.opportunity_id,
+            material_revision=intent.material_revision,
+            causation_id=intent.causation_id,
+        )
+        for intent in intents
+    )
+
+
+def _outgoing(payload: NotificationPayload) -> Outbox:
+    # One final outcome a mail: the event id is the same however often it is written or published.
+    event_id = f"{payload.notification_id}.{'sent' if isinstance(payload, NotificationSent) else 'failed'}"
+    causes = {told.causation_id for told in payload.opportunities}
+    # The envelope names one cause; a mail that has several names each beside its opportunity.
+    cause = causes.pop() if len(causes) == 1 else None
+    event = Event(id=event_id, type=payload.type, source=SOURCE, time=payload.at, payload=payload, causation_id=cause)
+    return outgoing(NOTIFICATIONS.name, event_id, encode(event, payload.notification_id))

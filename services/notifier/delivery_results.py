@@ -1,0 +1,144 @@
+"""What became of an attempt: written down, with its event where it is final."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.domain import notification_schedule
+from services.notifier.channels import ChannelError, PermanentError, TemporaryError, UnknownOutcomeError
+from services.notifier.context import Dispatch, Ready
+from services.notifier.delivery_events import failed_event, sent_event
+from services.platform import logs, metrics
+from services.store import authorities, deliveries
+from services.store import intents as notifications
+from services.store.authorities import Authority
+from services.store.database import transaction
+from services.store.intents import Failure, Intent, Mail
+
+LOGGED_IDS: Final = 20
+"""How many ids of each kind a log line names; a mail tells of at most as many opportunities."""
+
+log: Final = logs.get(__name__)
+
+
+async def record(dispatch: Dispatch, ready: Ready, error: ChannelError | None) -> None:
+    """Writes down what became of an attempt, with its event where that is final."""
+    mail_id = ready.mail_id
+    async with transaction(dispatch.sessions) as session:
+        mail = await deliveries.held_mail(session, mail_id, ready.holder)
+        if mail is None or mail.state not in ("sending", "ambiguous"):
+            log.warning("outcome of a mail that somebody else has taken over", mail_id=mail_id)
+            return
+        if mail.state == "ambiguous" and error is not None:
+            return
+        intents = await notifications.locked_in(session, mail_id)
+        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, error)
+
+
+async def _settle(
+    session: AsyncSession,
+    mail: Mail,
+    intents: Sequence[Intent],
+    ref: str,
+    dispatch: Dispatch,
+    error: ChannelError | None,
+) -> None:
+    at = dispatch.clock()
+    if error is None:
+        told = [intent for intent in intents if intent.state in ("sending", "ambiguous")]
+        deliveries.record_sent(mail, intents, at)
+        session.add(sent_event(mail, ref, told, at))
+        _measure(mail, told, at)
+        outcome = "sent"
+    elif isinstance(error, UnknownOutcomeError) and mail.ambiguities == 0:
+        deliveries.record_ambiguous(
+            mail, intents, at, at + notification_schedule.wait(mail.attempts, dispatch.chance())
+        )
+        outcome = "ambiguous"
+    elif isinstance(error, TemporaryError) and at - mail.created_at < notification_schedule.GIVE_UP_AFTER:
+        next_attempt_at = at + notification_schedule.wait(mail.attempts, dispatch.chance())
+        deliveries.record_later(mail, intents, at, next_attempt_at, error.reason)
+        outcome = "temporary"
+    else:
+        failure = _failure(mail, error)
+        deliveries.record_failed(mail, intents, at, failure, error.reason)
+        session.add(failed_event(mail, ref, intents, at))
+        outcome = f"failed-{failure}"
+    metrics.MAILS.labels(purpose=mail.purpose, outcome=outcome).inc()
+    tell = log.warning if error is not None and outcome != "temporary" else log.info
+    tell(
+        "mail",
+        mail_id=mail.mail_id,
+        authority=mail.authority,
+        purpose=mail.purpose,
+        outcome=outcome,
+        reason=error.reason if error else None,
+        attempts=mail.attempts,
+        event_ids=sorted({intent.cause for intent in intents})[:LOGGED_IDS],
+        causation_ids=sorted({intent.causation_id for intent in intents if intent.causation_id})[:LOGGED_IDS],
+    )
+
+
+def _failure(mail: Mail, error: ChannelError) -> Failure:
+    if mail.ambiguities:
+        # Whatever became of the second try, the first one may have arrived.
+        return "ambiguous"
+    if isinstance(error, PermanentError):
+        return "permanent"
+    return "ambiguous" if isinstance(error, UnknownOutcomeError) else "temporary"
+
+
+def _measure(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
+    if mail.purpose != "digest":
+        for intent in told:
+            metrics.OPPORTUNITY_TO_MAIL.observe(max(0.0, (at - intent.created_at).total_seconds()))
+
+
+async def forsaken(dispatch: Dispatch) -> int:
+    """Mails whose sender vanished while sending: tried once more, or given up as unknown; how many there were."""
+    found = 0
+    while await _forsaken(dispatch):
+        found += 1
+    return found
+
+
+async def _forsaken(dispatch: Dispatch) -> bool:
+    """One of them, in a transaction of its own: intents are locked in the order of their ids, and two mails' intents
+    would not be."""
+    at = dispatch.clock()
+    async with transaction(dispatch.sessions) as session:
+        mail = await deliveries.vanished(session, at)
+        if mail is None:
+            return False
+        intents = await notifications.locked_in(session, mail.mail_id)
+        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        lost = UnknownOutcomeError("sender-vanished")
+        await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
+    return True
+
+
+async def give_up(dispatch: Dispatch, mail_id: str, holder: str, reason: str) -> None:
+    """A mail that raised what nobody foresaw before it was given to the server: it must not block the others."""
+    async with transaction(dispatch.sessions) as session:
+        mail = await deliveries.held_mail(session, mail_id, holder)
+        if mail is not None and mail.state == "claimed":
+            intents = await notifications.locked_in(session, mail_id)
+            row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+            await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, PermanentError(reason))
+
+
+def close(
+    session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime, reason: str
+) -> None:
+    """Ends a mail that is not to be sent (again)."""
+    if mail.ambiguities:
+        # It may have arrived all the same: it ends as what it is, unknown.
+        deliveries.record_failed(mail, intents, at, "ambiguous", reason)
+        session.add(failed_event(mail, row.mailbox_ref if row else "", intents, at))
+        metrics.MAILS.labels(purpose=mail.purpose, outcome="failed-ambiguous").inc()
+    else:
+        deliveries.record_cancelled(mail, at, reason)
+        metrics.MAILS.labels(purpose=mail.purpose, outcome="cancelled").inc()

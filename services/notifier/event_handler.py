@@ -1,0 +1,146 @@
+"""Opportunity events become intents. Consuming twice changes nothing."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from aiokafka import ConsumerRecord as Record
+
+from events.cloudevents import EnvelopeError, Event, decode
+from events.dead_letters import Reason
+from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
+from services.domain.notification_rules import News, meaning
+from services.domain.notification_schedule import next_digest
+from services.platform import logs, metrics
+from services.store import intents
+from services.store.database import Sessions, transaction
+from services.store.intents import WAITING, Intent, Stand
+
+CORRECTION_GATHER_SECONDS: Final = 5.0
+"""Corrections go at once; but one withdrawn plan ends several opportunities, and they belong into one mail."""
+
+UNKNOWN: Final = "the database has no such opportunity at this revision: it did not come from the matcher"
+
+Clock = Callable[[], datetime]
+
+log: Final = logs.get(__name__)
+
+
+Refuse = Callable[[Record, Reason, str], Awaitable[None]]
+"""Keeps a record that can't be handled as a dead letter; returns once it is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An opportunity's state, the id of the event that brought it, its record, and the plan event's id behind it."""
+
+    event_id: str
+    state: OpportunityState
+    record: Record
+    causation_id: str | None = None
+
+
+def read(record: Record) -> Told:
+    """Reads one Kafka record. Raises EnvelopeError where it is no opportunity event."""
+    event: Event = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS)
+    assert isinstance(event.payload, OpportunityState)
+    return Told(event.id, event.payload, record, event.causation_id)
+
+
+async def handle(
+    records: Sequence[Record], *, sessions: Sessions, refuse: Refuse, clock: Clock, gather_seconds: float
+) -> None:
+    """Handles a batch: what can't be an opportunity event is refused, the rest becomes intents."""
+    with metrics.HANDLING.labels(process="notifier").time():
+        told = []
+        for record in records:
+            if record.value is None:
+                continue  # A tombstone: the opportunity ended long ago, and was told of then.
+            try:
+                told.append(read(record))
+            except EnvelopeError as error:
+                await refuse(record, error.reason, str(error))
+        if told:
+            for item in await note(sessions, told, clock(), gather_seconds):
+                await refuse(item.record, Reason.UNKNOWN_OPPORTUNITY, UNKNOWN)
+    # Counted once handled, not once read: whoever waits for the notifier waits for this.
+    metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
+
+
+async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_seconds: float) -> list[Told]:
+    """Writes the intents that these states ask for, and cancels those they overtake, in one transaction.
+
+    A state that the database has already moved on from is left to its successor. Returns those that it never had: the
+    matcher writes an opportunity before the relay publishes it, so they came from somebody else.
+    """
+    added: list[Intent] = []
+    async with transaction(sessions) as session:
+        stands = await intents.current_stands(session, list({item.state.opportunity_id for item in told}))
+        strange = [item for item in told if not _was_written(item.state, stands.get(item.state.opportunity_id))]
+        newest = _newest(item for item in told if item not in strange)
+        locked: dict[str, list[Intent]] = {}
+        for intent in await intents.locked_of(session, list(newest)):
+            locked.setdefault(intent.opportunity_id, []).append(intent)
+        for opportunity_id, item in sorted(newest.items()):
+            if stands[opportunity_id].material_revision > item.state.material_revision:
+                continue
+            earlier = locked.get(opportunity_id, [])
+            means = meaning(item.state, earlier)
+            for intent in earlier:
+                if means.outdated and intent.state in WAITING and not intent.maybe_told:
+                    intents.cancel(intent, means.outdated, at)
+            added += [_intent(item, news, at, gather_seconds) for news in means.news]
+        await intents.add(session, added)
+    for intent in added:
+        log.info(
+            "intent",
+            event_id=intent.cause,
+            causation_id=intent.causation_id,
+            opportunity_id=intent.opportunity_id,
+            authority=intent.authority,
+            purpose=intent.purpose,
+            change=intent.change,
+        )
+        metrics.INTENTS.labels(purpose=intent.purpose, change=intent.change).inc()
+    return strange
+
+
+def _was_written(state: OpportunityState, stand: Stand | None) -> bool:
+    """Whether the database has, or had, this revision of an opportunity between these authorities."""
+    if stand is None or state.revision > stand.revision:
+        return False
+    return {side.authority for side in state.plans} == stand.authorities
+
+
+def _newest(told: Iterable[Told]) -> dict[str, Told]:
+    """The last state of each opportunity in a batch; what it overtook need not be told."""
+    newest: dict[str, Told] = {}
+    for item in told:
+        known = newest.get(item.state.opportunity_id)
+        if known is None or item.state.revision >= known.state.revision:
+            newest[item.state.opportunity_id] = item
+    return newest
+
+
+def _intent(item: Told, news: News, at: datetime, gather_seconds: float) -> Intent:
+    due = {
+        "immediate": at + timedelta(seconds=gather_seconds),
+        "correction": at + timedelta(seconds=min(gather_seconds, CORRECTION_GATHER_SECONDS)),
+        "digest": next_digest(at),
+    }
+    return Intent(
+        opportunity_id=item.state.opportunity_id,
+        material_revision=item.state.material_revision,
+        authority=news.authority,
+        partner=news.partner,
+        purpose=news.purpose,
+        band=news.band,
+        change=news.change,
+        needs_told=news.needs_told,
+        cause=item.event_id,
+        causation_id=item.causation_id,
+        due_at=due[news.purpose],
+        created_at=at,
+        updated_at=at,
+    )

@@ -1,0 +1,74 @@
+"""How things are said: dates, bands, subjects. Pure."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+from events.fields import Window
+from matching.reference import region
+from services.notifier.rendering.plain_text import plain, visible
+
+SUBJECT_LENGTH: Final = 120
+
+
+def day(value: date) -> str:
+    """A date as people write it: 1 March 2027."""
+    return f"{value.day} {value:%B %Y}"
+
+
+def span(window: Window) -> str:
+    """A window in words: "between 1 March 2027 and 30 June 2027"."""
+    if window.earliest == window.latest:
+        return f"on {day(window.earliest)}"
+    return f"between {day(window.earliest)} and {day(window.latest)}"
+
+
+def places(codes: Sequence[str], limit: int = 3) -> str:
+    """ITL codes as names: "London" or "Leeds, York and 2 more"."""
+    names = list(dict.fromkeys(plain(known.name if (known := region(code)) else code, 60) for code in codes))
+    return listed(names, limit)
+
+
+def listed(names: Sequence[str], limit: int = 3) -> str:
+    """Names as a list in a sentence; beyond `limit`, "and N more"."""
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
+
+
+def strength(band: str, score: float | None) -> str:
+    """The band in words, with the score where it is shared."""
+    words = {"notify": "Strong match", "digest": "Possible match", "feed": "Weak match"}[band]
+    return words if score is None else f"{words}, {round(score)} out of 100"
+
+
+def meant_by(band: str) -> str:
+    """What the band means for the reader."""
+    return {
+        "notify": "Requirement, timing and place fit well. Worth a conversation now.",
+        "digest": "There is a fair chance that this fits. Worth a look when you review your plan.",
+        "feed": "The fit is weak. Nothing needs to be done.",
+    }[band]
+
+
+def change_note(change: str) -> str | None:
+    """What is different from what the reader was told before; None for something new."""
+    return {
+        "again": "We told you this had ended. It is open again.",
+        "stronger": "This is a stronger match than when we last wrote.",
+        "weaker": "This is a weaker match than when we last wrote.",
+        "moved": "The dates have moved since we last wrote.",
+        "withdrawn": "We suggested this to you before. It no longer holds.",
+    }.get(change)
+
+
+def own_plan(title: str | None, plan_id: str) -> str:
+    """The reader's own plan: by title where it is shared, else by the reader's own reference, letter for letter."""
+    reference = visible(plan_id.partition(":")[2] or plan_id)
+    return plain(title, 120) if title else f"your plan {reference}"
+
+
+def partners_word(codes: Sequence[str]) -> str:
+    """ "councils" where all of them have a council's GSS code, else "authorities"."""
+    return "councils" if all(re.fullmatch(r"[EWSN]\d{8}", code) for code in codes) else "authorities"

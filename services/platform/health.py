@@ -1,0 +1,45 @@
+"""Whether a process lives and can work, over HTTP, beside its metrics."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from faststream.asgi import AsgiResponse, get
+from prometheus_client import make_asgi_app
+
+from services.platform.dependencies import Check
+
+Note = Callable[[], Sequence[str]]
+"""What a person wants to know beside "ok", in lines."""
+
+
+def nothing_to_note() -> Sequence[str]:
+    """No lines."""
+    return ()
+
+
+def routes(*, live: Sequence[Check], ready: Sequence[Check], note: Note = nothing_to_note) -> list[tuple[str, Any]]:
+    """`/health/live`, `/health/ready` (200, or 503 with the reasons; ready also has the notes) and `/metrics`."""
+    return [
+        ("/health/live", _endpoint(live, nothing_to_note)),
+        ("/health/ready", _endpoint(ready, note)),
+        ("/metrics", make_asgi_app()),
+    ]
+
+
+def starting(reason: str = "starting") -> list[tuple[str, Any]]:
+    """The routes of a process that is not there yet: it lives, and is not ready."""
+
+    async def check() -> str | None:
+        return reason
+
+    return routes(live=[], ready=[check])
+
+
+def _endpoint(checks: Sequence[Check], note: Note) -> Any:
+    @get
+    async def endpoint(scope: Any) -> AsgiResponse:  # noqa: ARG001 (ASGI's signature)
+        wrong = [problem for check in checks if (problem := await check())]
+        lines = [*("; ".join(wrong) or "ok").splitlines(), *note()]
+        return AsgiResponse("\n".join(lines).encode(), status_code=503 if wrong else 200)
+
+    return endpoint

@@ -1,0 +1,135 @@
+"""How a long-running process is put together and run: FastStream's ASGI application on uvicorn."""
+
+import asyncio
+import gc
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import uvicorn
+from faststream.asgi import AsgiFastStream
+from faststream.kafka import KafkaBroker
+
+from services.platform import health, logs, tracing
+from services.platform.dependencies import Check
+from services.platform.health import Note, nothing_to_note
+from services.platform.settings import Settings
+
+Task = Callable[[], Coroutine[Any, Any, None]]
+
+
+def start_logging(service: str, settings: Settings) -> None:
+    """Logs and traces of this process."""
+    logs.setup(service, settings.log_level)
+    tracing.setup(service, settings.otel_endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a process is made of. `opening` comes before the broker is joined, `closing` last, `tasks` run beside it."""
+
+    broker: KafkaBroker
+    live: Sequence[Check]
+    ready: Sequence[Check]
+    note: Note = nothing_to_note
+    opening: Sequence[Callable[[], Awaitable[object]]] = ()
+    tasks: Sequence[Task] = ()
+    closing: Sequence[Callable[[], Awaitable[object]]] = ()
+
+
+def run(settings: Settings, make: Callable[[], Awaitable[Parts]]) -> None:
+    """Runs a process until a signal. Raises what `make` raises, or a part of it when it starts.
+
+    The port of health and metrics opens at once: a process that loads a model lives, and is not ready.
+    """
+    asyncio.run(_serve(settings, make))
+
+
+async def _serve(settings: Settings, make: Callable[[], Awaitable[Parts]]) -> None:
+    front = _Front(make)
+    front.server = uvicorn.Server(
+        uvicorn.Config(
+            front,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            log_level=logging.WARNING,
+            lifespan="on",
+        )
+    )
+    await front.server.serve()
+    if front.fault is not None:
+        raise front.fault
+
+
+class _Front:
+    """The ASGI application of a process. FastStream's takes its place once it is made."""
+
+    server: uvicorn.Server
+
+    def __init__(self, make: Callable[[], Awaitable[Parts]]) -> None:
+        self._make = make
+        self._app = AsgiFastStream(asgi_routes=health.starting(), logger=None)
+        self._running = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self.fault: BaseException | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        await receive()
+        work = asyncio.create_task(self._work())
+        work.add_done_callback(self._ended)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._stopping.set()
+        if not self._running.is_set():
+            work.cancel()
+        await asyncio.wait([work])
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _work(self) -> None:
+        parts = await self._make()
+        _collect_seldom()
+        self._app = AsgiFastStream(
+            parts.broker,
+            asgi_routes=health.routes(live=parts.live, ready=parts.ready, note=parts.note),
+            lifespan=partial(_beside, parts),
+            logger=None,
+        )
+        async with self._app.start_lifespan_context():
+            self._running.set()
+            await self._stopping.wait()
+
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        if not work.cancelled():
+            self.fault = work.exception()
+        self.server.should_exit = True
+
+
+@asynccontextmanager
+async def _beside(parts: Parts) -> AsyncIterator[None]:
+    for step in parts.opening:
+        await step()
+    running = [asyncio.create_task(task()) for task in parts.tasks]
+    try:
+        yield
+    finally:
+        for task in running:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        for step in parts.closing:
+            await step()
+
+
+def _collect_seldom() -> None:
+    """Looking for garbage in circles after every 700 new objects cost a third of a matcher's time: it has a hundred
+    thousand that stay, and hardly any circles. What was loaded to begin with is not looked at again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)

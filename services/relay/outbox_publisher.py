@@ -1,0 +1,156 @@
+"""From the outbox to Kafka: in order within a key, at least once, by one relay a slice of keys.
+
+Advisory locks on the very connection that reads and marks say who may publish a slice. A relay that takes a
+slice over publishes again the newest message of every key that its predecessor may have had in flight; one
+that was stopped and comes back without its locks has the newest message of what it had in flight published
+again by the owner. So, once drained, the last record of every key is the current one.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from services.messaging import kafka
+from services.platform import logs, metrics, retry
+from services.store import advisory_locks, outbox
+from services.store.database import now
+from services.store.outbox import SLICES, Outbox
+
+AT_ONCE: Final = 500
+IDLE_SECONDS: Final = 0.2
+"""When to look again, at the latest, where nobody said that something was written: an older version does not."""
+LOCKS_EVERY_SECONDS: Final = 2.0
+PRUNE_EVERY_SECONDS: Final = 600.0
+STALE_SECONDS: Final = 10.0
+"""A message read longer ago is not sent: the process may have been stopped, and the slice be another's."""
+SILENCE_SECONDS = 20
+"""How long the database keeps the locks of a relay that says nothing."""
+IN_FLIGHT: Final = timedelta(minutes=2)
+"""How far back a takeover looks for what its predecessor may have had in flight: above the request timeout."""
+
+log: Final = logs.get(__name__)
+
+
+class Relay:
+    """Publishes the slices it can lock. `last_round` is when it last looked at the outbox, whatever it found."""
+
+    def __init__(self, engine: AsyncEngine, producer: AIOKafkaProducer, kept: timedelta = timedelta(days=7)) -> None:
+        self._engine = engine
+        self._producer = producer
+        self._kept = kept
+        self._in_flight: set[tuple[str, str]] = set()
+        self.last_round = time.monotonic()
+
+    async def run_for_ever(self) -> None:
+        """Publishes until cancelled; a lost connection loses the slices, and everything begins anew."""
+        attempt = 0
+        while True:
+            try:
+                await self._hold_one_connection()
+            except Exception as error:
+                attempt = attempt + 1 if time.monotonic() - self.last_round > STALE_SECONDS else 1
+                metrics.SLICES_HELD.set(0)
+                log.warning("relay interrupted", error=retry.describe(error))
+                await asyncio.sleep(retry.pause(attempt))
+
+    async def _hold_one_connection(self) -> None:
+        """One connection from beginning to end: a session on the engine would take another one after each commit.
+
+        No transaction around its statements: what says that only this relay publishes a slice is held by the session.
+        """
+        async with self._engine.connect() as connection:
+            try:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                async with AsyncSession(connection, expire_on_commit=False) as session:
+                    await self._hold_and_publish(session)
+            finally:
+                # Its locks end with it; back in the pool it would keep them, and nobody would publish those slices.
+                await connection.invalidate()
+
+    async def _hold_and_publish(self, session: AsyncSession) -> None:
+        # Where this process is stopped, the database ends the session, and with it the locks, after this long.
+        await session.execute(text(f"SET idle_session_timeout = '{SILENCE_SECONDS}s'"))
+        await outbox.listen(session)
+        await outbox.say_again(session, self._in_flight)
+        self._in_flight.clear()
+        held: set[int] = set()
+        looked = pruned = float("-inf")
+        while True:
+            if time.monotonic() - looked > LOCKS_EVERY_SECONDS:
+                looked = time.monotonic()
+                held |= await self._take(session, held)
+                metrics.SLICES_HELD.set(len(held))
+            if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:
+                pruned = time.monotonic()
+                await outbox.prune(session, now() - self._kept)
+            published = await self._publish(session, held)
+            self.last_round = time.monotonic()
+            if published < AT_ONCE:
+                # All that was there has gone; what was written meanwhile has been said, and ends the wait at once.
+                await outbox.until_written(session, IDLE_SECONDS)
+
+    async def _take(self, session: AsyncSession, held: set[int]) -> set[int]:
+        taken = set()
+        for slice_ in sorted(set(range(SLICES)) - held):
+            query = text("SELECT pg_try_advisory_lock(:lock_class, :slice)")
+            if (await session.execute(query, {"lock_class": advisory_locks.RELAY, "slice": slice_})).scalar_one():
+                taken.add(slice_)
+        if taken:
+            again = await outbox.latest_since(session, taken, now() - IN_FLIGHT)
+            metrics.REPUBLISHED.inc(len(again))
+            await self._send(again)
+            log.info("slices taken", slices=sorted(taken), republished=len(again))
+        return taken
+
+    async def _publish(self, session: AsyncSession, held: set[int]) -> int:
+        read_at = time.monotonic()
+        rows = await outbox.waiting(session, held, AT_ONCE)
+        if not rows:
+            return 0
+        if time.monotonic() - read_at > STALE_SECONDS:
+            raise TimeoutError("reading the outbox took too long to trust what was read")
+        self._in_flight.update((row.topic, row.key) for row in rows)
+        failed = await self._send(rows)
+        # A later message of a failed key may have got through: it goes again, behind the one that failed.
+        done = _before_failure(rows, failed)
+        await outbox.mark_published(session, done)
+        self._in_flight.clear()
+        if failed:
+            raise ConnectionError(f"{len(failed)} of {len(rows)} messages were not acknowledged")
+        return len(rows)
+
+    async def _send(self, rows: Sequence[Outbox]) -> set[int]:
+        """Sends messages in order; the ids of those the broker did not acknowledge."""
+        failed = set()
+        sending = [(row, await kafka.send(self._producer, row.topic, row.message())) for row in rows]
+        for row, acknowledged in sending:
+            try:
+                await acknowledged
+                metrics.EVENTS_OUT.labels(topic=row.topic).inc()
+                log.info("event published", event_id=row.event_id, topic=row.topic, causation_id=row.causation_id)
+            except Exception as error:
+                failed.add(row.id or 0)
+                log.warning(
+                    "event not published",
+                    event_id=row.event_id,
+                    causation_id=row.causation_id,
+                    error=retry.describe(error),
+                )
+        return failed
+
+
+def _before_failure(rows: Sequence[Outbox], failed: set[int]) -> list[int]:
+    stuck: set[tuple[str, str]] = set()
+    done = []
+    for row in rows:
+        if row.id in failed:
+            stuck.add((row.topic, row.key))
+        elif (row.topic, row.key) not in stuck and row.id is not None:
+            done.append(row.id)
+    return done

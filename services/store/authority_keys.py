@@ -1,0 +1,86 @@
+"""The public keys of authorities, in the register: which may sign for whom, from when, until when.
+
+An authority may have several valid keys at once: that is how one takes over from another. A revoked key stays,
+so that what it signed before can be told apart, and never becomes valid again.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from services.store.database import now, timestamp
+
+
+class AuthorityKey(SQLModel, table=True):
+    """One Ed25519 key of one authority. `public_key` is its `x` (base64url), `key_id` its RFC 7638 thumbprint.
+
+    It is valid from the day `valid_from` to the day `valid_until`, both included, unless it was revoked.
+    """
+
+    __tablename__ = "authority_keys"
+
+    key_id: str = Field(primary_key=True)
+    authority: str = Field(foreign_key="authorities.authority", ondelete="CASCADE", index=True)
+    public_key: str
+    valid_from: date
+    valid_until: date | None = Field(default=None)
+    revoked_at: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
+    created_at: datetime = Field(sa_column=timestamp())
+
+
+Added = Literal["added", "unchanged", "taken"]
+
+
+def invalid(key: AuthorityKey, day: date) -> str | None:
+    """Why a key may not sign on this day, in words; None where it may."""
+    if key.revoked_at is not None:
+        return f"was revoked on {key.revoked_at:%Y-%m-%d}"
+    if day < key.valid_from:
+        return f"is valid from {key.valid_from} only"
+    if key.valid_until is not None and day > key.valid_until:
+        return f"was valid until {key.valid_until}"
+    return None
+
+
+async def add(session: AsyncSession, key: AuthorityKey) -> Added:
+    """Registers a key for a registered authority. `taken`: it is there with other particulars, or revoked."""
+    values = key.model_dump()
+    result = await session.execute(
+        insert(AuthorityKey).values(**values).on_conflict_do_nothing().returning(col(AuthorityKey.key_id))
+    )
+    if result.scalar() is not None:
+        return "added"
+    there = (await find(session, [key.key_id]))[key.key_id]
+    same = there.revoked_at is None and all(
+        getattr(there, name) == values[name] for name in ("authority", "public_key", "valid_from", "valid_until")
+    )
+    return "unchanged" if same else "taken"
+
+
+async def revoke(session: AsyncSession, key_id: str) -> AuthorityKey | None:
+    """Revokes a key for ever, from now on; the key, or None where there is no such key. Repeatable."""
+    key = await session.get(AuthorityKey, key_id, with_for_update=True)
+    if key is not None and key.revoked_at is None:
+        key.revoked_at = now()
+    return key
+
+
+async def find(session: AsyncSession, key_ids: Collection[str]) -> dict[str, AuthorityKey]:
+    """The registered keys among these ids, valid or not."""
+    rows = await session.execute(select(AuthorityKey).where(col(AuthorityKey.key_id).in_(key_ids)))
+    return {key.key_id: key for key in rows.scalars()}
+
+
+async def everyone(session: AsyncSession, authority: str | None = None) -> Sequence[AuthorityKey]:
+    """All keys, or one authority's, by authority and age."""
+    query = select(AuthorityKey).order_by(
+        col(AuthorityKey.authority), col(AuthorityKey.valid_from), col(AuthorityKey.key_id)
+    )
+    if authority is not None:
+        query = query.where(col(AuthorityKey.authority) == authority)
+    return (await session.execute(query)).scalars().all()

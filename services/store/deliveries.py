@@ -1,0 +1,126 @@
+"""Mails: claimed by one sender at a time, and every transition of a mail together with that of its intents."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.store.intents import Failure, Intent, Mail, Purpose, move
+
+
+def freeze(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
+    """Puts intents into a mail: from here on they are told together, or not at all."""
+    for intent in intents:
+        intent.mail_id = mail.mail_id
+        intent.round += 1
+        move(intent, "queued", at)
+
+
+async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, since: datetime) -> int:
+    """How many mails of one purpose the authority has been, or is being, sent since a moment."""
+    query = select(func.count()).where(
+        col(Mail.authority) == authority,
+        col(Mail.purpose) == purpose,
+        col(Mail.created_at) > since,
+        col(Mail.state).not_in(("failed", "cancelled")),
+    )
+    return int((await session.execute(query)).scalar_one())
+
+
+async def claim(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:
+    """The next mail to send, held for the time of the lease; never one that another sender holds."""
+    ready = and_(col(Mail.state).in_(("queued", "ambiguous")), col(Mail.next_attempt_at) <= at)
+    forsaken = and_(col(Mail.state) == "claimed", col(Mail.lease_until) < at)
+    query = select(Mail).where(or_(ready, forsaken)).order_by(col(Mail.next_attempt_at)).limit(1)
+    mail = (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
+    if mail is not None:
+        mail.state, mail.holder, mail.lease_until, mail.updated_at = "claimed", holder, at + lease, at
+    return mail
+
+
+async def held_mail(session: AsyncSession, mail_id: str, holder: str) -> Mail | None:
+    """The mail, locked, if this sender still holds it."""
+    mail = await session.get(Mail, mail_id, with_for_update=True)
+    return mail if mail is not None and mail.holder == holder else None
+
+
+async def vanished(session: AsyncSession, at: datetime) -> Mail | None:
+    """A mail whose sender's lease ran out while it was sending, locked: nobody knows whether it arrived."""
+    query = select(Mail).where(col(Mail.state) == "sending", col(Mail.lease_until) < at).limit(1)
+    return (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
+
+
+async def waiting_mails(session: AsyncSession) -> dict[str, int]:
+    """How many mails are neither sent nor given up, by state."""
+    query = (
+        select(col(Mail.state), func.count())
+        .where(col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")))
+        .group_by(col(Mail.state))
+    )
+    return {state: count for state, count in await session.execute(query)}  # noqa: C416 (rows are no pairs)
+
+
+async def failed_mails(session: AsyncSession, limit: int) -> Sequence[Mail]:
+    """The mails given up, the newest first."""
+    query = select(Mail).where(col(Mail.state) == "failed").order_by(col(Mail.updated_at).desc()).limit(limit)
+    return (await session.execute(query)).scalars().all()
+
+
+def start_sending(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
+    """Commit this before the server is given anything."""
+    mail.state, mail.updated_at = "sending", at
+    mail.attempts += 1
+    for intent in told:
+        move(intent, "sending", at)
+
+
+def record_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
+    """The server has taken the mail: also where its sender says so after its lease has run out."""
+    arrived = ("sending", "ambiguous") if mail.state == "ambiguous" else ("sending",)
+    _settle(mail, "sent", at)
+    for intent in intents:
+        if intent.state in arrived:
+            move(intent, "sent", at)
+
+
+def record_later(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime, reason: str) -> None:
+    """The server has not taken the mail, and may take it later."""
+    _settle(mail, "ambiguous" if mail.ambiguities else "queued", at, reason=reason)
+    mail.next_attempt_at = next_attempt_at
+    for intent in _under_way(intents):
+        move(intent, "ambiguous" if intent.maybe_told else "queued", at)
+
+
+def record_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Failure, reason: str) -> None:
+    """The mail is given up."""
+    _settle(mail, "failed", at, reason=reason)
+    mail.failure = failure
+    for intent in intents:
+        if intent.state in ("queued", "sending"):
+            unknown = intent.maybe_told or failure == "ambiguous"
+            move(intent, "ambiguous" if unknown else "failed", at, reason)
+
+
+def record_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime) -> None:
+    """Nobody knows whether the server has taken the mail; it is tried once more, under the same Message-ID."""
+    mail.ambiguities += 1
+    _settle(mail, "ambiguous", at, reason="outcome-unknown")
+    mail.next_attempt_at = next_attempt_at
+    for intent in _under_way(intents):
+        intent.maybe_told = True
+        move(intent, "ambiguous", at)
+
+
+def record_cancelled(mail: Mail, at: datetime, reason: str) -> None:
+    """Nothing of the mail is left to tell."""
+    _settle(mail, "cancelled", at, reason=reason)
+
+
+def _settle(mail: Mail, state: str, at: datetime, *, reason: str | None = None) -> None:
+    mail.state, mail.reason, mail.updated_at, mail.lease_until = state, reason, at, None
+
+
+def _under_way(intents: Sequence[Intent]) -> Sequence[Intent]:
+    return [intent for intent in intents if intent.state == "sending"]

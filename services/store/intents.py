@@ -1,0 +1,323 @@
+"""What is to be told to whom and what became of it: intents, mails, and every transition between their states.
+
+An intent is one thing to tell one authority: a material revision of an opportunity. A mail freezes intents under one
+Message-ID. Intents are what a withdrawal and a sender meet on, so whoever decides about them locks their rows, in
+the order of their ids.
+
+Intent: pending -> queued (frozen in a mail) -> sending -> sent | failed | ambiguous (nobody knows whether it
+arrived); cancelled, with a reason, before it was sending. Mail: queued -> claimed (by one sender, for the time of a
+lease) -> sending (committed before the server is given anything) -> sent | failed | cancelled; ambiguous where a sender
+vanished or lost its connection while sending, tried once more under the same Message-ID.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    UniqueConstraint,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from services.store.authorities import Authority
+from services.store.database import among, hold_briefly, timestamp
+from services.store.opportunities import Opportunity
+
+Purpose = Literal["immediate", "digest", "correction"]
+Failure = Literal["permanent", "temporary", "ambiguous"]
+
+WAITING: Final = ("pending", "queued")
+"""Intents of which nothing has left the house."""
+TOLD: Final = ("sending", "sent", "ambiguous")
+"""Intents that have, or may have, reached their reader."""
+CAPPED: Final = "over-a-cap"
+"""The reason of a pending intent that is told later, because the mail told enough of its plan or authority already."""
+
+UNKNOWN_PARTNER: Final = "unknown-partner"
+"""The reason of a pending intent about an authority that is neither in the register nor a council."""
+
+
+class Intent(SQLModel, table=True):
+    """One thing to tell one authority. `maybe_told` stays true once an attempt's outcome is unknown.
+
+    `needs_told`: it only makes sense to somebody who was told before (a correction, a weakening). `round` counts the
+    mails it was frozen into. `cause` is the id of the opportunity event that asked for it, `causation_id` that of the
+    plan event behind it.
+    """
+
+    __tablename__ = "notification_intents"
+    __table_args__ = (
+        UniqueConstraint(
+            "opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"
+        ),
+        Index("notification_intents_due", "authority", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("notification_intents_mail", "mail_id"),
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    opportunity_id: str
+    material_revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    authority: str
+    partner: str
+    channel: str = Field(default="email")
+    purpose: str
+    band: str
+    change: str
+    needs_told: bool = Field(default=False)
+    maybe_told: bool = Field(default=False)
+    state: str = Field(default="pending")
+    reason: str | None = Field(default=None)
+    round: int = Field(default=0)
+    mail_id: str | None = Field(default=None, foreign_key="notification_mails.mail_id")
+    cause: str
+    causation_id: str | None = Field(default=None)
+    due_at: datetime = Field(sa_column=timestamp())
+    created_at: datetime = Field(sa_column=timestamp())
+    updated_at: datetime = Field(sa_column=timestamp())
+
+
+class Mail(SQLModel, table=True):
+    """One mail to one authority. `holder` is the sender that has it until `lease_until`; `ambiguities` counts
+    the attempts whose outcome is unknown."""
+
+    __tablename__ = "notification_mails"
+    __table_args__ = (
+        Index(
+            "notification_mails_next",
+            "next_attempt_at",
+            postgresql_where=text("state IN ('queued', 'claimed', 'sending', 'ambiguous')"),
+        ),
+        Index("notification_mails_authority", "authority", "created_at"),
+    )
+
+    mail_id: str = Field(primary_key=True)
+    authority: str
+    channel: str = Field(default="email")
+    purpose: str
+    message_id: str
+    state: str = Field(default="queued")
+    attempts: int = Field(default=0)
+    ambiguities: int = Field(default=0)
+    next_attempt_at: datetime = Field(sa_column=timestamp())
+    holder: str | None = Field(default=None)
+    lease_until: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
+    failure: str | None = Field(default=None)
+    reason: str | None = Field(default=None)
+    created_at: datetime = Field(sa_column=timestamp())
+    updated_at: datetime = Field(sa_column=timestamp())
+
+
+async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
+    """Writes the intents that are not there yet, in the order of their keys, so that two who write the same ones don't
+    wait for each other in a circle. How many were new."""
+    if not intents:
+        return 0
+    columns = [name for name in Intent.model_fields if name != "id"]
+    ordered = sorted(intents, key=lambda intent: (intent.opportunity_id, intent.material_revision, intent.authority))
+    rows = [{name: getattr(intent, name) for name in columns} for intent in ordered]
+    statement = insert(Intent).on_conflict_do_nothing(constraint="notification_intents_once").returning(col(Intent.id))
+    return len((await session.execute(statement, rows)).scalars().all())
+
+
+async def locked_of(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
+    """Every intent about these opportunities, locked."""
+    await hold_briefly(session)
+    query = select(Intent).where(among(col(Intent.opportunity_id), opportunity_ids))
+    return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
+
+
+async def about(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
+    """Every intent about these opportunities, for who only looks."""
+    query = select(Intent).where(among(col(Intent.opportunity_id), opportunity_ids))
+    return (await session.execute(query.order_by(col(Intent.id)))).scalars().all()
+
+
+async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
+    """The intents frozen in a mail, locked."""
+    await hold_briefly(session)
+    query = select(Intent).where(col(Intent.mail_id) == mail_id)
+    return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where an opportunity stands now, and between which authorities it is."""
+
+    revision: int
+    material_revision: int
+    authorities: frozenset[str]
+
+
+async def current_stands(session: AsyncSession, opportunity_ids: Sequence[str]) -> dict[str, Stand]:
+    """Where each of these opportunities stands, as far as there are any."""
+    names = ("opportunity_id", "revision", "material_revision", "authority_a", "authority_b")
+    query = select(*(getattr(Opportunity, name) for name in names))
+    rows = await session.execute(query.where(among(col(Opportunity.opportunity_id), opportunity_ids)))
+    return {key: Stand(revision, material, frozenset(both)) for key, revision, material, *both in rows}
+
+
+def cancel(intent: Intent, reason: str, at: datetime) -> None:
+    """Nothing will be told, for a reason in a word."""
+    move(intent, "cancelled", at, reason)
+
+
+def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None = None) -> None:
+    """Waits longer."""
+    intent.due_at, intent.reason, intent.updated_at = due_at, reason, at
+
+
+def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
+    """Takes an intent out of its mail, to be told in another."""
+    intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
+    move(intent, "pending", at, reason)
+
+
+def move(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
+    """Changes an intent's state: for this module and for what happens to its mail, nobody else."""
+    intent.state, intent.reason, intent.updated_at = state, reason, at
+
+
+async def told_before(session: AsyncSession, authority: str, opportunity_ids: Sequence[str]) -> dict[str, set[str]]:
+    """For each opportunity, the states of the authority's intents that have left the house."""
+    query = select(col(Intent.opportunity_id), col(Intent.state)).where(
+        col(Intent.authority) == authority,
+        among(col(Intent.opportunity_id), opportunity_ids),
+        or_(col(Intent.state).in_(TOLD), col(Intent.maybe_told)),
+    )
+    found: dict[str, set[str]] = {}
+    for opportunity_id, state in await session.execute(query):
+        found.setdefault(opportunity_id, set()).add(state)
+    return found
+
+
+async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200) -> Sequence[str]:
+    """Registered authorities with a mailbox, not paused, that something is due to be told to."""
+    due = exists().where(
+        col(Intent.authority) == col(Authority.authority), col(Intent.state) == "pending", col(Intent.due_at) <= at
+    )
+    query = (
+        select(col(Authority.authority))
+        .where(
+            col(Authority.mailbox).is_not(None),
+            or_(col(Authority.paused_until).is_(None), col(Authority.paused_until) <= at.date()),
+            due,
+        )
+        .limit(limit)
+    )
+    return (await session.execute(query)).scalars().all()
+
+
+async def take_authority(session: AsyncSession, authority: str) -> Authority | None:
+    """The register's row, locked, or None where another process has it: one gathers for an authority at a time."""
+    query = select(Authority).where(col(Authority.authority) == authority).with_for_update(skip_locked=True)
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: datetime) -> Sequence[Intent]:
+    """The authority's intents that are due, and those to be told at once that are due until `ahead`; locked.
+
+    What is over a cap waits for its own mail, and is not read before.
+    """
+    await hold_briefly(session)
+    waiting = col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.due_at) <= ahead
+    along = and_(col(Intent.purpose) == "immediate", col(Intent.reason).is_distinct_from(CAPPED))
+    query = select(Intent).where(*waiting, or_(col(Intent.due_at) <= at, along))
+    return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
+
+
+_WHO: Final = """
+    WITH RECURSIVE who AS (
+        (SELECT authority FROM notification_intents WHERE state = 'pending' ORDER BY authority LIMIT 1)
+        UNION ALL
+        SELECT (SELECT authority FROM notification_intents WHERE state = 'pending' AND authority > who.authority
+                ORDER BY authority LIMIT 1)
+        FROM who WHERE who.authority IS NOT NULL
+    )
+"""
+"""The authorities that something waits for, by one look at the index for each: it is not read through."""
+_FLUSH: Final = text(
+    f"""{_WHO}, these AS (
+        SELECT i.id FROM who
+        CROSS JOIN LATERAL (
+            SELECT due_at FROM notification_intents
+            WHERE authority = who.authority AND state = 'pending' AND purpose = 'digest'
+                AND reason IS DISTINCT FROM '{UNKNOWN_PARTNER}' ORDER BY due_at LIMIT 1
+        ) nearest
+        JOIN notification_intents i ON i.authority = who.authority AND i.due_at = nearest.due_at
+        WHERE nearest.due_at > :at AND i.state = 'pending' AND i.purpose = 'digest' ORDER BY i.id FOR UPDATE OF i
+    )
+    UPDATE notification_intents i SET due_at = :at FROM these WHERE i.id = these.id"""  # noqa: S608 (ours)
+)
+_DUE: Final = text(
+    f"""{_WHO} SELECT count(*) FROM who JOIN notification_intents i ON i.authority = who.authority
+    WHERE i.state = 'pending' AND i.purpose = 'digest' AND i.due_at <= :at"""  # noqa: S608 (ours)
+)
+
+
+async def flush_digests(session: AsyncSession, at: datetime) -> int:
+    """Makes each authority's next digest due now; how many digest intents are due. What is over a cap waits for a later
+    digest, and is made due by a later call."""
+    await session.execute(_FLUSH, {"at": at})
+    return int((await session.execute(_DUE, {"at": at})).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an authority is not told, because it has named no mailbox or has paused; or, where the partner is unknown,
+    what nobody is told of this authority."""
+
+    authority: str
+    why: Literal["no-mailbox", "paused", "unknown-partner"]
+    intents: int
+    oldest: datetime
+
+
+async def held(session: AsyncSession, at: datetime) -> Sequence[Held]:
+    """Who is not told what it should be, the longest waiting first."""
+    query = (
+        select(col(Intent.authority), col(Authority.mailbox), func.count(), func.min(col(Intent.created_at)))
+        .join(Authority, col(Authority.authority) == col(Intent.authority), isouter=True)
+        .where(
+            col(Intent.state) == "pending",
+            or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > at.date()),
+        )
+        .group_by(col(Intent.authority), col(Authority.mailbox))
+        .order_by(func.min(col(Intent.created_at)))
+    )
+    rows = await session.execute(query)
+    found = [Held(code, "paused" if mailbox else "no-mailbox", count, oldest) for code, mailbox, count, oldest in rows]
+    return found + await _about_unknown(session)
+
+
+async def _about_unknown(session: AsyncSession) -> list[Held]:
+    oldest = func.min(col(Intent.created_at))
+    query = (
+        select(col(Intent.partner), func.count(), oldest)
+        .where(col(Intent.state) == "pending", col(Intent.reason) == UNKNOWN_PARTNER)
+        .group_by(col(Intent.partner))
+        .order_by(oldest)
+    )
+    return [Held(code, "unknown-partner", count, since) for code, count, since in await session.execute(query)]
+
+
+async def try_again(session: AsyncSession, authority: str, at: datetime) -> int:
+    """An authority has another mailbox: what could not be told there is due once more, if it still holds then."""
+    failed = select(col(Intent.id)).where(col(Intent.authority) == authority, col(Intent.state) == "failed")
+    ids = (await session.execute(failed.order_by(col(Intent.id)).with_for_update())).scalars().all()
+    again = update(Intent).where(among(col(Intent.id), ids))
+    await session.execute(again.values(state="pending", reason=None, mail_id=None, due_at=at, updated_at=at))
+    return len(ids)

@@ -1,0 +1,72 @@
+"""Maps plans between the wire, the engine and the store."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from events.cloudevents import Event
+from events.plans import PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
+from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
+from services.domain.ids import event_content_hash
+from services.store.plans import PlanRow, Revision, StoredPlan
+
+
+def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Plan:
+    """The engine's plan from the wire's. A value in another currency than pounds counts as unknown."""
+    value = payload.value
+    return Plan(
+        plan_id=payload.plan_id,
+        revision=payload.revision,
+        authority=payload.authority,
+        title=payload.title,
+        description=payload.description,
+        kind=Kind(payload.kind),
+        stage=Stage(payload.stage),
+        status=status,
+        cpv=payload.cpv,
+        value=value.amount if value and value.currency == "GBP" else None,
+        tender_window=Window(payload.tender_window.earliest, payload.tender_window.latest),
+        contract_start=payload.contract.start,
+        contract_end=payload.contract.end,
+        extension_months=payload.contract.extension_months,
+        regions=payload.regions,
+        sharing=Sharing(payload.sharing),
+        procurement=payload.procurement,
+    )
+
+
+def plan_from_store(stored: StoredPlan | PlanRow) -> Plan | None:
+    """The engine's plan as it stands, or None where only its withdrawal was ever seen."""
+    if stored.state is None:
+        return None
+    state = PlanState.model_validate({**stored.state, "revision": stored.revision})
+    return plan_from_payload(state, Status(stored.status))
+
+
+def revision_from_event(event: Event, origin: Mapping[str, Any]) -> Revision:
+    """What the store keeps of a validated plan event."""
+    payload = cast(PlanPayload, event.payload)
+    content = payload.model_dump(mode="json")
+    state = content if isinstance(payload, PlanState) else None
+    status = _status_after(payload)
+    shared = isinstance(payload, PlanState) and payload.sharing != "private"
+    return Revision(
+        plan_id=payload.plan_id,
+        authority=payload.authority,
+        revision=payload.revision,
+        event_id=event.id,
+        event_type=event.type,
+        content_hash=event_content_hash(event.type, content),
+        payload=content,
+        origin=origin,
+        status=status.value,
+        searchable=status is Status.ACTIVE and shared,
+        state=state,
+        published_at=event.time,
+        traceparent=event.traceparent,
+    )
+
+
+def _status_after(payload: PlanPayload) -> Status:
+    if isinstance(payload, PlanWithdrawn):
+        return Status.WITHDRAWN
+    return Status.AWARDED if isinstance(payload, PlanAwarded) else Status.ACTIVE

@@ -1,0 +1,91 @@
+"""The plans as the plan log has them: each at its newest revision, whatever the order in which the log grew."""
+
+from typing import Final
+
+from events.cloudevents import Event
+from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState
+from matching.plan import Status
+from services.store import forgotten, plans
+from services.store.mapping import revision_from_event
+from services.store.plans import PlanLog, Revision, StoredPlan
+from services.store.shadow_tables import Logged
+
+_BY_TYPE: Final[dict[str, type[PlanPayload]]] = {payload.type: payload for payload in PLAN_PAYLOADS}
+WHOLE_TYPES: Final = tuple(name for name, payload in _BY_TYPE.items() if issubclass(payload, PlanState))
+
+
+def replayed(logged: Logged, live: StoredPlan | None) -> StoredPlan:
+    """One plan's row, made from the log alone.
+
+    What the log does not hold is carried over from the live row of the same revision: how far it has been assessed,
+    whether its assessment failed so often that it was set aside, and the trace that it belongs to.
+    """
+    newest = logged.newest
+    first = logged.whole or newest
+    plan = StoredPlan(
+        plan_id=newest.plan_id,
+        authority=str(first.payload["authority"]),
+        revision=0,
+        status="active",
+        searchable=False,
+        event_id="",
+        published_at=newest.published_at,
+        received_at=newest.received_at,
+    )
+    if logged.whole is not None:
+        plans.move(plan, _revision(logged.whole))
+    if newest is not logged.whole:
+        plans.move(plan, _revision(newest))
+    plan.received_at = newest.received_at
+    # A live row that says otherwise than the log is not believed in anything else either.
+    plan.matched_revision = plan.revision
+    if live is not None and live.revision == plan.revision:
+        plan.traceparent = live.traceparent
+        plan.matched_revision, plan.attempts = live.matched_revision, live.attempts
+        plan.quarantined = live.quarantined
+        plan.searchable = plan.searchable and not live.quarantined
+    return plan
+
+
+def differs(plan: StoredPlan, live: StoredPlan | None) -> bool:
+    """Whether a live row says otherwise than the log about anything that matters to a match.
+
+    Of a plan that is over only that is compared: which of its states was the last to be applied is history.
+    """
+    if live is None:
+        return True
+    if _outline(plan) != _outline(live):
+        return True
+    return plan.status == "active" and plan.state != live.state
+
+
+def _outline(plan: StoredPlan) -> tuple[object, ...]:
+    return plan.authority, plan.revision, plan.status, plan.searchable
+
+
+def _revision(row: PlanLog) -> Revision:
+    if forgotten.is_blank(row.payload):
+        return _without_content(row)
+    payload = _BY_TYPE[row.event_type].model_validate(row.payload)
+    event = Event(id=row.event_id, type=row.event_type, source="/rebuild", time=row.published_at, payload=payload)
+    return revision_from_event(event, row.origin)
+
+
+def _without_content(row: PlanLog) -> Revision:
+    """A revision whose content was forgotten: the plan is over, whatever the event once said of it."""
+    over = Status.AWARDED if row.event_type == PlanAwarded.type else Status.WITHDRAWN
+    return Revision(
+        plan_id=row.plan_id,
+        authority=str(row.payload["authority"]),
+        revision=row.revision,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        content_hash=row.content_hash,
+        payload=row.payload,
+        origin=row.origin,
+        status=over.value,
+        searchable=False,
+        state=None,
+        published_at=row.published_at,
+        traceparent=None,
+    )

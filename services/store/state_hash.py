@@ -1,0 +1,59 @@
+"""One digest of what the matcher has made of the plan log: two databases that stand alike have the same one."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Table, collate, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.store.database import table_of
+from services.store.opportunities import Opportunity
+from services.store.plans import StoredPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """`sha256` over the plans (id, revision, status) and the active pairs (plans, their revisions, score, band, day).
+
+    The pairs' order, revision counters, withdrawn pairs and what was told are history and not in it.
+    """
+
+    sha256: str
+    plans: int
+    pairs: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For printing."""
+        return asdict(self)
+
+
+async def digest(session: AsyncSession, plans: Table | None = None, opportunities: Table | None = None) -> Digest:
+    """The digest of the live tables, or of these, in the session's snapshot.
+
+    Call it in one REPEATABLE READ transaction where matchers are running.
+    """
+    p = table_of(StoredPlan) if plans is None else plans
+    o = table_of(Opportunity) if opportunities is None else opportunities
+    plan_rows = select(p.c.plan_id, p.c.revision, p.c.status).order_by(collate(p.c.plan_id, "C"))
+    pair_rows = (
+        select(o.c.plan_a, o.c.plan_b, o.c.revision_a, o.c.revision_b, o.c.score, o.c.band, o.c.assessed_as_of)
+        .where(o.c.status == "active")
+        .order_by(collate(o.c.plan_a, "C"), collate(o.c.plan_b, "C"))
+    )
+    running = hashlib.sha256()
+    counts = []
+    for name, query in (("plans", plan_rows), ("pairs", pair_rows)):
+        count = 0
+        async for row in await session.stream(query.execution_options(yield_per=1000)):
+            running.update(_line(name, row))
+            count += 1
+        counts.append(count)
+    return Digest(running.hexdigest(), *counts)
+
+
+def _line(name: str, row: Sequence[Any]) -> bytes:
+    """One row, as text that is the same everywhere: numbers in their shortest exact form, days as ISO 8601."""
+    return (json.dumps([name, *row], default=str, separators=(",", ":"), ensure_ascii=False) + "\n").encode()

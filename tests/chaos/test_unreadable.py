@@ -1,0 +1,121 @@
+"""What the Kafka client can't read is refused once and stepped over, and whatever lies beside it is handled."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from events.dead_letters import Reason
+from events.topics import OPPORTUNITIES
+from services.local_stack.tansu import Broker
+from services.messaging import consumer as consuming
+from services.messaging import kafka, topic_admin
+from services.messaging.record_batches import MAX_BATCH_BYTES, UnreadableRecord, UnreadableRecordError
+from services.platform.settings import Settings
+from tests.brokers import ApacheKafka
+from tests.chaos.odd_batches import batch, produce, record
+
+PATIENCE = 60
+"""Seconds after which something that ought to come has not; nothing is measured by it."""
+BAD_HEADER = [(b"\xff", b"x")]
+CODECS = ("none", "gzip", "snappy", "xerial", "lz4", "zstd")
+TOPIC = OPPORTUNITIES.name
+
+
+class Member:
+    """A consuming process: what it handled and what it refused, by partition and offset."""
+
+    def __init__(self, settings: Settings, *, ahead: bool) -> None:
+        self.settings = settings
+        self.handled: list[tuple[int, int]] = []
+        self.refused: list[tuple[int, int, Reason]] = []
+        self.broker = kafka.make_broker(settings, "test")
+        self.pulse = consuming.consume(
+            self.broker,
+            settings,
+            group="g",
+            handle=self.handle,
+            refuse=self.refuse,
+            prepare=self.prepare if ahead else None,
+            topics=[TOPIC],
+        )
+
+    async def handle(self, records: Any) -> None:
+        assert not any(isinstance(one, UnreadableRecord) for one in records)
+        self.handled += [(one.partition, one.offset) for one in records]
+
+    async def prepare(self, records: Any) -> None:
+        assert not any(isinstance(one, UnreadableRecord) for one in records)
+
+    async def refuse(self, record: Any, fault: BaseException) -> None:
+        assert isinstance(fault, UnreadableRecordError)
+        self.refused.append((record.partition, record.offset, fault.reason))
+
+
+async def committed(settings: Settings) -> dict[int, int]:
+    consumer = AIOKafkaConsumer(**kafka.connection(settings), group_id="g", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(TOPIC, partition) for partition in range(OPPORTUNITIES.partitions)]
+        return {place.partition: offset for place in places if (offset := await consumer.committed(place))}
+    finally:
+        await consumer.stop()
+
+
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await reached():
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+async def test_whatever_comes_every_partition_goes_on(broker: Broker | ApacheKafka, ahead: bool) -> None:
+    settings = Settings(kafka_bootstrap=broker.bootstrap, kafka_session_seconds=2, batch_records=10)
+    await topic_admin.create(settings)
+    good = batch([record(0, b"k", b"v"), record(1, b"k", b"v")])
+    pair = batch([record(at, b"k", b"v", BAD_HEADER) for at in range(2)])
+    one_of_three = batch([record(at, b"k", b"v", BAD_HEADER if at == 1 else ()) for at in range(3)], codec="gzip")
+    bombs = [batch([record(0, b"k", b"\0" * (MAX_BATCH_BYTES + 1))], codec=codec) for codec in CODECS[1:]]
+    by_codec = [batch([record(0, b"k", b"v" * 1000)], codec=codec) for codec in CODECS]
+    sent = {0: [good, pair, good], 1: [one_of_three, pair, pair], 2: [*bombs, good], 3: by_codec, 4: [good]}
+    producer = kafka.make_producer(settings, "test")
+    await producer.start()
+    for partition, batches in sent.items():
+        for raw in batches:
+            assert await produce(producer, TOPIC, partition, raw) == 0
+    await producer.stop()
+    member = Member(settings, ahead=ahead)
+    await member.broker.start()
+    ends = {0: 6, 1: 7, 2: 7, 3: 6, 4: 2}
+
+    async def all_committed() -> bool:
+        return await committed(settings) == ends
+
+    try:
+        await until(all_committed)
+    finally:
+        await member.broker.stop()
+    unreadable = [
+        *((partition, offset, Reason.NOT_CLOUDEVENT) for partition, offset in [(0, 2), (0, 3), (1, 1)]),
+        *((1, offset, Reason.NOT_CLOUDEVENT) for offset in range(3, 7)),
+        *((2, offset, Reason.UNREADABLE_BATCH) for offset in range(5)),
+    ]
+    assert Counter(member.refused) == Counter(unreadable), "each once"
+    left_out = {place[:2] for place in unreadable}
+    wanted = {(partition, offset) for partition, end in ends.items() for offset in range(end)} - left_out
+    assert Counter(member.handled) == Counter(wanted), "each once"
+
+
+async def test_a_poll_that_raises_is_tried_again() -> None:
+    asked = 0
+
+    async def poll(*_: Any, **__: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        raise ValueError("what nobody foresaw")
+
+    unbroken = consuming.unbroken(poll, pause_seconds=0)
+    assert [await unbroken(), await unbroken(), asked] == [{}, {}, 2]

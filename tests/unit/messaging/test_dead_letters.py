@@ -1,0 +1,68 @@
+"""Whatever came, its dead letter fits into one message."""
+
+import json
+from base64 import b64encode
+
+import pytest
+
+from events.dead_letters import KEPT_BYTES, DeadLetter, Origin, Reason
+from events.topics import DEAD_PLANS, PLANS
+from services.messaging import dead_letter_queue
+
+ORIGIN = Origin(topic=PLANS.name, partition=0, offset=7)
+
+
+def test_the_largest_dead_letter_fits_into_one_message() -> None:
+    made = dead_letter_queue.compose(
+        Reason.NOT_JSON,
+        "\x01" * 5000,
+        ORIGIN,
+        key=b"\x01" * 1_000_000,
+        value=b"\xff" * 1_000_000,
+        headers=[("\x01" * 10_000, b"\xff" * 1_000_000)] * 1000,
+    )
+    sent = len(made.key) + len(made.value) + sum(len(name) + len(value) for name, value in made.headers)
+    assert 2 * KEPT_BYTES < sent < int(DEAD_PLANS.config["max.message.bytes"]) / 2
+
+
+def test_headers_as_long_as_any_that_is_read_are_whole() -> None:
+    headers = [("jws-signature", b"s" * 8192), *((f"ce_{number}", b"a" * 4096) for number in range(8)), ("x", b"")]
+    made = dead_letter_queue.compose(Reason.UNSIGNED, "", ORIGIN, key=None, value=b"v", headers=headers)
+    written = DeadLetter.model_validate_json(made.value)
+    assert written.complete
+    assert [(header.name, header.value) for header in written.headers] == headers
+
+
+PLAN = {"plan_id": "E09000015:X-1", "title": "Zephyr", "sharing": "private"}
+SPELLED = json.dumps(PLAN)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SPELLED,
+        json.dumps({"specversion": "1.0", "data": PLAN}),
+        json.dumps({"specversion": "1.0", "data_base64": b64encode(SPELLED.encode()).decode()}),
+        SPELLED.replace("private", "priv\\u0061te"),
+        SPELLED.replace("sharing", "sh\\u0061ring"),
+        SPELLED.replace("private", " Private "),
+        SPELLED[:-1] + ', "sharing": "open"}',
+        SPELLED[:-1],
+        "[" * 5000 + SPELLED,
+        SPELLED + "x" * 300_000,
+    ],
+)
+def test_nothing_of_a_private_plan_is_kept(value: str) -> None:
+    made = dead_letter_queue.compose(Reason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
+    letter = DeadLetter.model_validate_json(made.value)
+    assert (letter.value, letter.complete) == (None, False)
+    assert letter.value_length == len(value.encode()), "how long it was, and its hash, are kept"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [SPELLED.replace("private", "open"), '{"title": "private sharing"}', "", "\xff", "[1, null, 0.5]", '"private"'],
+)
+def test_what_is_not_private_is_kept(value: str) -> None:
+    made = dead_letter_queue.compose(Reason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
+    assert DeadLetter.model_validate_json(made.value).value == value.encode()

@@ -1,0 +1,42 @@
+"""Files are replaced as a whole and never written through a link."""
+
+from pathlib import Path
+
+import pytest
+
+from services.platform.files import write_atomically
+
+
+def test_a_link_is_replaced_and_what_it_pointed_at_stays(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    link = tmp_path / "state"
+    link.symlink_to(victim)
+    write_atomically(link, "new")
+    assert victim.read_text() == "untouched"
+    assert (link.is_symlink(), link.read_text()) == (False, "new")
+
+
+def test_links_that_lie_in_wait_beside_the_file_are_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    for name in ("state.new", ".state.new", "state.tmp"):
+        (tmp_path / name).symlink_to(victim)
+    write_atomically(tmp_path / "state", "new")
+    assert victim.read_text() == "untouched"
+
+
+def test_a_new_file_is_for_its_owner_and_an_old_one_keeps_its_permissions(tmp_path: Path) -> None:
+    file = tmp_path / "state"
+    write_atomically(file, "one")
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o640)
+    write_atomically(file, "two")
+    assert (file.stat().st_mode & 0o777, file.read_text()) == (0o640, "two")
+
+
+def test_what_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomically(tmp_path / "state", "new")
+    assert [file.name for file in tmp_path.iterdir()] == ["state"]

@@ -1,0 +1,63 @@
+"""A wrong setting stops the start, with a sentence that says what to do."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+
+from services.platform.settings import Settings, SettingsError, settings
+
+
+@pytest.fixture(autouse=True)
+def _afresh() -> None:
+    settings.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("JOINTLY_KAFKA_BOOTSTRAP", "broker", "'broker' is not host:port"),
+        ("JOINTLY_DATABASE_URL", "mysql://host/name", "must start with postgresql://"),
+        ("JOINTLY_SMTP_URL", "http://host", "must be smtp://host:port"),
+        ("JOINTLY_SMTP_URL", "smtp://host?tls=yes", "does not know the option tls"),
+        ("JOINTLY_POLICY_FILE", "/nowhere/policy.toml", "no file at /nowhere/policy.toml"),
+        ("JOINTLY_AS_OF", "soon", "date"),
+        ("JOINTLY_HTTP_PORT", "99999", "less than or equal to 65535"),
+        ("JOINTLY_KAFKA_SECURITY", "SASL_SSL", "JOINTLY_KAFKA_USERNAME and JOINTLY_KAFKA_PASSWORD are needed"),
+    ],
+)
+def test_says_which_setting_is_wrong(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="nothing was started") as raised:
+        settings()
+    assert says in str(raised.value)
+
+
+def test_never_repeats_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOINTLY_DATABASE_URL", "mysql://jointly:hunter2@host/name")
+    with pytest.raises(SettingsError) as raised:
+        settings()
+    assert "hunter2" not in str(raised.value)
+    assert "hunter2" not in repr(Settings(database_url="postgresql://jointly:hunter2@host/name"))
+
+
+def test_says_what_is_missing() -> None:
+    empty = Settings()
+    for need, name in (
+        (empty.need_kafka, "JOINTLY_KAFKA_BOOTSTRAP"),
+        (empty.need_database, "JOINTLY_DATABASE_URL"),
+        (empty.need_smtp, "JOINTLY_SMTP_URL"),
+    ):
+        with pytest.raises(SettingsError, match=f"{name} is not set.*jointly up"):
+            need()
+
+
+def test_postgresql_urls_of_any_spelling_reach_our_driver() -> None:
+    for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        address, _, limits = Settings(database_url=f"{scheme}://u:p@h/n").need_database().partition("?")
+        assert address == "postgresql+psycopg://u:p@h/n"
+        assert dict(parse_qsl(limits)) == {
+            "tcp_user_timeout": "60000",
+            "keepalives_idle": "15",
+            "keepalives_interval": "15",
+            "options": "-c statement_timeout=120000",
+        }
