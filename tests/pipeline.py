@@ -26,7 +26,7 @@ from events.fields import Payload
 from events.plans import PlanPayload, PlanPublished, PlanState
 from events.topics import PLANS
 from matching.assessment import Assessment
-from matching.encoders.embedding import HashingEmbedder
+from matching.embedding import HashingEmbedder
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from services.ingest.event_publisher import message_of, publish_events

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from matching.embedding import Embedder, HashingEmbedder, UnknownModelError
 from matching.encoders import openvino
-from matching.encoders.embedding import Embedder, HashingEmbedder, UnknownModelError
 from matching.encoders.sentence_transformer import DEFAULT_MODEL, SentenceTransformerEmbedder, pinned_weights
 
 

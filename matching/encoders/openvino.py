@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from matching.encoders.embedding import ChecksumError, EmbeddingError, UnknownModelError, Vectors
+from matching.embedding import ChecksumError, EmbeddingError, UnknownModelError, Vectors
 from matching.encoders.length_buckets import batches
 
 MANIFEST: Final = "jointly-encoder.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from matching.encoders.embedding import ChecksumError, UnknownModelError, Vectors
+from matching.embedding import ChecksumError, UnknownModelError, Vectors
 from matching.encoders.length_buckets import batches
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"

@@ -9,7 +9,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch.nn.functional import normalize
 
-from matching.encoders.embedding import Vectors
+from matching.embedding import Vectors
 
 # What a text sees of those beside it (nothing) is computed all the same, and grows with the square of this.
 _TOKENS_OF_A_RUN = 256

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from matching.encoders.embedding import Embedder, HashingEmbedder, Vectors
+from matching.embedding import Embedder, HashingEmbedder, Vectors
 from matching.encoders.loading import load_embedder
 
 _MANY_TEXTS = 64

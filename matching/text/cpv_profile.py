@@ -9,7 +9,7 @@ import numpy as np
 
 from matching import reference
 from matching.components.specification import Vector
-from matching.encoders.embedding import HashingEmbedder
+from matching.embedding import HashingEmbedder
 
 _SHARPNESS = np.float32(8.0)
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 import numpy as np
 import typer
 
+from matching.embedding import Vectors
 from matching.encoders.agreement_texts import probe_texts
-from matching.encoders.embedding import Vectors
 from matching.encoders.loading import load_embedder
 from matching.encoders.openvino import (
     ENGINE,

@@ -13,7 +13,7 @@ import typer
 from matching import fitting, scorer
 from matching.components.specification import logistic
 from matching.corpus_statistics import Statistics, StatisticsError
-from matching.encoders.embedding import EmbeddingError
+from matching.embedding import EmbeddingError
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from matching.fitting import Example

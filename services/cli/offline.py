@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from events.plans import PlanPublished
-from matching.encoders.embedding import Embedder
+from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Vector
 from matching.plan import Plan
 from services.store.mapping import plan_from_payload

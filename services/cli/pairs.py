@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matching.assessment import Band
-from matching.encoders.embedding import Embedder
+from matching.embedding import Embedder
 from matching.engine import Engine, Features
 from matching.plan import Plan
 from services.cli.offline import PlanFileError, features_of_plans, numbered_lines

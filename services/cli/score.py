@@ -11,7 +11,7 @@ import typer
 
 from matching.assessment import Assessment
 from matching.corpus_statistics import Statistics, StatisticsError
-from matching.encoders.embedding import Embedder, EmbeddingError
+from matching.embedding import Embedder, EmbeddingError
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.plan import Plan

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from events.topics import PLANS_PATTERN
 from matching.corpus_statistics import Statistics
-from matching.encoders.embedding import Embedder
+from matching.embedding import Embedder
 from matching.encoders.loading import load_embedder
 from matching.encoders.worker_process import load_apart
 from matching.engine import Engine

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.plans import PlanPayload, PlanState
-from matching.encoders.embedding import Embedder
+from matching.embedding import Embedder
 from matching.engine import Corpus, Engine, Features, Texts
 from matching.plan import Plan
 from services.domain.ids import text_hash

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from matching.encoders.embedding import Embedder
+from matching.embedding import Embedder
 from matching.encoders.loading import load_embedder
 from services.local_stack.postgres import Server, postgres
 from tests import brokers

@@ -10,7 +10,7 @@ from random import Random
 import numpy as np
 
 from events.plans import PlanPublished, PlanState, PlanUpdated
-from matching.encoders.embedding import HashingEmbedder
+from matching.embedding import HashingEmbedder
 from matching.engine import Engine, Texts
 from services.store.mapping import plan_from_payload
 from tests.bench import generator

@@ -10,7 +10,7 @@ from pgvector.psycopg import register_vector
 from rapidfuzz import fuzz, process
 
 from events.plans import PlanState
-from matching.encoders.embedding import Embedder
+from matching.embedding import Embedder
 from services.local_stack.postgres import Server
 from services.matcher.batch_handler import PARTS
 from services.platform.settings import Settings

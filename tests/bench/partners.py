@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from matching.candidates import corpus_search
-from matching.encoders.embedding import Embedder
+from matching.embedding import Embedder
 from matching.encoders.loading import load_embedder
 from matching.engine import Corpus, Engine, Features
 from matching.pair_scoring import judge

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from matching.encoders.embedding import Embedder
+from matching.embedding import Embedder
 from matching.encoders.loading import load_embedder
 from tests import pipeline
 from tests.chaos import __main__ as command

@@ -4,7 +4,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from matching.encoders.embedding import HashingEmbedder
+from matching.embedding import HashingEmbedder
 from matching.engine import Engine, Features
 from matching.plan import Plan, Window
 from matching.policy import Policy

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from matching.encoders.embedding import HashingEmbedder, UnknownModelError
+from matching.embedding import HashingEmbedder, UnknownModelError
 from matching.encoders.loading import load_embedder
 from matching.encoders.worker_process import EncoderProcess, load_apart
 

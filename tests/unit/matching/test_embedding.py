@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from matching.encoders.embedding import ChecksumError, HashingEmbedder, UnknownModelError
+from matching.embedding import ChecksumError, HashingEmbedder, UnknownModelError
 from matching.encoders.loading import load_embedder
 from matching.encoders.sentence_transformer import SentenceTransformerEmbedder
 from tests.unit.matching.notices import TEXTS

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from matching.embedding import ChecksumError, Embedder, UnknownModelError
 from matching.encoders import openvino
 from matching.encoders.agreement_texts import probe_texts
-from matching.encoders.embedding import ChecksumError, Embedder, UnknownModelError
 from matching.encoders.loading import load_embedder
 from matching.encoders.openvino import AgreementError, cosines
 from matching.encoders.sentence_transformer import pinned_weights

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from matching.encoders.embedding import HashingEmbedder
+from matching.embedding import HashingEmbedder
 from matching.encoders.loading import load_embedder
 from matching.encoders.worker_process import EncoderProcess
 
