@@ -122,7 +122,9 @@ TAMPERINGS = {
     "another plan revision": f"UPDATE opportunities SET revision_a = 9 {_PAIR}",
     "a lost pair": f"DELETE FROM opportunities {_PAIR}",
     "a made-up pair": f"""
-        INSERT INTO opportunities
+        INSERT INTO opportunities (opportunity_id, plan_a, plan_b, revision_a, revision_b, authority_a, authority_b,
+            revision, material_revision, status, score, band, payload, told, content_hash, generation, assessed_as_of,
+            review_on, created_at, updated_at)
         SELECT md5('x'), plan_a, plan_b, revision_a, revision_b, authority_a, authority_b, 1, 1, status, score, band,
             jsonb_set(payload, '{{opportunity_id}}', to_jsonb(md5('x'))), told, content_hash, generation,
             assessed_as_of, review_on, created_at, updated_at
