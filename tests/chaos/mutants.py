@@ -138,11 +138,6 @@ MUTANTS: Final = (
         [f"{SCHEDULES}::test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_along"],
     ),
     Mutant(
-        "neighbour dropped though it moved on",
-        [Edit("services/matcher/settlement.py", "        if _stands(other.plan, locked)\n", "        if other_id\n")],
-        [f"{INDEX}::test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept"],
-    ),
-    Mutant(
         "a draft is written whatever its row has become",
         [
             Edit(
