@@ -209,7 +209,7 @@ def _broker(error: BaseException) -> Problem | None:
 
     if not isinstance(error, KafkaError):
         return None
-    where = ", ".join(settings().kafka_bootstrap)
+    where = ", ".join(settings().kafka_bootstrap_servers)
     if isinstance(error, KafkaConnectionError):
         return Problem(
             f"Kafka can't be reached at {where}: is it up, and are {PREFIX}KAFKA_BOOTSTRAP and {PREFIX}KAFKA_SECURITY "

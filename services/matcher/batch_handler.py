@@ -15,18 +15,18 @@ from events.topics import DEAD_PLANS
 from services.domain.ids import event_content_hash
 from services.matcher.assessment import assess, index
 from services.matcher.endings import keep_superseded, report_superseded
-from services.matcher.plan_decoding import Accepted, Refused, read
-from services.matcher.signature_policy import Keyring, check
+from services.matcher.plan_decoding import PlanRecordAccepted, PlanRecordRejected, read
+from services.matcher.signature_policy import KeyCache, verify_all
 from services.matcher.world import World
 from services.messaging import dead_letter_queue
 from services.messaging.kafka import Record, Records
 from services.platform import logs, metrics, tracing
 from services.platform.clock import today
 from services.store import embeddings, plan_features, plans
-from services.store.bulk_writes import Writes
-from services.store.database import Sessions, now, reading, transaction
+from services.store.bulk_writes import BulkWrites
+from services.store.database import Sessions, autocommit_session, now, transaction
 from services.store.mapping import revision_from_event
-from services.store.plans import Outcome, Revision
+from services.store.plans import PlanRevision, RecordOutcome
 
 log: Final = logs.get(__name__)
 Vectors = Mapping[str, np.ndarray]
@@ -48,7 +48,7 @@ CONFLICT: Final = "this revision was published before with other content; publis
 class Prepared:
     """A record that was read before its batch was handled, and the vectors of new texts that were made with it."""
 
-    item: Accepted | Refused
+    item: PlanRecordAccepted | PlanRecordRejected
     vectors: Vectors
 
 
@@ -59,20 +59,20 @@ class Matcher:
     world: World
     sessions: Sessions
     producer: AIOKafkaProducer
-    keyring: Keyring = field(default_factory=Keyring)
+    keyring: KeyCache = field(default_factory=KeyCache)
     _prepared: OrderedDict[Place, Prepared] = field(default_factory=OrderedDict)
     _encoder: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def _part(self) -> int:
-        return -(-self.world.settings.batch_records // PARTS)
+        return -(-self.world.settings.max_poll_records // PARTS)
 
     async def prepare(self, records: Records) -> None:
         """Reads the first records of what is to come and embeds their texts, once the batch that is being handled has
         no more for the encoder: it would have nothing to do while that one's end is matched. Writes nothing."""
         some = records[: self._part]
         items = await self._checked(some)
-        new = await self._new_texts([item for item in items if isinstance(item, Accepted)])
+        new = await self._new_texts([item for item in items if isinstance(item, PlanRecordAccepted)])
         async with self._encoder:
             vectors = await self.world.embed(new.values())
         self._prepared.update(
@@ -94,23 +94,23 @@ class Matcher:
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
-        await dead_letter_queue.give_up(self.producer, DEAD_PLANS, record, fault)
+        await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_PLANS, record, fault)
 
-    async def _checked(self, records: Records) -> list[Accepted | Refused]:
+    async def _checked(self, records: Records) -> list[PlanRecordAccepted | PlanRecordRejected]:
         demand = self.world.settings.signatures
         # A key's days are real ones, also where plans are judged as of a fixed day.
-        return await check(
+        return await verify_all(
             [read(record, now()) for record in records], demand, self.keyring, self.sessions, today(None)
         )
 
-    async def _read(self, records: Records, prepared: Mapping[Place, Prepared]) -> list[Accepted]:
+    async def _read(self, records: Records, prepared: Mapping[Place, Prepared]) -> list[PlanRecordAccepted]:
         unread = iter(await self._checked([record for record in records if _place(record) not in prepared]))
         accepted = []
         refused = []
         for record in records:
             known = prepared.get(_place(record))
             item = known.item if known is not None else next(unread)
-            if isinstance(item, Accepted):
+            if isinstance(item, PlanRecordAccepted):
                 accepted.append(item)
             else:
                 refused.append(item)
@@ -118,14 +118,14 @@ class Matcher:
         await asyncio.gather(*(self._keep(item) for item in refused))
         return accepted
 
-    async def _keep(self, item: Refused) -> None:
+    async def _keep(self, item: PlanRecordRejected) -> None:
         """Writes the dead letter of a record that can't be a plan event."""
-        await dead_letter_queue.refuse(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
+        await dead_letter_queue.dead_letter(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
         if item.reason in SPOOFING:
             metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
     async def _in_parts(
-        self, accepted: Sequence[Accepted], prepared: Mapping[Place, Prepared], encoder: AsyncExitStack
+        self, accepted: Sequence[PlanRecordAccepted], prepared: Mapping[Place, Prepared], encoder: AsyncExitStack
     ) -> None:
         """Each part is recorded before it is assessed, and before any later part is recorded. Meanwhile the next one's
         texts are embedded, and the ones behind it cleaned, so that the encoder never waits for the others; once it has
@@ -155,7 +155,7 @@ class Matcher:
             raise
 
     async def _embedded(
-        self, part: Sequence[Accepted], prepared: Mapping[Place, Prepared], in_turn: asyncio.Lock
+        self, part: Sequence[PlanRecordAccepted], prepared: Mapping[Place, Prepared], in_turn: asyncio.Lock
     ) -> Vectors:
         """The vectors of a part's texts that were never embedded; parts come to the encoder in their order."""
         ready = [one for item in part if (one := prepared.get(_place(item.record))) is not None]
@@ -168,38 +168,40 @@ class Matcher:
             new = await self._new_texts([item for item in part if _place(item.record) not in prepared])
         return vectors | await self.world.embed(new.values())
 
-    async def _new_texts(self, items: Sequence[Accepted]) -> Mapping[str, str]:
-        async with reading(self.sessions) as session:
+    async def _new_texts(self, items: Sequence[PlanRecordAccepted]) -> Mapping[str, str]:
+        async with autocommit_session(self.sessions) as session:
             return await self.world.new_texts(session, [item.payload for item in items])
 
-    async def _take(self, part: Sequence[Accepted], vectors: Vectors) -> Sequence[str]:
+    async def _take(self, part: Sequence[PlanRecordAccepted], vectors: Vectors) -> Sequence[str]:
         """Records a part and brings the index to it; which plans are to be assessed."""
         ids = sorted({item.payload.plan_id for item in part})
         try:
-            first = Writes()
+            first = BulkWrites()
             embeddings.put(first, vectors, self.world.embedder.model)
-            recording = plans.Recording([_revision(item) for item in part], first)
+            recording = plans.RevisionBatch([_revision(item) for item in part], first)
             async with transaction(self.sessions, *recording.queries) as session:
                 unmatched = plan_features.load_unassessed(ids)
-                outcomes = await plans.record(session, recording, unmatched)
+                outcomes = await plans.append_revisions(session, recording, unmatched)
                 superseded = await keep_superseded(session, part, outcomes)
-                await index(self.world, session, unmatched.answer)
+                await index(self.world, session, unmatched.result)
         except BaseException:
             self.world.forget(ids)
             raise
         report_superseded(superseded)
         for item, outcome in zip(part, outcomes, strict=True):
             await self._after(item, outcome)
-        return sorted(unmatched.answer)
+        return sorted(unmatched.result)
 
-    async def _assess(self, part: Sequence[Accepted], plan_ids: Sequence[str]) -> None:
+    async def _assess(self, part: Sequence[PlanRecordAccepted], plan_ids: Sequence[str]) -> None:
         with tracing.span("match", part[0].event.traceparent, plans=len(plan_ids)):
             await assess(self.world, self.sessions, plan_ids)
 
-    async def _after(self, item: Accepted, outcome: Outcome) -> None:
+    async def _after(self, item: PlanRecordAccepted, outcome: RecordOutcome) -> None:
         log.info("plan event", event_id=item.event.id, plan_id=item.payload.plan_id, outcome=outcome.value)
-        if outcome is Outcome.CONFLICT:
-            await dead_letter_queue.refuse(self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT)
+        if outcome is RecordOutcome.CONFLICT:
+            await dead_letter_queue.dead_letter(
+                self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT
+            )
         else:
             metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()
 
@@ -215,7 +217,7 @@ def _place(record: Record) -> Place:
     return record.topic, record.partition, record.offset
 
 
-def _revision(item: Accepted) -> Revision:
+def _revision(item: PlanRecordAccepted) -> PlanRevision:
     record = item.record
     origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
     if item.signature is not None:

@@ -15,7 +15,7 @@ from services.messaging.kafka import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class PlanRecordAccepted:
     """A record that holds a plan event, and the signature that came with it, if one was looked for.
 
     The event's texts are without e-mail addresses and telephone numbers. Where they had some, `sent` is the payload as
@@ -34,7 +34,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class PlanRecordRejected:
     """A record that can't be a plan event, and why."""
 
     record: Record
@@ -42,24 +42,26 @@ class Refused:
     sentence: str
 
 
-def read(record: Record, at: datetime) -> Accepted | Refused:
+def read(record: Record, at: datetime) -> PlanRecordAccepted | PlanRecordRejected:
     """Decodes and validates one record at a moment, and holds its authority against the topic it came by."""
     try:
         event = decode(record.headers, record.value, PLAN_PAYLOADS)
         owner = authority_of(record.topic)
     except EnvelopeError as error:
-        return Refused(record, error.reason, str(error))
+        return PlanRecordRejected(record, error.reason, str(error))
     except NotAPlanTopicError as error:
-        return Refused(record, Reason.TOPIC_MISMATCH, str(error))
+        return PlanRecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
     payload = cast(PlanPayload, event.payload)
     redacted = redact(payload)
-    accepted = Accepted(record, replace(event, payload=redacted), sent=None if redacted is payload else payload)
+    accepted = PlanRecordAccepted(
+        record, replace(event, payload=redacted), sent=None if redacted is payload else payload
+    )
     if owner is not None and accepted.payload.authority != owner:
-        return Refused(
+        return PlanRecordRejected(
             record,
             Reason.TOPIC_MISMATCH,
             f"the topic belongs to {owner}, the plan to {accepted.payload.authority}; nobody speaks for another",
         )
     if excess := find_excess(accepted.payload, at):
-        return Refused(record, excess.reason, f"{excess.field}: {excess.sentence}")
+        return PlanRecordRejected(record, excess.reason, f"{excess.field}: {excess.sentence}")
     return accepted

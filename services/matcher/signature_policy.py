@@ -8,29 +8,29 @@ from typing import Final, Literal
 
 from events.dead_letters import Reason
 from events.jwk import KeyFileError, verifying_key
-from events.signing import SignatureError, found, verify
+from events.signing import SignatureError, extract_signature, verify
 from events.topics import PLANS
-from services.matcher.plan_decoding import Accepted, Refused
+from services.matcher.plan_decoding import PlanRecordAccepted, PlanRecordRejected
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
 from services.store.database import Sessions
 
-Demand = Literal["off", "if-present", "required"]
+SignatureMode = Literal["off", "if-present", "required"]
 
 REMEMBERED_SECONDS: Final = 30.0
 """How long a key is used without another look at the register: a revoked one is good for no longer than this."""
 
-UNSIGNED: Final = "events on the shared topic must be signed here; sign it, or use the authority's own topic"
+UNSIGNED_MESSAGE: Final = "events on the shared topic must be signed here; sign it, or use the authority's own topic"
 
 
 @dataclass(slots=True)
-class Keyring:
+class KeyCache:
     """Keys of the register, remembered briefly. Only registered keys are, so it can't grow beyond the register."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[str, tuple[float, AuthorityKey]] = field(default_factory=dict)
 
-    async def find(self, sessions: Sessions, key_ids: Collection[str]) -> dict[str, AuthorityKey]:
+    async def get(self, sessions: Sessions, key_ids: Collection[str]) -> dict[str, AuthorityKey]:
         """The registered keys among these ids, as they were at most `REMEMBERED_SECONDS` ago: one query, or none."""
         oldest = self.clock() - REMEMBERED_SECONDS
         self._known = {key_id: known for key_id, known in self._known.items() if known[0] > oldest}
@@ -42,25 +42,31 @@ class Keyring:
         return {key_id: self._known[key_id][1] for key_id in key_ids if key_id in self._known}
 
 
-async def check(
-    items: Sequence[Accepted | Refused], demand: Demand, keyring: Keyring, sessions: Sessions, day: date
-) -> list[Accepted | Refused]:
+async def verify_all(
+    items: Sequence[PlanRecordAccepted | PlanRecordRejected],
+    demand: SignatureMode,
+    keyring: KeyCache,
+    sessions: Sessions,
+    day: date,
+) -> list[PlanRecordAccepted | PlanRecordRejected]:
     """The same items in the same order; one with a signature that can't be taken, or without one that is demanded, is
     refused. A signature is verified wherever there is one, whatever the topic."""
     if demand == "off":
         return list(items)
-    read = [signed(item) if isinstance(item, Accepted) else item for item in items]
-    key_ids = {item.signature.key_id for item in read if isinstance(item, Accepted) and item.signature}
-    known = await keyring.find(sessions, key_ids)
-    return [judged(item, known, demand, day) if isinstance(item, Accepted) else item for item in read]
+    read = [with_signature(item) if isinstance(item, PlanRecordAccepted) else item for item in items]
+    key_ids = {item.signature.key_id for item in read if isinstance(item, PlanRecordAccepted) and item.signature}
+    known = await keyring.get(sessions, key_ids)
+    return [verify_one(item, known, demand, day) if isinstance(item, PlanRecordAccepted) else item for item in read]
 
 
-def judged(item: Accepted, known: dict[str, AuthorityKey], demand: Demand, day: date) -> Accepted | Refused:
+def verify_one(
+    item: PlanRecordAccepted, known: dict[str, AuthorityKey], demand: SignatureMode, day: date
+) -> PlanRecordAccepted | PlanRecordRejected:
     """One event held against the keys of the register, as of a day."""
     signature, authority = item.signature, item.payload.authority
     if signature is None:
         if demand == "required" and item.record.topic == PLANS.name:
-            return Refused(item.record, Reason.UNSIGNED, UNSIGNED)
+            return PlanRecordRejected(item.record, Reason.UNSIGNED, UNSIGNED_MESSAGE)
         return item
     key = known.get(signature.key_id)
     if key is None:
@@ -69,7 +75,7 @@ def judged(item: Accepted, known: dict[str, AuthorityKey], demand: Demand, day: 
         return _refused(
             item, f"key {key.key_id} is {key.authority}'s, the plan {authority}'s; nobody speaks for another"
         )
-    why_not = authority_keys.invalid(key, day)
+    why_not = authority_keys.why_invalid(key, day)
     if why_not is not None:
         return _refused(item, f"key {key.key_id} of {authority} {why_not}")
     try:
@@ -79,13 +85,13 @@ def judged(item: Accepted, known: dict[str, AuthorityKey], demand: Demand, day: 
     return item
 
 
-def signed(item: Accepted) -> Accepted | Refused:
+def with_signature(item: PlanRecordAccepted) -> PlanRecordAccepted | PlanRecordRejected:
     """The event with the signature that came with it, still to be judged; refused where that can't be one."""
     try:
-        return replace(item, signature=found(item.record.headers))
+        return replace(item, signature=extract_signature(item.record.headers))
     except SignatureError as error:
         return _refused(item, str(error))
 
 
-def _refused(item: Accepted, sentence: str) -> Refused:
-    return Refused(item.record, Reason.BAD_SIGNATURE, sentence)
+def _refused(item: PlanRecordAccepted, sentence: str) -> PlanRecordRejected:
+    return PlanRecordRejected(item.record, Reason.BAD_SIGNATURE, sentence)

@@ -11,13 +11,13 @@ from events.topics import OPPORTUNITIES
 from matching.assessment import Assessment
 from matching.engine import Generation
 from matching.plan import Plan, Sharing
-from services.domain.disclosure import opportunity_state, redacted
+from services.domain.disclosure import opportunity_state, redact_opportunity
 from services.domain.ids import event_content_hash
-from services.domain.materiality import is_material, told_now
+from services.domain.materiality import is_material, to_last_notified
 from services.domain.opportunity_events import Cause, opportunity_event
 from services.platform import metrics
 from services.store import outbox
-from services.store.bulk_writes import Writes
+from services.store.bulk_writes import BulkWrites
 from services.store.database import now
 from services.store.opportunities import Opportunity, OpportunityRow
 
@@ -29,28 +29,28 @@ AnyRow = Opportunity | OpportunityRow
 
 
 @dataclass(slots=True)
-class Kept:
+class PendingWrites:
     """What is to be written: rows, new or changed, and the messages that tell of them."""
 
     rows: list[AnyRow] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
 
-    def add(self, other: "Kept") -> None:
+    def add(self, other: "PendingWrites") -> None:
         """What is to be written of another pair, behind what there is."""
         self.rows += other.rows
         self.messages += other.messages
         self.changes += other.changes
 
-    def post(self, writes: Writes) -> None:
+    def post(self, writes: BulkWrites) -> None:
         """Puts the messages into the outbox, and counts them."""
-        outbox.put(writes, self.messages)
+        outbox.append(writes, self.messages)
         for change in self.changes:
             metrics.PAIRS_WRITTEN.labels(change=change).inc()
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class AssessedPair:
     """One judged pair, in the order of its assessment."""
 
     plans: tuple[Plan, Plan]
@@ -59,7 +59,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class SettlementContext:
     """What every pair of a settlement shares. `causes`: the event that brought each plan's revision."""
 
     as_of: date
@@ -67,7 +67,7 @@ class Context:
     causes: Mapping[str, Cause] = field(default_factory=dict)
 
 
-def withdraw(kept: Kept, row: AnyRow, sentence: str, cause: Cause | None, *, hide: bool = False) -> None:
+def withdraw(kept: PendingWrites, row: AnyRow, sentence: str, cause: Cause | None, *, hide: bool = False) -> None:
     """Withdraws an opportunity without a new judgement. The caller holds both plans and commits.
 
     What is said of the plans is what was said before; `hide` takes their titles and all details out of it.
@@ -75,9 +75,9 @@ def withdraw(kept: Kept, row: AnyRow, sentence: str, cause: Cause | None, *, hid
     state = withdrawn_state(row, sentence, material=True, hide=hide)
     row.told = {**row.told, "status": "withdrawn"}
     payload = state.model_dump(mode="json")
-    advance(row, state, payload, fingerprint(payload), cause)
+    apply_state(row, state, payload, payload_content_hash(payload), cause)
     kept.rows.append(row)
-    tell(kept, state, "withdrawn", cause)
+    enqueue_event(kept, state, "withdrawn", cause)
 
 
 def withdrawn_state(row: AnyRow, sentence: str, *, material: bool, hide: bool = False) -> OpportunityState:
@@ -89,7 +89,7 @@ def withdrawn_state(row: AnyRow, sentence: str, *, material: bool, hide: bool = 
         "revision": row.revision + 1,
         "material_revision": row.material_revision + int(material),
     }
-    return OpportunityState.model_validate(redacted(content) if hide else content)
+    return OpportunityState.model_validate(redact_opportunity(content) if hide else content)
 
 
 def _without_details(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,26 +98,28 @@ def _without_details(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {"plans": sides, "score": None, "components": None, "would_change": []}
 
 
-def strip(row: Opportunity) -> OpportunityState:
+def strip_contents(row: Opportunity) -> OpportunityState:
     """Takes the contents of both plans out of an ended opportunity, at the revision that it has; the state left."""
     content = {**row.payload, **_without_details(row.payload), "reasons": [NO_LONGER]}
     state = OpportunityState.model_validate(content)
     row.payload = state.model_dump(mode="json")
-    row.content_hash = fingerprint(row.payload)
+    row.content_hash = payload_content_hash(row.payload)
     return state
 
 
-def bury(row: Opportunity) -> dict[str, Any]:
+def tombstone(row: Opportunity) -> dict[str, Any]:
     """Strips an ended opportunity; the message that has the topic forget it.
 
     The row stays, and a pair that is found again goes on counting. The caller holds both plans and commits.
     """
-    strip(row)
+    strip_contents(row)
     row.tombstoned_at = now()
     return outbox.tombstone(OPPORTUNITIES.name, row.opportunity_id)
 
 
-def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context) -> None:
+def write_pair(
+    kept: PendingWrites, row: AnyRow | None, key: str, pair: AssessedPair, context: SettlementContext
+) -> None:
     """One pair: nothing, a new row, or the next revision of the row it has, with its event."""
     assessment = pair.assessment
     status = "active" if assessment.is_opportunity else "withdrawn"
@@ -128,11 +130,11 @@ def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context
         withdraw(kept, row, NO_LONGER, pair.cause, hide=True)
         return
     if row is None:
-        row = blank(key, pair, context)
+        row = new_row(key, pair, context)
     kept.rows.append(row)
     before = row.status
     material = row.revision == 0 or is_material(row.told, assessment, status)
-    state = state_of(row, pair, status, material, context)
+    state = build_state(row, pair, status, material, context)
     payload = state.model_dump(mode="json")
     row.assessed_as_of = context.as_of
     row.review_on = assessment.review_on
@@ -140,17 +142,19 @@ def write(kept: Kept, row: AnyRow | None, key: str, pair: Pair, context: Context
     row.generation = context.generation.id
     # Where not all is shared the score is not in the content: it may change when nothing that is told does.
     row.score = assessment.score
-    content = fingerprint(payload)
+    content = payload_content_hash(payload)
     if content == row.content_hash:
         return
     if material:
-        row.told = told_now(assessment, status)
-    change = change_of(before, status)
-    advance(row, state, payload, content, pair.cause)
-    tell(kept, state, change, pair.cause)
+        row.told = to_last_notified(assessment, status)
+    change = event_kind(before, status)
+    apply_state(row, state, payload, content, pair.cause)
+    enqueue_event(kept, state, change, pair.cause)
 
 
-def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any], content: str, cause: Cause | None) -> None:
+def apply_state(
+    row: AnyRow, state: OpportunityState, payload: dict[str, Any], content: str, cause: Cause | None
+) -> None:
     """Moves a row to a state, of which `payload` is the JSON and `content` the fingerprint."""
     row.revision = state.revision
     row.material_revision = state.material_revision
@@ -163,14 +167,14 @@ def advance(row: AnyRow, state: OpportunityState, payload: dict[str, Any], conte
     row.updated_at = now()
 
 
-def tell(kept: Kept, state: OpportunityState, change: str, cause: Cause | None) -> None:
+def enqueue_event(kept: PendingWrites, state: OpportunityState, change: str, cause: Cause | None) -> None:
     """Puts the event that tells of a state into the outbox."""
     kept.changes.append(change)
     event = opportunity_event(state, change, cause, now())
-    kept.messages.append(outbox.columns_of(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
+    kept.messages.append(outbox.to_columns(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
 
 
-def blank(key: str, pair: Pair, context: Context) -> OpportunityRow:
+def new_row(key: str, pair: AssessedPair, context: SettlementContext) -> OpportunityRow:
     """A row before its first revision."""
     plan_a, plan_b = pair.plans
     return OpportunityRow(
@@ -198,7 +202,9 @@ def blank(key: str, pair: Pair, context: Context) -> OpportunityRow:
     )
 
 
-def state_of(row: AnyRow, pair: Pair, status: str, material: bool, context: Context) -> OpportunityState:
+def build_state(
+    row: AnyRow, pair: AssessedPair, status: str, material: bool, context: SettlementContext
+) -> OpportunityState:
     """The next revision of a row, by what was judged."""
     assessment = pair.assessment
     gates = tuple(gate.sentence for gate in assessment.gates)
@@ -215,19 +221,19 @@ def state_of(row: AnyRow, pair: Pair, status: str, material: bool, context: Cont
     )
 
 
-def change_of(before: str, status: str) -> str:
+def event_kind(before: str, status: str) -> str:
     """Which event tells of a change of status: identified, updated or withdrawn."""
     if status != "active":
         return "withdrawn"
     return "updated" if before == "active" else "identified"
 
 
-def fingerprint_of(state: OpportunityState) -> str:
+def state_content_hash(state: OpportunityState) -> str:
     """The fingerprint of a state's payload."""
-    return fingerprint(state.model_dump(mode="json"))
+    return payload_content_hash(state.model_dump(mode="json"))
 
 
-def fingerprint(payload: Mapping[str, Any]) -> str:
+def payload_content_hash(payload: Mapping[str, Any]) -> str:
     """The content that counts: all but the counters, the day of the judgement, and what may differ by the day alone."""
     return event_content_hash(
         "opportunity", {name: value for name, value in payload.items() if name not in _NOT_CONTENT}

@@ -118,7 +118,7 @@ class Ahead:
             await self._prepare(readable(records))
         except Exception as fault:
             # Whoever handles them will meet it again, where it is waited out or narrowed down.
-            log.info("not prepared", error=retry.describe(fault), records=len(records))
+            log.info("not prepared", error=retry.one_line(fault), records=len(records))
 
     def _task(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.create_task(work)

@@ -13,6 +13,6 @@ REBUILD: Final = 7403
 PURGE: Final = 7405
 
 
-async def alone(session: AsyncSession, lock: int) -> bool:
+async def try_advisory_lock(session: AsyncSession, lock: int) -> bool:
     """Whether this transaction now has the lock; it waits for nobody, and has it until it ends."""
     return bool((await session.execute(text(f"SELECT pg_try_advisory_xact_lock({lock})"))).scalar_one())

@@ -13,7 +13,7 @@ from services.matcher.batch_handler import PARTS
 from services.platform.settings import Settings
 from tests.bench.corpora import Corpus, distinct, stand_in_vectors
 
-AT_ONCE = Settings.model_fields["batch_records"].default // PARTS
+AT_ONCE = Settings.model_fields["max_poll_records"].default // PARTS
 """How many plans' texts the matcher embeds at once when there are many."""
 NEAREST = 50
 

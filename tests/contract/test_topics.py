@@ -10,7 +10,7 @@ import pytest
 
 from events import topics
 from events.cloudevents import MAX_VALUE_BYTES
-from events.dead_letters import KEPT_BYTES, DeadLetter
+from events.dead_letters import MAX_STORED_BYTES, DeadLetter
 from events.topics import PLANS, PLANS_PATTERN, TOPICS, NotAPlanTopicError, Topic, authority_of, authority_topic
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +118,7 @@ def test_what_is_too_large_reaches_us_and_fits_into_a_dead_letter() -> None:
     assert 2 * MAX_VALUE_BYTES < int(PLANS.config["max.message.bytes"]) <= 1024 * 1024
     for topic in TOPICS:
         if topic.payloads == (DeadLetter,):
-            assert int(topic.config["max.message.bytes"]) > 2 * KEPT_BYTES
+            assert int(topic.config["max.message.bytes"]) > 2 * MAX_STORED_BYTES
 
 
 def test_whoever_consumes_has_somewhere_to_put_what_it_can_not_read() -> None:

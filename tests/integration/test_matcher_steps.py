@@ -19,7 +19,7 @@ from matching.policy import Policy, with_changes
 from services.matcher import assessment
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.plan_decoding import Accepted, read
+from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
@@ -161,7 +161,9 @@ async def test_a_part_that_fails_stops_the_others_and_all_are_handled_again(
 ) -> None:
     """Parts of a batch are matched side by side; after a fault nothing goes on behind the back of who tries again."""
     states = invented_plans(COUNT, SUBJECTS)
-    parts = Rig(Matcher(world_of(Settings(as_of=AS_OF, batch_records=40)), rig.sessions, producer=None), rig.sessions)  # type: ignore[arg-type]
+    parts = Rig(
+        Matcher(world_of(Settings(as_of=AS_OF, max_poll_records=40)), rig.sessions, producer=None), rig.sessions
+    )  # type: ignore[arg-type]
     settle, calls = assessment.settle, [0]
 
     async def failing(*arguments: Any) -> Any:
@@ -246,4 +248,4 @@ async def test_a_change_of_dates_embeds_nothing_again(rig: Rig, monkeypatch: pyt
 def test_the_sample_record_is_one_that_the_matcher_reads() -> None:
     rig = Rig(matcher=None, sessions=None)  # type: ignore[arg-type]
     (record,) = rig.records([PlanPublished.model_validate(invented_plans(1)[0].model_dump())])
-    assert isinstance(read(record, datetime.now(UTC)), Accepted)
+    assert isinstance(read(record, datetime.now(UTC)), PlanRecordAccepted)

@@ -20,7 +20,7 @@ from services.domain.notification_rules import Change, Purpose
 from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
 from services.store.intents import Failure
-from services.store.plans import Outcome
+from services.store.plans import RecordOutcome
 
 DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, Counter | Gauge | Histogram)]
 EXPORT = """
@@ -91,12 +91,12 @@ def _values(kind: Any) -> set[str]:
 def test_the_known_values_are_all_there_are() -> None:
     assert _known(metrics.DEAD_LETTERS, "reason") == _values(Reason)
     assert _known(metrics.SPOOFING, "reason") == SPOOFING
-    assert _known(metrics.PLAN_OUTCOMES, "outcome") == _values(Outcome) - {Outcome.CONFLICT}
-    assert _known(metrics.INTENTS, "purpose") == _known(metrics.MAILS, "purpose") == _values(Purpose)
+    assert _known(metrics.PLAN_OUTCOMES, "outcome") == _values(RecordOutcome) - {RecordOutcome.CONFLICT}
+    assert _known(metrics.INTENTS, "purpose") == _known(metrics.EMAILS, "purpose") == _values(Purpose)
     assert _known(metrics.INTENTS, "change") == _values(Change)
     assert _known(metrics.INTENTS_CAPPED, "cap") == _values(Cap)
     failed = {f"failed-{failure}" for failure in _values(Failure)}
-    assert _known(metrics.MAILS, "outcome") == failed | {"sent", "temporary", "ambiguous", "cancelled"}
+    assert _known(metrics.EMAILS, "outcome") == failed | {"sent", "temporary", "ambiguous", "cancelled"}
     relayed = {topic.name for topic in TOPICS if "services.relay" in topic.producers}
     # A plan that is set aside becomes a dead letter by the outbox, in the transaction that sets it aside.
     assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name}
