@@ -1,4 +1,4 @@
-"""`jointly rebuild`, `jointly reassess`, `jointly digest`: everything once more, from the log or by other rules."""
+"""`jointly rebuild`, `jointly reassess`, `jointly state-hash`: everything once more, from the log or by other rules."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import generation, shadow_tables
 from services.store.database import Sessions, transaction
-from services.store.state_hash import state_hash as digest_of
+from services.store.state_hash import state_hash as hash_of
 
 DIFFERENT: Final = 1
 FAULT: Final = 2
@@ -35,12 +35,12 @@ _SHOWN: Final = 20
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
 
 
-def digest(as_json: _Json = False) -> None:
-    """Print one digest of all plans and active pairs: two databases that stand alike have the same one."""
+def state_hash(as_json: _Json = False) -> None:
+    """Print one hash of all plans and active pairs: two databases in the same state have the same one."""
 
     async def read(sessions: Sessions) -> Any:
         async with transaction(sessions, isolation="REPEATABLE READ") as session:
-            return await digest_of(session)
+            return await hash_of(session)
 
     found = with_database(read, limited=False)
     typer.echo(

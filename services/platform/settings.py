@@ -1,9 +1,10 @@
-"""Every setting, read from the environment here and nowhere else."""
+"""Every setting. What a process is told by its environment, it is told here."""
 
+import os
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -251,9 +252,31 @@ def _missing(name: str, example: str) -> SettingsError:
     )
 
 
+RENAMED: Final = {
+    "KAFKA_BOOTSTRAP": "KAFKA_BOOTSTRAP_SERVERS",
+    "KAFKA_SECURITY": "KAFKA_SECURITY_PROTOCOL",
+    "KAFKA_REPLICATION": "KAFKA_REPLICATION_FACTOR",
+    "KAFKA_POLL_INTERVAL_SECONDS": "KAFKA_MAX_POLL_INTERVAL_SECONDS",
+    "KAFKA_SESSION_SECONDS": "KAFKA_SESSION_TIMEOUT_SECONDS",
+    "BATCH_RECORDS": "MAX_POLL_RECORDS",
+    "KEPT_PLANS": "FEATURE_CACHE_PLANS",
+    "GATHER_SECONDS": "NOTIFY_BATCH_SECONDS",
+    "MAIL_PER_PLAN": "MAX_MATCHES_PER_PLAN",
+    "MAIL_PER_AUTHORITY": "MAX_MATCHES_PER_AUTHORITY",
+    "PLAN_REACH": "MAX_AUTHORITIES_PER_PLAN",
+    "SWEEP_SECONDS": "SWEEP_INTERVAL_SECONDS",
+}
+"""Settings of version 0.1 and what they are called now."""
+
+
 @lru_cache
 def settings() -> Settings:
     """The process's settings. Raises SettingsError, in words, where the environment holds a wrong one."""
+    renamed = [
+        f"{PREFIX}{old} is called {PREFIX}{new} now" for old, new in RENAMED.items() if PREFIX + old in os.environ
+    ]
+    if renamed:
+        raise SettingsError("Wrong settings, nothing was started.\n  " + "\n  ".join(renamed))
     try:
         return Settings()
     except ValidationError as error:

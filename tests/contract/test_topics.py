@@ -69,10 +69,10 @@ def test_a_part_that_a_topic_names_exists_and_uses_it(topic: Topic, part: str) -
     assert find_spec(part) is not None, f"{topic.name} names {part}, which is not there"
     name = constant(topic)
     if part == "services.relay":
-        assert calls("services.relay", "waiting"), "the relay publishes what waits in the outbox"
+        assert calls("services.relay", "unpublished"), "the relay publishes what waits in the outbox"
         writer = WRITES_BY_OUTBOX[name]
         assert any(uses(path, name) for path in modules(writer))
-        assert calls(writer, "outgoing")
+        assert calls(writer, "to_outbox_row")
     else:
         assert any(uses(path, name) for path in modules(part)), f"nothing in {part} uses {name}"
 

@@ -156,7 +156,7 @@ def test_a_host_that_does_not_exist(run: Run, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "postgresql://u:secret@nobody.invalid/jointly")
     monkeypatch.setenv(f"{PREFIX}KAFKA_BOOTSTRAP", "nobody.invalid:9092")
     settings.cache_clear()
-    code, said = run("digest")
+    code, said = run("state-hash")
     assert (code, is_short(said), "correct the host" in said) == (ExitCode.DATABASE, True, True), said
     code, said = run("topics")
     assert (code, is_short(said), "nobody.invalid:9092" in said) == (ExitCode.BROKER, True, True), said
@@ -179,7 +179,7 @@ def test_the_wrong_database_or_account(
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}DATABASE_URL", change(postgres_server.url("template1")))
     settings.cache_clear()
-    for command in ("digest", "migrate", "matcher"):
+    for command in ("state-hash", "migrate", "matcher"):
         code, said = run(command)
         assert (code, is_short(said)) == (ExitCode.DATABASE, True), said
         assert sentence in said
