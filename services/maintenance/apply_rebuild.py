@@ -9,8 +9,9 @@ from sqlmodel import col, select
 
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
+from services.domain.opportunity import OpportunityStatus, event_kind, state_content_hash
 from services.maintenance.rebuild import PairDifference, PlanDifference, RebuildError, RebuildReport
-from services.matcher.writing import PendingWrites, enqueue_event, event_kind, state_content_hash
+from services.matcher.pending_writes import PendingWrites, enqueue_event
 from services.store import generation, outbox, plan_features, plans, shadow_tables
 from services.store import intents as notifications
 from services.store import opportunities as store
@@ -109,8 +110,8 @@ def _settled(stored: PlanRecord | None, meant: PlanRecord | None) -> bool:
 
 async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict[str, Any]) -> list[Intent]:
     """Puts one pair in place; the intents that say why nobody is told of it."""
-    before, revision = ("new", 0) if row is None else (row.status, row.revision)
-    loud = row is not None and row.status == "active" and row.band != "feed"
+    was_active, revision = (False, 0) if row is None else (row.status == OpportunityStatus.ACTIVE, row.revision)
+    loud = was_active and row is not None and row.band != "feed"
     if row is None:
         row = Opportunity(**columns)
         await _continue_counters(session, row)
@@ -122,7 +123,7 @@ async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict
     row.updated_at = now()
     state = OpportunityState.model_validate(row.payload)
     kept = PendingWrites()
-    enqueue_event(kept, state, event_kind(before, row.status), None)
+    enqueue_event(kept, state, event_kind(was_active, row.status), None)
     async with bulk_writes(session) as writes:
         kept.post(writes)
     # What stands loudly has intents of this material revision, or will have from the event that is on its way.

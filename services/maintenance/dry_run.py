@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pydantic import ValidationError
 
 from events.opportunities import OpportunityState
-from services.matcher.writing import AssessedPair, PendingWrites, SettlementContext, state_content_hash, write_pair
+from services.domain.opportunity import AssessedPair, SettlementContext, state_content_hash
+from services.matcher.pending_writes import PendingWrites, write_pair
 from services.store.opportunities import Opportunity, OpportunityRow
 
 

@@ -15,11 +15,11 @@ from events.opportunities import OpportunityState
 from matching.engine import Engine, Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id, text_hash
+from services.domain.opportunity import AssessedPair, SettlementContext
 from services.maintenance.dry_run import dry_run
 from services.maintenance.rebuild import ProgressCallback
 from services.matcher.assessment import match
 from services.matcher.world import World
-from services.matcher.writing import AssessedPair, SettlementContext
 from services.platform import logs, retry
 from services.store import embeddings, generation, plans, shadow_tables
 from services.store.bulk_writes import bulk_writes

@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id
+from services.domain.opportunity import AssessedPair, SettlementContext
 from services.maintenance.dry_run import detached_copy, dry_run, is_consistent
+from services.matcher.pending_writes import PendingWrites, withdraw
 from services.matcher.quarantine import UNKNOWN
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.world import World
-from services.matcher.writing import AssessedPair, PendingWrites, SettlementContext, withdraw
 from services.store import advisory_locks, plans, shadow_tables
 from services.store import generation as generations
 from services.store.database import Sessions, transaction

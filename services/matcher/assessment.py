@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
+from services.domain.opportunity import SettlementContext
 from services.domain.opportunity_events import Cause
 from services.matcher.judging import PlanAssessment, assess_candidates
 from services.matcher.plan_index import is_matchable, new_words, placement
@@ -20,7 +21,6 @@ from services.matcher.settlement import (
     settle,
 )
 from services.matcher.world import World
-from services.matcher.writing import SettlementContext
 from services.platform import logs, metrics
 from services.store import plan_features, plans
 from services.store.bulk_writes import BulkWrites, bulk_writes

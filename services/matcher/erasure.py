@@ -20,7 +20,8 @@ from events.topics import DEAD_PLANS, OPPORTUNITIES
 from matching.features import texts_of
 from matching.policy import Policy
 from services.domain.ids import text_hash
-from services.matcher.writing import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
+from services.domain.opportunity import EventKind
+from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
 from services.store import embeddings, forgotten, outbox, plan_features, plans
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
@@ -133,7 +134,7 @@ async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
         if row.updated_at < now() - SETTLED:
             kept.messages.append(tombstone(row))
         else:
-            enqueue_event(kept, strip_contents(row), "withdrawn", None)
+            enqueue_event(kept, strip_contents(row), EventKind.WITHDRAWN, None)
     async with bulk_writes(session) as writes:
         kept.post(writes)
         plan_features.close(writes, [plan_id])

@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from matching.policy import Policy
 from services.matcher.erasure import SETTLED, erase
-from services.matcher.writing import PendingWrites, tombstone
+from services.matcher.pending_writes import PendingWrites, tombstone
 from services.platform import logs, retry
 from services.platform.settings import Settings
 from services.store import advisory_locks, plans

@@ -12,7 +12,7 @@ from matching.plan import Plan
 from services.domain.ids import opportunity_id
 from services.domain.opportunity_events import Cause
 from services.matcher import settlement
-from services.matcher.writing import PendingWrites, withdraw
+from services.matcher.pending_writes import PendingWrites, withdraw
 from services.messaging.dead_letter_queue import to_event
 from services.platform import logs, metrics
 from services.store import opportunities, plan_features, plans

@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Generation
 from matching.plan import Plan
 from services.domain.ids import opportunity_id
+from services.domain.opportunity import AssessedPair, SettlementContext
 from services.domain.opportunity_events import Cause
 from services.matcher.judging import PlanAssessment
-from services.matcher.writing import AssessedPair, PendingWrites, SettlementContext, write_pair
+from services.matcher.pending_writes import PendingWrites, write_pair
 from services.platform import metrics, retry
 from services.store import generation as generations
 from services.store import opportunities as store

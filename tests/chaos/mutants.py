@@ -276,9 +276,9 @@ MUTANTS: Final = (
             ),
             Edit(
                 "services/matcher/settlement.py",
-                "from services.matcher.writing import Context",
-                "from services.matcher.writing import BELOW_THRESHOLD, withdraw\n"
-                "from services.matcher.writing import Context",
+                "from services.matcher.pending_writes import PendingWrites, write_pair",
+                "from services.domain.opportunity import BELOW_THRESHOLD\n"
+                "from services.matcher.pending_writes import PendingWrites, withdraw, write_pair",
             ),
         ],
         [f"{SCHEDULES}::test_what_was_not_retrieved_is_judged_and_stays"],

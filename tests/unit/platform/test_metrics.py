@@ -31,7 +31,7 @@ from services.platform import metrics
 metrics.export(metrics.Process(sys.argv[1]))
 sys.stdout.write(generate_latest().decode())
 """
-OPEN = {"jointly_faults"}
+OPEN = {"jointly_transient_errors"}
 """Counters with a label whose values are not known beforehand: names of exceptions, which no alert asks for."""
 
 
@@ -75,7 +75,7 @@ def test_each_known_series_of_a_counter_starts_at_zero(process: Process, exporte
 
 
 def test_a_gauge_that_is_measured_is_unknown_until_it_is(exported: dict[str, list[Any]]) -> None:
-    for name in ("pending_plans", "outbox_age_seconds", "intents_held", "dependency_up"):
+    for name in ("pending_plans", "outbox_age_seconds", "notifications_withheld", "dependency_up"):
         for sample in exported.get(f"jointly_{name}", []):
             assert math.isnan(sample.value), f"{name} is {sample.value} before anybody has measured it"
 
