@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "matcher": ("services.cli.run", "Run a matcher."),
     "notifier": ("services.cli.run", "Run a notifier."),
     "relay": ("services.cli.run", "Run a relay."),
+    "doctor": ("services.cli.doctor", "Look at settings, broker, database, lag and mail server; change nothing."),
     "topics": ("services.cli.setup", "Create the declared Kafka topics."),
     "migrate": ("services.cli.setup", "Bring the database to this version's tables."),
     "asyncapi": ("services.cli.contract", "Print the AsyncAPI 3 document of the wire contract."),

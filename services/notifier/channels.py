@@ -76,6 +76,16 @@ class SmtpChannel:
         finally:
             await _quit(client)
 
+    async def check(self) -> None:
+        """Connects and signs in; sends nothing. Raises TemporaryError."""
+        client = self._client()
+        try:
+            await _classify_errors(client.connect(), permanent=TemporaryError)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            raise TemporaryError(type(error).__name__) from None
+        finally:
+            await _quit(client)
+
     def _client(self) -> aiosmtplib.SMTP:
         return aiosmtplib.SMTP(
             hostname=self.host,
