@@ -9,10 +9,9 @@ from services.store import (
     intents,
     opportunities,
     outbox,
+    plan_features,
     plan_resets,
     plans,
-    search,
-    vectors,
 )
 
 __all__ = [
@@ -24,8 +23,7 @@ __all__ = [
     "intents",
     "opportunities",
     "outbox",
+    "plan_features",
     "plan_resets",
     "plans",
-    "search",
-    "vectors",
 ]
