@@ -101,7 +101,7 @@ async def test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_se
 ) -> None:
     """Two who draft the same pair at the same moment tell of it once, and nobody undoes what the other one wrote."""
     states = invented_plans(COUNT, SUBJECTS)
-    draft, late = assessment.draft, [state.plan_id for state in states[-8:]]
+    draft, late = assessment.propose_changes, [state.plan_id for state in states[-8:]]
 
     async def overtaken(*arguments: Any) -> Any:
         drafts = await draft(*arguments)
@@ -112,7 +112,7 @@ async def test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_se
     await rig.handle(states[:-8])
     monkeypatch.setattr(assessment, "draft", overtaken)
     await rig.handle(states[-8:])
-    assert assessment.draft is draft
+    assert assessment.propose_changes is draft
     assert await rig.active() == all_pairs(states)
     pairs = len(all_pairs(states))
     assert await rig.rows("SELECT count(*), max(revision) FROM opportunities") == [(pairs, 1)]
