@@ -217,7 +217,7 @@ class Settings(BaseSettings):
     def need_kafka(self) -> tuple[str, ...]:
         """The brokers. Raises SettingsError where none is set."""
         if not self.kafka_bootstrap_servers:
-            raise _missing("KAFKA_BOOTSTRAP", "host:port of a broker")
+            raise _missing("KAFKA_BOOTSTRAP_SERVERS", "host:port of a broker")
         return self.kafka_bootstrap_servers
 
     def need_database(self, *, limited: bool = True) -> str:

@@ -105,12 +105,12 @@ async def test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_se
 
     async def overtaken(*arguments: Any) -> Any:
         drafts = await draft(*arguments)
-        monkeypatch.setattr(assessment, "draft", draft)
+        monkeypatch.setattr(assessment, "propose_changes", draft)
         await assessment.assess(rig.matcher.world, rig.sessions, late)
         return drafts
 
     await rig.handle(states[:-8])
-    monkeypatch.setattr(assessment, "draft", overtaken)
+    monkeypatch.setattr(assessment, "propose_changes", overtaken)
     await rig.handle(states[-8:])
     assert assessment.propose_changes is draft
     assert await rig.active() == all_pairs(states)
