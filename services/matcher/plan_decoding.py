@@ -10,7 +10,7 @@ from events.limits import find_excess
 from events.plans import PLAN_PAYLOADS, PlanPayload
 from events.redaction import redact
 from events.signing import Signature
-from events.topics import NotAPlanTopicError, authority_of
+from events.topics import NotAnAuthorityTopicError, authority_of
 from services.messaging.kafka import Record
 
 
@@ -28,18 +28,18 @@ class PlanRecordAccepted:
     sent: PlanPayload | None = None
 
     @property
+    def authority(self) -> str:
+        """The authority whose plan it is."""
+        return self.payload.authority
+
+    def with_signature(self, signature: Signature | None) -> "PlanRecordAccepted":
+        """The same event with the signature that came with it."""
+        return replace(self, signature=signature)
+
+    @property
     def payload(self) -> PlanPayload:
         """The plan event's payload."""
         return cast(PlanPayload, self.event.payload)
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRecordRejected:
-    """A record that can't be a plan event, and why."""
-
-    record: Record
-    reason: Reason
-    sentence: str
 
 
 def read(record: Record, at: datetime) -> PlanRecordAccepted | PlanRecordRejected:
@@ -49,7 +49,7 @@ def read(record: Record, at: datetime) -> PlanRecordAccepted | PlanRecordRejecte
         owner = authority_of(record.topic)
     except EnvelopeError as error:
         return PlanRecordRejected(record, error.reason, str(error))
-    except NotAPlanTopicError as error:
+    except NotAnAuthorityTopicError as error:
         return PlanRecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
     payload = cast(PlanPayload, event.payload)
     redacted = redact(payload)

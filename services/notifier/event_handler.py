@@ -13,7 +13,7 @@ from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from services.domain.notification_rules import NotificationDraft, plan_notifications
 from services.domain.notification_schedule import next_digest
 from services.platform import logs, metrics
-from services.store import intents
+from services.store import coalitions, intents
 from services.store.database import Sessions, transaction
 from services.store.intents import UNSENT, Intent, Stand
 
@@ -86,6 +86,7 @@ async def record_intents(
         stands = await intents.current_stands(session, list({item.state.opportunity_id for item in told}))
         strange = [item for item in told if not _was_written(item.state, stands.get(item.state.opportunity_id))]
         newest = _newest(item for item in told if item not in strange)
+        together = await coalitions.pairs_inside(session, list(newest))
         locked: dict[str, list[Intent]] = {}
         for intent in await intents.locked_of(session, list(newest)):
             locked.setdefault(intent.opportunity_id, []).append(intent)
@@ -97,7 +98,9 @@ async def record_intents(
             for intent in earlier:
                 if means.outdated and intent.state in UNSENT and not intent.maybe_told:
                     intents.cancel(intent, means.outdated, at)
-            added += [_intent(item, news, at, notify_batch_seconds) for news in means.drafts]
+            # Two that go to market together are not told to stop: their windows may close, their coalition stands.
+            apart = item.state.status == "active" or opportunity_id not in together
+            added += [_intent(item, news, at, notify_batch_seconds) for news in means.drafts if apart]
         await intents.add(session, added)
     for intent in added:
         log.info(

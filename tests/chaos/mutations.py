@@ -24,8 +24,8 @@ from typing import Final
 from events.signing import signed_attributes
 from events.topics import PLANS
 from services.matcher.plan_decoding import PlanRecordAccepted, PlanRecordRejected, read
-from services.matcher.signature_policy import verify_one, with_signature
 from services.messaging.dead_letter_queue import from_record
+from services.messaging.signature_policy import verify_one, with_signature
 from tests.chaos.forgery import DAY, FORGER, Forgery, Scene, forge, plain
 
 MOST_CPU_SECONDS: Final = 2.0

@@ -52,7 +52,8 @@ def test_production_has_each_dependency() -> None:
 def test_production_has_no_tests_and_no_embedded_stack() -> None:
     groups = PROJECT["dependency-groups"]
     unwanted = _names(PROJECT["project"]["optional-dependencies"]["embedded"] + groups["dev"] + groups["bench"])
-    # PyTorch needs these itself.
+    # These the engine itself needs: PyTorch builds with the first, reads its configuration with the second, and has the
+    # third among its own requirements.
     assert unwanted & PRODUCTION <= {"setuptools", "pyyaml", "networkx"}
 
 
