@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "reassess": ("services.cli.rebuild", "Move to another policy, statistics or model; preview whom it would tell."),
     "forget": ("services.cli.forget", "Forget a plan's content, or all plans of an authority."),
     "matcher": ("services.cli.run", "Run a matcher."),
+    "coalitions": ("services.cli.run", "Run a coalitions process."),
     "notifier": ("services.cli.run", "Run a notifier."),
     "relay": ("services.cli.run", "Run a relay."),
     "topics": ("services.cli.setup", "Create the declared Kafka topics."),

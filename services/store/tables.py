@@ -3,6 +3,7 @@
 from services.store import (
     authorities,
     authority_keys,
+    coalitions,
     embeddings,
     forgotten,
     generation,
@@ -11,6 +12,7 @@ from services.store import (
     outbox,
     plan_resets,
     plans,
+    responses,
     search,
     vectors,
 )
@@ -18,6 +20,7 @@ from services.store import (
 __all__ = [
     "authorities",
     "authority_keys",
+    "coalitions",
     "embeddings",
     "forgotten",
     "generation",
@@ -26,6 +29,7 @@ __all__ = [
     "outbox",
     "plan_resets",
     "plans",
+    "responses",
     "search",
     "vectors",
 ]
