@@ -7,7 +7,7 @@ from typing import Any, cast
 from events import coalitions as wire
 from events.cloudevents import Event
 from events.fields import Window
-from matching import reference
+from matching.reference import display_name
 from services.coalitions.formation import value_of
 from services.domain.coalition import Coalition, Invitation, Member
 from services.domain.ids import event_id
@@ -35,7 +35,7 @@ def coalition_state(coalition: Coalition, revision: int, stored: Mapping[str, St
                 kind=one.kind.value,
                 plan_id=one.plan_id,
                 authority=one.authority,
-                authority_name=authority_name(one.authority),
+                authority_name=display_name(one.authority),
                 sentence=one.sentence,
             )
             for one in coalition.proposals
@@ -68,7 +68,7 @@ def _member(member: Member, coalition: Coalition, plan: StoredPlan | None) -> wi
         plan_id=member.plan_id,
         plan_revision=plan.revision if plan is not None else 1,
         authority=member.authority,
-        authority_name=authority_name(member.authority),
+        authority_name=display_name(member.authority),
         title=said["title"] if shared else "",
         value=value_of(plan) if shared else None,
         tender_window=Window.model_validate(window or {"earliest": coalition.earliest, "latest": coalition.latest}),
@@ -77,12 +77,6 @@ def _member(member: Member, coalition: Coalition, plan: StoredPlan | None) -> wi
         committed=member.committed,
         interest=cast(Any, interest),
     )
-
-
-def authority_name(code: str) -> str:
-    """The name of an authority, its code where the reference does not know it."""
-    known = reference.authority(code)
-    return known.name if known else code
 
 
 def _invitation(invitation: Invitation | None) -> wire.CoalitionInvitation | None:

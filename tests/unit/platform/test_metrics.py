@@ -14,7 +14,9 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from events.dead_letters import SPOOFING, Reason
-from events.topics import DEAD_PLANS, TOPICS
+from events.responses import Answer, MembershipAct
+from events.topics import DEAD_PLANS, DEAD_RESPONSES, TOPICS
+from services.domain.coalition import CoalitionStatus
 from services.domain.notification_caps import Cap
 from services.domain.notification_rules import Change, Purpose
 from services.platform import metrics
@@ -98,5 +100,9 @@ def test_the_known_values_are_all_there_are() -> None:
     failed = {f"failed-{failure}" for failure in _values(Failure)}
     assert _known(metrics.MAILS, "outcome") == failed | {"sent", "temporary", "ambiguous", "cancelled"}
     relayed = {topic.name for topic in TOPICS if "services.relay" in topic.producers}
-    # A plan that is set aside becomes a dead letter by the outbox, in the transaction that sets it aside.
-    assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name}
+    # A plan that is set aside, and an answer that does not count, become dead letters by the outbox, in the transaction
+    # that notes it.
+    assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name, DEAD_RESPONSES.name}
+    assert _known(metrics.COALITIONS, "status") == _values(CoalitionStatus)
+    acts = _values(Answer) | _values(MembershipAct) | {"invited", "dates", "undone"}
+    assert _known(metrics.RESPONSES_HANDLED, "kind") == acts
