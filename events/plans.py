@@ -16,12 +16,17 @@ from events.fields import (
     Region,
     Revision,
     Sharing,
+    ShortText,
     Stage,
     Text,
     Title,
     Value,
     Window,
 )
+
+
+def _is_unknown(value: object) -> bool:
+    return value is None
 
 
 class Contract(Payload):
@@ -38,6 +43,17 @@ class Contract(Payload):
         if self.start and self.end and self.start > self.end:
             raise ValueError(f"start ({self.start}) is after end ({self.end})")
         return self
+
+
+class CurrentContract(Payload):
+    """The contract that runs now and that the plan is to follow, as far as it is known."""
+
+    reference: ShortText = ""
+    supplier: ShortText = Field(default="", description="Who supplies it now; several are separated by semicolons")
+    product: ShortText = Field(default="", description="What is supplied: the product's or the service's name")
+    end: date | None = Field(default=None, description="Its present last day, an extension in force included")
+    extension_months: int = Field(default=0, ge=0, le=240, description="Months by which it may still be extended")
+    annual_value: Value | None = Field(default=None, description="What is paid for it a year, without VAT")
 
 
 class PlanReference(Payload):
@@ -66,6 +82,13 @@ class PlanState(PlanReference):
     value: Value | None = None
     tender_window: Annotated[Window, Field(description="Between which days the tender is to be published")]
     contract: Contract = Contract()
+    # Left out where unknown: what was published before these fields existed keeps its content and its event id.
+    current_contract: CurrentContract | None = Field(default=None, exclude_if=_is_unknown)
+    procurement: ShortText | None = Field(
+        default=None,
+        exclude_if=_is_unknown,
+        description="The contracting process (an ocid) that the plan belongs to; plans of one are one purchase",
+    )
     regions: Annotated[tuple[Region, ...], FailFast()] = Field(
         default=(), max_length=50, description="Where it is delivered; empty means the authority's own area"
     )

@@ -1,14 +1,18 @@
 """Takes people out of texts: e-mail addresses and telephone numbers are no part of a plan."""
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
+from events.fields import Payload
 from events.plans import PlanPayload
 
 MAX_TEXT: Final = 40_000
 """Characters of a text that are looked at; twice what a description may have."""
 TEXTS: Final = {"title": 500, "description": 20_000, "reason": 20_000}
 """The free texts of plan payloads, and the characters that each may have."""
+CONTRACT_TEXTS: Final = {"reference": 300, "supplier": 300, "product": 300}
+"""Those of the contract that runs now."""
 
 # Bounded repetition: a text of one endless word must not take quadratic time.
 _EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
@@ -22,10 +26,18 @@ def without_contacts(text: str) -> str:
 
 def redact(payload: PlanPayload) -> PlanPayload:
     """The payload without contacts in its texts; the same object where it has none."""
-    changed = {}
-    for name, longest in TEXTS.items():
-        text = getattr(payload, name, "")
-        redacted = without_contacts(text)
-        if redacted != text:
-            changed[name] = redacted[:longest]
+    changed: dict[str, object] = _redacted(payload, TEXTS)
+    contract = getattr(payload, "current_contract", None)
+    if contract and (parts := _redacted(contract, CONTRACT_TEXTS)):
+        changed["current_contract"] = contract.model_copy(update=parts)
     return payload.model_copy(update=changed) if changed else payload
+
+
+def _redacted(holder: Payload, texts: Mapping[str, int]) -> dict[str, object]:
+    """The texts that held contacts, without them."""
+    changed: dict[str, object] = {}
+    for name, longest in texts.items():
+        text = getattr(holder, name, "")
+        if (redacted := without_contacts(text)) != text:
+            changed[name] = redacted[:longest]
+    return changed

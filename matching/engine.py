@@ -10,6 +10,7 @@ from matching.assessment import Assessment, Band
 from matching.candidates import corpus_search as searching
 from matching.candidates import pair_vector
 from matching.candidates.corpus import Corpus
+from matching.candidates.plan_index import IndexEntry, IndexQuery
 from matching.components.specification import Vector
 from matching.corpus_statistics import Statistics
 from matching.explanation import assessment_of
@@ -127,10 +128,14 @@ class Engine:
         """When and where an index may find a plan."""
         return pair_vector.opening_of(features, self.policy)
 
-    @property
-    def least_product(self) -> float:
-        """The inner product of two `vector`s from which on a pair is worth judging."""
-        return pair_vector.least_product(self.policy)
+    def index_entry(self, features: Features) -> IndexEntry:
+        """A plan as an index holds it."""
+        plan = features.plan
+        return IndexEntry(plan.plan_id, plan.revision, plan.authority, self.opening(features), self.vector(features))
+
+    def index_query(self, features: Features, vector: Vector) -> IndexQuery:
+        """A plan as it asks an index for candidates; `vector` is its own."""
+        return IndexQuery(vector, self.opening(features), features.related, pair_vector.bordering(features))
 
     def best(
         self, query: Features, corpus: Corpus, as_of: date, *, top: int, by_specification: bool = False

@@ -14,6 +14,7 @@ from matching.text.formatting import day_text, name_of, pounds
 CODES = (
     "same-authority",
     "related-authority",
+    "same-procurement",
     "private",
     "withdrawn",
     "awarded",
@@ -58,11 +59,13 @@ def _boundless(a: Features, policy: Policy) -> bool:
 
 
 def of_authorities(a: Features, b: Features) -> list[Gate]:
-    """The gates between an authority and itself, its predecessors and its successors."""
+    """The gates between an authority and itself, its predecessors and successors, and those it buys with already."""
     if a.plan.authority == b.plan.authority:
         return [Gate("same-authority", "Both plans are of the same authority.")]
     if a.plan.authority in b.related or b.plan.authority in a.related:
         return [Gate("related-authority", "One authority is the predecessor or successor of the other.")]
+    if a.plan.procurement and a.plan.procurement == b.plan.procurement:
+        return [Gate("same-procurement", "Both plans are of one procurement: the two buy together already.")]
     return []
 
 

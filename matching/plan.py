@@ -61,7 +61,8 @@ class Plan:
 
     `authority` is an ONS GSS code (E09000015) or another org-id; `cpv` are 8-digit CPV 2008 codes without
     the check digit; `value` is in pounds sterling, None where unknown or in another currency; `regions` are
-    ITL 2025 codes of any level ("UK" for the whole of it), empty where the plan names none.
+    ITL 2025 codes of any level ("UK" for the whole of it), empty where the plan names none; `procurement` is the
+    contracting process that the plan belongs to, where it is known.
     """
 
     plan_id: str
@@ -80,3 +81,4 @@ class Plan:
     extension_months: int = 0
     regions: tuple[str, ...] = ()
     sharing: Sharing = Sharing.OPEN
+    procurement: str | None = None

@@ -131,7 +131,7 @@ def _folder(item: pytest.Item) -> str:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
-    """PostgreSQL with pgvector for the whole session, without fsync.
+    """PostgreSQL for the whole session, without fsync.
 
     Not in pytest's own temporary folder: a second pytest run would shut that to the server's user.
     """
@@ -167,7 +167,7 @@ async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 def empty_database_url(postgres_server: Server) -> Iterator[str]:
-    """The URL of a database for this test with the `vector` extension and nothing else, for migrations."""
+    """The URL of an empty database for this test, for migrations."""
     with postgres_server.fresh_database() as url:
         yield url
 

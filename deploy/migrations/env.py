@@ -1,7 +1,7 @@
 """Alembic's way in: the tables are those of `services.store`, the database the one it is told."""
 
 from alembic import context
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
 from services.store import tables  # noqa: F401 (declares every table)
@@ -10,9 +10,6 @@ url = context.config.get_main_option("sqlalchemy.url")
 assert url is not None
 engine = create_engine(url)
 with engine.connect() as connection:
-    # Loads the extension: until then an account that is no superuser may not name its settings, as functions do.
-    connection.execute(text("SELECT '[1]'::vector"))
-    connection.commit()
     context.configure(connection=connection, target_metadata=SQLModel.metadata, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()

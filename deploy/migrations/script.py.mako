@@ -1,6 +1,5 @@
 """${message}"""
 
-import pgvector.sqlalchemy
 import sqlalchemy as sa
 import sqlmodel
 from alembic import op

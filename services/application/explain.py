@@ -30,8 +30,9 @@ from services.store.plans import StoredPlan
 
 MATCH_ONLY: Final = "One of the two authorities shares only that there is a match; ask each other for the details."
 PRIVATE: Final = "One of the two plans is private: it is never matched, and nothing of it is shown."
-_AMONG: Final = 5
-"""Among so many times as many of the most alike are gated partners looked for."""
+_AMONG: Final = 20
+"""Among so many times as many of the nearest are partners and gated ones looked for."""
+_MIN_NEAREST: Final = 500
 
 Json = dict[str, Any]
 
@@ -108,15 +109,23 @@ async def standing(view: View, plan_id: str, limit: int) -> Json:
     said: Json = {"as_of": view.as_of.isoformat(), "plan": _of_plan(own, row), "partners": [], "closest_gated": []}
     if own.sharing is Sharing.PRIVATE:
         return said
-    await view.world.refresh(view.session)
     query = (await view.world.features(view.session, [plan_id]))[plan_id]
-    engine, corpus = view.world.engine, view.world.corpus
-    best = engine.best(query, corpus, view.as_of, top=limit)
-    alike = engine.best(query, corpus, view.as_of, top=limit * _AMONG, by_specification=True)
-    said["partners"] = [_partner(view, query, found) for found in best if found.band is not Band.NONE]
-    gated = [found for found in alike if found.gates and _is_open(view, query, found)]
-    said["closest_gated"] = [_partner(view, query, found) for found in gated[:limit]]
+    others = await _nearest(view, query, max(_MIN_NEAREST, limit * _AMONG))
+    found = [view.world.engine.assess(query, other, view.as_of) for other in others.values()]
+    best = sorted((one for one in found if one.band is not Band.NONE), key=lambda one: (-one.score, one.plans))
+    said["partners"] = [_partner(query, others, one) for one in best[:limit]]
+    # A plan shared as match_only is only ever seen where there is a match.
+    gated = [one for one in found if one.gates and _sharing(query.plan, _other(query, others, one)) is Sharing.OPEN]
+    gated.sort(key=lambda one: (-one.specification.value, one.plans))
+    said["closest_gated"] = [_partner(query, others, one) for one in gated[:limit]]
     return said
+
+
+async def _nearest(view: View, query: Features, limit: int) -> dict[str, Features]:
+    """The plans of other authorities whose words are nearest to a plan's."""
+    near = await view.world.index.nearest(view.session, view.world.engine.vector(query), limit)
+    features = await view.world.features_at(view.session, near)
+    return {plan_id: one for plan_id, one in features.items() if one.plan.authority != query.plan.authority}
 
 
 def as_shared_now(row: Opportunity, stored: Mapping[str, StoredPlan], authority: str | None) -> Json:
@@ -141,24 +150,16 @@ async def _rows(view: View, *plan_ids: str) -> Mapping[str, StoredPlan]:
     return rows
 
 
-def _partner(view: View, query: Features, found: Assessment) -> Json:
-    other = view.world.corpus.get(_other(query, found))
-    assert other is not None
-    said = _of_pair(found, query.plan, other.plan)
+def _partner(query: Features, others: Mapping[str, Features], found: Assessment) -> Json:
+    said = _of_pair(found, query.plan, _other(query, others, found))
     if said["sharing"] == Sharing.MATCH_ONLY:
         own, partner = said["sides"]
         said |= {"partner": None, "sides": [own, partner | {"plan_id": None}]}
     return said
 
 
-def _is_open(view: View, query: Features, found: Assessment) -> bool:
-    """A plan shared as match_only is only ever seen where there is a match."""
-    other = view.world.corpus.get(_other(query, found))
-    return other is not None and _sharing(query.plan, other.plan) is Sharing.OPEN
-
-
-def _other(query: Features, found: Assessment) -> str:
-    return next(plan_id for plan_id in found.plans if plan_id != query.plan.plan_id)
+def _other(query: Features, others: Mapping[str, Features], found: Assessment) -> Plan:
+    return next(others[plan_id].plan for plan_id in found.plans if plan_id != query.plan.plan_id)
 
 
 def _sharing(a: Plan, b: Plan) -> Sharing:

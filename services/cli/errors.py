@@ -39,8 +39,7 @@ MEANINGS: Final = {
     "that the command can't work in.",
     ExitCode.BROKER: "Kafka can't be reached, refuses the sign-in, or did not take something.",
     ExitCode.DATABASE: "PostgreSQL can't be reached, refuses the sign-in, or has no such database.",
-    ExitCode.SCHEMA: "The database is not one that this version can work with: no pgvector, other tables, another "
-    "generation.",
+    ExitCode.SCHEMA: "The database is not one that this version can work with: other tables, another generation.",
     ExitCode.INTERNAL: f"A fault of Jointly's own. `{PREFIX}LOG_LEVEL=DEBUG` adds the traceback: please report it.",
     ExitCode.INTERRUPTED: "Stopped by Ctrl-C.",
 }
@@ -163,16 +162,6 @@ def _database(error: BaseException) -> Problem | None:
 
 
 _SAID: Final = (
-    (
-        r"extension \"vector\" is not available|could not open extension control file",
-        ExitCode.SCHEMA,
-        "{where} has no pgvector: install pgvector 0.8 or newer on the server, then run `jointly migrate` again",
-    ),
-    (
-        r"permission denied to create extension",
-        ExitCode.SCHEMA,
-        "the account may not create extensions: have an administrator run `CREATE EXTENSION vector` in {name}",
-    ),
     (
         r"password authentication failed|no pg_hba.conf entry|role \".*\" (does not exist|is not perm)|no password",
         ExitCode.DATABASE,

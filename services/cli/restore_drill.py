@@ -172,19 +172,10 @@ def _prepare(live: URL, target: URL) -> None:
         there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (target.database,)).fetchone()
         if not there:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(target.database or "")))
-    try:
-        with _administration(target) as connection:
-            tables = connection.execute("SELECT count(*) FROM pg_stat_user_tables").fetchone()
-            if tables != (0,):
-                raise DrillError(f"the database {target.database} holds tables: give --scratch another name")
-            connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(schema.EXTENSION)))
-    except psycopg.errors.InsufficientPrivilege:
-        if not there:
-            _drop(live, target)
-        raise DrillError(
-            f"the account may not create the extension {schema.EXTENSION}: have an administrator create the database "
-            f"{target.database} for it, with the extension, and run this again"
-        ) from None
+    with _administration(target) as connection:
+        tables = connection.execute("SELECT count(*) FROM pg_stat_user_tables").fetchone()
+        if tables != (0,):
+            raise DrillError(f"the database {target.database} holds tables: give --scratch another name")
 
 
 def _drop(live: URL, target: URL) -> None:

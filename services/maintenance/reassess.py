@@ -1,7 +1,7 @@
 """Moving the database to this process's generation: what it would change and tell, and doing it the normal way."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,7 +12,8 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
-from matching.engine import Features
+from matching.engine import Engine, Features
+from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id, text_hash
 from services.maintenance.dry_run import rehearse
 from services.maintenance.rebuild import Say
@@ -101,53 +102,57 @@ async def preview(world: World, view: AsyncSession, say: Say) -> list[Change]:
     """
     world = World(world.engine, world.embedder, world.settings)
     stored = await shadow_tables.all_ids(view)
-    over: dict[str, Features] = {}
+    known = _Known(world.engine, world.as_of)
     for start in range(0, len(stored), AT_ONCE):
         rows = await plans.load(view, stored[start : start + AT_ONCE])
-        for plan_id, features in (await world.made(view, _whole(rows))).items():
-            if generation.may_be_found(rows[plan_id]):
-                world.corpus.put(features)
-            else:
-                over[plan_id] = features
+        made = await world.made(view, _whole(rows))
+        known.put(made, {plan_id for plan_id in made if generation.may_be_found(rows[plan_id])})
         say("plans read", min(start + AT_ONCE, len(stored)), len(stored))
     changes: list[Change] = []
     for start in range(0, len(stored), AT_ONCE):
         chunk = stored[start : start + AT_ONCE]
         live = {row.opportunity_id: row for row in await shadow_tables.opportunities_of(view, chunk)}
-        changes += await asyncio.to_thread(_changes, world, chunk, live, over)
+        changes += await asyncio.to_thread(known.changes, chunk, live)
         say("plans compared", min(start + AT_ONCE, len(stored)), len(stored))
     return sorted(changes, key=lambda change: change.after.opportunity_id)
 
 
-def _changes(
-    world: World, chunk: Sequence[str], live: Mapping[str, Opportunity], over: Mapping[str, Features]
-) -> list[Change]:
-    as_of = world.as_of
-    pairs = {key: (row.plan_a, row.plan_b) for key, row in live.items() if row.status == "active"}
-    for plan_id in chunk:
-        features = world.corpus.get(plan_id)
-        for other in world.engine.search(features, world.corpus, as_of) if features else ():
-            if plan_id < other:
-                pairs[opportunity_id(plan_id, other)] = (plan_id, other)
-    found = (_change(world, key, pair, live.get(key), over, as_of) for key, pair in sorted(pairs.items()))
-    return [change for change in found if change is not None]
+class _Known:
+    """All plans of a preview: candidates can be matched, the others are only in pairs that stand."""
 
+    def __init__(self, engine: Engine, as_of: date) -> None:
+        self._engine = engine
+        self._as_of = as_of
+        self._features: dict[str, Features] = {}
+        self._candidates = PlanSet(engine)
 
-def _change(
-    world: World, key: str, pair: tuple[str, str], live: Opportunity | None, over: Mapping[str, Features], as_of: date
-) -> Change | None:
-    a, b = (over.get(plan_id) or world.corpus.get(plan_id) for plan_id in pair)
-    if a is None or b is None or (live is not None and live.assessed_as_of > as_of):
-        return None
-    assessment = world.engine.assess(a, b, as_of)
-    sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
-    row = rehearse(live, key, Pair(sides, assessment, None), Context(as_of, world.engine.generation))
-    if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
-        return None
-    before = None if live is None else Standing(live.status, live.band, live.score, live.told["band"])
-    material = live is None or row.material_revision > live.material_revision
-    is_event = live is None or row.revision > live.revision
-    return Change(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)
+    def put(self, made: Mapping[str, Features], candidates: Set[str]) -> None:
+        self._features |= made
+        self._candidates.put([made[plan_id] for plan_id in candidates])
+
+    def changes(self, chunk: Sequence[str], live: Mapping[str, Opportunity]) -> list[Change]:
+        pairs = {key: (row.plan_a, row.plan_b) for key, row in live.items() if row.status == "active"}
+        asking = [plan_id for plan_id in chunk if self._candidates.get(plan_id)]
+        for plan_id, others in self._candidates.search(asking, self._as_of).items():
+            for other in others:
+                if plan_id < other:
+                    pairs[opportunity_id(plan_id, other)] = (plan_id, other)
+        found = (self._change(key, pair, live.get(key)) for key, pair in sorted(pairs.items()))
+        return [change for change in found if change is not None]
+
+    def _change(self, key: str, pair: tuple[str, str], live: Opportunity | None) -> Change | None:
+        a, b = (self._features.get(plan_id) for plan_id in pair)
+        if a is None or b is None or (live is not None and live.assessed_as_of > self._as_of):
+            return None
+        assessment = self._engine.assess(a, b, self._as_of)
+        sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
+        row = rehearse(live, key, Pair(sides, assessment, None), Context(self._as_of, self._engine.generation))
+        if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
+            return None
+        before = None if live is None else Standing(live.status, live.band, live.score, live.told["band"])
+        material = live is None or row.material_revision > live.material_revision
+        is_event = live is None or row.revision > live.revision
+        return Change(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)
 
 
 async def reassess(world: World, sessions: Sessions, say: Say, *, again: bool = False) -> int:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
+from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id
 from services.maintenance.dry_run import copy_of, is_sound, rehearse
 from services.matcher.quarantine import UNKNOWN
@@ -96,8 +97,8 @@ async def compare(world: World, sessions: Sessions, view: AsyncSession, as_of: d
     async with transaction(sessions) as writer:
         await shadow_tables.create(writer)
     found = Comparison(world.engine.generation.id, as_of)
-    # A corpus of its own: it is filled from the log, not from the live plans.
-    run = _Run(World(world.engine, world.embedder, world.settings), sessions, view, found)
+    # Caches and plans of its own: they come from the log, not from the live plans.
+    run = _Run(World(world.engine, world.embedder, world.settings), PlanSet(world.engine), sessions, view, found)
     await run.replay(say)
     await run.judge(say)
     found.live = await digest(view)
@@ -111,6 +112,7 @@ class _Run:
     """One comparison under way."""
 
     world: World
+    candidates: PlanSet
     sessions: Sessions
     view: AsyncSession
     found: Comparison
@@ -120,7 +122,7 @@ class _Run:
     ids: set[str] = field(default_factory=set)
 
     async def replay(self, say: Say) -> None:
-        """Fills the fresh plans and the corpus."""
+        """Fills the fresh plans and the set of candidates."""
         total = len(await shadow_tables.all_ids(self.view))
         async for chunk in shadow_tables.logged(self.view, WHOLE_TYPES, AT_ONCE):
             live = await plans.load(self.view, [logged.newest.plan_id for logged in chunk])
@@ -130,8 +132,7 @@ class _Run:
             async with transaction(self.sessions) as writer:
                 await shadow_tables.add(writer, shadow_tables.PLANS, made)
             candidates = {plan.plan_id: plan for plan in made if plan.searchable}
-            for features in (await self.world.made(self.view, candidates)).values():
-                self.world.corpus.put(features)
+            self.candidates.put(list((await self.world.made(self.view, candidates)).values()))
             self.searchable |= candidates.keys()
             say("plans replayed", len(self.ids), max(total, len(self.ids)))
         # Written into the live table by nobody of ours.
@@ -189,12 +190,9 @@ class _Run:
 
     def _pairs(self, chunk: Sequence[str], live: Sequence[Opportunity]) -> dict[str, tuple[str, str]]:
         """What the search finds for these plans, and what stands; by opportunity id."""
-        engine, corpus = self.world.engine, self.world.corpus
         pairs = [(row.plan_a, row.plan_b) for row in live if row.status == "active"]
-        for plan_id in self.searchable.intersection(chunk):
-            features = corpus.get(plan_id)
-            assert features is not None
-            pairs += [(plan_id, other) for other in engine.search(features, corpus, self.found.as_of)]
+        found = self.candidates.search(sorted(self.searchable.intersection(chunk)), self.found.as_of)
+        pairs += [(plan_id, other) for plan_id, others in found.items() for other in others]
         return {opportunity_id(a, b): (a, b) for a, b in pairs if a < b}
 
     def _row(
@@ -204,7 +202,7 @@ class _Run:
         if self.waiting.intersection(pair):
             self.found.waiting_pairs += 1
             return None if live is None else copy_of(live)
-        a, b = (over.get(plan_id) or self.world.corpus.get(plan_id) for plan_id in pair)
+        a, b = (over.get(plan_id) or self.candidates.get(plan_id) for plan_id in pair)
         if a is None or b is None or self.aside.intersection(pair):
             assert live is not None, "only what stands is looked at without having been found"
             return self._ended(live)

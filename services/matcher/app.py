@@ -16,7 +16,6 @@ from matching.engine import Engine
 from matching.policy import Policy
 from services.matcher.batch_handler import Matcher
 from services.matcher.database_metrics import measure_for_ever
-from services.matcher.nearest import move_for_ever
 from services.matcher.purge import Keep, purge_for_ever
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
@@ -101,7 +100,6 @@ async def _make(settings: Settings) -> service.Parts:
             lambda: consumer.measure_for_ever(pulse, "matcher"),
             lambda: measure_for_ever(sessions, settings.sweep_seconds),
             lambda: sweep_for_ever(world, sessions, settings.sweep_seconds),
-            lambda: move_for_ever(sessions, settings.vectors_in_memory, settings.sweep_seconds),
             lambda: purge_for_ever(sessions, world.engine.policy, Keep.of(settings)),
         ],
         closing=[producer.stop, database.dispose],

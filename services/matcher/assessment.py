@@ -2,25 +2,24 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence, Set
-from contextlib import AsyncExitStack
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
 from services.domain.opportunity_events import Cause
-from services.matcher import indexing
 from services.matcher.judging import Judged, judge
+from services.matcher.plan_index import is_matchable, new_words, placement
 from services.matcher.quarantine import count_failure
 from services.matcher.settlement import Held, Part, Progress, divide, draft, settle
 from services.matcher.world import World
 from services.matcher.writing import Context
 from services.platform import logs, metrics
-from services.store import plans, search
+from services.store import plan_features, plans
 from services.store.bulk_writes import Writes, together
 from services.store.database import Sessions, now, transaction
+from services.store.plan_features import PlanWithFeatures
 from services.store.plans import Notice
-from services.store.search import Known, Near
 
 log: Final = logs.get(__name__)
 
@@ -28,21 +27,21 @@ log: Final = logs.get(__name__)
 async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
     """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
     # Held: no older revision may come into the index after a newer one.
-    held = search.known(plan_ids)
+    held = plan_features.load(plan_ids)
     async with transaction(sessions, plans.locking(plan_ids), held) as session:
         await index(world, session, held.answer)
     await assess(world, sessions, plan_ids)
 
 
-async def index(world: World, session: AsyncSession, held: Mapping[str, Known]) -> None:
+async def index(world: World, session: AsyncSession, held: Mapping[str, PlanWithFeatures]) -> None:
     """Brings the index to these plans' newest revisions, and commits. The caller holds the plans."""
-    contents = {plan_id: one.content for plan_id, one in held.items()}
+    hashes = {plan_id: one.text_hash for plan_id, one in held.items()}
     features = await world.features_of(session, held)
-    found = {plan_id: one for plan_id, one in features.items() if indexing.may_be_found(one)}
-    entries = [indexing.entry_of(one, world.engine) for _, one in sorted(found.items())]
+    found = {plan_id: one for plan_id, one in features.items() if is_matchable(one)}
+    placements = [placement(one, world.engine) for _, one in sorted(found.items())]
     writes = Writes()
-    search.put(writes, entries, indexing.changed(found, contents, world.engine))
-    search.remove(writes, [plan_id for plan_id in held if plan_id not in found])
+    plan_features.put(writes, placements, new_words(found, hashes, world.engine))
+    plan_features.close(writes, [plan_id for plan_id in held if plan_id not in found])
     await writes.send(session, commit=True)
 
 
@@ -54,12 +53,9 @@ async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
     """
     if not plan_ids:
         return
-    async with AsyncExitStack() as turn:
-        if not world.by_index:
-            await turn.enter_async_context(world.lock)  # the corpus is brought to one snapshot at a time
-        judged, notices, near, context = await _judge_all(world, sessions, plan_ids)
+    judged, notices, context = await _judge_all(world, sessions, plan_ids)
     unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
-    await _settle_all(sessions, judged, context, near)
+    await _settle_all(sessions, judged, context)
     if unknown:
         async with transaction(sessions) as session:
             # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
@@ -75,42 +71,39 @@ async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
 
 async def _judge_all(
     world: World, sessions: Sessions, plan_ids: Sequence[str]
-) -> tuple[list[Judged], dict[str, Notice], Mapping[str, Near], Context]:
-    asked, look = plans.notices(plan_ids), world.look(plan_ids)
-    queries = look.queries if look is not None else ()
-    async with transaction(sessions, asked, *queries, isolation="REPEATABLE READ") as session:
+) -> tuple[list[Judged], dict[str, Notice], Context]:
+    asked, delta = plans.notices(plan_ids), world.index.delta()
+    async with transaction(sessions, asked, delta, isolation="REPEATABLE READ") as session:
         notices = asked.answer
         asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
         partners = {key: set(notices[key].partners) for key in asking}
-        sought = await world.candidates(session, asking, set().union(*partners.values()), look)
+        found = await world.candidates(session, asking, set().union(*partners.values()), delta.answer)
     causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
     context = Context(as_of=world.as_of, generation=world.engine.generation, causes=causes)
 
     def judge_each() -> list[Judged]:
         return [
-            judge(world.engine, asking[key], candidates, _of(sought.known, partners[key]), context.as_of)
-            for key, candidates in sorted(sought.candidates.items())
+            judge(world.engine, asking[key], candidates, _of(found.known, partners[key]), context.as_of)
+            for key, candidates in sorted(found.by_plan.items())
         ]
 
-    return await asyncio.to_thread(judge_each), notices, sought.near, context
+    return await asyncio.to_thread(judge_each), notices, context
 
 
-async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context, near: Mapping[str, Near]) -> None:
+async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context) -> None:
     first, *others = divide(judged, context.causes)
     progress = Progress()
-    await _settle_part(sessions, first, context, near, progress)
+    await _settle_part(sessions, first, context, progress)
     for part in others:
         await let_others_in()
-        await _settle_part(sessions, progress.left(part), context, near, progress)
+        await _settle_part(sessions, progress.left(part), context, progress)
 
 
-async def _settle_part(
-    sessions: Sessions, part: Part, context: Context, near: Mapping[str, Near], progress: Progress
-) -> None:
+async def _settle_part(sessions: Sessions, part: Part, context: Context, progress: Progress) -> None:
     drafts = await draft(sessions, part, context)
     held = Held.of(part, drafts)
     async with transaction(sessions, *held.queries) as session:
-        await settle(session, part, held, drafts, context, near, progress)
+        await settle(session, part, held, drafts, context, progress)
 
 
 async def let_others_in() -> None:

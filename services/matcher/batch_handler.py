@@ -22,7 +22,7 @@ from services.messaging.kafka import Record, Records
 from services.messaging.signature_policy import Keyring, Refused, check
 from services.platform import logs, metrics, tracing
 from services.platform.clock import today
-from services.store import embeddings, plans, search
+from services.store import embeddings, plan_features, plans
 from services.store.bulk_writes import Writes
 from services.store.database import Sessions, now, reading, transaction
 from services.store.mapping import revision_from_event
@@ -180,7 +180,7 @@ class Matcher:
             embeddings.put(first, vectors, self.world.embedder.model)
             recording = plans.Recording([_revision(item) for item in part], first)
             async with transaction(self.sessions, *recording.queries) as session:
-                unmatched = search.unmatched_of(ids)
+                unmatched = plan_features.load_unassessed(ids)
                 outcomes = await plans.record(session, recording, unmatched)
                 superseded = await keep_superseded(session, part, outcomes)
                 await index(self.world, session, unmatched.answer)

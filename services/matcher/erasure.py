@@ -21,7 +21,7 @@ from matching.features import texts_of
 from matching.policy import Policy
 from services.domain.ids import text_hash
 from services.matcher.writing import Kept, bury, strip, tell, withdraw
-from services.store import embeddings, forgotten, outbox, plans, search
+from services.store import embeddings, forgotten, outbox, plan_features, plans
 from services.store.bulk_writes import together
 from services.store.database import Sessions, now, transaction
 from services.store.mapping import plan_from_payload
@@ -100,8 +100,6 @@ async def _forget(session: AsyncSession, plan_id: str, revision: int) -> Forgott
         .values(
             # Not the JSON value null, which is a value.
             state=null(),
-            title_text=None,
-            body_text=None,
             status=func.coalesce(func.nullif(col(StoredPlan.status), "active"), "withdrawn"),
             searchable=False,
             matched_revision=col(StoredPlan.revision),
@@ -138,5 +136,5 @@ async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
             tell(kept, strip(row), "withdrawn", None)
     async with together(session) as writes:
         kept.post(writes)
-        search.remove(writes, [plan_id])
+        plan_features.close(writes, [plan_id])
     return len(active), len(ended)

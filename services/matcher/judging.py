@@ -14,15 +14,13 @@ log: Final = logs.get(__name__)
 
 @dataclass(slots=True)
 class Judged:
-    """What was found for one revision of a plan: an assessment for every pair worth writing, and, in `unlike`, those
-    with whom there can be none on any day while both say what they say.
+    """What was found for one revision of a plan: an assessment for every pair worth writing.
 
     `failed` names the partner whose pair raised an error, with the error; the other pairs stand.
     """
 
     plan: Features
     pairs: dict[str, tuple[Features, Assessment]] = field(default_factory=dict)
-    unlike: dict[str, Features] = field(default_factory=dict)
     failed: tuple[str, str] | None = None
 
 
@@ -36,12 +34,7 @@ def judge(
     """
     judged = Judged(plan)
     others = dict(partners)
-    try:
-        # A search may only be done now, while it is asked for its results.
-        others |= {other.plan.plan_id: other for other in candidates}
-    except Exception as error:
-        _failed(judged, "search", error)
-        return judged
+    others |= {other.plan.plan_id: other for other in candidates}
     for other_id, other in sorted(others.items()):
         if other_id == plan.plan.plan_id:
             continue
@@ -57,8 +50,6 @@ def judge(
 
 def _weighed(engine: Engine, judged: Judged, other: Features, as_of: date, *, partner: bool) -> Assessment | None:
     alike = engine.likeness(judged.plan, other)
-    if alike.hopeless:
-        judged.unlike[other.plan.plan_id] = other
     if partner:
         return engine.assess(judged.plan, other, as_of, alike)
     return None if alike.hopeless else engine.opportunity(judged.plan, other, as_of, alike)

@@ -15,7 +15,7 @@ from services.matcher import settlement
 from services.matcher.writing import Kept, withdraw
 from services.messaging.dead_letter_queue import compose
 from services.platform import logs, metrics
-from services.store import opportunities, plans, search
+from services.store import opportunities, plan_features, plans
 from services.store.bulk_writes import together
 from services.store.database import Sessions, transaction
 from services.store.outbox import outgoing
@@ -52,7 +52,7 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
             return True
         await _withdraw(session, logged, some)
         async with together(session) as writes:
-            search.remove(writes, [plan.plan_id])
+            plan_features.close(writes, [plan.plan_id])
         _dead_letter(session, logged)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)

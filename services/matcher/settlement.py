@@ -25,12 +25,11 @@ from services.matcher.writing import Context, Kept, Pair, write
 from services.platform import metrics, retry
 from services.store import generation as generations
 from services.store import opportunities as store
-from services.store import plans, search
+from services.store import plans
 from services.store.bulk_writes import Writes
 from services.store.database import Sessions, reading
 from services.store.opportunities import OpportunityRow, Versioned
 from services.store.pipelined_queries import Query, answer
-from services.store.search import Near
 
 PAIRS_AT_ONCE: Final = 500
 """A pair writes some 7 KB. So a transaction writes 4 MB at most, and others wait for its locks for about a second."""
@@ -51,9 +50,7 @@ class Part:
     def plans(self) -> set[str]:
         """The ids of all plans involved."""
         involved = {plan.plan_id for pair in self.pairs.values() for plan in pair.plans}
-        for judgement in self.complete:
-            involved |= {judgement.plan.plan.plan_id, *judgement.unlike}
-        return involved
+        return involved | {judgement.plan.plan.plan_id for judgement in self.complete}
 
 
 def divide(judged: Sequence[Judged], causes: Mapping[str, Cause]) -> list[Part]:
@@ -137,12 +134,10 @@ async def settle(
     held: Held,
     drafts: Mapping[str, Draft],
     context: Context,
-    near: Mapping[str, Near],
     progress: Progress,
 ) -> None:
     """Writes a part's opportunities and their events, and commits. Of plans that are complete with this part it also
-    writes how far they have been assessed, and what the index is to keep of whom was found `near`. What is `held` was
-    asked in this transaction; `drafts` were made before it.
+    writes how far they have been assessed. What is `held` was asked in this transaction; `drafts` were made before it.
 
     Raises WrongGenerationError where the database's generation is not this process's.
     """
@@ -169,14 +164,6 @@ async def settle(
     kept.post(writes)
     done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
     plans.mark_matched(writes, {plan_id: done[plan_id] for plan_id in done.keys() - progress.behind})
-    unlike = {
-        (judgement.plan.plan.plan_id, other_id)
-        for judgement in current
-        for other_id, other in judgement.unlike.items()
-        if _stands(other.plan, locked)
-    }
-    complete = {judgement.plan.plan.plan_id for judgement in part.complete}
-    search.remember(writes, {plan_id: one for plan_id, one in near.items() if plan_id in complete}, unlike)
     await writes.send(session, commit=True)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.matcher.assessment import match
 from services.matcher.world import World
 from services.platform import logs, metrics, retry
-from services.store import advisory_locks, opportunities, plans, search, vectors
+from services.store import advisory_locks, opportunities, plan_features, plans
 from services.store.database import Sessions, now, transaction
 
 GRACE: Final = timedelta(seconds=30)
@@ -46,9 +46,11 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
         generation = world.engine.generation.id
         lost = 0
         if thorough:
-            lost = await _each(world, sessions, "not indexed", lambda s: search.unindexed(s, generation, AT_ONCE))
+            lost = await _each(
+                world, sessions, "not indexed", lambda s: plan_features.misplaced(s, generation, AT_ONCE)
+            )
             async with transaction(sessions) as session:
-                await vectors.mend_numbers(session)
+                await plan_features.reset_future_xids(session)
         due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
     return left + lost + due
 

@@ -63,9 +63,7 @@ class Settings(BaseSettings):
     )
 
     # --- PostgreSQL
-    database_url: SecretStr = Field(
-        default=SecretStr(""), description="postgresql://user:password@host:port/name (pgvector installed)"
-    )
+    database_url: SecretStr = Field(default=SecretStr(""), description="postgresql://user:password@host:port/name")
     database_statement_seconds: int = Field(
         default=120,
         ge=1,
@@ -89,17 +87,6 @@ class Settings(BaseSettings):
     statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
     as_of: date | None = Field(default=None, description="A fixed 'today' (YYYY-MM-DD), for tests and rehearsals")
     batch_records: int = Field(default=1000, ge=1, le=1000, description="Most plan events the matcher takes at once")
-    exhaustive_plans: int = Field(
-        default=5000,
-        ge=0,
-        description="Up to so many active plans each is compared with every other, exactly; beyond, with the "
-        "nearest of the index",
-    )
-    vectors_in_memory: int = Field(
-        default=100_000,
-        ge=0,
-        description="The newest plans' vectors, which each matcher compares in its memory; HNSW has the others",
-    )
     kept_plans: int = Field(default=10_000, ge=100, description="Plans whose features a matcher keeps in memory")
     sweep_seconds: float = Field(default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work")
 

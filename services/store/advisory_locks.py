@@ -10,7 +10,6 @@ RELAY: Final = 7401
 """A class of locks: one for each slice of the outbox."""
 SWEEP: Final = 7402
 REBUILD: Final = 7403
-MOVE_VECTORS: Final = 7404
 PURGE: Final = 7405
 COALITIONS: Final = 7406
 """Held while coalitions are written: one transaction at a time, whichever process it is of."""

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic_core import to_json
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -90,11 +88,6 @@ def _together(statements: tuple[str, ...]) -> TextClause:
 def document(rows: Sequence[Row]) -> str:
     """Rows as the JSON that PostgreSQL's `json_populate_recordset` reads."""
     return to_json([{name: _plain(value) for name, value in row.items()} for row in rows]).decode()
-
-
-def vector(values: NDArray[np.floating[Any]]) -> str:
-    """A vector as pgvector reads it: enough digits to give back every number to the last bit."""
-    return to_json(values.tolist()).decode()
 
 
 def _plain(value: Any) -> Any:

@@ -1,28 +1,26 @@
 """Embeddings: the vector of each cleaned text under each model, so that nothing is embedded twice."""
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from pgvector.sqlalchemy import Vector
-from sqlalchemy import Column, bindparam, func, select, text
+from sqlalchemy import Column, LargeBinary, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store import bulk_writes
 from services.store.bulk_writes import Writes
 from services.store.database import any_of, table_of
 from services.store.pipelined_queries import Query
 
 
 class Embedding(SQLModel, table=True):
-    """The vector of one cleaned text under one model: a change of dates or value embeds nothing again."""
+    """The vector of one cleaned text under one model, little-endian float32: a change of dates embeds nothing again."""
 
     __tablename__ = "embeddings"
 
     text_hash: str = Field(primary_key=True)
     model: str = Field(primary_key=True)
-    vector: Any = Field(sa_column=Column(Vector(), nullable=False))
+    vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 _KNOWN: Final = text("SELECT text_hash FROM embeddings WHERE text_hash = ANY(:ids) AND model = :model")
@@ -39,7 +37,7 @@ def known_embeddings(hashes: Iterable[str], model: str) -> Query[set[str]]:
 def put(writes: Writes, vectors: Mapping[str, np.ndarray], model: str) -> None:
     """Keeps new vectors; one that somebody else kept meanwhile stays."""
     new = [
-        {"text_hash": key, "model": model, "vector": bulk_writes.vector(vector)}
+        {"text_hash": key, "model": model, "vector": vector.astype("<f4").tobytes()}
         for key, vector in sorted(vectors.items())
     ]
     writes.insert(table_of(Embedding), new, key="text_hash, model")
@@ -48,14 +46,14 @@ def put(writes: Writes, vectors: Mapping[str, np.ndarray], model: str) -> None:
 async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -> dict[str, np.ndarray]:
     """The vectors of these texts: float32 arrays by text hash."""
     found = await session.execute(_VECTORS, {"ids": list(hashes), "model": model})
-    return {text_hash: np.asarray(vector, dtype=np.float32) for text_hash, vector in found}
+    return {text_hash: np.frombuffer(vector, dtype="<f4") for text_hash, vector in found}
 
 
 async def dimensions(session: AsyncSession, model: str) -> int | None:
     """How long the kept vectors of a model are, None where there are none."""
-    query = select(func.vector_dims(col(Embedding.vector))).where(col(Embedding.model) == model).limit(1)
-    found: int | None = (await session.execute(query)).scalar_one_or_none()
-    return found
+    query = select(func.length(col(Embedding.vector))).where(col(Embedding.model) == model).limit(1)
+    octets: int | None = (await session.execute(query)).scalar_one_or_none()
+    return None if octets is None else octets // np.dtype(np.float32).itemsize
 
 
 _REMOVE: Final = text(

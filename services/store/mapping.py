@@ -30,6 +30,7 @@ def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Pla
         extension_months=payload.contract.extension_months,
         regions=payload.regions,
         sharing=Sharing(payload.sharing),
+        procurement=payload.procurement,
     )
 
 

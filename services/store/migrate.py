@@ -49,12 +49,10 @@ def migrate(url: str) -> Migration:
 
 def _migrate(connection: Connection, url: str) -> Migration:
     before = schema.inspect_connection(connection)
-    if before.state is SchemaState.UNKNOWN:
+    if before.state in (SchemaState.UNKNOWN, SchemaState.OBSOLETE):
         raise SchemaError(before.sentence)
     if before.state is not SchemaState.NEWER:
         _check_server(connection)
-        connection.execute(text(f"CREATE EXTENSION IF NOT EXISTS {schema.EXTENSION}"))
-        connection.commit()
         command.upgrade(configuration(url), "head")
     after = schema.inspect_connection(connection)
     mended = schema.mend(connection, after)

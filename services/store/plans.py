@@ -56,8 +56,6 @@ class StoredPlan(SQLModel, table=True):
     status: str
     searchable: bool = Field(description="active, and shared with others: a candidate for a match")
     state: Any = Field(default=None, sa_column=json_column(nullable=True))
-    title_text: str | None = Field(default=None, description="no longer written; an older matcher may")
-    body_text: str | None = Field(default=None, description="no longer written; an older matcher may")
     event_id: str
     traceparent: str | None = None
     published_at: datetime = Field(sa_column=timestamp())

@@ -20,50 +20,33 @@ from services.store import tables  # noqa: F401 (declares every table)
 from services.store.database import Sessions, reading
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
-EXTENSION: Final = "vector"
 RETRY_SECONDS: Final = 5.0
 
 FUNCTIONS: Final[Mapping[str, str]] = {
-    "search_vectors_mark": """
-CREATE OR REPLACE FUNCTION search_vectors_mark() RETURNS trigger LANGUAGE plpgsql AS $$
+    "plan_features_stamp": """
+CREATE OR REPLACE FUNCTION plan_features_stamp() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.hnsw := false;
-    NEW.changed := pg_current_xact_id()::text::bigint;
+    NEW.written_xid := pg_current_xact_id()::text::bigint;
     RETURN NEW;
 END
 $$
 """,
-    "search_vectors_near": """
-CREATE OR REPLACE FUNCTION search_vectors_near(asked halfvec, at_least double precision, at_most integer)
-RETURNS SETOF text LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_sort = off SET jit = off
-AS $$
-DECLARE
-    near record;
-BEGIN
-    PERFORM set_config('hnsw.iterative_scan', 'relaxed_order', true);
-    IF coalesce(current_setting('hnsw.ef_search', true), '0')::integer < 200 THEN
-        PERFORM set_config('hnsw.ef_search', '200', true);
-    END IF;
-    FOR near IN
-        SELECT plan_id, -(vector <#> asked) AS product FROM search_vectors
-        WHERE hnsw ORDER BY vector <#> asked LIMIT at_most
-    LOOP
-        EXIT WHEN near.product < at_least;
-        RETURN NEXT near.plan_id;
-    END LOOP;
-END
-$$
-""",
 }
-"""As the newest migration leaves them; `jointly migrate` puts a lost one back."""
+"""By name. Migrations create them from this text, and `jointly migrate` puts a lost one back."""
 
 TRIGGERS: Final[Mapping[str, str]] = {
-    "search_vectors.search_vectors_mark": """
-CREATE OR REPLACE TRIGGER search_vectors_mark BEFORE UPDATE OF vector ON search_vectors
-FOR EACH ROW EXECUTE FUNCTION search_vectors_mark()
+    "plan_features.plan_features_stamp": """
+CREATE OR REPLACE TRIGGER plan_features_stamp BEFORE UPDATE ON plan_features
+FOR EACH ROW EXECUTE FUNCTION plan_features_stamp()
 """,
 }
+
+BEFORE_FIRST: Final = frozenset(f"{number:04}" for number in range(1, 11))
+"""Revisions of development versions, whose tables no migration of this version starts from."""
+
+
+EXPORT: Final = "SELECT state FROM plans WHERE status = 'active' AND state IS NOT NULL"
+"""The newest state of every active plan in the log, as `jointly publish` reads it."""
 
 
 class SchemaError(Exception):
@@ -76,6 +59,7 @@ class SchemaState(StrEnum):
     CURRENT = "current"
     NEWER = "newer"
     OLDER = "older"
+    OBSOLETE = "obsolete"
     EMPTY = "empty"
     DAMAGED = "damaged"
     UNKNOWN = "unknown"
@@ -96,6 +80,8 @@ class Schema:
         """How it stands to this version."""
         if self.revision is None:
             return SchemaState.EMPTY
+        if self.revision in BEFORE_FIRST:
+            return SchemaState.OBSOLETE
         if self.revision not in revisions():
             return SchemaState.UNKNOWN if self.missing or self.demanding else SchemaState.NEWER
         if self.revision != revisions()[-1]:
@@ -120,6 +106,12 @@ class Schema:
                 return f"{name} has no tables of Jointly: run `jointly migrate`, or name the right database"
             case SchemaState.OLDER:
                 return f"{name} stands at {self.revision}, this version needs {newest}: run its `jointly migrate`"
+            case SchemaState.OBSOLETE:
+                return (
+                    f"{name} stands at {self.revision}, which can't be migrated: export the plans of its plan log "
+                    f'(`psql -Atc "{EXPORT}" > plans.jsonl`), then run `jointly migrate` on an empty database and '
+                    "`jointly publish plans.jsonl`"
+                )
             case SchemaState.DAMAGED:
                 return (
                     f"{name} stands at {self.revision} but {wrong}: run `jointly migrate`, "
@@ -149,10 +141,8 @@ def revisions() -> tuple[str, ...]:
 
 _INVENTORY: Final = text(
     """
-    SELECT 'extension' AS kind, extname::text AS name FROM pg_extension
-    UNION ALL
     SELECT CASE WHEN a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attgenerated = ''
-        THEN 'demanding' ELSE 'column' END, c.relname || '.' || a.attname
+        THEN 'demanding' ELSE 'column' END AS kind, c.relname || '.' || a.attname AS name
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace AND pg_table_is_visible(c.oid)
     UNION ALL
@@ -248,7 +238,6 @@ def _schema(name: str, revision: str | None, found: Mapping[str, set[str]]) -> S
 def _needed() -> dict[str, set[str]]:
     """By kind, the names of everything that the tables of `services.store` declare."""
     needed: dict[str, set[str]] = defaultdict(set)
-    needed["extension"].add(EXTENSION)
     needed["function"].update(FUNCTIONS)
     needed["trigger"].update(TRIGGERS)
     for table in SQLModel.metadata.tables.values():

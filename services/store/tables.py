@@ -10,11 +10,10 @@ from services.store import (
     intents,
     opportunities,
     outbox,
+    plan_features,
     plan_resets,
     plans,
     responses,
-    search,
-    vectors,
 )
 
 __all__ = [
@@ -27,9 +26,8 @@ __all__ = [
     "intents",
     "opportunities",
     "outbox",
+    "plan_features",
     "plan_resets",
     "plans",
     "responses",
-    "search",
-    "vectors",
 ]

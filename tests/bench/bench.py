@@ -1,6 +1,6 @@
 """Measures the pipeline beside what else one could do, on the same machine in the same run.
 
-`make bench`, or `python -m tests.bench.bench --sizes 3086real,10000,100000 --stages a,b,c,d,r,e1,e2,e3,e4,e5`.
+`make bench`, or `python -m tests.bench.bench --sizes 3086real,10000,100000 --stages a,b,c,r,e1,e2,e3,e4,e5`.
 Results go into one JSON file, a table (Markdown, also printed) and a plot; what is in the file already is kept and not
 measured again (unless `--again`), so a run that was cut short goes on. What is measured how: docs/scale.md.
 """
@@ -30,7 +30,7 @@ from tests.bench.machine_noise import loops
 from tests.bench.recall import recall
 from tests.bench.running import KAFKA, TANSU, say
 
-STAGES = ("a", "b", "c", "d", "r", "e1", "e2", "e3", "e4", "e5")
+STAGES = ("a", "b", "c", "r", "e1", "e2", "e3", "e4", "e5")
 DEFAULT_FOLDER = Path(".jointly") / "bench"
 DEFAULT_REAL = Path("../shared/data/plans.jsonl")
 QUICK_SIZE = "1000"
@@ -107,7 +107,7 @@ class Bench:
 
 
 def stages_of_parts(bench: Bench, found: Corpus, wanted: Sequence[str]) -> None:
-    """a, b, c, d and r."""
+    """a, b, c and r."""
     given, size = bench.given, found.name
     if "a" in wanted and found.new:
         bench.measure("a", size, None, lambda: encoder_baseline.encoder(found, given.new, bench.embedder))
@@ -115,8 +115,6 @@ def stages_of_parts(bench: Bench, found: Corpus, wanted: Sequence[str]) -> None:
         bench.measure("b", size, None, lambda: encoder_baseline.plain_loop(found, given.searches, bench.embedder))
     if "c" in wanted:
         bench.measure("c", size, None, lambda: encoder_baseline.bm25(found, given.searches))
-    if "d" in wanted:
-        bench.measure("d", size, None, lambda: encoder_baseline.pgvector(found, given.searches, bench.server))
     if "r" in wanted:
         model = pipeline_stages.STAND_IN
         bench.measure("r", size, None, lambda: recall(bench.server, found, 2 * given.searches, model, bench.folder))
@@ -208,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", default="", help="the embedder of a, b, e1 and e3; empty for the default")
     add("--new", type=int, default=1000, help="new plans in a, e1 and e5")
     add("--updates", type=int, default=2000, help="updates in e2")
-    add("--searches", type=int, default=100, help="events in b, c and d")
+    add("--searches", type=int, default=100, help="events in b and c")
     add("--scaling", type=int, default=1000, help="updates in e4")
     add("--matchers", default="1,2,4", help="numbers of matchers in e4")
     add("--buffers", default="1GB", help="PostgreSQL's shared_buffers; for a million plans 4GB at least")

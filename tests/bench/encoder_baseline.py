@@ -1,17 +1,14 @@
 """What each part costs alone, and what one would otherwise write: a, b, c and d of the benchmark."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from pgvector.psycopg import register_vector
 from rapidfuzz import fuzz, process
 
 from events.plans import PlanState
 from matching.embedding import Embedder
-from services.local_stack.postgres import Server
 from services.matcher.batch_handler import PARTS
 from services.platform.settings import Settings
 from tests.bench.corpora import Corpus, distinct, stand_in_vectors
@@ -99,43 +96,6 @@ def bm25(corpus: Corpus, count: int) -> dict[str, Any]:
     ask(queries[0])
     spent = [_seconds(lambda plan=plan: ask(plan)) for plan in queries]  # type: ignore[misc]
     return {"events": len(queries), "index_seconds": round(indexing, 2), **_spread(spent)}
-
-
-def pgvector(corpus: Corpus, count: int, server: Server) -> dict[str, Any]:
-    """(d) Nearest vectors alone: an HNSW index over one vector a plan (stand-ins), one query at a time."""
-    vectors = stand_in_vectors(corpus.active)
-    with _database(server, f"bench_vectors_{corpus.name}") as name, server.connect(name) as connection:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-        register_vector(connection)
-        connection.execute(f"CREATE TABLE plan (id int PRIMARY KEY, vector vector({vectors.shape[1]}))")
-        with connection.cursor().copy("COPY plan FROM STDIN WITH (FORMAT BINARY)") as copy:
-            copy.set_types(["int4", "vector"])
-            for row, vector in enumerate(vectors):
-                copy.write_row((row, vector))
-        connection.execute("SET maintenance_work_mem = '1GB'")
-        index = "CREATE INDEX ON plan USING hnsw (vector vector_cosine_ops)"
-        indexing = _seconds(lambda: connection.execute(index))
-        connection.execute("SET hnsw.iterative_scan = relaxed_order")
-        rows = np.random.default_rng(3).choice(len(vectors), min(count, len(vectors)), replace=False)
-        query = f"SELECT id FROM plan ORDER BY vector <=> %s LIMIT {NEAREST}"
-
-        def ask(vector: np.ndarray) -> Any:
-            return connection.execute(query, (vector,)).fetchall()
-
-        for row in rows[:10]:
-            ask(vectors[row])
-        spent = [_seconds(lambda row=row: ask(vectors[row])) for row in rows]  # type: ignore[misc]
-    return {"events": len(rows), "vectors": "stand-in", "index_seconds": round(indexing, 2), **_spread(spent)}
-
-
-@contextmanager
-def _database(server: Server, name: str) -> Iterator[str]:
-    server.drop_database(name)
-    server.create_database(name)
-    try:
-        yield name
-    finally:
-        server.drop_database(name)
 
 
 def _seconds(work: Callable[[], Any]) -> float:

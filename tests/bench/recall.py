@@ -1,4 +1,4 @@
-"""What the index finds of what there is: the matcher's own search against comparing a plan with every other."""
+"""What the matcher's search finds of what there is, against the exhaustive array search."""
 
 import asyncio
 import random
@@ -16,11 +16,11 @@ from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store import plans
 from services.store.database import make_engine, make_sessions, transaction
+from services.store.pipelined_queries import answer
 from tests.bench.corpora import Corpus
 from tests.bench.generator import AS_OF
 from tests.bench.running import loaded
 
-_ALL: Final = 10**9
 _AT_ONCE: Final = 64
 _LOUD: Final = (Band.DIGEST, Band.NOTIFY)
 
@@ -28,26 +28,28 @@ Pairs = dict[tuple[str, str], Band]
 
 
 def recall(server: Server, corpus: Corpus, count: int, model: str, folder: Path) -> dict[str, Any]:
-    """(r) For so many active plans, which of the opportunities that an exhaustive search finds the index gives."""
+    """(r) For so many active plans, which of the opportunities that an exhaustive search finds the matcher's gives."""
     with loaded(server, corpus, model, folder) as database:
         return asyncio.run(_recall(server.url(database), count, model)) | {"model": model or "default"}
 
 
 async def _recall(url: str, count: int, model: str) -> dict[str, Any]:
-    settings = Settings(database_url=url, embedding_model=model, as_of=AS_OF, exhaustive_plans=0)  # type: ignore[arg-type]
+    settings = Settings(database_url=url, embedding_model=model, as_of=AS_OF)  # type: ignore[arg-type]
     world = make_world(settings)
-    exact = World(world.engine, world.embedder, settings.model_copy(update={"exhaustive_plans": _ALL}))
     database = make_engine(url)
     try:
         async with transaction(make_sessions(database), isolation="REPEATABLE READ") as session:
             known = sorted(await plans.searchable(session))
             asked = random.Random(5).sample(known, min(count, len(known)))
             asking = await world.features(session, asked)
+            all_plans = await world.features(session, known)
+            delta = await answer(session, world.index.delta())
+            await world.index.search(session, {}, AS_OF, delta)
             started = time.perf_counter()
-            found = [(await world.candidates(session, block)).candidates for block in _blocks(asking)]
+            found = [await world.index.search(session, block, AS_OF, delta) for block in _blocks(asking)]
             spent = time.perf_counter() - started
-            by_index = _pairs(world, asking, found)
-            there = _pairs(exact, asking, [(await exact.candidates(session, asking)).candidates])
+        by_index = _pairs(world, asking, all_plans, found)
+        there = _pairs(world, asking, all_plans, [_exhaustive(world, asking, all_plans)])
     finally:
         await database.dispose()
     missed = there.keys() - by_index.keys()
@@ -58,7 +60,7 @@ async def _recall(url: str, count: int, model: str) -> dict[str, Any]:
         "missed": Counter(there[pair].value for pair in missed),
         "recall_at_digest_or_above": round(1 - sum(pair in missed for pair in loud) / max(1, len(loud)), 5),
         "recall_at_feed_or_above": round(1 - len(missed) / max(1, len(there)), 5),
-        "candidates_a_plan": round(sum(len(list(others)) for block in found for others in block.values()) / count, 2),
+        "candidates_a_plan": round(sum(len(others) for block in found for others in block.values()) / count, 2),
         "search_ms_a_plan": round(1000 * spent / max(1, len(asking)), 3),
     }
 
@@ -69,13 +71,25 @@ def _blocks(asking: Mapping[str, Features]) -> Iterator[dict[str, Features]]:
         yield {plan_id: asking[plan_id] for plan_id in ids[start : start + _AT_ONCE]}
 
 
-def _pairs(world: World, asking: Mapping[str, Features], found: Sequence[Mapping[str, Iterable[Features]]]) -> Pairs:
+def _exhaustive(world: World, asking: Mapping[str, Features], known: Mapping[str, Features]) -> dict[str, list[str]]:
+    corpus = world.engine.corpus()
+    for one in known.values():
+        corpus.put(one)
+    return {plan_id: world.engine.search(one, corpus, AS_OF) for plan_id, one in asking.items()}
+
+
+def _pairs(
+    world: World,
+    asking: Mapping[str, Features],
+    known: Mapping[str, Features],
+    found: Sequence[Mapping[str, Iterable[str]]],
+) -> Pairs:
     """The opportunities among candidates, by (plan asked, partner)."""
     pairs = {}
     for block in found:
         for plan_id, others in block.items():
             for other in others:
-                band = world.engine.assess(asking[plan_id], other, AS_OF).band
-                if other.plan.plan_id != plan_id and band is not Band.NONE:
-                    pairs[plan_id, other.plan.plan_id] = band
+                band = world.engine.assess(asking[plan_id], known[other], AS_OF).band
+                if other != plan_id and band is not Band.NONE:
+                    pairs[plan_id, other] = band
     return pairs

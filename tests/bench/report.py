@@ -15,7 +15,6 @@ _ROWS: tuple[tuple[str, str, Callable[[Run], Any]], ...] = (
     ("b", "(b) plain loop, new plans/s", lambda run: run["new_per_second"]),
     ("b", "(b) plain loop without embedding, updates/s", lambda run: run["updates_per_second"]),
     ("c", "(c) bm25s alone, searches/s", lambda run: run["searches_per_second"]),
-    ("d", "(d) pgvector HNSW alone, searches/s", lambda run: run["searches_per_second"]),
     ("r", "(r) recall of the index at digest or above", lambda run: run["recall_at_digest_or_above"]),
     ("r", "(r) search in batches, ms a plan", lambda run: run["search_ms_a_plan"]),
     ("e1", "(e1) pipeline, new plans/s", lambda run: run["per_second"]),
@@ -48,7 +47,6 @@ _SCALING = (
 _LINES: tuple[tuple[str, str, str, Callable[[Run], float]], ...] = (
     ("b", "plain loop, updates", "#b45309", lambda run: 1000 / run["updates_per_second"]),
     ("c", "bm25s alone", "#6b7280", lambda run: run["p50_ms"]),
-    ("d", "pgvector alone", "#0f766e", lambda run: run["p50_ms"]),
     ("e1", "pipeline, new plans", "#1d4ed8", lambda run: run["ms_an_event"]),
     ("e2", "pipeline, updates", "#7c3aed", lambda run: run["ms_an_event"]),
     ("e5", "pipeline, new plans but for the encoder", "#be185d", lambda run: run["ms_an_event"]),

@@ -23,8 +23,6 @@ from services.domain.ids import text_hash
 from services.local_stack.child_process import Process
 from services.local_stack.postgres import Server
 from services.local_stack.tansu import tansu
-from services.matcher.nearest import move_oldest
-from services.platform.settings import Settings
 from services.store import embeddings, outbox
 from services.store.bulk_writes import together
 from services.store.database import make_engine, make_sessions, transaction
@@ -42,7 +40,7 @@ _QUIET_SECONDS = 1.0
 _AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'matcher' AND state <> 'idle'"
 _BLOCK = 500
 _AT_ONCE = "500"
-_PASSED_ON = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "JOINTLY_VECTORS_IN_MEMORY")
+_PASSED_ON = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """What the encoder alone is held to, the matcher has to be held to as well; and what may be tried."""
 TANSU, KAFKA = "tansu", "kafka"
 
@@ -213,10 +211,7 @@ def _load(server: Server, corpus: Corpus, model: str, folder: Path, name: str) -
     url = server.create_database(name)
     migrate(url)
     asyncio.run(_prime(url, corpus.active, model, folder))
-    # By the index from the first plan on: else the first ones, compared with all, would be searched for while updates
-    # are timed.
-    more = {"JOINTLY_BATCH_RECORDS": _AT_ONCE, "JOINTLY_EXHAUSTIVE_PLANS": "0"}
-    with running(server, name, TANSU, folder, model, matchers=2, **more) as run:
+    with running(server, name, TANSU, folder, model, matchers=2, JOINTLY_BATCH_RECORDS=_AT_ONCE) as run:
         for start in range(0, len(corpus.active), 20_000):
             run.feed(corpus.active[start : start + 20_000])
     asyncio.run(_settle(url))
@@ -240,14 +235,11 @@ async def _prime(url: str, active: Iterable[PlanPublished], model: str, folder: 
 
 
 async def _settle(url: str) -> None:
-    """What time would do by itself: messages forgotten, all but the newest vectors in HNSW."""
+    """What time would do by itself: published messages are forgotten."""
     database = make_engine(url)
-    sessions = make_sessions(database)
     try:
-        async with transaction(sessions) as session:
+        async with transaction(make_sessions(database)) as session:
             await outbox.prune(session, datetime.now(UTC))
-        moved = await move_oldest(sessions, Settings().vectors_in_memory)
-        say(f"moved {moved} vectors into HNSW")
     finally:
         await database.dispose()
 

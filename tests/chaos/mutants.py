@@ -138,11 +138,6 @@ MUTANTS: Final = (
         [f"{SCHEDULES}::test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_along"],
     ),
     Mutant(
-        "neighbour dropped though it moved on",
-        [Edit("services/matcher/settlement.py", "        if _stands(other.plan, locked)\n", "        if other_id\n")],
-        [f"{INDEX}::test_a_neighbour_that_speaks_otherwise_meanwhile_is_kept"],
-    ),
-    Mutant(
         "a draft is written whatever its row has become",
         [
             Edit(
@@ -181,26 +176,42 @@ MUTANTS: Final = (
         ],
     ),
     Mutant(
-        "tidied up for a newer snapshot",
+        "an older snapshot takes the index back",
         [
             Edit(
-                "services/matcher/nearest.py",
-                "        self._seen, self._moved = newest.snapshot, newest.moved\n",
-                "        self._moved = newest.moved\n"
-                "        if outside is None:\n            self._seen = newest.snapshot\n",
+                "services/matcher/plan_index.py",
+                "        elif delta.until.is_older(known):\n            return\n",
+                "",
+            ),
+            Edit(
+                "services/matcher/plan_index.py",
+                "        self._seen = delta.until\n",
+                "        if not delta.until.is_older(self._seen):\n            self._seen = delta.until\n",
+            ),
+        ],
+        [f"{INDEX}::test_a_search_in_an_older_snapshot_takes_nothing_back"],
+    ),
+    Mutant(
+        "a row that is written again keeps its first transaction",
+        [
+            Edit(
+                "services/store/schema.py",
+                "    NEW.written_xid := pg_current_xact_id()::text::bigint;\n",
+                "",
             )
         ],
-        [f"{INDEX}::test_what_a_later_snapshot_needs_is_read_again_after_an_earlier_one_tidied_up"],
+        [f"{INDEX}::test_new_words_are_found_by_every_matcher"],
     ),
     Mutant(
-        "new words that stay in the vector index",
-        [Edit("deploy/migrations/versions/0005_newest_vectors.py", "    op.execute(_TRIGGER)\n", "")],
-        [f"{INDEX}::test_new_words_leave_hnsw_and_are_found_by_whoever_follows"],
-    ),
-    Mutant(
-        "no more than one look at the vector index",
-        [Edit("deploy/migrations/versions/0006_near_in_hnsw.py", "= relaxed_order", "= off")],
-        [f"{INDEX}::test_hnsw_is_read_as_far_as_vectors_are_near_and_no_further"],
+        "changes followed by number alone",
+        [
+            Edit(
+                "services/store/plan_features.py",
+                '    xid, plan_id = after or (int(since.snapshot.split(":")[0]), "")\n',
+                '    xid, plan_id = after or (int(since.snapshot.split(":")[1]) - 1, "~")\n',
+            )
+        ],
+        [f"{INDEX}::test_what_committed_late_is_read_although_later_transactions_were_seen"],
     ),
     Mutant(
         "relay by id > last",
@@ -225,7 +236,7 @@ MUTANTS: Final = (
                 "insert(Intent).returning",
             ),
             Edit(
-                "deploy/migrations/versions/0001_initial_tables.py",
+                "deploy/migrations/versions/1000_initial_tables.py",
                 '"opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"',
                 '"id", "opportunity_id", name="notification_intents_once"',
             ),

@@ -118,8 +118,7 @@ GROWING = [
 
 @pytest.mark.parametrize(("new", "sentence"), [pytest.param(new, said, id=name) for name, new, said in BREAKING])
 def test_what_breaks_is_said_with_its_field(new: dict[str, Any], sentence: str) -> None:
-    (found,) = breaks(SCHEMA, new)
-    assert found.startswith(sentence)
+    assert any(found.startswith(sentence) for found in breaks(SCHEMA, new))
 
 
 @pytest.mark.parametrize("new", [pytest.param(new, id=name) for name, new in GROWING])

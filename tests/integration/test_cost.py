@@ -79,11 +79,11 @@ async def rows_changed(database: AsyncEngine) -> int:
         return int((await connection.execute(changed)).scalar_one())
 
 
-@pytest.fixture(params=[5000, 0], ids=["compared with all", "by the index"])
-async def rig(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher]]:
+@pytest.fixture
+async def rig(database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher]]:
     database = make_engine(database_url)
     sessions = make_sessions(database)
-    world = World(engine(), Counting(), Settings(as_of=AS_OF, exhaustive_plans=request.param))
+    world = World(engine(), Counting(), Settings(as_of=AS_OF))
     await adopt(world, sessions)
     matcher = Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
     for start in range(0, len(PLANS), BATCH):
@@ -110,7 +110,7 @@ async def test_a_batch_of_updates_costs_a_few_statements_and_embeds_nothing(
         await matcher.handle(changed)
     assert embedder.texts == before
     assert statements(counts) <= 17, counts
-    assert counts["trips"] <= (8 if matcher.world.by_index else 10), counts
+    assert counts["trips"] <= 8, counts
     # One row of the log, two of the plan (moved, marked), one of the index; the rest are pairs and their messages.
     async with database.connect() as connection:
         pairs = (
@@ -149,7 +149,7 @@ async def further_parts(database: AsyncEngine, plans: Sequence[PlanPublished]) -
     return (int(found) - 1) // PAIRS_AT_ONCE
 
 
-async def test_new_words_are_embedded_once_and_searched_for_once(rig: tuple[AsyncEngine, Matcher]) -> None:
+async def test_new_words_are_embedded_once(rig: tuple[AsyncEngine, Matcher]) -> None:
     database, matcher = rig
     embedder = matcher.world.embedder
     assert isinstance(embedder, Counting)
@@ -164,11 +164,4 @@ async def test_new_words_are_embedded_once_and_searched_for_once(rig: tuple[Asyn
     # All of them are about quarrying now: more pairs than one transaction settles.
     parts = await further_parts(database, fresh)
     assert statements(counts) <= 19 + 5 * parts, counts
-    assert counts["trips"] <= (10 if matcher.world.by_index else 12) + 3 * parts, counts
-    if matcher.world.by_index:
-        async with database.connect() as connection:
-            query = (
-                "SELECT count(*) FROM search_vectors v JOIN search_entries e USING (plan_id)"
-                " WHERE e.searched <> v.content"
-            )
-            assert (await connection.execute(text(query))).scalar_one() == 0
+    assert counts["trips"] <= 10 + 3 * parts, counts

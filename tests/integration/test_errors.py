@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import typer
 
@@ -193,35 +192,6 @@ def test_a_database_without_tables(run: Run, empty_database_url: str, monkeypatc
         if command not in (*BOTH, "migrate"):
             code, said = run(command, *more)
             assert (code, is_short(said), "run `jointly migrate`" in said) == (ExitCode.SCHEMA, True, True), said
-
-
-def test_an_account_that_may_not_create_the_extension(
-    run: Run, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with postgres_server.fresh_database() as url, postgres_server.connect() as administrator:
-        name = url.rsplit("/", 1)[1]
-        administrator.execute(f"CREATE ROLE {name}_owner LOGIN PASSWORD 'secret'")
-        administrator.execute(f"ALTER DATABASE {name} OWNER TO {name}_owner")
-        with postgres_server.connect(name) as inside:
-            inside.execute("DROP EXTENSION vector")
-        own = re.sub(r"//postgres:[^@]*@", f"//{name}_owner:secret@", url)
-        monkeypatch.setenv(f"{PREFIX}DATABASE_URL", own)
-        settings.cache_clear()
-        code, said = run("migrate")
-        assert (code, is_short(said), "CREATE EXTENSION vector" in said) == (ExitCode.SCHEMA, True, True), said
-        with postgres_server.connect(name) as inside:
-            inside.execute("CREATE EXTENSION vector")
-        assert run("migrate")[0] == ExitCode.DONE
-        with postgres_server.connect(name) as inside:
-            inside.execute(f"DROP OWNED BY {name}_owner")
-        administrator.execute(f"ALTER DATABASE {name} OWNER TO postgres")
-        administrator.execute(f"DROP ROLE {name}_owner")
-
-
-def test_a_server_without_pgvector() -> None:
-    """The message is PostgreSQL's own; a server without the extension's files is not to be had here."""
-    error = psycopg.errors.FeatureNotSupported('extension "vector" is not available')
-    assert problem_of(error).code is ExitCode.SCHEMA
 
 
 def test_files_that_are_not_there(run: Run) -> None:

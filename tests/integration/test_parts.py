@@ -196,14 +196,6 @@ def _plain(url: str) -> str:
     return url.replace("+psycopg", "", 1)
 
 
-def test_postgresql_finds_the_nearest_vectors(postgres_server: Server) -> None:
-    with postgres_server.fresh_database() as url, psycopg.connect(_plain(url)) as connection:
-        connection.execute("CREATE TABLE plan (id int, embedding vector(3))")
-        connection.execute("INSERT INTO plan VALUES (1, '[1,0,0]'), (2, '[0,1,0]'), (3, '[0.9,0.1,0]')")
-        rows = connection.execute("SELECT id FROM plan ORDER BY embedding <=> '[1,0,0]' LIMIT 2").fetchall()
-        assert rows == [(1,), (3,)]
-
-
 def test_a_fresh_database_is_a_copy_of_its_template(postgres_server: Server) -> None:
     def prepare(url: str) -> None:
         with psycopg.connect(_plain(url)) as connection:

@@ -31,7 +31,7 @@ async def rows_of(database: AsyncEngine) -> dict[str, int]:
     async with database.connect() as connection:
         return {
             table: (await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one()
-            for table in ("plans", "plan_log", "embeddings", "search_vectors", "opportunities", "outbox")
+            for table in ("plans", "plan_log", "embeddings", "plan_features", "opportunities", "outbox")
         }
 
 
@@ -65,8 +65,7 @@ async def test_a_batch_that_was_only_partly_prepared_ends_as_if_it_had_not_been(
         await matcher.handle(records[start : start + BATCH])
     prepared = await rows_of(database)
     async with database.begin() as connection:
-        await connection.execute(text("TRUNCATE plans, plan_log, embeddings, search_vectors, opportunities, outbox"))
-        await connection.execute(text("TRUNCATE search_entries, search_neighbours"))
+        await connection.execute(text("TRUNCATE plans, plan_log, embeddings, plan_features, opportunities, outbox"))
     unprepared = Matcher(World(matcher.world.engine, Counting(), matcher.world.settings), matcher.sessions, None)  # type: ignore[arg-type]
     for start in range(0, len(records), BATCH):
         await unprepared.handle(records[start : start + BATCH])

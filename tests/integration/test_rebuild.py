@@ -122,7 +122,9 @@ TAMPERINGS = {
     "another plan revision": f"UPDATE opportunities SET revision_a = 9 {_PAIR}",
     "a lost pair": f"DELETE FROM opportunities {_PAIR}",
     "a made-up pair": f"""
-        INSERT INTO opportunities
+        INSERT INTO opportunities (opportunity_id, plan_a, plan_b, revision_a, revision_b, authority_a, authority_b,
+            revision, material_revision, status, score, band, payload, told, content_hash, generation, assessed_as_of,
+            review_on, created_at, updated_at)
         SELECT md5('x'), plan_a, plan_b, revision_a, revision_b, authority_a, authority_b, 1, 1, status, score, band,
             jsonb_set(payload, '{{opportunity_id}}', to_jsonb(md5('x'))), told, content_hash, generation,
             assessed_as_of, review_on, created_at, updated_at
@@ -133,7 +135,7 @@ TAMPERINGS = {
     "a lost plan": f"DELETE FROM plans {_PLAN}",
     "a made-up plan": f"""
         INSERT INTO plans
-        SELECT plan_id || 'x', authority, revision, status, searchable, state, title_text, body_text, event_id,
+        SELECT plan_id || 'x', authority, revision, status, searchable, state, event_id,
             traceparent, published_at, received_at, matched_revision, attempts, quarantined
         FROM plans {_PLAN}""",
     "everything lost": "TRUNCATE opportunities, plans",

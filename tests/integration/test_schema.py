@@ -4,13 +4,12 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from alembic import command
 from sqlalchemy import create_engine, text
 
 from services.local_stack.postgres import Server
 from services.store import schema
 from services.store.database import make_engine, make_sessions
-from services.store.migrate import Migration, configuration, migrate
+from services.store.migrate import Migration, migrate
 from services.store.schema import FUNCTIONS, TRIGGERS, Schema, SchemaError, SchemaState
 
 Sql = Callable[..., list[str]]
@@ -53,11 +52,10 @@ async def test_the_manifest_is_what_the_migrations_make(database_url: str, sql: 
 
 
 LOSSES = [
-    ("DROP FUNCTION search_vectors_near", "function search_vectors_near"),
-    ("DROP FUNCTION search_vectors_mark CASCADE", "function search_vectors_mark"),
-    ("DROP TRIGGER search_vectors_mark ON search_vectors", "trigger search_vectors.search_vectors_mark"),
-    ("ALTER TABLE search_vectors DISABLE TRIGGER search_vectors_mark", "trigger search_vectors.search_vectors_mark"),
-    ("DROP INDEX search_vectors_nearest", "index search_vectors_nearest"),
+    ("DROP FUNCTION plan_features_stamp CASCADE", "function plan_features_stamp"),
+    ("DROP TRIGGER plan_features_stamp ON plan_features", "trigger plan_features.plan_features_stamp"),
+    ("ALTER TABLE plan_features DISABLE TRIGGER plan_features_stamp", "trigger plan_features.plan_features_stamp"),
+    ("DROP INDEX plan_features_written", "index plan_features_written"),
     ("DROP INDEX outbox_waiting", "index outbox_waiting"),
 ]
 
@@ -92,13 +90,13 @@ async def test_what_holds_data_is_not(statement: str, name: str, database_url: s
     assert "restore a backup" in str(refused.value)
 
 
-async def test_an_older_database_is_refused_until_it_is_migrated(database_url: str) -> None:
-    command.downgrade(configuration(database_url), "0005")
+async def test_a_database_of_a_development_version_says_how_to_start_anew(database_url: str, sql: Sql) -> None:
+    sql("UPDATE alembic_version SET version_num = '0010'")
     found = await look(database_url)
-    assert (found.state, found.usable) == (SchemaState.OLDER, False)
-    assert "stands at 0005" in found.sentence
-    assert "run its `jointly migrate`" in found.sentence
-    assert migrate(database_url).schema.usable
+    assert (found.state, found.usable) == (SchemaState.OBSOLETE, False)
+    with pytest.raises(SchemaError, match="stands at 0010, which can't be migrated") as refused:
+        migrate(database_url)
+    assert "`jointly publish plans.jsonl`" in str(refused.value)
 
 
 async def test_a_newer_database_is_left_as_it_is(database_url: str, sql: Sql) -> None:
@@ -127,16 +125,13 @@ async def test_a_newer_database_that_an_older_version_cannot_use(
     assert not (await look(database_url)).usable
 
 
-def test_an_owner_who_is_no_superuser_migrates_step_by_step(postgres_server: Server) -> None:
-    """Each step in a session of its own: only one that has loaded the extension may name its settings."""
+def test_an_owner_who_is_no_superuser_migrates(postgres_server: Server) -> None:
     with postgres_server.fresh_database() as url, postgres_server.connect() as administrator:
         name = url.rsplit("/", 1)[1]
         administrator.execute(f"CREATE ROLE {name}_owner LOGIN PASSWORD 'own'")
         administrator.execute(f"ALTER DATABASE {name} OWNER TO {name}_owner")
         own = re.sub(r"//postgres:[^@]*@", f"//{name}_owner:own@", url)
         try:
-            for revision in schema.revisions():
-                command.upgrade(configuration(own), revision)
             done: Migration = migrate(own)
             assert done.schema.usable
         finally:

@@ -1,18 +1,27 @@
 """What a tender of an OCDS release says of CPV codes, value, places, contract dates and the kind of purchase."""
 
+import html
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from matching import reference
 from services.ingest.dates import iso_day
+from services.ingest.entries import plain
 from services.ingest.loose_json import Object, number, obj, objects, text
+from services.ingest.ocds.process import living_lots, lot_id, related_lots
 
 MOST_CODES: Final = 50
+MAX_AMOUNT: Final = 1e12
+MAX_DAYS: Final = 50 * 366
 PLACEHOLDER_VALUE: Final = 1.0
 """Portals that insist on a value are given 0, 0.01 or 1: nothing is known from it."""
+
+_COUNTRIES: Final = {"uk", "gb", "united kingdom", "great britain", "england"}
+_ENGLISH_REGIONS: Final = {f"TL{letter}" for letter in "CDEFGHIJK"}
+"""All of England's regions at once are what a portal's "select all" gives."""
 
 _CPV = re.compile(r"\d{8}(-\d)?")
 _RENEWAL = re.compile(
@@ -22,44 +31,50 @@ _RENEWAL = re.compile(
 )
 
 
-def cpv(tender: Object) -> tuple[str, ...]:
-    """Every CPV code of the tender and its items, the main one first, without check digits, at most 50."""
-    found = [c for c in _classifications(tender) if text(c.get("scheme")).upper() in ("CPV", "")]
+def prose(words: str) -> str:
+    """A notice's text without HTML escapes, control characters and contacts of people."""
+    return plain(html.unescape(html.unescape(words)) if "&" in words else words)
+
+
+def cpv(release: Object) -> tuple[str, ...]:
+    """Every CPV code of the tender, its living lots and their items, the main one first, without check digits, at most
+    50."""
+    found = [c for c in _classifications(release) if text(c.get("scheme")).upper() in ("CPV", "")]
     codes = (text(c.get("id")) for c in found)
     return tuple(dict.fromkeys(code[:8] for code in codes if _CPV.fullmatch(code)))[:MOST_CODES]
 
 
-def value(tender: Object) -> dict[str, Any] | None:
-    """The estimated value without VAT: the tender's, else the sum of its lots' where all give one in one currency."""
-    if stated := _amount(tender.get("value")):
-        return {"amount": stated[0], "currency": stated[1]}
-    lots = [_amount(lot.get("value")) for lot in objects(tender.get("lots"))]
-    known = [amount for amount in lots if amount]
-    if not known or len(known) < len(lots) or len({currency for _, currency in known}) > 1:
-        return None
-    return {"amount": sum(amount for amount, _ in known), "currency": known[0][1]}
+def value(release: Object) -> tuple[dict[str, Any] | None, bool]:
+    """The estimated value, and whether it includes VAT because no other was given: the tender's, else the sum of its
+    living lots' where all give one in one currency. Where lots were given up, their sum comes first."""
+    tender = obj(release.get("tender"))
+    stated = _amount(tender.get("value"))
+    lots, every = living_lots(release), list(objects(tender.get("lots")))
+    if stated and not 0 < len(lots) < len(every):
+        return _money([stated])
+    amounts = [amount for lot in lots if (amount := _amount(lot.get("value")))]
+    complete = amounts and len(amounts) == len(lots) and len({amount.currency for amount in amounts}) == 1
+    return _money(amounts if complete else [stated] if stated else [])
 
 
-def regions(tender: Object) -> tuple[str, ...]:
-    """The ITL 2025 codes of the delivery addresses: of their region codes, whatever the edition, or region names."""
-    named = (text(address.get("region")) for address in _addresses(tender))
-    codes = (code for name in named if name for code in _region(name))
-    return tuple(dict.fromkeys(codes))[:MOST_CODES]
+def regions(release: Object) -> tuple[str, ...]:
+    """The ITL 2025 codes of the delivery addresses: of their region codes, whatever the edition, or region names.
+    A whole country is what portals fill in by themselves, and no region."""
+    named = (text(address.get("region")) for address in _addresses(release))
+    codes = dict.fromkeys(code for name in named if name for code in _region(name))
+    return () if codes.keys() >= _ENGLISH_REGIONS else tuple(codes)[:MOST_CODES]
 
 
-def contract(tender: Object) -> tuple[date | None, date | None]:
-    """First day and last day of the contract: the tender's, else from the earliest lot's to the latest lot's."""
-    periods = [
-        obj(tender.get("contractPeriod")),
-        *(obj(lot.get("contractPeriod")) for lot in objects(tender.get("lots"))),
-    ]
-    stated = periods[:1] if iso_day(periods[0].get("startDate")) or iso_day(periods[0].get("endDate")) else periods[1:]
-    starts = [day for period in stated if (day := iso_day(period.get("startDate")))]
-    ends = [day for period in stated if (day := iso_day(period.get("endDate")))]
+def contract(release: Object) -> tuple[date | None, date | None]:
+    """First day and last day of the contract: the tender's, else from the earliest living lot's to the latest's."""
+    tender = obj(release.get("tender"))
+    whole = _period(tender.get("contractPeriod"))
+    periods = [whole] if any(whole) else [_period(lot.get("contractPeriod")) for lot in living_lots(release)]
+    starts, ends = [start for start, _ in periods if start], [end for _, end in periods if end]
     return min(starts, default=None), max(ends, default=None)
 
 
-def kind(release: Object, tender: Object) -> str:
+def kind(release: Object) -> str:
     """renewal where a related process or the text says that something is replaced, project for works, else new."""
     for process in objects(release.get("relatedProcesses")):
         relationship = process.get("relationship")
@@ -67,43 +82,80 @@ def kind(release: Object, tender: Object) -> str:
             text(r) for r in relationship
         }:
             return "renewal"
+    tender = obj(release.get("tender"))
     if text(tender.get("mainProcurementCategory")) == "works":
         return "project"
     words = f"{text(tender.get('title'))}\n{text(tender.get('description'))[:20_000]}"
     return "renewal" if _RENEWAL.search(words) else "new"
 
 
-def _classifications(tender: Object) -> Iterator[Object]:
-    for holder in (tender, *objects(tender.get("items")), *objects(tender.get("lots"))):
+class _Amount(NamedTuple):
+    pounds: float
+    currency: str
+    gross: bool
+
+
+def _amount(stated: object) -> _Amount | None:
+    """An amount without VAT, else the one that includes it."""
+    for name in ("amount", "amountGross"):
+        amount = number(obj(stated).get(name))
+        if amount is not None and PLACEHOLDER_VALUE < amount <= MAX_AMOUNT:
+            return _Amount(amount, text(obj(stated).get("currency")) or "GBP", name == "amountGross")
+    return None
+
+
+def _money(amounts: list[_Amount]) -> tuple[dict[str, Any] | None, bool]:
+    total = sum(amount.pounds for amount in amounts)
+    if not amounts or total > MAX_AMOUNT:
+        return None, False
+    return {"amount": total, "currency": amounts[0].currency}, any(amount.gross for amount in amounts)
+
+
+def _period(stated: object) -> tuple[date | None, date | None]:
+    """A period's first and last day; the last also from how many days it has."""
+    start, end = iso_day(obj(stated).get("startDate")), iso_day(obj(stated).get("endDate"))
+    days = number(obj(stated).get("durationInDays"))
+    if start and not end and days and 1 <= days <= MAX_DAYS:
+        end = start + timedelta(days=int(days) - 1)
+    return start, end
+
+
+def _items(release: Object) -> list[Object]:
+    """The items, without those of lots that were given up or awarded; all where no other would be left: they still
+    tell what the purchase is of."""
+    tender = obj(release.get("tender"))
+    living = {lot_id(lot) for lot in living_lots(release)}
+    over = {lot_id(lot) for lot in objects(tender.get("lots"))} - living
+    every = list(objects(tender.get("items")))
+    return [item for item in every if not (lots := related_lots(item)) or not lots <= over] or every
+
+
+def _classifications(release: Object) -> Iterator[Object]:
+    for holder in (obj(release.get("tender")), *_items(release), *living_lots(release)):
         yield obj(holder.get("classification"))
         yield from objects(holder.get("additionalClassifications"))
 
 
-def _amount(stated: object) -> tuple[float, str] | None:
-    amount = number(obj(stated).get("amount"))
-    if amount is None or not PLACEHOLDER_VALUE < amount <= 1e12:
-        return None
-    return amount, text(obj(stated).get("currency")) or "GBP"
-
-
-def _addresses(tender: Object) -> Iterator[Object]:
-    for item in objects(tender.get("items")):
+def _addresses(release: Object) -> Iterator[Object]:
+    for item in _items(release):
         yield from objects(item.get("deliveryAddresses"))
         yield obj(item.get("deliveryAddress"))
-    yield from objects(tender.get("deliveryAddresses"))
+    yield from objects(obj(release.get("tender")).get("deliveryAddresses"))
 
 
 def _region(name: str) -> tuple[str, ...]:
-    """ "England" is no region and gives none: the authority's own area says more."""
-    plain = reference.normalise_name(name)
-    if known := _region_names().get(plain):
+    """A region's codes. "England" and "United Kingdom" give none: the authority's own area says more."""
+    plain_name = reference.normalise_name(name)
+    if plain_name in _COUNTRIES:
+        return ()
+    if known := _region_names().get(plain_name):
         return (known,)
-    return reference.normalise_region(name)
+    return tuple(code for code in reference.normalise_region(name) if code != "UK")
 
 
 @cache
 def _region_names() -> dict[str, str]:
-    names = {"united kingdom": "UK", "east of england": "TLH", "yorkshire and the humber": "TLE"}
+    names = {"east of england": "TLH", "yorkshire and the humber": "TLE"}
     for region in reversed(reference.regions()):
         names[reference.normalise_name(region.name.replace("(England)", ""))] = region.code
     return names

@@ -1,51 +1,39 @@
 """OCDS files: a release, a release package or a record package, as Find a Tender and Contracts Finder publish them."""
 
 import json
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
-from ocdsmerge import CompiledRelease
-from ocdsmerge.exceptions import OCDSMergeError, OCDSMergeWarning
-
-from services.ingest.buyers import Learned, buyer_of, learn_identifiers
-from services.ingest.dates import milliseconds
-from services.ingest.entries import Accepted, Options, Read, RefusedError, Rejected, whole
+from services.ingest.buyers import Learned, buyers_of, learn_identifiers
+from services.ingest.entries import Options, Read, RefusedError, Rejected, whole
 from services.ingest.loose_json import Object, obj, objects, text
-from services.ingest.ocds.release import plan_of
-
-_RULES: Final = {
-    ("id",): "omitWhenMerged",
-    ("date",): "omitWhenMerged",
-    ("tag",): "omitWhenMerged",
-    ("parties", "additionalIdentifiers"): "wholeListMerge",
-    ("tender", "items", "additionalClassifications"): "wholeListMerge",
-}
-"""OCDS 1.1's merge rules for what is read here; restated, so that nothing is fetched to read a file."""
-
-Found = tuple[str, Object | RefusedError]
-"""A JSON path and the release that stands there, or why it can't be read."""
+from services.ingest.ocds.process import Found, ReleaseState, merge_record, release_states
+from services.ingest.ocds.release import read_state
 
 
 def read_ocds(file: Path, options: Options) -> Iterator[Read]:
-    """Reads every release of the file; of a record, its compiled release, or one merged from its releases."""
+    """Reads every release of the file, each with what the file holds of its process before; of a record, its compiled
+    release, or one merged from its releases."""
     try:
         found = list(_releases(_parsed(whole(file))))
     except RefusedError as refused:
         yield Rejected(file.name, "file", refused.field, refused.reason)
         return
+    yield from read_releases(file.name, found, options)
+
+
+def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterator[Read]:
+    """The events of releases that were found in a file or a feed, each process in the order of its releases."""
     learned = learn_identifiers(release for _, release in found if not isinstance(release, RefusedError))
     only_stranger = len(_strangers(found, learned)) <= 1
-    for path, release in found:
-        try:
-            if isinstance(release, RefusedError):
-                raise release
-            payload, notes = plan_of(release, options, learned, only_stranger=only_stranger)
-            yield Accepted(file.name, path, payload, notes)
-        except RefusedError as refused:
-            ocid = "" if isinstance(release, RefusedError) else text(release.get("ocid"))
-            yield Rejected(file.name, f"{path} {ocid[:80]}".strip(), refused.field, refused.reason, refused.plan_id)
+    for state in release_states(found):
+        if isinstance(state, ReleaseState):
+            yield from read_state(file, state, options, learned, only_stranger=only_stranger)
+        else:
+            path, release, refused = state
+            where = f"{path} {text(release.get('ocid'))[:80]}".strip()
+            yield Rejected(file, where, refused.field, refused.reason)
 
 
 def _parsed(content: bytes) -> object:
@@ -115,40 +103,21 @@ def _record(path: str, record: Object) -> Iterator[Found]:
         yield f"{path}.compiledRelease".lstrip("."), {"ocid": record.get("ocid")} | compiled
         return
     releases = list(objects(record.get("releases")))
-    if any("url" in release and "tender" not in release and "date" not in release for release in releases):
+    if any("url" in release and "tender" not in release for release in releases):
         yield path, RefusedError("releases", "are only links; publish a package that holds the releases themselves")
     elif not releases:
         yield path, RefusedError("releases", "are missing: the record holds nothing to publish")
     else:
-        yield path, _merged(releases)
+        yield path, merge_record(text(record.get("ocid")), releases)
 
 
-def _merged(releases: list[Object]) -> Object | RefusedError:
-    dated = [(milliseconds(release.get("date")), release) for release in releases]
-    if any(date is None for date, _ in dated):
-        return RefusedError("releases", "can't be merged: one of them has no date")
-    compiled = CompiledRelease(merge_rules=_RULES)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", OCDSMergeWarning)
-            for _, release in sorted(dated, key=lambda pair: pair[0] or 0):
-                compiled.append(release)
-            merged: Object = compiled.asdict()
-    except (OCDSMergeError, TypeError, AttributeError, KeyError, ValueError, RecursionError):
-        return RefusedError("releases", "contradict each other in their structure and can't be merged")
-    # A merged release has no tags of its own: the last one's say what stage the process has reached.
-    last = max(dated, key=lambda pair: pair[0] or 0)[1]
-    return merged | {"tag": last.get("tag")}
-
-
-def _strangers(found: list[Found], learned: Learned) -> set[str]:
-    names = set()
+def _strangers(found: Sequence[Found], learned: Learned) -> set[str]:
+    """The names of buyers that are not known, of notices that no known authority buys by."""
+    names: set[str] = set()
     for _, release in found:
         if not isinstance(release, RefusedError):
-            try:
-                buyer = buyer_of(release, learned)
-            except RefusedError:
-                continue
-            if buyer.code is None:
-                names.add(buyer.name or buyer.identifier)
+            with suppress(RefusedError):
+                buyers = buyers_of(release, learned)
+                if not any(buyer.code for buyer in buyers):
+                    names.add(buyers[0].name or buyers[0].identifier)
     return names

@@ -1,131 +1,130 @@
-"""One OCDS release as a plan event: what the notice is, whose, and what it says."""
+"""One state of a contracting process as plan events: what the notice is, whose, and what it says."""
 
-import re
 from collections.abc import Iterator
-from datetime import date
 from typing import Any, Final
 
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from services.ingest.buyers import Learned, authority_of, buyer_of
-from services.ingest.dates import iso_day, milliseconds
-from services.ingest.entries import Options, RefusedError, plain, plan_id, validated
+from services.ingest.buyers import Buyer, Learned, authority_of, buyers_of
+from services.ingest.entries import Accepted, Options, Read, RefusedError, Rejected, Skipped, plan_id, validated
 from services.ingest.loose_json import Object, obj, objects, text
 from services.ingest.ocds import fields as ocds_fields
+from services.ingest.ocds.notices import Phase, awarded_on, ended_by, phase_of
+from services.ingest.ocds.process import ReleaseState, is_update
 from services.ingest.ocds.tender_window import planned_window, tendering_window
 
-_OVER: Final = {"cancelled", "withdrawn", "unsuccessful"}
-_AWARDED: Final = {"award", "awardUpdate", "contract", "contractUpdate", "contractAmendment", "contractTermination"}
-_NOTICE = re.compile(r"UK(\d{1,2})")
-_UK_ENGAGEMENT, _UK_TENDER, _UK_AWARD, _UK_TERMINATION = 2, 4, (6, 7), 12
+NO_PURCHASE: Final = {
+    Phase.PERFORMANCE: "notices of a contract's performance or payments announce no purchase and were skipped",
+    Phase.DYNAMIC_MARKET: "notices of a dynamic market announce no purchase and were skipped",
+}
 
 
-def plan_of(
+def read_state(
+    file: str, state: ReleaseState, options: Options, learned: Learned, *, only_stranger: bool
+) -> list[Read]:
+    """What a state of a process means: an event for each of its buyers, or why there is none. Contact points are never
+    read."""
+    try:
+        if skipped := NO_PURCHASE.get(phase_of(state.release)):
+            return [Skipped(file, state.path, skipped)]
+        owners, notes = _owners(state.release, options, learned, only_stranger=only_stranger)
+    except RefusedError as refused:
+        return [_rejection(file, state, refused)]
+    reads: list[Read] = []
+    for authority in owners:
+        try:
+            payload, inferred = _event(state, authority)
+            reads.append(Accepted(file, state.path, payload, (*inferred, *notes)))
+        except RefusedError as refused:
+            reads.append(_rejection(file, state, refused, plan_id(authority, state.ocid)))
+    return reads
+
+
+def _owners(
     release: Object, options: Options, learned: Learned, *, only_stranger: bool
-) -> tuple[PlanPayload, tuple[str, ...]]:
-    """The plan event and, in sentences, what was inferred. Raises RefusedError. Contact points are never read."""
-    ocid = text(release.get("ocid"))
-    if not ocid:
-        raise RefusedError("ocid", "is missing; every release of OCDS has one")
-    revision, released = milliseconds(release.get("date")), iso_day(release.get("date"))
-    if revision is None or released is None or revision < 1:
-        raise RefusedError("date", "is not a time such as 2026-04-24T15:28:33+01:00; it becomes the plan's revision")
-    authority = authority_of(buyer_of(release, learned), options, only_stranger=only_stranger)
-    tender = obj(release.get("tender"))
-    reference = {"plan_id": plan_id(authority, ocid), "revision": revision, "authority": authority}
-    if ended := _ended(release, tender):
-        model, why = ended
-        return validated(model, reference | why), ()
-    fields, notes = _state(release, tender, released)
-    changed = any(tag.endswith(("Update", "Amendment")) for tag in _tags(release))
-    return validated(PlanUpdated if changed else PlanPublished, reference | fields), notes
+) -> tuple[list[str], tuple[str, ...]]:
+    """The authorities that buy, and notes on those left out. Raises RefusedError where there is none to publish for."""
+    buyers = buyers_of(release, learned)
+    if options.authority and any(buyer.code == options.authority for buyer in buyers):
+        others = len({buyer.code or buyer.name for buyer in buyers} - {options.authority})
+        return [options.authority], ("a joint notice: the other buyers' plans were not published",) if others else ()
+    known: dict[str, Buyer] = {}
+    refusals = []
+    for buyer in buyers:
+        try:
+            known.setdefault(authority_of(buyer, options, only_stranger=only_stranger), buyer)
+        except RefusedError as refused:
+            refusals.append(refused)
+    if not known:
+        raise refusals[0]
+    notes = ["a joint notice: one plan for each buyer"] if len(known) > 1 else []
+    if refusals:
+        notes.append("a joint notice: buyers that are not known by name or code have no plan")
+    return list(known), tuple(notes)
 
 
-def _ended(release: Object, tender: Object) -> tuple[type[PlanPayload], dict[str, Any]] | None:
-    """The event that ends the plan, where the release is one of a cancellation or an award."""
-    tags, notice = _tags(release), _notice(release, tender)
-    status = text(tender.get("status"))
-    if status in _OVER or "tenderCancellation" in tags or notice == _UK_TERMINATION:
-        return PlanWithdrawn, {"reason": f"The notice says: {status if status in _OVER else 'cancelled'}."}
-    awards = list(objects(release.get("awards")))
-    standing = [award for award in awards if text(award.get("status")) not in _OVER]
-    if standing or (not awards and (_AWARDED & tags or notice in _UK_AWARD)):
-        return PlanAwarded, {"awarded_on": _awarded_on(release, standing)}
-    if awards and tags & _AWARDED:
-        return PlanWithdrawn, {"reason": "The notice says that nothing was awarded."}
-    return None
+def _event(state: ReleaseState, authority: str) -> tuple[PlanPayload, tuple[str, ...]]:
+    release = state.release
+    reference = {"plan_id": plan_id(authority, state.ocid), "revision": state.revision, "authority": authority}
+    match phase_of(release):
+        case Phase.WITHDRAWN:
+            return validated(PlanWithdrawn, reference | {"reason": ended_by(release)}), ()
+        case Phase.AWARDED:
+            return validated(PlanAwarded, reference | {"awarded_on": awarded_on(release)}), ()
+        case phase:
+            fields, notes = _fields(state, phase)
+            # An award of some lots only is news of a plan that goes on.
+            model = PlanUpdated if is_update(release) or release.get("awards") else PlanPublished
+            return validated(model, reference | fields), notes
 
 
-def _awarded_on(release: Object, awards: list[Object]) -> date | None:
-    signed = [iso_day(contract.get("dateSigned")) for contract in objects(release.get("contracts"))]
-    return min((day for day in [*(iso_day(award.get("date")) for award in awards), *signed] if day), default=None)
-
-
-def _state(release: Object, tender: Object, released: date) -> tuple[dict[str, Any], tuple[str, ...]]:
-    title = plain(text(tender.get("title")) or text(release.get("title")))
+def _fields(state: ReleaseState, phase: Phase) -> tuple[dict[str, Any], tuple[str, ...]]:
+    release, tender = state.release, obj(state.release.get("tender"))
+    title = ocds_fields.prose(text(tender.get("title")) or text(release.get("title")))
     if not title:
         raise RefusedError("tender.title", "is missing: the release doesn't say what is to be bought")
-    stage = _stage(release, tender)
-    start, end = ocds_fields.contract(tender)
-    if stage == "tendering":
-        window, rule = tendering_window(tender, released)
+    description, cpv = ocds_fields.prose(text(tender.get("description"))), ocds_fields.cpv(release)
+    if state.partial and not (description and cpv):
+        raise RefusedError(
+            "tender",
+            "holds what has changed only, and the release that it changes is not in the file; "
+            "publish the record of this process, or all its releases",
+        )
+    start, end = ocds_fields.contract(release)
+    if phase is Phase.TENDERING:
+        window, rule = tendering_window(release, state.released)
     else:
-        window, rule = planned_window(release, tender, released, start)
-    value = ocds_fields.value(tender)
+        window, rule = planned_window(release, state.released, start)
+    value, gross = ocds_fields.value(release)
     fields = {
         "title": _cut(" ".join(title.split()), 500),
-        "description": _cut(plain(text(tender.get("description"))), 20_000),
-        "kind": ocds_fields.kind(release, tender),
-        "stage": stage,
-        "cpv": ocds_fields.cpv(tender),
+        "description": _cut(description, 20_000),
+        "kind": ocds_fields.kind(release),
+        "stage": phase.value,
+        "cpv": cpv,
         "value": value,
         "tender_window": window,
         # The extension a notice speaks of is the new contract's; `extension_months` is what the present one has left.
         "contract": {"start": start, "end": end},
-        "regions": ocds_fields.regions(tender),
+        "regions": ocds_fields.regions(release),
+        "procurement": _cut(state.ocid, 120),
     }
-    return fields, tuple(_notes(tender, rule, value))
+    return fields, tuple(_notes(tender, rule, value, gross=gross))
 
 
-def _notes(tender: Object, rule: str | None, value: dict[str, Any] | None) -> Iterator[str]:
+def _notes(tender: Object, rule: str | None, value: dict[str, Any] | None, *, gross: bool) -> Iterator[str]:
     if rule:
         yield rule
     if sum(1 for _ in objects(tender.get("lots"))) > 1:
         yield "several lots published as one plan"
     if value is None and tender.get("value") is not None:
         yield "the value given is a placeholder: published without"
+    if gross:
+        yield "a value that includes VAT was taken as it is"
 
 
-def _stage(release: Object, tender: Object) -> str:
-    notice = _notice(release, tender)
-    documents = {text(document.get("documentType")) for document in _documents(release, tender)}
-    if notice >= _UK_TENDER or (not notice and not _tags(release) & {"planning", "planningUpdate"} and _open(tender)):
-        return "tendering"
-    if notice == _UK_ENGAGEMENT or (not notice and "marketEngagementNotice" in documents):
-        return "engagement"
-    return "planned"
-
-
-def _open(tender: Object) -> bool:
-    """Whether the tender has begun. `planned` is the UK's and OCDS's word before, Contracts Finder says `planning`."""
-    return text(tender.get("status")) not in ("", "planned", "planning") or "tenderPeriod" in tender
-
-
-def _notice(release: Object, tender: Object) -> int:
-    """The number of the latest UK notice (UK1 to UK17) among the documents; 0 where there is none."""
-    matches = (_NOTICE.fullmatch(text(document.get("noticeType"))) for document in _documents(release, tender))
-    return max((int(match[1]) for match in matches if match), default=0)
-
-
-def _documents(release: Object, tender: Object) -> Iterator[Object]:
-    yield from objects(obj(release.get("planning")).get("documents"))
-    yield from objects(tender.get("documents"))
-    for award in objects(release.get("awards")):
-        yield from objects(award.get("documents"))
-
-
-def _tags(release: Object) -> set[str]:
-    tags = release.get("tag")
-    return {text(tag) for tag in (tags if isinstance(tags, list) else [tags])} - {""}
+def _rejection(file: str, state: ReleaseState, refused: RefusedError, plan: str | None = None) -> Rejected:
+    where = f"{state.path} {state.ocid[:80]}".strip()
+    return Rejected(file, where, refused.field, refused.reason, refused.plan_id or plan)
 
 
 def _cut(words: str, most: int) -> str:

@@ -1,70 +1,90 @@
 """When the tender of an OCDS release is expected: the dates that say so, in order of trust."""
 
-from datetime import date
+from datetime import date, timedelta
 from itertools import chain
 
 from events.fields import Window
 from services.ingest.dates import AFTER_ENGAGEMENT, AROUND_NOTICE, BEFORE_CONTRACT, add_months, iso_day, window_before
 from services.ingest.entries import RefusedError
 from services.ingest.loose_json import Object, obj, objects, text
+from services.ingest.ocds.notices import tender_notice_day
 
 Found = tuple[Window, str | None]
 """A window and, where a rule made it, the rule as a sentence."""
 
 
-def tendering_window(tender: Object, released: date) -> Found:
-    """From the notice to the last day for tenders. Raises RefusedError where they are the wrong way round."""
-    period = obj(tender.get("tenderPeriod"))
-    earliest = iso_day(period.get("startDate")) or released
-    latest = iso_day(period.get("endDate"))
+def tendering_window(release: Object, released: date) -> Found:
+    """From the notice of the tender to the last day for tenders. Raises RefusedError where the period is the wrong way
+    round."""
+    period = obj(obj(release.get("tender")).get("tenderPeriod"))
+    announced = min(tender_notice_day(release) or released, released)
+    start, latest = iso_day(period.get("startDate")), iso_day(period.get("endDate"))
+    if start and latest:
+        _ordered(start, latest)
+    earliest = max(start or announced, announced)
     if latest is None:
-        return Window(
-            earliest=earliest, latest=earliest
-        ), "the tender period has no end: the day of the notice is taken"
+        rule = "the tender period has no end: the day of the notice is taken"
+        return Window(earliest=earliest, latest=earliest), rule
     if latest < earliest:
-        raise RefusedError("tender.tenderPeriod", f"ends ({latest}) before it starts ({earliest})")
+        rule = "the tender period ends before its notice: the day of the notice is taken"
+        return Window(earliest=earliest, latest=earliest), rule
     return Window(earliest=earliest, latest=latest), None
 
 
-def planned_window(release: Object, tender: Object, released: date, start: date | None) -> Found:
-    """Between which days the tender notice is expected; `start` is the contract's first day. Raises RefusedError
-    where no date says so, or where two contradict each other."""
+def planned_window(release: Object, released: date, start: date | None) -> Found:
+    """Between which days the tender notice is expected: never before this notice, nor before the market engagement
+    ends. `start` is the contract's first day. Raises RefusedError where no date says so, or where two contradict each
+    other."""
+    tender = obj(release.get("tender"))
+    engaged = _milestone(release, "engagement")
+    floor = max(released, engaged or released)
     if announced := iso_day(obj(tender.get("communication")).get("futureNoticeDate")):
-        return _announced(announced, released, start)
+        return _announced(announced, released, floor, start)
     period = obj(tender.get("tenderPeriod"))
     opens, closes = iso_day(period.get("startDate")), iso_day(period.get("endDate"))
     if first := opens or closes:
-        return _ordered(first, closes or add_months(first, AROUND_NOTICE[1])), None
-    signature = _milestone(release, tender, "futureSignatureDate")
-    if begin := start or signature:
-        what = "contract start" if start else "signature"
-        rule = f"tender window taken to be {BEFORE_CONTRACT[0]} to {BEFORE_CONTRACT[1]} months before the {what}"
-        return window_before(begin), rule
-    if ends := _milestone(release, tender, "engagement"):
+        window = _ordered(first, closes or add_months(first, AROUND_NOTICE[1]))
+        if window.latest >= floor:
+            return Window(earliest=max(window.earliest, floor), latest=window.latest), None
+    signature = _milestone(release, "futureSignatureDate")
+    begin = next((day for day in (start, signature) if day and day > floor), None)
+    if begin:
+        return _before(begin, floor, "contract start" if begin == start else "signature")
+    if engaged and add_months(engaged, AFTER_ENGAGEMENT) >= floor:
         rule = f"tender window taken to be the {AFTER_ENGAGEMENT} months after the market engagement ends"
-        return Window(earliest=ends, latest=add_months(ends, AFTER_ENGAGEMENT)), rule
+        return Window(earliest=floor, latest=add_months(engaged, AFTER_ENGAGEMENT)), rule
     raise RefusedError(
         "tender.communication.futureNoticeDate",
-        "is missing, and nothing else says when the tender is expected (tenderPeriod, the contract's start, a "
-        "futureSignatureDate or engagement milestone); give one of them",
+        "is missing, and nothing else says when the tender is expected after this notice (tenderPeriod, the "
+        "contract's start, a futureSignatureDate or engagement milestone); give one of them",
     )
 
 
-def _announced(announced: date, released: date, start: date | None) -> Found:
+def _before(begin: date, floor: date, what: str) -> Found:
+    usual = window_before(begin)
+    rule = f"tender window taken to be {BEFORE_CONTRACT[0]} to {BEFORE_CONTRACT[1]} months before the {what}"
+    if usual.earliest >= floor:
+        return usual, rule
+    if usual.latest >= floor:
+        return Window(earliest=floor, latest=usual.latest), f"{rule}, and not before the notice or the engagement's end"
+    rule = f"tender window taken from the notice, or the engagement's end, to the {what}"
+    return Window(earliest=floor, latest=begin - timedelta(days=1)), rule
+
+
+def _announced(announced: date, released: date, floor: date, start: date | None) -> Found:
+    field = "tender.communication.futureNoticeDate"
     if start and announced >= start:
         raise RefusedError(
-            "tender.communication.futureNoticeDate",
-            f"({announced}) is after the contract's start ({start}): one of the two is wrong; correct it",
+            field, f"({announced}) is not before the contract's start ({start}): one of the two is wrong; correct it"
         )
     latest = add_months(announced, AROUND_NOTICE[1])
     if latest < released:
         raise RefusedError(
-            "tender.communication.futureNoticeDate",
-            f"({announced}) is long before the notice itself ({released}); give the day now expected",
+            field, f"({announced}) is long before the notice itself ({released}); give the day now expected"
         )
-    earliest = max(add_months(announced, -AROUND_NOTICE[0]), min(released, announced))
+    earliest = max(add_months(announced, -AROUND_NOTICE[0]), floor)
     rule = f"tender window taken from {AROUND_NOTICE[0]} month before to {AROUND_NOTICE[1]} after the announced notice"
-    return Window(earliest=earliest, latest=latest), rule
+    return Window(earliest=earliest, latest=max(earliest, latest)), rule
 
 
 def _ordered(earliest: date, latest: date) -> Window:
@@ -73,7 +93,8 @@ def _ordered(earliest: date, latest: date) -> Window:
     return Window(earliest=earliest, latest=latest)
 
 
-def _milestone(release: Object, tender: Object, kind: str) -> date | None:
-    found = chain(objects(tender.get("milestones")), objects(obj(release.get("planning")).get("milestones")))
+def _milestone(release: Object, kind: str) -> date | None:
+    holders = (obj(release.get("tender")), obj(release.get("planning")))
+    found = chain.from_iterable(objects(holder.get("milestones")) for holder in holders)
     days = [iso_day(milestone.get("dueDate")) for milestone in found if text(milestone.get("type")) == kind]
     return max((day for day in days if day), default=None)

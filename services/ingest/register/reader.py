@@ -229,4 +229,6 @@ def _value(row: Row, term_months: int | None, mapping: RegisterMapping, notes: l
 
 def _regions(row: Row) -> tuple[str, ...]:
     parts = re.split(r"[|;,/\s]+", row.get("regions", ""))
-    return tuple(dict.fromkeys(code for part in parts if part for code in reference.normalise_region(part)))[:50]
+    codes = (code for part in parts if part for code in reference.normalise_region(part))
+    # The whole country is what systems fill in by themselves: the authority's own area says more.
+    return tuple(dict.fromkeys(code for code in codes if code != "UK"))[:50]

@@ -64,6 +64,7 @@ def _state(state: Mapping[str, Any], as_of: date) -> dict[str, Any]:
         },
         "regions": state.get("regions", []),
         "sharing": state.get("sharing", "open"),
+        "procurement": state.get("procurement"),
     }
 
 

@@ -15,6 +15,8 @@ NOTICE: dict[str, Any] = {
     "tag": ["planning"],
     "buyer": {"id": "GB-PPON-1", "name": "Derby City Council"},
     "tender": {
+        "description": "A case management system for social care",
+        "classification": {"scheme": "CPV", "id": "48000000"},
         "title": "Case management",
         "status": "planned",
         "communication": {"futureNoticeDate": "2028-01-17T23:59:59Z"},
@@ -27,7 +29,15 @@ def notice(tender: dict[str, Any] | None = None, **changes: Any) -> dict[str, An
 
 
 def planned(**tender: Any) -> dict[str, Any]:
-    return NOTICE | {"tender": {"title": "Case management", "status": "planned"} | tender}
+    return NOTICE | {
+        "tender": {
+            "description": "A case management system for social care",
+            "classification": {"scheme": "CPV", "id": "48000000"},
+            "title": "Case management",
+            "status": "planned",
+        }
+        | tender
+    }
 
 
 def reads_of(tmp_path: Path, document: object, options: Options | None = None) -> list[Read]:

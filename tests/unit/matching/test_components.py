@@ -139,6 +139,7 @@ WORKS = {
     [
         (plan(LEEDS), plan(LEEDS, plan_id=f"{LEEDS}:B"), "same-authority"),
         (plan("E06000063"), plan("E07000026"), "related-authority"),
+        (plan(LEEDS, procurement="ocds-x-1"), plan(YORK, procurement="ocds-x-1"), "same-procurement"),
         (plan(LEEDS), plan(YORK, sharing=Sharing.PRIVATE), "private"),
         (plan(LEEDS), plan(YORK, status=Status.WITHDRAWN), "withdrawn"),
         (plan(LEEDS), plan(YORK, status=Status.AWARDED), "awarded"),

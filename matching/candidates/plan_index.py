@@ -1,0 +1,196 @@
+"""The plans that can be matched as arrays: one exact scan finds all candidates for a plan.
+
+A plan's vector (`pair_vector.vector_of`) holds what it wants, its opening when and where it can be joined. A scan
+multiplies vectors block by block and keeps the rows whose product leaves an opportunity possible; then it drops the
+rows that a gate of time, place or authority closes, and those whose windows overlap too little to reach a band.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matching.candidates.corpus import Grown
+from matching.candidates.pair_vector import DIMENSIONS, Opening, least_product, max_logits
+from matching.components import timing
+from matching.components.specification import Vector
+from matching.policy import Policy
+
+MAX_CANDIDATES = 2000
+"""A plan has at most so many candidates, the nearest: a real plan has some dozens."""
+_BLOCK_PRODUCTS = 8_000_000
+"""A scan holds at most so many products at once, 32 MB."""
+_SLACK_POINTS = 0.05
+"""Points of score by which sums in another order may differ at most."""
+_FACTS = np.dtype(
+    [
+        ("revision", np.int64),
+        ("earliest", np.int32),
+        ("latest", np.int32),
+        ("flexible", np.int32),
+        ("lead_days", np.int32),
+        ("authority", np.int32),
+        ("council", np.int32),
+        ("areas", np.uint64),
+        ("standing", np.bool_),
+        ("local", np.bool_),
+    ]
+)
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One revision of a plan as the index holds it."""
+
+    plan_id: str
+    revision: int
+    authority: str
+    opening: Opening
+    vector: NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexQuery:
+    """A plan that asks for candidates: `related` authorities can't be partners, its own included; `bordering` councils
+    are near enough for what is bought locally."""
+
+    vector: Vector
+    opening: Opening
+    related: Collection[str]
+    bordering: Collection[str]
+
+
+class PlanIndex:
+    """Every plan that can be matched: its vector beside its facts, one row a plan, in single precision."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._vectors = Grown(np.float32, DIMENSIONS)
+        self._facts = Grown(_FACTS)
+        self._authorities: dict[str, int] = {"": -1}
+        self._areas: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def put(self, entries: Sequence[IndexEntry]) -> None:
+        """Adds plans, or replaces their rows. Each plan is named once."""
+        new = [entry for entry in entries if entry.plan_id not in self._rows]
+        for entry in entries:
+            row = self._rows.get(entry.plan_id)
+            if row is not None:
+                self._vectors.view[row] = entry.vector
+                self._facts.view[row] = self._facts_of(entry)
+        if new:
+            # Rows first: where memory runs out, no plan may have the row of another one.
+            self._vectors.extend([entry.vector for entry in new])
+            self._facts.extend([self._facts_of(entry) for entry in new])
+            self._rows |= {entry.plan_id: row for row, entry in enumerate(new, len(self._ids))}
+            self._ids += [entry.plan_id for entry in new]
+
+    def drop(self, plan_ids: Iterable[str]) -> None:
+        """Removes plans, as far as they are here: the last row takes the place of each."""
+        for plan_id in plan_ids:
+            row = self._rows.pop(plan_id, None)
+            if row is None:
+                continue
+            last_id, last = self._ids.pop(), len(self._ids)
+            if row != last:
+                self._ids[row], self._rows[last_id] = last_id, row
+                self._vectors.view[row] = self._vectors.view[last]
+                self._facts.view[row] = self._facts.view[last]
+            self._vectors.size = self._facts.size = last
+
+    def vector(self, plan_id: str, revision: int) -> Vector | None:
+        """The vector of this revision of a plan; None where the index holds none or another one."""
+        row = self._rows.get(plan_id)
+        if row is None or self._facts.view["revision"][row] != revision:
+            return None
+        return np.asarray(self._vectors.view[row])
+
+    def search(self, queries: Sequence[IndexQuery], as_of: int, policy: Policy) -> list[dict[str, int]]:
+        """For each query, the plans that may be an opportunity for it on that day (an ordinal), with their revisions:
+        all whose product allows it, but no more than `MAX_CANDIDATES`."""
+        found = self._scan([query.vector for query in queries], least_product(policy))
+        return [
+            self._revisions(self._open(query, rows, products, as_of, policy))
+            for query, (rows, products) in zip(queries, found, strict=True)
+        ]
+
+    def nearest(self, vector: Vector, limit: int) -> dict[str, int]:
+        """The plans whose vectors have the largest products with this one, whatever gates close; with revisions."""
+        products = self._vectors.view @ vector
+        return self._revisions(_largest(np.arange(len(products)), products, limit))
+
+    def _scan(self, vectors: Sequence[Vector], min_product: float) -> list[tuple[Rows, NDArray[np.float32]]]:
+        """For each vector, the rows with at least this product, and the products."""
+        if not vectors:
+            return []
+        asked, held = np.stack(vectors), self._vectors.view
+        rows: list[list[Rows]] = [[] for _ in vectors]
+        products: list[list[NDArray[np.float32]]] = [[] for _ in vectors]
+        at_once = max(1, _BLOCK_PRODUCTS // len(vectors))
+        for start in range(0, max(1, len(held)), at_once):
+            block = asked @ held[start : start + at_once].T
+            for number, line in enumerate(block):
+                near = np.flatnonzero(line >= min_product)
+                rows[number].append(near + start)
+                products[number].append(line[near])
+        return [(np.concatenate(r), np.concatenate(p)) for r, p in zip(rows, products, strict=True)]
+
+    def _open(self, query: IndexQuery, rows: Rows, products: NDArray[np.float32], as_of: int, policy: Policy) -> Rows:
+        """The rows of `rows` that no gate closes and that may reach a band."""
+        mine, facts = query.opening, self._facts.view[rows]
+        latest, flexible = facts["latest"], facts["flexible"]
+        stated = timing.overlap_days(mine.earliest, mine.latest, facts["earliest"], latest)
+        common = timing.overlap_days(mine.earliest, mine.flexible, facts["earliest"], flexible)
+        end = np.where(stated >= 1, np.minimum(mine.latest, latest), np.minimum(mine.flexible, flexible))
+        join = timing.join_by(end, mine.latest, latest, np.maximum(mine.lead_days, facts["lead_days"]))
+        open_ = facts["standing"] & (common >= 1) & (join >= as_of) & (np.minimum(mine.latest, latest) >= as_of)
+        open_ &= ~np.isin(facts["authority"], self._numbers(query.related))
+        near = (facts["areas"] & self._area_bits(mine.areas)) != 0
+        near |= np.isin(facts["council"], self._numbers(query.bordering))
+        open_ &= near | ~(facts["local"] | mine.local)
+        time = timing.fit(stated, common, policy.timing) * timing.lead(join, as_of, policy.timing)
+        specification = 1.0 / (1.0 + np.exp(-np.clip(max_logits(products, policy), -500.0, 500.0)))
+        e = policy.exponents
+        score = 100.0 * specification**e.specification * time**e.timing
+        open_ &= score >= policy.bands.feed - _SLACK_POINTS
+        return _largest(rows[open_], products[open_], MAX_CANDIDATES) if mine.standing else rows[:0]
+
+    def _revisions(self, rows: Rows) -> dict[str, int]:
+        revisions = self._facts.view["revision"]
+        return {self._ids[row]: int(revisions[row]) for row in rows.tolist()}
+
+    def _facts_of(self, entry: IndexEntry) -> tuple[int | bool | np.uint64, ...]:
+        opening = entry.opening
+        return (
+            entry.revision,
+            opening.earliest,
+            opening.latest,
+            opening.flexible,
+            opening.lead_days,
+            self._authorities.setdefault(entry.authority, len(self._authorities)),
+            self._authorities.setdefault(opening.council, len(self._authorities)),
+            self._area_bits(opening.areas),
+            opening.standing,
+            opening.local,
+        )
+
+    def _numbers(self, authorities: Iterable[str]) -> list[int]:
+        return [number for code in authorities if (number := self._authorities.get(code)) is not None]
+
+    def _area_bits(self, areas: Iterable[str]) -> np.uint64:
+        """One bit an area. There are 12; were there more than 63, the others would share the last one."""
+        bits = 0
+        for area in areas:
+            bits |= 1 << min(self._areas.setdefault(area, len(self._areas)), 63)
+        return np.uint64(bits)
+
+
+def _largest(rows: Rows, products: NDArray[np.float32], limit: int) -> Rows:
+    return rows if len(rows) <= limit else rows[np.argpartition(products, -limit)[-limit:]]

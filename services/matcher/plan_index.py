@@ -1,0 +1,116 @@
+"""The index of candidates that a matcher holds in memory, and how it follows the database."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.candidates.plan_index import PlanIndex
+from matching.components.specification import Vector
+from matching.engine import Engine, Features
+from matching.plan import Plan, Sharing, Status
+from services.platform import metrics
+from services.store import plan_features
+from services.store.pipelined_queries import Query, answer
+from services.store.plan_features import NOTHING_SEEN, IndexDelta, Placement, Words
+
+Revisions = Mapping[str, int]
+
+
+class SnapshotIndex:
+    """All plans that can be matched, as the newest snapshot that anybody searched in shows them.
+
+    A search in an older snapshot may see newer rows. No pair is lost by that: whoever wrote such a row searches after
+    its commit, and finds every plan that the older snapshot shows.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._index = PlanIndex()
+        self._seen = NOTHING_SEEN
+        self._following = asyncio.Lock()
+
+    def delta(self) -> Query[IndexDelta]:
+        """The query for what this index has not seen; ask it first in the transaction that searches."""
+        return plan_features.delta(self._seen, self._engine.generation.id)
+
+    async def search(
+        self, session: AsyncSession, asking: Mapping[str, Features], as_of: date, delta: IndexDelta
+    ) -> dict[str, Revisions]:
+        """The candidates of each of these plans, with their revisions, at least as of the session's snapshot.
+
+        The transaction must be REPEATABLE READ, `delta` its answer. A plan that moved on since it was read is left out:
+        whoever moved it searches for it. A plan that can't be matched has no candidates.
+        """
+        found: dict[str, Revisions] = {key: {} for key, one in asking.items() if not is_matchable(one)}
+        async with self._following:
+            await self._follow(session, delta)
+            queries = {}
+            for key, one in asking.items():
+                vector = self._index.vector(key, one.plan.revision)
+                if vector is not None and key not in found:
+                    queries[key] = self._engine.index_query(one, vector)
+            near = await asyncio.to_thread(
+                self._index.search, list(queries.values()), as_of.toordinal(), self._engine.policy
+            )
+        metrics.CANDIDATES.inc(sum(map(len, near)))
+        return found | dict(zip(queries, near, strict=True))
+
+    async def nearest(self, session: AsyncSession, vector: Vector, limit: int) -> Revisions:
+        """The plans whose words are nearest, whatever keeps them apart, in the session's snapshot."""
+        delta = await answer(session, self.delta())
+        async with self._following:
+            await self._follow(session, delta)
+            return await asyncio.to_thread(self._index.nearest, vector, limit)
+
+    async def _follow(self, session: AsyncSession, delta: IndexDelta) -> None:
+        """Brings the index to the session's snapshot; one at a time."""
+        known = self._seen if self._seen.server == delta.until.server else NOTHING_SEEN
+        if (known == NOTHING_SEEN and delta.since != NOTHING_SEEN) or delta.since.server not in (
+            "",
+            delta.until.server,
+        ):
+            # The server was started again since we asked: what was seen of the other one says nothing of this one.
+            delta = await answer(session, plan_features.delta(known, self._engine.generation.id))
+        if known == NOTHING_SEEN:
+            self._index, self._seen = PlanIndex(), NOTHING_SEEN
+        elif delta.until.is_older(known):
+            return
+        while True:
+            self._index.drop(delta.closed)
+            self._index.put(delta.entries)
+            if delta.after is None:
+                break
+            portion = plan_features.delta(delta.since, self._engine.generation.id, delta.after)
+            delta = await answer(session, portion)
+        self._seen = delta.until
+        metrics.ACTIVE_PLANS.set(len(self._index))
+
+
+def is_matchable(features: Features) -> bool:
+    """Whether a plan has a place in the index: active, and shared with others."""
+    return features.plan.status is Status.ACTIVE and features.plan.sharing is not Sharing.PRIVATE
+
+
+def placement(features: Features, engine: Engine) -> Placement:
+    """When and where a plan is to be found."""
+    plan = features.plan
+    return Placement(plan.plan_id, engine.generation.id, plan.revision, plan.authority, engine.opening(features))
+
+
+def text_hash(plan: Plan, engine: Engine) -> str:
+    """A hash of all that the features of a plan's words depend on: words, codes, authority and generation."""
+    said = (engine.generation.id, plan.authority, *plan.cpv, "", plan.title, plan.description)
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
+
+
+def new_words(features: Mapping[str, Features], stored: Mapping[str, str | None], engine: Engine) -> dict[str, Words]:
+    """What the words make of those plans of which other words are `stored`, or none."""
+    hashes = {plan_id: text_hash(one.plan, engine) for plan_id, one in features.items()}
+    return {
+        plan_id: Words(hashes[plan_id], engine.vector(one), engine.pack(one))
+        for plan_id, one in features.items()
+        if stored.get(plan_id) != hashes[plan_id]
+    }

@@ -1,0 +1,285 @@
+"""What matchers search: one row for each plan that could be matched, and how they follow its changes.
+
+Each matcher holds these rows' vectors in memory. `written_xid` is the transaction that wrote a row; a trigger sets it,
+so that no writer can forget to. A matcher reads the rows whose transaction its own snapshot shows and the last one did
+not: transactions commit out of order, so a sequence number would miss what commits late.
+
+A plan that can't be matched any more keeps its row without a vector, so that matchers notice.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel
+
+from matching.candidates.pair_vector import Opening
+from matching.candidates.plan_index import IndexEntry
+from services.store import bulk_writes
+from services.store.bulk_writes import Writes
+from services.store.database import table_of
+from services.store.pipelined_queries import Query, Rows
+from services.store.plans import PlanRow
+
+Halves = NDArray[np.float16]
+
+
+class PlanFeatures(SQLModel, table=True):
+    """When and where a plan can be joined and what its words make, under one generation.
+
+    Days are ordinals (`date.toordinal`). `text_hash` says of which words `vector` (little-endian float16) and
+    `feature_blob` (`matching.feature_codec`) are.
+    """
+
+    __tablename__ = "plan_features"
+    __table_args__ = (
+        # Both in one index: a matcher reads changes in this order, a portion at a time.
+        Index("plan_features_written", "written_xid", "plan_id"),
+        # Vectors lie outside the row: a change of dates writes the narrow rest of it.
+        {"postgresql_with": {"fillfactor": 70, "toast_tuple_target": 128}},
+    )
+
+    plan_id: str = Field(primary_key=True)
+    generation: str
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    authority: str
+    standing: bool
+    earliest: int
+    latest: int
+    flexible: int
+    lead_days: int
+    local: bool
+    areas: Any = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    council: str
+    text_hash: str
+    vector: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    feature_blob: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    written_xid: int = Field(
+        default=0,
+        sa_column=Column(BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint")),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One plan as it is to be found: whose revision, under which generation, and when and where it can be joined."""
+
+    plan_id: str
+    generation: str
+    revision: int
+    authority: str
+    opening: Opening
+
+    def columns(self) -> dict[str, Any]:
+        """The columns that say so."""
+        whose = {name: getattr(self, name) for name in ("plan_id", "generation", "revision", "authority")}
+        return whose | asdict(self.opening)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the words of a plan make: their hash, the vector, and the packed features."""
+
+    text_hash: str
+    vector: NDArray[np.floating]
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWithFeatures:
+    """A plan as it is stored, with what is stored of its words: their hash, and their packed features."""
+
+    plan: PlanRow
+    text_hash: str | None
+    blob: bytes | None
+
+
+_LOADED: Final = text(
+    "SELECT p.plan_id, p.revision, p.status, p.state, f.text_hash, f.feature_blob"
+    " FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.plan_id = ANY(:ids)"
+)
+_UNASSESSED: Final = text(f"{_LOADED.text} AND p.matched_revision < p.revision AND NOT p.quarantined")
+_BLOBS: Final = text(
+    "SELECT plan_id, text_hash, feature_blob FROM plan_features WHERE plan_id = ANY(:ids) AND feature_blob IS NOT NULL"
+)
+_HASHES: Final = text("SELECT plan_id, text_hash FROM plan_features WHERE plan_id = ANY(:ids)")
+
+
+def load(plan_ids: Iterable[str]) -> Query[dict[str, PlanWithFeatures]]:
+    """These plans, as far as they exist, each with what is stored of its words."""
+    return Query(_LOADED, {"ids": list(plan_ids)}, _loaded)
+
+
+def load_unassessed(plan_ids: Iterable[str]) -> Query[dict[str, PlanWithFeatures]]:
+    """Those of these plans that have a revision that has not been assessed yet."""
+    return Query(_UNASSESSED, {"ids": list(plan_ids)}, _loaded)
+
+
+def _loaded(found: Rows) -> dict[str, PlanWithFeatures]:
+    return {row[0]: PlanWithFeatures(PlanRow(*row[:4]), *row[4:]) for row in found}
+
+
+async def load_blobs(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, tuple[str, bytes]]:
+    """The packed features of these plans, each with the hash of the words that they are of."""
+    found = await session.execute(_BLOBS, {"ids": list(plan_ids)})
+    return {plan_id: (text_hash, bytes(blob)) for plan_id, text_hash, blob in found}
+
+
+def text_hashes(plan_ids: Iterable[str]) -> Query[dict[str, str]]:
+    """The hashes of the words that are stored of these plans."""
+    return Query(_HASHES, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
+
+
+_MOVE: Final = """
+    UPDATE plan_features f
+    SET generation = r.generation, revision = r.revision, authority = r.authority, standing = r.standing,
+        earliest = r.earliest, latest = r.latest, flexible = r.flexible, lead_days = r.lead_days, local = r.local,
+        areas = r.areas, council = r.council
+    FROM json_populate_recordset(NULL::plan_features, CAST(:plan_features_moved AS json)) r
+    WHERE f.plan_id = r.plan_id
+"""
+_CLOSE: Final = """
+    UPDATE plan_features SET revision = 0, standing = false, text_hash = '', vector = NULL, feature_blob = NULL
+    WHERE plan_id = ANY(:plan_features_closed) AND revision > 0
+"""
+
+
+def put(writes: Writes, placements: Sequence[Placement], words: Mapping[str, Words]) -> None:
+    """Writes where plans stand, and what the words make of those whose words are new. The caller holds the plans."""
+    new = [
+        {**placement.columns(), **_columns(words[placement.plan_id])}
+        for placement in placements
+        if placement.plan_id in words
+    ]
+    change = [name for name in new[0] if name != "plan_id"] if new else []
+    writes.insert(table_of(PlanFeatures), new, key="plan_id", change=change)
+    moved = [placement.columns() for placement in placements if placement.plan_id not in words]
+    if moved:
+        writes.add(_MOVE, plan_features_moved=bulk_writes.document(moved))
+
+
+def _columns(words: Words) -> dict[str, Any]:
+    return {
+        "text_hash": words.text_hash,
+        "vector": words.vector.astype("<f2").tobytes(),
+        "feature_blob": words.blob,
+    }
+
+
+def close(writes: Writes, plan_ids: Sequence[str]) -> None:
+    """Has plans found by nobody; what their words make is removed. The caller holds the plans."""
+    if plan_ids:
+        writes.add(_CLOSE, plan_features_closed=list(plan_ids))
+
+
+async def misplaced(session: AsyncSession, generation: str, limit: int) -> list[str]:
+    """Plans that count as assessed and could be matched, but whose row is missing or of another revision or generation:
+    they are to be assessed again."""
+    found = await session.execute(
+        text(
+            "SELECT p.plan_id FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.searchable"
+            " AND p.matched_revision = p.revision"
+            " AND (f.plan_id IS NULL OR f.generation <> :generation OR f.revision <> p.revision) LIMIT :limit"
+        ),
+        {"generation": generation, "limit": limit},
+    )
+    return list(found.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a matcher has seen of the rows: up to which snapshot, of which start of the server.
+
+    After a restart it may be another server, whose transactions have other numbers.
+    """
+
+    server: str
+    snapshot: str
+
+    def is_older(self, other: "Seen") -> bool:
+        """Whether `other`, of the same start, may show a transaction that this one does not."""
+        (_, xmax, running), (_, other_xmax, other_running) = (one.snapshot.split(":") for one in (self, other))
+        if xmax != other_xmax:
+            return int(xmax) < int(other_xmax)
+        return not set(filter(None, running.split(","))) <= set(other_running.split(","))
+
+
+NOTHING_SEEN: Final = Seen("", "1:1:")
+"""Before any snapshot of any server."""
+PORTION: Final = 5000
+"""So many rows are read at once: 6 MB of vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDelta:
+    """Rows that a snapshot (`until`) shows and an earlier one (`since`) did not: plans that can be matched, and the ids
+    of those that can't be any more. `after`: the last row, where this portion may not be all."""
+
+    since: Seen
+    until: Seen
+    entries: list[IndexEntry]
+    closed: list[str]
+    after: tuple[int, str] | None
+
+
+_DELTA: Final = text(
+    f"""
+    SELECT CAST(pg_postmaster_start_time() AS text), CAST(pg_current_snapshot() AS text), f.*
+    FROM (VALUES (1)) AS always(one) LEFT JOIN (
+        SELECT written_xid, plan_id, revision, authority, standing, earliest, latest, flexible, lead_days, local, areas,
+            council, CASE WHEN generation = :generation THEN vector END
+        FROM plan_features
+        WHERE (written_xid, plan_id) > (CAST(:xid AS bigint), CAST(:plan_id AS text))
+            AND NOT pg_visible_in_snapshot(CAST(CAST(written_xid AS text) AS xid8), CAST(:snapshot AS pg_snapshot))
+        ORDER BY written_xid, plan_id LIMIT {PORTION}
+    ) f ON true
+    """  # noqa: S608 (a number of ours)
+)
+
+
+def delta(since: Seen, generation: str, after: tuple[int, str] | None = None) -> Query[IndexDelta]:
+    """The first portion of what was written since a snapshot, or the one behind the row `after`. Of another generation
+    nothing can be matched. In a REPEATABLE READ transaction the portions leave nothing out."""
+    xid, plan_id = after or (int(since.snapshot.split(":")[0]), "")
+    given = {"generation": generation, "xid": xid, "plan_id": plan_id, "snapshot": since.snapshot}
+    return Query(_DELTA, given, lambda found: _delta(since, found))
+
+
+def _delta(since: Seen, found: Rows) -> IndexDelta:
+    changed = [row[2:] for row in found if row[2] is not None]
+    entries = [
+        IndexEntry(plan_id, revision, authority, _opening(*opening), _halves(vector))
+        for _, plan_id, revision, authority, *opening, vector in changed
+        if vector is not None
+    ]
+    closed = [row[1] for row in changed if row[-1] is None]
+    after = (changed[-1][0], changed[-1][1]) if len(changed) == PORTION else None
+    return IndexDelta(since, Seen(found[0][0], found[0][1]), entries, closed, after)
+
+
+def _opening(*columns: Any) -> Opening:
+    standing, earliest, latest, flexible, lead_days, local, areas, council = columns
+    return Opening(standing, earliest, latest, flexible, lead_days, local, tuple(areas), council)
+
+
+def _halves(vector: bytes) -> Halves:
+    return np.frombuffer(vector, dtype="<f2")
+
+
+async def reset_future_xids(session: AsyncSession) -> None:
+    """After a restore into another server, whose transactions have lower numbers: rows that seem to be written in the
+    future would be read again and again. The trigger numbers them anew. Waits for nobody: whoever holds a row is about
+    to write it."""
+    await session.execute(
+        text(
+            "WITH these AS (SELECT plan_id FROM plan_features"
+            " WHERE written_xid >= CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)"
+            " ORDER BY plan_id FOR UPDATE SKIP LOCKED)"
+            " UPDATE plan_features f SET written_xid = 1 FROM these WHERE f.plan_id = these.plan_id"
+        )
+    )
