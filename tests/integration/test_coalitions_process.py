@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from events.coalitions import COALITION_PAYLOADS, CoalitionState
 from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
 from events.jwk import SigningKey, new_key
-from events.responses import ResponseInvited, ResponseMembership, ResponsePayload
+from events.responses import ResponseMembership, ResponsePayload
 from events.signing import sign
 from events.topics import COALITIONS, DEAD_RESPONSES, RESPONSES, authority_topic
+from services.cli import application
 from services.messaging import topic_admin
+from services.platform.settings import settings
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
 from services.store.database import make_engine, make_sessions, now, transaction
@@ -49,6 +52,18 @@ def _send(
     send_raw(",".join(line.settings.kafka_bootstrap), records)
 
 
+def _jointly(line: Pipeline, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    """Runs a command on the pipeline's own parts."""
+    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", ",".join(line.settings.kafka_bootstrap))
+    monkeypatch.setenv("JOINTLY_DATABASE_URL", line.environment["JOINTLY_DATABASE_URL"].replace("+psycopg", ""))
+    settings.cache_clear()
+    try:
+        done = CliRunner().invoke(application(arguments[0]), list(arguments))
+        assert done.exit_code == 0, done.output
+    finally:
+        settings.cache_clear()
+
+
 def _states(line: Pipeline) -> list[CoalitionState]:
     rows = line.sql("SELECT payload FROM coalitions ORDER BY created_at, coalition_id")
     return [CoalitionState.model_validate(row[0]) for row in rows]
@@ -64,7 +79,7 @@ def _published(line: Pipeline) -> bool:
 
 
 def test_from_plans_to_a_formed_coalition_with_one_process_killed(
-    broker: AnyBroker, database_url: str, tmp_path: Path
+    broker: AnyBroker, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol(database_url, *ALL)
     with pipeline(broker.bootstrap, database_url, tmp_path, JOINTLY_AS_OF=DAY) as line:
@@ -74,8 +89,7 @@ def test_from_plans_to_a_formed_coalition_with_one_process_killed(
         line.publish([plan(authority) for authority in THREE])
         line.until(lambda: _has(line, "suggested"), "a suggested coalition")
         state = _states(line)[0]
-        values = response_fields(LEEDS, state.coalition_id, state.terms_revision, 1)
-        _send(line, [ResponseInvited(**values, scope="HR and payroll")])
+        _jointly(line, monkeypatch, "invite", state.coalition_id, "--authority", LEEDS, "--scope", "HR and payroll")
         line.until(lambda: _has(line, "inviting"), "an invitation")
         line.kill(first)
         terms = _states(line)[0].terms_revision
