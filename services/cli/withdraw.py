@@ -11,27 +11,28 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from events.fields import MAX_REVISION, canonical_plan_id
+from events.jwk import SigningKey
 from events.limits import find_excess
 from events.plans import PlanWithdrawn
-from services.cli.publish import (
+from services.cli.producing import (
     DRY_RUN,
     JSON,
+    KAFKA,
     OWN_TOPIC,
     REJECTED,
     SIGNING_KEY,
-    Output,
-    Tally,
     end_usage,
     finish,
-    keep,
     load_key,
     load_settings,
-    now_ms,
     say,
-    send,
+    stderr_console,
 )
 from services.ingest import publication_state
 from services.ingest.entries import refusal
+from services.ingest.event_publisher import PublishingError, own_topic, publish_events, shared_topic, structured
+from services.ingest.publishing import now_ms
+from services.ingest.report import Report
 from services.platform.settings import Settings
 from services.store import plans
 from services.store.database import make_engine, make_sessions
@@ -58,7 +59,7 @@ def withdraw(
 
     Its revision is held against what is known: the file of --state, and the database that JOINTLY_DATABASE_URL names.
     """
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = stderr_console()
     chosen = load_settings(dry_run=dry_run)
     key = load_key(signing_key_file or chosen.signing_key_file)
     plan = canonical_plan_id(plan)
@@ -67,16 +68,36 @@ def withdraw(
     last = _last_revision(chosen, plan, entry.revision if entry else None, console)
     payload = _payload(plan, _revision(revision, last, now_ms(chosen)), reason)
     _check(payload, last)
-    tally = Tally()
-    send(chosen, iter((payload,)), tally, known, Output(console, own=own, key=key, dry_run=dry_run, as_json=as_json))
-    if state_file and not dry_run:
-        keep(known, state_file)
+    if dry_run:
+        typer.echo(structured(payload))
+    else:
+        _send(chosen, payload, key, console, own=own)
+        _remember(known, payload, state_file)
     if last is None and not dry_run:
         unknown = (
             "Not checked: whether the plan stands at a higher revision; then this withdrawal becomes a dead letter"
         )
         say(console, f"{unknown}. Name the state file (--state), or set JOINTLY_DATABASE_URL, to have it checked.")
-    finish(tally, console, as_json=as_json, dry_run=dry_run)
+    report = Report(plan, dry_run=dry_run, read=1, published=1, withdrawn=1)
+    finish(report, console, as_json=as_json)
+
+
+def _send(chosen: Settings, payload: PlanWithdrawn, key: SigningKey | None, console: Console, *, own: bool) -> None:
+    topic = own_topic if own else shared_topic
+    try:
+        asyncio.run(publish_events(chosen, [payload], topic=topic, key=key))
+    except PublishingError as error:
+        say(console, f"{error}. The withdrawal was not published; run the same again, it is safe.", "red")
+        raise typer.Exit(KAFKA) from None
+
+
+def _remember(known: publication_state.State, payload: PlanWithdrawn, file: Path | None) -> None:
+    if file:
+        known.note(payload)
+        try:
+            publication_state.save(known, file)
+        except publication_state.StateError as error:
+            end_usage(str(error))
 
 
 def _load_state(file: Path | None) -> publication_state.State:

@@ -1,7 +1,9 @@
 """Which reader a file needs, and what holds for the entries of one file whatever their format."""
 
+import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -51,15 +53,14 @@ def read(file: Path, kind: Format, options: Options, mapping: RegisterMapping = 
             return read_register(file, options, mapping)
 
 
-def entries(file: Path, kind: Format) -> int | None:
+def count_lines(file: Path, named: Format | None) -> int | None:
     """About how many entries there are, for a progress bar; None where counting would mean reading all of it."""
-    if kind != "jsonl":
-        return None
-    try:
-        with file.open("rb") as stream:
-            return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1024 * 1024), b""))
-    except OSError:
-        return None
+    with suppress(FormatError, OSError):
+        plain = file.suffix.lower() not in _PACKED | {".xlsx"}
+        if plain and chosen(file, named) in ("jsonl", "csv"):
+            with file.open("rb") as stream:
+                return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1024 * 1024), b""))
+    return None
 
 
 def _by_content(file: Path) -> Format | None:
@@ -77,14 +78,16 @@ def _by_content(file: Path) -> Format | None:
 def once(reads: Iterable[Read]) -> Iterator[Read]:
     """The entries, without what stands twice: the same plan and revision again is left out where it is equal and
     rejected where it is not (the first to come would win, by chance)."""
-    seen: dict[tuple[str, int], tuple[str, str]] = {}
+    # Digests in place of ids and contents: a file may have hundreds of thousands.
+    seen: dict[bytes, tuple[str, bytes]] = {}
     for read in reads:
         if not isinstance(read, Accepted):
             yield read
             continue
         payload = read.payload
-        content = content_hash(payload)
-        where, first = seen.setdefault((payload.plan_id, payload.revision), (read.where, content))
+        content = bytes.fromhex(content_hash(payload))[:16]
+        revision = hashlib.blake2b(f"{payload.plan_id} {payload.revision}".encode(), digest_size=16).digest()
+        where, first = seen.setdefault(revision, (read.where, content))
         if where == read.where:
             yield read
         elif first == content:

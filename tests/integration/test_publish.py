@@ -18,6 +18,7 @@ from cloudevents.core.v1.event import CloudEvent
 from events.cloudevents import decode
 from events.plans import PLAN_PAYLOADS, PlanPayload
 from events.topics import PLANS, authority_topic
+from services.ingest import PublishOptions, publish
 from services.ingest.event_publisher import PublishingError, own_topic, publish_events
 from services.local_stack.sample import sample_plans
 from services.messaging.topic_admin import create
@@ -168,3 +169,22 @@ async def test_a_topic_that_is_not_there_is_told(to_broker: Settings) -> None:
 def sample_plans_of_a_day() -> list[PlanPayload]:
     """The sample as of a fixed day."""
     return sample_plans(date(2026, 11, 22))
+
+
+def test_an_interrupted_run_goes_on_where_it_stood(to_broker: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "register.csv"
+    rows = "".join(f"C-{number},Payroll {number},31/03/2029\n" for number in range(6))
+    file.write_text(f"Reference,Title,End date\n{rows}")
+    options = PublishOptions(authority=DERBY)
+    seen: list[str] = []
+
+    def interrupt(payload: PlanPayload) -> None:
+        seen.append(payload.plan_id)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish(file, options, settings=to_broker, on_published=interrupt)
+    again = publish(file, options, settings=to_broker)
+    assert (again.unchanged, again.published) == (4, 2)
+    assert publish(file, options, settings=to_broker).unchanged == 6

@@ -97,6 +97,20 @@ class Columns(_Part):
         "annual value", "annual contract value", "contract annual value", "estimated annual value", "value per annum",
         "annual spend",
     )  # fmt: skip
+    supplier: Headings = (
+        "supplier", "supplier name", "current supplier", "supplier s", "suppliers", "contractor", "contractor name",
+        "provider", "provider name", "incumbent", "incumbent supplier", "incumbent provider", "name of supplier",
+        "name of contractor", "awarded supplier", "vendor", "vendor name", "awarded to", "service provider",
+    )  # fmt: skip
+    product: Headings = (
+        "product",
+        "product name",
+        "system",
+        "system name",
+        "application",
+        "application name",
+        "software",
+    )
     cpv: Headings = ("cpv", "cpv code", "cpv codes", "common procurement vocabulary")
     regions: Headings = ("region", "regions", "itl region", "place of delivery")
     kind: Headings = ("kind",)

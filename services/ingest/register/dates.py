@@ -22,13 +22,15 @@ _ENDLESS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """What the dates of a row come to. `term_months` is the length of the contract that its value is for."""
+    """What the dates of a row come to. `term_months` is the length of the contract that its value is for;
+    `current_end` the last day of the contract that runs now."""
 
     window: Window
     contract: dict[str, Any]
     term_months: int | None
     notes: tuple[str, ...]
     expired: bool = False
+    current_end: date | None = None
 
 
 def read(row: Mapping[str, str], rule: WindowRule, as_of: date | None, *, pipeline: bool) -> Dates:
@@ -48,7 +50,7 @@ def read(row: Mapping[str, str], rule: WindowRule, as_of: date | None, *, pipeli
     contract = {"start": end + timedelta(days=1) if end else None, "extension_months": months}
     expired = bool(end and as_of and add_months(end, EXPIRED_MONTHS) < as_of)
     if stated := _stated_window(row, notes):
-        return Dates(stated, contract, span, tuple(notes), expired)
+        return Dates(stated, contract, span, tuple(notes), expired, end)
     if end is None:
         raise RefusedError("end", _no_end(row))
     if as_of and not expired and add_months(end, -rule.latest_months_before_end) < as_of:
@@ -58,7 +60,7 @@ def read(row: Mapping[str, str], rule: WindowRule, as_of: date | None, *, pipeli
         f"tender window taken to be {rule.earliest_months_before_end} to {rule.latest_months_before_end} months before "
         "the contract ends"
     )
-    return Dates(window, contract, span, tuple(notes), expired)
+    return Dates(window, contract, span, tuple(notes), expired, end)
 
 
 def _of_pipeline(row: Mapping[str, str], rule: WindowRule, start: date | None, notes: list[str]) -> Dates:

@@ -19,6 +19,7 @@ Rows = Iterator[tuple[int, list[str]]]
 """Rows with the number that a spreadsheet gives them, from 1."""
 
 SEPARATORS: Final = ",;\t|"
+_CHUNK: Final = 1024 * 1024
 _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\r?\n', re.IGNORECASE)
 _XLSX_MEMBER: Final = "xl/workbook.xml"
 MAX_EXPANDED_BYTES: Final = 8 * MAX_FILE_BYTES
@@ -32,13 +33,14 @@ def tables(content: bytes) -> Iterator[Rows]:
         return
     # One cell may be as long as the file: its row is then refused, and the rest goes on.
     csv.field_size_limit(MAX_FILE_BYTES)
-    text = _decoded(content).replace("\x00", "")
-    if stated := _SEPARATOR_LINE.match(text):
-        rest = text[stated.end() :]
-        yield ((number + 1, cells) for number, cells in _rows(rest, stated[1]))
+    encoding = _encoding(content)
+    if stated := _SEPARATOR_LINE.match(next(_lines(content, encoding), "")):
+        rest = _lines(content, encoding)
+        next(rest)
+        yield _rows(rest, stated[1], first=2)
         return
     for separator in SEPARATORS:
-        yield _rows(text, separator)
+        yield _rows(_lines(content, encoding), separator)
 
 
 def is_xlsx(content: bytes) -> bool:
@@ -57,24 +59,37 @@ def first_lines(rows: Rows, count: int) -> list[list[str]]:
     return list(islice((cells for _, cells in rows if any(cell.strip() for cell in cells)), count))
 
 
-def _decoded(content: bytes) -> str:
+def _encoding(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return content.decode("utf-16", "replace")
+        return "utf-16"
     head = content[:1000]
     if len(head) > 3 and head[1::2].count(0) > 0.9 * len(head[1::2]):
-        return content.decode("utf-16-le", "replace")
+        return "utf-16-le"
     if len(head) > 3 and head[0::2].count(0) > 0.9 * len(head[0::2]):
-        return content.decode("utf-16-be", "replace")
+        return "utf-16-be"
+    return "utf-8-sig" if _is_utf8(content) else "cp1252"  # the latter is what Excel writes on Windows
+
+
+def _is_utf8(content: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        return content.decode("utf-8-sig")
+        for start in range(0, len(content), _CHUNK):
+            decoder.decode(content[start : start + _CHUNK], final=start + _CHUNK >= len(content))
     except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")  # what Excel writes on Windows
+        return False
+    return True
 
 
-def _rows(text: str, separator: str) -> Rows:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+def _lines(content: bytes, encoding: str) -> Iterator[str]:
+    """The file's lines, decoded as they are read, so that the text is never in memory as a whole."""
+    for line in io.TextIOWrapper(io.BytesIO(content), encoding, errors="replace", newline=""):
+        yield line.replace("\x00", "")
+
+
+def _rows(lines: Iterator[str], separator: str, first: int = 1) -> Rows:
+    reader = csv.reader(lines, delimiter=separator)
     try:
-        yield from enumerate(reader, start=1)
+        yield from enumerate(reader, start=first)
     except csv.Error as error:
         raise RefusedError("", f"is not CSV at line {reader.line_num}: {error}") from None
 

@@ -14,7 +14,7 @@ from events.cloudevents import decode
 from events.plans import PLAN_PAYLOADS
 from events.topics import PLANS
 from services.cli import application
-from services.cli.publish import KAFKA, REJECTED, USAGE
+from services.cli.producing import KAFKA, REJECTED, USAGE
 from services.ingest.publication_state import beside
 from services.ingest.register.column_mapping import Columns
 from services.platform.settings import settings
@@ -92,12 +92,14 @@ def test_each_rejected_row_is_named_and_counted(jointly: Command) -> None:
 def test_json_ends_with_one_line_of_numbers(jointly: Command) -> None:
     result = jointly("publish", EXAMPLES / "plans.jsonl", "--dry-run", "--json")
     assert json.loads(result.stdout.splitlines()[-1]) == {
+        "read": 4,
         "published": 4,
         "unchanged": 0,
         "withdrawn": 1,
         "skipped": 0,
         "rejected": 0,
         "reasons": {},
+        "notes": {"rejected": [], "skipped": [], "inferred": []},
     }
 
 
@@ -267,3 +269,42 @@ def test_the_documentation_names_every_column_and_exit_code() -> None:
     text = (EXAMPLES.parent / "publishing.md").read_text(encoding="utf-8")
     assert not [column for column in Columns.model_fields if f"`{column}`" not in text]
     assert all(f"| {code} |" in text for code in (0, REJECTED, USAGE, KAFKA))
+
+
+def test_notes_of_one_kind_are_counted_together_with_the_first_places(jointly: Command, tmp_path: Path) -> None:
+    file = tmp_path / "register.csv"
+    rows = "".join(f"C-{number},Payroll,{number} Nonsense\n" for number in range(1, 6))
+    file.write_text(f"Reference,Title,End date\n{rows}C-9,Telephony,31/03/2029\n")
+    result = jointly("publish", file, "--authority", "E09000015", "--dry-run", "--json")
+    report = json.loads(result.stdout.splitlines()[-1])
+    (finding,) = report["notes"]["rejected"]
+    assert (report["read"], finding["count"], len(finding["examples"])) == (6, 5, 3)
+    assert finding["kind"].startswith("end: '…' is not a day")
+    assert finding["examples"][0]["text"].startswith("end: '1 Nonsense' is not a day")
+
+
+def test_the_report_is_one_page_that_needs_nothing_beside_it(jointly: Command, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    options = ("--authority", "E06000038", "--dry-run", "--html", page)
+    jointly("publish", EXAMPLES / "contract-register.csv", *options)
+    text = page.read_text(encoding="utf-8")
+    assert "A trial run: nothing was sent." in text
+    assert "E06000038:ICT-2023-041-02f3a610" in text
+    assert "a contract without an end needs tender dates of its own" in text
+    assert not re.search(r"<(script|link|img|iframe)|https?:", text)
+
+
+def test_nothing_of_a_file_is_markup_in_the_report(jointly: Command, tmp_path: Path) -> None:
+    file, page = tmp_path / "<b>.csv", tmp_path / "report.html"
+    file.write_text("Reference,Title,End date\nC-1,<script>alert(1)</script>,31/03/2029\nC-2,Payroll,<img src=x>\n")
+    jointly("publish", file, "--authority", "E09000015", "--dry-run", "--html", page)
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "&lt;img src=x&gt;" in text
+    assert not re.search(r"<(script|img|b)\b", text)
+
+
+def test_a_page_that_can_not_be_written_is_told_in_words(jointly: Command, register: Path) -> None:
+    result = jointly("publish", register, "--authority", "E09000015", "--dry-run", "--html", register / "none.html")
+    assert result.exit_code == USAGE
+    assert "can't be written" in result.stderr

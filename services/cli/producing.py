@@ -1,0 +1,94 @@
+"""What the commands that publish plans share: options, settings, keys, and how they report."""
+
+import json
+import re
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from events.fields import AUTHORITY_PATTERN, canonical_authority
+from events.jwk import KeyFileError, SigningKey, signing_key
+from services.ingest.report import Report, by_count
+from services.platform.settings import Settings, SettingsError, settings
+
+REJECTED = 1
+USAGE = 2
+KAFKA = 3
+
+OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
+SIGNING_KEY = typer.Option(
+    "--signing-key", help="Sign with this private key (`jointly keys make`); default: JOINTLY_SIGNING_KEY_FILE."
+)
+DRY_RUN = typer.Option("--dry-run", help="Print the events as CloudEvents, one JSON a line, and send nothing.")
+JSON = typer.Option("--json", help="End with one JSON line instead of the summary for people.")
+
+
+def stderr_console() -> Console:
+    """Where people read: nothing of a file's content is taken for markup."""
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def say(console: Console, line: str, style: str = "") -> None:
+    """One line. File content may stand in it: no markup is read, and no control character reaches the terminal."""
+    console.print(Text("".join(c if c.isprintable() else " " for c in line), style))
+
+
+def end_usage(sentence: str) -> NoReturn:
+    """Ends the command for wrong usage, with a sentence."""
+    typer.echo(sentence, err=True)
+    raise typer.Exit(USAGE)
+
+
+def load_settings(*, dry_run: bool) -> Settings:
+    """The settings, with a broker where something is to be sent; ends the command where they are wrong."""
+    try:
+        chosen = settings()
+        if not dry_run:
+            chosen.need_kafka()
+        return chosen
+    except SettingsError as error:
+        end_usage(str(error))
+
+
+def load_key(file: Path | None) -> SigningKey | None:
+    """The key to sign with, None where no file is named; ends the command where it is none."""
+    try:
+        return signing_key(file.read_bytes()) if file else None
+    except OSError as error:
+        end_usage(f"{file}: can't be read: {error.strerror}")
+    except KeyFileError as error:
+        end_usage(f"{file}: {error}")
+
+
+def check_authority(code: str | None) -> str | None:
+    """An authority's code as its list writes it; ends the command where it is none."""
+    if code is not None and not re.fullmatch(AUTHORITY_PATTERN, code):
+        end_usage(f"--authority: '{code}' is not a code; give an ONS code such as E09000015, or another org-id")
+    return canonical_authority(code) if code else None
+
+
+def finish(report: Report, console: Console, *, as_json: bool) -> NoReturn:
+    """Reports what became of the entries, and ends the command."""
+    if as_json:
+        typer.echo(json.dumps(report.as_json()))
+    else:
+        _summarise(report, console)
+    if report.unreadable:
+        raise typer.Exit(USAGE)
+    raise typer.Exit(REJECTED if report.rejected else 0)
+
+
+def _summarise(report: Report, console: Console) -> None:
+    done = "would be published" if report.dry_run else "published"
+    say(
+        console,
+        f"{report.read} read, {report.published} {done} ({report.withdrawn} of them withdrawals), "
+        f"{report.unchanged} unchanged, {report.rejected_count} rejected.",
+    )
+    for name, findings in (("rejected", report.rejected), ("skipped", report.skipped), ("inferred", report.inferred)):
+        for finding in by_count(findings):
+            places = ", ".join(example.where for example in finding.examples)
+            say(console, f"{finding.count} x {name}: {finding.sentence} ({places})", "dim")

@@ -1,0 +1,42 @@
+"""What a row says is paid: over the whole term, and in a year."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.ingest.register import cells
+
+MAX_POUNDS: Final = 1e12
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """A contract's value without VAT, as far as it is known: of the whole term, and of a year."""
+
+    whole: float | None = None
+    annual: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read(row: Mapping[str, str], term_months: int | None) -> Amounts:
+    """The amounts of a row; each follows from the other where the term is known."""
+    stated, yearly = cells.money(row.get("value", "")), cells.money(row.get("annual_value", ""))
+    notes = [note for note in (stated.note, yearly.note if stated.amount is None else None) if note]
+    annual = yearly.amount or (stated.amount if stated.annual else None)
+    whole = None if stated.annual else stated.amount
+    if whole is None and annual and stated.note is None:
+        if term_months:
+            whole = round(annual * term_months / 12, 2)
+        else:
+            notes.append("an annual value was left out, since the term is not known")
+    if annual is None and whole and term_months:
+        annual = round(whole * 12 / term_months, 2)
+    if (whole or 0) > MAX_POUNDS or (annual or 0) > MAX_POUNDS:
+        notes.append("a value beyond a million million was left out")
+        whole = annual = None
+    return Amounts(whole, annual, tuple(notes))
+
+
+def money(amount: float | None, currency: str) -> dict[str, Any] | None:
+    """An amount as plans hold it, None where it is not known."""
+    return {"amount": amount, "currency": currency} if amount else None

@@ -1,0 +1,206 @@
+"""What became of a file's entries, for whoever keeps it: counts, and each kind of note with its first examples."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from events.plans import PlanAwarded, PlanState, PlanUpdated, PlanWithdrawn
+from services.ingest.entries import Accepted, Read, Rejected, Skipped, Unchanged
+
+EXAMPLES: Final = 3
+MAX_ENTRIES: Final = 5_000
+"""How many entries a report lists one by one."""
+
+GONE: Final = "gone from the file"
+"""Where a withdrawal stands that Jointly adds: it is no entry of the file."""
+
+_QUOTED = re.compile(r"'[^']*'|\([^()]*\d[^()]*\)|\b\d[\d,.:/-]*\b")
+"""What differs between two notes of one kind: the cell they quote, days and numbers."""
+
+
+class Outcome(StrEnum):
+    """What becomes of one entry."""
+
+    PUBLISHED = "published"
+    UPDATED = "updated"
+    WITHDRAWN = "withdrawn"
+    AWARDED = "awarded"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Where a note stands, and the note itself."""
+
+    where: str
+    text: str
+
+
+@dataclass(slots=True)
+class Finding:
+    """One kind of note: how often it was made, and where first."""
+
+    kind: str
+    count: int = 0
+    examples: list[Example] = field(default_factory=list)
+    same: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """The note itself where all are the same, else their kind."""
+        return self.examples[0].text if self.same and self.examples else self.kind
+
+    def add(self, where: str, text: str) -> None:
+        """Counts one more."""
+        self.count += 1
+        self.same = self.same and (not self.examples or self.examples[0].text == text)
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(Example(where, text))
+
+    def as_json(self) -> dict[str, Any]:
+        """The finding for a program."""
+        examples = [{"where": example.where, "text": example.text} for example in self.examples]
+        return {"kind": self.sentence, "count": self.count, "examples": examples}
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOutcome:
+    """One entry of the file and what becomes of it; `detail` says why, or what was inferred."""
+
+    where: str
+    outcome: Outcome
+    plan_id: str
+    title: str
+    tender: str
+    detail: str
+
+
+Findings = dict[str, Finding]
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a file. `published` counts every event that was sent (in a dry run: would be), withdrawals
+    among them. `listed`: whether each entry is kept as well."""
+
+    file: str
+    dry_run: bool = False
+    listed: bool = False
+    read: int = 0
+    published: int = 0
+    withdrawn: int = 0
+    unchanged: int = 0
+    unreadable: bool = False
+    skipped: Findings = field(default_factory=dict)
+    inferred: Findings = field(default_factory=dict)
+    rejected: Findings = field(default_factory=dict)
+    entries: list[EntryOutcome] = field(default_factory=list)
+
+    def add(self, entry: Read) -> None:
+        """Takes one entry in."""
+        self.read += entry.where != GONE
+        match entry:
+            case Accepted():
+                for note in entry.notes:
+                    _find(self.inferred, kind_of(note)).add(entry.where, note)
+            case Unchanged():
+                self.unchanged += 1
+            case Skipped():
+                _find(self.skipped, entry.reason).add(entry.where, entry.reason)
+            case Rejected():
+                self.unreadable |= entry.where == "file"
+                sentence = rejection_sentence(entry)
+                _find(self.rejected, kind_of(sentence)).add(entry.where, sentence)
+        if self.listed and len(self.entries) < MAX_ENTRIES:
+            self.entries.append(_outcome(entry))
+
+    @property
+    def skipped_count(self) -> int:
+        """How many entries were no plans."""
+        return total(self.skipped)
+
+    @property
+    def rejected_count(self) -> int:
+        """How many entries can't be published."""
+        return total(self.rejected)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for a program."""
+        return {
+            "read": self.read,
+            "published": self.published,
+            "unchanged": self.unchanged,
+            "withdrawn": self.withdrawn,
+            "skipped": self.skipped_count,
+            "rejected": self.rejected_count,
+            "reasons": {finding.sentence: finding.count for finding in by_count(self.rejected)},
+            "notes": {
+                "rejected": [finding.as_json() for finding in by_count(self.rejected)],
+                "skipped": [finding.as_json() for finding in by_count(self.skipped)],
+                "inferred": [finding.as_json() for finding in by_count(self.inferred)],
+            },
+        }
+
+
+def by_count(findings: Mapping[str, Finding]) -> list[Finding]:
+    """The findings, the most frequent first."""
+    return sorted(findings.values(), key=lambda finding: -finding.count)
+
+
+def total(findings: Mapping[str, Finding]) -> int:
+    """How many notes there are of all kinds."""
+    return sum(finding.count for finding in findings.values())
+
+
+def rejection_sentence(entry: Rejected) -> str:
+    """A rejection with the field at fault."""
+    return f"{entry.field}: {entry.reason}" if entry.field else entry.reason
+
+
+def kind_of(note: str) -> str:
+    """A note without the cell that it quotes, so that notes of one kind are counted together.
+
+    >>> kind_of("end: '31 Feb' is not a day; write it as 31/03/2027 or 2027-03-31")
+    "end: '…' is not a day; write it as … or …"
+    """
+    return _QUOTED.sub(lambda match: "'…'" if match[0].startswith("'") else "…", note)
+
+
+def _find(findings: Findings, kind: str) -> Finding:
+    return findings.setdefault(kind, Finding(kind))
+
+
+def _outcome(entry: Read) -> EntryOutcome:
+    match entry:
+        case Accepted(payload=payload):
+            window = payload.tender_window if isinstance(payload, PlanState) else None
+            return EntryOutcome(
+                entry.where,
+                _event_outcome(entry),
+                payload.plan_id,
+                payload.title if isinstance(payload, PlanState) else "",
+                f"{window.earliest} to {window.latest}" if window else "",
+                "; ".join(entry.notes),
+            )
+        case Unchanged():
+            return EntryOutcome(entry.where, Outcome.UNCHANGED, entry.plan_id, "", "", "")
+        case Skipped():
+            return EntryOutcome(entry.where, Outcome.SKIPPED, entry.plan_id or "", "", "", entry.reason)
+        case Rejected():
+            return EntryOutcome(entry.where, Outcome.REJECTED, entry.plan_id or "", "", "", rejection_sentence(entry))
+
+
+def _event_outcome(entry: Accepted) -> Outcome:
+    match entry.payload:
+        case PlanWithdrawn():
+            return Outcome.WITHDRAWN
+        case PlanAwarded():
+            return Outcome.AWARDED
+        case PlanUpdated():
+            return Outcome.UPDATED
+        case _:
+            return Outcome.PUBLISHED
