@@ -14,7 +14,7 @@ from events.responses import ResponseAnswered, ResponseInvited, ResponsePayload,
 from services.application import responses as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
-from services.cli.publish import load_key
+from services.cli.producing import load_key
 from services.cli.terminal import plain
 from services.platform.settings import settings
 from services.store import responses as store
