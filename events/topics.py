@@ -60,7 +60,7 @@ RESPONSES: Final = Topic(
     key="subject_id",
     payloads=RESPONSE_PAYLOADS,
     partitions=6,
-    producers=("services.cli", "external:council systems"),
+    producers=("services.application", "external:council systems"),
     consumers=("services.coalitions",),
     # The database keeps every response; the topic only has to outlive an outage.
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},

@@ -105,7 +105,8 @@ def test_a_part_that_a_topic_names_exists_and_uses_it(topic: Topic, part: str) -
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
 def test_nobody_uses_a_topic_that_does_not_name_him(topic: Topic) -> None:
     name = constant(topic)
-    anywhere = {f"services.{room}" for room in ("messaging", "platform", "maintenance", "local_stack", "cli")}
+    rooms = ("messaging", "platform", "maintenance", "application", "local_stack", "cli")
+    anywhere = {f"services.{room}" for room in rooms}
     known = parts(topic) | {WRITES_BY_OUTBOX.get(name, "")} | anywhere
     for path in modules("services"):
         package = ".".join(path.relative_to(ROOT).parts[:2]).removesuffix(".py")
