@@ -72,7 +72,7 @@ COALITIONS: Final = Topic(
     payloads=COALITION_PAYLOADS,
     partitions=6,
     producers=("services.relay",),
-    consumers=("external:programme office reporting",),
+    consumers=("services.notifier", "external:programme office reporting"),
     config={"cleanup.policy": "compact"},
 )
 NOTIFICATIONS: Final = Topic(
@@ -103,6 +103,7 @@ def _dead_letters(family: str, *producers: str) -> Topic:
 DEAD_PLANS: Final = _dead_letters("plans", "services.matcher")
 DEAD_OPPORTUNITIES: Final = _dead_letters("opportunities", "services.coalitions", "services.notifier")
 
+DEAD_COALITIONS: Final = _dead_letters("coalitions", "services.notifier")
 DEAD_RESPONSES: Final = _dead_letters("responses", "services.coalitions")
 
 TOPICS: Final = (
@@ -113,6 +114,7 @@ TOPICS: Final = (
     NOTIFICATIONS,
     DEAD_PLANS,
     DEAD_OPPORTUNITIES,
+    DEAD_COALITIONS,
     DEAD_RESPONSES,
 )
 

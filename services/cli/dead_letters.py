@@ -14,6 +14,8 @@ from aiokafka import AIOKafkaConsumer
 from events.cloudevents import EnvelopeError, decode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
 from events.topics import (
+    COALITIONS,
+    DEAD_COALITIONS,
     DEAD_OPPORTUNITIES,
     DEAD_PLANS,
     DEAD_RESPONSES,
@@ -34,7 +36,12 @@ IDLE_SECONDS: Final = 1.5
 FIRST_ANSWER_SECONDS: Final = 15.0
 NOT_FOUND: Final = 1
 USAGE: Final = 2
-FAMILIES: Final = {"plans": DEAD_PLANS, "opportunities": DEAD_OPPORTUNITIES, "responses": DEAD_RESPONSES}
+FAMILIES: Final = {
+    "plans": DEAD_PLANS,
+    "opportunities": DEAD_OPPORTUNITIES,
+    "responses": DEAD_RESPONSES,
+    "coalitions": DEAD_COALITIONS,
+}
 NOT_COUNTED: Final = frozenset({Reason.STALE_RESPONSE, Reason.UNKNOWN_SUBJECT, Reason.RESPONSE_REFUSED})
 
 app = typer.Typer(no_args_is_help=True, help="List, show and replay what could not be handled.")
@@ -156,7 +163,7 @@ def why_not(letter: DeadLetter) -> str | None:
         return "it has neither key nor value"
     try:
         # A dead letter is data: it must not be able to write to any topic it names.
-        if letter.origin.topic != OPPORTUNITIES.name:
+        if letter.origin.topic not in (OPPORTUNITIES.name, COALITIONS.name):
             responses = letter.origin.topic.startswith(RESPONSES.name)
             authority_of(letter.origin.topic, RESPONSES if responses else PLANS)
     except NotAnAuthorityTopicError:

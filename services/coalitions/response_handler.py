@@ -86,7 +86,7 @@ class ResponseHandler:
         effect, refused = Effect(), None
         try:
             async with session.begin_nested():
-                effect = await apply(session, payload, Moment(day, item.event.id))
+                effect = await apply(session, payload, Moment(day, item.event.id, payload.authority))
         except AnswerRefusedError as error:
             refused = error
             reason = REASONS.get(error.reason, Reason.RESPONSE_REFUSED)
@@ -114,7 +114,7 @@ class ResponseHandler:
             "response", event_id=item.event.id, kind=response_kind(item), refused=str(refused) if refused else None
         )
         if effect.plan_ids:
-            await regroup(session, effect.plan_ids, Moment(day, item.event.id))
+            await regroup(session, effect.plan_ids, Moment(day, item.event.id, payload.authority))
 
 
 def response_kind(item: Accepted) -> str:

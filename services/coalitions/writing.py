@@ -39,10 +39,11 @@ log: Final = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When and why something is written: the day, and the id of the event that it follows from."""
+    """When and why something is written: the day, the id of the event that it follows from, and whose act it was."""
 
     today: date
     cause: str | None = None
+    actor: str | None = None
 
 
 async def lock(session: AsyncSession) -> None:
@@ -85,6 +86,8 @@ async def write(
     if content == row.content_hash:
         await store.mark_looked_at(session, row.coalition_id, revisions)
         return False
+    if row.status != coalition.status.value:
+        row.status_by = moment.actor
     row.revision = state.revision
     row.status = coalition.status.value
     row.payload = payload

@@ -76,13 +76,14 @@ def _series(metric: Any, known: Known) -> list[Any]:
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _PURPOSES: Final = ("immediate", "digest", "correction")
+_MAIL_PURPOSES: Final = (*_PURPOSES, "coalition")
 
 EVENTS_IN: Final = _owned(
     Counter("jointly_events_in_total", "Events read from Kafka.", ["family"], registry=None),
     {
         Process.MATCHER: {"family": ["plans"]},
         Process.COALITIONS: {"family": ["opportunities", "responses"]},
-        Process.NOTIFIER: {"family": ["opportunities"]},
+        Process.NOTIFIER: {"family": ["opportunities", "coalitions"]},
     },
 )
 EVENTS_OUT: Final = _owned(
@@ -113,7 +114,7 @@ DEAD_LETTERS: Final = _owned(
     {
         Process.MATCHER: {"family": ["plans"], "reason": list(Reason)},
         Process.COALITIONS: {"family": ["opportunities", "responses"], "reason": list(Reason)},
-        Process.NOTIFIER: {"family": ["opportunities"], "reason": list(Reason)},
+        Process.NOTIFIER: {"family": ["opportunities", "coalitions"], "reason": list(Reason)},
     },
 )
 SPOOFING: Final = _owned(
@@ -238,7 +239,7 @@ OLDEST_UNHANDLED: Final = _owned(
     {
         Process.MATCHER: {"topic": [PLANS.name]},
         Process.COALITIONS: {"topic": [OPPORTUNITIES.name, RESPONSES.name]},
-        Process.NOTIFIER: {"topic": [OPPORTUNITIES.name]},
+        Process.NOTIFIER: {"topic": [OPPORTUNITIES.name, COALITIONS_TOPIC.name]},
     },
 )
 LAG: Final = _owned(
@@ -246,7 +247,10 @@ LAG: Final = _owned(
         "jointly_consumer_lag_records", "Records not handled yet on the partitions held.", ["process"], registry=None
     ),
     {process: {"process": [process]} for process in CONSUMERS}
-    | {Process.COALITIONS: {"process": ["coalitions", "coalitions-responses"]}},
+    | {
+        Process.COALITIONS: {"process": ["coalitions", "coalitions-responses"]},
+        Process.NOTIFIER: {"process": ["notifier", "notifier-coalitions"]},
+    },
 )
 
 COALITION_STATUSES: Final = ("suggested", "inviting", "formed", "frozen", "awarded", "dissolved", "lapsed")
@@ -360,7 +364,7 @@ MAILS: Final = _owned(
     ),
     {
         Process.NOTIFIER: {
-            "purpose": _PURPOSES,
+            "purpose": _MAIL_PURPOSES,
             "outcome": [
                 *("sent", "temporary", "ambiguous", "cancelled"),
                 *("failed-permanent", "failed-temporary", "failed-ambiguous"),

@@ -11,6 +11,8 @@ RELAY: Final = 7401
 SWEEP: Final = 7402
 REBUILD: Final = 7403
 PURGE: Final = 7405
+COALITION_NOTICES: Final = 7407
+"""Held while notices are written: two notifiers that handle one coalition write none twice."""
 COALITIONS: Final = 7406
 """Held while coalitions are written: one transaction at a time, whichever process it is of."""
 

@@ -20,7 +20,8 @@ _LIVING: Final = sorted(status.value for status in LIVING)
 class CoalitionRow(SQLModel, table=True):
     """One coalition. `state` is the domain's, `payload` the event payload as it last went out.
 
-    `review_on`: the next day on which the passing of time alone may change it.
+    `status_by`: the authority whose act brought the status, null where a plan or the calendar did. `review_on`: the
+    next day on which the passing of time alone may change it.
     """
 
     __tablename__ = "coalitions"
@@ -32,6 +33,7 @@ class CoalitionRow(SQLModel, table=True):
     coalition_id: str = Field(primary_key=True)
     revision: int = Field(sa_column=Column(BigInteger, nullable=False))
     status: str
+    status_by: str | None = Field(default=None)
     state: Any = Field(sa_column=json_column())
     payload: Any = Field(sa_column=json_column())
     content_hash: str

@@ -3,6 +3,7 @@
 from services.store import (
     authorities,
     authority_keys,
+    coalition_notices,
     coalitions,
     embeddings,
     forgotten,
@@ -19,6 +20,7 @@ from services.store import (
 __all__ = [
     "authorities",
     "authority_keys",
+    "coalition_notices",
     "coalitions",
     "embeddings",
     "forgotten",

@@ -37,6 +37,7 @@ STANDS_FOR = {
             "NOTIFICATIONS",
             "DEAD_PLANS",
             "DEAD_OPPORTUNITIES",
+            "DEAD_COALITIONS",
             "DEAD_RESPONSES",
         )
     },

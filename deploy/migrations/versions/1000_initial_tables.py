@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("channel", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("purpose", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -282,6 +283,7 @@ def upgrade() -> None:
         sa.Column("state", postgresql.JSONB(), nullable=False),
         sa.Column("payload", postgresql.JSONB(), nullable=False),
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("status_by", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("review_on", sa.Date(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -335,6 +337,21 @@ def upgrade() -> None:
     )
     for column in ("plan_a", "plan_b", "response_id"):
         op.create_index(f"ix_pair_verdicts_{column}", "pair_verdicts", [column])
+    op.create_table(
+        "coalition_notices",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("occasion", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["mail_id"], ["notification_mails.mail_id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("coalition_id", "authority", "kind", "occasion", name="coalition_notices_once"),
+    )
+    op.create_index("ix_coalition_notices_mail_id", "coalition_notices", ["mail_id"])
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -343,6 +360,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("coalition_notices")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
     op.drop_table("coalition_members")
