@@ -16,7 +16,7 @@ from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import event_content_hash
 from services.messaging import dead_letter_queue
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import KeyCache, Refused, verify_all
+from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
@@ -55,9 +55,9 @@ class ResponseHandler:
                 today(None),
             )
             for item in items:
-                if isinstance(item, Refused):
+                if isinstance(item, RecordRejected):
                     await self._keep(item)
-            accepted = [item for item in items if not isinstance(item, Refused)]
+            accepted = [item for item in items if not isinstance(item, RecordRejected)]
             if accepted:
                 async with transaction(self.sessions) as session:
                     await lock(session)
@@ -69,7 +69,7 @@ class ResponseHandler:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_RESPONSES, record, fault)
 
-    async def _keep(self, item: Refused) -> None:
+    async def _keep(self, item: RecordRejected) -> None:
         await dead_letter_queue.dead_letter(self.producer, DEAD_RESPONSES, item.record, item.reason, item.sentence)
         if item.reason in SPOOFING:
             metrics.SPOOFING.labels(reason=item.reason.value).inc()

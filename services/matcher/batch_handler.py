@@ -19,7 +19,7 @@ from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.matcher.world import World
 from services.messaging import dead_letter_queue
 from services.messaging.kafka import Record, Records
-from services.messaging.signature_policy import KeyCache, Refused, verify_all
+from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics, tracing
 from services.platform.clock import today
 from services.store import embeddings, plan_features, plans
@@ -48,7 +48,7 @@ CONFLICT: Final = "this revision was published before with other content; publis
 class Prepared:
     """A record that was read before its batch was handled, and the vectors of new texts that were made with it."""
 
-    item: PlanRecordAccepted | Refused
+    item: PlanRecordAccepted | RecordRejected
     vectors: Vectors
 
 
@@ -96,7 +96,7 @@ class Matcher:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_PLANS, record, fault)
 
-    async def _checked(self, records: Records) -> list[PlanRecordAccepted | Refused]:
+    async def _checked(self, records: Records) -> list[PlanRecordAccepted | RecordRejected]:
         demand = self.world.settings.signatures
         # A key's days are real ones, also where plans are judged as of a fixed day.
         return await verify_all(
@@ -118,7 +118,7 @@ class Matcher:
         await asyncio.gather(*(self._keep(item) for item in refused))
         return accepted
 
-    async def _keep(self, item: Refused) -> None:
+    async def _keep(self, item: RecordRejected) -> None:
         """Writes the dead letter of a record that can't be a plan event."""
         await dead_letter_queue.dead_letter(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
         if item.reason in SPOOFING:

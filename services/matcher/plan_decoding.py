@@ -12,6 +12,7 @@ from events.redaction import redact
 from events.signing import Signature
 from events.topics import NotAnAuthorityTopicError, authority_of
 from services.messaging.kafka import Record
+from services.messaging.signature_policy import RecordRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +43,26 @@ class PlanRecordAccepted:
         return cast(PlanPayload, self.event.payload)
 
 
-def read(record: Record, at: datetime) -> PlanRecordAccepted | PlanRecordRejected:
+def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
     """Decodes and validates one record at a moment, and holds its authority against the topic it came by."""
     try:
         event = decode(record.headers, record.value, PLAN_PAYLOADS)
         owner = authority_of(record.topic)
     except EnvelopeError as error:
-        return PlanRecordRejected(record, error.reason, str(error))
+        return RecordRejected(record, error.reason, str(error))
     except NotAnAuthorityTopicError as error:
-        return PlanRecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
+        return RecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
     payload = cast(PlanPayload, event.payload)
     redacted = redact(payload)
     accepted = PlanRecordAccepted(
         record, replace(event, payload=redacted), sent=None if redacted is payload else payload
     )
     if owner is not None and accepted.payload.authority != owner:
-        return PlanRecordRejected(
+        return RecordRejected(
             record,
             Reason.TOPIC_MISMATCH,
             f"the topic belongs to {owner}, the plan to {accepted.payload.authority}; nobody speaks for another",
         )
     if excess := find_excess(accepted.payload, at):
-        return PlanRecordRejected(record, excess.reason, f"{excess.field}: {excess.sentence}")
+        return RecordRejected(record, excess.reason, f"{excess.field}: {excess.sentence}")
     return accepted

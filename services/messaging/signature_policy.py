@@ -28,7 +28,7 @@ UNSIGNED_MESSAGE: Final = "events on the shared topic must be signed here; sign 
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RecordRejected:
     """A record that can't be taken, and why."""
 
     record: Record
@@ -73,24 +73,24 @@ class KeyCache:
 
 
 async def verify_all(
-    items: Sequence[T | Refused], demand: SignatureMode, keyring: KeyCache, sessions: Sessions, day: date
-) -> list[T | Refused]:
+    items: Sequence[T | RecordRejected], demand: SignatureMode, keyring: KeyCache, sessions: Sessions, day: date
+) -> list[T | RecordRejected]:
     """The same items in the same order; one with a signature that can't be taken, or without one that is demanded, is
     refused. A signature is verified wherever there is one, whatever the topic."""
     if demand == "off":
         return list(items)
-    read = [item if isinstance(item, Refused) else with_signature(item) for item in items]
-    key_ids = {item.signature.key_id for item in read if not isinstance(item, Refused) and item.signature}
+    read = [item if isinstance(item, RecordRejected) else with_signature(item) for item in items]
+    key_ids = {item.signature.key_id for item in read if not isinstance(item, RecordRejected) and item.signature}
     known = await keyring.get(sessions, key_ids)
-    return [item if isinstance(item, Refused) else verify_one(item, known, demand, day) for item in read]
+    return [item if isinstance(item, RecordRejected) else verify_one(item, known, demand, day) for item in read]
 
 
-def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, day: date) -> T | Refused:
+def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, day: date) -> T | RecordRejected:
     """One event held against the keys of the register, as of a day."""
     signature, authority = item.signature, item.authority
     if signature is None:
         if demand == "required" and item.record.topic in SHARED_TOPICS:
-            return Refused(item.record, Reason.UNSIGNED, UNSIGNED_MESSAGE)
+            return RecordRejected(item.record, Reason.UNSIGNED, UNSIGNED_MESSAGE)
         return item
     key = known.get(signature.key_id)
     if key is None:
@@ -109,7 +109,7 @@ def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, d
     return item
 
 
-def with_signature(item: T) -> T | Refused:
+def with_signature(item: T) -> T | RecordRejected:
     """The event with the signature that came with it, still to be judged; refused where that can't be one."""
     try:
         return item.with_signature(extract_signature(item.record.headers))
@@ -117,5 +117,5 @@ def with_signature(item: T) -> T | Refused:
         return _refused(item, str(error))
 
 
-def _refused(item: Decoded, sentence: str) -> Refused:
-    return Refused(item.record, Reason.BAD_SIGNATURE, sentence)
+def _refused(item: Decoded, sentence: str) -> RecordRejected:
+    return RecordRejected(item.record, Reason.BAD_SIGNATURE, sentence)

@@ -24,9 +24,9 @@ from services.ingest.entries import Accepted, Options, Read
 from services.ingest.ocds.reader import read_ocds
 from services.ingest.register.column_mapping import BUILT_IN
 from services.ingest.register.reader import read_register
-from services.matcher.plan_decoding import PlanRecordRejected
 from services.matcher.plan_decoding import read as take_in
 from services.messaging import dead_letter_queue
+from services.messaging.signature_policy import RecordRejected
 from services.store.mapping import plan_from_payload
 from tests.unit.events.messages import EXAMPLES, STRUCTURED_HEADERS, example, headers_of, structured, value_of
 from tests.unit.ingest import EXAMPLES as PUBLISHED
@@ -74,7 +74,7 @@ def _sayable(sentence: str) -> None:
 def _taken_in(headers: Headers, value: bytes) -> None:
     record: Any = SimpleNamespace(topic=PLANS.name, partition=0, offset=0, key=b"k", headers=headers, value=value)
     item = take_in(record, datetime.now(UTC))
-    if isinstance(item, PlanRecordRejected):
+    if isinstance(item, RecordRejected):
         kept = dead_letter_queue.from_record(record, item.reason, item.sentence)
         letter = decode(kept.headers, kept.value, DEAD_LETTER_PAYLOADS).payload
         assert isinstance(letter, DeadLetter)
