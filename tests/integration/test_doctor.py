@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from events.topics import OPPORTUNITIES
 from services import cli
 from services.cli.errors import ExitCode
 from services.local_stack.child_process import free_port
@@ -77,7 +78,10 @@ def test_missing_topics_are_named_with_the_command(parts: pytest.MonkeyPatch) ->
         admin = AIOKafkaAdminClient(bootstrap_servers=settings().need_kafka())
         await admin.start()
         try:
-            await admin.delete_topics(["collaboration.opportunities.v1"])
+            await admin.delete_topics([OPPORTUNITIES.name])
+            async with asyncio.timeout(30):
+                while OPPORTUNITIES.name in await admin.list_topics():
+                    await asyncio.sleep(0.1)
         finally:
             await admin.close()
 
