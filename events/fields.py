@@ -93,6 +93,7 @@ Region = Annotated[
 ]
 Kind = Literal["new", "renewal", "extension", "project"]
 Stage = Literal["planned", "engagement", "tendering"]
+Preference = Literal["lead", "join", "none"]
 Sharing = Literal["open", "match_only", "private"]
 
 
