@@ -11,6 +11,7 @@ from events.fields import (
     Authority,
     Cpv,
     Kind,
+    Origin,
     Payload,
     PlanId,
     Preference,
@@ -28,6 +29,10 @@ from events.fields import (
 
 def _is_unknown(value: object) -> bool:
     return value is None
+
+
+def _is_usual(value: object) -> bool:
+    return value == Origin.AUTHORITY
 
 
 class Contract(Payload):
@@ -113,6 +118,10 @@ class PlanState(PlanReference):
     )
     lots: tuple[ShortText, ...] | None = Field(
         default=None, max_length=50, exclude_if=_is_unknown, description="The lots that the tender is to have, by title"
+    )
+    origin: Origin = Field(default=Origin.AUTHORITY, exclude_if=_is_usual, description="Who says that the plan exists")
+    notice: Annotated[str, Field(pattern=r"^https://\S{1,290}$")] | None = Field(
+        default=None, exclude_if=_is_unknown, description="Where the public notice can be read, if the plan is from one"
     )
     regions: Annotated[tuple[Region, ...], FailFast()] = Field(
         default=(), max_length=50, description="Where it is delivered; empty means the authority's own area"

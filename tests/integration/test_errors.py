@@ -26,6 +26,7 @@ NEEDS_DATABASE = {
     "authorities held": [],
     "authorities import": ["{register}"],
     "authorities mute": ["E09000015", "--partner", "E09000016"],
+    "collect": ["--once"],
     "state-hash": [],
     "answer": ["0" * 32, "interested", "--authority", "E09000015"],
     "coalition act": ["0" * 32, "accept", "--authority", "E09000015"],
@@ -64,7 +65,7 @@ NEEDS_BROKER = {
     "topics": [],
     "withdraw": ["E09000015:A", "--reason", "no longer needed"],
 }
-BOTH = ("coalitions", "matcher", "notifier", "relay")
+BOTH = ("coalitions", "matcher", "notifier", "relay", "collect")
 NEEDS_NEITHER = {
     "asyncapi",
     "demo",
