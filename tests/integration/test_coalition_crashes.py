@@ -1,4 +1,4 @@
-"""The coalitions process dies at each statement in turn: nothing stays of the batch, and the next attempt does it all."""
+"""The coalitions process dies at each statement in turn: nothing stays of a batch, and the next attempt does it all."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
