@@ -73,7 +73,7 @@ def up() -> None:
                 typer.echo(f"export {name}='{value}'")
             for name, process in processes.items():
                 typer.echo(f"# {name}: http://127.0.0.1:{process.http_port}/metrics, log in {process.log}")
-            typer.echo(f"# mails: {stack.parts.mailbox.folder}")
+            typer.echo(f"# emails: {stack.parts.mailbox.folder}")
             say("Running; Ctrl-C stops it.")
             _wait(stack)
     except ComponentError as error:
@@ -155,7 +155,7 @@ def _told(outcome: DemoResult, rejected: int) -> str:
     ]
     for number, row in enumerate(outcome.best, 1):
         lines += _explained(number, OpportunityState.model_validate(row.payload))
-    lines += ["", f"{outcome.mails} mails were sent; they lie in {outcome.mails_in}", f"It took {outcome.seconds} s."]
+    lines += ["", f"{outcome.mails} emails were sent; they lie in {outcome.mails_in}", f"It took {outcome.seconds} s."]
     return "\n".join(lines)
 
 

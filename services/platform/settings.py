@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work"
     )
 
-    # --- Mail
+    # --- Email
     smtp_url: SecretStr = Field(
         default=SecretStr(""),
         description="smtp://user:password@host:port, smtps:// for TLS from the start, ?starttls=require to upgrade",
@@ -109,13 +109,13 @@ class Settings(BaseSettings):
         description="Where an authority sees its opportunities and preferences; empty leaves links out",
     )
     notify_batch_seconds: float = Field(
-        default=60.0, ge=0, le=3600, description="How long to wait for more news to put into the same mail"
+        default=60.0, ge=0, le=3600, description="How long to wait for more news to put into the same email"
     )
     max_matches_per_plan: int = Field(
-        default=5, ge=1, le=100, description="Most matches with one and the same plan of another authority in a mail"
+        default=5, ge=1, le=100, description="Most matches with one and the same plan of another authority in an email"
     )
     max_matches_per_authority: int = Field(
-        default=20, ge=1, le=100, description="Most matches with the plans of one other authority in a mail"
+        default=20, ge=1, le=100, description="Most matches with the plans of one other authority in an email"
     )
     max_authorities_per_plan: int = Field(
         default=30,
