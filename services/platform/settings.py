@@ -86,7 +86,7 @@ class Settings(BaseSettings):
     policy_file: Path | None = Field(default=None, description="TOML policy; empty for the bundled one")
     statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
     as_of: date | None = Field(default=None, description="A fixed 'today' (YYYY-MM-DD), for tests and rehearsals")
-    batch_records: int = Field(default=1000, ge=1, le=1000, description="Most plan events the matcher takes at once")
+    batch_records: int = Field(default=100, ge=1, le=1000, description="Most records a process handles at once")
     kept_plans: int = Field(default=10_000, ge=100, description="Plans whose features a matcher keeps in memory")
     sweep_seconds: float = Field(default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work")
 
