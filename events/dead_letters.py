@@ -29,6 +29,10 @@ class Reason(StrEnum):
     REVISION_TOO_HIGH = "revision-too-high"
     SUPERSEDED_WITHDRAWAL = "superseded-withdrawal"
     UNKNOWN_OPPORTUNITY = "unknown-opportunity"
+    STALE_RESPONSE = "stale-response"
+    UNKNOWN_SUBJECT = "unknown-subject"
+    RESPONSE_REFUSED = "response-refused"
+    RESPONSE_CONFLICT = "response-conflict"
     ASSESSMENT_FAILED = "assessment-failed"
     HANDLING_FAILED = "handling-failed"
 

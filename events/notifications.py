@@ -23,8 +23,9 @@ class NotificationOutcome(Payload):
     authority: Authority
     channel: Literal["email"]
     recipient: str = Field(description="Opaque reference of the mailbox, never its address")
-    purpose: Literal["immediate", "digest", "correction"]
+    purpose: Literal["immediate", "digest", "correction", "coalition"]
     opportunities: tuple[NotifiedOpportunity, ...]
+    coalition_id: str | None = Field(default=None, description="The coalition that the message told of")
     attempts: int = Field(ge=0)
     at: datetime
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from events.coalitions import COALITION_PAYLOADS
 from events.dead_letters import DEAD_LETTER_PAYLOADS
 from events.fields import AUTHORITY_PATTERN, Payload, canonical_authority
 from events.notifications import NOTIFICATION_PAYLOADS
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS
+from events.responses import RESPONSE_PAYLOADS
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 MAX_BATCH_BYTES: Final = 1024 * 1024
@@ -49,7 +51,28 @@ OPPORTUNITIES: Final = Topic(
     payloads=OPPORTUNITY_PAYLOADS,
     partitions=6,
     producers=("services.relay",),
-    consumers=("services.notifier",),
+    consumers=("services.coalitions", "services.notifier"),
+    config={"cleanup.policy": "compact"},
+)
+RESPONSES: Final = Topic(
+    name="collaboration.responses.v1",
+    about="What authorities answer, ask and do about opportunities and coalitions.",
+    key="subject_id",
+    payloads=RESPONSE_PAYLOADS,
+    partitions=6,
+    producers=("services.application", "external:council systems"),
+    consumers=("services.coalitions",),
+    # The database keeps every response; the topic only has to outlive an outage.
+    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
+)
+COALITIONS: Final = Topic(
+    name="collaboration.coalitions.v1",
+    about="The state of every coalition.",
+    key="coalition_id",
+    payloads=COALITION_PAYLOADS,
+    partitions=6,
+    producers=("services.relay",),
+    consumers=("services.notifier", "external:programme office reporting"),
     config={"cleanup.policy": "compact"},
 )
 NOTIFICATIONS: Final = Topic(
@@ -64,49 +87,65 @@ NOTIFICATIONS: Final = Topic(
 )
 
 
-def _dead_letters(family: str, producer: str) -> Topic:
+def _dead_letters(family: str, *producers: str) -> Topic:
     return Topic(
         name=f"dead-letters.{family}.v1",
         about=f"Events of the {family} family that could not be handled.",
         key="the original key",
         payloads=DEAD_LETTER_PAYLOADS,
         partitions=1,
-        producers=(producer,),
+        producers=producers,
         consumers=("services.cli",),
         config={"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(1024 * 1024)},
     )
 
 
 DEAD_PLANS: Final = _dead_letters("plans", "services.matcher")
-DEAD_OPPORTUNITIES: Final = _dead_letters("opportunities", "services.notifier")
+DEAD_OPPORTUNITIES: Final = _dead_letters("opportunities", "services.coalitions", "services.notifier")
 
-TOPICS: Final = (PLANS, OPPORTUNITIES, NOTIFICATIONS, DEAD_PLANS, DEAD_OPPORTUNITIES)
+DEAD_COALITIONS: Final = _dead_letters("coalitions", "services.notifier")
+DEAD_RESPONSES: Final = _dead_letters("responses", "services.coalitions")
+
+TOPICS: Final = (
+    PLANS,
+    OPPORTUNITIES,
+    RESPONSES,
+    COALITIONS,
+    NOTIFICATIONS,
+    DEAD_PLANS,
+    DEAD_OPPORTUNITIES,
+    DEAD_COALITIONS,
+    DEAD_RESPONSES,
+)
 
 PLANS_PATTERN: Final = r"^procurement\.plans\.v1(\..+)?$"
 """The shared topic and those of single authorities: `procurement.plans.v1.<authority>`."""
 
-_AUTHORITY_TOPIC = re.compile(re.escape(PLANS.name) + r"\.(.+)")
+RESPONSES_PATTERN: Final = r"^collaboration\.responses\.v1(\..+)?$"
+"""The shared topic and those of single authorities: `collaboration.responses.v1.<authority>`."""
 
 
-class NotAPlanTopicError(ValueError):
+class NotAnAuthorityTopicError(ValueError):
     """The topic's last segment can't be an authority."""
 
 
-def authority_of(topic: str) -> str | None:
-    """The authority a plan topic belongs to, or None for the shared one.
+def authority_of(topic: str, family: Topic = PLANS) -> str | None:
+    """The authority that a topic of a family belongs to, or None for the shared one.
 
-    Raises NotAPlanTopicError where the segment is not an authority's code as its list writes it: to the broker, a topic
-    in another case is another topic, on which others may be allowed to write.
+    Raises NotAnAuthorityTopicError where the segment is not an authority's code as its list writes it: to the broker, a
+    topic in another case is another topic, on which others may be allowed to write.
     """
-    if topic == PLANS.name:
+    if topic == family.name:
         return None
-    match = _AUTHORITY_TOPIC.fullmatch(topic)
-    code = match[1] if match else ""
+    prefix = f"{family.name}."
+    code = topic.removeprefix(prefix) if topic.startswith(prefix) else ""
     if not re.fullmatch(AUTHORITY_PATTERN, code) or code != canonical_authority(code):
-        raise NotAPlanTopicError(f"'{topic}' names no authority: expected {PLANS.name}.<authority>, in its list's case")
+        raise NotAnAuthorityTopicError(
+            f"'{topic}' names no authority: expected {family.name}.<authority>, in its list's case"
+        )
     return code
 
 
-def authority_topic(authority: str) -> str:
-    """The topic on which one authority alone may write."""
-    return f"{PLANS.name}.{canonical_authority(authority)}"
+def authority_topic(authority: str, family: Topic = PLANS) -> str:
+    """The topic of a family on which one authority alone may write."""
+    return f"{family.name}.{canonical_authority(authority)}"

@@ -16,6 +16,44 @@ class Band(StrEnum):
     FEED = "feed"
     NONE = "none"
 
+    @property
+    def rank(self) -> int:
+        """0 for `none` to 3 for `notify`."""
+        return _RANKS[self]
+
+    def at_most(self, other: "Band") -> "Band":
+        """The lower of two bands."""
+        return min(self, other, key=_RANKS.__getitem__)
+
+
+_RANKS = {Band.NONE: 0, Band.FEED: 1, Band.DIGEST: 2, Band.NOTIFY: 3}
+
+
+class GateCode(StrEnum):
+    """Why two plans are no opportunity, however alike."""
+
+    SAME_AUTHORITY = "same-authority"
+    RELATED_AUTHORITY = "related-authority"
+    SAME_PROCUREMENT = "same-procurement"
+    PRIVATE = "private"
+    WITHDRAWN = "withdrawn"
+    AWARDED = "awarded"
+    CLOSED = "closed"
+    NO_COMMON_WINDOW = "no-common-window"
+    TOO_LATE = "too-late"
+    TOO_SMALL = "too-small"
+    WEAK_SPECIFICATION = "weak-specification"
+    LOCAL_DISTANCE = "local-distance"
+    PLACE_BOUND = "place-bound"
+
+
+class LimitCode(StrEnum):
+    """Why an opportunity belongs to no higher band, whatever its score."""
+
+    ROLE = "role"
+    VALUES_APART = "values-apart"
+    SHORT_WINDOW = "short-window"
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -29,7 +67,16 @@ class Component:
 class Gate:
     """A reason that two plans are not an opportunity: a stable code and a sentence for people."""
 
-    code: str
+    code: GateCode
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A reason that an opportunity is of a lower band than its score says: a stable code and a sentence for people."""
+
+    code: LimitCode
+    band: Band
     sentence: str
 
 
@@ -39,8 +86,9 @@ class Assessment:
 
     `plans` are the two plan ids, sorted; every per-plan detail follows that order. `score` is 0 to 100 and,
     like the components, is computed for gated pairs too; `band` is `none` where a gate holds or the score is
-    below the lowest threshold. `specification_band` is the band if every other component were 1 and no gate
-    held. `review_on` is the next day on which this judgement could change by the passing of time alone.
+    below the lowest threshold. `limits` hold the band down, whatever the score. `specification_band` is the band
+    that the requirement alone allows: if every other component were 1 and no gate of time, place or status held.
+    `review_on` is the next day on which this judgement could change by the passing of time alone.
     """
 
     plans: tuple[str, str]
@@ -57,6 +105,7 @@ class Assessment:
     common_window: Window | None
     join_by: date | None
     review_on: date | None
+    limits: tuple[Limit, ...] = ()
 
     @property
     def is_opportunity(self) -> bool:

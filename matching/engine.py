@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from matching.assessment import Assessment, Band
+from matching.assessment import Assessment, Band, GateCode
 from matching.candidates import corpus_search as searching
 from matching.candidates import pair_vector
 from matching.candidates.corpus import Corpus
@@ -25,7 +25,7 @@ from matching.text.needs import Table, table_of
 __all__ = ["Corpus", "Engine", "Features", "Generation", "Texts", "Vector"]
 
 # Raised by hand when the code itself judges otherwise with the same policy, statistics and model.
-ENGINE_VERSION = "3"
+ENGINE_VERSION = "4"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,8 @@ class Engine:
             other = corpus.get(corpus.plan_ids[row])
             if other is not None and other.plan.authority != query.plan.authority:
                 judged = judge(query, other, as_of, self.policy)
+                if not by_specification and {gate.code for gate in judged.gates} - {GateCode.WEAK_SPECIFICATION}:
+                    continue
                 worth = judged.specification if by_specification else judged.score
                 insort(found, (-worth, other.plan.plan_id, judged), key=_by_worth)
         return [assessment_of(judged, self.policy) for _, _, judged in found[:top]]

@@ -2,9 +2,10 @@
 
 import re
 from datetime import date
+from math import isnan
 
-from matching import reference
-from matching.assessment import Assessment, Band, Component
+from matching import limits, reference
+from matching.assessment import Assessment, Band, Component, GateCode
 from matching.components import timing
 from matching.features import Features
 from matching.pair_scoring import Judged, score_of
@@ -14,7 +15,9 @@ from matching.text.formatting import day_text, listed, month_text, name_of, poun
 from matching.text.tokens import shared_terms, stem
 
 _MOST_TERMS = 6
-_ORDER = (Band.NONE, Band.FEED, Band.DIGEST, Band.NOTIFY)
+_SINGLE = frozenset(
+    [GateCode.LOCAL_DISTANCE, GateCode.TOO_SMALL, GateCode.PLACE_BOUND, GateCode.CLOSED, GateCode.AWARDED]
+)
 _ARTICLE = {Band.FEED: "in the feed", Band.DIGEST: "a digest", Band.NOTIFY: "a notify"}
 
 
@@ -32,6 +35,7 @@ def assessment_of(found: Judged, policy: Policy) -> Assessment:
         region=_region(found),
         value=_value(found),
         gates=found.gates,
+        limits=found.limits,
         reasons=_reasons(found, terms),
         would_change=_would_change(found, policy),
         common_window=_window(found),
@@ -98,13 +102,13 @@ def _region(found: Judged) -> Component:
 
 
 def _value(found: Judged) -> Component:
-    saw = {"pounds": [found.a.plan.value, found.b.plan.value]}
+    saw = {"pounds": [None if isnan(value) else value for value in (found.a.value, found.b.value)]}
     return Component(round(found.value, 6), saw)
 
 
 def _reasons(found: Judged, terms: list[str]) -> tuple[str, ...]:
     reasons = [_what(found, terms), _codes(found), *_when(found), _where(found), _money(found)]
-    return tuple(reason for reason in reasons if reason)
+    return tuple(reason for reason in (*reasons, *(limit.sentence for limit in found.limits)) if reason)
 
 
 def _what(found: Judged, terms: list[str]) -> str:
@@ -171,8 +175,8 @@ def _where(found: Judged) -> str:
 
 
 def _money(found: Judged) -> str:
-    a, b = found.a.plan.value, found.b.plan.value
-    if a is None or b is None:
+    a, b = found.a.value, found.b.value
+    if isnan(a) or isnan(b):
         return ""
     return f"Together worth {pounds(a + b)} ({pounds(a)} and {pounds(b)})."
 
@@ -181,12 +185,12 @@ def _would_change(found: Judged, policy: Policy) -> tuple[str, ...]:
     codes = {gate.code for gate in found.gates}
     if not codes:
         return tuple(filter(None, (_next_band(found, policy), _lost(found))))
-    if codes <= {"no-common-window", "too-late"}:
+    if codes <= {GateCode.NO_COMMON_WINDOW, GateCode.TOO_LATE}:
         moved = _moved(found, policy)
         return (moved,) if moved else ()
     if len(codes) == 1:
-        band = policy.bands.of(found.score)
-        if band is not Band.NONE and codes <= {"local-distance", "too-small", "place-bound", "closed", "awarded"}:
+        band = limits.lowest(policy.bands.of(found.score), found.limits)
+        if band is not Band.NONE and codes <= _SINGLE:
             return (f"Without that obstacle this would be {_ARTICLE[band]}.",)
     return ()
 
@@ -198,11 +202,11 @@ def _next_band(found: Judged, policy: Policy) -> str | None:
     moved = _moved(found, policy)
     if moved:
         return moved
-    near = policy.bands.of(score_of(found.specification, found.meeting.value, 1.0, found.value, policy))
-    if _ORDER.index(near) > _ORDER.index(found.band):
+    near = _band(found, found.meeting, policy, region=1.0)
+    if near.rank > found.band.rank:
         return f"If both were delivered in one area, this would be {_ARTICLE[near]}."
-    alike = policy.bands.of(score_of(1.0, found.meeting.value, found.region, found.value, policy))
-    if _ORDER.index(alike) > _ORDER.index(found.band):
+    alike = _band(found, found.meeting, policy, specification=1.0)
+    if alike.rank > found.band.rank:
         return f"If the two requirements were written alike, this would be {_ARTICLE[alike]}."
     return None
 
@@ -216,36 +220,47 @@ def _lost(found: Judged) -> str | None:
 
 def _moved(found: Judged, policy: Policy) -> str | None:
     """The shortest move of one tender, in whole months, that would bring the pair into a higher band."""
-    if _band_at(found, 1.0, policy) <= _ORDER.index(found.band):
+    best = policy.bands.of(score_of(found.specification, 1.0, found.region, found.value, policy))
+    if limits.lowest(best, limits.of_pair(found.a, found.b, policy)).rank <= found.band.rank:
         return None
     pairs = ((found.a, found.b), (found.b, found.a))
     for months in range(1, 13):
         options = [
-            (-rank, name_of(mover.plan.authority), mover, moved)
+            (-band.rank, name_of(mover.plan.authority), mover, moved, band)
             for mover, other in pairs
             for step in (-months, months)
             if (moved := _shift(mover.span, step)) is not None and moved.earliest >= found.as_of
-            if (rank := _rank_after(found, moved, other, policy)) > _ORDER.index(found.band)
+            if (band := _band_after(found, moved, other, policy)).rank > found.band.rank
         ]
         if options:
-            rank, who, mover, moved = min(options, key=lambda option: option[:2])
+            _, who, mover, moved, band = min(options, key=lambda option: option[:2])
             before, after = (month_text(date.fromordinal(day)) for day in (mover.span.earliest, moved.earliest))
-            return f"If {who} moved its tender from {before} to {after}, this would be {_ARTICLE[_ORDER[-rank]]}."
+            return f"If {who} moved its tender from {before} to {after}, this would be {_ARTICLE[band]}."
     return None
 
 
-def _rank_after(found: Judged, moved: timing.Span, other: Features, policy: Policy) -> int:
-    """The rank of the band if one of the plans had another span: 0 where the windows still do not meet in time."""
+def _band_after(found: Judged, moved: timing.Span, other: Features, policy: Policy) -> Band:
+    """The band if one of the plans had another span: `none` where the windows still do not meet in time."""
     lead_days = max(found.a.category.lead_days, found.b.category.lead_days)
     meeting = timing.meet(moved, other.span, lead_days, found.as_of, policy.timing)
     if meeting.common_days < 1 or meeting.join_by < found.as_of or other.span.latest < found.as_of:
-        return 0
-    return _band_at(found, meeting.value, policy)
+        return Band.NONE
+    return _band(found, meeting, policy)
 
 
-def _band_at(found: Judged, time: float, policy: Policy) -> int:
-    """The rank of the band with another timing component."""
-    return _ORDER.index(policy.bands.of(score_of(found.specification, time, found.region, found.value, policy)))
+def _band(
+    found: Judged,
+    meeting: timing.Meeting,
+    policy: Policy,
+    *,
+    specification: float | None = None,
+    region: float | None = None,
+) -> Band:
+    """The band of the pair with another meeting or another component, its limits kept."""
+    spec = found.specification if specification is None else specification
+    near = found.region if region is None else region
+    band = policy.bands.of(score_of(spec, meeting.value, near, found.value, policy))
+    return limits.lowest(band, [*limits.of_pair(found.a, found.b, policy), *limits.of_meeting(meeting, policy)])
 
 
 def _shift(span: timing.Span, months: int) -> timing.Span | None:

@@ -57,7 +57,7 @@ def unpack(packed: bytes, plan: Plan, policy: Policy, groups: Groups) -> Feature
         span=span(plan, policy.timing),
         place=place(plan),
         related=related_to(plan.authority),
-        value=amount(plan),
+        value=amount(plan, policy),
         one_off=said["one_off"],
         vague=said["vague"],
         nature=tuple(said["nature"]),

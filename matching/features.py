@@ -77,6 +77,11 @@ class Features:
     described: float
 
     @property
+    def small(self) -> bool:
+        """Whether the plan is worth less than its category's floor, so that nobody gains by joining it."""
+        return self.value < self.category.value_floor
+
+    @property
     def standing(self) -> bool:
         """Whether the plan can be in any opportunity, whatever the day and the partner."""
         p = self.plan
@@ -86,6 +91,7 @@ class Features:
             and p.sharing is not Sharing.PRIVATE
             and not self.one_off
             and not self.vague
+            and not self.small
         )
 
 
@@ -114,12 +120,13 @@ def same_words(one: Plan, other: Plan) -> bool:
 
 def moved(f: Features, plan: Plan, policy: Policy) -> Features:
     """The features of a later revision with the same words: what cost anything is kept."""
-    return replace(f, plan=plan, span=span(plan, policy.timing), place=place(plan), value=amount(plan))
+    return replace(f, plan=plan, span=span(plan, policy.timing), place=place(plan), value=amount(plan, policy))
 
 
-def amount(plan: Plan) -> float:
-    """The plan's value in pounds, NaN where it is unknown."""
-    return float("nan") if plan.value is None else float(plan.value)
+def amount(plan: Plan, policy: Policy) -> float:
+    """The plan's value in pounds, NaN where it is unknown or a token amount (a form that demands one gets 0 or 1)."""
+    stated = plan.value is not None and plan.value >= policy.value.token
+    return float(plan.value) if stated and plan.value is not None else float("nan")
 
 
 def features_of(
@@ -157,7 +164,7 @@ def features_of(
         span=span(plan, policy.timing),
         place=place(plan),
         related=related_to(plan.authority),
-        value=amount(plan),
+        value=amount(plan, policy),
         one_off=category.works and _is_one_off(plan),
         vague=len(set(in_title)) == 0 and len(set(in_body)) < 3,
         nature=policy.scorer.nature_of(titled, worded, needed),

@@ -22,7 +22,7 @@ from matching.scorer import NATURES, READINESS_LIMIT, Scorer, SignalWeights
 Floats = NDArray[np.float64]
 
 # Strength of what is shrunk towards 0, as factors of the inputs: larger is shrunk less. Chosen by cross-validation.
-_NEED, _READINESS, _NATURE_WORD = 1.5, 0.7, 2.4
+_NEED, _READINESS, _NATURE_WORD = 1.5, 0.5, 2.4
 _LEAST_PLANS = 4
 _SIGNALS = tuple(f.name for f in fields(SignalWeights) if f.name not in ("intercept", "needs", "nature", "readiness"))
 

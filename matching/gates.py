@@ -5,48 +5,51 @@ Unknown values pass. Each gate that looks at the day only ever closes as days go
 
 from datetime import date
 
-from matching.assessment import Gate
+from matching.assessment import Gate, GateCode
 from matching.features import Features
 from matching.plan import Sharing, Stage, Status
 from matching.policy import Policy
+from matching.reference.bodies import is_same_body
 from matching.text.formatting import day_text, name_of, pounds
 
-CODES = (
-    "same-authority",
-    "related-authority",
-    "same-procurement",
-    "private",
-    "withdrawn",
-    "awarded",
-    "closed",
-    "no-common-window",
-    "too-late",
-    "too-small",
-    "weak-specification",
-    "local-distance",
-    "place-bound",
-)
 
-
-def of_plan(a: Features, as_of: int, policy: Policy) -> list[Gate]:
-    """The gates that one plan closes to every partner."""
+def of_state(a: Features, as_of: int) -> list[Gate]:
+    """The gates that the state of one plan closes to every partner."""
     plan, who, found = a.plan, name_of(a.plan.authority), []
     if plan.sharing is Sharing.PRIVATE:
-        found.append(Gate("private", f"{who} does not share this plan."))
+        found.append(Gate(GateCode.PRIVATE, f"{who} does not share this plan."))
     if plan.status is Status.WITHDRAWN:
-        found.append(Gate("withdrawn", f"{who} has withdrawn its plan."))
+        found.append(Gate(GateCode.WITHDRAWN, f"{who} has withdrawn its plan."))
     if plan.status is Status.AWARDED:
-        found.append(Gate("awarded", f"{who} has awarded its contract."))
+        found.append(Gate(GateCode.AWARDED, f"{who} has awarded its contract."))
     if plan.stage is Stage.TENDERING:
-        found.append(Gate("closed", f"{who} is already tendering: nobody can join any more."))
+        found.append(Gate(GateCode.CLOSED, f"{who} is already tendering: nobody can join any more."))
     elif as_of > a.span.latest:
-        found.append(Gate("closed", f"{who}'s tender window ended on {day_text(date.fromordinal(a.span.latest))}."))
+        found.append(
+            Gate(GateCode.CLOSED, f"{who}'s tender window ended on {day_text(date.fromordinal(a.span.latest))}.")
+        )
+    return found
+
+
+def of_requirement(a: Features, policy: Policy) -> list[Gate]:
+    """The gates that what one plan wants closes to every partner, whatever the day."""
+    who, found = name_of(a.plan.authority), []
     if a.vague:
-        found.append(Gate("weak-specification", f"{who}'s plan does not say enough of what it wants."))
+        found.append(Gate(GateCode.WEAK_SPECIFICATION, f"{who}'s plan does not say enough of what it wants."))
     elif _boundless(a, policy):
-        found.append(Gate("weak-specification", f"{who}'s plan names too many things at once to say what it wants."))
+        found.append(
+            Gate(GateCode.WEAK_SPECIFICATION, f"{who}'s plan names too many things at once to say what it wants.")
+        )
+    if a.small:
+        found.append(
+            Gate(
+                GateCode.TOO_SMALL,
+                f"{who}'s plan is worth {pounds(a.value)}; from {pounds(a.category.value_floor)} on "
+                "a joint tender pays.",
+            )
+        )
     if a.one_off:
-        found.append(Gate("place-bound", f"{who}'s plan is for one-off works at a named place."))
+        found.append(Gate(GateCode.PLACE_BOUND, f"{who}'s plan is for one-off works at a named place."))
     return found
 
 
@@ -61,17 +64,11 @@ def _boundless(a: Features, policy: Policy) -> bool:
 def of_authorities(a: Features, b: Features) -> list[Gate]:
     """The gates between an authority and itself, its predecessors and successors, and those it buys with already."""
     if a.plan.authority == b.plan.authority:
-        return [Gate("same-authority", "Both plans are of the same authority.")]
+        return [Gate(GateCode.SAME_AUTHORITY, "Both plans are of the same authority.")]
     if a.plan.authority in b.related or b.plan.authority in a.related:
-        return [Gate("related-authority", "One authority is the predecessor or successor of the other.")]
+        return [Gate(GateCode.RELATED_AUTHORITY, "One authority is the predecessor or successor of the other.")]
+    if is_same_body(a.plan.authority, b.plan.authority):
+        return [Gate(GateCode.SAME_AUTHORITY, "The two identifiers name one organisation, or a part of it.")]
     if a.plan.procurement and a.plan.procurement == b.plan.procurement:
-        return [Gate("same-procurement", "Both plans are of one procurement: the two buy together already.")]
-    return []
-
-
-def of_money(a: Features, b: Features) -> list[Gate]:
-    """The gate for plans too small to be worth a joint tender; both amounts must be known."""
-    total, floor = a.value + b.value, max(a.category.value_floor, b.category.value_floor)
-    if total < floor:
-        return [Gate("too-small", f"Together they are worth {pounds(total)}, less than {pounds(floor)}.")]
+        return [Gate(GateCode.SAME_PROCUREMENT, "Both plans are of one procurement: the two buy together already.")]
     return []

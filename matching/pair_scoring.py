@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import date
 
-from matching import gates
-from matching.assessment import Band, Gate
+from matching import gates, limits
+from matching.assessment import Band, Gate, GateCode, Limit
 from matching.components import timing
 from matching.components.region import closeness, component
 from matching.components.specification import (
@@ -54,6 +54,7 @@ class Judged:
     region: float
     value: float
     gates: tuple[Gate, ...]
+    limits: tuple[Limit, ...]
     score: float
     band: Band
     specification_band: Band
@@ -88,14 +89,15 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
     region = component(near, locality)
     value = float(worth(a.value, b.value, policy.value))
     score = score_of(spec, meeting.value, region, value, policy)
+    wanting, held = gates_of_requirement(a, b, policy), limits.of_pair(a, b, policy)
     closed = (
-        *gates.of_authorities(a, b),
-        *gates.of_plan(a, today, policy),
-        *gates.of_plan(b, today, policy),
+        *wanting,
+        *gates.of_state(a, today),
+        *gates.of_state(b, today),
         *_timing_gates(a, b, meeting, today),
-        *gates.of_money(a, b),
         *_likeness_gates(spec, near, nearness, locality, policy),
     )
+    brief = limits.of_meeting(meeting, policy)
     return Judged(
         a=a,
         b=b,
@@ -109,10 +111,23 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
         region=region,
         value=value,
         gates=closed,
+        limits=(*held, *brief),
         score=score,
-        band=Band.NONE if closed else policy.bands.of(score),
-        specification_band=alike.band,
+        band=Band.NONE if closed else limits.lowest(policy.bands.of(score), (*held, *brief)),
+        specification_band=Band.NONE if wanting else limits.lowest(alike.band, held),
     )
+
+
+def gates_of_requirement(a: Features, b: Features, policy: Policy) -> list[Gate]:
+    """The gates that who the two are and what they want closes, whatever the day and the place."""
+    return [*gates.of_authorities(a, b), *gates.of_requirement(a, policy), *gates.of_requirement(b, policy)]
+
+
+def band_of_requirement(a: Features, b: Features, band: Band, policy: Policy) -> Band:
+    """The band that the requirement alone allows, where the specification is worth `band`."""
+    if gates_of_requirement(a, b, policy):
+        return Band.NONE
+    return limits.lowest(band, limits.of_pair(a, b, policy))
 
 
 def score_of(spec: float, time: float, region: float, value: float, policy: Policy) -> float:
@@ -150,22 +165,24 @@ def _timing_gates(a: Features, b: Features, meeting: Meeting, today: int) -> lis
         early, late = sorted((a, b), key=lambda f: f.span.latest)
         return [
             Gate(
-                "no-common-window",
+                GateCode.NO_COMMON_WINDOW,
                 f"{name_of(early.plan.authority)} must tender by {day_text(date.fromordinal(early.span.flexible))}, "
                 f"{name_of(late.plan.authority)} starts on {day_text(date.fromordinal(late.span.earliest))}.",
             )
         ]
     if today > meeting.join_by:
-        return [Gate("too-late", f"To prepare a joint tender they had to join by {day_text(_day(meeting.join_by))}.")]
+        return [
+            Gate(GateCode.TOO_LATE, f"To prepare a joint tender they had to join by {day_text(_day(meeting.join_by))}.")
+        ]
     return []
 
 
 def _likeness_gates(spec: float, near: float, why: str, locality: float, policy: Policy) -> list[Gate]:
     found = []
     if spec < policy.specification.weak:
-        found.append(Gate("weak-specification", "The requirements have too little in common."))
+        found.append(Gate(GateCode.WEAK_SPECIFICATION, "The requirements have too little in common."))
     if locality >= policy.region.local_from and near < policy.region.adjacent:
-        found.append(Gate("local-distance", f"This is bought locally, and the two are too far apart ({why})."))
+        found.append(Gate(GateCode.LOCAL_DISTANCE, f"This is bought locally, and the two are too far apart ({why})."))
     return found
 
 

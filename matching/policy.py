@@ -73,6 +73,7 @@ class TimingRules:
     mobilisation_days: int = _within(0, 3650)
     lead_step_days: int = _within(1, 3650)
     lead_steps: tuple[float, ...] = _within(0, 1)
+    short_window_days: int = _within(0, 3650, 15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ class ValueRules:
     full: float = _within(1, 1e13)
     unknown: float = _within(0, 1)
     disparity: float = _within(0, 1)
+    token: float = _within(0, 1e6, 100.0)
+    apart: float = _within(1, 1e6, 20.0)
 
 
 @dataclass(frozen=True, slots=True)

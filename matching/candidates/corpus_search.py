@@ -76,7 +76,6 @@ def _open(
     join = timing.join_by(end, s.latest, c["latest"], np.maximum(query.category.lead_days, c["lead_days"]))
     near = near_by_place[c["place"]]
     locality = np.maximum(query.category.locality, c["locality"])
-    small = query.value + c["value"] < np.maximum(query.category.value_floor, c["floor"])
     is_open = (
         corpus.alive.view
         & c["standing"]
@@ -84,7 +83,6 @@ def _open(
         & (c["latest"] >= today)
         & (s.latest >= today)
         & (join >= today)
-        & ~small
         & ~((locality >= policy.region.local_from) & (near < policy.region.adjacent))
     )
     related = [number for code in query.related if (number := corpus.authorities.known(code)) is not None]

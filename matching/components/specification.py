@@ -96,8 +96,9 @@ def value_likeness(a: Any, b: Any) -> Any:
 
 
 def value_size(a: Any, b: Any) -> Any:
-    """What two amounts come to, 0 (10,000 pounds) to 1 (ten million), .5 where one is unknown. Numbers or arrays."""
-    size = (np.log10(np.maximum(a + b, 1.0)) - 4.0) / 3.0
+    """How much the smaller of two amounts is, 0 (10,000 pounds) to 1 (a million), .5 where one is unknown. Numbers or
+    arrays."""
+    size = (np.log10(np.maximum(np.minimum(a, b), 1.0)) - 4.0) / 2.0
     return np.where(np.isnan(size), 0.5, np.clip(size, 0.0, 1.0))
 
 

@@ -89,6 +89,11 @@ _TITLE_NOISE = re.compile(
     r"uk sbs|nepo|lps|espo|ypo|ccs)\b",
     re.I,
 )
+# The body that runs a procurement often writes its initials in front of the title: HCC, TPPL, GB-Preston.
+_BUYER = re.compile(
+    r"^GB-[A-Z][\w' -]{1,40}:|\b[A-Z]{1,4}(?:CC|BC|DC|MBC|LBC)\b|\b(?:TPPL|LPS (?:CORP|CARE|CAS|DEV)|CORP|CPU)\b"
+)
+_STATE = re.compile(r"\b(?:ojeu(?: notice)?|re-?issue|re-?advertis\w{2,5})\b|[-:] (?:contract )?award$", re.I)
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+(?=[A-Z0-9\"'(*-])|[\n\r\u2022]+|\s+[-*]\s+(?=[A-Z])")
 _WORDS = re.compile(r"[^\W_]+(?:['&.+-][^\W_]+)*", re.UNICODE)
 
@@ -207,7 +212,7 @@ def clean(title: str, description: str, own: tuple[str, ...] = ()) -> Cleaned:
 def clean_title(title: str, own: tuple[str, ...] = ()) -> str:
     """The title without references, form of procurement and places; the tidied title where nothing would be left."""
     plain = squeeze(tidy(title))
-    bare = _bare(plain.replace("_", " "), own)
+    bare = _bare(_STATE.sub(" ", _BUYER.sub(" ", plain.replace("_", " "))), own)
     bare = squeeze(
         re.sub(r"\b(?:for|of|to|by|at|in|on|and|the|a|an|with)\s*$", "", _TITLE_NOISE.sub(" ", bare), flags=re.I)
     )

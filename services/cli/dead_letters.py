@@ -13,7 +13,19 @@ from aiokafka import AIOKafkaConsumer
 
 from events.cloudevents import EnvelopeError, decode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
-from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, OPPORTUNITIES, NotAPlanTopicError, Topic, authority_of
+from events.topics import (
+    COALITIONS,
+    DEAD_COALITIONS,
+    DEAD_OPPORTUNITIES,
+    DEAD_PLANS,
+    DEAD_RESPONSES,
+    OPPORTUNITIES,
+    PLANS,
+    RESPONSES,
+    NotAnAuthorityTopicError,
+    Topic,
+    authority_of,
+)
 from services.cli.dead_letter_origins import UNPROVEN, find_unproven
 from services.cli.terminal import plain, rendered
 from services.messaging.kafka import Record, connection, make_producer
@@ -24,7 +36,13 @@ IDLE_SECONDS: Final = 1.5
 FIRST_ANSWER_SECONDS: Final = 15.0
 NOT_FOUND: Final = 1
 USAGE: Final = 2
-FAMILIES: Final = {"plans": DEAD_PLANS, "opportunities": DEAD_OPPORTUNITIES}
+FAMILIES: Final = {
+    "plans": DEAD_PLANS,
+    "opportunities": DEAD_OPPORTUNITIES,
+    "responses": DEAD_RESPONSES,
+    "coalitions": DEAD_COALITIONS,
+}
+NOT_COUNTED: Final = frozenset({Reason.STALE_RESPONSE, Reason.UNKNOWN_SUBJECT, Reason.RESPONSE_REFUSED})
 
 app = typer.Typer(no_args_is_help=True, help="List, show and replay what could not be handled.")
 
@@ -133,6 +151,8 @@ def why_not(letter: DeadLetter) -> str | None:
     value = letter.value or b""
     if letter.reason in (Reason.ASSESSMENT_FAILED, Reason.SUPERSEDED_WITHDRAWAL):
         return "the plan log holds the event already; publish the plan under its next revision"
+    if letter.reason in NOT_COUNTED:
+        return "the answer was read and does not count; look at its subject again, then send a new one"
     if letter.reason is Reason.UNREADABLE_BATCH:
         return "its records could not be read; have them published again"
     if not letter.complete:
@@ -143,9 +163,10 @@ def why_not(letter: DeadLetter) -> str | None:
         return "it has neither key nor value"
     try:
         # A dead letter is data: it must not be able to write to any topic it names.
-        if letter.origin.topic != OPPORTUNITIES.name:
-            authority_of(letter.origin.topic)
-    except NotAPlanTopicError:
+        if letter.origin.topic not in (OPPORTUNITIES.name, COALITIONS.name):
+            responses = letter.origin.topic.startswith(RESPONSES.name)
+            authority_of(letter.origin.topic, RESPONSES if responses else PLANS)
+    except NotAnAuthorityTopicError:
         return f"its origin '{plain(letter.origin.topic, 120)}' is not a topic that we read"
     return None
 

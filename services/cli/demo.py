@@ -59,7 +59,7 @@ def demo(
 
 
 def up() -> None:
-    """Keep Kafka, PostgreSQL, a mail sink, matcher, relay and notifier running until Ctrl-C, and say where they are."""
+    """Keep Kafka, PostgreSQL, a mail sink and all processes of Jointly running until Ctrl-C, and say where they are."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(text: str) -> None:

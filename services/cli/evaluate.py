@@ -35,6 +35,8 @@ Numbers = dict[str, Any]
 _RIGHT = 2
 _DEPTH = 100
 _SAMPLES = 2000
+# The day plays no part in the requirement.
+_ANY_DAY = date.min
 
 
 def evaluate(
@@ -106,12 +108,10 @@ def ranked(
     features = features_of_plans(plans, engine, embedder, cache)
     corpus = corpus_of(features, engine)
     found: dict[str, Ranking] = {}
-    # The day plays no part in the requirement.
-    day = date.min
     for one in features:
         own = one.plan.plan_id
         if own in judged:
-            best = engine.best(one, corpus, day, top=_DEPTH, by_specification=True)
+            best = engine.best(one, corpus, _ANY_DAY, top=_DEPTH, by_specification=True)
             order = sorted(best, key=lambda a: (-a.specification.value, _other(a.plans, own)))
             found[own] = [(_other(a.plans, own), a.specification_band) for a in order]
     if not found:
@@ -126,8 +126,8 @@ def outcomes(
     features = features_of_pairs(plans, judged, engine, embedder, cache)
     found = []
     for pair in judged:
-        alike = engine.likeness(features[pair.a], features[pair.b])
-        found.append(Outcome(pair, alike.specification, alike.band))
+        assessment = engine.assess(features[pair.a], features[pair.b], _ANY_DAY)
+        found.append(Outcome(pair, assessment.specification.value, assessment.specification_band))
     return found
 
 

@@ -11,12 +11,14 @@ import numpy as np
 import typer
 
 from matching import fitting, scorer
+from matching.assessment import Band
 from matching.components.specification import logistic
 from matching.corpus_statistics import Statistics, StatisticsError
 from matching.embedding import EmbeddingError
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from matching.fitting import Example
+from matching.pair_scoring import band_of_requirement
 from matching.policy import Policy, PolicyError
 from matching.scorer import Scorer, ScorerError
 from services.cli.evaluate import aligned, read_judgements
@@ -70,7 +72,7 @@ def fit(
         raise typer.Exit(2)
     signs = np.array([bool(outcome.pair.sign) for outcome in outcomes])
     whole = fitting.calibrated(fitting.fit([*examples, *others], rules, name), np.array(logits), signs)
-    numbers = _renewed(outcomes, np.array(logits), signs, rules)
+    numbers = _renewed(outcomes, np.array(logits), signs, by_id, rules)
     output.write_text(_text(whole, name, numbers, len(judged), len(others), seeds), encoding="utf-8")
     say(f"wrote {output}")
     typer.echo(json.dumps(numbers) if as_json else aligned(pair_table({name: numbers})))
@@ -115,18 +117,24 @@ def _tested(
         beside = [e for e in others if not {e.a.plan.plan_id, e.b.plan.plan_id} & unseen]
         fitted = replace(policy, scorer=fitting.fit([*seen, *beside], policy, "fold"))
         for example, logit in zip(test, fitting.logits_of(test, fitted), strict=True):
-            found.append((Outcome(pair_of[id(example)], 0.0, policy.bands.of(0.0)), float(logit)))
+            found.append((Outcome(pair_of[id(example)], 0.0, Band.NONE), float(logit)))
         say(f"seed {seed}, part {number} of {_FOLDS}: fitted to {len(seen)} pairs, tested on {len(test)}")
     return found
 
 
-def _renewed(outcomes: Sequence[Outcome], logits: fitting.Floats, signs: Any, policy: Policy) -> Numbers:
+def _renewed(
+    outcomes: Sequence[Outcome], logits: fitting.Floats, signs: Any, by_id: Mapping[str, Features], policy: Policy
+) -> Numbers:
     """The numbers of the unseen pairs as the calibration turns their sums into probabilities."""
+
+    def band(pair: Pair, score: float) -> Band:
+        return band_of_requirement(by_id[pair.a], by_id[pair.b], policy.bands.of(100.0 * score), policy)
+
     slope, offset = fitting.calibration_of(logits, signs)
     scores = [logistic(slope * z + offset) for z in logits]
     return pair_numbers(
         [
-            Outcome(outcome.pair, score, policy.bands.of(100.0 * score))
+            Outcome(outcome.pair, score, band(outcome.pair, score))
             for outcome, score in zip(outcomes, scores, strict=True)
         ]
     )

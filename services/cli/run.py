@@ -1,4 +1,4 @@
-"""`jointly matcher|notifier|relay`: the long-running processes."""
+"""`jointly matcher|coalitions|notifier|relay`: the long-running processes."""
 
 import asyncio
 
@@ -13,6 +13,14 @@ def matcher() -> None:
     run(using)
 
 
+def coalitions() -> None:
+    """Run a coalitions process: opportunities and responses in, coalitions out. A second one shares the partitions."""
+    using = _with_parts("coalitions")
+    from services.coalitions.app import run
+
+    run(using)
+
+
 def notifier() -> None:
     """Run a notifier: opportunities in, mails out."""
     settings().need_smtp()
@@ -23,7 +31,7 @@ def notifier() -> None:
 
 
 def relay() -> None:
-    """Run a relay: publishes what matcher and notifier have written. A second one stands by."""
+    """Run a relay: publishes what the other processes have written. A second one stands by."""
     using = _with_parts("relay")
     from services.relay.app import run
 

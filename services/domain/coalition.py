@@ -279,7 +279,7 @@ def match_groups(
     """Which suggestion continues which coalition, by its id, and the suggestions that are new.
 
     The older coalition chooses first, and takes the suggestion with which it shares most. `coalitions` are in the
-    order of their age. A suggestion that continues a coalition other than the first to choose it is not new.
+    order of their age.
     """
     open_suggestions = sorted(suggestions, key=lambda one: sorted(one.plan_ids))
     continued: dict[str, Suggestion] = {}

@@ -221,12 +221,17 @@ def move_reply_by(coalition: Coalition, plan_id: str, due: date) -> Coalition:
 def undo(coalition: Coalition, before: Member, answered_on: date, today: date) -> Coalition:
     """The coalition after a member took its last answer back; `before`: the member as it was."""
     _require_open(coalition)
-    if today > answered_on + timedelta(days=UNDO_DAYS):
-        raise AnswerRefusedError(RefusalReason.TOO_LATE, f"an answer can be taken back for {UNDO_DAYS} days")
+    require_undoable(answered_on, today)
     undone = replace_member(coalition, before)
     if undone.status is CoalitionStatus.FORMED and len(undone.accepted) < 2:
         undone = replace(undone, status=CoalitionStatus.INVITING)
     return settle(undone)
+
+
+def require_undoable(answered_on: date, today: date) -> None:
+    """Raises AnswerRefusedError where an answer is too old to be taken back."""
+    if today > answered_on + timedelta(days=UNDO_DAYS):
+        raise AnswerRefusedError(RefusalReason.TOO_LATE, f"an answer can be taken back for {UNDO_DAYS} days")
 
 
 def _current_member(coalition: Coalition, plan_id: str) -> Member:

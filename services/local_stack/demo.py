@@ -30,6 +30,8 @@ from services.store.progress import Progress, progress
 FOLDER: Final = Path(".jointly") / "demo"
 STALLED_SECONDS: Final = 180.0
 """Nothing has moved for so long: something is wrong, and waiting longer will not mend it."""
+CONSUMERS: Final = ("matcher", "coalitions", "notifier")
+KINDS: Final = ("matcher", "coalitions", "relay", "notifier")
 LOOK_EVERY_SECONDS: Final = 0.5
 FLUSH_EVERY_SECONDS: Final = 0.1
 """How often the next weekly digests are asked for: each tells as much of one authority as a mail may."""
@@ -103,9 +105,9 @@ def prepare(settings: Settings, say: Say) -> None:
 
 
 def start_services(stack: Stack, say: Say) -> dict[str, Process]:
-    """A matcher, a relay and a notifier, ready."""
-    say("Starting matcher, relay and notifier (the matcher loads its model)")
-    processes = {name: stack.spawn([name]) for name in ("matcher", "relay", "notifier")}
+    """One process of each kind, ready."""
+    say("Starting matcher, coalitions, relay and notifier (the matcher loads its model)")
+    processes = {name: stack.spawn([name]) for name in KINDS}
     for process in processes.values():
         stack.wait_ready(process)
     return processes
@@ -201,7 +203,7 @@ async def _until(
 
 
 def _dead_letters(running: _Running) -> int:
-    return sum(int(_metric(running, name, "jointly_dead_letters_total")) for name in ("matcher", "notifier"))
+    return sum(int(_metric(running, name, "jointly_dead_letters_total")) for name in CONSUMERS)
 
 
 def _metric(running: _Running, process: str, name: str) -> float:

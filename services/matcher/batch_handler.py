@@ -14,11 +14,11 @@ from events.topics import DEAD_PLANS
 from services.domain.ids import event_content_hash
 from services.matcher.assessment import assess, index
 from services.matcher.endings import keep_superseded, report_superseded
-from services.matcher.plan_decoding import Accepted, Refused, read
-from services.matcher.signature_policy import Keyring, check
+from services.matcher.plan_decoding import Accepted, read
 from services.matcher.world import World
 from services.messaging import dead_letter_queue
 from services.messaging.kafka import Record, Records
+from services.messaging.signature_policy import Keyring, Refused, check
 from services.platform import logs, metrics, tracing
 from services.platform.clock import today
 from services.store import embeddings, plan_features, plans

@@ -10,8 +10,9 @@ from events.limits import find_excess
 from events.plans import PLAN_PAYLOADS, PlanPayload
 from events.redaction import redact
 from events.signing import Signature
-from events.topics import NotAPlanTopicError, authority_of
+from events.topics import NotAnAuthorityTopicError, authority_of
 from services.messaging.kafka import Record
+from services.messaging.signature_policy import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +29,18 @@ class Accepted:
     sent: PlanPayload | None = None
 
     @property
+    def authority(self) -> str:
+        """The authority whose plan it is."""
+        return self.payload.authority
+
+    def with_signature(self, signature: Signature | None) -> "Accepted":
+        """The same event with the signature that came with it."""
+        return replace(self, signature=signature)
+
+    @property
     def payload(self) -> PlanPayload:
         """The plan event's payload."""
         return cast(PlanPayload, self.event.payload)
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A record that can't be a plan event, and why."""
-
-    record: Record
-    reason: Reason
-    sentence: str
 
 
 def read(record: Record, at: datetime) -> Accepted | Refused:
@@ -49,7 +50,7 @@ def read(record: Record, at: datetime) -> Accepted | Refused:
         owner = authority_of(record.topic)
     except EnvelopeError as error:
         return Refused(record, error.reason, str(error))
-    except NotAPlanTopicError as error:
+    except NotAnAuthorityTopicError as error:
         return Refused(record, Reason.TOPIC_MISMATCH, str(error))
     payload = cast(PlanPayload, event.payload)
     redacted = redact(payload)

@@ -8,10 +8,11 @@ from typing import Final
 from aiokafka import ConsumerRecord as Record
 
 from events.dead_letters import Reason
-from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
+from events.topics import COALITIONS, DEAD_COALITIONS, DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.domain.notification_caps import Caps
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
+from services.notifier.coalition_handler import CoalitionEvents
 from services.notifier.context import Dispatch
 from services.notifier.dispatch import Rounds
 from services.notifier.rendering.email_message import Sender, sender
@@ -23,6 +24,7 @@ from services.store.authorities import AddressError
 from services.store.database import Sessions, database_responds, make_engine, make_sessions, now
 
 GROUP: Final = "jointly-notifier"
+COALITIONS_GROUP: Final = "jointly-notifier-coalitions"
 ALIVE_SECONDS: Final = 900.0
 """A round with a slow mail server takes long; it is stuck only well after every timeout."""
 MEASURE_SECONDS: Final = 10.0
@@ -61,6 +63,12 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
     async def refuse(record: Record, reason: Reason, sentence: str) -> None:
         await dead_letter_queue.refuse(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
 
+    async def refuse_coalition(record: Record, reason: Reason, sentence: str) -> None:
+        await dead_letter_queue.refuse(producer, DEAD_COALITIONS, record, reason, sentence)
+
+    async def give_up_coalition(record: Record, fault: BaseException) -> None:
+        await dead_letter_queue.give_up(producer, DEAD_COALITIONS, record, fault)
+
     async def give_up(record: Record, fault: BaseException) -> None:
         await dead_letter_queue.give_up(producer, DEAD_OPPORTUNITIES, record, fault)
 
@@ -74,21 +82,38 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
     )
+    groups = consumer.consume(
+        broker,
+        settings,
+        group=COALITIONS_GROUP,
+        handle=CoalitionEvents(sessions, who, refuse_coalition, now).handle,
+        refuse=give_up_coalition,
+        topics=[COALITIONS.name],
+    )
     dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
     return service.Parts(
         broker=broker,
-        live=[consumer_health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds), _dispatching(rounds)],
+        live=[
+            *(
+                consumer_health.moving(one, dependencies, settings.kafka_poll_interval_seconds)
+                for one in (pulse, groups)
+            ),
+            _dispatching(rounds),
+        ],
         ready=[
             consumer_health.assigned(pulse),
+            consumer_health.assigned(groups),
             dependencies.answers("kafka"),
             database_responds(sessions),
             consumer_health.unfrozen(pulse),
+            consumer_health.unfrozen(groups),
         ],
         note=consumer_health.oldest(pulse),
         opening=[producer.start],
         tasks=[
             dependencies.watch_for_ever,
             lambda: consumer.measure_for_ever(pulse, "notifier"),
+            lambda: consumer.measure_for_ever(groups, "notifier-coalitions"),
             rounds.run_for_ever,
             lambda: _measure(sessions),
         ],

@@ -13,7 +13,7 @@ from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from services.domain.notification_rules import News, meaning
 from services.domain.notification_schedule import next_digest
 from services.platform import logs, metrics
-from services.store import intents
+from services.store import coalitions, intents
 from services.store.database import Sessions, transaction
 from services.store.intents import WAITING, Intent, Stand
 
@@ -79,6 +79,7 @@ async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_se
         stands = await intents.current_stands(session, list({item.state.opportunity_id for item in told}))
         strange = [item for item in told if not _was_written(item.state, stands.get(item.state.opportunity_id))]
         newest = _newest(item for item in told if item not in strange)
+        together = await coalitions.pairs_inside(session, list(newest))
         locked: dict[str, list[Intent]] = {}
         for intent in await intents.locked_of(session, list(newest)):
             locked.setdefault(intent.opportunity_id, []).append(intent)
@@ -90,7 +91,9 @@ async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_se
             for intent in earlier:
                 if means.outdated and intent.state in WAITING and not intent.maybe_told:
                     intents.cancel(intent, means.outdated, at)
-            added += [_intent(item, news, at, gather_seconds) for news in means.news]
+            # Two that go to market together are not told to stop: their windows may close, their coalition stands.
+            apart = item.state.status == "active" or opportunity_id not in together
+            added += [_intent(item, news, at, gather_seconds) for news in means.news if apart]
         await intents.add(session, added)
     for intent in added:
         log.info(

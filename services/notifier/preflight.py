@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
 from services.domain.notification_rules import Purpose, Wishes, channelled, sides
+from services.notifier import coalition_preflight
 from services.notifier.context import Dispatch, Ready
 from services.notifier.delivery_results import close
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
 from services.platform import metrics
-from services.store import authorities, deliveries, opportunities, partner_plans
+from services.store import authorities, coalition_notices, deliveries, opportunities, partner_plans, responses
 from services.store import intents as notifications
 from services.store.authorities import Authority, Mutes
 from services.store.database import transaction
@@ -30,6 +31,8 @@ async def begin(dispatch: Dispatch, mail_id: str, holder: str) -> Ready | None:
         if mail is None or mail.state != "claimed":
             return None
         row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        if mail.purpose == coalition_notices.PURPOSE:
+            return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
         if row is None or row.mailbox is None or (row.paused_until and row.paused_until > at.date()):
             _put_off(session, mail, intents, row, at)
@@ -64,11 +67,13 @@ async def _still_to_tell(
     partners = await authorities.by_codes(session, [intent.partner for intent in open_])
     names = await names_of(session, {intent.partner for intent in open_})
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not _withdrawn(p, at)}
+    unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
     wishes = Wishes(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
     found = []
     for intent in open_:
-        reason = _no_longer(intent, states.get(intent.opportunity_id), muted, told)
+        silenced = intent.opportunity_id in unlike and intent.change != "withdrawn"
+        reason = "muted" if silenced else _no_longer(intent, states.get(intent.opportunity_id), muted, told)
         purpose = channelled(cast(Purpose, mail.purpose), wishes) if reason is None else None
         if reason is None and purpose == mail.purpose:
             state = _seen_by(row.authority, states[intent.opportunity_id])

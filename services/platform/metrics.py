@@ -15,7 +15,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
-from events.topics import DEAD_PLANS, NOTIFICATIONS, OPPORTUNITIES, PLANS
+from events.topics import COALITIONS as COALITIONS_TOPIC
+from events.topics import DEAD_PLANS, DEAD_RESPONSES, NOTIFICATIONS, OPPORTUNITIES, PLANS, RESPONSES
 
 Known: TypeAlias = Mapping[str, Iterable[str]]
 """Each label's known values. Every combination is exported from the start."""
@@ -26,6 +27,7 @@ class Process(StrEnum):
     """The long-running processes, by the name of their command."""
 
     MATCHER = "matcher"
+    COALITIONS = "coalitions"
     RELAY = "relay"
     NOTIFIER = "notifier"
 
@@ -33,7 +35,8 @@ class Process(StrEnum):
 MATCHER: Final[dict[Process, Known]] = {Process.MATCHER: {}}
 RELAY: Final[dict[Process, Known]] = {Process.RELAY: {}}
 NOTIFIER: Final[dict[Process, Known]] = {Process.NOTIFIER: {}}
-CONSUMERS: Final = MATCHER | NOTIFIER
+COALITIONS_PROCESS: Final[dict[Process, Known]] = {Process.COALITIONS: {}}
+CONSUMERS: Final = MATCHER | COALITIONS_PROCESS | NOTIFIER
 EVERY: Final = CONSUMERS | RELAY
 
 OWNERS: Final[dict[Any, Mapping[Process, Known]]] = {}
@@ -73,14 +76,29 @@ def _series(metric: Any, known: Known) -> list[Any]:
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _PURPOSES: Final = ("immediate", "digest", "correction")
+_MAIL_PURPOSES: Final = (*_PURPOSES, "coalition")
 
 EVENTS_IN: Final = _owned(
     Counter("jointly_events_in_total", "Events read from Kafka.", ["family"], registry=None),
-    {Process.MATCHER: {"family": ["plans"]}, Process.NOTIFIER: {"family": ["opportunities"]}},
+    {
+        Process.MATCHER: {"family": ["plans"]},
+        Process.COALITIONS: {"family": ["opportunities", "responses"]},
+        Process.NOTIFIER: {"family": ["opportunities", "coalitions"]},
+    },
 )
 EVENTS_OUT: Final = _owned(
     Counter("jointly_events_out_total", "Events published by the relay.", ["topic"], registry=None),
-    {Process.RELAY: {"topic": [OPPORTUNITIES.name, NOTIFICATIONS.name, DEAD_PLANS.name]}},
+    {
+        Process.RELAY: {
+            "topic": [
+                OPPORTUNITIES.name,
+                COALITIONS_TOPIC.name,
+                NOTIFICATIONS.name,
+                DEAD_PLANS.name,
+                DEAD_RESPONSES.name,
+            ]
+        }
+    },
 )
 PLAN_OUTCOMES: Final = _owned(
     Counter(
@@ -95,17 +113,18 @@ DEAD_LETTERS: Final = _owned(
     Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"], registry=None),
     {
         Process.MATCHER: {"family": ["plans"], "reason": list(Reason)},
-        Process.NOTIFIER: {"family": ["opportunities"], "reason": list(Reason)},
+        Process.COALITIONS: {"family": ["opportunities", "responses"], "reason": list(Reason)},
+        Process.NOTIFIER: {"family": ["opportunities", "coalitions"], "reason": list(Reason)},
     },
 )
 SPOOFING: Final = _owned(
     Counter(
         "jointly_spoofing_attempts_total",
-        "Plan events refused because whoever sent them may not speak for the authority they name, by reason code.",
+        "Events refused because whoever sent them may not speak for the authority they name, by reason code.",
         ["reason"],
         registry=None,
     ),
-    {Process.MATCHER: {"reason": sorted(SPOOFING_REASONS)}},
+    {process: {"reason": sorted(SPOOFING_REASONS)} for process in (Process.MATCHER, Process.COALITIONS)},
 )
 HANDLING: Final = _owned(
     Histogram(
@@ -217,13 +236,64 @@ OLDEST_UNHANDLED: Final = _owned(
         ["topic"],
         registry=None,
     ),
-    {Process.MATCHER: {"topic": [PLANS.name]}, Process.NOTIFIER: {"topic": [OPPORTUNITIES.name]}},
+    {
+        Process.MATCHER: {"topic": [PLANS.name]},
+        Process.COALITIONS: {"topic": [OPPORTUNITIES.name, RESPONSES.name]},
+        Process.NOTIFIER: {"topic": [OPPORTUNITIES.name, COALITIONS_TOPIC.name]},
+    },
 )
 LAG: Final = _owned(
     Gauge(
         "jointly_consumer_lag_records", "Records not handled yet on the partitions held.", ["process"], registry=None
     ),
-    {process: {"process": [process]} for process in CONSUMERS},
+    {process: {"process": [process]} for process in CONSUMERS}
+    | {
+        Process.COALITIONS: {"process": ["coalitions", "coalitions-responses"]},
+        Process.NOTIFIER: {"process": ["notifier", "notifier-coalitions"]},
+    },
+)
+
+COALITION_STATUSES: Final = ("suggested", "inviting", "formed", "frozen", "awarded", "dissolved", "lapsed")
+RESPONSE_KINDS: Final = (
+    "interested",
+    "other-dates",
+    "not-the-same",
+    "not-this-time",
+    "later",
+    "invited",
+    "accept",
+    "decline",
+    "join",
+    "leave",
+    "commit",
+    "lead",
+    "dates",
+    "undone",
+)
+COALITIONS_WRITTEN: Final = _owned(
+    Counter(
+        "jointly_coalitions_written_total", "Coalitions written, by the status they got.", ["status"], registry=None
+    ),
+    {Process.COALITIONS: {"status": COALITION_STATUSES}},
+)
+COALITIONS: Final = _measured_gauge(
+    Gauge("jointly_coalitions", "Coalitions there are, by status.", ["status"], registry=None),
+    {Process.COALITIONS: {"status": COALITION_STATUSES}},
+)
+RESPONSES_HANDLED: Final = _owned(
+    Counter(
+        "jointly_responses_total",
+        "Responses of authorities, by kind and whether they counted (recorded) or not (refused).",
+        ["kind", "outcome"],
+        registry=None,
+    ),
+    {Process.COALITIONS: {"kind": RESPONSE_KINDS, "outcome": ["recorded", "refused"]}},
+)
+RESPONSES_RECORDED: Final = _measured_gauge(
+    Gauge(
+        "jointly_responses_recorded", "Responses that count, by kind; those taken back do not.", ["kind"], registry=None
+    ),
+    {Process.COALITIONS: {"kind": RESPONSE_KINDS}},
 )
 
 OUTBOX_WAITING: Final = _measured_gauge(
@@ -294,7 +364,7 @@ MAILS: Final = _owned(
     ),
     {
         Process.NOTIFIER: {
-            "purpose": _PURPOSES,
+            "purpose": _MAIL_PURPOSES,
             "outcome": [
                 *("sent", "temporary", "ambiguous", "cancelled"),
                 *("failed-permanent", "failed-temporary", "failed-ambiguous"),

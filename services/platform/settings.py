@@ -137,7 +137,7 @@ class Settings(BaseSettings):
         default=7, ge=1, le=365, description="Days for which published messages stay in the outbox"
     )
     keep_plan_topics_days: int = Field(
-        default=30, ge=1, le=3650, description="Retention of plan topics that `jointly topics` creates"
+        default=30, ge=1, le=3650, description="Retention of plan and response topics that `jointly topics` creates"
     )
     keep_notifications_days: int = Field(
         default=90, ge=1, le=3650, description="Retention of the notifications topic that `jointly topics` creates"

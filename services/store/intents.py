@@ -108,6 +108,7 @@ class Mail(SQLModel, table=True):
     authority: str
     channel: str = Field(default="email")
     purpose: str
+    coalition_id: str | None = Field(default=None, description="the coalition that the mail is about, where it is")
     message_id: str
     state: str = Field(default="queued")
     attempts: int = Field(default=0)

@@ -3,6 +3,8 @@
 from services.store import (
     authorities,
     authority_keys,
+    coalition_notices,
+    coalitions,
     embeddings,
     forgotten,
     generation,
@@ -12,11 +14,14 @@ from services.store import (
     plan_features,
     plan_resets,
     plans,
+    responses,
 )
 
 __all__ = [
     "authorities",
     "authority_keys",
+    "coalition_notices",
+    "coalitions",
     "embeddings",
     "forgotten",
     "generation",
@@ -26,4 +31,5 @@ __all__ = [
     "plan_features",
     "plan_resets",
     "plans",
+    "responses",
 ]

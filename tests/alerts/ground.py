@@ -27,7 +27,7 @@ from tests.chaos.cluster import Arena, serve
 from tests.pipeline import _word, send_raw
 from tests.support.service_processes import CONTEXT
 
-KINDS: Final = ("matcher", "relay", "notifier")
+KINDS: Final = ("matcher", "coalitions", "relay", "notifier")
 POISON: Final = "POISON"
 """A plan with this word in its id makes scoring fail."""
 PATIENCE_SECONDS: Final = 180.0

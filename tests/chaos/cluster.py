@@ -202,11 +202,13 @@ def serve(kind: str, environment: Mapping[str, str], log: Path, quick: bool, pla
         _shorten_waits()
     for place in places:
         crash_points.prepare(place, log.parent)
+    from services.coalitions import app as coalitions
     from services.matcher import app as matcher
     from services.notifier import app as notifier
     from services.relay import app as relay
 
-    {"matcher": matcher.run, "relay": relay.run, "notifier": notifier.run}[kind](Settings())
+    runs = {"matcher": matcher.run, "coalitions": coalitions.run, "relay": relay.run, "notifier": notifier.run}
+    runs[kind](Settings())
 
 
 def _shorten_waits() -> None:

@@ -24,8 +24,8 @@ from typing import Final
 from events.signing import covered
 from events.topics import PLANS
 from services.matcher.plan_decoding import Accepted, Refused, read
-from services.matcher.signature_policy import judged, signed
 from services.messaging.dead_letter_queue import of_record
+from services.messaging.signature_policy import judged, signed
 from tests.chaos.forgery import DAY, FORGER, Forgery, Scene, forge, plain
 
 MOST_CPU_SECONDS: Final = 2.0

@@ -11,18 +11,44 @@ import pytest
 from events import topics
 from events.cloudevents import MAX_VALUE_BYTES
 from events.dead_letters import KEPT_BYTES, DeadLetter
-from events.topics import PLANS, PLANS_PATTERN, TOPICS, NotAPlanTopicError, Topic, authority_of, authority_topic
+from events.topics import (
+    PLANS,
+    PLANS_PATTERN,
+    RESPONSES,
+    RESPONSES_PATTERN,
+    TOPICS,
+    NotAnAuthorityTopicError,
+    Topic,
+    authority_of,
+    authority_topic,
+)
 
 ROOT = Path(__file__).parents[2]
 EXTERNAL = "external:"
 
 STANDS_FOR = {
     "PLANS": ("PLANS", "PLANS_PATTERN", "authority_topic"),
-    **{name: (name,) for name in ("OPPORTUNITIES", "NOTIFICATIONS", "DEAD_PLANS", "DEAD_OPPORTUNITIES")},
+    "RESPONSES": ("RESPONSES", "RESPONSES_PATTERN"),
+    **{
+        name: (name,)
+        for name in (
+            "OPPORTUNITIES",
+            "COALITIONS",
+            "NOTIFICATIONS",
+            "DEAD_PLANS",
+            "DEAD_OPPORTUNITIES",
+            "DEAD_COALITIONS",
+            "DEAD_RESPONSES",
+        )
+    },
 }
 """The names of events.topics by which code means a topic."""
 
-WRITES_BY_OUTBOX = {"OPPORTUNITIES": "services.matcher", "NOTIFICATIONS": "services.notifier"}
+WRITES_BY_OUTBOX = {
+    "OPPORTUNITIES": "services.matcher",
+    "COALITIONS": "services.coalitions",
+    "NOTIFICATIONS": "services.notifier",
+}
 """Who writes what the relay publishes: the relay itself sends whatever the outbox holds."""
 
 
@@ -80,7 +106,8 @@ def test_a_part_that_a_topic_names_exists_and_uses_it(topic: Topic, part: str) -
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.name)
 def test_nobody_uses_a_topic_that_does_not_name_him(topic: Topic) -> None:
     name = constant(topic)
-    anywhere = {f"services.{room}" for room in ("messaging", "platform", "maintenance", "local_stack", "cli")}
+    rooms = ("messaging", "platform", "maintenance", "application", "local_stack", "cli")
+    anywhere = {f"services.{room}" for room in rooms}
     known = parts(topic) | {WRITES_BY_OUTBOX.get(name, "")} | anywhere
     for path in modules("services"):
         package = ".".join(path.relative_to(ROOT).parts[:2]).removesuffix(".py")
@@ -131,11 +158,18 @@ def test_whoever_consumes_has_somewhere_to_put_what_it_can_not_read() -> None:
     assert families == read
 
 
+@pytest.mark.parametrize(("family", "pattern"), [(PLANS, PLANS_PATTERN), (RESPONSES, RESPONSES_PATTERN)])
 @pytest.mark.parametrize("authority", ["E09000015", "GB-PPON-PXYZ-1234-ABCD"])
-def test_the_topic_of_an_authority_is_found_by_the_pattern_and_leads_back(authority: str) -> None:
-    assert re.match(PLANS_PATTERN, authority_topic(authority))
-    assert authority_of(authority_topic(authority)) == authority
-    assert authority_of(PLANS.name) is None
+def test_the_topic_of_an_authority_is_found_by_the_pattern_and_leads_back(
+    authority: str, family: Topic, pattern: str
+) -> None:
+    assert re.match(pattern, authority_topic(authority, family))
+    assert authority_of(authority_topic(authority, family), family) == authority
+    assert authority_of(family.name, family) is None
+    other = RESPONSES if family is PLANS else PLANS
+    assert not re.match(pattern, authority_topic(authority, other))
+    with pytest.raises(NotAnAuthorityTopicError, match="names no authority"):
+        authority_of(authority_topic(authority, other), family)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +186,7 @@ def test_the_topic_of_an_authority_is_found_by_the_pattern_and_leads_back(author
     ],
 )
 def test_a_topic_that_names_no_authority_is_told_apart(topic: str) -> None:
-    with pytest.raises(NotAPlanTopicError, match="names no authority"):
+    with pytest.raises(NotAnAuthorityTopicError, match="names no authority"):
         authority_of(topic)
 
 

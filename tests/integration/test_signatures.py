@@ -22,10 +22,9 @@ from events.signing import sign
 from events.topics import DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
 from services.ingest.event_publisher import PublishingError, message_of, plan_event, publish_events
-from services.matcher import signature_policy
 from services.matcher.plan_decoding import Accepted, Refused, read
-from services.matcher.signature_policy import Demand, Keyring
-from services.messaging import topic_admin
+from services.messaging import signature_policy, topic_admin
+from services.messaging.signature_policy import Demand, Keyring
 from services.platform.settings import settings
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey

@@ -16,7 +16,8 @@ from events.cloudevents import MAX_VALUE_BYTES
 from events.fields import Value
 from events.signing import HEADER, SignatureError, found
 from events.topics import PLANS
-from services.matcher import plan_decoding, signature_policy
+from services.matcher import plan_decoding
+from services.messaging import signature_policy
 from services.store.mapping import plan_from_payload
 from tests.chaos.forgery import Forgery, Scene
 from tests.chaos.mutations import MOST_CPU_SECONDS, MOST_MEMORY_BYTES, run, verdict

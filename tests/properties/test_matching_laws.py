@@ -6,10 +6,9 @@ from datetime import date, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matching.assessment import Assessment, Band
+from matching.assessment import Assessment, Band, GateCode
 from matching.components.specification import Signals, logistic, logit
 from matching.engine import Features
-from matching.gates import CODES
 from matching.pair_scoring import score_of
 from matching.plan import Plan
 from tests.properties.strategies import meetings, pairs, plans
@@ -34,7 +33,7 @@ def test_bounds_and_gates_dominate(pair: tuple[Features, Features], as_of: date)
     found = engine().assess(*pair, as_of)
     assert 0 <= found.score <= 100
     assert all(0 <= c.value <= 1 for c in (found.specification, found.timing, found.region, found.value))
-    assert {gate.code for gate in found.gates} <= set(CODES)
+    assert {gate.code for gate in found.gates} <= set(GateCode)
     if found.gates:
         assert found.band is Band.NONE
     if found.is_opportunity:

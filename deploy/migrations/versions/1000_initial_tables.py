@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("channel", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("purpose", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -274,6 +275,83 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index("notification_intents_mail", "notification_intents", ["mail_id"], unique=False)
+    op.create_table(
+        "coalitions",
+        sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("state", postgresql.JSONB(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(), nullable=False),
+        sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("status_by", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("review_on", sa.Date(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("coalition_id"),
+    )
+    op.create_index("coalitions_review", "coalitions", ["review_on"], postgresql_where=sa.text("review_on IS NOT NULL"))
+    op.create_index("coalitions_status", "coalitions", ["status", "created_at"])
+    op.create_table(
+        "coalition_members",
+        sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_revision", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["coalition_id"], ["coalitions.coalition_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("coalition_id", "plan_id"),
+    )
+    op.create_index("ix_coalition_members_plan_id", "coalition_members", ["plan_id"])
+    op.create_index("ix_coalition_members_authority", "coalition_members", ["authority"])
+    op.create_table(
+        "responses",
+        sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("subject", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("subject_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(), nullable=False),
+        sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("outcome", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("detail", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("member_before", postgresql.JSONB(), nullable=True),
+        sa.Column("undone_by", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("received_on", sa.Date(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("response_id"),
+    )
+    op.create_index("responses_subject", "responses", ["subject_id", "received_at"])
+    op.create_index("ix_responses_authority", "responses", ["authority"])
+    op.create_table(
+        "pair_verdicts",
+        sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_a", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_b", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("words", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("opportunity_id", "authority"),
+    )
+    for column in ("plan_a", "plan_b", "response_id"):
+        op.create_index(f"ix_pair_verdicts_{column}", "pair_verdicts", [column])
+    op.create_table(
+        "coalition_notices",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("occasion", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["mail_id"], ["notification_mails.mail_id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("coalition_id", "authority", "kind", "occasion", name="coalition_notices_once"),
+    )
+    op.create_index("ix_coalition_notices_mail_id", "coalition_notices", ["mail_id"])
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -282,6 +360,11 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("coalition_notices")
+    op.drop_table("pair_verdicts")
+    op.drop_table("responses")
+    op.drop_table("coalition_members")
+    op.drop_table("coalitions")
     op.drop_index("notification_intents_mail", table_name="notification_intents")
     op.drop_index(
         "notification_intents_due", table_name="notification_intents", postgresql_where=sa.text("state = 'pending'")

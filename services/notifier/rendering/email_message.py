@@ -55,18 +55,24 @@ def message_id(mail_id: str, who: Sender) -> str:
 
 def compose(letter: Letter, who: Sender, recipient: str, mail_id: str, identity: str, at: datetime) -> EmailMessage:
     """The whole message. `identity` is its Message-ID, `at` its date."""
+    message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
+    message.set_content(text(letter, who, mail_id))
+    message.add_alternative(html(letter, who, mail_id), subtype="html")
+    return message
+
+
+def add_headers(who: Sender, recipient: str, subject: str, authority: str, identity: str, at: datetime) -> EmailMessage:
+    """A message with the headers that all of ours have, and no content yet."""
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=who.name, addr_spec=who.mailbox)
     message["To"] = Address(addr_spec=recipient)
-    message["Subject"] = letter.subject
+    message["Subject"] = subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = identity
     # RFC 3834: nobody's out-of-office answers this.
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message["List-Unsubscribe"] = _unsubscribe(letter, who)
-    message.set_content(text(letter, who, mail_id))
-    message.add_alternative(html(letter, who, mail_id), subtype="html")
+    message["List-Unsubscribe"] = _unsubscribe(authority, who)
     return message
 
 
@@ -75,24 +81,25 @@ def as_bytes(made: EmailMessage) -> bytes:
     return made.as_bytes(policy=SMTP.clone(cte_type="7bit"))
 
 
-def _unsubscribe(letter: Letter, who: Sender) -> str:
-    mailto = f"<mailto:{quote(who.mailbox, safe='@')}?subject={quote(f'Stop mails to {letter.authority}')}>"
+def _unsubscribe(authority: str, who: Sender) -> str:
+    mailto = f"<mailto:{quote(who.mailbox, safe='@')}?subject={quote(f'Stop mails to {authority}')}>"
     # No List-Unsubscribe-Post: scanners follow links, and some post; a person reads that mailbox.
     return f"{mailto}, <{who.public_url}>" if who.public_url else mailto
 
 
 def text(letter: Letter, who: Sender, mail_id: str) -> str:
     """The plain text version."""
-    return _environment(False).get_template("letter.txt.j2").render(**_context(letter, who, mail_id))
+    return environment(False).get_template("letter.txt.j2").render(**_context(letter, who, mail_id))
 
 
 def html(letter: Letter, who: Sender, mail_id: str) -> str:
     """The HTML version: no images, no scripts, nothing fetched."""
-    return _environment(True).get_template("letter.html.j2").render(**_context(letter, who, mail_id))
+    return environment(True).get_template("letter.html.j2").render(**_context(letter, who, mail_id))
 
 
 @cache
-def _environment(autoescape: bool) -> Environment:
+def environment(autoescape: bool) -> Environment:
+    """The templates, with or without escaping for HTML."""
     return Environment(
         loader=PackageLoader("services.notifier.rendering"),
         autoescape=autoescape,  # noqa: S701 (the plain text version has nothing to escape)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from events.plans import PlanAwarded, PlanPublished, PlanState, PlanUpdated, PlanWithdrawn
 from matching import reference
+from matching.assessment import GateCode
 from matching.corpus_statistics import Statistics
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from matching.gates import CODES
 from matching.plan import Plan, Status
 from matching.policy import Policy
 from services.cli.offline import features_of_plans
@@ -73,7 +73,7 @@ def test_every_gate_holds_somewhere(tmp_path: Path) -> None:
     engine = Engine.load(policy=Policy.load(), statistics=Statistics.load(), model=embedder.model)
     features = features_of_plans(list(plans.values()), engine, embedder, tmp_path / "embeddings.sqlite")
     pairs = (engine.assess(a, b, DAY) for a, b in combinations(features, 2))
-    assert {gate.code for pair in pairs for gate in pair.gates} == set(CODES)
+    assert {gate.code for pair in pairs for gate in pair.gates} == set(GateCode)
 
 
 def test_some_windows_are_over_some_nearly_and_most_ahead() -> None:

@@ -151,7 +151,7 @@ WORKS = {
             plan(YORK, tender_window=Window(AS_OF, date(2027, 9, 1))),
             "too-late",
         ),
-        (plan(LEEDS, value=20_000.0), plan(YORK, value=20_000.0), "too-small"),
+        (plan(LEEDS, value=20_000.0), plan(YORK, value=900_000.0), "too-small"),
         (plan(LEEDS), plan(YORK, title="Grass cutting", description="Mowing of verges.", cpv=()), "weak-specification"),
         (plan(CAMDEN, **CARE), plan(GLASGOW, **CARE), "local-distance"),
         (plan(CAMDEN, **WORKS), plan(ISLINGTON, **WORKS), "place-bound"),
@@ -167,7 +167,7 @@ def test_each_gate_closes_with_its_reason(a: Plan, b: Plan, gate: str) -> None:
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        (plan(LEEDS, value=None), plan(YORK, value=20_000.0)),
+        (plan(LEEDS, value=None), plan(YORK, value=200_000.0)),
         (plan(LEEDS, sharing=Sharing.MATCH_ONLY), plan(YORK)),
         (plan(LEEDS, cpv=()), plan("GB-X-somebody", cpv=())),
         (plan(LEEDS, stage=Stage.ENGAGEMENT), plan(YORK)),

@@ -72,7 +72,7 @@ def test_one_kind_of_judgement_at_a_time(judged: Path) -> None:
 
 def test_two_policies_are_measured_on_the_same_pairs(judged: Path) -> None:
     shipped = Path(score.__file__).parents[2] / "matching" / "policy.toml"
-    other = shipped.read_text(encoding="utf-8").replace("notify = 70.0", "notify = 99.9")
+    other = shipped.read_text(encoding="utf-8").replace("notify = 75.0", "notify = 99.9")
     (judged / "other.toml").write_text(other, encoding="utf-8")
     common = ("--plans", "@plans.jsonl", "--pairs", "@pairs.jsonl", "--against", "@other.toml", *OFFLINE)
     found = json.loads(run("evaluate", judged, *common, "--json").stdout)

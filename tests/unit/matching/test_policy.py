@@ -29,24 +29,24 @@ def test_the_shipped_policy_loads_and_names_its_version() -> None:
 
 
 def test_any_change_is_another_version(tmp_path: Path) -> None:
-    assert Policy.load(changed(tmp_path, "notify = 70.0", "notify = 71.0")).version != Policy.load().version
+    assert Policy.load(changed(tmp_path, "notify = 75.0", "notify = 76.0")).version != Policy.load().version
 
 
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("notify = 70.0", "notify = 170.0", "bands.notify must lie between 0 and 100, not 170.0"),
-        ("notify = 70.0", 'notify = "high"', "bands.notify must be a number, not 'high'"),
-        ("notify = 70.0", "notify = 20.0", "bands must fall"),
-        ("notify = 70.0", "nottify = 70.0", "bands.nottify is not known; allowed are digest, feed, notify"),
-        ("notify = 70.0\n", "", "bands.notify is missing"),
+        ("notify = 75.0", "notify = 170.0", "bands.notify must lie between 0 and 100, not 170.0"),
+        ("notify = 75.0", 'notify = "high"', "bands.notify must be a number, not 'high'"),
+        ("notify = 75.0", "notify = 20.0", "bands must fall"),
+        ("notify = 75.0", "nottify = 70.0", "bands.nottify is not known; allowed are digest, feed, notify"),
+        ("notify = 75.0\n", "", "bands.notify is missing"),
         ("[bands]\n", "[bands\n", "is not TOML"),
         ("body_share = 0.7 ", "body_share = -1.0 ", "specification.body_share must lie between 0 and 10, not -1.0"),
         ("lead_steps = [0.70, 0.80", "lead_steps = [0.90, 0.80", "timing.lead_steps must rise"),
         ("itl2 = 0.9", "itl2 = 0.1", "region must fall"),
         ('cpv = ["48", "72"]', 'cpv = ["4", "72"]', "category[1].cpv must list CPV prefixes"),
         ("works = false", "works = 0", "default_category.works must be a true or false, not 0"),
-        ('version = "2026-11.2"', "version = 3", "version must be a word"),
+        ('version = "2026-11.3"', "version = 3", "version must be a word"),
         ('wan = "wide', 'wan = 3\nxwan = "wide', "synonyms must map words to words"),
     ],
 )
@@ -64,7 +64,7 @@ def test_a_missing_file_is_a_policy_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "band"), [(100, Band.NOTIFY), (70, Band.NOTIFY), (69.99, Band.DIGEST), (45, Band.DIGEST), (0, Band.NONE)]
+    ("score", "band"), [(100, Band.NOTIFY), (75, Band.NOTIFY), (74.99, Band.DIGEST), (35, Band.DIGEST), (0, Band.NONE)]
 )
 def test_bands_begin_at_their_threshold(score: float, band: Band) -> None:
     assert Policy.load().bands.of(score) is band

@@ -14,11 +14,14 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from events.dead_letters import SPOOFING, Reason
-from events.topics import DEAD_PLANS, TOPICS
+from events.responses import Answer, MembershipAct
+from events.topics import DEAD_PLANS, DEAD_RESPONSES, TOPICS
+from services.domain.coalition import CoalitionStatus
 from services.domain.notification_caps import Cap
 from services.domain.notification_rules import Change, Purpose
 from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
+from services.store import coalition_notices
 from services.store.intents import Failure
 from services.store.plans import Outcome
 
@@ -92,11 +95,16 @@ def test_the_known_values_are_all_there_are() -> None:
     assert _known(metrics.DEAD_LETTERS, "reason") == _values(Reason)
     assert _known(metrics.SPOOFING, "reason") == SPOOFING
     assert _known(metrics.PLAN_OUTCOMES, "outcome") == _values(Outcome) - {Outcome.CONFLICT}
-    assert _known(metrics.INTENTS, "purpose") == _known(metrics.MAILS, "purpose") == _values(Purpose)
+    assert _known(metrics.INTENTS, "purpose") == _values(Purpose)
+    assert _known(metrics.MAILS, "purpose") == _values(Purpose) | {coalition_notices.PURPOSE}
     assert _known(metrics.INTENTS, "change") == _values(Change)
     assert _known(metrics.INTENTS_CAPPED, "cap") == _values(Cap)
     failed = {f"failed-{failure}" for failure in _values(Failure)}
     assert _known(metrics.MAILS, "outcome") == failed | {"sent", "temporary", "ambiguous", "cancelled"}
     relayed = {topic.name for topic in TOPICS if "services.relay" in topic.producers}
-    # A plan that is set aside becomes a dead letter by the outbox, in the transaction that sets it aside.
-    assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name}
+    # A plan that is set aside, and an answer that does not count, become dead letters by the outbox, in the transaction
+    # that notes it.
+    assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name, DEAD_RESPONSES.name}
+    assert _known(metrics.COALITIONS, "status") == _values(CoalitionStatus)
+    acts = _values(Answer) | _values(MembershipAct) | {"invited", "dates", "undone"}
+    assert _known(metrics.RESPONSES_HANDLED, "kind") == acts

@@ -1,16 +1,17 @@
-"""Who signed a plan event, and whether that one may speak for the plan's authority."""
+"""Who signed an event, and whether that one may speak for the authority that the event names."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, Literal
+from typing import Final, Literal, Protocol, Self, TypeVar
 
+from events.cloudevents import Event
 from events.dead_letters import Reason
 from events.jwk import KeyFileError, verifying_key
-from events.signing import SignatureError, found, verify
-from events.topics import PLANS
-from services.matcher.plan_decoding import Accepted, Refused
+from events.signing import Signature, SignatureError, found, verify
+from events.topics import PLANS, RESPONSES
+from services.messaging.kafka import Record
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
 from services.store.database import Sessions
@@ -20,7 +21,36 @@ Demand = Literal["off", "if-present", "required"]
 REMEMBERED_SECONDS: Final = 30.0
 """How long a key is used without another look at the register: a revoked one is good for no longer than this."""
 
+SHARED_TOPICS: Final = frozenset({PLANS.name, RESPONSES.name})
+"""Topics to which several authorities may write: there only a signature says who speaks."""
+
 UNSIGNED: Final = "events on the shared topic must be signed here; sign it, or use the authority's own topic"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that can't be taken, and why."""
+
+    record: Record
+    reason: Reason
+    sentence: str
+
+
+class Decoded(Protocol):
+    """A record that was read as an event, and the signature that came with it, if one was looked for."""
+
+    @property
+    def record(self) -> Record: ...
+    @property
+    def event(self) -> Event: ...
+    @property
+    def signature(self) -> Signature | None: ...
+    @property
+    def authority(self) -> str: ...
+    def with_signature(self, signature: Signature | None) -> Self: ...
+
+
+T = TypeVar("T", bound=Decoded)
 
 
 @dataclass(slots=True)
@@ -43,23 +73,23 @@ class Keyring:
 
 
 async def check(
-    items: Sequence[Accepted | Refused], demand: Demand, keyring: Keyring, sessions: Sessions, day: date
-) -> list[Accepted | Refused]:
+    items: Sequence[T | Refused], demand: Demand, keyring: Keyring, sessions: Sessions, day: date
+) -> list[T | Refused]:
     """The same items in the same order; one with a signature that can't be taken, or without one that is demanded, is
     refused. A signature is verified wherever there is one, whatever the topic."""
     if demand == "off":
         return list(items)
-    read = [signed(item) if isinstance(item, Accepted) else item for item in items]
-    key_ids = {item.signature.key_id for item in read if isinstance(item, Accepted) and item.signature}
+    read = [item if isinstance(item, Refused) else signed(item) for item in items]
+    key_ids = {item.signature.key_id for item in read if not isinstance(item, Refused) and item.signature}
     known = await keyring.find(sessions, key_ids)
-    return [judged(item, known, demand, day) if isinstance(item, Accepted) else item for item in read]
+    return [item if isinstance(item, Refused) else judged(item, known, demand, day) for item in read]
 
 
-def judged(item: Accepted, known: dict[str, AuthorityKey], demand: Demand, day: date) -> Accepted | Refused:
+def judged(item: T, known: dict[str, AuthorityKey], demand: Demand, day: date) -> T | Refused:
     """One event held against the keys of the register, as of a day."""
-    signature, authority = item.signature, item.payload.authority
+    signature, authority = item.signature, item.authority
     if signature is None:
-        if demand == "required" and item.record.topic == PLANS.name:
+        if demand == "required" and item.record.topic in SHARED_TOPICS:
             return Refused(item.record, Reason.UNSIGNED, UNSIGNED)
         return item
     key = known.get(signature.key_id)
@@ -67,7 +97,7 @@ def judged(item: Accepted, known: dict[str, AuthorityKey], demand: Demand, day: 
         return _refused(item, f"the register has no key {signature.key_id}")
     if key.authority != authority:
         return _refused(
-            item, f"key {key.key_id} is {key.authority}'s, the plan {authority}'s; nobody speaks for another"
+            item, f"key {key.key_id} is {key.authority}'s, the event {authority}'s; nobody speaks for another"
         )
     why_not = authority_keys.invalid(key, day)
     if why_not is not None:
@@ -79,13 +109,13 @@ def judged(item: Accepted, known: dict[str, AuthorityKey], demand: Demand, day: 
     return item
 
 
-def signed(item: Accepted) -> Accepted | Refused:
+def signed(item: T) -> T | Refused:
     """The event with the signature that came with it, still to be judged; refused where that can't be one."""
     try:
-        return replace(item, signature=found(item.record.headers))
+        return item.with_signature(found(item.record.headers))
     except SignatureError as error:
         return _refused(item, str(error))
 
 
-def _refused(item: Accepted, sentence: str) -> Refused:
+def _refused(item: Decoded, sentence: str) -> Refused:
     return Refused(item.record, Reason.BAD_SIGNATURE, sentence)

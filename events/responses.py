@@ -1,0 +1,102 @@
+"""Response events: what an authority answers, asks and does about an opportunity or a coalition. Signed like plans."""
+
+from datetime import date
+from typing import ClassVar, Final, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from events.fields import NOT_ITS_OWN, Authority, Payload, PlanId, Revision, Text, Window
+
+SubjectKind = Literal["opportunity", "coalition"]
+Answer = Literal["interested", "other-dates", "not-the-same", "not-this-time", "later"]
+MembershipAct = Literal["accept", "decline", "join", "leave", "commit", "lead"]
+ResponseReason = Literal[
+    "different-product",
+    "only-part-overlaps",
+    "wrong-place",
+    "same-body",
+    "call-off",
+    "description-wrong",
+    "awarded",
+    "extending",
+    "framework",
+    "local-decision",
+    "capacity",
+    "reorganisation",
+]
+ShortText = Field(default="", max_length=2000)
+
+
+class Response(Payload):
+    """Who responds with which plan, and to what.
+
+    `subject_revision`: the opportunity's `revision` or the coalition's `terms_revision` that was looked at.
+    """
+
+    response_id: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The same whenever the same is sent again")
+    authority: Authority
+    plan_id: PlanId = Field(description="The responding authority's own plan")
+    subject: SubjectKind
+    subject_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    subject_revision: Revision
+
+    @model_validator(mode="after")
+    def _own(self) -> "Response":
+        if self.plan_id.split(":", 1)[0] != self.authority:
+            raise PydanticCustomError(NOT_ITS_OWN, "plan_id must start with the event's authority and a colon")
+        return self
+
+
+class ResponseAnswered(Response):
+    """The authority says what it thinks of a suggestion. It binds nobody; a reason is for the matcher alone."""
+
+    type: ClassVar[str] = "jointly.response.answered.v1"
+    answer: Answer
+    reason: ResponseReason | None = None
+    share_reason: bool = Field(default=False, description="Whether the others may learn the reason")
+    window: Window | None = Field(default=None, description="With `other-dates`: when it would fit")
+    remind_on: date | None = Field(default=None, description="With `later`: the day to ask again")
+
+
+class ResponseInvited(Response):
+    """The authority invites others to go to market together, and leads. An invitation on an opportunity makes a
+    coalition of its two plans."""
+
+    type: ClassVar[str] = "jointly.response.invited.v1"
+    plan_ids: tuple[PlanId, ...] = Field(default=(), max_length=7, description="Whom; empty for all suggested members")
+    reply_days: int = Field(default=20, ge=10, le=40, description="Working days to reply")
+    scope: Text = ShortText
+    route: Text = ShortText
+
+
+class ResponseMembership(Response):
+    """The authority accepts, declines, joins late, leaves, commits or takes the lead of a coalition."""
+
+    type: ClassVar[str] = "jointly.response.membership.v1"
+    act: MembershipAct
+
+
+class ResponseDates(Response):
+    """The lead gives the others more time to reply."""
+
+    type: ClassVar[str] = "jointly.response.dates.v1"
+    reply_by: date
+
+
+class ResponseUndone(Response):
+    """The authority takes back an answer of the last seven days."""
+
+    type: ClassVar[str] = "jointly.response.undone.v1"
+    undoes: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The `response_id` to take back")
+
+
+ResponsePayload = ResponseAnswered | ResponseInvited | ResponseMembership | ResponseDates | ResponseUndone
+
+RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
+    ResponseAnswered,
+    ResponseInvited,
+    ResponseMembership,
+    ResponseDates,
+    ResponseUndone,
+)

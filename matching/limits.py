@@ -1,0 +1,50 @@
+"""What holds an opportunity down to a lower band than its score, each with a stable code and a sentence."""
+
+from collections.abc import Iterable
+
+from matching.assessment import Band, Limit, LimitCode
+from matching.components.timing import Meeting
+from matching.features import Features
+from matching.policy import Policy
+from matching.scorer import NATURES
+from matching.text.formatting import name_of, pounds
+
+_ROLE = NATURES.index("role")
+_LIKELY = 0.5
+
+
+def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
+    """The limits that hold whatever the day; the same in either order."""
+    found = []
+    roles = [f for f in (a, b) if f.nature[_ROLE] >= _LIKELY]
+    if roles:
+        who = name_of(roles[0].plan.authority)
+        found.append(
+            Limit(LimitCode.ROLE, Band.DIGEST, f"{who} seeks a post or a team, which two authorities seldom share.")
+        )
+    less, more = sorted((a.value, b.value))
+    if more >= policy.value.apart * less:
+        found.append(
+            Limit(
+                LimitCode.VALUES_APART,
+                Band.DIGEST,
+                f"One is worth {round(more / max(less, 1.0)):,} times the other ({pounds(less)} and {pounds(more)}).",
+            )
+        )
+    return found
+
+
+def of_meeting(meeting: Meeting, policy: Policy) -> list[Limit]:
+    """The limit of a common window too short to agree in."""
+    days = meeting.common_days if meeting.stated_days < 1 else meeting.stated_days
+    if 1 <= days < policy.timing.short_window_days:
+        counted = "one day" if days == 1 else f"{days} days"
+        return [Limit(LimitCode.SHORT_WINDOW, Band.DIGEST, f"Both can tender on no more than {counted}.")]
+    return []
+
+
+def lowest(band: Band, limits: Iterable[Limit]) -> Band:
+    """The band once the limits have held it down."""
+    for limit in limits:
+        band = band.at_most(limit.band)
+    return band

@@ -1,0 +1,90 @@
+"""Coalitions for people and programs: what there is, one in full, and the block for a joint notice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.coalitions import CoalitionMember, CoalitionState
+from services.domain.coalition import LIVING, CoalitionStatus
+from services.store import authorities, responses
+from services.store import coalitions as store
+
+
+class CoalitionError(Exception):
+    """There is no such coalition, or nothing to export of it; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One response about a coalition, as the office may see it."""
+
+    authority: str
+    kind: str
+    outcome: str
+    detail: str | None
+    on: str
+    undone: bool
+    response_id: str
+
+
+async def listed(session: AsyncSession, authority: str | None, *, ended: bool, limit: int) -> Sequence[CoalitionState]:
+    """The living coalitions, or those that ended, newest first: all, or one authority's."""
+    statuses = [status.value for status in CoalitionStatus if (status in LIVING) is not ended]
+    rows = await store.listed(session, authority, statuses, limit)
+    return [CoalitionState.model_validate(row.payload) for row in rows]
+
+
+async def find(session: AsyncSession, coalition_id: str) -> CoalitionState:
+    """One coalition. Raises CoalitionError."""
+    row = await store.load(session, coalition_id)
+    if row is None:
+        raise CoalitionError(f"there is no coalition {coalition_id}; `jointly coalition list` shows them")
+    return CoalitionState.model_validate(row.payload)
+
+
+async def answers(session: AsyncSession, coalition_id: str) -> list[Answer]:
+    """What authorities answered about a coalition, oldest first. Reasons are the authority's own and not shown."""
+    rows = await responses.of_subject(session, coalition_id)
+    return [
+        Answer(
+            authority=row.authority,
+            kind=row.kind,
+            outcome=row.outcome,
+            detail=row.detail,
+            on=row.received_on.isoformat(),
+            undone=row.undone_by is not None,
+            response_id=row.response_id,
+        )
+        for row in rows
+    ]
+
+
+async def joint_notice(session: AsyncSession, coalition_id: str) -> dict[str, Any]:
+    """The block of a joint notice (Procurement Regulations 2024, regulation 13): the lead, then each other authority.
+
+    Raises CoalitionError before the coalition has formed. Postal addresses are not held here and come empty.
+    """
+    state = await find(session, coalition_id)
+    members = [member for member in state.members if member.state == "accepted"]
+    if state.status not in ("formed", "frozen", "awarded") or state.lead is None:
+        raise CoalitionError(
+            f"the coalition is {state.status}; a joint notice needs one that has formed and has a lead"
+        )
+    register = await authorities.by_codes(session, [member.authority for member in members])
+    mailboxes = {code: row.mailbox for code, row in register.items()}
+    ordered = sorted(members, key=lambda member: (member.plan_id != state.lead, member.authority_name))
+    lead, *others = [_party(member, mailboxes.get(member.authority)) for member in ordered]
+    return {"coalition_id": coalition_id, "lead": lead, "acting_jointly_with": others}
+
+
+def _party(member: CoalitionMember, mailbox: str | None) -> dict[str, Any]:
+    return {
+        "name": member.authority_name,
+        "identifier": member.authority,
+        "postal_address": None,
+        "email": mailbox,
+        "plan_id": member.plan_id,
+        "committed": member.committed,
+    }

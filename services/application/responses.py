@@ -1,0 +1,161 @@
+"""Responses of authorities: what is needed to make one, made from a file or from what stands, and sent over Kafka."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4, uuid5
+
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.cloudevents import Event, Message, encode, problems
+from events.jwk import SigningKey
+from events.responses import RESPONSE_PAYLOADS, ResponsePayload
+from events.signing import SignatureError, sign
+from events.topics import RESPONSES, authority_topic
+from services.messaging import kafka
+from services.platform.settings import Settings
+from services.store import coalitions
+from services.store.opportunities import Opportunity
+
+MAX_LINE_BYTES: Final = 64 * 1024
+_NAMESPACE: Final = UUID("0d5f7c7b-8b9e-5f07-a4fb-5d1c2f64c9e1")
+_KINDS: Final = {payload.type.split(".")[2]: payload for payload in RESPONSE_PAYLOADS}
+
+
+class ResponseError(ValueError):
+    """A response that can't be made or sent; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a response is to: an opportunity or a coalition, its version, and the authority's own plan in it."""
+
+    kind: str
+    subject_id: str
+    revision: int
+    plan_id: str
+
+    def fields(self, authority: str) -> dict[str, Any]:
+        """What every response says."""
+        return {
+            "response_id": str(uuid4()),
+            "authority": authority,
+            "plan_id": self.plan_id,
+            "subject": self.kind,
+            "subject_id": self.subject_id,
+            "subject_revision": self.revision,
+        }
+
+
+async def find_subject(session: AsyncSession, subject_id: str, authority: str) -> Subject:
+    """The coalition or opportunity with this id, as the authority stands in it. Raises ResponseError."""
+    row = await coalitions.load(session, subject_id)
+    if row is not None:
+        coalition = row.coalition
+        plans = [(member.plan_id, member.authority) for member in coalition.members]
+        plans += [(proposal.plan_id, proposal.authority) for proposal in coalition.proposals]
+        return Subject("coalition", subject_id, coalition.terms_revision, _own(plans, authority, subject_id))
+    opportunity = await session.get(Opportunity, subject_id)
+    if opportunity is None:
+        raise ResponseError(f"there is no coalition or opportunity {subject_id}; `jointly coalition list` shows them")
+    plans = [(opportunity.plan_a, opportunity.authority_a), (opportunity.plan_b, opportunity.authority_b)]
+    return Subject("opportunity", subject_id, opportunity.revision, _own(plans, authority, subject_id))
+
+
+def build(kind: type[ResponsePayload], values: dict[str, Any]) -> ResponsePayload:
+    """A validated response. Raises ResponseError with the field that is wrong."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ResponseError(problems(error)) from None
+
+
+def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:
+    """The responses of a file, one JSON object a line; a line that holds none comes as the error that says why.
+
+    `kind` says which response it is: answered, invited, membership, dates or undone. A response without `response_id`
+    gets one made of its content, so that publishing the file again changes nothing.
+    """
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield _from_line(line)
+                except ResponseError as error:
+                    yield ResponseError(f"line {number}: {error}")
+
+
+def response_event(payload: ResponsePayload) -> Event:
+    """The CloudEvent of a response; the same id whenever the same is published again."""
+    return Event(
+        id=str(uuid5(_NAMESPACE, f"{payload.type}\n{payload.model_dump_json()}")),
+        type=payload.type,
+        source=f"/authorities/{payload.authority}/responses",
+        time=datetime.now(UTC),
+        subject=payload.subject_id,
+        payload=payload,
+    )
+
+
+def response_message(payload: ResponsePayload, key: SigningKey | None = None) -> Message:
+    """A response as a Kafka message, signed where there is a key. Raises ResponseError where that is another's."""
+    event = response_event(payload)
+    message = encode(event, payload.subject_id)
+    if key is None:
+        return message
+    if key.public.authority not in (None, payload.authority):
+        raise ResponseError(
+            f"the key was made for {key.public.authority}, the response is {payload.authority}'s; it would be refused"
+        )
+    try:
+        return sign(event, message, key)
+    except SignatureError as error:
+        raise ResponseError(str(error)) from None
+
+
+async def send(
+    settings: Settings, payloads: Sequence[ResponsePayload], *, key: SigningKey | None = None, own_topic: bool = False
+) -> int:
+    """Publishes responses in their order and waits until Kafka has acknowledged all; how many.
+
+    Raises ResponseError where a key is another authority's, KafkaError where Kafka does not take one.
+    """
+    messages = [
+        (authority_topic(payload.authority, RESPONSES) if own_topic else RESPONSES.name, response_message(payload, key))
+        for payload in payloads
+    ]
+    producer = kafka.make_producer(settings, "jointly-responses")
+    await producer.start()
+    try:
+        receipts = [await kafka.send(producer, topic, message) for topic, message in messages]
+        for receipt in receipts:
+            await receipt
+    finally:
+        await producer.stop()
+    return len(messages)
+
+
+def _own(plans: Sequence[tuple[str, str]], authority: str, subject_id: str) -> str:
+    own = [plan_id for plan_id, code in plans if code == authority]
+    if len(own) != 1:
+        raise ResponseError(f"{authority} has no plan in {subject_id}")
+    return own[0]
+
+
+def _from_line(line: bytes) -> ResponsePayload:
+    if len(line) > MAX_LINE_BYTES:
+        raise ResponseError(f"has {len(line)} bytes; {MAX_LINE_BYTES} are the most that is read")
+    try:
+        values = json.loads(line)
+    except ValueError:
+        raise ResponseError("is not JSON") from None
+    if not isinstance(values, dict) or values.get("kind") not in _KINDS:
+        raise ResponseError(f"needs `kind`: {', '.join(sorted(_KINDS))}")
+    if "response_id" not in values:
+        said = json.dumps(values, sort_keys=True)
+        values["response_id"] = str(uuid5(_NAMESPACE, said))
+    return build(_KINDS[values.pop("kind")], values)

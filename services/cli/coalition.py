@@ -1,0 +1,178 @@
+"""`jointly coalition`: what coalitions there are, one in full, and what an authority does in one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.coalitions import CoalitionMember, CoalitionState
+from events.fields import canonical_authority
+from events.responses import ResponseDates, ResponseMembership
+from matching.text.formatting import day_text, pounds
+from services.application import coalitions as use
+from services.application.coalitions import Answer, CoalitionError
+from services.cli.database import with_snapshot
+from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, respond, stop
+from services.cli.terminal import plain
+
+app = typer.Typer(no_args_is_help=True, help="Show coalitions, and act in one.")
+
+_Id = Annotated[str, typer.Argument(help="The coalition's id.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+class Act(StrEnum):
+    """What an authority does in a coalition."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    JOIN = "join"
+    LEAVE = "leave"
+    COMMIT = "commit"
+    LEAD = "lead"
+
+
+@app.command("list")
+def list_(
+    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    ended: Annotated[bool, typer.Option("--ended", help="Those that have ended instead.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most coalitions shown.")] = 50,
+    as_json: _Json = False,
+) -> None:
+    """List the coalitions, those that changed last first."""
+    code = canonical_authority(authority) if authority else None
+    found = with_snapshot(lambda session: use.listed(session, code, ended=ended, limit=limit))
+    if as_json:
+        for state in found:
+            typer.echo(state.model_dump_json())
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "status", "members", "together from", "reply by"):
+        table.add_column(name, overflow="fold")
+    for state in found:
+        members = "\n".join(f"{plain(member.authority_name, 60)} ({member.state})" for member in state.members)
+        due = state.invitation.reply_by.isoformat() if state.invitation else ""
+        cells = (state.coalition_id, state.status, members, state.together_from.isoformat(), due)
+        table.add_row(*(Text(cell) for cell in cells))
+    if found:
+        Console(highlight=False).print(table)
+    typer.echo(f"{len(found)} coalitions" + (", more may exist: see --limit" if len(found) == limit else ""))
+
+
+@app.command()
+def show(coalition: _Id, as_json: _Json = False) -> None:
+    """Show one coalition: members, dates, why these plans, and what was answered."""
+
+    async def read(session: AsyncSession) -> tuple[CoalitionState, list[Answer]]:
+        return await use.find(session, coalition), await use.answers(session, coalition)
+
+    try:
+        state, answers = with_snapshot(read)
+    except CoalitionError as error:
+        stop(str(error), REFUSED)
+    if as_json:
+        typer.echo(json.dumps({**state.model_dump(mode="json"), "answers": [asdict(one) for one in answers]}))
+        return
+    _print(state, answers)
+
+
+@app.command()
+def export(coalition: _Id) -> None:
+    """Print the authorities of a joint notice (regulation 13) as JSON: the lead, then each other one."""
+    try:
+        block = with_snapshot(lambda session: use.joint_notice(session, coalition))
+    except CoalitionError as error:
+        stop(str(error), REFUSED)
+    typer.echo(json.dumps(block, indent=2))
+
+
+@app.command()
+def act(
+    coalition: _Id,
+    what: Annotated[Act, typer.Argument(help="What the authority does.")],
+    authority: Annotated[str, AUTHORITY],
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Accept an invitation or decline it, join late, leave, commit, or take the lead."""
+    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run))
+
+
+@app.command()
+def join(
+    coalition: _Id,
+    authority: Annotated[str, AUTHORITY],
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Join a coalition late: the authority is named, and not committed before it says so."""
+    _act(Act.JOIN, coalition, authority, Sending(signing_key_file, own_topic, dry_run))
+
+
+@app.command()
+def leave(
+    coalition: _Id,
+    authority: Annotated[str, AUTHORITY],
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Leave a coalition."""
+    _act(Act.LEAVE, coalition, authority, Sending(signing_key_file, own_topic, dry_run))
+
+
+@app.command()
+def dates(
+    coalition: _Id,
+    authority: Annotated[str, AUTHORITY],
+    reply_by: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The new day, later than the present one.")],
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Give the others more time to reply. Only the lead may, and never less."""
+    code = canonical_authority(authority)
+    payload = respond(ResponseDates, coalition, code, {"reply_by": reply_by.date()})
+    Sending(signing_key_file, own_topic, dry_run).send([payload])
+
+
+def _act(what: Act, coalition: str, authority: str, sending: Sending) -> None:
+    code = canonical_authority(authority)
+    sending.send([respond(ResponseMembership, coalition, code, {"act": what.value})])
+
+
+def _print(state: CoalitionState, answers: Sequence[Answer]) -> None:
+    typer.echo(f"{state.coalition_id}: {state.status}, version {state.terms_revision}")
+    typer.echo(f"Together from {day_text(state.together_from)}, decide by {day_text(state.decide_by)}.")
+    if state.invitation:
+        typer.echo(f"Reply by {day_text(state.invitation.reply_by)}. {plain(state.invitation.scope, 500)}".rstrip())
+    typer.echo(plain(state.explanation, 500))
+    if state.ended_because:
+        typer.echo(f"Ended: {plain(state.ended_because, 300)}")
+    for member in state.members:
+        typer.echo(f"  {_member(member, state.lead)}")
+    for proposal in state.proposals:
+        typer.echo(f"  proposed: {plain(proposal.authority_name, 80)}. {plain(proposal.sentence, 200)}")
+    for one in answers:
+        undone = ", taken back" if one.undone else ""
+        detail = f": {plain(one.detail, 300)}" if one.detail else ""
+        typer.echo(f"  {one.on} {one.authority} {one.kind} ({one.outcome}{undone}){detail}")
+
+
+def _member(member: CoalitionMember, lead: str | None) -> str:
+    value = f", {pounds(member.value)}" if member.value is not None else ""
+    leads = ", lead" if member.plan_id == lead else ""
+    committed = ", committed" if member.committed else ""
+    name = f"{plain(member.authority_name, 80)} ({member.plan_id})"
+    return f"{member.state}{leads}{committed}: {name}: {plain(member.title, 120)}{value}"

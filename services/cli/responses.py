@@ -1,0 +1,174 @@
+"""`jointly answer` and `jointly invite`: what an authority answers about an opportunity or a coalition."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from events.fields import canonical_authority, canonical_plan_id
+from events.responses import ResponseAnswered, ResponseInvited, ResponsePayload, ResponseUndone
+from services.application import responses as use
+from services.application.responses import ResponseError
+from services.cli.database import with_snapshot
+from services.cli.producing import load_key
+from services.cli.terminal import plain
+from services.platform.settings import settings
+from services.store import responses as store
+
+REFUSED = 1
+USAGE = 2
+
+AUTHORITY = typer.Option("--authority", help="Who answers, by its code.")
+SUBJECT = typer.Argument(help="The id of a coalition or an opportunity.")
+SIGNING_KEY = typer.Option("--signing-key", help="Private key to sign with (`jointly keys make`).")
+OWN_TOPIC = typer.Option("--own-topic", help="Onto the authority's own topic instead of the shared one.")
+DRY_RUN = typer.Option("--dry-run", help="Print the response; send nothing.")
+
+
+class Answer(StrEnum):
+    """The answers to choose from."""
+
+    INTERESTED = "interested"
+    OTHER_DATES = "other-dates"
+    NOT_THE_SAME = "not-the-same"
+    NOT_THIS_TIME = "not-this-time"
+    LATER = "later"
+    UNDO = "undo"
+
+
+def answer(
+    subject: Annotated[str, typer.Argument(help="The id of a coalition or an opportunity; with undo, of the answer.")],
+    said: Annotated[Answer | None, typer.Argument(help="The answer. undo takes one back, within seven days.")] = None,
+    authority: Annotated[str | None, AUTHORITY] = None,
+    reason: Annotated[str | None, typer.Option(help="Why; for the matcher, never shown to the partner.")] = None,
+    share_reason: Annotated[bool, typer.Option("--share-reason", help="Let the others learn the reason.")] = False,
+    window: Annotated[str | None, typer.Option(help="With other-dates: 2027-09-01/2027-12-31.")] = None,
+    remind_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: when.")] = None,
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Answer a suggestion, or publish a file of answers: `jointly answer answers.jsonl`. An answer binds nobody.
+
+    It needs the database to learn the version that is answered. Exit code 1: something was not sent.
+    """
+    sending = Sending(signing_key_file, own_topic, dry_run)
+    if said is None:
+        _publish_file(Path(subject), sending)
+        return
+    code = needed(authority)
+    if said is Answer.UNDO:
+        sending.send([_undo(subject, code)])
+        return
+    values: dict[str, Any] = {
+        "answer": said.value,
+        "reason": reason,
+        "share_reason": share_reason,
+        "window": span(window),
+        "remind_on": remind_on.date() if remind_on else None,
+    }
+    sending.send([respond(ResponseAnswered, subject, code, values)])
+
+
+def invite(
+    subject: Annotated[str, SUBJECT],
+    authority: Annotated[str, AUTHORITY],
+    plan: Annotated[list[str] | None, typer.Option(help="Whom, by plan id; all suggested ones if left out.")] = None,
+    reply_days: Annotated[int, typer.Option(min=10, max=40, help="Working days to reply.")] = 20,
+    scope: Annotated[str, typer.Option(help="What is to be bought, in a sentence or two.")] = "",
+    route: Annotated[str, typer.Option(help="What was checked before: frameworks, other coalitions.")] = "",
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Invite the others to go to market together; whoever invites first leads. On an opportunity: its one partner."""
+    code = canonical_authority(authority)
+    values = {
+        "plan_ids": [canonical_plan_id(one) for one in plan or ()],
+        "reply_days": reply_days,
+        "scope": scope,
+        "route": route,
+    }
+    Sending(signing_key_file, own_topic, dry_run).send([respond(ResponseInvited, subject, code, values)])
+
+
+class Sending:
+    """How responses are sent: signed or not, onto which topic, or only printed."""
+
+    def __init__(self, signing_key_file: Path | None, own_topic: bool, dry_run: bool) -> None:
+        self.key = load_key(signing_key_file or settings().signing_key_file)
+        self.own_topic = own_topic
+        self.dry_run = dry_run
+
+    def send(self, payloads: Sequence[ResponsePayload]) -> None:
+        """Sends or prints them. Raises what Kafka raises."""
+        if self.dry_run:
+            for payload in payloads:
+                typer.echo(payload.model_dump_json())
+            return
+        try:
+            count = asyncio.run(use.send(settings(), payloads, key=self.key, own_topic=self.own_topic))
+        except ResponseError as error:
+            stop(str(error), REFUSED)
+        for payload in payloads[:1] if count == 1 else ():
+            typer.echo(f"Sent. `jointly answer {payload.response_id} undo` takes it back within seven days.")
+        if count != 1:
+            typer.echo(f"{count} responses were sent.")
+
+
+def respond(kind: type[ResponsePayload], subject: str, authority: str, values: dict[str, Any]) -> ResponsePayload:
+    """A response to what stands in the database; ends the command where there is no such thing or a value is wrong."""
+    try:
+        found = with_snapshot(lambda session: use.find_subject(session, subject, authority))
+        return use.build(kind, {**found.fields(authority), **values})
+    except ResponseError as error:
+        stop(str(error), REFUSED)
+
+
+def needed(authority: str | None) -> str:
+    """The authority's code; ends the command where none is given."""
+    if authority is None:
+        stop("say who answers: --authority CODE", USAGE)
+    return canonical_authority(authority)
+
+
+def span(text: str | None) -> dict[str, str] | None:
+    """A window written as 2027-09-01/2027-12-31; ends the command where it is not one."""
+    if text is None:
+        return None
+    earliest, slash, latest = text.partition("/")
+    if not slash:
+        stop(f"--window: '{text}' is not two days with a slash between, such as 2027-09-01/2027-12-31", USAGE)
+    return {"earliest": earliest, "latest": latest}
+
+
+def stop(sentence: str, code: int) -> NoReturn:
+    """Ends the command with a sentence."""
+    typer.echo(plain(sentence, 1000), err=True)
+    raise typer.Exit(code)
+
+
+def _undo(response_id: str, authority: str) -> ResponsePayload:
+    row = with_snapshot(lambda session: store.load(session, response_id))
+    if row is None or row.authority != authority:
+        stop(f"{authority} gave no answer {response_id}", REFUSED)
+    subject = use.Subject(row.subject, row.subject_id, int(row.payload["subject_revision"]), row.plan_id)
+    return use.build(ResponseUndone, {**subject.fields(authority), "undoes": response_id})
+
+
+def _publish_file(path: Path, sending: Sending) -> None:
+    if not path.is_file():
+        stop(f"no file at {path}; or say what to answer, for example `jointly answer ID interested`", USAGE)
+    found = list(use.read_jsonl(path))
+    errors = [one for one in found if isinstance(one, ResponseError)]
+    for error in errors:
+        typer.echo(plain(f"{path}, {error}", 1000), err=True)
+    payloads = [one for one in found if not isinstance(one, ResponseError)]
+    if payloads:
+        sending.send(payloads)
+    if errors:
+        raise typer.Exit(REFUSED)

@@ -1,0 +1,78 @@
+"""The coalitions process: opportunities and responses in, coalitions into the outbox."""
+
+from functools import partial
+from typing import Final
+
+from aiokafka import ConsumerRecord as Record
+
+from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES, RESPONSES_PATTERN
+from services.coalitions import opportunity_handler
+from services.coalitions.response_handler import ResponseHandler
+from services.coalitions.sweeper import sweep_for_ever
+from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
+from services.platform import metrics, service
+from services.platform.dependencies import Dependencies
+from services.platform.settings import Settings
+from services.store.database import database_responds, make_engine, make_sessions
+
+GROUP: Final = "jointly-coalitions"
+RESPONSES_GROUP: Final = "jointly-coalitions-responses"
+
+
+def run(settings: Settings) -> None:
+    """Runs one coalitions process until a signal."""
+    service.start_logging("coalitions", settings)
+    metrics.export(metrics.Process.COALITIONS)
+    settings.need_kafka()
+    settings.need_database()
+    service.run(settings, partial(_make, settings))
+
+
+async def _make(settings: Settings) -> service.Parts:
+    database = make_engine(settings.need_database())
+    sessions = make_sessions(database)
+    producer = kafka.make_producer(settings, "jointly-coalitions")
+    broker = kafka.make_broker(settings, "jointly-coalitions")
+    handler = ResponseHandler(sessions, settings, producer)
+
+    async def give_up(record: Record, fault: BaseException) -> None:
+        await dead_letter_queue.give_up(producer, DEAD_OPPORTUNITIES, record, fault)
+
+    opportunities = consumer.consume(
+        broker,
+        settings,
+        group=GROUP,
+        handle=partial(opportunity_handler.handle, sessions=sessions, settings=settings),
+        refuse=give_up,
+        topics=[OPPORTUNITIES.name],
+    )
+    responses = consumer.consume(
+        broker,
+        settings,
+        group=RESPONSES_GROUP,
+        handle=handler.handle,
+        refuse=handler.refuse,
+        pattern=RESPONSES_PATTERN,
+    )
+    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
+    pulses = (opportunities, responses)
+    poll_seconds = settings.kafka_poll_interval_seconds
+    return service.Parts(
+        broker=broker,
+        live=[consumer_health.moving(pulse, dependencies, poll_seconds) for pulse in pulses],
+        ready=[
+            *(consumer_health.assigned(pulse) for pulse in pulses),
+            dependencies.answers("kafka"),
+            database_responds(sessions),
+            *(consumer_health.unfrozen(pulse) for pulse in pulses),
+        ],
+        note=consumer_health.oldest(opportunities),
+        opening=[producer.start],
+        tasks=[
+            dependencies.watch_for_ever,
+            partial(consumer.measure_for_ever, opportunities, "coalitions"),
+            partial(consumer.measure_for_ever, responses, "coalitions-responses"),
+            lambda: sweep_for_ever(sessions, settings),
+        ],
+        closing=[producer.stop, database.dispose],
+    )

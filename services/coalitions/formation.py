@@ -1,0 +1,83 @@
+"""Groups around plans that changed: what the engine suggests now, and which coalitions that touches."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching import coalitions as engine
+from matching.coalitions import FitGraph, Group
+from services.domain.calendar import nations_of
+from services.domain.coalition import Suggestion
+from services.domain.deadlines import coalition_dates
+from services.store import coalitions as store
+from services.store import plan_fits, plans
+from services.store.coalitions import CoalitionRow
+from services.store.plans import StoredPlan
+
+MAX_ROUNDS: Final = 6
+"""Groups and coalitions overlap seldom and by little; beyond this the next event finds what is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """All groups and coalitions that a change may have touched. `coalitions` are the living ones, oldest first."""
+
+    graph: FitGraph
+    suggestions: tuple[Suggestion, ...]
+    coalitions: tuple[CoalitionRow, ...]
+    plans: Mapping[str, StoredPlan]
+
+
+async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: date) -> Region:
+    """The region around plans that changed: it grows until no group in it overlaps a coalition outside it."""
+    seeds = set(plan_ids)
+    graph = await plan_fits.load_graph(session, seeds)
+    seeds |= {other for plan_id in plan_ids for other in graph.neighbours(plan_id)}
+    for _ in range(MAX_ROUNDS):
+        graph = await plan_fits.load_graph(session, seeds)
+        groups = engine.put_forward(graph, sorted(seeds & graph.plans.keys()), as_of)
+        touched = seeds | {member for group in groups for member in group.members}
+        rows = await store.living_with(session, touched)
+        members = {member.plan_id for row in rows for member in row.coalition.members}
+        if members <= seeds:
+            break
+        seeds |= members
+    stored = await plans.load(session, members | {plan_id for group in groups for plan_id in group.members})
+    suggestions = tuple(suggestion_of(graph, group, stored, as_of) for group in groups)
+    return Region(graph, suggestions, tuple(rows), stored)
+
+
+def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, StoredPlan], as_of: date) -> Suggestion:
+    """A group with its dates, the lead it suggests and the sentence that explains it."""
+    members = tuple((plan_id, graph.plans[plan_id].authority) for plan_id in group.members)
+    values = {plan_id: value_of(stored.get(plan_id)) for plan_id in group.members}
+    known = [value for value in values.values() if value is not None]
+    dates = coalition_dates(
+        group.window.earliest,
+        _preparation_days(graph, group),
+        max(known, default=None),
+        nations_of(authority for _, authority in members),
+    )
+    return Suggestion(
+        members=members,
+        earliest=group.window.earliest,
+        latest=group.window.latest,
+        dates=dates,
+        lead=min(group.members, key=lambda plan_id: (-(values[plan_id] or 0.0), plan_id)),
+        explanation=engine.explain(graph, group, as_of),
+    )
+
+
+def value_of(plan: StoredPlan | None) -> float | None:
+    """A plan's value in pounds, None where it is unknown or in another currency."""
+    value = (plan.state or {}).get("value") if plan is not None else None
+    return float(value["amount"]) if value and value["currency"] == "GBP" else None
+
+
+def _preparation_days(graph: FitGraph, group: Group) -> int:
+    """The longest preparation that two members need: from the last day to agree to the end of their window."""
+    fits = [graph.fit(one, other) for one in group.members for other in group.members if one < other]
+    return max((fit.window.latest - fit.join_by).days for fit in fits if fit is not None)

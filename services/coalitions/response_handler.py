@@ -1,0 +1,130 @@
+"""Responses become state: each is kept once, with what became of it. Consuming twice changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.dead_letters import SPOOFING, Reason
+from events.topics import DEAD_RESPONSES
+from services.coalitions.response_decoding import Accepted, read
+from services.coalitions.response_rules import Effect, apply
+from services.coalitions.writing import Moment, lock, regroup
+from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
+from services.domain.ids import event_content_hash
+from services.messaging import dead_letter_queue
+from services.messaging.kafka import Record
+from services.messaging.signature_policy import Keyring, Refused, check
+from services.platform import logs, metrics
+from services.platform.clock import today
+from services.platform.settings import Settings
+from services.store import outbox, responses
+from services.store.database import Sessions, now, transaction
+from services.store.responses import ResponseRow
+
+CONFLICT: Final = "this response_id was used before with other content; send the answer under a new one"
+REASONS: Final = {
+    RefusalReason.STALE: Reason.STALE_RESPONSE,
+    RefusalReason.UNKNOWN_SUBJECT: Reason.UNKNOWN_SUBJECT,
+}
+"""Dead-letter reasons of answers that do not count; of all others RESPONSE_REFUSED."""
+
+log: Final = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHandler:
+    """What the handler works with, made once by the process's composition root."""
+
+    sessions: Sessions
+    settings: Settings
+    producer: AIOKafkaProducer
+    keyring: Keyring = field(default_factory=Keyring)
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Handles a batch: what can't be a response is refused, the rest recorded in one transaction, in order."""
+        with metrics.HANDLING.labels(process="coalitions").time():
+            # A key's days are real ones, also where plans are judged as of a fixed day.
+            items = await check(
+                [read(record) for record in records],
+                self.settings.signatures,
+                self.keyring,
+                self.sessions,
+                today(None),
+            )
+            for item in items:
+                if isinstance(item, Refused):
+                    await self._keep(item)
+            accepted = [item for item in items if not isinstance(item, Refused)]
+            if accepted:
+                async with transaction(self.sessions) as session:
+                    await lock(session)
+                    for item in accepted:
+                        await self._record(session, item)
+        metrics.EVENTS_IN.labels(family="responses").inc(len(records))
+
+    async def refuse(self, record: Record, fault: BaseException) -> None:
+        """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
+        await dead_letter_queue.give_up(self.producer, DEAD_RESPONSES, record, fault)
+
+    async def _keep(self, item: Refused) -> None:
+        await dead_letter_queue.refuse(self.producer, DEAD_RESPONSES, item.record, item.reason, item.sentence)
+        if item.reason in SPOOFING:
+            metrics.SPOOFING.labels(reason=item.reason.value).inc()
+
+    async def _record(self, session: AsyncSession, item: Accepted) -> None:
+        payload = item.payload
+        content = event_content_hash(item.event.type, payload.model_dump(mode="json"))
+        known = await responses.load(session, payload.response_id)
+        if known is not None:
+            if known.content_hash != content:
+                _dead_letter(session, item, Reason.RESPONSE_CONFLICT, CONFLICT)
+            return
+        day = today(self.settings.as_of)
+        effect, refused = Effect(), None
+        try:
+            async with session.begin_nested():
+                effect = await apply(session, payload, Moment(day, item.event.id, payload.authority))
+        except AnswerRefusedError as error:
+            refused = error
+            reason = REASONS.get(error.reason, Reason.RESPONSE_REFUSED)
+            _dead_letter(session, item, reason, str(error))
+        session.add(
+            ResponseRow(
+                response_id=payload.response_id,
+                authority=payload.authority,
+                plan_id=payload.plan_id,
+                subject=payload.subject,
+                subject_id=payload.subject_id,
+                kind=response_kind(item),
+                payload=payload.model_dump(mode="json"),
+                content_hash=content,
+                outcome="refused" if refused else "recorded",
+                detail=str(refused) if refused else None,
+                member_before=effect.member_before,
+                received_on=day,
+                received_at=now(),
+            )
+        )
+        await session.flush()
+        metrics.RESPONSES_HANDLED.labels(kind=response_kind(item), outcome="refused" if refused else "recorded").inc()
+        log.info(
+            "response", event_id=item.event.id, kind=response_kind(item), refused=str(refused) if refused else None
+        )
+        if effect.plan_ids:
+            await regroup(session, effect.plan_ids, Moment(day, item.event.id, payload.authority))
+
+
+def response_kind(item: Accepted) -> str:
+    """What an authority did, in one word: the answer, the act, or the type of the response."""
+    payload = item.payload
+    return str(getattr(payload, "answer", None) or getattr(payload, "act", None) or payload.type.split(".")[2])
+
+
+def _dead_letter(session: AsyncSession, item: Accepted, reason: Reason, sentence: str) -> None:
+    """Into the outbox, in the transaction that records the response: a copy that comes later makes no second one."""
+    message = dead_letter_queue.of_record(item.record, reason, sentence)
+    session.add(outbox.outgoing(DEAD_RESPONSES.name, item.event.id, message))
+    metrics.DEAD_LETTERS.labels(family="responses", reason=reason.value).inc()

@@ -1,0 +1,198 @@
+"""What a response does: to a coalition, or to an opportunity that it turns into one. The caller has the lock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.responses import (
+    ResponseAnswered,
+    ResponseDates,
+    ResponseInvited,
+    ResponseMembership,
+    ResponsePayload,
+    ResponseUndone,
+)
+from matching.coalitions import joint_terms
+from services.coalitions.formation import suggestion_of
+from services.coalitions.writing import Moment, write
+from services.domain import coalition_answers as rules
+from services.domain.coalition import Coalition, Member, suggest
+from services.domain.coalition_answers import AnswerKind, AnswerRefusedError, InvitationRequest, RefusalReason
+from services.domain.ids import opportunity_id
+from services.store import coalitions as store
+from services.store import plan_fits, plans, responses
+from services.store.coalitions import CoalitionRow
+from services.store.opportunities import Opportunity
+from services.store.responses import ResponseRow
+
+_MEMBER: TypeAdapter[Member] = TypeAdapter(Member)
+_REPEATED_TERMS = ("leave", "decline")
+"""A no counts whatever has changed since: nobody is held by a version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a response did: the member before, for an undo, and plans whose groups are to be looked at again."""
+
+    member_before: Any = None
+    plan_ids: tuple[str, ...] = ()
+
+
+async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment) -> Effect:
+    """Does what a response asks for. Raises AnswerRefusedError where it does not count."""
+    if isinstance(payload, ResponseUndone):
+        return await _undo(session, payload, moment)
+    if payload.subject == "opportunity":
+        return await _on_opportunity(session, payload, moment)
+    row = await store.load(session, payload.subject_id)
+    if row is None:
+        raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"there is no coalition {payload.subject_id}")
+    return await _on_coalition(session, row, row.coalition, payload, moment)
+
+
+async def _on_coalition(
+    session: AsyncSession, row: CoalitionRow, coalition: Coalition, payload: ResponsePayload, moment: Moment
+) -> Effect:
+    if coalition.is_living and not _counts_whatever_changed(payload):
+        rules.require_current(coalition, payload.subject_revision)
+    before = coalition.member(payload.plan_id)
+    elsewhere = await store.is_elsewhere(session, payload.plan_id, coalition.coalition_id)
+    after = _act(coalition, payload, moment.today, elsewhere=elsewhere)
+    await _write(session, row, after, moment)
+    others = [member.plan_id for member in coalition.current if member.plan_id != payload.plan_id]
+    touched = await _judge(session, payload, others)
+    return Effect(_MEMBER.dump_python(before, mode="json") if before else None, touched)
+
+
+def _counts_whatever_changed(payload: ResponsePayload) -> bool:
+    if isinstance(payload, ResponseMembership):
+        return payload.act in _REPEATED_TERMS
+    return isinstance(payload, ResponseAnswered) and AnswerKind(payload.answer) in (*rules.REFUSALS, AnswerKind.LATER)
+
+
+def _act(coalition: Coalition, payload: ResponsePayload, today: date, *, elsewhere: bool) -> Coalition:
+    plan_id = payload.plan_id
+    match payload:
+        case ResponseAnswered():
+            return rules.answer(coalition, plan_id, AnswerKind(payload.answer))
+        case ResponseInvited():
+            request = InvitationRequest(payload.plan_ids, payload.reply_days, payload.scope, payload.route)
+            return rules.invite(coalition, plan_id, request, today)
+        case ResponseDates():
+            return rules.move_reply_by(coalition, plan_id, payload.reply_by)
+        case ResponseMembership(act="accept"):
+            return rules.accept(coalition, plan_id, today, elsewhere=elsewhere)
+        case ResponseMembership(act="join"):
+            return rules.join(coalition, plan_id, payload.authority, today, elsewhere=elsewhere)
+        case ResponseMembership(act="decline"):
+            return rules.decline(coalition, plan_id)
+        case ResponseMembership(act="leave"):
+            return rules.leave(coalition, plan_id)
+        case ResponseMembership(act="commit"):
+            return rules.commit(coalition, plan_id)
+        case _:
+            return rules.take_lead(coalition, plan_id)
+
+
+async def _on_opportunity(session: AsyncSession, payload: ResponsePayload, moment: Moment) -> Effect:
+    opportunity = await store.load_opportunity(session, payload.subject_id)
+    if opportunity is None or payload.plan_id not in (opportunity.plan_a, opportunity.plan_b):
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} is in no opportunity {payload.subject_id}"
+        )
+    _require_standing(opportunity, payload)
+    other = opportunity.plan_b if payload.plan_id == opportunity.plan_a else opportunity.plan_a
+    if isinstance(payload, ResponseInvited):
+        return await _invite_partner(session, payload, other, moment)
+    if isinstance(payload, ResponseAnswered):
+        return Effect(None, await _judge(session, payload, [other]))
+    raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "that can only be said of a coalition; invite the other first")
+
+
+def _require_standing(opportunity: Opportunity, payload: ResponsePayload) -> None:
+    if payload.subject_revision > opportunity.revision:
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT,
+            f"the opportunity has no revision {payload.subject_revision} yet; it stands at {opportunity.revision}",
+        )
+    if opportunity.status != "active":
+        why = " ".join(opportunity.payload.get("reasons", ()))
+        raise AnswerRefusedError(RefusalReason.STALE, f"the opportunity has ended since. {why}".strip())
+
+
+async def _invite_partner(session: AsyncSession, payload: ResponseInvited, other: str, moment: Moment) -> Effect:
+    """An invitation to one partner makes a coalition of two, or goes into the one that both are in already."""
+    both = {payload.plan_id, other}
+    for row in await store.living_with(session, both):
+        coalition = row.coalition
+        if both <= {member.plan_id for member in coalition.current}:
+            raise AnswerRefusedError(
+                RefusalReason.NOT_ALLOWED, f"both plans are in coalition {row.coalition_id}; invite there"
+            )
+    graph = await plan_fits.load_graph(session, [payload.plan_id])
+    terms = joint_terms(graph, both)
+    if terms is None:
+        raise AnswerRefusedError(
+            RefusalReason.NOT_ALLOWED, "the two plans fit too little, or one is shared only as a match, to invite yet"
+        )
+    stored = await plans.load(session, both)
+    suggestion = suggestion_of(graph, terms, stored, moment.today)
+    coalition_id = opportunity_id(f"pair {payload.response_id}", payload.subject_id)
+    coalition = suggest(coalition_id, suggestion)
+    return await _on_new_pair(session, coalition, payload, moment)
+
+
+async def _on_new_pair(session: AsyncSession, coalition: Coalition, payload: ResponseInvited, moment: Moment) -> Effect:
+    request = InvitationRequest((), payload.reply_days, payload.scope, payload.route)
+    invited = rules.invite(coalition, payload.plan_id, request, moment.today)
+    await _write(session, store.new_row(coalition.coalition_id), invited, moment)
+    return Effect(None, tuple(member.plan_id for member in invited.members))
+
+
+async def _judge(session: AsyncSession, payload: ResponsePayload, others: Sequence[str]) -> tuple[str, ...]:
+    """Keeps that an authority calls its plan and others not the same thing; the plans whose groups this may change."""
+    if not isinstance(payload, ResponseAnswered) or AnswerKind(payload.answer) is not AnswerKind.NOT_THE_SAME:
+        return ()
+    stored = await plans.load(session, [payload.plan_id, *others])
+    verdicts = []
+    for other in others:
+        plan_a, plan_b = sorted((payload.plan_id, other))
+        words = responses.words_hash([stored[plan].state if plan in stored else None for plan in (plan_a, plan_b)])
+        pair = (opportunity_id(plan_a, plan_b), plan_a, plan_b)
+        verdicts.append(responses.new_verdict(pair, payload.authority, payload.reason, words, payload.response_id))
+    await responses.put_verdicts(session, verdicts)
+    return (payload.plan_id, *others)
+
+
+async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) -> Effect:
+    undone = await responses.load(session, payload.undoes)
+    if undone is None or undone.plan_id != payload.plan_id or undone.outcome != "recorded":
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} gave no answer {payload.undoes}"
+        )
+    if undone.undone_by is not None or not await responses.is_latest(session, undone):
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the last answer can be taken back, and only once")
+    rules.require_undoable(undone.received_on, moment.today)
+    row = await store.load(session, undone.subject_id) if undone.subject == "coalition" else None
+    if row is not None:
+        await _restore(session, row, undone, moment)
+    elif undone.kind == "invited":
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "an invitation can't be taken back; leave the coalition")
+    undone.undone_by = payload.response_id
+    return Effect(None, tuple(await responses.withdraw_verdicts(session, undone.response_id)))
+
+
+async def _restore(session: AsyncSession, row: CoalitionRow, undone: ResponseRow, moment: Moment) -> None:
+    if undone.kind == "invited" or undone.member_before is None:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "this can't be taken back; leave the coalition")
+    before = _MEMBER.validate_python(undone.member_before)
+    await _write(session, row, rules.undo(row.coalition, before, undone.received_on, moment.today), moment)
+
+
+async def _write(session: AsyncSession, row: CoalitionRow, coalition: Coalition, moment: Moment) -> None:
+    stored = await plans.load(session, [member.plan_id for member in coalition.members])
+    await write(session, row, coalition, stored, moment)

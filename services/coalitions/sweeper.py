@@ -1,0 +1,67 @@
+"""Looks at coalitions whose day for answers has passed, and at members' plans that changed without an event."""
+
+import asyncio
+from typing import Final
+
+from services.coalitions.writing import Moment, lock, regroup, write
+from services.domain.coalition import pass_day
+from services.platform import logs, metrics, retry
+from services.platform.clock import today
+from services.platform.settings import Settings
+from services.store import coalitions as store
+from services.store import plans, responses
+from services.store.database import Sessions, transaction
+
+AT_ONCE: Final = 100
+
+log: Final = logs.get(__name__)
+
+
+async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
+    """Sweeps again and again; a fault that passes waits for the next round."""
+    while True:
+        try:
+            await sweep(sessions, settings)
+            await measure(sessions)
+        except Exception as error:
+            log.warning("sweep failed, next round will try again", error=retry.describe(error))
+        await asyncio.sleep(settings.sweep_seconds)
+
+
+async def sweep(sessions: Sessions, settings: Settings) -> None:
+    """One round: until nothing is due and no member's plan is unseen."""
+    moment = Moment(today(settings.as_of))
+    while await _pass_days(sessions, moment):
+        pass
+    seen: set[str] = set()
+    while changed := set(await _changed_plans(sessions)) - seen:
+        seen |= changed
+        async with transaction(sessions) as session:
+            await lock(session)
+            await regroup(session, changed, moment)
+
+
+async def measure(sessions: Sessions) -> None:
+    """Keeps the numbers of coalitions and answers visible."""
+    async with transaction(sessions) as session:
+        by_status, by_kind = await store.counts(session), await responses.counts(session)
+    for status in metrics.COALITION_STATUSES:
+        metrics.COALITIONS.labels(status=status).set(by_status.get(status, 0))
+    for kind in metrics.RESPONSE_KINDS:
+        metrics.RESPONSES_RECORDED.labels(kind=kind).set(by_kind.get(kind, 0))
+
+
+async def _pass_days(sessions: Sessions, moment: Moment) -> int:
+    async with transaction(sessions) as session:
+        await lock(session)
+        rows = await store.due(session, moment.today, AT_ONCE)
+        for row in rows:
+            before = row.coalition
+            stored = await plans.load(session, [member.plan_id for member in before.members])
+            await write(session, row, pass_day(before, moment.today), stored, moment)
+    return len(rows)
+
+
+async def _changed_plans(sessions: Sessions) -> list[str]:
+    async with transaction(sessions) as session:
+        return await store.changed_plans(session, AT_ONCE)

@@ -1,0 +1,164 @@
+"""Writes coalitions and their events. All of it happens under one lock: one transaction at a time writes coalitions."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.cloudevents import encode
+from events.topics import COALITIONS
+from matching.coalitions import why_split
+from services.coalitions.formation import Region, load_region
+from services.coalitions.wire import coalition_event, coalition_state
+from services.domain.coalition import (
+    Coalition,
+    MemberState,
+    PlanChange,
+    Suggestion,
+    apply_plan_change,
+    is_same_group,
+    match_groups,
+    pass_day,
+    release,
+    revise,
+    suggest,
+)
+from services.domain.ids import event_content_hash
+from services.platform import logs, metrics
+from services.store import advisory_locks, outbox
+from services.store import coalitions as store
+from services.store.coalitions import CoalitionRow
+from services.store.database import hold_briefly, now
+from services.store.plans import StoredPlan
+
+log: Final = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When and why something is written: the day, the id of the event that it follows from, and whose act it was."""
+
+    today: date
+    cause: str | None = None
+    actor: str | None = None
+
+
+async def lock(session: AsyncSession) -> None:
+    """Waits for the lock that everybody takes before coalitions are read to be written."""
+    await hold_briefly(session)
+    await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
+
+
+async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Moment) -> None:
+    """Brings the coalitions around these plans to what the engine and the plans say now. The caller has the lock.
+
+    Everything is read after the lock was taken, so whoever comes last has seen every change before it.
+    """
+    if not plan_ids:
+        return
+    region = await load_region(session, plan_ids, moment.today)
+    rows = {row.coalition_id: row for row in region.coalitions}
+    current = {coalition_id: row.coalition for coalition_id, row in rows.items()}
+    continued, new = match_groups(list(current.values()), region.suggestions)
+    for coalition_id, coalition in current.items():
+        after = _next(coalition, continued.get(coalition_id), region, moment.today)
+        await write(session, rows[coalition_id], after, region.plans, moment)
+    for suggestion in new:
+        if not await _ended_by_people(session, suggestion):
+            coalition_id = await _new_id(session, min(suggestion.plan_ids))
+            made = suggest(coalition_id, suggestion)
+            await write(session, store.new_row(coalition_id), made, region.plans, moment)
+
+
+async def write(
+    session: AsyncSession, row: CoalitionRow, coalition: Coalition, stored: Mapping[str, StoredPlan], moment: Moment
+) -> bool:
+    """Writes a coalition and the event that tells of it, where its content changed; whether it did."""
+    state = coalition_state(coalition, row.revision + 1, stored)
+    payload = state.model_dump(mode="json")
+    content = _content_hash(payload)
+    revisions = {plan_id: plan.revision for plan_id, plan in stored.items()}
+    row.state = store.dump(coalition)
+    row.review_on = _review_on(coalition)
+    if content == row.content_hash:
+        await store.mark_looked_at(session, row.coalition_id, revisions)
+        return False
+    if row.status != coalition.status.value:
+        row.status_by = moment.actor
+    row.revision = state.revision
+    row.status = coalition.status.value
+    row.payload = payload
+    row.content_hash = content
+    row.updated_at = now()
+    session.add(row)
+    await session.flush()
+    await store.save_members(session, coalition, revisions)
+    event = coalition_event(coalition, state, moment.cause, now())
+    session.add(outbox.outgoing(COALITIONS.name, event.id, encode(event, state.coalition_id)))
+    metrics.COALITIONS_WRITTEN.labels(status=row.status).inc()
+    log.info("coalition", coalition_id=row.coalition_id, status=row.status, revision=row.revision)
+    return True
+
+
+def plan_change(plan: StoredPlan | None) -> PlanChange | None:
+    """What became of a member's plan, None where it stands. A plan no longer shared openly counts as withdrawn."""
+    if plan is None:
+        return None
+    state: Mapping[str, Any] = plan.state or {}
+    if plan.status == "awarded":
+        return PlanChange.AWARDED
+    if plan.status == "withdrawn" or state.get("sharing", "open") != "open":
+        return PlanChange.WITHDRAWN
+    return PlanChange.TENDERING if state.get("stage") == "tendering" else None
+
+
+def _next(coalition: Coalition, suggestion: Suggestion | None, region: Region, today: date) -> Coalition:
+    if suggestion is not None:
+        after = revise(coalition, suggestion)
+    else:
+        members = [member.plan_id for member in coalition.current]
+        after = release(coalition, why_split(region.graph, members, today))
+    if not after.touched:
+        return after
+    for member in coalition.members:
+        change = plan_change(region.plans.get(member.plan_id))
+        if change is not None:
+            after = apply_plan_change(after, member.plan_id, change)
+    return pass_day(after, today)
+
+
+async def _ended_by_people(session: AsyncSession, suggestion: Suggestion) -> bool:
+    """Whether people have said no to this group, or let it lapse: it is not put before them again."""
+    for row in await store.ended_with(session, suggestion.plan_ids):
+        coalition = row.coalition
+        plans = {member.plan_id for member in coalition.members}
+        if coalition.touched and is_same_group(plans, suggestion.plan_ids):
+            return True
+    return False
+
+
+async def _new_id(session: AsyncSession, anchor: str) -> str:
+    ordinal = 0
+    while True:
+        found = hashlib.sha256(f"{anchor}\n{ordinal}".encode()).hexdigest()[:32]
+        if await store.load(session, found) is None:
+            return found
+        ordinal += 1
+
+
+def _review_on(coalition: Coalition) -> date | None:
+    """The first day after the one for answers, while answers are awaited."""
+    if coalition.invitation is None or not coalition.is_living or not coalition.in_state(MemberState.INVITED):
+        return None
+    return coalition.invitation.reply_by + timedelta(days=1)
+
+
+def _content_hash(payload: Mapping[str, Any]) -> str:
+    """The content that counts: all but the counters."""
+    members = [
+        {name: value for name, value in member.items() if name != "plan_revision"} for member in payload["members"]
+    ]
+    return event_content_hash("coalition", {**payload, "revision": 0, "members": members})

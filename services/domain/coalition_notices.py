@@ -1,0 +1,92 @@
+"""What members of a coalition are told, when, and whether it still holds at the moment of sending. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from services.domain.coalition import Coalition, CoalitionStatus, Member, MemberState
+from services.domain.deadlines import reminder_days
+
+
+class NoticeKind(StrEnum):
+    """The mails about a coalition."""
+
+    INVITATION = "invitation"
+    REMINDER = "reminder"
+    FORMED = "formed"
+    FROZEN = "frozen"
+    ENDED = "ended"
+
+
+ENDED: Final = frozenset({CoalitionStatus.AWARDED, CoalitionStatus.DISSOLVED, CoalitionStatus.LAPSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to tell one member. `occasion` makes it one of a kind; `due_on`: the day, None for at once."""
+
+    authority: str
+    plan_id: str
+    kind: NoticeKind
+    occasion: str
+    due_on: date | None = None
+
+
+def plan_notices(coalition: Coalition, actor: str | None, today: date) -> list[Notice]:
+    """What the members are to be told of a coalition as it stands; `actor`: whose act brought it there.
+
+    Nobody is told of its own act. A suggestion that ends without an invitation is told to nobody: nobody acted on it.
+    """
+    return [one for one in _notices(coalition, today) if one.authority != actor]
+
+
+def is_current(coalition: Coalition, plan_id: str, kind: NoticeKind, today: date) -> bool:
+    """Whether a notice still holds."""
+    member = coalition.member(plan_id)
+    if member is None:
+        return False
+    if kind in (NoticeKind.INVITATION, NoticeKind.REMINDER):
+        due = coalition.invitation.reply_by if coalition.invitation else None
+        return coalition.is_living and member.state is MemberState.INVITED and due is not None and today <= due
+    if kind is NoticeKind.ENDED:
+        return coalition.status in ENDED
+    wanted = CoalitionStatus.FORMED if kind is NoticeKind.FORMED else CoalitionStatus.FROZEN
+    return coalition.status is wanted and member.state is MemberState.ACCEPTED
+
+
+def _notices(coalition: Coalition, today: date) -> Iterator[Notice]:
+    if coalition.is_living and coalition.invitation is not None:
+        for member in coalition.in_state(MemberState.INVITED):
+            yield _notice(member, NoticeKind.INVITATION)
+            yield from _reminders(coalition, member, today)
+    yield from _endings(coalition)
+    if coalition.status is CoalitionStatus.FORMED:
+        for member in coalition.accepted:
+            yield _notice(member, NoticeKind.FORMED)
+    if coalition.status is CoalitionStatus.FROZEN:
+        for member in coalition.accepted:
+            if member.plan_id != coalition.lead:
+                yield _notice(member, NoticeKind.FROZEN)
+
+
+def _endings(coalition: Coalition) -> Iterator[Notice]:
+    """The lead awarded the contract itself, and needs no mail about it."""
+    if coalition.status not in ENDED or coalition.invitation is None:
+        return
+    for member in coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED):
+        if coalition.status is not CoalitionStatus.AWARDED or member.plan_id != coalition.lead:
+            yield _notice(member, NoticeKind.ENDED)
+
+
+def _reminders(coalition: Coalition, member: Member, today: date) -> Iterator[Notice]:
+    assert coalition.invitation is not None
+    for day in reminder_days(coalition.invitation.invited_on, coalition.invitation.reply_by, coalition.nations):
+        if day > today:
+            yield Notice(member.authority, member.plan_id, NoticeKind.REMINDER, day.isoformat(), day)
+
+
+def _notice(member: Member, kind: NoticeKind) -> Notice:
+    """A notice that a member gets once: its occasion is its kind."""
+    return Notice(member.authority, member.plan_id, kind, kind.value)

@@ -1,0 +1,89 @@
+"""Coalition events become notices to their members. Consuming twice changes nothing."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from functools import partial
+from typing import Final
+
+from aiokafka import ConsumerRecord as Record
+
+from events.cloudevents import EnvelopeError, decode
+from events.coalitions import COALITION_PAYLOADS, CoalitionState
+from events.dead_letters import Reason
+from services.domain.coalition_notices import Notice, NoticeKind, plan_notices
+from services.domain.ids import event_id
+from services.notifier.rendering.email_message import Sender, message_id
+from services.platform import logs, metrics
+from services.platform.clock import LONDON
+from services.store import advisory_locks, coalition_notices, coalitions
+from services.store.database import Sessions, hold_briefly, transaction
+
+UNKNOWN: Final = "the database has no such coalition at this revision: it did not come from the coalitions process"
+REMINDER_HOUR: Final = time(9, 0)
+
+Refuse = Callable[[Record, Reason, str], Awaitable[None]]
+
+log: Final = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CoalitionEvents:
+    """What the handler works with."""
+
+    sessions: Sessions
+    sender: Sender
+    refuse: Refuse
+    clock: Callable[[], datetime]
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Handles a batch: the database has the coalitions, an event only says which to look at."""
+        with metrics.HANDLING.labels(process="notifier").time():
+            for record in records:
+                if record.value is None:
+                    continue
+                try:
+                    event = decode(record.headers, record.value, COALITION_PAYLOADS)
+                except EnvelopeError as error:
+                    await self.refuse(record, error.reason, str(error))
+                    continue
+                assert isinstance(event.payload, CoalitionState)
+                if not await self._note(event.payload):
+                    await self.refuse(record, Reason.UNKNOWN_SUBJECT, UNKNOWN)
+        metrics.EVENTS_IN.labels(family="coalitions").inc(len(records))
+
+    async def _note(self, state: CoalitionState) -> bool:
+        """Writes the notices that the coalition asks for; False where the database never had this revision."""
+        at = self.clock()
+        async with transaction(self.sessions) as session:
+            await hold_briefly(session)
+            await advisory_locks.wait_for(session, advisory_locks.COALITION_NOTICES)
+            row = await coalitions.load(session, state.coalition_id)
+            if row is None or row.revision < state.revision:
+                return False
+            coalition = row.coalition
+            today = at.astimezone(LONDON).date()
+            due = [(one, self._due_at(one, at)) for one in plan_notices(coalition, row.status_by, today)]
+            make_id = partial(notice_message_id, self.sender, state.coalition_id)
+            added = await coalition_notices.add(session, state.coalition_id, due, make_id, at)
+        for notice in added:
+            log.info("notice", coalition_id=state.coalition_id, authority=notice.authority, kind=notice.kind.value)
+        return True
+
+    def _due_at(self, notice: Notice, at: datetime) -> datetime:
+        if notice.due_on is None:
+            return at
+        return datetime.combine(notice.due_on, REMINDER_HOUR, LONDON)
+
+
+def notice_message_id(sender: Sender, coalition_id: str, mail_id: str, notice: Notice) -> str:
+    """The Message-ID of a notice. The invitation's is known beforehand, so that what follows can name it."""
+    if notice.kind is NoticeKind.INVITATION:
+        return thread_id(sender, coalition_id, notice.authority)
+    return message_id(mail_id, sender)
+
+
+def thread_id(sender: Sender, coalition_id: str, authority: str) -> str:
+    """The Message-ID that all mails to one authority about one coalition refer to."""
+    # Short: a longer one is folded onto a line of its own, which some mail programs take for a part of it.
+    return f"<{event_id('thread', coalition_id, authority)}@{sender.domain}>"

@@ -1,0 +1,91 @@
+"""What members of coalitions are told: each notice once, each in a mail of its own."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, Identity, UniqueConstraint, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from services.domain.coalition_notices import Notice
+from services.store.database import timestamp
+from services.store.intents import Mail
+
+PURPOSE = "coalition"
+"""The purpose of mails about coalitions."""
+
+
+class CoalitionNotice(SQLModel, table=True):
+    """One thing to tell one member, and the mail that tells it."""
+
+    __tablename__ = "coalition_notices"
+    __table_args__ = (UniqueConstraint("coalition_id", "authority", "kind", "occasion", name="coalition_notices_once"),)
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    coalition_id: str
+    authority: str
+    plan_id: str
+    kind: str
+    occasion: str
+    mail_id: str = Field(foreign_key="notification_mails.mail_id", index=True)
+    created_at: datetime = Field(sa_column=timestamp())
+
+
+async def add(
+    session: AsyncSession,
+    coalition_id: str,
+    notices: Sequence[tuple[Notice, datetime]],
+    message_id: Callable[[str, Notice], str],
+    at: datetime,
+) -> list[Notice]:
+    """Writes the notices that are not there yet, each with the mail that is to tell it at its moment; the new ones.
+
+    `message_id` makes a mail's Message-ID of its id and its notice.
+    """
+    added = []
+    for notice, due_at in notices:
+        mail_id = uuid.uuid4().hex
+        known = await session.execute(
+            select(col(CoalitionNotice.id)).where(
+                col(CoalitionNotice.coalition_id) == coalition_id,
+                col(CoalitionNotice.authority) == notice.authority,
+                col(CoalitionNotice.kind) == notice.kind.value,
+                col(CoalitionNotice.occasion) == notice.occasion,
+            )
+        )
+        if known.scalar() is not None:
+            continue
+        session.add(
+            Mail(
+                mail_id=mail_id,
+                authority=notice.authority,
+                purpose=PURPOSE,
+                coalition_id=coalition_id,
+                message_id=message_id(mail_id, notice),
+                next_attempt_at=due_at,
+                created_at=at,
+                updated_at=at,
+            )
+        )
+        await session.flush()
+        await session.execute(
+            insert(CoalitionNotice).values(
+                coalition_id=coalition_id,
+                authority=notice.authority,
+                plan_id=notice.plan_id,
+                kind=notice.kind.value,
+                occasion=notice.occasion,
+                mail_id=mail_id,
+                created_at=at,
+            )
+        )
+        added.append(notice)
+    return added
+
+
+async def of_mail(session: AsyncSession, mail_id: str) -> CoalitionNotice:
+    """The notice that a mail tells."""
+    found = await session.execute(select(CoalitionNotice).where(col(CoalitionNotice.mail_id) == mail_id))
+    return found.scalar_one()

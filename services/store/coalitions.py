@@ -1,0 +1,208 @@
+"""Coalitions and their members. Rows are never deleted; a revision rises only when the content changes."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from sqlalchemy import BigInteger, Column, ColumnElement, Index, delete, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from services.domain.coalition import LIVING, Coalition, CoalitionStatus, MemberState
+from services.store.database import among, json_column, now, timestamp
+from services.store.opportunities import Opportunity
+
+_COALITION: Final = TypeAdapter(Coalition)
+_LIVING: Final = sorted(status.value for status in LIVING)
+
+
+class CoalitionRow(SQLModel, table=True):
+    """One coalition. `state` is the domain's, `payload` the event payload as it last went out.
+
+    `status_by`: the authority whose act brought the status, null where a plan or the calendar did. `review_on`: the
+    next day on which the passing of time alone may change it.
+    """
+
+    __tablename__ = "coalitions"
+    __table_args__ = (
+        Index("coalitions_review", "review_on", postgresql_where=text("review_on IS NOT NULL")),
+        Index("coalitions_status", "status", "created_at"),
+    )
+
+    coalition_id: str = Field(primary_key=True)
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    status: str
+    status_by: str | None = Field(default=None)
+    state: Any = Field(sa_column=json_column())
+    payload: Any = Field(sa_column=json_column())
+    content_hash: str
+    review_on: date | None = Field(default=None)
+    created_at: datetime = Field(sa_column=timestamp())
+    updated_at: datetime = Field(sa_column=timestamp())
+
+    @property
+    def coalition(self) -> Coalition:
+        """The coalition as the domain knows it."""
+        return _COALITION.validate_python(self.state)
+
+
+class CoalitionMemberRow(SQLModel, table=True):
+    """Which plan is, or was, in which coalition; `plan_revision`: the revision that was looked at."""
+
+    __tablename__ = "coalition_members"
+
+    coalition_id: str = Field(primary_key=True, foreign_key="coalitions.coalition_id", ondelete="CASCADE")
+    plan_id: str = Field(primary_key=True, index=True)
+    authority: str = Field(index=True)
+    state: str
+    plan_revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+def dump(coalition: Coalition) -> Any:
+    """A coalition as `CoalitionRow.state` keeps it."""
+    return _COALITION.dump_python(coalition, mode="json")
+
+
+async def load(session: AsyncSession, coalition_id: str) -> CoalitionRow | None:
+    """One coalition."""
+    return await session.get(CoalitionRow, coalition_id)
+
+
+async def living_with(session: AsyncSession, plan_ids: Collection[str]) -> list[CoalitionRow]:
+    """The living coalitions that one of these plans is or was in, oldest first."""
+    return await _with(session, plan_ids, col(CoalitionRow.status).in_(_LIVING))
+
+
+async def ended_with(session: AsyncSession, plan_ids: Collection[str]) -> list[CoalitionRow]:
+    """The coalitions that ended with one of these plans, oldest first."""
+    return await _with(session, plan_ids, col(CoalitionRow.status).not_in(_LIVING))
+
+
+async def _with(session: AsyncSession, plan_ids: Collection[str], wanted: Any) -> list[CoalitionRow]:
+    members = select(col(CoalitionMemberRow.coalition_id)).where(among(col(CoalitionMemberRow.plan_id), plan_ids))
+    found = await session.execute(
+        select(CoalitionRow)
+        .where(wanted, col(CoalitionRow.coalition_id).in_(members))
+        .order_by(col(CoalitionRow.created_at), col(CoalitionRow.coalition_id))
+    )
+    return list(found.scalars())
+
+
+async def is_elsewhere(session: AsyncSession, plan_id: str, coalition_id: str) -> bool:
+    """Whether a plan is in another coalition that has formed."""
+    found = await session.execute(
+        select(func.count())
+        .select_from(CoalitionMemberRow)
+        .join(CoalitionRow, col(CoalitionRow.coalition_id) == col(CoalitionMemberRow.coalition_id))
+        .where(
+            col(CoalitionMemberRow.plan_id) == plan_id,
+            col(CoalitionMemberRow.coalition_id) != coalition_id,
+            col(CoalitionMemberRow.state) == MemberState.ACCEPTED.value,
+            col(CoalitionRow.status).in_([CoalitionStatus.FORMED.value, CoalitionStatus.FROZEN.value]),
+        )
+    )
+    return bool(found.scalar_one())
+
+
+async def save_members(session: AsyncSession, coalition: Coalition, revisions: dict[str, int]) -> None:
+    """Writes a coalition's members in place of those it had. `revisions`: of the plans, as they were looked at."""
+    coalition_id = coalition.coalition_id
+    await session.execute(delete(CoalitionMemberRow).where(col(CoalitionMemberRow.coalition_id) == coalition_id))
+    session.add_all(
+        CoalitionMemberRow(
+            coalition_id=coalition_id,
+            plan_id=member.plan_id,
+            authority=member.authority,
+            state=member.state.value,
+            plan_revision=revisions.get(member.plan_id, 0),
+        )
+        for member in coalition.members
+    )
+
+
+async def mark_looked_at(session: AsyncSession, coalition_id: str, revisions: dict[str, int]) -> None:
+    """Notes which revisions of the members' plans were looked at, where nothing else changed."""
+    for row in (
+        await session.execute(select(CoalitionMemberRow).where(col(CoalitionMemberRow.coalition_id) == coalition_id))
+    ).scalars():
+        row.plan_revision = revisions.get(row.plan_id, row.plan_revision)
+
+
+_CHANGED_PLANS: Final = text(
+    "SELECT DISTINCT m.plan_id FROM coalition_members m"
+    " JOIN coalitions c USING (coalition_id) JOIN plans p ON p.plan_id = m.plan_id"
+    " WHERE c.status = ANY(:living) AND p.revision <> m.plan_revision ORDER BY m.plan_id LIMIT :limit"
+)
+
+
+async def changed_plans(session: AsyncSession, limit: int) -> list[str]:
+    """Members' plans of which living coalitions have not seen the newest revision."""
+    return list((await session.execute(_CHANGED_PLANS, {"living": _LIVING, "limit": limit})).scalars())
+
+
+async def due(session: AsyncSession, today: date, limit: int) -> list[CoalitionRow]:
+    """The coalitions that the passing of time may have changed, oldest first."""
+    found = await session.execute(
+        select(CoalitionRow)
+        .where(col(CoalitionRow.review_on) <= today)
+        .order_by(col(CoalitionRow.review_on), col(CoalitionRow.coalition_id))
+        .limit(limit)
+    )
+    return list(found.scalars())
+
+
+async def listed(session: AsyncSession, authority: str | None, statuses: Iterable[str], limit: int) -> Sequence[Any]:
+    """The coalitions of these statuses, newest first: all, or those in which one authority is or was."""
+    wanted: list[ColumnElement[bool]] = [col(CoalitionRow.status).in_(list(statuses))]
+    if authority is not None:
+        own = select(col(CoalitionMemberRow.coalition_id)).where(col(CoalitionMemberRow.authority) == authority)
+        wanted.append(col(CoalitionRow.coalition_id).in_(own))
+    found = await session.execute(
+        select(CoalitionRow)
+        .where(*wanted)
+        .order_by(col(CoalitionRow.updated_at).desc(), col(CoalitionRow.coalition_id))
+        .limit(limit)
+    )
+    return list(found.scalars())
+
+
+async def counts(session: AsyncSession) -> dict[str, int]:
+    """How many coalitions there are, by status."""
+    found = await session.execute(select(col(CoalitionRow.status), func.count()).group_by(col(CoalitionRow.status)))
+    return {row[0]: row[1] for row in found}
+
+
+_PAIRS_INSIDE: Final = text(
+    "SELECT DISTINCT o.opportunity_id FROM opportunities o"
+    " JOIN coalition_members a ON a.plan_id = o.plan_a JOIN coalition_members b ON b.plan_id = o.plan_b"
+    " AND b.coalition_id = a.coalition_id JOIN coalitions c ON c.coalition_id = a.coalition_id"
+    " JOIN plans p ON p.plan_id = o.plan_a JOIN plans q ON q.plan_id = o.plan_b"
+    " WHERE o.opportunity_id = ANY(:ids) AND c.status IN ('inviting', 'formed', 'frozen')"
+    " AND a.state IN ('invited', 'accepted') AND b.state IN ('invited', 'accepted')"
+    " AND p.status = 'active' AND q.status = 'active'"
+)
+
+
+async def pairs_inside(session: AsyncSession, opportunity_ids: Collection[str]) -> set[str]:
+    """Of these opportunities, those between two plans that stand and go to market together in a living coalition."""
+    return set((await session.execute(_PAIRS_INSIDE, {"ids": list(opportunity_ids)})).scalars())
+
+
+async def load_opportunity(session: AsyncSession, opportunity_id: str) -> Opportunity | None:
+    """One opportunity, as it is committed."""
+    return await session.get(Opportunity, opportunity_id)
+
+
+def new_row(coalition_id: str) -> CoalitionRow:
+    """A row before its first revision."""
+    return CoalitionRow(
+        coalition_id=coalition_id,
+        revision=0,
+        status="",
+        state={},
+        payload={},
+        content_hash="",
+        created_at=now(),
+        updated_at=now(),
+    )

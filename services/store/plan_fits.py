@@ -1,0 +1,68 @@
+"""Which plans fit each other well enough for a group: the active opportunities at digest or above, as a graph."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.coalitions import Fit, FitGraph, GroupPlan
+from matching.features import related_to
+from matching.plan import Window
+from services.store import responses
+
+STEPS: Final = 3
+"""How far around a plan the graph has to reach: its fits, its neighbours' and those of their neighbours."""
+
+# Of a plan that is shared as match_only there is no last day to join: it is in no group.
+_FITS: Final = text(
+    "SELECT opportunity_id, plan_a, plan_b, authority_a, authority_b, score, payload->'common_window',"
+    " payload->>'join_by', payload#>'{plans,0,tender_window}', payload#>'{plans,1,tender_window}'"
+    " FROM opportunities WHERE status = 'active' AND band IN ('notify', 'digest')"
+    " AND payload->>'join_by' IS NOT NULL AND (plan_a = ANY(:ids) OR plan_b = ANY(:ids))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    one: GroupPlan
+    other: GroupPlan
+    fit: Fit
+
+
+async def load_graph(session: AsyncSession, plan_ids: Collection[str]) -> FitGraph:
+    """The fits around these plans, as far as their groups depend on them."""
+    pairs: dict[str, _Pair] = {}
+    asked: set[str] = set()
+    wanted = set(plan_ids)
+    for _ in range(STEPS):
+        wanted -= asked
+        if not wanted:
+            break
+        found = await _fits_of(session, wanted)
+        asked |= wanted
+        pairs |= found
+        wanted = {plan.plan_id for pair in found.values() for plan in (pair.one, pair.other)}
+    plans = {plan.plan_id: plan for pair in pairs.values() for plan in (pair.one, pair.other)}
+    return FitGraph.build(plans.values(), [(pair.one.plan_id, pair.other.plan_id, pair.fit) for pair in pairs.values()])
+
+
+async def _fits_of(session: AsyncSession, plan_ids: Collection[str]) -> dict[str, _Pair]:
+    rows = (await session.execute(_FITS, {"ids": list(plan_ids)})).all()
+    unlike = await responses.silenced(session, [row[0] for row in rows])
+    return {row[0]: _pair(row) for row in rows if row[0] not in unlike}
+
+
+def _pair(row: Any) -> _Pair:
+    _, plan_a, plan_b, authority_a, authority_b, score, common, join_by, window_a, window_b = row
+    return _Pair(
+        GroupPlan(plan_a, authority_a, _window(window_a), related_to(authority_a)),
+        GroupPlan(plan_b, authority_b, _window(window_b), related_to(authority_b)),
+        Fit(score, _window(common), date.fromisoformat(join_by)),
+    )
+
+
+def _window(value: Any) -> Window:
+    return Window(date.fromisoformat(value["earliest"]), date.fromisoformat(value["latest"]))

@@ -1,0 +1,157 @@
+"""What authorities answered: every response once, and the pairs that an authority says are not the same thing."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import Index, delete, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from services.store.database import among, json_column, now, timestamp
+
+
+class ResponseRow(SQLModel, table=True):
+    """One response as it was validated, and what became of it: recorded, or refused for the reason in `detail`.
+
+    `member_before`: the member's state before, for an undo.
+    """
+
+    __tablename__ = "responses"
+    __table_args__ = (Index("responses_subject", "subject_id", "received_at"),)
+
+    response_id: str = Field(primary_key=True)
+    authority: str = Field(index=True)
+    plan_id: str
+    subject: str
+    subject_id: str
+    kind: str
+    payload: Any = Field(sa_column=json_column())
+    content_hash: str
+    outcome: str
+    detail: str | None = Field(default=None)
+    member_before: Any = Field(default=None, sa_column=json_column(nullable=True))
+    undone_by: str | None = Field(default=None)
+    received_on: date
+    received_at: datetime = Field(sa_column=timestamp())
+
+
+class PairVerdict(SQLModel, table=True):
+    """An authority's word that two plans are not the same thing; it holds while both say what they said (`words`)."""
+
+    __tablename__ = "pair_verdicts"
+
+    opportunity_id: str = Field(primary_key=True)
+    authority: str = Field(primary_key=True)
+    plan_a: str = Field(index=True)
+    plan_b: str = Field(index=True)
+    reason: str | None = Field(default=None)
+    words: str
+    response_id: str = Field(index=True)
+    created_at: datetime = Field(sa_column=timestamp())
+
+
+def words_hash(states: Sequence[Mapping[str, Any] | None]) -> str:
+    """A hash over what plans say they want: title, description and codes, not dates or figures."""
+    said = [
+        "\0".join(("", str(state["title"]), str(state.get("description", "")), *state.get("cpv", ()))) if state else ""
+        for state in states
+    ]
+    return hashlib.sha256("\1".join(said).encode()).hexdigest()[:32]
+
+
+async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
+    """One response."""
+    return await session.get(ResponseRow, response_id)
+
+
+async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
+    """Whether a plan's authority has recorded nothing later about the same subject that still counts."""
+    found = await session.execute(
+        select(func.count())
+        .select_from(ResponseRow)
+        .where(
+            col(ResponseRow.subject_id) == response.subject_id,
+            col(ResponseRow.plan_id) == response.plan_id,
+            col(ResponseRow.outcome) == "recorded",
+            col(ResponseRow.undone_by).is_(None),
+            col(ResponseRow.kind) != "undone",
+            col(ResponseRow.received_at) > response.received_at,
+        )
+    )
+    return not found.scalar_one()
+
+
+async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow]:
+    """All responses about one opportunity or coalition, oldest first."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(col(ResponseRow.subject_id) == subject_id)
+        .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
+    )
+    return list(found.scalars())
+
+
+async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -> None:
+    """Writes verdicts in place of earlier ones of the same authority on the same pair."""
+    for verdict in verdicts:
+        await session.merge(verdict)
+
+
+async def withdraw_verdicts(session: AsyncSession, response_id: str) -> list[str]:
+    """Takes back the verdicts of a response; the plans they were about."""
+    verdicts = (
+        (await session.execute(select(PairVerdict).where(col(PairVerdict.response_id) == response_id))).scalars().all()
+    )
+    await session.execute(delete(PairVerdict).where(col(PairVerdict.response_id) == response_id))
+    return sorted({plan_id for verdict in verdicts for plan_id in (verdict.plan_a, verdict.plan_b)})
+
+
+_STATES: Final = text(
+    "SELECT v.opportunity_id, v.words, a.state, b.state FROM pair_verdicts v"
+    " JOIN plans a ON a.plan_id = v.plan_a JOIN plans b ON b.plan_id = v.plan_b WHERE v.opportunity_id = ANY(:ids)"
+)
+
+
+async def silenced(session: AsyncSession, opportunity_ids: Collection[str]) -> set[str]:
+    """Of these opportunities, those called not the same thing by an authority, while both plans say what they said."""
+    found = await session.execute(_STATES, {"ids": list(opportunity_ids)})
+    return {pair for pair, words, state_a, state_b in found if words == words_hash([state_a, state_b])}
+
+
+async def counts(session: AsyncSession) -> dict[str, int]:
+    """How many responses were recorded, by kind, without those taken back."""
+    found = await session.execute(
+        select(col(ResponseRow.kind), func.count())
+        .where(col(ResponseRow.outcome) == "recorded", col(ResponseRow.undone_by).is_(None))
+        .group_by(col(ResponseRow.kind))
+    )
+    return {row[0]: row[1] for row in found}
+
+
+async def of_plans(session: AsyncSession, plan_ids: Collection[str]) -> list[ResponseRow]:
+    """All responses by these plans' authorities with these plans, newest first."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(among(col(ResponseRow.plan_id), plan_ids))
+        .order_by(col(ResponseRow.received_at).desc(), col(ResponseRow.response_id))
+    )
+    return list(found.scalars())
+
+
+def new_verdict(
+    pair: tuple[str, str, str], authority: str, reason: str | None, words: str, response_id: str
+) -> PairVerdict:
+    """A verdict on a pair: its opportunity's id, and both plans in the order of their ids."""
+    opportunity_id, plan_a, plan_b = pair
+    return PairVerdict(
+        opportunity_id=opportunity_id,
+        authority=authority,
+        plan_a=plan_a,
+        plan_b=plan_b,
+        reason=reason,
+        words=words,
+        response_id=response_id,
+        created_at=now(),
+    )

@@ -1,0 +1,301 @@
+"""From coalition events to received mails: who is told what, how often, and what is not told any more."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.message import EmailMessage
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from events.dead_letters import Reason
+from events.notifications import NotificationSent
+from events.plans import PlanPayload
+from events.responses import ResponseAnswered
+from events.topics import COALITIONS, NOTIFICATIONS
+from matching.encoders.loading import load_embedder
+from matching.engine import Engine
+from services.coalitions import opportunity_handler
+from services.local_stack.mail_sink import Mailbox
+from services.matcher.app import adopt
+from services.matcher.batch_handler import Matcher
+from services.matcher.world import World as MatcherWorld
+from services.notifier import event_handler
+from services.notifier.coalition_handler import CoalitionEvents
+from services.notifier.rendering.email_message import sender
+from services.platform.settings import Settings
+from services.store.database import make_engine, make_sessions
+from tests.support.coalitions import (
+    AS_OF,
+    BRADFORD,
+    CALDERDALE,
+    KIRKLEES,
+    LEEDS,
+    CoalitionsHarness,
+    award,
+    pair_fields,
+    plan,
+    withdrawal,
+)
+from tests.unit.notifier.world import World, body
+
+THREE = (LEEDS, BRADFORD, KIRKLEES)
+INVITED_AT = datetime(2026, 11, 26, 10, 0, tzinfo=UTC)
+SCOPE = "HR and payroll for 40,000 payslips a month"
+INVITATION = """\
+Leeds asks you to go to market together. You may say no, and need give no reason.
+
+Your plan: Replacement of the HR and payroll system (HR-1), £1.2 million, tender Jul-Sep 2027
+What is to be bought: HR and payroll for 40,000 payslips a month
+Checked before: two frameworks looked at
+
+  Council        Plan                                      Value         Tender
+  Kirklees       Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
+    Planned. Asked, no answer yet.
+  Leeds (leads)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
+    Planned. In.
+
+Reply by 8 January 2027.
+Decide together by 16 February 2027.
+Tender together from 1 July 2027.
+
+To say yes or no: reply with \u201caccept\u201d or \u201cdecline\u201d. A person enters your answer.
+Yes is a yes in principle; you are committed only once you say that your decision was taken.
+No answer counts as no answer, never as a yes.
+Questions to the lead: buying@e08000035.example
+
+Why these councils: All three fit each other.
+
+Jointly suggests and never decides. Declining needs no reason.
+To stop, pause or change these mails: reply and say so (jointly@jointly.example).
+You get this because Council E08000032 signed the Charter on 1 April 2026.
+"""
+
+
+@dataclass
+class Line:
+    """Matcher, coalitions process and notifier, one after the other."""
+
+    harness: CoalitionsHarness
+    world: World
+    refused: list[Reason]
+    read_up_to: int = 0
+
+    async def deliver(self, *, day: date | None = None, hour: int = 12) -> None:
+        """The notifier reads what there is of coalitions, and sends what is due."""
+        if day is not None:
+            self.world.now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+        await self.events.handle(await self.records())
+        await self.world.run()
+
+    @property
+    def events(self) -> CoalitionEvents:
+        async def refuse(_: Any, reason: Reason, __: str) -> None:
+            self.refused.append(reason)
+
+        return CoalitionEvents(
+            self.harness.sessions, sender("Jointly <jointly@jointly.example>"), refuse, lambda: self.world.now
+        )
+
+    async def records(self) -> list[Any]:
+        """The coalition events written since this was asked last."""
+        rows = await self.harness.rows(
+            f"SELECT id, headers, value FROM outbox WHERE topic = '{COALITIONS.name}' AND id > {self.read_up_to}"
+            " ORDER BY id"
+        )
+        self.read_up_to = max([self.read_up_to, *(row.id for row in rows)])
+        return [
+            SimpleNamespace(
+                topic=COALITIONS.name,
+                partition=0,
+                offset=row.id,
+                headers=[(name, value.encode()) for name, value in row.headers],
+                value=bytes(row.value),
+            )
+            for row in rows
+        ]
+
+    def to(self, authority: str) -> list[EmailMessage]:
+        """The mails to one authority about coalitions, in the order in which they came."""
+        found = [mail for mail in self.world.mails() if authority.lower() in mail["To"] and mail["List-Id"]]
+        return sorted(found, key=lambda mail: datetime.strptime(mail["Date"], "%a, %d %b %Y %H:%M:%S %z"))
+
+    def subjects(self) -> dict[str, list[str]]:
+        """The subjects of the mails to each authority."""
+        return {authority: [mail["Subject"] for mail in self.to(authority)] for authority in THREE}
+
+
+@pytest_asyncio.fixture
+async def line(database_url: str, mailbox: Mailbox) -> AsyncIterator[Line]:
+    engine = make_engine(database_url)
+    sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
+    embedder = load_embedder("hashing")
+    matcher_world = MatcherWorld(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(matcher_world, sessions)
+    harness = CoalitionsHarness(Matcher(matcher_world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    world = World(sessions, mailbox, now=INVITED_AT)
+    for authority in (*THREE, CALDERDALE):
+        address = f"buying@{authority.lower()}.example"
+        await world.register(authority, mailbox=address, name=f"Council {authority}", signed_on=date(2026, 4, 1))
+    yield Line(harness, world, [])
+    await engine.dispose()
+
+
+async def _invite(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    await line.harness.invite(
+        LEEDS, scope="HR and payroll for 40,000 payslips a month", route="two frameworks looked at"
+    )
+    await line.deliver()
+
+
+async def test_an_invitation_goes_to_whom_was_asked_once(line: Line) -> None:
+    await _invite(line)
+    subject = "Replacement of the HR and\u2026: join Leeds? Reply by 8 January"
+    assert line.subjects() == {
+        LEEDS: [],
+        BRADFORD: [subject],
+        KIRKLEES: [subject],
+    }
+    line.read_up_to = 0
+    await line.deliver()
+    assert len(line.to(BRADFORD)) == 1
+    (mail,) = line.to(BRADFORD)
+    state = await line.harness.only()
+    assert body(mail).replace("\r\n", "\n") == f"{INVITATION}Run by Jointly. Coalition: {state.coalition_id}\n"
+    assert mail["Message-ID"].startswith("<")
+    assert mail["In-Reply-To"] is None
+    html = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    assert '<th scope="col">Council</th>' in html
+    assert "About £3.6 million together. Together from July 2027." in html
+    assert html.count("<h1") == 1
+    rows = await line.harness.rows(f"SELECT value FROM outbox WHERE topic = '{NOTIFICATIONS.name}'")
+    events = [NotificationSent.model_validate_json(bytes(row.value)) for row in rows]
+    event = next(one for one in events if one.authority == BRADFORD)
+    assert (event.purpose, event.coalition_id, event.opportunities) == ("coalition", state.coalition_id, ())
+
+
+async def test_reminders_go_to_whom_has_not_answered(line: Line) -> None:
+    await _invite(line)
+    await line.harness.act(KIRKLEES, "accept")
+    for day in (date(2026, 12, 9), date(2026, 12, 10), date(2026, 12, 16), date(2026, 12, 17), date(2027, 1, 7)):
+        await line.deliver(day=day)
+    reminded = [mail for mail in line.to(BRADFORD) if "no answer yet" in mail["Subject"]]
+    assert [mail["Date"][:16] for mail in reminded] == ["Thu, 10 Dec 2026", "Thu, 17 Dec 2026"]
+    assert all(mail["In-Reply-To"] == line.to(BRADFORD)[0]["Message-ID"] for mail in reminded)
+    assert len(line.to(KIRKLEES)) == 1
+
+
+async def test_formed_frozen_and_awarded_are_told_to_all_but_the_actor(line: Line) -> None:
+    await _invite(line)
+    await line.harness.act(BRADFORD, "accept")
+    await line.harness.act(KIRKLEES, "accept")
+    await line.deliver()
+    formed = {authority: [s for s in subjects if "formed" in s] for authority, subjects in line.subjects().items()}
+    assert {authority: len(subjects) for authority, subjects in formed.items()} == {LEEDS: 1, BRADFORD: 1, KIRKLEES: 0}
+    assert "You go to market together with Bradford and Kirklees. Leeds leads." in body(line.to(LEEDS)[0])
+    await line.harness.publish(plan(LEEDS, 2, stage="tendering"))
+    await line.deliver()
+    await line.harness.publish(award(LEEDS))
+    await line.harness.sweep()
+    await line.deliver()
+    assert len(line.to(LEEDS)) == 1, "an authority never hears of its own act"
+    assert [subject.rpartition(": ")[2] for subject in line.subjects()[KIRKLEES]][1:] == [
+        "the joint tender is out",
+        "the joint contract is awarded",
+    ]
+    assert all(len(mail["Subject"]) < 60 for authority in THREE for mail in line.to(authority))
+
+
+async def test_what_no_longer_holds_is_not_sent(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    await line.harness.invite(LEEDS)
+    await line.events.handle(await line.records())
+    await line.harness.act(BRADFORD, "decline")
+    await line.world.run()
+    assert line.to(BRADFORD) == []
+    assert len(line.to(KIRKLEES)) == 1
+    states = {mail.state for mail in await line.world.all_mails() if mail.authority == BRADFORD}
+    assert states == {"cancelled", "queued"}, "the reminders wait for their days"
+    await line.deliver(day=date(2026, 12, 17))
+    assert {mail.state for mail in await line.world.all_mails() if mail.authority == BRADFORD} == {"cancelled"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "mails"),
+    [
+        ({"immediate": False, "digest": False}, 0),
+        ({"withdrawn_on": date(2026, 11, 1)}, 0),
+        ({"immediate": False}, 1),
+    ],
+)
+async def test_what_an_authority_wants_to_hear(line: Line, fields: dict[str, Any], mails: int) -> None:
+    await line.world.register(BRADFORD, mailbox="buying@e08000032.example", **fields)
+    await _invite(line)
+    assert len(line.to(BRADFORD)) == mails
+
+
+async def test_a_mail_waits_for_a_pause_to_end(line: Line) -> None:
+    await line.world.register(BRADFORD, mailbox="buying@e08000032.example", paused_until=date(2026, 11, 28))
+    await _invite(line)
+    assert line.to(BRADFORD) == []
+    await line.deliver(day=date(2026, 11, 28))
+    assert len(line.to(BRADFORD)) == 1
+
+
+async def test_members_are_not_told_to_stop_what_they_do_together(line: Line) -> None:
+    """Leeds's notice closes its plan to others: its pairs end, its coalition does not."""
+    await _plans(line, *(plan(authority) for authority in THREE))
+    line.world.later(minutes=5)
+    await line.world.run()
+    assert len(line.world.mails()) == 3
+    await line.harness.invite(LEEDS)
+    await line.harness.act(BRADFORD, "accept")
+    await line.harness.act(KIRKLEES, "accept")
+    await _plans(line, plan(LEEDS, 2, stage="tendering"))
+    assert (await line.harness.only()).status == "frozen"
+    assert [intent.change for intent in await line.world.intents() if intent.change == "withdrawn"] == []
+    await _plans(line, withdrawal(KIRKLEES))
+    withdrawn = {intent.partner for intent in await line.world.intents() if intent.change == "withdrawn"}
+    assert KIRKLEES in withdrawn, "a member's withdrawal is told"
+
+
+async def _plans(line: Line, *payloads: PlanPayload) -> None:
+    """Plans are matched; first the coalitions process, then the notifier reads what came of it."""
+    await line.harness.matcher.handle([line.harness.record(payload) for payload in payloads])
+    records = await line.harness.opportunity_records()
+    await opportunity_handler.handle(records, sessions=line.harness.sessions, settings=line.harness.settings)
+    await _note(line, records)
+
+
+async def test_a_pair_that_is_not_the_same_thing_is_told_no_more(line: Line) -> None:
+    await line.harness.matcher.handle([line.harness.record(plan(authority)) for authority in (LEEDS, BRADFORD)])
+    await line.harness.respond(ResponseAnswered(**pair_fields(BRADFORD, LEEDS, 900), answer="not-the-same"))
+    await _note(line, await line.harness.opportunity_records())
+    line.world.later(minutes=5)
+    await line.world.run()
+    assert line.world.mails() == []
+    assert {intent.reason for intent in await line.world.intents()} == {"muted"}
+
+
+async def test_a_coalition_that_the_database_never_had_is_refused(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    (record,) = await line.records()
+    forged = json.loads(record.value)
+    record.value = json.dumps({**forged, "revision": forged["revision"] + 1}).encode()
+    await line.events.handle([record])
+    record.value = json.dumps({**forged, "coalition_id": "0" * 32}).encode()
+    await line.events.handle([record])
+    record.value = b"{"
+    await line.events.handle([record])
+    assert line.refused == [Reason.UNKNOWN_SUBJECT, Reason.UNKNOWN_SUBJECT, Reason.NOT_JSON]
+    assert await line.world.all_mails() == []
+
+
+async def _note(line: Line, records: list[Any]) -> None:
+    """The notifier reads opportunity events."""
+    told = [event_handler.read(record) for record in records]
+    await event_handler.note(line.harness.sessions, told, line.world.now, gather_seconds=60)
