@@ -83,7 +83,7 @@ async def _judge_all(
 
     def judge_each() -> list[Judged]:
         return [
-            judge(world.engine, asking[key], candidates, _of(found.known, partners[key]), context.as_of)
+            judge(world.engine, asking[key], candidates, _of(found.known, partners[key]), context.as_of, world.hopeless)
             for key, candidates in sorted(found.by_plan.items())
         ]
 
