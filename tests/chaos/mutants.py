@@ -211,7 +211,7 @@ MUTANTS: Final = (
                 "    return len(plan.authority)\n",
             )
         ],
-        [f"{INDEX}::test_new_words_are_found_by_every_matcher"],
+        [f"{INDEX}::test_a_pair_that_was_hopeless_by_its_old_words_is_scored_by_its_new_ones"],
     ),
     Mutant(
         "changes followed by number alone",
