@@ -16,7 +16,7 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 
 from events.dead_letters import Reason
-from events.fields import NOT_ITS_OWN, Payload
+from events.fields import FOREIGN_PLAN_ERROR, Payload
 
 MAX_VALUE_BYTES: Final = 256 * 1024
 """The largest event value read; a plan of the longest permitted text is a tenth of it."""
@@ -142,7 +142,10 @@ def strict_json(value: bytes) -> object:
     """
     try:
         return json.loads(
-            value.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_twice
+            value.decode("utf-8"),
+            parse_constant=_reject_constant,
+            parse_float=_require_finite,
+            object_pairs_hook=_reject_duplicate_keys,
         )
     except RecursionError:
         raise EnvelopeError(Reason.NOT_JSON, "the JSON is nested too deeply") from None
@@ -156,7 +159,7 @@ def strict_json(value: bytes) -> object:
         raise EnvelopeError(Reason.NOT_JSON, f"not JSON: {error}") from None
 
 
-def problems(error: ValidationError) -> str:
+def describe_validation_error(error: ValidationError) -> str:
     """What a validation found, field by field, without repeating the input."""
     found = [
         f"{'.'.join(str(part) for part in problem['loc']) or 'payload'}: {problem['msg']}"
@@ -178,7 +181,7 @@ def _header_map(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
 
 def _read(headers: dict[str, bytes], value: bytes) -> tuple[Mapping[str, object], bytes]:
     structured = not any(name.startswith("ce_") for name in headers)
-    _complete(strict_json(value) if structured else {name.removeprefix("ce_") for name in headers})
+    _require_attributes(strict_json(value) if structured else {name.removeprefix("ce_") for name in headers})
     try:
         event: BaseCloudEvent = from_kafka(
             KafkaMessage(headers=headers, key=None, value=value),
@@ -194,7 +197,7 @@ def _read(headers: dict[str, bytes], value: bytes) -> tuple[Mapping[str, object]
     return event.get_attributes(), data if isinstance(data, bytes) else json.dumps(data).encode()
 
 
-def _complete(given: object) -> None:
+def _require_attributes(given: object) -> None:
     """The SDK makes up an id or a version that is missing: then the same event would look new each time."""
     missing = [name for name in REQUIRED if name not in given] if isinstance(given, dict | set) else list(REQUIRED)
     if missing:
@@ -209,12 +212,12 @@ def _payload(model: type[Payload], data: bytes) -> Payload:
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        raise EnvelopeError(_reason(error), problems(error)) from None
+        raise EnvelopeError(_reason(error), describe_validation_error(error)) from None
 
 
 def _reason(error: ValidationError) -> Reason:
     kinds = {problem["type"] for problem in error.errors(include_url=False, include_input=False)}
-    if NOT_ITS_OWN in kinds:
+    if FOREIGN_PLAN_ERROR in kinds:
         return Reason.AUTHORITY_MISMATCH
     return Reason.NOT_JSON if "json_invalid" in kinds else Reason.INVALID_PAYLOAD
 
@@ -244,18 +247,18 @@ def _text(attributes: Mapping[str, object], name: str) -> str | None:
     return value
 
 
-def _finite(digits: str) -> float:
+def _require_finite(digits: str) -> float:
     number = float(digits)
     if not isfinite(number):
         raise ValueError(f"{digits[:40]} is beyond what a number in JSON may be")
     return number
 
 
-def _no_constant(name: str) -> object:
+def _reject_constant(name: str) -> object:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def _no_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _reject_duplicate_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     read: dict[str, object] = {}
     for name, value in pairs:
         if name in read:

@@ -14,7 +14,7 @@ UPPER_LIMITS: Final = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "
 Schema = Mapping[str, Any]
 
 
-def breaks(old: Schema, new: Schema) -> list[str]:
+def find_breaking_changes(old: Schema, new: Schema) -> list[str]:
     """What `new` refuses or no longer has that `old` allowed: a sentence each, with the field; none if compatible."""
     return _Comparison(old, new, frozenset()).of(old, new, "")
 

@@ -8,7 +8,7 @@ from pydantic import Base64Bytes, Field
 
 from events.fields import Payload
 
-KEPT_BYTES: Final = 64 * 1024
+MAX_STORED_BYTES: Final = 64 * 1024
 """How much of an oversized value is kept; its length and sha256 stand for the rest."""
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 MAX_REVISION: Final = 2**53 - 1
 """The largest integer every JSON reader keeps exactly."""
 
-NOT_ITS_OWN: Final = "not_its_own"
+FOREIGN_PLAN_ERROR: Final = "not_its_own"
 """The error type of an event in which one authority speaks of another's plan."""
 
 AUTHORITY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{1,119}$"

@@ -114,6 +114,6 @@ def _x(key: OKPKey) -> str:
     return urlsafe_b64encode(key.public_key.public_bytes_raw()).decode()
 
 
-def written(jwk: dict[str, str]) -> str:
+def to_file_text(jwk: dict[str, str]) -> str:
     """A key as the text of a file."""
     return json.dumps(jwk, indent=2) + "\n"

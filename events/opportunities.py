@@ -10,7 +10,7 @@ from events.fields import Authority, Payload, PlanId, Region, Revision, Sharing,
 Band = Literal["notify", "digest", "feed"]
 
 
-class PlanSide(Payload):
+class PlanSummary(Payload):
     """One of the two plans. `title`, `plan_id` and `revision` are null where either authority shares only that there is
     a match."""
 
@@ -62,7 +62,7 @@ class OpportunityState(Payload):
     status: Literal["active", "withdrawn"]
     band: Band
     score: float | None = Field(default=None, ge=0, le=100)
-    plans: tuple[PlanSide, PlanSide]
+    plans: tuple[PlanSummary, PlanSummary]
     components: Components | None = None
     reasons: tuple[str, ...]
     would_change: tuple[str, ...] = ()

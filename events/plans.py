@@ -7,7 +7,7 @@ from pydantic import FailFast, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from events.fields import (
-    NOT_ITS_OWN,
+    FOREIGN_PLAN_ERROR,
     Authority,
     Cpv,
     Kind,
@@ -66,7 +66,7 @@ class PlanReference(Payload):
     @model_validator(mode="after")
     def _own(self) -> "PlanReference":
         if self.plan_id.split(":", 1)[0] != self.authority:
-            raise PydanticCustomError(NOT_ITS_OWN, "plan_id must start with the event's authority and a colon")
+            raise PydanticCustomError(FOREIGN_PLAN_ERROR, "plan_id must start with the event's authority and a colon")
         return self
 
 

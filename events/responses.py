@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from events.fields import NOT_ITS_OWN, Authority, Payload, PlanId, Revision, Text, Window
+from events.fields import FOREIGN_PLAN_ERROR, Authority, Payload, PlanId, Revision, Text, Window
 
 SubjectKind = Literal["opportunity", "coalition"]
 Answer = Literal["interested", "other-dates", "not-the-same", "not-this-time", "later"]
@@ -44,7 +44,7 @@ class Response(Payload):
     @model_validator(mode="after")
     def _own(self) -> "Response":
         if self.plan_id.split(":", 1)[0] != self.authority:
-            raise PydanticCustomError(NOT_ITS_OWN, "plan_id must start with the event's authority and a colon")
+            raise PydanticCustomError(FOREIGN_PLAN_ERROR, "plan_id must start with the event's authority and a colon")
         return self
 
 

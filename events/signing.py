@@ -38,7 +38,7 @@ class Signature:
     """A signature as it came: not verified yet, so nothing in it is to be believed."""
 
     key_id: str
-    covers: Mapping[str, str]
+    attributes: Mapping[str, str]
     compact: bytes
 
 
@@ -53,7 +53,7 @@ class _Registry(jws.JWSRegistry):
 _REGISTRY: Final = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
 
 
-def covered(event: Event) -> dict[str, str]:
+def signed_attributes(event: Event) -> dict[str, str]:
     """The attributes that a signature binds to the value: id, source, type, and subject where there is one."""
     given = {name: getattr(event, name) for name in ATTRIBUTES}
     return {name: value for name, value in given.items() if value is not None}
@@ -61,7 +61,7 @@ def covered(event: Event) -> dict[str, str]:
 
 def sign(event: Event, message: Message, key: SigningKey) -> Message:
     """The message with its signature among the headers. Raises SignatureError where it would be too long to be read."""
-    protected = {"alg": CURVE, "kid": key.public.key_id, "ce": covered(event)}
+    protected = {"alg": CURVE, "kid": key.public.key_id, "ce": signed_attributes(event)}
     try:
         compact = jws.serialize_compact(protected, message.value, key.key, registry=_REGISTRY)
         detached = jws.detach_content(compact).encode()
@@ -72,7 +72,7 @@ def sign(event: Event, message: Message, key: SigningKey) -> Message:
     return replace(message, headers=(*message.headers, (HEADER, detached)))
 
 
-def found(headers: Iterable[tuple[str, bytes | None]]) -> Signature | None:
+def extract_signature(headers: Iterable[tuple[str, bytes | None]]) -> Signature | None:
     """The signature among a record's headers, or None. Raises SignatureError where it can't be one of ours."""
     given = [value or b"" for name, value in headers if name.lower() == HEADER]
     if not given:
@@ -90,9 +90,9 @@ def found(headers: Iterable[tuple[str, bytes | None]]) -> Signature | None:
 
 def verify(signature: Signature, event: Event, value: bytes, key: OKPKey) -> None:
     """Holds a signature against the event and the bytes it was read from. Raises SignatureError."""
-    expected = covered(event)
-    other = [name for name in ATTRIBUTES if signature.covers.get(name) != expected.get(name)]
-    if other or len(signature.covers) != len(expected):
+    expected = signed_attributes(event)
+    other = [name for name in ATTRIBUTES if signature.attributes.get(name) != expected.get(name)]
+    if other or len(signature.attributes) != len(expected):
         raise SignatureError(
             f"the signature was made for other attributes: {', '.join(other) or 'more than there are'}"
         )

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from services.local_stack import child_process
-from services.local_stack.child_process import LOOPBACK, PartError, Process
+from services.local_stack.child_process import LOOPBACK, ChildProcess, ComponentError
 from services.local_stack.tansu import answers
 
 KAFKA = Path(__file__).parents[1] / "deploy" / "kafka"
@@ -82,14 +82,14 @@ class ApacheKafka:
     port: int
     controller_port: int
     sasl_port: int
-    _process: Process | None = field(default=None, repr=False)
+    _process: ChildProcess | None = field(default=None, repr=False)
 
     @property
     def bootstrap(self) -> str:
         return f"{LOOPBACK}:{self.port}"
 
     @property
-    def process(self) -> Process:
+    def process(self) -> ChildProcess:
         """The JVM. Raises `RuntimeError` while the node is down."""
         if self._process is None:
             raise RuntimeError("Apache Kafka is not running: start() it first.")
@@ -130,7 +130,7 @@ class ApacheKafka:
         command = [*_java(), f"org.apache.kafka.tools.{name}", "--bootstrap-server", self.bootstrap, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise PartError(f"Kafka's {name} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+            raise ComponentError(f"Kafka's {name} failed:\n{(done.stdout + done.stderr)[-2000:]}")
         return done.stdout
 
 
@@ -175,7 +175,7 @@ def fetch_jars() -> None:
         command = ["mvn", "-q", "-B", "-f", str(KAFKA / "pom.xml"), "dependency:copy-dependencies"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise PartError(f"Maven could not fetch Apache Kafka:\n{(done.stdout + done.stderr)[-2000:]}")
+            raise ComponentError(f"Maven could not fetch Apache Kafka:\n{(done.stdout + done.stderr)[-2000:]}")
         (LIB / "fetched").write_text(_digest(), "ascii")
 
 
@@ -198,4 +198,4 @@ def _format(properties: Path, options: Sequence[str]) -> None:
     command += [f"--cluster-id={cluster}"]  # in one word: one id in 64 begins with a dash
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise PartError(f"Apache Kafka could not format its storage:\n{(done.stdout + done.stderr)[-2000:]}")
+        raise ComponentError(f"Apache Kafka could not format its storage:\n{(done.stdout + done.stderr)[-2000:]}")

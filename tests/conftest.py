@@ -28,8 +28,8 @@ from pytest_socket import disable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
 from xdist.scheduler import LoadScopeScheduling
 
-from services.local_stack.mail_sink import Mailbox
-from services.local_stack.mail_sink import mailbox as run_mailbox
+from services.local_stack.mail_sink import MailSink
+from services.local_stack.mail_sink import run_mail_sink as run_mailbox
 from services.local_stack.postgres import Server, postgres
 from services.local_stack.tansu import Broker, tansu
 from services.store.database import make_engine
@@ -147,7 +147,7 @@ def migrated_template(postgres_server: Server) -> str:
     """The name of a database with the newest schema, made once; each test's own is a copy of it."""
     from services.store.migrate import migrate
 
-    return postgres_server.template("jointly_template", migrate)
+    return postgres_server.create_template("jointly_template", migrate)
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def broker(request: pytest.FixtureRequest) -> AnyBroker:
 
 
 @pytest.fixture
-def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
+def mailbox(tmp_path: Path) -> Iterator[MailSink]:
     """A mail server of this test's own; `mailbox.answers` makes it refuse or hang."""
     with run_mailbox(tmp_path / "mails") as running:
         yield running

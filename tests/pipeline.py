@@ -31,7 +31,7 @@ from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from services.ingest.event_publisher import message_of, publish_events
 from services.local_stack import child_process
-from services.local_stack.child_process import LOOPBACK, Process
+from services.local_stack.child_process import LOOPBACK, ChildProcess
 from services.local_stack.stack import ready
 from services.messaging import topic_admin
 from services.platform.settings import Settings
@@ -49,10 +49,10 @@ class Pipeline:
     settings: Settings
     environment: Mapping[str, str]
     folder: Path
-    start_service: Callable[..., Process] = fork_service
-    running: list[Process] = field(default_factory=list)
+    start_service: Callable[..., ChildProcess] = fork_service
+    running: list[ChildProcess] = field(default_factory=list)
 
-    def start(self, name: str, **more: str) -> Process:
+    def start(self, name: str, **more: str) -> ChildProcess:
         """One `jointly NAME` process, ready for work."""
         port = child_process.free_port()
         log = self.folder / f"{name}-{len(self.running)}.log"
@@ -61,7 +61,7 @@ class Pipeline:
         child_process.wait_until(lambda: ready(port), process, seconds=PATIENCE_SECONDS)
         return process
 
-    def kill(self, process: Process) -> None:
+    def kill(self, process: ChildProcess) -> None:
         """SIGKILL: no goodbye, no commit."""
         self.running.remove(process)
         child_process.kill(process)
@@ -102,7 +102,7 @@ class Pipeline:
         rows = self.sql("SELECT plan_a, plan_b, score, band FROM opportunities WHERE status = 'active'")
         return {(a, b): (score, band) for a, b, score, band in rows}
 
-    def metric(self, process: Process, name: str) -> float:
+    def metric(self, process: ChildProcess, name: str) -> float:
         """The sum of one of a process's metrics over all its labels."""
         with urllib.request.urlopen(f"http://{LOOPBACK}:{process.http_port}/metrics", timeout=10) as answer:
             body: str = answer.read().decode()
@@ -116,19 +116,19 @@ def pipeline(
     folder: Path,
     smtp_url: str = "",
     *,
-    start_service: Callable[..., Process] = fork_service,
+    start_service: Callable[..., ChildProcess] = fork_service,
     **more: str,
 ) -> Iterator[Pipeline]:
     """Topics made, nothing running yet; every process is stopped when the block ends."""
     environment = {
-        "JOINTLY_KAFKA_BOOTSTRAP": bootstrap,
+        "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "JOINTLY_DATABASE_URL": database_url,
         "JOINTLY_SMTP_URL": smtp_url,
         "JOINTLY_AS_OF": AS_OF.isoformat(),
         "JOINTLY_EMBEDDING_MODEL": "hashing",
-        "JOINTLY_KAFKA_SESSION_SECONDS": "3",
-        "JOINTLY_SWEEP_SECONDS": "1",
-        "JOINTLY_GATHER_SECONDS": "1",
+        "JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS": "3",
+        "JOINTLY_SWEEP_INTERVAL_SECONDS": "1",
+        "JOINTLY_NOTIFY_BATCH_SECONDS": "1",
         **more,
     }
     settings = Settings.model_validate({k.removeprefix("JOINTLY_").lower(): v for k, v in environment.items()})

@@ -12,7 +12,7 @@ from events.fields import AUTHORITY_PATTERN, canonical_authority
 from matching.reference import authority as known_authority
 from services.application import csv_cells
 from services.store import authorities as register
-from services.store.authorities import Authority, Entry, Mutes
+from services.store.authorities import Authority, AuthorityUpdate, Mutes
 
 
 class FieldError(ValueError):
@@ -96,7 +96,7 @@ COLUMNS: Final[Mapping[str, Callable[[str], Any]]] = {
 """The columns of the CSV file. Only `authority` must be there; a column that is left out changes nothing."""
 
 
-def read(text: str) -> Iterator[Entry | Problem]:
+def read(text: str) -> Iterator[AuthorityUpdate | Problem]:
     """The entries of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
     rows = csv.DictReader(io.StringIO(text), restkey="", strict=True)
     try:
@@ -117,15 +117,15 @@ def read(text: str) -> Iterator[Entry | Problem]:
             yield Problem(rows.line_num, "line", f"is not CSV: {error}")
             continue
         entry = _entry(row, rows.line_num)
-        if isinstance(entry, Entry) and entry.authority in seen:
+        if isinstance(entry, AuthorityUpdate) and entry.authority in seen:
             yield Problem(rows.line_num, "authority", f"stands twice; line {seen[entry.authority]} was taken")
             continue
-        if isinstance(entry, Entry):
+        if isinstance(entry, AuthorityUpdate):
             seen[entry.authority] = rows.line_num
         yield entry
 
 
-def _entry(row: dict[str, Any], line: int) -> Entry | Problem:
+def _entry(row: dict[str, Any], line: int) -> AuthorityUpdate | Problem:
     if "" in row:
         return Problem(line, "line", "has more cells than the header has columns")
     fields: dict[str, Any] = {}
@@ -140,7 +140,7 @@ def _entry(row: dict[str, Any], line: int) -> Entry | Problem:
     partners, opportunities = fields.pop("muted_partners", None), fields.pop("muted_opportunities", None)
     if not fields.get("name", "given"):
         fields["name"] = known_name(code)
-    return Entry(code, fields, partners, opportunities)
+    return AuthorityUpdate(code, fields, partners, opportunities)
 
 
 def known_name(code: str) -> str:
@@ -149,7 +149,7 @@ def known_name(code: str) -> str:
     return known.name if known else code
 
 
-def written(rows: Any, mutes: Mapping[str, Mutes]) -> str:
+def to_csv(rows: Any, mutes: Mapping[str, Mutes]) -> str:
     """Authorities as CSV."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")

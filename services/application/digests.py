@@ -12,4 +12,4 @@ async def flush_all(sessions: Sessions) -> int:
         async with transaction(sessions) as session:
             return await intents.flush_digests(session, now())
 
-    return await retry.despite_races(flush_once)
+    return await retry.retry_lost_races(flush_once)

@@ -16,7 +16,7 @@ from matching.assessment import Assessment, Band
 from matching.engine import Features
 from matching.plan import Plan, Sharing, Window
 from matching.reference import display_name
-from services.domain.disclosure import redacted
+from services.domain.disclosure import redact_opportunity
 from services.domain.ids import opportunity_id
 from services.matcher.stored_world import load_stored_world
 from services.matcher.world import World
@@ -25,10 +25,12 @@ from services.store import opportunities as store
 from services.store import plans
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
-from services.store.plans import StoredPlan
+from services.store.plans import PlanRecord
 
-MATCH_ONLY: Final = "One of the two authorities shares only that there is a match; ask each other for the details."
-PRIVATE: Final = "One of the two plans is private: it is never matched, and nothing of it is shown."
+MATCH_ONLY_NOTICE: Final = (
+    "One of the two authorities shares only that there is a match; ask each other for the details."
+)
+PRIVATE_NOTICE: Final = "One of the two plans is private: it is never matched, and nothing of it is shown."
 _AMONG: Final = 20
 """Among so many times as many of the nearest are partners and gated ones looked for."""
 _MIN_NEAREST: Final = 500
@@ -46,7 +48,7 @@ def _missing(_model: str, texts: Sequence[str]) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ExplainContext:
     """One look at the database: the engine on its plans, as of one day."""
 
     session: AsyncSession
@@ -55,7 +57,7 @@ class View:
     warning: str | None
 
 
-async def look(session: AsyncSession, settings: Settings, as_of: date) -> View:
+async def open_context(session: AsyncSession, settings: Settings, as_of: date) -> ExplainContext:
     """The engine with the settings' policy and statistics and the database's model. Raises ExplainError."""
     stored = await load_stored_world(session, settings, _missing)
     if stored is None:
@@ -67,10 +69,10 @@ async def look(session: AsyncSession, settings: Settings, as_of: date) -> View:
             f"this explains by policy {mine.policy} and statistics {mine.statistics}; the database was decided by "
             f"policy {current.policy} and statistics {current.statistics}"
         )
-    return View(session, world, as_of, warning)
+    return ExplainContext(session, world, as_of, warning)
 
 
-async def pair(view: View, plan_id: str, partner_id: str) -> Json:
+async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> Json:
     """The judgement of two plans, whether or not they are an opportunity. Raises ExplainError."""
     if plan_id == partner_id:
         raise ExplainError("a plan can't be its own partner; name two plans")
@@ -81,14 +83,14 @@ async def pair(view: View, plan_id: str, partner_id: str) -> Json:
     said = _of_pair(found, a.plan, b.plan) | {"as_of": view.as_of.isoformat()}
     if _sharing(a.plan, b.plan) is not Sharing.PRIVATE:
         key = opportunity_id(plan_id, partner_id)
-        row = (await store.by_ids(view.session, [key])).get(key)
+        row = (await store.get_many(view.session, [key])).get(key)
         said["opportunity"] = (
             {"opportunity_id": key, "status": row.status, "revision": row.revision, "band": row.band} if row else None
         )
     return said
 
 
-async def standing(view: View, plan_id: str, limit: int) -> Json:
+async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
     """How a plan stands, its best partners, and the closest of those that a gate keeps away. Raises ExplainError."""
     row = (await _rows(view, plan_id))[plan_id]
     own = plan_from_store(row)
@@ -108,27 +110,27 @@ async def standing(view: View, plan_id: str, limit: int) -> Json:
     return said
 
 
-async def _nearest(view: View, query: Features, limit: int) -> dict[str, Features]:
+async def _nearest(view: ExplainContext, query: Features, limit: int) -> dict[str, Features]:
     """The plans of other authorities whose words are nearest to a plan's."""
     near = await view.world.index.nearest(view.session, view.world.engine.vector(query), limit)
     features = await view.world.features_at(view.session, near)
     return {plan_id: one for plan_id, one in features.items() if one.plan.authority != query.plan.authority}
 
 
-def as_shared_now(row: Opportunity, stored: Mapping[str, StoredPlan], authority: str | None) -> Json:
+def redact_for_now(row: Opportunity, stored: Mapping[str, PlanRecord], authority: str | None) -> Json:
     """An opportunity's payload without what one of its plans has ceased to share since it was written: that of a
     withdrawn opportunity is not written again. `authority` sees its own plan's reference all the same."""
     payload: Json = row.payload
     both = [stored.get(plan_id) for plan_id in (row.plan_a, row.plan_b)]
     if not all(plan is not None and plan.state is not None and plan.state["sharing"] == Sharing.OPEN for plan in both):
-        payload = redacted(payload) | {"reasons": [MATCH_ONLY]}
+        payload = redact_opportunity(payload) | {"reasons": [MATCH_ONLY_NOTICE]}
     own = {row.authority_a: row.plan_a, row.authority_b: row.plan_b}.get(authority or "")
     sides = [side | {"plan_id": own} if own and side["authority"] == authority else side for side in payload["plans"]]
     return payload | {"plans": sides}
 
 
-async def _rows(view: View, *plan_ids: str) -> Mapping[str, StoredPlan]:
-    rows = await plans.load(view.session, plan_ids)
+async def _rows(view: ExplainContext, *plan_ids: str) -> Mapping[str, PlanRecord]:
+    rows = await plans.by_id(view.session, plan_ids)
     for plan_id in plan_ids:
         if plan_id not in rows:
             raise ExplainError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
@@ -159,10 +161,10 @@ def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
     shared = _sharing(own, other)
     said: Json = {"plan": own.plan_id, "partner": other.plan_id, "sharing": shared.value, "band": found.band.value}
     if shared is Sharing.PRIVATE:
-        return said | {"band": Band.NONE.value, "reasons": [PRIVATE]}
+        return said | {"band": Band.NONE.value, "reasons": [PRIVATE_NOTICE]}
     sides = {"sides": [_side(plan, titled=shared is Sharing.OPEN) for plan in (own, other)]}
     if shared is Sharing.MATCH_ONLY:
-        return said | sides | {"common_window": _window(found.common_window), "reasons": [MATCH_ONLY]}
+        return said | sides | {"common_window": _window(found.common_window), "reasons": [MATCH_ONLY_NOTICE]}
     return said | {
         **sides,
         "score": found.score,
@@ -192,7 +194,7 @@ def _side(plan: Plan, *, titled: bool) -> Json:
     return side | {"title": plan.title, "status": plan.status.value, "stage": plan.stage.value} if titled else side
 
 
-def _of_plan(plan: Plan, row: StoredPlan) -> Json:
+def _of_plan(plan: Plan, row: PlanRecord) -> Json:
     return _side(plan, titled=True) | {
         "revision": row.revision,
         "sharing": plan.sharing.value,

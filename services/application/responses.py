@@ -11,7 +11,7 @@ from uuid import UUID, uuid4, uuid5
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.cloudevents import Event, Message, encode, problems
+from events.cloudevents import Event, Message, describe_validation_error, encode
 from events.jwk import SigningKey
 from events.responses import RESPONSE_PAYLOADS, ResponsePayload
 from events.signing import SignatureError, sign
@@ -71,7 +71,7 @@ def build(kind: type[ResponsePayload], values: dict[str, Any]) -> ResponsePayloa
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise ResponseError(problems(error)) from None
+        raise ResponseError(describe_validation_error(error)) from None
 
 
 def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:

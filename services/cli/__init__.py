@@ -35,7 +35,7 @@ COMMANDS: Final = {
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
     "keys": ("services.cli.keys", "Make, register and revoke the keys that authorities sign with."),
     "digests": ("services.cli.digests", "Flush the weekly digests."),
-    "digest": ("services.cli.rebuild", "Print one digest of all plans and active pairs."),
+    "state-hash": ("services.cli.rebuild", "Print one hash of all plans and active pairs."),
     "rebuild": ("services.cli.rebuild", "Make everything once more from the plan log, compare, mend; tell nobody."),
     "restore-drill": ("services.cli.restore_drill", "Restore a backup beside the live database and check it."),
     "reassess": ("services.cli.rebuild", "Move to another policy, statistics or model; preview whom it would tell."),
@@ -44,11 +44,15 @@ COMMANDS: Final = {
     "coalitions": ("services.cli.run", "Run a coalitions process."),
     "notifier": ("services.cli.run", "Run a notifier."),
     "relay": ("services.cli.run", "Run a relay."),
+    "doctor": ("services.cli.doctor", "Look at settings, broker, database, lag and mail server; change nothing."),
     "topics": ("services.cli.setup", "Create the declared Kafka topics."),
     "migrate": ("services.cli.setup", "Bring the database to this version's tables."),
     "asyncapi": ("services.cli.contract", "Print the AsyncAPI 3 document of the wire contract."),
     "schemas": ("services.cli.contract", "Write the JSON Schemas of all payloads."),
 }
+
+RENAMED: Final = {"digest": "state-hash"}
+"""Commands of version 0.1 and what they are called now."""
 
 EMBEDDED: Final = ("demo", "up")
 INSTALL: Final = "install `jointly[embedded]`, or use `make install` in a checkout; the production image leaves it out"
@@ -114,6 +118,9 @@ def main() -> None:
     logs.setup("cli", "WARNING")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     chosen = next((word for word in _words() if not word.startswith("-")), "")
+    if chosen in RENAMED:
+        print(f"jointly: `{chosen}` is called `{RENAMED[chosen]}` now", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     try:
         application(chosen)()
     except ModuleNotFoundError as error:

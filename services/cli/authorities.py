@@ -10,12 +10,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from events.fields import canonical_authority
-from services.application.authority_csv import FileError, Problem, known_name, read, written
+from services.application.authority_csv import FileError, Problem, known_name, read, to_csv
 from services.cli.database import with_database
 from services.platform.files import write_atomically
 from services.store import authorities as register
 from services.store import deliveries, intents
-from services.store.authorities import Entry
+from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, now, transaction
 
 app = typer.Typer(no_args_is_help=True, help="The register of authorities: role mailboxes and what each wants to hear.")
@@ -50,7 +50,7 @@ def import_(
     for problem in problems:
         typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
     tally = with_database(
-        lambda sessions: save_all(sessions, [item for item in found if isinstance(item, Entry)], now())
+        lambda sessions: save_all(sessions, [item for item in found if isinstance(item, AuthorityUpdate)], now())
     )
     counts = {name: tally[name] for name in ("added", "changed", "unchanged")} | {"rejected": len(problems)}
     if as_json:
@@ -63,7 +63,7 @@ def import_(
         raise typer.Exit(REJECTED)
 
 
-async def save_all(sessions: Sessions, entries: list[Entry], at: datetime) -> Counter[str]:
+async def save_all(sessions: Sessions, entries: list[AuthorityUpdate], at: datetime) -> Counter[str]:
     """Writes entries; how many were added, changed and unchanged, and how much is due again, from `at` on, at new
     mailboxes."""
     tally: Counter[str] = Counter()
@@ -72,7 +72,7 @@ async def save_all(sessions: Sessions, entries: list[Entry], at: datetime) -> Co
             outcome, other_mailbox = await register.save(session, entry)
             tally[outcome] += 1
             if other_mailbox:
-                tally["due_again"] += await intents.try_again(session, entry.authority, at)
+                tally["due_again"] += await intents.requeue_failed(session, entry.authority, at)
     return tally
 
 
@@ -84,7 +84,7 @@ def export(
 
     async def everything(sessions: Sessions) -> str:
         async with sessions() as session:
-            return written(await register.everyone(session), await register.all_mutes(session))
+            return to_csv(await register.all_authorities(session), await register.all_mutes(session))
 
     text = with_database(everything)
     if file is None:
@@ -108,7 +108,7 @@ def held(as_json: _Json = False) -> None:
 
     async def look(sessions: Sessions) -> Any:
         async with sessions() as session:
-            return await intents.held(session, now())
+            return await intents.withheld(session, now())
 
     found = with_database(look)
     if as_json:

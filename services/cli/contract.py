@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from events import asyncapi as contract
-from events.compatibility import breaks
+from events.compatibility import find_breaking_changes
 from events.schemas import kept, path_of, payload_types, schema_of, written
 
 
@@ -27,7 +27,7 @@ def changes() -> list[Change]:
     for kind, payload in payload_types().items():
         schema, before = schema_of(payload), kept(kind)
         if before != schema:
-            broken = () if before is None else tuple(breaks(before, schema))
+            broken = () if before is None else tuple(find_breaking_changes(before, schema))
             found.append(Change(kind, written(schema), before is None, broken))
     return found
 

@@ -32,7 +32,7 @@ def on_database(url: str, work: Callable[[Sessions], Awaitable[T]], *, check: bo
             sessions = make_sessions(engine)
             if check:
                 await schema.require(sessions)
-            return await (retry.despite_races(lambda: work(sessions)) if repeat else work(sessions))
+            return await (retry.retry_lost_races(lambda: work(sessions)) if repeat else work(sessions))
         finally:
             await engine.dispose()
 

@@ -53,7 +53,7 @@ _Id = Annotated[str, typer.Argument(help="The dead letter's id, or its beginning
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredDeadLetter:
     """One dead letter and the topic it lies on."""
 
     topic: Topic
@@ -68,7 +68,7 @@ class Kept:
 @app.command("list")
 def list_(reason: _Reason = None, family: _Family = None, as_json: _Json = False) -> None:
     """List the dead letters, oldest first: id, when, reason, where the event stood, and what was wrong."""
-    found = _found(reason, family)
+    found = _find_all(reason, family)
     for kept in found:
         letter = kept.letter
         if as_json:
@@ -85,11 +85,11 @@ def list_(reason: _Reason = None, family: _Family = None, as_json: _Json = False
 @app.command("show")
 def show(dead_letter_id: _Id, as_json: _Json = False) -> None:
     """Show everything of one dead letter, its bytes as text in which nothing can steer the terminal."""
-    letter = _one(dead_letter_id).letter
+    letter = _find_one(dead_letter_id).letter
     if as_json:
         typer.echo(letter.model_dump_json())
         return
-    obstacle = why_not(letter)
+    obstacle = replay_obstacle(letter)
     lines = {
         "id": letter.dead_letter_id,
         "reason": letter.reason.value,
@@ -124,7 +124,7 @@ def replay(
     """
     if (dead_letter_id is None) is not every:
         _stop("name one dead letter, or give --all", USAGE)
-    chosen = _found(reason, family) if dead_letter_id is None else [_one(dead_letter_id)]
+    chosen = _find_all(reason, family) if dead_letter_id is None else [_find_one(dead_letter_id)]
     if every and not yes:
         _stop(f"{len(chosen)} dead letters would be replayed; add --yes to do it. Nothing was sent.", USAGE)
     able = _able([kept.letter for kept in chosen])
@@ -136,7 +136,7 @@ def replay(
 
 def _able(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     """Those that can be sent again; says of each other one why not."""
-    obstacles = {letter.dead_letter_id: why_not(letter) for letter in letters}
+    obstacles = {letter.dead_letter_id: replay_obstacle(letter) for letter in letters}
     promising = [letter for letter in letters if obstacles[letter.dead_letter_id] is None]
     if promising:
         obstacles |= dict.fromkeys(asyncio.run(find_unproven(settings(), promising)), UNPROVEN)
@@ -146,7 +146,7 @@ def _able(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     return [letter for letter in promising if obstacles[letter.dead_letter_id] is None]
 
 
-def why_not(letter: DeadLetter) -> str | None:
+def replay_obstacle(letter: DeadLetter) -> str | None:
     """Why a dead letter can't be replayed, in a sentence; None where it can."""
     value = letter.value or b""
     if letter.reason in (Reason.ASSESSMENT_FAILED, Reason.SUPERSEDED_WITHDRAWAL):
@@ -171,7 +171,7 @@ def why_not(letter: DeadLetter) -> str | None:
     return None
 
 
-async def read_all(using: Settings, topics: Sequence[Topic]) -> tuple[list[Kept], int]:
+async def find_letters(using: Settings, topics: Sequence[Topic]) -> tuple[list[StoredDeadLetter], int]:
     """Every dead letter on these topics, oldest first, each once; and how many records there are none."""
     consumer = AIOKafkaConsumer(
         **connection(using),
@@ -181,7 +181,7 @@ async def read_all(using: Settings, topics: Sequence[Topic]) -> tuple[list[Kept]
         max_partition_fetch_bytes=4 * 1024 * 1024,
     )
     wanted = {topic.name: topic for topic in topics}
-    found: dict[str, Kept] = {}
+    found: dict[str, StoredDeadLetter] = {}
     unreadable = 0
     try:
         await consumer.start()
@@ -193,7 +193,7 @@ async def read_all(using: Settings, topics: Sequence[Topic]) -> tuple[list[Kept]
                 unreadable += 1
                 continue
             letter = cast(DeadLetter, event.payload)
-            found[letter.dead_letter_id] = Kept(wanted[record.topic], letter)
+            found[letter.dead_letter_id] = StoredDeadLetter(wanted[record.topic], letter)
     finally:
         await consumer.stop()
     return sorted(found.values(), key=lambda kept: (kept.letter.at, kept.letter.dead_letter_id)), unreadable
@@ -242,18 +242,18 @@ async def _send(using: Settings, letters: Sequence[DeadLetter]) -> None:
         await producer.stop()
 
 
-def _found(reason: Reason | None, family: str | None) -> list[Kept]:
+def _find_all(reason: Reason | None, family: str | None) -> list[StoredDeadLetter]:
     if family is not None and family not in FAMILIES:
         _stop(f"there is no family '{plain(family, 40)}'; there are {' and '.join(FAMILIES)}", USAGE)
     topics = [topic for name, topic in FAMILIES.items() if family in (None, name)]
-    found, unreadable = asyncio.run(read_all(settings(), topics))
+    found, unreadable = asyncio.run(find_letters(settings(), topics))
     if unreadable:
         typer.echo(f"{unreadable} records on the dead-letter topics are no dead letters; they are left out", err=True)
     return [kept for kept in found if reason in (None, kept.letter.reason)]
 
 
-def _one(dead_letter_id: str) -> Kept:
-    found = [kept for kept in _found(None, None) if kept.letter.dead_letter_id.startswith(dead_letter_id)]
+def _find_one(dead_letter_id: str) -> StoredDeadLetter:
+    found = [kept for kept in _find_all(None, None) if kept.letter.dead_letter_id.startswith(dead_letter_id)]
     if len(found) != 1:
         what = "no dead letter has" if not found else f"{len(found)} dead letters have ids that begin with"
         _stop(f"{what} the id {plain(dead_letter_id, 60)}; see `jointly dead-letters list`", NOT_FOUND)

@@ -19,8 +19,8 @@ from events.plans import PlanPayload
 from services.ingest import formats
 from services.ingest.entries import Accepted, Options, Rejected
 from services.local_stack import demo as pipeline
-from services.local_stack.child_process import PartError
-from services.local_stack.demo import Outcome, Show, StalledError
+from services.local_stack.child_process import ComponentError
+from services.local_stack.demo import DemoResult, Show, StalledError
 from services.local_stack.sample import sample_plans
 from services.local_stack.stack import DEFAULT_FOLDER, Stack
 from services.platform.clock import today
@@ -49,7 +49,7 @@ def demo(
     except formats.FormatError as error:
         console.print(str(error), style="bold red", markup=False)
         raise typer.Exit(USAGE) from error
-    except (PartError, StalledError) as error:
+    except (ComponentError, StalledError) as error:
         console.print(str(error), style="bold red", markup=False)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt:
@@ -76,7 +76,7 @@ def up() -> None:
             typer.echo(f"# mails: {stack.parts.mailbox.folder}")
             say("Running; Ctrl-C stops it.")
             _wait(stack)
-    except PartError as error:
+    except ComponentError as error:
         console.print(str(error), style="bold red", markup=False)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt:
@@ -128,7 +128,7 @@ def _shown(console: Console) -> Iterator[Show]:
         yield show
 
 
-def _summary(outcome: Outcome, rejected: int) -> dict[str, object]:
+def _summary(outcome: DemoResult, rejected: int) -> dict[str, object]:
     counts = outcome.counts
     return {
         "plans": counts.plans,
@@ -141,7 +141,7 @@ def _summary(outcome: Outcome, rejected: int) -> dict[str, object]:
     }
 
 
-def _told(outcome: Outcome, rejected: int) -> str:
+def _told(outcome: DemoResult, rejected: int) -> str:
     counts, bands = outcome.counts, outcome.counts.opportunities
     lines = [
         "",

@@ -209,11 +209,11 @@ def _broker(error: BaseException) -> Problem | None:
 
     if not isinstance(error, KafkaError):
         return None
-    where = ", ".join(settings().kafka_bootstrap)
+    where = ", ".join(settings().kafka_bootstrap_servers)
     if isinstance(error, KafkaConnectionError):
         return Problem(
-            f"Kafka can't be reached at {where}: is it up, and are {PREFIX}KAFKA_BOOTSTRAP and {PREFIX}KAFKA_SECURITY "
-            "right?",
+            f"Kafka can't be reached at {where}: is it up, and are {PREFIX}KAFKA_BOOTSTRAP_SERVERS and "
+            f"{PREFIX}KAFKA_SECURITY_PROTOCOL right?",
             ExitCode.BROKER,
         )
     return Problem(f"Kafka at {where} refused: {type(error).__name__} {detail(error)}", ExitCode.BROKER)

@@ -84,7 +84,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        typer.echo(aligned(pair_table(found) if pairs else judgement_table(found)))
+        typer.echo(align_columns(pair_table(found) if pairs else judgement_table(found)))
 
 
 def read_judgements(path: Path) -> Judgements:
@@ -225,7 +225,7 @@ def judgement_table(found: Mapping[str, Numbers]) -> list[list[str]]:
     return rows
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
+def align_columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as text, each column as wide as its widest cell."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -21,7 +21,7 @@ from matching.fitting import Example
 from matching.pair_scoring import band_of_requirement
 from matching.policy import Policy, PolicyError
 from matching.scorer import Scorer, ScorerError
-from services.cli.evaluate import aligned, read_judgements
+from services.cli.evaluate import align_columns, read_judgements
 from services.cli.offline import PlanFileError, default_cache, features_of_plans, read_plans, say
 from services.cli.pairs import Outcome, Pair, pair_numbers, pair_table, read_pairs
 
@@ -64,7 +64,7 @@ def fit(
         raise typer.Exit(2) from error
     outcomes, logits = [], []
     for seed in range(seeds):
-        tested = _tested(examples, others, judged, rules, seed)
+        tested = _cross_validate(examples, others, judged, rules, seed)
         outcomes += [outcome for outcome, _ in tested]
         logits += [logit for _, logit in tested]
     if len({outcome.pair.sign for outcome in outcomes}) < 2:
@@ -75,7 +75,7 @@ def fit(
     numbers = _renewed(outcomes, np.array(logits), signs, by_id, rules)
     output.write_text(_text(whole, name, numbers, len(judged), len(others), seeds), encoding="utf-8")
     say(f"wrote {output}")
-    typer.echo(json.dumps(numbers) if as_json else aligned(pair_table({name: numbers})))
+    typer.echo(json.dumps(numbers) if as_json else align_columns(pair_table({name: numbers})))
 
 
 def _example(pair: Pair, by_id: Mapping[str, Features]) -> Example:
@@ -102,7 +102,7 @@ def _drawn(features: Sequence[Features], count: int) -> list[Example]:
     return [Example(features[i], features[j], 0.0, _DRAWN_COUNTS) for i, j in drawn]
 
 
-def _tested(
+def _cross_validate(
     examples: Sequence[Example], others: Sequence[Example], judged: Sequence[Pair], policy: Policy, seed: int
 ) -> list[tuple[Outcome, float]]:
     """What fits say of pairs none of whose plans they have seen, each plan in one of five parts."""

@@ -14,8 +14,8 @@ from matching.policy import Policy
 from services.cli.blanking import blank_letters, count_letters
 from services.cli.database import with_database
 from services.cli.terminal import plain
-from services.matcher.erasure import Forgotten, plans_of
-from services.matcher.erasure import forget as forget_plan
+from services.matcher.erasure import ErasedContent, plans_of
+from services.matcher.erasure import erase as forget_plan
 from services.platform.settings import Settings, settings
 from services.store import authorities
 from services.store.database import Sessions, transaction
@@ -28,7 +28,7 @@ USAGE: Final = 2
 class Done:
     """What was forgotten in the database, and how many dead letters were blanked."""
 
-    database: Forgotten
+    database: ErasedContent
     dead_letters: int
 
 
@@ -53,7 +53,7 @@ def forget(
         if yes:
             return await _forget(using, sessions, policy, subject)
         async with transaction(sessions) as session:
-            found = Forgotten(plans=len(await plans_of(session, subject)))
+            found = ErasedContent(plans=len(await plans_of(session, subject)))
         return Done(found, await count_letters(using, subject))
 
     try:
@@ -81,7 +81,7 @@ async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: 
         plan_ids = await plans_of(session, subject)
         if ":" not in subject:
             await authorities.forget_mailbox(session, subject)
-    total = Forgotten()
+    total = ErasedContent()
     for plan_id in plan_ids:
         total += await forget_plan(sessions, policy, plan_id)
     return Done(total, await blank_letters(using, subject))

@@ -10,7 +10,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
-from events.jwk import KeyFileError, PublicKey, new_key, public_key, written
+from events.jwk import KeyFileError, PublicKey, new_key, public_key, to_file_text
 from services.cli.database import with_database
 from services.platform.clock import today
 from services.store import authorities as register
@@ -44,8 +44,8 @@ def make(
     except OSError as error:
         _end(USAGE, f"{private_key}: can't be written: {error.strerror}")
     with os.fdopen(opened, "w", encoding="ascii") as file:
-        file.write(written(key.private_jwk()))
-    typer.echo(written(key.public.jwk()), nl=False)
+        file.write(to_file_text(key.private_jwk()))
+    typer.echo(to_file_text(key.public.jwk()), nl=False)
 
 
 @app.command("add")
@@ -107,14 +107,14 @@ def list_(
 
     async def look(sessions: Sessions) -> list[AuthorityKey]:
         async with sessions() as session:
-            return list(await store.everyone(session, canonical_authority(authority) if authority else None))
+            return list(await store.all_keys(session, canonical_authority(authority) if authority else None))
 
     found, day = with_database(look), today(None)
     if as_json:
         typer.echo(json.dumps([_as_json(key, day) for key in found]))
         return
     for key in found:
-        typer.echo(f"{key.authority}  {key.key_id}  {store.invalid(key, day) or _good(key)}")
+        typer.echo(f"{key.authority}  {key.key_id}  {store.why_invalid(key, day) or _good(key)}")
     if not found:
         typer.echo("no key is registered")
 
@@ -144,7 +144,7 @@ def _as_json(key: AuthorityKey, day: date) -> dict[str, str | bool | None]:
         "valid_from": key.valid_from.isoformat(),
         "valid_until": key.valid_until.isoformat() if key.valid_until else None,
         "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
-        "good": store.invalid(key, day) is None,
+        "good": store.why_invalid(key, day) is None,
     }
 
 

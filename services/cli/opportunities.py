@@ -56,9 +56,9 @@ def opportunities(
     code = canonical_authority(authority) if authority else None
 
     async def read(session: AsyncSession) -> list[Said]:
-        rows = await store.listed(session, authority=code, band=band, status=status, limit=limit)
-        stored = await plans.load(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
-        return [explaining.as_shared_now(row, stored, code) for row in rows]
+        rows = await store.find(session, authority=code, band=band, status=status, limit=limit)
+        stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
+        return [explaining.redact_for_now(row, stored, code) for row in rows]
 
     found = with_snapshot(read)
     if as_json:
@@ -98,10 +98,10 @@ def explain(
     partner = canonical_plan_id(partner) if partner else None
 
     async def read(session: AsyncSession) -> tuple[str | None, Said]:
-        view = await explaining.look(session, using, today(as_of.date() if as_of else using.as_of))
+        view = await explaining.open_context(session, using, today(as_of.date() if as_of else using.as_of))
         if partner is None:
-            return view.warning, await explaining.standing(view, plan, limit)
-        return view.warning, await explaining.pair(view, plan, partner)
+            return view.warning, await explaining.explain_plan(view, plan, limit)
+        return view.warning, await explaining.explain_pair(view, plan, partner)
 
     try:
         warning, said = with_snapshot(read)

@@ -1,4 +1,4 @@
-"""`jointly rebuild`, `jointly reassess`, `jointly digest`: everything once more, from the log or by other rules."""
+"""`jointly rebuild`, `jointly reassess`, `jointly state-hash`: everything once more, from the log or by other rules."""
 
 import json
 import sys
@@ -17,12 +17,12 @@ from matching.reference import display_name
 from services.cli.database import with_database
 from services.cli.terminal import plain
 from services.domain.materiality import HYSTERESIS_POINTS
-from services.maintenance.apply_rebuild import Swapped, swap
-from services.maintenance.notification_forecast import Telling, foreseen
-from services.maintenance.reassess import Change, ChangeKind, ReassessError
-from services.maintenance.reassess import preview as preview_changes
+from services.maintenance.apply_rebuild import RebuildApplied, apply_rebuild
+from services.maintenance.notification_forecast import NotificationForecast, forecast
+from services.maintenance.reassess import ChangeKind, OpportunityChange, ReassessError
+from services.maintenance.reassess import preview_reassessment as preview_changes
 from services.maintenance.reassess import reassess as move_generation
-from services.maintenance.rebuild import Comparison, RebuildError, compare
+from services.maintenance.rebuild import RebuildError, RebuildReport, compare
 from services.matcher.app import make_world
 from services.matcher.stored_world import load_stored_world
 from services.matcher.world import World
@@ -31,7 +31,7 @@ from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import generation, shadow_tables
 from services.store.database import Sessions, transaction
-from services.store.state_hash import digest as digest_of
+from services.store.state_hash import state_hash as hash_of
 
 DIFFERENT: Final = 1
 FAULT: Final = 2
@@ -40,12 +40,12 @@ _SHOWN: Final = 20
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
 
 
-def digest(as_json: _Json = False) -> None:
-    """Print one digest of all plans and active pairs: two databases that stand alike have the same one."""
+def state_hash(as_json: _Json = False) -> None:
+    """Print one hash of all plans and active pairs: two databases in the same state have the same one."""
 
     async def read(sessions: Sessions) -> Any:
         async with transaction(sessions, isolation="REPEATABLE READ") as session:
-            return await digest_of(session)
+            return await hash_of(session)
 
     found = with_database(read, limited=False)
     typer.echo(
@@ -96,14 +96,14 @@ def reassess(
         typer.echo(json.dumps({"left": left}) if as_json else said)
         return
 
-    async def look(sessions: Sessions) -> tuple[str, str, list[Change], list[Telling]]:
+    async def look(sessions: Sessions) -> tuple[str, str, list[OpportunityChange], list[NotificationForecast]]:
         world = _world()
         async with transaction(sessions, isolation="REPEATABLE READ") as view:
-            current = await generation.generation_as_read(view)
+            current = await generation.read(view)
             if current is None:
                 raise ReassessError("the database has no plans yet; start a matcher and publish some")
             changes = await preview_changes(world, view, _progress)
-            return current.generation, world.generation.generation, changes, await foreseen(view, changes)
+            return current.generation, world.generation.generation, changes, await forecast(view, changes)
 
     before, after, changes, told = with_database(look, limited=False)
     if as_json:
@@ -112,7 +112,9 @@ def reassess(
         _print_preview(before, after, changes, told)
 
 
-async def compare_with_log(sessions: Sessions, day: date, *, mend: bool = False) -> tuple[Comparison, Swapped | None]:
+async def compare_with_log(
+    sessions: Sessions, day: date, *, mend: bool = False
+) -> tuple[RebuildReport, RebuildApplied | None]:
     """What the plan log says and the live tables do not; put right where `mend`. Leaves no tables behind."""
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
         stored = await load_stored_world(view, settings(), _embed_missing)
@@ -120,7 +122,7 @@ async def compare_with_log(sessions: Sessions, day: date, *, mend: bool = False)
             raise RebuildError("the database has no plans yet; start a matcher and publish some")
         world, _ = stored
         found = await compare(world, sessions, view, day, _progress)
-        done = await retry.despite_races(lambda: swap(sessions, found)) if mend else None
+        done = await retry.retry_lost_races(lambda: apply_rebuild(sessions, found)) if mend else None
         async with transaction(sessions) as session:
             await shadow_tables.drop(session)
     return found, done
@@ -151,7 +153,7 @@ def _progress(what: str, done: int, total: int) -> None:
         print(f"\r{what}: {done} of {total}", end="\n" if done == total else "", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _comparison(found: Comparison, done: Swapped | None) -> dict[str, Any]:
+def _comparison(found: RebuildReport, done: RebuildApplied | None) -> dict[str, Any]:
     assert found.live is not None
     assert found.rebuilt is not None
     return {
@@ -177,7 +179,7 @@ def _comparison(found: Comparison, done: Swapped | None) -> dict[str, Any]:
     }
 
 
-def _print_comparison(found: Comparison, done: Swapped | None) -> None:
+def _print_comparison(found: RebuildReport, done: RebuildApplied | None) -> None:
     assert found.live is not None
     assert found.rebuilt is not None
     typer.echo(f"live     {found.live.sha256}  {found.live.plans} plans, {found.live.pairs} active pairs")
@@ -212,7 +214,9 @@ def _said(state: tuple[str, float, str]) -> str:
     return f"{band} {score:.2f}" if status == "active" else status
 
 
-def _previewed(before: str, after: str, changes: Sequence[Change], told: Sequence[Telling]) -> dict[str, Any]:
+def _previewed(
+    before: str, after: str, changes: Sequence[OpportunityChange], told: Sequence[NotificationForecast]
+) -> dict[str, Any]:
     return {
         "from": before,
         "to": after,
@@ -230,7 +234,9 @@ def _previewed(before: str, after: str, changes: Sequence[Change], told: Sequenc
     }
 
 
-def _print_preview(before: str, after: str, changes: Sequence[Change], told: Sequence[Telling]) -> None:
+def _print_preview(
+    before: str, after: str, changes: Sequence[OpportunityChange], told: Sequence[NotificationForecast]
+) -> None:
     typer.echo(f"from generation {before} to {after}" + (" (the same)" if before == after else ""))
     counts = Counter(change.kind for change in changes)
     typer.echo(f"{len(changes):6}  pairs change:")

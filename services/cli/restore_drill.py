@@ -29,7 +29,7 @@ from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import schema
 from services.store.database import Sessions, transaction
-from services.store.state_hash import digest
+from services.store.state_hash import state_hash
 
 SUFFIX: Final = "_drill"
 
@@ -140,7 +140,7 @@ async def _dump(sessions: Sessions, found: Drill, using: Tools, live: URL) -> No
     """The digest and the dump of one snapshot, while everybody goes on writing."""
     async with transaction(sessions, isolation="REPEATABLE READ") as session:
         snapshot = (await session.execute(text("SELECT pg_export_snapshot()"))).scalar_one()
-        found.live = (await digest(session)).sha256
+        found.live = (await state_hash(session)).sha256
         words = ["--format=custom", f"--snapshot={snapshot}", f"--file={found.dump}"]
         await asyncio.to_thread(using.run, "pg_dump", words, live)
 
@@ -158,7 +158,7 @@ async def _check(sessions: Sessions, found: Drill, rebuild: bool) -> None:
         return
     with found.step("digest"):
         async with transaction(sessions, isolation="REPEATABLE READ") as session:
-            restored = await digest(session)
+            restored = await state_hash(session)
     found.restored, found.plans, found.pairs = restored.sha256, restored.plans, restored.pairs
     if rebuild:
         with found.step("rebuild --check"):

@@ -12,7 +12,7 @@ from services.cli.database import with_database
 from services.cli.offline import read_plans, say
 from services.store.database import Sessions, transaction
 from services.store.mapping import plan_from_store
-from services.store.plans import load, searchable
+from services.store.plans import by_id, searchable
 
 app = typer.Typer(no_args_is_help=True, help="Corpus statistics: how rare a word is.")
 
@@ -52,7 +52,7 @@ async def _stored(sessions: Sessions) -> list[Plan]:
         ids = sorted(await searchable(session))
         found: list[Plan] = []
         for start in range(0, len(ids), _BLOCK):
-            held = await load(session, ids[start : start + _BLOCK])
+            held = await by_id(session, ids[start : start + _BLOCK])
             found += [plan for stored in held.values() if (plan := plan_from_store(stored)) is not None]
         return found
 

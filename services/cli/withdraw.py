@@ -153,7 +153,7 @@ async def _stored_revision(chosen: Settings, plan: str) -> int | None:
     engine = make_engine(chosen.need_database(), pool=1)
     try:
         async with make_sessions(engine)() as session:
-            stored = (await plans.load(session, [plan])).get(plan)
+            stored = (await plans.by_id(session, [plan])).get(plan)
             return stored.revision if stored else 0
     finally:
         await engine.dispose()

@@ -25,10 +25,10 @@ def run(settings: Settings) -> None:
     metrics.export(metrics.Process.COALITIONS)
     settings.need_kafka()
     settings.need_database()
-    service.run(settings, partial(_make, settings))
+    service.run_service(settings, partial(_make, settings))
 
 
-async def _make(settings: Settings) -> service.Parts:
+async def _make(settings: Settings) -> service.ServiceParts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-coalitions")
@@ -36,7 +36,7 @@ async def _make(settings: Settings) -> service.Parts:
     handler = ResponseHandler(sessions, settings, producer)
 
     async def give_up(record: Record, fault: BaseException) -> None:
-        await dead_letter_queue.give_up(producer, DEAD_OPPORTUNITIES, record, fault)
+        await dead_letter_queue.dead_letter_unexpected(producer, DEAD_OPPORTUNITIES, record, fault)
 
     opportunities = consumer.consume(
         broker,
@@ -54,25 +54,25 @@ async def _make(settings: Settings) -> service.Parts:
         refuse=handler.refuse,
         pattern=RESPONSES_PATTERN,
     )
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
+    dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
     pulses = (opportunities, responses)
-    poll_seconds = settings.kafka_poll_interval_seconds
-    return service.Parts(
+    poll_seconds = settings.kafka_max_poll_interval_seconds
+    return service.ServiceParts(
         broker=broker,
-        live=[consumer_health.moving(pulse, dependencies, poll_seconds) for pulse in pulses],
+        live=[consumer_health.loop_advances(pulse, dependencies, poll_seconds) for pulse in pulses],
         ready=[
-            *(consumer_health.assigned(pulse) for pulse in pulses),
+            *(consumer_health.has_assignment(pulse) for pulse in pulses),
             dependencies.answers("kafka"),
             database_responds(sessions),
-            *(consumer_health.unfrozen(pulse) for pulse in pulses),
+            *(consumer_health.partitions_advance(pulse) for pulse in pulses),
         ],
-        note=consumer_health.oldest(opportunities),
-        opening=[producer.start],
-        tasks=[
+        note=consumer_health.oldest_unhandled_note(opportunities),
+        on_startup=[producer.start],
+        background=[
             dependencies.watch_for_ever,
             partial(consumer.measure_for_ever, opportunities, "coalitions"),
             partial(consumer.measure_for_ever, responses, "coalitions-responses"),
             lambda: sweep_for_ever(sessions, settings),
         ],
-        closing=[producer.stop, database.dispose],
+        on_shutdown=[producer.stop, database.dispose],
     )

@@ -15,7 +15,7 @@ from services.domain.deadlines import coalition_dates
 from services.store import coalitions as store
 from services.store import plan_fits, plans
 from services.store.coalitions import CoalitionRow
-from services.store.plans import StoredPlan
+from services.store.plans import PlanRecord
 
 MAX_ROUNDS: Final = 6
 """Groups and coalitions overlap seldom and by little; beyond this the next event finds what is left."""
@@ -28,7 +28,7 @@ class Region:
     graph: FitGraph
     suggestions: tuple[Suggestion, ...]
     coalitions: tuple[CoalitionRow, ...]
-    plans: Mapping[str, StoredPlan]
+    plans: Mapping[str, PlanRecord]
 
 
 async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: date) -> Region:
@@ -45,12 +45,12 @@ async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: d
         if members <= seeds:
             break
         seeds |= members
-    stored = await plans.load(session, members | {plan_id for group in groups for plan_id in group.members})
+    stored = await plans.by_id(session, members | {plan_id for group in groups for plan_id in group.members})
     suggestions = tuple(suggestion_of(graph, group, stored, as_of) for group in groups)
     return Region(graph, suggestions, tuple(rows), stored)
 
 
-def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, StoredPlan], as_of: date) -> Suggestion:
+def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord], as_of: date) -> Suggestion:
     """A group with its dates, the lead it suggests and the sentence that explains it."""
     members = tuple((plan_id, graph.plans[plan_id].authority) for plan_id in group.members)
     values = {plan_id: value_of(stored.get(plan_id)) for plan_id in group.members}
@@ -71,7 +71,7 @@ def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, StoredPlan
     )
 
 
-def value_of(plan: StoredPlan | None) -> float | None:
+def value_of(plan: PlanRecord | None) -> float | None:
     """A plan's value in pounds, None where it is unknown or in another currency."""
     value = (plan.state or {}).get("value") if plan is not None else None
     return float(value["amount"]) if value and value["currency"] == "GBP" else None

@@ -10,7 +10,7 @@ from events.responses import RESPONSE_PAYLOADS, ResponseInvited, ResponsePayload
 from events.signing import Signature
 from events.topics import RESPONSES, NotAnAuthorityTopicError, authority_of
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import Refused
+from services.messaging.signature_policy import RecordRejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +36,18 @@ class Accepted:
         return replace(self, signature=signature)
 
 
-def read(record: Record) -> Accepted | Refused:
+def read(record: Record) -> Accepted | RecordRejected:
     """Decodes and validates one record, and holds its authority against the topic it came by."""
     try:
         event = decode(record.headers, record.value, RESPONSE_PAYLOADS)
         owner = authority_of(record.topic, RESPONSES)
     except EnvelopeError as error:
-        return Refused(record, error.reason, str(error))
+        return RecordRejected(record, error.reason, str(error))
     except NotAnAuthorityTopicError as error:
-        return Refused(record, Reason.TOPIC_MISMATCH, str(error))
+        return RecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
     accepted = Accepted(record, replace(event, payload=_redacted(cast(ResponsePayload, event.payload))))
     if owner is not None and accepted.authority != owner:
-        return Refused(
+        return RecordRejected(
             record,
             Reason.TOPIC_MISMATCH,
             f"the topic belongs to {owner}, the response to {accepted.authority}; nobody answers for another",

@@ -16,7 +16,7 @@ from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import event_content_hash
 from services.messaging import dead_letter_queue
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import Keyring, Refused, check
+from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
@@ -41,13 +41,13 @@ class ResponseHandler:
     sessions: Sessions
     settings: Settings
     producer: AIOKafkaProducer
-    keyring: Keyring = field(default_factory=Keyring)
+    keyring: KeyCache = field(default_factory=KeyCache)
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Handles a batch: what can't be a response is refused, the rest recorded in one transaction, in order."""
         with metrics.HANDLING.labels(process="coalitions").time():
             # A key's days are real ones, also where plans are judged as of a fixed day.
-            items = await check(
+            items = await verify_all(
                 [read(record) for record in records],
                 self.settings.signatures,
                 self.keyring,
@@ -55,9 +55,9 @@ class ResponseHandler:
                 today(None),
             )
             for item in items:
-                if isinstance(item, Refused):
+                if isinstance(item, RecordRejected):
                     await self._keep(item)
-            accepted = [item for item in items if not isinstance(item, Refused)]
+            accepted = [item for item in items if not isinstance(item, RecordRejected)]
             if accepted:
                 async with transaction(self.sessions) as session:
                     await lock(session)
@@ -67,10 +67,10 @@ class ResponseHandler:
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
-        await dead_letter_queue.give_up(self.producer, DEAD_RESPONSES, record, fault)
+        await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_RESPONSES, record, fault)
 
-    async def _keep(self, item: Refused) -> None:
-        await dead_letter_queue.refuse(self.producer, DEAD_RESPONSES, item.record, item.reason, item.sentence)
+    async def _keep(self, item: RecordRejected) -> None:
+        await dead_letter_queue.dead_letter(self.producer, DEAD_RESPONSES, item.record, item.reason, item.sentence)
         if item.reason in SPOOFING:
             metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
@@ -125,6 +125,6 @@ def response_kind(item: Accepted) -> str:
 
 def _dead_letter(session: AsyncSession, item: Accepted, reason: Reason, sentence: str) -> None:
     """Into the outbox, in the transaction that records the response: a copy that comes later makes no second one."""
-    message = dead_letter_queue.of_record(item.record, reason, sentence)
-    session.add(outbox.outgoing(DEAD_RESPONSES.name, item.event.id, message))
+    message = dead_letter_queue.from_record(item.record, reason, sentence)
+    session.add(outbox.to_outbox_row(DEAD_RESPONSES.name, item.event.id, message))
     metrics.DEAD_LETTERS.labels(family="responses", reason=reason.value).inc()

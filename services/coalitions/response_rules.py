@@ -139,7 +139,7 @@ async def _invite_partner(session: AsyncSession, payload: ResponseInvited, other
         raise AnswerRefusedError(
             RefusalReason.NOT_ALLOWED, "the two plans fit too little, or one is shared only as a match, to invite yet"
         )
-    stored = await plans.load(session, both)
+    stored = await plans.by_id(session, both)
     suggestion = suggestion_of(graph, terms, stored, moment.today)
     coalition_id = opportunity_id(f"pair {payload.response_id}", payload.subject_id)
     coalition = suggest(coalition_id, suggestion)
@@ -157,7 +157,7 @@ async def _judge(session: AsyncSession, payload: ResponsePayload, others: Sequen
     """Keeps that an authority calls its plan and others not the same thing; the plans whose groups this may change."""
     if not isinstance(payload, ResponseAnswered) or AnswerKind(payload.answer) is not AnswerKind.NOT_THE_SAME:
         return ()
-    stored = await plans.load(session, [payload.plan_id, *others])
+    stored = await plans.by_id(session, [payload.plan_id, *others])
     verdicts = []
     for other in others:
         plan_a, plan_b = sorted((payload.plan_id, other))
@@ -194,5 +194,5 @@ async def _restore(session: AsyncSession, row: CoalitionRow, undone: ResponseRow
 
 
 async def _write(session: AsyncSession, row: CoalitionRow, coalition: Coalition, moment: Moment) -> None:
-    stored = await plans.load(session, [member.plan_id for member in coalition.members])
+    stored = await plans.by_id(session, [member.plan_id for member in coalition.members])
     await write(session, row, coalition, stored, moment)

@@ -24,8 +24,8 @@ async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
             await sweep(sessions, settings)
             await measure(sessions)
         except Exception as error:
-            log.warning("sweep failed, next round will try again", error=retry.describe(error))
-        await asyncio.sleep(settings.sweep_seconds)
+            log.warning("sweep failed, next round will try again", error=retry.one_line(error))
+        await asyncio.sleep(settings.sweep_interval_seconds)
 
 
 async def sweep(sessions: Sessions, settings: Settings) -> None:
@@ -57,7 +57,7 @@ async def _pass_days(sessions: Sessions, moment: Moment) -> int:
         rows = await store.due(session, moment.today, AT_ONCE)
         for row in rows:
             before = row.coalition
-            stored = await plans.load(session, [member.plan_id for member in before.members])
+            stored = await plans.by_id(session, [member.plan_id for member in before.members])
             await write(session, row, pass_day(before, moment.today), stored, moment)
     return len(rows)
 

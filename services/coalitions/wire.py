@@ -11,12 +11,12 @@ from matching.reference import display_name
 from services.coalitions.formation import value_of
 from services.domain.coalition import Coalition, Invitation, Member
 from services.domain.ids import event_id
-from services.store.plans import StoredPlan
+from services.store.plans import PlanRecord
 
 _UNKNOWN = {"title": "", "stage": "planned"}
 
 
-def coalition_state(coalition: Coalition, revision: int, stored: Mapping[str, StoredPlan]) -> wire.CoalitionState:
+def coalition_state(coalition: Coalition, revision: int, stored: Mapping[str, PlanRecord]) -> wire.CoalitionState:
     """The payload of a coalition at a revision, with what its members' plans say now."""
     return wire.CoalitionState(
         coalition_id=coalition.coalition_id,
@@ -58,7 +58,7 @@ def coalition_event(coalition: Coalition, state: wire.CoalitionState, cause: str
     )
 
 
-def _member(member: Member, coalition: Coalition, plan: StoredPlan | None) -> wire.CoalitionMember:
+def _member(member: Member, coalition: Coalition, plan: PlanRecord | None) -> wire.CoalitionMember:
     said: Mapping[str, Any] = (plan.state if plan is not None else None) or _UNKNOWN
     # Of a plan that is shared no longer, nothing newer is told.
     shared = said.get("sharing") == "open"

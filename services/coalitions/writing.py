@@ -31,8 +31,8 @@ from services.platform import logs, metrics
 from services.store import advisory_locks, outbox
 from services.store import coalitions as store
 from services.store.coalitions import CoalitionRow
-from services.store.database import hold_briefly, now
-from services.store.plans import StoredPlan
+from services.store.database import limit_idle_in_transaction, now
+from services.store.plans import PlanRecord
 
 log: Final = logs.get(__name__)
 
@@ -48,7 +48,7 @@ class Moment:
 
 async def lock(session: AsyncSession) -> None:
     """Waits for the lock that everybody takes before coalitions are read to be written."""
-    await hold_briefly(session)
+    await limit_idle_in_transaction(session)
     await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
 
 
@@ -74,7 +74,7 @@ async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Mome
 
 
 async def write(
-    session: AsyncSession, row: CoalitionRow, coalition: Coalition, stored: Mapping[str, StoredPlan], moment: Moment
+    session: AsyncSession, row: CoalitionRow, coalition: Coalition, stored: Mapping[str, PlanRecord], moment: Moment
 ) -> bool:
     """Writes a coalition and the event that tells of it, where its content changed; whether it did."""
     state = coalition_state(coalition, row.revision + 1, stored)
@@ -97,13 +97,13 @@ async def write(
     await session.flush()
     await store.save_members(session, coalition, revisions)
     event = coalition_event(coalition, state, moment.cause, now())
-    session.add(outbox.outgoing(COALITIONS.name, event.id, encode(event, state.coalition_id)))
+    session.add(outbox.to_outbox_row(COALITIONS.name, event.id, encode(event, state.coalition_id)))
     metrics.COALITIONS_WRITTEN.labels(status=row.status).inc()
     log.info("coalition", coalition_id=row.coalition_id, status=row.status, revision=row.revision)
     return True
 
 
-def plan_change(plan: StoredPlan | None) -> PlanChange | None:
+def plan_change(plan: PlanRecord | None) -> PlanChange | None:
     """What became of a member's plan, None where it stands. A plan no longer shared openly counts as withdrawn."""
     if plan is None:
         return None

@@ -49,15 +49,15 @@ def opportunity_state(
     )
 
 
-def redacted(payload: Mapping[str, Any]) -> dict[str, Any]:
+def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     """An opportunity's payload with no more in it than two plans show of which one is not shared openly."""
     sides = [{**side, "title": None, "plan_id": None, "revision": None} for side in payload["plans"]]
     return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
 
 
-def _side(plan: Plan, open_: bool) -> wire.PlanSide:
+def _side(plan: Plan, open_: bool) -> wire.PlanSummary:
     window = plan.tender_window
-    return wire.PlanSide(
+    return wire.PlanSummary(
         plan_id=plan.plan_id if open_ else None,
         revision=plan.revision if open_ else None,
         authority=plan.authority,

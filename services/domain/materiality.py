@@ -9,13 +9,13 @@ from matching.plan import Window
 
 HYSTERESIS_POINTS: Final = 5.0
 """A band that changes counts only once the score has moved this far, or a pair at the edge would mail weekly."""
-MOVED_DAYS: Final = 31
+MATERIAL_SHIFT_DAYS: Final = 31
 """A common window that has moved by no more than a month in all is not news."""
 
-Told = Mapping[str, Any]
+LastNotified = Mapping[str, Any]
 
 
-def told_now(assessment: Assessment, status: str) -> Told:
+def to_last_notified(assessment: Assessment, status: str) -> LastNotified:
     """What is remembered of a state once it has been told."""
     window = assessment.common_window
     return {
@@ -26,7 +26,7 @@ def told_now(assessment: Assessment, status: str) -> Told:
     }
 
 
-def is_material(told: Told, assessment: Assessment, status: str) -> bool:
+def is_material(told: LastNotified, assessment: Assessment, status: str) -> bool:
     """Whether `status` and `assessment` differ enough from what was told."""
     if status != told["status"]:
         return True
@@ -35,11 +35,11 @@ def is_material(told: Told, assessment: Assessment, status: str) -> bool:
     moved = abs(assessment.score - float(told["score"]))
     if assessment.band.value != told["band"] and moved >= HYSTERESIS_POINTS:
         return True
-    return _window_moved(told["window"], assessment.common_window)
+    return _window_shifted(told["window"], assessment.common_window)
 
 
-def _window_moved(told: list[str] | None, window: Window | None) -> bool:
+def _window_shifted(told: list[str] | None, window: Window | None) -> bool:
     if told is None or window is None:
         return (told is None) != (window is None)
     before = [date.fromisoformat(day) for day in told]
-    return abs((before[0] - window.earliest).days) + abs((before[1] - window.latest).days) > MOVED_DAYS
+    return abs((before[0] - window.earliest).days) + abs((before[1] - window.latest).days) > MATERIAL_SHIFT_DAYS

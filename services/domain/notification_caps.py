@@ -26,7 +26,7 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class CapCandidate:
     """What an intent tells of: another authority's plan. `strength` is greater for what is told first."""
 
     intent_id: int
@@ -35,7 +35,7 @@ class About:
     strength: tuple[int, float]
 
 
-def over(found: Iterable[About], caps: Caps, reached: Mapping[str, int]) -> dict[int, Cap]:
+def exceeding_caps(found: Iterable[CapCandidate], caps: Caps, reached: Mapping[str, int]) -> dict[int, Cap]:
     """The intents that are over a cap, and which; the strongest are within. `reached` says how many other
     authorities have been told of a plan; where nobody counts, leave it empty."""
     plans: Counter[str] = Counter()
@@ -54,7 +54,7 @@ def over(found: Iterable[About], caps: Caps, reached: Mapping[str, int]) -> dict
     return left
 
 
-def spread(found: Iterable[About], caps: Caps) -> dict[int, int]:
+def spread(found: Iterable[CapCandidate], caps: Caps) -> dict[int, int]:
     """In which of the mails to come each intent is told: 0 is the next one. The strongest come first, and no mail is
     over a cap. So a mail looks at what it tells, not at all that waits."""
     plans: defaultdict[str, Counter[int]] = defaultdict(Counter)
@@ -76,5 +76,5 @@ def spread(found: Iterable[About], caps: Caps) -> dict[int, int]:
     return mails
 
 
-def _strongest_first(found: Iterable[About]) -> list[About]:
+def _strongest_first(found: Iterable[CapCandidate]) -> list[CapCandidate]:
     return sorted(found, key=lambda about: (*(-part for part in about.strength), about.intent_id))

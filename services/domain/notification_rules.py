@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from events.opportunities import Band, OpportunityState, PlanSide
+from events.opportunities import Band, OpportunityState, PlanSummary
 
 Purpose = Literal["immediate", "digest", "correction"]
 Change = Literal["new", "again", "stronger", "weaker", "moved", "withdrawn"]
@@ -12,7 +12,7 @@ Change = Literal["new", "again", "stronger", "weaker", "moved", "withdrawn"]
 RANK: Final[dict[str, int]] = {"feed": 0, "digest": 1, "notify": 2}
 
 
-class Earlier(Protocol):
+class PriorIntent(Protocol):
     """What is known of something told, or to be told, before."""
 
     @property
@@ -30,7 +30,7 @@ class Earlier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class NotificationDraft:
     """Something to tell one authority. `needs_told`: only if what came before did reach it."""
 
     authority: str
@@ -42,17 +42,17 @@ class News:
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class NotificationPlan:
     """`news` are the intents to add; everything still waiting from before is to be cancelled for `outdated`."""
 
-    news: tuple[News, ...]
+    drafts: tuple[NotificationDraft, ...]
     outdated: Literal["superseded", "withdrawn"] | None
 
 
-NOTHING: Final = Meaning((), None)
+NOTHING: Final = NotificationPlan((), None)
 
 
-def meaning(state: OpportunityState, earlier: Sequence[Earlier]) -> Meaning:
+def plan_notifications(state: OpportunityState, earlier: Sequence[PriorIntent]) -> NotificationPlan:
     """What has to be told of `state`, where `earlier` holds every intent about this opportunity.
 
     A state no newer than what is known means nothing. A plan that is private means nothing either: it should
@@ -64,16 +64,16 @@ def meaning(state: OpportunityState, earlier: Sequence[Earlier]) -> Meaning:
         return NOTHING
     news = tuple(_news(state, own, other, earlier) for own, other in sides(state))
     outdated: Literal["superseded", "withdrawn"] = "withdrawn" if state.status == "withdrawn" else "superseded"
-    return Meaning(tuple(item for item in news if item is not None), outdated)
+    return NotificationPlan(tuple(item for item in news if item is not None), outdated)
 
 
-def sides(state: OpportunityState) -> tuple[tuple[PlanSide, PlanSide], tuple[PlanSide, PlanSide]]:
+def sides(state: OpportunityState) -> tuple[tuple[PlanSummary, PlanSummary], tuple[PlanSummary, PlanSummary]]:
     """Each side as (own, other)."""
     first, second = state.plans
     return (first, second), (second, first)
 
 
-def last_told(earlier: Iterable[Earlier], authority: str) -> Earlier | None:
+def last_notified(earlier: Iterable[PriorIntent], authority: str) -> PriorIntent | None:
     """The newest thing that has, or may have, reached the authority."""
     told = [
         intent
@@ -83,23 +83,25 @@ def last_told(earlier: Iterable[Earlier], authority: str) -> Earlier | None:
     return max(told, key=lambda intent: intent.material_revision, default=None)
 
 
-def _news(state: OpportunityState, own: PlanSide, other: PlanSide, earlier: Sequence[Earlier]) -> News | None:
-    told = last_told(earlier, own.authority)
+def _news(
+    state: OpportunityState, own: PlanSummary, other: PlanSummary, earlier: Sequence[PriorIntent]
+) -> NotificationDraft | None:
+    told = last_notified(earlier, own.authority)
     standing = told is not None and told.change != "withdrawn"
     if state.status == "withdrawn":
         if not standing:
             return None
-        return News(own.authority, other.authority, "correction", state.band, "withdrawn", needs_told=True)
+        return NotificationDraft(own.authority, other.authority, "correction", state.band, "withdrawn", needs_told=True)
     if state.band == "feed":
         # Never told of its own accord; but who was told that it is more must not go on believing it.
         if not standing or told is None or told.band == "feed":
             return None
-        return News(own.authority, other.authority, "digest", "feed", "weaker", needs_told=True)
+        return NotificationDraft(own.authority, other.authority, "digest", "feed", "weaker", needs_told=True)
     purpose: Purpose = "immediate" if state.band == "notify" else "digest"
-    return News(own.authority, other.authority, purpose, state.band, _change(state, told))
+    return NotificationDraft(own.authority, other.authority, purpose, state.band, _change(state, told))
 
 
-def _change(state: OpportunityState, told: Earlier | None) -> Change:
+def _change(state: OpportunityState, told: PriorIntent | None) -> Change:
     if told is None:
         return "new"
     if told.change == "withdrawn":
@@ -109,7 +111,7 @@ def _change(state: OpportunityState, told: Earlier | None) -> Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Preferences:
     """What an authority wants to hear, as it is at the moment of sending."""
 
     immediate: bool
@@ -117,7 +119,7 @@ class Wishes:
     takes_part: bool
 
 
-def channelled(purpose: Purpose, wishes: Wishes) -> Purpose | None:
+def effective_purpose(purpose: Purpose, wishes: Preferences) -> Purpose | None:
     """As what something is told: immediate news of one who wants digests only waits for the digest, a
     correction goes to everybody who still hears from us at all. None where it is not told."""
     if not wishes.takes_part or not (wishes.immediate or wishes.digest):

@@ -14,7 +14,7 @@ from typing import IO, Any, Final, Literal, cast
 
 from pydantic import ValidationError
 
-from events.cloudevents import problems
+from events.cloudevents import describe_validation_error
 from events.fields import AUTHORITY_PATTERN, canonical_authority
 from events.limits import find_excess
 from events.plans import PlanPayload
@@ -109,7 +109,7 @@ def validated(model: type[PlanPayload], fields: Mapping[str, Any]) -> PlanPayloa
 def refusal(error: ValidationError, plan_id: str | None = None) -> RefusedError:
     """What a validation found, as a refusal that never repeats the input."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    return RefusedError(".".join(str(part) for part in first["loc"]), problems(error), plan_id)
+    return RefusedError(".".join(str(part) for part in first["loc"]), describe_validation_error(error), plan_id)
 
 
 def own(payload: PlanPayload, options: Options) -> PlanPayload:

@@ -182,7 +182,7 @@ async def _exists(producer: AIOKafkaProducer, topic: str) -> None:
 def _sentence(error: KafkaError, settings: Settings, topic: str) -> str:
     match error:
         case KafkaConnectionError():
-            return f"Kafka can't be reached at {', '.join(settings.kafka_bootstrap)}: {error}"
+            return f"Kafka can't be reached at {', '.join(settings.kafka_bootstrap_servers)}: {error}"
         case UnknownTopicOrPartitionError():
             return f"There is no topic {topic}, or this user may not see it; `jointly topics` creates what is declared"
         case TopicAuthorizationFailedError():

@@ -26,12 +26,12 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-class PartError(RuntimeError):
+class ComponentError(RuntimeError):
     """A part of the local stack did not start, or died; the message holds the end of its log."""
 
 
 @dataclass(frozen=True)
-class Process:
+class ChildProcess:
     """A running child: its handle, a name for people, and the file that takes what it prints."""
 
     name: str
@@ -71,7 +71,7 @@ def start(
     user: str | None = None,
     orphan_signal: signal.Signals = signal.SIGTERM,
     http_port: int | None = None,
-) -> Process:
+) -> ChildProcess:
     """Start a child in its own process group, with its output appended to `log`.
 
     `user`: the account, and the group of that name, to run it as (only root can choose). `orphan_signal`: what the
@@ -102,11 +102,11 @@ def start(
                 extra_groups=None if user is None else [],
             )
         except OSError as error:
-            raise PartError(f"{name} can't be started: {error}") from error
-    return Process(name, handle, log, http_port)
+            raise ComponentError(f"{name} can't be started: {error}") from error
+    return ChildProcess(name, handle, log, http_port)
 
 
-def stop(process: Process, *, grace: float = 10.0, request: signal.Signals = signal.SIGTERM) -> int:
+def stop(process: ChildProcess, *, grace: float = 10.0, request: signal.Signals = signal.SIGTERM) -> int:
     """Ask the child to end, wait `grace` seconds, then kill its whole group. Returns the exit status; may run twice."""
     if process.running():
         process.handle.send_signal(request)
@@ -118,7 +118,7 @@ def stop(process: Process, *, grace: float = 10.0, request: signal.Signals = sig
     return process.handle.wait()
 
 
-def kill(process: Process) -> None:
+def kill(process: ChildProcess) -> None:
     """End the child and its group at once, without a chance to clean up. For fault tests."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -126,7 +126,9 @@ def kill(process: Process) -> None:
 
 
 @contextmanager
-def stopping(process: Process, *, grace: float = 10.0, request: signal.Signals = signal.SIGTERM) -> Iterator[Process]:
+def stopping(
+    process: ChildProcess, *, grace: float = 10.0, request: signal.Signals = signal.SIGTERM
+) -> Iterator[ChildProcess]:
     """Stop the child when the block ends, however it ends."""
     try:
         yield process
@@ -134,18 +136,18 @@ def stopping(process: Process, *, grace: float = 10.0, request: signal.Signals =
         stop(process, grace=grace, request=request)
 
 
-def wait_until(check: Callable[[], bool], process: Process, *, seconds: float, pause: float = 0.05) -> None:
+def wait_until(check: Callable[[], bool], process: ChildProcess, *, seconds: float, pause: float = 0.05) -> None:
     """Poll `check` until it is true. Raises `PartError` with the end of the log if the child died or time ran out."""
     deadline = time.monotonic() + seconds
     while process.running():
         if check():
             return
         if time.monotonic() > deadline:
-            raise PartError(
+            raise ComponentError(
                 f"{process.name} was not ready within {seconds:g} s. End of {process.log}:\n{process.log_tail()}"
             )
         time.sleep(pause)
-    raise PartError(
+    raise ComponentError(
         f"{process.name} ended with status {process.handle.returncode} before it was ready. "
         f"End of {process.log}:\n{process.log_tail()}"
     )

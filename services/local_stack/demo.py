@@ -16,15 +16,15 @@ from events.plans import PlanPayload
 from matching.reference import authority as known_authority
 from services.application.digests import flush_all
 from services.ingest.event_publisher import content_hash, publish_events
-from services.local_stack.child_process import LOOPBACK, Process
+from services.local_stack.child_process import LOOPBACK, ChildProcess
 from services.local_stack.stack import Stack
 from services.messaging import topic_admin
 from services.platform.settings import Settings
 from services.store import authorities as register
-from services.store.authorities import Entry
+from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.migrate import migrate
-from services.store.opportunities import Opportunity, strongest
+from services.store.opportunities import Opportunity, top_by_score
 from services.store.progress import Progress, progress
 
 FOLDER: Final = Path(".jointly") / "demo"
@@ -46,7 +46,7 @@ class StalledError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemoResult:
     """What came out. `best` are the strongest active opportunities; `mails_in` is where the mails lie."""
 
     counts: Progress
@@ -62,11 +62,11 @@ class _Running:
     stack: Stack
     settings: Settings
     sessions: Sessions
-    processes: dict[str, Process]
+    processes: dict[str, ChildProcess]
     show: Show
 
 
-def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: Show) -> Outcome:
+def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: Show) -> DemoResult:
     """Runs the waves of plan events through a stack of its own, each wave to the end before the next begins.
 
     A later wave lets corrections be seen: an authority is told of what it had been told before.
@@ -75,13 +75,17 @@ def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: 
     with suppress(FileNotFoundError):
         shutil.rmtree(FOLDER / "mails")
         shutil.rmtree(FOLDER / "postgres")
-    environment = {"JOINTLY_AS_OF": as_of.isoformat(), "JOINTLY_GATHER_SECONDS": "3", "JOINTLY_SWEEP_SECONDS": "5"}
+    environment = {
+        "JOINTLY_AS_OF": as_of.isoformat(),
+        "JOINTLY_NOTIFY_BATCH_SECONDS": "3",
+        "JOINTLY_SWEEP_INTERVAL_SECONDS": "5",
+    }
     with Stack(FOLDER, environment=environment, progress=say) as stack:
         settings = settings_of(stack)
         prepare(settings, say)
         processes = start_services(stack, say)
         outcome = asyncio.run(_drive(stack, settings, processes, waves, show))
-    return Outcome(
+    return DemoResult(
         counts=outcome.counts,
         dead_letters=outcome.dead_letters,
         best=outcome.best,
@@ -104,7 +108,7 @@ def prepare(settings: Settings, say: Say) -> None:
     asyncio.run(topic_admin.create(settings))
 
 
-def start_services(stack: Stack, say: Say) -> dict[str, Process]:
+def start_services(stack: Stack, say: Say) -> dict[str, ChildProcess]:
     """One process of each kind, ready."""
     say("Starting matcher, coalitions, relay and notifier (the matcher loads its model)")
     processes = {name: stack.spawn([name]) for name in KINDS}
@@ -116,30 +120,30 @@ def start_services(stack: Stack, say: Say) -> dict[str, Process]:
 async def _drive(
     stack: Stack,
     settings: Settings,
-    processes: dict[str, Process],
+    processes: dict[str, ChildProcess],
     waves: Sequence[Sequence[PlanPayload]],
     show: Show,
-) -> Outcome:
+) -> DemoResult:
     database = make_engine(settings.need_database())
     running = _Running(stack, settings, make_sessions(database), processes, show)
     try:
-        await _enrol(running.sessions, (payload.authority for wave in waves for payload in wave))
+        await _register_authorities(running.sessions, (payload.authority for wave in waves for payload in wave))
         handled: set[tuple[str, int, str]] = set()
         for wave in waves:
             await _publish(running, wave)
             handled |= {(p.plan_id, p.revision, content_hash(p)) for p in wave}
-            await _until_matched(running, len(handled))
-            await _until_told(running)
+            await _wait_until_assessed(running, len(handled))
+            await _wait_until_notified(running)
         async with transaction(running.sessions) as session:
             counts = await progress(session)
-            best = await strongest(session, 5)
+            best = await top_by_score(session, 5)
     finally:
         await database.dispose()
     mailbox = stack.parts.mailbox
-    return Outcome(counts, _dead_letters(running), best, len(mailbox.paths()), mailbox.folder, 0.0)
+    return DemoResult(counts, _dead_letters(running), best, len(mailbox.paths()), mailbox.folder, 0.0)
 
 
-async def _enrol(sessions: Sessions, codes: Iterable[str]) -> None:
+async def _register_authorities(sessions: Sessions, codes: Iterable[str]) -> None:
     """A mailbox under `.example`, which no mail can ever reach, for every authority of the plans."""
     async with transaction(sessions) as session:
         for code in sorted(set(codes)):
@@ -147,7 +151,7 @@ async def _enrol(sessions: Sessions, codes: Iterable[str]) -> None:
             name = known.name if known else code
             slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")
             fields = {"name": name, "mailbox": register.valid_mailbox(f"procurement@{slug}.example")}
-            await register.save(session, Entry(authority=code, fields=fields))
+            await register.save(session, AuthorityUpdate(authority=code, fields=fields))
 
 
 async def _publish(running: _Running, wave: Sequence[PlanPayload]) -> None:
@@ -161,14 +165,14 @@ async def _publish(running: _Running, wave: Sequence[PlanPayload]) -> None:
     await publish_events(running.settings, wave, progress=acknowledged)
 
 
-async def _until_matched(running: _Running, events: int) -> None:
+async def _wait_until_assessed(running: _Running, events: int) -> None:
     def left(now: Progress) -> int:
         return max(0, events - now.revisions - _dead_letters(running)) + now.pending
 
     await _until(running, "Matching", events, left)
 
 
-async def _until_told(running: _Running) -> None:
+async def _wait_until_notified(running: _Running) -> None:
     """Everything published, read by the notifier, gathered into mails and sent, weekly digests flushed."""
 
     def left(now: Progress) -> int:

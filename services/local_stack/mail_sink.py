@@ -27,7 +27,7 @@ LARGEST_MAIL = 10 * 1024 * 1024
 
 
 @dataclass
-class Answers:
+class FakeResponses:
     """What the server says instead of "accepted". Change it at any time; each address is compared in lower case.
 
     `recipients`: the answer to RCPT TO for an address, e.g. `{"it@leeds.example": "550 5.1.1 No such mailbox"}`.
@@ -48,13 +48,13 @@ class Answers:
 
 
 @dataclass
-class Mailbox:
+class MailSink:
     """A running mail sink: its address, the folder of its mails, and how it answers."""
 
     host: str
     port: int
     folder: Path
-    answers: Answers
+    answers: FakeResponses
 
     @property
     def url(self) -> str:
@@ -78,7 +78,7 @@ class Mailbox:
 class _Handler:
     """aiosmtpd's hooks; runs in the server's own thread and loop."""
 
-    def __init__(self, folder: Path, answers: Answers) -> None:
+    def __init__(self, folder: Path, answers: FakeResponses) -> None:
         self._folder = folder
         self._answers = answers
         # Numbers go on after what earlier runs left in the folder, so names sort by time of receipt.
@@ -114,10 +114,10 @@ class _Handler:
 
 
 @contextmanager
-def mailbox(folder: Path) -> Iterator[Mailbox]:
+def run_mail_sink(folder: Path) -> Iterator[MailSink]:
     """Run the mail sink until the block ends, keeping mails in `folder`. Raises `OSError` when it can't listen."""
     folder.mkdir(parents=True, exist_ok=True)
-    answers = Answers()
+    answers = FakeResponses()
     listener = socket.create_server((LOOPBACK, 0))
     loop = asyncio.new_event_loop()
     serving = threading.Event()
@@ -128,7 +128,7 @@ def mailbox(folder: Path) -> Iterator[Mailbox]:
     if not serving.wait(30):
         raise TimeoutError("The mail server's thread did not start within 30 s.")
     try:
-        yield Mailbox(LOOPBACK, listener.getsockname()[1], folder, answers)
+        yield MailSink(LOOPBACK, listener.getsockname()[1], folder, answers)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -26,7 +26,7 @@ import psycopg
 from psycopg import sql
 
 from services.local_stack import child_process
-from services.local_stack.child_process import LOOPBACK, PartError, Process
+from services.local_stack.child_process import LOOPBACK, ChildProcess, ComponentError
 
 with warnings.catch_warnings():
     # On import the package looks for a runtime folder, which we don't use, and warns where XDG_RUNTIME_DIR is unset.
@@ -54,7 +54,7 @@ class Server:
 
     port: int
     password: str
-    process: Process
+    process: ChildProcess
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False, compare=False)
 
     def url(self, database: str) -> str:
@@ -100,7 +100,7 @@ class Server:
         finally:
             self.drop_database(name)
 
-    def template(self, name: str, prepare: Callable[[str], object]) -> str:
+    def create_template(self, name: str, prepare: Callable[[str], object]) -> str:
         """Make a database once, let `prepare(url)` fill it, and return its name for `fresh_database(template=...)`.
 
         `prepare` must leave no connection open (dispose of its engine).
@@ -171,7 +171,9 @@ def _initialise(folder: Path, binaries: Path, user: str | None) -> str:
             command, user=user, group=user, extra_groups=groups, cwd="/", capture_output=True, text=True, check=False
         )
     if done.returncode != 0:
-        raise PartError(f"PostgreSQL can't prepare its data in {data}: {done.stderr.strip() or done.stdout.strip()}")
+        raise ComponentError(
+            f"PostgreSQL can't prepare its data in {data}: {done.stderr.strip() or done.stdout.strip()}"
+        )
     secret.touch(mode=0o600)
     secret.write_text(password + "\n", "ascii")
     return password
@@ -192,7 +194,7 @@ def _start(
             child_process.wait_until(lambda server=server: _answers(server), process, seconds=60)  # type: ignore[misc]
         except BaseException as error:
             child_process.stop(process, grace=10, request=signal.SIGINT)
-            if not isinstance(error, PartError) or attempt == ATTEMPTS:
+            if not isinstance(error, ComponentError) or attempt == ATTEMPTS:
                 raise
             time.sleep(0.2)
         else:

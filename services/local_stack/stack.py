@@ -17,8 +17,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from services.local_stack import child_process
-from services.local_stack.child_process import LOOPBACK, PartError, Process
-from services.local_stack.mail_sink import Mailbox, mailbox
+from services.local_stack.child_process import LOOPBACK, ChildProcess, ComponentError
+from services.local_stack.mail_sink import MailSink, run_mail_sink
 from services.local_stack.postgres import Server, postgres
 from services.local_stack.tansu import Broker, tansu
 
@@ -27,12 +27,12 @@ DEFAULT_FOLDER = Path(".jointly")
 
 
 @dataclass(frozen=True)
-class Parts:
+class StackComponents:
     """What a started stack runs on."""
 
     broker: Broker
     postgres: Server
-    mailbox: Mailbox
+    mailbox: MailSink
     database_url: str
 
 
@@ -60,8 +60,8 @@ class Stack:
         self._extra = dict(environment or {})
         self._progress = progress or (lambda _: None)
         self._exits = ExitStack()
-        self._parts: Parts | None = None
-        self._spawned: list[Process] = []
+        self._parts: StackComponents | None = None
+        self._spawned: list[ChildProcess] = []
         self.folder = self._wanted.resolve()
 
     def __enter__(self) -> Stack:
@@ -75,8 +75,8 @@ class Stack:
             self._progress("Starting Kafka (Tansu, in memory)")
             broker = exits.enter_context(tansu(logs))
             self._progress("Starting the mail server")
-            mails = exits.enter_context(mailbox(self.folder / "mails"))
-            self._parts = Parts(broker, server, mails, url)
+            mails = exits.enter_context(run_mail_sink(self.folder / "mails"))
+            self._parts = StackComponents(broker, server, mails, url)
             exits.callback(self._stop_spawned)
             self._exits = exits.pop_all()
         return self
@@ -89,7 +89,7 @@ class Stack:
             return self._exits.__exit__(kind, error, trace)
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> StackComponents:
         """The running parts. Raises `RuntimeError` outside the block."""
         if self._parts is None:
             raise RuntimeError("The stack has not been started: use it in a `with` block.")
@@ -100,15 +100,15 @@ class Stack:
         """The JOINTLY_* variables that point at this stack."""
         parts = self.parts
         return {
-            "JOINTLY_KAFKA_BOOTSTRAP": parts.broker.bootstrap,
+            "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": parts.broker.bootstrap,
             "JOINTLY_DATABASE_URL": parts.database_url,
             "JOINTLY_SMTP_URL": parts.mailbox.url,
             # Tansu has a group wait for half of it before the first assignment.
-            "JOINTLY_KAFKA_SESSION_SECONDS": "5",
+            "JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS": "5",
             **self._extra,
         }
 
-    def spawn(self, args: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Process:
+    def spawn(self, args: Sequence[str], *, environment: Mapping[str, str] | None = None) -> ChildProcess:
         """Start `jointly ARGS...` against this stack, with its own log and health port (JOINTLY_HTTP_PORT)."""
         port = child_process.free_port()
         name = f"{args[0]}-{len(self._spawned) + 1}"
@@ -128,7 +128,7 @@ class Stack:
         self._spawned.append(process)
         return process
 
-    def wait_ready(self, process: Process, *, seconds: float = 120) -> None:
+    def wait_ready(self, process: ChildProcess, *, seconds: float = 120) -> None:
         """Wait until `/health/ready` of a spawned process answers 200. Raises `PartError` if it ends or is late."""
         if process.http_port is None:
             raise ValueError(f"{process.name} was not started by spawn(): it has no health port.")
@@ -139,12 +139,12 @@ class Stack:
         """Raise `PartError`, with the end of its log, when a part or a spawned process has ended."""
         for process in (self.parts.broker.process, self.parts.postgres.process, *self._spawned):
             if not process.running():
-                raise PartError(
+                raise ComponentError(
                     f"{process.name} ended with status {process.handle.returncode}. "
                     f"End of {process.log}:\n{process.log_tail()}"
                 )
 
-    def stop(self, process: Process) -> int:
+    def stop(self, process: ChildProcess) -> int:
         """Stop one spawned process now and forget it. Returns its exit status."""
         self._spawned = [other for other in self._spawned if other is not process]
         return child_process.stop(process)
@@ -194,7 +194,7 @@ def _folder(wanted: Path, *, fresh: bool) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise PartError(
+            raise ComponentError(
                 f"Another local stack is running in {folder}. Stop it first, or use another folder."
             ) from error
         yield folder

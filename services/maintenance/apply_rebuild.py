@@ -9,24 +9,25 @@ from sqlmodel import col, select
 
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
-from services.maintenance.rebuild import Comparison, PairDifference, PlanDifference, RebuildError
-from services.matcher.writing import Kept, change_of, fingerprint_of, tell
+from services.domain.opportunity import OpportunityStatus, event_kind, state_content_hash
+from services.maintenance.rebuild import PairDifference, PlanDifference, RebuildError, RebuildReport
+from services.matcher.pending_writes import PendingWrites, enqueue_event
 from services.store import generation, outbox, plan_features, plans, shadow_tables
 from services.store import intents as notifications
 from services.store import opportunities as store
-from services.store.bulk_writes import together
+from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.intents import Intent
 from services.store.opportunities import Opportunity
-from services.store.plans import StoredPlan
+from services.store.plans import PlanRecord
 
 AT_ONCE: Final = 500
-REBUILT: Final = "rebuilt"
+REBUILT_REASON: Final = "rebuilt"
 """Why nothing is told: the word in the intents."""
 
 
 @dataclass(slots=True)
-class Swapped:
+class RebuildApplied:
     """How many plans and pairs were replaced, and how many pairs had moved on meanwhile and were left to that."""
 
     plans: int = 0
@@ -34,19 +35,19 @@ class Swapped:
     moved_on: int = 0
 
 
-async def swap(sessions: Sessions, found: Comparison) -> Swapped:
+async def apply_rebuild(sessions: Sessions, found: RebuildReport) -> RebuildApplied:
     """Replaces every live row that differs. The rows that do not differ are what would replace them.
 
     Until it has ended nobody records, settles or sets aside a plan. Identity, revision counters, material revision and
     what was last told are kept; a pair whose content changes gets its next revision and an event of the same material
     revision, so that consumers follow and nobody is told. Raises RebuildError where the generation was moved meanwhile.
     """
-    done = Swapped()
+    done = RebuildApplied()
     async with transaction(sessions) as session:
-        current = await generation.hold_generation(session)
+        current = await generation.lock(session)
         if current is None or current.generation != found.generation:
             raise RebuildError("the database was moved to another generation meanwhile; nothing was changed")
-        await generation.freeze_plans(session)
+        await generation.lock_plan_writes(session)
         for start in range(0, len(found.plans), AT_ONCE):
             done.plans += await _replace_plans(session, found.plans[start : start + AT_ONCE])
         for start in range(0, len(found.pairs), AT_ONCE):
@@ -56,9 +57,9 @@ async def swap(sessions: Sessions, found: Comparison) -> Swapped:
 
 async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDifference]) -> int:
     ids = [difference.plan_id for difference in differences]
-    rebuilt = await shadow_tables.plans_of(session, ids)
-    live = await plans.load(session, ids)
-    logged = await shadow_tables.in_log(session, ids)
+    rebuilt = await shadow_tables.shadow_plans(session, ids)
+    live = await plans.by_id(session, ids)
+    logged = await shadow_tables.ids_in_log(session, ids)
     gone = []
     count = 0
     for difference in differences:
@@ -71,22 +72,22 @@ async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDiffer
             if difference.plan_id not in logged:
                 gone.append(difference.plan_id)
         elif row is None:
-            session.add(StoredPlan(**plan.model_dump()))
+            session.add(PlanRecord(**plan.model_dump()))
         else:
             _assign(row, plan.model_dump())
     await shadow_tables.remove_plans(session, gone)
     # What the index says of these may be of another revision; the sweeper sees that they are missing.
-    async with together(session) as writes:
+    async with bulk_writes(session) as writes:
         plan_features.close(writes, ids)
     return count
 
 
-async def _replace_pairs(session: AsyncSession, differences: Sequence[PairDifference], done: Swapped) -> None:
+async def _replace_pairs(session: AsyncSession, differences: Sequence[PairDifference], done: RebuildApplied) -> None:
     keys = [difference.opportunity_id for difference in differences]
-    rebuilt = await shadow_tables.rebuilt(session, keys)
-    live = await store.by_ids(session, keys)
+    rebuilt = await shadow_tables.shadow_opportunities(session, keys)
+    live = await store.get_many(session, keys)
     ids = {plan_id for difference in differences for plan_id in difference.plans}
-    stored, meant = await plans.load(session, ids), await shadow_tables.plans_of(session, ids)
+    stored, meant = await plans.by_id(session, ids), await shadow_tables.shadow_plans(session, ids)
     hushed: list[Intent] = []
     for difference in differences:
         row = live.get(difference.opportunity_id)
@@ -100,7 +101,7 @@ async def _replace_pairs(session: AsyncSession, differences: Sequence[PairDiffer
     await notifications.add(session, hushed)
 
 
-def _settled(stored: StoredPlan | None, meant: StoredPlan | None) -> bool:
+def _settled(stored: PlanRecord | None, meant: PlanRecord | None) -> bool:
     """Whether a plan is what the rebuild took it for, with nothing still to be assessed."""
     if stored is None or meant is None:
         return stored is meant
@@ -109,11 +110,11 @@ def _settled(stored: StoredPlan | None, meant: StoredPlan | None) -> bool:
 
 async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict[str, Any]) -> list[Intent]:
     """Puts one pair in place; the intents that say why nobody is told of it."""
-    before, revision = ("new", 0) if row is None else (row.status, row.revision)
-    loud = row is not None and row.status == "active" and row.band != "feed"
+    was_active, revision = (False, 0) if row is None else (row.status == OpportunityStatus.ACTIVE, row.revision)
+    loud = was_active and row is not None and row.band != "feed"
     if row is None:
         row = Opportunity(**columns)
-        await _count_on(session, row)
+        await _continue_counters(session, row)
         session.add(row)
     else:
         _assign(row, columns)
@@ -121,15 +122,15 @@ async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict
         return []
     row.updated_at = now()
     state = OpportunityState.model_validate(row.payload)
-    kept = Kept()
-    tell(kept, state, change_of(before, row.status), None)
-    async with together(session) as writes:
+    kept = PendingWrites()
+    enqueue_event(kept, state, event_kind(was_active, row.status), None)
+    async with bulk_writes(session) as writes:
         kept.post(writes)
     # What stands loudly has intents of this material revision, or will have from the event that is on its way.
-    return [] if loud else _hushed(row)
+    return [] if loud else _suppressed_intents(row)
 
 
-async def _count_on(session: AsyncSession, row: Opportunity) -> None:
+async def _continue_counters(session: AsyncSession, row: Opportunity) -> None:
     """A pair that was known once, but whose row was lost, goes on counting where it was: consumers ignore less."""
     last = await outbox.newest(session, OPPORTUNITIES.name, row.opportunity_id)
     intents = select(col(Intent.material_revision)).where(col(Intent.opportunity_id) == row.opportunity_id)
@@ -140,10 +141,10 @@ async def _count_on(session: AsyncSession, row: Opportunity) -> None:
     row.material_revision = max(row.material_revision, material)
     row.revision = max(row.revision, row.material_revision)
     row.payload = {**row.payload, "revision": row.revision, "material_revision": row.material_revision}
-    row.content_hash = fingerprint_of(OpportunityState.model_validate(row.payload))
+    row.content_hash = state_content_hash(OpportunityState.model_validate(row.payload))
 
 
-def _hushed(row: Opportunity) -> list[Intent]:
+def _suppressed_intents(row: Opportunity) -> list[Intent]:
     """Cancelled intents in the place of those that the notifier would make: visible, and never told."""
     moment = now()
     sides = ((row.authority_a, row.authority_b), (row.authority_b, row.authority_a))
@@ -157,8 +158,8 @@ def _hushed(row: Opportunity) -> list[Intent]:
             band=row.band,
             change="new" if row.status == "active" else "withdrawn",
             state="cancelled",
-            reason=REBUILT,
-            cause=REBUILT,
+            reason=REBUILT_REASON,
+            cause=REBUILT_REASON,
             due_at=moment,
             created_at=moment,
             updated_at=moment,
@@ -167,6 +168,6 @@ def _hushed(row: Opportunity) -> list[Intent]:
     ]
 
 
-def _assign(row: StoredPlan | Opportunity, columns: dict[str, Any]) -> None:
+def _assign(row: PlanRecord | Opportunity, columns: dict[str, Any]) -> None:
     for name, value in columns.items():
         setattr(row, name, value)

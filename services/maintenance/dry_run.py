@@ -5,26 +5,27 @@ from dataclasses import asdict
 from pydantic import ValidationError
 
 from events.opportunities import OpportunityState
-from services.matcher.writing import Context, Kept, Pair, fingerprint_of, write
+from services.domain.opportunity import AssessedPair, SettlementContext, state_content_hash
+from services.matcher.pending_writes import PendingWrites, write_pair
 from services.store.opportunities import Opportunity, OpportunityRow
 
 
-def copy_of(row: Opportunity) -> Opportunity:
+def detached_copy(row: Opportunity) -> Opportunity:
     """The same row, unknown to any session."""
     return Opportunity(**row.model_dump())
 
 
-def rehearse(live: Opportunity | None, key: str, pair: Pair, context: Context) -> Opportunity | None:
+def dry_run(live: Opportunity | None, key: str, pair: AssessedPair, context: SettlementContext) -> Opportunity | None:
     """The row as settling would leave it: a new object, None where there is and would be none."""
-    row = None if live is None else copy_of(live)
-    kept = Kept()
-    write(kept, row, key, pair, context)
+    row = None if live is None else detached_copy(live)
+    kept = PendingWrites()
+    write_pair(kept, row, key, pair, context)
     if row is None:
         row = next((Opportunity(**asdict(new)) for new in kept.rows if isinstance(new, OpportunityRow)), None)
     return row
 
 
-def is_sound(row: Opportunity) -> bool:
+def is_consistent(row: Opportunity) -> bool:
     """Whether a row agrees with itself: its columns with its payload, and its payload with its hash."""
     try:
         state = OpportunityState.model_validate(row.payload)
@@ -37,4 +38,4 @@ def is_sound(row: Opportunity) -> bool:
         side.plan_id in (None, plan_id) and side.authority == authority
         for side, (plan_id, authority) in zip(state.plans, named, strict=True)
     )
-    return said == stored and same and fingerprint_of(state) == row.content_hash
+    return said == stored and same and state_content_hash(state) == row.content_hash

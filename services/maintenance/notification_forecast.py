@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.notification_rules import Purpose, Wishes, channelled, meaning, sides
-from services.maintenance.reassess import Change
+from services.domain.notification_rules import Preferences, Purpose, effective_purpose, plan_notifications, sides
+from services.maintenance.reassess import OpportunityChange
 from services.store import authorities, intents
 from services.store.authorities import Authority, Mutes
-from services.store.intents import TOLD, Intent
+from services.store.intents import POSSIBLY_SENT, Intent
 
 
 @dataclass(slots=True)
-class Telling:
+class NotificationForecast:
     """What becomes of one authority's opportunities, by kind, and what it would be told, by purpose.
 
     `tells` counts by immediate, digest and correction as the register says now; `unreachable` where the authority has
@@ -27,36 +27,36 @@ class Telling:
     tells: Counter[str] = field(default_factory=Counter)
 
 
-async def foreseen(session: AsyncSession, changes: Sequence[Change]) -> list[Telling]:
+async def forecast(session: AsyncSession, changes: Sequence[OpportunityChange]) -> list[NotificationForecast]:
     """The authorities with anything material, by code."""
     material = [change for change in changes if change.material]
     earlier: dict[str, list[Intent]] = {}
-    for intent in await intents.about(session, [change.after.opportunity_id for change in material]):
+    for intent in await intents.for_opportunities(session, [change.after.opportunity_id for change in material]):
         earlier.setdefault(intent.opportunity_id, []).append(intent)
     codes = sorted({own.authority for change in material for own, _ in sides(change.after)})
     register = await authorities.by_codes(session, codes)
     mutes = await authorities.mutes_of(session, codes)
-    found = {code: Telling(code) for code in codes}
+    found = {code: NotificationForecast(code) for code in codes}
     for change in material:
         known = earlier.get(change.after.opportunity_id, [])
         for own, _ in sides(change.after):
             found[own.authority].changes[change.kind] += 1
-        for news in meaning(change.after, known).news:
+        for news in plan_notifications(change.after, known).drafts:
             if news.needs_told and not _was_told(known, news.authority):
                 continue
-            if mutes.get(news.authority, Mutes()).cover(news.partner, change.after.opportunity_id):
+            if mutes.get(news.authority, Mutes()).includes(news.partner, change.after.opportunity_id):
                 continue
-            found[news.authority].tells[_how(news.purpose, register.get(news.authority))] += 1
+            found[news.authority].tells[_delivery_route(news.purpose, register.get(news.authority))] += 1
     return [found[code] for code in codes]
 
 
 def _was_told(earlier: Sequence[Intent], authority: str) -> bool:
-    return any(i.authority == authority and (i.state in TOLD or i.maybe_told) for i in earlier)
+    return any(i.authority == authority and (i.state in POSSIBLY_SENT or i.maybe_told) for i in earlier)
 
 
-def _how(purpose: Purpose, row: Authority | None) -> str:
+def _delivery_route(purpose: Purpose, row: Authority | None) -> str:
     """The purpose of the mail, or why there is none."""
     if row is None or row.mailbox is None:
         return "unreachable"
     takes_part = row.withdrawn_on is None or row.withdrawn_on > datetime.now(UTC).date()
-    return channelled(purpose, Wishes(row.immediate, row.digest, takes_part)) or "unwanted"
+    return effective_purpose(purpose, Preferences(row.immediate, row.digest, takes_part)) or "unwanted"

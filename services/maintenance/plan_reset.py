@@ -4,11 +4,11 @@ from typing import Final
 
 from services.platform import logs
 from services.store import plan_features, plan_resets, plans, shadow_tables
-from services.store.bulk_writes import together
+from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.plan_resets import PlanReset
-from services.store.plans import StoredPlan
-from services.store.replay_log import WHOLE_TYPES, replayed
+from services.store.plans import PlanRecord
+from services.store.replay_log import FULL_STATE_TYPES, replay_plan
 
 log: Final = logs.get(__name__)
 
@@ -24,7 +24,7 @@ async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason
     what changes. Raises ResetError.
     """
     async with transaction(sessions) as session:
-        locked = await plans.lock(session, [plan_id])
+        locked = await plans.lock_plans(session, [plan_id])
         if plan_id not in locked:
             raise ResetError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
         logged = await plan_resets.revisions_of(session, plan_id)
@@ -38,14 +38,14 @@ async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason
             plan_id=plan_id, from_revision=locked[plan_id], to_revision=to, operator=operator, reason=reason, at=now()
         )
         await plan_resets.annul(session, done)
-        made = replayed(await shadow_tables.logged_of(session, plan_id, WHOLE_TYPES), None)
-        row = await session.get_one(StoredPlan, plan_id)
+        made = replay_plan(await shadow_tables.logged_plan(session, plan_id, FULL_STATE_TYPES), None)
+        row = await session.get_one(PlanRecord, plan_id)
         # The sweeper takes what waits; until then it is not found, as its place in the index is another revision's.
         # A plan that is over may have no whole revision left that counts; its partners are found by what it was.
         waiting = {"matched_revision": 0, "received_at": now(), "state": made.state or row.state}
         for name, value in (made.model_dump() | waiting).items():
             setattr(row, name, value)
-        async with together(session) as writes:
+        async with bulk_writes(session) as writes:
             plan_features.close(writes, [plan_id])
     log.warning("plan set back", plan_id=plan_id, from_revision=done.from_revision, to_revision=to, reset=done.id)
     return done

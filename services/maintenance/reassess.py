@@ -15,23 +15,23 @@ from events.opportunities import OpportunityState
 from matching.engine import Engine, Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id, text_hash
-from services.maintenance.dry_run import rehearse
-from services.maintenance.rebuild import Say
+from services.domain.opportunity import AssessedPair, SettlementContext
+from services.maintenance.dry_run import dry_run
+from services.maintenance.rebuild import ProgressCallback
 from services.matcher.assessment import match
 from services.matcher.world import World
-from services.matcher.writing import Context, Pair
 from services.platform import logs, retry
 from services.store import embeddings, generation, plans, shadow_tables
-from services.store.bulk_writes import together
+from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, transaction
-from services.store.generation import CurrentGeneration
+from services.store.generation import GenerationRow
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
-from services.store.pipelined_queries import answer
-from services.store.plans import StoredPlan
+from services.store.pipelined_queries import fetch
+from services.store.plans import PlanRecord
 
 AT_ONCE: Final = 64
-PATIENCE: Final = 10
+MAX_IDLE_ROUNDS: Final = 10
 """After so many rounds in which nothing was finished what is left is left to the matchers."""
 
 log: Final = logs.get(__name__)
@@ -64,7 +64,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class OpportunityChange:
     """What becomes of one opportunity: how it stands (None for a new one) and its state and score afterwards.
 
     `is_event` is false where only the score changes and may not be shown: then no event tells of it.
@@ -95,7 +95,7 @@ class Change:
         return ChangeKind.BAND if self.before.told_band != self.after.band else ChangeKind.WINDOW
 
 
-async def preview(world: World, view: AsyncSession, say: Say) -> list[Change]:
+async def preview_reassessment(world: World, view: AsyncSession, say: ProgressCallback) -> list[OpportunityChange]:
     """What reassessing every plan would change, by opportunity id, in `view`'s snapshot. Writes nothing.
 
     `view` must be a REPEATABLE READ transaction. Texts that this model has not embedded are embedded, and not kept.
@@ -104,11 +104,11 @@ async def preview(world: World, view: AsyncSession, say: Say) -> list[Change]:
     stored = await shadow_tables.all_ids(view)
     known = _Known(world.engine, world.as_of)
     for start in range(0, len(stored), AT_ONCE):
-        rows = await plans.load(view, stored[start : start + AT_ONCE])
+        rows = await plans.by_id(view, stored[start : start + AT_ONCE])
         made = await world.made(view, _whole(rows))
-        known.put(made, {plan_id for plan_id in made if generation.may_be_found(rows[plan_id])})
+        known.put(made, {plan_id for plan_id in made if generation.is_matchable(rows[plan_id])})
         say("plans read", min(start + AT_ONCE, len(stored)), len(stored))
-    changes: list[Change] = []
+    changes: list[OpportunityChange] = []
     for start in range(0, len(stored), AT_ONCE):
         chunk = stored[start : start + AT_ONCE]
         live = {row.opportunity_id: row for row in await shadow_tables.opportunities_of(view, chunk)}
@@ -130,7 +130,7 @@ class _Known:
         self._features |= made
         self._candidates.put([made[plan_id] for plan_id in candidates])
 
-    def changes(self, chunk: Sequence[str], live: Mapping[str, Opportunity]) -> list[Change]:
+    def changes(self, chunk: Sequence[str], live: Mapping[str, Opportunity]) -> list[OpportunityChange]:
         pairs = {key: (row.plan_a, row.plan_b) for key, row in live.items() if row.status == "active"}
         asking = [plan_id for plan_id in chunk if self._candidates.get(plan_id)]
         for plan_id, others in self._candidates.search(asking, self._as_of).items():
@@ -140,22 +140,24 @@ class _Known:
         found = (self._change(key, pair, live.get(key)) for key, pair in sorted(pairs.items()))
         return [change for change in found if change is not None]
 
-    def _change(self, key: str, pair: tuple[str, str], live: Opportunity | None) -> Change | None:
+    def _change(self, key: str, pair: tuple[str, str], live: Opportunity | None) -> OpportunityChange | None:
         a, b = (self._features.get(plan_id) for plan_id in pair)
         if a is None or b is None or (live is not None and live.assessed_as_of > self._as_of):
             return None
         assessment = self._engine.assess(a, b, self._as_of)
         sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
-        row = rehearse(live, key, Pair(sides, assessment, None), Context(self._as_of, self._engine.generation))
+        row = dry_run(
+            live, key, AssessedPair(sides, assessment, None), SettlementContext(self._as_of, self._engine.generation)
+        )
         if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
             return None
         before = None if live is None else Standing(live.status, live.band, live.score, live.told["band"])
         material = live is None or row.material_revision > live.material_revision
         is_event = live is None or row.revision > live.revision
-        return Change(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)
+        return OpportunityChange(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)
 
 
-async def reassess(world: World, sessions: Sessions, say: Say, *, again: bool = False) -> int:
+async def reassess(world: World, sessions: Sessions, say: ProgressCallback, *, again: bool = False) -> int:
     """Moves the database to this world's generation and assesses every plan. How many plans were left to the matchers.
 
     First every text is embedded that this model does not know; then, in one transaction, the generation moves and every
@@ -164,66 +166,66 @@ async def reassess(world: World, sessions: Sessions, say: Say, *, again: bool = 
     generation already it only finishes what is left, unless `again`. Raises ReassessError, WrongGenerationError.
     """
     async with transaction(sessions) as session:
-        current = await generation.generation_as_read(session)
+        current = await generation.read(session)
     if current is None:
         raise ReassessError("the database has no plans yet; start a matcher and publish some")
     if again or current.generation != world.generation.generation:
         await _embed(world, sessions, say)
-        await retry.despite_races(partial(_move, sessions, current, world.generation))
+        await retry.retry_lost_races(partial(_move, sessions, current, world.generation))
     return await _assess(world, sessions, say)
 
 
-async def _embed(world: World, sessions: Sessions, say: Say) -> None:
+async def _embed(world: World, sessions: Sessions, say: ProgressCallback) -> None:
     """Keeps the vectors of every plan's texts: matchers of the old generation go on working meanwhile."""
     async with transaction(sessions) as session:
         ids = await shadow_tables.all_ids(session)
     for start in range(0, len(ids), AT_ONCE):
         async with transaction(sessions) as session:
-            rows = _whole(await plans.load(session, ids[start : start + AT_ONCE]))
+            rows = _whole(await plans.by_id(session, ids[start : start + AT_ONCE]))
             known = [plan for row in rows.values() if (plan := plan_from_store(row)) is not None]
             cleaned = [world.engine.texts(plan) for plan in known]
             texts = {text for both in cleaned for text in (both.title, both.body) if text}
-            kept = await answer(session, embeddings.known_embeddings(map(text_hash, texts), world.embedder.model))
+            kept = await fetch(session, embeddings.known_embeddings(map(text_hash, texts), world.embedder.model))
         vectors = await world.embed(text for text in texts if text_hash(text) not in kept)
-        await retry.despite_races(partial(_keep, sessions, vectors, world.embedder.model))
+        await retry.retry_lost_races(partial(_keep, sessions, vectors, world.embedder.model))
         say("plans embedded", min(start + AT_ONCE, len(ids)), len(ids))
 
 
 async def _keep(sessions: Sessions, vectors: Mapping[str, np.ndarray], model: str) -> None:
-    async with transaction(sessions) as session, together(session) as writes:
+    async with transaction(sessions) as session, bulk_writes(session) as writes:
         embeddings.put(writes, vectors, model)
 
 
-async def _move(sessions: Sessions, expected: CurrentGeneration, mine: CurrentGeneration) -> None:
+async def _move(sessions: Sessions, expected: GenerationRow, mine: GenerationRow) -> None:
     async with transaction(sessions) as session:
-        current = await generation.hold_generation(session)
+        current = await generation.lock(session)
         if current is None or current.generation != expected.generation:
             raise ReassessError("somebody else has just moved the database to another generation; look again")
-        await generation.freeze_plans(session)
+        await generation.lock_plan_writes(session)
         current.generation, current.policy = mine.generation, mine.policy
         current.statistics, current.model = mine.statistics, mine.model
-        await generation.forget_assessments(session)
+        await generation.reset_assessments(session)
     log.info("generation moved", before=expected.generation, after=mine.generation)
 
 
-async def _assess(world: World, sessions: Sessions, say: Say) -> int:
+async def _assess(world: World, sessions: Sessions, say: ProgressCallback) -> int:
     """Assesses what is not assessed, in batches, until nothing is left or nothing moves any more."""
     async with transaction(sessions) as session:
-        total = left = await plans.pending(session)
+        total = left = await plans.count_unassessed(session)
     after, idle = "", 0
-    while left and idle < PATIENCE:
+    while left and idle < MAX_IDLE_ROUNDS:
         async with transaction(sessions) as session:
-            batch = await generation.unmatched_after(session, after, AT_ONCE)
-        await retry.despite_races(partial(match, world, sessions, batch))
+            batch = await generation.unassessed_after(session, after, AT_ONCE)
+        await retry.retry_lost_races(partial(match, world, sessions, batch))
         # Round and round: one that fails is tried again when all others have had their turn.
         after = batch[-1] if len(batch) == AT_ONCE else ""
         async with transaction(sessions) as session:
-            before, left = left, await plans.pending(session)
+            before, left = left, await plans.count_unassessed(session)
         idle = 0 if left < before else idle + 1
         say("plans assessed", max(total - left, 0), max(total, left))
     return left
 
 
-def _whole(rows: Mapping[str, StoredPlan]) -> dict[str, StoredPlan]:
+def _whole(rows: Mapping[str, PlanRecord]) -> dict[str, PlanRecord]:
     """Those of which more than a withdrawal was ever seen."""
     return {plan_id: row for plan_id, row in rows.items() if row.state is not None}

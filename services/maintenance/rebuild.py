@@ -15,24 +15,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id
-from services.maintenance.dry_run import copy_of, is_sound, rehearse
+from services.domain.opportunity import AssessedPair, SettlementContext
+from services.maintenance.dry_run import detached_copy, dry_run, is_consistent
+from services.matcher.pending_writes import PendingWrites, withdraw
 from services.matcher.quarantine import UNKNOWN
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.world import World
-from services.matcher.writing import Context, Kept, Pair, withdraw
 from services.store import advisory_locks, plans, shadow_tables
 from services.store import generation as generations
 from services.store.database import Sessions, transaction
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
-from services.store.plans import StoredPlan
-from services.store.replay_log import WHOLE_TYPES, differs, replayed
-from services.store.state_hash import Digest, digest
+from services.store.plans import PlanRecord
+from services.store.replay_log import FULL_STATE_TYPES, differs_from_log, replay_plan
+from services.store.state_hash import StateHash, state_hash
 
 AT_ONCE: Final = 200
 COMPARED: Final = ("status", "score", "band", "revision_a", "revision_b", "assessed_as_of", "review_on", "generation")
 
-Say = Callable[[str, int, int], None]
+ProgressCallback = Callable[[str, int, int], None]
 """Told how far it is: what is being done, how many are done, of how many."""
 
 
@@ -66,13 +67,13 @@ class PairDifference:
 
 
 @dataclass(slots=True)
-class Comparison:
+class RebuildReport:
     """What a rebuild found. `waiting` pairs were left as they stand: a plan of theirs is still to be assessed."""
 
     generation: str
     as_of: date
-    live: Digest | None = None
-    rebuilt: Digest | None = None
+    live: StateHash | None = None
+    rebuilt: StateHash | None = None
     plans: list[PlanDifference] = field(default_factory=list)
     pairs: list[PairDifference] = field(default_factory=list)
     waiting_plans: int = 0
@@ -84,51 +85,53 @@ class Comparison:
         return not self.plans and not self.pairs and self.live == self.rebuilt
 
 
-async def compare(world: World, sessions: Sessions, view: AsyncSession, as_of: date, say: Say) -> Comparison:
+async def compare(
+    world: World, sessions: Sessions, view: AsyncSession, as_of: date, say: ProgressCallback
+) -> RebuildReport:
     """Fills the fresh tables from the log and compares the live ones with them, all in `view`'s snapshot.
 
     `view` must be a REPEATABLE READ transaction and stay open until the fresh tables are done with. Pairs that stand
     are judged as of the day they were judged last, others as of `as_of`: nothing differs for the time alone.
     Raises RebuildError where another rebuild runs or a pair can't be assessed, WrongGenerationError.
     """
-    if not await advisory_locks.alone(view, advisory_locks.REBUILD):
+    if not await advisory_locks.try_advisory_lock(view, advisory_locks.REBUILD):
         raise RebuildError("another rebuild is running on this database; wait until it has ended")
     await _same_generation(view, world)
     async with transaction(sessions) as writer:
         await shadow_tables.create(writer)
-    found = Comparison(world.engine.generation.id, as_of)
+    found = RebuildReport(world.engine.generation.id, as_of)
     # Caches and plans of its own: they come from the log, not from the live plans.
-    run = _Run(World(world.engine, world.embedder, world.settings), PlanSet(world.engine), sessions, view, found)
+    run = _RebuildRun(World(world.engine, world.embedder, world.settings), PlanSet(world.engine), sessions, view, found)
     await run.replay(say)
     await run.judge(say)
-    found.live = await digest(view)
+    found.live = await state_hash(view)
     async with transaction(sessions, isolation="REPEATABLE READ") as reader:
-        found.rebuilt = await digest(reader, shadow_tables.PLANS, shadow_tables.OPPORTUNITIES)
+        found.rebuilt = await state_hash(reader, shadow_tables.PLANS, shadow_tables.OPPORTUNITIES)
     return found
 
 
 @dataclass(slots=True)
-class _Run:
+class _RebuildRun:
     """One comparison under way."""
 
     world: World
     candidates: PlanSet
     sessions: Sessions
     view: AsyncSession
-    found: Comparison
+    found: RebuildReport
     searchable: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
-    aside: set[str] = field(default_factory=set)
+    quarantined: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
 
-    async def replay(self, say: Say) -> None:
+    async def replay(self, say: ProgressCallback) -> None:
         """Fills the fresh plans and the set of candidates."""
         total = len(await shadow_tables.all_ids(self.view))
-        async for chunk in shadow_tables.logged(self.view, WHOLE_TYPES, AT_ONCE):
-            live = await plans.load(self.view, [logged.newest.plan_id for logged in chunk])
-            made = [replayed(logged, live.get(logged.newest.plan_id)) for logged in chunk]
+        async for chunk in shadow_tables.replay_chunks(self.view, FULL_STATE_TYPES, AT_ONCE):
+            live = await plans.by_id(self.view, [logged.newest.plan_id for logged in chunk])
+            made = [replay_plan(logged, live.get(logged.newest.plan_id)) for logged in chunk]
             for plan in made:
-                self._note(plan, live.get(plan.plan_id))
+                self._record_difference(plan, live.get(plan.plan_id))
             async with transaction(self.sessions) as writer:
                 await shadow_tables.add(writer, shadow_tables.PLANS, made)
             candidates = {plan.plan_id: plan for plan in made if plan.searchable}
@@ -138,23 +141,23 @@ class _Run:
         # Written into the live table by nobody of ours.
         for plan_id in await shadow_tables.all_ids(self.view):
             if plan_id not in self.ids:
-                stored = (await plans.load(self.view, [plan_id])).get(plan_id)
+                stored = (await plans.by_id(self.view, [plan_id])).get(plan_id)
                 if stored is not None:
                     seen = (stored.revision, stored.matched_revision)
                     self.found.plans.append(PlanDifference(plan_id, seen, None))
 
-    def _note(self, plan: StoredPlan, live: StoredPlan | None) -> None:
+    def _record_difference(self, plan: PlanRecord, live: PlanRecord | None) -> None:
         self.ids.add(plan.plan_id)
         if plan.quarantined:
-            self.aside.add(plan.plan_id)
+            self.quarantined.add(plan.plan_id)
         elif plan.matched_revision < plan.revision:
             self.waiting.add(plan.plan_id)
             self.found.waiting_plans += 1
-        if differs(plan, live):
+        if differs_from_log(plan, live):
             seen = None if live is None else (live.revision, live.matched_revision)
             self.found.plans.append(PlanDifference(plan.plan_id, seen, plan.revision))
 
-    async def judge(self, say: Say) -> None:
+    async def judge(self, say: ProgressCallback) -> None:
         """Fills the fresh opportunities: each pair once, with the plan of the lower id."""
         ids = sorted({*self.ids, *await shadow_tables.all_ids(self.view)})
         for start in range(0, len(ids), AT_ONCE):
@@ -171,7 +174,7 @@ class _Run:
         named = {plan_id for row in live if row.status == "active" for plan_id in (row.plan_a, row.plan_b)}
         # The view's snapshot is older than the fresh tables.
         async with transaction(self.sessions) as reader:
-            over = await shadow_tables.plans_of(reader, named - self.searchable)
+            over = await shadow_tables.shadow_plans(reader, named - self.searchable)
         known = {plan_id: plan for plan_id, plan in over.items() if plan_from_store(plan) is not None}
         return await self.world.made(self.view, known)
 
@@ -186,7 +189,9 @@ class _Run:
             if rebuilt is not None:
                 rows.append(rebuilt)
         # What was withdrawn and is not found again stays as it is; a row under a key not its own can't stand.
-        return rows + [copy_of(row) if row.status != "active" else self._ended(row) for row in by_key.values()]
+        return rows + [
+            detached_copy(row) if row.status != "active" else self._expected_withdrawn(row) for row in by_key.values()
+        ]
 
     def _pairs(self, chunk: Sequence[str], live: Sequence[Opportunity]) -> dict[str, tuple[str, str]]:
         """What the search finds for these plans, and what stands; by opportunity id."""
@@ -201,11 +206,11 @@ class _Run:
         """The row that one pair ought to have; notes it where the live one is another."""
         if self.waiting.intersection(pair):
             self.found.waiting_pairs += 1
-            return None if live is None else copy_of(live)
+            return None if live is None else detached_copy(live)
         a, b = (over.get(plan_id) or self.candidates.get(plan_id) for plan_id in pair)
-        if a is None or b is None or self.aside.intersection(pair):
+        if a is None or b is None or self.quarantined.intersection(pair):
             assert live is not None, "only what stands is looked at without having been found"
-            return self._ended(live)
+            return self._expected_withdrawn(live)
         day = self.found.as_of
         if live is not None:
             day = live.assessed_as_of if live.status == "active" else max(day, live.assessed_as_of)
@@ -217,27 +222,29 @@ class _Run:
                 "that runs sets such a plan aside after three tries; then rebuild again"
             ) from error
         sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
-        base = None if live is None else _believed(live)
-        rebuilt = rehearse(base, key, Pair(sides, assessment, None), Context(day, self.world.engine.generation))
-        return None if rebuilt is None else self._compared(live, rebuilt)
+        base = None if live is None else _base_row(live)
+        rebuilt = dry_run(
+            base, key, AssessedPair(sides, assessment, None), SettlementContext(day, self.world.engine.generation)
+        )
+        return None if rebuilt is None else self._note_difference(live, rebuilt)
 
-    def _ended(self, live: Opportunity) -> Opportunity:
+    def _expected_withdrawn(self, live: Opportunity) -> Opportunity:
         """A pair that stands, of which a plan is not in the log, was never seen whole, or is set aside."""
-        row = copy_of(live)
+        row = detached_copy(live)
         try:
-            withdraw(Kept(), row, UNKNOWN, None)
+            withdraw(PendingWrites(), row, UNKNOWN, None)
         except ValidationError:
             raise RebuildError(
                 f"opportunity {live.opportunity_id} is of plans that can't be assessed, and can't be read itself; "
                 "restore its row from a backup"
             ) from None
-        return self._compared(live, row)
+        return self._note_difference(live, row)
 
-    def _compared(self, live: Opportunity | None, row: Opportunity) -> Opportunity:
+    def _note_difference(self, live: Opportunity | None, row: Opportunity) -> Opportunity:
         """Notes a difference; the row as it may be put in place: nothing was told, so nothing told is forgotten."""
         untold = live is None or row.material_revision > live.material_revision
         if live is not None:
-            _hush(row, live)
+            _suppress_notification(row, live)
             if row.revision == live.revision and all(getattr(row, c) == getattr(live, c) for c in COMPARED):
                 return row
         self.found.pairs.append(
@@ -253,15 +260,15 @@ class _Run:
         return row
 
 
-def _believed(live: Opportunity) -> Opportunity:
+def _base_row(live: Opportunity) -> Opportunity:
     """The live row to judge from; one that contradicts itself is written anew whatever the judgement."""
-    row = copy_of(live)
-    if not is_sound(live):
+    row = detached_copy(live)
+    if not is_consistent(live):
         row.content_hash = ""
     return row
 
 
-def _hush(row: Opportunity, live: Opportunity) -> None:
+def _suppress_notification(row: Opportunity, live: Opportunity) -> None:
     """Takes back that a change is worth telling. What was last told stays what the next change is held against."""
     row.told = live.told
     if row.material_revision != live.material_revision:
@@ -274,7 +281,7 @@ def _outline(row: Opportunity) -> tuple[str, float, str]:
 
 
 async def _same_generation(view: AsyncSession, world: World) -> None:
-    current = await generations.generation_as_read(view)
+    current = await generations.read(view)
     mine = world.generation
     if current is None:
         raise RebuildError("the database has no plans yet; start a matcher and publish some")

@@ -16,7 +16,7 @@ from matching.engine import Engine
 from matching.policy import Policy
 from services.matcher.batch_handler import Matcher
 from services.matcher.database_metrics import measure_for_ever
-from services.matcher.purge import Keep, purge_for_ever
+from services.matcher.purge import RetentionRules, purge_for_ever
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
 from services.matcher.world import World
@@ -44,7 +44,7 @@ def make_world(settings: Settings, load: Callable[[str], Embedder] = load_embedd
 async def adopt(world: World, sessions: Sessions) -> None:
     """Takes a new database into this process's generation. Raises WrongGenerationError where it has another."""
     async with transaction(sessions) as session:
-        current = await generation.adopt_generation(session, world.generation)
+        current = await generation.initialise(session, world.generation)
     mine = world.generation
     if current.generation != mine.generation:
         raise WrongGenerationError(
@@ -63,10 +63,10 @@ def run(settings: Settings) -> None:
     if "OMP_NUM_THREADS" not in os.environ:
         # Threads that wait for each other burn what the encoder and the database could use; see also its own.
         threadpool_limits(1, "blas")
-    service.run(settings, partial(_make, settings))
+    service.run_service(settings, partial(_make, settings))
 
 
-async def _make(settings: Settings) -> service.Parts:
+async def _make(settings: Settings) -> service.ServiceParts:
     # In a thread: it takes up to a minute, and meanwhile somebody asks how we are.
     world = await asyncio.to_thread(make_world, settings, load_apart)
     database = make_engine(settings.need_database(), plan_once=True)
@@ -83,24 +83,24 @@ async def _make(settings: Settings) -> service.Parts:
         prepare=matcher.prepare,
         pattern=PLANS_PATTERN,
     )
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
-    return service.Parts(
+    dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
+    return service.ServiceParts(
         broker=broker,
-        live=[consumer_health.moving(pulse, dependencies, settings.kafka_poll_interval_seconds)],
+        live=[consumer_health.loop_advances(pulse, dependencies, settings.kafka_max_poll_interval_seconds)],
         ready=[
-            consumer_health.assigned(pulse),
+            consumer_health.has_assignment(pulse),
             dependencies.answers("kafka"),
             database_responds(sessions),
-            consumer_health.unfrozen(pulse),
+            consumer_health.partitions_advance(pulse),
         ],
-        note=consumer_health.oldest(pulse),
-        opening=[lambda: adopt(world, sessions), producer.start],
-        tasks=[
+        note=consumer_health.oldest_unhandled_note(pulse),
+        on_startup=[lambda: adopt(world, sessions), producer.start],
+        background=[
             dependencies.watch_for_ever,
             lambda: consumer.measure_for_ever(pulse, "matcher"),
-            lambda: measure_for_ever(sessions, settings.sweep_seconds),
-            lambda: sweep_for_ever(world, sessions, settings.sweep_seconds),
-            lambda: purge_for_ever(sessions, world.engine.policy, Keep.of(settings)),
+            lambda: measure_for_ever(sessions, settings.sweep_interval_seconds),
+            lambda: sweep_for_ever(world, sessions, settings.sweep_interval_seconds),
+            lambda: purge_for_ever(sessions, world.engine.policy, RetentionRules.of(settings)),
         ],
-        closing=[producer.stop, database.dispose],
+        on_shutdown=[producer.stop, database.dispose],
     )

@@ -7,19 +7,26 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.engine import Features
+from services.domain.opportunity import SettlementContext
 from services.domain.opportunity_events import Cause
-from services.matcher.judging import Judged, judge
+from services.matcher.judging import PlanAssessment, assess_candidates
 from services.matcher.plan_index import is_matchable, new_words, placement
 from services.matcher.quarantine import count_failure
-from services.matcher.settlement import Held, Part, Progress, divide, draft, settle
+from services.matcher.settlement import (
+    SettlementLocks,
+    SettlementPart,
+    SettlementProgress,
+    divide,
+    propose_changes,
+    settle,
+)
 from services.matcher.world import World
-from services.matcher.writing import Context
 from services.platform import logs, metrics
 from services.store import plan_features, plans
-from services.store.bulk_writes import Writes, together
+from services.store.bulk_writes import BulkWrites, bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.plan_features import PlanWithFeatures
-from services.store.plans import Notice
+from services.store.plans import AssessmentInput
 
 log: Final = logs.get(__name__)
 
@@ -28,8 +35,8 @@ async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> No
     """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
     # Held: no older revision may come into the index after a newer one.
     held = plan_features.load(plan_ids)
-    async with transaction(sessions, plans.locking(plan_ids), held) as session:
-        await index(world, session, held.answer)
+    async with transaction(sessions, plans.lock_query(plan_ids), held) as session:
+        await index(world, session, held.result)
     await assess(world, sessions, plan_ids)
 
 
@@ -39,7 +46,7 @@ async def index(world: World, session: AsyncSession, held: Mapping[str, PlanWith
     features = await world.features_of(session, held)
     found = {plan_id: one for plan_id, one in features.items() if is_matchable(one)}
     placements = [placement(one, world.engine) for _, one in sorted(found.items())]
-    writes = Writes()
+    writes = BulkWrites()
     plan_features.put(writes, placements, new_words(found, hashes, world.engine))
     plan_features.close(writes, [plan_id for plan_id in held if plan_id not in found])
     await writes.send(session, commit=True)
@@ -54,54 +61,58 @@ async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
     if not plan_ids:
         return
     judged, notices, context = await _judge_all(world, sessions, plan_ids)
-    unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.whole}
+    unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.has_payload}
     await _settle_all(sessions, judged, context)
     if unknown:
         async with transaction(sessions) as session:
             # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
             # not locked with the others in the order of ids, they could wait in a circle with who records them.
-            await plans.lock(session, unknown)
-            async with together(session) as writes:
-                plans.mark_matched(writes, unknown)
+            await plans.lock_plans(session, unknown)
+            async with bulk_writes(session) as writes:
+                plans.mark_assessed(writes, unknown)
     for judgement in judged:
-        if judgement.failed is not None:
+        if judgement.error is not None:
             await count_failure(sessions, judgement.plan.plan)
     _observe(judged, notices)
 
 
 async def _judge_all(
     world: World, sessions: Sessions, plan_ids: Sequence[str]
-) -> tuple[list[Judged], dict[str, Notice], Context]:
-    asked, delta = plans.notices(plan_ids), world.index.delta()
+) -> tuple[list[PlanAssessment], dict[str, AssessmentInput], SettlementContext]:
+    asked, delta = plans.assessment_inputs(plan_ids), world.index.delta()
     async with transaction(sessions, asked, delta, isolation="REPEATABLE READ") as session:
-        notices = asked.answer
+        notices = asked.result
         asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
         partners = {key: set(notices[key].partners) for key in asking}
-        found = await world.candidates(session, asking, set().union(*partners.values()), delta.answer)
+        found = await world.candidates(session, asking, set().union(*partners.values()), delta.result)
     causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
-    context = Context(as_of=world.as_of, generation=world.engine.generation, causes=causes)
+    context = SettlementContext(as_of=world.as_of, generation=world.engine.generation, causes=causes)
 
-    def judge_each() -> list[Judged]:
+    def judge_each() -> list[PlanAssessment]:
         return [
-            judge(world.engine, asking[key], candidates, _of(found.known, partners[key]), context.as_of, world.hopeless)
+            assess_candidates(
+                world.engine, asking[key], candidates, _of(found.known, partners[key]), context.as_of, world.hopeless
+            )
             for key, candidates in sorted(found.by_plan.items())
         ]
 
     return await asyncio.to_thread(judge_each), notices, context
 
 
-async def _settle_all(sessions: Sessions, judged: Sequence[Judged], context: Context) -> None:
+async def _settle_all(sessions: Sessions, judged: Sequence[PlanAssessment], context: SettlementContext) -> None:
     first, *others = divide(judged, context.causes)
-    progress = Progress()
+    progress = SettlementProgress()
     await _settle_part(sessions, first, context, progress)
     for part in others:
         await let_others_in()
         await _settle_part(sessions, progress.left(part), context, progress)
 
 
-async def _settle_part(sessions: Sessions, part: Part, context: Context, progress: Progress) -> None:
-    drafts = await draft(sessions, part, context)
-    held = Held.of(part, drafts)
+async def _settle_part(
+    sessions: Sessions, part: SettlementPart, context: SettlementContext, progress: SettlementProgress
+) -> None:
+    drafts = await propose_changes(sessions, part, context)
+    held = SettlementLocks.of(part, drafts)
     async with transaction(sessions, *held.queries) as session:
         await settle(session, part, held, drafts, context, progress)
 
@@ -115,7 +126,7 @@ def _of(features: Mapping[str, Features], ids: Set[str]) -> dict[str, Features]:
     return {plan_id: features[plan_id] for plan_id in ids if plan_id in features}
 
 
-def _observe(judged: Sequence[Judged], notices: Mapping[str, Notice]) -> None:
+def _observe(judged: Sequence[PlanAssessment], notices: Mapping[str, AssessmentInput]) -> None:
     moment = now()
     for judgement in judged:
         notice = notices[judgement.plan.plan.plan_id]

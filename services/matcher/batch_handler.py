@@ -14,18 +14,18 @@ from events.topics import DEAD_PLANS
 from services.domain.ids import event_content_hash
 from services.matcher.assessment import assess, index
 from services.matcher.endings import keep_superseded, report_superseded
-from services.matcher.plan_decoding import Accepted, read
+from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.matcher.world import World
 from services.messaging import dead_letter_queue
 from services.messaging.kafka import Record, Records
-from services.messaging.signature_policy import Keyring, Refused, check
+from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics, tracing
 from services.platform.clock import today
 from services.store import embeddings, plan_features, plans
-from services.store.bulk_writes import Writes
-from services.store.database import Sessions, now, reading, transaction
+from services.store.bulk_writes import BulkWrites
+from services.store.database import Sessions, autocommit_session, now, transaction
 from services.store.mapping import revision_from_event
-from services.store.plans import Outcome, Revision
+from services.store.plans import PlanRevision, RecordOutcome
 
 log: Final = logs.get(__name__)
 Vectors = Mapping[str, np.ndarray]
@@ -41,7 +41,7 @@ CONFLICT: Final = "this revision was published before with other content; publis
 class PreparedRecord:
     """A record as it was decoded, and the vectors of all new texts of its batch."""
 
-    item: Accepted | Refused
+    item: PlanRecordAccepted | RecordRejected
     vectors: Vectors
 
 
@@ -57,13 +57,13 @@ class Matcher:
     world: World
     sessions: Sessions
     producer: AIOKafkaProducer
-    keyring: Keyring = field(default_factory=Keyring)
+    keyring: KeyCache = field(default_factory=KeyCache)
     _prepared: OrderedDict[Place, PreparedRecord] = field(default_factory=OrderedDict)
 
     async def prepare(self, records: Records) -> None:
         """Decodes records that will be handled next, and embeds their new texts. May run in vain."""
         self._prepared.update(zip(map(_place, records), await self._prepare(records), strict=True))
-        while len(self._prepared) > MAX_PREPARED_BATCHES * self.world.settings.batch_records:
+        while len(self._prepared) > MAX_PREPARED_BATCHES * self.world.settings.max_poll_records:
             self._prepared.popitem(last=False)
 
     async def handle(self, records: Records) -> None:
@@ -79,69 +79,76 @@ class Matcher:
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
-        await dead_letter_queue.give_up(self.producer, DEAD_PLANS, record, fault)
+        await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_PLANS, record, fault)
 
     async def _take_prepared(self, records: Records) -> list[PreparedRecord]:
         """What was prepared, in order. A batch that is tried again, or whose preparation failed, is prepared now."""
         known = [self._prepared.pop(_place(record), None) for record in records]
-        late = iter(await self._prepare([record for record, one in zip(records, known, strict=True) if one is None]))
+        missing = [record for record, one in zip(records, known, strict=True) if one is None]
+        late = iter(await self._prepare(missing))
         return [one or next(late) for one in known]
 
     async def _prepare(self, records: Records) -> list[PreparedRecord]:
         if not records:
             return []
         items = await self._decode(records)
-        async with reading(self.sessions) as session:
-            texts = await self.world.new_texts(session, [item.payload for item in items if isinstance(item, Accepted)])
+        async with autocommit_session(self.sessions) as session:
+            texts = await self.world.new_texts(
+                session, [item.payload for item in items if isinstance(item, PlanRecordAccepted)]
+            )
         vectors = await self.world.embed(texts.values())
         return [PreparedRecord(item, vectors) for item in items]
 
-    async def _decode(self, records: Records) -> list[Accepted | Refused]:
+    async def _decode(self, records: Records) -> list[PlanRecordAccepted | RecordRejected]:
         demand = self.world.settings.signatures
         # A key's days are real ones, also where plans are judged as of a fixed day.
-        return await check(
+        return await verify_all(
             [read(record, now()) for record in records], demand, self.keyring, self.sessions, today(None)
         )
 
-    async def _dead_letter_refused(self, items: Sequence[Accepted | Refused]) -> list[Accepted]:
-        """Writes the dead letters of records that can't be plan events; the others."""
+    async def _dead_letter_refused(
+        self, items: Sequence[PlanRecordAccepted | RecordRejected]
+    ) -> list[PlanRecordAccepted]:
+        """BulkWrites the dead letters of records that can't be plan events; the others."""
         # At once, in their order: one after the other a thousand of them would hold up all others for seconds.
-        await asyncio.gather(*(self._dead_letter(item) for item in items if isinstance(item, Refused)))
-        return [item for item in items if isinstance(item, Accepted)]
+        await asyncio.gather(*(self._dead_letter(item) for item in items if isinstance(item, RecordRejected)))
+        return [item for item in items if isinstance(item, PlanRecordAccepted)]
 
-    async def _dead_letter(self, item: Refused) -> None:
-        await dead_letter_queue.refuse(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
+    async def _dead_letter(self, item: RecordRejected) -> None:
+        await dead_letter_queue.dead_letter(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
         if item.reason in SPOOFING:
             metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
-    async def _record(self, accepted: Sequence[Accepted], vectors: Vectors) -> Sequence[str]:
+    async def _record(self, accepted: Sequence[PlanRecordAccepted], vectors: Vectors) -> Sequence[str]:
         """Records a batch and brings the index to it, in one transaction; which plans are to be assessed."""
         ids = sorted({item.payload.plan_id for item in accepted})
         try:
-            first = Writes()
+            first = BulkWrites()
             embeddings.put(first, vectors, self.world.embedder.model)
-            recording = plans.Recording([_revision(item) for item in accepted], first)
+            recording = plans.RevisionBatch([_revision(item) for item in accepted], first)
             async with transaction(self.sessions, *recording.queries) as session:
                 unmatched = plan_features.load_unassessed(ids)
-                outcomes = await plans.record(session, recording, unmatched)
+                outcomes = await plans.append_revisions(session, recording, unmatched)
                 superseded = await keep_superseded(session, accepted, outcomes)
-                await index(self.world, session, unmatched.answer)
+                await index(self.world, session, unmatched.result)
         except BaseException:
             self.world.forget(ids)
             raise
         report_superseded(superseded)
         for item, outcome in zip(accepted, outcomes, strict=True):
             await self._after(item, outcome)
-        return sorted(unmatched.answer)
+        return sorted(unmatched.result)
 
-    async def _assess(self, accepted: Sequence[Accepted], plan_ids: Sequence[str]) -> None:
+    async def _assess(self, accepted: Sequence[PlanRecordAccepted], plan_ids: Sequence[str]) -> None:
         with tracing.span("match", accepted[0].event.traceparent, plans=len(plan_ids)):
             await assess(self.world, self.sessions, plan_ids)
 
-    async def _after(self, item: Accepted, outcome: Outcome) -> None:
+    async def _after(self, item: PlanRecordAccepted, outcome: RecordOutcome) -> None:
         log.info("plan event", event_id=item.event.id, plan_id=item.payload.plan_id, outcome=outcome.value)
-        if outcome is Outcome.CONFLICT:
-            await dead_letter_queue.refuse(self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT)
+        if outcome is RecordOutcome.CONFLICT:
+            await dead_letter_queue.dead_letter(
+                self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT
+            )
         else:
             metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()
 
@@ -150,7 +157,7 @@ def _place(record: Record) -> Place:
     return record.topic, record.partition, record.offset
 
 
-def _revision(item: Accepted) -> Revision:
+def _revision(item: PlanRecordAccepted) -> PlanRevision:
     record = item.record
     origin = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
     if item.signature is not None:

@@ -14,14 +14,14 @@ from prometheus_client import Gauge
 from services.platform import logs, metrics, retry
 from services.store import opportunities, plans
 from services.store.database import Sessions, now, transaction
-from services.store.opportunities import Probes, Reach
+from services.store.opportunities import PlanReach, Probes
 
-THOROUGH_SECONDS: Final = 600.0
+FULL_MEASURE_INTERVAL: Final = 600.0
 """How often all opportunities are looked through."""
 AT_MOST: Final = 64
-WIDE: Final = 50
+SPAM_PLAN_THRESHOLD: Final = 50
 """From so many opportunities on, a plan is named in the log: of 3,086 real plans none comes near it."""
-REPEATED: Final = 10
+SPAM_PAIR_THRESHOLD: Final = 10
 """The same for those with plans of one other authority."""
 
 PROBES: Final = 10
@@ -31,7 +31,7 @@ PROBE_WITHIN: Final = timedelta(days=7)
 
 log: Final = logs.get(__name__)
 _PROBING: Final = "probing"
-_reported: Final[set[tuple[str, str | None]]] = set()
+_reported_before: Final[set[tuple[str, str | None]]] = set()
 
 
 async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
@@ -40,36 +40,40 @@ async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
     while True:
         try:
             await measure_pending(sessions)
-            if time.monotonic() - looked_through >= THOROUGH_SECONDS:
+            if time.monotonic() - looked_through >= FULL_MEASURE_INTERVAL:
                 await measure_reach(sessions)
                 looked_through = time.monotonic()
         except Exception as error:
-            log.warning("measuring failed", error=retry.describe(error))
+            log.warning("measuring failed", error=retry.one_line(error))
         await asyncio.sleep(every_seconds)
 
 
 async def measure_pending(sessions: Sessions) -> None:
     """Shows how many plans are not assessed yet."""
     async with transaction(sessions) as session:
-        metrics.PENDING_PLANS.set(await plans.pending(session))
+        metrics.PENDING_PLANS.set(await plans.count_unassessed(session))
 
 
 async def measure_reach(sessions: Sessions) -> None:
     """Shows what may be match spam: a plan that matches everything, or one authority's copies of another's plan. Shows
     too who may be finding out what plans shared as match_only are about."""
     async with transaction(sessions) as session:
-        reaches = await opportunities.widest(session, AT_MOST)
+        reaches = await opportunities.most_connected(session, AT_MOST)
         probes = await opportunities.probes(session, now() - PROBES_SPAN, PROBE_WITHIN, AT_MOST)
     _report_probes(probes)
-    _report(metrics.WIDEST_PLAN, [reach for reach in reaches if reach.partner is None], WIDE)
-    _report(metrics.REPEATED_PARTNER, [reach for reach in reaches if reach.partner is not None], REPEATED)
+    _report(metrics.PLAN_OPPORTUNITIES_MAX, [reach for reach in reaches if reach.partner is None], SPAM_PLAN_THRESHOLD)
+    _report(
+        metrics.PLAN_PARTNER_OPPORTUNITIES_MAX,
+        [reach for reach in reaches if reach.partner is not None],
+        SPAM_PAIR_THRESHOLD,
+    )
 
 
-def _report(gauge: Gauge, reaches: Sequence[Reach], limit: int) -> None:
+def _report(gauge: Gauge, reaches: Sequence[PlanReach], limit: int) -> None:
     gauge.set(max((reach.opportunities for reach in reaches), default=0))
     for reach in reaches:
-        if reach.opportunities >= limit and (reach.plan_id, reach.partner) not in _reported:
-            _reported.add((reach.plan_id, reach.partner))
+        if reach.opportunities >= limit and (reach.plan_id, reach.partner) not in _reported_before:
+            _reported_before.add((reach.plan_id, reach.partner))
             log.warning(
                 "unusually many opportunities",
                 plan_id=reach.plan_id,
@@ -82,8 +86,8 @@ def _report_probes(found: Sequence[Probes]) -> None:
     """Shows who may be finding out what plans shared as match_only are about, with plans made up for it."""
     metrics.MATCH_ONLY_PROBES.set(max((one.count for one in found), default=0))
     for one in found:
-        if one.count >= PROBES and (one.authority, _PROBING) not in _reported:
-            _reported.add((one.authority, _PROBING))
+        if one.count >= PROBES and (one.authority, _PROBING) not in _reported_before:
+            _reported_before.add((one.authority, _PROBING))
             log.warning(
                 "match_only partners met by plans that were soon changed", authority=one.authority, count=one.count
             )

@@ -9,17 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.dead_letters import Origin, Reason
 from events.plans import PlanAwarded, PlanWithdrawn
 from events.topics import DEAD_PLANS
-from services.matcher.plan_decoding import Accepted
+from services.matcher.plan_decoding import PlanRecordAccepted
 from services.messaging import dead_letter_queue
 from services.platform import logs, metrics
 from services.store import outbox, plans
-from services.store.bulk_writes import together
-from services.store.plans import Outcome
+from services.store.bulk_writes import bulk_writes
+from services.store.plans import RecordOutcome
 
 log: Final = logs.get(__name__)
 
 
-async def keep_superseded(session: AsyncSession, items: Sequence[Accepted], outcomes: Sequence[Outcome]) -> int:
+async def keep_superseded(
+    session: AsyncSession, items: Sequence[PlanRecordAccepted], outcomes: Sequence[RecordOutcome]
+) -> int:
     """Writes a dead letter for each ending that was superseded while its plan still stands; how many there are.
 
     They go into the outbox in the transaction that logs the endings: a copy that comes later is a duplicate, and makes
@@ -28,14 +30,14 @@ async def keep_superseded(session: AsyncSession, items: Sequence[Accepted], outc
     late = [
         item
         for item, outcome in zip(items, outcomes, strict=True)
-        if outcome is Outcome.SUPERSEDED and isinstance(item.payload, PlanWithdrawn | PlanAwarded)
+        if outcome is RecordOutcome.SUPERSEDED and isinstance(item.payload, PlanWithdrawn | PlanAwarded)
     ]
     if not late:
         return 0
     active = await plans.active_revisions(session, {item.payload.plan_id for item in late})
     letters = [_letter(item, active[item.payload.plan_id]) for item in late if item.payload.plan_id in active]
-    async with together(session) as writes:
-        outbox.put(writes, letters)
+    async with bulk_writes(session) as writes:
+        outbox.append(writes, letters)
     return len(letters)
 
 
@@ -46,10 +48,10 @@ def report_superseded(count: int) -> None:
         log.warning("withdrawals superseded, their plans still stand", count=count)
 
 
-def _letter(item: Accepted, revision: int) -> dict[str, object]:
+def _letter(item: PlanRecordAccepted, revision: int) -> dict[str, object]:
     record, payload = item.record, item.payload
     ended = "award" if isinstance(payload, PlanAwarded) else "withdrawal"
-    message = dead_letter_queue.compose(
+    message = dead_letter_queue.to_event(
         Reason.SUPERSEDED_WITHDRAWAL,
         f"the {ended} has revision {payload.revision}, the plan stands at {revision}; publish it under a higher one",
         Origin(topic=record.topic, partition=record.partition, offset=record.offset),
@@ -57,4 +59,4 @@ def _letter(item: Accepted, revision: int) -> dict[str, object]:
         value=json.dumps(payload.model_dump(mode="json", include={"plan_id", "revision", "authority"})).encode(),
         headers=[("ce_id", item.event.id.encode()), ("ce_type", item.event.type.encode())],
     )
-    return outbox.columns_of(DEAD_PLANS.name, item.event.id, message)
+    return outbox.to_columns(DEAD_PLANS.name, item.event.id, message)

@@ -20,14 +20,15 @@ from events.topics import DEAD_PLANS, OPPORTUNITIES
 from matching.features import texts_of
 from matching.policy import Policy
 from services.domain.ids import text_hash
-from services.matcher.writing import Kept, bury, strip, tell, withdraw
+from services.domain.opportunity import EventKind
+from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
 from services.store import embeddings, forgotten, outbox, plan_features, plans
-from services.store.bulk_writes import together
+from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.mapping import plan_from_payload
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanLog, StoredPlan
-from services.store.replay_log import WHOLE_TYPES
+from services.store.plans import PlanLog, PlanRecord
+from services.store.replay_log import FULL_STATE_TYPES
 
 ENDED: Final = "One of the two plans has ended."
 SETTLED: Final = timedelta(days=7)
@@ -35,7 +36,7 @@ SETTLED: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ErasedContent:
     """What was forgotten of one plan or several: events of the log, opportunities that were withdrawn for it, and those
     that had ended before."""
 
@@ -44,8 +45,8 @@ class Forgotten:
     withdrawn: int = 0
     ended: int = 0
 
-    def __add__(self, other: "Forgotten") -> "Forgotten":
-        return Forgotten(
+    def __add__(self, other: "ErasedContent") -> "ErasedContent":
+        return ErasedContent(
             self.plans + other.plans,
             self.events + other.events,
             self.withdrawn + other.withdrawn,
@@ -62,14 +63,14 @@ async def plans_of(session: AsyncSession, subject: str) -> list[str]:
     return list(found.scalars())
 
 
-async def forget(sessions: Sessions, policy: Policy, plan_id: str) -> Forgotten:
+async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedContent:
     """Forgets one plan, in one transaction; a second time there is nothing left to forget. `policy`: under which its
     texts were embedded."""
     while True:
         async with transaction(sessions) as session:
             involved = await _involved(session, plan_id)
         async with transaction(sessions) as session:
-            locked = await plans.lock(session, involved)
+            locked = await plans.lock_plans(session, involved)
             # A pair that was found in between has a plan that nobody holds: from the beginning.
             if await _involved(session, plan_id) <= involved:
                 await _forget_embeddings(session, policy, plan_id)
@@ -86,7 +87,7 @@ async def _opportunities(session: AsyncSession, plan_id: str) -> Sequence[Opport
     return (await session.execute(select(Opportunity).where(ends))).scalars().all()
 
 
-async def _forget(session: AsyncSession, plan_id: str, revision: int) -> Forgotten:
+async def _forget(session: AsyncSession, plan_id: str, revision: int) -> ErasedContent:
     # Revisions that an operator annulled are too high on purpose: no later one would be read as new.
     counts = (col(PlanLog.plan_id) == plan_id, col(PlanLog.annulled_by).is_(None))
     logged = select(func.max(col(PlanLog.revision))).where(*counts)
@@ -95,24 +96,24 @@ async def _forget(session: AsyncSession, plan_id: str, revision: int) -> Forgott
     events = await forgotten.blank_log(session, [plan_id])
     active, ended = await _end(session, plan_id)
     await session.execute(
-        update(StoredPlan)
-        .where(col(StoredPlan.plan_id) == plan_id)
+        update(PlanRecord)
+        .where(col(PlanRecord.plan_id) == plan_id)
         .values(
             # Not the JSON value null, which is a value.
             state=null(),
-            status=func.coalesce(func.nullif(col(StoredPlan.status), "active"), "withdrawn"),
+            status=func.coalesce(func.nullif(col(PlanRecord.status), "active"), "withdrawn"),
             searchable=False,
-            matched_revision=col(StoredPlan.revision),
+            matched_revision=col(PlanRecord.revision),
             attempts=0,
             quarantined=False,
         )
     )
-    return Forgotten(plans=1, events=events, withdrawn=active, ended=ended)
+    return ErasedContent(plans=1, events=events, withdrawn=active, ended=ended)
 
 
 async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str) -> None:
     """Removes the vectors of all texts that the plan ever had; another plan with the same words gets them anew."""
-    query = select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.event_type).in_(WHOLE_TYPES))
+    query = select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.event_type).in_(FULL_STATE_TYPES))
     rows = (await session.execute(query)).scalars()
     states = [PlanState.model_validate(row.payload) for row in rows if not forgotten.is_blank(row.payload)]
     both = [texts_of(plan_from_payload(state), policy) for state in states]
@@ -121,7 +122,7 @@ async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str
 
 async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
     """Withdraws the plan's active opportunities, and takes both plans' contents out of all others."""
-    kept = Kept()
+    kept = PendingWrites()
     rows = await _opportunities(session, plan_id)
     active = [row for row in rows if row.status == "active"]
     ended = [row for row in rows if row.status != "active" and row.tombstoned_at is None]
@@ -131,10 +132,10 @@ async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
         withdraw(kept, row, ENDED, None, hide=True)
     for row in ended:
         if row.updated_at < now() - SETTLED:
-            kept.messages.append(bury(row))
+            kept.messages.append(tombstone(row))
         else:
-            tell(kept, strip(row), "withdrawn", None)
-    async with together(session) as writes:
+            enqueue_event(kept, strip_contents(row), EventKind.WITHDRAWN, None)
+    async with bulk_writes(session) as writes:
         kept.post(writes)
         plan_features.close(writes, [plan_id])
     return len(active), len(ended)

@@ -14,7 +14,7 @@ log: Final = logs.get(__name__)
 
 
 @dataclass(slots=True)
-class Judged:
+class PlanAssessment:
     """What was found for one revision of a plan: an assessment for every pair worth writing.
 
     `failed` names the partner whose pair raised an error, with the error; the other pairs stand.
@@ -22,30 +22,30 @@ class Judged:
 
     plan: Features
     pairs: dict[str, tuple[Features, Assessment]] = field(default_factory=dict)
-    failed: tuple[str, str] | None = None
+    error: tuple[str, str] | None = None
 
 
-def judge(
+def assess_candidates(
     engine: Engine,
     plan: Features,
     candidates: Iterable[Features],
     partners: Mapping[str, Features],
     as_of: date,
     hopeless: HopelessPairs,
-) -> Judged:
+) -> PlanAssessment:
     """Assesses `plan` against the `candidates` that a search found, and against its present `partners`.
 
     A present partner that the search does not find is assessed all the same: a pair is withdrawn only because
     it was judged, never because it was not retrieved.
     """
-    judged = Judged(plan)
+    judged = PlanAssessment(plan)
     others = dict(partners)
     others |= {other.plan.plan_id: other for other in candidates if (plan, other) not in hopeless}
     for other_id, other in sorted(others.items()):
         if other_id == plan.plan.plan_id:
             continue
         try:
-            assessment = _weighed(engine, judged, other, as_of, None if other_id in partners else hopeless)
+            assessment = _assess_pair(engine, judged, other, as_of, None if other_id in partners else hopeless)
         except Exception as error:
             _failed(judged, other_id, error)
             continue
@@ -54,8 +54,8 @@ def judge(
     return judged
 
 
-def _weighed(
-    engine: Engine, judged: Judged, other: Features, as_of: date, hopeless: HopelessPairs | None
+def _assess_pair(
+    engine: Engine, judged: PlanAssessment, other: Features, as_of: date, hopeless: HopelessPairs | None
 ) -> Assessment | None:
     """The assessment of a present partner (`hopeless` is None), or of a candidate that is an opportunity."""
     alike = engine.likeness(judged.plan, other)
@@ -67,7 +67,7 @@ def _weighed(
     return engine.opportunity(judged.plan, other, as_of, alike)
 
 
-def _failed(judged: Judged, partner_id: str, error: Exception) -> None:
+def _failed(judged: PlanAssessment, partner_id: str, error: Exception) -> None:
     metrics.ASSESSMENTS_FAILED.inc()
     log.error("assessment failed", plan_id=judged.plan.plan.plan_id, partner_id=partner_id, error=type(error).__name__)
-    judged.failed = (partner_id, type(error).__name__)
+    judged.error = (partner_id, type(error).__name__)

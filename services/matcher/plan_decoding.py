@@ -12,11 +12,11 @@ from events.redaction import redact
 from events.signing import Signature
 from events.topics import NotAnAuthorityTopicError, authority_of
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import Refused
+from services.messaging.signature_policy import RecordRejected
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class PlanRecordAccepted:
     """A record that holds a plan event, and the signature that came with it, if one was looked for.
 
     The event's texts are without e-mail addresses and telephone numbers. Where they had some, `sent` is the payload as
@@ -33,7 +33,7 @@ class Accepted:
         """The authority whose plan it is."""
         return self.payload.authority
 
-    def with_signature(self, signature: Signature | None) -> "Accepted":
+    def with_signature(self, signature: Signature | None) -> "PlanRecordAccepted":
         """The same event with the signature that came with it."""
         return replace(self, signature=signature)
 
@@ -43,24 +43,26 @@ class Accepted:
         return cast(PlanPayload, self.event.payload)
 
 
-def read(record: Record, at: datetime) -> Accepted | Refused:
+def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
     """Decodes and validates one record at a moment, and holds its authority against the topic it came by."""
     try:
         event = decode(record.headers, record.value, PLAN_PAYLOADS)
         owner = authority_of(record.topic)
     except EnvelopeError as error:
-        return Refused(record, error.reason, str(error))
+        return RecordRejected(record, error.reason, str(error))
     except NotAnAuthorityTopicError as error:
-        return Refused(record, Reason.TOPIC_MISMATCH, str(error))
+        return RecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
     payload = cast(PlanPayload, event.payload)
     redacted = redact(payload)
-    accepted = Accepted(record, replace(event, payload=redacted), sent=None if redacted is payload else payload)
+    accepted = PlanRecordAccepted(
+        record, replace(event, payload=redacted), sent=None if redacted is payload else payload
+    )
     if owner is not None and accepted.payload.authority != owner:
-        return Refused(
+        return RecordRejected(
             record,
             Reason.TOPIC_MISMATCH,
             f"the topic belongs to {owner}, the plan to {accepted.payload.authority}; nobody speaks for another",
         )
     if excess := find_excess(accepted.payload, at):
-        return Refused(record, excess.reason, f"{excess.field}: {excess.sentence}")
+        return RecordRejected(record, excess.reason, f"{excess.field}: {excess.sentence}")
     return accepted

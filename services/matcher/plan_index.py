@@ -13,7 +13,7 @@ from matching.engine import Engine, Features
 from matching.plan import Plan, Sharing, Status
 from services.platform import metrics
 from services.store import plan_features
-from services.store.pipelined_queries import Query, answer
+from services.store.pipelined_queries import Query, fetch
 from services.store.plan_features import NOTHING_SEEN, IndexDelta, Placement, Words
 
 Revisions = Mapping[str, int]
@@ -60,7 +60,7 @@ class SnapshotIndex:
 
     async def nearest(self, session: AsyncSession, vector: Vector, limit: int) -> Revisions:
         """The plans whose words are nearest, whatever keeps them apart, in the session's snapshot."""
-        delta = await answer(session, self.delta())
+        delta = await fetch(session, self.delta())
         async with self._following:
             await self._follow(session, delta)
             return await asyncio.to_thread(self._index.nearest, vector, limit)
@@ -73,7 +73,7 @@ class SnapshotIndex:
             delta.until.server,
         ):
             # The server was started again since we asked: what was seen of the other one says nothing of this one.
-            delta = await answer(session, plan_features.delta(known, self._engine.generation.id))
+            delta = await fetch(session, plan_features.delta(known, self._engine.generation.id))
         if known == NOTHING_SEEN:
             self._index, self._seen = PlanIndex(), NOTHING_SEEN
         elif delta.until.is_older(known):
@@ -84,7 +84,7 @@ class SnapshotIndex:
             if delta.after is None:
                 break
             portion = plan_features.delta(delta.since, self._engine.generation.id, delta.after)
-            delta = await answer(session, portion)
+            delta = await fetch(session, portion)
         self._seen = delta.until
         metrics.ACTIVE_PLANS.set(len(self._index))
 

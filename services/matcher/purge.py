@@ -15,17 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from matching.policy import Policy
-from services.matcher.erasure import SETTLED, forget
-from services.matcher.writing import Kept, bury
+from services.matcher.erasure import SETTLED, erase
+from services.matcher.pending_writes import PendingWrites, tombstone
 from services.platform import logs, retry
 from services.platform.settings import Settings
 from services.store import advisory_locks, plans
-from services.store.bulk_writes import together
-from services.store.database import Sessions, among, now, transaction
+from services.store.bulk_writes import bulk_writes
+from services.store.database import Sessions, in_array, now, transaction
 from services.store.forgotten import FORGOTTEN, ForgottenPlan
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
-from services.store.plans import StoredPlan
+from services.store.plans import PlanRecord
 
 EVERY: Final = timedelta(days=1)
 AT_ONCE: Final = 200
@@ -36,7 +36,7 @@ log: Final = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RetentionRules:
     """How long what is over is kept; None: for ever."""
 
     plans: timedelta | None
@@ -50,7 +50,7 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Purged:
+class PurgeResult:
     """How many ended plans and superseded revisions lost their content, how many opportunities became tombstones, and
     how many intents and mails were deleted."""
 
@@ -61,7 +61,7 @@ class Purged:
     mails: int = 0
 
 
-async def purge_for_ever(sessions: Sessions, policy: Policy, keep: Keep) -> None:
+async def purge_for_ever(sessions: Sessions, policy: Policy, keep: RetentionRules) -> None:
     """Purges once a day; a fault that passes waits for the next day."""
     while True:
         try:
@@ -69,30 +69,30 @@ async def purge_for_ever(sessions: Sessions, policy: Policy, keep: Keep) -> None
             if done is not None:
                 log.info("purged", plans=done.plans, opportunities=done.opportunities, mails=done.mails)
         except Exception as error:
-            log.warning("purge failed, tomorrow's will try again", error=retry.describe(error))
+            log.warning("purge failed, tomorrow's will try again", error=retry.one_line(error))
         await asyncio.sleep(EVERY.total_seconds())
 
 
-async def purge(sessions: Sessions, policy: Policy, keep: Keep, at: datetime) -> Purged | None:
+async def purge(sessions: Sessions, policy: Policy, keep: RetentionRules, at: datetime) -> PurgeResult | None:
     """One round; None where another matcher is at it."""
     async with sessions() as holder:
-        if not await advisory_locks.alone(holder, advisory_locks.PURGE):
+        if not await advisory_locks.try_advisory_lock(holder, advisory_locks.PURGE):
             return None
         ended = revisions = intents = mails = 0
         if keep.plans is not None:
             ended = await _forget_ended(sessions, policy, at - keep.plans)
             revisions = await _blank_superseded(sessions, at - keep.plans)
         before = None if keep.opportunities is None else at - keep.opportunities
-        buried = await _bury_ended(sessions, before, at - SETTLED)
+        buried = await _tombstone_ended(sessions, before, at - SETTLED)
         if before is not None:
-            intents, mails = await _delete_told(sessions, before)
-        return Purged(ended, revisions, buried, intents, mails)
+            intents, mails = await _delete_notified(sessions, before)
+        return PurgeResult(ended, revisions, buried, intents, mails)
 
 
 async def _forget_ended(sessions: Sessions, policy: Policy, before: datetime) -> int:
     """Forgets plans that were withdrawn or awarded before `before`."""
-    query = select(col(StoredPlan.plan_id)).where(
-        col(StoredPlan.status) != "active", col(StoredPlan.state).is_not(None), col(StoredPlan.received_at) < before
+    query = select(col(PlanRecord.plan_id)).where(
+        col(PlanRecord.status) != "active", col(PlanRecord.state).is_not(None), col(PlanRecord.received_at) < before
     )
     count = 0
     while True:
@@ -101,7 +101,7 @@ async def _forget_ended(sessions: Sessions, policy: Policy, before: datetime) ->
         if not found:
             return count
         for plan_id in found:
-            await forget(sessions, policy, plan_id)
+            await erase(sessions, policy, plan_id)
         count += len(found)
 
 
@@ -119,7 +119,7 @@ async def _blank_superseded(sessions: Sessions, before: datetime) -> int:
         return await _count(session, _BLANK_SUPERSEDED, {"forgotten": FORGOTTEN, "before": before})
 
 
-async def _bury_ended(sessions: Sessions, before: datetime | None, forgotten_before: datetime) -> int:
+async def _tombstone_ended(sessions: Sessions, before: datetime | None, forgotten_before: datetime) -> int:
     """Makes tombstones of opportunities that ended before `before`; earlier where a plan of theirs was forgotten."""
     gone = exists().where(
         or_(
@@ -138,23 +138,25 @@ async def _bury_ended(sessions: Sessions, before: datetime | None, forgotten_bef
             rows = (await session.execute(ended.limit(AT_ONCE))).scalars().all()
         if not rows:
             return count
-        count += await _bury(sessions, rows)
+        count += await _tombstone(sessions, rows)
 
 
-async def _bury(sessions: Sessions, found: Sequence[Opportunity]) -> int:
+async def _tombstone(sessions: Sessions, found: Sequence[Opportunity]) -> int:
     async with transaction(sessions) as session:
         # Whoever finds the pair again holds both plans: either we see that it stands, or they see our tombstone.
-        await plans.lock(session, {plan_id for row in found for plan_id in (row.plan_a, row.plan_b)})
-        query = select(Opportunity).where(among(col(Opportunity.opportunity_id), [row.opportunity_id for row in found]))
+        await plans.lock_plans(session, {plan_id for row in found for plan_id in (row.plan_a, row.plan_b)})
+        query = select(Opportunity).where(
+            in_array(col(Opportunity.opportunity_id), [row.opportunity_id for row in found])
+        )
         rows = (await session.execute(query)).scalars().all()
-        kept = Kept()
-        kept.messages += [bury(row) for row in rows if row.status == "withdrawn" and row.tombstoned_at is None]
-        async with together(session) as writes:
+        kept = PendingWrites()
+        kept.messages += [tombstone(row) for row in rows if row.status == "withdrawn" and row.tombstoned_at is None]
+        async with bulk_writes(session) as writes:
             kept.post(writes)
         return len(kept.messages)
 
 
-async def _delete_told(sessions: Sessions, before: datetime) -> tuple[int, int]:
+async def _delete_notified(sessions: Sessions, before: datetime) -> tuple[int, int]:
     """Deletes what was told of tombstones, and the mails of which nothing is left."""
     buried = select(col(Opportunity.opportunity_id)).where(col(Opportunity.tombstoned_at).is_not(None))
     async with transaction(sessions) as session:

@@ -12,13 +12,13 @@ from matching.plan import Plan
 from services.domain.ids import opportunity_id
 from services.domain.opportunity_events import Cause
 from services.matcher import settlement
-from services.matcher.writing import Kept, withdraw
-from services.messaging.dead_letter_queue import compose
+from services.matcher.pending_writes import PendingWrites, withdraw
+from services.messaging.dead_letter_queue import to_event
 from services.platform import logs, metrics
 from services.store import opportunities, plan_features, plans
-from services.store.bulk_writes import together
+from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, transaction
-from services.store.outbox import outgoing
+from services.store.outbox import to_outbox_row
 from services.store.plans import PlanLog
 
 UNKNOWN: Final = "One of the two plans can't be assessed at the moment."
@@ -39,19 +39,19 @@ async def count_failure(sessions: Sessions, plan: Plan) -> None:
 async def _count(sessions: Sessions, plan: Plan) -> bool:
     """One transaction of it; whether no other is to follow."""
     async with transaction(sessions) as session:
-        partners = sorted((await opportunities.active_partners(session, [plan.plan_id]))[plan.plan_id])
+        partners = sorted((await opportunities.active_for_plan(session, [plan.plan_id]))[plan.plan_id])
         some = partners[: settlement.PAIRS_AT_ONCE]
-        locked = await plans.lock(session, {plan.plan_id, *some})
+        locked = await plans.lock_plans(session, {plan.plan_id, *some})
         if locked.get(plan.plan_id) != plan.revision:
             return True
-        logged = await plans.logged(session, plan.plan_id, plan.revision)
-        if len(partners) > len(some) and await plans.fails_for_the_last_time(session, plan.plan_id):
+        logged = await plans.log_entry(session, plan.plan_id, plan.revision)
+        if len(partners) > len(some) and await plans.is_last_attempt(session, plan.plan_id):
             await _withdraw(session, logged, some)
             return False
         if not await plans.count_failure(session, plan.plan_id, plan.revision):
             return True
         await _withdraw(session, logged, some)
-        async with together(session) as writes:
+        async with bulk_writes(session) as writes:
             plan_features.close(writes, [plan.plan_id])
         _dead_letter(session, logged)
     metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
@@ -61,17 +61,17 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
 
 async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str]) -> None:
     """Withdraws the plan's opportunities with these partners. The caller holds all of them."""
-    kept = Kept()
-    rows = await opportunities.by_ids(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
+    kept = PendingWrites()
+    rows = await opportunities.get_many(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
     for _, row in sorted(rows.items()):
         if row.status == "active":
             withdraw(kept, row, UNKNOWN, Cause(plan.event_id))
-    async with together(session) as writes:
+    async with bulk_writes(session) as writes:
         kept.post(writes)
 
 
 def _dead_letter(session: AsyncSession, row: PlanLog) -> None:
-    message = compose(
+    message = to_event(
         Reason.ASSESSMENT_FAILED,
         f"assessing the plan failed {plans.GIVE_UP_AFTER} times; it is set aside until its next revision",
         Origin.model_validate(row.origin),
@@ -80,4 +80,4 @@ def _dead_letter(session: AsyncSession, row: PlanLog) -> None:
         headers=[("ce_id", row.event_id.encode()), ("ce_type", row.event_type.encode())],
         attempts=plans.GIVE_UP_AFTER,
     )
-    session.add(outgoing(DEAD_PLANS.name, row.event_id, message))
+    session.add(to_outbox_row(DEAD_PLANS.name, row.event_id, message))

@@ -19,32 +19,33 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Generation
 from matching.plan import Plan
 from services.domain.ids import opportunity_id
+from services.domain.opportunity import AssessedPair, SettlementContext
 from services.domain.opportunity_events import Cause
-from services.matcher.judging import Judged
-from services.matcher.writing import Context, Kept, Pair, write
+from services.matcher.judging import PlanAssessment
+from services.matcher.pending_writes import PendingWrites, write_pair
 from services.platform import metrics, retry
 from services.store import generation as generations
 from services.store import opportunities as store
 from services.store import plans
-from services.store.bulk_writes import Writes
-from services.store.database import Sessions, reading
+from services.store.bulk_writes import BulkWrites
+from services.store.database import Sessions, autocommit_session
 from services.store.opportunities import OpportunityRow, Versioned
-from services.store.pipelined_queries import Query, answer
+from services.store.pipelined_queries import Query, fetch
 
 PAIRS_AT_ONCE: Final = 500
 """A pair writes some 7 KB. So a transaction writes 4 MB at most, and others wait for its locks for about a second."""
 
 
-class WrongGenerationError(retry.Halt):
+class WrongGenerationError(retry.HaltConsumerError):
     """The database was decided under another policy, statistics or model than this process has."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SettlementPart:
     """What one transaction settles: pairs by opportunity id, and the judgements whose last pair is among them."""
 
-    pairs: Mapping[str, Pair]
-    complete: Sequence[Judged]
+    pairs: Mapping[str, AssessedPair]
+    complete: Sequence[PlanAssessment]
 
     @property
     def plans(self) -> set[str]:
@@ -53,55 +54,55 @@ class Part:
         return involved | {judgement.plan.plan.plan_id for judgement in self.complete}
 
 
-def divide(judged: Sequence[Judged], causes: Mapping[str, Cause]) -> list[Part]:
+def divide(judged: Sequence[PlanAssessment], causes: Mapping[str, Cause]) -> list[SettlementPart]:
     """The parts of a settlement, in order; one where there is nothing to settle."""
     pairs = _pairs(judged, causes)
     keys = list(pairs)
     part_of = {key: position // PAIRS_AT_ONCE for position, key in enumerate(keys)}
-    complete: dict[int, list[Judged]] = {}
+    complete: dict[int, list[PlanAssessment]] = {}
     for judgement in judged:
         own = (part_of[_key(judgement, partner_id)] for partner_id in judgement.pairs)
         complete.setdefault(max(own, default=0), []).append(judgement)
     starts = range(0, max(len(keys), 1), PAIRS_AT_ONCE)
     return [
-        Part({key: pairs[key] for key in keys[start : start + PAIRS_AT_ONCE]}, complete.get(number, []))
+        SettlementPart({key: pairs[key] for key in keys[start : start + PAIRS_AT_ONCE]}, complete.get(number, []))
         for number, start in enumerate(starts)
     ]
 
 
 @dataclass(slots=True)
-class Progress:
+class SettlementProgress:
     """What the parts of one settlement have found so far: plans at a newer revision than the judged one (`moved_on`),
     and plans of pairs that another matcher judged on a later day (`behind`)."""
 
     moved_on: set[str] = field(default_factory=set)
     behind: set[str] = field(default_factory=set)
 
-    def left(self, part: Part) -> Part:
+    def left(self, part: SettlementPart) -> SettlementPart:
         """The part without the pairs of plans that moved on: the handler of the newer revision settles those."""
         pairs = {
             key: pair
             for key, pair in part.pairs.items()
             if self.moved_on.isdisjoint(plan.plan_id for plan in pair.plans)
         }
-        return Part(pairs, part.complete)
+        return SettlementPart(pairs, part.complete)
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ProposedChange:
     """What is to be written of a pair while both plans stand and its row is of this version, None where it has no row.
 
     `behind`: nothing, as the row was judged on a later day than ours.
     """
 
-    pair: Pair
+    pair: AssessedPair
     version: str | None
-    kept: Kept
-    behind: bool
+    kept: PendingWrites
+    is_stale: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class SettlementLocks:
     """What a settlement begins with: it holds the generation and all plans involved, and what their pairs' rows are."""
 
     generation: Query[str | None]
@@ -109,10 +110,10 @@ class Held:
     versions: Query[dict[str, str]]
 
     @classmethod
-    def of(cls, part: Part, drafts: Iterable[str]) -> Self:
+    def of(cls, part: SettlementPart, drafts: Iterable[str]) -> Self:
         """For one part, and the opportunities that were drafted."""
         involved = part.plans
-        return cls(generations.holding(), plans.locking_whole(involved), store.versions_of(drafts))
+        return cls(generations.share_lock_query(), plans.lock_whole_query(involved), store.get_many_versioned(drafts))
 
     @property
     def queries(self) -> tuple[Query[Any], ...]:
@@ -120,87 +121,93 @@ class Held:
         return self.generation, self.locked, self.versions
 
 
-async def draft(sessions: Sessions, part: Part, context: Context) -> dict[str, Draft]:
+async def propose_changes(
+    sessions: Sessions, part: SettlementPart, context: SettlementContext
+) -> dict[str, ProposedChange]:
     """What is to become of a part's pairs if nobody writes of them meanwhile; nothing is held."""
     if not part.pairs:
         return {}
-    async with reading(sessions) as session:
+    async with autocommit_session(sessions) as session:
         return await _drafts(session, part.pairs, context)
 
 
 async def settle(
     session: AsyncSession,
-    part: Part,
-    held: Held,
-    drafts: Mapping[str, Draft],
-    context: Context,
-    progress: Progress,
+    part: SettlementPart,
+    held: SettlementLocks,
+    drafts: Mapping[str, ProposedChange],
+    context: SettlementContext,
+    progress: SettlementProgress,
 ) -> None:
     """Writes a part's opportunities and their events, and commits. Of plans that are complete with this part it also
     writes how far they have been assessed. What is `held` was asked in this transaction; `drafts` were made before it.
 
     Raises WrongGenerationError where the database's generation is not this process's.
     """
-    _same_generation(held.generation.answer, context.generation)
-    locked, versions = held.locked.answer, held.versions.answer
-    current = [judgement for judgement in part.complete if _stands(judgement.plan.plan, locked)]
+    _require_generation(held.generation.result, context.generation)
+    locked, versions = held.locked.result, held.versions.result
+    current = [judgement for judgement in part.complete if _is_current(judgement.plan.plan, locked)]
     metrics.PLANS_ABANDONED.inc(len(part.complete) - len(current))
 
-    pairs = {key: one for key, one in sorted(drafts.items()) if all(_stands(plan, locked) for plan in one.pair.plans)}
+    pairs = {
+        key: one for key, one in sorted(drafts.items()) if all(_is_current(plan, locked) for plan in one.pair.plans)
+    }
     skipped = [one.pair for key, one in drafts.items() if key not in pairs]
     metrics.PAIRS_SKIPPED.inc(len(skipped))
-    progress.moved_on |= {plan.plan_id for pair in skipped for plan in pair.plans if not _stands(plan, locked)}
+    progress.moved_on |= {plan.plan_id for pair in skipped for plan in pair.plans if not _is_current(plan, locked)}
     moved = {key: one.pair for key, one in pairs.items() if one.version != versions.get(key)}
     if moved:
         pairs |= await _drafts(session, moved, context)
-    kept = Kept()
+    kept = PendingWrites()
     for one in pairs.values():
         kept.add(one.kept)
-        if one.behind:
+        if one.is_stale:
             # Another matcher is in tomorrow already. The sweeper assesses these plans again once we are, too.
             progress.behind.update(plan.plan_id for plan in one.pair.plans)
-    writes = Writes()
+    writes = BulkWrites()
     store.put(writes, [row for row in kept.rows if isinstance(row, OpportunityRow)])
     kept.post(writes)
-    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}
-    plans.mark_matched(writes, {plan_id: done[plan_id] for plan_id in done.keys() - progress.behind})
+    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.error is None}
+    plans.mark_assessed(writes, {plan_id: done[plan_id] for plan_id in done.keys() - progress.behind})
     await writes.send(session, commit=True)
 
 
-async def _drafts(session: AsyncSession, pairs: Mapping[str, Pair], context: Context) -> dict[str, Draft]:
-    rows = await answer(session, store.rows_by_ids(pairs))
+async def _drafts(
+    session: AsyncSession, pairs: Mapping[str, AssessedPair], context: SettlementContext
+) -> dict[str, ProposedChange]:
+    rows = await fetch(session, store.get_rows(pairs))
     return {key: _draft(rows.get(key), key, pair, context) for key, pair in pairs.items()}
 
 
-def _draft(read: Versioned | None, key: str, pair: Pair, context: Context) -> Draft:
+def _draft(read: Versioned | None, key: str, pair: AssessedPair, context: SettlementContext) -> ProposedChange:
     version, row = read or (None, None)
-    kept = Kept()
+    kept = PendingWrites()
     behind = row is not None and row.assessed_as_of > context.as_of
     if not behind:
-        write(kept, row, key, pair, context)
-    return Draft(pair, version, kept, behind)
+        write_pair(kept, row, key, pair, context)
+    return ProposedChange(pair, version, kept, behind)
 
 
-def _pairs(judged: Iterable[Judged], causes: Mapping[str, Cause]) -> dict[str, Pair]:
+def _pairs(judged: Iterable[PlanAssessment], causes: Mapping[str, Cause]) -> dict[str, AssessedPair]:
     pairs = {}
     for judgement in judged:
         plan_id = judgement.plan.plan.plan_id
         for partner_id, (partner, assessment) in judgement.pairs.items():
             sides = {plan_id: judgement.plan.plan, partner_id: partner.plan}
             ordered = (sides[assessment.plans[0]], sides[assessment.plans[1]])
-            pairs[_key(judgement, partner_id)] = Pair(ordered, assessment, causes.get(plan_id))
+            pairs[_key(judgement, partner_id)] = AssessedPair(ordered, assessment, causes.get(plan_id))
     return pairs
 
 
-def _key(judgement: Judged, partner_id: str) -> str:
+def _key(judgement: PlanAssessment, partner_id: str) -> str:
     return opportunity_id(judgement.plan.plan.plan_id, partner_id)
 
 
-def _stands(plan: Plan, locked: Mapping[str, int]) -> bool:
+def _is_current(plan: Plan, locked: Mapping[str, int]) -> bool:
     return locked.get(plan.plan_id) == plan.revision
 
 
-def _same_generation(current: str | None, mine: Generation) -> None:
+def _require_generation(current: str | None, mine: Generation) -> None:
     if current != mine.id:
         raise WrongGenerationError(
             f"the database stands at generation {current or 'none'}, this matcher has {mine.id}; run "

@@ -11,7 +11,7 @@ from matching.policy import Policy
 from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store import embeddings, generation
-from services.store.generation import CurrentGeneration
+from services.store.generation import GenerationRow
 
 EmbedMissing = Callable[[str, Sequence[str]], np.ndarray]
 """Given the model's name and the texts."""
@@ -33,10 +33,10 @@ class StoredVectors:
 
 async def load_stored_world(
     session: AsyncSession, settings: Settings, embed_missing: EmbedMissing
-) -> tuple[World, CurrentGeneration] | None:
+) -> tuple[World, GenerationRow] | None:
     """The settings' policy and statistics with the database's model, and the database's generation; None where it has
     no plans yet."""
-    current = await generation.generation_as_read(session)
+    current = await generation.read(session)
     if current is None:
         return None
     engine = Engine.load(

@@ -14,10 +14,10 @@ from services.platform import logs, metrics, retry
 from services.store import advisory_locks, opportunities, plan_features, plans
 from services.store.database import Sessions, now, transaction
 
-GRACE: Final = timedelta(seconds=30)
+RECENT_PLAN_GRACE: Final = timedelta(seconds=30)
 """A plan received more recently is most likely just being handled."""
 AT_ONCE: Final = 64
-THOROUGH_SECONDS: Final = 600.0
+FULL_SWEEP_INTERVAL: Final = 600.0
 """How often a sweep looks at all plans and opportunities there are; the others only read what is marked as left."""
 
 log: Final = logs.get(__name__)
@@ -28,11 +28,11 @@ async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float)
     looked_through = float("-inf")
     while True:
         try:
-            thorough = time.monotonic() - looked_through >= THOROUGH_SECONDS
-            await sweep(world, sessions, GRACE, thorough=thorough)
+            thorough = time.monotonic() - looked_through >= FULL_SWEEP_INTERVAL
+            await sweep(world, sessions, RECENT_PLAN_GRACE, thorough=thorough)
             looked_through = time.monotonic() if thorough else looked_through
         except Exception as error:
-            log.warning("sweep failed, next round will try again", error=retry.describe(error))
+            log.warning("sweep failed, next round will try again", error=retry.one_line(error))
         await asyncio.sleep(every_seconds)
 
 
@@ -40,25 +40,29 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
     missing from the index, and for vectors of a server's other life."""
     async with sessions() as holder:
-        if not await advisory_locks.alone(holder, advisory_locks.SWEEP):
+        if not await advisory_locks.try_advisory_lock(holder, advisory_locks.SWEEP):
             return 0
-        left = await _each(world, sessions, "unfinished", lambda s: plans.unmatched_before(s, now() - grace, AT_ONCE))
+        left = await _assess_found(
+            world, sessions, "unfinished", lambda s: plans.unassessed_before(s, now() - grace, AT_ONCE)
+        )
         generation = world.engine.generation.id
         lost = 0
         if thorough:
-            lost = await _each(
+            lost = await _assess_found(
                 world, sessions, "not indexed", lambda s: plan_features.misplaced(s, generation, AT_ONCE)
             )
             async with transaction(sessions) as session:
                 await plan_features.reset_future_xids(session)
-        due = await _each(world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE))
+        due = await _assess_found(
+            world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE)
+        )
     return left + lost + due
 
 
 Finder = Callable[[AsyncSession], Awaitable[Sequence[str]]]
 
 
-async def _each(world: World, sessions: Sessions, why: str, find: Finder) -> int:
+async def _assess_found(world: World, sessions: Sessions, why: str, find: Finder) -> int:
     """Matches what `find` gives until it gives nothing new."""
     seen: set[str] = set()
     while True:
@@ -68,4 +72,4 @@ async def _each(world: World, sessions: Sessions, why: str, find: Finder) -> int
             return len(seen)
         seen.update(found)
         await match(world, sessions, found)
-        metrics.SWEPT.labels(why=why).inc(len(found))
+        metrics.SWEEPER_PLANS.labels(why=why).inc(len(found))

@@ -24,11 +24,11 @@ from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store import embeddings, plan_features
 from services.store import plans as store
-from services.store.generation import CurrentGeneration
+from services.store.generation import GenerationRow
 from services.store.mapping import plan_from_payload, plan_from_store
-from services.store.pipelined_queries import answer, ask
+from services.store.pipelined_queries import execute_pipelined, fetch
 from services.store.plan_features import IndexDelta, PlanWithFeatures
-from services.store.plans import PlanRow, StoredPlan
+from services.store.plans import PlanRecord, PlanValues
 
 Blobs = Mapping[str, tuple[str, bytes]]
 """By plan id, the hash of a plan's words, and the packed features that they make."""
@@ -69,10 +69,10 @@ class World:
         return today(self.settings.as_of)
 
     @property
-    def generation(self) -> CurrentGeneration:
+    def generation(self) -> GenerationRow:
         """This process's generation, as the database keeps it."""
         mine = self.engine.generation
-        return CurrentGeneration(generation=mine.id, policy=mine.policy, statistics=mine.statistics, model=mine.model)
+        return GenerationRow(generation=mine.id, policy=mine.policy, statistics=mine.statistics, model=mine.model)
 
     async def embed(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
         """The vectors of texts by text hash, computed beside the event loop so that heartbeats go on."""
@@ -97,13 +97,13 @@ class World:
         unread = [plan for plan in plans if self._alike(plan) is None]
         if not unread:
             return {}
-        stored = await answer(session, plan_features.text_hashes(plan.plan_id for plan in unread))
+        stored = await fetch(session, plan_features.text_hashes(plan.plan_id for plan in unread))
         changed = [plan for plan in unread if stored.get(plan.plan_id) != features_hash(plan, self.engine)]
         both = await asyncio.to_thread(lambda: [self._cleaned(plan) for plan in changed])
         texts = {text_hash(text): text for one in both for text in (one.title, one.body) if text}
         if not texts:
             return {}
-        known = await answer(session, embeddings.known_embeddings(texts, self.embedder.model))
+        known = await fetch(session, embeddings.known_embeddings(texts, self.embedder.model))
         return {key: text for key, text in texts.items() if key not in known}
 
     def _cleaned(self, plan: Plan) -> Texts:
@@ -126,8 +126,8 @@ class World:
         """
         found = await self.index.search(session, asking, self.as_of, delta)
         revisions = store.revisions(partners)
-        await ask(session, *([revisions] if partners else []), commit=True)
-        wanted = revisions.answer if partners else {}
+        await execute_pipelined(session, *([revisions] if partners else []), commit=True)
+        wanted = revisions.result if partners else {}
         for others in found.values():
             wanted |= others
         known = await self.features_at(session, wanted)
@@ -137,7 +137,7 @@ class World:
     async def features(self, session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Features]:
         """The features of these plans' newest revisions, as far as the plans are known."""
         asked = list(plan_ids)
-        return await self.features_at(session, await answer(session, store.revisions(asked))) if asked else {}
+        return await self.features_at(session, await fetch(session, store.revisions(asked))) if asked else {}
 
     async def features_at(self, session: AsyncSession, revisions: Mapping[str, int]) -> dict[str, Features]:
         """The features of plans whose newest revisions are these, or newer ones."""
@@ -145,7 +145,7 @@ class World:
         missing = revisions.keys() - known.keys()
         if not missing:
             return known
-        return known | await self.features_of(session, await answer(session, plan_features.load(missing)))
+        return known | await self.features_of(session, await fetch(session, plan_features.load(missing)))
 
     async def features_of(self, session: AsyncSession, loaded: Mapping[str, PlanWithFeatures]) -> dict[str, Features]:
         """The features of plans that were read and whose revisions are committed or about to be: kept for later."""
@@ -156,7 +156,7 @@ class World:
         return made
 
     async def made(
-        self, session: AsyncSession, rows: Mapping[str, StoredPlan | PlanRow], blobs: Blobs | None = None
+        self, session: AsyncSession, rows: Mapping[str, PlanRecord | PlanValues], blobs: Blobs | None = None
     ) -> dict[str, Features]:
         """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows.
 
@@ -210,7 +210,7 @@ class World:
     def _keep(self, plan_id: str, features: Features) -> None:
         self._recent[plan_id] = features
         self._recent.move_to_end(plan_id)
-        while len(self._recent) > self.settings.kept_plans:
+        while len(self._recent) > self.settings.feature_cache_plans:
             self._recent.popitem(last=False)
 
     async def _vectors(self, session: AsyncSession, texts: Iterable[Texts]) -> dict[str, np.ndarray]:

@@ -100,19 +100,19 @@ def consume(
     For a batch that is put back or taken away that was in vain.
     """
     pulse = Pulse()
-    interval_ms = settings.kafka_poll_interval_seconds * 1000
+    interval_ms = settings.kafka_max_poll_interval_seconds * 1000
     subscriber = broker.subscriber(
         *topics,
         pattern=pattern,
         batch=True,
         group_id=group,
-        max_records=settings.batch_records,
+        max_records=settings.max_poll_records,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         max_poll_interval_ms=interval_ms,
         rebalance_timeout_ms=interval_ms,
-        session_timeout_ms=int(settings.kafka_session_seconds * 1000),
-        heartbeat_interval_ms=int(settings.kafka_session_seconds * 1000 / 3),
+        session_timeout_ms=int(settings.kafka_session_timeout_seconds * 1000),
+        heartbeat_interval_ms=int(settings.kafka_session_timeout_seconds * 1000 / 3),
         max_partition_fetch_bytes=PARTITION_BYTES,
         fetch_max_bytes=FETCH_BYTES,
         fetch_max_wait_ms=FETCH_WAIT_MS,
@@ -128,7 +128,7 @@ def consume(
             return
         poll = _noted(unbroken(consumer.getmany), pulse)
         if prepare is not None:
-            prefetcher = Prefetcher(poll, prepare, settings.batch_records)
+            prefetcher = Prefetcher(poll, prepare, settings.max_poll_records)
             poll, pulse.drop_read_ahead = prefetcher.poll, prefetcher.discard
         consumer.getmany = _beating(poll, pulse)
 
@@ -145,7 +145,7 @@ def consume(
             return
         pulse.beat()
         async with pulse.in_flight:
-            await _handle(consumer, records, handle, refuse, pulse, settings.kafka_poll_interval_seconds * 0.6)
+            await _handle(consumer, records, handle, refuse, pulse, settings.kafka_max_poll_interval_seconds * 0.6)
         pulse.beat()
 
     return pulse
@@ -163,8 +163,8 @@ def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
         except ConsumerStoppedError:
             raise
         except Exception as error:
-            log.error("poll failed, trying again", error=retry.describe(error))
-            metrics.FAULTS.labels(kind=type(error).__name__).inc()
+            log.error("poll failed, trying again", error=retry.one_line(error))
+            metrics.TRANSIENT_ERRORS.labels(kind=type(error).__name__).inc()
             await asyncio.sleep(pause_seconds)
             return {}
 
@@ -197,7 +197,7 @@ async def measure_for_ever(pulse: Pulse, process: str, pause_seconds: float = ME
             await measure(pulse)
         except Exception as error:
             # What is known goes on getting older: nothing is handled while the broker is away.
-            log.warning("progress not measured", error=retry.describe(error))
+            log.warning("progress not measured", error=retry.one_line(error))
         worst: dict[str, float] = {}
         for partition, seconds in pulse.progress.waiting().items():
             worst[partition.topic] = max(seconds, worst.get(partition.topic, 0.0))
@@ -245,15 +245,15 @@ async def _handle(
         for record in records:
             if isinstance(record, UnreadableRecord):
                 await refuse(record, UnreadableRecordError(record))
-    except retry.Halt as halt:
+    except retry.HaltConsumerError as halt:
         pulse.halted = str(halt)
         log.error("halted", error=str(halt))
         _put_back(consumer, pulse, records)
-        await asyncio.sleep(retry.LONGEST_WAIT_SECONDS)
+        await asyncio.sleep(retry.MAX_BACKOFF_SECONDS)
         return
     except Exception as fault:
-        log.error("batch put back, the fault did not pass", error=retry.describe(fault), records=len(records))
-        metrics.BATCHES_PUT_BACK.inc()
+        log.error("batch put back, the fault did not pass", error=retry.one_line(fault), records=len(records))
+        metrics.BATCHES_REWOUND.inc()
         _put_back(consumer, pulse, records)
         return
     pulse.halted = None
@@ -270,8 +270,8 @@ async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadlin
     if not records:
         return
     try:
-        await retry.patiently(lambda: handle(records), deadline - time.monotonic())
-    except (retry.Passing, retry.Halt):
+        await retry.retry_transient(lambda: handle(records), deadline - time.monotonic())
+    except (retry.TransientTimeoutError, retry.HaltConsumerError):
         raise
     except Exception as fault:
         log.warning("batch failed", error=type(fault).__name__, records=len(records))

@@ -16,7 +16,7 @@ NOTED_SECONDS: Final = 10.0
 """From when on it is told how long records wait."""
 
 
-def moving(pulse: Pulse, dependencies: Dependencies, limit_seconds: float) -> Check:
+def loop_advances(pulse: Pulse, dependencies: Dependencies, limit_seconds: float) -> Check:
     """The consuming loop does not stand still while what it needs answers.
 
     It stands still where it has not polled for the limit, or records wait and no partition has come any further.
@@ -36,7 +36,7 @@ def moving(pulse: Pulse, dependencies: Dependencies, limit_seconds: float) -> Ch
     return check
 
 
-def unfrozen(pulse: Pulse, limit_seconds: float = FROZEN_SECONDS) -> Check:
+def partitions_advance(pulse: Pulse, limit_seconds: float = FROZEN_SECONDS) -> Check:
     """No partition stands still on which records wait, whatever the others do."""
 
     async def check() -> str | None:
@@ -46,7 +46,7 @@ def unfrozen(pulse: Pulse, limit_seconds: float = FROZEN_SECONDS) -> Check:
     return check
 
 
-def oldest(pulse: Pulse) -> Note:
+def oldest_unhandled_note(pulse: Pulse) -> Note:
     """For how long the oldest record not handled has waited, of each partition where that is worth a word."""
 
     def note() -> Sequence[str]:
@@ -56,7 +56,7 @@ def oldest(pulse: Pulse) -> Note:
     return note
 
 
-def assigned(pulse: Pulse) -> Check:
+def has_assignment(pulse: Pulse) -> Check:
     """The consumer has joined its group, and nothing has halted it."""
 
     async def check() -> str | None:

@@ -7,7 +7,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 
 from events.cloudevents import Event, Message, encode
-from events.dead_letters import KEPT_BYTES, DeadLetter, Header, Origin, Reason
+from events.dead_letters import MAX_STORED_BYTES, DeadLetter, Header, Origin, Reason
 from events.signing import MAX_HEADER_BYTES
 from events.topics import Topic
 from services.domain.ids import event_id
@@ -17,18 +17,18 @@ from services.messaging.record_batches import UnreadableRecord, UnreadableRecord
 from services.platform import logs, metrics
 from services.store.database import now
 
-KEPT_HEADERS: Final = 50
-KEPT_HEADER_BYTES: Final = MAX_HEADER_BYTES
+MAX_STORED_HEADERS: Final = 50
+MAX_STORED_HEADER_BYTES: Final = MAX_HEADER_BYTES
 """No header that is read is longer: the longest is a signature, and without it the event could not be replayed."""
-KEPT_HEADERS_BYTES: Final = 64 * 1024
-KEPT_NAME: Final = 200
-KEPT_KEY_BYTES: Final = 4096
+MAX_STORED_HEADERS_BYTES: Final = 64 * 1024
+MAX_STORED_NAME: Final = 200
+MAX_STORED_KEY_BYTES: Final = 4096
 """All of a dead letter has to fit into one message, whatever came: with a longer key the broker would refuse it."""
 
 log: Final = logs.get(__name__)
 
 
-def compose(
+def to_event(
     reason: Reason,
     sentence: str,
     origin: Origin,
@@ -46,47 +46,47 @@ def compose(
     """
     whole = value or b""
     private = is_private(value)
-    kept = _kept(headers)
+    kept = _truncate_headers(headers)
     # model_construct: the bytes are kept raw here, and become base64 when written; nothing is to be decoded.
     letter = DeadLetter.model_construct(
         dead_letter_id=event_id("dead-letter", origin.topic, origin.partition, origin.offset, reason),
         reason=reason,
         detail=sentence[:2000],
         origin=origin,
-        key=key[:KEPT_KEY_BYTES] if key is not None else None,
+        key=key[:MAX_STORED_KEY_BYTES] if key is not None else None,
         headers=tuple(Header.model_construct(name=name, value=raw) for name, raw in kept),
-        value=None if value is None or private else value[:KEPT_BYTES],
+        value=None if value is None or private else value[:MAX_STORED_BYTES],
         value_length=len(whole),
         value_sha256=hashlib.sha256(whole).hexdigest(),
         complete=exact
         and not private
-        and len(whole) <= KEPT_BYTES
-        and len(key or b"") <= KEPT_KEY_BYTES
+        and len(whole) <= MAX_STORED_BYTES
+        and len(key or b"") <= MAX_STORED_KEY_BYTES
         and kept == [(name, raw or b"") for name, raw in headers],
         attempts=attempts,
         at=now(),
     )
     return encode(
         Event(id=letter.dead_letter_id, type=DeadLetter.type, source="/dead-letters", time=letter.at, payload=letter),
-        (key or b"")[:KEPT_KEY_BYTES].decode(errors="replace"),
+        (key or b"")[:MAX_STORED_KEY_BYTES].decode(errors="replace"),
     )
 
 
-def _kept(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
+def _truncate_headers(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
     """As much of the headers as a dead letter holds: so many, so long, and so much of all together."""
     kept = []
-    left = KEPT_HEADERS_BYTES
-    for name, raw in headers[:KEPT_HEADERS]:
-        value = (raw or b"")[: min(KEPT_HEADER_BYTES, left)]
+    left = MAX_STORED_HEADERS_BYTES
+    for name, raw in headers[:MAX_STORED_HEADERS]:
+        value = (raw or b"")[: min(MAX_STORED_HEADER_BYTES, left)]
         left -= len(value)
-        kept.append((name[:KEPT_NAME], value))
+        kept.append((name[:MAX_STORED_NAME], value))
     return kept
 
 
-def of_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
+def from_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
     """The dead letter of one Kafka record."""
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
-    return compose(
+    return to_event(
         reason,
         sentence,
         origin,
@@ -97,18 +97,22 @@ def of_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
     )
 
 
-async def give_up(producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, fault: BaseException) -> None:
+async def dead_letter_unexpected(
+    producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, fault: BaseException
+) -> None:
     """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
     if isinstance(fault, UnreadableRecordError):
-        await refuse(producer, topic, record, fault.reason, str(fault))
+        await dead_letter(producer, topic, record, fault.reason, str(fault))
         return
     sentence = f"handling it raised {type(fault).__name__}; the log has the details"
-    await refuse(producer, topic, record, Reason.HANDLING_FAILED, sentence)
+    await dead_letter(producer, topic, record, Reason.HANDLING_FAILED, sentence)
 
 
-async def refuse(producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, reason: Reason, sentence: str) -> None:
+async def dead_letter(
+    producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, reason: Reason, sentence: str
+) -> None:
     """Sends a record to the dead letters and waits until the broker has it."""
-    await (await kafka.send(producer, topic.name, of_record(record, reason, sentence)))
+    await (await kafka.send(producer, topic.name, from_record(record, reason, sentence)))
     metrics.DEAD_LETTERS.labels(family=topic.name.split(".")[1], reason=reason.value).inc()
     log.warning(
         "event refused",

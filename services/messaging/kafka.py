@@ -50,7 +50,7 @@ async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awai
     return future
 
 
-def answering(producer: AIOKafkaProducer) -> Callable[[], Awaitable[str | None]]:
+def broker_responds(producer: AIOKafkaProducer) -> Callable[[], Awaitable[str | None]]:
     """A broker answers a request on the producer's connections."""
 
     async def check() -> str | None:
@@ -67,11 +67,11 @@ def connection(settings: Settings) -> dict[str, Any]:
     """What every aiokafka client needs to reach the settings' Kafka."""
     options: dict[str, Any] = {
         "bootstrap_servers": list(settings.need_kafka()),
-        "security_protocol": settings.kafka_security,
+        "security_protocol": settings.kafka_security_protocol,
     }
-    if settings.kafka_security.endswith("SSL"):
+    if settings.kafka_security_protocol.endswith("SSL"):
         options["ssl_context"] = _tls(settings)
-    if settings.kafka_security.startswith("SASL"):
+    if settings.kafka_security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = settings.kafka_sasl_mechanism
         options["sasl_plain_username"] = settings.kafka_username
         options["sasl_plain_password"] = settings.kafka_password.get_secret_value()
@@ -79,9 +79,9 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 def _security(settings: Settings) -> BaseSecurity | None:
-    use_tls = settings.kafka_security.endswith("SSL")
+    use_tls = settings.kafka_security_protocol.endswith("SSL")
     context = _tls(settings) if use_tls else None
-    if settings.kafka_security.startswith("SASL"):
+    if settings.kafka_security_protocol.startswith("SASL"):
         kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
         return kinds[settings.kafka_sasl_mechanism](
             username=settings.kafka_username,

@@ -126,7 +126,7 @@ class Prefetcher:
             await self._prepare(readable(records))
         except Exception as fault:
             # Whoever handles them will meet it again, where it is waited out or narrowed down.
-            log.info("not prepared", error=retry.describe(fault), records=len(records))
+            log.info("not prepared", error=retry.one_line(fault), records=len(records))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

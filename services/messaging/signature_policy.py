@@ -9,14 +9,14 @@ from typing import Final, Literal, Protocol, Self, TypeVar
 from events.cloudevents import Event
 from events.dead_letters import Reason
 from events.jwk import KeyFileError, verifying_key
-from events.signing import Signature, SignatureError, found, verify
+from events.signing import Signature, SignatureError, extract_signature, verify
 from events.topics import PLANS, RESPONSES
 from services.messaging.kafka import Record
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
 from services.store.database import Sessions
 
-Demand = Literal["off", "if-present", "required"]
+SignatureMode = Literal["off", "if-present", "required"]
 
 REMEMBERED_SECONDS: Final = 30.0
 """How long a key is used without another look at the register: a revoked one is good for no longer than this."""
@@ -24,11 +24,11 @@ REMEMBERED_SECONDS: Final = 30.0
 SHARED_TOPICS: Final = frozenset({PLANS.name, RESPONSES.name})
 """Topics to which several authorities may write: there only a signature says who speaks."""
 
-UNSIGNED: Final = "events on the shared topic must be signed here; sign it, or use the authority's own topic"
+UNSIGNED_MESSAGE: Final = "events on the shared topic must be signed here; sign it, or use the authority's own topic"
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RecordRejected:
     """A record that can't be taken, and why."""
 
     record: Record
@@ -54,13 +54,13 @@ T = TypeVar("T", bound=Decoded)
 
 
 @dataclass(slots=True)
-class Keyring:
+class KeyCache:
     """Keys of the register, remembered briefly. Only registered keys are, so it can't grow beyond the register."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[str, tuple[float, AuthorityKey]] = field(default_factory=dict)
 
-    async def find(self, sessions: Sessions, key_ids: Collection[str]) -> dict[str, AuthorityKey]:
+    async def get(self, sessions: Sessions, key_ids: Collection[str]) -> dict[str, AuthorityKey]:
         """The registered keys among these ids, as they were at most `REMEMBERED_SECONDS` ago: one query, or none."""
         oldest = self.clock() - REMEMBERED_SECONDS
         self._known = {key_id: known for key_id, known in self._known.items() if known[0] > oldest}
@@ -72,25 +72,25 @@ class Keyring:
         return {key_id: self._known[key_id][1] for key_id in key_ids if key_id in self._known}
 
 
-async def check(
-    items: Sequence[T | Refused], demand: Demand, keyring: Keyring, sessions: Sessions, day: date
-) -> list[T | Refused]:
+async def verify_all(
+    items: Sequence[T | RecordRejected], demand: SignatureMode, keyring: KeyCache, sessions: Sessions, day: date
+) -> list[T | RecordRejected]:
     """The same items in the same order; one with a signature that can't be taken, or without one that is demanded, is
     refused. A signature is verified wherever there is one, whatever the topic."""
     if demand == "off":
         return list(items)
-    read = [item if isinstance(item, Refused) else signed(item) for item in items]
-    key_ids = {item.signature.key_id for item in read if not isinstance(item, Refused) and item.signature}
-    known = await keyring.find(sessions, key_ids)
-    return [item if isinstance(item, Refused) else judged(item, known, demand, day) for item in read]
+    read = [item if isinstance(item, RecordRejected) else with_signature(item) for item in items]
+    key_ids = {item.signature.key_id for item in read if not isinstance(item, RecordRejected) and item.signature}
+    known = await keyring.get(sessions, key_ids)
+    return [item if isinstance(item, RecordRejected) else verify_one(item, known, demand, day) for item in read]
 
 
-def judged(item: T, known: dict[str, AuthorityKey], demand: Demand, day: date) -> T | Refused:
+def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, day: date) -> T | RecordRejected:
     """One event held against the keys of the register, as of a day."""
     signature, authority = item.signature, item.authority
     if signature is None:
         if demand == "required" and item.record.topic in SHARED_TOPICS:
-            return Refused(item.record, Reason.UNSIGNED, UNSIGNED)
+            return RecordRejected(item.record, Reason.UNSIGNED, UNSIGNED_MESSAGE)
         return item
     key = known.get(signature.key_id)
     if key is None:
@@ -99,7 +99,7 @@ def judged(item: T, known: dict[str, AuthorityKey], demand: Demand, day: date) -
         return _refused(
             item, f"key {key.key_id} is {key.authority}'s, the event {authority}'s; nobody speaks for another"
         )
-    why_not = authority_keys.invalid(key, day)
+    why_not = authority_keys.why_invalid(key, day)
     if why_not is not None:
         return _refused(item, f"key {key.key_id} of {authority} {why_not}")
     try:
@@ -109,13 +109,13 @@ def judged(item: T, known: dict[str, AuthorityKey], demand: Demand, day: date) -
     return item
 
 
-def signed(item: T) -> T | Refused:
+def with_signature(item: T) -> T | RecordRejected:
     """The event with the signature that came with it, still to be judged; refused where that can't be one."""
     try:
-        return item.with_signature(found(item.record.headers))
+        return item.with_signature(extract_signature(item.record.headers))
     except SignatureError as error:
         return _refused(item, str(error))
 
 
-def _refused(item: Decoded, sentence: str) -> Refused:
-    return Refused(item.record, Reason.BAD_SIGNATURE, sentence)
+def _refused(item: Decoded, sentence: str) -> RecordRejected:
+    return RecordRejected(item.record, Reason.BAD_SIGNATURE, sentence)

@@ -19,7 +19,7 @@ LISTED_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class TopicsCreated:
     """Which topics were made, and which were there."""
 
     created: tuple[str, ...]
@@ -30,7 +30,7 @@ class TopicsError(Exception):
     """The broker refused a topic; the message says which and why."""
 
 
-async def create(settings: Settings, authorities: Iterable[str] = ()) -> Created:
+async def create(settings: Settings, authorities: Iterable[str] = ()) -> TopicsCreated:
     """Creates every declared topic, and one of their own for these authorities. Raises TopicsError.
 
     Returns once the broker lists them: a matcher that starts before that finds none, and looks again minutes later.
@@ -46,7 +46,7 @@ async def create(settings: Settings, authorities: Iterable[str] = ()) -> Created
         await _until_listed(admin, made)
     finally:
         await admin.close()
-    return Created(tuple(made), tuple(sorted(wanted.keys() - set(made))))
+    return TopicsCreated(tuple(made), tuple(sorted(wanted.keys() - set(made))))
 
 
 async def names(settings: Settings) -> set[str]:
@@ -61,7 +61,7 @@ async def names(settings: Settings) -> set[str]:
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, topic: Topic) -> bool:
     """False where somebody else created it meanwhile."""
-    new = NewTopic(name, topic.partitions, settings.kafka_replication, topic_configs=_config(topic, settings))
+    new = NewTopic(name, topic.partitions, settings.kafka_replication_factor, topic_configs=_config(topic, settings))
     answer = await admin.create_topics([new])
     for error in answer.topic_errors:
         kind = for_code(error[1])

@@ -13,8 +13,8 @@ from services.domain.notification_caps import Caps
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
 from services.notifier.coalition_handler import CoalitionEvents
-from services.notifier.context import Dispatch
-from services.notifier.dispatch import Rounds
+from services.notifier.context import DispatchContext
+from services.notifier.dispatch import DispatchLoop
 from services.notifier.rendering.email_message import Sender, sender
 from services.platform import logs, metrics, service
 from services.platform.dependencies import Check, Dependencies
@@ -38,8 +38,8 @@ def run(settings: Settings) -> None:
     metrics.export(metrics.Process.NOTIFIER)
     settings.need_kafka()
     settings.need_database()
-    channel, who = channels.from_url(settings.need_smtp()), make_sender(settings)
-    service.run(settings, partial(_make, settings, channel, who))
+    channel, who = channels.smtp_from_url(settings.need_smtp()), make_sender(settings)
+    service.run_service(settings, partial(_make, settings, channel, who))
 
 
 def make_sender(settings: Settings) -> Sender:
@@ -52,32 +52,36 @@ def make_sender(settings: Settings) -> Sender:
         ) from None
 
 
-async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> service.Parts:
+async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> service.ServiceParts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-notifier")
     broker = kafka.make_broker(settings, "jointly-notifier")
-    caps = Caps(settings.mail_per_plan, settings.mail_per_authority, settings.plan_reach)
-    rounds = Rounds(Dispatch(sessions, channel, who, caps))
+    caps = Caps(settings.max_matches_per_plan, settings.max_matches_per_authority, settings.max_authorities_per_plan)
+    rounds = DispatchLoop(DispatchContext(sessions, channel, who, caps))
 
     async def refuse(record: Record, reason: Reason, sentence: str) -> None:
-        await dead_letter_queue.refuse(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
+        await dead_letter_queue.dead_letter(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
 
     async def refuse_coalition(record: Record, reason: Reason, sentence: str) -> None:
-        await dead_letter_queue.refuse(producer, DEAD_COALITIONS, record, reason, sentence)
+        await dead_letter_queue.dead_letter(producer, DEAD_COALITIONS, record, reason, sentence)
 
     async def give_up_coalition(record: Record, fault: BaseException) -> None:
-        await dead_letter_queue.give_up(producer, DEAD_COALITIONS, record, fault)
+        await dead_letter_queue.dead_letter_unexpected(producer, DEAD_COALITIONS, record, fault)
 
     async def give_up(record: Record, fault: BaseException) -> None:
-        await dead_letter_queue.give_up(producer, DEAD_OPPORTUNITIES, record, fault)
+        await dead_letter_queue.dead_letter_unexpected(producer, DEAD_OPPORTUNITIES, record, fault)
 
     pulse = consumer.consume(
         broker,
         settings,
         group=GROUP,
         handle=partial(
-            event_handler.handle, sessions=sessions, refuse=refuse, clock=now, gather_seconds=settings.gather_seconds
+            event_handler.handle,
+            sessions=sessions,
+            refuse=refuse,
+            clock=now,
+            notify_batch_seconds=settings.notify_batch_seconds,
         ),
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
@@ -90,38 +94,38 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
         refuse=give_up_coalition,
         topics=[COALITIONS.name],
     )
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
-    return service.Parts(
+    dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
+    return service.ServiceParts(
         broker=broker,
         live=[
             *(
-                consumer_health.moving(one, dependencies, settings.kafka_poll_interval_seconds)
+                consumer_health.loop_advances(one, dependencies, settings.kafka_max_poll_interval_seconds)
                 for one in (pulse, groups)
             ),
             _dispatching(rounds),
         ],
         ready=[
-            consumer_health.assigned(pulse),
-            consumer_health.assigned(groups),
+            consumer_health.has_assignment(pulse),
+            consumer_health.has_assignment(groups),
             dependencies.answers("kafka"),
             database_responds(sessions),
-            consumer_health.unfrozen(pulse),
-            consumer_health.unfrozen(groups),
+            consumer_health.partitions_advance(pulse),
+            consumer_health.partitions_advance(groups),
         ],
-        note=consumer_health.oldest(pulse),
-        opening=[producer.start],
-        tasks=[
+        note=consumer_health.oldest_unhandled_note(pulse),
+        on_startup=[producer.start],
+        background=[
             dependencies.watch_for_ever,
             lambda: consumer.measure_for_ever(pulse, "notifier"),
             lambda: consumer.measure_for_ever(groups, "notifier-coalitions"),
             rounds.run_for_ever,
             lambda: _measure(sessions),
         ],
-        closing=[producer.stop, database.dispose],
+        on_shutdown=[producer.stop, database.dispose],
     )
 
 
-def _dispatching(rounds: Rounds) -> Check:
+def _dispatching(rounds: DispatchLoop) -> Check:
     async def check() -> str | None:
         age = time.monotonic() - rounds.last
         return f"no mail was looked for in {age:.0f} s" if age > ALIVE_SECONDS else None
@@ -134,12 +138,12 @@ async def _measure(sessions: Sessions) -> None:
     while True:
         try:
             async with sessions() as session:
-                held = await intents.held(session, now())
+                held = await intents.withheld(session, now())
                 waiting = await deliveries.waiting_mails(session)
             for why in ("no-mailbox", "paused", "unknown-partner"):
-                metrics.INTENTS_HELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
+                metrics.NOTIFICATIONS_WITHHELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
             for state in ("queued", "claimed", "sending", "ambiguous"):
-                metrics.MAILS_WAITING.labels(state=state).set(waiting.get(state, 0))
+                metrics.EMAILS_WAITING.labels(state=state).set(waiting.get(state, 0))
         except Exception as error:
             log.warning("measuring failed", error=type(error).__name__)
         await asyncio.sleep(MEASURE_SECONDS)

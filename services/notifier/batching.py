@@ -9,34 +9,34 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain import notification_schedule
 from services.domain.notification_rules import Purpose
-from services.notifier.cap_enforcement import over_caps
-from services.notifier.context import Dispatch
+from services.notifier.cap_enforcement import apply_caps
+from services.notifier.context import DispatchContext
 from services.notifier.partner_names import names_of
 from services.notifier.rendering import email_message
 from services.store import deliveries
 from services.store import intents as notifications
 from services.store.authorities import Authority
 from services.store.database import transaction
-from services.store.intents import CAPPED, UNKNOWN_PARTNER, Intent, Mail
+from services.store.intents import OVER_CAP, UNKNOWN_PARTNER, Intent, Mail
 
 LOOK_AHEAD: Final = timedelta(days=1)
 """How far ahead a mail at once looks for news that it can take along: further than any news waits to be gathered."""
 
 
-async def gather(dispatch: Dispatch) -> int:
+async def batch_due_intents(dispatch: DispatchContext) -> int:
     """Freezes what is due into mails; how many mails came of it."""
     made = 0
     async with dispatch.sessions() as session:
         due = await notifications.due_authorities(session, dispatch.clock())
     for authority in due:
         async with transaction(dispatch.sessions) as session:
-            row = await notifications.take_authority(session, authority)
+            row = await notifications.lock_authority(session, authority)
             if row is not None:
-                made += await _gather_for(session, row, dispatch)
+                made += await _batch_for(session, row, dispatch)
     return made
 
 
-async def _gather_for(session: AsyncSession, row: Authority, dispatch: Dispatch) -> int:
+async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchContext) -> int:
     """News that is due takes along what is not yet; the week's digest and corrections wait for their own time."""
     at = dispatch.clock()
     waiting: dict[str, list[Intent]] = {"correction": [], "immediate": [], "digest": []}
@@ -46,14 +46,14 @@ async def _gather_for(session: AsyncSession, row: Authority, dispatch: Dispatch)
     due = {purpose: any(intent.due_at <= at for intent in intents) for purpose, intents in waiting.items()}
     made = 0
     if due["correction"]:
-        corrections = await _settled(session, row.authority, waiting["correction"])
+        corrections = await _without_in_flight(session, row.authority, waiting["correction"])
         made += await _freeze(session, row, "correction", corrections, dispatch)
     if due["immediate"]:
-        if await _may_write_now(session, row, at):
+        if await _within_weekly_limit(session, row, at):
             within = await _within_caps(session, row, "immediate", waiting["immediate"], dispatch)
             made += await _freeze(session, row, "immediate", within, dispatch)
         else:
-            _leave_for_later(row, waiting["immediate"], at)
+            _defer(row, waiting["immediate"], at)
     if due["digest"]:
         ripe = [intent for intent in waiting["digest"] if intent.due_at <= at]
         within = await _within_caps(session, row, "digest", ripe, dispatch)
@@ -73,20 +73,20 @@ async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent],
     return found
 
 
-def _leave_for_later(row: Authority, intents: Sequence[Intent], at: datetime) -> None:
+def _defer(row: Authority, intents: Sequence[Intent], at: datetime) -> None:
     """Enough for this week: the digest takes it; who wants no digest hears of it once the week allows."""
     for intent in intents:
         _leave(row, intent, at, 0, None)
 
 
 async def _within_caps(
-    session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
+    session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> Sequence[Intent]:
     """What one mail may tell of what is due; what is over a cap is spread over the next digests."""
-    later = await over_caps(session, row.authority, purpose, intents, dispatch)
+    later = await apply_caps(session, row.authority, purpose, intents, dispatch)
     for intent in intents:
         if intent.id in later:
-            _leave(row, intent, dispatch.clock(), later[intent.id], CAPPED)
+            _leave(row, intent, dispatch.clock(), later[intent.id], OVER_CAP)
     return [intent for intent in intents if intent.id not in later]
 
 
@@ -98,13 +98,13 @@ def _leave(row: Authority, intent: Intent, at: datetime, number: int, reason: st
         notifications.postpone(intent, at + timedelta(days=1 + number), at, reason)
 
 
-async def _settled(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:
+async def _without_in_flight(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:
     """The corrections whose forerunner is not just being sent: whether it arrives decides about them."""
     told = await notifications.told_before(session, authority, [intent.opportunity_id for intent in corrections])
     return [intent for intent in corrections if "sending" not in told.get(intent.opportunity_id, set())]
 
 
-async def _may_write_now(session: AsyncSession, row: Authority, at: datetime) -> bool:
+async def _within_weekly_limit(session: AsyncSession, row: Authority, at: datetime) -> bool:
     if not row.immediate and row.digest:
         return False
     week_ago = at - timedelta(days=7)
@@ -113,11 +113,11 @@ async def _may_write_now(session: AsyncSession, row: Authority, at: datetime) ->
 
 
 async def _freeze(
-    session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
+    session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> int:
     """Puts intents into as few mails as hold them; how many."""
     at = dispatch.clock()
-    size = notification_schedule.ITEMS_IN_FULL + notification_schedule.ITEMS_IN_A_LINE
+    size = notification_schedule.MAX_ITEMS_IN_FULL + notification_schedule.MAX_ITEMS_IN_A_LINE
     parts = [intents[start : start + size] for start in range(0, len(intents), size)]
     for part in parts:
         frozen = "|".join([row.authority, purpose, *(f"{intent.id}.{intent.round}" for intent in part)])
@@ -133,5 +133,5 @@ async def _freeze(
         )
         session.add(mail)
         await session.flush()
-        deliveries.freeze(mail, part, at)
+        deliveries.attach_intents(mail, part, at)
     return len(parts)

@@ -6,18 +6,18 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.notification_caps import REACH_SPAN, About, Cap, over, spread
+from services.domain.notification_caps import REACH_SPAN, Cap, CapCandidate, exceeding_caps, spread
 from services.domain.notification_rules import RANK, Purpose
-from services.notifier.context import Dispatch
+from services.notifier.context import DispatchContext
 from services.platform import logs, metrics
 from services.store import partner_plans
-from services.store.intents import CAPPED, Intent
+from services.store.intents import OVER_CAP, Intent
 
 log: Final = logs.get(__name__)
 
 
-async def over_caps(
-    session: AsyncSession, authority: str, purpose: Purpose, intents: Sequence[Intent], dispatch: Dispatch
+async def apply_caps(
+    session: AsyncSession, authority: str, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> dict[int, int]:
     """The ids of the intents that a mail to the authority, made now, is not to tell; and which of the mails to come
     tells each, 0 the next one. Each is shown once.
@@ -29,24 +29,24 @@ async def over_caps(
     reached: Mapping[str, int] = {}
     if purpose == "immediate":
         plans = sorted({item.plan_id for item in about.values()})
-        reached = await partner_plans.reached(session, authority, plans, dispatch.clock() - REACH_SPAN)
-    left = over(about.values(), dispatch.caps, reached)
-    seen = {intent.id for intent in intents if intent.reason == CAPPED}
-    _show(authority, {about[number]: cap for number, cap in left.items() if number not in seen})
+        reached = await partner_plans.authorities_notified(session, authority, plans, dispatch.clock() - REACH_SPAN)
+    left = exceeding_caps(about.values(), dispatch.caps, reached)
+    seen = {intent.id for intent in intents if intent.reason == OVER_CAP}
+    _report_capped(authority, {about[number]: cap for number, cap in left.items() if number not in seen})
     return spread((about[number] for number in left), dispatch.caps)
 
 
-async def _about(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, About]:
-    plans = await partner_plans.plans_of(session, intents)
+async def _about(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, CapCandidate]:
+    plans = await partner_plans.partner_plans(session, intents)
     found = {}
     for intent in intents:
         if intent.id in plans:
             plan_id, score = plans[intent.id]
-            found[intent.id] = About(intent.id, intent.partner, plan_id, (RANK[intent.band], score))
+            found[intent.id] = CapCandidate(intent.id, intent.partner, plan_id, (RANK[intent.band], score))
     return found
 
 
-def _show(authority: str, left: Mapping[About, Cap]) -> None:
+def _report_capped(authority: str, left: Mapping[CapCandidate, Cap]) -> None:
     """Once for each plan, or for each partner where it is not about one plan."""
     counts = Counter((cap, item.partner, item.plan_id if cap != "authority" else None) for item, cap in left.items())
     for (cap, partner, plan_id), count in sorted(counts.items(), key=str):

@@ -44,7 +44,7 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Smtp:
+class SmtpChannel:
     """One SMTP server. `start_tls`: True insists, None upgrades where the server can."""
 
     host: str
@@ -61,11 +61,11 @@ class Smtp:
         given = False
         try:
             # A refusal of us (sign-in, sender) is the operator's to mend, and no reason to give a message up.
-            await _understood(client.connect(), permanent=TemporaryError)
-            await _understood(client.mail(sender), permanent=TemporaryError)
-            await _understood(client.rcpt(recipient))
+            await _classify_errors(client.connect(), permanent=TemporaryError)
+            await _classify_errors(client.mail(sender), permanent=TemporaryError)
+            await _classify_errors(client.rcpt(recipient))
             given = True
-            await _understood(client.data(message))
+            await _classify_errors(client.data(message))
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             # Past DATA a lost connection says nothing of what the server did with the message.
             kind = UnknownOutcomeError if given else TemporaryError
@@ -74,7 +74,17 @@ class Smtp:
             client.close()
             raise
         finally:
-            await _leave(client)
+            await _quit(client)
+
+    async def check(self) -> None:
+        """Connects and signs in; sends nothing. Raises TemporaryError."""
+        client = self._client()
+        try:
+            await _classify_errors(client.connect(), permanent=TemporaryError)
+        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+            raise TemporaryError(type(error).__name__) from None
+        finally:
+            await _quit(client)
 
     def _client(self) -> aiosmtplib.SMTP:
         return aiosmtplib.SMTP(
@@ -88,7 +98,7 @@ class Smtp:
         )
 
 
-def from_url(url: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> Smtp:
+def smtp_from_url(url: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> SmtpChannel:
     """`smtp://user:password@host:port[?starttls=require]` or `smtps://...`.
 
     A password is only ever given over TLS, except to a server on this machine.
@@ -97,7 +107,7 @@ def from_url(url: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> Smtp:
     host = parts.hostname or ""
     use_tls = parts.scheme == "smtps"
     insist = "require" in parse_qs(parts.query).get("starttls", []) or bool(parts.username and host not in _LOOPBACK)
-    return Smtp(
+    return SmtpChannel(
         host=host,
         port=parts.port or (465 if use_tls else 587 if insist else 25),
         use_tls=use_tls,
@@ -108,7 +118,7 @@ def from_url(url: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> Smtp:
     )
 
 
-async def _understood(command: Awaitable[object], permanent: type[ChannelError] = PermanentError) -> None:
+async def _classify_errors(command: Awaitable[object], permanent: type[ChannelError] = PermanentError) -> None:
     try:
         await command
     except aiosmtplib.SMTPResponseException as error:
@@ -116,7 +126,7 @@ async def _understood(command: Awaitable[object], permanent: type[ChannelError] 
         raise kind(f"smtp-{error.code}") from None
 
 
-async def _leave(client: aiosmtplib.SMTP) -> None:
+async def _quit(client: aiosmtplib.SMTP) -> None:
     """Says goodbye; whatever comes of that, the message's outcome stands."""
     if client.is_connected:
         with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):

@@ -17,7 +17,7 @@ from services.notifier.rendering.email_message import Sender, message_id
 from services.platform import logs, metrics
 from services.platform.clock import LONDON
 from services.store import advisory_locks, coalition_notices, coalitions
-from services.store.database import Sessions, hold_briefly, transaction
+from services.store.database import Sessions, limit_idle_in_transaction, transaction
 
 UNKNOWN: Final = "the database has no such coalition at this revision: it did not come from the coalitions process"
 REMINDER_HOUR: Final = time(9, 0)
@@ -56,7 +56,7 @@ class CoalitionEvents:
         """Writes the notices that the coalition asks for; False where the database never had this revision."""
         at = self.clock()
         async with transaction(self.sessions) as session:
-            await hold_briefly(session)
+            await limit_idle_in_transaction(session)
             await advisory_locks.wait_for(session, advisory_locks.COALITION_NOTICES)
             row = await coalitions.load(session, state.coalition_id)
             if row is None or row.revision < state.revision:

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.coalitions import CoalitionState
 from services.domain.coalition_notices import NoticeKind, is_current
 from services.notifier.coalition_handler import thread_id
-from services.notifier.context import Dispatch, Ready
-from services.notifier.delivery_results import close
+from services.notifier.context import DispatchContext, ReadyEmail
+from services.notifier.delivery_results import close_unsent
 from services.notifier.partner_names import names_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.coalition_view import coalition_letter
@@ -23,27 +23,27 @@ LOOK_AGAIN: Final = timedelta(hours=6)
 
 
 async def begin(
-    session: AsyncSession, dispatch: Dispatch, mail: Mail, holder: str, row: Authority | None, at: datetime
-) -> Ready | None:
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
+) -> ReadyEmail | None:
     """The mail composed and recorded as being sent; None where it no longer holds, or has nobody to go to yet."""
     notice = await coalition_notices.of_mail(session, mail.mail_id)
     stored = await coalitions.load(session, notice.coalition_id)
     kind, today = NoticeKind(notice.kind), at.astimezone(LONDON).date()
     if stored is None or not is_current(stored.coalition, notice.plan_id, kind, today):
-        close(session, mail, [], row, at, "superseded")
+        close_unsent(session, mail, [], row, at, "superseded")
         return None
     if row is None or row.mailbox is None or (row.paused_until and row.paused_until > today):
-        deliveries.record_later(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")
+        deliveries.mark_retry(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")
         return None
     if not (row.immediate or row.digest) or (row.withdrawn_on is not None and row.withdrawn_on <= today):
-        close(session, mail, [], row, at, "not-wanted")
+        close_unsent(session, mail, [], row, at, "not-wanted")
         return None
     state = CoalitionState.model_validate(stored.payload)
     codes = [member.authority for member in state.members]
     names, register = await names_of(session, set(codes)), await authorities.by_codes(session, codes)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
     letter = coalition_letter(state, notice.plan_id, kind, row.name, names, mailboxes, row.signed_on)
-    deliveries.start_sending(mail, [], at)
+    deliveries.mark_sending(mail, [], at)
     thread = thread_id(dispatch.sender, notice.coalition_id, row.authority)
     composed = coalition_email.compose(letter, dispatch.sender, row.mailbox, mail, thread, at)
-    return Ready(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)

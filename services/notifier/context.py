@@ -12,7 +12,7 @@ from services.store.database import Sessions, now
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatch:
+class DispatchContext:
     """What sending needs. `chance` gives 0 to 1 for the jitter."""
 
     sessions: Sessions
@@ -24,7 +24,7 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class ReadyEmail:
     """A mail that is to be sent now, to whom, and the claim it is sent under."""
 
     mail_id: str

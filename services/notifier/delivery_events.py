@@ -8,7 +8,7 @@ from events.cloudevents import Event, encode
 from events.notifications import NotificationFailed, NotificationPayload, NotificationSent, NotifiedOpportunity
 from events.topics import NOTIFICATIONS
 from services.store.intents import Failure, Intent, Mail, Purpose
-from services.store.outbox import Outbox, outgoing
+from services.store.outbox import Outbox, to_outbox_row
 
 SOURCE: Final = "/notifier"
 
@@ -67,4 +67,4 @@ def _outgoing(payload: NotificationPayload) -> Outbox:
     # The envelope names one cause; a mail that has several names each beside its opportunity.
     cause = causes.pop() if len(causes) == 1 else None
     event = Event(id=event_id, type=payload.type, source=SOURCE, time=payload.at, payload=payload, causation_id=cause)
-    return outgoing(NOTIFICATIONS.name, event_id, encode(event, payload.notification_id))
+    return to_outbox_row(NOTIFICATIONS.name, event_id, encode(event, payload.notification_id))

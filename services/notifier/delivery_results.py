@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain import notification_schedule
 from services.notifier.channels import ChannelError, PermanentError, TemporaryError, UnknownOutcomeError
-from services.notifier.context import Dispatch, Ready
+from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_events import failed_event, sent_event
 from services.platform import logs, metrics
 from services.store import authorities, deliveries
@@ -23,11 +23,11 @@ LOGGED_IDS: Final = 20
 log: Final = logs.get(__name__)
 
 
-async def record(dispatch: Dispatch, ready: Ready, error: ChannelError | None) -> None:
+async def record_result(dispatch: DispatchContext, ready: ReadyEmail, error: ChannelError | None) -> None:
     """Writes down what became of an attempt, with its event where that is final."""
     mail_id = ready.mail_id
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.held_mail(session, mail_id, ready.holder)
+        mail = await deliveries.get_leased(session, mail_id, ready.holder)
         if mail is None or mail.state not in ("sending", "ambiguous"):
             log.warning("outcome of a mail that somebody else has taken over", mail_id=mail_id)
             return
@@ -35,39 +35,39 @@ async def record(dispatch: Dispatch, ready: Ready, error: ChannelError | None) -
             return
         intents = await notifications.locked_in(session, mail_id)
         row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
-        await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, error)
+        await _apply_result(session, mail, intents, row.mailbox_ref if row else "", dispatch, error)
 
 
-async def _settle(
+async def _apply_result(
     session: AsyncSession,
     mail: Mail,
     intents: Sequence[Intent],
     ref: str,
-    dispatch: Dispatch,
+    dispatch: DispatchContext,
     error: ChannelError | None,
 ) -> None:
     at = dispatch.clock()
     if error is None:
         told = [intent for intent in intents if intent.state in ("sending", "ambiguous")]
-        deliveries.record_sent(mail, intents, at)
+        deliveries.mark_sent(mail, intents, at)
         session.add(sent_event(mail, ref, told, at))
         _measure(mail, told, at)
         outcome = "sent"
     elif isinstance(error, UnknownOutcomeError) and mail.ambiguities == 0:
-        deliveries.record_ambiguous(
-            mail, intents, at, at + notification_schedule.wait(mail.attempts, dispatch.chance())
+        deliveries.mark_ambiguous(
+            mail, intents, at, at + notification_schedule.backoff(mail.attempts, dispatch.chance())
         )
         outcome = "ambiguous"
     elif isinstance(error, TemporaryError) and at - mail.created_at < notification_schedule.GIVE_UP_AFTER:
-        next_attempt_at = at + notification_schedule.wait(mail.attempts, dispatch.chance())
-        deliveries.record_later(mail, intents, at, next_attempt_at, error.reason)
+        next_attempt_at = at + notification_schedule.backoff(mail.attempts, dispatch.chance())
+        deliveries.mark_retry(mail, intents, at, next_attempt_at, error.reason)
         outcome = "temporary"
     else:
         failure = _failure(mail, error)
-        deliveries.record_failed(mail, intents, at, failure, error.reason)
+        deliveries.mark_failed(mail, intents, at, failure, error.reason)
         session.add(failed_event(mail, ref, intents, at))
         outcome = f"failed-{failure}"
-    metrics.MAILS.labels(purpose=mail.purpose, outcome=outcome).inc()
+    metrics.EMAILS.labels(purpose=mail.purpose, outcome=outcome).inc()
     tell = log.warning if error is not None and outcome != "temporary" else log.info
     tell(
         "mail",
@@ -94,10 +94,10 @@ def _failure(mail: Mail, error: ChannelError) -> Failure:
 def _measure(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
     if mail.purpose != "digest":
         for intent in told:
-            metrics.OPPORTUNITY_TO_MAIL.observe(max(0.0, (at - intent.created_at).total_seconds()))
+            metrics.OPPORTUNITY_TO_EMAIL.observe(max(0.0, (at - intent.created_at).total_seconds()))
 
 
-async def forsaken(dispatch: Dispatch) -> int:
+async def recover_expired(dispatch: DispatchContext) -> int:
     """Mails whose sender vanished while sending: tried once more, or given up as unknown; how many there were."""
     found = 0
     while await _forsaken(dispatch):
@@ -105,40 +105,42 @@ async def forsaken(dispatch: Dispatch) -> int:
     return found
 
 
-async def _forsaken(dispatch: Dispatch) -> bool:
+async def _forsaken(dispatch: DispatchContext) -> bool:
     """One of them, in a transaction of its own: intents are locked in the order of their ids, and two mails' intents
     would not be."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.vanished(session, at)
+        mail = await deliveries.expired_sending(session, at)
         if mail is None:
             return False
         intents = await notifications.locked_in(session, mail.mail_id)
         row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
         lost = UnknownOutcomeError("sender-vanished")
-        await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
+        await _apply_result(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
     return True
 
 
-async def give_up(dispatch: Dispatch, mail_id: str, holder: str, reason: str) -> None:
+async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: str) -> None:
     """A mail that raised what nobody foresaw before it was given to the server: it must not block the others."""
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.held_mail(session, mail_id, holder)
+        mail = await deliveries.get_leased(session, mail_id, holder)
         if mail is not None and mail.state == "claimed":
             intents = await notifications.locked_in(session, mail_id)
             row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
-            await _settle(session, mail, intents, row.mailbox_ref if row else "", dispatch, PermanentError(reason))
+            await _apply_result(
+                session, mail, intents, row.mailbox_ref if row else "", dispatch, PermanentError(reason)
+            )
 
 
-def close(
+def close_unsent(
     session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime, reason: str
 ) -> None:
     """Ends a mail that is not to be sent (again)."""
     if mail.ambiguities:
         # It may have arrived all the same: it ends as what it is, unknown.
-        deliveries.record_failed(mail, intents, at, "ambiguous", reason)
+        deliveries.mark_failed(mail, intents, at, "ambiguous", reason)
         session.add(failed_event(mail, row.mailbox_ref if row else "", intents, at))
-        metrics.MAILS.labels(purpose=mail.purpose, outcome="failed-ambiguous").inc()
+        metrics.EMAILS.labels(purpose=mail.purpose, outcome="failed-ambiguous").inc()
     else:
-        deliveries.record_cancelled(mail, at, reason)
-        metrics.MAILS.labels(purpose=mail.purpose, outcome="cancelled").inc()
+        deliveries.mark_cancelled(mail, at, reason)
+        metrics.EMAILS.labels(purpose=mail.purpose, outcome="cancelled").inc()

@@ -10,10 +10,10 @@ from typing import Final
 
 from services.domain import notification_schedule
 from services.notifier import preflight
-from services.notifier.batching import gather
+from services.notifier.batching import batch_due_intents
 from services.notifier.channels import ChannelError, UnknownOutcomeError
-from services.notifier.context import Dispatch, Ready
-from services.notifier.delivery_results import forsaken, give_up, record
+from services.notifier.context import DispatchContext, ReadyEmail
+from services.notifier.delivery_results import give_up, record_result, recover_expired
 from services.platform import logs, metrics, retry
 from services.store import deliveries
 from services.store.database import transaction
@@ -25,10 +25,10 @@ RECORD_PATIENCE_SECONDS: Final = 120.0
 log: Final = logs.get(__name__)
 
 
-class Rounds:
+class DispatchLoop:
     """Dispatches again and again. `last` is when the last round ended well, by the monotonic clock."""
 
-    def __init__(self, dispatch: Dispatch) -> None:
+    def __init__(self, dispatch: DispatchContext) -> None:
         self._dispatch = dispatch
         self._stopping = asyncio.Event()
         self.last = time.monotonic()
@@ -40,7 +40,7 @@ class Rounds:
         """
         failures = 0
         while True:
-            round_ = asyncio.create_task(round_once(self._dispatch, stopping=self._stopping))
+            round_ = asyncio.create_task(dispatch_once(self._dispatch, stopping=self._stopping))
             try:
                 tried = await asyncio.shield(round_)
                 self.last, failures = time.monotonic(), 0
@@ -52,14 +52,16 @@ class Rounds:
                 raise
             except Exception as error:
                 failures += 1
-                log.warning("dispatch interrupted", error=retry.describe(error))
-                await asyncio.sleep(retry.pause(failures))
+                log.warning("dispatch interrupted", error=retry.one_line(error))
+                await asyncio.sleep(retry.backoff_seconds(failures))
 
 
-async def round_once(dispatch: Dispatch, senders: int = SENDERS, stopping: asyncio.Event | None = None) -> int:
+async def dispatch_once(
+    dispatch: DispatchContext, senders: int = SENDERS, stopping: asyncio.Event | None = None
+) -> int:
     """Everything that can be done at this moment; how many mails were tried. `stopping` ends it after those in hand."""
-    await forsaken(dispatch)
-    await gather(dispatch)
+    await recover_expired(dispatch)
+    await batch_due_intents(dispatch)
     tries = await asyncio.gather(*(_send_all(dispatch, stopping) for _ in range(senders)), return_exceptions=True)
     for outcome in tries:
         if isinstance(outcome, BaseException):
@@ -67,24 +69,24 @@ async def round_once(dispatch: Dispatch, senders: int = SENDERS, stopping: async
     return sum(outcome for outcome in tries if isinstance(outcome, int))
 
 
-async def _send_all(dispatch: Dispatch, stopping: asyncio.Event | None) -> int:
+async def _send_all(dispatch: DispatchContext, stopping: asyncio.Event | None) -> int:
     tried = 0
     while not (stopping and stopping.is_set()) and await send_next(dispatch):
         tried += 1
     return tried
 
 
-async def send_next(dispatch: Dispatch) -> bool:
+async def send_next(dispatch: DispatchContext) -> bool:
     """Claims, checks and sends one mail; False where there is none."""
     holder = uuid.uuid4().hex
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.claim(session, holder, dispatch.clock(), notification_schedule.LEASE)
+        mail = await deliveries.claim_next(session, holder, dispatch.clock(), notification_schedule.LEASE)
     if mail is None:
         return False
     try:
-        ready = await preflight.begin(dispatch, mail.mail_id, holder)
+        ready = await preflight.prepare_send(dispatch, mail.mail_id, holder)
     except Exception as error:
-        if retry.passes(error):
+        if retry.is_transient(error):
             raise
         log.exception("a mail can't be composed", mail_id=mail.mail_id)
         await give_up(dispatch, mail.mail_id, holder, "not-composed")
@@ -94,7 +96,7 @@ async def send_next(dispatch: Dispatch) -> bool:
     return True
 
 
-async def _send(dispatch: Dispatch, ready: Ready) -> None:
+async def _send(dispatch: DispatchContext, ready: ReadyEmail) -> None:
     started = time.monotonic()
     error: ChannelError | None = None
     try:
@@ -106,4 +108,4 @@ async def _send(dispatch: Dispatch, ready: Ready) -> None:
         error = UnknownOutcomeError("timeout")
     metrics.SENDING.observe(time.monotonic() - started)
     # What is not written down would be sent again: a database that is away for a moment is waited for.
-    await retry.patiently(lambda: record(dispatch, ready, error), RECORD_PATIENCE_SECONDS)
+    await retry.retry_transient(lambda: record_result(dispatch, ready, error), RECORD_PATIENCE_SECONDS)

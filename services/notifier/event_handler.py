@@ -10,12 +10,12 @@ from aiokafka import ConsumerRecord as Record
 from events.cloudevents import EnvelopeError, Event, decode
 from events.dead_letters import Reason
 from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
-from services.domain.notification_rules import News, meaning
+from services.domain.notification_rules import NotificationDraft, plan_notifications
 from services.domain.notification_schedule import next_digest
 from services.platform import logs, metrics
 from services.store import coalitions, intents
 from services.store.database import Sessions, transaction
-from services.store.intents import WAITING, Intent, Stand
+from services.store.intents import UNSENT, Intent, Stand
 
 CORRECTION_GATHER_SECONDS: Final = 5.0
 """Corrections go at once; but one withdrawn plan ends several opportunities, and they belong into one mail."""
@@ -27,12 +27,12 @@ Clock = Callable[[], datetime]
 log: Final = logs.get(__name__)
 
 
-Refuse = Callable[[Record, Reason, str], Awaitable[None]]
+DeadLetterHandler = Callable[[Record, Reason, str], Awaitable[None]]
 """Keeps a record that can't be handled as a dead letter; returns once it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OpportunityEvent:
     """An opportunity's state, the id of the event that brought it, its record, and the plan event's id behind it."""
 
     event_id: str
@@ -41,15 +41,20 @@ class Told:
     causation_id: str | None = None
 
 
-def read(record: Record) -> Told:
+def read(record: Record) -> OpportunityEvent:
     """Reads one Kafka record. Raises EnvelopeError where it is no opportunity event."""
     event: Event = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS)
     assert isinstance(event.payload, OpportunityState)
-    return Told(event.id, event.payload, record, event.causation_id)
+    return OpportunityEvent(event.id, event.payload, record, event.causation_id)
 
 
 async def handle(
-    records: Sequence[Record], *, sessions: Sessions, refuse: Refuse, clock: Clock, gather_seconds: float
+    records: Sequence[Record],
+    *,
+    sessions: Sessions,
+    refuse: DeadLetterHandler,
+    clock: Clock,
+    notify_batch_seconds: float,
 ) -> None:
     """Handles a batch: what can't be an opportunity event is refused, the rest becomes intents."""
     with metrics.HANDLING.labels(process="notifier").time():
@@ -62,13 +67,15 @@ async def handle(
             except EnvelopeError as error:
                 await refuse(record, error.reason, str(error))
         if told:
-            for item in await note(sessions, told, clock(), gather_seconds):
+            for item in await record_intents(sessions, told, clock(), notify_batch_seconds):
                 await refuse(item.record, Reason.UNKNOWN_OPPORTUNITY, UNKNOWN)
     # Counted once handled, not once read: whoever waits for the notifier waits for this.
     metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
 
 
-async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_seconds: float) -> list[Told]:
+async def record_intents(
+    sessions: Sessions, told: Sequence[OpportunityEvent], at: datetime, notify_batch_seconds: float
+) -> list[OpportunityEvent]:
     """Writes the intents that these states ask for, and cancels those they overtake, in one transaction.
 
     A state that the database has already moved on from is left to its successor. Returns those that it never had: the
@@ -87,13 +94,13 @@ async def note(sessions: Sessions, told: Sequence[Told], at: datetime, gather_se
             if stands[opportunity_id].material_revision > item.state.material_revision:
                 continue
             earlier = locked.get(opportunity_id, [])
-            means = meaning(item.state, earlier)
+            means = plan_notifications(item.state, earlier)
             for intent in earlier:
-                if means.outdated and intent.state in WAITING and not intent.maybe_told:
+                if means.outdated and intent.state in UNSENT and not intent.maybe_told:
                     intents.cancel(intent, means.outdated, at)
             # Two that go to market together are not told to stop: their windows may close, their coalition stands.
             apart = item.state.status == "active" or opportunity_id not in together
-            added += [_intent(item, news, at, gather_seconds) for news in means.news if apart]
+            added += [_intent(item, news, at, notify_batch_seconds) for news in means.drafts if apart]
         await intents.add(session, added)
     for intent in added:
         log.info(
@@ -116,9 +123,9 @@ def _was_written(state: OpportunityState, stand: Stand | None) -> bool:
     return {side.authority for side in state.plans} == stand.authorities
 
 
-def _newest(told: Iterable[Told]) -> dict[str, Told]:
+def _newest(told: Iterable[OpportunityEvent]) -> dict[str, OpportunityEvent]:
     """The last state of each opportunity in a batch; what it overtook need not be told."""
-    newest: dict[str, Told] = {}
+    newest: dict[str, OpportunityEvent] = {}
     for item in told:
         known = newest.get(item.state.opportunity_id)
         if known is None or item.state.revision >= known.state.revision:
@@ -126,10 +133,10 @@ def _newest(told: Iterable[Told]) -> dict[str, Told]:
     return newest
 
 
-def _intent(item: Told, news: News, at: datetime, gather_seconds: float) -> Intent:
+def _intent(item: OpportunityEvent, news: NotificationDraft, at: datetime, notify_batch_seconds: float) -> Intent:
     due = {
-        "immediate": at + timedelta(seconds=gather_seconds),
-        "correction": at + timedelta(seconds=min(gather_seconds, CORRECTION_GATHER_SECONDS)),
+        "immediate": at + timedelta(seconds=notify_batch_seconds),
+        "correction": at + timedelta(seconds=min(notify_batch_seconds, CORRECTION_GATHER_SECONDS)),
         "digest": next_digest(at),
     }
     return Intent(

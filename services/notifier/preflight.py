@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
-from services.domain.notification_rules import Purpose, Wishes, channelled, sides
+from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
 from services.notifier import coalition_preflight
-from services.notifier.context import Dispatch, Ready
-from services.notifier.delivery_results import close
+from services.notifier.context import DispatchContext, ReadyEmail
+from services.notifier.delivery_results import close_unsent
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
 from services.platform import metrics
@@ -22,12 +22,12 @@ from services.store.database import transaction
 from services.store.intents import Intent, Mail
 
 
-async def begin(dispatch: Dispatch, mail_id: str, holder: str) -> Ready | None:
+async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> ReadyEmail | None:
     """The moment of sending: what of the mail still holds and is still wanted, composed and recorded as being
     sent. None where nothing is, or the mail is not ours any more."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.held_mail(session, mail_id, holder)
+        mail = await deliveries.get_leased(session, mail_id, holder)
         if mail is None or mail.state != "claimed":
             return None
         row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
@@ -35,52 +35,56 @@ async def begin(dispatch: Dispatch, mail_id: str, holder: str) -> Ready | None:
             return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
         if row is None or row.mailbox is None or (row.paused_until and row.paused_until > at.date()):
-            _put_off(session, mail, intents, row, at)
+            _release_unreachable(session, mail, intents, row, at)
             return None
-        items = await _still_to_tell(session, mail, row, intents, at)
+        items = await _select_current(session, mail, row, intents, at)
         if not items:
-            close(session, mail, intents, row, at, "nothing-left")
+            close_unsent(session, mail, intents, row, at, "nothing-left")
             return None
-        later = await partner_plans.capped(session, row.authority) if mail.purpose != "correction" else {}
-        letter = mail_view.letter(row.authority, row.name, mail.purpose, [item for _, item in items], later)
-        deliveries.start_sending(mail, [intent for intent, _ in items], at)
+        later = await partner_plans.over_cap_counts(session, row.authority) if mail.purpose != "correction" else {}
+        letter = mail_view.email_view(row.authority, row.name, mail.purpose, [item for _, item in items], later)
+        deliveries.mark_sending(mail, [intent for intent, _ in items], at)
         composed = email_message.compose(letter, dispatch.sender, row.mailbox, mail_id, mail.message_id, at)
-        return Ready(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+        return ReadyEmail(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
 
 
-def _put_off(session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime) -> None:
+def _release_unreachable(
+    session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime
+) -> None:
     """The mailbox has gone or paused since: everything becomes held again, and visible as such."""
     for intent in intents:
         if intent.state == "queued":
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)
-    close(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
+    close_unsent(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
 
 
-async def _still_to_tell(
+async def _select_current(
     session: AsyncSession, mail: Mail, row: Authority, intents: Sequence[Intent], at: datetime
-) -> list[tuple[Intent, mail_view.Item]]:
+) -> list[tuple[Intent, mail_view.OpportunityView]]:
     """The intents that hold now, as items; the others are cancelled, or given to another mail."""
     open_ = [intent for intent in intents if intent.state in ("queued", "ambiguous")]
     ids = [intent.opportunity_id for intent in open_]
-    states = await opportunities.by_ids(session, ids)
+    states = await opportunities.get_many(session, ids)
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
     partners = await authorities.by_codes(session, [intent.partner for intent in open_])
     names = await names_of(session, {intent.partner for intent in open_})
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not _withdrawn(p, at)}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
-    wishes = Wishes(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
+    wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
     found = []
     for intent in open_:
         silenced = intent.opportunity_id in unlike and intent.change != "withdrawn"
-        reason = "muted" if silenced else _no_longer(intent, states.get(intent.opportunity_id), muted, told)
-        purpose = channelled(cast(Purpose, mail.purpose), wishes) if reason is None else None
+        reason = "muted" if silenced else _cancel_reason(intent, states.get(intent.opportunity_id), muted, told)
+        purpose = effective_purpose(cast(Purpose, mail.purpose), wishes) if reason is None else None
         if reason is None and purpose == mail.purpose:
             state = _seen_by(row.authority, states[intent.opportunity_id])
             other = next(other for own, other in sides(state) if own.authority == row.authority)
-            contact = mail_view.contact_of(state, other, mailboxes)
+            contact = mail_view.contact_for(state, other, mailboxes)
             name = names.get(intent.partner, UNNAMED)
-            found.append((intent, mail_view.item(state, row.authority, intent.band, intent.change, name, contact)))
+            found.append(
+                (intent, mail_view.opportunity_view(state, row.authority, intent.band, intent.change, name, contact))
+            )
         elif intent.state == "queued" and purpose is not None:
             notifications.release(intent, purpose, notification_schedule.next_digest(at), at)
         elif intent.state == "queued":
@@ -99,7 +103,7 @@ def _seen_by(authority: str, stands: opportunities.Opportunity) -> OpportunitySt
     return state.model_copy(update={"plans": plans})
 
 
-def _no_longer(
+def _cancel_reason(
     intent: Intent, stands: opportunities.Opportunity | None, muted: Mutes, told: dict[str, set[str]]
 ) -> str | None:
     """Why an intent is not to be told any more, in a word; None where it is."""
@@ -107,7 +111,7 @@ def _no_longer(
         return "superseded"
     if (stands.status == "withdrawn") != (intent.change == "withdrawn"):
         return "superseded"
-    if muted.cover(intent.partner, intent.opportunity_id):
+    if muted.includes(intent.partner, intent.opportunity_id):
         return "muted"
     if intent.needs_told and not told.get(intent.opportunity_id):
         return "never-told"

@@ -11,7 +11,7 @@ Check = Callable[[], Awaitable[str | None]]
 """Says in a sentence what is wrong, or None."""
 
 EVERY_SECONDS: Final = 5.0
-PATIENCE_SECONDS: Final = 5.0
+TIMEOUT_SECONDS: Final = 5.0
 """How long a part may take to answer."""
 
 
@@ -55,7 +55,7 @@ class Dependencies:
 async def answer(check: Check) -> str | None:
     """What the check says, within PATIENCE_SECONDS."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             return await check()
     except Exception as error:
-        return f"no answer ({retry.describe(error)})"
+        return f"no answer ({retry.one_line(error)})"

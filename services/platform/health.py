@@ -12,21 +12,21 @@ Note = Callable[[], Sequence[str]]
 """What a person wants to know beside "ok", in lines."""
 
 
-def nothing_to_note() -> Sequence[str]:
+def no_notes() -> Sequence[str]:
     """No lines."""
     return ()
 
 
-def routes(*, live: Sequence[Check], ready: Sequence[Check], note: Note = nothing_to_note) -> list[tuple[str, Any]]:
+def routes(*, live: Sequence[Check], ready: Sequence[Check], note: Note = no_notes) -> list[tuple[str, Any]]:
     """`/health/live`, `/health/ready` (200, or 503 with the reasons; ready also has the notes) and `/metrics`."""
     return [
-        ("/health/live", _endpoint(live, nothing_to_note)),
+        ("/health/live", _endpoint(live, no_notes)),
         ("/health/ready", _endpoint(ready, note)),
         ("/metrics", make_asgi_app()),
     ]
 
 
-def starting(reason: str = "starting") -> list[tuple[str, Any]]:
+def routes_while_starting(reason: str = "starting") -> list[tuple[str, Any]]:
     """The routes of a process that is not there yet: it lives, and is not ready."""
 
     async def check() -> str | None:

@@ -136,11 +136,12 @@ HANDLING: Final = _owned(
     ),
     {process: {"process": [process]} for process in CONSUMERS},
 )
-FAULTS: Final = _owned(
-    Counter("jointly_faults_total", "Passing faults that were waited out, by kind.", ["kind"], registry=None), EVERY
+TRANSIENT_ERRORS: Final = _owned(
+    Counter("jointly_transient_errors_total", "Passing faults that were waited out, by kind.", ["kind"], registry=None),
+    EVERY,
 )
-BATCHES_PUT_BACK: Final = _owned(
-    Counter("jointly_batches_put_back_total", "Batches read again because a fault stayed.", registry=None), CONSUMERS
+BATCHES_REWOUND: Final = _owned(
+    Counter("jointly_batches_rewound_total", "Batches read again because a fault stayed.", registry=None), CONSUMERS
 )
 DEPENDENCY_UP: Final = _measured_gauge(
     Gauge(
@@ -195,16 +196,16 @@ PLANS_ABANDONED: Final = _owned(
 ASSESSMENTS_FAILED: Final = _owned(
     Counter("jointly_assessments_failed_total", "Assessments that raised an error.", registry=None), MATCHER
 )
-SWEPT: Final = _owned(
-    Counter("jointly_swept_plans_total", "Plans that the sweeper assessed.", ["why"], registry=None),
+SWEEPER_PLANS: Final = _owned(
+    Counter("jointly_sweeper_plans_total", "Plans that the sweeper assessed.", ["why"], registry=None),
     {Process.MATCHER: {"why": ["unfinished", "not indexed", "due"]}},
 )
 PENDING_PLANS: Final = _measured_gauge(
     Gauge("jointly_pending_plans", "Plans whose newest revision is not assessed yet.", registry=None), MATCHER
 )
-WIDEST_PLAN: Final = _measured_gauge(
+PLAN_OPPORTUNITIES_MAX: Final = _measured_gauge(
     Gauge(
-        "jointly_widest_plan_opportunities",
+        "jointly_plan_opportunities_max",
         "Most active opportunities that one plan is in, as of ten minutes ago at most.",
         registry=None,
     ),
@@ -218,9 +219,9 @@ MATCH_ONLY_PROBES: Final = _measured_gauge(
     ),
     MATCHER,
 )
-REPEATED_PARTNER: Final = _measured_gauge(
+PLAN_PARTNER_OPPORTUNITIES_MAX: Final = _measured_gauge(
     Gauge(
-        "jointly_repeated_partner_opportunities",
+        "jointly_plan_partner_opportunities_max",
         "Most active opportunities that one plan has with plans of one and the same other authority.",
         registry=None,
     ),
@@ -302,8 +303,8 @@ OUTBOX_WAITING: Final = _measured_gauge(
 OUTBOX_AGE: Final = _measured_gauge(
     Gauge("jointly_outbox_age_seconds", "Age of the oldest message not published yet.", registry=None), RELAY
 )
-SLICES_HELD: Final = _owned(
-    Gauge("jointly_relay_slices_held", "Key slices that this relay publishes.", registry=None), RELAY
+RELAY_SHARDS_HELD: Final = _owned(
+    Gauge("jointly_relay_shards_held", "Key slices that this relay publishes.", registry=None), RELAY
 )
 REPUBLISHED: Final = _owned(
     Counter(
@@ -346,18 +347,18 @@ INTENTS_CAPPED: Final = _owned(
     ),
     {Process.NOTIFIER: {"cap": ["plan", "authority", "reach"]}},
 )
-INTENTS_HELD: Final = _measured_gauge(
+NOTIFICATIONS_WITHHELD: Final = _measured_gauge(
     Gauge(
-        "jointly_intents_held",
+        "jointly_notifications_withheld",
         "Things not told: the authority has named no mailbox, or has paused, or the partner is unknown.",
         ["why"],
         registry=None,
     ),
     {Process.NOTIFIER: {"why": ["no-mailbox", "paused", "unknown-partner"]}},
 )
-MAILS: Final = _owned(
+EMAILS: Final = _owned(
     Counter(
-        "jointly_mails_total",
+        "jointly_emails_total",
         "Attempts to send a mail, by outcome: sent, temporary, ambiguous, cancelled, failed-<failure>.",
         ["purpose", "outcome"],
         registry=None,
@@ -372,17 +373,19 @@ MAILS: Final = _owned(
         }
     },
 )
-MAILS_WAITING: Final = _measured_gauge(
-    Gauge("jointly_mails_waiting", "Mails that are neither sent nor given up yet, by state.", ["state"], registry=None),
+EMAILS_WAITING: Final = _measured_gauge(
+    Gauge(
+        "jointly_emails_waiting", "Mails that are neither sent nor given up yet, by state.", ["state"], registry=None
+    ),
     {Process.NOTIFIER: {"state": ["queued", "claimed", "sending", "ambiguous"]}},
 )
 SENDING: Final = _owned(
     Histogram(
-        "jointly_mail_sending_seconds", "Time the mail server took for one mail.", buckets=_SECONDS, registry=None
+        "jointly_emails_sending_seconds", "Time the mail server took for one mail.", buckets=_SECONDS, registry=None
     ),
     NOTIFIER,
 )
-OPPORTUNITY_TO_MAIL: Final = _owned(
+OPPORTUNITY_TO_EMAIL: Final = _owned(
     Histogram(
         "jointly_opportunity_to_mail_seconds",
         "From an opportunity event's arrival to the mail that tells of it (immediate and correction mails).",

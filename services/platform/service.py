@@ -15,7 +15,7 @@ from faststream.kafka import KafkaBroker
 
 from services.platform import health, logs, tracing
 from services.platform.dependencies import Check
-from services.platform.health import Note, nothing_to_note
+from services.platform.health import Note, no_notes
 from services.platform.settings import Settings
 
 Task = Callable[[], Coroutine[Any, Any, None]]
@@ -28,19 +28,19 @@ def start_logging(service: str, settings: Settings) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class ServiceParts:
     """What a process is made of. `opening` comes before the broker is joined, `closing` last, `tasks` run beside it."""
 
     broker: KafkaBroker
     live: Sequence[Check]
     ready: Sequence[Check]
-    note: Note = nothing_to_note
-    opening: Sequence[Callable[[], Awaitable[object]]] = ()
-    tasks: Sequence[Task] = ()
-    closing: Sequence[Callable[[], Awaitable[object]]] = ()
+    note: Note = no_notes
+    on_startup: Sequence[Callable[[], Awaitable[object]]] = ()
+    background: Sequence[Task] = ()
+    on_shutdown: Sequence[Callable[[], Awaitable[object]]] = ()
 
 
-def run(settings: Settings, make: Callable[[], Awaitable[Parts]]) -> None:
+def run_service(settings: Settings, make: Callable[[], Awaitable[ServiceParts]]) -> None:
     """Runs a process until a signal. Raises what `make` raises, or a part of it when it starts.
 
     The port of health and metrics opens at once: a process that loads a model lives, and is not ready.
@@ -48,7 +48,7 @@ def run(settings: Settings, make: Callable[[], Awaitable[Parts]]) -> None:
     asyncio.run(_serve(settings, make))
 
 
-async def _serve(settings: Settings, make: Callable[[], Awaitable[Parts]]) -> None:
+async def _serve(settings: Settings, make: Callable[[], Awaitable[ServiceParts]]) -> None:
     front = _Front(make)
     front.server = uvicorn.Server(
         uvicorn.Config(
@@ -70,9 +70,9 @@ class _Front:
 
     server: uvicorn.Server
 
-    def __init__(self, make: Callable[[], Awaitable[Parts]]) -> None:
+    def __init__(self, make: Callable[[], Awaitable[ServiceParts]]) -> None:
         self._make = make
-        self._app = AsgiFastStream(asgi_routes=health.starting(), logger=None)
+        self._app = AsgiFastStream(asgi_routes=health.routes_while_starting(), logger=None)
         self._running = asyncio.Event()
         self._stopping = asyncio.Event()
         self.fault: BaseException | None = None
@@ -94,11 +94,11 @@ class _Front:
 
     async def _work(self) -> None:
         parts = await self._make()
-        _collect_seldom()
+        _tune_gc()
         self._app = AsgiFastStream(
             parts.broker,
             asgi_routes=health.routes(live=parts.live, ready=parts.ready, note=parts.note),
-            lifespan=partial(_beside, parts),
+            lifespan=partial(_lifespan, parts),
             logger=None,
         )
         async with self._app.start_lifespan_context():
@@ -112,10 +112,10 @@ class _Front:
 
 
 @asynccontextmanager
-async def _beside(parts: Parts) -> AsyncIterator[None]:
-    for step in parts.opening:
+async def _lifespan(parts: ServiceParts) -> AsyncIterator[None]:
+    for step in parts.on_startup:
         await step()
-    running = [asyncio.create_task(task()) for task in parts.tasks]
+    running = [asyncio.create_task(task()) for task in parts.background]
     try:
         yield
     finally:
@@ -123,11 +123,11 @@ async def _beside(parts: Parts) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        for step in parts.closing:
+        for step in parts.on_shutdown:
             await step()
 
 
-def _collect_seldom() -> None:
+def _tune_gc() -> None:
     """Looking for garbage in circles after every 700 new objects cost a third of a matcher's time: it has a hundred
     thousand that stay, and hardly any circles. What was loaded to begin with is not looked at again."""
     gc.collect()

@@ -1,9 +1,10 @@
-"""Every setting, read from the environment here and nowhere else."""
+"""Every setting. What a process is told by its environment, it is told here."""
 
+import os
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -22,10 +23,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     # --- Kafka
-    kafka_bootstrap: Annotated[tuple[str, ...], NoDecode] = Field(
+    kafka_bootstrap_servers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Brokers to start from: host:port, comma separated"
     )
-    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="Security protocol of the broker's listener"
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
@@ -36,19 +37,19 @@ class Settings(BaseSettings):
     kafka_ca_file: Path | None = Field(default=None, description="PEM file of the broker's certificate authority")
     kafka_certificate_file: Path | None = Field(default=None, description="PEM file of our client certificate")
     kafka_key_file: Path | None = Field(default=None, description="PEM file of our client certificate's key")
-    kafka_replication: int = Field(
+    kafka_replication_factor: int = Field(
         default=1,
         ge=1,
         le=9,
         description="Copies of each partition that `jointly topics` asks for (production: 3)",
     )
-    kafka_poll_interval_seconds: int = Field(
+    kafka_max_poll_interval_seconds: int = Field(
         default=300,
         ge=30,
         le=3600,
         description="Longest time between two polls before the group goes on without us",
     )
-    kafka_session_seconds: float = Field(
+    kafka_session_timeout_seconds: float = Field(
         default=10.0, ge=1, le=300, description="How long a silent consumer keeps its partitions before others get them"
     )
 
@@ -86,9 +87,13 @@ class Settings(BaseSettings):
     policy_file: Path | None = Field(default=None, description="TOML policy; empty for the bundled one")
     statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
     as_of: date | None = Field(default=None, description="A fixed 'today' (YYYY-MM-DD), for tests and rehearsals")
-    batch_records: int = Field(default=100, ge=1, le=1000, description="Most records a process handles at once")
-    kept_plans: int = Field(default=10_000, ge=100, description="Plans whose features a matcher keeps in memory")
-    sweep_seconds: float = Field(default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work")
+    max_poll_records: int = Field(default=100, ge=1, le=1000, description="Most records a process handles at once")
+    feature_cache_plans: int = Field(
+        default=10_000, ge=100, description="Plans whose features a matcher keeps in memory"
+    )
+    sweep_interval_seconds: float = Field(
+        default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work"
+    )
 
     # --- Mail
     smtp_url: SecretStr = Field(
@@ -103,16 +108,16 @@ class Settings(BaseSettings):
         default="",
         description="Where an authority sees its opportunities and preferences; empty leaves links out",
     )
-    gather_seconds: float = Field(
+    notify_batch_seconds: float = Field(
         default=60.0, ge=0, le=3600, description="How long to wait for more news to put into the same mail"
     )
-    mail_per_plan: int = Field(
+    max_matches_per_plan: int = Field(
         default=5, ge=1, le=100, description="Most matches with one and the same plan of another authority in a mail"
     )
-    mail_per_authority: int = Field(
+    max_matches_per_authority: int = Field(
         default=20, ge=1, le=100, description="Most matches with the plans of one other authority in a mail"
     )
-    plan_reach: int = Field(
+    max_authorities_per_plan: int = Field(
         default=30,
         ge=1,
         le=1000,
@@ -152,12 +157,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged")
     otel_endpoint: str = Field(default="", description="OTLP/HTTP endpoint for traces; empty for none")
 
-    @field_validator("kafka_bootstrap", mode="before")
+    @field_validator("kafka_bootstrap_servers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("kafka_bootstrap")
+    @field_validator("kafka_bootstrap_servers")
     @classmethod
     def _host_port(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:
@@ -201,17 +206,19 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _signed_in(self) -> "Settings":
-        if self.kafka_security.startswith("SASL") and not (
+        if self.kafka_security_protocol.startswith("SASL") and not (
             self.kafka_username and self.kafka_password.get_secret_value()
         ):
-            raise ValueError(f"{PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD are needed with {self.kafka_security}")
+            raise ValueError(
+                f"{PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD are needed with {self.kafka_security_protocol}"
+            )
         return self
 
     def need_kafka(self) -> tuple[str, ...]:
         """The brokers. Raises SettingsError where none is set."""
-        if not self.kafka_bootstrap:
-            raise _missing("KAFKA_BOOTSTRAP", "host:port of a broker")
-        return self.kafka_bootstrap
+        if not self.kafka_bootstrap_servers:
+            raise _missing("KAFKA_BOOTSTRAP_SERVERS", "host:port of a broker")
+        return self.kafka_bootstrap_servers
 
     def need_database(self, *, limited: bool = True) -> str:
         """The database's SQLAlchemy URL, with the time limits of every connection; without one for statements unless
@@ -245,9 +252,31 @@ def _missing(name: str, example: str) -> SettingsError:
     )
 
 
+RENAMED: Final = {
+    "KAFKA_BOOTSTRAP": "KAFKA_BOOTSTRAP_SERVERS",
+    "KAFKA_SECURITY": "KAFKA_SECURITY_PROTOCOL",
+    "KAFKA_REPLICATION": "KAFKA_REPLICATION_FACTOR",
+    "KAFKA_POLL_INTERVAL_SECONDS": "KAFKA_MAX_POLL_INTERVAL_SECONDS",
+    "KAFKA_SESSION_SECONDS": "KAFKA_SESSION_TIMEOUT_SECONDS",
+    "BATCH_RECORDS": "MAX_POLL_RECORDS",
+    "KEPT_PLANS": "FEATURE_CACHE_PLANS",
+    "GATHER_SECONDS": "NOTIFY_BATCH_SECONDS",
+    "MAIL_PER_PLAN": "MAX_MATCHES_PER_PLAN",
+    "MAIL_PER_AUTHORITY": "MAX_MATCHES_PER_AUTHORITY",
+    "PLAN_REACH": "MAX_AUTHORITIES_PER_PLAN",
+    "SWEEP_SECONDS": "SWEEP_INTERVAL_SECONDS",
+}
+"""Settings of version 0.1 and what they are called now."""
+
+
 @lru_cache
 def settings() -> Settings:
     """The process's settings. Raises SettingsError, in words, where the environment holds a wrong one."""
+    renamed = [
+        f"{PREFIX}{old} is called {PREFIX}{new} now" for old, new in RENAMED.items() if PREFIX + old in os.environ
+    ]
+    if renamed:
+        raise SettingsError("Wrong settings, nothing was started.\n  " + "\n  ".join(renamed))
     try:
         return Settings()
     except ValidationError as error:

@@ -9,7 +9,7 @@ from services.messaging import kafka
 from services.platform import metrics, service
 from services.platform.dependencies import Check, Dependencies
 from services.platform.settings import Settings
-from services.relay.outbox_publisher import Relay
+from services.relay.outbox_publisher import OutboxPublisher
 from services.store import outbox
 from services.store.database import Sessions, database_responds, make_engine, make_sessions
 
@@ -23,26 +23,26 @@ def run(settings: Settings) -> None:
     metrics.export(metrics.Process.RELAY)
     settings.need_kafka()
     settings.need_database()
-    service.run(settings, partial(_make, settings))
+    service.run_service(settings, partial(_make, settings))
 
 
-async def _make(settings: Settings) -> service.Parts:
+async def _make(settings: Settings) -> service.ServiceParts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-relay")
-    relay = Relay(database, producer, timedelta(days=settings.keep_outbox_days))
-    dependencies = Dependencies({"kafka": kafka.answering(producer), "postgresql": database_responds(sessions)})
-    return service.Parts(
+    relay = OutboxPublisher(database, producer, timedelta(days=settings.keep_outbox_days))
+    dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
+    return service.ServiceParts(
         broker=kafka.make_broker(settings, "jointly-relay"),
         live=[_rounds(relay)],
         ready=[dependencies.answers("kafka"), database_responds(sessions)],
-        opening=[producer.start],
-        tasks=[dependencies.watch_for_ever, relay.run_for_ever, lambda: _measure(sessions)],
-        closing=[producer.stop, database.dispose],
+        on_startup=[producer.start],
+        background=[dependencies.watch_for_ever, relay.run_for_ever, lambda: _measure(sessions)],
+        on_shutdown=[producer.stop, database.dispose],
     )
 
 
-def _rounds(relay: Relay) -> Check:
+def _rounds(relay: OutboxPublisher) -> Check:
     async def check() -> str | None:
         age = time.monotonic() - relay.last_round
         return f"no look at the outbox for {age:.0f} s" if age > ALIVE_SECONDS else None

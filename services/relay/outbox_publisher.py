@@ -20,7 +20,7 @@ from services.messaging import kafka
 from services.platform import logs, metrics, retry
 from services.store import advisory_locks, outbox
 from services.store.database import now
-from services.store.outbox import SLICES, Outbox
+from services.store.outbox import OUTBOX_SHARDS, Outbox
 
 AT_ONCE: Final = 500
 IDLE_SECONDS: Final = 0.2
@@ -37,7 +37,7 @@ IN_FLIGHT: Final = timedelta(minutes=2)
 log: Final = logs.get(__name__)
 
 
-class Relay:
+class OutboxPublisher:
     """Publishes the slices it can lock. `last_round` is when it last looked at the outbox, whatever it found."""
 
     def __init__(self, engine: AsyncEngine, producer: AIOKafkaProducer, kept: timedelta = timedelta(days=7)) -> None:
@@ -52,14 +52,14 @@ class Relay:
         attempt = 0
         while True:
             try:
-                await self._hold_one_connection()
+                await self._run_session()
             except Exception as error:
                 attempt = attempt + 1 if time.monotonic() - self.last_round > STALE_SECONDS else 1
-                metrics.SLICES_HELD.set(0)
-                log.warning("relay interrupted", error=retry.describe(error))
-                await asyncio.sleep(retry.pause(attempt))
+                metrics.RELAY_SHARDS_HELD.set(0)
+                log.warning("relay interrupted", error=retry.one_line(error))
+                await asyncio.sleep(retry.backoff_seconds(attempt))
 
-    async def _hold_one_connection(self) -> None:
+    async def _run_session(self) -> None:
         """One connection from beginning to end: a session on the engine would take another one after each commit.
 
         No transaction around its statements: what says that only this relay publishes a slice is held by the session.
@@ -77,15 +77,15 @@ class Relay:
         # Where this process is stopped, the database ends the session, and with it the locks, after this long.
         await session.execute(text(f"SET idle_session_timeout = '{SILENCE_SECONDS}s'"))
         await outbox.listen(session)
-        await outbox.say_again(session, self._in_flight)
+        await outbox.requeue_latest(session, self._in_flight)
         self._in_flight.clear()
         held: set[int] = set()
         looked = pruned = float("-inf")
         while True:
             if time.monotonic() - looked > LOCKS_EVERY_SECONDS:
                 looked = time.monotonic()
-                held |= await self._take(session, held)
-                metrics.SLICES_HELD.set(len(held))
+                held |= await self._acquire_shards(session, held)
+                metrics.RELAY_SHARDS_HELD.set(len(held))
             if time.monotonic() - pruned > PRUNE_EVERY_SECONDS:
                 pruned = time.monotonic()
                 await outbox.prune(session, now() - self._kept)
@@ -93,16 +93,16 @@ class Relay:
             self.last_round = time.monotonic()
             if published < AT_ONCE:
                 # All that was there has gone; what was written meanwhile has been said, and ends the wait at once.
-                await outbox.until_written(session, IDLE_SECONDS)
+                await outbox.wait_for_notify(session, IDLE_SECONDS)
 
-    async def _take(self, session: AsyncSession, held: set[int]) -> set[int]:
+    async def _acquire_shards(self, session: AsyncSession, held: set[int]) -> set[int]:
         taken = set()
-        for slice_ in sorted(set(range(SLICES)) - held):
+        for slice_ in sorted(set(range(OUTBOX_SHARDS)) - held):
             query = text("SELECT pg_try_advisory_lock(:lock_class, :slice)")
             if (await session.execute(query, {"lock_class": advisory_locks.RELAY, "slice": slice_})).scalar_one():
                 taken.add(slice_)
         if taken:
-            again = await outbox.latest_since(session, taken, now() - IN_FLIGHT)
+            again = await outbox.last_published_since(session, taken, now() - IN_FLIGHT)
             metrics.REPUBLISHED.inc(len(again))
             await self._send(again)
             log.info("slices taken", slices=sorted(taken), republished=len(again))
@@ -110,7 +110,7 @@ class Relay:
 
     async def _publish(self, session: AsyncSession, held: set[int]) -> int:
         read_at = time.monotonic()
-        rows = await outbox.waiting(session, held, AT_ONCE)
+        rows = await outbox.unpublished(session, held, AT_ONCE)
         if not rows:
             return 0
         if time.monotonic() - read_at > STALE_SECONDS:
@@ -118,7 +118,7 @@ class Relay:
         self._in_flight.update((row.topic, row.key) for row in rows)
         failed = await self._send(rows)
         # A later message of a failed key may have got through: it goes again, behind the one that failed.
-        done = _before_failure(rows, failed)
+        done = _acknowledged_prefix(rows, failed)
         await outbox.mark_published(session, done)
         self._in_flight.clear()
         if failed:
@@ -140,12 +140,12 @@ class Relay:
                     "event not published",
                     event_id=row.event_id,
                     causation_id=row.causation_id,
-                    error=retry.describe(error),
+                    error=retry.one_line(error),
                 )
         return failed
 
 
-def _before_failure(rows: Sequence[Outbox], failed: set[int]) -> list[int]:
+def _acknowledged_prefix(rows: Sequence[Outbox], failed: set[int]) -> list[int]:
     stuck: set[tuple[str, str]] = set()
     done = []
     for row in rows:

@@ -17,7 +17,7 @@ COALITIONS: Final = 7406
 """Held while coalitions are written: one transaction at a time, whichever process it is of."""
 
 
-async def alone(session: AsyncSession, lock: int) -> bool:
+async def try_advisory_lock(session: AsyncSession, lock: int) -> bool:
     """Whether this transaction now has the lock; it waits for nobody, and has it until it ends."""
     return bool((await session.execute(text(f"SELECT pg_try_advisory_xact_lock({lock})"))).scalar_one())
 

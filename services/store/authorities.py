@@ -70,13 +70,13 @@ class Mutes:
     partners: frozenset[str] = frozenset()
     opportunities: frozenset[str] = frozenset()
 
-    def cover(self, partner: str, opportunity_id: str) -> bool:
+    def includes(self, partner: str, opportunity_id: str) -> bool:
         """Whether this opportunity with this partner is muted."""
         return partner in self.partners or opportunity_id in self.opportunities
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuthorityUpdate:
     """What is to be written of one authority. `fields` names Authority's columns; what is not named stays as it is.
 
     `partners` and `opportunities` replace the mutes of that kind; None leaves them.
@@ -135,7 +135,7 @@ def _is_accented(character: str) -> bool:
     return parts[0].isascii() and parts[0].isalpha() and _ACCENTS.issuperset(parts[1:])
 
 
-Saved = Literal["added", "changed", "unchanged"]
+SaveResult = Literal["added", "changed", "unchanged"]
 
 
 async def forget_mailbox(session: AsyncSession, authority: str) -> None:
@@ -144,7 +144,7 @@ async def forget_mailbox(session: AsyncSession, authority: str) -> None:
     await session.execute(statement.values(mailbox=None, updated_at=now()))
 
 
-async def save(session: AsyncSession, entry: Entry) -> tuple[Saved, bool]:
+async def save(session: AsyncSession, entry: AuthorityUpdate) -> tuple[SaveResult, bool]:
     """Writes one authority: what happened, and whether its mailbox is another now (it gets a new opaque reference)."""
     row = await session.get(Authority, entry.authority, with_for_update=True)
     fields = dict(entry.fields)
@@ -170,7 +170,7 @@ async def save(session: AsyncSession, entry: Entry) -> tuple[Saved, bool]:
     return "changed", other_mailbox and row.mailbox is not None
 
 
-async def _replace_mutes(session: AsyncSession, entry: Entry) -> bool:
+async def _replace_mutes(session: AsyncSession, entry: AuthorityUpdate) -> bool:
     wanted: dict[Subject, frozenset[str] | None] = {"partner": entry.partners, "opportunity": entry.opportunities}
     before = (await mutes_of(session, [entry.authority])).get(entry.authority, Mutes())
     had: dict[Subject, frozenset[str]] = {"partner": before.partners, "opportunity": before.opportunities}
@@ -214,9 +214,9 @@ async def mutes_of(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mut
 
 async def all_mutes(session: AsyncSession) -> dict[str, Mutes]:
     """What every authority has muted."""
-    return await mutes_of(session, [row.authority for row in await everyone(session)])
+    return await mutes_of(session, [row.authority for row in await all_authorities(session)])
 
 
-async def everyone(session: AsyncSession) -> Sequence[Authority]:
+async def all_authorities(session: AsyncSession) -> Sequence[Authority]:
     """The whole register, by code."""
     return (await session.execute(select(Authority).order_by(col(Authority.authority)))).scalars().all()

@@ -33,10 +33,10 @@ class AuthorityKey(SQLModel, table=True):
     created_at: datetime = Field(sa_column=timestamp())
 
 
-Added = Literal["added", "unchanged", "taken"]
+AddResult = Literal["added", "unchanged", "taken"]
 
 
-def invalid(key: AuthorityKey, day: date) -> str | None:
+def why_invalid(key: AuthorityKey, day: date) -> str | None:
     """Why a key may not sign on this day, in words; None where it may."""
     if key.revoked_at is not None:
         return f"was revoked on {key.revoked_at:%Y-%m-%d}"
@@ -47,7 +47,7 @@ def invalid(key: AuthorityKey, day: date) -> str | None:
     return None
 
 
-async def add(session: AsyncSession, key: AuthorityKey) -> Added:
+async def add(session: AsyncSession, key: AuthorityKey) -> AddResult:
     """Registers a key for a registered authority. `taken`: it is there with other particulars, or revoked."""
     values = key.model_dump()
     result = await session.execute(
@@ -76,7 +76,7 @@ async def find(session: AsyncSession, key_ids: Collection[str]) -> dict[str, Aut
     return {key.key_id: key for key in rows.scalars()}
 
 
-async def everyone(session: AsyncSession, authority: str | None = None) -> Sequence[AuthorityKey]:
+async def all_keys(session: AsyncSession, authority: str | None = None) -> Sequence[AuthorityKey]:
     """All keys, or one authority's, by authority and age."""
     query = select(AuthorityKey).order_by(
         col(AuthorityKey.authority), col(AuthorityKey.valid_from), col(AuthorityKey.key_id)

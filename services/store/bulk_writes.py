@@ -12,12 +12,12 @@ from pydantic_core import to_json
 from sqlalchemy import Table, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.store.pipelined_queries import Query, ask
+from services.store.pipelined_queries import Query, execute_pipelined
 
 Row = Mapping[str, Any]
 
 
-class Writes:
+class BulkWrites:
     """Changes to different tables that go as one statement, in one round trip. None of them sees what another one
     writes, and of one table there may be one that inserts and one that changes other rows."""
 
@@ -42,30 +42,30 @@ class Writes:
         """
         if rows:
             given = f"{table.name}_rows"
-            statement = _insertion(table.name, tuple(rows[0]), key, tuple(change), given)
-            self.add(f"{statement} {behind}", **{given: document(rows)})
+            statement = _insert_sql(table.name, tuple(rows[0]), key, tuple(change), given)
+            self.add(f"{statement} {behind}", **{given: to_recordset_json(rows)})
 
     @property
     def queries(self) -> list[Query[int]]:
         """All of it, as one query; none where there is nothing to do."""
-        return [Query(_together(tuple(self._statements)), self._given, len)] if self._statements else []
+        return [Query(_combine_ctes(tuple(self._statements)), self._given, len)] if self._statements else []
 
     async def send(self, session: AsyncSession, *, commit: bool = False) -> None:
         """Has the database do all of it, where there is anything; then it may `commit` in the same round trip."""
-        await ask(session, *self.queries, commit=commit)
+        await execute_pipelined(session, *self.queries, commit=commit)
 
 
 @asynccontextmanager
-async def together(session: AsyncSession) -> AsyncIterator[Writes]:
+async def bulk_writes(session: AsyncSession) -> AsyncIterator[BulkWrites]:
     """What is added inside the block is sent at its end, behind what the session has to write."""
-    writes = Writes()
+    writes = BulkWrites()
     yield writes
     await session.flush()
     await writes.send(session)
 
 
 @cache
-def _insertion(table: str, names: tuple[str, ...], key: str | None, change: tuple[str, ...], given: str) -> str:
+def _insert_sql(table: str, names: tuple[str, ...], key: str | None, change: tuple[str, ...], given: str) -> str:
     columns = ", ".join(map(_quoted, names))
     clash = ""
     if key is not None:
@@ -78,14 +78,14 @@ def _insertion(table: str, names: tuple[str, ...], key: str | None, change: tupl
 
 
 @cache
-def _together(statements: tuple[str, ...]) -> TextClause:
+def _combine_ctes(statements: tuple[str, ...]) -> TextClause:
     """All but the last as parts of its WITH: the database runs those to their end, too, though nothing reads them."""
     *others, last = statements
     parts = ", ".join(f"part_{number} AS ({statement})" for number, statement in enumerate(others))
     return text(f"WITH {parts} {last}" if parts else last)
 
 
-def document(rows: Sequence[Row]) -> str:
+def to_recordset_json(rows: Sequence[Row]) -> str:
     """Rows as the JSON that PostgreSQL's `json_populate_recordset` reads."""
     return to_json([{name: _plain(value) for name, value in row.items()} for row in rows]).decode()
 

@@ -11,7 +11,7 @@ from sqlmodel import col
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
-from services.store.plans import PlanLog, StoredPlan
+from services.store.plans import PlanLog, PlanRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ async def steps(session: AsyncSession, event_id: str, topics: Topics) -> list[St
 
 
 async def _of_row(session: AsyncSession, row: PlanLog, topics: Topics) -> list[Step]:
-    plan = await session.get(StoredPlan, row.plan_id)
+    plan = await session.get(PlanRecord, row.plan_id)
     ends = or_(col(Opportunity.plan_a) == row.plan_id, col(Opportunity.plan_b) == row.plan_id)
     pairs = (await session.execute(select(Opportunity).where(ends).order_by(col(Opportunity.opportunity_id)))).scalars()
     known = {pair.opportunity_id: pair for pair in pairs}
@@ -82,7 +82,7 @@ async def _messages(session: AsyncSession, topic: str, keys: Iterable[str], even
     ]
 
 
-def _logged(row: PlanLog, plan: StoredPlan | None) -> Step:
+def _logged(row: PlanLog, plan: PlanRecord | None) -> Step:
     state = "not applied"
     if plan is not None and plan.revision > row.revision:
         state = f"superseded by revision {plan.revision}"

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.domain.coalition import LIVING, Coalition, CoalitionStatus, MemberState
-from services.store.database import among, json_column, now, timestamp
+from services.store.database import in_array, json_column, now, timestamp
 from services.store.opportunities import Opportunity
 
 _COALITION: Final = TypeAdapter(Coalition)
@@ -80,7 +80,7 @@ async def ended_with(session: AsyncSession, plan_ids: Collection[str]) -> list[C
 
 
 async def _with(session: AsyncSession, plan_ids: Collection[str], wanted: Any) -> list[CoalitionRow]:
-    members = select(col(CoalitionMemberRow.coalition_id)).where(among(col(CoalitionMemberRow.plan_id), plan_ids))
+    members = select(col(CoalitionMemberRow.coalition_id)).where(in_array(col(CoalitionMemberRow.plan_id), plan_ids))
     found = await session.execute(
         select(CoalitionRow)
         .where(wanted, col(CoalitionRow.coalition_id).in_(members))

@@ -13,17 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlmodel import SQLModel
 
 from services.platform.dependencies import Check
-from services.store.pipelined_queries import Query, ask
+from services.store.pipelined_queries import Query, execute_pipelined
 
 Sessions = async_sessionmaker[AsyncSession]
 
-SILENCE_SECONDS = 60
+IDLE_IN_TRANSACTION_SECONDS = 60
 """How long a process may say nothing to the database while it holds locks: far longer than any of ours computes."""
 
 CONNECT_SECONDS = 10
 """How long a connection may take to come about: a host that drops packets would be waited for two minutes."""
 
-_PLAN_ONCE = "-c plan_cache_mode=force_generic_plan"
+_GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
 
 
 def make_engine(url: str, *, pool: int = 5, plan_once: bool = False) -> AsyncEngine:
@@ -36,7 +36,7 @@ def make_engine(url: str, *, pool: int = 5, plan_once: bool = False) -> AsyncEng
     thrown away too, and does its work again, as after any fault that passes.
     """
     told = make_url(url).query.get("options", ())
-    options = " ".join([*([told] if isinstance(told, str) else told), *([_PLAN_ONCE] if plan_once else [])])
+    options = " ".join([*([told] if isinstance(told, str) else told), *([_GENERIC_PLANS] if plan_once else [])])
     return create_async_engine(
         url,
         pool_size=pool,
@@ -61,7 +61,7 @@ async def transaction(
         if first:
             # The driver's own BEGIN would be waited for; with what it takes for autocommit it leaves that to us.
             await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
-            await ask(session, *first, begin=f"BEGIN ISOLATION LEVEL {isolation or 'READ COMMITTED'}")
+            await execute_pipelined(session, *first, begin=f"BEGIN ISOLATION LEVEL {isolation or 'READ COMMITTED'}")
         elif isolation:
             await session.connection(execution_options={"isolation_level": isolation})
         yield session
@@ -69,7 +69,7 @@ async def transaction(
 
 
 @asynccontextmanager
-async def reading(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+async def autocommit_session(sessions: Sessions) -> AsyncIterator[AsyncSession]:
     """For statements that only read, each of them what is committed when it begins: without a transaction around them,
     two round trips less."""
     async with sessions() as session:
@@ -77,23 +77,23 @@ async def reading(sessions: Sessions) -> AsyncIterator[AsyncSession]:
         yield session
 
 
-async def hold_briefly(session: AsyncSession) -> None:
+async def limit_idle_in_transaction(session: AsyncSession) -> None:
     """Call before taking locks that others wait for: a process that falls silent in this transaction loses them.
 
     One that was stopped (a frozen machine, a signal) would otherwise hold them until it is woken, and everybody who
     needs the same rows would wait with it. It finds its transaction gone, and does it again.
     """
-    await session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{SILENCE_SECONDS}s'"))
+    await session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"))
 
 
-def among(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+def in_array(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
     """That a column has one of these values. They go as one array: the statement reads the same however many there are,
     so it is compiled and planned once."""
     found: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
     return found
 
 
-def any_of(column: Any, name: str = "ids") -> ColumnElement[bool]:
+def in_array_param(column: Any, name: str = "ids") -> ColumnElement[bool]:
     """The same for a statement that is built once, where building it each time would cost more than running it: the
     values are given with it, as the array `name`."""
     found: ColumnElement[bool] = column == any_(bindparam(name, type_=ARRAY(column.type)))

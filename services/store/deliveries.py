@@ -7,15 +7,15 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.store.intents import Failure, Intent, Mail, Purpose, move
+from services.store.intents import Failure, Intent, Mail, Purpose, set_state
 
 
-def freeze(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
+def attach_intents(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
     """Puts intents into a mail: from here on they are told together, or not at all."""
     for intent in intents:
         intent.mail_id = mail.mail_id
         intent.round += 1
-        move(intent, "queued", at)
+        set_state(intent, "queued", at)
 
 
 async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, since: datetime) -> int:
@@ -29,7 +29,7 @@ async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, s
     return int((await session.execute(query)).scalar_one())
 
 
-async def claim(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:
+async def claim_next(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:
     """The next mail to send, held for the time of the lease; never one that another sender holds."""
     ready = and_(col(Mail.state).in_(("queued", "ambiguous")), col(Mail.next_attempt_at) <= at)
     forsaken = and_(col(Mail.state) == "claimed", col(Mail.lease_until) < at)
@@ -40,13 +40,13 @@ async def claim(session: AsyncSession, holder: str, at: datetime, lease: timedel
     return mail
 
 
-async def held_mail(session: AsyncSession, mail_id: str, holder: str) -> Mail | None:
+async def get_leased(session: AsyncSession, mail_id: str, holder: str) -> Mail | None:
     """The mail, locked, if this sender still holds it."""
     mail = await session.get(Mail, mail_id, with_for_update=True)
     return mail if mail is not None and mail.holder == holder else None
 
 
-async def vanished(session: AsyncSession, at: datetime) -> Mail | None:
+async def expired_sending(session: AsyncSession, at: datetime) -> Mail | None:
     """A mail whose sender's lease ran out while it was sending, locked: nobody knows whether it arrived."""
     query = select(Mail).where(col(Mail.state) == "sending", col(Mail.lease_until) < at).limit(1)
     return (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
@@ -68,52 +68,52 @@ async def failed_mails(session: AsyncSession, limit: int) -> Sequence[Mail]:
     return (await session.execute(query)).scalars().all()
 
 
-def start_sending(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
+def mark_sending(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
     """Commit this before the server is given anything."""
     mail.state, mail.updated_at = "sending", at
     mail.attempts += 1
     for intent in told:
-        move(intent, "sending", at)
+        set_state(intent, "sending", at)
 
 
-def record_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
+def mark_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
     """The server has taken the mail: also where its sender says so after its lease has run out."""
     arrived = ("sending", "ambiguous") if mail.state == "ambiguous" else ("sending",)
     _settle(mail, "sent", at)
     for intent in intents:
         if intent.state in arrived:
-            move(intent, "sent", at)
+            set_state(intent, "sent", at)
 
 
-def record_later(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime, reason: str) -> None:
+def mark_retry(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime, reason: str) -> None:
     """The server has not taken the mail, and may take it later."""
     _settle(mail, "ambiguous" if mail.ambiguities else "queued", at, reason=reason)
     mail.next_attempt_at = next_attempt_at
     for intent in _under_way(intents):
-        move(intent, "ambiguous" if intent.maybe_told else "queued", at)
+        set_state(intent, "ambiguous" if intent.maybe_told else "queued", at)
 
 
-def record_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Failure, reason: str) -> None:
+def mark_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Failure, reason: str) -> None:
     """The mail is given up."""
     _settle(mail, "failed", at, reason=reason)
     mail.failure = failure
     for intent in intents:
         if intent.state in ("queued", "sending"):
             unknown = intent.maybe_told or failure == "ambiguous"
-            move(intent, "ambiguous" if unknown else "failed", at, reason)
+            set_state(intent, "ambiguous" if unknown else "failed", at, reason)
 
 
-def record_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime) -> None:
+def mark_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime) -> None:
     """Nobody knows whether the server has taken the mail; it is tried once more, under the same Message-ID."""
     mail.ambiguities += 1
     _settle(mail, "ambiguous", at, reason="outcome-unknown")
     mail.next_attempt_at = next_attempt_at
     for intent in _under_way(intents):
         intent.maybe_told = True
-        move(intent, "ambiguous", at)
+        set_state(intent, "ambiguous", at)
 
 
-def record_cancelled(mail: Mail, at: datetime, reason: str) -> None:
+def mark_cancelled(mail: Mail, at: datetime, reason: str) -> None:
     """Nothing of the mail is left to tell."""
     _settle(mail, "cancelled", at, reason=reason)
 

@@ -8,8 +8,8 @@ from sqlalchemy import Column, LargeBinary, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.bulk_writes import Writes
-from services.store.database import any_of, table_of
+from services.store.bulk_writes import BulkWrites
+from services.store.database import in_array_param, table_of
 from services.store.pipelined_queries import Query
 
 
@@ -25,7 +25,7 @@ class Embedding(SQLModel, table=True):
 
 _KNOWN: Final = text("SELECT text_hash FROM embeddings WHERE text_hash = ANY(:ids) AND model = :model")
 _VECTORS: Final = select(Embedding.text_hash, Embedding.vector).where(  # type: ignore[call-overload]
-    any_of(col(Embedding.text_hash)), col(Embedding.model) == bindparam("model")
+    in_array_param(col(Embedding.text_hash)), col(Embedding.model) == bindparam("model")
 )
 
 
@@ -34,7 +34,7 @@ def known_embeddings(hashes: Iterable[str], model: str) -> Query[set[str]]:
     return Query(_KNOWN, {"ids": list(hashes), "model": model}, lambda found: {row[0] for row in found})
 
 
-def put(writes: Writes, vectors: Mapping[str, np.ndarray], model: str) -> None:
+def put(writes: BulkWrites, vectors: Mapping[str, np.ndarray], model: str) -> None:
     """Keeps new vectors; one that somebody else kept meanwhile stays."""
     new = [
         {"text_hash": key, "model": model, "vector": vector.astype("<f4").tobytes()}

@@ -34,17 +34,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.authorities import Authority
-from services.store.database import among, hold_briefly, timestamp
+from services.store.database import in_array, limit_idle_in_transaction, timestamp
 from services.store.opportunities import Opportunity
 
 Purpose = Literal["immediate", "digest", "correction"]
 Failure = Literal["permanent", "temporary", "ambiguous"]
 
-WAITING: Final = ("pending", "queued")
+UNSENT: Final = ("pending", "queued")
 """Intents of which nothing has left the house."""
-TOLD: Final = ("sending", "sent", "ambiguous")
+POSSIBLY_SENT: Final = ("sending", "sent", "ambiguous")
 """Intents that have, or may have, reached their reader."""
-CAPPED: Final = "over-a-cap"
+OVER_CAP: Final = "over-a-cap"
 """The reason of a pending intent that is told later, because the mail told enough of its plan or authority already."""
 
 UNKNOWN_PARTNER: Final = "unknown-partner"
@@ -136,20 +136,20 @@ async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
 
 async def locked_of(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
     """Every intent about these opportunities, locked."""
-    await hold_briefly(session)
-    query = select(Intent).where(among(col(Intent.opportunity_id), opportunity_ids))
+    await limit_idle_in_transaction(session)
+    query = select(Intent).where(in_array(col(Intent.opportunity_id), opportunity_ids))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
 
-async def about(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
+async def for_opportunities(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
     """Every intent about these opportunities, for who only looks."""
-    query = select(Intent).where(among(col(Intent.opportunity_id), opportunity_ids))
+    query = select(Intent).where(in_array(col(Intent.opportunity_id), opportunity_ids))
     return (await session.execute(query.order_by(col(Intent.id)))).scalars().all()
 
 
 async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
     """The intents frozen in a mail, locked."""
-    await hold_briefly(session)
+    await limit_idle_in_transaction(session)
     query = select(Intent).where(col(Intent.mail_id) == mail_id)
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
@@ -167,13 +167,13 @@ async def current_stands(session: AsyncSession, opportunity_ids: Sequence[str]) 
     """Where each of these opportunities stands, as far as there are any."""
     names = ("opportunity_id", "revision", "material_revision", "authority_a", "authority_b")
     query = select(*(getattr(Opportunity, name) for name in names))
-    rows = await session.execute(query.where(among(col(Opportunity.opportunity_id), opportunity_ids)))
+    rows = await session.execute(query.where(in_array(col(Opportunity.opportunity_id), opportunity_ids)))
     return {key: Stand(revision, material, frozenset(both)) for key, revision, material, *both in rows}
 
 
 def cancel(intent: Intent, reason: str, at: datetime) -> None:
     """Nothing will be told, for a reason in a word."""
-    move(intent, "cancelled", at, reason)
+    set_state(intent, "cancelled", at, reason)
 
 
 def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None = None) -> None:
@@ -184,10 +184,10 @@ def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None 
 def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
     """Takes an intent out of its mail, to be told in another."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
-    move(intent, "pending", at, reason)
+    set_state(intent, "pending", at, reason)
 
 
-def move(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
+def set_state(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
     """Changes an intent's state: for this module and for what happens to its mail, nobody else."""
     intent.state, intent.reason, intent.updated_at = state, reason, at
 
@@ -196,8 +196,8 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
     """For each opportunity, the states of the authority's intents that have left the house."""
     query = select(col(Intent.opportunity_id), col(Intent.state)).where(
         col(Intent.authority) == authority,
-        among(col(Intent.opportunity_id), opportunity_ids),
-        or_(col(Intent.state).in_(TOLD), col(Intent.maybe_told)),
+        in_array(col(Intent.opportunity_id), opportunity_ids),
+        or_(col(Intent.state).in_(POSSIBLY_SENT), col(Intent.maybe_told)),
     )
     found: dict[str, set[str]] = {}
     for opportunity_id, state in await session.execute(query):
@@ -222,7 +222,7 @@ async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200)
     return (await session.execute(query)).scalars().all()
 
 
-async def take_authority(session: AsyncSession, authority: str) -> Authority | None:
+async def lock_authority(session: AsyncSession, authority: str) -> Authority | None:
     """The register's row, locked, or None where another process has it: one gathers for an authority at a time."""
     query = select(Authority).where(col(Authority.authority) == authority).with_for_update(skip_locked=True)
     return (await session.execute(query)).scalar_one_or_none()
@@ -233,9 +233,9 @@ async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: 
 
     What is over a cap waits for its own mail, and is not read before.
     """
-    await hold_briefly(session)
+    await limit_idle_in_transaction(session)
     waiting = col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.due_at) <= ahead
-    along = and_(col(Intent.purpose) == "immediate", col(Intent.reason).is_distinct_from(CAPPED))
+    along = and_(col(Intent.purpose) == "immediate", col(Intent.reason).is_distinct_from(OVER_CAP))
     query = select(Intent).where(*waiting, or_(col(Intent.due_at) <= at, along))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
@@ -277,7 +277,7 @@ async def flush_digests(session: AsyncSession, at: datetime) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class WithheldNotifications:
     """What an authority is not told, because it has named no mailbox or has paused; or, where the partner is unknown,
     what nobody is told of this authority."""
 
@@ -287,7 +287,7 @@ class Held:
     oldest: datetime
 
 
-async def held(session: AsyncSession, at: datetime) -> Sequence[Held]:
+async def withheld(session: AsyncSession, at: datetime) -> Sequence[WithheldNotifications]:
     """Who is not told what it should be, the longest waiting first."""
     query = (
         select(col(Intent.authority), col(Authority.mailbox), func.count(), func.min(col(Intent.created_at)))
@@ -300,11 +300,14 @@ async def held(session: AsyncSession, at: datetime) -> Sequence[Held]:
         .order_by(func.min(col(Intent.created_at)))
     )
     rows = await session.execute(query)
-    found = [Held(code, "paused" if mailbox else "no-mailbox", count, oldest) for code, mailbox, count, oldest in rows]
+    found = [
+        WithheldNotifications(code, "paused" if mailbox else "no-mailbox", count, oldest)
+        for code, mailbox, count, oldest in rows
+    ]
     return found + await _about_unknown(session)
 
 
-async def _about_unknown(session: AsyncSession) -> list[Held]:
+async def _about_unknown(session: AsyncSession) -> list[WithheldNotifications]:
     oldest = func.min(col(Intent.created_at))
     query = (
         select(col(Intent.partner), func.count(), oldest)
@@ -312,13 +315,16 @@ async def _about_unknown(session: AsyncSession) -> list[Held]:
         .group_by(col(Intent.partner))
         .order_by(oldest)
     )
-    return [Held(code, "unknown-partner", count, since) for code, count, since in await session.execute(query)]
+    return [
+        WithheldNotifications(code, "unknown-partner", count, since)
+        for code, count, since in await session.execute(query)
+    ]
 
 
-async def try_again(session: AsyncSession, authority: str, at: datetime) -> int:
+async def requeue_failed(session: AsyncSession, authority: str, at: datetime) -> int:
     """An authority has another mailbox: what could not be told there is due once more, if it still holds then."""
     failed = select(col(Intent.id)).where(col(Intent.authority) == authority, col(Intent.state) == "failed")
     ids = (await session.execute(failed.order_by(col(Intent.id)).with_for_update())).scalars().all()
-    again = update(Intent).where(among(col(Intent.id), ids))
+    again = update(Intent).where(in_array(col(Intent.id), ids))
     await session.execute(again.values(state="pending", reason=None, mail_id=None, due_at=at, updated_at=at))
     return len(ids)

@@ -7,7 +7,7 @@ from events.cloudevents import Event
 from events.plans import PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
 from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
 from services.domain.ids import event_content_hash
-from services.store.plans import PlanRow, Revision, StoredPlan
+from services.store.plans import PlanRecord, PlanRevision, PlanValues
 
 
 def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Plan:
@@ -34,7 +34,7 @@ def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Pla
     )
 
 
-def plan_from_store(stored: StoredPlan | PlanRow) -> Plan | None:
+def plan_from_store(stored: PlanRecord | PlanValues) -> Plan | None:
     """The engine's plan as it stands, or None where only its withdrawal was ever seen."""
     if stored.state is None:
         return None
@@ -42,14 +42,14 @@ def plan_from_store(stored: StoredPlan | PlanRow) -> Plan | None:
     return plan_from_payload(state, Status(stored.status))
 
 
-def revision_from_event(event: Event, origin: Mapping[str, Any]) -> Revision:
+def revision_from_event(event: Event, origin: Mapping[str, Any]) -> PlanRevision:
     """What the store keeps of a validated plan event."""
     payload = cast(PlanPayload, event.payload)
     content = payload.model_dump(mode="json")
     state = content if isinstance(payload, PlanState) else None
     status = _status_after(payload)
     shared = isinstance(payload, PlanState) and payload.sharing != "private"
-    return Revision(
+    return PlanRevision(
         plan_id=payload.plan_id,
         authority=payload.authority,
         revision=payload.revision,

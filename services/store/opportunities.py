@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.bulk_writes import Writes
-from services.store.database import among, any_of, json_column, table_of, timestamp
+from services.store.bulk_writes import BulkWrites
+from services.store.database import in_array, in_array_param, json_column, table_of, timestamp
 from services.store.pipelined_queries import Query, Rows
 
 
@@ -101,14 +101,14 @@ class Versioned(NamedTuple):
 COLUMNS: Final = tuple(field.name for field in fields(OpportunityRow))
 _TABLE: Final = table_of(Opportunity)
 _VERSION: Final[ColumnElement[str]] = literal_column("CAST(xmin AS text)")
-_BY_IDS: Final = select(_VERSION, *(_TABLE.c[name] for name in COLUMNS)).where(any_of(_TABLE.c.opportunity_id))
-_VERSIONS: Final = select(_TABLE.c.opportunity_id, _VERSION).where(any_of(_TABLE.c.opportunity_id))
+_BY_IDS: Final = select(_VERSION, *(_TABLE.c[name] for name in COLUMNS)).where(in_array_param(_TABLE.c.opportunity_id))
+_VERSIONS: Final = select(_TABLE.c.opportunity_id, _VERSION).where(in_array_param(_TABLE.c.opportunity_id))
 _PARTNERS: Final = text(
     "SELECT plan_a, plan_b FROM opportunities WHERE status = 'active' AND (plan_a = ANY(:ids) OR plan_b = ANY(:ids))"
 )
 
 
-def rows_by_ids(ids: Iterable[str]) -> Query[dict[str, Versioned]]:
+def get_rows(ids: Iterable[str]) -> Query[dict[str, Versioned]]:
     """The opportunities with these ids that exist, as values."""
     return Query(_BY_IDS, {"ids": list(ids)}, _versioned)
 
@@ -117,24 +117,24 @@ def _versioned(found: Rows) -> dict[str, Versioned]:
     return {columns[0]: Versioned(version, OpportunityRow(*columns)) for version, *columns in found}
 
 
-def versions_of(ids: Iterable[str]) -> Query[dict[str, str]]:
+def get_many_versioned(ids: Iterable[str]) -> Query[dict[str, str]]:
     """Of which version the rows of these opportunities are, as far as they exist."""
     return Query(_VERSIONS, {"ids": list(ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
-async def by_ids(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:
+async def get_many(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:
     """The opportunities with these ids that exist."""
-    found = await session.execute(select(Opportunity).where(among(col(Opportunity.opportunity_id), ids)))
+    found = await session.execute(select(Opportunity).where(in_array(col(Opportunity.opportunity_id), ids)))
     return {row.opportunity_id: row for row in found.scalars()}
 
 
-def put(writes: Writes, changed: Sequence[OpportunityRow]) -> None:
+def put(writes: BulkWrites, changed: Sequence[OpportunityRow]) -> None:
     """Writes new and changed opportunities. The caller holds both plans of each."""
     new = [{name: getattr(row, name) for name in COLUMNS} for row in changed]
     writes.insert(table_of(Opportunity), new, key="opportunity_id", change=COLUMNS[1:])
 
 
-async def active_partners(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, set[str]]:
+async def active_for_plan(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, set[str]]:
     """For each plan, the partners of all its active opportunities."""
     found = await session.execute(_PARTNERS, {"ids": list(plan_ids)})
     partners: dict[str, set[str]] = {plan_id: set() for plan_id in plan_ids}
@@ -157,7 +157,7 @@ async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequ
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class PlanReach:
     """In how many active opportunities one plan is: in all, or, with `partner`, with plans of that authority."""
 
     plan_id: str
@@ -165,7 +165,7 @@ class Reach:
     opportunities: int
 
 
-async def widest(session: AsyncSession, limit: int) -> Sequence[Reach]:
+async def most_connected(session: AsyncSession, limit: int) -> Sequence[PlanReach]:
     """The plans in most active opportunities and the pairs of plan and other authority with most, `limit` of each."""
     a, b = col(Opportunity.plan_a), col(Opportunity.plan_b)
     active = col(Opportunity.status) == "active"
@@ -173,13 +173,13 @@ async def widest(session: AsyncSession, limit: int) -> Sequence[Reach]:
         select(a.label("plan"), col(Opportunity.authority_b).label("partner")).where(active),
         select(b.label("plan"), col(Opportunity.authority_a).label("partner")).where(active),
     ).subquery()
-    found: list[Reach] = []
+    found: list[PlanReach] = []
     for grouped in ([sides.c.plan], [sides.c.plan, sides.c.partner]):
         counted = func.count().label("opportunities")
         counts = await session.execute(
             select(*grouped, counted).group_by(*grouped).order_by(counted.desc(), *grouped).limit(limit)
         )
-        found += [Reach(row[0], row[1] if len(grouped) > 1 else None, row[-1]) for row in counts]
+        found += [PlanReach(row[0], row[1] if len(grouped) > 1 else None, row[-1]) for row in counts]
     return found
 
 
@@ -210,7 +210,7 @@ async def probes(session: AsyncSession, since: datetime, within: timedelta, limi
     return [Probes(authority, count) for authority, count in found]
 
 
-async def strongest(session: AsyncSession, limit: int) -> Sequence[Opportunity]:
+async def top_by_score(session: AsyncSession, limit: int) -> Sequence[Opportunity]:
     """The active opportunities with the highest scores."""
     found = await session.execute(
         select(Opportunity)
@@ -221,7 +221,7 @@ async def strongest(session: AsyncSession, limit: int) -> Sequence[Opportunity]:
     return found.scalars().all()
 
 
-async def listed(
+async def find(
     session: AsyncSession, *, authority: str | None, band: str | None, status: str, limit: int
 ) -> Sequence[Opportunity]:
     """Opportunities of one status, the loudest band first and the best in it; all, or one authority's or band's."""

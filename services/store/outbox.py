@@ -22,12 +22,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from events.cloudevents import CAUSATION, Message
-from services.store.bulk_writes import Writes
-from services.store.database import among, any_of, json_column, now, table_of, timestamp
-from services.store.pipelined_queries import Query, Rows, answer, ask
+from services.store.bulk_writes import BulkWrites
+from services.store.database import in_array, in_array_param, json_column, now, table_of, timestamp
+from services.store.pipelined_queries import Query, Rows, execute_pipelined, fetch
 
 _CHANNEL: Final = "jointly_outbox"
-SLICES: Final = 16
+OUTBOX_SHARDS: Final = 16
 """Into how many parts keys are divided; each is published by one relay at a time."""
 
 
@@ -64,23 +64,23 @@ class Outbox(SQLModel, table=True):
         )
 
 
-def slice_of(key: str) -> int:
+def shard_for(key: str) -> int:
     """Which slice a key belongs to: the same on every machine."""
-    return zlib.crc32(key.encode()) % SLICES
+    return zlib.crc32(key.encode()) % OUTBOX_SHARDS
 
 
-def outgoing(topic: str, event_id: str, message: Message) -> Outbox:
+def to_outbox_row(topic: str, event_id: str, message: Message) -> Outbox:
     """An outbox row for `message`; the caller adds it to its transaction."""
-    return Outbox(**columns_of(topic, event_id, message))
+    return Outbox(**to_columns(topic, event_id, message))
 
 
-def columns_of(topic: str, event_id: str, message: Message) -> dict[str, Any]:
+def to_columns(topic: str, event_id: str, message: Message) -> dict[str, Any]:
     """The columns of an outbox row for `message`, for who adds many: see `put`."""
     key = message.key.decode()
     return {
         "topic": topic,
         "key": key,
-        "slice": slice_of(key),
+        "slice": shard_for(key),
         "event_id": event_id,
         "headers": [[name, value.decode()] for name, value in message.headers],
         "value": message.value,
@@ -93,7 +93,7 @@ def tombstone(topic: str, key: str) -> dict[str, Any]:
     return {
         "topic": topic,
         "key": key,
-        "slice": slice_of(key),
+        "slice": shard_for(key),
         "event_id": f"tombstone-{key}",
         "headers": [],
         "value": b"",
@@ -112,7 +112,7 @@ async def drop(session: AsyncSession, topic: str, keys: Collection[str]) -> None
     await session.execute(_DROP, {"topic": topic, "keys": list(keys)})
 
 
-def put(writes: Writes, messages: Sequence[Mapping[str, Any]]) -> None:
+def append(writes: BulkWrites, messages: Sequence[Mapping[str, Any]]) -> None:
     """Adds messages (`columns_of`) in the order given, and wakes the relays once they are committed."""
     # However often it is said in a transaction, it is heard once.
     writes.insert(table_of(Outbox), messages, behind=f"RETURNING pg_notify('{_CHANNEL}', '')")
@@ -123,7 +123,7 @@ async def listen(session: AsyncSession) -> None:
     await session.execute(text(f"LISTEN {_CHANNEL}"))
 
 
-async def until_written(session: AsyncSession, seconds: float) -> None:
+async def wait_for_notify(session: AsyncSession, seconds: float) -> None:
     """Waits until messages were written, or so long. The session has its connection to itself, and no transaction."""
     connection = await (await session.connection()).get_raw_connection()
     async for _ in connection.driver_connection.notifies(timeout=seconds, stop_after=1):  # type: ignore[union-attr]
@@ -133,7 +133,7 @@ async def until_written(session: AsyncSession, seconds: float) -> None:
 _READ: Final = ("id", "topic", "key", "event_id", "headers", "value")
 _WAITING: Final = (
     select(*(table_of(Outbox).c[name] for name in _READ))
-    .where(any_of(col(Outbox.slice), "slices"), col(Outbox.published_at).is_(None))
+    .where(in_array_param(col(Outbox.slice), "slices"), col(Outbox.published_at).is_(None))
     .order_by(col(Outbox.id))
     .limit(bindparam("most"))
 )
@@ -143,10 +143,10 @@ _PUBLISHED: Final = text(
 )
 
 
-async def waiting(session: AsyncSession, slices: Collection[int], limit: int) -> list[Outbox]:
+async def unpublished(session: AsyncSession, slices: Collection[int], limit: int) -> list[Outbox]:
     """The oldest messages of these slices not yet published, in the order in which they must leave."""
     given = {"slices": list(slices), "most": limit}
-    return await answer(session, Query(_WAITING, given, _messages))
+    return await fetch(session, Query(_WAITING, given, _messages))
 
 
 def _messages(rows: Rows) -> list[Outbox]:
@@ -155,14 +155,14 @@ def _messages(rows: Rows) -> list[Outbox]:
 
 async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
     """Records that the broker has acknowledged these messages."""
-    await ask(session, Query(_PUBLISHED, {"ids": list(ids), "moment": now()}, len))
+    await execute_pipelined(session, Query(_PUBLISHED, {"ids": list(ids), "moment": now()}, len))
 
 
-async def latest_since(session: AsyncSession, slices: Collection[int], since: datetime) -> Sequence[Outbox]:
+async def last_published_since(session: AsyncSession, slices: Collection[int], since: datetime) -> Sequence[Outbox]:
     """The last published message of every key of these slices that had one published after `since`."""
     query = (
         select(Outbox)
-        .where(among(col(Outbox.slice), slices), col(Outbox.published_at) > since)
+        .where(in_array(col(Outbox.slice), slices), col(Outbox.published_at) > since)
         .order_by(col(Outbox.topic), col(Outbox.key), col(Outbox.id).desc())
         .ext(distinct_on(col(Outbox.topic), col(Outbox.key)))
     )
@@ -184,7 +184,7 @@ _SAY_AGAIN: Final = text(
 )
 
 
-async def say_again(session: AsyncSession, keys: Collection[tuple[str, str]]) -> None:
+async def requeue_latest(session: AsyncSession, keys: Collection[tuple[str, str]]) -> None:
     """Has the newest message of each (topic, key) published once more, by whoever holds its slice."""
     if keys:
         named = {"topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]}

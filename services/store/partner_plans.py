@@ -7,25 +7,27 @@ from sqlalchemy import case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.store.database import among
-from services.store.intents import CAPPED, TOLD, Intent, Mail
+from services.store.database import in_array
+from services.store.intents import OVER_CAP, POSSIBLY_SENT, Intent, Mail
 from services.store.opportunities import Opportunity
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
 """Of an opportunity's two plans the partner's; two plans of one authority are never an opportunity."""
 
 
-async def plans_of(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, tuple[str, float]]:
+async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, tuple[str, float]]:
     """The partner's plan and the opportunity's score as it stands, by the intents' ids."""
     query = (
         select(col(Intent.id), _PLAN, col(Opportunity.score))
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
-        .where(among(col(Intent.id), [intent.id for intent in intents]))
+        .where(in_array(col(Intent.id), [intent.id for intent in intents]))
     )
     return {intent_id: (plan_id, score) for intent_id, plan_id, score in await session.execute(query)}
 
 
-async def reached(session: AsyncSession, authority: str, plan_ids: Sequence[str], since: datetime) -> dict[str, int]:
+async def authorities_notified(
+    session: AsyncSession, authority: str, plan_ids: Sequence[str], since: datetime
+) -> dict[str, int]:
     """How many authorities but this one have been, or are being, told of each of these plans by mails that went at
     once, made later than `since`. Plans that nobody was told of are left out."""
     query = (
@@ -33,10 +35,10 @@ async def reached(session: AsyncSession, authority: str, plan_ids: Sequence[str]
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
         .join(Mail, col(Mail.mail_id) == col(Intent.mail_id))
         .where(
-            or_(among(col(Opportunity.plan_a), plan_ids), among(col(Opportunity.plan_b), plan_ids)),
+            or_(in_array(col(Opportunity.plan_a), plan_ids), in_array(col(Opportunity.plan_b), plan_ids)),
             col(Mail.purpose) == "immediate",
             col(Mail.created_at) > since,
-            col(Intent.state).in_(("queued", *TOLD)),
+            col(Intent.state).in_(("queued", *POSSIBLY_SENT)),
             col(Intent.authority) != authority,
         )
         .group_by(_PLAN)
@@ -44,11 +46,11 @@ async def reached(session: AsyncSession, authority: str, plan_ids: Sequence[str]
     return {plan_id: count for plan_id, count in await session.execute(query) if plan_id in plan_ids}
 
 
-async def capped(session: AsyncSession, authority: str) -> dict[str, int]:
+async def over_cap_counts(session: AsyncSession, authority: str) -> dict[str, int]:
     """How much the authority is told later because it is over a cap, by partner."""
     query = (
         select(col(Intent.partner), func.count())
-        .where(col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.reason) == CAPPED)
+        .where(col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.reason) == OVER_CAP)
         .group_by(col(Intent.partner))
     )
     return {partner: count for partner, count in await session.execute(query)}  # noqa: C416 (rows are no pairs)

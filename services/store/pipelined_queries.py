@@ -35,18 +35,18 @@ class Query(Generic[T_co]):
         self._answer: list[T_co] = []
 
     @property
-    def answer(self) -> T_co:
+    def result(self) -> T_co:
         """What it was answered. Raises LookupError where it was not asked."""
         if not self._answer:
             raise LookupError(f"not asked yet: {self.statement}")
         return self._answer[0]
 
-    def answered(self, rows: Rows) -> None:
+    def set_rows(self, rows: Rows) -> None:
         """Takes the rows that came."""
         self._answer = [self._read(rows)]
 
 
-async def ask(session: AsyncSession, *queries: Query[Any], begin: str = "", commit: bool = False) -> None:
+async def execute_pipelined(session: AsyncSession, *queries: Query[Any], begin: str = "", commit: bool = False) -> None:
     """Asks all in one round trip, in their order; `begin` and `commit` go along with the first and the last.
 
     Each sees what those before it wrote. Raises what the driver raises, for the first that failed; none behind it is
@@ -64,7 +64,7 @@ async def ask(session: AsyncSession, *queries: Query[Any], begin: str = "", comm
             if commit:
                 await connection.execute("COMMIT", prepare=False)
         for query, cursor in zip(queries, cursors, strict=True):
-            query.answered(await cursor.fetchall() if cursor.rownumber is not None else ())
+            query.set_rows(await cursor.fetchall() if cursor.rownumber is not None else ())
     except psycopg.Error:
         if connection.closed:
             # Has the session find it out: it throws away what else is in the pool, and raises.
@@ -102,10 +102,10 @@ def _rest(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
     yield from pipeline._fetch_gen(flush=False)
 
 
-async def answer(session: AsyncSession, query: Query[T]) -> T:
+async def fetch(session: AsyncSession, query: Query[T]) -> T:
     """Asks one alone."""
-    await ask(session, query)
-    return query.answer
+    await execute_pipelined(session, query)
+    return query.result
 
 
 def _sent(query: Query[Any]) -> tuple[bytes, Mapping[str, Any]]:

@@ -21,10 +21,10 @@ from sqlmodel import Field, SQLModel
 from matching.candidates.pair_vector import Opening
 from matching.candidates.plan_index import IndexEntry
 from services.store import bulk_writes
-from services.store.bulk_writes import Writes
+from services.store.bulk_writes import BulkWrites
 from services.store.database import table_of
 from services.store.pipelined_queries import Query, Rows
-from services.store.plans import PlanRow
+from services.store.plans import PlanValues
 
 Halves = NDArray[np.float16]
 
@@ -94,7 +94,7 @@ class Words:
 class PlanWithFeatures:
     """A plan as it is stored, with what is stored of its words: their hash, and their packed features."""
 
-    plan: PlanRow
+    plan: PlanValues
     text_hash: str | None
     blob: bytes | None
 
@@ -121,7 +121,7 @@ def load_unassessed(plan_ids: Iterable[str]) -> Query[dict[str, PlanWithFeatures
 
 
 def _loaded(found: Rows) -> dict[str, PlanWithFeatures]:
-    return {row[0]: PlanWithFeatures(PlanRow(*row[:4]), *row[4:]) for row in found}
+    return {row[0]: PlanWithFeatures(PlanValues(*row[:4]), *row[4:]) for row in found}
 
 
 async def load_blobs(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, tuple[str, bytes]]:
@@ -149,7 +149,7 @@ _CLOSE: Final = """
 """
 
 
-def put(writes: Writes, placements: Sequence[Placement], words: Mapping[str, Words]) -> None:
+def put(writes: BulkWrites, placements: Sequence[Placement], words: Mapping[str, Words]) -> None:
     """Writes where plans stand, and what the words make of those whose words are new. The caller holds the plans."""
     new = [
         {**placement.columns(), **_columns(words[placement.plan_id])}
@@ -160,7 +160,7 @@ def put(writes: Writes, placements: Sequence[Placement], words: Mapping[str, Wor
     writes.insert(table_of(PlanFeatures), new, key="plan_id", change=change)
     moved = [placement.columns() for placement in placements if placement.plan_id not in words]
     if moved:
-        writes.add(_MOVE, plan_features_moved=bulk_writes.document(moved))
+        writes.add(_MOVE, plan_features_moved=bulk_writes.to_recordset_json(moved))
 
 
 def _columns(words: Words) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _columns(words: Words) -> dict[str, Any]:
     }
 
 
-def close(writes: Writes, plan_ids: Sequence[str]) -> None:
+def close(writes: BulkWrites, plan_ids: Sequence[str]) -> None:
     """Has plans found by nobody; what their words make is removed. The caller holds the plans."""
     if plan_ids:
         writes.add(_CLOSE, plan_features_closed=list(plan_ids))

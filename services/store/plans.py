@@ -11,9 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store import bulk_writes, forgotten
-from services.store.bulk_writes import Writes
-from services.store.database import SILENCE_SECONDS, among, any_of, json_column, now, table_of, timestamp
-from services.store.pipelined_queries import Query, Rows, answer, ask
+from services.store.bulk_writes import BulkWrites
+from services.store.database import (
+    IDLE_IN_TRANSACTION_SECONDS,
+    in_array,
+    in_array_param,
+    json_column,
+    now,
+    table_of,
+    timestamp,
+)
+from services.store.pipelined_queries import Query, Rows, execute_pipelined, fetch
 
 GIVE_UP_AFTER: Final = 3
 """How many times the assessment of one revision may fail before the plan is set aside."""
@@ -41,7 +49,7 @@ class PlanLog(SQLModel, table=True):
     annulled_by: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
 
 
-class StoredPlan(SQLModel, table=True):
+class PlanRecord(SQLModel, table=True):
     """The newest revision of a plan. `state` is its last whole payload, null where none was ever seen."""
 
     __tablename__ = "plans"
@@ -66,7 +74,7 @@ class StoredPlan(SQLModel, table=True):
 
 
 @dataclass(frozen=True, slots=True)
-class PlanRow:
+class PlanValues:
     """What of a stored plan the engine's plan is made of, as values: cheap to read, and no session follows it."""
 
     plan_id: str
@@ -75,7 +83,7 @@ class PlanRow:
     state: Any
 
 
-class Outcome(StrEnum):
+class RecordOutcome(StrEnum):
     """What became of an event in the log."""
 
     APPLIED = "applied"
@@ -85,7 +93,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class PlanRevision:
     """One revision of a plan, ready to be stored. `state` is None for withdrawals and awards. `sent_hash`: the hash of
     the content as it was sent, where contacts were taken out of it."""
 
@@ -104,37 +112,37 @@ class Revision:
     traceparent: str | None
     sent_hash: str | None = None
 
-    def blanked(self) -> "Revision":
+    def blanked(self) -> "PlanRevision":
         """The same revision without its content, which was forgotten."""
         return replace(self, payload=forgotten.blank(self.plan_id, self.revision, self.authority), state=None)
 
 
-class Recording:
+class RevisionBatch:
     """Revisions that are to be recorded. Ask `queries` first: they lock the plans' rows in the order of their ids, so
     two of these never wait for each other in a circle. `first` is written along with them."""
 
-    def __init__(self, revisions: Sequence[Revision], first: Writes) -> None:
+    def __init__(self, revisions: Sequence[PlanRevision], first: BulkWrites) -> None:
         self.revisions = revisions
         ids = sorted({revision.plan_id for revision in revisions})
         _reserve(first, ids, revisions)
-        self.newest = locking(ids)
+        self.newest = lock_query(ids)
         self.logged = _logged(revisions)
         self.forgotten = forgotten.revisions(ids)
         self.queries: Sequence[Query[Any]] = (*first.queries, self.newest, self.logged, self.forgotten)
 
 
-async def record(session: AsyncSession, recording: Recording, *then: Query[Any]) -> list[Outcome]:
+async def append_revisions(session: AsyncSession, recording: RevisionBatch, *then: Query[Any]) -> list[RecordOutcome]:
     """Appends revisions to the log and moves each plan to its newest one, in the order given. What is to be asked
     `then` goes along, and finds them recorded."""
-    newest, logged = dict(recording.newest.answer), dict(recording.logged.answer)
+    newest, logged = dict(recording.newest.result), dict(recording.logged.result)
     moves: dict[str, dict[str, Any]] = {}
     log, outcomes = [], []
     for revision in recording.revisions:
         key = (revision.plan_id, revision.revision)
-        gone = revision.revision <= recording.forgotten.answer.get(revision.plan_id, 0)
+        gone = revision.revision <= recording.forgotten.result.get(revision.plan_id, 0)
         if key in logged:
             same = gone or logged[key] in (revision.content_hash, revision.sent_hash)
-            outcomes.append(Outcome.DUPLICATE if same else Outcome.CONFLICT)
+            outcomes.append(RecordOutcome.DUPLICATE if same else RecordOutcome.CONFLICT)
             continue
         if gone:
             # Delivered for the first time after the plan was forgotten: logged, and forgotten at once.
@@ -144,14 +152,14 @@ async def record(session: AsyncSession, recording: Recording, *then: Query[Any])
         if revision.revision > newest[revision.plan_id]:
             newest[revision.plan_id] = revision.revision
             moves[revision.plan_id] = _moved(revision, moves.get(revision.plan_id))
-            outcomes.append(Outcome.APPLIED)
+            outcomes.append(RecordOutcome.APPLIED)
         else:
-            outcomes.append(Outcome.SUPERSEDED)
-    writes = Writes()
+            outcomes.append(RecordOutcome.SUPERSEDED)
+    writes = BulkWrites()
     writes.insert(table_of(PlanLog), log)
     if moves:
-        writes.add(_MOVE, moves=bulk_writes.document([moves[plan_id] for plan_id in sorted(moves)]))
-    await ask(session, *writes.queries, *then)
+        writes.add(_MOVE, moves=bulk_writes.to_recordset_json([moves[plan_id] for plan_id in sorted(moves)]))
+    await execute_pipelined(session, *writes.queries, *then)
     return outcomes
 
 
@@ -165,7 +173,7 @@ _MOVE: Final = """
 """
 
 
-def _moved(revision: Revision, before: Mapping[str, Any] | None) -> dict[str, Any]:
+def _moved(revision: PlanRevision, before: Mapping[str, Any] | None) -> dict[str, Any]:
     """The columns of a plan at its newest revision. One without a state leaves the one that was there."""
     state = revision.state if revision.state is not None else (before or {}).get("state")
     return {
@@ -181,7 +189,7 @@ def _moved(revision: Revision, before: Mapping[str, Any] | None) -> dict[str, An
     }
 
 
-_THESE: Final = select(StoredPlan).where(any_of(col(StoredPlan.plan_id)))
+_THESE: Final = select(PlanRecord).where(in_array_param(col(PlanRecord.plan_id)))
 _REVISIONS: Final = text("SELECT plan_id, revision FROM plans WHERE plan_id = ANY(:ids)")
 _NOTICES: Final = text(
     "SELECT plan_id, revision, event_id, traceparent, published_at, state IS NOT NULL, ARRAY("
@@ -194,23 +202,23 @@ _LOGGED: Final = text(
 )
 
 
-async def unmatched_before(session: AsyncSession, before: datetime, limit: int) -> list[str]:
+async def unassessed_before(session: AsyncSession, before: datetime, limit: int) -> list[str]:
     """Plans received before `before` whose newest revision has not been assessed: a crash left them."""
     found = await session.execute(
-        select(StoredPlan.plan_id)  # type: ignore[call-overload]
+        select(PlanRecord.plan_id)  # type: ignore[call-overload]
         .where(
-            col(StoredPlan.matched_revision) < col(StoredPlan.revision),
-            col(StoredPlan.received_at) < before,
-            col(StoredPlan.quarantined).is_(False),
+            col(PlanRecord.matched_revision) < col(PlanRecord.revision),
+            col(PlanRecord.received_at) < before,
+            col(PlanRecord.quarantined).is_(False),
         )
-        .order_by(col(StoredPlan.received_at))
+        .order_by(col(PlanRecord.received_at))
         .limit(limit)
     )
     return list(found.scalars())
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class AssessmentInput:
     """What is to be said of the newest revision of a plan when it is assessed; `whole` unless only its withdrawal was
     ever seen; `partners`: whom it is in active opportunities with."""
 
@@ -219,19 +227,19 @@ class Notice:
     event_id: str
     traceparent: str | None
     published_at: datetime
-    whole: bool
+    has_payload: bool
     partners: Sequence[str]
 
 
-def notices(plan_ids: Sequence[str]) -> Query[dict[str, Notice]]:
+def assessment_inputs(plan_ids: Sequence[str]) -> Query[dict[str, AssessmentInput]]:
     """The notices of these plans, as far as they exist."""
-    return Query(_NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: Notice(*row) for row in found})
+    return Query(_NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: AssessmentInput(*row) for row in found})
 
 
 async def searchable(session: AsyncSession, limit: int | None = None) -> dict[str, int]:
     """The plans that could be a partner, with their revisions; no more than `limit` of them."""
     found = await session.execute(
-        select(StoredPlan.plan_id, StoredPlan.revision).where(col(StoredPlan.searchable)).limit(limit)  # type: ignore[call-overload]
+        select(PlanRecord.plan_id, PlanRecord.revision).where(col(PlanRecord.searchable)).limit(limit)  # type: ignore[call-overload]
     )
     return dict(found.all())
 
@@ -243,14 +251,14 @@ def revisions(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
 
 async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """The newest revision of each of these plans that is neither withdrawn nor awarded."""
-    query = select(col(StoredPlan.plan_id), col(StoredPlan.revision))
+    query = select(col(PlanRecord.plan_id), col(PlanRecord.revision))
     found = await session.execute(
-        query.where(among(col(StoredPlan.plan_id), plan_ids), col(StoredPlan.status) == "active")
+        query.where(in_array(col(PlanRecord.plan_id), plan_ids), col(PlanRecord.status) == "active")
     )
     return {plan_id: revision for plan_id, revision in found}  # noqa: C416 (rows are no pairs)
 
 
-async def load(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
+async def by_id(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, PlanRecord]:
     """These plans, as far as they exist."""
     found = await session.execute(_THESE, {"ids": list(plan_ids)})
     return {plan.plan_id: plan for plan in found.scalars()}
@@ -263,30 +271,30 @@ _LOCK: Final = text(
 )
 
 
-def locking(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+def lock_query(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
     """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends.
 
     They are held briefly (see `base.hold_briefly`), which is said in the same statement.
     """
-    return Query(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{SILENCE_SECONDS}s"}, _by_id)
+    return Query(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{IDLE_IN_TRANSACTION_SECONDS}s"}, _by_id)
 
 
-def locking_whole(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
+def lock_whole_query(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
     """The same, without the plans that have no content: of one that was forgotten meanwhile nothing may be written."""
-    query = locking(plan_ids)
+    query = lock_query(plan_ids)
     return Query(query.statement, query.given, lambda found: {row[0]: row[1] for row in found if row[2]})
 
 
-async def lock(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
+async def lock_plans(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
     """The same, asked alone."""
-    return await answer(session, locking(plan_ids))
+    return await fetch(session, lock_query(plan_ids))
 
 
 def _by_id(found: Rows) -> dict[str, int]:
     return {row[0]: row[1] for row in found}
 
 
-def mark_matched(writes: Writes, revisions: Mapping[str, int]) -> None:
+def mark_assessed(writes: BulkWrites, revisions: Mapping[str, int]) -> None:
     """These revisions have been assessed against all others. The caller holds the plans."""
     if revisions:
         writes.add(
@@ -298,28 +306,28 @@ def mark_matched(writes: Writes, revisions: Mapping[str, int]) -> None:
         )
 
 
-async def fails_for_the_last_time(session: AsyncSession, plan_id: str) -> bool:
+async def is_last_attempt(session: AsyncSession, plan_id: str) -> bool:
     """Whether the next failure that is counted sets the plan aside."""
-    attempts = select(col(StoredPlan.attempts)).where(col(StoredPlan.plan_id) == plan_id)
+    attempts = select(col(PlanRecord.attempts)).where(col(PlanRecord.plan_id) == plan_id)
     return int((await session.execute(attempts)).scalar_one()) + 1 >= GIVE_UP_AFTER
 
 
 async def count_failure(session: AsyncSession, plan_id: str, revision: int) -> bool:
     """Counts a failed assessment of a revision. True where the plan has now been set aside."""
     row = await session.execute(
-        update(StoredPlan)
-        .where(col(StoredPlan.plan_id) == plan_id, col(StoredPlan.revision) == revision)
+        update(PlanRecord)
+        .where(col(PlanRecord.plan_id) == plan_id, col(PlanRecord.revision) == revision)
         .values(
-            attempts=col(StoredPlan.attempts) + 1,
-            quarantined=col(StoredPlan.attempts) + 1 >= GIVE_UP_AFTER,
-            searchable=col(StoredPlan.searchable) & (col(StoredPlan.attempts) + 1 < GIVE_UP_AFTER),
+            attempts=col(PlanRecord.attempts) + 1,
+            quarantined=col(PlanRecord.attempts) + 1 >= GIVE_UP_AFTER,
+            searchable=col(PlanRecord.searchable) & (col(PlanRecord.attempts) + 1 < GIVE_UP_AFTER),
         )
-        .returning(StoredPlan.quarantined)  # type: ignore[call-overload]
+        .returning(PlanRecord.quarantined)  # type: ignore[call-overload]
     )
     return bool(row.scalar_one_or_none())
 
 
-async def logged(session: AsyncSession, plan_id: str, revision: int) -> PlanLog:
+async def log_entry(session: AsyncSession, plan_id: str, revision: int) -> PlanLog:
     """The log's row of one revision."""
     row: PlanLog = (
         await session.execute(select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.revision) == revision))
@@ -327,20 +335,20 @@ async def logged(session: AsyncSession, plan_id: str, revision: int) -> PlanLog:
     return row
 
 
-async def pending(session: AsyncSession) -> int:
+async def count_unassessed(session: AsyncSession) -> int:
     """How many plans have a revision that has not been assessed."""
     return int(
         (
             await session.execute(
                 select(func.count()).where(
-                    col(StoredPlan.matched_revision) < col(StoredPlan.revision), col(StoredPlan.quarantined).is_(False)
+                    col(PlanRecord.matched_revision) < col(PlanRecord.revision), col(PlanRecord.quarantined).is_(False)
                 )
             )
         ).scalar_one()
     )
 
 
-def _reserve(writes: Writes, ids: Sequence[str], revisions: Sequence[Revision]) -> None:
+def _reserve(writes: BulkWrites, ids: Sequence[str], revisions: Sequence[PlanRevision]) -> None:
     """A row for every plan, so that there is something to lock; revision 0 says that it is not filled yet."""
     first = {revision.plan_id: revision for revision in reversed(revisions)}
     writes.add(
@@ -354,12 +362,12 @@ def _reserve(writes: Writes, ids: Sequence[str], revisions: Sequence[Revision]) 
     )
 
 
-def _logged(revisions: Sequence[Revision]) -> Query[dict[tuple[str, int], str]]:
+def _logged(revisions: Sequence[PlanRevision]) -> Query[dict[tuple[str, int], str]]:
     asked = {"ids": list({one.plan_id for one in revisions}), "revisions": list({one.revision for one in revisions})}
     return Query(_LOGGED, asked, lambda found: {(plan_id, revision): content for plan_id, revision, content in found})
 
 
-def _log_row(revision: Revision) -> dict[str, Any]:
+def _log_row(revision: PlanRevision) -> dict[str, Any]:
     return {
         "plan_id": revision.plan_id,
         "revision": revision.revision,
@@ -373,7 +381,7 @@ def _log_row(revision: Revision) -> dict[str, Any]:
     }
 
 
-def move(plan: StoredPlan, revision: Revision) -> None:
+def apply_revision(plan: PlanRecord, revision: PlanRevision) -> None:
     """Moves a plan to a revision. The authority is never touched: a plan stays whose it was."""
     for name, value in _moved(revision, {"state": plan.state}).items():
         setattr(plan, name, value)

@@ -10,7 +10,7 @@ from services.store import outbox, plans
 from services.store.authorities import Authority
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanLog, StoredPlan
+from services.store.plans import PlanLog, PlanRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ async def progress(session: AsyncSession) -> Progress:
     )
     found = dict(bands.all())
     return Progress(
-        plans=await _count(session, select(func.count()).select_from(StoredPlan)),
+        plans=await _count(session, select(func.count()).select_from(PlanRecord)),
         revisions=await _count(session, select(func.count()).select_from(PlanLog)),
-        pending=await plans.pending(session),
+        pending=await plans.count_unassessed(session),
         opportunities={band: found.get(band, 0) for band in ("notify", "digest", "feed")},
         outbox_waiting=(await outbox.backlog(session))[0],
         opportunity_events=await _count(session, select(func.coalesce(func.sum(Opportunity.revision), 0))),

@@ -7,14 +7,14 @@ from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState
 from matching.plan import Status
 from services.store import forgotten, plans
 from services.store.mapping import revision_from_event
-from services.store.plans import PlanLog, Revision, StoredPlan
-from services.store.shadow_tables import Logged
+from services.store.plans import PlanLog, PlanRecord, PlanRevision
+from services.store.shadow_tables import LoggedPlan
 
 _BY_TYPE: Final[dict[str, type[PlanPayload]]] = {payload.type: payload for payload in PLAN_PAYLOADS}
-WHOLE_TYPES: Final = tuple(name for name, payload in _BY_TYPE.items() if issubclass(payload, PlanState))
+FULL_STATE_TYPES: Final = tuple(name for name, payload in _BY_TYPE.items() if issubclass(payload, PlanState))
 
 
-def replayed(logged: Logged, live: StoredPlan | None) -> StoredPlan:
+def replay_plan(logged: LoggedPlan, live: PlanRecord | None) -> PlanRecord:
     """One plan's row, made from the log alone.
 
     What the log does not hold is carried over from the live row of the same revision: how far it has been assessed,
@@ -22,7 +22,7 @@ def replayed(logged: Logged, live: StoredPlan | None) -> StoredPlan:
     """
     newest = logged.newest
     first = logged.whole or newest
-    plan = StoredPlan(
+    plan = PlanRecord(
         plan_id=newest.plan_id,
         authority=str(first.payload["authority"]),
         revision=0,
@@ -33,9 +33,9 @@ def replayed(logged: Logged, live: StoredPlan | None) -> StoredPlan:
         received_at=newest.received_at,
     )
     if logged.whole is not None:
-        plans.move(plan, _revision(logged.whole))
+        plans.apply_revision(plan, _revision(logged.whole))
     if newest is not logged.whole:
-        plans.move(plan, _revision(newest))
+        plans.apply_revision(plan, _revision(newest))
     plan.received_at = newest.received_at
     # A live row that says otherwise than the log is not believed in anything else either.
     plan.matched_revision = plan.revision
@@ -47,7 +47,7 @@ def replayed(logged: Logged, live: StoredPlan | None) -> StoredPlan:
     return plan
 
 
-def differs(plan: StoredPlan, live: StoredPlan | None) -> bool:
+def differs_from_log(plan: PlanRecord, live: PlanRecord | None) -> bool:
     """Whether a live row says otherwise than the log about anything that matters to a match.
 
     Of a plan that is over only that is compared: which of its states was the last to be applied is history.
@@ -59,11 +59,11 @@ def differs(plan: StoredPlan, live: StoredPlan | None) -> bool:
     return plan.status == "active" and plan.state != live.state
 
 
-def _outline(plan: StoredPlan) -> tuple[object, ...]:
+def _outline(plan: PlanRecord) -> tuple[object, ...]:
     return plan.authority, plan.revision, plan.status, plan.searchable
 
 
-def _revision(row: PlanLog) -> Revision:
+def _revision(row: PlanLog) -> PlanRevision:
     if forgotten.is_blank(row.payload):
         return _without_content(row)
     payload = _BY_TYPE[row.event_type].model_validate(row.payload)
@@ -71,10 +71,10 @@ def _revision(row: PlanLog) -> Revision:
     return revision_from_event(event, row.origin)
 
 
-def _without_content(row: PlanLog) -> Revision:
+def _without_content(row: PlanLog) -> PlanRevision:
     """A revision whose content was forgotten: the plan is over, whatever the event once said of it."""
     over = Status.AWARDED if row.event_type == PlanAwarded.type else Status.WITHDRAWN
-    return Revision(
+    return PlanRevision(
         plan_id=row.plan_id,
         authority=str(row.payload["authority"]),
         revision=row.revision,

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
 from services.store import tables  # noqa: F401 (declares every table)
-from services.store.database import Sessions, reading
+from services.store.database import Sessions, autocommit_session
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "deploy" / "migrations"
 RETRY_SECONDS: Final = 5.0
@@ -169,7 +169,7 @@ _NAME: Final = text("SELECT current_database()")
 
 async def inspect(sessions: Sessions) -> Schema:
     """The database as it is. Two or three short statements."""
-    async with reading(sessions) as session:
+    async with autocommit_session(sessions) as session:
         name = (await session.execute(_NAME)).scalar_one()
         found = _grouped((await session.execute(_INVENTORY)).all())
         revision = (await session.execute(_REVISION)).scalar() if _has_revision(found) else None

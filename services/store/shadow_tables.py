@@ -11,11 +11,11 @@ from sqlmodel import SQLModel, col
 
 from services.store.database import table_of
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanLog, StoredPlan
+from services.store.plans import PlanLog, PlanRecord
 
 SCHEMA: Final = "rebuild"
 _METADATA: Final = MetaData(schema=SCHEMA)
-PLANS: Final[Table] = table_of(StoredPlan).to_metadata(_METADATA, schema=SCHEMA)
+PLANS: Final[Table] = table_of(PlanRecord).to_metadata(_METADATA, schema=SCHEMA)
 OPPORTUNITIES: Final[Table] = table_of(Opportunity).to_metadata(_METADATA, schema=SCHEMA)
 
 
@@ -39,14 +39,16 @@ async def add(session: AsyncSession, table: Table, rows: Sequence[SQLModel]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class LoggedPlan:
     """What the log says of one plan: its newest revision that counts, and the newest that holds the whole plan."""
 
     newest: PlanLog
     whole: PlanLog | None
 
 
-async def logged(session: AsyncSession, whole_types: Iterable[str], at_once: int) -> AsyncIterator[list[Logged]]:
+async def replay_chunks(
+    session: AsyncSession, whole_types: Iterable[str], at_once: int
+) -> AsyncIterator[list[LoggedPlan]]:
     """Every plan of the log, in the order of ids, `at_once` at a time. The log may have grown in any order."""
     after = ""
     while True:
@@ -56,15 +58,15 @@ async def logged(session: AsyncSession, whole_types: Iterable[str], at_once: int
             return
         newest = await _newest(session, chunk, None)
         whole = await _newest(session, chunk, list(whole_types))
-        yield [Logged(newest[plan_id], whole.get(plan_id)) for plan_id in chunk]
+        yield [LoggedPlan(newest[plan_id], whole.get(plan_id)) for plan_id in chunk]
         after = chunk[-1]
 
 
-async def logged_of(session: AsyncSession, plan_id: str, whole_types: Iterable[str]) -> Logged:
+async def logged_plan(session: AsyncSession, plan_id: str, whole_types: Iterable[str]) -> LoggedPlan:
     """What the log says of one plan that it knows."""
     newest = await _newest(session, [plan_id], None)
     whole = await _newest(session, [plan_id], list(whole_types))
-    return Logged(newest[plan_id], whole.get(plan_id))
+    return LoggedPlan(newest[plan_id], whole.get(plan_id))
 
 
 async def _newest(session: AsyncSession, chunk: Sequence[str], types: list[str] | None) -> dict[str, PlanLog]:
@@ -77,7 +79,7 @@ async def _newest(session: AsyncSession, chunk: Sequence[str], types: list[str] 
 
 async def all_ids(session: AsyncSession) -> list[str]:
     """Every plan id that the plans, or the opportunities as a first side, know; sorted."""
-    ids = union(select(col(StoredPlan.plan_id)), select(col(Opportunity.plan_a)))
+    ids = union(select(col(PlanRecord.plan_id)), select(col(Opportunity.plan_a)))
     return sorted((await session.execute(ids)).scalars())
 
 
@@ -87,19 +89,19 @@ async def opportunities_of(session: AsyncSession, plan_ids: Sequence[str]) -> li
     return list(rows.scalars())
 
 
-async def plans_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, StoredPlan]:
+async def shadow_plans(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, PlanRecord]:
     """These plans as the rebuild has them."""
     rows = await session.execute(select(PLANS).where(PLANS.c.plan_id.in_(list(plan_ids))))
-    return {row.plan_id: StoredPlan(**row._mapping) for row in rows}
+    return {row.plan_id: PlanRecord(**row._mapping) for row in rows}
 
 
-async def rebuilt(session: AsyncSession, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+async def shadow_opportunities(session: AsyncSession, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The columns of these opportunities as the rebuild has them."""
     rows = await session.execute(select(OPPORTUNITIES).where(OPPORTUNITIES.c.opportunity_id.in_(keys)))
     return {row.opportunity_id: dict(row._mapping) for row in rows}
 
 
-async def in_log(session: AsyncSession, plan_ids: Sequence[str]) -> set[str]:
+async def ids_in_log(session: AsyncSession, plan_ids: Sequence[str]) -> set[str]:
     """Which of these plans the log knows."""
     rows = await session.execute(select(col(PlanLog.plan_id)).where(col(PlanLog.plan_id).in_(plan_ids)).distinct())
     return set(rows.scalars())
@@ -107,4 +109,4 @@ async def in_log(session: AsyncSession, plan_ids: Sequence[str]) -> set[str]:
 
 async def remove_plans(session: AsyncSession, plan_ids: Sequence[str]) -> None:
     """Removes plans that the log does not know."""
-    await session.execute(delete(StoredPlan).where(col(StoredPlan.plan_id).in_(plan_ids)))
+    await session.execute(delete(PlanRecord).where(col(PlanRecord.plan_id).in_(plan_ids)))

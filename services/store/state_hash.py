@@ -11,11 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.store.database import table_of
 from services.store.opportunities import Opportunity
-from services.store.plans import StoredPlan
+from services.store.plans import PlanRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Digest:
+class StateHash:
     """`sha256` over the plans (id, revision, status) and the active pairs (plans, their revisions, score, band, day).
 
     The pairs' order, revision counters, withdrawn pairs and what was told are history and not in it.
@@ -30,12 +30,14 @@ class Digest:
         return asdict(self)
 
 
-async def digest(session: AsyncSession, plans: Table | None = None, opportunities: Table | None = None) -> Digest:
+async def state_hash(
+    session: AsyncSession, plans: Table | None = None, opportunities: Table | None = None
+) -> StateHash:
     """The digest of the live tables, or of these, in the session's snapshot.
 
     Call it in one REPEATABLE READ transaction where matchers are running.
     """
-    p = table_of(StoredPlan) if plans is None else plans
+    p = table_of(PlanRecord) if plans is None else plans
     o = table_of(Opportunity) if opportunities is None else opportunities
     plan_rows = select(p.c.plan_id, p.c.revision, p.c.status).order_by(collate(p.c.plan_id, "C"))
     pair_rows = (
@@ -51,7 +53,7 @@ async def digest(session: AsyncSession, plans: Table | None = None, opportunitie
             running.update(_line(name, row))
             count += 1
         counts.append(count)
-    return Digest(running.hexdigest(), *counts)
+    return StateHash(running.hexdigest(), *counts)
 
 
 def _line(name: str, row: Sequence[Any]) -> bytes:

@@ -157,26 +157,30 @@ def hung_session(ground: Ground) -> Mend:
 
 FAULTS: Final = (
     Fault(
-        "eleven copies of a plan", ("MatchesHeldBack", "MatchSpam"), copies, patience_seconds=900, beside_others=True
+        "eleven copies of a plan",
+        ("NotificationsCapped", "MatchSpam"),
+        copies,
+        patience_seconds=900,
+        beside_others=True,
     ),
     Fault(
         "plans made up to find a hidden one", ("MatchOnlyProbed",), probing, patience_seconds=900, beside_others=True
     ),
     Fault("a record that is no event", ("DeadLetters",), garbage, labels={"reason": "not-json"}),
     Fault("a plan in another's name", ("SpoofingAttempt",), forgery),
-    Fault("scoring that raises", ("AssessmentsFail",), poison),
-    Fault("an authority without a mailbox", ("NobodyToTell",), nobody),
-    Fault("an unknown mailbox", ("MailFails",), refusal),
-    Fault("a mail server that takes nothing", ("MailServerUnwell",), no_mail, patience_seconds=420),
+    Fault("scoring that raises", ("AssessmentErrors",), poison),
+    Fault("an authority without a mailbox", ("NotificationsWithheld",), nobody),
+    Fault("an unknown mailbox", ("EmailDeliveryFailures",), refusal),
+    Fault("a mail server that takes nothing", ("MailServerDegraded",), no_mail, patience_seconds=420),
     Fault("a notifier killed", ("ProcessDown",), death("notifier"), labels={"job": "notifier"}),
-    Fault("the only relay killed", ("NoRelay",), death("relay")),
+    Fault("the only relay killed", ("RelayAbsent",), death("relay")),
     Fault("a relay killed three times", ("ProcessRestarts",), restarts, labels={"job": "relay"}),
     Fault("a broker that hangs", ("KafkaAway",), hung_broker),
     Fault("a topic deleted", ("OutboxStuck",), no_topic),
     Fault("a session that holds the generation", ("PlansPending",), hung_session),
     Fault(
         "PostgreSQL stopped",
-        ("PostgreSQLAway", "ConsumerBehind", "BatchesPutBack"),
+        ("PostgreSQLAway", "ConsumerBehind", "BatchesRewound"),
         no_database,
         later=("MatchingSlow",),
         seconds=330,

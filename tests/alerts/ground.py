@@ -21,7 +21,7 @@ from services.messaging import topic_admin
 from services.messaging.kafka import connection
 from services.platform.settings import Settings
 from services.store import authorities
-from services.store.authorities import Entry
+from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions, transaction
 from tests.chaos.cluster import Arena, serve
 from tests.pipeline import _word, send_raw
@@ -45,7 +45,7 @@ class Ground:
     @property
     def settings(self) -> Settings:
         """Settings past the proxy, for the run's own clients."""
-        return self.arena.settings.model_copy(update={"kafka_bootstrap": (self.arena.bootstrap,)})
+        return self.arena.settings.model_copy(update={"kafka_bootstrap_servers": (self.arena.bootstrap,)})
 
     def start(self, kind: str, *, patience: float = PATIENCE_SECONDS) -> None:
         """Starts the process of a kind, and waits until it is ready."""
@@ -102,7 +102,7 @@ class Ground:
             engine = make_engine(self.database_url)
             async with transaction(make_sessions(engine)) as session:
                 values = {"name": code} | ({"mailbox": mailbox} if mailbox else {})
-                await authorities.save(session, Entry(code, values))
+                await authorities.save(session, AuthorityUpdate(code, values))
             await engine.dispose()
 
         asyncio.run(save())

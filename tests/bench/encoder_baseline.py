@@ -12,7 +12,7 @@ from matching.embedding import Embedder
 from services.platform.settings import Settings
 from tests.bench.corpora import Corpus, distinct, stand_in_vectors
 
-AT_ONCE = Settings.model_fields["batch_records"].default
+AT_ONCE = Settings.model_fields["max_poll_records"].default
 """How many plans' texts the matcher embeds at once when there are many."""
 NEAREST = 50
 

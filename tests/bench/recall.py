@@ -16,7 +16,7 @@ from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store import plans
 from services.store.database import make_engine, make_sessions, transaction
-from services.store.pipelined_queries import answer
+from services.store.pipelined_queries import fetch
 from tests.bench.corpora import Corpus
 from tests.bench.generator import AS_OF
 from tests.bench.running import loaded
@@ -43,7 +43,7 @@ async def _recall(url: str, count: int, model: str) -> dict[str, Any]:
             asked = random.Random(5).sample(known, min(count, len(known)))
             asking = await world.features(session, asked)
             all_plans = await world.features(session, known)
-            delta = await answer(session, world.index.delta())
+            delta = await fetch(session, world.index.delta())
             await world.index.search(session, {}, AS_OF, delta)
             started = time.perf_counter()
             found = [await world.index.search(session, block, AS_OF, delta) for block in _blocks(asking)]

@@ -20,11 +20,11 @@ from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.cli.offline import embed_cached
 from services.domain.ids import text_hash
-from services.local_stack.child_process import Process
+from services.local_stack.child_process import ChildProcess
 from services.local_stack.postgres import Server
 from services.local_stack.tansu import tansu
 from services.store import embeddings, outbox
-from services.store.bulk_writes import together
+from services.store.bulk_writes import bulk_writes
 from services.store.database import make_engine, make_sessions, transaction
 from services.store.migrate import configuration, migrate
 from tests import brokers
@@ -54,8 +54,8 @@ class Running:
     """Matchers and a relay at work. `database` is a connection of our own, for looking."""
 
     pipeline: Pipeline
-    matchers: list[Process]
-    relay: Process
+    matchers: list[ChildProcess]
+    relay: ChildProcess
     database: psycopg.Connection
     parts: dict[str, int]
 
@@ -144,8 +144,8 @@ def running(
                 parts,
                 start_service=start_service,
                 JOINTLY_EMBEDDING_MODEL=model,
-                JOINTLY_KAFKA_SESSION_SECONDS="10",
-                JOINTLY_SWEEP_SECONDS="15",
+                JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS="10",
+                JOINTLY_SWEEP_INTERVAL_SECONDS="15",
                 JOINTLY_SIGNATURES="off",
                 **more,
                 **{name: os.environ[name] for name in _PASSED_ON if name in os.environ},
@@ -211,7 +211,7 @@ def _load(server: Server, corpus: Corpus, model: str, folder: Path, name: str) -
     url = server.create_database(name)
     migrate(url)
     asyncio.run(_prime(url, corpus.active, model, folder))
-    with running(server, name, TANSU, folder, model, matchers=2, JOINTLY_BATCH_RECORDS=_AT_ONCE) as run:
+    with running(server, name, TANSU, folder, model, matchers=2, JOINTLY_MAX_POLL_RECORDS=_AT_ONCE) as run:
         for start in range(0, len(corpus.active), 20_000):
             run.feed(corpus.active[start : start + 20_000])
     asyncio.run(_settle(url))
@@ -228,7 +228,7 @@ async def _prime(url: str, active: Iterable[PlanPublished], model: str, folder: 
     try:
         for start in range(0, len(rows), _BLOCK):
             block = {text_hash(text): vector for text, vector in rows[start : start + _BLOCK]}
-            async with transaction(make_sessions(database)) as session, together(session) as writes:
+            async with transaction(make_sessions(database)) as session, bulk_writes(session) as writes:
                 embeddings.put(writes, block, embedder.model)
     finally:
         await database.dispose()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from services.local_stack.child_process import LOOPBACK, Process
+from services.local_stack.child_process import LOOPBACK, ChildProcess
 from services.local_stack.postgres import Server
 
 METRICS = {
@@ -20,8 +20,8 @@ METRICS = {
     "written": "jointly_pairs_written_total",
     "skipped_pairs": "jointly_pairs_skipped_total",
     "abandoned": "jointly_plans_abandoned_total",
-    "faults_waited_out": "jointly_faults_total",
-    "batches_put_back": "jointly_batches_put_back_total",
+    "faults_waited_out": "jointly_transient_errors_total",
+    "batches_put_back": "jointly_batches_rewound_total",
     "candidates": "jointly_candidates_total",
 }
 """What is read of a matcher, by our name for it."""
@@ -33,7 +33,7 @@ _MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ ")
 _EVERY_SECONDS = 0.05
 
 
-def metrics(matchers: Sequence[Process]) -> dict[str, float]:
+def metrics(matchers: Sequence[ChildProcess]) -> dict[str, float]:
     """The sums over all matchers and labels of `METRICS`."""
     totals = dict.fromkeys(METRICS, 0.0)
     for matcher in matchers:

@@ -19,12 +19,12 @@ import psycopg
 from psycopg import OperationalError
 
 from services.local_stack import child_process
-from services.local_stack.mail_sink import Mailbox, mailbox
+from services.local_stack.mail_sink import MailSink, run_mail_sink
 from services.local_stack.postgres import Server, postgres
 from services.messaging import topic_admin
 from services.platform.settings import Settings
 from services.store import authorities
-from services.store.authorities import Entry
+from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions, transaction
 from services.store.migrate import migrate
 from tests.brokers import ApacheKafka, apache_kafka
@@ -48,7 +48,7 @@ class Arena:
     kafka: ApacheKafka
     kafka_port: int
     database: Server
-    mails: Mailbox
+    mails: MailSink
     links: Mapping[str, Link]
     environment: dict[str, str]
     quick: bool
@@ -144,18 +144,18 @@ def arena(folder: Path, *, quick: bool) -> Iterator[Arena]:
         url = server.create_database("jointly")
         migrate(url)
         links["database"].upstream = server.port
-        mails = exits.enter_context(mailbox(folder / "mails"))
+        mails = exits.enter_context(run_mail_sink(folder / "mails"))
         links["smtp"].upstream = mails.port
         environment = {
-            "JOINTLY_KAFKA_BOOTSTRAP": f"{child_process.LOOPBACK}:{links['broker'].port}",
+            "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": f"{child_process.LOOPBACK}:{links['broker'].port}",
             "JOINTLY_DATABASE_URL": url.replace(str(server.port), str(links["database"].port)),
             "JOINTLY_SMTP_URL": f"smtp://{child_process.LOOPBACK}:{links['smtp'].port}",
             "JOINTLY_AS_OF": AS_OF.isoformat(),
             "JOINTLY_EMBEDDING_MODEL": "hashing",
-            "JOINTLY_SWEEP_SECONDS": "2",
-            "JOINTLY_GATHER_SECONDS": "1",
-            "JOINTLY_BATCH_RECORDS": "8",
-            "JOINTLY_KAFKA_SESSION_SECONDS": str(QUICK_SESSION_SECONDS if quick else SESSION_SECONDS),
+            "JOINTLY_SWEEP_INTERVAL_SECONDS": "2",
+            "JOINTLY_NOTIFY_BATCH_SECONDS": "1",
+            "JOINTLY_MAX_POLL_RECORDS": "8",
+            "JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS": str(QUICK_SESSION_SECONDS if quick else SESSION_SECONDS),
         }
         made = Arena(folder, kafka, inner, server, mails, links, environment, quick)
         exits.callback(_end, made)
@@ -181,7 +181,9 @@ async def enrol(url: str) -> None:
     engine = make_engine(url)
     async with transaction(make_sessions(engine)) as session:
         for code in (*AUTHORITIES, *(plan_id.split(":")[0] for plan_id in CANARIES)):
-            await authorities.save(session, Entry(code, {"name": code, "mailbox": f"buyers@{code.lower()}.example"}))
+            await authorities.save(
+                session, AuthorityUpdate(code, {"name": code, "mailbox": f"buyers@{code.lower()}.example"})
+            )
     await engine.dispose()
 
 
@@ -222,16 +224,16 @@ def _shorten_waits() -> None:
     from services.relay import outbox_publisher
     from services.store import database as base
 
-    notification_schedule.FIRST_WAIT = timedelta(seconds=1)  # type: ignore[misc]
+    notification_schedule.FIRST_BACKOFF = timedelta(seconds=1)  # type: ignore[misc]
     notification_schedule.SEND_TIMEOUT = timedelta(seconds=6)  # type: ignore[misc]
     notification_schedule.LEASE = timedelta(seconds=25)  # type: ignore[misc]
     notification_schedule.IMMEDIATE_PER_WEEK = 1000  # type: ignore[misc]
     dispatch.RECORD_PATIENCE_SECONDS = 12.0  # type: ignore[misc]
-    channels.from_url = partial(channels.from_url, timeout=4.0)  # type: ignore[assignment]
+    channels.smtp_from_url = partial(channels.smtp_from_url, timeout=4.0)  # type: ignore[assignment]
     # A settlement of three pairs has two parts: what comes between parts is seen with a few plans.
     settlement.PAIRS_AT_ONCE = 2  # type: ignore[misc]
-    sweeper.GRACE = timedelta(seconds=5)  # type: ignore[misc]
-    base.SILENCE_SECONDS = 5
+    sweeper.RECENT_PLAN_GRACE = timedelta(seconds=5)  # type: ignore[misc]
+    base.IDLE_IN_TRANSACTION_SECONDS = 5
     outbox_publisher.SILENCE_SECONDS = 5
 
 

@@ -117,9 +117,10 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/matcher/settlement.py",
-                "        return cls(generations.holding(), plans.locking_whole(involved), store.versions_of(drafts))\n",
+                "        return cls(generations.share_lock_query(), plans.lock_whole_query(involved), "
+                "store.get_many_versioned(drafts))\n",
                 "        own = {judgement.plan.plan.plan_id for judgement in part.complete}\n"
-                "        locking = plans.locking_whole(own)\n"
+                "        locking = plans.lock_whole_query(own)\n"
                 "        read = plans.revisions(involved)\n"
                 "        locking.statement = text(\n"
                 '            f"WITH own AS ({locking.statement})"\n'
@@ -127,7 +128,7 @@ MUTANTS: Final = (
                 '            " LEFT JOIN own USING (plan_id) WHERE plan_id = ANY(:ids)"\n'
                 "        )\n"
                 "        locking.given = {**locking.given, **read.given}\n"
-                "        return cls(generations.holding(), locking, store.versions_of(drafts))\n",
+                "        return cls(generations.share_lock_query(), locking, store.get_many_versioned(drafts))\n",
             ),
             Edit(
                 "services/matcher/settlement.py",
@@ -229,8 +230,8 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/store/outbox.py",
-                "    return await answer(session, Query(_WAITING, given, _messages))\n",
-                "    query = select(Outbox).where(among(col(Outbox.slice), slices), col(Outbox.id) > LAST[0])\n"
+                "    return await fetch(session, Query(_WAITING, given, _messages))\n",
+                "    query = select(Outbox).where(in_array(col(Outbox.slice), slices), col(Outbox.id) > LAST[0])\n"
                 "    found = (await session.execute(query.order_by(col(Outbox.id)).limit(limit))).scalars().all()\n"
                 "    LAST[0] = max([LAST[0], *(row.id or 0 for row in found)])\n"
                 "    return found\n\n\nLAST = [0]\n",
@@ -260,8 +261,8 @@ MUTANTS: Final = (
             Edit(
                 "services/notifier/preflight.py",
                 "    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())\n"
-                "    wishes = Wishes(row.immediate, row.digest, takes_part=not _withdrawn(row, at))\n",
-                "    muted = Mutes()\n    wishes = Wishes(immediate=True, digest=True, takes_part=True)\n",
+                "    wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))\n",
+                "    muted = Mutes()\n    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
             )
         ],
         ["tests/integration/test_notifier.py::test_what_is_not_wanted_at_the_moment_of_sending_is_not_sent"],
@@ -276,20 +277,20 @@ MUTANTS: Final = (
             ),
             Edit(
                 "services/matcher/settlement.py",
-                "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}\n",
+                "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.error is None}\n",
                 "    for judgement in current:\n"
                 "        mine = judgement.plan.plan.plan_id\n"
-                "        for other in (await store.active_partners(session, [mine]))[mine]:\n"
+                "        for other in (await store.active_for_plan(session, [mine]))[mine]:\n"
                 "            key = opportunity_id(mine, other)\n"
                 "            if key not in pairs:\n"
-                "                withdraw(kept, (await store.by_ids(session, [key]))[key], BELOW_THRESHOLD)\n"
-                "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.failed is None}\n",
+                "                withdraw(kept, (await store.get_many(session, [key]))[key], BELOW_THRESHOLD)\n"
+                "    done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.error is None}\n",
             ),
             Edit(
                 "services/matcher/settlement.py",
-                "from services.matcher.writing import Context",
-                "from services.matcher.writing import BELOW_THRESHOLD, withdraw\n"
-                "from services.matcher.writing import Context",
+                "from services.matcher.pending_writes import PendingWrites, write_pair",
+                "from services.domain.opportunity import BELOW_THRESHOLD\n"
+                "from services.matcher.pending_writes import PendingWrites, withdraw, write_pair",
             ),
         ],
         [f"{SCHEDULES}::test_what_was_not_retrieved_is_judged_and_stays"],

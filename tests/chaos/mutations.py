@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from events.signing import covered
+from events.signing import signed_attributes
 from events.topics import PLANS
-from services.matcher.plan_decoding import Accepted, Refused, read
-from services.messaging.dead_letter_queue import of_record
-from services.messaging.signature_policy import judged, signed
+from services.matcher.plan_decoding import PlanRecordAccepted, read
+from services.messaging.dead_letter_queue import from_record
+from services.messaging.signature_policy import RecordRejected, verify_one, with_signature
 from tests.chaos.forgery import DAY, FORGER, Forgery, Scene, forge, plain
 
 MOST_CPU_SECONDS: Final = 2.0
@@ -57,21 +57,21 @@ class Outcome:
         )
 
 
-def verdict(scene: Scene, forgery: Forgery) -> Accepted | Refused:
+def verdict(scene: Scene, forgery: Forgery) -> PlanRecordAccepted | RecordRejected:
     """The matcher's way, without the register's database."""
     record = forgery.record()
     item = read(record, datetime.now(UTC))
-    item = signed(item) if isinstance(item, Accepted) else item
-    item = judged(item, scene.register, "required", DAY) if isinstance(item, Accepted) else item
-    if isinstance(item, Refused):
-        of_record(record, item.reason, item.sentence)  # it has to be possible to write it down
+    item = with_signature(item) if isinstance(item, PlanRecordAccepted) else item
+    item = verify_one(item, scene.register, "required", DAY) if isinstance(item, PlanRecordAccepted) else item
+    if isinstance(item, RecordRejected):
+        from_record(record, item.reason, item.sentence)  # it has to be possible to write it down
     return item
 
 
-def _said(item: Accepted | Refused) -> tuple[str, ...]:
+def _said(item: PlanRecordAccepted | RecordRejected) -> tuple[str, ...]:
     """What an accepted event says: its attributes and its bytes."""
-    assert isinstance(item, Accepted)
-    return (*sorted(covered(item.event).values()), item.record.value.decode())
+    assert isinstance(item, PlanRecordAccepted)
+    return (*sorted(signed_attributes(item.event).values()), item.record.value.decode())
 
 
 def run(events: int, seed: int, scene: Scene | None = None) -> Outcome:
@@ -101,7 +101,7 @@ def _try(scene: Scene, forgery: Forgery, signed_by_others: Set[tuple[str, ...]],
     finally:
         outcome.slowest_cpu_seconds = max(outcome.slowest_cpu_seconds, time.process_time() - started)
         outcome.peak_memory_bytes = max(outcome.peak_memory_bytes, tracemalloc.get_traced_memory()[1] - before)
-    if isinstance(item, Refused):
+    if isinstance(item, RecordRejected):
         outcome.refused[item.reason.value] += 1
     elif item.payload.authority == FORGER:
         outcome.accepted_own += 1

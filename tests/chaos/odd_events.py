@@ -173,7 +173,7 @@ def run(line: Pipeline) -> bool:
     logged: dict[str, float] = {
         plan_id: at.timestamp() for plan_id, at in line.sql("SELECT plan_id, min(received_at) FROM plan_log GROUP BY 1")
     }
-    letters: list[Any] = payloads_of(line.settings.kafka_bootstrap[0], DEAD_PLANS.name, DEAD_LETTER_PAYLOADS)
+    letters: list[Any] = payloads_of(line.settings.kafka_bootstrap_servers[0], DEAD_PLANS.name, DEAD_LETTER_PAYLOADS)
     reasons: dict[str, int] = {}
     for letter in {letter.dead_letter_id: letter for letter in letters}.values():
         reasons[letter.reason] = reasons.get(letter.reason, 0) + 1
@@ -198,7 +198,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="jointly-odd-") as name,
         postgres(Path(name) / "postgres", durable=False) as server,
         brokers.apache_kafka(Path(name) / "kafka") as node,
-        server.fresh_database(template=server.template("jointly_template", migrate)) as url,
+        server.fresh_database(template=server.create_template("jointly_template", migrate)) as url,
         pipeline(node.bootstrap, url, Path(name)) as line,
     ):
         return 0 if run(line) else 1

@@ -40,7 +40,7 @@ from services.platform import logs
 from services.platform.settings import Settings
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.migrate import migrate
-from services.store.state_hash import Digest, digest
+from services.store.state_hash import StateHash, state_hash
 from tests.pipeline import AS_OF, engine, features_of, invented_plans, record_of
 
 PLANS_A_SUBJECT = 5
@@ -116,7 +116,7 @@ class Found:
     events: int
     expected: Pairs
     pairs: int
-    digests: dict[str, Digest] = field(default_factory=dict)
+    digests: dict[str, StateHash] = field(default_factory=dict)
     assessed: int = 0
     missed: int = 0
     stale: int = 0
@@ -134,7 +134,9 @@ class Found:
         return self.rebuilt and same and not self.missed and not self.stale
 
 
-async def replay(sessions: Sessions, events: Sequence[PlanPayload], seed: int, matchers: int) -> tuple[Digest, Pairs]:
+async def replay(
+    sessions: Sessions, events: Sequence[PlanPayload], seed: int, matchers: int
+) -> tuple[StateHash, Pairs]:
     """Empties the tables and has the matchers handle the events, each its share, all at the same time. Returns the
     digest and the active pairs of what came of it."""
     chance = random.Random(seed)
@@ -151,7 +153,7 @@ async def replay(sessions: Sessions, events: Sequence[PlanPayload], seed: int, m
         rows = await session.execute(
             text("SELECT plan_a, plan_b, score, band FROM opportunities WHERE status = 'active'")
         )
-        return await digest(session), {(a, b): (score, band) for a, b, score, band in rows}
+        return await state_hash(session), {(a, b): (score, band) for a, b, score, band in rows}
 
 
 async def _handle(world: World, sessions: Sessions, events: Sequence[PlanPayload], chance: random.Random) -> None:

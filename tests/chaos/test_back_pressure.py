@@ -71,7 +71,7 @@ def test_a_slow_database_does_not_fill_the_matchers_memory(tmp_path: Path) -> No
         link.late_seconds = LATE_SECONDS
         link.toxics.clear()
         made.start("relay-1", "notifier-1")
-        made.start("matcher-1", **slow, JOINTLY_BATCH_RECORDS="64")
+        made.start("matcher-1", **slow, JOINTLY_MAX_POLL_RECORDS="64")
         made.feed(inputs, seconds=0)
         until(lambda: handled(made) >= PLANS + 2, "all plans known")
         rest = memory(made, "matcher-1", "VmRSS")

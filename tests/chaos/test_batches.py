@@ -43,7 +43,7 @@ async def test_a_record_that_can_not_be_handled_is_found_by_halves(bad: set[int]
 
 
 async def test_a_batch_is_acknowledged_once_whatever_its_size(broker: Broker | ApacheKafka) -> None:
-    settings = Settings(kafka_bootstrap=broker.bootstrap, kafka_session_seconds=2)
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap, kafka_session_timeout_seconds=2)
     await topic_admin.create(settings)
     producer = kafka.make_producer(settings, "test")
     await producer.start()
@@ -72,7 +72,7 @@ async def test_a_batch_is_acknowledged_once_whatever_its_size(broker: Broker | A
 
 async def test_what_is_larger_than_a_fetch_comes_all_the_same(broker: Broker | ApacheKafka) -> None:
     """A producer may have put a record, or many into one batch, that is larger than what is fetched at once."""
-    settings = Settings(kafka_bootstrap=broker.bootstrap, kafka_session_seconds=2)
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap, kafka_session_timeout_seconds=2)
     await topic_admin.create(settings)
     sizes = [10, consumer.PARTITION_BYTES * 2, 20, consumer.PARTITION_BYTES * 3, 30]
     producer = kafka.make_producer(settings, "test")

@@ -18,7 +18,7 @@ from services.local_stack.tansu import Broker
 from services.messaging import consumer as consuming
 from services.messaging import kafka, topic_admin
 from services.platform.settings import Settings
-from services.relay.outbox_publisher import Relay
+from services.relay.outbox_publisher import OutboxPublisher
 from services.store import outbox
 from services.store.database import Sessions, make_sessions, transaction
 from tests.chaos.waiting import PATIENCE, until
@@ -28,19 +28,21 @@ TOPIC = "collaboration.opportunities.v1"
 
 @pytest_asyncio.fixture
 async def on_broker(tansu_broker: Broker, database_url: str) -> Settings:
-    made = Settings(kafka_bootstrap=tansu_broker.bootstrap, database_url=database_url, kafka_session_seconds=2)
+    made = Settings(
+        kafka_bootstrap_servers=tansu_broker.bootstrap, database_url=database_url, kafka_session_timeout_seconds=2
+    )
     await topic_admin.create(made)
     return made
 
 
 def message(revision: int, key: str = "k") -> outbox.Outbox:
     value = json.dumps({"revision": revision}).encode()
-    return outbox.outgoing(TOPIC, f"{key}-{revision}", Message(key.encode(), (("ce_id", b"1"),), value))
+    return outbox.to_outbox_row(TOPIC, f"{key}-{revision}", Message(key.encode(), (("ce_id", b"1"),), value))
 
 
 async def told(settings: Settings) -> dict[str, list[int]]:
     """What the topic holds, by key, in order."""
-    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=settings.kafka_bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=settings.kafka_bootstrap_servers, auto_offset_reset="earliest")
     await consumer.start()
     found: dict[str, list[int]] = {}
     try:
@@ -84,7 +86,7 @@ async def test_a_message_that_commits_late_is_published_all_the_same(
     sessions = make_sessions(database)
     producer = kafka.make_producer(on_broker, "relay")
     await producer.start()
-    relaying = asyncio.create_task(Relay(database, producer).run_for_ever())
+    relaying = asyncio.create_task(OutboxPublisher(database, producer).run_for_ever())
     async with sessions() as late:
         late.add(message(1, key="late"))
         await late.flush()
@@ -106,10 +108,10 @@ async def test_a_relay_that_is_held_up_is_not_overtaken(database: AsyncEngine, o
     for producer in producers:
         await producer.start()
     held = _Held(producers[0])
-    second = Relay(database, producers[1])
+    second = OutboxPublisher(database, producers[1])
     async with transaction(sessions) as session:
         session.add(message(1))
-    tasks = [asyncio.create_task(Relay(database, held).run_for_ever())]  # type: ignore[arg-type]
+    tasks = [asyncio.create_task(OutboxPublisher(database, held).run_for_ever())]  # type: ignore[arg-type]
     async with asyncio.timeout(PATIENCE):
         await held.reached.wait()
     async with transaction(sessions) as session:
@@ -146,7 +148,7 @@ async def test_only_what_was_handled_is_committed(on_broker: Settings) -> None:
     """Two batches are in the house, one is done: the position of the other is nobody's to commit."""
     await _send(on_broker, 2)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=on_broker.kafka_bootstrap,
+        bootstrap_servers=on_broker.kafka_bootstrap_servers,
         group_id="g",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.store.state_hash import Digest
+from services.store.state_hash import StateHash
 from tests.chaos import order_independence
 
 
@@ -20,7 +20,7 @@ async def test_two_replays_in_different_orders_end_in_the_same_digest(database_u
 def test_a_pair_missed_and_one_too_many_are_counted() -> None:
     one, two, three = ("a", "b"), ("a", "c"), ("b", "c")
     found = order_independence.Found(1, 3, {one: (80.0, "notify"), two: (60.0, "digest")}, pairs=3, rebuilt=True)
-    found.digests = dict.fromkeys(("one matcher", "two matchers"), Digest("0", 3, 2))
+    found.digests = dict.fromkeys(("one matcher", "two matchers"), StateHash("0", 3, 2))
     found.hold(found.expected)
     assert found.ok
     found.hold({one: (79.0, "notify"), three: (50.0, "digest")})

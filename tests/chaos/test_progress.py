@@ -39,10 +39,10 @@ class Member:
         raise AssertionError("nothing is refused here")
 
     async def live(self, limit: float) -> str | None:
-        return await consumer_health.moving(self.pulse, self.dependencies, limit)()
+        return await consumer_health.loop_advances(self.pulse, self.dependencies, limit)()
 
     async def ready(self, limit: float) -> str | None:
-        return await consumer_health.unfrozen(self.pulse, limit)()
+        return await consumer_health.partitions_advance(self.pulse, limit)()
 
 
 async def until(reached: Callable[[], Awaitable[bool]]) -> None:
@@ -71,7 +71,7 @@ async def committed(settings: Settings, partition: int) -> int | None:
 
 @pytest.mark.kafka
 async def test_an_aborted_transaction_is_not_handled_and_leaves_no_lag(apache_broker: ApacheKafka) -> None:
-    settings = Settings(kafka_bootstrap=apache_broker.bootstrap, kafka_session_seconds=2)
+    settings = Settings(kafka_bootstrap_servers=apache_broker.bootstrap, kafka_session_timeout_seconds=2)
     await topic_admin.create(settings)
     producer = AIOKafkaProducer(bootstrap_servers=apache_broker.bootstrap, transactional_id="council")
     await producer.start()
@@ -100,7 +100,7 @@ async def test_an_aborted_transaction_is_not_handled_and_leaves_no_lag(apache_br
 
 @pytest.mark.kafka
 async def test_what_lies_behind_a_transaction_that_nobody_ends_waits(apache_broker: ApacheKafka) -> None:
-    settings = Settings(kafka_bootstrap=apache_broker.bootstrap, kafka_session_seconds=2)
+    settings = Settings(kafka_bootstrap_servers=apache_broker.bootstrap, kafka_session_timeout_seconds=2)
     await topic_admin.create(settings)
     producer = AIOKafkaProducer(bootstrap_servers=apache_broker.bootstrap, transactional_id="council")
     await producer.start()
@@ -130,7 +130,7 @@ async def test_what_lies_behind_a_transaction_that_nobody_ends_waits(apache_brok
 
 
 async def test_a_partition_that_stands_still_is_seen_beside_one_that_works(broker: Broker | ApacheKafka) -> None:
-    settings = Settings(kafka_bootstrap=broker.bootstrap, kafka_session_seconds=2)
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap, kafka_session_timeout_seconds=2)
     await topic_admin.create(settings)
     member = Member(settings)
     await member.broker.start()
@@ -166,7 +166,7 @@ async def test_a_partition_that_stands_still_is_seen_beside_one_that_works(broke
 
 
 async def test_a_loop_that_stands_still_is_not_alive_unless_what_it_needs_is_away(tansu_broker: Broker) -> None:
-    settings = Settings(kafka_bootstrap=tansu_broker.bootstrap, kafka_session_seconds=2)
+    settings = Settings(kafka_bootstrap_servers=tansu_broker.bootstrap, kafka_session_timeout_seconds=2)
     await topic_admin.create(settings)
     answers = True
 

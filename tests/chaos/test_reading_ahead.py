@@ -21,7 +21,7 @@ class Scene:
     """A topic, and a member whose handling the test decides: `done` and `prepared` are (partition, offset)."""
 
     def __init__(self, settings: Settings, pulse_seconds: float = 300) -> None:
-        self.settings = settings.model_copy(update={"kafka_poll_interval_seconds": pulse_seconds})
+        self.settings = settings.model_copy(update={"kafka_max_poll_interval_seconds": pulse_seconds})
         self.begun, self.go_on = asyncio.Event(), asyncio.Event()
         self.faults = 0
         self.done: list[tuple[int, int]] = []
@@ -72,7 +72,7 @@ class Scene:
 
 
 async def scene(broker: Broker | ApacheKafka, **more: Any) -> Scene:
-    settings = Settings(kafka_bootstrap=broker.bootstrap, kafka_session_seconds=2)
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap, kafka_session_timeout_seconds=2)
     await topic_admin.create(settings)
     return Scene(settings, **more)
 

@@ -44,7 +44,7 @@ def slow_database(made: Run) -> Iterator[tuple[Link, dict[str, str]]]:
         own = usual.replace(str(made.arena.links["database"].port), str(link.port))
         # A slow machine must not look like one that has gone: these batches are long, these members alive.
         try:
-            yield link, {"JOINTLY_DATABASE_URL": own, "JOINTLY_KAFKA_SESSION_SECONDS": "20"}
+            yield link, {"JOINTLY_DATABASE_URL": own, "JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS": "20"}
         finally:
             for name in made.arena.crew.keys() & set(MATCHERS):
                 made.arena.kill(name)
@@ -105,7 +105,7 @@ def test_who_is_taken_for_gone_and_comes_back_does_nothing_twice(tmp_path: Path)
     """Stopped in its batch for longer than the session: another takes the same records, then both have them."""
     with run(tmp_path) as made, slow_database(made) as (link, slow):
         made.start("relay-1", "notifier-1")
-        slow["JOINTLY_KAFKA_SESSION_SECONDS"] = "3"
+        slow["JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS"] = "3"
         made.start("matcher-1", "matcher-2", **slow)
         made.feed(stream.make(42, 50), seconds=5)
         for name, other in (MATCHERS[:2], MATCHERS[1::-1]):
@@ -123,8 +123,10 @@ def test_who_is_taken_for_gone_and_comes_back_does_nothing_twice(tmp_path: Path)
 
 async def test_batches_longer_than_the_poll_interval_come_to_an_end(apache_broker: ApacheKafka) -> None:
     """Such a member counts as gone each time it is slow, its offsets are refused, and others have its records again."""
-    allowed = Settings(kafka_bootstrap=apache_broker.bootstrap, kafka_session_seconds=2, batch_records=4)
-    settings = allowed.model_copy(update={"kafka_poll_interval_seconds": 1})
+    allowed = Settings(
+        kafka_bootstrap_servers=apache_broker.bootstrap, kafka_session_timeout_seconds=2, max_poll_records=4
+    )
+    settings = allowed.model_copy(update={"kafka_max_poll_interval_seconds": 1})
     await topic_admin.create(settings)
     producer = kafka.make_producer(settings, "test")
     await producer.start()

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.plans import PlanUpdated, PlanWithdrawn
 from matching.engine import Engine
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.matcher import assessment
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
@@ -51,14 +51,14 @@ async def test_two_plans_recorded_at_the_same_moment_find_each_other(
 ) -> None:
     """Both have written and neither has committed: whoever searches now sees nothing of the other."""
     barrier = asyncio.Barrier(2)
-    record = plans.record
+    record = plans.append_revisions
 
     async def together(*args: Any) -> Any:
         done = await record(*args)
         await barrier.wait()
         return done
 
-    monkeypatch.setattr(plans, "record", together)
+    monkeypatch.setattr(plans, "append_revisions", together)
     # Other words: of two that embed the same text, the second would wait for the first at the database.
     words = {"title": "Renewal of the lighthouse lantern", "description": "The lantern, lens and fog signal."}
     states = [canary(CANARIES[0], 1), canary(CANARIES[1], 1).model_copy(update=words)]
@@ -119,7 +119,7 @@ async def test_what_was_not_retrieved_is_judged_and_stays(
 
 
 async def test_two_notifiers_with_one_event_make_one_intent_a_reader(
-    engine: AsyncEngine, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both have looked, and found that nobody was told yet."""
     world = World(make_sessions(engine), mailbox)
@@ -133,8 +133,10 @@ async def test_two_notifiers_with_one_event_make_one_intent_a_reader(
         return await add(*args)
 
     monkeypatch.setattr(intents, "add", together)
-    told = [event_handler.Told("event", state(), cast(Any, None))]
+    told = [event_handler.OpportunityEvent("event", state(), cast(Any, None))]
     async with asyncio.timeout(PATIENCE):
-        refused = await asyncio.gather(*(event_handler.note(world.sessions, told, world.now, 60) for _ in range(2)))
+        refused = await asyncio.gather(
+            *(event_handler.record_intents(world.sessions, told, world.now, 60) for _ in range(2))
+        )
     assert refused == [[], []]
     assert len(await world.intents()) == 2

@@ -15,8 +15,8 @@ from sqlalchemy import text
 
 from events.plans import PlanState, PlanUpdated
 from services.maintenance import apply_rebuild
-from services.maintenance.apply_rebuild import Swapped
-from services.maintenance.rebuild import Comparison, compare
+from services.maintenance.apply_rebuild import RebuildApplied
+from services.maintenance.rebuild import RebuildReport, compare
 from services.matcher import assessment
 from services.matcher.app import adopt
 from services.matcher.assessment import match
@@ -100,7 +100,7 @@ async def meet(rig: Rig, held: Held, first: Awaitable[Any], second: Callable[[],
         return await asyncio.gather(*tasks)
 
 
-async def compared(rig: Rig, then: Callable[[Comparison], Awaitable[Any]]) -> Any:
+async def compared(rig: Rig, then: Callable[[RebuildReport], Awaitable[Any]]) -> Any:
     """Compares what stands with the log, and does something with what was found while the view is open."""
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
         found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
@@ -115,7 +115,7 @@ async def assert_stands(rig: Rig, first: PlanState) -> None:
     assert rows == [(state.plan_id, state.revision, state.revision) for state in states]
     assert await rig.active() == all_pairs(states)
 
-    async def equal(found: Comparison) -> bool:
+    async def equal(found: RebuildReport) -> bool:
         return found.equal
 
     assert await compared(rig, equal)
@@ -133,13 +133,13 @@ async def test_a_revision_recorded_behind_a_swap_waits_for_it(rig: Rig, monkeypa
     """The swap has looked at the plan and not written it yet."""
     await spoil(rig, SPOILT_PLAN)
     held = Held()
-    monkeypatch.setattr(shadow_tables, "in_log", held.after(shadow_tables.in_log))
+    monkeypatch.setattr(shadow_tables, "ids_in_log", held.after(shadow_tables.ids_in_log))
 
-    async def together(found: Comparison) -> list[Any]:
-        return await meet(rig, held, apply_rebuild.swap(rig.sessions, found), lambda: rig.handle([SECOND]))
+    async def together(found: RebuildReport) -> list[Any]:
+        return await meet(rig, held, apply_rebuild.apply_rebuild(rig.sessions, found), lambda: rig.handle([SECOND]))
 
     done, _ = await compared(rig, together)
-    assert done == Swapped(plans=1)
+    assert done == RebuildApplied(plans=1)
     await assert_stands(rig, SECOND)
 
 
@@ -147,13 +147,13 @@ async def test_a_swap_waits_for_a_revision_that_is_being_recorded(rig: Rig, monk
     """The revision is written and not committed: the swap must not take the older one for what stands."""
     await spoil(rig, SPOILT_PLAN)
     held = Held()
-    monkeypatch.setattr(plans, "record", held.after(plans.record))
+    monkeypatch.setattr(plans, "append_revisions", held.after(plans.append_revisions))
 
-    async def together(found: Comparison) -> list[Any]:
-        return await meet(rig, held, rig.handle([SECOND]), lambda: apply_rebuild.swap(rig.sessions, found))
+    async def together(found: RebuildReport) -> list[Any]:
+        return await meet(rig, held, rig.handle([SECOND]), lambda: apply_rebuild.apply_rebuild(rig.sessions, found))
 
     _, done = await compared(rig, together)
-    assert done == Swapped(), "it has moved on"
+    assert done == RebuildApplied(), "it has moved on"
     await assert_stands(rig, SECOND)
 
 
@@ -162,12 +162,12 @@ async def test_a_pair_settled_behind_a_swap_waits_for_it(rig: Rig, monkeypatch: 
     await spoil(rig, SPOILT_PAIR)
     held = Held()
 
-    async def together(found: Comparison) -> list[Any]:
-        monkeypatch.setattr(store, "by_ids", held.after(store.by_ids))
-        return await meet(rig, held, apply_rebuild.swap(rig.sessions, found), lambda: judged_again(rig))
+    async def together(found: RebuildReport) -> list[Any]:
+        monkeypatch.setattr(store, "get_many", held.after(store.get_many))
+        return await meet(rig, held, apply_rebuild.apply_rebuild(rig.sessions, found), lambda: judged_again(rig))
 
     done, _ = await compared(rig, together)
-    assert done == Swapped(pairs=1)
+    assert done == RebuildApplied(pairs=1)
     await assert_stands(rig, canary(CANARIES[0], 1))
 
 
@@ -176,12 +176,12 @@ async def test_a_swap_waits_for_a_pair_that_is_being_settled(rig: Rig, monkeypat
     await spoil(rig, SPOILT_PAIR)
     held = Held()
 
-    async def together(found: Comparison) -> list[Any]:
+    async def together(found: RebuildReport) -> list[Any]:
         monkeypatch.setattr(assessment, "settle", held.before(assessment.settle))
-        return await meet(rig, held, judged_again(rig), lambda: apply_rebuild.swap(rig.sessions, found))
+        return await meet(rig, held, judged_again(rig), lambda: apply_rebuild.apply_rebuild(rig.sessions, found))
 
     _, done = await compared(rig, together)
-    assert done == Swapped(moved_on=1)
+    assert done == RebuildApplied(moved_on=1)
     await assert_stands(rig, canary(CANARIES[0], 1))
 
 

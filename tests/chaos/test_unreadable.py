@@ -73,7 +73,7 @@ async def until(reached: Callable[[], Awaitable[bool]]) -> None:
 
 @pytest.mark.parametrize("ahead", [False, True])
 async def test_whatever_comes_every_partition_goes_on(broker: Broker | ApacheKafka, ahead: bool) -> None:
-    settings = Settings(kafka_bootstrap=broker.bootstrap, kafka_session_seconds=2, batch_records=10)
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap, kafka_session_timeout_seconds=2, max_poll_records=10)
     await topic_admin.create(settings)
     good = batch([record(0, b"k", b"v"), record(1, b"k", b"v")])
     pair = batch([record(at, b"k", b"v", BAD_HEADER) for at in range(2)])

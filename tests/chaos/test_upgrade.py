@@ -24,7 +24,7 @@ from pathlib import Path
 import pytest
 
 from services.local_stack import child_process
-from services.local_stack.child_process import LOOPBACK, Process
+from services.local_stack.child_process import LOOPBACK, ChildProcess
 from services.local_stack.stack import ready
 from tests.chaos import stream
 from tests.chaos.schedules import PATIENCE_SECONDS, Run, run, until
@@ -68,7 +68,7 @@ class Fleet:
     """Processes of both revisions on one arena."""
 
     made: Run
-    running: dict[str, Process] = field(default_factory=dict)
+    running: dict[str, ChildProcess] = field(default_factory=dict)
 
     def start(self, age: str, tree: Path, **environment: str) -> None:
         """One process of each kind from a tree's code, ready for work."""
@@ -170,7 +170,7 @@ def test_a_matcher_of_an_older_generation_halts_and_does_no_harm(older: Path, tm
         assert rows == [(generation(ROOT, **newer),)], "nothing stands that the old one decided"
 
 
-def unready(process: Process) -> bool:
+def unready(process: ChildProcess) -> bool:
     """Whether a process says itself that it must not go on with this database."""
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{process.http_port}/health/ready", timeout=10):

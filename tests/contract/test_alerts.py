@@ -90,7 +90,7 @@ def test_a_critical_alert_does_not_wait_for_long(rule: dict[str, Any]) -> None:
 
 def test_a_shortened_rule_is_the_same_but_for_its_times() -> None:
     by_name = {rule["alert"]: shortened(rule) for rule in ALERTS}
-    held = by_name["MatchesHeldBack"]
+    held = by_name["NotificationsCapped"]
     assert "[300s]" in held["expr"]
     assert "process_start_time_seconds < 300" in held["expr"]
     assert by_name["PlansPending"]["for"] == "30s"

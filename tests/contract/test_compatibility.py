@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from events import schemas
-from events.compatibility import breaks
+from events.compatibility import find_breaking_changes
 from events.plans import PlanPublished
 from events.schemas import payload_types, schema_of
 from services.cli import application
@@ -118,25 +118,25 @@ GROWING = [
 
 @pytest.mark.parametrize(("new", "sentence"), [pytest.param(new, said, id=name) for name, new, said in BREAKING])
 def test_what_breaks_is_said_with_its_field(new: dict[str, Any], sentence: str) -> None:
-    assert any(found.startswith(sentence) for found in breaks(SCHEMA, new))
+    assert any(found.startswith(sentence) for found in find_breaking_changes(SCHEMA, new))
 
 
 @pytest.mark.parametrize("new", [pytest.param(new, id=name) for name, new in GROWING])
 def test_growing_breaks_nothing(new: dict[str, Any]) -> None:
-    assert breaks(SCHEMA, new) == []
+    assert find_breaking_changes(SCHEMA, new) == []
 
 
 def test_every_break_is_told_at_once() -> None:
     new = changed("properties/title", maxLength=10, pattern="^A")
     new["required"] = [*new["required"], "cpv"]
-    assert len(breaks(SCHEMA, new)) == 3
+    assert len(find_breaking_changes(SCHEMA, new)) == 3
 
 
 def test_pairs_are_compared_item_by_item() -> None:
     old = schema_of(payload_types()["jointly.opportunity.updated.v1"])
     new = copy.deepcopy(old)
     new["properties"]["plans"]["prefixItems"][1] = {"type": "string"}
-    assert breaks(old, new) == ["plans[1]: the type was narrowed from object to string"]
+    assert find_breaking_changes(old, new) == ["plans[1]: the type was narrowed from object to string"]
 
 
 def test_a_schema_that_refers_to_itself_is_compared_once_around() -> None:
@@ -150,8 +150,8 @@ def test_a_schema_that_refers_to_itself_is_compared_once_around() -> None:
         }
         return {"$ref": "#/$defs/Node", "$defs": {"Node": node}}
 
-    assert breaks(tree(5), tree(9)) == []
-    assert "size: maximum was tightened from 9 to 5" in breaks(tree(9), tree(5))
+    assert find_breaking_changes(tree(5), tree(9)) == []
+    assert "size: maximum was tightened from 9 to 5" in find_breaking_changes(tree(9), tree(5))
 
 
 @pytest.fixture

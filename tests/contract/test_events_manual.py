@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from events.cloudevents import MAX_ATTRIBUTE, MAX_VALUE_BYTES, YEARS, decode
-from events.dead_letters import KEPT_BYTES, Reason
-from events.jwk import new_key, verifying_key, written
+from events.dead_letters import MAX_STORED_BYTES, Reason
+from events.jwk import new_key, to_file_text, verifying_key
 from events.plans import PLAN_PAYLOADS, PlanPublished
 from events.schemas import payload_types
-from events.signing import found, verify
+from events.signing import extract_signature, verify
 from events.topics import DAY_MS, TOPICS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "events.md").read_text("utf-8")
@@ -55,7 +55,7 @@ def test_every_type_is_named() -> None:
 
 def test_the_limits_are_those_of_the_code() -> None:
     assert f"{MAX_VALUE_BYTES // 1024} KiB" in TEXT
-    assert f"{KEPT_BYTES // 1024} KiB" in TEXT
+    assert f"{MAX_STORED_BYTES // 1024} KiB" in TEXT
     assert f"{MAX_ATTRIBUTE:,} characters" in TEXT
     assert f"between {YEARS[0]} and {YEARS[-1]}" in TEXT
 
@@ -102,10 +102,15 @@ def test_the_python_example_signs_an_event() -> None:
     _, headers, value = published_by_kcat()
     key = new_key("E08000035")
     attributes = {name.removeprefix("ce_"): text.decode() for name, text in headers}
-    given = {"private_key": written(key.private_jwk()), "attributes": attributes, "value": value, "headers": headers}
+    given = {
+        "private_key": to_file_text(key.private_jwk()),
+        "attributes": attributes,
+        "value": value,
+        "headers": headers,
+    }
     example, _ = code("python")
     exec(compile(example, "docs/events.md", "exec"), given)
-    signature = found(headers)
+    signature = extract_signature(headers)
     assert signature is not None
     verify(signature, decode(headers, value, PLAN_PAYLOADS), value, verifying_key(key.public.x))
 

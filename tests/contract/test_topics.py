@@ -10,7 +10,7 @@ import pytest
 
 from events import topics
 from events.cloudevents import MAX_VALUE_BYTES
-from events.dead_letters import KEPT_BYTES, DeadLetter
+from events.dead_letters import MAX_STORED_BYTES, DeadLetter
 from events.topics import (
     PLANS,
     PLANS_PATTERN,
@@ -95,10 +95,10 @@ def test_a_part_that_a_topic_names_exists_and_uses_it(topic: Topic, part: str) -
     assert find_spec(part) is not None, f"{topic.name} names {part}, which is not there"
     name = constant(topic)
     if part == "services.relay":
-        assert calls("services.relay", "waiting"), "the relay publishes what waits in the outbox"
+        assert calls("services.relay", "unpublished"), "the relay publishes what waits in the outbox"
         writer = WRITES_BY_OUTBOX[name]
         assert any(uses(path, name) for path in modules(writer))
-        assert calls(writer, "outgoing")
+        assert calls(writer, "to_outbox_row")
     else:
         assert any(uses(path, name) for path in modules(part)), f"nothing in {part} uses {name}"
 
@@ -145,7 +145,7 @@ def test_what_is_too_large_reaches_us_and_fits_into_a_dead_letter() -> None:
     assert 2 * MAX_VALUE_BYTES < int(PLANS.config["max.message.bytes"]) <= 1024 * 1024
     for topic in TOPICS:
         if topic.payloads == (DeadLetter,):
-            assert int(topic.config["max.message.bytes"]) > 2 * KEPT_BYTES
+            assert int(topic.config["max.message.bytes"]) > 2 * MAX_STORED_BYTES
 
 
 def test_whoever_consumes_has_somewhere_to_put_what_it_can_not_read() -> None:

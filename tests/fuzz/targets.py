@@ -18,15 +18,15 @@ from events.jwk import SigningKey, new_key
 from events.notifications import NOTIFICATION_PAYLOADS
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PLAN_PAYLOADS, PlanState
-from events.signing import SignatureError, covered, found, sign, verify
+from events.signing import SignatureError, extract_signature, sign, signed_attributes, verify
 from events.topics import PLANS
 from services.ingest.entries import Accepted, Options, Read
 from services.ingest.ocds.reader import read_ocds
 from services.ingest.register.column_mapping import BUILT_IN
 from services.ingest.register.reader import read_register
-from services.matcher.plan_decoding import Refused
 from services.matcher.plan_decoding import read as take_in
 from services.messaging import dead_letter_queue
+from services.messaging.signature_policy import RecordRejected
 from services.store.mapping import plan_from_payload
 from tests.unit.events.messages import EXAMPLES, STRUCTURED_HEADERS, example, headers_of, structured, value_of
 from tests.unit.ingest import EXAMPLES as PUBLISHED
@@ -74,8 +74,8 @@ def _sayable(sentence: str) -> None:
 def _taken_in(headers: Headers, value: bytes) -> None:
     record: Any = SimpleNamespace(topic=PLANS.name, partition=0, offset=0, key=b"k", headers=headers, value=value)
     item = take_in(record, datetime.now(UTC))
-    if isinstance(item, Refused):
-        kept = dead_letter_queue.of_record(record, item.reason, item.sentence)
+    if isinstance(item, RecordRejected):
+        kept = dead_letter_queue.from_record(record, item.reason, item.sentence)
         letter = decode(kept.headers, kept.value, DEAD_LETTER_PAYLOADS).payload
         assert isinstance(letter, DeadLetter)
         if letter.complete:
@@ -90,11 +90,13 @@ def signatures(data: bytes) -> None:
     headers, value = record_of(data)
     with suppress(EnvelopeError, SignatureError):
         event = decode(headers, value, PAYLOADS)
-        signature = found(headers)
+        signature = extract_signature(headers)
         if signature is not None:
             verify(signature, event, value, KEY.key)
             genuine = event_to_sign()
-            assert (covered(event), value) == (covered(genuine[0]), genuine[1].value), "a forgery was believed"
+            assert (signed_attributes(event), value) == (signed_attributes(genuine[0]), genuine[1].value), (
+                "a forgery was believed"
+            )
 
 
 def ocds(data: bytes) -> None:

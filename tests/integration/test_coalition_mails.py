@@ -19,7 +19,7 @@ from events.topics import COALITIONS, NOTIFICATIONS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.coalitions import opportunity_handler
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World as MatcherWorld
@@ -129,7 +129,7 @@ class Line:
 
 
 @pytest_asyncio.fixture
-async def line(database_url: str, mailbox: Mailbox) -> AsyncIterator[Line]:
+async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
     engine = make_engine(database_url)
     sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
@@ -298,4 +298,4 @@ async def test_a_coalition_that_the_database_never_had_is_refused(line: Line) ->
 async def _note(line: Line, records: list[Any]) -> None:
     """The notifier reads opportunity events."""
     told = [event_handler.read(record) for record in records]
-    await event_handler.note(line.harness.sessions, told, line.world.now, gather_seconds=60)
+    await event_handler.record_intents(line.harness.sessions, told, line.world.now, notify_batch_seconds=60)

@@ -20,7 +20,7 @@ from services.coalitions.response_decoding import Accepted, read
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
-from services.messaging.signature_policy import Refused
+from services.messaging.signature_policy import RecordRejected
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.support.coalitions import (
@@ -327,7 +327,7 @@ async def test_the_lead_gives_more_time(harness: CoalitionsHarness) -> None:
 def test_nobody_answers_on_the_topic_of_another(topic: str) -> None:
     answer = ResponseAnswered(**response_fields(LEEDS, "0" * 32, 1, 900), answer="not-this-time")
     item = read(response_record(answer, 900, topic))
-    assert isinstance(item, Refused)
+    assert isinstance(item, RecordRejected)
     assert item.reason is Reason.TOPIC_MISMATCH
     assert isinstance(read(response_record(answer, 900, authority_topic(LEEDS, RESPONSES))), Accepted)
 

@@ -49,12 +49,12 @@ def _send(
         if key is not None:
             message = sign(event, message, key)
         records.append((topic, message.key, list(message.headers), message.value))
-    send_raw(",".join(line.settings.kafka_bootstrap), records)
+    send_raw(",".join(line.settings.kafka_bootstrap_servers), records)
 
 
 def _jointly(line: Pipeline, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     """Runs a command on the pipeline's own parts."""
-    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", ",".join(line.settings.kafka_bootstrap))
+    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", ",".join(line.settings.kafka_bootstrap_servers))
     monkeypatch.setenv("JOINTLY_DATABASE_URL", line.environment["JOINTLY_DATABASE_URL"].replace("+psycopg", ""))
     settings.cache_clear()
     try:

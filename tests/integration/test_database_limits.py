@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.platform import retry
 from services.platform.settings import Settings
-from services.store.database import make_engine, make_sessions, reading
-from services.store.pipelined_queries import Query, answer
+from services.store.database import autocommit_session, make_engine, make_sessions
+from services.store.pipelined_queries import Query, fetch
 
 
 def url(database_url: str, *, limited: bool = True, query: str = "", **seconds: int) -> str:
@@ -58,7 +58,7 @@ async def test_a_statement_over_its_limit_is_a_fault_that_passes(database_url: s
     finally:
         await engine.dispose()
     assert time.monotonic() - started < 30
-    assert retry.passes(failed.value)
+    assert retry.is_transient(failed.value)
 
 
 async def test_a_server_that_takes_nothing_more_counts_as_away(database: AsyncEngine, database_url: str) -> None:
@@ -66,15 +66,15 @@ async def test_a_server_that_takes_nothing_more_counts_as_away(database: AsyncEn
     engine = make_engine(url(database_url, database_silence_seconds=1))
     large = Query(text("SELECT length(:sent)"), {"sent": "x" * 50 * 1024 * 1024}, len)
     started = time.monotonic()
-    async with reading(make_sessions(engine)) as session:
+    async with autocommit_session(make_sessions(engine)) as session:
         pid = (await session.execute(text("SELECT pg_backend_pid()"))).scalar_one()
         os.kill(pid, signal.SIGSTOP)
         try:
             with pytest.raises(DBAPIError) as failed:
                 async with asyncio.timeout(60):
-                    await answer(session, large)
+                    await fetch(session, large)
         finally:
             os.kill(pid, signal.SIGCONT)
     await engine.dispose()
     assert time.monotonic() - started < 60
-    assert retry.passes(failed.value)
+    assert retry.is_transient(failed.value)

@@ -14,9 +14,10 @@ from events.dead_letters import Origin, Reason
 from events.plans import PlanPublished
 from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
-from services.matcher.plan_decoding import Refused, read
+from services.matcher.plan_decoding import read
 from services.messaging import dead_letter_queue, topic_admin
 from services.messaging.kafka import Record, connection, make_producer, send
+from services.messaging.signature_policy import RecordRejected
 from services.platform.settings import Settings, settings
 from tests.conftest import AnyBroker
 from tests.unit.events.messages import example, headers_of, value_of
@@ -38,7 +39,7 @@ WRONG: list[Sent] = [
 
 @pytest.fixture
 def using(broker: AnyBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", broker.bootstrap)
+    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap)
     settings.cache_clear()
     yield settings()
     settings.cache_clear()
@@ -78,15 +79,15 @@ async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
         names = {name for name, *_ in sent}
         for record in await everything_on(using, *names, at_least=len(sent)):
             item = read(record, datetime.now(UTC))
-            assert isinstance(item, Refused)
-            await dead_letter_queue.refuse(producer, DEAD_PLANS, record, item.reason, item.sentence)
+            assert isinstance(item, RecordRejected)
+            await dead_letter_queue.dead_letter(producer, DEAD_PLANS, record, item.reason, item.sentence)
     finally:
         await producer.stop()
 
 
 async def put(using: Settings, **letter: Any) -> None:
     """One dead letter of opportunities, written as our services write them."""
-    message = dead_letter_queue.compose(**{"reason": Reason.NOT_JSON, "sentence": "not JSON", "key": b"k", **letter})
+    message = dead_letter_queue.to_event(**{"reason": Reason.NOT_JSON, "sentence": "not JSON", "key": b"k", **letter})
     await topic_admin.create(using)
     producer = make_producer(using, "tests")
     await producer.start()
@@ -234,7 +235,7 @@ def test_a_record_that_is_no_dead_letter_hides_none(using: Settings) -> None:
 
 
 def test_a_broker_that_is_not_there_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     settings.cache_clear()
     try:
         done = run("list")

@@ -26,7 +26,7 @@ NEEDS_DATABASE = {
     "authorities held": [],
     "authorities import": ["{register}"],
     "authorities mute": ["E09000015", "--partner", "E09000016"],
-    "digest": [],
+    "state-hash": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
     "forget": ["E09000015:A"],
@@ -55,7 +55,18 @@ NEEDS_BROKER = {
     "withdraw": ["E09000015:A", "--reason", "no longer needed"],
 }
 BOTH = ("matcher", "notifier", "relay")
-NEEDS_NEITHER = {"asyncapi", "demo", "encoder export", "evaluate", "fit", "keys make", "schemas", "score", "up"}
+NEEDS_NEITHER = {
+    "asyncapi",
+    "demo",
+    "doctor",
+    "encoder export",
+    "evaluate",
+    "fit",
+    "keys make",
+    "schemas",
+    "score",
+    "up",
+}
 """These end, or run on parts of their own."""
 
 
@@ -79,7 +90,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Settings that are right in themselves, and nobody there."""
     for name, value in {
         "DATABASE_URL": f"postgresql://jointly:secret@127.0.0.1:{free_port()}/jointly",
-        "KAFKA_BOOTSTRAP": f"127.0.0.1:{free_port()}",
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
         "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
         "EMBEDDING_MODEL": "hashing",
     }.items():
@@ -156,7 +167,7 @@ def test_a_host_that_does_not_exist(run: Run, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "postgresql://u:secret@nobody.invalid/jointly")
     monkeypatch.setenv(f"{PREFIX}KAFKA_BOOTSTRAP", "nobody.invalid:9092")
     settings.cache_clear()
-    code, said = run("digest")
+    code, said = run("state-hash")
     assert (code, is_short(said), "correct the host" in said) == (ExitCode.DATABASE, True, True), said
     code, said = run("topics")
     assert (code, is_short(said), "nobody.invalid:9092" in said) == (ExitCode.BROKER, True, True), said
@@ -179,7 +190,7 @@ def test_the_wrong_database_or_account(
 ) -> None:
     monkeypatch.setenv(f"{PREFIX}DATABASE_URL", change(postgres_server.url("template1")))
     settings.cache_clear()
-    for command in ("digest", "migrate", "matcher"):
+    for command in ("state-hash", "migrate", "matcher"):
         code, said = run(command)
         assert (code, is_short(said)) == (ExitCode.DATABASE, True), said
         assert sentence in said

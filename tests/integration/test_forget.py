@@ -16,7 +16,7 @@ from events.plans import PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import OPPORTUNITIES
 from services.cli import application
 from services.cli.blanking import TOPICS
-from services.cli.dead_letters import read_all
+from services.cli.dead_letters import find_letters
 from services.local_stack.tansu import Broker
 from services.matcher import assessment, erasure
 from services.matcher.app import adopt
@@ -68,12 +68,12 @@ LATER = PlanUpdated.model_validate({**OURS.model_dump(), "revision": 2, "title":
 ENDED = PlanWithdrawn(plan_id=OURS.plan_id, revision=3, authority=OURS.authority, reason=f"No {WORD} needed")
 
 
-async def forget(rig: Rig, subject: str) -> erasure.Forgotten:
+async def forget(rig: Rig, subject: str) -> erasure.ErasedContent:
     async with transaction(rig.sessions) as session:
         ids = await erasure.plans_of(session, subject)
-    total = erasure.Forgotten()
+    total = erasure.ErasedContent()
     for plan_id in ids:
-        total += await erasure.forget(rig.sessions, rig.matcher.world.engine.policy, plan_id)
+        total += await erasure.erase(rig.sessions, rig.matcher.world.engine.policy, plan_id)
     return total
 
 
@@ -125,7 +125,7 @@ async def test_no_word_of_a_forgotten_plan_is_left(rig: Rig, events: list[Any]) 
     assert (last.status, last.score, [side.title for side in last.plans]) == ("withdrawn", None, [None, None])
     found, _ = await compared(rig)
     assert found.equal, (found.plans, found.pairs)
-    assert await forget(rig, OURS.plan_id) == erasure.Forgotten(plans=1, ended=done.withdrawn + done.ended)
+    assert await forget(rig, OURS.plan_id) == erasure.ErasedContent(plans=1, ended=done.withdrawn + done.ended)
 
 
 async def test_the_topic_forgets_what_ended_long_ago(rig: Rig) -> None:
@@ -200,7 +200,9 @@ async def test_a_match_under_way_does_not_bring_it_back(rig: Rig, monkeypatch: p
 async def test_an_authority_is_forgotten_with_all_its_plans(rig: Rig) -> None:
     third = plan("HR-2", "E08000035", description="Also by Quixotrix.")
     async with transaction(rig.sessions) as session:
-        await register.save(session, register.Entry("E08000035", {"name": "Leeds", "mailbox": "hr@leeds.example"}))
+        await register.save(
+            session, register.AuthorityUpdate("E08000035", {"name": "Leeds", "mailbox": "hr@leeds.example"})
+        )
     await rig.handle([THEIRS, OURS, third, ENDED])
     assert (await forget(rig, "E08000035")).plans == 2
     assert await tables_with(rig, WORD) == set()
@@ -217,7 +219,7 @@ REFUSED = [
 
 @pytest.fixture
 def using(broker: AnyBroker, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", broker.bootstrap)
+    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap)
     monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url)
     settings.cache_clear()
     yield settings()
@@ -226,12 +228,12 @@ def using(broker: AnyBroker, database_url: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_dead_letters_are_blanked(broker: AnyBroker, using: Settings) -> None:
     asyncio.run(refuse_all(using, REFUSED))
-    before, _ = asyncio.run(read_all(using, TOPICS))
+    before, _ = asyncio.run(find_letters(using, TOPICS))
     command = application("forget")
     asked = CliRunner().invoke(command, ["forget", GOLDEN["key"]])
     assert asked.exit_code == 2
     assert "0 plans and 2 dead letters" in asked.output
-    assert [kept.letter for kept in asyncio.run(read_all(using, TOPICS))[0]] == [kept.letter for kept in before]
+    assert [kept.letter for kept in asyncio.run(find_letters(using, TOPICS))[0]] == [kept.letter for kept in before]
 
     done = CliRunner().invoke(command, ["forget", GOLDEN["key"], "--yes", "--json"])
     if isinstance(broker, Broker):
@@ -241,7 +243,7 @@ def test_dead_letters_are_blanked(broker: AnyBroker, using: Settings) -> None:
         return
     assert done.exit_code == 0, done.output
     assert json.loads(done.output)["dead_letters"] == 2
-    after, unreadable = asyncio.run(read_all(using, TOPICS))
+    after, unreadable = asyncio.run(find_letters(using, TOPICS))
     assert unreadable == 0
     assert len(after) == len(before) == 3
     for one, other in zip(before, after, strict=True):

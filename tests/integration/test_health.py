@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.local_stack import child_process
-from services.local_stack.child_process import LOOPBACK, Process
+from services.local_stack.child_process import LOOPBACK, ChildProcess
 from tests import brokers
 from tests.conftest import AnyBroker
 from tests.pipeline import pipeline
@@ -19,7 +19,7 @@ MAX_LINES = 10
 """How often a process may say the same in a minute."""
 
 
-def asked(process: Process, path: str) -> tuple[int, str]:
+def asked(process: ChildProcess, path: str) -> tuple[int, str]:
     """Status and words of a health endpoint; 0 where the port is closed."""
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{process.http_port}{path}", timeout=10) as answer:

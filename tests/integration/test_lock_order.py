@@ -102,11 +102,11 @@ async def digests_are_flushed(session: AsyncSession) -> None:
 
 
 async def failed_ones_are_tried_again(session: AsyncSession) -> None:
-    await intents.try_again(session, LEEDS, now())
+    await intents.requeue_failed(session, LEEDS, now())
 
 
 async def messages_are_said_again(session: AsyncSession) -> None:
-    await outbox.say_again(session, [("t", f"k{number}") for number in IDS])
+    await outbox.requeue_latest(session, [("t", f"k{number}") for number in IDS])
 
 
 async def a_relay_marks(session: AsyncSession) -> None:
@@ -162,7 +162,7 @@ async def test_a_command_that_loses_a_deadlock_does_its_work_again(sessions: Ses
             assert await flushed == len(IDS)
     finally:
         await impatient.dispose()
-    assert metrics.FAULTS.labels(kind="OperationalError")._value.get() > 0, "it was the one that lost"
+    assert metrics.TRANSIENT_ERRORS.labels(kind="OperationalError")._value.get() > 0, "it was the one that lost"
 
 
 async def test_the_test_would_see_a_deadlock(sessions: Sessions) -> None:

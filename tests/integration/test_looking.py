@@ -52,7 +52,7 @@ def plan(authority: str, reference: str = "HR-1", **changed: Any) -> PlanPublish
 def publish(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
     """Has the matcher's own handler take plans into this test's database."""
     monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url)
-    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "hashing")
     monkeypatch.setenv("JOINTLY_AS_OF", TODAY.isoformat())
     settings.cache_clear()

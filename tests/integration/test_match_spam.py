@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from events.plans import PlanPublished, PlanWithdrawn
 from services.matcher import database_metrics
-from services.matcher.database_metrics import REPEATED, measure_reach
+from services.matcher.database_metrics import SPAM_PAIR_THRESHOLD, measure_reach
 from services.platform import metrics
 from tests.integration.test_matcher_steps import Rig, rig
 from tests.integration.test_pipeline import BARNET, plan
@@ -14,24 +14,24 @@ __all__ = ["rig"]
 
 
 def counts() -> tuple[float, float]:
-    return metrics.WIDEST_PLAN._value.get(), metrics.REPEATED_PARTNER._value.get()
+    return metrics.PLAN_OPPORTUNITIES_MAX._value.get(), metrics.PLAN_PARTNER_OPPORTUNITIES_MAX._value.get()
 
 
 async def test_copies_of_a_plan_are_counted_and_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_metrics, "_reported", set())
+    monkeypatch.setattr(database_metrics, "_reported_before", set())
     victim = plan("HR-1")
-    copies: list[PlanPublished] = [plan(f"C-{number}", BARNET) for number in range(REPEATED)]
+    copies: list[PlanPublished] = [plan(f"C-{number}", BARNET) for number in range(SPAM_PAIR_THRESHOLD)]
     await rig.handle([victim, *copies[:-1]])
     with capture_logs() as logged:
         await measure_reach(rig.sessions)
-    assert (counts(), logged) == ((REPEATED - 1, REPEATED - 1), [])
+    assert (counts(), logged) == ((SPAM_PAIR_THRESHOLD - 1, SPAM_PAIR_THRESHOLD - 1), [])
     await rig.handle(copies[-1:])
     with capture_logs() as logged:
         for _ in range(2):
             await measure_reach(rig.sessions)
-    assert counts() == (REPEATED, REPEATED)
+    assert counts() == (SPAM_PAIR_THRESHOLD, SPAM_PAIR_THRESHOLD)
     assert [(line["plan_id"], line["partner"], line["opportunities"]) for line in logged] == [
-        (victim.plan_id, BARNET, REPEATED)
+        (victim.plan_id, BARNET, SPAM_PAIR_THRESHOLD)
     ]
     await rig.handle([PlanWithdrawn(plan_id=copy.plan_id, revision=2, authority=BARNET) for copy in copies])
     await measure_reach(rig.sessions)

@@ -19,7 +19,7 @@ from matching.policy import Policy, with_changes
 from services.matcher import assessment
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.plan_decoding import Accepted, read
+from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
@@ -101,18 +101,18 @@ async def test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_se
 ) -> None:
     """Two who draft the same pair at the same moment tell of it once, and nobody undoes what the other one wrote."""
     states = invented_plans(COUNT, SUBJECTS)
-    draft, late = assessment.draft, [state.plan_id for state in states[-8:]]
+    draft, late = assessment.propose_changes, [state.plan_id for state in states[-8:]]
 
     async def overtaken(*arguments: Any) -> Any:
         drafts = await draft(*arguments)
-        monkeypatch.setattr(assessment, "draft", draft)
+        monkeypatch.setattr(assessment, "propose_changes", draft)
         await assessment.assess(rig.matcher.world, rig.sessions, late)
         return drafts
 
     await rig.handle(states[:-8])
-    monkeypatch.setattr(assessment, "draft", overtaken)
+    monkeypatch.setattr(assessment, "propose_changes", overtaken)
     await rig.handle(states[-8:])
-    assert assessment.draft is draft
+    assert assessment.propose_changes is draft
     assert await rig.active() == all_pairs(states)
     pairs = len(all_pairs(states))
     assert await rig.rows("SELECT count(*), max(revision) FROM opportunities") == [(pairs, 1)]
@@ -221,4 +221,4 @@ async def test_a_change_of_dates_embeds_nothing_again(rig: Rig, monkeypatch: pyt
 def test_the_sample_record_is_one_that_the_matcher_reads() -> None:
     rig = Rig(matcher=None, sessions=None)  # type: ignore[arg-type]
     (record,) = rig.records([PlanPublished.model_validate(invented_plans(1)[0].model_dump())])
-    assert isinstance(read(record, datetime.now(UTC)), Accepted)
+    assert isinstance(read(record, datetime.now(UTC)), PlanRecordAccepted)

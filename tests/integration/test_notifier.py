@@ -9,14 +9,14 @@ import pytest
 from events.notifications import NotificationSent
 from services.application.digests import flush_all
 from services.domain import notification_schedule
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import ADDRESS, World, body
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
     engine = make_engine(database_url)
     yield World(make_sessions(engine), mailbox)
     await engine.dispose()

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from services.domain.notification_caps import Caps
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.platform import metrics
 from services.store import intents
 from services.store.database import make_engine, make_sessions, transaction
@@ -21,7 +21,7 @@ CAPS = Caps(per_plan=2, per_authority=4, reach=3)
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
     engine = make_engine(database_url)
     yield World(make_sessions(engine), mailbox, caps=CAPS)
     await engine.dispose()

@@ -14,9 +14,9 @@ from events.notifications import NotificationFailed, NotificationSent
 from services.application.authority_csv import read
 from services.cli.authorities import save_all
 from services.domain import notification_schedule
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.notifier import channels
-from services.store.authorities import Entry
+from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import ADDRESS, World
@@ -25,7 +25,7 @@ MAILBOX = ADDRESS[LEEDS]
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
     """A notifier with one thing due to be told to Leeds."""
     engine = make_engine(database_url)
     found = World(make_sessions(engine), mailbox)
@@ -73,7 +73,7 @@ async def test_another_mailbox_gets_what_the_old_one_refused(world: World) -> No
     world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
     await world.run()
     entries = list(read(f"authority,mailbox\n{LEEDS},new@leeds.example\n"))
-    saved = await save_all(world.sessions, [e for e in entries if isinstance(e, Entry)], world.now)
+    saved = await save_all(world.sessions, [e for e in entries if isinstance(e, AuthorityUpdate)], world.now)
     assert saved["due_again"] == 1
     world.later(days=1)
     await world.run()
@@ -83,7 +83,7 @@ async def test_another_mailbox_gets_what_the_old_one_refused(world: World) -> No
 
 
 async def test_a_server_that_stays_away_is_given_up_after_three_days(world: World) -> None:
-    nowhere = channels.from_url("smtp://127.0.0.1:9", timeout=2)
+    nowhere = channels.smtp_from_url("smtp://127.0.0.1:9", timeout=2)
     attempts = 0
     while not await world.events():
         attempts += await world.run(channel=nowhere)
@@ -97,7 +97,7 @@ async def test_a_server_that_stays_away_is_given_up_after_three_days(world: Worl
 
 async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(world: World) -> None:
     world.mailbox.answers.hang.add(MAILBOX)
-    impatient = channels.from_url(world.mailbox.url, timeout=0.5)
+    impatient = channels.smtp_from_url(world.mailbox.url, timeout=0.5)
     await world.run(channel=impatient)
     (mail,) = await world.all_mails()
     assert (mail.state, mail.ambiguities) == ("ambiguous", 1)
@@ -117,7 +117,7 @@ async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(world: Worl
 async def test_what_may_have_arrived_and_is_then_refused_ends_as_unknown(world: World) -> None:
     """The first copy came: nobody may take the mail for one that certainly never did."""
     world.mailbox.answers.hang.add(MAILBOX)
-    await world.run(channel=channels.from_url(world.mailbox.url, timeout=0.5))
+    await world.run(channel=channels.smtp_from_url(world.mailbox.url, timeout=0.5))
     world.mailbox.answers.reset()
     world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
     world.later(hours=2)
@@ -132,7 +132,7 @@ async def test_what_may_have_arrived_and_is_then_refused_ends_as_unknown(world: 
 
 async def test_what_may_have_arrived_is_corrected_when_it_ends(world: World) -> None:
     world.mailbox.answers.hang.add(MAILBOX)
-    await world.run(channel=channels.from_url(world.mailbox.url, timeout=0.5))
+    await world.run(channel=channels.smtp_from_url(world.mailbox.url, timeout=0.5))
     world.mailbox.answers.reset()
     await world.arrives(state(material=2, status="withdrawn"))
     world.later(hours=2)
@@ -237,4 +237,4 @@ async def test_many_temporary_failures_wait_longer_and_longer(world: World) -> N
         world.now = mail.next_attempt_at
     assert waits[:3] == [timedelta(seconds=30), timedelta(seconds=60), timedelta(seconds=120)]
     assert waits == sorted(waits)
-    assert waits[-1] == notification_schedule.LONGEST_WAIT
+    assert waits[-1] == notification_schedule.MAX_BACKOFF

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import World, body
@@ -14,7 +14,7 @@ STRANGER = "GB-X-CLICK-HERE-TO-WIN"
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
     engine = make_engine(database_url)
     yield World(make_sessions(engine), mailbox)
     await engine.dispose()

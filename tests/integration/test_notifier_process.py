@@ -17,8 +17,8 @@ from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
 from events.opportunities import OpportunityState
 from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.local_stack import child_process
-from services.local_stack.child_process import Process, free_port
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.child_process import ChildProcess, free_port
+from services.local_stack.mail_sink import MailSink
 from services.messaging import topic_admin
 from services.notifier.dispatch import SENDERS
 from services.platform.settings import Settings
@@ -32,25 +32,25 @@ PATIENCE_SECONDS = 90
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
     engine = make_engine(database_url)
     yield World(make_sessions(engine), mailbox, now=datetime.now(UTC))
     await engine.dispose()
 
 
 @pytest.fixture
-def environment(broker: AnyBroker, database_url: str, mailbox: Mailbox) -> dict[str, str]:
+def environment(broker: AnyBroker, database_url: str, mailbox: MailSink) -> dict[str, str]:
     return {
-        "JOINTLY_KAFKA_BOOTSTRAP": broker.bootstrap,
+        "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
         "JOINTLY_DATABASE_URL": database_url.replace("postgresql+psycopg", "postgresql"),
         "JOINTLY_SMTP_URL": mailbox.url,
-        "JOINTLY_GATHER_SECONDS": "0",
+        "JOINTLY_NOTIFY_BATCH_SECONDS": "0",
         "JOINTLY_HTTP_PORT": str(free_port()),
     }
 
 
 @asynccontextmanager
-async def notifier(environment: dict[str, str], log: Path) -> AsyncIterator[Process]:
+async def notifier(environment: dict[str, str], log: Path) -> AsyncIterator[ChildProcess]:
     process = fork_service("notifier", environment, log, int(environment["JOINTLY_HTTP_PORT"]))
     try:
         yield process
@@ -59,7 +59,7 @@ async def notifier(environment: dict[str, str], log: Path) -> AsyncIterator[Proc
             await asked_to_stop(process)
 
 
-async def asked_to_stop(process: Process) -> None:
+async def asked_to_stop(process: ChildProcess) -> None:
     process.handle.send_signal(signal.SIGTERM)
     await asyncio.to_thread(process.handle.wait, PATIENCE_SECONDS)
 
@@ -82,7 +82,7 @@ def answer(environment: dict[str, str], path: str) -> str:
 
 
 async def publish(environment: dict[str, str], *states: OpportunityState, garbage: bytes | None = None) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=environment["JOINTLY_KAFKA_BOOTSTRAP"])
+    producer = AIOKafkaProducer(bootstrap_servers=environment["JOINTLY_KAFKA_BOOTSTRAP_SERVERS"])
     await producer.start()
     try:
         if garbage is not None:
@@ -100,7 +100,7 @@ async def publish(environment: dict[str, str], *states: OpportunityState, garbag
 async def dead_letter(environment: dict[str, str]) -> DeadLetter:
     consumer = AIOKafkaConsumer(
         DEAD_OPPORTUNITIES.name,
-        bootstrap_servers=environment["JOINTLY_KAFKA_BOOTSTRAP"],
+        bootstrap_servers=environment["JOINTLY_KAFKA_BOOTSTRAP_SERVERS"],
         auto_offset_reset="earliest",
     )
     await consumer.start()
@@ -133,9 +133,9 @@ async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter
         await until(lambda: len(world.mails()) >= 4)
         await until(lambda: 'jointly_events_in_total{family="opportunities"} 4.0' in answer(environment, "/metrics"))
         found = answer(environment, "/metrics")
-        assert 'jointly_mails_total{outcome="sent",purpose="immediate"} 2.0' in found
-        assert 'jointly_mails_total{outcome="sent",purpose="correction"} 2.0' in found
-        assert 'jointly_mails_total{outcome="failed-permanent",purpose="immediate"} 0.0' in found
+        assert 'jointly_emails_total{outcome="sent",purpose="immediate"} 2.0' in found
+        assert 'jointly_emails_total{outcome="sent",purpose="correction"} 2.0' in found
+        assert 'jointly_emails_total{outcome="failed-permanent",purpose="immediate"} 0.0' in found
         assert "jointly_pending_plans" not in found, "that is the matcher's"
         assert 'jointly_dependency_up{dependency="kafka"} 1.0' in found
         assert 'jointly_dependency_up{dependency="postgresql"} 1.0' in found

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import application
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.platform.settings import settings
 from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
@@ -35,7 +35,7 @@ def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
 
 @pytest.fixture
-def in_world(database_url: str, mailbox: Mailbox) -> Callable[[Callable[[World], Awaitable[Result]]], Result]:
+def in_world(database_url: str, mailbox: MailSink) -> Callable[[Callable[[World], Awaitable[Result]]], Result]:
     def run(work: Callable[[World], Awaitable[Result]]) -> Result:
         async def inside() -> Result:
             engine = make_engine(database_url)
@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_read(
 def test_what_is_held_failed_and_flushed_is_visible(
     jointly: Callable[..., tuple[int, str, str]],
     in_world: Callable[[Callable[[World], Awaitable[Result]]], Result],
-    mailbox: Mailbox,
+    mailbox: MailSink,
 ) -> None:
     assert jointly("authorities", "held")[1] == "nothing is held\n"
     assert jointly("authorities", "failed")[1] == "no mail was given up\n"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 from tests.unit.notifier.world import World, body
@@ -13,7 +13,7 @@ ENDED = state(material=2, status="withdrawn", reasons=("Camden has withdrawn its
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: Mailbox) -> AsyncIterator[World]:
+async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
     engine = make_engine(database_url)
     found = World(make_sessions(engine), mailbox)
     await found.register(LEEDS)

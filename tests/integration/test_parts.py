@@ -21,8 +21,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorization
 from pydantic import SecretStr
 
 from services.local_stack import child_process
-from services.local_stack.child_process import PartError
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.child_process import ComponentError
+from services.local_stack.mail_sink import MailSink
 from services.local_stack.postgres import Server
 from services.local_stack.stack import Stack
 from services.messaging import kafka, topic_admin
@@ -130,7 +130,7 @@ async def test_a_test_starts_without_topics(broker: AnyBroker) -> None:
 async def test_topics_that_were_created_are_listed_at_once(apache_broker: ApacheKafka) -> None:
     """A matcher looks for its topics by a pattern when it starts, and then only every five minutes."""
     for _ in range(12):  # the broker follows its controller after a moment, most often too short to notice
-        made = await topic_admin.create(Settings(kafka_bootstrap=apache_broker.bootstrap))
+        made = await topic_admin.create(Settings(kafka_bootstrap_servers=apache_broker.bootstrap))
         assert await _listed(apache_broker.bootstrap) == {*made.created}
         await clear(apache_broker.bootstrap)
 
@@ -154,8 +154,8 @@ async def test_a_killed_kafka_comes_back_with_what_it_acknowledged(tmp_path: Pat
 
 def _signed_in(node: ApacheKafka, password: str) -> Settings:
     return Settings(
-        kafka_bootstrap=(f"{child_process.LOOPBACK}:{node.sasl_port}",),
-        kafka_security="SASL_PLAINTEXT",
+        kafka_bootstrap_servers=(f"{child_process.LOOPBACK}:{node.sasl_port}",),
+        kafka_security_protocol="SASL_PLAINTEXT",
         kafka_username="leeds",
         kafka_password=SecretStr(password),
     )
@@ -201,7 +201,7 @@ def test_a_fresh_database_is_a_copy_of_its_template(postgres_server: Server) -> 
         with psycopg.connect(_plain(url)) as connection:
             connection.execute("CREATE TABLE kept (id int)")
 
-    template = postgres_server.template("parts_template", prepare)
+    template = postgres_server.create_template("parts_template", prepare)
     for _ in range(2):
         with postgres_server.fresh_database(template=template) as url, psycopg.connect(_plain(url)) as connection:
             assert connection.execute("SELECT * FROM kept").fetchall() == []
@@ -221,7 +221,7 @@ def _mail(recipient: str) -> EmailMessage:
     return mail
 
 
-def test_the_mailbox_keeps_what_it_takes(mailbox: Mailbox) -> None:
+def test_the_mailbox_keeps_what_it_takes(mailbox: MailSink) -> None:
     with smtplib.SMTP(mailbox.host, mailbox.port, timeout=10) as client:
         client.send_message(_mail("it@leeds.example"))
         client.send_message(_mail("it@york.example"))
@@ -232,7 +232,7 @@ def test_the_mailbox_keeps_what_it_takes(mailbox: Mailbox) -> None:
 
 
 @pytest.mark.parametrize("answer", ["450 4.2.0 Mailbox busy", "550 5.1.1 No such mailbox"])
-def test_the_mailbox_refuses_a_recipient(mailbox: Mailbox, answer: str) -> None:
+def test_the_mailbox_refuses_a_recipient(mailbox: MailSink, answer: str) -> None:
     mailbox.answers.recipients["it@leeds.example"] = answer
     with smtplib.SMTP(mailbox.host, mailbox.port, timeout=10) as client:
         with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
@@ -242,14 +242,14 @@ def test_the_mailbox_refuses_a_recipient(mailbox: Mailbox, answer: str) -> None:
     assert [mail["To"] for mail in mailbox.mails()] == ["it@york.example"]
 
 
-def test_the_mailbox_refuses_a_whole_mail(mailbox: Mailbox) -> None:
+def test_the_mailbox_refuses_a_whole_mail(mailbox: MailSink) -> None:
     mailbox.answers.data["it@leeds.example"] = "451 4.3.0 Try later"
     with smtplib.SMTP(mailbox.host, mailbox.port, timeout=10) as client, pytest.raises(smtplib.SMTPDataError):
         client.send_message(_mail("it@leeds.example"))
     assert mailbox.mails() == []
 
 
-def test_the_mailbox_hangs_with_the_mail_taken(mailbox: Mailbox) -> None:
+def test_the_mailbox_hangs_with_the_mail_taken(mailbox: MailSink) -> None:
     mailbox.answers.hang.add("it@leeds.example")
     client = smtplib.SMTP(mailbox.host, mailbox.port, timeout=1)
     with pytest.raises(smtplib.SMTPServerDisconnected, match="timed out"):
@@ -262,12 +262,12 @@ def test_a_part_that_fails_says_why(tmp_path: Path) -> None:
     child = child_process.start(
         "Broken part", [sys.executable, "-c", "raise SystemExit('no disk left')"], tmp_path / "log"
     )
-    with pytest.raises(PartError, match=r"(?s)Broken part ended with status 1.*no disk left"):
+    with pytest.raises(ComponentError, match=r"(?s)Broken part ended with status 1.*no disk left"):
         child_process.wait_until(lambda: False, child, seconds=30)
 
 
 def test_two_stacks_do_not_share_a_folder(tmp_path: Path) -> None:
-    with Stack(tmp_path), pytest.raises(PartError, match="Another local stack is running"), Stack(tmp_path):
+    with Stack(tmp_path), pytest.raises(ComponentError, match="Another local stack is running"), Stack(tmp_path):
         pass
 
 
@@ -276,7 +276,7 @@ def test_the_stack_keeps_its_data_and_points_processes_at_itself(tmp_path: Path)
         url = stack.environment["JOINTLY_DATABASE_URL"].replace("+psycopg", "")
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE kept (id int)")
-        assert stack.environment["JOINTLY_KAFKA_BOOTSTRAP"] == stack.parts.broker.bootstrap
+        assert stack.environment["JOINTLY_KAFKA_BOOTSTRAP_SERVERS"] == stack.parts.broker.bootstrap
     with Stack(tmp_path) as stack:
         url = stack.environment["JOINTLY_DATABASE_URL"].replace("+psycopg", "")
         with psycopg.connect(url) as connection:
@@ -290,7 +290,7 @@ def test_a_spawned_process_runs_against_the_stack(tmp_path: Path) -> None:
         relay = stack.spawn(["relay"])
         stack.wait_ready(relay)
         assert stack.stop(relay) in (0, -signal.SIGTERM)  # uvicorn ends by the signal it was asked with
-        with pytest.raises(PartError, match="JOINTLY_DATABASE_URL"):
+        with pytest.raises(ComponentError, match="JOINTLY_DATABASE_URL"):
             stack.wait_ready(stack.spawn(["relay"], environment={"JOINTLY_DATABASE_URL": "mysql://nowhere"}))
 
 

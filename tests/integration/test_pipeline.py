@@ -12,10 +12,10 @@ from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PLANS, authority_topic
 from services.ingest.event_publisher import plan_event
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.messaging import topic_admin
 from services.store import authorities as register
-from services.store.authorities import Entry
+from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions, transaction
 from tests.conftest import AnyBroker
 from tests.pipeline import Pipeline, all_pairs, invented_plans, payloads_of, pipeline, send_raw, send_unreadable
@@ -49,18 +49,20 @@ def enrol(url: str, *codes: str) -> None:
         engine = make_engine(url)
         async with transaction(make_sessions(engine)) as session:
             for code in codes:
-                await register.save(session, Entry(code, {"name": code, "mailbox": f"buyers@{code.lower()}.example"}))
+                await register.save(
+                    session, AuthorityUpdate(code, {"name": code, "mailbox": f"buyers@{code.lower()}.example"})
+                )
         await engine.dispose()
 
     asyncio.run(save())
 
 
-def recipients(mailbox: Mailbox) -> Counter[str]:
+def recipients(mailbox: MailSink) -> Counter[str]:
     return Counter(str(mail["X-Envelope-To"]) for mail in mailbox.mails())
 
 
 def test_from_a_published_plan_to_a_received_mail(
-    broker: AnyBroker, database_url: str, mailbox: Mailbox, tmp_path: Path
+    broker: AnyBroker, database_url: str, mailbox: MailSink, tmp_path: Path
 ) -> None:
     enrol(database_url, LEEDS, BARNET)
     with pipeline(broker.bootstrap, database_url, tmp_path, mailbox.url) as line:
@@ -112,11 +114,11 @@ def test_what_becomes_of_a_plan_becomes_of_its_opportunities(
 
 @pytest.mark.kafka
 def test_a_killed_matcher_loses_and_doubles_nothing(
-    apache_broker: AnyBroker, database_url: str, mailbox: Mailbox, tmp_path: Path
+    apache_broker: AnyBroker, database_url: str, mailbox: MailSink, tmp_path: Path
 ) -> None:
     plans = invented_plans(600, subjects=120)
     enrol(database_url, *{item.authority for item in plans})
-    with pipeline(apache_broker.bootstrap, database_url, tmp_path, mailbox.url, JOINTLY_BATCH_RECORDS="16") as line:
+    with pipeline(apache_broker.bootstrap, database_url, tmp_path, mailbox.url, JOINTLY_MAX_POLL_RECORDS="16") as line:
         first, _ = line.start("matcher"), line.start("matcher")
         line.start("relay")
         line.start("notifier")

@@ -21,7 +21,7 @@ PLANS = invented_plans(2 * BATCH, subjects=20)
 async def rig(database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher, Counting]]:
     database = make_engine(database_url)
     sessions, embedder = make_sessions(database), Counting()
-    world = World(engine(), embedder, Settings(as_of=AS_OF, batch_records=BATCH))
+    world = World(engine(), embedder, Settings(as_of=AS_OF, max_poll_records=BATCH))
     await adopt(world, sessions)
     yield database, Matcher(world, sessions, producer=None), embedder  # type: ignore[arg-type]
     await database.dispose()

@@ -34,7 +34,7 @@ READING = "E06000038"
 @pytest.fixture
 def to_broker(broker: AnyBroker) -> Settings:
     """Settings for a broker on which the declared topics stand, and two authorities' own."""
-    chosen = Settings(kafka_bootstrap=(broker.bootstrap,))
+    chosen = Settings(kafka_bootstrap_servers=(broker.bootstrap,))
     asyncio.run(create(chosen, (DERBY, READING)))
     return chosen
 
@@ -42,7 +42,7 @@ def to_broker(broker: AnyBroker) -> Settings:
 async def _records(settings: Settings, topic: str, count: int) -> list[ConsumerRecord]:
     """The first `count` records of a topic, read by a client that knows nothing of ours."""
     records: list[ConsumerRecord] = []
-    async with AIOKafkaConsumer(bootstrap_servers=list(settings.kafka_bootstrap)) as consumer:
+    async with AIOKafkaConsumer(bootstrap_servers=list(settings.kafka_bootstrap_servers)) as consumer:
         await consumer._client.force_metadata_update()
         partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
         consumer.assign(partitions)
@@ -55,7 +55,7 @@ async def _records(settings: Settings, topic: str, count: int) -> list[ConsumerR
 
 
 def _command(settings: Settings, *arguments: str | Path) -> CompletedProcess[str]:
-    environment = {"JOINTLY_KAFKA_BOOTSTRAP": settings.kafka_bootstrap[0]}
+    environment = {"JOINTLY_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers[0]}
     with TemporaryDirectory(prefix="jointly-command-") as folder:
         return run_command([*map(str, arguments)], environment, Path(folder))
 
@@ -153,7 +153,7 @@ async def test_all_real_plans_arrive(to_broker: Settings) -> None:
 
 
 async def test_an_unreachable_broker_is_one_sentence_and_its_own_exit_code() -> None:
-    nowhere = Settings(kafka_bootstrap=("127.0.0.1:1",))
+    nowhere = Settings(kafka_bootstrap_servers=("127.0.0.1:1",))
     done = await asyncio.to_thread(_command, nowhere, "publish", EXAMPLES / "plans.jsonl")
     assert done.returncode == 3
     assert "Kafka can't be reached at 127.0.0.1:1" in done.stderr

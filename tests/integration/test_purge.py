@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from events.plans import PlanUpdated
 from events.topics import OPPORTUNITIES
-from services.matcher.purge import Keep, Purged, purge
+from services.matcher.purge import PurgeResult, RetentionRules, purge
 from services.messaging import kafka, topic_admin
 from services.messaging.kafka import make_producer
 from services.notifier.event_handler import handle
@@ -23,10 +23,10 @@ from tests.pipeline import records_of
 __all__ = ["rig"]
 
 TWO_YEARS = timedelta(days=730)
-KEEP = Keep(TWO_YEARS, TWO_YEARS)
+KEEP = RetentionRules(TWO_YEARS, TWO_YEARS)
 
 
-async def purged(rig: Rig, days: int, keep: Keep = KEEP) -> Purged:
+async def purged(rig: Rig, days: int, keep: RetentionRules = KEEP) -> PurgeResult:
     """What a round does that many days from now."""
     done = await purge(rig.sessions, rig.matcher.world.engine.policy, keep, now() + timedelta(days=days))
     assert done is not None
@@ -41,7 +41,7 @@ async def one_by_one(rig: Rig, *events: object) -> None:
 async def test_what_has_ended_is_forgotten_when_its_time_has_come(rig: Rig) -> None:
     await one_by_one(rig, THEIRS, OURS, LATER, ENDED)
     assert await told(rig) == 0  # nobody was told before it ended
-    assert await purged(rig, 729) == Purged()
+    assert await purged(rig, 729) == PurgeResult()
     assert WORD in str(await rig.rows("SELECT payload FROM plan_log"))
     done = await purged(rig, 731)
     assert (done.plans, done.opportunities) == (1, 1)
@@ -49,7 +49,7 @@ async def test_what_has_ended_is_forgotten_when_its_time_has_come(rig: Rig) -> N
     assert (await messages(rig))[-1] is None
     found, _ = await compared(rig)
     assert found.equal, (found.plans, found.pairs)
-    assert await purged(rig, 732) == Purged()
+    assert await purged(rig, 732) == PurgeResult()
 
 
 async def test_what_stands_is_never_purged(rig: Rig) -> None:
@@ -57,7 +57,7 @@ async def test_what_stands_is_never_purged(rig: Rig) -> None:
     await told(rig)
     intents = await rig.rows("SELECT count(*) FROM notification_intents")
     done = await purged(rig, 10_000)
-    assert done == Purged(revisions=1)
+    assert done == PurgeResult(revisions=1)
     ((first,), (second,)) = await rig.rows(
         f"SELECT payload FROM plan_log WHERE plan_id = '{OURS.plan_id}' ORDER BY revision"
     )
@@ -78,13 +78,13 @@ async def test_a_pair_found_again_after_its_tombstone_goes_on_counting(rig: Rig)
     assert last is not None
     assert (last.status, last.revision) == ("active", 4)
     assert await rig.rows("SELECT tombstoned_at FROM opportunities") == [(None,)]
-    assert await purged(rig, 731) == Purged()
+    assert await purged(rig, 731) == PurgeResult()
 
 
 async def test_forgotten_ones_become_tombstones_after_a_week(rig: Rig) -> None:
     await one_by_one(rig, THEIRS, OURS)
     await forget(rig, OURS.plan_id)
-    never = Keep(None, None)
+    never = RetentionRules(None, None)
     assert (await purged(rig, 6, never)).opportunities == 0
     assert (await purged(rig, 8, never)).opportunities == 1
     assert (await messages(rig))[-1] is None
@@ -92,7 +92,7 @@ async def test_forgotten_ones_become_tombstones_after_a_week(rig: Rig) -> None:
 
 async def test_zero_days_keep_everything(rig: Rig) -> None:
     await one_by_one(rig, THEIRS, OURS, LATER, ENDED)
-    assert await purged(rig, 20_000, Keep(None, None)) == Purged()
+    assert await purged(rig, 20_000, RetentionRules(None, None)) == PurgeResult()
 
 
 async def test_what_was_told_goes_with_its_opportunity(rig: Rig) -> None:
@@ -124,12 +124,12 @@ async def test_what_was_told_goes_with_its_opportunity(rig: Rig) -> None:
 
 def test_a_tombstone_reaches_kafka_without_a_value(broker: AnyBroker) -> None:
     async def send() -> None:
-        producer = make_producer(Settings(kafka_bootstrap=(broker.bootstrap,)), "tests")
+        producer = make_producer(Settings(kafka_bootstrap_servers=(broker.bootstrap,)), "tests")
         await producer.start()
         await (await kafka.send(producer, OPPORTUNITIES.name, Outbox(**tombstone("topic", "key")).message()))
         await producer.stop()
 
-    asyncio.run(topic_admin.create(Settings(kafka_bootstrap=(broker.bootstrap,))))
+    asyncio.run(topic_admin.create(Settings(kafka_bootstrap_servers=(broker.bootstrap,))))
     asyncio.run(send())
     (record,) = records_of(broker.bootstrap, OPPORTUNITIES.name)
     assert (record.key, record.value) == (b"key", None)
@@ -139,5 +139,5 @@ def test_a_tombstone_reaches_kafka_without_a_value(broker: AnyBroker) -> None:
         refused.append(letter)
 
     # The notifier leaves it alone: it needs neither database nor dead letter.
-    asyncio.run(handle([record], sessions=None, refuse=refuse, clock=now, gather_seconds=0))  # type: ignore[arg-type]
+    asyncio.run(handle([record], sessions=None, refuse=refuse, clock=now, notify_batch_seconds=0))  # type: ignore[arg-type]
     assert refused == []

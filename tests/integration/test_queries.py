@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.platform import retry
-from services.store.database import Sessions, make_sessions, reading, transaction
-from services.store.pipelined_queries import Query, Rows, answer, ask
+from services.store.database import Sessions, autocommit_session, make_sessions, transaction
+from services.store.pipelined_queries import Query, Rows, execute_pipelined, fetch
 
 
 @pytest.fixture
@@ -43,17 +43,17 @@ def running(statement: str) -> Query[int]:
 
 
 async def count(sessions: Sessions) -> int:
-    async with reading(sessions) as session:
-        return await answer(session, counted())
+    async with autocommit_session(sessions) as session:
+        return await fetch(session, counted())
 
 
 async def test_each_sees_what_those_before_it_wrote_and_a_commit_goes_along(sessions: Sessions) -> None:
     before, after = counted(), counted()
     async with transaction(sessions, before, adding(1)) as session:
-        assert before.answer == 0
-        await ask(session, adding(2), after)
-        assert (after.answer, await count(sessions)) == (2, 0), "not committed yet"
-        await ask(session, adding(3), commit=True)
+        assert before.result == 0
+        await execute_pipelined(session, adding(2), after)
+        assert (after.result, await count(sessions)) == (2, 0), "not committed yet"
+        await execute_pipelined(session, adding(3), commit=True)
         assert await count(sessions) == 3
 
 
@@ -70,16 +70,16 @@ async def test_one_transaction_from_its_first_query_on(sessions: Sessions) -> No
     async with transaction(sessions, before, isolation="REPEATABLE READ") as session:
         async with transaction(sessions) as other:
             await other.execute(text("INSERT INTO numbers VALUES (3)"))
-        await ask(session, after)
-    assert (before.answer, after.answer) == (0, 0), "one snapshot"
+        await execute_pipelined(session, after)
+    assert (before.result, after.result) == (0, 0), "one snapshot"
     assert await count(sessions) == 1
 
 
 async def test_the_first_that_fails_is_told_and_nothing_stays(sessions: Sessions) -> None:
     with pytest.raises(psycopg.errors.DivisionByZero) as failed:
         async with transaction(sessions, adding(1)) as session:
-            await ask(session, adding(2), running("SELECT 1 / 0"), adding(3), commit=True)
-    assert not retry.passes(failed.value), "it would fail again"
+            await execute_pipelined(session, adding(2), running("SELECT 1 / 0"), adding(3), commit=True)
+    assert not retry.is_transient(failed.value), "it would fail again"
     assert await count(sessions) == 0
 
 
@@ -91,7 +91,7 @@ async def test_a_failure_told_before_all_was_sent_leaves_nothing_behind(
     async def fail() -> None:
         async with transaction(sessions) as session:
             failing = running("SELECT 1 / 0")
-            await ask(session, adding(0), failing, *map(adding, range(1, behind + 1)), commit=commit)
+            await execute_pipelined(session, adding(0), failing, *map(adding, range(1, behind + 1)), commit=commit)
 
     look, looks = psycopg.waiting._ready, count_from()
 
@@ -124,8 +124,8 @@ def producing(size: int) -> Query[int]:
 async def test_50_mb_go_either_way(sessions: Sessions, sent: list[int], received: list[int], commit: bool) -> None:
     there, back = list(map(measuring, sent)), list(map(producing, received))
     async with asyncio.timeout(30), transaction(sessions, counted()) as session:
-        await ask(session, adding(1), *back, *there, adding(2), commit=commit)
-        assert [query.answer for query in (*there, *back)] == [*sent, *received]
+        await execute_pipelined(session, adding(1), *back, *there, adding(2), commit=commit)
+        assert [query.result for query in (*there, *back)] == [*sent, *received]
     assert await count(sessions) == 2
 
 
@@ -133,7 +133,9 @@ async def test_50_mb_go_either_way(sessions: Sessions, sent: list[int], received
 async def test_a_failure_before_50_mb_were_sent_leaves_nothing_behind(sessions: Sessions, commit: bool) -> None:
     async def fail() -> None:
         async with asyncio.timeout(30), transaction(sessions) as session:
-            await ask(session, adding(1), running("SELECT 1 / 0"), measuring(LARGE), measuring(LARGE), commit=commit)
+            await execute_pipelined(
+                session, adding(1), running("SELECT 1 / 0"), measuring(LARGE), measuring(LARGE), commit=commit
+            )
 
     with pytest.raises(psycopg.errors.DivisionByZero):
         await fail()
@@ -146,7 +148,7 @@ async def test_a_lost_race_is_a_fault_that_passes(sessions: Sessions) -> None:
         with pytest.raises(psycopg.Error) as failed:
             async with transaction(sessions, running("SET LOCAL lock_timeout = 50"), adding(1)):
                 raise AssertionError("it has no lock")
-    assert retry.passes(failed.value)
+    assert retry.is_transient(failed.value)
     assert await count(sessions) == 0
 
 
@@ -163,7 +165,7 @@ async def test_after_one_broken_connection_none_of_the_pool_is_used_again(
         await connection.execute(ended, {"name": name, "own": own})
         with pytest.raises(DBAPIError) as failed:
             await count(sessions)
-    assert retry.passes(failed.value)
+    assert retry.is_transient(failed.value)
     assert failed.value.connection_invalidated
     assert await count(sessions) == 0
 
@@ -174,13 +176,13 @@ async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(sessions: Se
     )
 
     async def until(number: int) -> None:
-        async with asyncio.timeout(30), reading(sessions) as session:
+        async with asyncio.timeout(30), autocommit_session(sessions) as session:
             while (await session.execute(waiting)).scalar_one() != number:
                 await asyncio.sleep(0.01)
 
     async def add() -> None:
         async with transaction(sessions, counted()) as session:
-            await ask(session, running("SELECT 1"), adding(1), adding(2), commit=True)
+            await execute_pipelined(session, running("SELECT 1"), adding(1), adding(2), commit=True)
 
     async with transaction(sessions) as holder:
         await holder.execute(text("LOCK TABLE numbers IN EXCLUSIVE MODE"))
@@ -201,14 +203,14 @@ async def test_who_falls_silent_in_a_transaction_loses_it(sessions: Sessions) ->
 
     async def fall_silent() -> None:
         async with transaction(sessions, silent, running("LOCK TABLE numbers")) as session:
-            async with asyncio.timeout(30), reading(sessions) as other:
+            async with asyncio.timeout(30), autocommit_session(sessions) as other:
                 while (await other.execute(holding)).scalar_one():
                     await asyncio.sleep(0.05)
-            await ask(session, adding(1), commit=True)
+            await execute_pipelined(session, adding(1), commit=True)
 
     with pytest.raises(DBAPIError) as failed:
         await fall_silent()
-    assert retry.passes(failed.value)
+    assert retry.is_transient(failed.value)
     assert await count(sessions) == 0
 
 
@@ -216,10 +218,10 @@ async def test_values_that_are_part_of_a_statement_go_along(sessions: Sessions) 
     said = list[str]()
     async with transaction(sessions) as session:
         event.listen(session.bind.sync_engine, "before_cursor_execute", lambda *given: said.append(given[2]))  # type: ignore[union-attr]
-        assert await answer(session, Query(text("SELECT 100 % :n"), {"n": 7}, first)) == 2
+        assert await fetch(session, Query(text("SELECT 100 % :n"), {"n": 7}, first)) == 2
     assert said == [], "not through the session"
 
 
 def test_what_was_not_asked_has_no_answer() -> None:
     with pytest.raises(LookupError, match="not asked yet: SELECT count"):
-        counted().answer  # noqa: B018 (it raises)
+        counted().result  # noqa: B018 (it raises)

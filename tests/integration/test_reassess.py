@@ -16,8 +16,8 @@ from events.opportunities import OPPORTUNITY_PAYLOADS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from matching.policy import Policy, with_changes
-from services.maintenance.notification_forecast import foreseen
-from services.maintenance.reassess import Change, ChangeKind, preview, reassess
+from services.maintenance.notification_forecast import forecast
+from services.maintenance.reassess import ChangeKind, OpportunityChange, preview_reassessment, reassess
 from services.maintenance.rebuild import compare
 from services.matcher import assessment
 from services.matcher.app import adopt
@@ -25,10 +25,10 @@ from services.matcher.batch_handler import Matcher
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
 from services.matcher.world import World
-from services.notifier.event_handler import Told, note
+from services.notifier.event_handler import OpportunityEvent, record_intents
 from services.platform.settings import Settings
 from services.store import authorities
-from services.store.authorities import Entry
+from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions, transaction
 from tests.chaos.order_independence import history
 from tests.integration.test_matcher_steps import Rig, world_of
@@ -47,7 +47,9 @@ async def rig(database_url: str) -> AsyncIterator[Rig]:
     await made.handle(history(7, COUNT, SUBJECTS))
     async with transaction(sessions) as session:
         for code in _WHO[1:]:
-            await authorities.save(session, Entry(code, {"name": code, "mailbox": f"buying@{code.lower()}.example"}))
+            await authorities.save(
+                session, AuthorityUpdate(code, {"name": code, "mailbox": f"buying@{code.lower()}.example"})
+            )
     yield made
     await engine.dispose()
 
@@ -75,9 +77,9 @@ def stricter() -> World:
     return world_of(Settings(as_of=AS_OF), with_changes(shipped, exponents=exponents, bands=bands))
 
 
-async def look(rig: Rig, world: World) -> list[Change]:
+async def look(rig: Rig, world: World) -> list[OpportunityChange]:
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
-        return await preview(world, view, lambda *_: None)
+        return await preview_reassessment(world, view, lambda *_: None)
 
 
 async def outbox(rig: Rig, after: int = 0) -> list[Any]:
@@ -91,7 +93,9 @@ async def told(rig: Rig, after: int = 0) -> Counter[tuple[str, str]]:
     """What the notifier would tell of the events behind `after`: by authority and purpose."""
     before = {row.id for row in await rig.rows("SELECT id FROM notification_intents")}
     for event in await outbox(rig, after):
-        await note(rig.sessions, [Told(event.id, event.payload, cast(Any, None))], datetime.now(UTC), 0)
+        await record_intents(
+            rig.sessions, [OpportunityEvent(event.id, event.payload, cast(Any, None))], datetime.now(UTC), 0
+        )
     rows = await rig.rows("SELECT id, authority, purpose FROM notification_intents")
     return Counter((row.authority, row.purpose) for row in rows if row.id not in before)
 
@@ -135,7 +139,7 @@ async def test_what_is_foreseen_is_what_happens(rig: Rig) -> None:
     assert kinds["withdrawn"] > 0
     assert kinds["band"] > 0
     async with transaction(rig.sessions) as session:
-        tellings = await foreseen(session, changes)
+        tellings = await forecast(session, changes)
     assert await rig.rows("SELECT * FROM opportunities ORDER BY 1") == before, "nothing was written"
     assert await rig.rows("SELECT max(id) FROM outbox") == [(last,)]
 
@@ -156,7 +160,7 @@ async def test_what_is_foreseen_is_what_happens(rig: Rig) -> None:
     await equals_its_log(rig, world)
 
 
-def type_of(events: list[Any], change: Change) -> Any:
+def type_of(events: list[Any], change: OpportunityChange) -> Any:
     return next(type(e.payload) for e in events if e.payload.opportunity_id == change.after.opportunity_id)
 
 

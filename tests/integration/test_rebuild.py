@@ -16,18 +16,18 @@ from events.plans import PlanUpdated, PlanWithdrawn
 from matching.policy import Policy, with_changes
 from services.local_stack.postgres import Server
 from services.maintenance import apply_rebuild
-from services.maintenance.apply_rebuild import Swapped
-from services.maintenance.rebuild import Comparison, RebuildError, compare
+from services.maintenance.apply_rebuild import RebuildApplied
+from services.maintenance.rebuild import RebuildError, RebuildReport, compare
 from services.matcher import assessment
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
-from services.notifier.event_handler import Told, note
+from services.notifier.event_handler import OpportunityEvent, record_intents
 from services.platform.settings import Settings
 from services.store import shadow_tables
 from services.store.database import make_engine, make_sessions, transaction
-from services.store.state_hash import Digest, digest
+from services.store.state_hash import StateHash, state_hash
 from tests.chaos.order_independence import history
 from tests.integration.test_matcher_steps import Rig, world_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
@@ -73,16 +73,16 @@ async def matched_rig(postgres_server: Server, matched_template: str) -> AsyncIt
             yield made
 
 
-async def compared(rig: Rig, *, swap: bool = False) -> tuple[Comparison, Swapped | None]:
+async def compared(rig: Rig, *, swap: bool = False) -> tuple[RebuildReport, RebuildApplied | None]:
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
         found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
-        done = await apply_rebuild.swap(rig.sessions, found) if swap else None
+        done = await apply_rebuild.apply_rebuild(rig.sessions, found) if swap else None
     return found, done
 
 
-async def standing(rig: Rig) -> Digest:
+async def standing(rig: Rig) -> StateHash:
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as session:
-        return await digest(session)
+        return await state_hash(session)
 
 
 async def told(rig: Rig) -> int:
@@ -94,7 +94,9 @@ async def told(rig: Rig) -> int:
             for headers, value in rows
         ]
     for event in events:
-        await note(rig.sessions, [Told(event.id, event.payload, cast(Any, None))], datetime.now(UTC), 0)  # type: ignore[arg-type]
+        await record_intents(
+            rig.sessions, [OpportunityEvent(event.id, event.payload, cast(Any, None))], datetime.now(UTC), 0
+        )  # type: ignore[arg-type]
     ((count,),) = await rig.rows("SELECT count(*) FROM notification_intents WHERE state <> 'cancelled'")
     return int(count)
 
@@ -108,7 +110,7 @@ async def test_equals_what_stands_after_any_history(rig: Rig, seed: int) -> None
     assert found.live.pairs > 10
     ((waiting,),) = await rig.rows("SELECT count(*) FROM outbox")
     _, done = await compared(rig, swap=True)
-    assert done == Swapped(), "there is nothing to replace"
+    assert done == RebuildApplied(), "there is nothing to replace"
     assert await rig.rows("SELECT count(*) FROM outbox") == [(waiting,)]
 
 
@@ -212,7 +214,7 @@ async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(rig: Rig, mon
         with pytest.raises(KeyboardInterrupt):
             await rig.handle(states[60:], at_once=60)
     found, done = await compared(rig, swap=True)
-    assert (found.equal, found.waiting_plans, done) == (True, 60, Swapped())
+    assert (found.equal, found.waiting_plans, done) == (True, 60, RebuildApplied())
     await sweep(rig.matcher.world, rig.sessions)
     assert await rig.active() == all_pairs(states)
 
@@ -227,7 +229,7 @@ async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
         found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
         await rig.handle(moved[:32])
-        done = await apply_rebuild.swap(rig.sessions, found)
+        done = await apply_rebuild.apply_rebuild(rig.sessions, found)
     assert done.moved_on > 0
     assert done.pairs > 0
     assert await rig.active() == all_pairs([*moved[:32], *states[32:]])

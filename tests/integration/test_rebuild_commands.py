@@ -51,11 +51,11 @@ def change(url: str, statement: str) -> None:
 
 
 def test_check_says_what_differs_and_rebuild_mends_it(url: str) -> None:
-    before = said("digest", "--json")
+    before = said("state-hash", "--json")
     assert before["pairs"] > 0
     assert "equal\n" in said("rebuild", "--check")
     change(url, "UPDATE opportunities SET score = score - 1 WHERE status = 'active'")
-    assert said("digest", "--json")["sha256"] != before["sha256"]
+    assert said("state-hash", "--json")["sha256"] != before["sha256"]
 
     found = said("rebuild", "--check", "--json", code=1)
     assert (found["equal"], len(found["pairs"]), found["replaced"]) == (False, before["pairs"], None)
@@ -63,7 +63,7 @@ def test_check_says_what_differs_and_rebuild_mends_it(url: str) -> None:
     assert f"0 plans and {before['pairs']} pairs differ" in said("rebuild", "--check", code=1)
     assert f"replaced 0 plans and {before['pairs']} pairs, told nobody" in said("rebuild")
     assert said("rebuild", "--check", "--json")["equal"]
-    assert said("digest", "--json") == before
+    assert said("state-hash", "--json") == before
 
 
 def test_rebuild_loads_the_encoder_only_for_missing_vectors(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,13 +89,13 @@ def test_reassess_shows_and_then_does(url: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("JOINTLY_POLICY_FILE", str(policy))
     settings.cache_clear()
 
-    before = said("digest")
+    before = said("state-hash")
     assert "this process has" in CliRunner().invoke(application("rebuild"), ["rebuild", "--check"]).stderr
     found = said("reassess", "--preview", "--json")
     assert found["changes"]["withdrawn"] > 0
     assert found["from"] != found["to"]
     assert "nothing was written" in said("reassess")
-    assert said("digest") == before
+    assert said("state-hash") == before
     assert said("reassess", "--yes", "--json") == {"left": 0}
     assert said("reassess", "--json")["changes"] == {}
     assert said("rebuild", "--check", "--json")["equal"]
@@ -104,7 +104,7 @@ def test_reassess_shows_and_then_does(url: str, tmp_path: Path, monkeypatch: pyt
 def test_a_backup_restored_is_the_same(url: str, postgres_server: Server, tmp_path: Path) -> None:
     """As docs/operations.md says, by the tools of the very server."""
     tools = {name: postgres_tool(name) for name in ("pg_dump", "pg_restore")}
-    before = said("digest", "--json")
+    before = said("state-hash", "--json")
     dump = tmp_path / "jointly.dump"
     subprocess.run([tools["pg_dump"], "--format=custom", f"--file={dump}", plain(url)], check=True)
     with postgres_server.fresh_database() as other:
@@ -112,7 +112,7 @@ def test_a_backup_restored_is_the_same(url: str, postgres_server: Server, tmp_pa
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv("JOINTLY_DATABASE_URL", other)
             settings.cache_clear()
-            assert said("digest", "--json") == before
+            assert said("state-hash", "--json") == before
             assert "already at" in said("migrate")
             assert said("rebuild", "--check", "--json")["equal"]
 

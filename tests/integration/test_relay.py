@@ -14,9 +14,9 @@ from events.cloudevents import Message
 from services.messaging import kafka, topic_admin
 from services.platform.settings import Settings
 from services.relay import outbox_publisher
-from services.relay.outbox_publisher import Relay
+from services.relay.outbox_publisher import OutboxPublisher
 from services.store import outbox
-from services.store.bulk_writes import together
+from services.store.bulk_writes import bulk_writes
 from services.store.database import make_engine, make_sessions, transaction
 from tests.conftest import AnyBroker
 from tests.pipeline import kafka_requests, records_of
@@ -26,7 +26,7 @@ TOPIC = "collaboration.opportunities.v1"
 
 @contextmanager
 def settings_on(broker: AnyBroker, database_url: str) -> Iterator[Settings]:
-    settings = Settings(kafka_bootstrap=broker.bootstrap, database_url=database_url)
+    settings = Settings(kafka_bootstrap_servers=broker.bootstrap, database_url=database_url)
     asyncio.run(topic_admin.create(settings))
     yield settings
 
@@ -38,7 +38,7 @@ async def fill(url: str, keys: int, revisions: int) -> None:
             for key in range(keys):
                 value = json.dumps({"key": key, "revision": revision}).encode()
                 message = Message(str(key).encode(), (("ce_id", b"1"),), value)
-                session.add(outbox.outgoing(TOPIC, f"{key}-{revision}", message))
+                session.add(outbox.to_outbox_row(TOPIC, f"{key}-{revision}", message))
     await engine.dispose()
 
 
@@ -49,7 +49,7 @@ async def relaying(settings: Settings, url: str, relays: int = 1, seconds: float
     producers = [kafka.make_producer(settings, f"relay-{number}") for number in range(relays)]
     for producer in producers:
         await producer.start()
-    tasks = [asyncio.create_task(Relay(engine, producer).run_for_ever()) for producer in producers]
+    tasks = [asyncio.create_task(OutboxPublisher(engine, producer).run_for_ever()) for producer in producers]
     try:
         async with asyncio.timeout(seconds):
             while True:
@@ -123,7 +123,7 @@ def test_what_is_not_acknowledged_goes_again_before_what_follows_it(tansu_broker
         engine = make_engine(database_url)
         producer = kafka.make_producer(settings, "relay")
         await producer.start()
-        relay = Relay(engine, _Refusing(producer, {2}))  # type: ignore[arg-type]
+        relay = OutboxPublisher(engine, _Refusing(producer, {2}))  # type: ignore[arg-type]
         task = asyncio.create_task(relay.run_for_ever())
         sessions = make_sessions(engine)
         async with asyncio.timeout(60):
@@ -152,12 +152,12 @@ def test_a_relay_whose_locks_were_taken_stops_publishing(tansu_broker: AnyBroker
         engine = make_engine(database_url)
         producer = kafka.make_producer(settings, "relay")
         await producer.start()
-        task = asyncio.create_task(Relay(engine, producer).run_for_ever())
+        task = asyncio.create_task(OutboxPublisher(engine, producer).run_for_ever())
         watcher = make_engine(database_url)
         held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 7401"
         async with asyncio.timeout(30):
             async with watcher.connect() as connection:
-                while (await connection.execute(text(held))).scalar_one() < outbox.SLICES:
+                while (await connection.execute(text(held))).scalar_one() < outbox.OUTBOX_SHARDS:
                     await asyncio.sleep(0.05)
                 killed = (
                     await connection.execute(
@@ -218,7 +218,7 @@ def test_nobody_else_is_handed_the_connection_with_a_relays_locks(
         producer = kafka.make_producer(settings, "relay")
         await producer.start()
         held = _Held(producer)
-        relay = Relay(engine, held)  # type: ignore[arg-type]
+        relay = OutboxPublisher(engine, held)  # type: ignore[arg-type]
         task = asyncio.create_task(relay.run_for_ever())
         others: list[int] = []
         async with asyncio.timeout(60), AsyncExitStack() as exits:
@@ -255,10 +255,10 @@ async def test_whoever_waits_is_woken_by_what_is_written(database_url: str) -> N
     async with engine.connect() as connection, AsyncSession(connection) as waiting:
         await outbox.listen(waiting)
         await waiting.commit()
-        wait = asyncio.create_task(outbox.until_written(waiting, seconds=600))
-        async with transaction(make_sessions(engine)) as session, together(session) as writes:
-            outbox.put(writes, [outbox.columns_of(TOPIC, "1", message)])
+        wait = asyncio.create_task(outbox.wait_for_notify(waiting, seconds=600))
+        async with transaction(make_sessions(engine)) as session, bulk_writes(session) as writes:
+            outbox.append(writes, [outbox.to_columns(TOPIC, "1", message)])
         async with asyncio.timeout(60):
             await wait
-        assert len(await outbox.waiting(waiting, range(outbox.SLICES), 10)) == 1
+        assert len(await outbox.unpublished(waiting, range(outbox.OUTBOX_SHARDS), 10)) == 1
     await engine.dispose()

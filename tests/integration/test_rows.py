@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.cloudevents import Message
 from services.store import embeddings, outbox
-from services.store.bulk_writes import Writes, together
+from services.store.bulk_writes import BulkWrites, bulk_writes
 from services.store.database import make_sessions, transaction
 
 
@@ -32,13 +32,13 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def test_one_statement_changes_several_tables_and_wakes_the_relay(database: AsyncEngine, said: list[str]) -> None:
     sessions = make_sessions(database)
     vector = np.array([0.1, -1 / 3, 1e-8], dtype=np.float32)
-    row = outbox.columns_of("topic", "1", Message(key=b"k", headers=(), value=b"\x00\xff"))
+    row = outbox.to_columns("topic", "1", Message(key=b"k", headers=(), value=b"\x00\xff"))
     async with sessions() as listening:
         await outbox.listen(listening)
         await listening.commit()
         said.clear()
-        async with transaction(sessions) as session, together(session) as writes:
-            outbox.put(writes, [row])
+        async with transaction(sessions) as session, bulk_writes(session) as writes:
+            outbox.append(writes, [row])
             embeddings.put(writes, {"hash": vector}, "model")
         assert len(said) == 1, said
         connection = await (await listening.connection()).get_raw_connection()
@@ -54,21 +54,21 @@ async def test_one_statement_changes_several_tables_and_wakes_the_relay(database
 async def test_50_mb_of_rows_go_in_one_statement(database: AsyncEngine) -> None:
     sessions = make_sessions(database)
     large = Message(key=b"k", headers=(), value=b"\x00\xff" * 512 * 1024)
-    async with asyncio.timeout(60), transaction(sessions) as session, together(session) as writes:
-        outbox.put(writes, [outbox.columns_of("topic", str(number), large) for number in range(50)])
+    async with asyncio.timeout(60), transaction(sessions) as session, bulk_writes(session) as writes:
+        outbox.append(writes, [outbox.to_columns("topic", str(number), large) for number in range(50)])
     async with transaction(sessions) as session:
         stored = await session.execute(text("SELECT count(*), sum(length(value)), min(value) = max(value) FROM outbox"))
         assert stored.one() == (50, 50 * 1024 * 1024, True)
 
 
 async def test_nothing_to_change_says_nothing(database: AsyncEngine, said: list[str]) -> None:
-    async with transaction(make_sessions(database)) as session, together(session) as writes:
-        outbox.put(writes, [])
+    async with transaction(make_sessions(database)) as session, bulk_writes(session) as writes:
+        outbox.append(writes, [])
     assert said == []
 
 
 def test_two_statements_with_a_parameter_of_one_name_are_refused() -> None:
-    writes = Writes()
+    writes = BulkWrites()
     writes.add("DELETE FROM a WHERE x = :x", x=1)
     with pytest.raises(ValueError, match="name a parameter x"):
         writes.add("DELETE FROM b WHERE x = :x", x=2)

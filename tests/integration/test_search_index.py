@@ -16,7 +16,7 @@ from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store import plan_features
 from services.store.database import Sessions, make_engine, make_sessions, transaction
-from services.store.pipelined_queries import answer
+from services.store.pipelined_queries import fetch
 from services.store.plan_features import NOTHING_SEEN, IndexDelta, Seen
 from tests.pipeline import AS_OF, all_pairs, engine, features_of, invented_plans, record_of
 
@@ -31,7 +31,7 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
 
 
 def world() -> World:
-    return World(engine(), load_embedder("hashing"), Settings(as_of=AS_OF, kept_plans=100))
+    return World(engine(), load_embedder("hashing"), Settings(as_of=AS_OF, feature_cache_plans=100))
 
 
 async def handle(sessions: Sessions, payloads: Sequence[PlanPayload], by: World | None = None) -> None:
@@ -56,12 +56,12 @@ async def found_by(index: SnapshotIndex, sessions: Sessions, states: Sequence[An
     asking = {one.plan.plan_id: one for one in features_of(states)}
     delta = index.delta()
     async with transaction(sessions, delta, isolation="REPEATABLE READ") as session:
-        return await index.search(session, asking, AS_OF, delta.answer)
+        return await index.search(session, asking, AS_OF, delta.result)
 
 
 async def unseen(sessions: Sessions, index: SnapshotIndex) -> IndexDelta:
     async with transaction(sessions) as session:
-        return await answer(session, index.delta())
+        return await fetch(session, index.delta())
 
 
 def reworded(states: Sequence[PlanPublished]) -> list[PlanPublished]:
@@ -117,7 +117,7 @@ async def test_a_search_in_an_older_snapshot_takes_nothing_back(sessions: Sessio
     rewritten = reworded(states[:60])
     both = world()
     async with transaction(sessions, both.index.delta(), isolation="REPEATABLE READ") as early:
-        older = await answer(early, both.index.delta())
+        older = await fetch(early, both.index.delta())
         await handle(sessions, rewritten, both)
         await both.index.search(early, {}, AS_OF, older)
     await handle(sessions, states[60:], both)

@@ -8,7 +8,7 @@ from events.plans import PlanPublished, PlanUpdated
 from services.matcher import assessment, settlement
 from services.matcher.batch_handler import Matcher
 from services.matcher.quarantine import count_failure
-from services.matcher.settlement import Part
+from services.matcher.settlement import SettlementPart
 from services.matcher.sweeper import sweep
 from services.platform.settings import Settings
 from services.store import plans
@@ -38,12 +38,12 @@ def alike(authority: str, count: int) -> list[PlanPublished]:
 
 
 @pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> list[Part]:
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[SettlementPart]:
     """The parts that are settled, five pairs each at most."""
-    found: list[Part] = []
+    found: list[SettlementPart] = []
     settle = assessment.settle
 
-    async def noted(session: Any, part: Part, *others: Any) -> None:
+    async def noted(session: Any, part: SettlementPart, *others: Any) -> None:
         found.append(part)
         await settle(session, part, *others)
 
@@ -62,7 +62,7 @@ async def told_once(rig: Rig, pairs: int) -> None:
     assert await rig.rows("SELECT count(*), count(DISTINCT key) FROM outbox") == [(pairs, pairs)]
 
 
-async def test_no_transaction_settles_more_pairs_than_it_may(rig: Rig, parts: list[Part]) -> None:
+async def test_no_transaction_settles_more_pairs_than_it_may(rig: Rig, parts: list[SettlementPart]) -> None:
     states = [*alike(CAMDEN, 6), *alike(LEEDS, 7)]
     await rig.handle(states)
     assert await rig.active() == all_pairs(states)
@@ -73,7 +73,7 @@ async def test_no_transaction_settles_more_pairs_than_it_may(rig: Rig, parts: li
 
 
 async def test_a_crash_between_two_parts_is_made_good_by_the_sweeper(
-    rig: Rig, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+    rig: Rig, parts: list[SettlementPart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crash() -> None:
         if len(parts) == 4:
@@ -95,7 +95,7 @@ async def test_a_crash_between_two_parts_is_made_good_by_the_sweeper(
 
 
 async def test_the_batch_that_comes_again_after_a_crash_finishes_it(
-    rig: Rig, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+    rig: Rig, parts: list[SettlementPart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crash() -> None:
         raise ConnectionError
@@ -114,13 +114,13 @@ async def test_the_batch_that_comes_again_after_a_crash_finishes_it(
 
 
 async def test_a_newer_revision_abandons_the_parts_that_are_left(
-    rig: Rig, parts: list[Part], monkeypatch: pytest.MonkeyPatch
+    rig: Rig, parts: list[SettlementPart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes between the first two parts, at another matcher."""
     other = Rig(Matcher(world_of(Settings(as_of=AS_OF)), rig.sessions, producer=None), rig.sessions)  # type: ignore[arg-type]
     states = [*alike(CAMDEN, 23), *alike(LEEDS, 1)]
     newer = PlanUpdated.model_validate({**states[-1].model_dump(), "revision": 2, "value": {"amount": 900_000}})
-    theirs: list[Part] = []
+    theirs: list[SettlementPart] = []
 
     async def overtaken() -> None:
         monkeypatch.setattr(assessment, "let_others_in", let_others_in)
@@ -141,7 +141,7 @@ async def test_a_newer_revision_abandons_the_parts_that_are_left(
     assert await rig.rows(f"SELECT matched_revision FROM plans WHERE plan_id = '{newer.plan_id}'") == [(2,)]
 
 
-async def test_a_plan_with_many_opportunities_is_set_aside_in_parts(rig: Rig, parts: list[Part]) -> None:
+async def test_a_plan_with_many_opportunities_is_set_aside_in_parts(rig: Rig, parts: list[SettlementPart]) -> None:
     states = [*alike(CAMDEN, 13), *alike(LEEDS, 2)]
     poison = states[-1].plan_id
     await rig.handle(states)

@@ -16,15 +16,15 @@ from typer.testing import CliRunner
 
 from events.cloudevents import encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
-from events.jwk import SigningKey, new_key, written
+from events.jwk import SigningKey, new_key, to_file_text
 from events.plans import PlanPublished
 from events.signing import sign
 from events.topics import DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
 from services.ingest.event_publisher import PublishingError, message_of, plan_event, publish_events
-from services.matcher.plan_decoding import Accepted, Refused, read
+from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.messaging import signature_policy, topic_admin
-from services.messaging.signature_policy import Demand, Keyring
+from services.messaging.signature_policy import KeyCache, RecordRejected, SignatureMode
 from services.platform.settings import settings
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
@@ -52,7 +52,7 @@ def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Join
 
 def public_file(folder: Path, key: SigningKey) -> Path:
     file = folder / f"{key.public.key_id}.jwk"
-    file.write_text(written(key.public.jwk()))
+    file.write_text(to_file_text(key.public.jwk()))
     return file
 
 
@@ -121,7 +121,7 @@ def test_what_was_refused_for_want_of_a_key_is_replayed_with_its_signature(
     message = sign(event, encode(event, payload.plan_id), leeds)
     assert max(len(value) for _, value in message.headers) > 4096
     with pipeline(broker.bootstrap, database_url, tmp_path, JOINTLY_SIGNATURES="required") as line:
-        monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP", broker.bootstrap)
+        monkeypatch.setenv("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap)
         settings.cache_clear()
         matcher = line.start("matcher")
         send_raw(broker.bootstrap, [(PLANS.name, message.key, list(message.headers), message.value)])
@@ -138,7 +138,7 @@ def test_what_was_refused_for_want_of_a_key_is_replayed_with_its_signature(
 
 
 def test_the_publisher_does_not_sign_for_another(broker: AnyBroker) -> None:
-    chosen = settings().model_copy(update={"kafka_bootstrap": (broker.bootstrap,)})
+    chosen = settings().model_copy(update={"kafka_bootstrap_servers": (broker.bootstrap,)})
     asyncio.run(topic_admin.create(chosen))
     with pytest.raises(PublishingError, match="was made for") as refused:
         asyncio.run(publish_events(chosen, [plan("HR-1"), plan("P-9", BARNET)], key=new_key(LEEDS)))
@@ -166,22 +166,22 @@ async def registered(sessions: Sessions, key: SigningKey, **changes: Any) -> str
 async def verdict(
     sessions: Sessions,
     key: SigningKey | None,
-    keyring: Keyring | None = None,
+    keyring: KeyCache | None = None,
     day: date = DAY,
-    demand: Demand = "if-present",
+    demand: SignatureMode = "if-present",
     topic: str = PLANS.name,
 ) -> str:
     topic, raw, headers, value = sent(plan("HR-1"), key, topic)
     record: Any = SimpleNamespace(topic=topic, partition=0, offset=0, key=raw, headers=headers, value=value)
-    (item,) = await signature_policy.check(
-        [read(record, datetime.now(UTC))], demand, keyring or Keyring(), sessions, day
+    (item,) = await signature_policy.verify_all(
+        [read(record, datetime.now(UTC))], demand, keyring or KeyCache(), sessions, day
     )
-    return "accepted" if isinstance(item, Accepted) else item.sentence
+    return "accepted" if isinstance(item, PlanRecordAccepted) else item.sentence
 
 
 async def test_a_revoked_key_is_good_for_half_a_minute_at_most(sessions: Sessions) -> None:
     clock = [0.0]
-    keyring, leeds = Keyring(clock=lambda: clock[0]), new_key(LEEDS)
+    keyring, leeds = KeyCache(clock=lambda: clock[0]), new_key(LEEDS)
     assert "no key" in await verdict(sessions, leeds, keyring)
     await registered(sessions, leeds)
     assert await verdict(sessions, leeds, keyring) == "accepted", "at once: that a key is unknown is not remembered"
@@ -228,10 +228,10 @@ async def test_a_batch_asks_the_register_once(sessions: Sessions) -> None:
     for number in range(20):
         topic, raw, headers, value = sent(plan(f"HR-{number}"), new_key(LEEDS))
         made.append(SimpleNamespace(topic=topic, partition=0, offset=number, key=raw, headers=headers, value=value))
-    found = await signature_policy.check(
-        [read(r, datetime.now(UTC)) for r in made], "required", Keyring(), counted, DAY
+    found = await signature_policy.verify_all(
+        [read(r, datetime.now(UTC)) for r in made], "required", KeyCache(), counted, DAY
     )  # type: ignore[arg-type]
-    assert all(isinstance(item, Refused) for item in found)
+    assert all(isinstance(item, RecordRejected) for item in found)
     assert [item.record.offset for item in found] == list(range(20)), "in their order"
     assert len(asked) == 1
 
@@ -248,7 +248,7 @@ def test_the_commands_keep_the_register(database_url: str, jointly: Jointly, tmp
     assert jointly(*given)[1].startswith("unchanged: ")
     assert jointly("keys", "add", LEEDS, file)[0] == 1, "other days are another registration"
     private = tmp_path / "private.jwk"
-    private.write_text(written(leeds.private_jwk()))
+    private.write_text(to_file_text(leeds.private_jwk()))
     assert "must not leave its owner" in jointly("keys", "add", LEEDS, private)[2]
     (listed,) = json.loads(jointly("keys", "list", LEEDS, "--json")[1])
     assert (listed["key_id"], listed["good"]) == (leeds.public.key_id, True)

@@ -13,7 +13,7 @@ from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.topics import NOTIFICATIONS, OPPORTUNITIES
 from services.cli import application
 from services.ingest.event_publisher import plan_event
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.platform.settings import settings
 from tests.conftest import AnyBroker
 from tests.integration.test_pipeline import BARNET, LEEDS, as_update, enrol, plan
@@ -36,7 +36,7 @@ def traced(event_id: str, *options: str) -> tuple[int, str]:
 
 
 def test_a_plan_event_can_be_followed_to_the_mails(
-    broker: AnyBroker, database_url: str, mailbox: Mailbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: AnyBroker, database_url: str, mailbox: MailSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol(database_url, LEEDS, BARNET)
     first, second = plan("HR-1"), plan("P-9", BARNET)

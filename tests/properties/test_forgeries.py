@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from events.cloudevents import MAX_VALUE_BYTES
 from events.fields import Value
-from events.signing import HEADER, SignatureError, found
+from events.signing import HEADER, SignatureError, extract_signature
 from events.topics import PLANS
 from services.matcher import plan_decoding
 from services.messaging import signature_policy
@@ -73,7 +73,7 @@ def test_a_broken_rule_would_be_noticed(
 @given(st.binary(max_size=200) | st.text("abc.=-_", max_size=60).map(str.encode))
 def test_whatever_stands_in_the_signature_is_read_or_refused(given: bytes) -> None:
     with suppress(SignatureError):
-        assert found([(HEADER, given)]) is not None
+        assert extract_signature([(HEADER, given)]) is not None
 
 
 # --- what is made to be dear

@@ -20,7 +20,7 @@ from subprocess import CompletedProcess
 from typing import Final
 
 from services.local_stack import child_process
-from services.local_stack.child_process import Process
+from services.local_stack.child_process import ChildProcess
 
 CONTEXT = get_context("forkserver")
 CONTEXT.set_forkserver_preload(
@@ -64,13 +64,13 @@ class Forked:
             os.kill(self.pid, number)
 
 
-def fork_service(name: str, settings: Mapping[str, str], log: Path, http_port: int) -> Process:
+def fork_service(name: str, settings: Mapping[str, str], log: Path, http_port: int) -> ChildProcess:
     """Fork `jointly NAME` with no other JOINTLY_* settings than these; its output goes to `log`."""
     process = CONTEXT.Process(
         target=_run_command, args=([name], _with_port(settings, http_port), log, log), daemon=True
     )
     process.start()
-    return Process(name, Forked(process), log, http_port)  # type: ignore[arg-type]
+    return ChildProcess(name, Forked(process), log, http_port)  # type: ignore[arg-type]
 
 
 def run_command(arguments: Sequence[str], settings: Mapping[str, str], folder: Path) -> CompletedProcess[str]:
@@ -83,7 +83,7 @@ def run_command(arguments: Sequence[str], settings: Mapping[str, str], folder: P
     return CompletedProcess(arguments, process.exitcode, output.read_text("utf-8"), errors.read_text("utf-8"))
 
 
-def start_service(name: str, settings: Mapping[str, str], log: Path, http_port: int) -> Process:
+def start_service(name: str, settings: Mapping[str, str], log: Path, http_port: int) -> ChildProcess:
     """Start `python -m services.cli NAME`, in the same shape: slower, and with all of its memory its own."""
     command = [sys.executable, "-m", "services.cli", name]
     return child_process.start(name, command, log, environment=_with_port(settings, http_port), http_port=http_port)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from rapidfuzz import fuzz
 
-from events.cloudevents import problems
+from events.cloudevents import describe_validation_error
 from events.fields import Authority, Kind, Sharing, Stage
 from matching.reference import normalise_name
 from services.ingest.dates import BEFORE_CONTRACT
@@ -175,7 +175,7 @@ def load_mapping(file: Path) -> RegisterMapping:
         content: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
         return RegisterMapping.model_validate(content)
     except ValidationError as error:
-        raise MappingError(f"{file.name}: {problems(error)}") from None
+        raise MappingError(f"{file.name}: {describe_validation_error(error)}") from None
     except (OSError, ValueError) as error:
         raise MappingError(f"{file.name} can't be read as TOML: {error}") from None
 

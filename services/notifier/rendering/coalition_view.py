@@ -11,8 +11,8 @@ from matching.reference import authority as known_authority
 from matching.text.formatting import pounds
 from services.domain.coalition_notices import NoticeKind
 from services.notifier.partner_names import UNNAMED
-from services.notifier.rendering.phrases import day, listed
-from services.notifier.rendering.plain_text import cut, plain, visible
+from services.notifier.rendering.phrases import format_date, join_words
+from services.notifier.rendering.plain_text import sanitise, truncate, visible
 
 SUBJECT_LENGTH: Final = 59
 STAGES: Final = {"planned": "Planned", "engagement": "Talking to suppliers now", "tendering": "Out to tender"}
@@ -78,19 +78,19 @@ def coalition_letter(
     invitation = state.invitation
     return CoalitionLetter(
         authority=own.authority,
-        name=plain(name, 80),
+        name=sanitise(name, 80),
         subject=_subject(state, own, kind, leader),
         preheader=_preheader(state, shown, names),
         opening=_opening(state, kind, leader, [_short(member.authority, names) for member in others]),
         own_plan=_own_plan(own),
         rows=tuple(_row(member, state, names) for member in sorted(others, key=lambda one: one.authority_name)),
         dates=_dates(state, kind),
-        scope=plain(invitation.scope, 500) if invitation else "",
-        route=plain(invitation.route, 500) if invitation else "",
+        scope=sanitise(invitation.scope, 500) if invitation else "",
+        route=sanitise(invitation.route, 500) if invitation else "",
         actions=_actions(state, kind),
-        explanation=plain(state.explanation, 300),
+        explanation=sanitise(state.explanation, 300),
         contact=mailboxes.get(lead.authority) if lead is not None and lead is not own else None,
-        signed_on=day(signed_on) if signed_on else None,
+        signed_on=format_date(signed_on) if signed_on else None,
         coalition_id=state.coalition_id,
     )
 
@@ -99,25 +99,25 @@ def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, lead
     """The reader's own need first; what is asked and the day are never cut."""
     due = f"Reply by {_short_day(state.invitation.reply_by)}" if state.invitation else "Reply soon"
     asked = {
-        NoticeKind.INVITATION: f"join {cut(leader, 18)}? {due}",
+        NoticeKind.INVITATION: f"join {truncate(leader, 18)}? {due}",
         NoticeKind.REMINDER: f"no answer yet. {due}",
         NoticeKind.FORMED: "your coalition has formed",
         NoticeKind.FROZEN: "the joint tender is out",
         NoticeKind.ENDED: "the joint contract is awarded" if state.status == "awarded" else "the coalition has ended",
     }[kind]
-    need = plain(own.title, 120) or _reference(own.plan_id)
-    return f"{cut(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}"
+    need = sanitise(own.title, 120) or _reference(own.plan_id)
+    return f"{truncate(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}"
 
 
 def _preheader(state: CoalitionState, shown: Sequence[CoalitionMember], names: Mapping[str, str]) -> str:
     known = [member.value for member in shown if member.value is not None]
     worth = f" {'About' if len(known) == len(shown) else 'At least'} {pounds(sum(known))} together." if known else ""
-    councils = listed([_short(member.authority, names) for member in shown], limit=8)
+    councils = join_words([_short(member.authority, names) for member in shown], limit=8)
     return f"{councils}.{worth} Together from {state.together_from:%B %Y}."
 
 
 def _opening(state: CoalitionState, kind: NoticeKind, leader: str, others: Sequence[str]) -> str:
-    partners = listed(others, limit=7)
+    partners = join_words(others, limit=7)
     match kind:
         case NoticeKind.INVITATION:
             return f"{leader} asks you to go to market together. You may say no, and need give no reason."
@@ -128,16 +128,16 @@ def _opening(state: CoalitionState, kind: NoticeKind, leader: str, others: Seque
         case NoticeKind.FROZEN:
             return f"{leader} has published the joint tender notice. It names every member: nobody can join any more."
         case NoticeKind.ENDED:
-            return f"The coalition has ended. {plain(state.ended_because or '', 200)}".strip()
+            return f"The coalition has ended. {sanitise(state.ended_because or '', 200)}".strip()
 
 
 def _dates(state: CoalitionState, kind: NoticeKind) -> tuple[tuple[str, str], ...]:
     if kind is NoticeKind.ENDED:
         return ()
-    together = ("Tender together from", day(state.together_from))
-    decide = ("Decide together by", day(state.decide_by))
+    together = ("Tender together from", format_date(state.together_from))
+    decide = ("Decide together by", format_date(state.decide_by))
     if kind in (NoticeKind.INVITATION, NoticeKind.REMINDER) and state.invitation is not None:
-        return (("Reply by", day(state.invitation.reply_by)), decide, together)
+        return (("Reply by", format_date(state.invitation.reply_by)), decide, together)
     return (decide, together) if kind is NoticeKind.FORMED else (together,)
 
 
@@ -164,7 +164,7 @@ def _row(member: CoalitionMember, state: CoalitionState, names: Mapping[str, str
     leads = " (leads)" if member.plan_id == state.lead else ""
     return CouncilRow(
         council=f"{_short(member.authority, names)}{leads}",
-        plan=plain(member.title, 60) or "Not shared",
+        plan=sanitise(member.title, 60) or "Not shared",
         value=pounds(member.value) if member.value is not None else "Not stated",
         tender=_months(member.tender_window),
         stage=STAGES.get(member.stage, "Planned"),
@@ -174,14 +174,14 @@ def _row(member: CoalitionMember, state: CoalitionState, names: Mapping[str, str
 
 def _own_plan(own: CoalitionMember) -> str:
     value = f", {pounds(own.value)}" if own.value is not None else ""
-    title = plain(own.title, 120)
+    title = sanitise(own.title, 120)
     reference = _reference(own.plan_id)
     return f"{title} ({reference}){value}, tender {_months(own.tender_window)}" if title else reference
 
 
 def _short(code: str, names: Mapping[str, str]) -> str:
     known = known_authority(code)
-    return plain(known.short_name if known else names.get(code, UNNAMED), 60)
+    return sanitise(known.short_name if known else names.get(code, UNNAMED), 60)
 
 
 def _reference(plan_id: str) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.notifier.rendering.mail_view import Group, Letter
+from services.notifier.rendering.mail_view import EmailView, PlanGroup
 from services.store.authorities import AddressError, valid_mailbox
 
 WHO_ACTS: Final = "by then both of you have to agree, so either of you should write first"
@@ -53,7 +53,7 @@ def message_id(mail_id: str, who: Sender) -> str:
     return f"<{mail_id}@{who.domain}>"
 
 
-def compose(letter: Letter, who: Sender, recipient: str, mail_id: str, identity: str, at: datetime) -> EmailMessage:
+def compose(letter: EmailView, who: Sender, recipient: str, mail_id: str, identity: str, at: datetime) -> EmailMessage:
     """The whole message. `identity` is its Message-ID, `at` its date."""
     message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
     message.set_content(text(letter, who, mail_id))
@@ -87,12 +87,12 @@ def _unsubscribe(authority: str, who: Sender) -> str:
     return f"{mailto}, <{who.public_url}>" if who.public_url else mailto
 
 
-def text(letter: Letter, who: Sender, mail_id: str) -> str:
+def text(letter: EmailView, who: Sender, mail_id: str) -> str:
     """The plain text version."""
     return environment(False).get_template("letter.txt.j2").render(**_context(letter, who, mail_id))
 
 
-def html(letter: Letter, who: Sender, mail_id: str) -> str:
+def html(letter: EmailView, who: Sender, mail_id: str) -> str:
     """The HTML version: no images, no scripts, nothing fetched."""
     return environment(True).get_template("letter.html.j2").render(**_context(letter, who, mail_id))
 
@@ -110,7 +110,7 @@ def environment(autoescape: bool) -> Environment:
     )
 
 
-def _context(letter: Letter, who: Sender, mail_id: str) -> dict[str, object]:
+def _context(letter: EmailView, who: Sender, mail_id: str) -> dict[str, object]:
     return {
         "letter": letter,
         "opening": opening(letter),
@@ -126,7 +126,7 @@ def _context(letter: Letter, who: Sender, mail_id: str) -> dict[str, object]:
     }
 
 
-def opening(letter: Letter) -> str:
+def opening(letter: EmailView) -> str:
     """The first sentence: why this mail, and what is asked."""
     if letter.purpose == "correction":
         return "We suggested buying together with another authority. That suggestion no longer holds."
@@ -140,7 +140,7 @@ def opening(letter: Letter) -> str:
     )
 
 
-def heading(group: Group) -> str:
+def heading(group: PlanGroup) -> str:
     """The heading over one of the reader's own plans."""
     plan = group.plan
     return plan[0].upper() + plan[1:] if plan.startswith("your plan ") else f"Your plan: {plan}"

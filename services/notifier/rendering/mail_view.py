@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from events.opportunities import OpportunityState, PlanSide
+from events.opportunities import OpportunityState, PlanSummary
 from services.domain.notification_rules import RANK, sides
-from services.domain.notification_schedule import ITEMS_IN_A_LINE, ITEMS_IN_FULL
+from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
 from services.notifier.rendering import phrases
-from services.notifier.rendering.plain_text import cut, plain
+from services.notifier.rendering.plain_text import sanitise, truncate
 
 REASONS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class OpportunityView:
     """One opportunity as its reader may see it. Every text is plain, on one line and of bounded length.
 
     `shared` is whether both sides share openly; where not, `title`, `reasons`, `would_change` and `contact` are
@@ -44,16 +44,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class PlanGroup:
     """The opportunities of one of the reader's own plans, the strongest first."""
 
     plan: str
     plan_id: str
-    items: tuple[Item, ...]
+    items: tuple[OpportunityView, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class EmailView:
     """A whole mail: `groups` in full, `brief` in a line each. `later`: names of authorities that the mail tells of,
     each with how many more matches with it are told later."""
 
@@ -61,17 +61,19 @@ class Letter:
     name: str
     purpose: str
     subject: str
-    groups: tuple[Group, ...]
-    brief: tuple[Group, ...]
+    groups: tuple[PlanGroup, ...]
+    brief: tuple[PlanGroup, ...]
     later: tuple[tuple[str, int], ...] = ()
 
     @property
-    def items(self) -> tuple[Item, ...]:
+    def items(self) -> tuple[OpportunityView, ...]:
         """Everything the mail tells of."""
         return tuple(item for group in (*self.groups, *self.brief) for item in group.items)
 
 
-def item(state: OpportunityState, authority: str, band: str, change: str, partner: str, contact: str | None) -> Item:
+def opportunity_view(
+    state: OpportunityState, authority: str, band: str, change: str, partner: str, contact: str | None
+) -> OpportunityView:
     """The opportunity as `authority` may see it; the other side is called `partner`.
 
     Where either plan is not shared openly, only the other side's name, window, region and the band are in it.
@@ -81,23 +83,23 @@ def item(state: OpportunityState, authority: str, band: str, change: str, partne
     ended = change == "withdrawn"
     score = state.score if shared else None
     plan_id = own.plan_id or state.opportunity_id
-    return Item(
+    return OpportunityView(
         opportunity_id=state.opportunity_id,
         plan_id=plan_id,
         plan=phrases.own_plan(own.title if shared else None, plan_id),
         partner_code=other.authority,
-        partner=plain(partner, 80),
+        partner=sanitise(partner, 80),
         shared=shared,
         ended=ended,
-        title=plain(other.title, 160) if shared and other.title else None,
+        title=sanitise(other.title, 160) if shared and other.title else None,
         strength=phrases.strength(band, score),
-        meaning=phrases.meant_by(band),
+        meaning=phrases.band_advice(band),
         note=phrases.change_note(change),
-        partner_window=phrases.span(other.tender_window),
+        partner_window=phrases.format_date_range(other.tender_window),
         partner_regions=phrases.places(other.regions),
-        common_window=phrases.span(state.common_window) if state.common_window else None,
+        common_window=phrases.format_date_range(state.common_window) if state.common_window else None,
         # The last day to join tells of the lead time, and that of the category: not where only the match is shared.
-        join_by=phrases.day(state.join_by) if state.join_by and shared and not ended else None,
+        join_by=phrases.format_date(state.join_by) if state.join_by and shared and not ended else None,
         reasons=_sentences(state.reasons) if shared else (),
         would_change=_sentences(state.would_change) if shared and not ended else (),
         contact=contact if shared and not ended else None,
@@ -106,57 +108,61 @@ def item(state: OpportunityState, authority: str, band: str, change: str, partne
 
 
 def _sentences(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sentence for text in texts[:REASONS] if (sentence := plain(text, 300)))
+    return tuple(sentence for text in texts[:REASONS] if (sentence := sanitise(text, 300)))
 
 
-def letter(
-    authority: str, name: str, purpose: str, items: Sequence[Item], later: Mapping[str, int] = MappingProxyType({})
-) -> Letter:
+def email_view(
+    authority: str,
+    name: str,
+    purpose: str,
+    items: Sequence[OpportunityView],
+    later: Mapping[str, int] = MappingProxyType({}),
+) -> EmailView:
     """Composes a mail of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE. `later`: by authority, how
     many more matches wait because a mail tells of only so many with one."""
-    assert 0 < len(items) <= ITEMS_IN_FULL + ITEMS_IN_A_LINE
+    assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
     partners = {entry.partner_code: entry.partner for entry in ordered}
-    return Letter(
+    return EmailView(
         authority=authority,
-        name=plain(name, 80),
+        name=sanitise(name, 80),
         purpose=purpose,
-        subject=subject(purpose, ordered),
-        groups=_grouped(ordered[:ITEMS_IN_FULL]),
-        brief=_grouped(ordered[ITEMS_IN_FULL:]),
+        subject=subject_line(purpose, ordered),
+        groups=_grouped(ordered[:MAX_ITEMS_IN_FULL]),
+        brief=_grouped(ordered[MAX_ITEMS_IN_FULL:]),
         later=tuple((partner, later[code]) for code, partner in partners.items() if later.get(code)),
     )
 
 
-def _grouped(items: Sequence[Item]) -> tuple[Group, ...]:
-    groups: dict[str, list[Item]] = {}
+def _grouped(items: Sequence[OpportunityView]) -> tuple[PlanGroup, ...]:
+    groups: dict[str, list[OpportunityView]] = {}
     for entry in items:
         groups.setdefault(entry.plan_id, []).append(entry)
-    return tuple(Group(own[0].plan, plan_id, tuple(own)) for plan_id, own in groups.items())
+    return tuple(PlanGroup(own[0].plan, plan_id, tuple(own)) for plan_id, own in groups.items())
 
 
-def subject(purpose: str, items: Sequence[Item]) -> str:
+def subject_line(purpose: str, items: Sequence[OpportunityView]) -> str:
     """The subject: who, and which of the reader's plans. `items` strongest first."""
     plans: Mapping[str, str] = {entry.plan_id: entry.plan for entry in items}
     partners: Mapping[str, str] = {entry.partner_code: entry.partner for entry in items}
     first = next(iter(plans.values()))
-    about = first if len(plans) == 1 else f"{cut(first, 60)} and {_count(len(plans) - 1, 'more plan')}"
-    many = f"{len(partners)} {phrases.partners_word(list(partners))}"
+    about = first if len(plans) == 1 else f"{truncate(first, 60)} and {_count(len(plans) - 1, 'more plan')}"
+    many = f"{len(partners)} {phrases.partner_noun(list(partners))}"
     who = next(iter(partners.values())) if len(partners) == 1 else many
     if purpose == "correction":
-        return cut(f"No longer a match: {about} ({who})", phrases.SUBJECT_LENGTH)
+        return truncate(f"No longer a match: {about} ({who})", phrases.SUBJECT_LENGTH)
     verb = "plans" if len(partners) == 1 else "plan"
     opening = f"{who} {verb} to buy what you plan to buy"
     if purpose == "digest":
         opening = f"Your week: {who} may be buying what you plan to buy"
-    return cut(f"{opening}: {about}", phrases.SUBJECT_LENGTH)
+    return truncate(f"{opening}: {about}", phrases.SUBJECT_LENGTH)
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def contact_of(state: OpportunityState, other: PlanSide, mailboxes: Mapping[str, str]) -> str | None:
+def contact_for(state: OpportunityState, other: PlanSummary, mailboxes: Mapping[str, str]) -> str | None:
     """The partner's role mailbox, where both sides share openly and it is known."""
     if any(side.sharing != "open" for side in state.plans):
         return None

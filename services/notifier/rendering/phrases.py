@@ -7,30 +7,30 @@ from typing import Final
 
 from events.fields import Window
 from matching.reference import region
-from services.notifier.rendering.plain_text import plain, visible
+from services.notifier.rendering.plain_text import sanitise, visible
 
 SUBJECT_LENGTH: Final = 120
 
 
-def day(value: date) -> str:
+def format_date(value: date) -> str:
     """A date as people write it: 1 March 2027."""
     return f"{value.day} {value:%B %Y}"
 
 
-def span(window: Window) -> str:
+def format_date_range(window: Window) -> str:
     """A window in words: "between 1 March 2027 and 30 June 2027"."""
     if window.earliest == window.latest:
-        return f"on {day(window.earliest)}"
-    return f"between {day(window.earliest)} and {day(window.latest)}"
+        return f"on {format_date(window.earliest)}"
+    return f"between {format_date(window.earliest)} and {format_date(window.latest)}"
 
 
 def places(codes: Sequence[str], limit: int = 3) -> str:
     """ITL codes as names: "London" or "Leeds, York and 2 more"."""
-    names = list(dict.fromkeys(plain(known.name if (known := region(code)) else code, 60) for code in codes))
-    return listed(names, limit)
+    names = list(dict.fromkeys(sanitise(known.name if (known := region(code)) else code, 60) for code in codes))
+    return join_words(names, limit)
 
 
-def listed(names: Sequence[str], limit: int = 3) -> str:
+def join_words(names: Sequence[str], limit: int = 3) -> str:
     """Names as a list in a sentence; beyond `limit`, "and N more"."""
     if len(names) > limit:
         return f"{', '.join(names[:limit])} and {len(names) - limit} more"
@@ -43,7 +43,7 @@ def strength(band: str, score: float | None) -> str:
     return words if score is None else f"{words}, {round(score)} out of 100"
 
 
-def meant_by(band: str) -> str:
+def band_advice(band: str) -> str:
     """What the band means for the reader."""
     return {
         "notify": "Requirement, timing and place fit well. Worth a conversation now.",
@@ -66,9 +66,9 @@ def change_note(change: str) -> str | None:
 def own_plan(title: str | None, plan_id: str) -> str:
     """The reader's own plan: by title where it is shared, else by the reader's own reference, letter for letter."""
     reference = visible(plan_id.partition(":")[2] or plan_id)
-    return plain(title, 120) if title else f"your plan {reference}"
+    return sanitise(title, 120) if title else f"your plan {reference}"
 
 
-def partners_word(codes: Sequence[str]) -> str:
+def partner_noun(codes: Sequence[str]) -> str:
     """ "councils" where all of them have a council's GSS code, else "authorities"."""
     return "councils" if all(re.fullmatch(r"[EWSN]\d{8}", code) for code in codes) else "authorities"

@@ -43,14 +43,14 @@ _CPV: Final = re.compile(r"([0-9]{8})(?:-[0-9])?")
 _RANGE: Final = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015/")
 
 
-def plain(text: str, limit: int = 200) -> str:
+def sanitise(text: str, limit: int = 200) -> str:
     """Untrusted text as one line of visible characters with nothing to click on, at most `limit` characters long.
 
     Line breaks could forge headers or lines of our own, bidirectional marks could turn what follows around, a link in
     somebody's title would look like ours, and what looks like an encoded word ("=?utf-8?q?=0d=0a...?=") is decoded,
     line breaks and all, by whoever handles the subject next.
     """
-    return cut(" ".join(_unlinked(visible(text)).replace("=?", "= ?").split()), limit)
+    return truncate(" ".join(_unlinked(visible(text)).replace("=?", "= ?").split()), limit)
 
 
 def visible(text: str) -> str:
@@ -58,7 +58,7 @@ def visible(text: str) -> str:
     return "".join(map(_visible, text))
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """At most `limit` characters, cut between words where that leaves most of it."""
     if len(text) <= limit:
         return text

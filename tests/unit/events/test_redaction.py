@@ -11,7 +11,7 @@ from events.redaction import redact, without_contacts
 from services.ingest.entries import Accepted as ReadPlan
 from services.ingest.entries import Options, plain
 from services.ingest.jsonl import read_jsonl
-from services.matcher.plan_decoding import Accepted, read
+from services.matcher.plan_decoding import PlanRecordAccepted, read
 from tests.pipeline import record_of
 
 CONTACTS = [
@@ -47,7 +47,7 @@ def test_readers_of_registers_use_the_same() -> None:
 
 def test_a_record_of_kafka_loses_them_and_keeps_the_hash_of_what_was_sent() -> None:
     item = read(record_of(PLAN), datetime.now(UTC))
-    assert isinstance(item, Accepted)
+    assert isinstance(item, PlanRecordAccepted)
     assert isinstance(item.payload, PlanPublished)
     assert (item.payload.title, item.payload.description) == (
         "Payroll, [e-mail removed]",

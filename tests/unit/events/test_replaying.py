@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from events.dead_letters import DeadLetter, Origin, Reason
-from services.cli.dead_letters import why_not
+from services.cli.dead_letters import replay_obstacle
 from services.cli.terminal import plain, rendered
 
 VALUE = b'{"plan_id": "E08000035:ICT-1"}'
@@ -44,7 +44,7 @@ def letter(**changed: Any) -> DeadLetter:
     ids=str,
 )
 def test_what_is_whole_may_go_back_to_where_it_came_from(changed: dict[str, Any]) -> None:
-    assert why_not(letter(**changed)) is None
+    assert replay_obstacle(letter(**changed)) is None
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_is_whole_may_go_back_to_where_it_came_from(changed: dict[str, Any]
     ids=str,
 )
 def test_what_was_cut_or_changed_or_aims_elsewhere_may_not(changed: dict[str, Any], sentence: str) -> None:
-    assert sentence in (why_not(letter(**changed)) or "")
+    assert sentence in (replay_obstacle(letter(**changed)) or "")
 
 
 @pytest.mark.parametrize(

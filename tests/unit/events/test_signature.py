@@ -16,9 +16,9 @@ from joserfc.jwk import ECKey, OctKey, OKPKey
 from typer.testing import CliRunner
 
 from events.cloudevents import Event, Message, decode, encode
-from events.jwk import KeyFileError, SigningKey, new_key, public_key, signing_key, verifying_key, written
+from events.jwk import KeyFileError, SigningKey, new_key, public_key, signing_key, to_file_text, verifying_key
 from events.plans import PLAN_PAYLOADS, PlanPublished
-from events.signing import HEADER, SignatureError, covered, found, sign, verify
+from events.signing import HEADER, SignatureError, extract_signature, sign, signed_attributes, verify
 from services.cli import application
 from tests.unit.events.messages import STRUCTURED_HEADERS, event, example, headers_of, structured, value_of
 
@@ -43,7 +43,7 @@ def compact_of(message: Message) -> str:
 
 def check(headers: Any, value: bytes, key: SigningKey = KEY) -> None:
     """What the matcher does with a record's bytes and the key that the register has."""
-    signature = found(headers)
+    signature = extract_signature(headers)
     assert signature is not None
     verify(signature, decode(headers, value, PLAN_PAYLOADS), value, verifying_key(key.public.x))
 
@@ -64,7 +64,7 @@ def by_key(data: bytes) -> bytes:
     return signature
 
 
-HEADERS = {"alg": "Ed25519", "kid": KEY.public.key_id, "ce": covered(EVENT)}
+HEADERS = {"alg": "Ed25519", "kid": KEY.public.key_id, "ce": signed_attributes(EVENT)}
 
 
 def test_what_was_signed_is_taken_and_any_sdk_still_reads_it() -> None:
@@ -87,7 +87,7 @@ def test_a_structured_event_is_signed_as_a_whole() -> None:
 
 
 def test_an_event_without_a_signature_has_none() -> None:
-    assert found(headers_of(GOLDEN)) is None
+    assert extract_signature(headers_of(GOLDEN)) is None
 
 
 @pytest.mark.parametrize("changed", [b" ", value_of(GOLDEN, revision=99), value_of(GOLDEN, title="Something else")])
@@ -115,7 +115,7 @@ def test_an_attribute_that_was_not_there_is_refused_and_so_is_one_that_is_gone()
     without = [(name, value) for name, value in SIGNED.headers if name != "ce_subject"]
     with pytest.raises(SignatureError, match="subject"):
         check(without, SIGNED.value)
-    more = forged({**HEADERS, "ce": {**covered(EVENT), "\ud800": "x"}}, by_key)
+    more = forged({**HEADERS, "ce": {**signed_attributes(EVENT), "\ud800": "x"}}, by_key)
     with pytest.raises(SignatureError, match="more than there are"):
         check(with_signature(more), SIGNED.value)
 
@@ -204,7 +204,7 @@ def test_rubbish_is_refused_in_words_that_can_be_written_down(spoilt: bytes) -> 
 
 def test_two_signatures_are_refused_whatever_their_case() -> None:
     with pytest.raises(SignatureError, match="twice"):
-        found([*SIGNED.headers, (HEADER.upper(), b"x..y")])
+        extract_signature([*SIGNED.headers, (HEADER.upper(), b"x..y")])
 
 
 def test_what_would_be_too_long_is_not_signed() -> None:
@@ -219,8 +219,8 @@ def test_what_would_be_too_long_is_not_signed() -> None:
 
 
 def test_a_key_comes_back_from_its_file() -> None:
-    assert signing_key(written(KEY.private_jwk()).encode()).public == KEY.public
-    assert public_key(written(KEY.public.jwk()).encode()) == KEY.public
+    assert signing_key(to_file_text(KEY.private_jwk()).encode()).public == KEY.public
+    assert public_key(to_file_text(KEY.public.jwk()).encode()) == KEY.public
     assert "d" not in KEY.public.jwk()
     assert KEY.private_jwk()["d"] not in f"{KEY} {KEY!r}"
 
@@ -248,7 +248,7 @@ def test_a_private_key_has_to_fit_its_public_part() -> None:
     with pytest.raises(KeyFileError, match="do not belong together"):
         signing_key(json.dumps({**KEY.private_jwk(), "x": new_key("E09000015").public.x}).encode())
     with pytest.raises(KeyFileError, match="needs the private one"):
-        signing_key(written(KEY.public.jwk()).encode())
+        signing_key(to_file_text(KEY.public.jwk()).encode())
     for rubbish in (b"", b"\xff", b"{" * 5000, b"-----BEGIN PRIVATE KEY-----"):
         with pytest.raises(KeyFileError):
             signing_key(rubbish)

@@ -128,7 +128,7 @@ def test_wrong_usage_is_told_in_words(
 def test_without_a_broker_set_it_says_what_to_set_and_notes_nothing(jointly: Command, register: Path) -> None:
     result = jointly("publish", register, "--authority", "E09000015")
     assert result.exit_code == 2
-    assert "JOINTLY_KAFKA_BOOTSTRAP" in result.stderr
+    assert "JOINTLY_KAFKA_BOOTSTRAP_SERVERS" in result.stderr
     assert not beside(register).exists()
 
 

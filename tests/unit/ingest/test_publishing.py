@@ -59,7 +59,7 @@ def test_what_can_not_be_published_at_all_is_an_error(tmp_path: Path, name: str)
 
 
 def test_without_a_broker_it_says_which_setting_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="JOINTLY_KAFKA_BOOTSTRAP"):
+    with pytest.raises(SettingsError, match="JOINTLY_KAFKA_BOOTSTRAP_SERVERS"):
         publish(
             register(tmp_path, "C-1,Payroll,31/03/2029\n"), PublishOptions(authority="E09000015"), settings=SETTINGS
         )

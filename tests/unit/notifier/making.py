@@ -11,14 +11,14 @@ from events.opportunities import (
     OpportunityState,
     OpportunityUpdated,
     OpportunityWithdrawn,
-    PlanSide,
+    PlanSummary,
 )
 
 LEEDS, CAMDEN = "E08000035", "E09000007"
 NAMES = {LEEDS: "Leeds City Council", CAMDEN: "London Borough of Camden"}
 
 
-def side(authority: str, **fields: Any) -> PlanSide:
+def side(authority: str, **fields: Any) -> PlanSummary:
     values: dict[str, Any] = {
         "plan_id": f"{authority}:ICT-0042",
         "revision": 1,
@@ -29,11 +29,11 @@ def side(authority: str, **fields: Any) -> PlanSide:
         "tender_window": Window(earliest=date(2027, 3, 1), latest=date(2027, 6, 30)),
         "regions": ("TLI",),
     } | fields
-    return PlanSide(**values)
+    return PlanSummary(**values)
 
 
 def state(
-    own: PlanSide | None = None, other: PlanSide | None = None, *, material: int = 1, **fields: Any
+    own: PlanSummary | None = None, other: PlanSummary | None = None, *, material: int = 1, **fields: Any
 ) -> OpportunityState:
     first, second = own or side(LEEDS), other or side(CAMDEN)
     kind: type[OpportunityState] = OpportunityIdentified if material == 1 else OpportunityUpdated

@@ -6,13 +6,13 @@ from collections import Counter
 
 import pytest
 
-from services.domain.notification_caps import About, Cap, Caps, over, spread
+from services.domain.notification_caps import Cap, CapCandidate, Caps, exceeding_caps, spread
 
 CAPS = Caps(per_plan=2, per_authority=3, reach=10)
 
 
-def about(number: int, plan: str, partner: str = "A", score: float = 50.0, band: int = 1) -> About:
-    return About(number, partner, f"{partner}:{plan}", (band, score))
+def about(number: int, plan: str, partner: str = "A", score: float = 50.0, band: int = 1) -> CapCandidate:
+    return CapCandidate(number, partner, f"{partner}:{plan}", (band, score))
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,10 @@ def about(number: int, plan: str, partner: str = "A", score: float = 50.0, band:
         ([about(1, "x"), about(2, "y")], {"A:x": 10, "A:y": 9}, {1: "reach"}),
     ],
 )
-def test_what_is_over_a_cap(found: list[About], reached: dict[str, int], left: dict[int, Cap]) -> None:
+def test_what_is_over_a_cap(found: list[CapCandidate], reached: dict[str, int], left: dict[int, Cap]) -> None:
     for _ in range(10):
         random.Random(len(found)).shuffle(found)
-        assert over(found, CAPS, reached) == left
+        assert exceeding_caps(found, CAPS, reached) == left
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_is_over_a_cap(found: list[About], reached: dict[str, int], left: d
         ([about(1, "x"), about(2, "x"), about(3, "x"), about(4, "y"), about(5, "z")], {1: 0, 2: 0, 3: 1, 4: 0, 5: 1}),
     ],
 )
-def test_what_is_over_a_cap_is_spread_over_the_mails_to_come(found: list[About], mails: dict[int, int]) -> None:
+def test_what_is_over_a_cap_is_spread_over_the_mails_to_come(found: list[CapCandidate], mails: dict[int, int]) -> None:
     for _ in range(10):
         random.Random(len(found)).shuffle(found)
         assert spread(found, CAPS) == mails

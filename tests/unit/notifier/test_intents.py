@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.domain.notification_rules import NOTHING, Wishes, channelled, meaning
+from services.domain.notification_rules import NOTHING, Preferences, effective_purpose, plan_notifications
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 
 
@@ -23,7 +23,7 @@ class Before:
 
 
 def to_leeds(after: object, *before: Before) -> tuple[str, str, bool] | None:
-    found = [news for news in meaning(after, before).news if news.authority == LEEDS]  # type: ignore[arg-type]
+    found = [news for news in plan_notifications(after, before).drafts if news.authority == LEEDS]  # type: ignore[arg-type]
     return (found[0].purpose, found[0].change, found[0].needs_told) if found else None
 
 
@@ -75,13 +75,16 @@ def test_what_a_state_means(after: object, before: list[Before], expected: objec
 
 
 def test_both_sides_are_told_of_each_other() -> None:
-    assert {(news.authority, news.partner) for news in meaning(state(), ()).news} == {(LEEDS, CAMDEN), (CAMDEN, LEEDS)}
+    assert {(news.authority, news.partner) for news in plan_notifications(state(), ()).drafts} == {
+        (LEEDS, CAMDEN),
+        (CAMDEN, LEEDS),
+    }
 
 
 def test_everything_waiting_is_outdated_by_a_newer_state() -> None:
-    assert meaning(state(material=2), [Before(state="pending")]).outdated == "superseded"
-    assert meaning(WITHDRAWN, [Before(state="pending")]).outdated == "withdrawn"
-    assert meaning(state(material=1), [Before()]) == NOTHING
+    assert plan_notifications(state(material=2), [Before(state="pending")]).outdated == "superseded"
+    assert plan_notifications(WITHDRAWN, [Before(state="pending")]).outdated == "withdrawn"
+    assert plan_notifications(state(material=1), [Before()]) == NOTHING
 
 
 befores = st.builds(
@@ -103,10 +106,10 @@ states = st.builds(
 
 @given(states, st.lists(befores, max_size=4))
 def test_laws(after: object, before: list[Before]) -> None:
-    means = meaning(after, before)  # type: ignore[arg-type]
+    means = plan_notifications(after, before)  # type: ignore[arg-type]
     if any(b.material_revision >= after.material_revision for b in before):  # type: ignore[attr-defined]
         assert means == NOTHING
-    for news in means.news:
+    for news in means.drafts:
         told = [
             b
             for b in before
@@ -134,4 +137,4 @@ def test_laws(after: object, before: list[Before]) -> None:
     ],
 )
 def test_wishes(purpose: str, immediate: bool, digest: bool, takes_part: bool, expected: str | None) -> None:
-    assert channelled(purpose, Wishes(immediate, digest, takes_part)) == expected  # type: ignore[arg-type]
+    assert effective_purpose(purpose, Preferences(immediate, digest, takes_part)) == expected  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from events.fields import Window
 from services.domain import notification_schedule
 from services.notifier.rendering import email_message, mail_view, phrases
-from services.notifier.rendering.plain_text import cut, plain
+from services.notifier.rendering.plain_text import sanitise, truncate
 from services.store.authorities import AddressError
 from tests.unit.notifier.making import CAMDEN, LEEDS, NAMES, side, state
 
@@ -23,8 +23,10 @@ WHO = email_message.sender("Jointly <jointly@jointly.example>")
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def composed(*items: mail_view.Item, purpose: str = "immediate", who: email_message.Sender = WHO) -> EmailMessage:
-    letter = mail_view.letter(LEEDS, "Leeds City Council", purpose, items)
+def composed(
+    *items: mail_view.OpportunityView, purpose: str = "immediate", who: email_message.Sender = WHO
+) -> EmailMessage:
+    letter = mail_view.email_view(LEEDS, "Leeds City Council", purpose, items)
     made = email_message.compose(
         letter, who, "procurement@leeds.example", "m" * 32, email_message.message_id("m" * 32, who), AT
     )
@@ -32,7 +34,7 @@ def composed(*items: mail_view.Item, purpose: str = "immediate", who: email_mess
 
 
 def message_of(after: Any) -> EmailMessage:
-    letter = mail_view.letter(LEEDS, "Leeds City Council", "immediate", [shown(after)])
+    letter = mail_view.email_view(LEEDS, "Leeds City Council", "immediate", [shown(after)])
     return email_message.compose(letter, WHO, "procurement@leeds.example", "m" * 32, "<m@jointly.example>", AT)
 
 
@@ -43,11 +45,11 @@ def bodies(mail: EmailMessage) -> tuple[str, str]:
     return str(plain.get_content()), str(rich.get_content())
 
 
-def shown(after: Any = None, **changes: Any) -> mail_view.Item:
+def shown(after: Any = None, **changes: Any) -> mail_view.OpportunityView:
     values = {"band": "notify", "change": "new", "contact": "buying@camden.example"} | changes
     found = after or state()
     partner = next(side for side in found.plans if side.authority != LEEDS)
-    return mail_view.item(found, LEEDS, partner=NAMES.get(partner.authority, partner.authority), **values)
+    return mail_view.opportunity_view(found, LEEDS, partner=NAMES.get(partner.authority, partner.authority), **values)
 
 
 def test_an_open_match_says_who_what_when_why_and_by_when() -> None:
@@ -92,9 +94,9 @@ def test_match_only_shows_authority_window_region_and_band_and_nothing_else(own:
 def test_a_mailbox_is_shown_only_where_both_share_openly(both: tuple[str, str]) -> None:
     closed = state(side(LEEDS, sharing=both[0]), side(CAMDEN, sharing=both[1]))
     mailboxes = {CAMDEN: "buying@camden.example"}
-    assert mail_view.contact_of(closed, closed.plans[1], mailboxes) is None
-    assert mail_view.contact_of(state(), state().plans[1], mailboxes) == "buying@camden.example"
-    assert mail_view.contact_of(state(), state().plans[1], {}) is None
+    assert mail_view.contact_for(closed, closed.plans[1], mailboxes) is None
+    assert mail_view.contact_for(state(), state().plans[1], mailboxes) == "buying@camden.example"
+    assert mail_view.contact_for(state(), state().plans[1], {}) is None
 
 
 def test_a_correction_says_what_ended_and_why() -> None:
@@ -165,26 +167,26 @@ def test_a_title_does_nothing_but_be_read(attack: str) -> None:
 
 @given(st.text(max_size=300))
 def test_plain_is_one_visible_line(text: str) -> None:
-    seen = plain(text)
+    seen = sanitise(text)
     assert len(seen) <= 200
     assert all(unicodedata.category(c)[0] != "C" and c not in "\r\n\u2028\u2029" for c in seen)
-    assert plain(seen) == seen
+    assert sanitise(seen) == seen
 
 
 @given(st.text(min_size=1, max_size=300), st.integers(2, 100))
 def test_cut_never_exceeds(text: str, limit: int) -> None:
-    assert len(cut(text, limit)) <= limit
+    assert len(truncate(text, limit)) <= limit
 
 
 def test_the_strongest_come_first_and_none_is_lost() -> None:
     items = [
-        mail_view.item(
+        mail_view.opportunity_view(
             state(side(LEEDS), side(f"E0600{n:04d}"), score=float(n)), LEEDS, "digest", "new", "Council", None
         )
         for n in range(40)
     ]
-    letter = mail_view.letter(LEEDS, "Leeds", "digest", items)
-    assert sum(len(group.items) for group in letter.groups) == notification_schedule.ITEMS_IN_FULL
+    letter = mail_view.email_view(LEEDS, "Leeds", "digest", items)
+    assert sum(len(group.items) for group in letter.groups) == notification_schedule.MAX_ITEMS_IN_FULL
     assert [item.rank[1] for item in letter.items] == sorted(-float(n) for n in range(40))
     assert {item.opportunity_id for item in letter.items} == {item.opportunity_id for item in items}
 
@@ -200,7 +202,7 @@ def test_the_strongest_come_first_and_none_is_lost() -> None:
 )
 def test_subjects(partners: list[str], purpose: str, expected: str) -> None:
     items = [shown(state(side(LEEDS, title="Payroll"), side(code))) for code in partners]
-    assert mail_view.letter(LEEDS, "Leeds", purpose, items).subject == expected
+    assert mail_view.email_view(LEEDS, "Leeds", purpose, items).subject == expected
 
 
 def test_headers() -> None:
@@ -224,11 +226,11 @@ def test_a_sender_must_be_a_mailbox(wrong: str) -> None:
 
 
 def test_words() -> None:
-    assert phrases.day(date(2027, 3, 1)) == "1 March 2027"
+    assert phrases.format_date(date(2027, 3, 1)) == "1 March 2027"
     one = date(2027, 3, 1)
-    assert phrases.span(Window(earliest=one, latest=one)) == "on 1 March 2027"
-    assert phrases.listed(["a"]) == "a"
-    assert phrases.listed(["a", "b"]) == "a and b"
-    assert phrases.listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
-    assert phrases.listed([]) == ""
+    assert phrases.format_date_range(Window(earliest=one, latest=one)) == "on 1 March 2027"
+    assert phrases.join_words(["a"]) == "a"
+    assert phrases.join_words(["a", "b"]) == "a and b"
+    assert phrases.join_words(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert phrases.join_words([]) == ""
     assert phrases.places(("TLI", "TLI", "ZZ")) == "London and ZZ"

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.application.authority_csv import COLUMNS, FileError, Problem, read, written
+from services.application.authority_csv import COLUMNS, FileError, Problem, read, to_csv
 from services.application.csv_cells import defuse, undefuse
-from services.notifier.channels import from_url
-from services.store.authorities import AddressError, Authority, Entry, Mutes, valid_mailbox
+from services.notifier.channels import smtp_from_url
+from services.store.authorities import AddressError, Authority, AuthorityUpdate, Mutes, valid_mailbox
 from services.store.database import now
 
 
@@ -72,17 +72,17 @@ def test_the_register_is_exported_without_formulas_and_imported_as_it_was() -> N
         authority="E08000035", name='=HYPERLINK("https://evil.example")', mailbox="+a@leeds.example", mailbox_ref="x",
         created_at=now(), updated_at=now(),
     )  # fmt: skip
-    text = written([row], {})
+    text = to_csv([row], {})
     assert ",\"'=HYPERLINK(" in text
     assert ",'+a@leeds.example," in text
     (entry,) = read(text)
-    assert isinstance(entry, Entry)
+    assert isinstance(entry, AuthorityUpdate)
     assert (entry.fields["name"], entry.fields["mailbox"]) == (row.name, row.mailbox)
 
 
 def test_codes_that_differ_in_case_are_one_authority() -> None:
     found = list(read("authority,mailbox\ne08000035,a@leeds.example\nE08000035,b@leeds.example\n"))
-    assert isinstance(found[0], Entry)
+    assert isinstance(found[0], AuthorityUpdate)
     assert found[0].authority == "E08000035"
     assert isinstance(found[1], Problem)
     assert found[1].field == "authority"
@@ -103,7 +103,7 @@ def test_a_file_is_read_line_by_line() -> None:
             "E09000012,,yes,,\n"
         )
     )
-    entries = [item for item in found if isinstance(item, Entry)]
+    entries = [item for item in found if isinstance(item, AuthorityUpdate)]
     assert [entry.authority for entry in entries] == ["E08000035", "E09000012"]
     assert entries[0].fields["immediate"] is False
     assert entries[0].partners == {"E09000007", "E09000008"}
@@ -128,12 +128,12 @@ def test_a_wrong_header_refuses_the_file(text: str) -> None:
 def test_a_line_that_is_not_csv_is_reported_and_the_rest_goes_on() -> None:
     found = list(read('authority,name\nE08000035,"Leeds" x\nE09000007,Camden\n'))
     assert isinstance(found[0], Problem)
-    assert isinstance(found[-1], Entry)
+    assert isinstance(found[-1], AuthorityUpdate)
 
 
 def test_an_empty_name_becomes_the_known_one() -> None:
     (entry,) = read("authority,name\nE08000035,\n")
-    assert isinstance(entry, Entry)
+    assert isinstance(entry, AuthorityUpdate)
     assert "Leeds" in entry.fields["name"]
 
 
@@ -142,23 +142,23 @@ def test_what_is_written_reads_the_same() -> None:
         authority="E08000035", name='Leeds, "the" council', mailbox="a@leeds.example", mailbox_ref="x",
         immediate=False, created_at=now(), updated_at=now(),
     )  # fmt: skip
-    text = written([row], {"E08000035": Mutes(frozenset(["E09000007"]), frozenset(["0" * 32]))})
+    text = to_csv([row], {"E08000035": Mutes(frozenset(["E09000007"]), frozenset(["0" * 32]))})
     (entry,) = read(text)
-    assert isinstance(entry, Entry)
+    assert isinstance(entry, AuthorityUpdate)
     assert {name: getattr(row, name) for name in entry.fields} == dict(entry.fields)
     assert (entry.partners, entry.opportunities) == ({"E09000007"}, {"0" * 32})
     assert set(COLUMNS) == set(text.splitlines()[0].split(","))
 
 
 def test_a_mail_servers_url() -> None:
-    plain = from_url("smtp://mail.example")
+    plain = smtp_from_url("smtp://mail.example")
     assert (plain.host, plain.port, plain.use_tls, plain.start_tls, plain.username) == (
         "mail.example", 25, False, None, None,
     )  # fmt: skip
-    secret = from_url("smtp://jointly:p%40ss@mail.example:2525")
+    secret = smtp_from_url("smtp://jointly:p%40ss@mail.example:2525")
     assert (secret.password, secret.start_tls) == ("p@ss", True), "a password only ever travels over TLS"
     assert "p@ss" not in repr(secret)
-    assert from_url("smtp://u:p@127.0.0.1:25").start_tls is None
-    assert from_url("smtp://mail.example?starttls=require").start_tls is True
-    tls = from_url("smtps://u:p@mail.example")
+    assert smtp_from_url("smtp://u:p@127.0.0.1:25").start_tls is None
+    assert smtp_from_url("smtp://mail.example?starttls=require").start_tls is True
+    tls = smtp_from_url("smtps://u:p@mail.example")
     assert (tls.use_tls, tls.start_tls, tls.port) == (True, None, 465)

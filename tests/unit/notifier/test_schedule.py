@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.domain.notification_schedule import (
-    FIRST_WAIT,
+    FIRST_BACKOFF,
     LEASE,
     LONDON,
-    LONGEST_WAIT,
+    MAX_BACKOFF,
     SEND_TIMEOUT,
+    backoff,
     next_digest,
-    wait,
 )
 
 
@@ -48,8 +48,8 @@ def test_a_digest_is_always_a_later_monday_at_eight_in_london(after: datetime) -
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
 def test_waits_are_bounded_and_never_short(attempts: int, chance: float) -> None:
-    assert FIRST_WAIT / 2 <= wait(attempts, chance) <= LONGEST_WAIT
-    assert wait(attempts, 1) <= wait(attempts + 1, 1)
+    assert FIRST_BACKOFF / 2 <= backoff(attempts, chance) <= MAX_BACKOFF
+    assert backoff(attempts, 1) <= backoff(attempts + 1, 1)
 
 
 def test_a_lease_outlives_every_send() -> None:

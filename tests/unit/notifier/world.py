@@ -14,16 +14,16 @@ from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
 from services.domain.notification_caps import Caps
-from services.local_stack.mail_sink import Mailbox
+from services.local_stack.mail_sink import MailSink
 from services.notifier import batching, channels, delivery_results, event_handler
-from services.notifier.context import Dispatch
-from services.notifier.dispatch import round_once
+from services.notifier.context import DispatchContext
+from services.notifier.dispatch import dispatch_once
 from services.notifier.rendering.email_message import sender
 from services.store import authorities, deliveries
 from services.store import intents as notifications
-from services.store.authorities import Entry
+from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, transaction
-from services.store.intents import Held, Intent, Mail
+from services.store.intents import Intent, Mail, WithheldNotifications
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
 from tests.unit.notifier.making import CAMDEN, LEEDS, NAMES
@@ -37,14 +37,14 @@ class World:
     """A notifier with a clock that the test sets."""
 
     sessions: Sessions
-    mailbox: Mailbox
+    mailbox: MailSink
     now: datetime = MONDAY_NOON
     caps: Caps = field(default_factory=Caps)
 
-    def dispatch(self, **changes: Any) -> Dispatch:
-        found = Dispatch(
+    def dispatch(self, **changes: Any) -> DispatchContext:
+        found = DispatchContext(
             sessions=self.sessions,
-            channel=channels.from_url(self.mailbox.url, timeout=5),
+            channel=channels.smtp_from_url(self.mailbox.url, timeout=5),
             sender=sender("Jointly <jointly@jointly.example>"),
             caps=self.caps,
             clock=lambda: self.now,
@@ -59,7 +59,7 @@ class World:
                     "name": NAMES.get(code, f"Council {code}"),
                     "mailbox": ADDRESS.get(code, f"buying@{code.lower()}.example"),
                 }
-                await authorities.save(session, Entry(code, given | fields))
+                await authorities.save(session, AuthorityUpdate(code, given | fields))
 
     async def stands(self, *states: OpportunityState) -> None:
         """What the matcher has written."""
@@ -87,26 +87,26 @@ class World:
     async def comes(self, *states: OpportunityState) -> list[OpportunityState]:
         """An event comes, whether or not the matcher wrote it; those that are refused."""
         told = [
-            event_handler.Told(f"event-{item.opportunity_id[:6]}-{item.revision}", item, cast(Any, None))
+            event_handler.OpportunityEvent(f"event-{item.opportunity_id[:6]}-{item.revision}", item, cast(Any, None))
             for item in states
         ]
-        refused = await event_handler.note(self.sessions, told, self.now, gather_seconds=60)
+        refused = await event_handler.record_intents(self.sessions, told, self.now, notify_batch_seconds=60)
         return [item.state for item in refused]
 
     async def _name(self, codes: set[str]) -> None:
         async with transaction(self.sessions) as session:
             for code in codes - set(await authorities.by_codes(session, sorted(codes))):
-                await authorities.save(session, Entry(code, {"name": NAMES.get(code, f"Council {code}")}))
+                await authorities.save(session, AuthorityUpdate(code, {"name": NAMES.get(code, f"Council {code}")}))
 
     def later(self, **span: float) -> None:
         self.now += timedelta(**span)
 
     async def run(self, **changes: Any) -> int:
-        return await round_once(self.dispatch(**changes))
+        return await dispatch_once(self.dispatch(**changes))
 
     async def gather(self) -> int:
         """Freezes what is due into mails, and sends nothing."""
-        return await batching.gather(self.dispatch())
+        return await batching.batch_due_intents(self.dispatch())
 
     async def prefer(self, authority: str, change: dict[str, object], opportunity_id: str) -> None:
         """Changes what an authority wants to hear."""
@@ -116,26 +116,26 @@ class World:
         if "withdrawn_on" in fields:
             fields["withdrawn_on"] = self.now.date()
         async with transaction(self.sessions) as session:
-            await authorities.save(session, Entry(authority, fields, partners, opportunities))
+            await authorities.save(session, AuthorityUpdate(authority, fields, partners, opportunities))
 
     async def forsaken(self) -> int:
-        return await delivery_results.forsaken(self.dispatch())
+        return await delivery_results.recover_expired(self.dispatch())
 
     async def claim(self) -> Mail | None:
         """Somebody claims the next mail, and does nothing with it."""
         async with transaction(self.sessions) as session:
-            return await deliveries.claim(session, "somebody", self.now, notification_schedule.LEASE)
+            return await deliveries.claim_next(session, "somebody", self.now, notification_schedule.LEASE)
 
     def stopping_channel(self) -> "Stopping":
-        return Stopping(channels.from_url(self.mailbox.url, timeout=5))
+        return Stopping(channels.smtp_from_url(self.mailbox.url, timeout=5))
 
     def start(self, work: Coroutine[Any, Any, int]) -> "asyncio.Task[int]":
         """Does something beside the test."""
         return asyncio.create_task(work)
 
-    async def held(self) -> Sequence[Held]:
+    async def held(self) -> Sequence[WithheldNotifications]:
         async with self.sessions() as session:
-            return await notifications.held(session, self.now)
+            return await notifications.withheld(session, self.now)
 
     def mails(self, to: str | None = None) -> list[EmailMessage]:
         return [mail for mail in self.mailbox.mails() if to is None or ADDRESS.get(to, to) in mail["To"]]

@@ -31,11 +31,11 @@ RACES = (
     ],
 )
 def test_which_faults_pass(error: Exception, passes: bool) -> None:
-    assert retry.passes(error) is passes
+    assert retry.is_transient(error) is passes
 
 
 async def test_tries_again_until_the_fault_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "FIRST_BACKOFF_SECONDS", 0.001)
     left = [TimeoutError(), ConnectionResetError()]
 
     async def operation() -> str:
@@ -43,15 +43,15 @@ async def test_tries_again_until_the_fault_has_passed(monkeypatch: pytest.Monkey
             raise left.pop()
         return "done"
 
-    assert await retry.patiently(operation, budget=5) == "done"
+    assert await retry.retry_transient(operation, budget=5) == "done"
 
 
 async def test_gives_up_within_the_budget() -> None:
     async def operation() -> None:
         raise TimeoutError("still down")
 
-    with pytest.raises(retry.Passing, match="still down"):
-        await retry.patiently(operation, budget=0)
+    with pytest.raises(retry.TransientTimeoutError, match="still down"):
+        await retry.retry_transient(operation, budget=0)
 
 
 async def test_a_mistake_is_raised_at_once() -> None:
@@ -63,13 +63,13 @@ async def test_a_mistake_is_raised_at_once() -> None:
         raise ValueError("mistake")
 
     with pytest.raises(ValueError, match="mistake"):
-        await asyncio.wait_for(retry.patiently(operation, budget=60), timeout=5)
+        await asyncio.wait_for(retry.retry_transient(operation, budget=60), timeout=5)
     assert calls == 1
 
 
 @pytest.mark.parametrize("race", RACES)
 async def test_a_command_tries_again_where_it_lost_a_race(race: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "FIRST_BACKOFF_SECONDS", 0.001)
     lost = [race, OperationalError("UPDATE", {}, race)]
 
     async def operation() -> str:
@@ -77,14 +77,14 @@ async def test_a_command_tries_again_where_it_lost_a_race(race: Exception, monke
             raise lost.pop()
         return "done"
 
-    assert await retry.despite_races(operation) == "done"
+    assert await retry.retry_lost_races(operation) == "done"
 
 
-@pytest.mark.parametrize(("error", "tries"), [(RACES[0], retry.MOST_RACES), (ConnectionResetError(), 1)])
+@pytest.mark.parametrize(("error", "tries"), [(RACES[0], retry.MAX_LOST_RACES), (ConnectionResetError(), 1)])
 async def test_a_command_says_what_it_can_not_wait_out(
     error: Exception, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "FIRST_BACKOFF_SECONDS", 0.001)
     calls = 0
 
     async def operation() -> None:
@@ -93,16 +93,16 @@ async def test_a_command_says_what_it_can_not_wait_out(
         raise error
 
     with pytest.raises(type(error)):
-        await retry.despite_races(operation)
+        await retry.retry_lost_races(operation)
     assert calls == tries
 
 
 def test_waits_grow_and_stay_bounded() -> None:
     for attempt in range(1, 40):
-        ceiling = min(retry.LONGEST_WAIT_SECONDS, retry.FIRST_WAIT_SECONDS * 2.0 ** (attempt - 1))
-        assert ceiling / 2 <= retry.pause(attempt) <= ceiling
+        ceiling = min(retry.MAX_BACKOFF_SECONDS, retry.FIRST_BACKOFF_SECONDS * 2.0 ** (attempt - 1))
+        assert ceiling / 2 <= retry.backoff_seconds(attempt) <= ceiling
 
 
 def test_a_description_holds_no_statement_and_no_parameters() -> None:
     error = OperationalError("SELECT title FROM plans WHERE title = 'secret'", {"p": "secret"}, Exception("gone"))
-    assert retry.describe(error) == "Exception: gone"
+    assert retry.one_line(error) == "Exception: gone"

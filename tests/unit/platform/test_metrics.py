@@ -23,7 +23,7 @@ from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
 from services.store import coalition_notices
 from services.store.intents import Failure
-from services.store.plans import Outcome
+from services.store.plans import RecordOutcome
 
 DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, Counter | Gauge | Histogram)]
 EXPORT = """
@@ -34,7 +34,7 @@ from services.platform import metrics
 metrics.export(metrics.Process(sys.argv[1]))
 sys.stdout.write(generate_latest().decode())
 """
-OPEN = {"jointly_faults"}
+OPEN = {"jointly_transient_errors"}
 """Counters with a label whose values are not known beforehand: names of exceptions, which no alert asks for."""
 
 
@@ -78,7 +78,7 @@ def test_each_known_series_of_a_counter_starts_at_zero(process: Process, exporte
 
 
 def test_a_gauge_that_is_measured_is_unknown_until_it_is(exported: dict[str, list[Any]]) -> None:
-    for name in ("pending_plans", "outbox_age_seconds", "intents_held", "dependency_up"):
+    for name in ("pending_plans", "outbox_age_seconds", "notifications_withheld", "dependency_up"):
         for sample in exported.get(f"jointly_{name}", []):
             assert math.isnan(sample.value), f"{name} is {sample.value} before anybody has measured it"
 
@@ -94,13 +94,13 @@ def _values(kind: Any) -> set[str]:
 def test_the_known_values_are_all_there_are() -> None:
     assert _known(metrics.DEAD_LETTERS, "reason") == _values(Reason)
     assert _known(metrics.SPOOFING, "reason") == SPOOFING
-    assert _known(metrics.PLAN_OUTCOMES, "outcome") == _values(Outcome) - {Outcome.CONFLICT}
+    assert _known(metrics.PLAN_OUTCOMES, "outcome") == _values(RecordOutcome) - {RecordOutcome.CONFLICT}
     assert _known(metrics.INTENTS, "purpose") == _values(Purpose)
-    assert _known(metrics.MAILS, "purpose") == _values(Purpose) | {coalition_notices.PURPOSE}
+    assert _known(metrics.EMAILS, "purpose") == _values(Purpose) | {coalition_notices.PURPOSE}
     assert _known(metrics.INTENTS, "change") == _values(Change)
     assert _known(metrics.INTENTS_CAPPED, "cap") == _values(Cap)
     failed = {f"failed-{failure}" for failure in _values(Failure)}
-    assert _known(metrics.MAILS, "outcome") == failed | {"sent", "temporary", "ambiguous", "cancelled"}
+    assert _known(metrics.EMAILS, "outcome") == failed | {"sent", "temporary", "ambiguous", "cancelled"}
     relayed = {topic.name for topic in TOPICS if "services.relay" in topic.producers}
     # A plan that is set aside, and an answer that does not count, become dead letters by the outbox, in the transaction
     # that notes it.

@@ -15,14 +15,14 @@ def _afresh() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("JOINTLY_KAFKA_BOOTSTRAP", "broker", "'broker' is not host:port"),
+        ("JOINTLY_KAFKA_BOOTSTRAP_SERVERS", "broker", "'broker' is not host:port"),
         ("JOINTLY_DATABASE_URL", "mysql://host/name", "must start with postgresql://"),
         ("JOINTLY_SMTP_URL", "http://host", "must be smtp://host:port"),
         ("JOINTLY_SMTP_URL", "smtp://host?tls=yes", "does not know the option tls"),
         ("JOINTLY_POLICY_FILE", "/nowhere/policy.toml", "no file at /nowhere/policy.toml"),
         ("JOINTLY_AS_OF", "soon", "date"),
         ("JOINTLY_HTTP_PORT", "99999", "less than or equal to 65535"),
-        ("JOINTLY_KAFKA_SECURITY", "SASL_SSL", "JOINTLY_KAFKA_USERNAME and JOINTLY_KAFKA_PASSWORD are needed"),
+        ("JOINTLY_KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "JOINTLY_KAFKA_USERNAME and JOINTLY_KAFKA_PASSWORD are needed"),
     ],
 )
 def test_says_which_setting_is_wrong(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
@@ -30,6 +30,12 @@ def test_says_which_setting_is_wrong(monkeypatch: pytest.MonkeyPatch, name: str,
     with pytest.raises(SettingsError, match="nothing was started") as raised:
         settings()
     assert says in str(raised.value)
+
+
+def test_an_old_name_is_refused_with_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOINTLY_PLAN_REACH", "30")
+    with pytest.raises(SettingsError, match="JOINTLY_PLAN_REACH is called JOINTLY_MAX_AUTHORITIES_PER_PLAN now"):
+        settings()
 
 
 def test_never_repeats_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +49,7 @@ def test_never_repeats_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_says_what_is_missing() -> None:
     empty = Settings()
     for need, name in (
-        (empty.need_kafka, "JOINTLY_KAFKA_BOOTSTRAP"),
+        (empty.need_kafka, "JOINTLY_KAFKA_BOOTSTRAP_SERVERS"),
         (empty.need_database, "JOINTLY_DATABASE_URL"),
         (empty.need_smtp, "JOINTLY_SMTP_URL"),
     ):

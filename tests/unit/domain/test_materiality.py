@@ -6,7 +6,7 @@ import pytest
 
 from matching.assessment import Assessment, Band, Component
 from matching.plan import Window
-from services.domain.materiality import is_material, told_now
+from services.domain.materiality import is_material, to_last_notified
 
 JUNE = Window(date(2027, 6, 1), date(2027, 6, 30))
 
@@ -16,7 +16,7 @@ def assessment(score: float, band: Band, window: Window | None = JUNE) -> Assess
     return Assessment(("a", "b"), score, band, band, one, one, one, one, (), (), (), window, None, None)
 
 
-TOLD = told_now(assessment(72.0, Band.NOTIFY), "active")
+TOLD = to_last_notified(assessment(72.0, Band.NOTIFY), "active")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,6 @@ def test_small_moves_add_up() -> None:
 
 
 def test_found_again_after_a_withdrawal_is_news() -> None:
-    gone = told_now(assessment(72.0, Band.NOTIFY), "withdrawn")
+    gone = to_last_notified(assessment(72.0, Band.NOTIFY), "withdrawn")
     assert is_material(gone, assessment(72.0, Band.NOTIFY), "active")
     assert not is_material(gone, assessment(10.0, Band.NONE), "withdrawn")

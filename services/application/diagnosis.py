@@ -1,0 +1,173 @@
+"""Looks at every part that an installation needs, and says of each whether it works and what it shows."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from events.topics import OPPORTUNITIES, PLANS_PATTERN, TOPICS
+from matching.corpus_statistics import Statistics
+from matching.policy import Policy
+from services.messaging import topic_admin
+from services.messaging.kafka import connection
+from services.notifier.channels import ChannelError, smtp_from_url
+from services.platform.settings import Settings
+from services.store import generation, schema
+from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.store.progress import progress
+from services.store.schema import SchemaError
+
+GROUPS: Final = {"jointly-matcher": PLANS_PATTERN, "jointly-notifier": re.escape(OPPORTUNITIES.name)}
+"""The consumer groups whose lag is shown, and the topics that each reads."""
+
+
+class Verdict(StrEnum):
+    """Whether a part works."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was seen of one part. `error`: why it failed, for whoever turns it into a sentence."""
+
+    part: str
+    verdict: Verdict
+    sentences: tuple[str, ...] = ()
+    error: Exception | None = None
+
+
+Look = Callable[[Settings], Awaitable[Finding]]
+
+
+async def diagnose(settings: Settings) -> Sequence[Finding]:
+    """Every part, one after the other; a part that fails stops no other."""
+    parts: dict[str, Look] = {
+        "settings": _settings,
+        "kafka": _kafka,
+        "database": _database,
+        "generation": _generation,
+        "lag": _lag,
+        "work": _work,
+        "smtp": _smtp,
+    }
+    return [await _safely(part, look, settings) for part, look in parts.items()]
+
+
+async def _safely(part: str, look: Look, settings: Settings) -> Finding:
+    try:
+        return await look(settings)
+    except Exception as error:
+        return Finding(part, Verdict.FAILED, error=error)
+
+
+async def _settings(settings: Settings) -> Finding:
+    odd = []
+    if settings.as_of is not None:
+        odd.append(f"plans are judged as of {settings.as_of.isoformat()}, whatever the day")
+    if settings.signatures != "required":
+        odd.append(f"signatures are {settings.signatures}: anybody who may write to a topic may speak for an authority")
+    if not settings.public_url:
+        odd.append("there is no public address: emails hold no link")
+    return Finding("settings", Verdict.WARNING if odd else Verdict.OK, tuple(odd))
+
+
+async def _kafka(settings: Settings) -> Finding:
+    listed = await topic_admin.names(settings)
+    missing = sorted({topic.name for topic in TOPICS} - listed)
+    if missing:
+        return Finding("kafka", Verdict.WARNING, (f"lacks {', '.join(missing)}: run `jointly topics`",))
+    return Finding("kafka", Verdict.OK, (f"{len(TOPICS)} topics",))
+
+
+async def _database(settings: Settings) -> Finding:
+    async def look(sessions: Sessions) -> Finding:
+        found = await schema.inspect(sessions)
+        if not found.usable:
+            raise SchemaError(found.sentence)
+        return Finding("database", Verdict.OK, (found.sentence,))
+
+    return await _on_database(settings, look)
+
+
+async def _generation(settings: Settings) -> Finding:
+    policy = Policy.load(settings.policy_file)
+    statistics = Statistics.load(settings.statistics_file)
+
+    async def look(sessions: Sessions) -> Finding:
+        async with transaction(sessions) as session:
+            current = await generation.read(session)
+        if current is None:
+            return Finding("generation", Verdict.WARNING, ("none yet: the first matcher sets it",))
+        stored, own = (current.policy, current.statistics), (policy.version, statistics.version)
+        seen = f"{current.generation}: policy {current.policy}, statistics {current.statistics}, model {current.model}"
+        if stored == own:
+            return Finding("generation", Verdict.OK, (seen,))
+        told = "this installation has another policy or other statistics: `jointly reassess` moves the database to them"
+        return Finding("generation", Verdict.WARNING, (seen, told))
+
+    return await _on_database(settings, look)
+
+
+async def _lag(settings: Settings) -> Finding:
+    return Finding(
+        "lag", Verdict.OK, tuple([await _lag_of(group, topics, settings) for group, topics in GROUPS.items()])
+    )
+
+
+async def _lag_of(group: str, topics: str, settings: Settings) -> str:
+    """Reads what the group has committed, without joining it."""
+    consumer = AIOKafkaConsumer(
+        **connection(settings), group_id=group, enable_auto_commit=False, client_id="jointly-doctor"
+    )
+    try:
+        await consumer.start()
+        names = [name for name in await consumer.topics() if re.fullmatch(topics, name)]
+        partitions = [TopicPartition(name, at) for name in names for at in consumer.partitions_for_topic(name) or ()]
+        ends = await consumer.end_offsets(partitions)
+        committed = [await consumer.committed(partition) or 0 for partition in partitions]
+    finally:
+        await consumer.stop()
+    behind = sum(max(0, ends[partition] - done) for partition, done in zip(partitions, committed, strict=True))
+    return f"{group} is {behind} records behind on {len(partitions)} partitions"
+
+
+async def _work(settings: Settings) -> Finding:
+    async def look(sessions: Sessions) -> Finding:
+        async with transaction(sessions) as session:
+            found = await progress(session)
+        return Finding(
+            "work",
+            Verdict.OK,
+            (
+                f"{found.plans} plans, {found.pending} still to be assessed",
+                f"{found.outbox_waiting} messages wait in the outbox, {found.untold} notifications are not sent yet",
+            ),
+        )
+
+    return await _on_database(settings, look)
+
+
+async def _smtp(settings: Settings) -> Finding:
+    if not settings.smtp_url.get_secret_value():
+        return Finding("smtp", Verdict.WARNING, ("JOINTLY_SMTP_URL is not set: a notifier does not start",))
+    channel = smtp_from_url(settings.need_smtp())
+    where = f"the mail server at {channel.host}:{channel.port}"
+    try:
+        await channel.check()
+    except ChannelError as error:
+        return Finding("smtp", Verdict.FAILED, (f"{where} can't be reached or refuses the sign-in: {error}",))
+    return Finding("smtp", Verdict.OK, (f"{where} accepts the connection; nothing was sent",))
+
+
+async def _on_database(settings: Settings, look: Callable[[Sessions], Awaitable[Finding]]) -> Finding:
+    engine = make_engine(settings.need_database(), pool=1)
+    try:
+        return await look(make_sessions(engine))
+    finally:
+        await engine.dispose()

@@ -1,0 +1,205 @@
+"""The life of an opportunity: what an assessment makes of a pair of plans. Pure: reads and writes nothing.
+
+| status | assessment | next status | event |
+|---|---|---|---|
+| none | no opportunity | none | none |
+| none | opportunity | active | identified |
+| active | opportunity, same content | active | none |
+| active | opportunity, other content | active | updated |
+| active | no opportunity, or a plan is private now | withdrawn | withdrawn |
+| withdrawn | no opportunity | withdrawn | none |
+| withdrawn | opportunity | active | identified |
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from events.opportunities import OpportunityState
+from matching.assessment import Assessment
+from matching.engine import Generation
+from matching.plan import Plan, Sharing
+from services.domain.disclosure import opportunity_state, redact_opportunity
+from services.domain.ids import event_content_hash
+from services.domain.materiality import is_material, to_last_notified
+from services.domain.opportunity_events import Cause
+
+_NOT_CONTENT: Final = frozenset({"revision", "material_revision", "assessed_as_of", "would_change"})
+NO_LONGER: Final = "The two plans no longer match."
+BELOW_THRESHOLD: Final = "The two plans no longer match closely enough to be worth an approach."
+
+
+class OpportunityStatus(StrEnum):
+    """Whether the two plans are an opportunity now."""
+
+    ACTIVE = "active"
+    WITHDRAWN = "withdrawn"
+
+
+class EventKind(StrEnum):
+    """Which event tells of a transition."""
+
+    IDENTIFIED = "identified"
+    UPDATED = "updated"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class AssessedPair:
+    """One assessed pair, in the order of its assessment."""
+
+    plans: tuple[Plan, Plan]
+    assessment: Assessment
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementContext:
+    """What every pair of a settlement shares. `causes`: the event that brought each plan's revision."""
+
+    as_of: date
+    generation: Generation
+    causes: Mapping[str, Cause] = field(default_factory=dict)
+
+
+class CurrentState(Protocol):
+    """What is known of an opportunity that exists: the columns of its row that decide."""
+
+    @property
+    def revision(self) -> int: ...
+    @property
+    def material_revision(self) -> int: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def band(self) -> str: ...
+    @property
+    def payload(self) -> Mapping[str, Any]: ...
+    @property
+    def told(self) -> Mapping[str, Any]: ...
+    @property
+    def content_hash(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The columns that get new values, and the event that tells of it; no event where only the assessment is newer."""
+
+    columns: Mapping[str, Any]
+    state: OpportunityState | None = None
+    kind: EventKind | None = None
+
+
+def next_state(current: CurrentState | None, pair: AssessedPair, context: SettlementContext) -> Transition | None:
+    """What an assessment makes of a pair: None where nothing is to be written."""
+    assessment = pair.assessment
+    was_active = current is not None and current.status == OpportunityStatus.ACTIVE
+    status = OpportunityStatus.ACTIVE if assessment.is_opportunity else OpportunityStatus.WITHDRAWN
+    if status is OpportunityStatus.WITHDRAWN and not was_active:
+        return None
+    if current is not None and any(plan.sharing is Sharing.PRIVATE for plan in pair.plans):
+        # Of a plan that is no longer shared, nothing newer may be told than what was told before.
+        return withdrawal(current, NO_LONGER, hide=True)
+    material = current is None or is_material(current.told, assessment, status)
+    state = _assessed_state(current, pair, status, material, context)
+    columns: dict[str, Any] = {
+        "assessed_as_of": context.as_of,
+        "review_on": assessment.review_on,
+        "revision_a": pair.plans[0].revision,
+        "revision_b": pair.plans[1].revision,
+        "generation": context.generation.id,
+        # Where not all is shared the score is not in the content: it may change when nothing that is told does.
+        "score": assessment.score,
+    }
+    content = state_columns(state)
+    if current is not None and content["content_hash"] == current.content_hash:
+        return Transition(columns)
+    if material:
+        columns["told"] = to_last_notified(assessment, status)
+    return Transition({**columns, **content}, state, event_kind(was_active, status))
+
+
+def withdrawal(current: CurrentState, sentence: str, *, hide: bool = False) -> Transition:
+    """Withdraws an opportunity without a new assessment.
+
+    What is said of the plans is what was said before; `hide` takes their titles and all details out of it.
+    """
+    state = withdrawn_state(current, sentence, material=True, hide=hide)
+    columns = {"told": {**current.told, "status": OpportunityStatus.WITHDRAWN.value}, **state_columns(state)}
+    return Transition(columns, state, EventKind.WITHDRAWN)
+
+
+def withdrawn_state(current: CurrentState, sentence: str, *, material: bool, hide: bool = False) -> OpportunityState:
+    """The next revision of an opportunity without an assessment: withdrawn, for the reason of the sentence."""
+    content = {
+        **current.payload,
+        "status": OpportunityStatus.WITHDRAWN.value,
+        "reasons": [sentence],
+        "revision": current.revision + 1,
+        "material_revision": current.material_revision + int(material),
+    }
+    return OpportunityState.model_validate(redact_opportunity(content) if hide else content)
+
+
+def stripped_state(payload: Mapping[str, Any]) -> OpportunityState:
+    """An ended opportunity's state without the contents of its plans, at the revision that it has."""
+    sides = [{**side, "title": None} for side in payload["plans"]]
+    details = {"plans": sides, "score": None, "components": None, "would_change": []}
+    return OpportunityState.model_validate({**payload, **details, "reasons": [NO_LONGER]})
+
+
+def state_columns(state: OpportunityState) -> dict[str, Any]:
+    """The columns of a row that repeat its state."""
+    payload = state.model_dump(mode="json")
+    return {
+        "revision": state.revision,
+        "material_revision": state.material_revision,
+        "status": state.status,
+        "band": state.band,
+        "payload": payload,
+        "content_hash": _payload_content_hash(payload),
+    }
+
+
+def state_content_hash(state: OpportunityState) -> str:
+    """The hash of a state's content."""
+    return _payload_content_hash(state.model_dump(mode="json"))
+
+
+def event_kind(was_active: bool, status: str) -> EventKind:
+    """Which event tells of a change of status."""
+    if status == OpportunityStatus.WITHDRAWN:
+        return EventKind.WITHDRAWN
+    return EventKind.UPDATED if was_active else EventKind.IDENTIFIED
+
+
+def _payload_content_hash(payload: Mapping[str, Any]) -> str:
+    """All but the counters, the day of the assessment, and what may differ by the day alone."""
+    content = {name: value for name, value in payload.items() if name not in _NOT_CONTENT}
+    return event_content_hash("opportunity", content)
+
+
+def _assessed_state(
+    current: CurrentState | None,
+    pair: AssessedPair,
+    status: OpportunityStatus,
+    material: bool,
+    context: SettlementContext,
+) -> OpportunityState:
+    assessment = pair.assessment
+    band = assessment.band.value
+    if status is OpportunityStatus.WITHDRAWN and current is not None:
+        band = current.band  # a withdrawn opportunity keeps the band in which it was last told
+    revision, material_revision = (current.revision, current.material_revision) if current else (0, 0)
+    return opportunity_state(
+        assessment,
+        pair.plans,
+        status=status,
+        band=band,  # type: ignore[arg-type]
+        revisions=(revision + 1, material_revision + int(material)),
+        as_of=context.as_of,
+        generation=context.generation,
+        withdrawn_because=tuple(gate.sentence for gate in assessment.gates) or (BELOW_THRESHOLD,),
+    )

@@ -1,0 +1,131 @@
+"""What is to be written of pairs: their rows' next revisions, and the events that tell of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from events.cloudevents import encode
+from events.opportunities import OpportunityState
+from events.topics import OPPORTUNITIES
+from services.domain.opportunity import (
+    AssessedPair,
+    EventKind,
+    SettlementContext,
+    Transition,
+    next_state,
+    state_columns,
+    stripped_state,
+    withdrawal,
+)
+from services.domain.opportunity_events import Cause, opportunity_event
+from services.platform import metrics
+from services.store import outbox
+from services.store.bulk_writes import BulkWrites
+from services.store.database import now
+from services.store.opportunities import Opportunity, OpportunityRow
+
+AnyRow = Opportunity | OpportunityRow
+
+
+@dataclass(slots=True)
+class PendingWrites:
+    """Rows, new or changed, and the messages that tell of them."""
+
+    rows: list[AnyRow] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+
+    def add(self, other: "PendingWrites") -> None:
+        """Appends what is to be written of other pairs."""
+        self.rows += other.rows
+        self.messages += other.messages
+        self.changes += other.changes
+
+    def post(self, writes: BulkWrites) -> None:
+        """Puts the messages into the outbox, and counts them."""
+        outbox.append(writes, self.messages)
+        for change in self.changes:
+            metrics.PAIRS_WRITTEN.labels(change=change).inc()
+
+
+def write_pair(
+    pending: PendingWrites, row: AnyRow | None, key: str, pair: AssessedPair, context: SettlementContext
+) -> None:
+    """One pair: nothing, a new row, or the next revision of the row it has, with its event."""
+    transition = next_state(row, pair, context)
+    if transition is not None:
+        _apply(pending, _new_row(key, pair, now()) if row is None else row, transition, pair.cause)
+
+
+def withdraw(pending: PendingWrites, row: AnyRow, sentence: str, cause: Cause | None, *, hide: bool = False) -> None:
+    """Withdraws an opportunity without a new assessment. The caller holds both plans and commits."""
+    _apply(pending, row, withdrawal(row, sentence, hide=hide), cause)
+
+
+def enqueue_event(pending: PendingWrites, state: OpportunityState, kind: EventKind, cause: Cause | None) -> None:
+    """Puts the event that tells of a state into the outbox."""
+    pending.changes.append(kind)
+    event = opportunity_event(state, kind, cause, now())
+    pending.messages.append(outbox.to_columns(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
+
+
+def strip_contents(row: Opportunity) -> OpportunityState:
+    """Takes the contents of both plans out of an ended opportunity, at the revision that it has; the state left."""
+    state = stripped_state(row.payload)
+    _assign(row, state_columns(state))
+    return state
+
+
+def tombstone(row: Opportunity) -> dict[str, Any]:
+    """Strips an ended opportunity; the message that has the topic forget it.
+
+    The row stays, and a pair that is found again goes on counting. The caller holds both plans and commits.
+    """
+    strip_contents(row)
+    row.tombstoned_at = now()
+    return outbox.tombstone(OPPORTUNITIES.name, row.opportunity_id)
+
+
+def _apply(pending: PendingWrites, row: AnyRow, transition: Transition, cause: Cause | None) -> None:
+    _assign(row, transition.columns)
+    pending.rows.append(row)
+    if transition.state is None or transition.kind is None:
+        return
+    row.causation_id = cause.event_id if cause else None
+    row.tombstoned_at = None
+    row.updated_at = now()
+    enqueue_event(pending, transition.state, transition.kind, cause)
+
+
+def _assign(row: AnyRow, columns: Mapping[str, Any]) -> None:
+    for name, value in columns.items():
+        setattr(row, name, value)
+
+
+def _new_row(key: str, pair: AssessedPair, at: datetime) -> OpportunityRow:
+    """A row before its first revision: the transition brings all that is not the pair's identity."""
+    plan_a, plan_b = pair.plans
+    return OpportunityRow(
+        opportunity_id=key,
+        plan_a=plan_a.plan_id,
+        plan_b=plan_b.plan_id,
+        authority_a=plan_a.authority,
+        authority_b=plan_b.authority,
+        revision_a=plan_a.revision,
+        revision_b=plan_b.revision,
+        revision=0,
+        material_revision=0,
+        status="new",
+        score=0.0,
+        band="feed",
+        payload={},
+        told={},
+        content_hash="",
+        causation_id=None,
+        generation="",
+        assessed_as_of=at.date(),
+        review_on=None,
+        created_at=at,
+        updated_at=at,
+    )

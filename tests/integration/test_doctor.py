@@ -1,0 +1,91 @@
+"""`jointly doctor` on real parts: all there, each of them away, and what it says of each."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from events.topics import OPPORTUNITIES
+from services import cli
+from services.cli.errors import ExitCode
+from services.local_stack.child_process import free_port
+from services.local_stack.mail_sink import MailSink
+from services.messaging import topic_admin
+from services.platform.settings import PREFIX, Settings, settings
+from tests.conftest import AnyBroker
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def parts(
+    monkeypatch: pytest.MonkeyPatch, broker: AnyBroker, database_url: str, mailbox: MailSink
+) -> Iterator[pytest.MonkeyPatch]:
+    for name, value in {
+        "DATABASE_URL": database_url,
+        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+        "SMTP_URL": mailbox.url,
+    }.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    settings.cache_clear()
+    asyncio.run(topic_admin.create(Settings()))
+    yield monkeypatch
+    settings.cache_clear()
+
+
+def examined() -> tuple[int, dict[str, Any]]:
+    settings.cache_clear()
+    done = CliRunner().invoke(cli.application("doctor"), ["doctor", "--json"])
+    return done.exit_code, {part["part"]: part for part in json.loads(done.stdout)["parts"]}
+
+
+def test_all_parts_are_there(parts: pytest.MonkeyPatch, mailbox: MailSink) -> None:
+    code, found = examined()
+    assert code == ExitCode.DONE
+    assert not [part for part in found.values() if part["verdict"] == "failed"]
+    assert "jointly-matcher is 0 records behind" in found["lag"]["sentences"][0]
+    assert found["generation"]["verdict"] == "warning", "no matcher has run on this database"
+    assert mailbox.mails() == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "part", "code", "says"),
+    [
+        ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:{port}", "kafka", ExitCode.BROKER, "can't be reached at"),
+        ("DATABASE_URL", "postgresql://u@127.0.0.1:{port}/x", "database", ExitCode.DATABASE, "PostgreSQL at"),
+        ("SMTP_URL", "smtp://127.0.0.1:{port}", "smtp", ExitCode.REFUSED, "can't be reached or refuses"),
+    ],
+    ids=["kafka", "database", "smtp"],
+)
+def test_a_part_that_is_away_is_named_and_the_others_are_looked_at(
+    parts: pytest.MonkeyPatch, setting: str, value: str, part: str, code: ExitCode, says: str
+) -> None:
+    parts.setenv(PREFIX + setting, value.format(port=free_port()))
+    ended, found = examined()
+    assert (ended, found[part]["verdict"]) == (code, "failed")
+    assert says in found[part]["sentences"][0]
+    assert {"settings", "kafka", "database", "generation", "lag", "work", "smtp"} == found.keys()
+    assert any(other["verdict"] == "ok" for other in found.values())
+
+
+def test_missing_topics_are_named_with_the_command(parts: pytest.MonkeyPatch) -> None:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    async def delete() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=settings().need_kafka())
+        await admin.start()
+        try:
+            await admin.delete_topics([OPPORTUNITIES.name])
+            async with asyncio.timeout(30):
+                while OPPORTUNITIES.name in await admin.list_topics():
+                    await asyncio.sleep(0.1)
+        finally:
+            await admin.close()
+
+    asyncio.run(delete())
+    _, found = examined()
+    assert found["kafka"]["verdict"] == "warning"
+    assert "collaboration.opportunities.v1: run `jointly topics`" in found["kafka"]["sentences"][0]
