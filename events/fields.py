@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -91,6 +92,19 @@ Region = Annotated[
         description="ITL 2025 code of any level (TLI, TLI3, TLI33), UK for all of it; UK... is read as TL...",
     ),
 ]
+
+
+class Origin(StrEnum):
+    """Who says that a plan exists."""
+
+    AUTHORITY = "authority"
+    """The authority that buys sent it."""
+    NOTICE = "notice"
+    """A public notice of that authority says so."""
+    DERIVED = "derived"
+    """It follows from a public notice, such as the renewal of a contract that was awarded; nobody has confirmed it."""
+
+
 Kind = Literal["new", "renewal", "extension", "project"]
 Stage = Literal["planned", "engagement", "tendering"]
 Sharing = Literal["open", "match_only", "private"]

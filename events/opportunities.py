@@ -5,7 +5,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field, JsonValue
 
-from events.fields import Authority, Payload, PlanId, Region, Revision, Sharing, Window
+from events.fields import Authority, Origin, Payload, PlanId, Region, Revision, Sharing, Window
 
 Band = Literal["notify", "digest", "feed"]
 
@@ -22,6 +22,11 @@ class PlanSummary(Payload):
     sharing: Sharing
     tender_window: Window
     regions: tuple[Region, ...]
+    origin: Origin = Field(
+        default=Origin.AUTHORITY,
+        exclude_if=lambda origin: origin == Origin.AUTHORITY,
+        description="Who says that the plan exists",
+    )
 
 
 class Component(Payload):

@@ -11,6 +11,7 @@ from events.fields import (
     Authority,
     Cpv,
     Kind,
+    Origin,
     Payload,
     PlanId,
     Region,
@@ -27,6 +28,10 @@ from events.fields import (
 
 def _is_unknown(value: object) -> bool:
     return value is None
+
+
+def _is_usual(value: object) -> bool:
+    return value == Origin.AUTHORITY
 
 
 class Contract(Payload):
@@ -88,6 +93,10 @@ class PlanState(PlanReference):
         default=None,
         exclude_if=_is_unknown,
         description="The contracting process (an ocid) that the plan belongs to; plans of one are one purchase",
+    )
+    origin: Origin = Field(default=Origin.AUTHORITY, exclude_if=_is_usual, description="Who says that the plan exists")
+    notice: Annotated[str, Field(pattern=r"^https://\S{1,290}$")] | None = Field(
+        default=None, exclude_if=_is_unknown, description="Where the public notice can be read, if the plan is from one"
     )
     regions: Annotated[tuple[Region, ...], FailFast()] = Field(
         default=(), max_length=50, description="Where it is delivered; empty means the authority's own area"

@@ -44,6 +44,16 @@ PLANS: Final = Topic(
     # Room above our own limit on a value's size, so that an event which is too large is refused with a reason.
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
+NOTICES: Final = Topic(
+    name="procurement.notices.v1",
+    about="Plan events made from public notices. Only the collector may write here; an authority's own outrank them.",
+    key="plan_id",
+    payloads=PLAN_PAYLOADS,
+    partitions=3,
+    producers=("services.collector",),
+    consumers=("services.matcher",),
+    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
+)
 OPPORTUNITIES: Final = Topic(
     name="collaboration.opportunities.v1",
     about="The state of every opportunity. Internal: authorities are told by the notifier.",
@@ -108,6 +118,7 @@ DEAD_RESPONSES: Final = _dead_letters("responses", "services.coalitions")
 
 TOPICS: Final = (
     PLANS,
+    NOTICES,
     OPPORTUNITIES,
     RESPONSES,
     COALITIONS,
@@ -118,8 +129,8 @@ TOPICS: Final = (
     DEAD_RESPONSES,
 )
 
-PLANS_PATTERN: Final = r"^procurement\.plans\.v1(\..+)?$"
-"""The shared topic and those of single authorities: `procurement.plans.v1.<authority>`."""
+PLANS_PATTERN: Final = r"^procurement\.(notices\.v1|plans\.v1(\..+)?)$"
+"""The shared topic, those of single authorities (`procurement.plans.v1.<authority>`), and that of public notices."""
 
 RESPONSES_PATTERN: Final = r"^collaboration\.responses\.v1(\..+)?$"
 """The shared topic and those of single authorities: `collaboration.responses.v1.<authority>`."""
@@ -130,12 +141,12 @@ class NotAnAuthorityTopicError(ValueError):
 
 
 def authority_of(topic: str, family: Topic = PLANS) -> str | None:
-    """The authority that a topic of a family belongs to, or None for the shared one.
+    """The authority that a topic of a family belongs to, or None for those of all authorities.
 
     Raises NotAnAuthorityTopicError where the segment is not an authority's code as its list writes it: to the broker, a
     topic in another case is another topic, on which others may be allowed to write.
     """
-    if topic == family.name:
+    if topic == family.name or (family is PLANS and topic == NOTICES.name):
         return None
     prefix = f"{family.name}."
     code = topic.removeprefix(prefix) if topic.startswith(prefix) else ""

@@ -38,6 +38,14 @@ class Sharing(StrEnum):
     PRIVATE = "private"
 
 
+class Origin(StrEnum):
+    """Who says that the plan exists: its authority, a public notice, or nobody yet (`derived` from a notice)."""
+
+    AUTHORITY = "authority"
+    NOTICE = "notice"
+    DERIVED = "derived"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A span of days, both ends included; `earliest <= latest`."""
@@ -82,3 +90,4 @@ class Plan:
     regions: tuple[str, ...] = ()
     sharing: Sharing = Sharing.OPEN
     procurement: str | None = None
+    origin: Origin = Origin.AUTHORITY

@@ -214,10 +214,10 @@ class Counting(HashingEmbedder):
         return super().embed(texts)
 
 
-def record_of(payload: PlanPayload, offset: int = 0) -> Any:
+def record_of(payload: PlanPayload, offset: int = 0, topic: str = PLANS.name) -> Any:
     """A plan event as the matcher's handler gets it from the consumer."""
     message = message_of(payload)
-    place = {"topic": PLANS.name, "partition": 0, "offset": offset}
+    place = {"topic": topic, "partition": 0, "offset": offset}
     return SimpleNamespace(**place, key=message.key, headers=message.headers, value=message.value)
 
 

@@ -1,8 +1,14 @@
-"""`jointly matcher|coalitions|notifier|relay`: the long-running processes."""
+"""`jointly matcher|coalitions|notifier|relay|collect`: the long-running processes."""
 
 import asyncio
+import json
+from typing import Annotated, Final
+
+import typer
 
 from services.platform.settings import Settings, settings
+
+FEED_INCOMPLETE: Final = 3
 
 
 def matcher() -> None:
@@ -36,6 +42,32 @@ def relay() -> None:
     from services.relay.app import run
 
     run(using)
+
+
+def collect(
+    once: Annotated[
+        bool, typer.Option("--once", help="Collect what is new until now, say what came, and end.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --once: print one JSON line.")] = False,
+) -> None:
+    """Collect public notices from Find a Tender and Contracts Finder, and publish the plans that they announce.
+
+    Exit code of --once: 0 all was collected; 3 a feed asked to come back later or could not be used.
+    """
+    using = _with_parts("collector")
+    from services.collector import app
+
+    if not once:
+        app.run(using)
+        return
+    outcomes = asyncio.run(app.collect_once(using))
+    if as_json:
+        typer.echo(json.dumps({name: outcome.as_json() for name, outcome in outcomes.items()}))
+    else:
+        for name, outcome in outcomes.items():
+            typer.echo(f"{name}: {outcome.sentence()}")
+    if not all(outcome.complete for outcome in outcomes.values()):
+        raise typer.Exit(FEED_INCOMPLETE)
 
 
 def _with_parts(service: str) -> Settings:

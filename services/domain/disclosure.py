@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from events import opportunities as wire
+from events.fields import Origin
 from events.fields import Window as WireWindow
 from matching.assessment import Assessment, Component
 from matching.engine import Generation
@@ -66,6 +67,7 @@ def _side(plan: Plan, open_: bool) -> wire.PlanSummary:
         sharing=plan.sharing.value,
         tender_window=WireWindow(earliest=window.earliest, latest=window.latest),
         regions=plan.regions,
+        origin=Origin(plan.origin),
     )
 
 

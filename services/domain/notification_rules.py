@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
+from events.fields import Origin
 from events.opportunities import Band, OpportunityState, PlanSummary
 
 Purpose = Literal["immediate", "digest", "correction"]
@@ -97,7 +98,9 @@ def _news(
         if not standing or told is None or told.band == "feed":
             return None
         return NotificationDraft(own.authority, other.authority, "digest", "feed", "weaker", needs_told=True)
-    purpose: Purpose = "immediate" if state.band == "notify" else "digest"
+    # What nobody has confirmed interrupts nobody.
+    derived = any(side.origin == Origin.DERIVED for side in state.plans)
+    purpose: Purpose = "immediate" if state.band == "notify" and not derived else "digest"
     return NotificationDraft(own.authority, other.authority, purpose, state.band, _change(state, told))
 
 

@@ -6,11 +6,12 @@ from typing import cast
 
 from events.cloudevents import EnvelopeError, Event, decode
 from events.dead_letters import Reason
+from events.fields import Origin
 from events.limits import find_excess
-from events.plans import PLAN_PAYLOADS, PlanPayload
+from events.plans import PLAN_PAYLOADS, PlanPayload, PlanState
 from events.redaction import redact
 from events.signing import Signature
-from events.topics import NotAnAuthorityTopicError, authority_of
+from events.topics import NOTICES, NotAnAuthorityTopicError, authority_of
 from services.messaging.kafka import Record
 from services.messaging.signature_policy import RecordRejected
 
@@ -62,6 +63,12 @@ def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
             record,
             Reason.TOPIC_MISMATCH,
             f"the topic belongs to {owner}, the plan to {accepted.payload.authority}; nobody speaks for another",
+        )
+    if record.topic == NOTICES.name and isinstance(payload, PlanState) and payload.origin is Origin.AUTHORITY:
+        return RecordRejected(
+            record,
+            Reason.TOPIC_MISMATCH,
+            "the topic is for plans from public notices, and this one says that its authority sent it",
         )
     if excess := find_excess(accepted.payload, at):
         return RecordRejected(record, excess.reason, f"{excess.field}: {excess.sentence}")

@@ -30,11 +30,15 @@ class Process(StrEnum):
     COALITIONS = "coalitions"
     RELAY = "relay"
     NOTIFIER = "notifier"
+    COLLECTOR = "collector"
 
 
 MATCHER: Final[dict[Process, Known]] = {Process.MATCHER: {}}
 RELAY: Final[dict[Process, Known]] = {Process.RELAY: {}}
 NOTIFIER: Final[dict[Process, Known]] = {Process.NOTIFIER: {}}
+COLLECTOR: Final[dict[Process, Known]] = {
+    Process.COLLECTOR: {"source": ["find-a-tender", "contracts-finder"]},
+}
 COALITIONS_PROCESS: Final[dict[Process, Known]] = {Process.COALITIONS: {}}
 CONSUMERS: Final = MATCHER | COALITIONS_PROCESS | NOTIFIER
 EVERY: Final = CONSUMERS | RELAY
@@ -100,14 +104,53 @@ EVENTS_OUT: Final = _owned(
         }
     },
 )
+FEED_RELEASES: Final = _owned(
+    Counter("jointly_feed_releases_total", "New releases collected from public feeds.", ["source"], registry=None),
+    COLLECTOR,
+)
+FEED_PLANS: Final = _owned(
+    Counter("jointly_feed_plans_total", "Plan events published from public notices.", ["source"], registry=None),
+    COLLECTOR,
+)
+FEED_REFUSALS: Final = _owned(
+    Counter("jointly_feed_refusals_total", "Times a feed asked to come back later.", ["source"], registry=None),
+    COLLECTOR,
+)
+FEED_FAULTS: Final = _owned(
+    Counter(
+        "jointly_feed_faults_total",
+        "Rounds that an unusable answer ended.",
+        ["source"],
+        registry=None,
+    ),
+    COLLECTOR,
+)
+FEED_MISSING: Final = _measured_gauge(
+    Gauge(
+        "jointly_feed_missing_notices",
+        "Notice numbers of the last closed day, between its first and its last, that were never seen.",
+        ["source"],
+        registry=None,
+    ),
+    COLLECTOR,
+)
+FEED_COLLECTED: Final = _measured_gauge(
+    Gauge(
+        "jointly_feed_collected_timestamp_seconds",
+        "When a feed was last collected up to the present, in seconds since 1970.",
+        ["source"],
+        registry=None,
+    ),
+    COLLECTOR,
+)
 PLAN_OUTCOMES: Final = _owned(
     Counter(
         "jointly_plan_events_total",
-        "Plan events by what became of them: applied, superseded, duplicate.",
+        "Plan events by what became of them: applied, superseded, duplicate, outranked.",
         ["outcome"],
         registry=None,
     ),
-    {Process.MATCHER: {"outcome": ["applied", "superseded", "duplicate"]}},
+    {Process.MATCHER: {"outcome": ["applied", "superseded", "duplicate", "outranked"]}},
 )
 DEAD_LETTERS: Final = _owned(
     Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"], registry=None),

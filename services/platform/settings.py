@@ -95,6 +95,21 @@ class Settings(BaseSettings):
         default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work"
     )
 
+    # --- Public feeds
+    find_a_tender_url: str = Field(
+        default="https://www.find-tender.service.gov.uk", description="Find a Tender; empty to leave it out"
+    )
+    contracts_finder_url: str = Field(
+        default="https://www.contractsfinder.service.gov.uk", description="Contracts Finder; empty to leave it out"
+    )
+    collect_seconds: float = Field(default=1800.0, ge=1, le=86_400, description="Time between two rounds of a feed")
+    collect_pause_seconds: float = Field(
+        default=10.0, ge=0, le=600, description="Pause between two requests to a feed; Find a Tender takes 12 in 120 s"
+    )
+    collect_from: date | None = Field(
+        default=None, description="The day from which a feed is collected at first; default: yesterday"
+    )
+
     # --- Mail
     smtp_url: SecretStr = Field(
         default=SecretStr(""),

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from events.cloudevents import Event
 from events.plans import PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
-from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
+from matching.plan import Kind, Origin, Plan, Sharing, Stage, Status, Window
 from services.domain.ids import event_content_hash
 from services.store.plans import PlanRecord, PlanRevision, PlanValues
 
@@ -31,6 +31,7 @@ def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Pla
         regions=payload.regions,
         sharing=Sharing(payload.sharing),
         procurement=payload.procurement,
+        origin=Origin(payload.origin),
     )
 
 

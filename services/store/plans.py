@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Column, Identity, Index, UniqueConstraint, fu
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from events.topics import NOTICES
 from services.store import bulk_writes, forgotten
 from services.store.bulk_writes import BulkWrites
 from services.store.database import (
@@ -90,6 +91,8 @@ class RecordOutcome(StrEnum):
     SUPERSEDED = "superseded"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
+    OUTRANKED = "outranked"
+    """It came from a public notice, and the authority has sent the plan itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,11 @@ class PlanRevision:
     traceparent: str | None
     sent_hash: str | None = None
 
+    @property
+    def from_notices(self) -> bool:
+        """Whether it was made from a public notice, and not sent by the authority."""
+        return bool(self.origin.get("topic") == NOTICES.name)
+
     def blanked(self) -> "PlanRevision":
         """The same revision without its content, which was forgotten."""
         return replace(self, payload=forgotten.blank(self.plan_id, self.revision, self.authority), state=None)
@@ -128,7 +136,10 @@ class RevisionBatch:
         self.newest = lock_query(ids)
         self.logged = _logged(revisions)
         self.forgotten = forgotten.revisions(ids)
-        self.queries: Sequence[Query[Any]] = (*first.queries, self.newest, self.logged, self.forgotten)
+        self.owned = _sent_by_authorities([one.plan_id for one in revisions if one.from_notices])
+        self.queries: Sequence[Query[Any]] = (
+            *first.queries, self.newest, self.logged, self.forgotten, self.owned
+        )  # fmt: skip
 
 
 async def append_revisions(session: AsyncSession, recording: RevisionBatch, *then: Query[Any]) -> list[RecordOutcome]:
@@ -143,6 +154,9 @@ async def append_revisions(session: AsyncSession, recording: RevisionBatch, *the
         if key in logged:
             same = gone or logged[key] in (revision.content_hash, revision.sent_hash)
             outcomes.append(RecordOutcome.DUPLICATE if same else RecordOutcome.CONFLICT)
+            continue
+        if revision.from_notices and revision.plan_id in recording.owned.result:
+            outcomes.append(RecordOutcome.OUTRANKED)
             continue
         if gone:
             # Delivered for the first time after the plan was forgotten: logged, and forgotten at once.
@@ -200,6 +214,17 @@ _NOTICES: Final = text(
 _LOGGED: Final = text(
     "SELECT plan_id, revision, content_hash FROM plan_log WHERE plan_id = ANY(:ids) AND revision = ANY(:revisions)"
 )
+
+
+_OWNED: Final = text(
+    "SELECT DISTINCT plan_id FROM plan_log WHERE plan_id = ANY(:ids) AND origin ->> 'topic' <> :notices"
+)
+
+
+def _sent_by_authorities(plan_ids: Sequence[str]) -> Query[frozenset[str]]:
+    """Which of these plans their authorities have sent themselves."""
+    asked = {"ids": list(plan_ids), "notices": NOTICES.name}
+    return Query(_OWNED, asked, lambda found: frozenset(row[0] for row in found))
 
 
 async def unassessed_before(session: AsyncSession, before: datetime, limit: int) -> list[str]:

@@ -26,6 +26,7 @@ NEEDS_DATABASE = {
     "authorities held": [],
     "authorities import": ["{register}"],
     "authorities mute": ["E09000015", "--partner", "E09000016"],
+    "collect": ["--once"],
     "state-hash": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
@@ -54,7 +55,7 @@ NEEDS_BROKER = {
     "topics": [],
     "withdraw": ["E09000015:A", "--reason", "no longer needed"],
 }
-BOTH = ("matcher", "notifier", "relay")
+BOTH = ("matcher", "notifier", "relay", "collect")
 NEEDS_NEITHER = {
     "asyncapi",
     "demo",

@@ -39,6 +39,41 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("text_hash", "model"),
     )
     op.create_table(
+        "feed_cursors",
+        sa.Column("source", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("collected_to", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("window_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_url", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_page_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("source"),
+    )
+    op.create_table(
+        "feed_plans",
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("ocid", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("standing", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("plan_id"),
+    )
+    op.create_index(op.f("ix_feed_plans_authority"), "feed_plans", ["authority"], unique=False)
+    op.create_table(
+        "feed_releases",
+        sa.Column("source", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("release_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("released", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("ocid", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("notice_year", sa.Integer(), nullable=True),
+        sa.Column("notice_number", sa.Integer(), nullable=True),
+        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("source", "release_id", "released"),
+    )
+    op.create_index("feed_releases_number", "feed_releases", ["source", "notice_year", "notice_number"], unique=False)
+    op.create_index("feed_releases_ocid", "feed_releases", ["ocid"], unique=False)
+    op.create_table(
         "forgotten_plans",
         sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
@@ -400,6 +435,12 @@ def downgrade() -> None:
     op.drop_table("notification_mails")
     op.drop_table("generation")
     op.drop_table("forgotten_plans")
+    op.drop_index("feed_releases_ocid", table_name="feed_releases")
+    op.drop_index("feed_releases_number", table_name="feed_releases")
+    op.drop_table("feed_releases")
+    op.drop_index(op.f("ix_feed_plans_authority"), table_name="feed_plans")
+    op.drop_table("feed_plans")
+    op.drop_table("feed_cursors")
     op.drop_table("embeddings")
     op.drop_table("authorities")
     for name in FUNCTIONS:

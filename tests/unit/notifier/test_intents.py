@@ -37,6 +37,10 @@ WITHDRAWN = state(material=2, status="withdrawn")
         (state(), [], ("immediate", "new", False)),
         (state(band="digest"), [], ("digest", "new", False)),
         (state(band="feed"), [], None),
+        # what nobody has confirmed interrupts nobody
+        (state(side(LEEDS, origin="derived")), [], ("digest", "new", False)),
+        (state(side(LEEDS), side(CAMDEN, origin="derived")), [], ("digest", "new", False)),
+        (state(side(LEEDS, origin="notice")), [], ("immediate", "new", False)),
         (WITHDRAWN, [], None),
         # told, and changed
         (state(material=2), [Before()], ("immediate", "moved", False)),

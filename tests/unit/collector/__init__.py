@@ -1,0 +1,1 @@
+"""The collector's rules, without a feed, a broker or a database."""
