@@ -44,6 +44,7 @@ class GateCode(StrEnum):
     TOO_SMALL = "too-small"
     WEAK_SPECIFICATION = "weak-specification"
     LOCAL_DISTANCE = "local-distance"
+    OTHER_MARKET = "other-market"
     PLACE_BOUND = "place-bound"
 
 
@@ -51,6 +52,7 @@ class LimitCode(StrEnum):
     """Why an opportunity belongs to no higher band, whatever its score."""
 
     ROLE = "role"
+    OTHER_NATURE = "other-nature"
     VALUES_APART = "values-apart"
     SHORT_WINDOW = "short-window"
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from matching import reference
+from matching.categories import infer_category
 from matching.components.region import Place, place
 from matching.components.specification import Vector, described
 from matching.components.timing import Span, span
@@ -21,7 +22,6 @@ from matching.text.tokens import count, expand, phrases, tokens, weigh
 
 _TITLE_WEIGHT = 2.0
 _CONCEPT_IN_TITLE = 3.0
-_GROUPS_ASKED = 8
 _SITE = re.compile(
     r"\b(?:[A-Z][\w'-]+ )(?:street|road|lane|avenue|drive|park|school|academy|bridge|house|hall|centre|church|library|"
     r"square|court|building|buildings|cemetery|playground|recreation ground|playing fields?|station|depot|market|"
@@ -65,7 +65,6 @@ class Features:
     fuzzy: str
     codes: tuple[str, ...]
     category: Category
-    inferred: bool
     span: Span
     place: Place
     related: frozenset[str]
@@ -147,7 +146,8 @@ def features_of(
     titled = weigh(count((in_title, 1.0)), statistics.rarity, policy.specification.title_rarity)
     worded = weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.rarity)
     needed = _concepts(texts, needs, statistics, policy.specification.concepts_rarity)
-    category = policy.category_of(codes) if codes else _likely_category(shape, groups.codes, policy)
+    by_words = policy.scorer.category_of(titled, worded, needed)
+    category = infer_category(codes, by_words, shape, groups.codes, policy)
     return Features(
         plan=plan,
         texts=texts,
@@ -160,7 +160,6 @@ def features_of(
         fuzzy=" ".join(sorted(in_title)),
         codes=codes,
         category=category,
-        inferred=not codes,
         span=span(plan, policy.timing),
         place=place(plan),
         related=related_to(plan.authority),
@@ -182,17 +181,6 @@ def _phrases(texts: Texts, statistics: Statistics) -> dict[str, float]:
 def _concepts(texts: Texts, needs: Table, statistics: Statistics, least: float) -> dict[str, float]:
     counted = count((concepts_in(texts.title, needs), _CONCEPT_IN_TITLE), (concepts_in(texts.body, needs), 1.0))
     return weigh(counted, lambda need: statistics.rarity(CONCEPT + need), least)
-
-
-def _likely_category(shape: Vector, group_codes: tuple[str, ...], policy: Policy) -> Category:
-    """The category that the groups a text is most about belong to; the default where the texts suggest nothing."""
-    totals: dict[str, float] = {}
-    found: dict[str, Category] = {}
-    for number in np.argsort(-shape, kind="stable")[:_GROUPS_ASKED]:
-        category = policy.category_of((group_codes[number],))
-        found[category.name] = category
-        totals[category.name] = totals.get(category.name, 0.0) + float(shape[number])
-    return found[max(totals, key=lambda name: (totals[name], name))] if totals else policy.default_category
 
 
 def _is_one_off(plan: Plan) -> bool:

@@ -22,7 +22,8 @@ from matching.scorer import NATURES, READINESS_LIMIT, Scorer, SignalWeights
 Floats = NDArray[np.float64]
 
 # Strength of what is shrunk towards 0, as factors of the inputs: larger is shrunk less. Chosen by cross-validation.
-_NEED, _READINESS, _NATURE_WORD = 1.5, 0.5, 2.4
+_NEED, _READINESS, _CLASS_WORD = 1.5, 0.5, 2.4
+_TELLING = 1.0
 _LEAST_PLANS = 4
 _SIGNALS = tuple(f.name for f in fields(SignalWeights) if f.name not in ("intercept", "needs", "nature", "readiness"))
 
@@ -199,18 +200,40 @@ def _with_natures(examples: Sequence[Example], scorer: Scorer) -> Scorer:
     plans = [f for f in _plans(examples) if f.plan.plan_id in said]
     if not plans:
         return replace(scorer, nature_words={}, nature_bias=(0.0,) * len(NATURES))
-    labels = np.array([NATURES.index(said[f.plan.plan_id].most_common(1)[0][0]) for f in plans])
-    rows = [_nature_terms(f) for f in plans]
+    labels = [NATURES.index(said[f.plan.plan_id].most_common(1)[0][0]) for f in plans]
+    words, bias = _classifier(plans, labels, len(NATURES))
+    return replace(scorer, nature_words=words, nature_bias=bias)
+
+
+def with_categories(scorer: Scorer, plans: Iterable[Features], policy: Policy) -> Scorer:
+    """The scorer with the words that tell the policy's categories apart, learned from the codes that plans give: many
+    codes are wrong, but not in the same way."""
+    coded = sorted((f for f in plans if f.codes), key=lambda f: f.plan.plan_id)
+    named = [policy.category_of(f.codes).name for f in coded]
+    names = sorted(set(named))
+    if len(names) < 2:
+        return scorer
+    words, bias = _classifier(coded, [names.index(name) for name in named], len(names))
+    # What tells hardly anything is left out: it is most of the words.
+    telling = {word: tuple(round(z, 1) for z in row) for word, row in words.items() if max(row) - min(row) >= _TELLING}
+    return replace(scorer, categories=tuple(names), category_words=telling, category_bias=bias)
+
+
+def _classifier(
+    plans: Sequence[Features], labels: Sequence[int], classes: int
+) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...]]:
+    """The logits of each class by term, and those without any."""
+    rows = [_marked_terms(f) for f in plans]
     seen = Counter(term for row in rows for term in row)
     terms = sorted(term for term, count in seen.items() if count >= _LEAST_PLANS)
-    found = _softmax(_table(rows, terms) * _NATURE_WORD, labels, len(NATURES))
+    found = _softmax(_table(rows, terms) * _CLASS_WORD, np.array(labels), classes)
     words = {
-        term: tuple(round(float(z), 3) for z in row) for term, row in zip(terms, found[:-1] * _NATURE_WORD, strict=True)
+        term: tuple(round(float(z), 3) for z in row) for term, row in zip(terms, found[:-1] * _CLASS_WORD, strict=True)
     }
-    return replace(scorer, nature_words=words, nature_bias=tuple(round(float(z), 3) for z in found[-1]))
+    return words, tuple(round(float(z), 3) for z in found[-1])
 
 
-def _nature_terms(f: Features) -> dict[str, float]:
+def _marked_terms(f: Features) -> dict[str, float]:
     kinds: tuple[tuple[str, Mapping[str, float]], ...] = (
         ("title ", f.title_terms),
         ("word ", f.all_terms),

@@ -6,6 +6,7 @@ Unknown values pass. Each gate that looks at the day only ever closes as days go
 from datetime import date
 
 from matching.assessment import Gate, GateCode
+from matching.components.region import nations
 from matching.features import Features
 from matching.plan import Sharing, Stage, Status
 from matching.policy import Policy
@@ -59,6 +60,17 @@ def _boundless(a: Features, policy: Policy) -> bool:
     limits = policy.specification
     divisions = {code[:2] for code in a.codes}
     return len(a.title_terms) > limits.most_title_words or len(divisions) > limits.most_divisions
+
+
+def of_market(a: Features, b: Features) -> list[Gate]:
+    """The gate between a nation that has its own market for what both buy and the other nations."""
+    separate = {*a.category.separate_nations} & {*b.category.separate_nations}
+    here, there = nations(a.place), nations(b.place)
+    for nation in sorted(separate):
+        alone = here == {nation}, there == {nation}
+        if here and there and any(alone) and nation not in here & there:
+            return [Gate(GateCode.OTHER_MARKET, f"{nation} has its own market for {a.category.name}.")]
+    return []
 
 
 def of_authorities(a: Features, b: Features) -> list[Gate]:

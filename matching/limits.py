@@ -5,19 +5,19 @@ from collections.abc import Iterable
 from matching.assessment import Band, Limit, LimitCode
 from matching.components.timing import Meeting
 from matching.features import Features
+from matching.natures import nature_of, say_natures
 from matching.policy import Policy
-from matching.scorer import NATURES
 from matching.text.formatting import name_of, pounds
-
-_ROLE = NATURES.index("role")
-_LIKELY = 0.5
 
 
 def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
     """The limits that hold whatever the day; the same in either order."""
     found = []
-    roles = [f for f in (a, b) if f.nature[_ROLE] >= _LIKELY]
-    if roles:
+    roles = [f for f in (a, b) if nature_of(f) == "role"]
+    natures = say_natures(a, b)
+    if natures:
+        found.append(Limit(LimitCode.OTHER_NATURE, Band.DIGEST, natures))
+    elif roles:
         who = name_of(roles[0].plan.authority)
         found.append(
             Limit(LimitCode.ROLE, Band.DIGEST, f"{who} seeks a post or a team, which two authorities seldom share.")

@@ -95,7 +95,8 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
         *gates.of_state(a, today),
         *gates.of_state(b, today),
         *_timing_gates(a, b, meeting, today),
-        *_likeness_gates(spec, near, nearness, locality, policy),
+        *gates.of_market(a, b),
+        *_likeness_gates(spec, near, locality, policy),
     )
     brief = limits.of_meeting(meeting, policy)
     return Judged(
@@ -177,12 +178,12 @@ def _timing_gates(a: Features, b: Features, meeting: Meeting, today: int) -> lis
     return []
 
 
-def _likeness_gates(spec: float, near: float, why: str, locality: float, policy: Policy) -> list[Gate]:
+def _likeness_gates(spec: float, near: float, locality: float, policy: Policy) -> list[Gate]:
     found = []
     if spec < policy.specification.weak:
         found.append(Gate(GateCode.WEAK_SPECIFICATION, "The requirements have too little in common."))
     if locality >= policy.region.local_from and near < policy.region.adjacent:
-        found.append(Gate(GateCode.LOCAL_DISTANCE, f"This is bought locally, and the two are too far apart ({why})."))
+        found.append(Gate(GateCode.LOCAL_DISTANCE, "This is bought locally, and the two are no neighbours."))
     return found
 
 

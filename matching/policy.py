@@ -57,6 +57,8 @@ class SpecificationRules:
     title_rarity: float = _within(0, 1000)
     concepts_rarity: float = _within(0, 1000)
     body_share: float = _within(0, 10)
+    code_trust: float = _within(1, 1e6)
+    division_trust: float = _within(1, 1e6)
     weak: float = _within(0, 1)
     most_title_words: int = _within(1, 500, 25)
     most_divisions: int = _within(1, 50, 12)
@@ -112,6 +114,7 @@ class Category:
     lead_days: int = _within(0, 3650, 60)
     value_floor: float = _within(0, 1e12, 50_000.0)
     works: bool = False
+    separate_nations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The fitted scorer: weights of the signals, of needs and words, and of the words that tell the nature of a purchase.
+"""The fitted scorer: weights of signals, needs and words, and the words that tell a purchase's nature and category.
 
 An artefact that `jointly fit` makes from judged pairs. Its version is part of the policy's, and so of the generation.
 """
@@ -6,8 +6,8 @@ An artefact that `jointly fit` makes from judged pairs. Its version is part of t
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -69,7 +69,8 @@ class Scorer:
     `needs` says how much sharing each need tells, 0 to 1. `readiness` has the logits that a need (`~need`) or a word of
     the title adds for each plan that names it. `natures` says how much each common nature tells, 0 to 1, in the order
     of NATURES. `nature_words` has the logits of each nature by word, with `title `, `word ` or `need ` before it;
-    `nature_bias` those without any.
+    `nature_bias` those without any. `category_words` and `category_bias` have the same for `categories`, the
+    policy's by name; empty where nothing was learned of them.
     """
 
     version: str
@@ -79,6 +80,9 @@ class Scorer:
     natures: tuple[float, ...]
     nature_words: Mapping[str, tuple[float, ...]]
     nature_bias: tuple[float, ...]
+    categories: tuple[str, ...] = ()
+    category_words: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    category_bias: tuple[float, ...] = ()
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Scorer":
@@ -95,6 +99,7 @@ class Scorer:
         """The scorer of a file's text. Raises ScorerError."""
         try:
             content = json.loads(text)
+            categories = tuple(map(str, content.get("categories", ())))
             weights = SignalWeights(**{name: float(value) for name, value in content["weights"].items()})
             scorer = cls(
                 version=f"{content['name']}+{hashlib.sha256(text.encode()).hexdigest()[:12]}",
@@ -104,29 +109,32 @@ class Scorer:
                 natures=_row(content["natures"], 0.0, 1.0),
                 nature_words={word: _row(row) for word, row in content["nature_words"].items()},
                 nature_bias=_row(content["nature_bias"]),
+                categories=categories,
+                category_words={
+                    word: _row(row, count=len(categories)) for word, row in content.get("category_words", {}).items()
+                },
+                category_bias=_row(content.get("category_bias", []), count=len(categories)),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ScorerError(f"cannot use the scorer file {source} ({error}): make one with `jointly fit`") from error
-        for field in fields(weights):
-            value = getattr(weights, field.name)
-            if not math.isfinite(value) or (value < 0 and field.name != "intercept"):
-                raise ScorerError(f"{source}: weights.{field.name} must be 0 or more, not {value!r}")
+        for one in fields(weights):
+            value = getattr(weights, one.name)
+            if not math.isfinite(value) or (value < 0 and one.name != "intercept"):
+                raise ScorerError(f"{source}: weights.{one.name} must be 0 or more, not {value!r}")
         return scorer
 
     def nature_of(
         self, title: Mapping[str, float], words: Mapping[str, float], needs: Mapping[str, float]
     ) -> tuple[float, ...]:
         """How likely a plan with these weighted words and needs is of each of NATURES; 1 in sum."""
-        logits = list(self.nature_bias)
-        for kind, terms in (("title ", title), ("word ", words), ("need ", needs)):
-            for term, weight in terms.items():
-                row = self.nature_words.get(kind + term)
-                if row is not None:
-                    logits = [z + weight * w for z, w in zip(logits, row, strict=True)]
-        top = max(logits)
-        shares = [math.exp(z - top) for z in logits]
-        total = math.fsum(shares)
-        return tuple(share / total for share in shares)
+        return _likely(self.nature_bias, self.nature_words, title, words, needs)
+
+    def category_of(
+        self, title: Mapping[str, float], words: Mapping[str, float], needs: Mapping[str, float]
+    ) -> dict[str, float]:
+        """How likely a plan with these weighted words and needs is of each of `categories`; 1 in sum."""
+        likely = _likely(self.category_bias, self.category_words, title, words, needs) if self.categories else ()
+        return dict(zip(self.categories, likely, strict=True))
 
     def readiness_of(self, title: Mapping[str, float], needs: Mapping[str, float]) -> float:
         """How readily a plan that says this is bought jointly: logits, within READINESS_LIMIT of 0."""
@@ -143,11 +151,14 @@ def dumps(name: str, card: Mapping[str, Any], scorer: Scorer) -> str:
         "weights": {key: round(value, 5) for key, value in asdict(scorer.weights).items()},
         "natures": [round(share, 5) for share in scorer.natures],
         "nature_bias": list(scorer.nature_bias),
+        "categories": list(scorer.categories),
+        "category_bias": list(scorer.category_bias),
     }
     tables: dict[str, Mapping[str, Any]] = {
         "needs": {need: round(share, 4) for need, share in scorer.needs.items()},
         "readiness": {word: round(value, 4) for word, value in scorer.readiness.items()},
         "nature_words": {word: list(row) for word, row in scorer.nature_words.items()},
+        "category_words": {word: list(row) for word, row in scorer.category_words.items()},
     }
     parts = [json.dumps(head, indent=1)[:-2]]
     for key, table in tables.items():
@@ -160,9 +171,29 @@ def _numbers(content: Mapping[str, Any], low: float, high: float) -> dict[str, f
     return {key: _within(value, low, high) for key, value in content.items()}
 
 
-def _row(content: object, low: float = -100.0, high: float = 100.0) -> tuple[float, ...]:
-    if not isinstance(content, list) or len(content) != len(NATURES):
-        raise ValueError(f"a row of natures must hold {len(NATURES)} numbers")
+def _likely(
+    bias: Sequence[float],
+    rows: Mapping[str, tuple[float, ...]],
+    title: Mapping[str, float],
+    words: Mapping[str, float],
+    needs: Mapping[str, float],
+) -> tuple[float, ...]:
+    """The classes' shares, 1 in sum: the bias and each weighted term's row, added up as logits."""
+    logits = list(bias)
+    for kind, terms in (("title ", title), ("word ", words), ("need ", needs)):
+        for term, weight in terms.items():
+            row = rows.get(kind + term)
+            if row is not None:
+                logits = [z + weight * w for z, w in zip(logits, row, strict=True)]
+    top = max(logits)
+    shares = [math.exp(z - top) for z in logits]
+    total = math.fsum(shares)
+    return tuple(share / total for share in shares)
+
+
+def _row(content: object, low: float = -100.0, high: float = 100.0, count: int = len(NATURES)) -> tuple[float, ...]:
+    if not isinstance(content, list) or len(content) != count:
+        raise ValueError(f"a row must hold {count} numbers")
     return tuple(_within(value, low, high) for value in content)
 
 

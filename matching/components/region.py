@@ -26,6 +26,13 @@ class Place:
         return ", ".join(names[:3]) + more
 
 
+def nations(where: Place) -> frozenset[str]:
+    """The nations that a place lies in; empty where it is the United Kingdom or unknown."""
+    if "UK" in where.codes:
+        return frozenset()
+    return frozenset(_NATION_OF.get(code[:3], "England") for code in where.codes)
+
+
 def place(plan: Plan) -> Place:
     """The plan's regions, else its authority's, else the United Kingdom."""
     known = reference.authority(plan.authority)
@@ -37,22 +44,22 @@ def place(plan: Plan) -> Place:
 
 
 def closeness(a: Place, b: Place, rules: RegionRules) -> tuple[float, str]:
-    """How near two places are (0 to 1) and in a few words why; the same in either order."""
+    """How near two places are (0 to 1), and why: a sentence without its full stop. The same in either order."""
     near, why = max(
         (_between(one, other, rules) for one in a.codes for other in b.codes),
         key=lambda found: (found[0], found[1]),
     )
     if near < rules.adjacent and a.authority and b.authority and b.authority in reference.neighbours(a.authority):
-        return rules.adjacent, "neighbouring areas"
+        return rules.adjacent, "They are neighbours"
     if near < rules.adjacent and a.authority and b.authority and a.authority in reference.neighbours(b.authority):
-        return rules.adjacent, "neighbouring areas"
+        return rules.adjacent, "They are neighbours"
     return near, why
 
 
 def _between(one: str, other: str, rules: RegionRules) -> tuple[float, str]:
     if "UK" in (one, other):
         # Delivered all over the country: as near to anybody as their nation is.
-        return rules.nation, "one is for the whole United Kingdom"
+        return rules.nation, "One is for the whole United Kingdom"
     shared = next(
         (length for length in (5, 4, 3) if len(min(one, other, key=len)) >= length and one[:length] == other[:length]),
         0,
@@ -60,11 +67,19 @@ def _between(one: str, other: str, rules: RegionRules) -> tuple[float, str]:
     if shared:
         region = reference.region(one[:shared])
         value = {5: rules.itl3, 4: rules.itl2, 3: rules.itl1}[shared]
-        return value, f"same region, {region.name if region else one[:shared]}"
+        return value, f"Both are in {_spoken(region.name) if region else one[:shared]}"
     nation = _NATION_OF.get(one[:3], "England")
     if nation == _NATION_OF.get(other[:3], "England"):
-        return rules.nation, f"both in {nation}"
-    return rules.uk, "different nations"
+        return rules.nation, f"Both are in {nation}"
+    return rules.uk, "They are in different nations"
+
+
+def _spoken(region: str) -> str:
+    """A region's name in a sentence: the register says "North West (England)"."""
+    plain = region.removesuffix(" (England)")
+    if plain == region:
+        return region
+    return "the East of England" if plain == "East" else f"the {plain}"
 
 
 def component(near: float, locality: float) -> float:

@@ -212,7 +212,7 @@ def clean(title: str, description: str, own: tuple[str, ...] = ()) -> Cleaned:
 def clean_title(title: str, own: tuple[str, ...] = ()) -> str:
     """The title without references, form of procurement and places; the tidied title where nothing would be left."""
     plain = squeeze(tidy(title))
-    bare = _bare(_STATE.sub(" ", _BUYER.sub(" ", plain.replace("_", " "))), own)
+    bare = _bare(_STATE.sub(" ", plain.replace("_", " ")), own)
     bare = squeeze(
         re.sub(r"\b(?:for|of|to|by|at|in|on|and|the|a|an|with)\s*$", "", _TITLE_NOISE.sub(" ", bare), flags=re.I)
     )
@@ -225,6 +225,6 @@ def _requirement(sentence: str, own: tuple[str, ...]) -> str:
 
 
 def _bare(text: str, own: tuple[str, ...]) -> str:
-    for noise in (_URL, _MAIL, _DATE, _REFERENCE):
+    for noise in (_URL, _MAIL, _DATE, _REFERENCE, _BUYER):
         text = noise.sub(" ", text)
     return squeeze(strip_places(text, own))

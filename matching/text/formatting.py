@@ -11,9 +11,12 @@ LONGEST_QUOTE = 80
 
 
 def name_of(code: str) -> str:
-    """The authority's short name, else its identifier."""
+    """The authority's short name, else the name that its identifier was made from, else the identifier."""
     known = reference.authority(code)
-    return known.short_name if known else quote(code, 40)
+    if known:
+        return known.short_name
+    spoken = code.removeprefix("GB-X-").replace("-", " ") if code.startswith("GB-X-") else code
+    return quote(spoken[:1].upper() + spoken[1:], 40)
 
 
 def quote(text: str, limit: int = LONGEST_QUOTE) -> str:

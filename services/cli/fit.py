@@ -72,7 +72,8 @@ def fit(
         raise typer.Exit(2)
     signs = np.array([bool(outcome.pair.sign) for outcome in outcomes])
     whole = fitting.calibrated(fitting.fit([*examples, *others], rules, name), np.array(logits), signs)
-    numbers = _renewed(outcomes, np.array(logits), signs, by_id, rules)
+    whole = fitting.with_categories(whole, features, rules)
+    numbers = _renewed(outcomes, np.array(logits), signs, rules)
     output.write_text(_text(whole, name, numbers, len(judged), len(others), seeds), encoding="utf-8")
     say(f"wrote {output}")
     typer.echo(json.dumps(numbers) if as_json else align_columns(pair_table({name: numbers})))
@@ -117,24 +118,21 @@ def _cross_validate(
         beside = [e for e in others if not {e.a.plan.plan_id, e.b.plan.plan_id} & unseen]
         fitted = replace(policy, scorer=fitting.fit([*seen, *beside], policy, "fold"))
         for example, logit in zip(test, fitting.logits_of(test, fitted), strict=True):
-            found.append((Outcome(pair_of[id(example)], 0.0, Band.NONE), float(logit)))
+            a, b = (fitting.with_scorer(f, fitted.scorer) for f in (example.a, example.b))
+            highest = band_of_requirement(a, b, Band.NOTIFY, policy)
+            found.append((Outcome(pair_of[id(example)], 0.0, highest), float(logit)))
         say(f"seed {seed}, part {number} of {_FOLDS}: fitted to {len(seen)} pairs, tested on {len(test)}")
     return found
 
 
-def _renewed(
-    outcomes: Sequence[Outcome], logits: fitting.Floats, signs: Any, by_id: Mapping[str, Features], policy: Policy
-) -> Numbers:
-    """The numbers of the unseen pairs as the calibration turns their sums into probabilities."""
-
-    def band(pair: Pair, score: float) -> Band:
-        return band_of_requirement(by_id[pair.a], by_id[pair.b], policy.bands.of(100.0 * score), policy)
-
+def _renewed(outcomes: Sequence[Outcome], logits: fitting.Floats, signs: Any, policy: Policy) -> Numbers:
+    """The numbers of the unseen pairs as the calibration turns their sums into probabilities. The band of each outcome
+    is the highest that its gates and limits allow."""
     slope, offset = fitting.calibration_of(logits, signs)
     scores = [logistic(slope * z + offset) for z in logits]
     return pair_numbers(
         [
-            Outcome(outcome.pair, score, band(outcome.pair, score))
+            Outcome(outcome.pair, score, policy.bands.of(100.0 * score).at_most(outcome.band))
             for outcome, score in zip(outcomes, scores, strict=True)
         ]
     )

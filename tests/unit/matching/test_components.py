@@ -65,7 +65,7 @@ def test_windows_that_meet_only_by_an_extension_fit_less() -> None:
     assert by_extension.gates == ()
     assert by_extension.common_window == Window(date(2027, 8, 1), date(2027, 9, 30))
     assert 0 < by_extension.timing.value < 1
-    assert any("uses its contract's extension" in reason for reason in by_extension.reasons)
+    assert any("extends its present contract" in reason for reason in by_extension.reasons)
 
 
 def test_the_day_of_review_is_the_next_step() -> None:

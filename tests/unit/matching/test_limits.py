@@ -13,6 +13,8 @@ from tests.unit.matching.builders import AS_OF, LEEDS, YORK, engine, features, p
 
 ROLE = tuple(float(nature == "role") for nature in NATURES)
 SYSTEM = tuple(float(nature == "software") for nature in NATURES)
+HIRE = tuple(float(nature == "hire") for nature in NATURES)
+UNCLEAR = (1 / len(NATURES),) * len(NATURES)
 SAID = "Payroll, pensions and personnel records for all staff, with a portal for managers and reports for the ledger."
 
 
@@ -35,7 +37,7 @@ def test_nothing_holds_two_like_plans_down() -> None:
     assert found.band is Band.NOTIFY
 
 
-@pytest.mark.parametrize("natures", [(ROLE, ROLE), (ROLE, SYSTEM), (SYSTEM, ROLE)])
+@pytest.mark.parametrize("natures", [(ROLE, ROLE), (ROLE, UNCLEAR), (UNCLEAR, ROLE)])
 def test_a_post_is_never_notified(natures: Any) -> None:
     found = assess(natures=natures)
     assert codes(found) == [LimitCode.ROLE]
@@ -43,6 +45,16 @@ def test_a_post_is_never_notified(natures: Any) -> None:
     assert found.band is Band.DIGEST
     assert found.specification_band is Band.DIGEST
     assert any("a post or a team" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(
+    ("natures", "held"),
+    [((HIRE, SYSTEM), True), ((SYSTEM, ROLE), True), ((HIRE, UNCLEAR), False), ((HIRE, HIRE), False)],
+)
+def test_different_natures_are_digest_at_most(natures: Any, *, held: bool) -> None:
+    found = assess(natures=natures)
+    assert codes(found) == [LimitCode.OTHER_NATURE] * held
+    assert found.specification_band is (Band.DIGEST if held else Band.NOTIFY)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""Tell the category of a plan from all that it says: words, meaning and codes together."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from matching.components.specification import Vector
+from matching.policy import Category, Policy
+
+_GROUPS_ASKED = 8
+_WORDS_COUNT = 0.7
+_CLEAR = 0.3
+# No category is ruled out by words alone.
+_AT_LEAST = 0.002
+
+
+def infer_category(
+    codes: tuple[str, ...], by_words: Mapping[str, float], shape: Vector, group_codes: tuple[str, ...], policy: Policy
+) -> Category:
+    """The likeliest category: each one that a code names is likelier by the trust that the code has, so that a wrong
+    code loses against a text that is clear. The default category where there is no code and no clear text."""
+    if codes and not by_words:
+        # A scorer that has learned no words: meaning alone is too vague to outweigh a code.
+        return policy.category_of(codes)
+    by_text = _by_text(by_words, shape, group_codes, policy)
+    trust = _trust(codes, policy)
+    if not trust and max(by_text.values(), default=0.0) < _CLEAR:
+        return policy.default_category
+    found = {category.name: category for category in (*policy.categories, policy.default_category)}
+    worth = {
+        name: (by_text.get(name, 0.0) + _AT_LEAST) * trust.get(name, 1.0)
+        for name in sorted({*by_text, *trust} & {*found})
+    }
+    return found[max(worth, key=lambda name: (worth[name], name))]
+
+
+def _trust(codes: tuple[str, ...], policy: Policy) -> dict[str, float]:
+    """How many times likelier the codes make each category that they name; a bare division is trusted less."""
+    rules, trust = policy.specification, dict[str, float]()
+    for code in codes:
+        name = policy.category_of((code,)).name
+        worth = rules.division_trust if code[2:] == "000000" else rules.code_trust
+        trust[name] = max(worth, trust.get(name, 1.0))
+    return trust
+
+
+def _by_text(
+    by_words: Mapping[str, float], shape: Vector, group_codes: tuple[str, ...], policy: Policy
+) -> dict[str, float]:
+    """How likely the text alone makes each category; 1 in sum, or empty where it says nothing."""
+    meant: dict[str, float] = {}
+    for number in np.argsort(-shape, kind="stable")[:_GROUPS_ASKED]:
+        name = policy.category_of((group_codes[number],)).name
+        meant[name] = meant.get(name, 0.0) + float(shape[number])
+    total = sum(meant.values())
+    meant = {name: share / total for name, share in meant.items()} if total > 0 else {}
+    if not by_words or not meant:
+        return dict(by_words) or meant
+    return {
+        name: _WORDS_COUNT * by_words.get(name, 0.0) + (1.0 - _WORDS_COUNT) * meant.get(name, 0.0)
+        for name in {*by_words, *meant}
+    }

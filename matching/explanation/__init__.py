@@ -1,0 +1,99 @@
+"""Say what the engine found of a pair: every component with what it saw, and in plain English what decided."""
+
+from datetime import date
+from math import isnan
+
+from matching.assessment import Assessment, Component
+from matching.components import timing
+from matching.explanation.advice import advice_of
+from matching.explanation.reasons import common_window, last_day_to_join, reasons_of
+from matching.explanation.words import telling_words
+from matching.pair_scoring import Judged
+from matching.policy import Policy
+from matching.scorer import NATURES
+from matching.text.tokens import shared_terms
+
+_MAX_TERMS = 6
+
+
+def assessment_of(found: Judged, policy: Policy) -> Assessment:
+    """The engine's answer about a pair, with its reasons."""
+    a, b = found.a, found.b
+    return Assessment(
+        plans=(a.plan.plan_id, b.plan.plan_id),
+        score=found.score,
+        band=found.band,
+        specification_band=found.specification_band,
+        specification=_specification(found),
+        timing=_timing(found),
+        region=_region(found),
+        value=_value(found),
+        gates=found.gates,
+        limits=found.limits,
+        reasons=reasons_of(found, policy),
+        would_change=advice_of(found, policy),
+        common_window=common_window(found),
+        join_by=last_day_to_join(found),
+        review_on=_review_on(found, policy),
+    )
+
+
+def _specification(found: Judged) -> Component:
+    s = found.signals
+    saw = {
+        "meaning": round(s.dense, 3),
+        "title_words": round(s.title_terms, 3),
+        "all_words": round(s.all_terms, 3),
+        "phrases": round(s.phrases, 3),
+        "needs": round(s.concepts, 3),
+        "cpv_from_text": round(s.profile, 3),
+        "title_letters": round(s.fuzzy, 3),
+        "cpv": round(s.cpv, 3),
+        "telling_needs": round(s.needs, 3),
+        "nature": round(s.nature, 3),
+        "natures": [NATURES[f.nature.index(max(f.nature))] for f in (found.a, found.b)],
+        "readiness": round(s.readiness, 3),
+        "described": round(s.described, 3),
+        "value_likeness": round(s.value_likeness, 3),
+        "value_size": round(s.value_size, 3),
+        "shared_words": telling_words(found.a, found.b),
+        "shared_needs": shared_terms(found.a.concepts, found.b.concepts, _MAX_TERMS),
+        "cpv_codes": [list(found.a.codes), list(found.b.codes)],
+    }
+    return Component(round(found.specification, 6), saw)
+
+
+def _timing(found: Judged) -> Component:
+    saw = {
+        "fit": round(found.meeting.fit, 3),
+        "lead": round(found.meeting.lead, 3),
+        "common_days": max(0, found.meeting.common_days),
+        "common_days_as_stated": max(0, found.meeting.stated_days),
+        "needed_by": [d.isoformat() if (d := timing.need_by(f.plan)) else None for f in (found.a, found.b)],
+        "lead_days": max(found.a.category.lead_days, found.b.category.lead_days),
+    }
+    return Component(round(found.meeting.value, 6), saw)
+
+
+def _region(found: Judged) -> Component:
+    saw = {
+        "closeness": round(found.near, 3),
+        "why": found.nearness,
+        "locality": found.locality,
+        "category": sorted({found.a.category.name, found.b.category.name}),
+        "regions": [list(found.a.place.codes), list(found.b.place.codes)],
+        "stated": [found.a.place.stated, found.b.place.stated],
+    }
+    return Component(round(found.region, 6), saw)
+
+
+def _value(found: Judged) -> Component:
+    saw = {"pounds": [None if isnan(value) else value for value in (found.a.value, found.b.value)]}
+    return Component(round(found.value, 6), saw)
+
+
+def _review_on(found: Judged, policy: Policy) -> date | None:
+    ends = (found.a.span.latest, found.b.span.latest)
+    join = found.meeting.join_by if found.meeting.common_days >= 1 else found.as_of - 1
+    day = timing.changes_after(found.as_of, join, ends, policy.timing)
+    return date.fromordinal(day) if day is not None and 1 <= day <= date.max.toordinal() else None

@@ -1,0 +1,71 @@
+"""Say what would change the answer: the shortest move of a tender that would help."""
+
+from datetime import date
+
+from matching import limits
+from matching.assessment import Band, GateCode
+from matching.components import timing
+from matching.features import Features
+from matching.pair_scoring import Judged, score_of
+from matching.policy import Policy
+from matching.text.formatting import month_text, name_of
+
+# Windows are intentions: a tender may well be moved by half a year, hardly by more.
+_MAX_MONTHS = 6
+_OUTCOMES = {
+    Band.FEED: "the pair would be shown on request",
+    Band.DIGEST: "the pair would be in the weekly digest",
+    Band.NOTIFY: "both would be told at once",
+}
+
+
+def advice_of(found: Judged, policy: Policy) -> tuple[str, ...]:
+    """What one of the two could do, in sentences; empty where nobody can do anything."""
+    codes = {gate.code for gate in found.gates}
+    if codes <= {GateCode.NO_COMMON_WINDOW, GateCode.TOO_LATE}:
+        return tuple(filter(None, (_move(found, policy),)))
+    return ()
+
+
+def _move(found: Judged, policy: Policy) -> str | None:
+    """The shortest move of one tender, in whole months, that would bring the pair into a higher band."""
+    best = policy.bands.of(score_of(found.specification, 1.0, found.region, found.value, policy))
+    if limits.lowest(best, limits.of_pair(found.a, found.b, policy)).rank <= found.band.rank:
+        return None
+    pairs = ((found.a, found.b), (found.b, found.a))
+    for months in range(1, _MAX_MONTHS + 1):
+        options = [
+            (-band.rank, name_of(mover.plan.authority), mover, moved, band)
+            for mover, other in pairs
+            for step in (-months, months)
+            if (moved := _shift(mover.span, step)) is not None and moved.earliest >= found.as_of
+            if (band := _band_after(found, moved, other, policy)).rank > found.band.rank
+        ]
+        if options:
+            _, who, mover, moved, band = min(options, key=lambda option: option[:2])
+            before, after = (month_text(date.fromordinal(day)) for day in (mover.span.earliest, moved.earliest))
+            return f"If {who} moved its tender from {before} to {after}, {_OUTCOMES[band]}."
+    return None
+
+
+def _band_after(found: Judged, moved: timing.Span, other: Features, policy: Policy) -> Band:
+    """The band if one of the plans had another span: `none` where the windows still do not meet in time."""
+    lead_days = max(found.a.category.lead_days, found.b.category.lead_days)
+    meeting = timing.meet(moved, other.span, lead_days, found.as_of, policy.timing)
+    if meeting.common_days < 1 or meeting.join_by < found.as_of or other.span.latest < found.as_of:
+        return Band.NONE
+    band = policy.bands.of(score_of(found.specification, meeting.value, found.region, found.value, policy))
+    return limits.lowest(band, [*limits.of_pair(found.a, found.b, policy), *limits.of_meeting(meeting, policy)])
+
+
+def _shift(span: timing.Span, months: int) -> timing.Span | None:
+    """The span so many months later; None where that is no date any more. Its slack moves with it."""
+    try:
+        earliest = timing.add_months(date.fromordinal(span.earliest), months).toordinal()
+    except ValueError:
+        return None
+    move = earliest - span.earliest
+    latest = span.latest + move
+    if latest > date.max.toordinal():
+        return None
+    return timing.Span(earliest, latest, min(span.flexible + move, date.max.toordinal()))

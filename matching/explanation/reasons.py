@@ -1,0 +1,166 @@
+"""Say in plain English why two plans belong together: what both want, what it is worth, when, and where."""
+
+from datetime import date
+from math import isnan
+from typing import Final
+
+from matching import reference
+from matching.assessment import Band
+from matching.explanation.words import telling_words
+from matching.features import Features
+from matching.pair_scoring import Judged
+from matching.plan import Window
+from matching.policy import Policy
+from matching.text.formatting import day_text, listed, name_of, pounds, quote, span_text
+from matching.text.route import Route, route_of
+from matching.text.tokens import tokens
+
+_LEAST_WORDS: Final = 2
+_MAX_WORDS: Final = 4
+# The name of a need is given where the texts say at least so much of it themselves.
+_LEAST_SAID: Final = 0.5
+_ANYWHERE: Final = 0.2
+_ROUTES: Final = {
+    Route.CALL_OFF: "{who} is calling off a framework, which {other} may be able to use as well.",
+    Route.DYNAMIC_PURCHASING: "{who} uses a dynamic purchasing system, which {other} may be able to use as well.",
+    Route.FRAMEWORK: "{who} plans a framework, which {other} can use if its notice names {other}.",
+}
+
+_COMMON_ROUTES: Final = {
+    Route.CALL_OFF: "Both are calling off a framework: one of them may be open to the other.",
+    Route.DYNAMIC_PURCHASING: "Both use a dynamic purchasing system: one of them may be open to the other.",
+    Route.FRAMEWORK: "Both plan a framework: one that names both would do.",
+}
+
+
+def reasons_of(found: Judged, policy: Policy) -> tuple[str, ...]:
+    """The sentences, what matters most first; none is empty."""
+    every = [
+        _what(found),
+        _worth(found),
+        *_when(found),
+        _where(found),
+        _words(found),
+        _codes(found, policy),
+        *_routes(found),
+        _law(found),
+        *(limit.sentence for limit in found.limits),
+    ]
+    return tuple(sentence for sentence in every if sentence)
+
+
+def _what(found: Judged) -> str:
+    a, b = found.a, found.b
+    titles = f"\u201c{quote(a.plan.title)}\u201d and \u201c{quote(b.plan.title)}\u201d"
+    if found.specification_band is Band.NONE:
+        return f"The two plans have little in common: {titles}."
+    need = shared_need(a, b)
+    return (
+        f"Both plans have the same need, {need}: {titles}."
+        if need
+        else f"The two plans ask for similar things: {titles}."
+    )
+
+
+def shared_need(a: Features, b: Features) -> str:
+    """The need that most of what both say is about, by a name that a reader finds in the texts; empty where none is."""
+    said = {*a.all_terms, *b.all_terms}
+    worth = {
+        need: a.concepts[need] * b.concepts[need] * share
+        for need in sorted(a.concepts.keys() & b.concepts.keys())
+        if (share := _share_said(need, said)) >= _LEAST_SAID
+    }
+    return max(worth, key=worth.__getitem__) if worth else ""
+
+
+def _share_said(need: str, said: set[str]) -> float:
+    """How much of a need's name the texts say themselves, 0 to 1."""
+    words = tokens(need)
+    return sum(word in said for word in words) / len(words) if words else 0.0
+
+
+def _worth(found: Judged) -> str:
+    a, b = found.a.value, found.b.value
+    if isnan(a) and isnan(b):
+        return ""
+    if isnan(a) or isnan(b):
+        known, silent = (found.b, found.a) if isnan(a) else (found.a, found.b)
+        return f"{_name(known)} expects to spend {pounds(known.value)}; {_name(silent)} gives no value."
+    return f"Together they are worth {pounds(a + b)} ({pounds(a)} and {pounds(b)})."
+
+
+def common_window(found: Judged) -> Window | None:
+    """The days on which both can tender; None where there are none."""
+    m = found.meeting
+    return Window(date.fromordinal(m.earliest), date.fromordinal(m.latest)) if m.common_days >= 1 else None
+
+
+def last_day_to_join(found: Judged) -> date | None:
+    """The last day that leaves time to prepare; None where there is no common window."""
+    return date.fromordinal(max(1, found.meeting.join_by)) if found.meeting.common_days >= 1 else None
+
+
+def _when(found: Judged) -> list[str]:
+    window, join = common_window(found), last_day_to_join(found)
+    if window is None or join is None:
+        return []
+    when = span_text(window.earliest, window.latest)
+    if found.meeting.stated_days < 1:
+        early = min((found.a, found.b), key=lambda f: f.span.latest)
+        when += f" if {_name(early)} extends its present contract"
+    verb = "was" if found.meeting.join_by < found.as_of else "is"
+    return [f"Both can go to tender {when}.", f"The last day to decide on a joint tender {verb} {day_text(join)}."]
+
+
+def _where(found: Judged) -> str:
+    if not all(_placed(f) for f in (found.a, found.b)):
+        return ""
+    anywhere = "; distance matters little here" if found.locality < _ANYWHERE else ""
+    return f"{found.nearness}{anywhere}."
+
+
+def _placed(f: Features) -> bool:
+    """Whether anything is known of the place: a body of no known area that names none may be anywhere."""
+    return f.place.stated or f.place.codes != ("UK",)
+
+
+def _words(found: Judged) -> str:
+    need = shared_need(found.a, found.b)
+    words = [word for word in telling_words(found.a, found.b) if word.lower() not in need.lower()]
+    return f"Both texts speak of {listed(words[:_MAX_WORDS])}." if len(words) >= _LEAST_WORDS else ""
+
+
+def _codes(found: Judged, policy: Policy) -> str:
+    a, b = found.a, found.b
+    same = sorted(set(a.codes) & set(b.codes), key=lambda code: (-len(code.rstrip("0")), code))
+    # A code that the text of either contradicts is no evidence.
+    told = [code for code in same if policy.category_of((code,)) in (a.category, b.category)]
+    if told:
+        return f"Both name CPV {told[0]} ({reference.cpv_label(told[0])})."
+    return ""
+
+
+def _routes(found: Judged) -> list[str]:
+    here, there = route_of(found.a.plan), route_of(found.b.plan)
+    if here is not None and here is there:
+        return [_COMMON_ROUTES[here]]
+    said = []
+    for f, other in ((found.a, found.b), (found.b, found.a)):
+        route = route_of(f.plan)
+        if route is not None:
+            said.append(_ROUTES[route].format(who=_name(f), other=_name(other)))
+    return said
+
+
+def _law(found: Judged) -> str:
+    """What has to be said where one of the two buys under Scottish law: a joint procedure follows one law only."""
+    known = [reference.authority(f.plan.authority) for f in (found.a, found.b)]
+    scottish = [one.short_name for one in known if one and one.nation == "Scotland"]
+    others = [one.short_name for one in known if one and one.nation != "Scotland"]
+    if not scottish or not others:
+        return ""
+    return f"{scottish[0]} buys under Scottish procurement law, {others[0]} does not: one would have to buy for both."
+
+
+def _name(f: Features) -> str:
+    return name_of(f.plan.authority)

@@ -1,0 +1,37 @@
+"""What a purchase is by nature, in words: two plans of different natures are seldom bought together."""
+
+from typing import Final
+
+from matching.features import Features
+from matching.scorer import NATURES
+from matching.text.formatting import name_of
+
+_CLEAR: Final = 0.5
+_BUYS: Final = {
+    "goods": "buys goods",
+    "hire": "hires equipment",
+    "maintenance": "buys maintenance",
+    "service": "buys a service",
+    "works": "buys works",
+    "consultancy": "buys advice or design",
+    "role": "seeks a post or a team",
+    "software": "buys software",
+    "finance": "buys insurance or a financial service",
+    "utility": "buys a utility",
+    "land": "lets land or premises",
+}
+
+
+def nature_of(f: Features) -> str:
+    """The likeliest nature of a plan; empty where its text is not clear."""
+    share = max(f.nature)
+    return NATURES[f.nature.index(share)] if share >= _CLEAR else ""
+
+
+def say_natures(a: Features, b: Features) -> str:
+    """What each side buys, where both texts are clear and differ; else empty."""
+    here, there = nature_of(a), nature_of(b)
+    if not here or not there or here == there:
+        return ""
+    who, other = name_of(a.plan.authority), name_of(b.plan.authority)
+    return f"By its text {who} {_BUYS[here]} and {other} {_BUYS[there]}."

@@ -1,0 +1,37 @@
+"""Tell from a plan's words whether it goes through a framework or a dynamic purchasing system."""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from matching.plan import Plan
+
+
+class Route(StrEnum):
+    """How a plan goes to market where it is no contract of its own."""
+
+    CALL_OFF = "call-off"
+    DYNAMIC_PURCHASING = "dynamic-purchasing"
+    FRAMEWORK = "framework"
+
+
+_OPENING: Final = 400
+"""So many characters of a description say what the plan is; further on, frameworks are mentioned for other reasons."""
+
+_CALL_OFF: Final = re.compile(
+    r"\b(?:call[- ]?offs?|mini[- ]?comp(?:etition)?s?|further competitions?|direct award)\b(?! (?:contracts? )?may\b)",
+    re.I,
+)
+_DYNAMIC: Final = re.compile(r"\bdps\b|\bdynamic (?:purchasing|market)", re.I)
+_FRAMEWORK: Final = re.compile(r"\bframeworks?\b(?! for (?:change|action))", re.I)
+
+
+def route_of(plan: Plan) -> Route | None:
+    """The route of a plan, None where its words name none. A call-off under whatever agreement is a call-off."""
+    if _CALL_OFF.search(plan.title):
+        return Route.CALL_OFF
+    if _DYNAMIC.search(plan.title):
+        return Route.DYNAMIC_PURCHASING
+    if _FRAMEWORK.search(plan.title):
+        return Route.FRAMEWORK
+    return Route.CALL_OFF if _CALL_OFF.search(plan.description[:_OPENING]) else None

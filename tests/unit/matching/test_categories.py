@@ -1,0 +1,92 @@
+"""The category comes from all that a plan says: a wrong code, or none, misleads nobody; and what depends on it."""
+
+from dataclasses import replace
+
+import pytest
+
+from matching.engine import Engine
+from matching.plan import Plan
+from tests.unit.matching.builders import AS_OF, CAMDEN, GLASGOW, LEEDS, YORK, engine, features, plan
+
+BELFAST = "N09000003"
+PAYROLL = {
+    "title": "HR and payroll system",
+    "description": "Human resources and payroll software, hosted by the supplier, with support and training.",
+}
+CARE = {
+    "title": "Home care for older people",
+    "description": "Domiciliary care and support for adults with care needs in their own homes.",
+}
+POWER = {
+    "title": "Electricity supply",
+    "description": "Supply of electricity for half hourly and unmetered supplies.",
+    "value": 900_000.0,
+}
+
+
+def category(**changes: object) -> str:
+    return features(plan(**changes)).category.name  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "codes", "name"),
+    [
+        (PAYROLL, ("48450000",), "software and IT services"),
+        (PAYROLL, (), "software and IT services"),
+        (PAYROLL, ("45000000",), "software and IT services"),
+        (CARE, (), "health and social care"),
+        (CARE, ("79000000",), "health and social care"),
+        (POWER, (), "electricity and gas"),
+        # Words that are not clear leave the code its say.
+        ({"title": "Framework", "description": ""}, ("45000000",), "building works"),
+    ],
+)
+def test_text_and_codes_decide_together(text: dict[str, object], codes: tuple[str, ...], name: str) -> None:
+    assert category(**text, cpv=codes) == name
+
+
+def test_a_wrong_code_neither_gates_nor_delays() -> None:
+    miscoded = features(plan(LEEDS, **PAYROLL, cpv=("45000000",)))
+    right = features(plan(GLASGOW, **PAYROLL, cpv=("48450000",)))
+    found = engine().assess(miscoded, right, AS_OF)
+    assert found.gates == ()
+    assert found.region.saw["locality"] == right.category.locality
+    assert found.timing.saw["lead_days"] == right.category.lead_days
+
+
+def test_care_without_a_code_is_bought_locally() -> None:
+    found = engine().assess(features(plan(CAMDEN, **CARE, cpv=())), features(plan(GLASGOW, **CARE, cpv=())), AS_OF)
+    assert [gate.code for gate in found.gates] == ["local-distance"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "gated"),
+    [
+        (plan(BELFAST, **POWER, cpv=("09310000",)), plan(LEEDS, **POWER, cpv=("09310000",)), True),
+        (plan(BELFAST, **POWER, cpv=()), plan(LEEDS, **POWER, cpv=()), True),
+        (plan(LEEDS, **POWER, cpv=()), plan(GLASGOW, **POWER, cpv=()), False),
+        (plan(BELFAST, **POWER, cpv=()), plan(BELFAST, **POWER, cpv=(), plan_id="N09000003:B"), False),
+        (plan(BELFAST, **PAYROLL), plan(LEEDS, **PAYROLL), False),
+        (plan(BELFAST, **POWER, cpv=(), regions=("UK",)), plan(LEEDS, **POWER, cpv=()), False),
+    ],
+)
+def test_a_nation_with_its_own_market_buys_alone(one: Plan, other: Plan, *, gated: bool) -> None:
+    found = engine().assess(features(one), features(other), AS_OF)
+    assert ("other-market" in [gate.code for gate in found.gates]) is gated
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"), [(LEEDS, GLASGOW, True), (GLASGOW, LEEDS, True), (LEEDS, YORK, False)]
+)
+def test_scottish_law_is_said_and_gates_nothing(one: str, other: str, *, said: bool) -> None:
+    found = engine().assess(features(plan(one)), features(plan(other)), AS_OF)
+    assert found.gates == ()
+    assert any("Scottish procurement law" in reason for reason in found.reasons) is said
+
+
+def test_a_scorer_that_knows_no_categories_goes_by_the_code() -> None:
+    policy = engine().policy
+    bare = replace(policy, scorer=replace(policy.scorer, categories=(), category_words={}, category_bias=()))
+    chosen = Engine.load(policy=bare, model=engine().generation.model)
+    assert features(plan(**PAYROLL, cpv=("45000000",)), chosen).category.name == "building works"
+    assert features(plan(**PAYROLL, cpv=("48450000",)), chosen).category.name == "software and IT services"
