@@ -62,6 +62,7 @@ NEEDS_NEITHER = {
     "doctor",
     "encoder export",
     "evaluate",
+    "feedback",
     "fit",
     "keys make",
     "schemas",
