@@ -27,6 +27,7 @@ NEEDS_DATABASE = {
     "authorities import": ["{register}"],
     "authorities mute": ["E09000015", "--partner", "E09000016"],
     "collect": ["--once"],
+    "confirm": ["E09000015:A"],
     "state-hash": [],
     "answer": ["0" * 32, "interested", "--authority", "E09000015"],
     "coalition act": ["0" * 32, "accept", "--authority", "E09000015"],
