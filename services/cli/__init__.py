@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "up": ("services.cli.demo", "Keep the embedded stack running, for development."),
     "publish": ("services.cli.publish", "Publish an authority's plans (JSONL, OCDS, contract register)."),
     "withdraw": ("services.cli.withdraw", "Withdraw one plan."),
+    "confirm": ("services.cli.confirm", "Confirm a plan that was made from a public notice."),
     "opportunities": ("services.cli.opportunities", "List the active opportunities."),
     "answer": ("services.cli.responses", "Answer a suggestion, or publish a file of answers."),
     "invite": ("services.cli.responses", "Invite others to go to market together."),

@@ -27,10 +27,21 @@ NEEDS_DATABASE = {
     "authorities import": ["{register}"],
     "authorities mute": ["E09000015", "--partner", "E09000016"],
     "collect": ["--once"],
+    "confirm": ["E09000015:A"],
     "state-hash": [],
+    "answer": ["0" * 32, "interested", "--authority", "E09000015"],
+    "coalition act": ["0" * 32, "accept", "--authority", "E09000015"],
+    "coalition dates": ["0" * 32, "--authority", "E09000015", "--reply-by", "2027-01-22"],
+    "coalition export": ["0" * 32],
+    "coalition join": ["0" * 32, "--authority", "E09000015"],
+    "coalition leave": ["0" * 32, "--authority", "E09000015"],
+    "coalition list": [],
+    "coalition show": ["0" * 32],
+    "coalitions": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
     "forget": ["E09000015:A"],
+    "invite": ["0" * 32, "--authority", "E09000015"],
     "keys add": ["E09000015", "{key}"],
     "keys list": [],
     "keys revoke": ["abc"],
@@ -55,7 +66,7 @@ NEEDS_BROKER = {
     "topics": [],
     "withdraw": ["E09000015:A", "--reason", "no longer needed"],
 }
-BOTH = ("matcher", "notifier", "relay", "collect")
+BOTH = ("coalitions", "matcher", "notifier", "relay", "collect")
 NEEDS_NEITHER = {
     "asyncapi",
     "demo",
