@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     policy_file: Path | None = Field(default=None, description="TOML policy; empty for the bundled one")
     statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
     as_of: date | None = Field(default=None, description="A fixed 'today' (YYYY-MM-DD), for tests and rehearsals")
-    max_poll_records: int = Field(default=1000, ge=1, le=1000, description="Most plan events the matcher takes at once")
+    max_poll_records: int = Field(default=100, ge=1, le=1000, description="Most records a process handles at once")
     feature_cache_plans: int = Field(
         default=10_000, ge=100, description="Plans whose features a matcher keeps in memory"
     )
