@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import httpx2
@@ -36,6 +37,7 @@ from services.store.plans import RecordOutcome
 from tests.conftest import AnyBroker
 from tests.integration.test_publish import _records
 from tests.support.feeds import day_of_releases, release, running
+from tests.support.service_processes import run_command
 from tests.unit.ingest import SHARED
 
 DAY = datetime(2026, 11, 27, tzinfo=LONDON)
@@ -284,6 +286,35 @@ async def test_a_plan_that_the_authority_sent_is_out_of_reach_for_notices(databa
     assert (
         await store_own(database, same_plan | {"revision": 10, "title": "Kitchens and bars"}) is RecordOutcome.APPLIED
     )
+
+
+DERIVED = OWN | {"plan_id": "E06000032:ocds-x-1.renewal", "origin": "derived", "procurement": "ocds-x-1.renewal"}
+
+
+def _confirm(plan: str, broker: AnyBroker, database_url: str, folder: Path) -> CompletedProcess[str]:
+    environment = {
+        "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+        "JOINTLY_DATABASE_URL": database_url.replace("+psycopg", ""),
+    }
+    return run_command(["confirm", plan], environment, folder)
+
+
+async def test_one_command_makes_a_derived_plan_the_authority_s_own(
+    broker: AnyBroker, database: AsyncEngine, database_url: str, tmp_path: Path
+) -> None:
+    settings = Settings(kafka_bootstrap_servers=(broker.bootstrap,))
+    await create(settings, ())
+    assert await store_own(database, DERIVED, NOTICES.name) is RecordOutcome.APPLIED
+    done = await asyncio.to_thread(_confirm, DERIVED["plan_id"], broker, database_url, tmp_path)
+    assert done.returncode == 0, done.stderr
+    (record,) = await _records(settings, PLANS.name, 1)
+    confirmed = json.loads(record.value)
+    assert "origin" not in confirmed
+    assert confirmed["revision"] > 1_000_000_000_000
+    assert await store_own(database, confirmed) is RecordOutcome.APPLIED
+    again = await asyncio.to_thread(_confirm, DERIVED["plan_id"], broker, database_url, tmp_path)
+    assert again.returncode == 1
+    assert "own plan already" in again.stderr
 
 
 async def test_no_person_is_kept(database: AsyncEngine) -> None:
