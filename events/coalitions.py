@@ -5,7 +5,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
-from events.fields import Authority, Payload, PlanId, Revision, Window
+from events.fields import Authority, Payload, PlanId, Preference, Revision, Window
 
 CoalitionId = str
 Status = Literal["suggested", "inviting", "formed", "frozen", "awarded", "dissolved", "lapsed"]
@@ -23,6 +23,9 @@ class CoalitionMember(Payload):
     value: float | None = Field(default=None, description="Pounds, whole contract, without VAT")
     tender_window: Window
     stage: str
+    contract_ends: date | None = Field(default=None, description="Last day of the contract that runs now")
+    supplier: str = Field(default="", description="Who supplies it now")
+    preference: Preference | None = None
     state: MemberStatus
     committed: bool = Field(description="Whether its authority has taken the decision; a late joiner is only named")
     interest: Literal["interested", "other-dates"] | None = None

@@ -110,6 +110,7 @@ class Origin(StrEnum):
 
 Kind = Literal["new", "renewal", "extension", "project"]
 Stage = Literal["planned", "engagement", "tendering"]
+Preference = Literal["lead", "join", "none"]
 Sharing = Literal["open", "match_only", "private"]
 
 

@@ -15,6 +15,7 @@ from events.fields import (
     Origin,
     Payload,
     PlanId,
+    Preference,
     Region,
     Revision,
     Sharing,
@@ -62,6 +63,20 @@ class CurrentContract(Payload):
     annual_value: Value | None = Field(default=None, description="What is paid for it a year, without VAT")
 
 
+class Quantity(Payload):
+    """How much is to be bought, in the unit that the authority counts in."""
+
+    unit: ShortText = Field(description="What is counted: users, payslips a month, vehicles")
+    amount: float = Field(ge=0, le=1e12)
+
+
+class ExtensionIntent(Payload):
+    """By how much a running contract is to be extended."""
+
+    months: int = Field(ge=1, le=240)
+    option_stated: bool | None = Field(default=None, description="Whether the contract already states this option")
+
+
 class PlanReference(Payload):
     """Which plan, which revision of it, and whose."""
 
@@ -94,6 +109,16 @@ class PlanState(PlanReference):
         default=None,
         exclude_if=_is_unknown,
         description="The contracting process (an ocid) that the plan belongs to; plans of one are one purchase",
+    )
+    preference: Preference | None = Field(
+        default=None, exclude_if=_is_unknown, description="In a coalition: to lead it, to join it, or neither"
+    )
+    quantity: Quantity | None = Field(default=None, exclude_if=_is_unknown)
+    extension: ExtensionIntent | None = Field(
+        default=None, exclude_if=_is_unknown, description="For kind extension: what is meant to be extended"
+    )
+    lots: tuple[ShortText, ...] | None = Field(
+        default=None, max_length=50, exclude_if=_is_unknown, description="The lots that the tender is to have, by title"
     )
     origin: Origin = Field(default=Origin.AUTHORITY, exclude_if=_is_usual, description="Who says that the plan exists")
     notice: NoticeUrl | None = Field(

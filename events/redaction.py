@@ -30,6 +30,9 @@ def redact(payload: PlanPayload) -> PlanPayload:
     contract = getattr(payload, "current_contract", None)
     if contract and (parts := _redacted(contract, CONTRACT_TEXTS)):
         changed["current_contract"] = contract.model_copy(update=parts)
+    lots = getattr(payload, "lots", None) or ()
+    if (without := tuple(without_contacts(lot) for lot in lots)) != tuple(lots):
+        changed["lots"] = without
     return payload.model_copy(update=changed) if changed else payload
 
 

@@ -148,11 +148,15 @@ def joint_terms(graph: FitGraph, members: Collection[str]) -> Group | None:
 
 
 def near_miss(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = DEFAULT_RULES) -> NearMiss | None:
-    """The plan outside that comes nearest to being in: it fits most members, with the highest scores."""
+    """The plan outside that comes nearest to being in: it fits most members, with the highest scores.
+
+    A second plan of a member's own authority is none: nobody misses it.
+    """
+    authorities = {graph.plans[member].authority for member in group.members}
     fitting: dict[str, list[float]] = {}
     for member in group.members:
         for other, fit in graph.neighbours(member).items():
-            if other not in group.members:
+            if other not in group.members and graph.plans[other].authority not in authorities:
                 fitting.setdefault(other, []).append(fit.score)
     # One plan that fits one member is no near miss: there are many of those, and nothing to learn from them.
     near = {other: scores for other, scores in fitting.items() if 2 * len(scores) >= len(group.members)}

@@ -39,7 +39,7 @@ def of_meeting(meeting: Meeting, policy: Policy) -> list[Limit]:
     days = meeting.common_days if meeting.stated_days < 1 else meeting.stated_days
     if 1 <= days < policy.timing.short_window_days:
         counted = "one day" if days == 1 else f"{days} days"
-        return [Limit(LimitCode.SHORT_WINDOW, Band.DIGEST, f"Both can tender on no more than {counted}.")]
+        return [Limit(LimitCode.SHORT_WINDOW, Band.DIGEST, f"The two windows share only {counted}.")]
     return []
 
 

@@ -55,11 +55,11 @@ def _what(found: Judged) -> str:
     if found.specification_band is Band.NONE:
         return f"The two plans have little in common: {titles}."
     need = shared_need(a, b)
-    return (
-        f"Both plans have the same need, {need}: {titles}."
-        if need
-        else f"The two plans ask for similar things: {titles}."
-    )
+    if not need:
+        return f"The two plans ask for similar things: {titles}."
+    if found.specification_band is Band.NOTIFY:
+        return f"Both plans have the same need, {need}: {titles}."
+    return f"Both plans are in the field of {need}: {titles}."
 
 
 def shared_need(a: Features, b: Features) -> str:

@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "score": ("services.cli.score", "Score plans of a file against each other: no broker, no database."),
     "evaluate": ("services.cli.evaluate", "Measure a policy against relevance judgements."),
     "fit": ("services.cli.fit", "Fit the scorer to judged pairs."),
+    "feedback": ("services.cli.feedback", "Turn answers of authorities into judged pairs."),
     "statistics": ("services.cli.statistics", "Build corpus statistics."),
     "encoder": ("services.cli.encoder", "Make the optional faster encoder."),
     "dead-letters": ("services.cli.dead_letters", "List, show and replay what could not be handled."),

@@ -175,4 +175,5 @@ def _member(member: CoalitionMember, lead: str | None) -> str:
     leads = ", lead" if member.plan_id == lead else ""
     committed = ", committed" if member.committed else ""
     name = f"{plain(member.authority_name, 80)} ({member.plan_id})"
+    value += f", contract ends {day_text(member.contract_ends)}" if member.contract_ends else ""
     return f"{member.state}{leads}{committed}: {name}: {plain(member.title, 120)}{value}"

@@ -28,6 +28,7 @@ from services.platform.clock import today
 FAILED = 1
 USAGE = 2
 SHOWN_REJECTIONS = 20
+SHOWN_STATUSES = ("suggested", "inviting", "formed", "frozen")
 
 
 def demo(
@@ -134,6 +135,8 @@ def _summary(outcome: DemoResult, rejected: int) -> dict[str, object]:
         "plans": counts.plans,
         "rejected": rejected,
         "opportunities": counts.opportunities,
+        "coalitions": {status: counts.coalitions.get(status, 0) for status in SHOWN_STATUSES},
+        "answers": outcome.answers,
         "mails": outcome.mails,
         "dead_letters": outcome.dead_letters,
         "pending": counts.pending,
@@ -155,6 +158,8 @@ def _told(outcome: DemoResult, rejected: int) -> str:
     ]
     for number, row in enumerate(outcome.best, 1):
         lines += _explained(number, OpportunityState.model_validate(row.payload))
+    groups = ", ".join(f"{counts.coalitions.get(status, 0)} {status}" for status in SHOWN_STATUSES)
+    lines += ["", f"Coalitions: {groups}; {outcome.answers} signed answers of authorities came by Kafka."]
     lines += ["", f"{outcome.mails} mails were sent; they lie in {outcome.mails_in}", f"It took {outcome.seconds} s."]
     return "\n".join(lines)
 

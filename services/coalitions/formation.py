@@ -17,6 +17,9 @@ from services.store import plan_fits, plans
 from services.store.coalitions import CoalitionRow
 from services.store.plans import PlanRecord
 
+_PREFERENCES: Final = {"lead": 0, None: 1, "none": 1, "join": 2}
+"""Who is suggested to lead: first who would, last who would rather join; among equals the largest plan."""
+
 MAX_ROUNDS: Final = 6
 """Groups and coalitions overlap seldom and by little; beyond this the next event finds what is left."""
 
@@ -66,7 +69,10 @@ def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord
         earliest=group.window.earliest,
         latest=group.window.latest,
         dates=dates,
-        lead=min(group.members, key=lambda plan_id: (-(values[plan_id] or 0.0), plan_id)),
+        lead=min(
+            group.members,
+            key=lambda plan_id: (_PREFERENCES[_preference(stored.get(plan_id))], -(values[plan_id] or 0.0), plan_id),
+        ),
         explanation=engine.explain(graph, group, as_of),
     )
 
@@ -75,6 +81,12 @@ def value_of(plan: PlanRecord | None) -> float | None:
     """A plan's value in pounds, None where it is unknown or in another currency."""
     value = (plan.state or {}).get("value") if plan is not None else None
     return float(value["amount"]) if value and value["currency"] == "GBP" else None
+
+
+def _preference(plan: PlanRecord | None) -> str | None:
+    """What a plan says of leading a coalition, None where it says nothing."""
+    preference: str | None = (plan.state or {}).get("preference") if plan is not None else None
+    return preference
 
 
 def _preparation_days(graph: FitGraph, group: Group) -> int:

@@ -28,7 +28,7 @@ from services.domain.coalition import (
 )
 from services.domain.ids import event_content_hash
 from services.platform import logs, metrics
-from services.store import advisory_locks, outbox
+from services.store import advisory_locks, outbox, plans
 from services.store import coalitions as store
 from services.store.coalitions import CoalitionRow
 from services.store.database import limit_idle_in_transaction, now
@@ -66,6 +66,10 @@ async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Mome
     for coalition_id, coalition in current.items():
         after = _next(coalition, continued.get(coalition_id), region, moment.today)
         await write(session, rows[coalition_id], after, region.plans, moment)
+    for row in await store.ended_with_forgotten(session, plan_ids):
+        coalition = row.coalition
+        stored = await plans.by_id(session, [member.plan_id for member in coalition.members])
+        await write(session, row, coalition, stored, moment)
     for suggestion in new:
         if not await _ended_by_people(session, suggestion):
             coalition_id = await _new_id(session, min(suggestion.plan_ids))
@@ -95,6 +99,8 @@ async def write(
     row.updated_at = now()
     session.add(row)
     await session.flush()
+    if await store.says_forgotten(session, row.coalition_id):
+        await outbox.drop(session, COALITIONS.name, [row.coalition_id])
     await store.save_members(session, coalition, revisions)
     event = coalition_event(coalition, state, moment.cause, now())
     session.add(outbox.to_outbox_row(COALITIONS.name, event.id, encode(event, state.coalition_id)))
@@ -110,7 +116,7 @@ def plan_change(plan: PlanRecord | None) -> PlanChange | None:
     state: Mapping[str, Any] = plan.state or {}
     if plan.status == "awarded":
         return PlanChange.AWARDED
-    if plan.status == "withdrawn" or state.get("sharing", "open") != "open":
+    if plan.status == "withdrawn" or not state or state.get("sharing", "open") != "open":
         return PlanChange.WITHDRAWN
     return PlanChange.TENDERING if state.get("stage") == "tendering" else None
 

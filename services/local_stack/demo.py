@@ -17,6 +17,7 @@ from matching.reference import authority as known_authority
 from services.application.digests import flush_all
 from services.ingest.event_publisher import content_hash, publish_events
 from services.local_stack.child_process import LOOPBACK, ChildProcess
+from services.local_stack.coalition_demo import CoalitionDemo
 from services.local_stack.stack import Stack
 from services.messaging import topic_admin
 from services.platform.settings import Settings
@@ -54,6 +55,7 @@ class DemoResult:
     best: Sequence[Opportunity]
     mails: int
     mails_in: Path
+    answers: int
     seconds: float
 
 
@@ -84,13 +86,14 @@ def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: 
         settings = settings_of(stack)
         prepare(settings, say)
         processes = start_services(stack, say)
-        outcome = asyncio.run(_drive(stack, settings, processes, waves, show))
+        outcome = asyncio.run(_drive(stack, settings, processes, waves, show, as_of))
     return DemoResult(
         counts=outcome.counts,
         dead_letters=outcome.dead_letters,
         best=outcome.best,
         mails=outcome.mails,
         mails_in=outcome.mails_in,
+        answers=outcome.answers,
         seconds=round(time.monotonic() - started, 1),
     )
 
@@ -123,6 +126,7 @@ async def _drive(
     processes: dict[str, ChildProcess],
     waves: Sequence[Sequence[PlanPayload]],
     show: Show,
+    as_of: date,
 ) -> DemoResult:
     database = make_engine(settings.need_database())
     running = _Running(stack, settings, make_sessions(database), processes, show)
@@ -134,13 +138,15 @@ async def _drive(
             handled |= {(p.plan_id, p.revision, content_hash(p)) for p in wave}
             await _wait_until_assessed(running, len(handled))
             await _wait_until_notified(running)
+        answers = await _play(running, as_of)
+        await _wait_until_notified(running)
         async with transaction(running.sessions) as session:
             counts = await progress(session)
             best = await top_by_score(session, 5)
     finally:
         await database.dispose()
     mailbox = stack.parts.mailbox
-    return DemoResult(counts, _dead_letters(running), best, len(mailbox.paths()), mailbox.folder, 0.0)
+    return DemoResult(counts, _dead_letters(running), best, len(mailbox.paths()), mailbox.folder, answers, 0.0)
 
 
 async def _register_authorities(sessions: Sessions, codes: Iterable[str]) -> None:
@@ -176,8 +182,10 @@ async def _wait_until_notified(running: _Running) -> None:
     """Everything published, read by the notifier, gathered into mails and sent, weekly digests flushed."""
 
     def left(now: Progress) -> int:
-        unread = max(0, now.opportunity_events - int(_metric(running, "notifier", "jointly_events_in_total")))
-        return now.outbox_waiting + unread
+        unread = max(0, now.opportunity_events - _events_in(running, "notifier", "opportunities"))
+        ungrouped = max(0, now.opportunity_events - _events_in(running, "coalitions", "opportunities"))
+        unnoticed = max(0, now.coalition_events - _events_in(running, "notifier", "coalitions"))
+        return now.outbox_waiting + unread + ungrouped + unnoticed
 
     await _until(running, "Publishing opportunities", None, left)
     await _until(running, "Telling authorities", None, lambda now: now.untold, flush=True)
@@ -204,6 +212,24 @@ async def _until(
         if time.monotonic() - moved > STALLED_SECONDS:
             raise StalledError(f"{what}: {remaining} left and nothing moves; see {running.stack.folder / 'logs'}")
         await asyncio.sleep(FLUSH_EVERY_SECONDS if flush else LOOK_EVERY_SECONDS)
+
+
+async def _play(running: _Running, as_of: date) -> int:
+    """Authorities answer; how many answers they gave. Raises StalledError where nothing comes of one."""
+
+    async def publish(payloads: Sequence[PlanPayload]) -> None:
+        await publish_events(running.settings, payloads)
+
+    demo = CoalitionDemo(running.settings, running.sessions, as_of, publish)
+    try:
+        await demo.play()
+    except TimeoutError as error:
+        raise StalledError(f"Answering: {error}; see {running.stack.folder / 'logs'}") from None
+    return demo.answers
+
+
+def _events_in(running: _Running, process: str, family: str) -> int:
+    return int(_metric(running, process, rf'jointly_events_in_total\{{family="{family}"\}}'))
 
 
 def _dead_letters(running: _Running) -> int:

@@ -139,7 +139,7 @@ async def _measure(sessions: Sessions) -> None:
         try:
             async with sessions() as session:
                 held = await intents.withheld(session, now())
-                waiting = await deliveries.waiting_mails(session)
+                waiting = await deliveries.waiting_mails(session, now())
             for why in ("no-mailbox", "paused", "unknown-partner"):
                 metrics.NOTIFICATIONS_WITHHELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
             for state in ("queued", "claimed", "sending", "ambiguous"):

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Column, ColumnElement, Index, delete, func, select, text
+from sqlalchemy import BigInteger, Column, ColumnElement, Index, and_, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -79,6 +79,18 @@ async def ended_with(session: AsyncSession, plan_ids: Collection[str]) -> list[C
     return await _with(session, plan_ids, col(CoalitionRow.status).not_in(_LIVING))
 
 
+async def ended_with_forgotten(session: AsyncSession, plan_ids: Collection[str]) -> list[CoalitionRow]:
+    """The coalitions that ended with one of these plans, and still say what was forgotten of it."""
+    forgotten = select(col(CoalitionMemberRow.coalition_id)).where(
+        in_array(col(CoalitionMemberRow.plan_id), plan_ids), col(CoalitionMemberRow.plan_revision) == _UNSEEN
+    )
+    return await _with(
+        session,
+        plan_ids,
+        and_(col(CoalitionRow.status).not_in(_LIVING), col(CoalitionRow.coalition_id).in_(forgotten)),
+    )
+
+
 async def _with(session: AsyncSession, plan_ids: Collection[str], wanted: Any) -> list[CoalitionRow]:
     members = select(col(CoalitionMemberRow.coalition_id)).where(in_array(col(CoalitionMemberRow.plan_id), plan_ids))
     found = await session.execute(
@@ -129,16 +141,37 @@ async def mark_looked_at(session: AsyncSession, coalition_id: str, revisions: di
         row.plan_revision = revisions.get(row.plan_id, row.plan_revision)
 
 
+_UNSEEN: Final = 0
+"""The revision of a member's plan that has to be looked at again, whatever its coalition's status."""
+
 _CHANGED_PLANS: Final = text(
     "SELECT DISTINCT m.plan_id FROM coalition_members m"
     " JOIN coalitions c USING (coalition_id) JOIN plans p ON p.plan_id = m.plan_id"
-    " WHERE c.status = ANY(:living) AND p.revision <> m.plan_revision ORDER BY m.plan_id LIMIT :limit"
+    " WHERE c.status = ANY(:living) AND p.revision <> m.plan_revision OR m.plan_revision = :unseen"
+    " ORDER BY m.plan_id LIMIT :limit"
 )
+_FORGET: Final = text("UPDATE coalition_members SET plan_revision = :unseen WHERE plan_id = :plan_id")
+
+
+async def forget_plan(session: AsyncSession, plan_id: str) -> None:
+    """Has the coalitions process write the plan's coalitions again, without what was forgotten."""
+    await session.execute(_FORGET, {"plan_id": plan_id, "unseen": _UNSEEN})
+
+
+async def says_forgotten(session: AsyncSession, coalition_id: str) -> bool:
+    """Whether a coalition's messages may still say what was forgotten of a member's plan."""
+    found = await session.execute(
+        select(func.count())
+        .select_from(CoalitionMemberRow)
+        .where(col(CoalitionMemberRow.coalition_id) == coalition_id, col(CoalitionMemberRow.plan_revision) == _UNSEEN)
+    )
+    return bool(found.scalar_one())
 
 
 async def changed_plans(session: AsyncSession, limit: int) -> list[str]:
-    """Members' plans of which living coalitions have not seen the newest revision."""
-    return list((await session.execute(_CHANGED_PLANS, {"living": _LIVING, "limit": limit})).scalars())
+    """Members' plans of which living coalitions have not seen the newest revision, and those that were forgotten."""
+    given = {"living": _LIVING, "unseen": _UNSEEN, "limit": limit}
+    return list((await session.execute(_CHANGED_PLANS, given)).scalars())
 
 
 async def due(session: AsyncSession, today: date, limit: int) -> list[CoalitionRow]:

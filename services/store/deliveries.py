@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -52,11 +52,16 @@ async def expired_sending(session: AsyncSession, at: datetime) -> Mail | None:
     return (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
 
 
-async def waiting_mails(session: AsyncSession) -> dict[str, int]:
-    """How many mails are neither sent nor given up, by state."""
+def is_due(at: datetime) -> ColumnElement[bool]:
+    """That a mail is to be sent by now, or was tried before: a reminder waits for its day."""
+    return or_(col(Mail.attempts) > 0, col(Mail.next_attempt_at) <= at)
+
+
+async def waiting_mails(session: AsyncSession, at: datetime) -> dict[str, int]:
+    """How many mails are due and neither sent nor given up, by state."""
     query = (
         select(col(Mail.state), func.count())
-        .where(col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")))
+        .where(col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")), is_due(at))
         .group_by(col(Mail.state))
     )
     return {state: count for state, count in await session.execute(query)}  # noqa: C416 (rows are no pairs)

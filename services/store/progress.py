@@ -1,13 +1,15 @@
 """How far everything has come: the counts that operators and the demo wait for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.store import outbox, plans
+from services.store import coalitions, deliveries, outbox, plans
 from services.store.authorities import Authority
+from services.store.coalitions import CoalitionRow
+from services.store.database import now
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanLog, PlanRecord
@@ -25,6 +27,8 @@ class Progress:
     opportunity_events: int
     untold: int
     mails: int
+    coalition_events: int = 0
+    coalitions: dict[str, int] = field(default_factory=dict)
 
 
 async def progress(session: AsyncSession) -> Progress:
@@ -44,6 +48,8 @@ async def progress(session: AsyncSession) -> Progress:
         opportunity_events=await _count(session, select(func.coalesce(func.sum(Opportunity.revision), 0))),
         untold=await _untold(session),
         mails=await _count(session, select(func.count()).where(col(Mail.state) == "sent")),
+        coalition_events=await _count(session, select(func.coalesce(func.sum(CoalitionRow.revision), 0))),
+        coalitions=await coalitions.counts(session),
     )
 
 
@@ -52,7 +58,9 @@ async def _untold(session: AsyncSession) -> int:
     intents = select(func.count()).where(
         col(Intent.state).in_(("pending", "queued", "sending")), col(Intent.authority).in_(reachable)
     )
-    waiting = select(func.count()).where(col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")))
+    waiting = select(func.count()).where(
+        col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")), deliveries.is_due(now())
+    )
     return await _count(session, intents) + await _count(session, waiting)
 
 

@@ -100,7 +100,7 @@ BREAKING = [
 
 GROWING = [
     ("nothing", SCHEMA),
-    ("a property added", changed("properties", lots={"type": "integer"})),
+    ("a property added", changed("properties", wards={"type": "integer"})),
     ("no longer required", changed("", required=["plan_id"])),
     ("a type widened", changed("properties/revision", type="number")),
     ("null allowed", changed("properties/title", type=["string", "null"])),
@@ -172,12 +172,12 @@ def test_the_command_writes_what_grew_and_refuses_what_broke(folder: Any) -> Non
     promised = {**json.loads(smaller.read_text()), "required": ["plan_id"]}
     smaller.write_text(json.dumps(promised))
     more = json.loads(larger.read_text())
-    more["properties"]["lots"] = {"type": "integer"}
+    more["properties"]["wards"] = {"type": "integer"}
     larger.write_text(json.dumps(more))
     refused = run(app, ["schemas"])
     assert refused.exit_code == 1
     assert "jointly.plan.updated.v1.json: title: is newly required." in refused.stderr
-    assert "jointly.plan.published.v1.json: lots: the property was removed." in refused.stderr
+    assert "jointly.plan.published.v1.json: wards: the property was removed." in refused.stderr
     assert "bring it as a new type jointly.plan.published.v2 beside the old one" in refused.stderr
     assert json.loads(smaller.read_text()) == promised, "what was promised stays"
 

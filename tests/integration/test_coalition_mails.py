@@ -54,9 +54,9 @@ Checked before: two frameworks looked at
 
   Council        Plan                                      Value         Tender
   Kirklees       Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
-    Planned. Asked, no answer yet.
+    Planned, would rather join. Asked, no answer yet. Contract now: Paywell Ltd, ends 31 March 2028.
   Leeds (leads)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
-    Planned. In.
+    Planned. In. Contract now: Not stated.
 
 Reply by 8 January 2027.
 Decide together by 16 February 2027.
@@ -145,10 +145,10 @@ async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
 
 
 async def _invite(line: Line) -> None:
-    await line.harness.publish(*(plan(authority) for authority in THREE))
-    await line.harness.invite(
-        LEEDS, scope="HR and payroll for 40,000 payslips a month", route="two frameworks looked at"
-    )
+    now = {"supplier": "Paywell Ltd", "end": "2028-03-31"}
+    kirklees = plan(KIRKLEES, current_contract=now, preference="join")
+    await line.harness.publish(plan(LEEDS), plan(BRADFORD), kirklees)
+    await line.harness.invite(LEEDS, scope=SCOPE, route="two frameworks looked at")
     await line.deliver()
 
 

@@ -17,6 +17,7 @@ from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.coalitions import opportunity_handler
 from services.coalitions.response_decoding import Accepted, read
+from services.matcher import erasure
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
@@ -348,3 +349,41 @@ async def test_a_plan_that_changes_without_an_opportunity_event_is_seen_by_the_s
     await harness.matcher.handle([harness.record(withdrawal(KIRKLEES))])
     await harness.sweep()
     assert (await harness.states())[KIRKLEES] == "withdrawn"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_is_forgotten_of_a_plan_is_in_no_coalition(harness: CoalitionsHarness, ended: bool) -> None:
+    await harness.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES, title="Quixotrix HR and payroll system"))
+    await harness.invite(LEEDS)
+    if ended:
+        await harness.act(BRADFORD, "decline")
+        await harness.act(KIRKLEES, "decline")
+    assert "Quixotrix" in (await harness.only()).model_dump_json()
+    policy = harness.matcher.world.engine.policy
+    await erasure.erase(harness.sessions, policy, plan_id(KIRKLEES))
+    await harness.sweep()
+    state = await harness.only()
+    assert "Quixotrix" not in state.model_dump_json()
+    assert (await harness.states())[KIRKLEES] == ("declined" if ended else "withdrawn")
+    rows = await harness.rows(f"SELECT value FROM outbox WHERE topic = '{COALITIONS.name}'")
+    assert all(b"Quixotrix" not in bytes(row.value) for row in rows)
+    assert len(rows) == 1
+    revision = state.revision
+    await harness.sweep()
+    assert (await harness.only()).revision == revision
+
+
+@pytest.mark.parametrize(
+    ("preferences", "lead"),
+    [
+        ({}, BRADFORD),
+        ({KIRKLEES: "lead"}, KIRKLEES),
+        ({BRADFORD: "join"}, KIRKLEES),
+        ({BRADFORD: "join", KIRKLEES: "join", LEEDS: "none"}, LEEDS),
+    ],
+)
+async def test_who_is_suggested_to_lead(harness: CoalitionsHarness, preferences: dict[str, str], lead: str) -> None:
+    """The largest plan, but first who would lead and last who would rather join."""
+    values = {LEEDS: 1_000_000, BRADFORD: 3_000_000, KIRKLEES: 2_000_000}
+    await harness.publish(*(plan(one, value={"amount": values[one]}, preference=preferences.get(one)) for one in THREE))
+    assert (await harness.only()).lead == plan_id(lead)

@@ -12,10 +12,13 @@ from typer.testing import CliRunner
 from events.coalitions import COALITION_PAYLOADS, CoalitionState
 from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
 from events.jwk import SigningKey, new_key
+from events.plans import PlanPayload
 from events.responses import ResponseMembership, ResponsePayload
 from events.signing import sign
 from events.topics import COALITIONS, DEAD_RESPONSES, RESPONSES, authority_topic
 from services.cli import application
+from services.ingest.event_publisher import publish_events
+from services.local_stack.coalition_demo import CoalitionDemo
 from services.messaging import topic_admin
 from services.platform.settings import settings
 from services.store import authority_keys
@@ -145,6 +148,37 @@ def test_only_the_authority_itself_answers_on_a_shared_topic(
             Reason.TOPIC_MISMATCH,
             Reason.UNSIGNED,
         ]
+
+
+def test_the_demo_plays_authorities_that_sign(broker: AnyBroker, database_url: str, tmp_path: Path) -> None:
+    """An invitation, a yes of all but one, the lead's tender notice: all of it through Kafka, all of it signed."""
+    enrol(database_url, *ALL)
+    more = {"JOINTLY_AS_OF": DAY, "JOINTLY_SIGNATURES": "required"}
+    with pipeline(broker.bootstrap, database_url, tmp_path, **more) as line:
+        line.start("matcher", JOINTLY_SIGNATURES="if-present")
+        for name in ("relay", "coalitions"):
+            line.start(name)
+        line.publish([plan(authority) for authority in THREE])
+        line.until(lambda: _has(line, "suggested"), "a suggested coalition")
+        assert asyncio.run(_play(line)) == 3
+        (state,) = _states(line)
+        assert state.status == "frozen"
+        assert sorted(member.state for member in state.members) == ["accepted", "accepted", "declined"]
+        assert line.sql("SELECT count(*) FROM responses WHERE outcome = 'recorded'") == [(3,)]
+
+
+async def _play(line: Pipeline) -> int:
+    engine = make_engine(line.settings.need_database())
+
+    async def publish(payloads: Sequence[PlanPayload]) -> None:
+        await publish_events(line.settings, payloads)
+
+    try:
+        demo = CoalitionDemo(line.settings, make_sessions(engine), date.fromisoformat(DAY), publish)
+        await demo.play()
+        return demo.answers
+    finally:
+        await engine.dispose()
 
 
 async def _register(database_url: str, *keys: SigningKey) -> None:

@@ -11,7 +11,7 @@ from services.notifier.rendering.email_message import Sender, add_headers, envir
 from services.store.intents import Mail
 
 COLUMNS = (("Council", "council"), ("Plan", "plan"), ("Value", "value"), ("Tender", "tender"))
-MORE_COLUMNS = (("Stage", "stage"), ("Reply", "reply"))
+MORE_COLUMNS = (("Stage", "stage"), ("Contract now", "now"), ("Reply", "reply"))
 
 
 def compose(
@@ -52,12 +52,12 @@ def _context(letter: CoalitionLetter, who: Sender) -> dict[str, object]:
 
 
 def _table(letter: CoalitionLetter) -> list[str]:
-    """The councils in aligned columns, as far as a plain text mail has room: stage and reply go on a line below."""
+    """The councils in aligned columns, as far as a plain text mail has room: the rest goes on a line below."""
     rows = [[getattr(row, name) for _, name in COLUMNS] for row in letter.rows]
     cells = [[title for title, _ in COLUMNS], *rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     found = [lines[0]]
     for line, row in zip(lines[1:], letter.rows, strict=True):
-        found += [line, f"  {row.stage}. {row.reply}."]
+        found += [line, f"  {row.stage}. {row.reply}. Contract now: {row.now}."]
     return found

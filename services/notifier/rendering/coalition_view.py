@@ -16,6 +16,7 @@ from services.notifier.rendering.plain_text import sanitise, truncate, visible
 
 SUBJECT_LENGTH: Final = 59
 STAGES: Final = {"planned": "Planned", "engagement": "Talking to suppliers now", "tendering": "Out to tender"}
+PREFERENCES: Final = {"lead": ", would lead", "join": ", would rather join"}
 STATES: Final = {
     "suggested": "Not asked yet",
     "invited": "Asked, no answer yet",
@@ -36,6 +37,7 @@ class CouncilRow:
     value: str
     tender: str
     stage: str
+    now: str
     reply: str
 
 
@@ -167,9 +169,16 @@ def _row(member: CoalitionMember, state: CoalitionState, names: Mapping[str, str
         plan=sanitise(member.title, 60) or "Not shared",
         value=pounds(member.value) if member.value is not None else "Not stated",
         tender=_months(member.tender_window),
-        stage=STAGES.get(member.stage, "Planned"),
+        stage=STAGES.get(member.stage, "Planned") + PREFERENCES.get(member.preference or "", ""),
+        now=_now(member),
         reply=STATES[member.state] + (", committed" if member.committed else ""),
     )
+
+
+def _now(member: CoalitionMember) -> str:
+    """The contract that runs now, as far as it is shared."""
+    ends = f"ends {format_date(member.contract_ends)}" if member.contract_ends else ""
+    return ", ".join(part for part in (sanitise(member.supplier, 60), ends) if part) or "Not stated"
 
 
 def _own_plan(own: CoalitionMember) -> str:

@@ -143,6 +143,10 @@ def test_after_a_person_acted_the_engine_only_proposes(make: Make) -> None:
     ]
 
 
+def test_a_plan_that_said_no_is_not_proposed_again() -> None:
+    assert revise(formed_without_kirklees(), suggestion(LEEDS, BRADFORD, KIRKLEES)).proposals == ()
+
+
 @pytest.mark.parametrize("make", [frozen, lambda: ended(S.DISSOLVED), lambda: ended(S.LAPSED)])
 def test_the_engine_has_no_say_once_it_is_closed(make: Make) -> None:
     assert revise(make(), suggestion(LEEDS, BRADFORD, HULL)) == make()

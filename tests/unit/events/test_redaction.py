@@ -88,3 +88,10 @@ def test_each_free_text_is_looked_at() -> None:
         if field.annotation is str and any("_plain_text" in repr(rule) for rule in field.metadata)
     }
     assert free == TEXTS.keys()
+
+
+def test_lots_lose_them() -> None:
+    lots = ("Payroll for schools, ring 07700900123", "HR")
+    redacted = redact(PLAN.model_copy(update={"lots": lots}))
+    assert isinstance(redacted, PlanPublished)
+    assert redacted.lots == ("Payroll for schools, ring [telephone removed]", "HR")

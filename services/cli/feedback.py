@@ -1,0 +1,71 @@
+"""`jointly feedback`: answers of authorities as judged pairs, so that the next fit learns from them."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from events.responses import ResponseAnswered, ResponsePayload, ResponseUndone
+from matching.plan import Plan
+from services.application.responses import ResponseError, read_jsonl
+from services.cli.offline import PlanFileError, read_plans, say
+from services.domain.ids import opportunity_id
+
+_SIGNED: Final = {"interested": True, "other-dates": True, "not-the-same": False}
+"""What an answer says of the requirement; the others say something of the authority's time."""
+
+_USAGE: Final = 2
+
+
+def feedback(
+    answers: Annotated[Path, typer.Argument(help="Responses, one JSON object a line, as `jointly answer` reads them.")],
+    plans: Annotated[Path, typer.Option(help="The plans that were answered about: payloads, one JSON object a line.")],
+) -> None:
+    """Print the pairs that authorities have judged by their answers, as JSONL for `jointly fit` and `evaluate`."""
+    try:
+        responses = _read(answers)
+        pairs = judge_pairs(responses, read_plans(plans))
+    except PlanFileError as error:
+        say(str(error))
+        raise typer.Exit(_USAGE) from error
+    for pair in pairs:
+        typer.echo(json.dumps(pair))
+    say(f"{len(pairs)} pairs from {len(responses)} responses")
+
+
+def _read(path: Path) -> list[ResponsePayload]:
+    try:
+        found = list(read_jsonl(path))
+    except OSError as error:
+        raise PlanFileError(f"cannot read {path}: {error}") from error
+    for one in found:
+        if isinstance(one, ResponseError):
+            raise PlanFileError(f"{path}, {one}")
+    return [one for one in found if not isinstance(one, ResponseError)]
+
+
+def judge_pairs(responses: Iterable[ResponsePayload], plans: Iterable[Plan]) -> list[dict[str, Any]]:
+    """One line for each pair of plans that somebody has answered about. The last answer of an authority counts, and one
+    "not the same" outweighs the other's interest. Answers taken back, and plans not among these, count for nothing."""
+    everything = list(responses)
+    undone = {one.undoes for one in everything if isinstance(one, ResponseUndone)}
+    answers = {
+        (one.subject_id, one.plan_id): one
+        for one in everything
+        if isinstance(one, ResponseAnswered) and one.subject == "opportunity" and one.response_id not in undone
+    }
+    ids = [plan.plan_id for plan in plans]
+    judged: dict[tuple[str, str], list[ResponseAnswered]] = {}
+    for (subject, own), answer in answers.items():
+        partner = next((other for other in ids if opportunity_id(own, other) == subject), None)
+        if partner is not None and answer.answer in _SIGNED:
+            judged.setdefault((min(own, partner), max(own, partner)), []).append(answer)
+    return [_line(pair, said) for pair, said in sorted(judged.items())]
+
+
+def _line(pair: tuple[str, str], said: list[ResponseAnswered]) -> dict[str, Any]:
+    refused = [answer for answer in said if not _SIGNED[answer.answer]]
+    reason = next((answer.reason for answer in refused if answer.reason), None)
+    return {"a": pair[0], "b": pair[1], "sign": not refused, "reason": reason, "readers": len(said)}

@@ -1,0 +1,117 @@
+"""The coalitions process dies at each statement in turn: nothing stays of a batch, and the next attempt does it all."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest_asyncio
+from sqlalchemy import event
+
+from events.responses import ResponseInvited, ResponseMembership
+from matching.encoders.loading import load_embedder
+from matching.engine import Engine
+from services.coalitions import opportunity_handler
+from services.matcher.app import adopt
+from services.matcher.batch_handler import Matcher
+from services.matcher.world import World
+from services.platform.settings import Settings
+from services.store.database import make_engine, make_sessions
+from tests.support.coalitions import (
+    AS_OF,
+    BRADFORD,
+    KIRKLEES,
+    LEEDS,
+    CoalitionsHarness,
+    plan,
+    response_fields,
+    response_record,
+)
+
+TABLES = ("coalitions", "coalition_members", "responses", "pair_verdicts", "outbox")
+LEAST_STATEMENTS = 8
+
+
+class CrashError(Exception):
+    """The process is gone."""
+
+
+@dataclass
+class Scene:
+    """A harness, and the engine whose statements can be cut off."""
+
+    harness: CoalitionsHarness
+    engine: Any
+
+    @contextmanager
+    def dying_at(self, number: int) -> Iterator[list[str]]:
+        """Statement number so-and-so is not run any more: the connection breaks before it."""
+        seen: list[str] = []
+
+        def count(_: Any, __: Any, statement: str, *___: Any) -> None:
+            seen.append(statement)
+            if len(seen) == number:
+                raise CrashError(statement[:60])
+
+        event.listen(self.engine.sync_engine, "before_cursor_execute", count)
+        try:
+            yield seen
+        finally:
+            event.remove(self.engine.sync_engine, "before_cursor_execute", count)
+
+    async def rows(self) -> dict[str, list[Any]]:
+        """Everything that a batch may write."""
+        return {table: sorted(map(str, await self.harness.rows(f"SELECT * FROM {table}"))) for table in TABLES}
+
+    async def dies_everywhere(self, work: Callable[[], Awaitable[None]]) -> int:
+        """Does the work again and again, dead at a later statement each time, until it ends; how often it died."""
+        before = await self.rows()
+        deaths = 0
+        while True:
+            with self.dying_at(deaths + 1):
+                try:
+                    await work()
+                except CrashError:
+                    deaths += 1
+                else:
+                    return deaths
+            assert await self.rows() == before, f"something of a batch stayed that died at statement {deaths}"
+
+
+@pytest_asyncio.fixture
+async def scene(database_url: str) -> AsyncIterator[Scene]:
+    engine = make_engine(database_url)
+    sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
+    embedder = load_embedder("hashing")
+    world = World(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(world, sessions)
+    yield Scene(CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, settings), engine)  # type: ignore[arg-type]
+    await engine.dispose()
+
+
+async def test_a_death_at_any_statement_leaves_nothing_and_the_next_attempt_does_it_all(scene: Scene) -> None:
+    harness = scene.harness
+    await harness.matcher.handle([harness.record(plan(authority)) for authority in (LEEDS, BRADFORD, KIRKLEES)])
+    records = await harness.opportunity_records()
+    deaths = await scene.dies_everywhere(
+        lambda: opportunity_handler.handle(records, sessions=harness.sessions, settings=harness.settings)
+    )
+    assert deaths > LEAST_STATEMENTS
+    state = await harness.only()
+    values = response_fields(LEEDS, state.coalition_id, state.terms_revision, 1)
+    batches = [[ResponseInvited(**values, scope="HR")]]
+    terms = state.terms_revision + 1
+    batches.append(
+        [
+            ResponseMembership(**response_fields(BRADFORD, state.coalition_id, terms, 2), act="accept"),
+            ResponseMembership(**response_fields(KIRKLEES, state.coalition_id, terms, 3), act="decline"),
+            ResponseMembership(**response_fields(KIRKLEES, state.coalition_id, terms, 4), act="accept"),
+        ]
+    )
+    for batch in batches:
+        found = [response_record(payload, number) for number, payload in enumerate(batch)]
+        assert await scene.dies_everywhere(lambda found=found: harness.responses.handle(found)) > LEAST_STATEMENTS  # type: ignore[misc]
+    assert (await harness.only()).status == "formed"
+    assert await harness.states() == {LEEDS: "accepted", BRADFORD: "accepted", KIRKLEES: "declined"}
+    assert [reason for reason, _ in await harness.refusals()] == ["response-refused"]
+    assert await harness.rows("SELECT count(*) FROM responses") == [(4,)]
