@@ -101,7 +101,7 @@ def test_a_mailbox_is_shown_only_where_both_share_openly(both: tuple[str, str]) 
 
 @pytest.mark.parametrize(
     ("origin", "words"),
-    [("notice", "From a public notice at "), ("derived", "Not confirmed by them. After a public notice at ")],
+    [("notice", "From a public notice at "), ("derived", "Not confirmed by them: it follows from a public notice at ")],
 )
 def test_a_plan_from_a_notice_says_so_with_its_address_and_licence(origin: str, words: str) -> None:
     notice = "https://www.find-tender.service.gov.uk/Notice/000001-2026"
