@@ -13,17 +13,16 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.assessment import Assessment, Band
-from matching.corpus_statistics import Statistics
-from matching.engine import Engine, Features
+from matching.engine import Features
 from matching.plan import Plan, Sharing, Window
-from matching.policy import Policy
 from matching.reference import display_name
 from services.domain.disclosure import redact_opportunity
 from services.domain.ids import opportunity_id
+from services.matcher.stored_world import load_stored_world
 from services.matcher.world import World
 from services.platform.settings import Settings
-from services.store import embeddings, generation, plans
 from services.store import opportunities as store
+from services.store import plans
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
@@ -43,16 +42,9 @@ class ExplainError(Exception):
     """There is nothing to explain; the message says why and what to do."""
 
 
-class StoredVectors:
-    """Stands where a model would: every vector that is needed has been kept when the plan came in."""
-
-    def __init__(self, model: str, dimensions: int) -> None:
-        self.model = model
-        self.dimensions = dimensions
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Always raises ExplainError: to look needs no model, and must not wait for one."""
-        raise ExplainError(f"the vectors of {len(texts)} texts are missing in the database; let the matcher finish")
+def _missing(_model: str, texts: Sequence[str]) -> np.ndarray:
+    """To look needs no model, and must not wait for one."""
+    raise ExplainError(f"the vectors of {len(texts)} texts are missing in the database; let the matcher finish")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +59,17 @@ class ExplainContext:
 
 async def open_context(session: AsyncSession, settings: Settings, as_of: date) -> ExplainContext:
     """The engine with the settings' policy and statistics and the database's model. Raises ExplainError."""
-    current = await generation.read(session)
-    if current is None:
+    stored = await load_stored_world(session, settings, _missing)
+    if stored is None:
         raise ExplainError("the database has no plans yet; start a matcher and publish some")
-    engine = Engine.load(
-        policy=Policy.load(settings.policy_file),
-        statistics=Statistics.load(settings.statistics_file),
-        model=current.model,
-    )
-    mine, warning = engine.generation, None
+    world, current = stored
+    mine, warning = world.engine.generation, None
     if mine.id != current.generation:
         warning = (
             f"this explains by policy {mine.policy} and statistics {mine.statistics}; the database was decided by "
             f"policy {current.policy} and statistics {current.statistics}"
         )
-    dimensions = await embeddings.dimensions(session, current.model) or 1
-    return ExplainContext(session, World(engine, StoredVectors(current.model, dimensions), settings), as_of, warning)
+    return ExplainContext(session, world, as_of, warning)
 
 
 async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> Json:

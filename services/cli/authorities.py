@@ -128,7 +128,7 @@ def held(as_json: _Json = False) -> None:
 
 @app.command("failed")
 def failed(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most mails shown.")] = 50, as_json: _Json = False
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most emails shown.")] = 50, as_json: _Json = False
 ) -> None:
     """Mails that were given up, the newest first. A new mailbox for the authority makes their news due again."""
 
@@ -147,12 +147,12 @@ def failed(
             f"attempts {mail.attempts}, mail {mail.mail_id[:12]}"
         )
     if not found:
-        typer.echo("no mail was given up")
+        typer.echo("no email was given up")
 
 
 @app.command("mute")
 def mute(
-    authority: Annotated[str, typer.Argument(help="Whose mails.")],
+    authority: Annotated[str, typer.Argument(help="The authority that receives the emails.")],
     partner: Annotated[str | None, typer.Option(help="Nothing more about this authority.")] = None,
     opportunity: Annotated[str | None, typer.Option(help="Nothing more about this opportunity.")] = None,
 ) -> None:

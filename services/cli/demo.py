@@ -74,7 +74,7 @@ def up() -> None:
                 typer.echo(f"export {name}='{value}'")
             for name, process in processes.items():
                 typer.echo(f"# {name}: http://127.0.0.1:{process.http_port}/metrics, log in {process.log}")
-            typer.echo(f"# mails: {stack.parts.mailbox.folder}")
+            typer.echo(f"# emails: {stack.parts.mailbox.folder}")
             say("Running; Ctrl-C stops it.")
             _wait(stack)
     except ComponentError as error:
@@ -160,7 +160,7 @@ def _told(outcome: DemoResult, rejected: int) -> str:
         lines += _explained(number, OpportunityState.model_validate(row.payload))
     groups = ", ".join(f"{counts.coalitions.get(status, 0)} {status}" for status in SHOWN_STATUSES)
     lines += ["", f"Coalitions: {groups}; {outcome.answers} signed answers of authorities came by Kafka."]
-    lines += ["", f"{outcome.mails} mails were sent; they lie in {outcome.mails_in}", f"It took {outcome.seconds} s."]
+    lines += ["", f"{outcome.mails} emails were sent; they lie in {outcome.mails_in}", f"It took {outcome.seconds} s."]
     return "\n".join(lines)
 
 

@@ -80,7 +80,10 @@ def opportunities(
         table.add_row(*(Text(cell) for cell in cells))
     if found:
         Console(highlight=False).print(table)
-    typer.echo(f"{len(found)} opportunities" + (", more may exist: see --limit" if len(found) == limit else ""))
+    typer.echo(
+        ("1 opportunity" if len(found) == 1 else f"{len(found)} opportunities")
+        + (", more may exist: see --limit" if len(found) == limit else "")
+    )
 
 
 def explain(

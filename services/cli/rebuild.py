@@ -5,10 +5,14 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Annotated, Any, Final, NoReturn
 
+import numpy as np
 import typer
 
+from matching.embedding import Embedder
+from matching.encoders.loading import load_embedder
 from matching.reference import display_name
 from services.cli.database import with_database
 from services.cli.terminal import plain
@@ -18,8 +22,9 @@ from services.maintenance.notification_forecast import NotificationForecast, for
 from services.maintenance.reassess import ChangeKind, OpportunityChange, ReassessError
 from services.maintenance.reassess import preview_reassessment as preview_changes
 from services.maintenance.reassess import reassess as move_generation
-from services.maintenance.rebuild import RebuildReport, compare
+from services.maintenance.rebuild import RebuildError, RebuildReport, compare
 from services.matcher.app import make_world
+from services.matcher.stored_world import load_stored_world
 from services.matcher.world import World
 from services.platform import logs, retry
 from services.platform.clock import today
@@ -111,13 +116,32 @@ async def compare_with_log(
     sessions: Sessions, day: date, *, mend: bool = False
 ) -> tuple[RebuildReport, RebuildApplied | None]:
     """What the plan log says and the live tables do not; put right where `mend`. Leaves no tables behind."""
-    world = _world()
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
+        stored = await load_stored_world(view, settings(), _embed_missing)
+        if stored is None:
+            raise RebuildError("the database has no plans yet; start a matcher and publish some")
+        world, _ = stored
         found = await compare(world, sessions, view, day, _progress)
         done = await retry.retry_lost_races(lambda: apply_rebuild(sessions, found)) if mend else None
         async with transaction(sessions) as session:
             await shadow_tables.drop(session)
     return found, done
+
+
+def _embed_missing(model: str, texts: Sequence[str]) -> np.ndarray:
+    """Loads the encoder only where a vector is missing: most rebuilds need none."""
+    encoder = _encoder()
+    if encoder.model != model:
+        raise RebuildError(
+            f"the vectors of {len(texts)} texts are missing, and the database's model {model} is not the one that "
+            f"JOINTLY_EMBEDDING_MODEL names ({encoder.model}): name the database's model"
+        )
+    return encoder.embed(texts)
+
+
+@cache
+def _encoder() -> Embedder:
+    return load_embedder(settings().embedding_model)
 
 
 def _world() -> World:

@@ -28,7 +28,7 @@ def coalitions() -> None:
 
 
 def notifier() -> None:
-    """Run a notifier: opportunities in, mails out."""
+    """Run a notifier: opportunities in, emails out."""
     settings().need_smtp()
     using = _with_parts("notifier")
     from services.notifier.app import run

@@ -90,7 +90,9 @@ async def _judge_all(
 
     def judge_each() -> list[PlanAssessment]:
         return [
-            assess_candidates(world.engine, asking[key], candidates, _of(found.known, partners[key]), context.as_of)
+            assess_candidates(
+                world.engine, asking[key], candidates, _of(found.known, partners[key]), context.as_of, world.hopeless
+            )
             for key, candidates in sorted(found.by_plan.items())
         ]
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from matching.assessment import Assessment
 from matching.engine import Engine, Features
+from services.matcher.hopeless_pairs import HopelessPairs
 from services.platform import logs, metrics
 
 log: Final = logs.get(__name__)
@@ -25,7 +26,12 @@ class PlanAssessment:
 
 
 def assess_candidates(
-    engine: Engine, plan: Features, candidates: Iterable[Features], partners: Mapping[str, Features], as_of: date
+    engine: Engine,
+    plan: Features,
+    candidates: Iterable[Features],
+    partners: Mapping[str, Features],
+    as_of: date,
+    hopeless: HopelessPairs,
 ) -> PlanAssessment:
     """Assesses `plan` against the `candidates` that a search found, and against its present `partners`.
 
@@ -34,12 +40,12 @@ def assess_candidates(
     """
     judged = PlanAssessment(plan)
     others = dict(partners)
-    others |= {other.plan.plan_id: other for other in candidates}
+    others |= {other.plan.plan_id: other for other in candidates if (plan, other) not in hopeless}
     for other_id, other in sorted(others.items()):
         if other_id == plan.plan.plan_id:
             continue
         try:
-            assessment = _assess_pair(engine, judged, other, as_of, partner=other_id in partners)
+            assessment = _assess_pair(engine, judged, other, as_of, None if other_id in partners else hopeless)
         except Exception as error:
             _failed(judged, other_id, error)
             continue
@@ -49,12 +55,16 @@ def assess_candidates(
 
 
 def _assess_pair(
-    engine: Engine, judged: PlanAssessment, other: Features, as_of: date, *, partner: bool
+    engine: Engine, judged: PlanAssessment, other: Features, as_of: date, hopeless: HopelessPairs | None
 ) -> Assessment | None:
+    """The assessment of a present partner (`hopeless` is None), or of a candidate that is an opportunity."""
     alike = engine.likeness(judged.plan, other)
-    if partner:
+    if hopeless is None:
         return engine.assess(judged.plan, other, as_of, alike)
-    return None if alike.hopeless else engine.opportunity(judged.plan, other, as_of, alike)
+    if alike.hopeless:
+        hopeless.add(judged.plan, other)
+        return None
+    return engine.opportunity(judged.plan, other, as_of, alike)
 
 
 def _failed(judged: PlanAssessment, partner_id: str, error: Exception) -> None:

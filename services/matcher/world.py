@@ -16,6 +16,7 @@ from matching.embedding import Embedder
 from matching.engine import Engine, Features, Texts
 from matching.plan import Plan
 from services.domain.ids import text_hash
+from services.matcher.hopeless_pairs import HopelessPairs
 from services.matcher.plan_index import SnapshotIndex
 from services.matcher.plan_index import text_hash as features_hash
 from services.platform import metrics
@@ -55,6 +56,7 @@ class World:
         self.embedder = embedder
         self.settings = settings
         self.index = SnapshotIndex(engine)
+        self.hopeless = HopelessPairs()
         self._recent: OrderedDict[str, Features] = OrderedDict()
         self._texts: dict[tuple[str, str, str], Texts] = {}
         self._embedded: dict[str, np.ndarray] = {}

@@ -14,7 +14,7 @@ from faststream.kafka.message import FAKE_CONSUMER
 
 from services.messaging.kafka import Record, Records
 from services.messaging.offsets import Offsets, behind
-from services.messaging.prefetch import Ahead, Poll, Prepare
+from services.messaging.prefetch import Poll, Prefetcher, Prepare
 from services.messaging.progress import Progress
 from services.messaging.record_batches import UnreadableRecord, UnreadableRecordError, readable
 from services.platform import logs, metrics, retry
@@ -128,8 +128,8 @@ def consume(
             return
         poll = _noted(unbroken(consumer.getmany), pulse)
         if prepare is not None:
-            ahead = Ahead(poll, prepare, settings.max_poll_records)
-            poll, pulse.drop_read_ahead = ahead.getmany, ahead.drop
+            prefetcher = Prefetcher(poll, prepare, settings.max_poll_records)
+            poll, pulse.drop_read_ahead = prefetcher.poll, prefetcher.discard
         consumer.getmany = _beating(poll, pulse)
 
     pulse.before_reading = replace_the_poll

@@ -1,9 +1,14 @@
-"""Polls that read ahead: while one batch is handled, the next is read, and prepared as far as that changes nothing."""
+"""The first stage of the consumer's pipeline: while one batch is handled, the next ones are read and prepared.
+
+    poll -> prepare (one batch at a time) -> queue of MAX_BATCHES -> handle (in order) -> commit (in order)
+
+Preparing changes nothing that anybody else sees, so a batch that is put back or taken away was prepared in vain.
+"""
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,117 +22,120 @@ from services.platform import logs, retry
 Poll = Callable[..., Awaitable[dict[TopicPartition, list[Any]]]]
 Prepare = Callable[[Records], Awaitable[None]]
 
-GLANCE_SECONDS: Final = 0.2
-"""How long a poll waits for records; then it is looked whether anybody still wants them."""
-LOOKING_SECONDS: Final = 5.0
-"""For how long is read on while nobody takes anything: a member of a group is taken to be alive by its polls."""
+MAX_BATCHES: Final = 2
+"""The queue holds so many batches: one is ready while the next one is prepared."""
+POLL_TIMEOUT_SECONDS: Final = 0.2
+"""How long a poll waits for records before it looks whether the handler still takes any."""
+MAX_IDLE_READ_SECONDS: Final = 5.0
+"""Reading ends after so long in which nothing is taken: the group takes a member to be alive by its polls."""
 
 log: Final = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A portion of what was read, and its preparation."""
+class PrefetchedBatch:
+    """Records that were read together, and the task that prepares them."""
 
     records: Records
     prepared: asyncio.Task[None]
 
 
-class Ahead:
-    """Reads on by `poll`, holds no more than `most` records, and gives them in the order in which they came."""
+class Prefetcher:
+    """Reads on by `poll` while earlier batches are handled, and gives batches in the order in which they came.
 
-    def __init__(self, poll: Poll, prepare: Prepare, most: int) -> None:
+    A batch has at most `batch_records` records; the queue holds at most `MAX_BATCHES` times as many.
+    """
+
+    def __init__(self, poll: Poll, prepare: Prepare, batch_records: int) -> None:
         self._poll = poll
         self._prepare = prepare
-        self._most = most
-        self._new: list[Record] = []
-        self._held: deque[Held] = deque()
-        self._reading: asyncio.Task[None] | None = None
-        self._asked = 0.0
-        self._changed = asyncio.Event()
-        self._taken = asyncio.Event()
+        self._batch_records = batch_records
+        self._unprepared: list[Record] = []
+        self._queue: deque[PrefetchedBatch] = deque()
+        self._reader: asyncio.Task[None] | None = None
+        self._last_asked = 0.0
+        self._state_changed = asyncio.Event()
+        self._space_freed = asyncio.Event()
 
-    async def getmany(
+    async def poll(
         self, *_: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[Any]]:
-        """In the consumer's own place: what was read and prepared, or nothing in time. Raises what a poll raised."""
-        most = self._most if max_records is None else max_records
+        """Gives prepared records, or nothing in time. Raises what a poll raised."""
+        limit = self._batch_records if max_records is None else max_records
         until = time.monotonic() + timeout_ms / 1000
-        while not (taken := self._ready(most)) and (left := until - time.monotonic()) > 0:
-            self._say_what_failed()
-            self._read_on()
-            self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), left)
-            except TimeoutError:
-                continue
-        self._read_on()
+        while not (taken := self._take_prepared(limit)) and (left := until - time.monotonic()) > 0:
+            self._raise_reader_error()
+            self._ensure_reading()
+            self._state_changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._state_changed.wait(), left)
+        self._ensure_reading()
         return _by_partition(taken)
 
-    def drop(self) -> Records:
-        """Forgets what is held, and says what it was: it was read from partitions that go, or behind a batch that has
-        to be read again."""
-        dropped = [*(record for held in self._held for record in held.records), *self._new]
-        self._held.clear()
-        self._new = []
-        self._taken.set()
-        self._changed.set()
+    def discard(self) -> Records:
+        """Forgets everything in the queue, and returns it: its partitions go, or a batch before it is read again."""
+        dropped = [*(record for batch in self._queue for record in batch.records), *self._unprepared]
+        self._queue.clear()
+        self._unprepared = []
+        self._space_freed.set()
+        self._state_changed.set()
         return dropped
 
-    def _ready(self, most: int) -> list[Record]:
+    def _take_prepared(self, limit: int) -> list[Record]:
         taken: list[Record] = []
-        while self._held and self._held[0].prepared.done() and len(taken) + len(self._held[0].records) <= most:
-            taken += self._held.popleft().records
-            self._taken.set()
+        while self._queue and self._queue[0].prepared.done() and len(taken) + len(self._queue[0].records) <= limit:
+            taken += self._queue.popleft().records
+            self._space_freed.set()
         return taken
 
-    def _say_what_failed(self) -> None:
-        if self._reading is not None and self._reading.done():
-            ended, self._reading = self._reading, None
+    def _raise_reader_error(self) -> None:
+        if self._reader is not None and self._reader.done():
+            ended, self._reader = self._reader, None
             ended.result()
 
-    def _read_on(self) -> None:
-        self._asked = time.monotonic()
-        if self._reading is None or (self._reading.done() and self._reading.exception() is None):
-            self._reading = self._task(self._read())
+    def _ensure_reading(self) -> None:
+        self._last_asked = time.monotonic()
+        if self._reader is None or (self._reader.done() and self._reader.exception() is None):
+            self._reader = self._start(self._read())
 
     async def _read(self) -> None:
-        while time.monotonic() - self._asked < LOOKING_SECONDS:
-            room = self._most - len(self._new) - sum(len(held.records) for held in self._held)
+        while time.monotonic() - self._last_asked < MAX_IDLE_READ_SECONDS:
+            held = len(self._unprepared) + sum(len(batch.records) for batch in self._queue)
+            room = MAX_BATCHES * self._batch_records - held
             if room <= 0:
-                self._taken.clear()
+                self._space_freed.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._taken.wait(), GLANCE_SECONDS)
+                    await asyncio.wait_for(self._space_freed.wait(), POLL_TIMEOUT_SECONDS)
                 continue
             # At once again: the client asks the broker for nothing more of a partition of which it holds something.
-            found = await self._poll(timeout_ms=int(GLANCE_SECONDS * 1000), max_records=room)
-            # Nothing is waited for from here on until it is held: `drop` has to find all that was read of an
-            # assignment, and between two assignments a poll gives nothing.
-            self._new += [record for some in found.values() for record in some]
-            self._hold()
+            found = await self._poll(timeout_ms=int(POLL_TIMEOUT_SECONDS * 1000), max_records=room)
+            # No await from here until the records are held: `discard` has to find all that was read of an assignment,
+            # and between two assignments a poll gives nothing.
+            self._unprepared += [record for some in found.values() for record in some]
+            self._start_prepare()
 
-    def _hold(self) -> None:
-        """Has what is new prepared, as one portion, once nothing else is: a few large portions cost less than many
-        small ones."""
-        if self._new and not (self._held and not self._held[-1].prepared.done()):
-            records, self._new = self._new, []
-            self._held.append(Held(records, self._task(self._prepared(records))))
+    def _start_prepare(self) -> None:
+        """Prepares the next batch unless one is being prepared: a few large batches cost less than many small ones."""
+        if self._unprepared and not (self._queue and not self._queue[-1].prepared.done()):
+            records = self._unprepared[: self._batch_records]
+            self._unprepared = self._unprepared[self._batch_records :]
+            self._queue.append(PrefetchedBatch(records, self._start(self._prepare_batch(records))))
 
-    async def _prepared(self, records: Records) -> None:
+    async def _prepare_batch(self, records: Records) -> None:
         try:
             await self._prepare(readable(records))
         except Exception as fault:
             # Whoever handles them will meet it again, where it is waited out or narrowed down.
             log.info("not prepared", error=retry.one_line(fault), records=len(records))
 
-    def _task(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.create_task(work)
-        task.add_done_callback(self._notice)
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._on_task_done)
         return task
 
-    def _notice(self, ended: asyncio.Task[None]) -> None:
-        self._hold()
-        self._changed.set()
+    def _on_task_done(self, ended: asyncio.Task[None]) -> None:
+        self._start_prepare()
+        self._state_changed.set()
         if not ended.cancelled():
             ended.exception()  # asked for, so that nobody complains of one that no poll came to hear of
 

@@ -402,7 +402,7 @@ NOTIFICATIONS_WITHHELD: Final = _measured_gauge(
 EMAILS: Final = _owned(
     Counter(
         "jointly_emails_total",
-        "Attempts to send a mail, by outcome: sent, temporary, ambiguous, cancelled, failed-<failure>.",
+        "Attempts to send an email, by outcome: sent, temporary, ambiguous, cancelled, failed-<failure>.",
         ["purpose", "outcome"],
         registry=None,
     ),
@@ -418,20 +418,20 @@ EMAILS: Final = _owned(
 )
 EMAILS_WAITING: Final = _measured_gauge(
     Gauge(
-        "jointly_emails_waiting", "Mails that are neither sent nor given up yet, by state.", ["state"], registry=None
+        "jointly_emails_waiting", "Emails that are neither sent nor given up yet, by state.", ["state"], registry=None
     ),
     {Process.NOTIFIER: {"state": ["queued", "claimed", "sending", "ambiguous"]}},
 )
 SENDING: Final = _owned(
     Histogram(
-        "jointly_emails_sending_seconds", "Time the mail server took for one mail.", buckets=_SECONDS, registry=None
+        "jointly_emails_sending_seconds", "Time the mail server took for one email.", buckets=_SECONDS, registry=None
     ),
     NOTIFIER,
 )
 OPPORTUNITY_TO_EMAIL: Final = _owned(
     Histogram(
         "jointly_opportunity_to_mail_seconds",
-        "From an opportunity event's arrival to the mail that tells of it (immediate and correction mails).",
+        "From an opportunity event's arrival to the email that tells of it (immediate and correction emails).",
         buckets=_SECONDS,
         registry=None,
     ),

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     policy_file: Path | None = Field(default=None, description="TOML policy; empty for the bundled one")
     statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
     as_of: date | None = Field(default=None, description="A fixed 'today' (YYYY-MM-DD), for tests and rehearsals")
-    max_poll_records: int = Field(default=1000, ge=1, le=1000, description="Most plan events the matcher takes at once")
+    max_poll_records: int = Field(default=100, ge=1, le=1000, description="Most records a process handles at once")
     feature_cache_plans: int = Field(
         default=10_000, ge=100, description="Plans whose features a matcher keeps in memory"
     )
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         default=None, description="The day from which a feed is collected at first; default: yesterday"
     )
 
-    # --- Mail
+    # --- Email
     smtp_url: SecretStr = Field(
         default=SecretStr(""),
         description="smtp://user:password@host:port, smtps:// for TLS from the start, ?starttls=require to upgrade",
@@ -124,13 +124,13 @@ class Settings(BaseSettings):
         description="Where an authority sees its opportunities and preferences; empty leaves links out",
     )
     notify_batch_seconds: float = Field(
-        default=60.0, ge=0, le=3600, description="How long to wait for more news to put into the same mail"
+        default=60.0, ge=0, le=3600, description="How long to wait for more news to put into the same email"
     )
     max_matches_per_plan: int = Field(
-        default=5, ge=1, le=100, description="Most matches with one and the same plan of another authority in a mail"
+        default=5, ge=1, le=100, description="Most matches with one and the same plan of another authority in an email"
     )
     max_matches_per_authority: int = Field(
-        default=20, ge=1, le=100, description="Most matches with the plans of one other authority in a mail"
+        default=20, ge=1, le=100, description="Most matches with the plans of one other authority in an email"
     )
     max_authorities_per_plan: int = Field(
         default=30,

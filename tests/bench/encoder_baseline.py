@@ -1,4 +1,4 @@
-"""What each part costs alone, and what one would otherwise write: a, b, c and d of the benchmark."""
+"""What each part costs alone, and what one would otherwise write: a, b and c of the benchmark."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,11 +9,10 @@ from rapidfuzz import fuzz, process
 
 from events.plans import PlanState
 from matching.embedding import Embedder
-from services.matcher.batch_handler import PARTS
 from services.platform.settings import Settings
 from tests.bench.corpora import Corpus, distinct, stand_in_vectors
 
-AT_ONCE = Settings.model_fields["max_poll_records"].default // PARTS
+AT_ONCE = Settings.model_fields["max_poll_records"].default
 """How many plans' texts the matcher embeds at once when there are many."""
 NEAREST = 50
 

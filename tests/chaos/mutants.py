@@ -204,6 +204,17 @@ MUTANTS: Final = (
         [f"{INDEX}::test_new_words_are_found_by_every_matcher"],
     ),
     Mutant(
+        "hopeless pairs remembered whatever their words",
+        [
+            Edit(
+                "services/matcher/hopeless_pairs.py",
+                "    return hash((plan.authority, plan.title, plan.description, plan.cpv))\n",
+                "    return len(plan.authority)\n",
+            )
+        ],
+        [f"{INDEX}::test_a_pair_that_was_hopeless_by_its_old_words_is_scored_by_its_new_ones"],
+    ),
+    Mutant(
         "changes followed by number alone",
         [
             Edit(

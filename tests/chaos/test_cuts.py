@@ -39,8 +39,8 @@ CUTS: Final = {
     "between outbox commit and publish": ("relay", "services.messaging.kafka:send"),
     "between publish and mark": ("relay", "services.store.outbox:mark_published"),
     "before the intents": ("notifier", "services.store.intents:add"),
-    "before SMTP DATA": ("notifier", "services.notifier.channels:Smtp.send"),
-    "after SMTP DATA": ("notifier", "services.notifier.dispatch:record"),
+    "before SMTP DATA": ("notifier", "services.notifier.channels:SmtpChannel.send"),
+    "after SMTP DATA": ("notifier", "services.notifier.dispatch:record_result"),
 }
 MORE_PARTNERS: Final = {"between two parts of a settlement": 2}
 """First plans of a case beside the one: with three pairs the second plan is settled in two parts (`arena.py`)."""

@@ -156,33 +156,6 @@ async def test_another_generation_writes_nothing(rig: Rig, database_url: str) ->
     assert await rig.rows("SELECT count(*) FROM opportunities") == [(0,)]
 
 
-async def test_a_part_that_fails_stops_the_others_and_all_are_handled_again(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Parts of a batch are matched side by side; after a fault nothing goes on behind the back of who tries again."""
-    states = invented_plans(COUNT, SUBJECTS)
-    parts = Rig(
-        Matcher(world_of(Settings(as_of=AS_OF, max_poll_records=40)), rig.sessions, producer=None), rig.sessions
-    )  # type: ignore[arg-type]
-    settle, calls = assessment.settle, [0]
-
-    async def failing(*arguments: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 2:
-            raise ZeroDivisionError
-        return await settle(*arguments)
-
-    before = asyncio.all_tasks()
-    with monkeypatch.context() as patched:
-        patched.setattr(assessment, "settle", failing)
-        with pytest.raises(ZeroDivisionError):
-            await parts.handle(states, at_once=40)
-    assert asyncio.all_tasks() == before
-    assert await rig.active() != all_pairs(states)
-    await parts.handle(states, at_once=40)
-    assert await rig.active() == all_pairs(states)
-
-
 async def test_a_plan_that_makes_scoring_fail_is_set_aside_and_its_neighbours_go_on(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

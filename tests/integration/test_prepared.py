@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.matcher.app import adopt
-from services.matcher.batch_handler import PARTS, PREPARED_PARTS, Matcher
+from services.matcher.batch_handler import MAX_PREPARED_BATCHES, Matcher
 from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
@@ -40,7 +40,7 @@ async def test_preparing_writes_nothing_and_embeds_what_handling_need_not_embed_
 ) -> None:
     database, matcher, embedder = rig
     records = [record_of(plan, offset) for offset, plan in enumerate(PLANS[:BATCH])]
-    some = BATCH // PARTS
+    some = BATCH // 2
     await matcher.prepare(records[:some])
     assert set((await rows_of(database)).values()) == {0}
     prepared = embedder.texts
@@ -59,7 +59,7 @@ async def test_a_batch_that_was_only_partly_prepared_ends_as_if_it_had_not_been(
 ) -> None:
     database, matcher, _ = rig
     records = [record_of(plan, offset) for offset, plan in enumerate(PLANS)]
-    await matcher.prepare(records[:BATCH])  # the first part of it
+    await matcher.prepare(records[: BATCH // 3])
     await matcher.prepare(records[BATCH:])
     for start in range(0, len(records), BATCH):
         await matcher.handle(records[start : start + BATCH])
@@ -74,6 +74,6 @@ async def test_a_batch_that_was_only_partly_prepared_ends_as_if_it_had_not_been(
 
 async def test_what_nobody_asks_for_is_not_kept_for_ever(rig: tuple[AsyncEngine, Matcher, Counting]) -> None:
     _, matcher, _ = rig
-    for offset in range(0, len(PLANS), 2):
-        await matcher.prepare([record_of(plan, offset + number) for number, plan in enumerate(PLANS[offset:][:2])])
-    assert len(matcher._prepared) <= PREPARED_PARTS * BATCH // PARTS
+    for offset in range(0, 2 * MAX_PREPARED_BATCHES * BATCH, BATCH):
+        await matcher.prepare([record_of(plan, offset + number) for number, plan in enumerate(PLANS[:BATCH])])
+    assert len(matcher._prepared) == MAX_PREPARED_BATCHES * BATCH

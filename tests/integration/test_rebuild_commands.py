@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
 from services.cli import application
+from services.cli import rebuild as rebuild_command
 from services.local_stack.postgres import Server
 from services.platform.settings import settings
 from tests.chaos import order_independence
@@ -63,6 +64,20 @@ def test_check_says_what_differs_and_rebuild_mends_it(url: str) -> None:
     assert f"replaced 0 plans and {before['pairs']} pairs, told nobody" in said("rebuild")
     assert said("rebuild", "--check", "--json")["equal"]
     assert said("state-hash", "--json") == before
+
+
+def test_rebuild_loads_the_encoder_only_for_missing_vectors(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "/nowhere")
+    settings.cache_clear()
+    assert said("rebuild", "--check", "--json")["equal"]
+    change(url, "UPDATE plan_features SET feature_blob = NULL, text_hash = ''")
+    assert said("rebuild", "--check", "--json")["equal"], "the vectors of all texts are stored"
+    change(url, "DELETE FROM embeddings")
+    assert "/nowhere" in CliRunner().invoke(application("rebuild"), ["rebuild", "--check"]).stderr
+    monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "hashing")
+    settings.cache_clear()
+    rebuild_command._encoder.cache_clear()
+    assert said("rebuild", "--check", "--json")["equal"]
 
 
 def test_reassess_shows_and_then_does(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,6 +93,24 @@ async def test_new_words_are_found_by_every_matcher(sessions: Sessions) -> None:
     assert await active(sessions) == all_pairs(list(now.values()))
 
 
+async def test_a_pair_that_was_hopeless_by_its_old_words_is_scored_by_its_new_ones(sessions: Sessions) -> None:
+    states = invented_plans(160, subjects=20)
+    by_id = {state.plan_id: state for state in states}
+    both = world()
+    await handle(sessions, states, both)
+    first, second = next(
+        (a, b) for a, _, b, _ in sorted(both.hopeless._pairs) if by_id[a].authority != by_id[b].authority
+    )
+    words = {"title": by_id[first].title, "description": by_id[first].description, "cpv": by_id[first].cpv}
+    window = {"tender_window": by_id[first].tender_window, "regions": by_id[first].regions}
+    alike = by_id[second].model_copy(update={"revision": 2, **words, **window})
+    await handle(sessions, [alike], both)
+    pair = (first, second)
+    expected = all_pairs([*(state for state in states if state.plan_id != second), alike])
+    assert pair in expected
+    assert await active(sessions) == expected
+
+
 async def test_a_search_in_an_older_snapshot_takes_nothing_back(sessions: Sessions) -> None:
     states = invented_plans(120, subjects=12)
     await handle(sessions, states[:60])

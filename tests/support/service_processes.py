@@ -1,4 +1,4 @@
-"""`jointly matcher|relay|notifier` as processes that are forked: they are real, and there at once.
+"""`jointly matcher|coalitions|relay|notifier` as processes that are forked: they are real, and there at once.
 
 Importing the services takes two to three seconds of computing in each process that starts anew. Here one server process
 imports them for the whole session, and each service is forked from it. `tests/integration/test_parts.py`, the demo and

@@ -1,0 +1,48 @@
+"""A world of the database's own generation, for whoever looks at plans that matchers have embedded already."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.corpus_statistics import Statistics
+from matching.engine import Engine
+from matching.policy import Policy
+from services.matcher.world import World
+from services.platform.settings import Settings
+from services.store import embeddings, generation
+from services.store.generation import GenerationRow
+
+EmbedMissing = Callable[[str, Sequence[str]], np.ndarray]
+"""Given the model's name and the texts."""
+
+
+class StoredVectors:
+    """Stands in for the encoder: the vectors of all texts are stored, and only for missing ones `embed_missing` is
+    called."""
+
+    def __init__(self, model: str, dimensions: int, embed_missing: EmbedMissing) -> None:
+        self.model = model
+        self.dimensions = dimensions
+        self._embed_missing = embed_missing
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """See Embedder."""
+        return self._embed_missing(self.model, texts)
+
+
+async def load_stored_world(
+    session: AsyncSession, settings: Settings, embed_missing: EmbedMissing
+) -> tuple[World, GenerationRow] | None:
+    """The settings' policy and statistics with the database's model, and the database's generation; None where it has
+    no plans yet."""
+    current = await generation.read(session)
+    if current is None:
+        return None
+    engine = Engine.load(
+        policy=Policy.load(settings.policy_file),
+        statistics=Statistics.load(settings.statistics_file),
+        model=current.model,
+    )
+    dimensions = await embeddings.dimensions(session, current.model) or 1
+    return World(engine, StoredVectors(current.model, dimensions, embed_missing), settings), current
