@@ -94,6 +94,9 @@ Region = Annotated[
 ]
 
 
+NoticeUrl = Annotated[str, Field(pattern=r"^https://\S{1,290}$")]
+
+
 class Origin(StrEnum):
     """Who says that a plan exists."""
 

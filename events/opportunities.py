@@ -5,7 +5,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field, JsonValue
 
-from events.fields import Authority, Origin, Payload, PlanId, Region, Revision, Sharing, Window
+from events.fields import Authority, NoticeUrl, Origin, Payload, PlanId, Region, Revision, Sharing, Window
 
 Band = Literal["notify", "digest", "feed"]
 
@@ -26,6 +26,11 @@ class PlanSummary(Payload):
         default=Origin.AUTHORITY,
         exclude_if=lambda origin: origin == Origin.AUTHORITY,
         description="Who says that the plan exists",
+    )
+    notice: NoticeUrl | None = Field(
+        default=None,
+        exclude_if=lambda notice: notice is None,
+        description="Where the public notice can be read, if the plan is from one and shared",
     )
 
 

@@ -11,6 +11,7 @@ from events.fields import (
     Authority,
     Cpv,
     Kind,
+    NoticeUrl,
     Origin,
     Payload,
     PlanId,
@@ -120,7 +121,7 @@ class PlanState(PlanReference):
         default=None, max_length=50, exclude_if=_is_unknown, description="The lots that the tender is to have, by title"
     )
     origin: Origin = Field(default=Origin.AUTHORITY, exclude_if=_is_usual, description="Who says that the plan exists")
-    notice: Annotated[str, Field(pattern=r"^https://\S{1,290}$")] | None = Field(
+    notice: NoticeUrl | None = Field(
         default=None, exclude_if=_is_unknown, description="Where the public notice can be read, if the plan is from one"
     )
     regions: Annotated[tuple[Region, ...], FailFast()] = Field(

@@ -70,7 +70,7 @@ class Plan:
     `authority` is an ONS GSS code (E09000015) or another org-id; `cpv` are 8-digit CPV 2008 codes without
     the check digit; `value` is in pounds sterling, None where unknown or in another currency; `regions` are
     ITL 2025 codes of any level ("UK" for the whole of it), empty where the plan names none; `procurement` is the
-    contracting process that the plan belongs to, where it is known.
+    contracting process that the plan belongs to, `notice` the address of the public notice, where they are known.
     """
 
     plan_id: str
@@ -91,3 +91,4 @@ class Plan:
     sharing: Sharing = Sharing.OPEN
     procurement: str | None = None
     origin: Origin = Origin.AUTHORITY
+    notice: str | None = None

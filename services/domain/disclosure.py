@@ -52,7 +52,8 @@ def opportunity_state(
 
 def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     """An opportunity's payload with no more in it than two plans show of which one is not shared openly."""
-    sides = [{**side, "title": None, "plan_id": None, "revision": None} for side in payload["plans"]]
+    hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
+    sides = [{**side, **hidden} for side in payload["plans"]]
     return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
 
 
@@ -68,6 +69,7 @@ def _side(plan: Plan, open_: bool) -> wire.PlanSummary:
         tender_window=WireWindow(earliest=window.earliest, latest=window.latest),
         regions=plan.regions,
         origin=Origin(plan.origin),
+        notice=plan.notice if open_ else None,
     )
 
 

@@ -32,6 +32,7 @@ def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Pla
         sharing=Sharing(payload.sharing),
         procurement=payload.procurement,
         origin=Origin(payload.origin),
+        notice=payload.notice,
     )
 
 

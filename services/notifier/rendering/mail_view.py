@@ -40,6 +40,7 @@ class OpportunityView:
     reasons: tuple[str, ...]
     would_change: tuple[str, ...]
     contact: str | None
+    source: str | None
     rank: tuple[int, float, str]
 
 
@@ -103,6 +104,7 @@ def opportunity_view(
         reasons=_sentences(state.reasons) if shared else (),
         would_change=_sentences(state.would_change) if shared and not ended else (),
         contact=contact if shared and not ended else None,
+        source=phrases.source(other.origin, other.notice) if shared else None,
         rank=(-RANK[band], -(score or 0.0), state.join_by.isoformat() if state.join_by and shared else "9999"),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from events.fields import Window
+from events.fields import Origin, Window
 from matching.reference import region
 from services.notifier.rendering.plain_text import sanitise, visible
 
@@ -52,6 +52,13 @@ def band_advice(band: str) -> str:
     }[band]
 
 
+_NOTICE: Final = re.compile(
+    r"https://www\.(?:find-tender|contractsfinder)\.service\.gov\.uk/Notice/[A-Za-z0-9%._-]{1,200}"
+)
+"""A notice's page on one of the two portals: no other link of an event's text may stand in an email."""
+LICENCE: Final = "Contains public sector information licensed under the Open Government Licence v3.0."
+
+
 def change_note(change: str) -> str | None:
     """What is different from what the reader was told before; None for something new."""
     return {
@@ -61,6 +68,17 @@ def change_note(change: str) -> str | None:
         "moved": "The dates have moved since we last wrote.",
         "withdrawn": "We suggested this to you before. It no longer holds.",
     }.get(change)
+
+
+def source(origin: Origin, notice: str | None) -> str | None:
+    """The public notice that a plan is from, with its licence; None for a plan that its authority sent."""
+    if origin is Origin.AUTHORITY:
+        return None
+    known = f"at {notice}" if notice and _NOTICE.fullmatch(notice) else "whose address is not known"
+    what = (
+        "From a public notice" if origin is Origin.NOTICE else "Not confirmed by them: it follows from a public notice"
+    )
+    return f"{what} {known}. {LICENCE}"
 
 
 def own_plan(title: str | None, plan_id: str) -> str:

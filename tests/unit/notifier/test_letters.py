@@ -99,6 +99,37 @@ def test_a_mailbox_is_shown_only_where_both_share_openly(both: tuple[str, str]) 
     assert mail_view.contact_for(state(), state().plans[1], {}) is None
 
 
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [("notice", "From a public notice at "), ("derived", "Not confirmed by them: it follows from a public notice at ")],
+)
+def test_a_plan_from_a_notice_says_so_with_its_address_and_licence(origin: str, words: str) -> None:
+    notice = "https://www.find-tender.service.gov.uk/Notice/000001-2026"
+    partner = side(CAMDEN, origin=origin, notice=notice)
+    for body in bodies(message_of(state(side(LEEDS), partner))):
+        seen = " ".join(body.split())
+        assert f"{words}{notice}." in seen
+        assert "Open Government Licence v3.0" in seen
+    hidden = state(side(LEEDS), side(CAMDEN, sharing="match_only", origin=origin, notice=notice))
+    assert notice not in bodies(message_of(hidden))[0]
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "https://find-tender.example/Notice/1",
+        "https://www.find-tender.service.gov.uk@evil.example/Notice/1",
+        "https://www.find-tender.service.gov.uk/Notice/1?next=//evil.example",
+        "https://www.find-tender.service.gov.uk.evil.example/Notice/1",
+    ],
+)
+def test_no_other_link_than_to_a_notice_stands_in_an_email(notice: str) -> None:
+    text, html = bodies(message_of(state(side(LEEDS), side(CAMDEN, origin="notice", notice=notice))))
+    assert "whose address is not known" in " ".join(text.split())
+    assert "evil" not in text + html
+    assert "find-tender" not in text + html
+
+
 def test_a_correction_says_what_ended_and_why() -> None:
     ended = shown(state(material=2, status="withdrawn", reasons=("Camden has withdrawn its plan",)), change="withdrawn")
     mail = composed(ended, purpose="correction")
