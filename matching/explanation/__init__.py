@@ -1,4 +1,4 @@
-"""Say what the engine found of a pair: every component with what it saw, and in plain English what decided."""
+"""Explain a pair: its components with their evidence, and the reasons in plain English."""
 
 from datetime import date
 from math import isnan

@@ -20,7 +20,7 @@ _OUTCOMES = {
 
 
 def advice_of(found: Judged, policy: Policy) -> tuple[str, ...]:
-    """What one of the two could do, in sentences; empty where nobody can do anything."""
+    """Return the steps that either side could take, in sentences; empty where none would help."""
     codes = {gate.code for gate in found.gates}
     if codes <= {GateCode.NO_COMMON_WINDOW, GateCode.TOO_LATE}:
         return tuple(filter(None, (_move(found, policy),)))
@@ -59,7 +59,7 @@ def _band_after(found: Judged, moved: timing.Span, other: Features, policy: Poli
 
 
 def _shift(span: timing.Span, months: int) -> timing.Span | None:
-    """The span so many months later; None where that is no date any more. Its slack moves with it."""
+    """Move a span by a number of months; None where that is no date any more. Its slack moves with it."""
     try:
         earliest = timing.add_months(date.fromordinal(span.earliest), months).toordinal()
     except ValueError:

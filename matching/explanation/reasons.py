@@ -1,4 +1,4 @@
-"""Say in plain English why two plans belong together: what both want, what it is worth, when, and where."""
+"""Give the reasons in plain English: the need, the value, the days, the place."""
 
 from datetime import date
 from math import isnan
@@ -153,7 +153,7 @@ def _routes(found: Judged) -> list[str]:
 
 
 def _law(found: Judged) -> str:
-    """What has to be said where one of the two buys under Scottish law: a joint procedure follows one law only."""
+    """Point out that one side buys under Scottish law: a joint procedure follows one law only."""
     known = [reference.authority(f.plan.authority) for f in (found.a, found.b)]
     scottish = [one.short_name for one in known if one and one.nation == "Scotland"]
     others = [one.short_name for one in known if one and one.nation != "Scotland"]

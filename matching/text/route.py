@@ -16,7 +16,7 @@ class Route(StrEnum):
 
 
 _OPENING: Final = 400
-"""So many characters of a description say what the plan is; further on, frameworks are mentioned for other reasons."""
+"""Characters of a description that are read: further on, frameworks are mentioned for other reasons."""
 
 _CALL_OFF: Final = re.compile(
     r"\b(?:call[- ]?offs?|mini[- ]?comp(?:etition)?s?|further competitions?|direct award)\b(?! (?:contracts? )?may\b)",
