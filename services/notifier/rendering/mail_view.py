@@ -1,4 +1,4 @@
-"""What a mail says: opportunities as one authority may see them, grouped under its own plans. Pure."""
+"""What an email says: opportunities as one authority may see them, grouped under its own plans. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class PlanGroup:
 
 @dataclass(frozen=True, slots=True)
 class EmailView:
-    """A whole mail: `groups` in full, `brief` in a line each. `later`: names of authorities that the mail tells of,
+    """A whole email: `groups` in full, `brief` in a line each. `later`: names of authorities that the email tells of,
     each with how many more matches with it are told later."""
 
     authority: str
@@ -68,7 +68,7 @@ class EmailView:
 
     @property
     def items(self) -> tuple[OpportunityView, ...]:
-        """Everything the mail tells of."""
+        """Everything the email tells of."""
         return tuple(item for group in (*self.groups, *self.brief) for item in group.items)
 
 
@@ -119,8 +119,8 @@ def email_view(
     items: Sequence[OpportunityView],
     later: Mapping[str, int] = MappingProxyType({}),
 ) -> EmailView:
-    """Composes a mail of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE. `later`: by authority, how
-    many more matches wait because a mail tells of only so many with one."""
+    """Composes an email of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE. `later`: by authority, how
+    many more matches wait because an email tells of only so many with one."""
     assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
     partners = {entry.partner_code: entry.partner for entry in ordered}
