@@ -11,7 +11,7 @@ from services.domain.deadlines import reminder_days
 
 
 class NoticeKind(StrEnum):
-    """The mails about a coalition."""
+    """The emails about a coalition."""
 
     INVITATION = "invitation"
     REMINDER = "reminder"
@@ -72,7 +72,7 @@ def _notices(coalition: Coalition, today: date) -> Iterator[Notice]:
 
 
 def _endings(coalition: Coalition) -> Iterator[Notice]:
-    """The lead awarded the contract itself, and needs no mail about it."""
+    """The lead awarded the contract itself, and needs no email about it."""
     if coalition.status not in ENDED or coalition.invitation is None:
         return
     for member in coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED):

@@ -8,7 +8,7 @@ from matching.assessment import Assessment
 from matching.plan import Window
 
 HYSTERESIS_POINTS: Final = 5.0
-"""A band that changes counts only once the score has moved this far, or a pair at the edge would mail weekly."""
+"""A band that changes counts only once the score has moved this far, or a pair at the edge would email weekly."""
 MATERIAL_SHIFT_DAYS: Final = 31
 """A common window that has moved by no more than a month in all is not news."""
 

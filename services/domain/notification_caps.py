@@ -1,6 +1,6 @@
-"""How much of a mail may be about one plan or one authority, and how many may hear of a plan at once. Pure.
+"""How much of an email may be about one plan or one authority, and how many may hear of a plan at once. Pure.
 
-Nobody can fill others' mails with copies of a plan, or with one that is made to match everything: what is over a cap
+Nobody can fill others' emails with copies of a plan, or with one that is made to match everything: what is over a cap
 is told later. Which opportunities there are does not depend on it.
 """
 
@@ -18,7 +18,7 @@ REACH_SPAN: Final = timedelta(days=1)
 @dataclass(frozen=True, slots=True)
 class Caps:
     """`per_plan`, `per_authority`: most matches with one plan of another authority, and with all of its plans, that
-    one mail tells. `reach`: most authorities that are told of one plan at once within `REACH_SPAN`."""
+    one email tells. `reach`: most authorities that are told of one plan at once within `REACH_SPAN`."""
 
     per_plan: int = 5
     per_authority: int = 20
@@ -55,8 +55,8 @@ def exceeding_caps(found: Iterable[CapCandidate], caps: Caps, reached: Mapping[s
 
 
 def spread(found: Iterable[CapCandidate], caps: Caps) -> dict[int, int]:
-    """In which of the mails to come each intent is told: 0 is the next one. The strongest come first, and no mail is
-    over a cap. So a mail looks at what it tells, not at all that waits."""
+    """In which of the emails to come each intent is told: 0 is the next one. The strongest come first, and no email is
+    over a cap. So an email looks at what it tells, not at all that waits."""
     plans: defaultdict[str, Counter[int]] = defaultdict(Counter)
     partners: defaultdict[str, Counter[int]] = defaultdict(Counter)
     first: Counter[str] = Counter()

@@ -8,15 +8,15 @@ LONDON: Final = ZoneInfo("Europe/London")
 DIGEST_HOUR: Final = time(8, 0)
 
 IMMEDIATE_PER_WEEK: Final = 3
-"""Most immediate mails to one authority in seven days; what is over waits for the digest."""
+"""Most immediate emails to one authority in seven days; what is over waits for the digest."""
 MAX_ITEMS_IN_FULL: Final = 10
 MAX_ITEMS_IN_A_LINE: Final = 90
-"""What one mail tells in full and, beyond that, in a line each; the rest goes into another mail."""
+"""What one email tells in full and, beyond that, in a line each; the rest goes into another mail."""
 
 FIRST_BACKOFF: Final = timedelta(seconds=30)
 MAX_BACKOFF: Final = timedelta(hours=1)
 GIVE_UP_AFTER: Final = timedelta(days=3)
-"""A mail server may be away over a weekend; a mail it has not taken by then is given up."""
+"""A mail server may be away over a weekend; an email it has not taken by then is given up."""
 
 LOOK_AGAIN: Final = timedelta(days=1)
 """After so long the register is asked once more for a partner that it did not have."""
@@ -37,6 +37,6 @@ def next_digest(after: datetime, *, later: int = 0) -> datetime:
 
 def backoff(attempts: int, chance: float) -> timedelta:
     """How long to wait after the nth failed attempt: doubling from 30 seconds to an hour, half of it by
-    `chance` (0 to 1), so that many mails do not come back at one moment."""
+    `chance` (0 to 1), so that many emails do not come back at one moment."""
     longest = min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(max(attempts, 1) - 1, 12))
     return longest * (0.5 + chance / 2)

@@ -35,7 +35,7 @@ CONSUMERS: Final = ("matcher", "coalitions", "notifier")
 KINDS: Final = ("matcher", "coalitions", "relay", "notifier")
 LOOK_EVERY_SECONDS: Final = 0.5
 FLUSH_EVERY_SECONDS: Final = 0.1
-"""How often the next weekly digests are asked for: each tells as much of one authority as a mail may."""
+"""How often the next weekly digests are asked for: each tells as much of one authority as an email may."""
 
 Say = Callable[[str], None]
 Show = Callable[[str, int, int], None]
@@ -48,7 +48,7 @@ class StalledError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What came out. `best` are the strongest active opportunities; `mails_in` is where the mails lie."""
+    """What came out. `best` are the strongest active opportunities; `mails_in` is where the emails lie."""
 
     counts: Progress
     dead_letters: int
@@ -150,7 +150,7 @@ async def _drive(
 
 
 async def _register_authorities(sessions: Sessions, codes: Iterable[str]) -> None:
-    """A mailbox under `.example`, which no mail can ever reach, for every authority of the plans."""
+    """A mailbox under `.example`, which no email can ever reach, for every authority of the plans."""
     async with transaction(sessions) as session:
         for code in sorted(set(codes)):
             known = known_authority(code)
@@ -179,7 +179,7 @@ async def _wait_until_assessed(running: _Running, events: int) -> None:
 
 
 async def _wait_until_notified(running: _Running) -> None:
-    """Everything published, read by the notifier, gathered into mails and sent, weekly digests flushed."""
+    """Everything published, read by the notifier, gathered into emails and sent, weekly digests flushed."""
 
     def left(now: Progress) -> int:
         unread = max(0, now.opportunity_events - _events_in(running, "notifier", "opportunities"))

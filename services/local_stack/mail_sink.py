@@ -1,4 +1,4 @@
-"""The embedded mail server: takes every mail on a free loopback port and keeps it as an .eml file. Sends nothing on.
+"""The embedded mail server: takes every email on a free loopback port and keeps it as an .eml file. Sends nothing on.
 
 Tests tell it how to misbehave through `Answers`.
 """
@@ -31,8 +31,8 @@ class FakeResponses:
     """What the server says instead of "accepted". Change it at any time; each address is compared in lower case.
 
     `recipients`: the answer to RCPT TO for an address, e.g. `{"it@leeds.example": "550 5.1.1 No such mailbox"}`.
-    `data`: the answer to the whole mail once its recipients are known, by any one of them, e.g. `"451 4.3.0 Later"`;
-    the mail is then not kept. `hang`: addresses whose mail is kept but never answered, until `release()`: the sender
+    `data`: the answer to the whole email once its recipients are known, by any one of them, e.g. `"451 4.3.0 Later"`;
+    the email is then not kept. `hang`: addresses whose email is kept but never answered, until `release()`: the sender
     can't know whether it was taken.
     """
 
@@ -41,7 +41,7 @@ class FakeResponses:
     hang: set[str] = field(default_factory=set)
 
     def reset(self) -> None:
-        """Accept everything again. Mails that hang already stay so until the server stops or their sender leaves."""
+        """Accept everything again. Emails that hang already stay so until the server stops or their sender leaves."""
         self.recipients.clear()
         self.data.clear()
         self.hang.clear()
@@ -49,7 +49,7 @@ class FakeResponses:
 
 @dataclass
 class MailSink:
-    """A running mail sink: its address, the folder of its mails, and how it answers."""
+    """A running mail sink: its address, the folder of its emails, and how it answers."""
 
     host: str
     port: int
@@ -66,7 +66,7 @@ class MailSink:
         return sorted(self.folder.glob("*.eml"))
 
     def mails(self) -> list[EmailMessage]:
-        """The mails, oldest first, parsed. `X-Envelope-From` and `X-Envelope-To` hold what the SMTP session said."""
+        """The emails, oldest first, parsed. `X-Envelope-From` and `X-Envelope-To` hold what the SMTP session said."""
         return [_parse(path) for path in self.paths()]
 
     def clear(self) -> None:
@@ -110,12 +110,12 @@ class _Handler:
         path = self._folder / f"{next(self._numbers):06d}.eml"
         partial = path.with_suffix(".partial")
         partial.write_bytes(head.encode("utf-8", "surrogateescape") + content)
-        partial.replace(path)  # a reader sees whole mails only
+        partial.replace(path)  # a reader sees whole emails only
 
 
 @contextmanager
 def run_mail_sink(folder: Path) -> Iterator[MailSink]:
-    """Run the mail sink until the block ends, keeping mails in `folder`. Raises `OSError` when it can't listen."""
+    """Run the mail sink until the block ends, keeping emails in `folder`. Raises `OSError` when it can't listen."""
     folder.mkdir(parents=True, exist_ok=True)
     answers = FakeResponses()
     listener = socket.create_server((LOOPBACK, 0))

@@ -39,7 +39,7 @@ class StackComponents:
 class Stack:
     """Starts the three parts in a folder and stops everything in reverse order when the block ends.
 
-    `folder`: where data, logs and mails go; PostgreSQL's data and the mails stay there for the next time, what was on
+    `folder`: where data, logs and emails go; PostgreSQL's data and the emails stay there for the next time, what was on
     Kafka does not (the broker is memory only). `fresh=True`: a temporary folder instead, deleted at the end.
     `environment`: further JOINTLY_* settings for the processes that `spawn` starts.
 

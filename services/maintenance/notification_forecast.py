@@ -19,7 +19,7 @@ class NotificationForecast:
     """What becomes of one authority's opportunities, by kind, and what it would be told, by purpose.
 
     `tells` counts by immediate, digest and correction as the register says now; `unreachable` where the authority has
-    no mailbox, `unwanted` where it takes no part or wants no such mails.
+    no mailbox, `unwanted` where it takes no part or wants no such emails.
     """
 
     authority: str
@@ -55,7 +55,7 @@ def _was_told(earlier: Sequence[Intent], authority: str) -> bool:
 
 
 def _delivery_route(purpose: Purpose, row: Authority | None) -> str:
-    """The purpose of the mail, or why there is none."""
+    """The purpose of the email, or why there is none."""
     if row is None or row.mailbox is None:
         return "unreachable"
     takes_part = row.withdrawn_on is None or row.withdrawn_on > datetime.now(UTC).date()

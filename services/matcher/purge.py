@@ -30,7 +30,7 @@ from services.store.plans import PlanRecord
 EVERY: Final = timedelta(days=1)
 AT_ONCE: Final = 200
 OVER: Final = ("sent", "failed", "cancelled")
-"""The states in which a mail stays."""
+"""The states in which an email stays."""
 
 log: Final = logs.get(__name__)
 
@@ -52,7 +52,7 @@ class RetentionRules:
 @dataclass(frozen=True, slots=True)
 class PurgeResult:
     """How many ended plans and superseded revisions lost their content, how many opportunities became tombstones, and
-    how many intents and mails were deleted."""
+    how many intents and emails were deleted."""
 
     plans: int = 0
     revisions: int = 0
@@ -157,7 +157,7 @@ async def _tombstone(sessions: Sessions, found: Sequence[Opportunity]) -> int:
 
 
 async def _delete_notified(sessions: Sessions, before: datetime) -> tuple[int, int]:
-    """Deletes what was told of tombstones, and the mails of which nothing is left."""
+    """Deletes what was told of tombstones, and the emails of which nothing is left."""
     buried = select(col(Opportunity.opportunity_id)).where(col(Opportunity.tombstoned_at).is_not(None))
     async with transaction(sessions) as session:
         old = col(Intent.updated_at) < before

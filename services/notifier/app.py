@@ -1,4 +1,4 @@
-"""The notifier's process: opportunity events in, mails out, their outcomes into the outbox."""
+"""The notifier's process: opportunity events in, emails out, their outcomes into the outbox."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ def run(settings: Settings) -> None:
 
 
 def make_sender(settings: Settings) -> Sender:
-    """Who the mails are from. Raises SettingsError where that is not a mailbox."""
+    """Who the emails are from. Raises SettingsError where that is not a mailbox."""
     try:
         return sender(settings.mail_from, settings.public_url)
     except AddressError as error:

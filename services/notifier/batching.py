@@ -1,4 +1,4 @@
-"""Intents that are due become mails: as few as hold them, and not more than anybody wants to get."""
+"""Intents that are due become emails: as few as hold them, and not more than anybody wants to get."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from services.store.database import transaction
 from services.store.intents import OVER_CAP, UNKNOWN_PARTNER, Intent, Mail
 
 LOOK_AHEAD: Final = timedelta(days=1)
-"""How far ahead a mail at once looks for news that it can take along: further than any news waits to be gathered."""
+"""How far ahead an email at once looks for news that it can take along: further than any news waits to be gathered."""
 
 
 async def batch_due_intents(dispatch: DispatchContext) -> int:
-    """Freezes what is due into mails; how many mails came of it."""
+    """Freezes what is due into emails; how many emails came of it."""
     made = 0
     async with dispatch.sessions() as session:
         due = await notifications.due_authorities(session, dispatch.clock())
@@ -62,7 +62,7 @@ async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchCo
 
 
 async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> list[Intent]:
-    """The intents about partners whom a mail can name, and all corrections; what is due of the others is held."""
+    """The intents about partners whom an email can name, and all corrections; what is due of the others is held."""
     names = await names_of(session, {intent.partner for intent in intents})
     found = []
     for intent in intents:
@@ -82,7 +82,7 @@ def _defer(row: Authority, intents: Sequence[Intent], at: datetime) -> None:
 async def _within_caps(
     session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> Sequence[Intent]:
-    """What one mail may tell of what is due; what is over a cap is spread over the next digests."""
+    """What one email may tell of what is due; what is over a cap is spread over the next digests."""
     later = await apply_caps(session, row.authority, purpose, intents, dispatch)
     for intent in intents:
         if intent.id in later:
@@ -91,7 +91,7 @@ async def _within_caps(
 
 
 def _leave(row: Authority, intent: Intent, at: datetime, number: int, reason: str | None) -> None:
-    """Leaves an intent to the mail of this number, from 0 on: a digest, or a day where the authority wants none."""
+    """Leaves an intent to the email of this number, from 0 on: a digest, or a day where the authority wants none."""
     if row.digest:
         notifications.release(intent, "digest", notification_schedule.next_digest(at, later=number), at, reason)
     else:
@@ -115,7 +115,7 @@ async def _within_weekly_limit(session: AsyncSession, row: Authority, at: dateti
 async def _freeze(
     session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> int:
-    """Puts intents into as few mails as hold them; how many."""
+    """Puts intents into as few emails as hold them; how many."""
     at = dispatch.clock()
     size = notification_schedule.MAX_ITEMS_IN_FULL + notification_schedule.MAX_ITEMS_IN_A_LINE
     parts = [intents[start : start + size] for start in range(0, len(intents), size)]

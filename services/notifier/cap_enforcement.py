@@ -19,10 +19,10 @@ log: Final = logs.get(__name__)
 async def apply_caps(
     session: AsyncSession, authority: str, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> dict[int, int]:
-    """The ids of the intents that a mail to the authority, made now, is not to tell; and which of the mails to come
+    """The ids of the intents that an email to the authority, made now, is not to tell; and which of the emails to come
     tells each, 0 the next one. Each is shown once.
 
-    Two notifiers that gather for two authorities at one moment don't see each other's mails: of the cap on how many
+    Two notifiers that gather for two authorities at one moment don't see each other's emails: of the cap on how many
     hear of a plan at once, each may let one authority too many through.
     """
     about = await _about(session, intents)

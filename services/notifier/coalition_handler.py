@@ -84,6 +84,6 @@ def notice_message_id(sender: Sender, coalition_id: str, mail_id: str, notice: N
 
 
 def thread_id(sender: Sender, coalition_id: str, authority: str) -> str:
-    """The Message-ID that all mails to one authority about one coalition refer to."""
+    """The Message-ID that all emails to one authority about one coalition refer to."""
     # Short: a longer one is folded onto a line of its own, which some mail programs take for a part of it.
     return f"<{event_id('thread', coalition_id, authority)}@{sender.domain}>"

@@ -1,4 +1,4 @@
-"""The moment of sending a mail about a coalition: whether it still holds, and what it says."""
+"""The moment of sending an email about a coalition: whether it still holds, and what it says."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,13 +19,13 @@ from services.store.authorities import Authority
 from services.store.intents import Mail
 
 LOOK_AGAIN: Final = timedelta(hours=6)
-"""When a mail to an authority without a mailbox, or that has paused, is looked at again."""
+"""When an email to an authority without a mailbox, or that has paused, is looked at again."""
 
 
 async def begin(
     session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
-    """The mail composed and recorded as being sent; None where it no longer holds, or has nobody to go to yet."""
+    """The email composed and recorded as being sent; None where it no longer holds, or has nobody to go to yet."""
     notice = await coalition_notices.of_mail(session, mail.mail_id)
     stored = await coalitions.load(session, notice.coalition_id)
     kind, today = NoticeKind(notice.kind), at.astimezone(LONDON).date()

@@ -25,7 +25,7 @@ class DispatchContext:
 
 @dataclass(frozen=True, slots=True)
 class ReadyEmail:
-    """A mail that is to be sent now, to whom, and the claim it is sent under."""
+    """An email that is to be sent now, to whom, and the claim it is sent under."""
 
     mail_id: str
     holder: str

@@ -1,4 +1,4 @@
-"""What became of a mail, as an event in the outbox. The recipient is an opaque reference."""
+"""What became of an email, as an event in the outbox. The recipient is an opaque reference."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ SOURCE: Final = "/notifier"
 
 
 def sent_event(mail: Mail, recipient: str, told: Sequence[Intent], at: datetime) -> Outbox:
-    """The mail server has taken the mail, which told of these."""
+    """The mail server has taken the email, which told of these."""
     return _outgoing(
         NotificationSent(
             notification_id=mail.mail_id,
@@ -31,7 +31,7 @@ def sent_event(mail: Mail, recipient: str, told: Sequence[Intent], at: datetime)
 
 
 def failed_event(mail: Mail, recipient: str, intents: Sequence[Intent], at: datetime) -> Outbox:
-    """The mail was given up: what it should have told of, and why it could not."""
+    """The email was given up: what it should have told of, and why it could not."""
     return _outgoing(
         NotificationFailed(
             notification_id=mail.mail_id,
@@ -64,7 +64,7 @@ def _outgoing(payload: NotificationPayload) -> Outbox:
     # One final outcome a mail: the event id is the same however often it is written or published.
     event_id = f"{payload.notification_id}.{'sent' if isinstance(payload, NotificationSent) else 'failed'}"
     causes = {told.causation_id for told in payload.opportunities}
-    # The envelope names one cause; a mail that has several names each beside its opportunity.
+    # The envelope names one cause; an email that has several names each beside its opportunity.
     cause = causes.pop() if len(causes) == 1 else None
     event = Event(id=event_id, type=payload.type, source=SOURCE, time=payload.at, payload=payload, causation_id=cause)
     return to_outbox_row(NOTIFICATIONS.name, event_id, encode(event, payload.notification_id))

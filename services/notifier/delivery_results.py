@@ -18,7 +18,7 @@ from services.store.database import transaction
 from services.store.intents import Failure, Intent, Mail
 
 LOGGED_IDS: Final = 20
-"""How many ids of each kind a log line names; a mail tells of at most as many opportunities."""
+"""How many ids of each kind a log line names; an email tells of at most as many opportunities."""
 
 log: Final = logs.get(__name__)
 
@@ -121,7 +121,7 @@ async def _forsaken(dispatch: DispatchContext) -> bool:
 
 
 async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: str) -> None:
-    """A mail that raised what nobody foresaw before it was given to the server: it must not block the others."""
+    """An email that raised what nobody foresaw before it was given to the server: it must not block the others."""
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, holder)
         if mail is not None and mail.state == "claimed":
@@ -135,7 +135,7 @@ async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: 
 def close_unsent(
     session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime, reason: str
 ) -> None:
-    """Ends a mail that is not to be sent (again)."""
+    """Ends an email that is not to be sent (again)."""
     if mail.ambiguities:
         # It may have arrived all the same: it ends as what it is, unknown.
         deliveries.mark_failed(mail, intents, at, "ambiguous", reason)

@@ -36,7 +36,7 @@ class DispatchLoop:
     async def run_for_ever(self) -> None:
         """Until cancelled; a fault is waited out, nothing is lost by it.
 
-        Once cancelled, mails that are being sent are still sent: cut off, their outcome would be unknown.
+        Once cancelled, emails that are being sent are still sent: cut off, their outcome would be unknown.
         """
         failures = 0
         while True:
@@ -44,7 +44,7 @@ class DispatchLoop:
             try:
                 tried = await asyncio.shield(round_)
                 self.last, failures = time.monotonic(), 0
-                # More may have become due while mails were sent.
+                # More may have become due while emails were sent.
                 await asyncio.sleep(0 if tried else IDLE_SECONDS)
             except asyncio.CancelledError:
                 self._stopping.set()
@@ -59,7 +59,7 @@ class DispatchLoop:
 async def dispatch_once(
     dispatch: DispatchContext, senders: int = SENDERS, stopping: asyncio.Event | None = None
 ) -> int:
-    """Everything that can be done at this moment; how many mails were tried. `stopping` ends it after those in hand."""
+    """Does all that is due now; returns how many emails were tried. `stopping` ends it after those in hand."""
     await recover_expired(dispatch)
     await batch_due_intents(dispatch)
     tries = await asyncio.gather(*(_send_all(dispatch, stopping) for _ in range(senders)), return_exceptions=True)
@@ -77,7 +77,7 @@ async def _send_all(dispatch: DispatchContext, stopping: asyncio.Event | None) -
 
 
 async def send_next(dispatch: DispatchContext) -> bool:
-    """Claims, checks and sends one mail; False where there is none."""
+    """Claims, checks and sends one email; False where there is none."""
     holder = uuid.uuid4().hex
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.claim_next(session, holder, dispatch.clock(), notification_schedule.LEASE)

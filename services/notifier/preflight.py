@@ -1,4 +1,4 @@
-"""The moment of sending: what of a mail still holds and is still wanted, and what is not is let go."""
+"""The moment of sending: what of an email still holds and is still wanted, and what is not is let go."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,8 +23,8 @@ from services.store.intents import Intent, Mail
 
 
 async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> ReadyEmail | None:
-    """The moment of sending: what of the mail still holds and is still wanted, composed and recorded as being
-    sent. None where nothing is, or the mail is not ours any more."""
+    """The moment of sending: what of the email still holds and is still wanted, composed and recorded as being
+    sent. None where nothing is, or the email is not ours any more."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, holder)

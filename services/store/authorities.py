@@ -1,7 +1,7 @@
 """The register of authorities: who takes part, which role mailbox is told, and what each one wants to hear.
 
 No person is kept: the charter's signatory is not stored, and an address is a role's. Addresses never leave the
-database except as the recipient of a mail, or as the contact of an opportunity that both sides share openly.
+database except as the recipient of an email, or as the contact of an opportunity that both sides share openly.
 """
 
 import re
@@ -34,7 +34,7 @@ class AddressError(ValueError):
 class Authority(SQLModel, table=True):
     """One authority. `mailbox` is null until it has named one; `mailbox_ref` stands for it outside this table.
 
-    `immediate` and `digest` switch the two kinds of mail, `paused_until` holds everything back until that day.
+    `immediate` and `digest` switch the two kinds of email, `paused_until` holds everything back until that day.
     """
 
     __tablename__ = "authorities"

@@ -1,4 +1,4 @@
-"""What followed from one plan event: opportunities, messages, intents and mails, as far as their rows are kept."""
+"""What followed from one plan event: opportunities, messages, intents and emails, as far as their rows are kept."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from services.store.plans import PlanLog, PlanRecord
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One row on an event's way. `part`: plan log, opportunity, outbox, intent or mail; `state`: what became of it."""
+    """One row on an event's way. `part`: plan log, opportunity, outbox, intent or email; `state`: what became of it."""
 
     at: datetime
     part: str

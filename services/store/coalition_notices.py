@@ -1,4 +1,4 @@
-"""What members of coalitions are told: each notice once, each in a mail of its own."""
+"""What members of coalitions are told: each notice once, each in an email of its own."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from services.store.database import timestamp
 from services.store.intents import Mail
 
 PURPOSE = "coalition"
-"""The purpose of mails about coalitions."""
+"""The purpose of emails about coalitions."""
 
 
 class CoalitionNotice(SQLModel, table=True):
-    """One thing to tell one member, and the mail that tells it."""
+    """One thing to tell one member, and the email that tells it."""
 
     __tablename__ = "coalition_notices"
     __table_args__ = (UniqueConstraint("coalition_id", "authority", "kind", "occasion", name="coalition_notices_once"),)
@@ -40,9 +40,9 @@ async def add(
     message_id: Callable[[str, Notice], str],
     at: datetime,
 ) -> list[Notice]:
-    """Writes the notices that are not there yet, each with the mail that is to tell it at its moment; the new ones.
+    """Writes the notices that are not there yet, each with the email that is to tell it at its moment; the new ones.
 
-    `message_id` makes a mail's Message-ID of its id and its notice.
+    `message_id` makes an email's Message-ID of its id and its notice.
     """
     added = []
     for notice, due_at in notices:
@@ -86,6 +86,6 @@ async def add(
 
 
 async def of_mail(session: AsyncSession, mail_id: str) -> CoalitionNotice:
-    """The notice that a mail tells."""
+    """The notice that an email tells."""
     found = await session.execute(select(CoalitionNotice).where(col(CoalitionNotice.mail_id) == mail_id))
     return found.scalar_one()

@@ -1,4 +1,4 @@
-"""Mails: claimed by one sender at a time, and every transition of a mail together with that of its intents."""
+"""Mails: claimed by one sender at a time, and every transition of an email together with that of its intents."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ def attach_intents(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
 
 
 async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, since: datetime) -> int:
-    """How many mails of one purpose the authority has been, or is being, sent since a moment."""
+    """How many emails of one purpose the authority has been, or is being, sent since a moment."""
     query = select(func.count()).where(
         col(Mail.authority) == authority,
         col(Mail.purpose) == purpose,
@@ -30,7 +30,7 @@ async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, s
 
 
 async def claim_next(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:
-    """The next mail to send, held for the time of the lease; never one that another sender holds."""
+    """The next email to send, held for the time of the lease; never one that another sender holds."""
     ready = and_(col(Mail.state).in_(("queued", "ambiguous")), col(Mail.next_attempt_at) <= at)
     forsaken = and_(col(Mail.state) == "claimed", col(Mail.lease_until) < at)
     query = select(Mail).where(or_(ready, forsaken)).order_by(col(Mail.next_attempt_at)).limit(1)
@@ -41,24 +41,24 @@ async def claim_next(session: AsyncSession, holder: str, at: datetime, lease: ti
 
 
 async def get_leased(session: AsyncSession, mail_id: str, holder: str) -> Mail | None:
-    """The mail, locked, if this sender still holds it."""
+    """The email, locked, if this sender still holds it."""
     mail = await session.get(Mail, mail_id, with_for_update=True)
     return mail if mail is not None and mail.holder == holder else None
 
 
 async def expired_sending(session: AsyncSession, at: datetime) -> Mail | None:
-    """A mail whose sender's lease ran out while it was sending, locked: nobody knows whether it arrived."""
+    """An email whose sender's lease ran out while it was sending, locked: nobody knows whether it arrived."""
     query = select(Mail).where(col(Mail.state) == "sending", col(Mail.lease_until) < at).limit(1)
     return (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
 
 
 def is_due(at: datetime) -> ColumnElement[bool]:
-    """That a mail is to be sent by now, or was tried before: a reminder waits for its day."""
+    """That an email is to be sent by now, or was tried before: a reminder waits for its day."""
     return or_(col(Mail.attempts) > 0, col(Mail.next_attempt_at) <= at)
 
 
 async def waiting_mails(session: AsyncSession, at: datetime) -> dict[str, int]:
-    """How many mails are due and neither sent nor given up, by state."""
+    """How many emails are due and neither sent nor given up, by state."""
     query = (
         select(col(Mail.state), func.count())
         .where(col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")), is_due(at))
@@ -68,7 +68,7 @@ async def waiting_mails(session: AsyncSession, at: datetime) -> dict[str, int]:
 
 
 async def failed_mails(session: AsyncSession, limit: int) -> Sequence[Mail]:
-    """The mails given up, the newest first."""
+    """The emails given up, the newest first."""
     query = select(Mail).where(col(Mail.state) == "failed").order_by(col(Mail.updated_at).desc()).limit(limit)
     return (await session.execute(query)).scalars().all()
 
@@ -91,7 +91,7 @@ def mark_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
 
 
 def mark_retry(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime, reason: str) -> None:
-    """The server has not taken the mail, and may take it later."""
+    """The server has not taken the email, and may take it later."""
     _settle(mail, "ambiguous" if mail.ambiguities else "queued", at, reason=reason)
     mail.next_attempt_at = next_attempt_at
     for intent in _under_way(intents):
@@ -99,7 +99,7 @@ def mark_retry(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt
 
 
 def mark_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Failure, reason: str) -> None:
-    """The mail is given up."""
+    """The email is given up."""
     _settle(mail, "failed", at, reason=reason)
     mail.failure = failure
     for intent in intents:
@@ -109,7 +109,7 @@ def mark_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Fa
 
 
 def mark_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime) -> None:
-    """Nobody knows whether the server has taken the mail; it is tried once more, under the same Message-ID."""
+    """Nobody knows whether the server has taken the email; it is tried once more, under the same Message-ID."""
     mail.ambiguities += 1
     _settle(mail, "ambiguous", at, reason="outcome-unknown")
     mail.next_attempt_at = next_attempt_at
@@ -119,7 +119,7 @@ def mark_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_att
 
 
 def mark_cancelled(mail: Mail, at: datetime, reason: str) -> None:
-    """Nothing of the mail is left to tell."""
+    """Nothing of the email is left to tell."""
     _settle(mail, "cancelled", at, reason=reason)
 
 

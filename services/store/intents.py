@@ -1,10 +1,10 @@
-"""What is to be told to whom and what became of it: intents, mails, and every transition between their states.
+"""What is to be told to whom and what became of it: intents, emails, and every transition between their states.
 
-An intent is one thing to tell one authority: a material revision of an opportunity. A mail freezes intents under one
+An intent is one thing to tell one authority: a material revision of an opportunity. An email freezes intents under one
 Message-ID. Intents are what a withdrawal and a sender meet on, so whoever decides about them locks their rows, in
 the order of their ids.
 
-Intent: pending -> queued (frozen in a mail) -> sending -> sent | failed | ambiguous (nobody knows whether it
+Intent: pending -> queued (frozen in an email) -> sending -> sent | failed | ambiguous (nobody knows whether it
 arrived); cancelled, with a reason, before it was sending. Mail: queued -> claimed (by one sender, for the time of a
 lease) -> sending (committed before the server is given anything) -> sent | failed | cancelled; ambiguous where a sender
 vanished or lost its connection while sending, tried once more under the same Message-ID.
@@ -45,7 +45,7 @@ UNSENT: Final = ("pending", "queued")
 POSSIBLY_SENT: Final = ("sending", "sent", "ambiguous")
 """Intents that have, or may have, reached their reader."""
 OVER_CAP: Final = "over-a-cap"
-"""The reason of a pending intent that is told later, because the mail told enough of its plan or authority already."""
+"""The reason of a pending intent that is told later, because the email told enough of its plan or authority already."""
 
 UNKNOWN_PARTNER: Final = "unknown-partner"
 """The reason of a pending intent about an authority that is neither in the register nor a council."""
@@ -55,7 +55,7 @@ class Intent(SQLModel, table=True):
     """One thing to tell one authority. `maybe_told` stays true once an attempt's outcome is unknown.
 
     `needs_told`: it only makes sense to somebody who was told before (a correction, a weakening). `round` counts the
-    mails it was frozen into. `cause` is the id of the opportunity event that asked for it, `causation_id` that of the
+    emails it was frozen into. `cause` is the id of the opportunity event that asked for it, `causation_id` that of the
     plan event behind it.
     """
 
@@ -91,7 +91,7 @@ class Intent(SQLModel, table=True):
 
 
 class Mail(SQLModel, table=True):
-    """One mail to one authority. `holder` is the sender that has it until `lease_until`; `ambiguities` counts
+    """One email to one authority. `holder` is the sender that has it until `lease_until`; `ambiguities` counts
     the attempts whose outcome is unknown."""
 
     __tablename__ = "notification_mails"
@@ -148,7 +148,7 @@ async def for_opportunities(session: AsyncSession, opportunity_ids: Sequence[str
 
 
 async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
-    """The intents frozen in a mail, locked."""
+    """The intents frozen in an email, locked."""
     await limit_idle_in_transaction(session)
     query = select(Intent).where(col(Intent.mail_id) == mail_id)
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
@@ -182,13 +182,13 @@ def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None 
 
 
 def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
-    """Takes an intent out of its mail, to be told in another."""
+    """Takes an intent out of its email, to be told in another."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
     set_state(intent, "pending", at, reason)
 
 
 def set_state(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
-    """Changes an intent's state: for this module and for what happens to its mail, nobody else."""
+    """Changes an intent's state: for this module and for what happens to its email, nobody else."""
     intent.state, intent.reason, intent.updated_at = state, reason, at
 
 
@@ -231,7 +231,7 @@ async def lock_authority(session: AsyncSession, authority: str) -> Authority | N
 async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: datetime) -> Sequence[Intent]:
     """The authority's intents that are due, and those to be told at once that are due until `ahead`; locked.
 
-    What is over a cap waits for its own mail, and is not read before.
+    What is over a cap waits for its own email, and is not read before.
     """
     await limit_idle_in_transaction(session)
     waiting = col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.due_at) <= ahead

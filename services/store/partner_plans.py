@@ -28,7 +28,7 @@ async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dic
 async def authorities_notified(
     session: AsyncSession, authority: str, plan_ids: Sequence[str], since: datetime
 ) -> dict[str, int]:
-    """How many authorities but this one have been, or are being, told of each of these plans by mails that went at
+    """How many authorities but this one have been, or are being, told of each of these plans by emails that went at
     once, made later than `since`. Plans that nobody was told of are left out."""
     query = (
         select(_PLAN, func.count(func.distinct(col(Intent.authority))))

@@ -17,7 +17,7 @@ from services.store.plans import PlanLog, PlanRecord
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Counts, in one snapshot. `untold` are things to tell to reachable authorities that are in no sent mail yet."""
+    """Counts, in one snapshot. `untold` are things to tell to reachable authorities that are in no sent email yet."""
 
     plans: int
     revisions: int

@@ -178,7 +178,7 @@ def test_a_setting_is_wrong(command: str, more: list[str], run: Run, monkeypatch
 
 def test_a_host_that_does_not_exist(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}DATABASE_URL", "postgresql://u:secret@nobody.invalid/jointly")
-    monkeypatch.setenv(f"{PREFIX}KAFKA_BOOTSTRAP", "nobody.invalid:9092")
+    monkeypatch.setenv(f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS", "nobody.invalid:9092")
     settings.cache_clear()
     code, said = run("state-hash")
     assert (code, is_short(said), "correct the host" in said) == (ExitCode.DATABASE, True, True), said

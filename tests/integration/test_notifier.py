@@ -36,9 +36,7 @@ async def test_both_authorities_are_told_once_though_the_event_comes_twice(world
 
     assert sorted(mail["To"] for mail in world.mails()) == sorted(ADDRESS.values())
     (mail,) = world.mails(LEEDS)
-    assert mail["Subject"] == (
-        "London Borough of Camden plans to buy what you plan to buy: HR and payroll system of E08000035"
-    )
+    assert mail["Subject"] == "HR and payroll system of…: Camden plans to buy it too"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Message-ID"].endswith("@jointly.example>")
     events = await world.events()
@@ -74,9 +72,7 @@ async def test_news_within_the_window_becomes_one_mail_under_the_own_plans(world
     (mail,) = world.mails(LEEDS)
     text = body(mail)
     assert text.index("Your plan: Waste collection vehicles") < text.index("Your plan: HR and payroll system")
-    assert mail["Subject"].startswith(
-        "2 councils plan to buy what you plan to buy: Waste collection vehicles and 1 more"
-    )
+    assert mail["Subject"] == "Waste collec… and 1 more plan: 2 councils plan to buy it too"
 
 
 async def test_the_eleventh_opportunity_gets_a_line_and_none_is_lost(world: World) -> None:
@@ -109,7 +105,7 @@ async def test_more_than_three_mails_a_week_wait_for_the_digest(world: World) ->
     await world.run()
     *_, digest = world.mails(LEEDS)
     assert len(world.mails(LEEDS)) == 4
-    assert digest["Subject"].startswith("Your week: ")
+    assert digest["Subject"].endswith("may buy it too")
     assert "Council E06000003" in body(digest)
 
 
@@ -248,4 +244,4 @@ async def test_who_wants_digests_only_gets_urgent_news_in_the_digest(world: Worl
     world.later(days=7)
     await world.run()
     (mail,) = world.mails(LEEDS)
-    assert mail["Subject"].startswith("Your week: ")
+    assert mail["Subject"].endswith("may buy it too")

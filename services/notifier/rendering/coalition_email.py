@@ -17,7 +17,7 @@ MORE_COLUMNS = (("Stage", "stage"), ("Contract now", "now"), ("Reply", "reply"))
 def compose(
     letter: CoalitionLetter, who: Sender, recipient: str, mail: Mail, thread: str, at: datetime
 ) -> EmailMessage:
-    """The whole message. `thread`: the invitation's Message-ID, which every later mail refers to."""
+    """The whole message. `thread`: the invitation's Message-ID, which every later email refers to."""
     message = add_headers(who, recipient, letter.subject, letter.authority, mail.message_id, at)
     message["List-Id"] = f"Coalitions <coalitions.{who.domain}>"
     if mail.message_id != thread:
@@ -52,7 +52,7 @@ def _context(letter: CoalitionLetter, who: Sender) -> dict[str, object]:
 
 
 def _table(letter: CoalitionLetter) -> list[str]:
-    """The councils in aligned columns, as far as a plain text mail has room: the rest goes on a line below."""
+    """The councils in aligned columns, as far as a plain text email has room: the rest goes on a line below."""
     rows = [[getattr(row, name) for _, name in COLUMNS] for row in letter.rows]
     cells = [[title for title, _ in COLUMNS], *rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]

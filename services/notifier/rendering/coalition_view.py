@@ -1,4 +1,4 @@
-"""What a mail about a coalition says: one block for one need, a table of councils, three dates, what to do. Pure."""
+"""What an email about a coalition says: one block for one need, a table of councils, three dates, what to do. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class CouncilRow:
 
 @dataclass(frozen=True, slots=True)
 class CoalitionLetter:
-    """A whole mail about a coalition. `dates`: label and day. `actions`: what the reader can do."""
+    """A whole email about a coalition. `dates`: label and day. `actions`: what the reader can do."""
 
     authority: str
     name: str
@@ -71,7 +71,7 @@ def coalition_letter(
     mailboxes: Mapping[str, str],
     signed_on: date | None,
 ) -> CoalitionLetter:
-    """The mail of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
+    """The email of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
     own = next(member for member in state.members if member.plan_id == plan_id)
     lead = next((member for member in state.members if member.plan_id == state.lead), None)
     shown = [member for member in state.members if member.state in ("suggested", "invited", "accepted")]

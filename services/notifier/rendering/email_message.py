@@ -127,7 +127,7 @@ def _context(letter: EmailView, who: Sender, mail_id: str) -> dict[str, object]:
 
 
 def opening(letter: EmailView) -> str:
-    """The first sentence: why this mail, and what is asked."""
+    """The first sentence: why this email, and what is asked."""
     if letter.purpose == "correction":
         return "We suggested buying together with another authority. That suggestion no longer holds."
     if letter.purpose == "digest":

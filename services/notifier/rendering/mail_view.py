@@ -1,4 +1,4 @@
-"""What a mail says: opportunities as one authority may see them, grouped under its own plans. Pure."""
+"""What an email says: opportunities as one authority may see them, grouped under its own plans. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from events.opportunities import OpportunityState, PlanSummary
+from matching.reference import authority
 from services.domain.notification_rules import RANK, sides
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
 from services.notifier.rendering import phrases
@@ -18,7 +19,7 @@ REASONS: Final = 5
 class OpportunityView:
     """One opportunity as its reader may see it. Every text is plain, on one line and of bounded length.
 
-    `shared` is whether both sides share openly; where not, `title`, `reasons`, `would_change` and `contact` are
+    `shared` is whether both sides share openly; where not, `title`, `reasons` and `contact` are
     empty. `contact` is the partner's role mailbox, `ended` a withdrawn opportunity's.
     """
 
@@ -38,7 +39,6 @@ class OpportunityView:
     common_window: str | None
     join_by: str | None
     reasons: tuple[str, ...]
-    would_change: tuple[str, ...]
     contact: str | None
     source: str | None
     rank: tuple[int, float, str]
@@ -55,7 +55,7 @@ class PlanGroup:
 
 @dataclass(frozen=True, slots=True)
 class EmailView:
-    """A whole mail: `groups` in full, `brief` in a line each. `later`: names of authorities that the mail tells of,
+    """A whole email: `groups` in full, `brief` in a line each. `later`: names of authorities that the email tells of,
     each with how many more matches with it are told later."""
 
     authority: str
@@ -68,7 +68,7 @@ class EmailView:
 
     @property
     def items(self) -> tuple[OpportunityView, ...]:
-        """Everything the mail tells of."""
+        """Everything the email tells of."""
         return tuple(item for group in (*self.groups, *self.brief) for item in group.items)
 
 
@@ -102,7 +102,6 @@ def opportunity_view(
         # The last day to join tells of the lead time, and that of the category: not where only the match is shared.
         join_by=phrases.format_date(state.join_by) if state.join_by and shared and not ended else None,
         reasons=_sentences(state.reasons) if shared else (),
-        would_change=_sentences(state.would_change) if shared and not ended else (),
         contact=contact if shared and not ended else None,
         source=phrases.source(other.origin, other.notice) if shared else None,
         rank=(-RANK[band], -(score or 0.0), state.join_by.isoformat() if state.join_by and shared else "9999"),
@@ -120,8 +119,8 @@ def email_view(
     items: Sequence[OpportunityView],
     later: Mapping[str, int] = MappingProxyType({}),
 ) -> EmailView:
-    """Composes a mail of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE. `later`: by authority, how
-    many more matches wait because a mail tells of only so many with one."""
+    """Composes an email of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE. `later`: by authority, how
+    many more matches wait because an email tells of only so many with one."""
     assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
     partners = {entry.partner_code: entry.partner for entry in ordered}
@@ -144,20 +143,34 @@ def _grouped(items: Sequence[OpportunityView]) -> tuple[PlanGroup, ...]:
 
 
 def subject_line(purpose: str, items: Sequence[OpportunityView]) -> str:
-    """The subject: who, and which of the reader's plans. `items` strongest first."""
+    """The subject, in at most SUBJECT_LENGTH characters: the reader's plan first, then who else buys it. `items`
+    strongest first."""
     plans: Mapping[str, str] = {entry.plan_id: entry.plan for entry in items}
-    partners: Mapping[str, str] = {entry.partner_code: entry.partner for entry in items}
-    first = next(iter(plans.values()))
-    about = first if len(plans) == 1 else f"{truncate(first, 60)} and {_count(len(plans) - 1, 'more plan')}"
-    many = f"{len(partners)} {phrases.partner_noun(list(partners))}"
-    who = next(iter(partners.values())) if len(partners) == 1 else many
+    more = f" and {_count(len(plans) - 1, 'more plan')}" if len(plans) > 1 else ""
+    rest = more + _company(purpose, {entry.partner_code: _short(entry) for entry in items})
+    return truncate(next(iter(plans.values())), phrases.SUBJECT_LENGTH - len(rest)) + rest
+
+
+def _company(purpose: str, partners: Mapping[str, str]) -> str:
+    """Who else is concerned and how. A name too long for half a subject becomes a number."""
+    noun = phrases.partner_noun(list(partners))
+    counted = f"{len(partners)} {noun}" if len(partners) > 1 else f"1 {noun.replace('ies', 'y').removesuffix('s')}"
+    said = [_said_of(purpose, who, len(partners)) for who in (*list(partners.values())[:1], counted)]
+    alone = len(partners) == 1 and len(said[0]) <= phrases.SUBJECT_LENGTH // 2
+    return said[0] if alone else said[1]
+
+
+def _short(entry: OpportunityView) -> str:
+    known = authority(entry.partner_code)
+    return known.short_name if known else entry.partner
+
+
+def _said_of(purpose: str, who: str, number: int) -> str:
     if purpose == "correction":
-        return truncate(f"No longer a match: {about} ({who})", phrases.SUBJECT_LENGTH)
-    verb = "plans" if len(partners) == 1 else "plan"
-    opening = f"{who} {verb} to buy what you plan to buy"
+        return f": no match with {who} now"
     if purpose == "digest":
-        opening = f"Your week: {who} may be buying what you plan to buy"
-    return truncate(f"{opening}: {about}", phrases.SUBJECT_LENGTH)
+        return f": {who} may buy it too"
+    return f": {who} {'plans' if number == 1 else 'plan'} to buy it too"
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,7 +9,8 @@ from events.fields import Origin, Window
 from matching.reference import region
 from services.notifier.rendering.plain_text import sanitise, visible
 
-SUBJECT_LENGTH: Final = 120
+SUBJECT_LENGTH: Final = 60
+"""What phones and mail clients show of a subject."""
 
 
 def format_date(value: date) -> str:
