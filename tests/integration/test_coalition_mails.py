@@ -70,7 +70,7 @@ Questions to the lead: buying@e08000035.example
 Why these councils: All three fit each other.
 
 Jointly suggests and never decides. Declining needs no reason.
-To stop, pause or change these mails: reply and say so (jointly@jointly.example).
+To stop, pause or change these emails: reply and say so (jointly@jointly.example).
 You get this because Council E08000032 signed the Charter on 1 April 2026.
 """
 

@@ -106,7 +106,7 @@ def test_what_is_held_failed_and_flushed_is_visible(
     mailbox: MailSink,
 ) -> None:
     assert jointly("authorities", "held")[1] == "nothing is held\n"
-    assert jointly("authorities", "failed")[1] == "no mail was given up\n"
+    assert jointly("authorities", "failed")[1] == "no email was given up\n"
     mailbox.answers.recipients["procurement@leeds.example"] = "550 5.1.1 No such mailbox"
 
     async def happen(world: World) -> None:
