@@ -11,8 +11,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from events.topics import OPPORTUNITIES, PLANS_PATTERN, TOPICS
 from matching.corpus_statistics import Statistics
 from matching.policy import Policy
+from services.matcher import app as matcher
 from services.messaging import topic_admin
 from services.messaging.kafka import connection
+from services.notifier import app as notifier
 from services.notifier.channels import ChannelError, smtp_from_url
 from services.platform.settings import Settings
 from services.store import generation, schema
@@ -20,7 +22,7 @@ from services.store.database import Sessions, make_engine, make_sessions, transa
 from services.store.progress import progress
 from services.store.schema import SchemaError
 
-GROUPS: Final = {"jointly-matcher": PLANS_PATTERN, "jointly-notifier": re.escape(OPPORTUNITIES.name)}
+GROUPS: Final = {matcher.GROUP: PLANS_PATTERN, notifier.GROUP: re.escape(OPPORTUNITIES.name)}
 """The consumer groups whose lag is shown, and the topics that each reads."""
 
 

@@ -37,10 +37,11 @@ class Region:
 async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: date) -> Region:
     """The region around plans that changed: it grows until no group in it overlaps a coalition outside it."""
     seeds = set(plan_ids)
-    graph = await plan_fits.load_graph(session, seeds)
+    reader = plan_fits.FitReader(session)
+    graph = await reader.graph(seeds)
     seeds |= {other for plan_id in plan_ids for other in graph.neighbours(plan_id)}
     for _ in range(MAX_ROUNDS):
-        graph = await plan_fits.load_graph(session, seeds)
+        graph = await reader.graph(seeds)
         groups = engine.put_forward(graph, sorted(seeds & graph.plans.keys()), as_of)
         touched = seeds | {member for group in groups for member in group.members}
         rows = await store.living_with(session, touched)

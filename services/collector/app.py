@@ -17,6 +17,7 @@ from services.collector.feed_client import FeedClient, FeedError
 from services.ingest.event_publisher import PublishingError, publish_events
 from services.messaging import kafka
 from services.platform import logs, metrics, service
+from services.platform.clock import LONDON
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
 from services.platform.version import version
@@ -117,8 +118,8 @@ async def _publish(settings: Settings, events: Sequence[PlanPayload]) -> None:
 
 def _begin(settings: Settings) -> datetime:
     """Where the first round begins: the start of a day in the United Kingdom."""
-    day = settings.collect_from or _now().astimezone(sources.LONDON).date() - timedelta(days=1)
-    return datetime.combine(day, time(), sources.LONDON).astimezone(UTC)
+    day = settings.collect_from or _now().astimezone(LONDON).date() - timedelta(days=1)
+    return datetime.combine(day, time(), LONDON).astimezone(UTC)
 
 
 def _now() -> datetime:

@@ -14,11 +14,12 @@ from services.collector.notice_plans import ProcessPlans, read_processes, to_pub
 from services.collector.precedence import own_plan_for
 from services.collector.releases import kept
 from services.collector.releases import to_row as to_release_row
-from services.collector.sources import LONDON, PAGE_SIZE, Source, first_moment, window_from
+from services.collector.sources import PAGE_SIZE, Source, first_moment, window_from
 from services.ingest.buyers import buyers_of
 from services.ingest.entries import RefusedError
 from services.ingest.loose_json import Object, text
 from services.platform import logs, metrics
+from services.platform.clock import LONDON
 from services.store import feeds
 from services.store.database import Sessions, transaction
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
-from zoneinfo import ZoneInfo
 
-LONDON: Final = ZoneInfo("Europe/London")
+from services.platform.clock import LONDON
+
 WINDOW_HOURS: Final = 6
 """Wide windows silently lose releases; six hours do not."""
 OVERLAP: Final = timedelta(hours=2)

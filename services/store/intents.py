@@ -5,9 +5,11 @@ Message-ID. Intents are what a withdrawal and a sender meet on, so whoever decid
 the order of their ids.
 
 Intent: pending -> queued (frozen in an email) -> sending -> sent | failed | ambiguous (nobody knows whether it
-arrived); cancelled, with a reason, before it was sending. Mail: queued -> claimed (by one sender, for the time of a
-lease) -> sending (committed before the server is given anything) -> sent | failed | cancelled; ambiguous where a sender
-vanished or lost its connection while sending, tried once more under the same Message-ID.
+arrived); cancelled, with a reason, before it was sending.
+
+Email: queued -> claimed -> sending -> sent | failed | cancelled. A claim is one sender's lease. `sending` is committed
+before the mail server gets anything. An email is ambiguous where its sender vanished or lost the connection while
+sending; the notifier tries it once more under the same Message-ID.
 """
 
 from collections.abc import Sequence
@@ -229,9 +231,9 @@ async def lock_authority(session: AsyncSession, authority: str) -> Authority | N
 
 
 async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: datetime) -> Sequence[Intent]:
-    """The authority's intents that are due, and those to be told at once that are due until `ahead`; locked.
+    """The authority's intents that are due, and its immediate ones that are due until `ahead`; locked.
 
-    What is over a cap waits for its own email, and is not read before.
+    An intent over a cap waits for an email of its own and is not read before.
     """
     await limit_idle_in_transaction(session)
     waiting = col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.due_at) <= ahead

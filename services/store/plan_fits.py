@@ -1,6 +1,6 @@
 """Which plans fit each other well enough for a group: the active opportunities at digest or above, as a graph."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -34,19 +34,41 @@ class _Pair:
 
 async def load_graph(session: AsyncSession, plan_ids: Collection[str]) -> FitGraph:
     """The fits around these plans, as far as their groups depend on them."""
-    pairs: dict[str, _Pair] = {}
-    asked: set[str] = set()
-    wanted = set(plan_ids)
-    for _ in range(STEPS):
-        wanted -= asked
-        if not wanted:
-            break
-        found = await _fits_of(session, wanted)
-        asked |= wanted
-        pairs |= found
-        wanted = {plan.plan_id for pair in found.values() for plan in (pair.one, pair.other)}
-    plans = {plan.plan_id: plan for pair in pairs.values() for plan in (pair.one, pair.other)}
-    return FitGraph.build(plans.values(), [(pair.one.plan_id, pair.other.plan_id, pair.fit) for pair in pairs.values()])
+    return await FitReader(session).graph(plan_ids)
+
+
+class FitReader:
+    """Reads the fits around plans. A plan's fits are read once, however many graphs they are needed for."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._fits: dict[str, dict[str, _Pair]] = {}
+
+    async def graph(self, plan_ids: Collection[str]) -> FitGraph:
+        """The fits around these plans, as far as their groups depend on them."""
+        pairs: dict[str, _Pair] = {}
+        asked: set[str] = set()
+        wanted = set(plan_ids)
+        for _ in range(STEPS):
+            wanted -= asked
+            if not wanted:
+                break
+            await self._read(wanted - self._fits.keys())
+            found = {key: pair for plan_id in wanted for key, pair in self._fits[plan_id].items()}
+            asked |= wanted
+            pairs |= found
+            wanted = {plan.plan_id for pair in found.values() for plan in (pair.one, pair.other)}
+        plans = {plan.plan_id: plan for pair in pairs.values() for plan in (pair.one, pair.other)}
+        fits = [(pair.one.plan_id, pair.other.plan_id, pair.fit) for pair in pairs.values()]
+        return FitGraph.build(plans.values(), fits)
+
+    async def _read(self, plan_ids: Set[str]) -> None:
+        if not plan_ids:
+            return
+        self._fits |= {plan_id: {} for plan_id in plan_ids}
+        for key, pair in (await _fits_of(self._session, plan_ids)).items():
+            for plan_id in {pair.one.plan_id, pair.other.plan_id} & plan_ids:
+                self._fits[plan_id][key] = pair
 
 
 async def _fits_of(session: AsyncSession, plan_ids: Collection[str]) -> dict[str, _Pair]:

@@ -9,7 +9,7 @@ from sqlalchemy import Index, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.database import in_array, json_column, now, timestamp
+from services.store.database import json_column, now, timestamp
 
 
 class ResponseRow(SQLModel, table=True):
@@ -128,16 +128,6 @@ async def counts(session: AsyncSession) -> dict[str, int]:
         .group_by(col(ResponseRow.kind))
     )
     return {row[0]: row[1] for row in found}
-
-
-async def of_plans(session: AsyncSession, plan_ids: Collection[str]) -> list[ResponseRow]:
-    """All responses by these plans' authorities with these plans, newest first."""
-    found = await session.execute(
-        select(ResponseRow)
-        .where(in_array(col(ResponseRow.plan_id), plan_ids))
-        .order_by(col(ResponseRow.received_at).desc(), col(ResponseRow.response_id))
-    )
-    return list(found.scalars())
 
 
 def new_verdict(

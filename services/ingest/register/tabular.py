@@ -7,7 +7,6 @@ import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
-from itertools import islice
 from typing import Final
 
 from openpyxl import load_workbook
@@ -52,11 +51,6 @@ def is_xlsx(content: bytes) -> bool:
             return _XLSX_MEMBER in packed.namelist()
     except zipfile.BadZipFile:
         return False
-
-
-def first_lines(rows: Rows, count: int) -> list[list[str]]:
-    """The cells of the first rows that have any."""
-    return list(islice((cells for _, cells in rows if any(cell.strip() for cell in cells)), count))
 
 
 def _encoding(content: bytes) -> str:

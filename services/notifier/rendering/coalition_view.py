@@ -8,10 +8,10 @@ from typing import Final
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from matching.reference import authority as known_authority
-from matching.text.formatting import pounds
+from matching.text.formatting import day_text, pounds
 from services.domain.coalition_notices import NoticeKind
 from services.notifier.partner_names import UNNAMED
-from services.notifier.rendering.phrases import format_date, join_words
+from services.notifier.rendering.phrases import join_words
 from services.notifier.rendering.plain_text import sanitise, truncate, visible
 
 SUBJECT_LENGTH: Final = 59
@@ -92,7 +92,7 @@ def coalition_letter(
         actions=_actions(state, kind),
         explanation=sanitise(state.explanation, 300),
         contact=mailboxes.get(lead.authority) if lead is not None and lead is not own else None,
-        signed_on=format_date(signed_on) if signed_on else None,
+        signed_on=day_text(signed_on) if signed_on else None,
         coalition_id=state.coalition_id,
     )
 
@@ -136,10 +136,10 @@ def _opening(state: CoalitionState, kind: NoticeKind, leader: str, others: Seque
 def _dates(state: CoalitionState, kind: NoticeKind) -> tuple[tuple[str, str], ...]:
     if kind is NoticeKind.ENDED:
         return ()
-    together = ("Tender together from", format_date(state.together_from))
-    decide = ("Decide together by", format_date(state.decide_by))
+    together = ("Tender together from", day_text(state.together_from))
+    decide = ("Decide together by", day_text(state.decide_by))
     if kind in (NoticeKind.INVITATION, NoticeKind.REMINDER) and state.invitation is not None:
-        return (("Reply by", format_date(state.invitation.reply_by)), decide, together)
+        return (("Reply by", day_text(state.invitation.reply_by)), decide, together)
     return (decide, together) if kind is NoticeKind.FORMED else (together,)
 
 
@@ -177,7 +177,7 @@ def _row(member: CoalitionMember, state: CoalitionState, names: Mapping[str, str
 
 def _now(member: CoalitionMember) -> str:
     """The contract that runs now, as far as it is shared."""
-    ends = f"ends {format_date(member.contract_ends)}" if member.contract_ends else ""
+    ends = f"ends {day_text(member.contract_ends)}" if member.contract_ends else ""
     return ", ".join(part for part in (sanitise(member.supplier, 60), ends) if part) or "Not stated"
 
 

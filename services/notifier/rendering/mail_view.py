@@ -7,6 +7,7 @@ from typing import Final
 
 from events.opportunities import OpportunityState, PlanSummary
 from matching.reference import authority
+from matching.text.formatting import day_text
 from services.domain.notification_rules import RANK, sides
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
 from services.notifier.rendering import phrases
@@ -100,7 +101,7 @@ def opportunity_view(
         partner_regions=phrases.places(other.regions),
         common_window=phrases.format_date_range(state.common_window) if state.common_window else None,
         # The last day to join tells of the lead time, and that of the category: not where only the match is shared.
-        join_by=phrases.format_date(state.join_by) if state.join_by and shared and not ended else None,
+        join_by=day_text(state.join_by) if state.join_by and shared and not ended else None,
         reasons=_sentences(state.reasons) if shared else (),
         contact=contact if shared and not ended else None,
         source=phrases.source(other.origin, other.notice) if shared else None,

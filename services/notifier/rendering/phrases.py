@@ -2,27 +2,22 @@
 
 import re
 from collections.abc import Sequence
-from datetime import date
 from typing import Final
 
 from events.fields import Origin, Window
 from matching.reference import region
+from matching.text.formatting import day_text
 from services.notifier.rendering.plain_text import sanitise, visible
 
 SUBJECT_LENGTH: Final = 60
 """What phones and mail clients show of a subject."""
 
 
-def format_date(value: date) -> str:
-    """A date as people write it: 1 March 2027."""
-    return f"{value.day} {value:%B %Y}"
-
-
 def format_date_range(window: Window) -> str:
     """A window in words: "between 1 March 2027 and 30 June 2027"."""
     if window.earliest == window.latest:
-        return f"on {format_date(window.earliest)}"
-    return f"between {format_date(window.earliest)} and {format_date(window.latest)}"
+        return f"on {day_text(window.earliest)}"
+    return f"between {day_text(window.earliest)} and {day_text(window.latest)}"
 
 
 def places(codes: Sequence[str], limit: int = 3) -> str:
