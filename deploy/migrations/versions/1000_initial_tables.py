@@ -387,6 +387,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("coalition_id", "authority", "kind", "occasion", name="coalition_notices_once"),
     )
     op.create_index("ix_coalition_notices_mail_id", "coalition_notices", ["mail_id"])
+    op.create_table(
+        "contracts",
+        sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(), nullable=True),
+        sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("contract_id"),
+    )
+    op.create_index("ix_contracts_authority", "contracts", ["authority"])
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -395,6 +408,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("contracts")
     op.drop_table("coalition_notices")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
