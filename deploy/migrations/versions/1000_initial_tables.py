@@ -373,6 +373,19 @@ def upgrade() -> None:
     for column in ("plan_a", "plan_b", "response_id"):
         op.create_index(f"ix_pair_verdicts_{column}", "pair_verdicts", [column])
     op.create_table(
+        "contracts",
+        sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(), nullable=True),
+        sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("contract_id"),
+    )
+    op.create_index("ix_contracts_authority", "contracts", ["authority"])
+    op.create_table(
         "coalition_notices",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -388,18 +401,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_coalition_notices_mail_id", "coalition_notices", ["mail_id"])
     op.create_table(
-        "contracts",
-        sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("payload", postgresql.JSONB(), nullable=True),
-        sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("contract_id"),
+        "framework_lots",
+        sa.Column("framework", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("lot", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("content", postgresql.JSONB(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("framework", "lot"),
     )
-    op.create_index("ix_contracts_authority", "contracts", ["authority"])
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -408,8 +416,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
-    op.drop_table("contracts")
+    op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
+    op.drop_table("contracts")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
     op.drop_table("coalition_members")
