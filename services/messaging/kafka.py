@@ -53,8 +53,8 @@ async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awai
 async def send_all(settings: Settings, client_id: str, messages: Sequence[tuple[str, Message]]) -> int:
     """Sends messages, each with its topic, in their order; how many, once Kafka has acknowledged all."""
     producer = make_producer(settings, client_id)
-    await producer.start()
     try:
+        await producer.start()
         receipts = [await send(producer, topic, message) for topic, message in messages]
         for receipt in receipts:
             await receipt
