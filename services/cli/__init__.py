@@ -47,6 +47,7 @@ COMMANDS: Final = {
     "notifier": ("services.cli.run", "Run a notifier."),
     "relay": ("services.cli.run", "Run a relay."),
     "collect": ("services.cli.run", "Collect public notices, for ever or --once."),
+    "web": ("services.cli.run", "Run the pages on which authorities answer."),
     "doctor": ("services.cli.doctor", "Look at settings, broker, database, lag and mail server; change nothing."),
     "topics": ("services.cli.setup", "Create the declared Kafka topics."),
     "migrate": ("services.cli.setup", "Bring the database to this version's tables."),

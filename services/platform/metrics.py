@@ -31,6 +31,7 @@ class Process(StrEnum):
     RELAY = "relay"
     NOTIFIER = "notifier"
     COLLECTOR = "collector"
+    WEB = "web"
 
 
 MATCHER: Final[dict[Process, Known]] = {Process.MATCHER: {}}
@@ -193,7 +194,8 @@ DEPENDENCY_UP: Final = _measured_gauge(
         ["dependency"],
         registry=None,
     ),
-    {process: {"dependency": ["kafka", "postgresql"]} for process in EVERY},
+    {process: {"dependency": ["kafka", "postgresql"]} for process in EVERY}
+    | {Process.WEB: {"dependency": ["postgresql"]}},
 )
 
 EVENT_TO_OPPORTUNITY: Final = _owned(

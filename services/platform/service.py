@@ -31,9 +31,9 @@ def start_logging(service: str, settings: Settings) -> None:
 class ServiceParts:
     """What a process is made of. `opening` comes before the broker is joined, `closing` last, `tasks` run beside it."""
 
-    broker: KafkaBroker
     live: Sequence[Check]
     ready: Sequence[Check]
+    broker: KafkaBroker | None = None
     note: Note = no_notes
     on_startup: Sequence[Callable[[], Awaitable[object]]] = ()
     background: Sequence[Task] = ()
@@ -96,7 +96,7 @@ class _Front:
         parts = await self._make()
         _tune_gc()
         self._app = AsgiFastStream(
-            parts.broker,
+            *([parts.broker] if parts.broker else []),
             asgi_routes=health.routes(live=parts.live, ready=parts.ready, note=parts.note),
             lifespan=partial(_lifespan, parts),
             logger=None,
