@@ -57,6 +57,7 @@ NEEDS_DATABASE = {
     "restore-drill": [],
     "trace": ["abc"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
+    "web": [],
 }
 NEEDS_BROKER = {
     "dead-letters list": [],
@@ -106,6 +107,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
         "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
         "EMBEDDING_MODEL": "hashing",
+        "LINK_SECRET": "secret" * 6,
     }.items():
         monkeypatch.setenv(PREFIX + name, value)
     settings.cache_clear()
