@@ -12,7 +12,6 @@ from services.messaging.kafka import Record
 from services.platform import logs, metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
-from services.store import opportunities
 from services.store.database import Sessions, transaction
 
 MAX_REMEMBERED: Final = 200_000
@@ -23,7 +22,7 @@ log: Final = logs.get(__name__)
 
 @dataclass(slots=True)
 class SeenOpportunities:
-    """The revision of each opportunity that the groups around both its plans were last made from, on one day.
+    """The revision of each opportunity that groups were last made from, on one day.
 
     The database is ahead of the topic. Where many plans are alike, each event reads thousands of pairs whose own events
     are still to come; those bring nothing new then, and reading everything again for each would never catch up.
@@ -75,9 +74,7 @@ class OpportunityHandler:
     async def _regroup(self, plan_ids: set[str], moment: Moment) -> None:
         async with transaction(self.sessions) as session:
             await lock(session)
-            # Read before the groups are, so that these can only have seen more.
-            revisions = await opportunities.revisions_between(session, plan_ids)
-            await regroup(session, plan_ids, moment)
+            revisions = await regroup(session, plan_ids, moment)
         self.seen.remember(revisions)
 
     def _read(self, record: Record) -> tuple[set[str], str | None]:

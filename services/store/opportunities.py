@@ -1,6 +1,6 @@
 """Opportunities: one row a pair of plans, never deleted; a revision rises only when its content changes."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -61,11 +61,6 @@ class Opportunity(SQLModel, table=True):
     created_at: datetime = Field(sa_column=timestamp())
     updated_at: datetime = Field(sa_column=timestamp())
     tombstoned_at: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
-
-
-_BETWEEN: Final = text(
-    "SELECT opportunity_id, revision FROM opportunities WHERE plan_a = ANY(:ids) AND plan_b = ANY(:ids)"
-)
 
 
 @dataclass(slots=True)
@@ -131,12 +126,6 @@ async def get_many(session: AsyncSession, ids: Sequence[str]) -> dict[str, Oppor
     """The opportunities with these ids that exist."""
     found = await session.execute(select(Opportunity).where(in_array(col(Opportunity.opportunity_id), ids)))
     return {row.opportunity_id: row for row in found.scalars()}
-
-
-async def revisions_between(session: AsyncSession, plan_ids: Collection[str]) -> dict[str, int]:
-    """The revisions of the opportunities, whatever their status, both of whose plans are among these."""
-    found = await session.execute(_BETWEEN, {"ids": list(plan_ids)})
-    return {row[0]: row[1] for row in found}
 
 
 def put(writes: BulkWrites, changed: Sequence[OpportunityRow]) -> None:
