@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "plans": ("services.cli.plan_commands", "List a plan's revisions; set one back that takes no lower ones."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
     "keys": ("services.cli.keys", "Make, register and revoke the keys that authorities sign with."),
+    "audit": ("services.cli.audit", "Check, prove and export the audit log."),
     "digests": ("services.cli.digests", "Flush the weekly digests."),
     "state-hash": ("services.cli.rebuild", "Print one hash of all plans and active pairs."),
     "rebuild": ("services.cli.rebuild", "Make everything once more from the plan log, compare, mend; tell nobody."),
