@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "frameworks": ("services.cli.frameworks", "Import framework agreements, and check which cover a plan."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
     "keys": ("services.cli.keys", "Make, register and revoke the keys that authorities sign with."),
+    "audit": ("services.cli.audit", "Check, prove and export the audit log."),
     "digests": ("services.cli.digests", "Flush the weekly digests."),
     "state-hash": ("services.cli.rebuild", "Print one hash of all plans and active pairs."),
     "rebuild": ("services.cli.rebuild", "Make everything once more from the plan log, compare, mend; tell nobody."),

@@ -15,8 +15,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
+from events.topics import CHECKPOINTS, DEAD_PLANS, DEAD_RESPONSES, NOTIFICATIONS, OPPORTUNITIES, PLANS, RESPONSES
 from events.topics import COALITIONS as COALITIONS_TOPIC
-from events.topics import DEAD_PLANS, DEAD_RESPONSES, NOTIFICATIONS, OPPORTUNITIES, PLANS, RESPONSES
 
 Known: TypeAlias = Mapping[str, Iterable[str]]
 """Each label's known values. Every combination is exported from the start."""
@@ -99,6 +99,7 @@ EVENTS_OUT: Final = _owned(
                 OPPORTUNITIES.name,
                 COALITIONS_TOPIC.name,
                 NOTIFICATIONS.name,
+                CHECKPOINTS.name,
                 DEAD_PLANS.name,
                 DEAD_RESPONSES.name,
             ]

@@ -63,6 +63,17 @@ class Settings(BaseSettings):
         default=None, description="Private key that `jointly publish` signs with; empty to publish unsigned"
     )
 
+    # --- Audit log
+    installation_key_file: Path | None = Field(
+        default=None,
+        description="Private key by which the relay signs the audit log (`jointly audit make-key`); empty for none",
+    )
+    installation_name: str = Field(
+        default="jointly.example/audit",
+        pattern=r"^[^\s+]{1,200}$",
+        description="Name under which this installation signs: its host and a path, chosen once",
+    )
+
     # --- PostgreSQL
     database_url: SecretStr = Field(default=SecretStr(""), description="postgresql://user:password@host:port/name")
     database_statement_seconds: int = Field(
@@ -207,6 +218,7 @@ class Settings(BaseSettings):
         "kafka_certificate_file",
         "kafka_key_file",
         "signing_key_file",
+        "installation_key_file",
     )
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
