@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from events.checkpoints import CHECKPOINT_PAYLOADS
 from events.coalitions import COALITION_PAYLOADS
 from events.contracts import CONTRACT_PAYLOADS
 from events.dead_letters import DEAD_LETTER_PAYLOADS
@@ -107,6 +108,17 @@ NOTIFICATIONS: Final = Topic(
     consumers=("external:programme office reporting",),
     config={"retention.ms": str(90 * DAY_MS)},
 )
+CHECKPOINTS: Final = Topic(
+    name="audit.checkpoints.v1",
+    about="Signed checkpoints of the audit log. Whoever keeps them can show whether it was changed.",
+    key="origin",
+    payloads=CHECKPOINT_PAYLOADS,
+    partitions=1,
+    producers=("services.relay",),
+    consumers=("external:witnesses",),
+    # Records of a procurement are kept for three years (Procurement Act 2023, section 98).
+    config={"retention.ms": str(3 * 366 * DAY_MS)},
+)
 
 
 def _dead_letters(family: str, *producers: str) -> Topic:
@@ -137,6 +149,7 @@ TOPICS: Final = (
     CONTRACTS,
     COALITIONS,
     NOTIFICATIONS,
+    CHECKPOINTS,
     DEAD_PLANS,
     DEAD_OPPORTUNITIES,
     DEAD_COALITIONS,

@@ -6,8 +6,8 @@ from typing import Final
 from aiokafka import ConsumerRecord as Record
 
 from events.topics import CONTRACTS_PATTERN, DEAD_OPPORTUNITIES, OPPORTUNITIES, RESPONSES_PATTERN
-from services.coalitions import opportunity_handler
 from services.coalitions.contract_handler import ContractHandler
+from services.coalitions.opportunity_handler import OpportunityHandler
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep_for_ever
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
@@ -45,7 +45,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
         broker,
         settings,
         group=GROUP,
-        handle=partial(opportunity_handler.handle, sessions=sessions, settings=settings),
+        handle=OpportunityHandler(sessions, settings).handle,
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
     )

@@ -15,8 +15,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
-from events.topics import COALITIONS as COALITIONS_TOPIC
 from events.topics import (
+    CHECKPOINTS,
     CONTRACTS,
     DEAD_CONTRACTS,
     DEAD_PLANS,
@@ -26,6 +26,7 @@ from events.topics import (
     PLANS,
     RESPONSES,
 )
+from events.topics import COALITIONS as COALITIONS_TOPIC
 
 Known: TypeAlias = Mapping[str, Iterable[str]]
 """Each label's known values. Every combination is exported from the start."""
@@ -40,6 +41,7 @@ class Process(StrEnum):
     RELAY = "relay"
     NOTIFIER = "notifier"
     COLLECTOR = "collector"
+    WEB = "web"
 
 
 MATCHER: Final[dict[Process, Known]] = {Process.MATCHER: {}}
@@ -107,6 +109,7 @@ EVENTS_OUT: Final = _owned(
                 OPPORTUNITIES.name,
                 COALITIONS_TOPIC.name,
                 NOTIFICATIONS.name,
+                CHECKPOINTS.name,
                 DEAD_PLANS.name,
                 DEAD_RESPONSES.name,
                 DEAD_CONTRACTS.name,
@@ -203,7 +206,8 @@ DEPENDENCY_UP: Final = _measured_gauge(
         ["dependency"],
         registry=None,
     ),
-    {process: {"dependency": ["kafka", "postgresql"]} for process in EVERY},
+    {process: {"dependency": ["kafka", "postgresql"]} for process in EVERY}
+    | {Process.WEB: {"dependency": ["postgresql"]}},
 )
 
 EVENT_TO_OPPORTUNITY: Final = _owned(

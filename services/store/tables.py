@@ -1,6 +1,8 @@
 """Every table, for the migrations: importing this module declares them all."""
 
 from services.store import (
+    audit_log,
+    audit_names,
     authorities,
     authority_keys,
     coalition_notices,
@@ -21,6 +23,8 @@ from services.store import (
 )
 
 __all__ = [
+    "audit_log",
+    "audit_names",
     "authorities",
     "authority_keys",
     "coalition_notices",

@@ -38,6 +38,7 @@ STANDS_FOR = {
             "OPPORTUNITIES",
             "COALITIONS",
             "NOTIFICATIONS",
+            "CHECKPOINTS",
             "DEAD_PLANS",
             "DEAD_OPPORTUNITIES",
             "DEAD_COALITIONS",
@@ -52,6 +53,7 @@ WRITES_BY_OUTBOX = {
     "OPPORTUNITIES": "services.matcher",
     "COALITIONS": "services.coalitions",
     "NOTIFICATIONS": "services.notifier",
+    "CHECKPOINTS": "services.relay",
 }
 """Who writes what the relay publishes: the relay itself sends whatever the outbox holds."""
 

@@ -12,8 +12,8 @@ from events.responses import ResponseInvited, ResponseMembership
 from events.topics import DEAD_CONTRACTS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from services.coalitions import opportunity_handler
 from services.coalitions.contract_handler import ContractHandler
+from services.coalitions.opportunity_handler import OpportunityHandler
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
@@ -96,9 +96,7 @@ async def test_a_death_at_any_statement_leaves_nothing_and_the_next_attempt_does
     harness = scene.harness
     await harness.matcher.handle([harness.record(plan(authority)) for authority in (LEEDS, BRADFORD, KIRKLEES)])
     records = await harness.opportunity_records()
-    deaths = await scene.dies_everywhere(
-        lambda: opportunity_handler.handle(records, sessions=harness.sessions, settings=harness.settings)
-    )
+    deaths = await scene.dies_everywhere(lambda: OpportunityHandler(harness.sessions, harness.settings).handle(records))
     assert deaths > LEAST_STATEMENTS
     state = await harness.only()
     values = response_fields(LEEDS, state.coalition_id, state.terms_revision, 1)

@@ -65,6 +65,7 @@ NEEDS_DATABASE = {
     "restore-drill": [],
     "trace": ["abc"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
+    "web": [],
 }
 NEEDS_BROKER = {
     "dead-letters list": [],
@@ -115,6 +116,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
         "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
         "EMBEDDING_MODEL": "hashing",
+        "LINK_SECRET": "secret" * 6,
     }.items():
         monkeypatch.setenv(PREFIX + name, value)
     settings.cache_clear()
@@ -224,7 +226,7 @@ def test_a_database_without_tables(run: Run, empty_database_url: str, monkeypatc
     monkeypatch.setenv(f"{PREFIX}DATABASE_URL", empty_database_url)
     settings.cache_clear()
     for command, more in NEEDS_DATABASE.items():
-        if command not in (*BOTH, "migrate"):
+        if command not in (*BOTH, "migrate", "web"):
             code, said = run(command, *more)
             assert (code, is_short(said), "run `jointly migrate`" in said) == (ExitCode.SCHEMA, True, True), said
 
