@@ -42,6 +42,8 @@ NEEDS_DATABASE = {
     "coalitions": [],
     "benchmark": ["48450000"],
     "contracts list": [],
+    "extensions decide": ["0" * 32, "extend", "--authority", "E09000015"],
+    "extensions list": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
     "forget": ["E09000015:A"],

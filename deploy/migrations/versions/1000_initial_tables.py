@@ -422,6 +422,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("quarter"),
     )
     op.create_table(
+        "benchmark_requests",
+        sa.Column("request_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("current_end", sa.Date(), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("state", postgresql.JSONB(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_index("ix_benchmark_requests_plan_id", "benchmark_requests", ["plan_id"])
+    op.create_index("ix_benchmark_requests_authority", "benchmark_requests", ["authority"])
+    op.create_table(
         "contracts",
         sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -468,6 +482,7 @@ def downgrade() -> None:
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
+    op.drop_table("benchmark_requests")
     op.drop_table("benchmark_quarters")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
