@@ -4,8 +4,9 @@ Where either plan is not shared openly, that is authority, window, region and ba
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from events import opportunities as wire
 from events.fields import Origin
@@ -55,6 +56,44 @@ def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
     sides = [{**side, **hidden} for side in payload["plans"]]
     return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What a plan that is shared openly says to those it matches. `value`: pounds, None where unknown or in another
+    currency; `contract_ends` and `supplier` are of the contract that runs now."""
+
+    title: str
+    tender_window: WireWindow
+    value: float | None = None
+    stage: str = "planned"
+    contract_ends: date | None = None
+    supplier: str = ""
+    preference: str | None = None
+
+
+SHARED_OPENLY: Final = Sharing.OPEN.value
+
+
+def is_open(state: Mapping[str, Any] | None) -> bool:
+    """Whether a plan's payload says that the plan is shared openly."""
+    return state is not None and state.get("sharing", SHARED_OPENLY) == SHARED_OPENLY
+
+
+def plan_facts(state: Mapping[str, Any] | None) -> PlanFacts | None:
+    """What a plan's payload says to others; None where it is not shared openly."""
+    if state is None or not is_open(state):
+        return None
+    now, value = state.get("current_contract") or {}, state.get("value")
+    return PlanFacts(
+        title=state["title"],
+        tender_window=WireWindow.model_validate(state["tender_window"]),
+        value=float(value["amount"]) if value and value.get("currency", "GBP") == "GBP" else None,
+        stage=state.get("stage", "planned"),
+        contract_ends=date.fromisoformat(now["end"]) if now.get("end") else None,
+        supplier=now.get("supplier", ""),
+        preference=state.get("preference"),
+    )
 
 
 def _side(plan: Plan, open_: bool) -> wire.PlanSummary:

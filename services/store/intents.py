@@ -12,7 +12,7 @@ before the mail server gets anything. An email is ambiguous where its sender van
 sending; the notifier tries it once more under the same Message-ID.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -171,6 +171,20 @@ async def current_stands(session: AsyncSession, opportunity_ids: Sequence[str]) 
     query = select(*(getattr(Opportunity, name) for name in names))
     rows = await session.execute(query.where(in_array(col(Opportunity.opportunity_id), opportunity_ids)))
     return {key: Stand(revision, material, frozenset(both)) for key, revision, material, *both in rows}
+
+
+_ACTORS: Final = text(
+    "SELECT o.opportunity_id, p.authority FROM opportunities o JOIN plans p ON p.plan_id IN (o.plan_a, o.plan_b)"
+    " WHERE o.opportunity_id = ANY(:ids) AND p.event_id = ANY(:causes)"
+)
+
+
+async def actors(session: AsyncSession, causes: Mapping[str, str]) -> dict[str, str]:
+    """Whose plan event is behind the state of each of these opportunities, as far as no later event of that plan has
+    come. `causes`: the plan events' ids, by opportunity."""
+    given = {"ids": list(causes), "causes": sorted(set(causes.values()))}
+    rows = await session.execute(_ACTORS, given)
+    return {opportunity_id: authority for opportunity_id, authority in rows}  # noqa: C416 (rows are no pairs)
 
 
 def cancel(intent: Intent, reason: str, at: datetime) -> None:
