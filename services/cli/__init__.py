@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "encoder": ("services.cli.encoder", "Make the optional faster encoder."),
     "dead-letters": ("services.cli.dead_letters", "List, show and replay what could not be handled."),
     "plans": ("services.cli.plan_commands", "List a plan's revisions; set one back that takes no lower ones."),
+    "frameworks": ("services.cli.frameworks", "Import framework agreements, and check which cover a plan."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
     "keys": ("services.cli.keys", "Make, register and revoke the keys that authorities sign with."),
     "digests": ("services.cli.digests", "Flush the weekly digests."),

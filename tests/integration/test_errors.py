@@ -17,6 +17,7 @@ from services.platform.settings import PREFIX, settings
 
 ROOT = Path(__file__).parents[2]
 PLANS = str(ROOT / "docs/examples/plans.jsonl")
+FRAMEWORKS = "framework,title,owner,starts,source\nEX1,HR software,Example Purchasing,2026-01-01,an example\n"
 REGISTER = "authority,mailbox\nE09000015,procurement@harrow.example\n"
 MAX_LINES = 3
 
@@ -41,6 +42,11 @@ NEEDS_DATABASE = {
     "digests flush": [],
     "explain": ["E09000015:A"],
     "forget": ["E09000015:A"],
+    "frameworks check": ["E09000015:A"],
+    "frameworks export": [],
+    "frameworks import": ["{frameworks}"],
+    "frameworks list": [],
+    "frameworks remove": ["RM1"],
     "invite": ["0" * 32, "--authority", "E09000015"],
     "keys add": ["E09000015", "{key}"],
     "keys list": [],
@@ -120,11 +126,13 @@ Run = Callable[..., tuple[int, str]]
 def run(away: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs `jointly WORDS...` as the shell does, in this process; its exit code and standard error."""
     (tmp_path / "register.csv").write_text(REGISTER, "utf-8")
+    (tmp_path / "frameworks.csv").write_text(FRAMEWORKS, "utf-8")
     monkeypatch.setattr(sys, "argv", ["jointly", "keys", "make", "E09000015", "--private-key", str(tmp_path / "own")])
     with pytest.raises(SystemExit):
         cli.main()
     (tmp_path / "key.json").write_text(capfd.readouterr().out, "utf-8")
-    places = {"register": tmp_path / "register.csv", "key": tmp_path / "key.json", "folder": tmp_path}
+    files = {name: tmp_path / f"{name}.csv" for name in ("register", "frameworks")}
+    places = files | {"key": tmp_path / "key.json", "folder": tmp_path}
 
     def run(command: str, *more: str) -> tuple[int, str]:
         words = [*command.split(), *(word.format(**places) for word in more)]

@@ -387,6 +387,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("coalition_id", "authority", "kind", "occasion", name="coalition_notices_once"),
     )
     op.create_index("ix_coalition_notices_mail_id", "coalition_notices", ["mail_id"])
+    op.create_table(
+        "framework_lots",
+        sa.Column("framework", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("lot", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("content", postgresql.JSONB(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("framework", "lot"),
+    )
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -395,6 +403,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
