@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "invite": ("services.cli.responses", "Invite others to go to market together."),
     "coalition": ("services.cli.coalition", "Show coalitions, and act in one: accept, join, leave, lead."),
     "explain": ("services.cli.opportunities", "Explain a plan's partners: what matched, what would change it."),
+    "what-if": ("services.cli.what_if", "Try other dates of a plan: partners and groups gained and lost."),
     "trace": ("services.cli.trace", "Show one plan event's way from the plan log to the emails."),
     "score": ("services.cli.score", "Score plans of a file against each other: no broker, no database."),
     "evaluate": ("services.cli.evaluate", "Measure a policy against relevance judgements."),

@@ -62,6 +62,7 @@ NEEDS_DATABASE = {
     "relay": [],
     "restore-drill": [],
     "trace": ["abc"],
+    "what-if": ["E09000015:A", "--months", "3"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
 }
 NEEDS_BROKER = {
