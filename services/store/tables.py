@@ -1,10 +1,13 @@
 """Every table, for the migrations: importing this module declares them all."""
 
 from services.store import (
+    audit_log,
+    audit_names,
     authorities,
     authority_keys,
     coalition_notices,
     coalitions,
+    contracts,
     embeddings,
     feeds,
     forgotten,
@@ -20,10 +23,13 @@ from services.store import (
 )
 
 __all__ = [
+    "audit_log",
+    "audit_names",
     "authorities",
     "authority_keys",
     "coalition_notices",
     "coalitions",
+    "contracts",
     "embeddings",
     "feeds",
     "forgotten",

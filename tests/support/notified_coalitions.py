@@ -13,7 +13,7 @@ from events.plans import PlanPayload
 from events.topics import COALITIONS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from services.coalitions import opportunity_handler
+from services.coalitions.opportunity_handler import OpportunityHandler
 from services.local_stack.mail_sink import MailSink
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
@@ -84,8 +84,7 @@ class Line:
         """Plans are matched; first the coalitions process, then the notifier reads what came of it."""
         await self.harness.matcher.handle([self.harness.record(payload) for payload in payloads])
         records = await self.harness.opportunity_records()
-        settings = self.harness.settings
-        await opportunity_handler.handle(records, sessions=self.harness.sessions, settings=settings)
+        await OpportunityHandler(self.harness.sessions, self.harness.settings).handle(records)
         await self.note(records)
 
     async def note(self, records: list[Any]) -> None:
