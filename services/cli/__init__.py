@@ -22,6 +22,10 @@ COMMANDS: Final = {
     "confirm": ("services.cli.confirm", "Confirm a plan that was made from a public notice."),
     "opportunities": ("services.cli.opportunities", "List the active opportunities."),
     "answer": ("services.cli.responses", "Answer a suggestion, or publish a file of answers."),
+    "introduce": (
+        "services.cli.introduce",
+        "Say yes, no or later to an introduction where one side shares only a match.",
+    ),
     "invite": ("services.cli.responses", "Invite others to go to market together."),
     "contracts": ("services.cli.contract_commands", "Publish and list what authorities share of running contracts."),
     "coalition": ("services.cli.coalition", "Show coalitions, and act in one: accept, join, leave, lead."),

@@ -80,9 +80,11 @@ def is_open(state: Mapping[str, Any] | None) -> bool:
     return state is not None and state.get("sharing", SHARED_OPENLY) == SHARED_OPENLY
 
 
-def plan_facts(state: Mapping[str, Any] | None) -> PlanFacts | None:
-    """What a plan's payload says to others; None where it is not shared openly."""
-    if state is None or not is_open(state):
+def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> PlanFacts | None:
+    """What a plan's payload says to others; None where it is not shared openly. `introduced`: to an authority that was
+    introduced, which learns what is shared as a match only, too; nobody ever learns what is private."""
+    shares_match = state is not None and state.get("sharing") == Sharing.MATCH_ONLY.value
+    if state is None or not (is_open(state) or (introduced and shares_match)):
         return None
     now, value = state.get("current_contract") or {}, state.get("value")
     return PlanFacts(

@@ -89,7 +89,8 @@ async def record_intents(
         together = await coalitions.pairs_inside(session, list(newest))
         actors = await intents.actors(session, _causes_of_endings(newest))
         locked: dict[str, list[Intent]] = {}
-        for intent in await intents.locked_of(session, list(newest)):
+        # What people asked for does not follow from the state, and is not overtaken by it.
+        for intent in (one for one in await intents.locked_of(session, list(newest)) if not one.occasion):
             locked.setdefault(intent.opportunity_id, []).append(intent)
         for opportunity_id, item in sorted(newest.items()):
             if stands[opportunity_id].material_revision > item.state.material_revision:

@@ -1,6 +1,6 @@
 """What the plans behind an email say now, and the groups that are suggested around its reader's plans."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,7 +13,7 @@ from services.domain.disclosure import is_open, plan_facts
 from services.notifier.partner_names import names_of
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import Disclosed
-from services.store import coalitions, plans
+from services.store import coalitions, introductions, plans
 from services.store.authorities import Mutes
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
@@ -21,16 +21,24 @@ from services.store.plans import PlanRecord
 
 @dataclass(frozen=True, slots=True)
 class PlanDetails:
-    """The plans by id, and by the reader's own plan the group that is suggested around it."""
+    """The plans by id, by the reader's own plan the group that is suggested around it, and the ids of the opportunities
+    whose authorities have been introduced to each other."""
 
     plans: Mapping[str, PlanRecord]
     groups: Mapping[str, SuggestedGroup]
+    introduced: Set[str]
 
-    def disclosed(self, own: str, other: str) -> Disclosed | None:
-        """What both plans say now; None where they are not stored."""
+    def disclosed(self, stands: Opportunity, authority: str) -> Disclosed | None:
+        """What both plans of an opportunity say now to `authority`; None where they are not stored."""
+        own, other = own_and_other(stands, authority)
         if own not in self.plans or other not in self.plans:
             return None
-        return Disclosed(plan_facts(self.plans[own].state), plan_facts(self.plans[other].state))
+        introduced = stands.opportunity_id in self.introduced
+        return Disclosed(
+            plan_facts(self.plans[own].state, introduced=introduced),
+            plan_facts(self.plans[other].state, introduced=introduced),
+            other if introduced else None,
+        )
 
 
 async def load(
@@ -55,7 +63,8 @@ async def load(
         if around := [state for state in tellable if _overlap(state, own, others)]:
             best = max(around, key=lambda state: (_overlap(state, own, others), len(state.members), state.coalition_id))
             found[own] = SuggestedGroup(best, names)
-    return PlanDetails(stored, found)
+    introduced = await introductions.agreed(session, [one.opportunity_id for one in stands])
+    return PlanDetails(stored, found, introduced)
 
 
 def own_and_other(stands: Opportunity, authority: str) -> tuple[str, str]:

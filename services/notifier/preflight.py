@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
+from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
 from services.notifier import coalition_preflight, plan_details
 from services.notifier.context import DispatchContext, ReadyEmail
@@ -19,7 +20,15 @@ from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.platform import metrics
 from services.platform.clock import LONDON
-from services.store import authorities, coalition_notices, deliveries, opportunities, partner_plans, responses
+from services.store import (
+    authorities,
+    coalition_notices,
+    deliveries,
+    introductions,
+    opportunities,
+    partner_plans,
+    responses,
+)
 from services.store import intents as notifications
 from services.store.authorities import Authority, Mutes
 from services.store.database import transaction
@@ -101,6 +110,8 @@ async def _select_current(
     for intent in open_:
         stands = states.get(intent.opportunity_id)
         reason = _cancel_reason(intent, stands, muted, told)
+        if reason is None and stands is not None and intent.occasion:
+            reason = await _act_is_over(session, intent, stands, today)
         if intent.change != "withdrawn":
             gone = plan_details.is_dissolved(intent.partner, today)
             reason = "muted" if intent.opportunity_id in unlike else "dissolved" if gone else reason
@@ -126,8 +137,8 @@ def _view(
 ) -> OpportunityView:
     state = _seen_by(authority, stands)
     other = next(other for own, other in sides(state) if own.authority == authority)
-    contact = contact_for(state, other, mailboxes)
-    disclosed = details.disclosed(*plan_details.own_and_other(stands, authority))
+    contact = contact_for(state, other, mailboxes, introduced=stands.opportunity_id in details.introduced)
+    disclosed = details.disclosed(stands, authority)
     return opportunity_view(state, authority, intent.band, intent.change, name, contact, disclosed)
 
 
@@ -145,7 +156,7 @@ def _cancel_reason(
     intent: Intent, stands: opportunities.Opportunity | None, muted: Mutes, told: dict[str, set[str]]
 ) -> str | None:
     """Why an intent is not to be told any more, in a word; None where it is."""
-    if stands is None or stands.material_revision != intent.material_revision:
+    if stands is None or (stands.material_revision != intent.material_revision and not intent.occasion):
         return "superseded"
     if (stands.status == "withdrawn") != (intent.change == "withdrawn"):
         return "superseded"
@@ -154,6 +165,15 @@ def _cancel_reason(
     if intent.needs_told and not told.get(intent.opportunity_id):
         return "never-told"
     return None
+
+
+async def _act_is_over(
+    session: AsyncSession, intent: Intent, stands: opportunities.Opportunity, today: date
+) -> str | None:
+    """Why what people did is not to be told any more: the request was answered, or the yes taken back."""
+    own, partner = await introductions.sides(session, stands, intent.authority)
+    holds = is_agreed(own, partner) if intent.change == "introduced" else is_asking(partner, own, today)
+    return None if holds else "answered"
 
 
 def _withdrawn(row: Authority, at: datetime) -> bool:

@@ -57,14 +57,20 @@ class Intent(SQLModel, table=True):
     """One thing to tell one authority. `maybe_told` stays true once an attempt's outcome is unknown.
 
     `needs_told`: it only makes sense to somebody who was told before (a correction, a weakening). `round` counts the
-    emails it was frozen into. `cause` is the id of the opportunity event that asked for it, `causation_id` that of the
-    plan event behind it.
+    emails it was frozen into. `occasion` is empty for what follows from the opportunity's state, and names
+    what people did where it follows from that. `cause` is the id of the event that asked for it, `causation_id` that of
+    the plan event behind it.
     """
 
     __tablename__ = "notification_intents"
     __table_args__ = (
         UniqueConstraint(
-            "opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"
+            "opportunity_id",
+            "material_revision",
+            "authority",
+            "channel",
+            "occasion",
+            name="notification_intents_once",
         ),
         Index("notification_intents_due", "authority", "due_at", postgresql_where=text("state = 'pending'")),
         Index("notification_intents_mail", "mail_id"),
@@ -79,6 +85,7 @@ class Intent(SQLModel, table=True):
     purpose: str
     band: str
     change: str
+    occasion: str = Field(default="")
     needs_told: bool = Field(default=False)
     maybe_told: bool = Field(default=False)
     state: str = Field(default="pending")

@@ -49,6 +49,7 @@ NEEDS_DATABASE = {
     "frameworks import": ["{frameworks}"],
     "frameworks list": [],
     "frameworks remove": ["RM1"],
+    "introduce": ["abc", "yes", "--authority", "E09000015"],
     "invite": ["0" * 32, "--authority", "E09000015"],
     "keys add": ["E09000015", "{key}"],
     "keys list": [],

@@ -24,8 +24,12 @@ LATER: Final = (
     "strongest first. To hear no more of an authority, reply and say so."
 )
 CLOSED: Final = (
-    "One of you shares only that there is a match, so neither of you sees more here. "
-    "To learn more, ask their procurement team."
+    "One of you shares only that there is a match, so neither of you sees more here. To ask for an introduction, reply "
+    "\u201cintroduce\u201d and the reference. Both plans open to each other once both of you have said yes."
+)
+ASKED: Final = (
+    "Reply yes, no or later, and the reference. If you say yes, each of you sees the other's plan and mailbox. If you "
+    "say no or nothing, they are not told so; a no stands for six months."
 )
 MAX_REFERENCES: Final = 10
 _EMPTY_FIRST_LINE: Final = re.compile(rb"(?m)^([A-Za-z-]+:) *\r\n[ \t]+")
@@ -149,6 +153,7 @@ def _context(letter: EmailView, who: Sender, mail_id: str) -> dict[str, object]:
         "text_table": text_table,
         "mailto": partial(quote, safe="@"),
         "closed": CLOSED,
+        "asked": ASKED,
         "later": LATER,
         "brief_count": sum(len(items) for _, items in letter.brief),
         "signed_on": day_text(letter.signed_on) if letter.signed_on else None,

@@ -15,8 +15,9 @@ from services.notifier.rendering.plain_text import sanitise
 @dataclass(frozen=True, slots=True)
 class EmailView:
     """A whole email: `blocks` are needs in full, `brief` opportunities in a line each, under the own plan's name;
-    `closed` are those of which one side shares only that there is a match. `later`: names of authorities that the email
-    tells of, each with how many more matches with it are told later."""
+    `closed` are those of which one side shares only that there is a match, `asked` those of them whose partner asks to
+    be introduced. `later`: names of authorities that the email tells of, each with how many more matches with it are
+    told later."""
 
     authority: str
     name: str
@@ -25,6 +26,7 @@ class EmailView:
     preheader: str
     blocks: tuple[Block, ...]
     ended: tuple[tuple[str, tuple[OpportunityView, ...]], ...]
+    asked: tuple[OpportunityView, ...]
     closed: tuple[OpportunityView, ...]
     brief: tuple[tuple[str, tuple[OpportunityView, ...]], ...]
     signed_on: date | None = None
@@ -51,6 +53,8 @@ def email_view(
     shared = [entry for entry in ordered if entry.shared]
     current = [entry for entry in shared if not entry.ended]
     ended = tuple(entry for entry in ordered if entry.ended)
+    closed = [entry for entry in ordered if not entry.shared and not entry.ended]
+    asked = tuple(entry for entry in closed if entry.asked)
     blocks = tuple(
         need_block.build(authority, own, groups.get(own[0].plan_id), today)
         for own in _by_plan(current[:MAX_ITEMS_IN_FULL])
@@ -60,11 +64,12 @@ def email_view(
         authority=authority,
         name=sanitise(name, 80),
         purpose=purpose,
-        subject=subject_line.subject(purpose, blocks, shared, len(_by_plan(shared))),
+        subject=subject_line.subject("asked" if asked else purpose, blocks, shared, len(_by_plan(shared))),
         preheader=_preheader(blocks, ended),
         blocks=blocks,
         ended=_headed(ended),
-        closed=tuple(entry for entry in ordered if not entry.shared and not entry.ended),
+        asked=asked,
+        closed=tuple(entry for entry in closed if not entry.asked),
         brief=_headed(current[MAX_ITEMS_IN_FULL:]),
         signed_on=signed_on,
         later=tuple((partner, later[code]) for code, partner in partners.items() if later.get(code)),

@@ -17,6 +17,7 @@ class OpportunityView:
 
     `shared` is whether both sides share openly; where not, everything but the partner's name, window and region and the
     strength is empty, and so is what the reader's own plan says. `ended` is a withdrawn opportunity's.
+    `asked`: the partner asks to be introduced.
     """
 
     opportunity_id: str
@@ -37,6 +38,8 @@ class OpportunityView:
     preparation_days: int
     why: str
     contact: str | None
+    asked: bool
+    introduced: bool
     source: str | None
     rank: tuple[int, float, str]
 
@@ -47,6 +50,8 @@ class Disclosed:
 
     own: PlanFacts | None
     other: PlanFacts | None
+    introduced_to: str | None = None
+    """The other plan's id where both authorities have said yes to an introduction: what is not shared openly opens."""
 
 
 def opportunity_view(
@@ -65,14 +70,16 @@ def opportunity_view(
     """
     own, other = next(pair for pair in sides(state) if pair[0].authority == authority)
     said = disclosed or Disclosed(_summary(own), _summary(other))
-    shared = own.sharing == other.sharing == "open" and None not in (said.own, said.other)
+    openly = own.sharing == other.sharing == "open" or said.introduced_to is not None
+    shared = openly and None not in (said.own, said.other)
     ended = change == "withdrawn"
     score = state.score if shared else None
-    common = state.common_window if shared and not ended else None
+    # The last day to join tells of the lead time: it is not in the state of what is shared as a match only.
+    common = state.common_window if shared and not ended and state.join_by else None
     return OpportunityView(
         opportunity_id=state.opportunity_id,
         plan_id=own.plan_id or state.opportunity_id,
-        partner_plan=(other.plan_id or "") if shared else "",
+        partner_plan=(other.plan_id or said.introduced_to or "") if shared else "",
         partner_code=other.authority,
         partner=sanitise(partner, 80),
         shared=shared,
@@ -85,21 +92,30 @@ def opportunity_view(
         partner_window=phrases.format_date_range(other.tender_window),
         partner_regions=phrases.places(other.regions),
         together_from=common.earliest if common else None,
-        # The last day to join tells of the lead time, and that of the category: not where only the match is shared.
         preparation_days=(common.latest - state.join_by).days if common and state.join_by else 0,
-        why=phrases.why(state.reasons, ended=ended) if shared else "",
+        why=_why(state, said, ended=ended) if shared else "",
         contact=contact if shared and not ended else None,
+        asked=change == "asked",
+        introduced=change == "introduced" and shared,
         source=phrases.source(other.origin, other.notice) if shared else None,
         rank=(-RANK[band], -(score or 0.0), state.join_by.isoformat() if state.join_by and shared else "9999"),
     )
+
+
+def _why(state: OpportunityState, said: Disclosed, *, ended: bool) -> str:
+    if said.introduced_to is not None and not ended:
+        return "You have both said yes to an introduction."
+    return phrases.why(state.reasons, ended=ended)
 
 
 def _summary(side: PlanSummary) -> PlanFacts:
     return PlanFacts(side.title or "", side.tender_window)
 
 
-def contact_for(state: OpportunityState, other: PlanSummary, mailboxes: Mapping[str, str]) -> str | None:
-    """The partner's role mailbox, where both sides share openly and it is known."""
-    if any(side.sharing != "open" for side in state.plans):
+def contact_for(
+    state: OpportunityState, other: PlanSummary, mailboxes: Mapping[str, str], *, introduced: bool = False
+) -> str | None:
+    """The partner's role mailbox, where it is known and both sides share openly or have been introduced."""
+    if not introduced and any(side.sharing != "open" for side in state.plans):
         return None
     return mailboxes.get(other.authority)

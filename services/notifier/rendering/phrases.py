@@ -74,6 +74,7 @@ def change_note(change: str) -> str | None:
         "stronger": "stronger than when we last wrote",
         "weaker": "weaker than when we last wrote",
         "moved": "the dates have moved since we last wrote",
+        "introduced": "you have been introduced",
     }.get(change)
 
 

@@ -13,6 +13,7 @@ from services.notifier.rendering.plain_text import sanitise, truncate
 MIN_NEED: Final = 22
 """The reader's own need keeps so many characters, where it has them; the rest of the subject gets shorter for it."""
 CLOSED: Final = {
+    "asked": "A council asks to be introduced to you",
     "correction": "A match of yours no longer holds",
     "digest": "A council may plan what you plan",
     "immediate": "A council plans what you plan",
@@ -47,6 +48,8 @@ def _variants(purpose: str, blocks: Sequence[Block], shared: Sequence[Opportunit
         return [f": no match with {who} now"]
     if purpose == "digest":
         return [f": {who} may buy it too"]
+    if any(entry.introduced for entry in shared):
+        return [f": introduced to {who}"]
     due = blocks[0].reply_by if blocks and plans == 1 else None
     asked = (f"{who} could join you.", f"with {who}?") if due else ()
     return [*(f": {one} Reply by {short_day(due)}" for one in asked if due), f": {who} could join you"]
