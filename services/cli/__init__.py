@@ -28,6 +28,7 @@ COMMANDS: Final = {
     ),
     "invite": ("services.cli.responses", "Invite others to go to market together."),
     "contracts": ("services.cli.contract_commands", "Publish and list what authorities share of running contracts."),
+    "benchmark": ("services.cli.benchmark", "Show what others pay, in cells of at least five authorities."),
     "coalition": ("services.cli.coalition", "Show coalitions, and act in one: accept, join, leave, lead."),
     "explain": ("services.cli.opportunities", "Explain a plan's partners: what matched, what would change it."),
     "what-if": ("services.cli.what_if", "Try other dates of a plan: partners and groups gained and lost."),

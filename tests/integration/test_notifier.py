@@ -73,7 +73,7 @@ async def test_news_within_the_window_becomes_one_mail_under_the_own_plans(world
     (mail,) = world.mails(LEEDS)
     text = body(mail)
     assert text.index("Your plan: Waste collection vehicles") < text.index("Your plan: HR and payroll system")
-    assert mail["Subject"] == "Waste collection… and 1 more plan: 2 councils could join you"
+    assert mail["Subject"] == "Waste collection\u2026 and 1 more: 2 councils could join you"
 
 
 async def test_the_eleventh_opportunity_gets_a_line_and_none_is_lost(world: World) -> None:

@@ -243,11 +243,14 @@ def _notes(councils: Sequence[_Council], own: PlanFacts, together: date | None, 
 
 
 def _why(councils: Sequence[_Council], group: SuggestedGroup | None) -> tuple[str, ...]:
-    """One line for the group, and one for each council that fits the reader alone."""
+    """One line for the group, and one for the councils that fit the reader alone, for the same reason each."""
     said = [sanitise(group.state.explanation, 300)] if group is not None else []
-    alone = [one for one in councils if one.why and not one.in_group]
+    alone: dict[str, list[str]] = {}
+    for one in councils:
+        if one.why and not one.in_group:
+            alone.setdefault(one.why, []).append(one.name)
     named = len(councils) > 1
-    return (*said, *(f"{one.name}: {one.why}" if named else one.why for one in alone))
+    return (*said, *(f"{join_words(names, 8)}: {why}" if named else why for why, names in alone.items()))
 
 
 def _preheader(

@@ -45,7 +45,7 @@ _IN_THE_TABLE: Final = re.compile(
 )
 """Reasons that an email tells elsewhere, or that say nothing to a buyer: codes, words in common, dates, money."""
 _TITLES: Final = re.compile(r": \u201c.*\u201d\.?$")
-_WHY: Final = 3
+_WHY: Final = 2
 
 
 def why(reasons: Sequence[str], *, ended: bool) -> str:

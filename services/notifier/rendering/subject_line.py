@@ -29,7 +29,7 @@ def subject(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityV
     first = shared[0]
     own = sanitise(first.own.title, 120) if first.own else ""
     need = own or f"your plan {reference(first.plan_id)}"
-    more = f" and {plans - 1} more plan{'s' if plans > 2 else ''}" if plans > 1 else ""
+    more = f" and {plans - 1} more" if plans > 1 else ""
     said = _variants(purpose, blocks, shared, plans)
     room = [phrases.SUBJECT_LENGTH - len(more) - len(one) for one in said]
     fits = next((n for n, left in enumerate(room) if left >= min(len(need), MIN_NEED)), len(said) - 1)
