@@ -491,6 +491,7 @@ def downgrade() -> None:
     op.drop_table("responses")
     op.drop_table("coalition_members")
     op.drop_table("coalitions")
+    op.drop_table("introduction_consents")
     op.drop_index("notification_intents_mail", table_name="notification_intents")
     op.drop_index(
         "notification_intents_due", table_name="notification_intents", postgresql_where=sa.text("state = 'pending'")
