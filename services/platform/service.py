@@ -37,9 +37,9 @@ class ServiceParts:
     `background` runs beside it. `facts` stand in the log line that says the process runs.
     """
 
-    broker: KafkaBroker
     live: Sequence[Check]
     ready: Sequence[Check]
+    broker: KafkaBroker | None = None
     note: Note = no_notes
     on_startup: Sequence[Callable[[], Awaitable[object]]] = ()
     background: Sequence[Task] = ()
@@ -104,7 +104,7 @@ class _Front:
         parts = await self._make()
         _tune_gc()
         self._app = AsgiFastStream(
-            parts.broker,
+            *([parts.broker] if parts.broker else []),
             asgi_routes=health.routes(live=parts.live, ready=parts.ready, note=parts.note),
             lifespan=partial(_lifespan, parts),
             logger=None,

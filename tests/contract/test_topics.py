@@ -31,6 +31,7 @@ STANDS_FOR = {
     "NOTICES": ("NOTICES", "PLANS_PATTERN"),
     "PLANS": ("PLANS", "PLANS_PATTERN", "authority_topic"),
     "RESPONSES": ("RESPONSES", "RESPONSES_PATTERN"),
+    "CONTRACTS": ("CONTRACTS", "CONTRACTS_PATTERN"),
     **{
         name: (name,)
         for name in (
@@ -42,6 +43,7 @@ STANDS_FOR = {
             "DEAD_OPPORTUNITIES",
             "DEAD_COALITIONS",
             "DEAD_RESPONSES",
+            "DEAD_CONTRACTS",
         )
     },
 }
