@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.alerts.faults import FAULTS, Fault
-from tests.alerts.ground import Ground, free_ports
+from tests.alerts.ground import KINDS, Ground, free_ports
 from tests.alerts.prometheus import SHIPPED, SHORTENED, Prometheus, missing, prometheus, rules
 from tests.brokers import unavailable
 from tests.chaos.__main__ import clear_settings, narrate
@@ -179,7 +179,7 @@ def main() -> int:
         folder.chmod(0o755)  # PostgreSQL runs as an account of its own
         with arena(folder, quick=False) as place, prometheus(folder / "prometheus", ports) as server:
             ground = Ground(place, ports, narrate)
-            for kind in ports:
+            for kind in KINDS:
                 ground.start(kind)
             quiet(server)
             run = Run(ground, server)
