@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -167,7 +168,8 @@ def lossy_feed(ground: Ground) -> Mend:
     with running(FeedServer(releases)) as feed:
         settings = {"FIND_A_TENDER_URL": feed.base, "CONTRACTS_FINDER_URL": "", "COLLECT_PAUSE_SECONDS": "0"}
         ground.start("collector", **{f"JOINTLY_{name}": value for name, value in settings.items()})
-        ground.until(lambda: "jointly_feed_missing_notices{" in ground.metrics("collector"), "a round of the feed")
+        lost = re.compile(r"^jointly_feed_missing_notices{.*} [1-9]", re.MULTILINE)
+        ground.until(lambda: lost.search(ground.metrics("collector")) is not None, "a round of the feed")
     return lambda: ground.kill("collector")
 
 
@@ -193,7 +195,9 @@ FAULTS: Final = (
     Fault("a relay killed three times", ("ProcessRestarts",), restarts, labels={"job": "relay"}),
     Fault("a broker that hangs", ("KafkaAway",), hung_broker),
     Fault("a topic deleted", ("OutboxStuck",), no_topic),
-    Fault("a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed),
+    Fault(
+        "a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed, patience_seconds=420
+    ),
     Fault("a session that holds the generation", ("PlansPending",), hung_session),
     Fault(
         "PostgreSQL stopped",
