@@ -28,12 +28,15 @@ GOOD: dict[str, Any] = {
         ({"revision": "two"}, "revision: must be a whole number"),
         ({"revision": 0}, "revision: must be at least 1"),
         ({"tender_window": {"earliest": "2027-03-01"}}, "tender_window.latest: is missing"),
-        ({"tender_window": {"earliest": "soon", "latest": "2027-06-30"}}, "tender_window.earliest: must be a day, as 2027-09-30"),
+        (
+            {"tender_window": {"earliest": "soon", "latest": "2027-06-30"}},
+            "tender_window.earliest: must be a day, as 2027-09-30",
+        ),
         ({"value": {"amount": "much"}}, "value.amount: must be a number"),
         ({"cpv": "48000000"}, "cpv: must be a list"),
         ({"tender_window": []}, "tender_window: must be an object"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_field_is_named_with_what_it_must_be(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError) as caught:
         PlanPublished.model_validate(GOOD | changes)
