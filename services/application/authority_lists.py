@@ -11,7 +11,7 @@ from services.application.explain import redact_for_now
 from services.application.list_items import CoalitionItem, DeadlineItem, Item, OpportunityItem, PlanItem
 from services.domain.authority_deadlines import Deadline, DeadlineKind, coalition_deadlines, contract_deadline
 from services.domain.coalition import LIVING, CoalitionStatus
-from services.domain.disclosure import redact_coalition
+from services.domain.disclosure import is_open, redact_coalition
 from services.store import authority_lists as store
 from services.store import plans
 from services.store.authority_lists import ACTIVE, Cut
@@ -204,7 +204,7 @@ async def _coalition_items(session: AsyncSession, authority: str, rows: Sequence
 
 def shared_openly(stored: Mapping[str, PlanRecord]) -> Collection[str]:
     """Which of these plans are shared openly now."""
-    return {plan_id for plan_id, row in stored.items() if row.state is not None and row.state["sharing"] == "open"}
+    return {plan_id for plan_id, row in stored.items() if is_open(row.state)}
 
 
 def _contract_item(row: PlanRecord) -> DeadlineItem | None:
