@@ -13,7 +13,7 @@ from services.domain.authority_deadlines import Deadline, DeadlineKind, coalitio
 from services.domain.coalition import LIVING, CoalitionStatus
 from services.domain.disclosure import is_open, redact_coalition
 from services.store import authority_lists as store
-from services.store import plans
+from services.store import introductions, plans
 from services.store.authority_lists import ACTIVE, Cut
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
@@ -172,7 +172,8 @@ async def _opportunity_items(
     session: AsyncSession, authority: str, rows: Sequence[Opportunity]
 ) -> list[OpportunityItem]:
     stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
-    return [_opportunity_item(row, redact_for_now(row, stored, authority), authority) for row in rows]
+    introduced = await introductions.agreed(session, [row.opportunity_id for row in rows])
+    return [_opportunity_item(row, redact_for_now(row, stored, authority, introduced), authority) for row in rows]
 
 
 def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: str) -> OpportunityItem:

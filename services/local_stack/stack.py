@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 
+from events.jwk import new_key, to_file_text
 from services.local_stack import child_process
 from services.local_stack.child_process import LOOPBACK, ChildProcess, ComponentError
 from services.local_stack.mail_sink import MailSink, run_mail_sink
@@ -24,6 +25,7 @@ from services.local_stack.tansu import Broker, tansu
 
 DATABASE = "jointly"
 DEFAULT_FOLDER = Path(".jointly")
+INSTALLATION_KEY = "installation.jwk"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Stack:
             self._progress("Starting the mail server")
             mails = exits.enter_context(run_mail_sink(self.folder / "mails"))
             self._parts = StackComponents(broker, server, mails, url)
+            _make_key(self.folder / INSTALLATION_KEY)
             exits.callback(self._stop_spawned)
             self._exits = exits.pop_all()
         return self
@@ -103,6 +106,7 @@ class Stack:
             "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": parts.broker.bootstrap,
             "JOINTLY_DATABASE_URL": parts.database_url,
             "JOINTLY_SMTP_URL": parts.mailbox.url,
+            "JOINTLY_INSTALLATION_KEY_FILE": str(self.folder / INSTALLATION_KEY),
             # Tansu has a group wait for half of it before the first assignment.
             "JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS": "5",
             **self._extra,
@@ -171,6 +175,13 @@ def _database(server: Server) -> str:
     with server.connect() as connection:
         exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
     return server.url(DATABASE) if exists else server.create_database(DATABASE)
+
+
+def _make_key(path: Path) -> None:
+    """The key that signs the audit log; the one from last time stays."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(to_file_text(new_key().private_jwk()), "ascii")
 
 
 def _inherited() -> dict[str, str]:

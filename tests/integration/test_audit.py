@@ -27,14 +27,17 @@ from services.cli import application
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.merkle import leaf_hash, root_from_proof
 from services.local_stack.postgres import Server
+from services.local_stack.tansu import Broker
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
-from services.platform.settings import Settings, settings
+from services.platform.settings import Settings, SettingsError, settings
+from services.relay.app import installation_key
 from services.relay.checkpoints import INTERVAL, BrokenChainError, sign_if_due
 from services.store import audit_log, audit_names
-from services.store.database import Sessions, make_sessions, now, transaction
+from services.store.database import Sessions, make_engine, make_sessions, now, transaction
 from services.store.migrate import migrate
+from tests.pipeline import payloads_of, pipeline
 from tests.support.coalitions import (
     AS_OF,
     BRADFORD,
@@ -224,7 +227,33 @@ async def test_the_relay_signs_once_an_hour_what_has_grown(sessions: Sessions) -
     read = read_checkpoint(second.note, KEY.public)
     assert (read.origin, read.size, read.root.hex()) == (second.origin, 3, second.root)
     assert await note(sessions) == second.note
-    assert CHECKPOINTS.key == "origin"
+
+
+def test_a_relay_that_has_the_key_publishes_checkpoints(
+    tansu_broker: Broker, database_url: str, tmp_path: Path
+) -> None:
+    (key_file := tmp_path / "installation.jwk").write_text(to_file_text(KEY.private_jwk()))
+    asyncio.run(_append_once(database_url))
+    address = database_url.replace("postgresql+psycopg", "postgresql")
+    with pipeline(tansu_broker.bootstrap, address, tmp_path, JOINTLY_INSTALLATION_KEY_FILE=str(key_file)) as line:
+        line.start("relay")
+        line.until(lambda: bool(line.sql("SELECT 1 FROM outbox WHERE published_at IS NOT NULL")), "a checkpoint")
+        (found,) = payloads_of(tansu_broker.bootstrap, CHECKPOINTS.name, CHECKPOINT_PAYLOADS)
+    assert isinstance(found, AuditCheckpointSigned)
+    assert read_checkpoint(found.note, KEY.public).size == 3
+
+
+async def _append_once(url: str) -> None:
+    engine = make_engine(url)
+    await append(make_sessions(engine), 3)
+    await engine.dispose()
+
+
+def test_a_relay_does_not_start_with_a_key_that_signs_nothing(tmp_path: Path) -> None:
+    assert installation_key(Settings()) is None
+    (public := tmp_path / "public.jwk").write_text(to_file_text(KEY.public.jwk()))
+    with pytest.raises(SettingsError, match="signing needs the private one"):
+        installation_key(Settings(installation_key_file=public))
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,10 @@ def test_the_stack_keeps_its_data_and_points_processes_at_itself(tmp_path: Path)
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE kept (id int)")
         assert stack.environment["JOINTLY_KAFKA_BOOTSTRAP_SERVERS"] == stack.parts.broker.bootstrap
+        key = Path(stack.environment["JOINTLY_INSTALLATION_KEY_FILE"])
+        made = (key.read_text(), key.stat().st_mode & 0o777)
     with Stack(tmp_path) as stack:
+        assert (key.read_text(), 0o600) == made, "checkpoints stay comparable"
         url = stack.environment["JOINTLY_DATABASE_URL"].replace("+psycopg", "")
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)

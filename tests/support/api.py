@@ -1,6 +1,8 @@
 """The read interface in the test's own process: councils with plans, their tokens, and what each of them reads."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import httpx2
@@ -11,26 +13,73 @@ from matching.engine import Engine
 from services.application import api_tokens
 from services.domain.api_access import READ_SCOPES, Scope
 from services.domain.audit import Channel
+from services.local_stack.postgres import Server
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
+from services.platform.settings import Settings
 from services.store import authorities
 from services.store.authorities import AuthorityUpdate
-from services.store.database import Sessions, make_sessions, transaction
-from tests.support.coalitions import AS_OF, CoalitionsHarness
+from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.store.migrate import migrate
+from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan
 from tests.support.web import web_settings
 
 API: Final = "/api/v1"
 LISTS: Final = ("plans", "opportunities", "coalitions", "deadlines")
 
 
+THREE: Final = (LEEDS, BRADFORD, KIRKLEES)
+_templates: dict[int, str] = {}
+
+
+def three_councils(server: Server) -> str:
+    """The name of a database in which Leeds, Bradford and Kirklees are in a suggested coalition; Calderdale is in the
+    register and has no plan. It is made once for a server."""
+    if id(server) not in _templates:
+        _templates[id(server)] = server.create_template("jointly_three_councils", _prepare)
+    return _templates[id(server)]
+
+
+def _prepare(url: str) -> None:
+    migrate(url)
+    asyncio.run(_publish_three(url))
+
+
+async def _publish_three(url: str) -> None:
+    engine = make_engine(url)
+    harness = await make_harness(engine)
+    await register(harness.sessions, [*THREE, CALDERDALE])
+    await harness.publish(*(plan(authority) for authority in THREE))
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def open_three_councils(server: Server) -> AsyncIterator[CoalitionsHarness]:
+    """A copy of that database, and a coalitions process on it. There is no matcher before `add_matcher`."""
+    with server.fresh_database(template=three_councils(server)) as url:
+        engine = make_engine(url)
+        nobody: Any = None
+        yield CoalitionsHarness(nobody, make_sessions(engine), web_settings(as_of=AS_OF))
+        await engine.dispose()
+
+
+async def add_matcher(harness: CoalitionsHarness) -> None:
+    """Has the harness take plans, too: it takes a while, so only where a test needs it."""
+    harness.matcher = await _make_matcher(harness.sessions, harness.settings)
+
+
 async def make_harness(database: AsyncEngine) -> CoalitionsHarness:
     """A matcher and a coalitions process on the test's database, as of a fixed day."""
     sessions, settings = make_sessions(database), web_settings(as_of=AS_OF)
+    return CoalitionsHarness(await _make_matcher(sessions, settings), sessions, settings)
+
+
+async def _make_matcher(sessions: Sessions, settings: Settings) -> Matcher:
     embedder = load_embedder("hashing")
     world = World(Engine.load(model=embedder.model), embedder, settings)
     await adopt(world, sessions)
-    return CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    return Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
 
 
 async def register(sessions: Sessions, codes: Sequence[str]) -> None:

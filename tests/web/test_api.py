@@ -10,32 +10,39 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.plans import PlanUpdated
+from events.responses import ResponseIntroduced
 from services.application import api_tokens
 from services.domain.api_access import Scope
 from services.domain.audit import Channel
+from services.domain.ids import opportunity_id
+from services.local_stack.postgres import Server
 from services.store.database import now, transaction
 from services.web.api.access import Limits
 from services.web.api.rate_limit import RateLimit
 from services.web.app import create_app
 from services.web.parts import WebParts
-from tests.support.api import API, LISTS, bearer, make_harness, read, read_items, register, token_of
-from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan, plan_id
+from tests.support.api import API, LISTS, add_matcher, bearer, open_three_councils, read, read_items, token_of
+from tests.support.coalitions import (
+    BRADFORD,
+    CALDERDALE,
+    KIRKLEES,
+    LEEDS,
+    CoalitionsHarness,
+    pair_fields,
+    plan,
+    plan_id,
+)
 from tests.support.web import BASE
 
-THREE = (LEEDS, BRADFORD, KIRKLEES)
 PROBLEM = "application/problem+json"
 
 
 @pytest.fixture
-async def harness(database: AsyncEngine) -> CoalitionsHarness:
-    """Leeds, Bradford and Kirklees in a suggested coalition; Calderdale without a plan."""
-    made = await make_harness(database)
-    await register(made.sessions, [*THREE, CALDERDALE])
-    await made.publish(*(plan(authority) for authority in THREE))
-    return made
+async def harness(postgres_server: Server) -> AsyncIterator[CoalitionsHarness]:
+    async with open_three_councils(postgres_server) as made:
+        yield made
 
 
 @pytest.fixture
@@ -191,6 +198,27 @@ async def test_ids_of_others_are_as_if_they_did_not_exist(
     assert (await client.get(f"{API}/opportunities/{pair}", headers=bearer(leeds))).status_code == 404
 
 
+async def test_a_partner_that_shares_only_the_match_is_named_once_both_are_introduced(
+    client: httpx2.AsyncClient, harness: CoalitionsHarness, leeds: str
+) -> None:
+    await add_matcher(harness)
+    await harness.publish(PlanUpdated.model_validate(plan(BRADFORD, 2, sharing="match_only").model_dump()))
+
+    async def bradford() -> Any:
+        pairs = await read_items(client, leeds, "opportunities")
+        return next(pair["partner"] for pair in pairs if pair["partner"]["authority"] == BRADFORD)
+
+    assert ((await bradford())["plan_id"], (await bradford())["title"]) == (None, None)
+    pair = opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))
+    (row,) = await harness.rows(f"SELECT revision FROM opportunities WHERE opportunity_id = '{pair}'")
+    for number, (one, other) in enumerate(((LEEDS, BRADFORD), (BRADFORD, LEEDS)), 50):
+        fields = pair_fields(one, other, number) | {"subject_revision": row.revision, "agrees": "yes"}
+        assert (await bradford())["title"] is None, "one yes opens nothing"
+        await harness.respond(ResponseIntroduced.model_validate(fields))
+    assert (await bradford())["plan_id"] == plan_id(BRADFORD)
+    assert (await bradford())["title"] == "Replacement of the HR and payroll system"
+
+
 async def test_a_cursor_of_another_opens_nothing(
     client: httpx2.AsyncClient, harness: CoalitionsHarness, leeds: str
 ) -> None:
@@ -219,6 +247,7 @@ async def test_every_list_is_a_csv_that_no_spreadsheet_runs(
 ) -> None:
     formula = '=HYPERLINK("https://evil.example","pay, roll")'
     changed = {"title": formula, "sharing": "open", "current_contract": {"supplier": "+41 Ltd", "end": "2027-12-31"}}
+    await add_matcher(harness)
     await harness.publish(PlanUpdated.model_validate(plan(LEEDS, 2, **changed).model_dump()))
     for name in LISTS:
         answer = await client.get(f"{API}/{name}.csv", headers=bearer(leeds))

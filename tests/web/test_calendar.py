@@ -8,28 +8,25 @@ from typing import Any
 import httpx2
 import pytest
 from icalendar import Calendar, Event
-from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from events.plans import PlanUpdated
 from services.cli import application
 from services.domain.api_access import Scope
+from services.local_stack.postgres import Server
 from services.platform.settings import settings
 from services.store import api_tokens
-from tests.support.api import API, bearer, make_harness, register, token_of
-from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan, withdrawal
+from tests.support.api import API, add_matcher, bearer, open_three_councils, token_of
+from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, CoalitionsHarness, plan, withdrawal
 from tests.support.web import web_client
 
-THREE = (LEEDS, BRADFORD, KIRKLEES)
 KINDS = ("reply-by", "decide-by", "together-from", "contract-end")
 
 
 @pytest.fixture
-async def harness(database: AsyncEngine) -> CoalitionsHarness:
-    made = await make_harness(database)
-    await register(made.sessions, [*THREE, CALDERDALE])
-    await made.publish(*(plan(authority) for authority in THREE))
-    return made
+async def harness(postgres_server: Server) -> AsyncIterator[CoalitionsHarness]:
+    async with open_three_councils(postgres_server) as made:
+        yield made
 
 
 @pytest.fixture
@@ -99,6 +96,7 @@ async def test_an_event_keeps_its_uid_and_ends_as_cancelled(
 async def test_the_end_of_a_contract_moves_and_is_cancelled_with_its_plan(
     client: httpx2.AsyncClient, harness: CoalitionsHarness, address: str
 ) -> None:
+    await add_matcher(harness)
     for revision, end in ((2, "2027-12-31"), (3, "2028-03-31")):
         changed = plan(BRADFORD, revision, current_contract={"end": end})
         await harness.publish(PlanUpdated.model_validate(changed.model_dump()))
@@ -114,6 +112,7 @@ async def test_a_title_can_not_add_an_event(
     client: httpx2.AsyncClient, harness: CoalitionsHarness, address: str
 ) -> None:
     title = "HR, payroll; \\n\nEND:VEVENT\nBEGIN:VEVENT\nUID:evil\nSUMMARY:pay here https://evil.example"
+    await add_matcher(harness)
     await harness.publish(PlanUpdated.model_validate(plan(BRADFORD, 2, title=title).model_dump()))
     found = await events(client, address)
     answer = await client.get(address)
@@ -152,8 +151,9 @@ async def test_a_file_of_one_coalition_is_for_its_members(
 
 
 @pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
+def jointly(harness: CoalitionsHarness, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    address = harness.sessions.kw["bind"].url.render_as_string(hide_password=False)
+    monkeypatch.setenv("JOINTLY_DATABASE_URL", address.replace("postgresql+psycopg", "postgresql"))
     monkeypatch.setenv("JOINTLY_PUBLIC_URL", "https://jointly.example/")
     settings.cache_clear()
 
