@@ -88,7 +88,7 @@ def _logged(row: PlanLog, plan: PlanRecord | None) -> Step:
     if plan is not None and plan.revision > row.revision:
         state = f"superseded by revision {plan.revision}"
     elif plan is not None and plan.quarantined:
-        state = "set aside: its assessment failed"
+        state = "quarantined: its assessment failed"
     elif plan is not None:
         state = "assessed" if plan.matched_revision >= row.revision else "still to be assessed"
     about = f"{row.event_type} {row.plan_id} revision {row.revision}"
