@@ -1,4 +1,4 @@
-"""The same need in other words: finds in a text the needs that the policy's lexicon knows."""
+"""Synonyms: finds in a text the needs of the policy's lexicon."""
 
 import re
 from collections.abc import Mapping
