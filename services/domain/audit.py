@@ -16,6 +16,7 @@ class AuditAction(StrEnum):
 
     RESPONSE_RECORDED = "response-recorded"
     RESPONSE_REFUSED = "response-refused"
+    BENCHMARK_READ = "benchmark-read"
 
 
 class Channel(StrEnum):
