@@ -58,7 +58,8 @@ class Intent(SQLModel, table=True):
 
     `needs_told`: it only makes sense to a reader of an earlier email (a correction, a weakening). `round` counts the
     emails it was frozen into. `occasion` is empty if the opportunity's state caused it, else it names the act of an
-    authority that did. `cause` is the id of the event that caused it, `causation_id` that of the plan event behind that.
+    authority that did. `cause` is the id of the event that caused it, `causation_id` that of the plan event behind
+    that.
     """
 
     __tablename__ = "notification_intents"
