@@ -22,15 +22,15 @@ def group_labels() -> dict[str, str]:
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
     """The CPV groups for one model: `codes` (g), the labels' mean vector `middle` (d,), and `labels` (g, d), each
-    label's unit vector from that mean. What all labels share tells none from another."""
+    label's unit vector from that mean. Subtracting the mean removes the part that all labels share."""
 
     codes: tuple[str, ...]
     middle: Vector
     labels: Vector
 
     def profile(self, dense: Vector) -> Vector:
-        """Which groups a text of unit vector (d,) is about: how near it is to each label, sharpened; (g,), unit length,
-        or empty where the model has no groups."""
+        """Return the likely groups of a text with unit vector (d,): its nearness to each label, sharpened; (g,), unit
+        length, or empty if the model has no groups."""
         if not self.codes:
             return np.zeros(0, dtype=np.float32)
         text = dense - self.middle

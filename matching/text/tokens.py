@@ -42,15 +42,14 @@ def tokens(text: str) -> list[str]:
 
 
 def phrases(text: str) -> list[str]:
-    """The pairs of neighbouring words of a text, stop words passed over: `care in an extra care scheme` has
-    `extra care` and `care scheme`."""
+    """Return the pairs of neighbouring words of a text, without stop words: `care in an extra care scheme` has `extra
+    care` and `care scheme`."""
     words = tokens(text)
     return [f"{one} {other}" for one, other in pairwise(words)]
 
 
 def expand(text: str, synonyms: Mapping[str, str]) -> str:
-    """The text with the meaning of each trade word or acronym added behind it: `MFD` gives
-    `MFD (multifunction printer)`."""
+    """Add the meaning after each trade word or acronym: `MFD` becomes `MFD (multifunction printer)`."""
     if not synonyms:
         return text
 
@@ -81,8 +80,8 @@ def count(*texts: tuple[Iterable[str], float]) -> dict[str, float]:
 
 
 def likeness(a: Mapping[str, float], b: Mapping[str, float], telling: Mapping[str, float] | None = None) -> float:
-    """Cosine of two weighted word lists, 0 to 1, each word counted by how much it tells where that is given; the same
-    in either order, to the last bit."""
+    """Compute the cosine of two weighted word lists, 0 to 1, optionally with a weight for each word. Swapping the lists
+    gives the same result to the last bit."""
     shared = sorted(a.keys() & b.keys())
     if telling is None:
         return min(1.0, math.fsum(a[word] * b[word] for word in shared))

@@ -1,15 +1,14 @@
-"""What is to be told to whom and what became of it: intents, emails, and every transition between their states.
+"""Notification intents, the emails that carry them, and every transition between their states.
 
-An intent is one thing to tell one authority: a material revision of an opportunity. An email freezes intents under one
-Message-ID. Intents are what a withdrawal and a sender meet on, so whoever decides about them locks their rows, in
-the order of their ids.
+An intent is one notification to one authority: a material revision of an opportunity. An email freezes intents under
+one Message-ID. Withdrawals and senders both change intents, so each locks their rows first, in id order.
 
 Intent: pending -> queued (frozen in an email) -> sending -> sent | failed | ambiguous (nobody knows whether it
-arrived); cancelled, with a reason, before it was sending.
+arrived). Before sending it may become cancelled, with a reason.
 
-Email: queued -> claimed -> sending -> sent | failed | cancelled. A claim is one sender's lease. `sending` is committed
-before the mail server gets anything. An email is ambiguous where its sender vanished or lost the connection while
-sending; the notifier tries it once more under the same Message-ID.
+Email: queued -> claimed -> sending -> sent | failed | cancelled. A claim is one sender's lease. The sender commits
+`sending` before it contacts the mail server. An email is ambiguous if its sender vanished or lost the connection while
+sending; the notifier then tries once more under the same Message-ID.
 """
 
 from collections.abc import Mapping, Sequence

@@ -53,8 +53,8 @@ def suppliers(cell: str) -> str:
 
 
 def product_name(row: Mapping[str, str]) -> str:
-    """What is supplied: the product's column, else the name that title or description give it, else the title without
-    the words that every contract has.
+    """Return the product supplied: from its column, else from the title or description, else the title without words
+    common to all contracts.
 
     >>> product_name({"title": "HR and payroll system (iTrent)"})
     'iTrent'
