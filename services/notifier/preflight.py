@@ -9,13 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
 from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
-from services.notifier import coalition_preflight
+from services.notifier import benchmark_preflight, coalition_preflight
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
 from services.platform import metrics
-from services.store import authorities, coalition_notices, deliveries, opportunities, partner_plans, responses
+from services.store import (
+    authorities,
+    benchmark_notices,
+    coalition_notices,
+    deliveries,
+    opportunities,
+    partner_plans,
+    responses,
+)
 from services.store import intents as notifications
 from services.store.authorities import Authority, Mutes
 from services.store.database import transaction
@@ -33,6 +41,8 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
         if mail.purpose == coalition_notices.PURPOSE:
             return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
+        if mail.purpose == benchmark_notices.PURPOSE:
+            return await benchmark_preflight.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
         if row is None or row.mailbox is None or (row.paused_until and row.paused_until > at.date()):
             _release_unreachable(session, mail, intents, row, at)
