@@ -87,6 +87,15 @@ class ResponseDates(Response):
     reply_by: date
 
 
+class ResponseIntroduced(Response):
+    """The authority wants, or does not want, to be introduced to the other authority of an opportunity of which one
+    side shares only that there is a match. Both plans open to each other once both say yes."""
+
+    type: ClassVar[str] = "jointly.response.introduced.v1"
+    agrees: Literal["yes", "no", "later"]
+    remind_on: date | None = Field(default=None, description="With `later`: the day to ask again")
+
+
 class ResponseUndone(Response):
     """The authority takes back an answer of the last seven days."""
 
@@ -102,7 +111,13 @@ class ResponseDecided(Response):
 
 
 ResponsePayload = (
-    ResponseAnswered | ResponseInvited | ResponseMembership | ResponseDates | ResponseUndone | ResponseDecided
+    ResponseAnswered
+    | ResponseInvited
+    | ResponseMembership
+    | ResponseDates
+    | ResponseIntroduced
+    | ResponseUndone
+    | ResponseDecided
 )
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
@@ -110,6 +125,7 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseInvited,
     ResponseMembership,
     ResponseDates,
+    ResponseIntroduced,
     ResponseUndone,
     ResponseDecided,
 )
