@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from events.contracts import ContractPublished
 from events.signing import SignatureError
@@ -29,7 +28,7 @@ from services.cli.producing import (
     say,
     stderr_console,
 )
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_rows
 from services.domain.disclosure import Tier
 from services.ingest import formats
 from services.ingest.contracts import ContractEntry, ReadContract, day_of, read_contracts, read_register_contracts
@@ -124,17 +123,16 @@ def list_(
         for contract in found:
             typer.echo(contract.model_dump_json())
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("contract", "supplier", "product", "ends", "prices", "coalition", "signatories", "public"):
-        table.add_column(name, overflow="fold")
-    for contract in found:
-        sharing = contract.sharing
-        days = (contract.end, sharing.coalition, sharing.signatories, sharing.public)
-        end, *opens = (day.isoformat() if day else "" for day in days)
-        prices = contract.withheld or str(len(contract.prices))
-        names = (plain(contract.supplier, 60), plain(contract.product, 40))
-        table.add_row(contract.contract_id, *names, end, prices, *opens)
-    Console(highlight=False, markup=False).print(table if found else "no contracts are shared")
+    names = ("contract", "supplier", "product", "ends", "prices", "coalition", "signatories", "public")
+    print_rows(names, [_row(contract) for contract in found])
+
+
+def _row(contract: ContractPublished) -> tuple[str, ...]:
+    sharing = contract.sharing
+    days = (contract.end, sharing.coalition, sharing.signatories, sharing.public)
+    end, *opens = (day.isoformat() if day else "" for day in days)
+    prices = contract.withheld or str(len(contract.prices))
+    return (contract.contract_id, plain(contract.supplier, 60), plain(contract.product, 40), end, prices, *opens)
 
 
 def _report(counts: dict[str, int], console: Console, *, dry_run: bool, as_json: bool) -> None:

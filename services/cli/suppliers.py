@@ -1,17 +1,16 @@
 """`jointly suppliers`: who has contracts with which supplier, ending when."""
 
 import json
+import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from matching.reference import display_name
 from services.application import suppliers as use
 from services.application.suppliers import SuppliersView
 from services.cli.database import with_snapshot
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_rows
 from services.domain.supplier_view import SupplierContract, SupplierGroup
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -41,17 +40,18 @@ def suppliers(
 
 
 def _print_contracts(view: SuppliersView) -> None:
-    table = Table(box=None, pad_edge=False)
-    for title in ("ends", "council", "supplier", "product", "contract or plan"):
-        table.add_column(title, overflow="fold")
-    for one in view.contracts:
-        end = one.end.isoformat() if one.end else "not said"
-        names = [plain(text, 60) for text in (display_name(one.authority), one.supplier, one.product)]
-        table.add_row(end, *names, one.reference)
-    Console(highlight=False, markup=False).print(table if view.contracts else "no contracts found that are shared")
+    rows = [
+        (
+            one.end.isoformat() if one.end else "not said",
+            *(plain(text, 60) for text in (display_name(one.authority), one.supplier, one.product)),
+            one.reference,
+        )
+        for one in view.contracts
+    ]
+    print_rows(("ends", "council", "supplier", "product", "contract or plan"), rows)
     if view.ratings:
         counts = ", ".join(f"{count} {rating}" for rating, count in view.ratings.items())
-        typer.echo(f"Rated by authorities, one vote each: {counts}.")
+        typer.echo(f"Rated by authorities, one vote each: {counts}.", err=not sys.stdout.isatty())
 
 
 def _print_groups(groups: list[SupplierGroup], *, as_json: bool) -> None:
