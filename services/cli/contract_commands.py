@@ -31,7 +31,14 @@ from services.cli.producing import (
 from services.cli.terminal import plain, print_rows
 from services.domain.disclosure import Tier
 from services.ingest import formats
-from services.ingest.contracts import ContractEntry, ReadContract, day_of, read_contracts, read_register_contracts
+from services.ingest.contracts import (
+    ContractEntry,
+    ReadContract,
+    day_of,
+    read_contracts,
+    read_notice_contracts,
+    read_register_contracts,
+)
 from services.ingest.entries import Options, Rejected
 from services.ingest.formats import FormatError
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
@@ -44,7 +51,7 @@ app = typer.Typer(no_args_is_help=True, help="Publish and list what authorities 
 
 @app.command("publish")
 def publish(
-    file: Annotated[Path, typer.Argument(help="Contracts as JSONL, or a contract register as CSV or xlsx.")],
+    file: Annotated[Path, typer.Argument(help="Contracts as JSONL, a register as CSV or xlsx, or OCDS notices.")],
     authority: Annotated[
         str | None, typer.Option(help="Publish this authority's contracts only; whose code it is in a register.")
     ] = None,
@@ -101,12 +108,12 @@ def _read(file: Path, source: _Source) -> Iterator[ReadContract]:
         mapping = load_mapping(source.mapping) if source.mapping else BUILT_IN
     except (MappingError, FormatError) as error:
         end_usage(str(error))
+    options = Options(source.authority, as_of=today(settings().as_of))
     if kind == "ocds":
-        end_usage(f"{file.name}: contracts are read from JSONL and from contract registers, not from OCDS")
+        return read_notice_contracts(file, options)
     if kind == "jsonl":
         return read_contracts(file, source.authority)
     sharing = {source.open_to.value: source.open_from or day_of(file)}
-    options = Options(source.authority, as_of=today(settings().as_of))
     return read_register_contracts(file, options, mapping, sharing)
 
 

@@ -26,9 +26,10 @@ pytestmark = pytest.mark.integration
 
 REMINDER = date(2026, 12, 3)
 """Half time: five of the ten working days."""
-FIRST = "Replacement of the HR\u2026: compare prices before extending"
-SECOND = "Replacement of the HR and pay\u2026: have you compared prices?"
-LAST = "Replacement of the HR and\u2026: extended without benchmark"
+PLAN = "Replacement of the HR and\u2026"
+FIRST = f"{PLAN}: compare prices before extending"
+SECOND = f"{PLAN}: have you compared prices?"
+LAST = f"{PLAN}: extended without benchmark"
 
 
 @dataclass
