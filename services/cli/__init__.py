@@ -46,6 +46,8 @@ COMMANDS: Final = {
     "frameworks": ("services.cli.frameworks", "Import framework agreements, and check which cover a plan."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
     "keys": ("services.cli.keys", "Make, register and revoke the keys that authorities sign with."),
+    "api-token": ("services.cli.api_token", "Issue, list and revoke the tokens that authorities' systems read with."),
+    "openapi": ("services.cli.openapi", "Print the OpenAPI document of the read interface."),
     "audit": ("services.cli.audit", "Check, prove and export the audit log."),
     "digests": ("services.cli.digests", "Flush the weekly digests."),
     "state-hash": ("services.cli.rebuild", "Print one hash of all plans and active pairs."),

@@ -1,6 +1,7 @@
 """Every table, for the migrations: importing this module declares them all."""
 
 from services.store import (
+    api_tokens,
     audit_log,
     audit_names,
     authorities,
@@ -27,6 +28,7 @@ from services.store import (
 )
 
 __all__ = [
+    "api_tokens",
     "audit_log",
     "audit_names",
     "authorities",

@@ -74,6 +74,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("authority"),
     )
     op.create_table(
+        "api_tokens",
+        sa.Column("token_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("token_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("prefix", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("label", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("token_id"),
+        sa.UniqueConstraint("token_hash"),
+    )
+    op.create_index(op.f("ix_api_tokens_authority"), "api_tokens", ["authority"], unique=False)
+    op.create_table(
         "embeddings",
         sa.Column("text_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("model", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -559,6 +575,7 @@ def downgrade() -> None:
     op.drop_table("feed_plans")
     op.drop_table("feed_cursors")
     op.drop_table("embeddings")
+    op.drop_table("api_tokens")
     op.drop_table("authorities")
     op.drop_table("audit_names")
     op.drop_table("audit_checkpoints")
