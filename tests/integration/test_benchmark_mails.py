@@ -9,6 +9,7 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.notifications import NotificationSent
+from events.topics import NOTIFICATIONS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.coalitions.benchmark_requests import sweep_requests
@@ -75,8 +76,9 @@ async def test_a_request_a_reminder_and_the_word_that_it_went_ahead(scene: Scene
     await scene.harness.publish(award(LEEDS, 2))
     for _ in range(2):
         assert await scene.pass_day(AFTER) == sorted([FIRST, SECOND, LAST])
-    sent = await scene.world.events()
-    assert [(type(one), one.purpose) for one in sent] == [(NotificationSent, "benchmark")] * 3
+    rows = await scene.harness.rows(f"SELECT value FROM outbox WHERE topic = '{NOTIFICATIONS.name}'")
+    sent = [NotificationSent.model_validate_json(bytes(row.value)) for row in rows]
+    assert [one.purpose for one in sent] == ["benchmark"] * 3
 
 
 async def test_a_decision_ends_it(scene: Scene) -> None:
