@@ -55,9 +55,9 @@ async def _publish_three(url: str) -> None:
 
 
 @asynccontextmanager
-async def open_three_councils(server: Server) -> AsyncIterator[CoalitionsHarness]:
-    """A copy of that database, and a coalitions process on it. There is no matcher before `add_matcher`."""
-    with server.fresh_database(template=three_councils(server)) as url:
+async def open_three_councils(server: Server, template: str) -> AsyncIterator[CoalitionsHarness]:
+    """A copy of that database (`template`), and a coalitions process on it. There is no matcher before `add_matcher`."""
+    with server.fresh_database(template=template) as url:
         engine = make_engine(url)
         nobody: Any = None
         yield CoalitionsHarness(nobody, make_sessions(engine), web_settings(as_of=AS_OF))

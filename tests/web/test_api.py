@@ -23,7 +23,17 @@ from services.web.api.access import Limits
 from services.web.api.rate_limit import RateLimit
 from services.web.app import create_app
 from services.web.parts import WebParts
-from tests.support.api import API, LISTS, add_matcher, bearer, open_three_councils, read, read_items, token_of
+from tests.support.api import (
+    API,
+    LISTS,
+    add_matcher,
+    bearer,
+    open_three_councils,
+    read,
+    read_items,
+    three_councils,
+    token_of,
+)
 from tests.support.coalitions import (
     BRADFORD,
     CALDERDALE,
@@ -40,8 +50,13 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.fixture
-async def harness(postgres_server: Server) -> AsyncIterator[CoalitionsHarness]:
-    async with open_three_councils(postgres_server) as made:
+def template(postgres_server: Server) -> str:
+    return three_councils(postgres_server)
+
+
+@pytest.fixture
+async def harness(postgres_server: Server, template: str) -> AsyncIterator[CoalitionsHarness]:
+    async with open_three_councils(postgres_server, template) as made:
         yield made
 
 

@@ -16,7 +16,7 @@ from services.domain.api_access import Scope
 from services.local_stack.postgres import Server
 from services.platform.settings import settings
 from services.store import api_tokens
-from tests.support.api import API, add_matcher, bearer, open_three_councils, token_of
+from tests.support.api import API, add_matcher, bearer, open_three_councils, three_councils, token_of
 from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, CoalitionsHarness, plan, withdrawal
 from tests.support.web import web_client
 
@@ -24,8 +24,13 @@ KINDS = ("reply-by", "decide-by", "together-from", "contract-end")
 
 
 @pytest.fixture
-async def harness(postgres_server: Server) -> AsyncIterator[CoalitionsHarness]:
-    async with open_three_councils(postgres_server) as made:
+def template(postgres_server: Server) -> str:
+    return three_councils(postgres_server)
+
+
+@pytest.fixture
+async def harness(postgres_server: Server, template: str) -> AsyncIterator[CoalitionsHarness]:
+    async with open_three_councils(postgres_server, template) as made:
         yield made
 
 
