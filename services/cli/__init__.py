@@ -27,6 +27,7 @@ COMMANDS: Final = {
         "Say yes, no or later to an introduction where one side shares only a match.",
     ),
     "invite": ("services.cli.responses", "Invite others to go to market together."),
+    "suppliers": ("services.cli.suppliers", "Show who has contracts with which supplier, ending when."),
     "contracts": ("services.cli.contract_commands", "Publish and list what authorities share of running contracts."),
     "benchmark": ("services.cli.benchmark", "Show what others pay, in cells of at least five authorities."),
     "coalition": ("services.cli.coalition", "Show coalitions, and act in one: accept, join, leave, lead."),
