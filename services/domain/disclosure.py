@@ -57,6 +57,11 @@ def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
 
 
+def open_state(state: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What others may read of a plan, from its stored state: all of it where it is shared openly, else nothing."""
+    return state if state is not None and state.get("sharing") == Sharing.OPEN.value else None
+
+
 def _side(plan: Plan, open_: bool) -> wire.PlanSummary:
     window = plan.tender_window
     return wire.PlanSummary(

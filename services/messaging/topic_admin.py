@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from events.topics import DAY_MS, NOTIFICATIONS, PLANS, RESPONSES, TOPICS, Topic, authority_topic
+from events.topics import DAY_MS, NOTIFICATIONS, PAGE_RESPONSES, PLANS, RESPONSES, TOPICS, Topic, authority_topic
 from services.messaging.kafka import connection
 from services.platform.settings import Settings
 
@@ -78,7 +78,8 @@ def _config(topic: Topic, settings: Settings) -> dict[str, str]:
     if RETENTION not in topic.config:
         return dict(topic.config)
     plans = settings.keep_plan_topics_days
-    days = {PLANS.name: plans, RESPONSES.name: plans, NOTIFICATIONS.name: settings.keep_notifications_days}
+    days = dict.fromkeys((PLANS.name, RESPONSES.name, PAGE_RESPONSES.name), plans)
+    days[NOTIFICATIONS.name] = settings.keep_notifications_days
     kept = days.get(topic.name, settings.keep_dead_letters_days)
     return {**topic.config, RETENTION: str(kept * DAY_MS)}
 

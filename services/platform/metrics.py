@@ -15,7 +15,16 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
-from events.topics import CHECKPOINTS, DEAD_PLANS, DEAD_RESPONSES, NOTIFICATIONS, OPPORTUNITIES, PLANS, RESPONSES
+from events.topics import (
+    CHECKPOINTS,
+    DEAD_PLANS,
+    DEAD_RESPONSES,
+    NOTIFICATIONS,
+    OPPORTUNITIES,
+    PAGE_RESPONSES,
+    PLANS,
+    RESPONSES,
+)
 from events.topics import COALITIONS as COALITIONS_TOPIC
 
 Known: TypeAlias = Mapping[str, Iterable[str]]
@@ -98,6 +107,7 @@ EVENTS_OUT: Final = _owned(
             "topic": [
                 OPPORTUNITIES.name,
                 COALITIONS_TOPIC.name,
+                PAGE_RESPONSES.name,
                 NOTIFICATIONS.name,
                 CHECKPOINTS.name,
                 DEAD_PLANS.name,

@@ -10,11 +10,11 @@ from services.web import errors
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
-from services.web.pages import public
+from services.web.pages import group, public
 from services.web.parts import WebParts
 
 STATIC: Final = Path(__file__).parent / "static"
-ROUTERS: Final[tuple[APIRouter, ...]] = (public.router,)
+ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, group.router)
 
 
 def create_app(parts: WebParts) -> FastAPI:
