@@ -7,6 +7,7 @@ from typing import Final
 
 from events.checkpoints import CHECKPOINT_PAYLOADS
 from events.coalitions import COALITION_PAYLOADS
+from events.contracts import CONTRACT_PAYLOADS
 from events.dead_letters import DEAD_LETTER_PAYLOADS
 from events.fields import AUTHORITY_PATTERN, Payload, canonical_authority
 from events.notifications import NOTIFICATION_PAYLOADS
@@ -86,6 +87,17 @@ PAGE_RESPONSES: Final = Topic(
     consumers=("services.coalitions",),
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
+CONTRACTS: Final = Topic(
+    name="procurement.contracts.v1",
+    about="What authorities share of their running contracts: supplier, term, prices, performance.",
+    key="contract_id",
+    payloads=CONTRACT_PAYLOADS,
+    partitions=3,
+    producers=("services.application", "external:council systems"),
+    consumers=("services.coalitions",),
+    # The database keeps the newest revision of each; the topic only has to outlive an outage.
+    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
+)
 COALITIONS: Final = Topic(
     name="collaboration.coalitions.v1",
     about="The state of every coalition.",
@@ -137,6 +149,7 @@ DEAD_OPPORTUNITIES: Final = _dead_letters("opportunities", "services.coalitions"
 
 DEAD_COALITIONS: Final = _dead_letters("coalitions", "services.notifier")
 DEAD_RESPONSES: Final = _dead_letters("responses", "services.coalitions")
+DEAD_CONTRACTS: Final = _dead_letters("contracts", "services.coalitions")
 
 TOPICS: Final = (
     PLANS,
@@ -144,6 +157,7 @@ TOPICS: Final = (
     OPPORTUNITIES,
     RESPONSES,
     PAGE_RESPONSES,
+    CONTRACTS,
     COALITIONS,
     NOTIFICATIONS,
     CHECKPOINTS,
@@ -151,6 +165,7 @@ TOPICS: Final = (
     DEAD_OPPORTUNITIES,
     DEAD_COALITIONS,
     DEAD_RESPONSES,
+    DEAD_CONTRACTS,
 )
 
 PLANS_PATTERN: Final = r"^procurement\.(notices\.v1|plans\.v1(\..+)?)$"
@@ -161,6 +176,17 @@ RESPONSES_PATTERN: Final = r"^collaboration\.(pages\.v1|responses\.v1(\..+)?)$"
 
 OWN_WRITERS: Final[Mapping[str, str]] = {PLANS.name: NOTICES.name, RESPONSES.name: PAGE_RESPONSES.name}
 """By family, the topic on which a part of ours speaks for authorities, and nobody else may write."""
+
+CONTRACTS_PATTERN: Final = r"^procurement\.contracts\.v1(\..+)?$"
+"""The shared topic and those of single authorities: `procurement.contracts.v1.<authority>`."""
+
+AUTHORITY_FAMILIES: Final = (PLANS, RESPONSES, CONTRACTS)
+"""What authorities publish: besides the shared topic of each, an authority may have one of its own."""
+
+
+def family_of(topic: str) -> Topic:
+    """The family of a topic that authorities publish on; that of plans where the name begins like none."""
+    return next((family for family in AUTHORITY_FAMILIES if topic.startswith(family.name)), PLANS)
 
 
 class NotAnAuthorityTopicError(ValueError):

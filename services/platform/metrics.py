@@ -17,6 +17,8 @@ from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
 from events.topics import (
     CHECKPOINTS,
+    CONTRACTS,
+    DEAD_CONTRACTS,
     DEAD_PLANS,
     DEAD_RESPONSES,
     NOTIFICATIONS,
@@ -96,7 +98,7 @@ EVENTS_IN: Final = _owned(
     Counter("jointly_events_in_total", "Events read from Kafka.", ["family"], registry=None),
     {
         Process.MATCHER: {"family": ["plans"]},
-        Process.COALITIONS: {"family": ["opportunities", "responses"]},
+        Process.COALITIONS: {"family": ["opportunities", "responses", "contracts"]},
         Process.NOTIFIER: {"family": ["opportunities", "coalitions"]},
     },
 )
@@ -112,6 +114,7 @@ EVENTS_OUT: Final = _owned(
                 CHECKPOINTS.name,
                 DEAD_PLANS.name,
                 DEAD_RESPONSES.name,
+                DEAD_CONTRACTS.name,
             ]
         }
     },
@@ -168,7 +171,7 @@ DEAD_LETTERS: Final = _owned(
     Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"], registry=None),
     {
         Process.MATCHER: {"family": ["plans"], "reason": list(Reason)},
-        Process.COALITIONS: {"family": ["opportunities", "responses"], "reason": list(Reason)},
+        Process.COALITIONS: {"family": ["opportunities", "responses", "contracts"], "reason": list(Reason)},
         Process.NOTIFIER: {"family": ["opportunities", "coalitions"], "reason": list(Reason)},
     },
 )
@@ -295,7 +298,7 @@ OLDEST_UNHANDLED: Final = _owned(
     ),
     {
         Process.MATCHER: {"topic": [PLANS.name]},
-        Process.COALITIONS: {"topic": [OPPORTUNITIES.name, RESPONSES.name]},
+        Process.COALITIONS: {"topic": [OPPORTUNITIES.name, RESPONSES.name, CONTRACTS.name]},
         Process.NOTIFIER: {"topic": [OPPORTUNITIES.name, COALITIONS_TOPIC.name]},
     },
 )
@@ -305,7 +308,7 @@ LAG: Final = _owned(
     ),
     {process: {"process": [process]} for process in CONSUMERS}
     | {
-        Process.COALITIONS: {"process": ["coalitions", "coalitions-responses"]},
+        Process.COALITIONS: {"process": ["coalitions", "coalitions-responses", "coalitions-contracts"]},
         Process.NOTIFIER: {"process": ["notifier", "notifier-coalitions"]},
     },
 )

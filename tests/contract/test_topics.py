@@ -33,6 +33,7 @@ STANDS_FOR = {
     "PLANS": ("PLANS", "PLANS_PATTERN", "authority_topic"),
     "RESPONSES": ("RESPONSES", "RESPONSES_PATTERN"),
     "PAGE_RESPONSES": ("PAGE_RESPONSES", "RESPONSES_PATTERN"),
+    "CONTRACTS": ("CONTRACTS", "CONTRACTS_PATTERN"),
     **{
         name: (name,)
         for name in (
@@ -44,6 +45,7 @@ STANDS_FOR = {
             "DEAD_OPPORTUNITIES",
             "DEAD_COALITIONS",
             "DEAD_RESPONSES",
+            "DEAD_CONTRACTS",
         )
     },
 }

@@ -17,6 +17,7 @@ from services.platform.settings import PREFIX, settings
 
 ROOT = Path(__file__).parents[2]
 PLANS = str(ROOT / "docs/examples/plans.jsonl")
+CONTRACTS = str(ROOT / "docs/examples/contracts.jsonl")
 FRAMEWORKS = "framework,title,owner,starts,source\nEX1,HR software,Example Purchasing,2026-01-01,an example\n"
 REGISTER = "authority,mailbox\nE09000015,procurement@harrow.example\n"
 MAX_LINES = 3
@@ -39,6 +40,7 @@ NEEDS_DATABASE = {
     "coalition list": [],
     "coalition show": ["0" * 32],
     "coalitions": [],
+    "contracts list": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
     "forget": ["E09000015:A"],
@@ -69,6 +71,7 @@ NEEDS_BROKER = {
     "dead-letters list": [],
     "dead-letters replay": ["abc"],
     "dead-letters show": ["abc"],
+    "contracts publish": [CONTRACTS],
     "publish": [PLANS],
     "topics": [],
     "withdraw": ["E09000015:A", "--reason", "no longer needed"],

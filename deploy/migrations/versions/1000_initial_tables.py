@@ -415,6 +415,19 @@ def upgrade() -> None:
     for column in ("plan_a", "plan_b", "response_id"):
         op.create_index(f"ix_pair_verdicts_{column}", "pair_verdicts", [column])
     op.create_table(
+        "contracts",
+        sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(), nullable=True),
+        sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("contract_id"),
+    )
+    op.create_index("ix_contracts_authority", "contracts", ["authority"])
+    op.create_table(
         "coalition_notices",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -447,6 +460,7 @@ def downgrade() -> None:
 
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
+    op.drop_table("contracts")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
     op.drop_table("coalition_members")
