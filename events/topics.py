@@ -186,6 +186,8 @@ AUTHORITY_FAMILIES: Final = (PLANS, RESPONSES, CONTRACTS)
 
 def family_of(topic: str) -> Topic:
     """The family of a topic that authorities publish on; that of plans where the name begins like none."""
+    if topic == PAGE_RESPONSES.name:
+        return RESPONSES
     return next((family for family in AUTHORITY_FAMILIES if topic.startswith(family.name)), PLANS)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState, PlanSummary
+from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.disclosure import open_state
@@ -67,7 +68,10 @@ class OwnAnswer:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group as one authority sees it. `own` is its plan, `others` those it can see."""
+    """A group as one authority sees it. `own` is its plan, `others` those it can see.
+
+    `acts`: what it could do now, once it has signed in; `guests`: the plans that it could invite.
+    """
 
     subject: Subject
     authority: str
@@ -84,6 +88,8 @@ class GroupView:
     scope: str = ""
     route: str = ""
     proposals: tuple[str, ...] = ()
+    acts: tuple[str, ...] = ()
+    guests: tuple["CouncilLine", ...] = ()
     closed: str | None = None
 
     @property
@@ -114,12 +120,15 @@ async def load_group(session: AsyncSession, authority: str, subject_id: str, tod
         subject = await find_subject(session, subject_id, authority)
     except ResponseError as error:
         raise NoGroupError(str(error)) from None
-    view = await (_coalition if subject.kind == "coalition" else _pair)(session, authority, subject)
+    if subject.kind == "coalition":
+        view = await _coalition(session, authority, subject, today)
+    else:
+        view = await _pair(session, authority, subject)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
     return replace(view, answers=tuple(_own_answer(row, given, today) for row in reversed(given)))
 
 
-async def _coalition(session: AsyncSession, authority: str, subject: Subject) -> GroupView:
+async def _coalition(session: AsyncSession, authority: str, subject: Subject, today: date) -> GroupView:
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
     state = CoalitionState.model_validate(row.payload)
@@ -130,6 +139,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject) ->
         stored.get(subject.plan_id), authority, subject.plan_id
     )
     invitation = state.invitation
+    elsewhere = await coalitions.is_elsewhere(session, subject.plan_id, subject.subject_id)
     inviter = next((line.council for line in lines if invitation and line.plan_id == invitation.by), None)
     return GroupView(
         subject=subject,
@@ -147,8 +157,21 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject) ->
         scope=invitation.scope if invitation else "",
         route=invitation.route if invitation else "",
         proposals=tuple(f"{one.authority_name}: {one.sentence}" for one in state.proposals),
+        acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
+        guests=_guests(state, lines, subject.plan_id),
         closed=_why_closed(state, own),
     )
+
+
+def _guests(state: CoalitionState, lines: Sequence[CouncilLine], own: str) -> tuple[CouncilLine, ...]:
+    """Members that nobody has asked, or that did not answer, and plans that the engine proposes."""
+    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id != own]
+    proposed = [
+        CouncilLine(one.authority, one.authority_name, one.plan_id, "proposed", state.common_window)
+        for one in state.proposals
+        if one.kind == "fits-too" and one.plan_id != own
+    ]
+    return (*members, *proposed)
 
 
 def _why_closed(state: CoalitionState, own: CouncilLine) -> str | None:

@@ -2,12 +2,13 @@
 
 import asyncio
 import re
+import secrets
 import shutil
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -15,8 +16,9 @@ from typing import Final
 from events.plans import PlanPayload
 from matching.reference import authority as known_authority
 from services.application.digests import flush_all
+from services.application.page_links import PageLink, links_to_groups
 from services.ingest.event_publisher import content_hash, publish_events
-from services.local_stack.child_process import LOOPBACK, ChildProcess
+from services.local_stack.child_process import LOOPBACK, ChildProcess, free_port
 from services.local_stack.coalition_demo import CoalitionDemo
 from services.local_stack.stack import Stack
 from services.messaging import topic_admin
@@ -32,8 +34,10 @@ FOLDER: Final = Path(".jointly") / "demo"
 STALLED_SECONDS: Final = 180.0
 """Nothing has moved for so long: something is wrong, and waiting longer will not mend it."""
 CONSUMERS: Final = ("matcher", "coalitions", "notifier")
-KINDS: Final = ("matcher", "coalitions", "relay", "notifier")
+KINDS: Final = ("matcher", "coalitions", "relay", "notifier", "web")
 LOOK_EVERY_SECONDS: Final = 0.5
+MAX_LINKS: Final = 8
+"""Most links to pages that are printed: enough to try each side of a group."""
 FLUSH_EVERY_SECONDS: Final = 0.1
 """How often the next weekly digests are asked for: each tells as much of one authority as an email may."""
 
@@ -57,6 +61,8 @@ class DemoResult:
     mails_in: Path
     answers: int
     seconds: float
+    pages: str = ""
+    links: Sequence[PageLink] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,18 @@ class _Running:
     show: Show
 
 
-def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: Show) -> DemoResult:
+def run(
+    waves: Sequence[Sequence[PlanPayload]],
+    as_of: date,
+    *,
+    say: Say,
+    show: Show,
+    stay: Callable[[DemoResult, Stack], None] | None = None,
+) -> DemoResult:
     """Runs the waves of plan events through a stack of its own, each wave to the end before the next begins.
 
-    A later wave lets corrections be seen: an authority is told of what it had been told before.
+    A later wave lets corrections be seen: an authority is told of what it had been told before. `stay` is called with
+    the result while everything still runs.
     """
     started = time.monotonic()
     with suppress(FileNotFoundError):
@@ -81,21 +95,37 @@ def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: 
         "JOINTLY_AS_OF": as_of.isoformat(),
         "JOINTLY_NOTIFY_BATCH_SECONDS": "3",
         "JOINTLY_SWEEP_INTERVAL_SECONDS": "5",
+        **pages_environment(),
     }
     with Stack(FOLDER, environment=environment, progress=say) as stack:
         settings = settings_of(stack)
         prepare(settings, say)
         processes = start_services(stack, say)
         outcome = asyncio.run(_drive(stack, settings, processes, waves, show, as_of))
-    return DemoResult(
-        counts=outcome.counts,
-        dead_letters=outcome.dead_letters,
-        best=outcome.best,
-        mails=outcome.mails,
-        mails_in=outcome.mails_in,
-        answers=outcome.answers,
-        seconds=round(time.monotonic() - started, 1),
-    )
+        outcome = replace(outcome, seconds=round(time.monotonic() - started, 1))
+        if stay is not None:
+            stay(outcome, stack)
+    return outcome
+
+
+def pages_environment() -> dict[str, str]:
+    """Settings that open the pages on a free port, and have emails link to them."""
+    port = free_port()
+    return {
+        "JOINTLY_WEB_PORT": str(port),
+        "JOINTLY_PUBLIC_URL": f"http://{LOOPBACK}:{port}",
+        "JOINTLY_LINK_SECRET": secrets.token_hex(32),
+    }
+
+
+async def load_links(settings: Settings, limit: int) -> list[PageLink]:
+    """One signed link to the pages for each authority that has a group."""
+    database = make_engine(settings.need_database(), pool=1)
+    try:
+        async with transaction(make_sessions(database)) as session:
+            return await links_to_groups(session, settings, limit)
+    finally:
+        await database.dispose()
 
 
 def settings_of(stack: Stack) -> Settings:
@@ -113,7 +143,7 @@ def prepare(settings: Settings, say: Say) -> None:
 
 def start_services(stack: Stack, say: Say) -> dict[str, ChildProcess]:
     """One process of each kind, ready."""
-    say("Starting matcher, coalitions, relay and notifier (the matcher loads its model)")
+    say("Starting matcher, coalitions, relay, notifier and pages (the matcher loads its model)")
     processes = {name: stack.spawn([name]) for name in KINDS}
     for process in processes.values():
         stack.wait_ready(process)
@@ -146,7 +176,17 @@ async def _drive(
     finally:
         await database.dispose()
     mailbox = stack.parts.mailbox
-    return DemoResult(counts, _dead_letters(running), best, len(mailbox.paths()), mailbox.folder, answers, 0.0)
+    return DemoResult(
+        counts=counts,
+        dead_letters=_dead_letters(running),
+        best=best,
+        mails=len(mailbox.paths()),
+        mails_in=mailbox.folder,
+        answers=answers,
+        seconds=0.0,
+        pages=settings.public_url,
+        links=await load_links(settings, MAX_LINKS),
+    )
 
 
 async def _register_authorities(sessions: Sessions, codes: Iterable[str]) -> None:

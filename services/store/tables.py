@@ -20,6 +20,7 @@ from services.store import (
     plan_resets,
     plans,
     responses,
+    web_sessions,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "plan_resets",
     "plans",
     "responses",
+    "web_sessions",
 ]

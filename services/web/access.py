@@ -1,8 +1,10 @@
 """Who asks, and for which group: by the link of an email. What is not theirs is not there."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
@@ -10,6 +12,7 @@ from services.application.group_view import GroupView, NoGroupError, load_group
 from services.domain.links import LinkPurpose, OpenedLink, open_token
 from services.platform.clock import today
 from services.store import authorities
+from services.store.database import transaction
 from services.web.parts import parts_of
 
 
@@ -21,6 +24,16 @@ class Reader:
     subject: str
     base: str
     actor: str | None = None
+
+
+async def session_of(request: Request) -> AsyncIterator[AsyncSession]:
+    """One transaction a request, committed before the answer goes out."""
+    async with transaction(parts_of(request).sessions) as session:
+        yield session
+
+
+# With the usual scope the commit would come after the answer, and the next page too early.
+Session = Annotated[AsyncSession, Depends(session_of, scope="function")]
 
 
 async def open_link(request: Request, session: AsyncSession, purpose: LinkPurpose, token: str) -> OpenedLink:

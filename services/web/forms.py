@@ -12,6 +12,9 @@ MAX_FIELDS: Final = 60
 MAX_LINE: Final = 200
 MAX_TEXT: Final = 2000
 
+DATE_FIELDS: Final = frozenset({"earliest", "latest", "remind", "reply_by"})
+"""Fields of three parts: an error leads to the first one."""
+
 Sent = FormData | QueryParams
 
 
@@ -61,7 +64,16 @@ class Form:
             self.errors[name] = f"Enter {label} as numbers, for example 27 3 2027"
             return None
 
+    def optional_day(self, name: str, label: str) -> date | None:
+        """A day that may be left out."""
+        if any(self.sent.get(f"{name}-{part}") for part in ("day", "month", "year")):
+            return self.day(name, label)
+        return None
+
     @property
     def summary(self) -> list[dict[str, str]]:
         """The errors as the error summary's links."""
-        return [{"text": text, "href": f"#{name}"} for name, text in self.errors.items()]
+        return [
+            {"text": text, "href": f"#{name}-day" if name in DATE_FIELDS else f"#{name}"}
+            for name, text in self.errors.items()
+        ]

@@ -1,5 +1,6 @@
 """The web application in the test's own process, with a client that speaks HTTP to it as a browser would."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import httpx2
 
 from events.topics import PAGE_RESPONSES
 from services.domain.links import LinkMaker
+from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store import authorities
@@ -87,6 +89,24 @@ class WebHarness:
         assert page.status_code == 200, page.text
         action, hidden = form_of(page.text)
         return await self.client.post(action or path, data={**hidden, **fields})
+
+    async def code(self, mailbox: MailSink) -> str:
+        """The code in the newest email, which comes after the page."""
+        for _ in range(100):
+            if mailbox.paths():
+                found = re.search(r"Your code is (\d{3}) (\d{3})", mailbox.mails()[-1].get_content())
+                assert found is not None
+                return found[1] + found[2]
+            await asyncio.sleep(0.02)
+        raise AssertionError("no code came")
+
+    async def sign_in(self, authority: str, mailbox: MailSink, next_page: str = "") -> httpx2.Response:
+        """Signs in as a person of this authority does; the last answer."""
+        mailbox.clear()
+        await self.client.post("/sign-in", data={"council": authority, "next": next_page})
+        person = {"name": "Ann Other", "job_title": "Category manager"}
+        data = {"code": await self.code(mailbox), **person, "next": next_page}
+        return await self.client.post("/sign-in/code", data=data)
 
     async def state_hash(self) -> list[object]:
         """Everything that an act could change."""

@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
+from services.local_stack.mail_sink import MailSink
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
@@ -16,11 +17,11 @@ from tests.support.web import WebHarness, web_client, web_settings
 
 
 @pytest_asyncio.fixture
-async def web(database_url: str) -> AsyncIterator[WebHarness]:
+async def web(database_url: str, mailbox: MailSink) -> AsyncIterator[WebHarness]:
     """The pages, a matcher and a coalitions process on one database; each of four councils has a mailbox."""
     engine = make_engine(database_url)
     sessions = make_sessions(engine)
-    settings = web_settings(as_of=AS_OF)
+    settings = web_settings(as_of=AS_OF, smtp_url=mailbox.url)
     embedder = load_embedder("hashing")
     world = World(Engine.load(model=embedder.model), embedder, settings)
     await adopt(world, sessions)

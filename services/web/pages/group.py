@@ -1,13 +1,11 @@
 """The page that an email's link opens: a group, and what the authority answers. Only the last step sends anything."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
-from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -16,44 +14,42 @@ from events.responses import ResponseAnswered, ResponseUndone
 from services.application.acts import submit, wait_for_outcome
 from services.application.group_view import GroupView
 from services.application.responses import ResponseError, build
-from services.store.database import transaction
 from services.web import answer_texts as texts
-from services.web.access import Reader, group_of, reader_by_link
+from services.web.access import Reader, Session, group_of, reader_by_link
 from services.web.answer_forms import Answered, read_answered
 from services.web.forms import Form, read_form
 from services.web.parts import parts_of
+from services.web.signing import signed_in
 from services.web.templating import render
 
 router = APIRouter()
 RESPONSE_ID: Final = re.compile(r"[a-f0-9-]{36}")
 
 
-async def session_of(request: Request) -> AsyncIterator[AsyncSession]:
-    """One transaction a request; it is committed where the page was made."""
-    async with transaction(parts_of(request).sessions) as session:
-        yield session
+async def reader_of(request: Request, session: Session) -> Reader:
+    """Whoever holds the link in the address, or is signed in."""
+    token = request.path_params.get("token")
+    if token is not None:
+        return await reader_by_link(request, session, token)
+    council = await signed_in(request, session)
+    kind, subject = request.url.path.split("/")[1], request.path_params["subject"]
+    return Reader(council.authority, subject, f"/{kind}/{subject}", council.actor)
 
 
-Session = Annotated[AsyncSession, Depends(session_of)]
-
-
-async def linked(request: Request, session: Session, token: str) -> Reader:
-    """The reader whom the link in the address stands for."""
-    return await reader_by_link(request, session, token)
-
-
-Linked = Annotated[Reader, Depends(linked)]
+Asking = Annotated[Reader, Depends(reader_of)]
 
 
 @router.get("/g/{token}")
-async def show(request: Request, session: Session, reader: Linked) -> Response:
+@router.get("/o/{subject}")
+async def show(request: Request, session: Session, reader: Asking) -> Response:
     """The group."""
     group = await group_of(request, session, reader)
     return _page(request, reader, group, Form(FormData()))
 
 
 @router.post("/g/{token}")
-async def choose(request: Request, session: Session, reader: Linked) -> Response:
+@router.post("/o/{subject}")
+async def choose(request: Request, session: Session, reader: Asking) -> Response:
     """Takes the chosen answer on to its question; records nothing."""
     group = await group_of(request, session, reader)
     form = Form(await read_form(request))
@@ -65,14 +61,16 @@ async def choose(request: Request, session: Session, reader: Linked) -> Response
 
 
 @router.get("/g/{token}/question")
-async def question(request: Request, session: Session, reader: Linked) -> Response:
+@router.get("/o/{subject}/question")
+async def question(request: Request, session: Session, reader: Asking) -> Response:
     """The one question that an answer needs."""
     group = await group_of(request, session, reader)
     return _question(request, reader, group, Form(request.query_params))
 
 
 @router.post("/g/{token}/question")
-async def answer_question(request: Request, session: Session, reader: Linked) -> Response:
+@router.post("/o/{subject}/question")
+async def answer_question(request: Request, session: Session, reader: Asking) -> Response:
     """Takes what was entered on to the last page; records nothing."""
     group = await group_of(request, session, reader)
     form = Form(await read_form(request))
@@ -83,7 +81,8 @@ async def answer_question(request: Request, session: Session, reader: Linked) ->
 
 
 @router.get("/g/{token}/check")
-async def check(request: Request, session: Session, reader: Linked) -> Response:
+@router.get("/o/{subject}/check")
+async def check(request: Request, session: Session, reader: Asking) -> Response:
     """What will be sent, to read once more."""
     group = await group_of(request, session, reader)
     form = Form(request.query_params)
@@ -102,7 +101,8 @@ async def check(request: Request, session: Session, reader: Linked) -> Response:
 
 
 @router.post("/g/{token}/send")
-async def send(request: Request, session: Session, reader: Linked) -> Response:
+@router.post("/o/{subject}/send")
+async def send(request: Request, session: Session, reader: Asking) -> Response:
     """Sends the answer."""
     group = await group_of(request, session, reader)
     form = Form(await read_form(request))
@@ -119,7 +119,9 @@ async def send(request: Request, session: Session, reader: Linked) -> Response:
 
 
 @router.post("/g/{token}/undo")
-async def undo(request: Request, session: Session, reader: Linked) -> Response:
+@router.post("/o/{subject}/undo")
+@router.post("/c/{subject}/undo")
+async def undo(request: Request, session: Session, reader: Asking) -> Response:
     """Takes the last answer back."""
     group = await group_of(request, session, reader)
     undoes = Form(await read_form(request)).text("response_id")
@@ -131,7 +133,9 @@ async def undo(request: Request, session: Session, reader: Linked) -> Response:
 
 
 @router.get("/g/{token}/sent/{response_id}")
-async def sent(request: Request, session: Session, reader: Linked, response_id: str) -> Response:
+@router.get("/o/{subject}/sent/{response_id}")
+@router.get("/c/{subject}/sent/{response_id}")
+async def sent(request: Request, session: Session, reader: Asking, response_id: str) -> Response:
     """What became of an answer. Waits a moment for it, since the answer goes by way of the event log."""
     outcome = await wait_for_outcome(parts_of(request).sessions, response_id, reader.authority)
     group = await group_of(request, session, reader)
