@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "answer": ("services.cli.responses", "Answer a suggestion, or publish a file of answers."),
     "invite": ("services.cli.responses", "Invite others to go to market together."),
     "contracts": ("services.cli.contract_commands", "Publish and list what authorities share of running contracts."),
+    "benchmark": ("services.cli.benchmark", "Show what others pay, in cells of at least five authorities."),
     "coalition": ("services.cli.coalition", "Show coalitions, and act in one: accept, join, leave, lead."),
     "explain": ("services.cli.opportunities", "Explain a plan's partners: what matched, what would change it."),
     "trace": ("services.cli.trace", "Show one plan event's way from the plan log to the emails."),

@@ -40,6 +40,7 @@ NEEDS_DATABASE = {
     "coalition list": [],
     "coalition show": ["0" * 32],
     "coalitions": [],
+    "benchmark": ["48450000"],
     "contracts list": [],
     "digests flush": [],
     "explain": ["E09000015:A"],

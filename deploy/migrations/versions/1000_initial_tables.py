@@ -415,6 +415,13 @@ def upgrade() -> None:
     for column in ("plan_a", "plan_b", "response_id"):
         op.create_index(f"ix_pair_verdicts_{column}", "pair_verdicts", [column])
     op.create_table(
+        "benchmark_quarters",
+        sa.Column("quarter", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("cells", postgresql.JSONB(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("quarter"),
+    )
+    op.create_table(
         "contracts",
         sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -461,6 +468,7 @@ def downgrade() -> None:
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
+    op.drop_table("benchmark_quarters")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
     op.drop_table("coalition_members")
