@@ -21,6 +21,7 @@ class AuditAction(StrEnum):
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
     EMAILS_CHANGED = "emails-changed"
+    BENCHMARK_READ = "benchmark-read"
 
 
 class Channel(StrEnum):

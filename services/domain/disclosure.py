@@ -1,13 +1,16 @@
-"""Applies `sharing`: an opportunity's payload says no more than both of its plans share.
+"""Applies `sharing`: an opportunity's payload says no more than both of its plans share, a contract is for open tiers.
 
 Where either plan is not shared openly, that is authority, window, region and band.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from events import opportunities as wire
+from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
 from matching.assessment import Assessment, Component
@@ -15,6 +18,29 @@ from matching.engine import Generation
 from matching.plan import Plan, Sharing
 from matching.reference import display_name
 from services.domain.ids import opportunity_id
+
+
+class Tier(StrEnum):
+    """Who may see a contract, from the fewest to everybody."""
+
+    COALITION = "coalition"
+    SIGNATORIES = "signatories"
+    PUBLIC = "public"
+
+
+_TIERS: Final = tuple(Tier)
+
+
+def contract_opens_on(contract: ContractPublished, tier: Tier) -> date | None:
+    """The first day on which a tier may see a contract: its own, or that of a wider tier; None where it may never."""
+    days = [getattr(contract.sharing, wider.value) for wider in _TIERS[_TIERS.index(tier) :]]
+    return min((day for day in days if day), default=None)
+
+
+def contract_is_open(contract: ContractPublished, tier: Tier, day: date) -> bool:
+    """Whether a tier may see a contract on a day."""
+    opens = contract_opens_on(contract, tier)
+    return opens is not None and opens <= day
 
 
 def opportunity_state(
@@ -57,9 +83,49 @@ def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
 
 
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What a plan that is shared openly says to those it matches. `value`: pounds, None where unknown or in another
+    currency; `contract_ends` and `supplier` are of the contract that runs now."""
+
+    title: str
+    tender_window: WireWindow
+    value: float | None = None
+    stage: str = "planned"
+    contract_ends: date | None = None
+    supplier: str = ""
+    preference: str | None = None
+
+
+SHARED_OPENLY: Final = Sharing.OPEN.value
+
+
+def is_open(state: Mapping[str, Any] | None) -> bool:
+    """Whether a plan's payload says that the plan is shared openly."""
+    return state is not None and state.get("sharing", SHARED_OPENLY) == SHARED_OPENLY
+
+
+def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> PlanFacts | None:
+    """What a plan's payload says to others; None where it is not shared openly. `introduced`: to an authority that was
+    introduced, which learns what is shared as a match only, too; nobody ever learns what is private."""
+    shares_match = state is not None and state.get("sharing") == Sharing.MATCH_ONLY.value
+    if state is None or not (is_open(state) or (introduced and shares_match)):
+        return None
+    now, value = state.get("current_contract") or {}, state.get("value")
+    return PlanFacts(
+        title=state["title"],
+        tender_window=WireWindow.model_validate(state["tender_window"]),
+        value=float(value["amount"]) if value and value.get("currency", "GBP") == "GBP" else None,
+        stage=state.get("stage", "planned"),
+        contract_ends=date.fromisoformat(now["end"]) if now.get("end") else None,
+        supplier=now.get("supplier", ""),
+        preference=state.get("preference"),
+    )
+
+
 def open_state(state: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """What others may read of a plan, from its stored state: all of it where it is shared openly, else nothing."""
-    return state if state is not None and state.get("sharing") == Sharing.OPEN.value else None
+    return state if is_open(state) else None
 
 
 def _side(plan: Plan, open_: bool) -> wire.PlanSummary:

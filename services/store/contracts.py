@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, select
+from sqlalchemy import BigInteger, Column, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -66,4 +66,14 @@ async def published(session: AsyncSession, authority: str | None = None) -> list
     statement = select(ContractRow).where(col(ContractRow.status) == ContractStatus.PUBLISHED.value)
     if authority is not None:
         statement = statement.where(col(ContractRow.authority) == authority)
+    return list((await session.execute(statement.order_by(col(ContractRow.contract_id)))).scalars())
+
+
+async def priced(session: AsyncSession) -> list[ContractRow]:
+    """All contracts that are shared with prices, or with the reason why there are none, by id."""
+    payload = col(ContractRow.payload)
+    statement = select(ContractRow).where(
+        col(ContractRow.status) == ContractStatus.PUBLISHED.value,
+        or_(func.jsonb_array_length(payload["prices"]) > 0, payload["withheld"].astext.is_not(None)),
+    )
     return list((await session.execute(statement.order_by(col(ContractRow.contract_id)))).scalars())

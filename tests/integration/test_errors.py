@@ -40,6 +40,7 @@ NEEDS_DATABASE = {
     "coalition list": [],
     "coalition show": ["0" * 32],
     "coalitions": [],
+    "benchmark": ["48450000"],
     "contracts list": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
@@ -49,6 +50,7 @@ NEEDS_DATABASE = {
     "frameworks import": ["{frameworks}"],
     "frameworks list": [],
     "frameworks remove": ["RM1"],
+    "introduce": ["abc", "yes", "--authority", "E09000015"],
     "invite": ["0" * 32, "--authority", "E09000015"],
     "keys add": ["E09000015", "{key}"],
     "keys list": [],
@@ -64,6 +66,7 @@ NEEDS_DATABASE = {
     "relay": [],
     "restore-drill": [],
     "trace": ["abc"],
+    "what-if": ["E09000015:A", "--months", "3"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
     "web": [],
 }

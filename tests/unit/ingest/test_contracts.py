@@ -2,14 +2,16 @@
 
 import json
 import os
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from events.contracts import ContractPublished, ContractWithdrawn
-from services.ingest.contracts import ContractEntry, read_contracts
-from services.ingest.entries import Rejected
+from services.ingest.contracts import ContractEntry, day_of, read_contracts, read_register_contracts
+from services.ingest.entries import Options, Rejected, Skipped
+from services.ingest.register.column_mapping import BUILT_IN
 from tests.support.contracts import contract
 
 EXAMPLES = Path(__file__).parents[3] / "docs/examples/contracts.jsonl"
@@ -50,7 +52,7 @@ def test_a_line_without_revision_gets_the_time_of_the_file(tmp_path: Path) -> No
         ("[1]", "", "not an object"),
         ("{", "", "not JSON"),
         (fields(type="awarded"), "type", "neither published nor withdrawn"),
-        (fields(supplier=""), "supplier", "at least 1 character"),
+        (fields(supplier=""), "supplier", "is empty"),
         (fields(withheld="s94"), "", "shared or withheld, not both"),
         (fields(contract_id="E08000032:C-1"), "", "must start with the event's authority"),
         (fields(first_end="2027-04-01"), "", "must follow each other"),
@@ -83,3 +85,29 @@ def test_a_file_that_can_not_be_read_says_so(tmp_path: Path) -> None:
     (entry,) = read_contracts(tmp_path / "nothing.jsonl")
     assert isinstance(entry, Rejected)
     assert "can't be read" in entry.reason
+
+
+REGISTER = """Reference,Title,Supplier,Start Date,End Date,Annual value
+C-1,HR system,Northmoor Software Ltd,01/04/2022,31/03/2028,100000
+C-2,Payroll bureau,,01/04/2022,31/03/2028,50000
+C-3,Fleet system,Fellgate Systems plc,01/04/2022,not a day,50000
+"""
+
+
+def test_a_register_gives_contracts_and_says_what_it_can_not(tmp_path: Path) -> None:
+    file = tmp_path / "register.csv"
+    file.write_text(REGISTER, "utf-8")
+    os.utime(file, (1_800_000_000, 1_800_000_000))
+    options = Options("E08000035", as_of=date(2026, 11, 26))
+    first, second, third = read_register_contracts(file, options, BUILT_IN, {"public": day_of(file)})
+    assert isinstance(first, ContractEntry)
+    payload = first.payload
+    assert isinstance(payload, ContractPublished)
+    assert (payload.contract_id, payload.supplier, payload.end) == (
+        "E08000035:C-1",
+        "Northmoor Software Ltd",
+        date(2028, 3, 31),
+    )
+    assert payload.revision == 1_800_000_000_000
+    assert payload.sharing.public == date(2027, 1, 15)
+    assert (type(second), type(third)) == (Skipped, Rejected)
