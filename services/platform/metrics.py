@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
 from events.topics import (
+    BENCHMARKS,
     CHECKPOINTS,
     CONTRACTS,
     DEAD_CONTRACTS,
@@ -112,6 +113,7 @@ EVENTS_OUT: Final = _owned(
                 PAGE_RESPONSES.name,
                 NOTIFICATIONS.name,
                 CHECKPOINTS.name,
+                BENCHMARKS.name,
                 DEAD_PLANS.name,
                 DEAD_RESPONSES.name,
                 DEAD_CONTRACTS.name,
@@ -330,6 +332,7 @@ RESPONSE_KINDS: Final = (
     "dates",
     "introduced",
     "undone",
+    "decided",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from services.web import errors
+from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
@@ -21,6 +22,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     home.router,
     coalition.router,
     emails.router,
+    *API_ROUTERS,
 )
 
 
