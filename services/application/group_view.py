@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState, PlanSummary
+from matching.text.formatting import name_of
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
-from services.domain.disclosure import open_state
+from services.domain.disclosure import UNSAID_EXPLANATION, is_open, open_state
 from services.store import coalitions, plans, responses
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
@@ -133,13 +134,18 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     assert row is not None
     state = CoalitionState.model_validate(row.payload)
     stored = await plans.by_id(session, [member.plan_id for member in state.members] + [subject.plan_id])
-    lines = [_member(member, state, stored.get(member.plan_id)) for member in state.members]
+    # Who no longer shares its own plan sees no more of the others' either.
+    open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
+    shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
+    lines = [_member(member, state, shows=member.plan_id in {subject.plan_id, *shown}) for member in state.members]
+    hidden = any(line.plan_id not in {subject.plan_id, *shown} for line in lines)
     # A plan that the engine proposes is no member yet.
     own = next((line for line in lines if line.plan_id == subject.plan_id), None) or _own_line(
         stored.get(subject.plan_id), authority, subject.plan_id
     )
     invitation = state.invitation
     elsewhere = await coalitions.is_elsewhere(session, subject.plan_id, subject.subject_id)
+    said = invitation is not None and invitation.by in {subject.plan_id, *shown}
     inviter = next((line.council for line in lines if invitation and line.plan_id == invitation.by), None)
     return GroupView(
         subject=subject,
@@ -148,15 +154,15 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         own=own,
         others=tuple(sorted((one for one in lines if one is not own), key=lambda one: one.council)),
         disclosed=True,
-        reasons=(state.explanation,),
+        reasons=(UNSAID_EXPLANATION if hidden else state.explanation,),
         answers=(),
         together_from=state.together_from,
         decide_by=state.decide_by,
         reply_by=invitation.reply_by if invitation else None,
         invited_by=inviter,
-        scope=invitation.scope if invitation else "",
-        route=invitation.route if invitation else "",
-        proposals=tuple(f"{one.authority_name}: {one.sentence}" for one in state.proposals),
+        scope=invitation.scope if invitation and said else "",
+        route=invitation.route if invitation and said else "",
+        proposals=tuple(f"{name_of(one.authority)}: {one.sentence}" for one in state.proposals if one.plan_id in shown),
         acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
         guests=_guests(state, lines, subject.plan_id),
         closed=_why_closed(state, own),
@@ -167,7 +173,7 @@ def _guests(state: CoalitionState, lines: Sequence[CouncilLine], own: str) -> tu
     """Members that nobody has asked, or that did not answer, and plans that the engine proposes."""
     members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id != own]
     proposed = [
-        CouncilLine(one.authority, one.authority_name, one.plan_id, "proposed", state.common_window)
+        CouncilLine(one.authority, name_of(one.authority), one.plan_id, "proposed", state.common_window)
         for one in state.proposals
         if one.kind == "fits-too" and one.plan_id != own
     ]
@@ -204,7 +210,6 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject) -> Grou
         reasons=state.reasons if both_open else (),
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
-        decide_by=state.join_by if both_open else None,
         closed=ended if both_open or ended is None else "This match no longer holds.",
     )
 
@@ -216,7 +221,7 @@ def _own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Win
 
 
 def _partner(side: PlanSummary, state: Mapping[str, Any] | None) -> CouncilLine:
-    line = CouncilLine(side.authority, side.authority_name, "", "", side.tender_window)
+    line = CouncilLine(side.authority, name_of(side.authority), "", "", side.tender_window)
     return _described(line, state) if state is not None else line
 
 
@@ -235,10 +240,10 @@ def _described(line: CouncilLine, state: Mapping[str, Any]) -> CouncilLine:
     )
 
 
-def _member(member: CoalitionMember, state: CoalitionState, plan: PlanRecord | None) -> CouncilLine:
+def _member(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> CouncilLine:
     line = CouncilLine(
         authority=member.authority,
-        council=member.authority_name,
+        council=name_of(member.authority),
         plan_id=member.plan_id,
         state=member.state,
         window=member.tender_window,
@@ -246,7 +251,7 @@ def _member(member: CoalitionMember, state: CoalitionState, plan: PlanRecord | N
         committed=member.committed,
         leads=member.plan_id == state.lead,
     )
-    if open_state(plan.state if plan is not None else None) is None:
+    if not shows:
         return line
     return replace(
         line,

@@ -13,6 +13,7 @@ from sqlmodel import col
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState
+from matching.text.formatting import name_of
 from services.application import coalitions
 from services.domain.disclosure import open_state
 from services.store import opportunities, plans
@@ -140,7 +141,7 @@ def _match(row: Opportunity, authority: str, states: dict[str, Any]) -> Match:
     value = (states[other_id].get("value") or {}) if disclosed else {}
     return Match(
         opportunity_id=row.opportunity_id,
-        council=other.authority_name,
+        council=name_of(other.authority),
         title=(other.title or "") if disclosed else "",
         value=float(value["amount"]) if value.get("currency") == "GBP" else None,
         window=other.tender_window,

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import Window
-from matching.reference import display_name
+from matching.text.formatting import name_of
 from services.domain.disclosure import open_state
 
 LIMIT: Final = 50
@@ -72,7 +72,7 @@ def _found(authority: str, state: Any) -> Found:
     contract, value = state.get("current_contract") or {}, state.get("value") or {}
     ends = contract.get("end") or (state.get("contract") or {}).get("end")
     return Found(
-        council=display_name(authority),
+        council=name_of(authority),
         title=state["title"],
         value=float(value["amount"]) if value.get("currency") == "GBP" else None,
         window=Window.model_validate(state["tender_window"]),
