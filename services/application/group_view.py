@@ -210,6 +210,7 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject) -> Grou
         reasons=state.reasons if both_open else (),
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
+        acts=("invite",) if both_open and ended is None else (),
         closed=ended if both_open or ended is None else "This match no longer holds.",
     )
 

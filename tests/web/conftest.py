@@ -1,6 +1,7 @@
 """Councils with plans that fit, and the pages on top of them."""
 
 from collections.abc import AsyncIterator
+from functools import cache
 
 import pytest_asyncio
 
@@ -16,6 +17,12 @@ from tests.support.coalitions import ALL, AS_OF, CoalitionsHarness
 from tests.support.web import WebHarness, web_client, web_settings
 
 
+@cache
+def _engine(model: str) -> Engine:
+    """The engine, loaded once: it never changes."""
+    return Engine.load(model=model)
+
+
 @pytest_asyncio.fixture
 async def web(database_url: str, mailbox: MailSink) -> AsyncIterator[WebHarness]:
     """The pages, a matcher and a coalitions process on one database; each of four councils has a mailbox."""
@@ -23,7 +30,7 @@ async def web(database_url: str, mailbox: MailSink) -> AsyncIterator[WebHarness]
     sessions = make_sessions(engine)
     settings = web_settings(as_of=AS_OF, smtp_url=mailbox.url)
     embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, settings)
+    world = World(_engine(embedder.model), embedder, settings)
     await adopt(world, sessions)
     async with transaction(sessions) as session:
         for code in ALL:

@@ -58,6 +58,20 @@ async def test_three_councils_form_a_group_on_the_pages_alone(three: WebHarness,
     assert rows[0][0] == 3
 
 
+async def test_one_partner_is_invited_from_the_pair(web: WebHarness, mailbox: MailSink) -> None:
+    await web.processes.publish(plan(LEEDS), plan(BRADFORD))
+    pair = opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))
+    invite = f"/c/{pair}/do/invite"
+    assert f'href="{invite}"' in (await web.client.get(await web.link(LEEDS, pair))).text
+    entered = await web.sign_in(LEEDS, mailbox, invite)
+    assert entered.headers["location"] == invite
+    done = await web.send(invite, route="No framework covers payroll.", reply_days="20")
+    assert done.status_code == 303
+    await web.deliver()
+    state = await web.processes.only()
+    assert (state.status, state.lead) == ("inviting", plan_id(LEEDS))
+
+
 async def test_an_invitation_says_what_is_missing(three: WebHarness, mailbox: MailSink) -> None:
     await three.sign_in(LEEDS, mailbox)
     page = await three.send(f"/c/{(await three.processes.only()).coalition_id}/do/invite", reply_days="99")
