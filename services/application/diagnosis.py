@@ -1,4 +1,4 @@
-"""Looks at every part that an installation needs, and says of each whether it works and what it shows."""
+"""Checks every part that an installation needs, and reports whether it works."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from events.topics import COALITIONS, OPPORTUNITIES, PLANS_PATTERN, RESPONSES_PATTERN, TOPICS
+from events.topics import COALITIONS, CONTRACTS_PATTERN, OPPORTUNITIES, PLANS_PATTERN, RESPONSES_PATTERN, TOPICS
 from matching.corpus_statistics import Statistics
 from matching.policy import Policy
 from services.coalitions import app as coalitions
@@ -29,8 +29,9 @@ GROUPS: Final = {
     notifier.COALITIONS_GROUP: re.escape(COALITIONS.name),
     coalitions.GROUP: re.escape(OPPORTUNITIES.name),
     coalitions.RESPONSES_GROUP: RESPONSES_PATTERN,
+    coalitions.CONTRACTS_GROUP: CONTRACTS_PATTERN,
 }
-"""The consumer groups whose lag is shown, and the topics that each reads."""
+"""The consumer groups whose lag is shown, with their topics."""
 
 
 class Verdict(StrEnum):
@@ -43,7 +44,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was seen of one part. `error`: why it failed, for whoever turns it into a sentence."""
+    """The result for one part. `error` is the exception, for the caller to describe."""
 
     part: str
     verdict: Verdict
@@ -55,7 +56,7 @@ Look = Callable[[Settings], Awaitable[Finding]]
 
 
 async def diagnose(settings: Settings) -> Sequence[Finding]:
-    """Every part, one after the other; a part that fails stops no other."""
+    """Check all parts in turn; a failing part does not stop the rest."""
     parts: dict[str, Look] = {
         "settings": _settings,
         "kafka": _kafka,
@@ -130,7 +131,7 @@ async def _lag(settings: Settings) -> Finding:
 
 
 async def _lag_of(group: str, topics: str, settings: Settings) -> str:
-    """Reads what the group has committed, without joining it."""
+    """Read the group's committed offsets, without joining it."""
     consumer = AIOKafkaConsumer(
         **connection(settings), group_id=group, enable_auto_commit=False, client_id="jointly-doctor"
     )

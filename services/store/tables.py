@@ -1,4 +1,4 @@
-"""Every table, for the migrations: importing this module declares them all."""
+"""All tables. Importing this module declares them, which migrations rely on."""
 
 from services.store import (
     api_tokens,
@@ -6,6 +6,7 @@ from services.store import (
     audit_names,
     authorities,
     authority_keys,
+    benchmark_notices,
     benchmark_requests,
     benchmarks,
     coalition_notices,
@@ -33,6 +34,7 @@ __all__ = [
     "audit_names",
     "authorities",
     "authority_keys",
+    "benchmark_notices",
     "benchmark_requests",
     "benchmarks",
     "coalition_notices",
