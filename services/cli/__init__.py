@@ -15,7 +15,7 @@ _LINES: Final = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 """Shells put the line to complete into these environment variables."""
 
 COMMANDS: Final = {
-    "demo": ("services.cli.demo", "Run everything once on an embedded stack and show what comes out."),
+    "demo": ("services.cli.demo", "Run everything once on an embedded stack and show the results."),
     "up": ("services.cli.demo", "Keep the embedded stack running, for development."),
     "publish": ("services.cli.publish", "Publish an authority's plans (JSONL, OCDS, contract register)."),
     "withdraw": ("services.cli.withdraw", "Withdraw one plan."),
