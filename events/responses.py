@@ -1,14 +1,15 @@
 """Response events: what an authority answers, asks and does about an opportunity or a coalition. Signed like plans."""
 
 from datetime import date
-from typing import ClassVar, Final, Literal
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from events.fields import FOREIGN_PLAN_ERROR, Authority, Payload, PlanId, Revision, Text, Window
 
-SubjectKind = Literal["opportunity", "coalition"]
+SubjectKind = Literal["opportunity", "coalition", "plan"]
 Answer = Literal["interested", "other-dates", "not-the-same", "not-this-time", "later"]
 MembershipAct = Literal["accept", "decline", "join", "leave", "commit", "lead"]
 ResponseReason = Literal[
@@ -25,7 +26,42 @@ ResponseReason = Literal[
     "capacity",
     "reorganisation",
 ]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
 ShortText = Field(default="", max_length=2000)
+
+
+class RouteStep(StrEnum):
+    """A collaborative route, in the order in which they are looked at; the last is a contract of one's own."""
+
+    FRAMEWORK = "framework"
+    FRAMEWORK_COALITION = "framework-coalition"
+    """Several authorities hold one further competition under a framework."""
+    COALITION = "coalition"
+    NEW = "new"
+
+
+class RouteOutcome(StrEnum):
+    """What came of looking at a route."""
+
+    CHOSEN = "chosen"
+    UNSUITABLE = "unsuitable"
+    NONE_FOUND = "none-found"
+    NOT_CHECKED = "not-checked"
+
+
+class RouteReason(StrEnum):
+    """Why a route was chosen, passed over or not looked at."""
+
+    SCOPE = "scope"
+    TERM = "term"
+    ENTITLEMENT = "entitlement"
+    PRICE = "price"
+    FEE = "fee"
+    AWARD_METHOD = "award-method"
+    DATES = "dates"
+    NO_PARTNER = "no-partner"
+    LOCAL_DECISION = "local-decision"
+    NOT_THIS_TIME = "not-this-time"
 
 
 class Response(Payload):
@@ -91,7 +127,25 @@ class ResponseUndone(Response):
     undoes: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The `response_id` to take back")
 
 
-ResponsePayload = ResponseAnswered | ResponseInvited | ResponseMembership | ResponseDates | ResponseUndone
+class ResponseRoute(Response):
+    """The authority records one route that it has looked at for its plan, and what came of it. Nothing depends on it.
+
+    Its subject is the plan, or a coalition that the plan is in.
+    """
+
+    type: ClassVar[str] = "jointly.response.route.v1"
+    step: RouteStep
+    outcome: RouteOutcome
+    asked_at: date = Field(description="The day on which the route was looked at")
+    by: Line = Field(description="The position of whoever looked, never a name")
+    candidates: tuple[Line, ...] = Field(default=(), max_length=20, description="What was looked at")
+    reason: RouteReason | None = None
+    note: Text = ShortText
+
+
+ResponsePayload = (
+    ResponseAnswered | ResponseInvited | ResponseMembership | ResponseDates | ResponseUndone | ResponseRoute
+)
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseAnswered,
@@ -99,4 +153,5 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseMembership,
     ResponseDates,
     ResponseUndone,
+    ResponseRoute,
 )

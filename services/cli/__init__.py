@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "answer": ("services.cli.responses", "Answer a suggestion, or publish a file of answers."),
     "invite": ("services.cli.responses", "Invite others to go to market together."),
     "coalition": ("services.cli.coalition", "Show coalitions, and act in one: accept, join, leave, lead."),
+    "route": ("services.cli.route", "Record and show which routes were looked at for a plan."),
     "explain": ("services.cli.opportunities", "Explain a plan's partners: what matched, what would change it."),
     "trace": ("services.cli.trace", "Show one plan event's way from the plan log to the emails."),
     "score": ("services.cli.score", "Score plans of a file against each other: no broker, no database."),

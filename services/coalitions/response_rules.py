@@ -14,9 +14,11 @@ from events.responses import (
     ResponseInvited,
     ResponseMembership,
     ResponsePayload,
+    ResponseRoute,
     ResponseUndone,
 )
 from matching.coalitions import joint_terms
+from services.coalitions import route_rules
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write
 from services.domain import coalition_answers as rules
@@ -46,6 +48,11 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
     """Does what a response asks for. Raises AnswerRefusedError where it does not count."""
     if isinstance(payload, ResponseUndone):
         return await _undo(session, payload, moment)
+    if isinstance(payload, ResponseRoute):
+        await route_rules.require_subject(session, payload)
+        return Effect()
+    if payload.subject == "plan":
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "of a plan itself, only its routes can be recorded")
     if payload.subject == "opportunity":
         return await _on_opportunity(session, payload, moment)
     row = await store.load(session, payload.subject_id)
@@ -177,7 +184,8 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
     if undone.undone_by is not None or not await responses.is_latest(session, undone):
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the last answer can be taken back, and only once")
     rules.require_undoable(undone.received_on, moment.today)
-    row = await store.load(session, undone.subject_id) if undone.subject == "coalition" else None
+    is_act = undone.subject == "coalition" and undone.kind != responses.ROUTE
+    row = await store.load(session, undone.subject_id) if is_act else None
     if row is not None:
         await _restore(session, row, undone, moment)
     elif undone.kind == "invited":

@@ -313,6 +313,7 @@ RESPONSE_KINDS: Final = (
     "lead",
     "dates",
     "undone",
+    "route",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter(

@@ -61,6 +61,8 @@ NEEDS_DATABASE = {
     "rebuild": ["--check"],
     "relay": [],
     "restore-drill": [],
+    "route record": ["E09000015:A", "framework", "none-found", "--by", "Category manager"],
+    "route show": ["E09000015:A"],
     "trace": ["abc"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
 }

@@ -358,6 +358,7 @@ def upgrade() -> None:
     )
     op.create_index("responses_subject", "responses", ["subject_id", "received_at"])
     op.create_index("ix_responses_authority", "responses", ["authority"])
+    op.create_index("responses_routes", "responses", ["plan_id"], postgresql_where=sa.text("kind = 'route'"))
     op.create_table(
         "pair_verdicts",
         sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
