@@ -1,10 +1,14 @@
 """Every table, for the migrations: importing this module declares them all."""
 
 from services.store import (
+    audit_log,
+    audit_names,
     authorities,
     authority_keys,
+    benchmarks,
     coalition_notices,
     coalitions,
+    contracts,
     embeddings,
     feeds,
     forgotten,
@@ -20,10 +24,14 @@ from services.store import (
 )
 
 __all__ = [
+    "audit_log",
+    "audit_names",
     "authorities",
     "authority_keys",
+    "benchmarks",
     "coalition_notices",
     "coalitions",
+    "contracts",
     "embeddings",
     "feeds",
     "forgotten",
