@@ -1,6 +1,6 @@
 """The register of authorities: who takes part, which role mailbox is told, and what each one wants to hear.
 
-No person is kept: the charter's signatory is not stored, and an address is a role's. Addresses never leave the
+No person is kept: of the charter's signatory the position alone, and an address is a role's. Addresses never leave the
 database except as the recipient of an email, or as the contact of an opportunity that both sides share openly.
 """
 
@@ -49,6 +49,7 @@ class Authority(SQLModel, table=True):
     signed_on: date | None = Field(default=None)
     lapsed_on: date | None = Field(default=None)
     withdrawn_on: date | None = Field(default=None)
+    signatory: str | None = Field(default=None, description="the position of whoever signed, never a name")
     created_at: datetime = Field(sa_column=timestamp())
     updated_at: datetime = Field(sa_column=timestamp())
 
