@@ -120,6 +120,15 @@ class ResponseDates(Response):
     reply_by: date
 
 
+class ResponseIntroduced(Response):
+    """The authority wants, or does not want, to be introduced to the other authority of an opportunity of which one
+    side shares only that there is a match. Both plans open to each other once both say yes."""
+
+    type: ClassVar[str] = "jointly.response.introduced.v1"
+    agrees: Literal["yes", "no", "later"]
+    remind_on: date | None = Field(default=None, description="With `later`: the day to ask again")
+
+
 class ResponseUndone(Response):
     """The authority takes back an answer of the last seven days."""
 
@@ -144,7 +153,13 @@ class ResponseRoute(Response):
 
 
 ResponsePayload = (
-    ResponseAnswered | ResponseInvited | ResponseMembership | ResponseDates | ResponseUndone | ResponseRoute
+    ResponseAnswered
+    | ResponseInvited
+    | ResponseMembership
+    | ResponseDates
+    | ResponseIntroduced
+    | ResponseUndone
+    | ResponseRoute
 )
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
@@ -152,6 +167,7 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseInvited,
     ResponseMembership,
     ResponseDates,
+    ResponseIntroduced,
     ResponseUndone,
     ResponseRoute,
 )
