@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "frameworks": ("services.cli.frameworks", "Import framework agreements, and check which cover a plan."),
     "signatories": ("services.cli.signatories", "Import, export and list who signed the Charter."),
     "programme": ("services.cli.programme", "Print the programme's measures as of any day."),
+    "reorganise": ("services.cli.reorganise", "Rehearse a reorganisation of authorities; it writes nothing."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
     "keys": ("services.cli.keys", "Make, register and revoke the keys that authorities sign with."),
     "audit": ("services.cli.audit", "Check, prove and export the audit log."),

@@ -66,6 +66,7 @@ NEEDS_DATABASE = {
     "reassess": [],
     "rebuild": ["--check"],
     "relay": [],
+    "reorganise": ["--preview", "2027-04-01"],
     "restore-drill": [],
     "route record": ["E09000015:A", "framework", "none-found", "--by", "Category manager"],
     "route show": ["E09000015:A"],
