@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.responses import (
     ResponseAnswered,
     ResponseDates,
+    ResponseDecided,
     ResponseIntroduced,
     ResponseInvited,
     ResponseMembership,
@@ -20,6 +21,7 @@ from events.responses import (
 )
 from matching.coalitions import joint_terms
 from services.coalitions import introduction, route_rules
+from services.coalitions.benchmark_requests import record_decision
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write
 from services.domain import coalition_answers as rules
@@ -54,6 +56,11 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
         return Effect()
     if payload.subject == "plan":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "of a plan itself, only its routes can be recorded")
+    if isinstance(payload, ResponseDecided):
+        await record_decision(session, payload, moment.today, moment.cause)
+        return Effect()
+    if payload.subject == "benchmark":
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a benchmark takes no answer but a decision")
     if payload.subject == "opportunity":
         return await _on_opportunity(session, payload, moment)
     row = await store.load(session, payload.subject_id)
@@ -190,6 +197,8 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
         )
     if undone.undone_by is not None or not await responses.is_latest(session, undone):
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the last answer can be taken back, and only once")
+    if undone.subject == "benchmark":
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a decision is not taken back; record another one")
     rules.require_undoable(undone.received_on, moment.today)
     is_act = undone.subject == "coalition" and undone.kind != responses.ROUTE
     row = await store.load(session, undone.subject_id) if is_act else None
