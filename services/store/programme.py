@@ -14,18 +14,22 @@ from matching.reference import display_name
 from services.domain.programme.records import (
     LoggedRevision,
     RecordedAnswer,
+    RecordedDecision,
     RecordedPair,
     RevisionKind,
     SentEmail,
+    SharedContract,
     Signatory,
 )
 from services.domain.programme.report import Records
 from services.store import authorities
+from services.store.benchmark_requests import BenchmarkRequestRow
 from services.store.responses import ResponseRow
 
 ICT: Final = ("30", "32", "48", "64", "72")
 """The CPV divisions of computers, networks, software, telecommunications and IT services."""
 
+_WIDER: Final = ("signatories", "public")
 _KINDS: Final = {PlanWithdrawn.type: RevisionKind.WITHDRAWN, PlanAwarded.type: RevisionKind.AWARDED}
 # Days are those of the clocks of the United Kingdom.
 _REVISIONS: Final = text(
@@ -53,6 +57,16 @@ _EMAILS: Final = text(
 )
 
 
+_DECISIONS: Final = text(
+    "SELECT subject_id, payload ->> 'decision', received_on FROM responses"
+    " WHERE kind = 'decided' AND outcome = 'recorded' ORDER BY received_at, response_id"
+)
+_CONTRACTS: Final = text(
+    "SELECT contract_id, (received_at AT TIME ZONE 'Europe/London')::date AS day, payload FROM contracts"
+    " WHERE payload IS NOT NULL ORDER BY contract_id"
+)
+
+
 async def load_records(session: AsyncSession) -> Records:
     """All records. The session reads one snapshot."""
     return Records(
@@ -64,6 +78,9 @@ async def load_records(session: AsyncSession) -> Records:
             for row in await session.execute(_PAIRS)
         ],
         emails=[SentEmail(row.plan_id, row.on_day) for row in await session.execute(_EMAILS)],
+        requests=[row.request for row in (await session.execute(select(BenchmarkRequestRow))).scalars()],
+        decisions=[RecordedDecision(*row) for row in await session.execute(_DECISIONS)],
+        contracts=[_contract(row) for row in await session.execute(_CONTRACTS)],
     )
 
 
@@ -96,6 +113,21 @@ def _revision(row: Any) -> LoggedRevision:
         value=pounds,
         procurement=row.procurement,
         ict=any(code[:2] in ICT for code in row.cpv or ()),
+    )
+
+
+def _contract(row: Any) -> SharedContract:
+    opens = row.payload.get("sharing") or {}
+    signatories, public = (date.fromisoformat(day) if (day := opens.get(tier)) else None for tier in _WIDER)
+    return SharedContract(
+        contract_id=row.contract_id,
+        on=row.day,
+        has_prices=bool(row.payload.get("prices")),
+        is_withheld=row.payload.get("withheld") is not None,
+        is_rated=bool(row.payload.get("performance")),
+        # A tier without a day opens with the next wider one.
+        signatories_from=signatories or public,
+        public_from=public,
     )
 
 

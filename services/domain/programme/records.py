@@ -93,6 +93,28 @@ class SentEmail:
     on: date
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedDecision:
+    """What an authority decided on an extension after a benchmark."""
+
+    request_id: str
+    decision: str
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
+class SharedContract:
+    """A contract that its authority shares; `on`: the day its newest revision arrived."""
+
+    contract_id: str
+    on: date
+    has_prices: bool = False
+    is_withheld: bool = False
+    is_rated: bool = False
+    signatories_from: date | None = None
+    public_from: date | None = None
+
+
 def status_on(one: Signatory, day: date) -> CharterStatus:
     """How an authority stands on a day: whatever happened last by then. A withdrawal outweighs all of the same day."""
     happened = [

@@ -1,17 +1,27 @@
 """The programme report: every measure with its definition beside it, in a fixed order."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from services.domain.programme import compliance, funnel, shares
+from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus
+from services.domain.programme import compliance, contracts, funnel, shares
 from services.domain.programme.funnel import Stage
-from services.domain.programme.records import LoggedRevision, RecordedAnswer, RecordedPair, SentEmail, Signatory
+from services.domain.programme.records import (
+    LoggedRevision,
+    RecordedAnswer,
+    RecordedDecision,
+    RecordedPair,
+    SentEmail,
+    SharedContract,
+    Signatory,
+)
 from services.domain.programme.shares import Lateness, PlanHistory
 
 LEAD_TIME, COVERAGE, FRESHNESS = "Sharing ahead", "Coverage", "Freshness"
 FUNNEL, PRECISION, WORTH, ROUTES, INVITATIONS = "Funnel", "Precision", "Worth", "Routes", "Invitations"
+EXTENSIONS, CONTRACTS = "Extensions", "Contracts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,9 @@ class Records:
     answers: Sequence[RecordedAnswer] = ()
     pairs: Sequence[RecordedPair] = ()
     emails: Sequence[SentEmail] = ()
+    requests: Sequence[BenchmarkRequest] = ()
+    decisions: Sequence[RecordedDecision] = ()
+    contracts: Sequence[SharedContract] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,10 @@ class Scene:
     answers: Sequence[RecordedAnswer]
     pairs: Sequence[RecordedPair]
     emails: Sequence[SentEmail]
-    rate: tuple[float, float] | None = field(default=None)
+    requests: Sequence[BenchmarkRequest] = ()
+    decisions: Sequence[RecordedDecision] = ()
+    contracts: Sequence[SharedContract] = ()
+    rate: tuple[float, float] | None = None
 
 
 def build_scene(records: Records, as_of: date, rate: tuple[float, float] | None = None) -> Scene:
@@ -58,6 +74,9 @@ def build_scene(records: Records, as_of: date, rate: tuple[float, float] | None 
         answers=[one for one in records.answers if one.on <= as_of],
         pairs=[one for one in records.pairs if one.found_on <= as_of],
         emails=[one for one in records.emails if one.on <= as_of],
+        requests=records.requests,
+        decisions=records.decisions,
+        contracts=records.contracts,
         rate=rate,
     )
 
@@ -158,6 +177,28 @@ def _worth(scene: Scene) -> Iterator[Measure]:
     )
 
 
+def _extensions(scene: Scene) -> Iterator[Measure]:
+    found = contracts.extensions(scene.requests, scene.decisions, scene.plans, scene.as_of)
+    what = "Extensions that take a contract more than 12 months past its first end, all together"
+    yield Measure(EXTENSIONS, "asked for a benchmark", found.asked, "plans", what)
+    for status in BenchmarkStatus:
+        yield Measure(EXTENSIONS, f"benchmark {status}", found.by_status.get(status, 0), "plans", _BENCHMARKS[status])
+    yield Measure(EXTENSIONS, "decided", found.decided, "plans", "Of these, with a decision of the authority recorded")
+    yield Measure(
+        EXTENSIONS, "extended without benchmark", found.without, "plans", "Of these, carried out with none recorded"
+    )
+
+
+def _contracts(scene: Scene) -> Iterator[Measure]:
+    found = contracts.contracts(scene.contracts, scene.as_of)
+    yield Measure(CONTRACTS, "shared", found.shared, "contracts", "Contracts of which authorities share facts")
+    yield Measure(CONTRACTS, "with prices", found.prices, "contracts", "Of these, with unit prices")
+    yield Measure(CONTRACTS, "prices withheld", found.withheld, "contracts", "Of these, with the reason for no prices")
+    yield Measure(CONTRACTS, "with ratings", found.rated, "contracts", "Of these, with the supplier's performance")
+    yield Measure(CONTRACTS, "open to signatories", found.signatories, "contracts", "Of these, by their stated day")
+    yield Measure(CONTRACTS, "public", found.public, "contracts", "Of these, by their stated day")
+
+
 def _routes(scene: Scene) -> Iterator[Measure]:
     found = compliance.routes(scene.plans, scene.answers, scene.as_of)
     yield Measure(ROUTES, "tendered", found.tendered, "plans", "Shared plans that went to market in the last year")
@@ -193,8 +234,10 @@ _SECTIONS: Final[Sequence[Callable[[Scene], Iterator[Measure]]]] = (
     _funnel,
     _precision,
     _worth,
+    _extensions,
     _routes,
     _invitations,
+    _contracts,
 )
 
 _LATENESS: Final = {
@@ -203,6 +246,13 @@ _LATENESS: Final = {
     Lateness.UNDER_6_MONTHS: "Plans shared 90 to 181 days ahead",
     Lateness.UNDER_90_DAYS: "Plans shared 0 to 89 days ahead",
     Lateness.AFTER: "Plans first shared after their window's first day",
+}
+
+_BENCHMARKS: Final = {
+    BenchmarkStatus.REQUESTED: "Of these, with no answer yet",
+    BenchmarkStatus.SUPPLIED: "Of these, answered by a published cell",
+    BenchmarkStatus.NONE_AVAILABLE: "Of these, for which no prices are there: asking is enough",
+    BenchmarkStatus.WITHHELD: "Of these, for which prices are withheld",
 }
 
 _STAGES: Final = {
