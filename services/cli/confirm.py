@@ -1,4 +1,4 @@
-"""`jointly confirm`: an authority says that a plan is true: one of its own, or one made from a public notice."""
+"""`jointly confirm`: an authority confirms a plan, its own or one made from a public notice."""
 
 import asyncio
 from pathlib import Path
@@ -61,7 +61,7 @@ async def _load(sessions: Sessions, plan_id: str) -> plans.PlanRecord | None:
 
 
 def _confirmed(stored: plans.PlanRecord | None, plan_id: str, now: int, console: Console) -> PlanUpdated:
-    """The plan once more as its authority's own; ends the command where there is nothing to confirm."""
+    """Return the plan as its authority's own; exit if there is nothing to confirm."""
     if stored is None or stored.state is None or stored.status != "active":
         say(console, f"There is no active plan {plan_id}; nothing was sent.")
         raise typer.Exit(REJECTED)
