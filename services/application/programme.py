@@ -96,7 +96,7 @@ def report_page(found: Sequence[Measure], as_of: date, authority: str | None) ->
     for one in found:
         if one.section != section:
             section = one.section
-            lines += ["", section]
+            lines.append(section)
         shown = f"{quote(one.name, 40):<40} {_shown(one):>14} {one.unit:<12}"
         lines.append(f"  {shown} {one.definition}")
     return lines

@@ -5,15 +5,18 @@ from datetime import date, timedelta
 import pytest
 
 from events.responses import RouteStep
+from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus
 from services.domain.ids import opportunity_id
-from services.domain.programme import compliance, funnel, shares
+from services.domain.programme import compliance, contracts, funnel, shares
 from services.domain.programme.funnel import Stage
 from services.domain.programme.records import (
     CharterStatus,
     LoggedRevision,
     RecordedAnswer,
+    RecordedDecision,
     RecordedPair,
     RevisionKind,
+    SharedContract,
     Signatory,
     status_on,
 )
@@ -172,6 +175,44 @@ def test_a_route_counts_where_it_was_recorded_by_the_tender() -> None:
     ]
     found = compliance.routes(build_histories(log, after), answers, after)
     assert (found.tendered, found.with_record, found.framework_checked) == (3, 2, 1)
+
+
+def test_an_extension_stands_as_it_did_on_the_day() -> None:
+    asked, decided = date(2026, 11, 1), date(2026, 11, 20)
+    request = BenchmarkRequest(
+        request_id="q",
+        plan_id="E1:A",
+        authority="E1",
+        category=None,
+        months=24,
+        current_end=date(2027, 3, 31),
+        requested_on=asked,
+        due_on=date(2026, 11, 13),
+        status=BenchmarkStatus.NONE_AVAILABLE,
+        answered_on=date(2026, 11, 16),
+    )
+    decisions = [RecordedDecision("q", "extend", decided)]
+    award = LoggedRevision("E1:A", "E1", date(2026, 11, 10), RevisionKind.AWARDED, own=True)
+    plans = build_histories([_state("E1:A", asked), award], date.max)
+
+    def on(day: date) -> tuple[int, dict[BenchmarkStatus, int], int, int]:
+        found = contracts.extensions([request], decisions, plans, day)
+        return found.asked, dict(found.by_status), found.decided, found.without
+
+    assert on(asked - timedelta(days=1)) == (0, {}, 0, 0)
+    assert on(date(2026, 11, 15)) == (1, {BenchmarkStatus.REQUESTED: 1}, 0, 1)
+    assert on(decided) == (1, {BenchmarkStatus.NONE_AVAILABLE: 1}, 1, 0)
+
+
+def test_a_contract_is_open_from_its_stated_day() -> None:
+    shared = [
+        SharedContract("1", DAY, has_prices=True, signatories_from=DAY, public_from=DAY + timedelta(days=1)),
+        SharedContract("2", DAY, is_withheld=True, is_rated=True),
+        SharedContract("3", DAY + timedelta(days=1)),
+    ]
+    found = contracts.contracts(shared, DAY)
+    assert (found.shared, found.prices, found.withheld, found.rated) == (2, 1, 1, 1)
+    assert (found.signatories, found.public) == (1, 0)
 
 
 def test_nothing_of_a_later_day_is_counted_and_every_measure_says_what_it_is() -> None:
