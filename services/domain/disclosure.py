@@ -1,9 +1,10 @@
-"""Applies `sharing`: an opportunity's payload says no more than both of its plans share, a contract is for open tiers.
+"""Applies `sharing`: opportunities and coalitions say no more than their plans share; a contract is for open tiers.
 
 Where either plan is not shared openly, that is authority, window, region and band.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -80,6 +81,87 @@ def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
     sides = [{**side, **hidden} for side in payload["plans"]]
     return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What a plan that is shared openly says to those it matches. `value`: pounds, None where unknown or in another
+    currency; `contract_ends` and `supplier` are of the contract that runs now."""
+
+    title: str
+    tender_window: WireWindow
+    value: float | None = None
+    stage: str = "planned"
+    contract_ends: date | None = None
+    supplier: str = ""
+    preference: str | None = None
+
+
+SHARED_OPENLY: Final = Sharing.OPEN.value
+
+
+def is_open(state: Mapping[str, Any] | None) -> bool:
+    """Whether a plan's payload says that the plan is shared openly."""
+    return state is not None and state.get("sharing", SHARED_OPENLY) == SHARED_OPENLY
+
+
+def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> PlanFacts | None:
+    """What a plan's payload says to others; None where it is not shared openly. `introduced`: to an authority that was
+    introduced, which learns what is shared as a match only, too; nobody ever learns what is private."""
+    shares_match = state is not None and state.get("sharing") == Sharing.MATCH_ONLY.value
+    if state is None or not (is_open(state) or (introduced and shares_match)):
+        return None
+    now, value = state.get("current_contract") or {}, state.get("value")
+    return PlanFacts(
+        title=state["title"],
+        tender_window=WireWindow.model_validate(state["tender_window"]),
+        value=float(value["amount"]) if value and value.get("currency", "GBP") == "GBP" else None,
+        stage=state.get("stage", "planned"),
+        contract_ends=date.fromisoformat(now["end"]) if now.get("end") else None,
+        supplier=now.get("supplier", ""),
+        preference=state.get("preference"),
+    )
+
+
+UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."
+
+
+def redact_coalition(payload: Mapping[str, Any], authority: str, open_plans: Collection[str]) -> dict[str, Any]:
+    """A coalition's payload as one of its authorities may see it now. `open_plans`: the plans still shared openly.
+
+    The payload was written when all were. Of a plan that is open no longer, only its authority and state are left; so
+    of all others where the reader's own plan is open no longer.
+    """
+    owners = {member["plan_id"]: member["authority"] for member in payload["members"]}
+    reciprocal = any(owner == authority and plan_id in open_plans for plan_id, owner in owners.items())
+
+    def shows(plan_id: str) -> bool:
+        return owners.get(plan_id) == authority or (reciprocal and plan_id in open_plans)
+
+    hidden = _HIDDEN_MEMBER | {"tender_window": payload["common_window"]}
+    members = [member if shows(member["plan_id"]) else member | hidden for member in payload["members"]]
+    redacted = {**payload, "members": members, "lead_authority": owners.get(payload["lead"])}
+    redacted["proposals"] = [one for one in payload["proposals"] if shows(one["plan_id"])]
+    if payload["lead"] is not None and not shows(payload["lead"]):
+        redacted["lead"] = None
+    invitation = payload["invitation"]
+    if invitation is not None and not shows(invitation["by"]):
+        redacted["invitation"] = {**invitation, "by": None, "scope": "", "route": ""}
+    if not all(shows(plan_id) for plan_id in owners):
+        redacted["explanation"] = UNSAID_EXPLANATION
+    return redacted
+
+
+_HIDDEN_MEMBER: Final = {
+    "plan_id": None,
+    "plan_revision": None,
+    "title": "",
+    "value": None,
+    "stage": None,
+    "contract_ends": None,
+    "supplier": "",
+    "preference": None,
+}
 
 
 def _side(plan: Plan, open_: bool) -> wire.PlanSummary:

@@ -1,9 +1,9 @@
-"""The other authority's plan in what is to be told: which it is, and how many have been told of it."""
+"""The other authority's plan of an intent, and the number of authorities that have been notified of it."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,6 +13,8 @@ from services.store.opportunities import Opportunity
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
 """Of an opportunity's two plans the partner's; two plans of one authority are never an opportunity."""
+
+_BOTH_OPEN = and_(*(col(Opportunity.payload)[("plans", n, "sharing")].astext == "open" for n in ("0", "1")))
 
 
 async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, tuple[str, float]]:
@@ -28,8 +30,8 @@ async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dic
 async def authorities_notified(
     session: AsyncSession, authority: str, plan_ids: Sequence[str], since: datetime
 ) -> dict[str, int]:
-    """How many authorities but this one have been, or are being, told of each of these plans by emails that went at
-    once, made later than `since`. Plans that nobody was told of are left out."""
+    """Count, for each plan, the other authorities that immediate emails made after `since` reached or may reach. Plans
+    that reached nobody are left out."""
     query = (
         select(_PLAN, func.count(func.distinct(col(Intent.authority))))
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
@@ -47,10 +49,17 @@ async def authorities_notified(
 
 
 async def over_cap_counts(session: AsyncSession, authority: str) -> dict[str, int]:
-    """How much the authority is told later because it is over a cap, by partner."""
+    """How much the authority is told later because it is over a cap, by partner. Matches of which one side shares only
+    that there is one are in no count."""
     query = (
         select(col(Intent.partner), func.count())
-        .where(col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.reason) == OVER_CAP)
+        .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
+        .where(
+            _BOTH_OPEN,
+            col(Intent.authority) == authority,
+            col(Intent.state) == "pending",
+            col(Intent.reason) == OVER_CAP,
+        )
         .group_by(col(Intent.partner))
     )
     return {partner: count for partner, count in await session.execute(query)}  # noqa: C416 (rows are no pairs)
