@@ -343,6 +343,7 @@ RESPONSE_KINDS: Final = (
     "introduced",
     "undone",
     "decided",
+    "route",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter("jointly_coalitions_written_total", "Coalitions written, by new status.", ["status"], registry=None),

@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("signed_on", sa.Date(), nullable=True),
         sa.Column("lapsed_on", sa.Date(), nullable=True),
         sa.Column("withdrawn_on", sa.Date(), nullable=True),
+        sa.Column("signatory", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("authority"),
@@ -434,6 +435,7 @@ def upgrade() -> None:
     )
     op.create_index("responses_subject", "responses", ["subject_id", "received_at"])
     op.create_index("ix_responses_authority", "responses", ["authority"])
+    op.create_index("responses_routes", "responses", ["plan_id"], postgresql_where=sa.text("kind = 'route'"))
     op.create_table(
         "pair_verdicts",
         sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
