@@ -56,7 +56,7 @@ async def _publish_three(url: str) -> None:
 
 @asynccontextmanager
 async def open_three_councils(server: Server, template: str) -> AsyncIterator[CoalitionsHarness]:
-    """A copy of that database (`template`), and a coalitions process on it. There is no matcher before `add_matcher`."""
+    """A copy of that database (`template`), and a coalitions process on it; `add_matcher` adds a matcher."""
     with server.fresh_database(template=template) as url:
         engine = make_engine(url)
         nobody: Any = None
