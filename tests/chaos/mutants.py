@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests.chaos.answer_mutants import ANSWER_MUTANTS
+from tests.chaos.mutant import Edit, Mutant
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEDULES: Final = "tests/chaos/test_schedules.py"
@@ -30,24 +32,6 @@ STEPS: Final = "tests/integration/test_matcher_steps.py"
 METRICS: Final = "tests/unit/platform/test_metrics.py"
 WITHDRAWALS: Final = "tests/integration/test_notifier_withdrawals.py"
 LIMIT_SECONDS: Final = 300
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One replacement in one file; `old` stands there exactly once."""
-
-    file: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A seeded bug, and the tests that must turn red."""
-
-    name: str
-    edits: Sequence[Edit]
-    tests: Sequence[str]
 
 
 MUTANTS: Final = (
@@ -343,6 +327,7 @@ MUTANTS: Final = (
         ],
         [f"{METRICS}::test_a_process_exports_what_it_owns_and_nothing_else"],
     ),
+    *ANSWER_MUTANTS,
 )
 
 
