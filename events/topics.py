@@ -1,10 +1,11 @@
-"""Every topic, as data: what it carries, how it is keyed and kept, who writes and who reads it."""
+"""All topics as data: content, key, retention, producers and consumers."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from events.benchmarks import BENCHMARK_PAYLOADS
 from events.checkpoints import CHECKPOINT_PAYLOADS
 from events.coalitions import COALITION_PAYLOADS
 from events.contracts import CONTRACT_PAYLOADS
@@ -22,7 +23,7 @@ MAX_BATCH_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `producers` and `consumers` are our own parts (module paths) or, after `external:`, others."""
+    """One topic. `producers` and `consumers` are our own modules or, after `external:`, other systems."""
 
     name: str
     about: str
@@ -43,7 +44,8 @@ PLANS: Final = Topic(
     producers=("services.ingest", "external:council systems"),
     consumers=("services.matcher",),
     # The plan log in the database is the source of every rebuild; the topic only has to outlive an outage.
-    # Room above our own limit on a value's size, so that an event which is too large is refused with a reason.
+    # Larger than our own limit on a value, so that the matcher receives an oversized event and refuses it with a
+    # reason.
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
 NOTICES: Final = Topic(
@@ -88,6 +90,16 @@ CONTRACTS: Final = Topic(
     # The database keeps the newest revision of each; the topic only has to outlive an outage.
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
+BENCHMARKS: Final = Topic(
+    name="charter.benchmarks.v1",
+    about="The state of every request for a benchmark that an extension beyond twelve months makes.",
+    key="request_id",
+    payloads=BENCHMARK_PAYLOADS,
+    partitions=3,
+    producers=("services.relay",),
+    consumers=("external:programme office reporting",),
+    config={"cleanup.policy": "compact"},
+)
 COALITIONS: Final = Topic(
     name="collaboration.coalitions.v1",
     about="The state of every coalition.",
@@ -100,7 +112,7 @@ COALITIONS: Final = Topic(
 )
 NOTIFICATIONS: Final = Topic(
     name="collaboration.notifications.v1",
-    about="What became of every message to an authority.",
+    about="The result of every message to an authority.",
     key="notification_id",
     payloads=NOTIFICATION_PAYLOADS,
     partitions=3,
@@ -110,7 +122,7 @@ NOTIFICATIONS: Final = Topic(
 )
 CHECKPOINTS: Final = Topic(
     name="audit.checkpoints.v1",
-    about="Signed checkpoints of the audit log. Whoever keeps them can show whether it was changed.",
+    about="Signed checkpoints of the audit log. A reader who stores them can prove a later change of the log.",
     key="origin",
     payloads=CHECKPOINT_PAYLOADS,
     partitions=1,
@@ -147,6 +159,7 @@ TOPICS: Final = (
     OPPORTUNITIES,
     RESPONSES,
     CONTRACTS,
+    BENCHMARKS,
     COALITIONS,
     NOTIFICATIONS,
     CHECKPOINTS,
