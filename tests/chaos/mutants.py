@@ -233,8 +233,8 @@ MUTANTS: Final = (
             ),
             Edit(
                 "deploy/migrations/versions/1000_initial_tables.py",
-                '"opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"',
-                '"id", "opportunity_id", name="notification_intents_once"',
+                '"occasion",\n            name="notification_intents_once"',
+                '"id",\n            name="notification_intents_once"',
             ),
         ],
         [f"{SCHEDULES}::test_two_notifiers_with_one_event_make_one_intent_a_reader"],
@@ -244,10 +244,14 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/notifier/preflight.py",
-                "    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())\n"
+                "    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())\n",
+                "    muted = Mutes()\n",
+            ),
+            Edit(
+                "services/notifier/preflight.py",
                 "    wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))\n",
-                "    muted = Mutes()\n    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
-            )
+                "    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
+            ),
         ],
         ["tests/integration/test_notifier.py::test_what_is_not_wanted_at_the_moment_of_sending_is_not_sent"],
     ),
