@@ -52,6 +52,7 @@ class CoalitionLetter:
     contact: str | None
     signed_on: str | None
     coalition_id: str
+    reference: str
 
 
 def coalition_letter(
@@ -86,6 +87,7 @@ def coalition_letter(
         contact=mailboxes.get(lead.authority) if lead is not None and lead is not own else None,
         signed_on=day_text(signed_on) if signed_on else None,
         coalition_id=state.coalition_id,
+        reference=f"Coalition: {state.coalition_id}",
     )
 
 
