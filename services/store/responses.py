@@ -5,11 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Index, delete, func, select, text
+from sqlalchemy import Index, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.database import json_column, now, timestamp
+from services.store.database import in_array, json_column, now, timestamp
+
+ROUTE: Final = "route"
+"""The kind of a response that records a route: it changes nothing, and no answer waits for it to be undone first."""
 
 
 class ResponseRow(SQLModel, table=True):
@@ -27,6 +30,7 @@ class ResponseRow(SQLModel, table=True):
             "response_id",
             postgresql_where=text("receipt_mail_id IS NULL AND outcome = 'recorded'"),
         ),
+        Index("responses_routes", "plan_id", postgresql_where=text("kind = 'route'")),
     )
 
     response_id: str = Field(primary_key=True)
@@ -76,10 +80,11 @@ async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
 
 
 async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow]:
-    """Responses that counted and have no receipt yet, locked; those that others have locked are left out."""
+    """Answers that counted and have no receipt yet, locked; those that others have locked are left out."""
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == "recorded")
+        .where(col(ResponseRow.subject).in_(("opportunity", "coalition")))
         .order_by(col(ResponseRow.response_id))
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -104,6 +109,7 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
             col(ResponseRow.outcome) == "recorded",
             col(ResponseRow.undone_by).is_(None),
             col(ResponseRow.kind) != "undone",
+            col(ResponseRow.kind) == ROUTE if response.kind == ROUTE else col(ResponseRow.kind) != ROUTE,
             col(ResponseRow.received_at) > response.received_at,
         )
     )
@@ -115,6 +121,22 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.subject_id) == subject_id)
+        .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
+    )
+    return list(found.scalars())
+
+
+async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: Collection[str]) -> list[ResponseRow]:
+    """The routes recorded for these plans, or about these coalitions, that were not taken back, oldest first."""
+    about = or_(in_array(col(ResponseRow.plan_id), plan_ids), in_array(col(ResponseRow.subject_id), subject_ids))
+    found = await session.execute(
+        select(ResponseRow)
+        .where(
+            col(ResponseRow.kind) == ROUTE,
+            col(ResponseRow.outcome) == "recorded",
+            col(ResponseRow.undone_by).is_(None),
+            about,
+        )
         .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
     )
     return list(found.scalars())
