@@ -80,6 +80,7 @@ Revision = Annotated[int, Field(strict=True, ge=1, le=MAX_REVISION, description=
 Title = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text), AfterValidator(_some_text)]
 Text = Annotated[str, Field(max_length=20_000), AfterValidator(_plain_text)]
 ShortText = Annotated[str, Field(max_length=300), AfterValidator(_plain_text)]
+Name = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_plain_text)]
 Cpv = Annotated[
     str,
     Field(pattern=r"^\d{8}(-\d)?$", description="CPV 2008 code; the check digit is optional and dropped"),

@@ -50,8 +50,8 @@ class SigningKey:
         return {**self.public.jwk(), "d": str(self.key.as_dict(private=True)["d"])}
 
 
-def new_key(authority: str) -> SigningKey:
-    """A new key for an authority, from the operating system's random numbers."""
+def new_key(authority: str | None = None) -> SigningKey:
+    """A new key for an authority, or for the installation, from the operating system's random numbers."""
     key = OKPKey.generate_key(CURVE, private=True)
     return SigningKey(_public(key, authority), key)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from events.contracts import ContractPayload, ContractPublished
 from events.fields import Payload
 from events.plans import PlanPayload
 
@@ -34,6 +35,16 @@ def redact(payload: PlanPayload) -> PlanPayload:
     if (without := tuple(without_contacts(lot) for lot in lots)) != tuple(lots):
         changed["lots"] = without
     return payload.model_copy(update=changed) if changed else payload
+
+
+def redact_contract(payload: ContractPayload) -> ContractPayload:
+    """A contract event without contacts in its texts."""
+    if not isinstance(payload, ContractPublished):
+        return payload
+    changed = _redacted(payload, {"title": 500, "supplier": 300, "product": 300})
+    prices = [one.model_copy(update=_redacted(one, {"item": 300})) for one in payload.prices]
+    ratings = [one.model_copy(update=_redacted(one, {"indicator": 300})) for one in payload.performance]
+    return payload.model_copy(update={**changed, "prices": tuple(prices), "performance": tuple(ratings)})
 
 
 def _redacted(holder: Payload, texts: Mapping[str, int]) -> dict[str, object]:

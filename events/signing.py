@@ -118,3 +118,12 @@ def _read(encoded: bytes, compact: bytes) -> Signature:
     if not isinstance(covers, dict) or not all(isinstance(value, str) for value in covers.values()):
         raise SignatureError("the signature's ce must hold the event's attributes as texts")
     return Signature(key_id, covers, compact)
+
+
+def sign_as(authority: str, event: Event, message: Message, key: SigningKey) -> Message:
+    """The same as `sign` for an authority's event. Raises SignatureError where the key was made for another one."""
+    if key.public.authority not in (None, authority):
+        raise SignatureError(
+            f"the key was made for {key.public.authority}, the event is {authority}'s; it would be refused"
+        )
+    return sign(event, message, key)

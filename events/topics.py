@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from events.checkpoints import CHECKPOINT_PAYLOADS
 from events.coalitions import COALITION_PAYLOADS
+from events.contracts import CONTRACT_PAYLOADS
 from events.dead_letters import DEAD_LETTER_PAYLOADS
 from events.fields import AUTHORITY_PATTERN, Payload, canonical_authority
 from events.notifications import NOTIFICATION_PAYLOADS
@@ -75,6 +77,17 @@ RESPONSES: Final = Topic(
     # The database keeps every response; the topic only has to outlive an outage.
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
+CONTRACTS: Final = Topic(
+    name="procurement.contracts.v1",
+    about="What authorities share of their running contracts: supplier, term, prices, performance.",
+    key="contract_id",
+    payloads=CONTRACT_PAYLOADS,
+    partitions=3,
+    producers=("services.application", "external:council systems"),
+    consumers=("services.coalitions",),
+    # The database keeps the newest revision of each; the topic only has to outlive an outage.
+    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
+)
 COALITIONS: Final = Topic(
     name="collaboration.coalitions.v1",
     about="The state of every coalition.",
@@ -94,6 +107,17 @@ NOTIFICATIONS: Final = Topic(
     producers=("services.relay",),
     consumers=("external:programme office reporting",),
     config={"retention.ms": str(90 * DAY_MS)},
+)
+CHECKPOINTS: Final = Topic(
+    name="audit.checkpoints.v1",
+    about="Signed checkpoints of the audit log. Whoever keeps them can show whether it was changed.",
+    key="origin",
+    payloads=CHECKPOINT_PAYLOADS,
+    partitions=1,
+    producers=("services.relay",),
+    consumers=("external:witnesses",),
+    # Records of a procurement are kept for three years (Procurement Act 2023, section 98).
+    config={"retention.ms": str(3 * 366 * DAY_MS)},
 )
 
 
@@ -115,18 +139,22 @@ DEAD_OPPORTUNITIES: Final = _dead_letters("opportunities", "services.coalitions"
 
 DEAD_COALITIONS: Final = _dead_letters("coalitions", "services.notifier")
 DEAD_RESPONSES: Final = _dead_letters("responses", "services.coalitions")
+DEAD_CONTRACTS: Final = _dead_letters("contracts", "services.coalitions")
 
 TOPICS: Final = (
     PLANS,
     NOTICES,
     OPPORTUNITIES,
     RESPONSES,
+    CONTRACTS,
     COALITIONS,
     NOTIFICATIONS,
+    CHECKPOINTS,
     DEAD_PLANS,
     DEAD_OPPORTUNITIES,
     DEAD_COALITIONS,
     DEAD_RESPONSES,
+    DEAD_CONTRACTS,
 )
 
 PLANS_PATTERN: Final = r"^procurement\.(notices\.v1|plans\.v1(\..+)?)$"
@@ -134,6 +162,17 @@ PLANS_PATTERN: Final = r"^procurement\.(notices\.v1|plans\.v1(\..+)?)$"
 
 RESPONSES_PATTERN: Final = r"^collaboration\.responses\.v1(\..+)?$"
 """The shared topic and those of single authorities: `collaboration.responses.v1.<authority>`."""
+
+CONTRACTS_PATTERN: Final = r"^procurement\.contracts\.v1(\..+)?$"
+"""The shared topic and those of single authorities: `procurement.contracts.v1.<authority>`."""
+
+AUTHORITY_FAMILIES: Final = (PLANS, RESPONSES, CONTRACTS)
+"""What authorities publish: besides the shared topic of each, an authority may have one of its own."""
+
+
+def family_of(topic: str) -> Topic:
+    """The family of a topic that authorities publish on; that of plans where the name begins like none."""
+    return next((family for family in AUTHORITY_FAMILIES if topic.startswith(family.name)), PLANS)
 
 
 class NotAnAuthorityTopicError(ValueError):

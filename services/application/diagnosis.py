@@ -8,9 +8,10 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from events.topics import OPPORTUNITIES, PLANS_PATTERN, TOPICS
+from events.topics import COALITIONS, OPPORTUNITIES, PLANS_PATTERN, RESPONSES_PATTERN, TOPICS
 from matching.corpus_statistics import Statistics
 from matching.policy import Policy
+from services.coalitions import app as coalitions
 from services.matcher import app as matcher
 from services.messaging import topic_admin
 from services.messaging.kafka import connection
@@ -22,7 +23,13 @@ from services.store.database import Sessions, make_engine, make_sessions, transa
 from services.store.progress import progress
 from services.store.schema import SchemaError
 
-GROUPS: Final = {matcher.GROUP: PLANS_PATTERN, notifier.GROUP: re.escape(OPPORTUNITIES.name)}
+GROUPS: Final = {
+    matcher.GROUP: PLANS_PATTERN,
+    notifier.GROUP: re.escape(OPPORTUNITIES.name),
+    notifier.COALITIONS_GROUP: re.escape(COALITIONS.name),
+    coalitions.GROUP: re.escape(OPPORTUNITIES.name),
+    coalitions.RESPONSES_GROUP: RESPONSES_PATTERN,
+}
 """The consumer groups whose lag is shown, and the topics that each reads."""
 
 

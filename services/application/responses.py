@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.cloudevents import Event, Message, describe_validation_error, encode
 from events.jwk import SigningKey
 from events.responses import RESPONSE_PAYLOADS, ResponsePayload
-from events.signing import SignatureError, sign
+from events.signing import SignatureError, sign_as
 from events.topics import RESPONSES, authority_topic
 from services.messaging import kafka
 from services.platform.settings import Settings
@@ -105,14 +105,8 @@ def response_message(payload: ResponsePayload, key: SigningKey | None = None) ->
     """A response as a Kafka message, signed where there is a key. Raises ResponseError where that is another's."""
     event = response_event(payload)
     message = encode(event, payload.subject_id)
-    if key is None:
-        return message
-    if key.public.authority not in (None, payload.authority):
-        raise ResponseError(
-            f"the key was made for {key.public.authority}, the response is {payload.authority}'s; it would be refused"
-        )
     try:
-        return sign(event, message, key)
+        return sign_as(payload.authority, event, message, key) if key else message
     except SignatureError as error:
         raise ResponseError(str(error)) from None
 
@@ -128,15 +122,7 @@ async def send(
         (authority_topic(payload.authority, RESPONSES) if own_topic else RESPONSES.name, response_message(payload, key))
         for payload in payloads
     ]
-    producer = kafka.make_producer(settings, "jointly-responses")
-    await producer.start()
-    try:
-        receipts = [await kafka.send(producer, topic, message) for topic, message in messages]
-        for receipt in receipts:
-            await receipt
-    finally:
-        await producer.stop()
-    return len(messages)
+    return await kafka.send_all(settings, "jointly-responses", messages)
 
 
 def _own(plans: Sequence[tuple[str, str]], authority: str, subject_id: str) -> str:

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final
 import typer
 
 from events.fields import canonical_authority
-from services.application.authority_csv import FileError, Problem, known_name, read, to_csv
+from services.application import csv_table
+from services.application.authority_csv import known_name, read, to_csv
+from services.application.csv_table import FileError, Problem
 from services.cli.database import with_database
 from services.platform.files import write_atomically
 from services.store import authorities as register
@@ -41,10 +43,9 @@ def import_(
     Exit code 0: all of it was taken. 1: some lines were not, the rest was. 2: the file can't be read.
     """
     try:
-        found = list(read(file.read_text(encoding="utf-8-sig")))
-    except (OSError, UnicodeDecodeError, FileError) as error:
-        reason = str(error) if isinstance(error, FileError) else f"can't be read: {type(error).__name__}"
-        typer.echo(f"{file}: {reason}", err=True)
+        found = list(read(csv_table.read_text(file)))
+    except FileError as error:
+        typer.echo(f"{file}: {error}", err=True)
         raise typer.Exit(USAGE) from None
     problems = [item for item in found if isinstance(item, Problem)]
     for problem in problems:

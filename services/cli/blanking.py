@@ -16,13 +16,13 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from events.cloudevents import EnvelopeError, decode, encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
-from events.topics import DEAD_COALITIONS, DEAD_OPPORTUNITIES, DEAD_PLANS, DEAD_RESPONSES, Topic
+from events.topics import DEAD_COALITIONS, DEAD_CONTRACTS, DEAD_OPPORTUNITIES, DEAD_PLANS, DEAD_RESPONSES, Topic
 from services.cli.dead_letters import all_records
 from services.messaging.kafka import Record, connection, make_producer
 from services.platform.settings import Settings
 
 DETAIL: Final = "its content was forgotten on request"
-TOPICS: Final = (DEAD_PLANS, DEAD_OPPORTUNITIES, DEAD_COALITIONS, DEAD_RESPONSES)
+TOPICS: Final = (DEAD_PLANS, DEAD_OPPORTUNITIES, DEAD_COALITIONS, DEAD_RESPONSES, DEAD_CONTRACTS)
 
 
 def concerns(letter: DeadLetter, subject: str) -> bool:

@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState
@@ -22,7 +19,7 @@ from services.application import coalitions as use
 from services.application.coalitions import Answer, CoalitionError
 from services.cli.database import with_snapshot
 from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, respond, stop
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_count, print_rows
 
 app = typer.Typer(no_args_is_help=True, help="Show coalitions, and act in one.")
 
@@ -55,17 +52,14 @@ def list_(
         for state in found:
             typer.echo(state.model_dump_json())
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("id", "status", "members", "together from", "reply by"):
-        table.add_column(name, overflow="fold")
-    for state in found:
-        members = "\n".join(f"{plain(member.authority_name, 60)} ({member.state})" for member in state.members)
-        due = state.invitation.reply_by.isoformat() if state.invitation else ""
-        cells = (state.coalition_id, state.status, members, state.together_from.isoformat(), due)
-        table.add_row(*(Text(cell) for cell in cells))
-    if found:
-        Console(highlight=False).print(table)
-    typer.echo(f"{len(found)} coalitions" + (", more may exist: see --limit" if len(found) == limit else ""))
+    print_rows(("id", "status", "members", "together from", "reply by"), [_row(state) for state in found])
+    print_count(len(found), "coalition", "coalitions", limit)
+
+
+def _row(state: CoalitionState) -> Sequence[str]:
+    members = "\n".join(f"{plain(member.authority_name, 60)} ({member.state})" for member in state.members)
+    due = state.invitation.reply_by.isoformat() if state.invitation else ""
+    return (state.coalition_id, state.status, members, state.together_from.isoformat(), due)
 
 
 @app.command()

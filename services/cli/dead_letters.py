@@ -16,15 +16,15 @@ from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
 from events.topics import (
     COALITIONS,
     DEAD_COALITIONS,
+    DEAD_CONTRACTS,
     DEAD_OPPORTUNITIES,
     DEAD_PLANS,
     DEAD_RESPONSES,
     OPPORTUNITIES,
-    PLANS,
-    RESPONSES,
     NotAnAuthorityTopicError,
     Topic,
     authority_of,
+    family_of,
 )
 from services.cli.dead_letter_origins import UNPROVEN, find_unproven
 from services.cli.terminal import plain, rendered
@@ -41,6 +41,7 @@ FAMILIES: Final = {
     "opportunities": DEAD_OPPORTUNITIES,
     "responses": DEAD_RESPONSES,
     "coalitions": DEAD_COALITIONS,
+    "contracts": DEAD_CONTRACTS,
 }
 NOT_COUNTED: Final = frozenset({Reason.STALE_RESPONSE, Reason.UNKNOWN_SUBJECT, Reason.RESPONSE_REFUSED})
 
@@ -164,8 +165,7 @@ def replay_obstacle(letter: DeadLetter) -> str | None:
     try:
         # A dead letter is data: it must not be able to write to any topic it names.
         if letter.origin.topic not in (OPPORTUNITIES.name, COALITIONS.name):
-            responses = letter.origin.topic.startswith(RESPONSES.name)
-            authority_of(letter.origin.topic, RESPONSES if responses else PLANS)
+            authority_of(letter.origin.topic, family_of(letter.origin.topic))
     except NotAnAuthorityTopicError:
         return f"its origin '{plain(letter.origin.topic, 120)}' is not a topic that we read"
     return None

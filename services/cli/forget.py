@@ -17,7 +17,7 @@ from services.cli.terminal import plain
 from services.matcher.erasure import ErasedContent, plans_of
 from services.matcher.erasure import erase as forget_plan
 from services.platform.settings import Settings, settings
-from services.store import authorities
+from services.store import audit_names, authorities
 from services.store.database import Sessions, transaction
 
 FAILED: Final = 1
@@ -37,8 +37,9 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do it: it can't be undone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
-    """Forget the content of a plan, or of all plans of an authority and its mailbox: plan log, opportunities, search
-    index, vectors, outbox and dead letters. Ids, revisions and hashes stay; active opportunities are withdrawn.
+    """Forget the content of a plan, or of all plans of an authority, its mailbox and its people's names: plan log,
+    opportunities, search index, vectors, outbox and dead letters. Ids, revisions and hashes stay; active
+    opportunities are withdrawn.
 
     Without --yes it only says what would be forgotten. Exit code 0: done. 1: not done, or not all; run it again.
     2: nothing was tried.
@@ -81,6 +82,7 @@ async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: 
         plan_ids = await plans_of(session, subject)
         if ":" not in subject:
             await authorities.forget_mailbox(session, subject)
+            await audit_names.erase_authority(session, subject)
     total = ErasedContent()
     for plan_id in plan_ids:
         total += await forget_plan(sessions, policy, plan_id)

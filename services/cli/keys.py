@@ -10,7 +10,7 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from events.fields import AUTHORITY_PATTERN, canonical_authority
-from events.jwk import KeyFileError, PublicKey, new_key, public_key, to_file_text
+from events.jwk import KeyFileError, PublicKey, SigningKey, new_key, public_key, to_file_text
 from services.cli.database import with_database
 from services.platform.clock import today
 from services.store import authorities as register
@@ -38,13 +38,7 @@ def make(
     if not re.fullmatch(AUTHORITY_PATTERN, authority):
         _end(USAGE, f"'{authority}' is not a code; give an ONS code such as E08000035, or another org-id")
     key = new_key(canonical_authority(authority))
-    try:
-        # Never over an existing file: that may be the key in use. Nobody else can read it, at no moment.
-        opened = os.open(private_key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except OSError as error:
-        _end(USAGE, f"{private_key}: can't be written: {error.strerror}")
-    with os.fdopen(opened, "w", encoding="ascii") as file:
-        file.write(to_file_text(key.private_jwk()))
+    write_private_key(private_key, key)
     typer.echo(to_file_text(key.public.jwk()), nl=False)
 
 
@@ -131,6 +125,17 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id; see `jointl
     if key is None:
         _end(REFUSED, "the register has no such key; see `jointly keys list`")
     typer.echo(f"revoked: key {key.key_id} of {key.authority}")
+
+
+def write_private_key(path: Path, key: SigningKey) -> None:
+    """Writes a private key into a new file that only its owner can read; ends the command where it can't."""
+    try:
+        # Never over an existing file: that may be the key in use. Nobody else can read it, at no moment.
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        _end(USAGE, f"{path}: can't be written: {error.strerror}")
+    with os.fdopen(opened, "w", encoding="ascii") as file:
+        file.write(to_file_text(key.private_jwk()))
 
 
 def _good(key: AuthorityKey) -> str:

@@ -8,16 +8,13 @@ from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_authority, canonical_plan_id
 from services.application import explain as explaining
 from services.application.explain import ExplainError
 from services.cli.database import with_snapshot
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_count, print_rows
 from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import opportunities as store
@@ -65,24 +62,19 @@ def opportunities(
         for payload in found:
             typer.echo(json.dumps(payload))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("band", "score", "plans", "both can tender", "join by"):
-        table.add_column(name, overflow="fold")
-    for payload in found:
-        score, window = payload["score"], payload["common_window"]
-        cells = (
-            payload["band"],
-            "" if score is None else f"{score:.0f}",
-            "\n".join(_side(side) for side in payload["plans"]),
-            f"{window['earliest']} to\n{window['latest']}" if window else "",
-            payload["join_by"] or "",
-        )
-        table.add_row(*(Text(cell) for cell in cells))
-    if found:
-        Console(highlight=False).print(table)
-    typer.echo(
-        ("1 opportunity" if len(found) == 1 else f"{len(found)} opportunities")
-        + (", more may exist: see --limit" if len(found) == limit else "")
+    ids = [payload["opportunity_id"] for payload in found]
+    print_rows(("band", "score", "plans", "both can tender", "join by"), [_row(payload) for payload in found], ids)
+    print_count(len(found), "opportunity", "opportunities", limit)
+
+
+def _row(payload: Said) -> Sequence[str]:
+    score, window = payload["score"], payload["common_window"]
+    return (
+        payload["band"],
+        "" if score is None else f"{score:.0f}",
+        "\n".join(_side(side) for side in payload["plans"]),
+        f"{window['earliest']} to {window['latest']}" if window else "",
+        payload["join_by"] or "",
     )
 
 

@@ -5,16 +5,13 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
-from functools import cache
 from typing import Annotated, Any, Final, NoReturn
 
-import numpy as np
 import typer
 
-from matching.embedding import Embedder
-from matching.encoders.loading import load_embedder
 from matching.reference import display_name
 from services.cli.database import with_database
+from services.cli.lazy_encoder import embed_missing
 from services.cli.terminal import plain
 from services.domain.materiality import HYSTERESIS_POINTS
 from services.maintenance.apply_rebuild import RebuildApplied, apply_rebuild
@@ -117,7 +114,7 @@ async def compare_with_log(
 ) -> tuple[RebuildReport, RebuildApplied | None]:
     """What the plan log says and the live tables do not; put right where `mend`. Leaves no tables behind."""
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
-        stored = await load_stored_world(view, settings(), _embed_missing)
+        stored = await load_stored_world(view, settings(), embed_missing)
         if stored is None:
             raise RebuildError("the database has no plans yet; start a matcher and publish some")
         world, _ = stored
@@ -126,22 +123,6 @@ async def compare_with_log(
         async with transaction(sessions) as session:
             await shadow_tables.drop(session)
     return found, done
-
-
-def _embed_missing(model: str, texts: Sequence[str]) -> np.ndarray:
-    """Loads the encoder only where a vector is missing: most rebuilds need none."""
-    encoder = _encoder()
-    if encoder.model != model:
-        raise RebuildError(
-            f"the vectors of {len(texts)} texts are missing, and the database's model {model} is not the one that "
-            f"JOINTLY_EMBEDDING_MODEL names ({encoder.model}): name the database's model"
-        )
-    return encoder.embed(texts)
-
-
-@cache
-def _encoder() -> Embedder:
-    return load_embedder(settings().embedding_model)
 
 
 def _world() -> World:

@@ -1,4 +1,4 @@
-"""`jointly matcher|coalitions|notifier|relay|collect`: the long-running processes."""
+"""`jointly matcher|coalitions|notifier|relay|collect|web`: the long-running processes."""
 
 import asyncio
 import json
@@ -70,7 +70,18 @@ def collect(
         raise typer.Exit(FEED_INCOMPLETE)
 
 
-def _with_parts(service: str) -> Settings:
+def web() -> None:
+    """Run the pages on which authorities answer. They need the database and the mail server, and no broker."""
+    using = settings()
+    using.need_link_secrets()
+    using.need_smtp()
+    _with_parts("web", broker=False)
+    from services.web.process import run
+
+    run(using)
+
+
+def _with_parts(service: str, *, broker: bool = True) -> Settings:
     """The settings, once broker and database have answered and the tables are what this version needs.
 
     Raises SettingsError and what the clients raise: the supervisor starts again what ended for want of a part. Tables
@@ -80,15 +91,16 @@ def _with_parts(service: str) -> Settings:
     from services.platform.version import version
 
     using = settings()
-    using.need_kafka()
+    if broker:
+        using.need_kafka()
     using.need_database()
     logs.setup(service, using.log_level)
     logs.get(__name__).info("starting", version=version())
-    asyncio.run(_reach(using))
+    asyncio.run(_reach(using, broker=broker))
     return using
 
 
-async def _reach(using: Settings) -> None:
+async def _reach(using: Settings, *, broker: bool) -> None:
     from services.messaging.topic_admin import names
     from services.messaging.unready import wait_for_schema
     from services.store.database import make_engine, make_sessions
@@ -98,4 +110,5 @@ async def _reach(using: Settings) -> None:
         await wait_for_schema(using, make_sessions(engine))
     finally:
         await engine.dispose()
-    await names(using)
+    if broker:
+        await names(using)

@@ -1,7 +1,14 @@
-"""Text of others on a terminal: nothing in it may steer the terminal or turn the reading order round."""
+"""What commands print. Nothing in a text of others may steer the terminal or turn the reading order round."""
 
+import sys
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 _STEERING: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
@@ -18,6 +25,35 @@ def rendered(data: bytes, longest: int = 4096) -> str:
     text = data[:longest].decode("utf-8", errors="backslashreplace")
     shown = "".join(c if _printable(c) else c.encode("unicode_escape").decode("ascii") for c in text)
     return shown if len(data) <= longest else f"{shown}\u2026 ({len(data) - longest} bytes more)"
+
+
+def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[str] | None = None) -> None:
+    """A table on a terminal, where a cell may have lines. In a pipe, tab-separated lines below a line of names.
+
+    `cut`, `sort` and a spreadsheet read those: lines of a cell become "; ". `ids` of the rows, too long for a terminal,
+    stand before them there.
+    """
+    if not sys.stdout.isatty():
+        lines = [names, *rows]
+        if ids is not None:
+            lines = [(first, *rest) for first, rest in zip(("id", *ids), lines, strict=True)]
+        for line in lines:
+            typer.echo("\t".join(plain(cell.replace("\n", "; ")) for cell in line))
+        return
+    if rows:
+        table = Table(box=None, pad_edge=False)
+        for name in names:
+            table.add_column(name, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        Console(highlight=False).print(table)
+
+
+def print_count(found: int, one: str, many: str, limit: int) -> None:
+    """How many were found. It goes to the error output where the rows go into a pipe."""
+    counted = f"1 {one}" if found == 1 else f"{found} {many}"
+    more = ", more may exist: see --limit" if found == limit else ""
+    typer.echo(counted + more, err=not sys.stdout.isatty())
 
 
 def _printable(character: str) -> bool:

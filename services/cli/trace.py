@@ -7,13 +7,10 @@ from dataclasses import asdict
 from typing import Annotated, Final, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from events.topics import NOTIFICATIONS, OPPORTUNITIES
 from services.cli.database import with_snapshot
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_rows
 from services.store import causation
 from services.store.causation import Step, Topics
 
@@ -40,13 +37,8 @@ def trace(
         for step in found:
             typer.echo(json.dumps({**asdict(step), "at": step.at.isoformat()}))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("at", "part", "id", "about", "state"):
-        table.add_column(name, overflow="fold")
-    for step in found:
-        cells = (f"{step.at:%Y-%m-%d %H:%M:%S}", step.part, step.id, step.about, step.state)
-        table.add_row(*(Text(plain(cell)) for cell in cells))
-    Console(highlight=False).print(table)
+    rows = [(f"{step.at:%Y-%m-%d %H:%M:%S}", step.part, step.id, step.about, step.state) for step in found]
+    print_rows(("at", "part", "id", "about", "state"), rows)
 
 
 def _steps(event: str) -> Sequence[Step]:

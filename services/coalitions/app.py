@@ -1,12 +1,13 @@
-"""The coalitions process: opportunities and responses in, coalitions into the outbox."""
+"""The coalitions process: opportunities, responses and contracts in, coalitions into the outbox."""
 
 from functools import partial
 from typing import Final
 
 from aiokafka import ConsumerRecord as Record
 
-from events.topics import DEAD_OPPORTUNITIES, OPPORTUNITIES, RESPONSES_PATTERN
-from services.coalitions import opportunity_handler
+from events.topics import CONTRACTS_PATTERN, DEAD_OPPORTUNITIES, OPPORTUNITIES, RESPONSES_PATTERN
+from services.coalitions.contract_handler import ContractHandler
+from services.coalitions.opportunity_handler import OpportunityHandler
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep_for_ever
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
@@ -17,6 +18,7 @@ from services.store.database import database_responds, make_engine, make_session
 
 GROUP: Final = "jointly-coalitions"
 RESPONSES_GROUP: Final = "jointly-coalitions-responses"
+CONTRACTS_GROUP: Final = "jointly-coalitions-contracts"
 
 
 def run(settings: Settings) -> None:
@@ -34,6 +36,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
     producer = kafka.make_producer(settings, "jointly-coalitions")
     broker = kafka.make_broker(settings, "jointly-coalitions")
     handler = ResponseHandler(sessions, settings, producer)
+    contract_handler = ContractHandler(sessions, settings, producer)
 
     async def give_up(record: Record, fault: BaseException) -> None:
         await dead_letter_queue.dead_letter_unexpected(producer, DEAD_OPPORTUNITIES, record, fault)
@@ -42,7 +45,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
         broker,
         settings,
         group=GROUP,
-        handle=partial(opportunity_handler.handle, sessions=sessions, settings=settings),
+        handle=OpportunityHandler(sessions, settings).handle,
         refuse=give_up,
         topics=[OPPORTUNITIES.name],
     )
@@ -54,8 +57,16 @@ async def _make(settings: Settings) -> service.ServiceParts:
         refuse=handler.refuse,
         pattern=RESPONSES_PATTERN,
     )
+    contracts = consumer.consume(
+        broker,
+        settings,
+        group=CONTRACTS_GROUP,
+        handle=contract_handler.handle,
+        refuse=contract_handler.refuse,
+        pattern=CONTRACTS_PATTERN,
+    )
     dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
-    pulses = (opportunities, responses)
+    pulses = (opportunities, responses, contracts)
     poll_seconds = settings.kafka_max_poll_interval_seconds
     return service.ServiceParts(
         broker=broker,
@@ -72,6 +83,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
             dependencies.watch_for_ever,
             partial(consumer.measure_for_ever, opportunities, "coalitions"),
             partial(consumer.measure_for_ever, responses, "coalitions-responses"),
+            partial(consumer.measure_for_ever, contracts, "coalitions-contracts"),
             lambda: sweep_for_ever(sessions, settings),
         ],
         on_shutdown=[producer.stop, database.dispose],

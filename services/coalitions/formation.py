@@ -26,12 +26,16 @@ MAX_ROUNDS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """All groups and coalitions that a change may have touched. `coalitions` are the living ones, oldest first."""
+    """All groups and coalitions that a change may have touched. `coalitions` are the living ones, oldest first.
+
+    `seen`: the revisions of the opportunities on which nothing outside the region depends, by id.
+    """
 
     graph: FitGraph
     suggestions: tuple[Suggestion, ...]
     coalitions: tuple[CoalitionRow, ...]
     plans: Mapping[str, PlanRecord]
+    seen: Mapping[str, int]
 
 
 async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: date) -> Region:
@@ -51,7 +55,7 @@ async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: d
         seeds |= members
     stored = await plans.by_id(session, members | {plan_id for group in groups for plan_id in group.members})
     suggestions = tuple(suggestion_of(graph, group, stored, as_of) for group in groups)
-    return Region(graph, suggestions, tuple(rows), stored)
+    return Region(graph, suggestions, tuple(rows), stored, reader.revisions_within(seeds))
 
 
 def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord], as_of: date) -> Suggestion:

@@ -8,10 +8,11 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.dead_letters import SPOOFING, Reason
-from events.topics import DEAD_RESPONSES
+from events.topics import DEAD_RESPONSES, RESPONSES
 from services.coalitions.response_decoding import Accepted, read
 from services.coalitions.response_rules import Effect, apply
 from services.coalitions.writing import Moment, lock, regroup
+from services.domain.audit import MAX_TEXT, Act, AuditAction, Channel
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import event_content_hash
 from services.messaging import dead_letter_queue
@@ -20,7 +21,7 @@ from services.messaging.signature_policy import KeyCache, RecordRejected, verify
 from services.platform import logs, metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
-from services.store import outbox, responses
+from services.store import audit_log, outbox, responses
 from services.store.database import Sessions, now, transaction
 from services.store.responses import ResponseRow
 
@@ -61,8 +62,9 @@ class ResponseHandler:
             if accepted:
                 async with transaction(self.sessions) as session:
                     await lock(session)
-                    for item in accepted:
-                        await self._record(session, item)
+                    acts = [await self._record(session, item) for item in accepted]
+                    # Last: whoever else appends to the audit log waits from here until the commit.
+                    await audit_log.append(session, [act for act in acts if act is not None])
         metrics.EVENTS_IN.labels(family="responses").inc(len(records))
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
@@ -74,14 +76,15 @@ class ResponseHandler:
         if item.reason in SPOOFING:
             metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
-    async def _record(self, session: AsyncSession, item: Accepted) -> None:
+    async def _record(self, session: AsyncSession, item: Accepted) -> Act | None:
+        """Records a response and what comes of it; what the audit log says of it, None of one that is known."""
         payload = item.payload
         content = event_content_hash(item.event.type, payload.model_dump(mode="json"))
         known = await responses.load(session, payload.response_id)
         if known is not None:
             if known.content_hash != content:
                 _dead_letter(session, item, Reason.RESPONSE_CONFLICT, CONFLICT)
-            return
+            return None
         day = today(self.settings.as_of)
         effect, refused = Effect(), None
         try:
@@ -115,12 +118,35 @@ class ResponseHandler:
         )
         if effect.plan_ids:
             await regroup(session, effect.plan_ids, Moment(day, item.event.id, payload.authority))
+        return _act(item, content, refused)
 
 
 def response_kind(item: Accepted) -> str:
     """What an authority did, in one word: the answer, the act, or the type of the response."""
     payload = item.payload
     return str(getattr(payload, "answer", None) or getattr(payload, "act", None) or payload.type.split(".")[2])
+
+
+def _act(item: Accepted, content: str, refused: AnswerRefusedError | None) -> Act:
+    """What the audit log says: whoever brought the answer, all take this one way. The signing key vouches for it, or
+    the topic; `content_hash` binds the entry to the answer, whose texts it does not hold."""
+    payload, key_id = item.payload, item.signature.key_id if item.signature else None
+    return Act(
+        action=AuditAction.RESPONSE_REFUSED if refused else AuditAction.RESPONSE_RECORDED,
+        authority=payload.authority,
+        subject=f"{payload.subject}:{payload.subject_id}",
+        channel=Channel.SHARED_TOPIC if item.record.topic == RESPONSES.name else Channel.OWN_TOPIC,
+        actor=f"key:{key_id}" if key_id else None,
+        details={
+            "response_id": payload.response_id,
+            "kind": response_kind(item),
+            "plan_id": payload.plan_id,
+            "subject_revision": payload.subject_revision,
+            "event_id": item.event.id[:MAX_TEXT],
+            "content_hash": content,
+            "reason": refused.reason.value if refused else None,
+        },
+    )
 
 
 def _dead_letter(session: AsyncSession, item: Accepted, reason: Reason, sentence: str) -> None:

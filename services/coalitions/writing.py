@@ -52,13 +52,14 @@ async def lock(session: AsyncSession) -> None:
     await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
 
 
-async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Moment) -> None:
+async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Moment) -> Mapping[str, int]:
     """Brings the coalitions around these plans to what the engine and the plans say now. The caller has the lock.
 
-    Everything is read after the lock was taken, so whoever comes last has seen every change before it.
+    Everything is read after the lock was taken, so whoever comes last has seen every change before it. Returns the
+    revisions of the opportunities that this took into account: their own events bring no news once it has committed.
     """
     if not plan_ids:
-        return
+        return {}
     region = await load_region(session, plan_ids, moment.today)
     rows = {row.coalition_id: row for row in region.coalitions}
     current = {coalition_id: row.coalition for coalition_id, row in rows.items()}
@@ -75,6 +76,7 @@ async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Mome
             coalition_id = await _new_id(session, min(suggestion.plan_ids))
             made = suggest(coalition_id, suggestion)
             await write(session, store.new_row(coalition_id), made, region.plans, moment)
+    return region.seen
 
 
 async def write(

@@ -1,13 +1,15 @@
-"""Applies `sharing`: an opportunity's payload says no more than both of its plans share.
+"""Applies `sharing`: an opportunity's payload says no more than both of its plans share, a contract is for open tiers.
 
 Where either plan is not shared openly, that is authority, window, region and band.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from events import opportunities as wire
+from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
 from matching.assessment import Assessment, Component, NearestMove
@@ -15,6 +17,29 @@ from matching.engine import Generation
 from matching.plan import Plan, Sharing, Window
 from matching.reference import display_name
 from services.domain.ids import opportunity_id
+
+
+class Tier(StrEnum):
+    """Who may see a contract, from the fewest to everybody."""
+
+    COALITION = "coalition"
+    SIGNATORIES = "signatories"
+    PUBLIC = "public"
+
+
+_TIERS: Final = tuple(Tier)
+
+
+def contract_opens_on(contract: ContractPublished, tier: Tier) -> date | None:
+    """The first day on which a tier may see a contract: its own, or that of a wider tier; None where it may never."""
+    days = [getattr(contract.sharing, wider.value) for wider in _TIERS[_TIERS.index(tier) :]]
+    return min((day for day in days if day), default=None)
+
+
+def contract_is_open(contract: ContractPublished, tier: Tier, day: date) -> bool:
+    """Whether a tier may see a contract on a day."""
+    opens = contract_opens_on(contract, tier)
+    return opens is not None and opens <= day
 
 
 def opportunity_state(

@@ -26,7 +26,7 @@ def read_jsonl(file: Path, options: Options) -> Iterator[Read]:
     """
     try:
         with open_lines(file) as stream:
-            for number, line in _lines(stream):
+            for number, line in numbered_lines(stream):
                 yield _read(file.name, f"line {number}", line, options)
     except (OSError, EOFError, zlib.error) as error:
         yield Rejected(file.name, "file", "", f"can't be read: {getattr(error, 'strerror', None) or error}")
@@ -39,7 +39,7 @@ def open_lines(file: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(file)) if packed else file.open("rb")
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
+def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
     """The number and bytes of each line that is not blank, or its length where it is too long to be kept."""
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):

@@ -103,4 +103,5 @@ async def _make(settings: Settings) -> service.ServiceParts:
             lambda: purge_for_ever(sessions, world.engine.policy, RetentionRules.of(settings)),
         ],
         on_shutdown=[producer.stop, database.dispose],
+        facts={"generation": world.generation.generation},
     )

@@ -50,6 +50,19 @@ async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awai
     return future
 
 
+async def send_all(settings: Settings, client_id: str, messages: Sequence[tuple[str, Message]]) -> int:
+    """Sends messages, each with its topic, in their order; how many, once Kafka has acknowledged all."""
+    producer = make_producer(settings, client_id)
+    try:
+        await producer.start()
+        receipts = [await send(producer, topic, message) for topic, message in messages]
+        for receipt in receipts:
+            await receipt
+    finally:
+        await producer.stop()
+    return len(messages)
+
+
 def broker_responds(producer: AIOKafkaProducer) -> Callable[[], Awaitable[str | None]]:
     """A broker answers a request on the producer's connections."""
 

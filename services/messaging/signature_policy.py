@@ -10,7 +10,7 @@ from events.cloudevents import Event
 from events.dead_letters import Reason
 from events.jwk import KeyFileError, verifying_key
 from events.signing import Signature, SignatureError, extract_signature, verify
-from events.topics import PLANS, RESPONSES
+from events.topics import AUTHORITY_FAMILIES
 from services.messaging.kafka import Record
 from services.store import authority_keys
 from services.store.authority_keys import AuthorityKey
@@ -21,7 +21,7 @@ SignatureMode = Literal["off", "if-present", "required"]
 REMEMBERED_SECONDS: Final = 30.0
 """How long a key is used without another look at the register: a revoked one is good for no longer than this."""
 
-SHARED_TOPICS: Final = frozenset({PLANS.name, RESPONSES.name})
+SHARED_TOPICS: Final = frozenset(family.name for family in AUTHORITY_FAMILIES)
 """Topics to which several authorities may write: there only a signature says who speaks."""
 
 UNSIGNED_MESSAGE: Final = "events on the shared topic must be signed here; sign it, or use the authority's own topic"

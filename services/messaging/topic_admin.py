@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from events.topics import DAY_MS, NOTIFICATIONS, PLANS, RESPONSES, TOPICS, Topic, authority_topic
+from events.topics import AUTHORITY_FAMILIES, DAY_MS, NOTIFICATIONS, TOPICS, Topic, authority_topic
 from services.messaging.kafka import connection
 from services.platform.settings import Settings
 
@@ -36,7 +36,7 @@ async def create(settings: Settings, authorities: Iterable[str] = ()) -> TopicsC
     Returns once the broker lists them: a matcher that starts before that finds none, and looks again minutes later.
     """
     wanted = {topic.name: topic for topic in TOPICS}
-    wanted |= {authority_topic(code, family): family for code in authorities for family in (PLANS, RESPONSES)}
+    wanted |= {authority_topic(code, family): family for code in authorities for family in AUTHORITY_FAMILIES}
     admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-topics")
     try:
         await admin.start()
@@ -77,8 +77,8 @@ def _config(topic: Topic, settings: Settings) -> dict[str, str]:
     """The topic's declared configuration, with the retention that the settings ask for."""
     if RETENTION not in topic.config:
         return dict(topic.config)
-    plans = settings.keep_plan_topics_days
-    days = {PLANS.name: plans, RESPONSES.name: plans, NOTIFICATIONS.name: settings.keep_notifications_days}
+    days = {family.name: settings.keep_plan_topics_days for family in AUTHORITY_FAMILIES}
+    days[NOTIFICATIONS.name] = settings.keep_notifications_days
     kept = days.get(topic.name, settings.keep_dead_letters_days)
     return {**topic.config, RETENTION: str(kept * DAY_MS)}
 

@@ -15,8 +15,18 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
+from events.topics import (
+    CHECKPOINTS,
+    CONTRACTS,
+    DEAD_CONTRACTS,
+    DEAD_PLANS,
+    DEAD_RESPONSES,
+    NOTIFICATIONS,
+    OPPORTUNITIES,
+    PLANS,
+    RESPONSES,
+)
 from events.topics import COALITIONS as COALITIONS_TOPIC
-from events.topics import DEAD_PLANS, DEAD_RESPONSES, NOTIFICATIONS, OPPORTUNITIES, PLANS, RESPONSES
 
 Known: TypeAlias = Mapping[str, Iterable[str]]
 """Each label's known values. Every combination is exported from the start."""
@@ -31,6 +41,7 @@ class Process(StrEnum):
     RELAY = "relay"
     NOTIFIER = "notifier"
     COLLECTOR = "collector"
+    WEB = "web"
 
 
 MATCHER: Final[dict[Process, Known]] = {Process.MATCHER: {}}
@@ -86,7 +97,7 @@ EVENTS_IN: Final = _owned(
     Counter("jointly_events_in_total", "Events read from Kafka.", ["family"], registry=None),
     {
         Process.MATCHER: {"family": ["plans"]},
-        Process.COALITIONS: {"family": ["opportunities", "responses"]},
+        Process.COALITIONS: {"family": ["opportunities", "responses", "contracts"]},
         Process.NOTIFIER: {"family": ["opportunities", "coalitions"]},
     },
 )
@@ -98,8 +109,10 @@ EVENTS_OUT: Final = _owned(
                 OPPORTUNITIES.name,
                 COALITIONS_TOPIC.name,
                 NOTIFICATIONS.name,
+                CHECKPOINTS.name,
                 DEAD_PLANS.name,
                 DEAD_RESPONSES.name,
+                DEAD_CONTRACTS.name,
             ]
         }
     },
@@ -156,7 +169,7 @@ DEAD_LETTERS: Final = _owned(
     Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"], registry=None),
     {
         Process.MATCHER: {"family": ["plans"], "reason": list(Reason)},
-        Process.COALITIONS: {"family": ["opportunities", "responses"], "reason": list(Reason)},
+        Process.COALITIONS: {"family": ["opportunities", "responses", "contracts"], "reason": list(Reason)},
         Process.NOTIFIER: {"family": ["opportunities", "coalitions"], "reason": list(Reason)},
     },
 )
@@ -193,7 +206,8 @@ DEPENDENCY_UP: Final = _measured_gauge(
         ["dependency"],
         registry=None,
     ),
-    {process: {"dependency": ["kafka", "postgresql"]} for process in EVERY},
+    {process: {"dependency": ["kafka", "postgresql"]} for process in EVERY}
+    | {Process.WEB: {"dependency": ["postgresql"]}},
 )
 
 EVENT_TO_OPPORTUNITY: Final = _owned(
@@ -282,7 +296,7 @@ OLDEST_UNHANDLED: Final = _owned(
     ),
     {
         Process.MATCHER: {"topic": [PLANS.name]},
-        Process.COALITIONS: {"topic": [OPPORTUNITIES.name, RESPONSES.name]},
+        Process.COALITIONS: {"topic": [OPPORTUNITIES.name, RESPONSES.name, CONTRACTS.name]},
         Process.NOTIFIER: {"topic": [OPPORTUNITIES.name, COALITIONS_TOPIC.name]},
     },
 )
@@ -292,7 +306,7 @@ LAG: Final = _owned(
     ),
     {process: {"process": [process]} for process in CONSUMERS}
     | {
-        Process.COALITIONS: {"process": ["coalitions", "coalitions-responses"]},
+        Process.COALITIONS: {"process": ["coalitions", "coalitions-responses", "coalitions-contracts"]},
         Process.NOTIFIER: {"process": ["notifier", "notifier-coalitions"]},
     },
 )

@@ -3,11 +3,11 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from faststream.asgi import AsgiFastStream
@@ -17,6 +17,9 @@ from services.platform import health, logs, tracing
 from services.platform.dependencies import Check
 from services.platform.health import Note, no_notes
 from services.platform.settings import Settings
+from services.platform.version import version
+
+log: Final = logs.get(__name__)
 
 Task = Callable[[], Coroutine[Any, Any, None]]
 
@@ -29,15 +32,19 @@ def start_logging(service: str, settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ServiceParts:
-    """What a process is made of. `opening` comes before the broker is joined, `closing` last, `tasks` run beside it."""
+    """What a process is made of. `on_startup` comes before the broker is joined, `on_shutdown` last.
 
-    broker: KafkaBroker
+    `background` runs beside it. `facts` stand in the log line that says the process runs.
+    """
+
     live: Sequence[Check]
     ready: Sequence[Check]
+    broker: KafkaBroker | None = None
     note: Note = no_notes
     on_startup: Sequence[Callable[[], Awaitable[object]]] = ()
     background: Sequence[Task] = ()
     on_shutdown: Sequence[Callable[[], Awaitable[object]]] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_service(settings: Settings, make: Callable[[], Awaitable[ServiceParts]]) -> None:
@@ -93,17 +100,20 @@ class _Front:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _work(self) -> None:
+        log.info("process starts", version=version())
         parts = await self._make()
         _tune_gc()
         self._app = AsgiFastStream(
-            parts.broker,
+            *([parts.broker] if parts.broker else []),
             asgi_routes=health.routes(live=parts.live, ready=parts.ready, note=parts.note),
             lifespan=partial(_lifespan, parts),
             logger=None,
         )
         async with self._app.start_lifespan_context():
             self._running.set()
+            log.info("process runs", version=version(), **parts.facts)
             await self._stopping.wait()
+            log.info("process stops", version=version())
 
     def _ended(self, work: asyncio.Task[None]) -> None:
         if not work.cancelled():

@@ -63,6 +63,17 @@ class Settings(BaseSettings):
         default=None, description="Private key that `jointly publish` signs with; empty to publish unsigned"
     )
 
+    # --- Audit log
+    installation_key_file: Path | None = Field(
+        default=None,
+        description="Private key by which the relay signs the audit log (`jointly audit make-key`); empty for none",
+    )
+    installation_name: str = Field(
+        default="jointly.example/audit",
+        pattern=r"^[^\s+]{1,200}$",
+        description="Name under which this installation signs: its host and a path, chosen once",
+    )
+
     # --- PostgreSQL
     database_url: SecretStr = Field(default=SecretStr(""), description="postgresql://user:password@host:port/name")
     database_statement_seconds: int = Field(
@@ -139,6 +150,20 @@ class Settings(BaseSettings):
         description="Most authorities that are told of one plan at once within a day; others hear in the digest",
     )
 
+    # --- Pages
+    web_host: str = Field(default="127.0.0.1", description="Address of the pages")
+    web_port: int = Field(default=8000, ge=0, le=65535, description="Port of the pages")
+    web_proxies: str = Field(
+        default="",
+        description="Addresses of the proxies before the pages whose X-Forwarded headers count, comma separated; empty "
+        "for this machine",
+    )
+    link_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Secret of at least 32 characters that links in emails are signed with; several, comma separated, "
+        "newest first, to change it",
+    )
+
     # --- Retention
     keep_plans_days: int = Field(
         default=730,
@@ -193,6 +218,7 @@ class Settings(BaseSettings):
         "kafka_certificate_file",
         "kafka_key_file",
         "signing_key_file",
+        "installation_key_file",
     )
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
@@ -217,6 +243,13 @@ class Settings(BaseSettings):
         unknown = {name for name, _ in parse_qsl(parts.query)} - {"starttls"}
         if unknown:
             raise ValueError(f"does not know the option {', '.join(sorted(unknown))}; only starttls=require")
+        return value
+
+    @field_validator("link_secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if any(len(secret.strip()) < 32 for secret in value.get_secret_value().split(",")) and value.get_secret_value():
+            raise ValueError("each secret needs at least 32 characters, for example from `openssl rand -hex 32`")
         return value
 
     @model_validator(mode="after")
@@ -259,6 +292,12 @@ class Settings(BaseSettings):
         if not self.smtp_url.get_secret_value():
             raise _missing("SMTP_URL", "smtp://host:port")
         return self.smtp_url.get_secret_value()
+
+    def need_link_secrets(self) -> list[str]:
+        """The secrets that links are signed with, newest first. Raises SettingsError where none is set."""
+        if not self.link_secret.get_secret_value():
+            raise _missing("LINK_SECRET", "at least 32 characters, for example from `openssl rand -hex 32`")
+        return [secret.strip() for secret in self.link_secret.get_secret_value().split(",")]
 
 
 def _missing(name: str, example: str) -> SettingsError:

@@ -5,16 +5,20 @@ import time
 from datetime import timedelta
 from functools import partial
 
+from events.jwk import KeyFileError, SigningKey, signing_key
 from services.messaging import kafka
-from services.platform import metrics, service
+from services.platform import logs, metrics, service
 from services.platform.dependencies import Check, Dependencies
-from services.platform.settings import Settings
+from services.platform.settings import PREFIX, Settings, SettingsError
+from services.relay.checkpoints import sign_for_ever
 from services.relay.outbox_publisher import OutboxPublisher
 from services.store import outbox
 from services.store.database import Sessions, database_responds, make_engine, make_sessions
 
 ALIVE_SECONDS = 120.0
 MEASURE_SECONDS = 5.0
+
+log = logs.get(__name__)
 
 
 def run(settings: Settings) -> None:
@@ -23,10 +27,22 @@ def run(settings: Settings) -> None:
     metrics.export(metrics.Process.RELAY)
     settings.need_kafka()
     settings.need_database()
-    service.run_service(settings, partial(_make, settings))
+    service.run_service(settings, partial(_make, settings, installation_key(settings)))
 
 
-async def _make(settings: Settings) -> service.ServiceParts:
+def installation_key(settings: Settings) -> SigningKey | None:
+    """The key that signs the audit log, where there is one. Raises SettingsError where the file holds none."""
+    path = settings.installation_key_file
+    if path is None:
+        log.warning("the audit log is not signed", setting=f"{PREFIX}INSTALLATION_KEY_FILE")
+        return None
+    try:
+        return signing_key(path.read_bytes())
+    except (KeyFileError, OSError) as error:
+        raise SettingsError(f"{PREFIX}INSTALLATION_KEY_FILE: {path} {error}") from None
+
+
+async def _make(settings: Settings, key: SigningKey | None) -> service.ServiceParts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-relay")
@@ -37,7 +53,12 @@ async def _make(settings: Settings) -> service.ServiceParts:
         live=[_rounds(relay)],
         ready=[dependencies.answers("kafka"), database_responds(sessions)],
         on_startup=[producer.start],
-        background=[dependencies.watch_for_ever, relay.run_for_ever, lambda: _measure(sessions)],
+        background=[
+            dependencies.watch_for_ever,
+            relay.run_for_ever,
+            lambda: _measure(sessions),
+            *([partial(sign_for_ever, sessions, key, settings.installation_name)] if key is not None else []),
+        ],
         on_shutdown=[producer.stop, database.dispose],
     )
 

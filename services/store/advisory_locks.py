@@ -13,6 +13,8 @@ REBUILD: Final = 7403
 PURGE: Final = 7405
 COALITION_NOTICES: Final = 7407
 """Held while notices are written: two notifiers that handle one coalition write none twice."""
+CHECKPOINT: Final = 7408
+"""Held while the audit log is signed: one relay does it."""
 COALITIONS: Final = 7406
 """Held while coalitions are written: one transaction at a time, whichever process it is of."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Set
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -18,8 +19,10 @@ STEPS: Final = 3
 
 # Of a plan that is shared as match_only there is no last day to join: it is in no group.
 _FITS: Final = text(
-    "SELECT opportunity_id, plan_a, plan_b, authority_a, authority_b, score, payload->'common_window',"
-    " payload->>'join_by', payload#>'{plans,0,tender_window}', payload#>'{plans,1,tender_window}'"
+    "SELECT opportunity_id, revision, plan_a, plan_b, authority_a, authority_b, score,"
+    " payload#>>'{common_window,earliest}', payload#>>'{common_window,latest}', payload->>'join_by',"
+    " payload#>>'{plans,0,tender_window,earliest}', payload#>>'{plans,0,tender_window,latest}',"
+    " payload#>>'{plans,1,tender_window,earliest}', payload#>>'{plans,1,tender_window,latest}'"
     " FROM opportunities WHERE status = 'active' AND band IN ('notify', 'digest')"
     " AND payload->>'join_by' IS NOT NULL AND (plan_a = ANY(:ids) OR plan_b = ANY(:ids))"
 )
@@ -27,6 +30,7 @@ _FITS: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
+    revision: int
     one: GroupPlan
     other: GroupPlan
     fit: Fit
@@ -62,6 +66,15 @@ class FitReader:
         fits = [(pair.one.plan_id, pair.other.plan_id, pair.fit) for pair in pairs.values()]
         return FitGraph.build(plans.values(), fits)
 
+    def revisions_within(self, plan_ids: Set[str]) -> dict[str, int]:
+        """The revisions of the fits whose every effect lies within these plans: on both, and on those that fit both."""
+        closed = {
+            plan_id
+            for plan_id in plan_ids & self._fits.keys()
+            if all({pair.one.plan_id, pair.other.plan_id} <= plan_ids for pair in self._fits[plan_id].values())
+        }
+        return {key: pair.revision for plan_id in closed for key, pair in self._fits[plan_id].items()}
+
     async def _read(self, plan_ids: Set[str]) -> None:
         if not plan_ids:
             return
@@ -78,13 +91,21 @@ async def _fits_of(session: AsyncSession, plan_ids: Collection[str]) -> dict[str
 
 
 def _pair(row: Any) -> _Pair:
-    _, plan_a, plan_b, authority_a, authority_b, score, common, join_by, window_a, window_b = row
+    _, revision, plan_a, plan_b, authority_a, authority_b, score, earliest, latest, join_by, *windows = row
     return _Pair(
-        GroupPlan(plan_a, authority_a, _window(window_a), related_to(authority_a)),
-        GroupPlan(plan_b, authority_b, _window(window_b), related_to(authority_b)),
-        Fit(score, _window(common), date.fromisoformat(join_by)),
+        revision,
+        _group_plan(plan_a, authority_a, *windows[:2]),
+        _group_plan(plan_b, authority_b, *windows[2:]),
+        Fit(score, Window(_day(earliest), _day(latest)), _day(join_by)),
     )
 
 
-def _window(value: Any) -> Window:
-    return Window(date.fromisoformat(value["earliest"]), date.fromisoformat(value["latest"]))
+# A plan that fits hundreds stands in as many rows, and few days stand in all of them.
+@lru_cache(10_000)
+def _group_plan(plan_id: str, authority: str, earliest: str, latest: str) -> GroupPlan:
+    return GroupPlan(plan_id, authority, Window(_day(earliest), _day(latest)), related_to(authority))
+
+
+@lru_cache(10_000)
+def _day(value: str) -> date:
+    return date.fromisoformat(value)

@@ -31,6 +31,13 @@ BEGIN
 END
 $$
 """,
+    "audit_log_refuse": """
+CREATE OR REPLACE FUNCTION audit_log_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log only grows: % is refused', TG_OP USING ERRCODE = 'insufficient_privilege';
+END
+$$
+""",
 }
 """By name. Migrations create them from this text, and `jointly migrate` puts a lost one back."""
 
@@ -38,6 +45,10 @@ TRIGGERS: Final[Mapping[str, str]] = {
     "plan_features.plan_features_stamp": """
 CREATE OR REPLACE TRIGGER plan_features_stamp BEFORE UPDATE ON plan_features
 FOR EACH ROW EXECUTE FUNCTION plan_features_stamp()
+""",
+    "audit_log.audit_log_refuse": """
+CREATE OR REPLACE TRIGGER audit_log_refuse BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
+FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse()
 """,
 }
 

@@ -1,13 +1,18 @@
 """Every table, for the migrations: importing this module declares them all."""
 
 from services.store import (
+    audit_log,
+    audit_names,
     authorities,
     authority_keys,
+    benchmarks,
     coalition_notices,
     coalitions,
+    contracts,
     embeddings,
     feeds,
     forgotten,
+    frameworks,
     generation,
     intents,
     opportunities,
@@ -19,13 +24,18 @@ from services.store import (
 )
 
 __all__ = [
+    "audit_log",
+    "audit_names",
     "authorities",
     "authority_keys",
+    "benchmarks",
     "coalition_notices",
     "coalitions",
+    "contracts",
     "embeddings",
     "feeds",
     "forgotten",
+    "frameworks",
     "generation",
     "intents",
     "opportunities",

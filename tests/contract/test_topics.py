@@ -31,16 +31,19 @@ STANDS_FOR = {
     "NOTICES": ("NOTICES", "PLANS_PATTERN"),
     "PLANS": ("PLANS", "PLANS_PATTERN", "authority_topic"),
     "RESPONSES": ("RESPONSES", "RESPONSES_PATTERN"),
+    "CONTRACTS": ("CONTRACTS", "CONTRACTS_PATTERN"),
     **{
         name: (name,)
         for name in (
             "OPPORTUNITIES",
             "COALITIONS",
             "NOTIFICATIONS",
+            "CHECKPOINTS",
             "DEAD_PLANS",
             "DEAD_OPPORTUNITIES",
             "DEAD_COALITIONS",
             "DEAD_RESPONSES",
+            "DEAD_CONTRACTS",
         )
     },
 }
@@ -50,6 +53,7 @@ WRITES_BY_OUTBOX = {
     "OPPORTUNITIES": "services.matcher",
     "COALITIONS": "services.coalitions",
     "NOTIFICATIONS": "services.notifier",
+    "CHECKPOINTS": "services.relay",
 }
 """Who writes what the relay publishes: the relay itself sends whatever the outbox holds."""
 

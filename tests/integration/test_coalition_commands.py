@@ -142,11 +142,13 @@ def test_what_is_refused(
 
 
 def test_what_is_shown_of_a_coalition(jointly: Jointly, scene: Scene, coalition: CoalitionState) -> None:
-    code, printed, _ = jointly("coalition", "list", "--authority", LEEDS)
-    assert code == 0
-    assert "1 coalitions" in printed
-    assert "suggested" in printed
-    assert jointly("coalition", "list", "--authority", CALDERDALE)[1] == "0 coalitions\n"
+    code, printed, errors = jointly("coalition", "list", "--authority", LEEDS)
+    assert (code, errors) == (0, "1 coalition\n")
+    names, row = (line.split("\t") for line in printed.splitlines())
+    assert names == ["id", "status", "members", "together from", "reply by"]
+    assert row[:2] == [coalition.coalition_id, "suggested"]
+    assert row[2].count("; ") == 2
+    assert jointly("coalition", "list", "--authority", CALDERDALE)[1:] == ("\t".join(names) + "\n", "0 coalitions\n")
 
     async def form(harness: CoalitionsHarness) -> None:
         await harness.invite(LEEDS, scope="HR and payroll")
@@ -168,7 +170,7 @@ def test_what_is_shown_of_a_coalition(jointly: Jointly, scene: Scene, coalition:
     assert block["lead"]["identifier"] == LEEDS
     assert [party["identifier"] for party in block["acting_jointly_with"]] == [BRADFORD]
     assert json.loads(jointly("coalition", "list", "--json")[1])["status"] == "formed"
-    assert jointly("coalition", "list", "--ended")[1] == "0 coalitions\n"
+    assert jointly("coalition", "list", "--ended")[2] == "0 coalitions\n"
 
 
 def test_an_answer_is_taken_back_by_its_id(jointly: Jointly, scene: Scene, coalition: CoalitionState) -> None:

@@ -9,9 +9,11 @@ import pytest_asyncio
 from sqlalchemy import event
 
 from events.responses import ResponseInvited, ResponseMembership
+from events.topics import DEAD_CONTRACTS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from services.coalitions import opportunity_handler
+from services.coalitions.contract_handler import ContractHandler
+from services.coalitions.opportunity_handler import OpportunityHandler
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
@@ -27,8 +29,9 @@ from tests.support.coalitions import (
     response_fields,
     response_record,
 )
+from tests.support.contracts import contract, contract_record
 
-TABLES = ("coalitions", "coalition_members", "responses", "pair_verdicts", "outbox")
+TABLES = ("coalitions", "coalition_members", "responses", "pair_verdicts", "contracts", "outbox")
 LEAST_STATEMENTS = 8
 
 
@@ -93,9 +96,7 @@ async def test_a_death_at_any_statement_leaves_nothing_and_the_next_attempt_does
     harness = scene.harness
     await harness.matcher.handle([harness.record(plan(authority)) for authority in (LEEDS, BRADFORD, KIRKLEES)])
     records = await harness.opportunity_records()
-    deaths = await scene.dies_everywhere(
-        lambda: opportunity_handler.handle(records, sessions=harness.sessions, settings=harness.settings)
-    )
+    deaths = await scene.dies_everywhere(lambda: OpportunityHandler(harness.sessions, harness.settings).handle(records))
     assert deaths > LEAST_STATEMENTS
     state = await harness.only()
     values = response_fields(LEEDS, state.coalition_id, state.terms_revision, 1)
@@ -115,3 +116,13 @@ async def test_a_death_at_any_statement_leaves_nothing_and_the_next_attempt_does
     assert await harness.states() == {LEEDS: "accepted", BRADFORD: "accepted", KIRKLEES: "declined"}
     assert [reason for reason, _ in await harness.refusals()] == ["response-refused"]
     assert await harness.rows("SELECT count(*) FROM responses") == [(4,)]
+
+
+async def test_contracts_are_all_there_or_none(scene: Scene) -> None:
+    handler = ContractHandler(scene.harness.sessions, scene.harness.settings, producer=None)  # type: ignore[arg-type]
+    await handler.handle([contract_record(contract(BRADFORD))])
+    events = [contract(), contract(BRADFORD, title="Another under the same revision"), contract(KIRKLEES, revision=2)]
+    records = [contract_record(event) for event in events]
+    assert await scene.dies_everywhere(lambda: handler.handle(records)) >= len(records)
+    assert await scene.harness.rows("SELECT count(*) FROM contracts") == [(3,)]
+    assert [row.topic for row in await scene.harness.rows("SELECT topic FROM outbox")] == [DEAD_CONTRACTS.name]

@@ -18,7 +18,7 @@ from events.responses import ResponseAnswered
 from events.topics import COALITIONS, NOTIFICATIONS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from services.coalitions import opportunity_handler
+from services.coalitions.opportunity_handler import OpportunityHandler
 from services.local_stack.mail_sink import MailSink
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
@@ -267,7 +267,7 @@ async def _plans(line: Line, *payloads: PlanPayload) -> None:
     """Plans are matched; first the coalitions process, then the notifier reads what came of it."""
     await line.harness.matcher.handle([line.harness.record(payload) for payload in payloads])
     records = await line.harness.opportunity_records()
-    await opportunity_handler.handle(records, sessions=line.harness.sessions, settings=line.harness.settings)
+    await OpportunityHandler(line.harness.sessions, line.harness.settings).handle(records)
     await _note(line, records)
 
 

@@ -7,6 +7,7 @@ from itertools import permutations
 
 import pytest
 import pytest_asyncio
+from sqlalchemy.exc import OperationalError
 
 from events.cloudevents import decode
 from events.coalitions import COALITION_PAYLOADS, CoalitionEnded
@@ -15,7 +16,7 @@ from events.responses import ResponseAnswered, ResponseInvited
 from events.topics import COALITIONS, RESPONSES, authority_topic
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from services.coalitions import opportunity_handler
+from services.coalitions.opportunity_handler import MAX_REMEMBERED, OpportunityHandler, SeenOpportunities
 from services.coalitions.response_decoding import Accepted, read
 from services.matcher import erasure
 from services.matcher.app import adopt
@@ -90,20 +91,46 @@ async def test_handling_twice_changes_nothing(harness: CoalitionsHarness) -> Non
     await harness.matcher.handle([harness.record(plan(authority)) for authority in THREE])
     records = await harness.opportunity_records()
     for _ in range(3):
-        await opportunity_handler.handle(records, sessions=harness.sessions, settings=harness.settings)
+        await OpportunityHandler(harness.sessions, harness.settings).handle(records)
     state = await harness.only()
     assert state.revision == 1
     events = await harness.rows(f"SELECT event_id FROM outbox WHERE topic = '{COALITIONS.name}'")
     assert len(events) == 1
 
 
+async def test_an_event_whose_pair_was_seen_reads_nothing(harness: CoalitionsHarness, database_url: str) -> None:
+    await harness.matcher.handle([harness.record(plan(authority)) for authority in ALL])
+    records = await harness.opportunity_records()
+    handler = OpportunityHandler(harness.sessions, harness.settings)
+    await handler.handle(records[:-1])
+    nowhere = make_engine(database_url.rpartition("/")[0] + "/no_such_database")
+    cut_off = OpportunityHandler(make_sessions(nowhere), harness.settings, handler.seen)
+    # The groups around all four plans were made from the last pair too, before its own event came.
+    await cut_off.handle(records)
+    await harness.matcher.handle([harness.record(withdrawal(BRADFORD))])
+    with pytest.raises(OperationalError):
+        await cut_off.handle(await harness.opportunity_records())
+    await nowhere.dispose()
+
+
+async def test_what_was_seen_is_forgotten_with_the_day_and_where_it_grows_large() -> None:
+    seen = SeenOpportunities()
+    seen.pass_day(AS_OF)
+    seen.remember({"a": 2})
+    seen.pass_day(AS_OF)
+    assert seen.revisions == {"a": 2}
+    seen.remember({str(number): 1 for number in range(MAX_REMEMBERED)})
+    assert "a" not in seen.revisions
+    assert len(seen.revisions) == MAX_REMEMBERED
+    seen.pass_day(AS_OF + timedelta(days=1))
+    assert not seen.revisions
+
+
 async def test_two_processes_side_by_side_mint_no_twins(harness: CoalitionsHarness) -> None:
     await harness.matcher.handle([harness.record(plan(authority)) for authority in ALL])
     records = await harness.opportunity_records()
     halves = [records[::2], records[1::2], records, list(reversed(records))]
-    await asyncio.gather(
-        *(opportunity_handler.handle(half, sessions=harness.sessions, settings=harness.settings) for half in halves)
-    )
+    await asyncio.gather(*(OpportunityHandler(harness.sessions, harness.settings).handle(half) for half in halves))
     assert authorities(await harness.coalitions()) == [sorted(ALL)]
 
 

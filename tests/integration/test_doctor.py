@@ -11,9 +11,12 @@ from typer.testing import CliRunner
 from events.topics import OPPORTUNITIES
 from services import cli
 from services.cli.errors import ExitCode
+from services.coalitions import app as coalitions
 from services.local_stack.child_process import free_port
 from services.local_stack.mail_sink import MailSink
+from services.matcher import app as matcher
 from services.messaging import topic_admin
+from services.notifier import app as notifier
 from services.platform.settings import PREFIX, Settings, settings
 from tests.conftest import AnyBroker
 
@@ -46,7 +49,15 @@ def test_all_parts_are_there(parts: pytest.MonkeyPatch, mailbox: MailSink) -> No
     code, found = examined()
     assert code == ExitCode.DONE
     assert not [part for part in found.values() if part["verdict"] == "failed"]
-    assert "jointly-matcher is 0 records behind" in found["lag"]["sentences"][0]
+    groups = [sentence.split()[0] for sentence in found["lag"]["sentences"]]
+    assert groups == [
+        matcher.GROUP,
+        notifier.GROUP,
+        notifier.COALITIONS_GROUP,
+        coalitions.GROUP,
+        coalitions.RESPONSES_GROUP,
+    ]
+    assert all("is 0 records behind" in sentence for sentence in found["lag"]["sentences"])
     assert found["generation"]["verdict"] == "warning", "no matcher has run on this database"
     assert mailbox.mails() == []
 

@@ -17,6 +17,8 @@ from services.platform.settings import PREFIX, settings
 
 ROOT = Path(__file__).parents[2]
 PLANS = str(ROOT / "docs/examples/plans.jsonl")
+CONTRACTS = str(ROOT / "docs/examples/contracts.jsonl")
+FRAMEWORKS = "framework,title,owner,starts,source\nEX1,HR software,Example Purchasing,2026-01-01,an example\n"
 REGISTER = "authority,mailbox\nE09000015,procurement@harrow.example\n"
 MAX_LINES = 3
 
@@ -38,9 +40,16 @@ NEEDS_DATABASE = {
     "coalition list": [],
     "coalition show": ["0" * 32],
     "coalitions": [],
+    "benchmark": ["48450000"],
+    "contracts list": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
     "forget": ["E09000015:A"],
+    "frameworks check": ["E09000015:A"],
+    "frameworks export": [],
+    "frameworks import": ["{frameworks}"],
+    "frameworks list": [],
+    "frameworks remove": ["RM1"],
     "invite": ["0" * 32, "--authority", "E09000015"],
     "keys add": ["E09000015", "{key}"],
     "keys list": [],
@@ -57,11 +66,13 @@ NEEDS_DATABASE = {
     "restore-drill": [],
     "trace": ["abc"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
+    "web": [],
 }
 NEEDS_BROKER = {
     "dead-letters list": [],
     "dead-letters replay": ["abc"],
     "dead-letters show": ["abc"],
+    "contracts publish": [CONTRACTS],
     "publish": [PLANS],
     "topics": [],
     "withdraw": ["E09000015:A", "--reason", "no longer needed"],
@@ -106,6 +117,7 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}",
         "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
         "EMBEDDING_MODEL": "hashing",
+        "LINK_SECRET": "secret" * 6,
     }.items():
         monkeypatch.setenv(PREFIX + name, value)
     settings.cache_clear()
@@ -120,11 +132,13 @@ Run = Callable[..., tuple[int, str]]
 def run(away: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Run:
     """Runs `jointly WORDS...` as the shell does, in this process; its exit code and standard error."""
     (tmp_path / "register.csv").write_text(REGISTER, "utf-8")
+    (tmp_path / "frameworks.csv").write_text(FRAMEWORKS, "utf-8")
     monkeypatch.setattr(sys, "argv", ["jointly", "keys", "make", "E09000015", "--private-key", str(tmp_path / "own")])
     with pytest.raises(SystemExit):
         cli.main()
     (tmp_path / "key.json").write_text(capfd.readouterr().out, "utf-8")
-    places = {"register": tmp_path / "register.csv", "key": tmp_path / "key.json", "folder": tmp_path}
+    files = {name: tmp_path / f"{name}.csv" for name in ("register", "frameworks")}
+    places = files | {"key": tmp_path / "key.json", "folder": tmp_path}
 
     def run(command: str, *more: str) -> tuple[int, str]:
         words = [*command.split(), *(word.format(**places) for word in more)]
@@ -213,7 +227,7 @@ def test_a_database_without_tables(run: Run, empty_database_url: str, monkeypatc
     monkeypatch.setenv(f"{PREFIX}DATABASE_URL", empty_database_url)
     settings.cache_clear()
     for command, more in NEEDS_DATABASE.items():
-        if command not in (*BOTH, "migrate"):
+        if command not in (*BOTH, "migrate", "web"):
             code, said = run(command, *more)
             assert (code, is_short(said), "run `jointly migrate`" in said) == (ExitCode.SCHEMA, True, True), said
 

@@ -1,5 +1,6 @@
 """What processes say of themselves while they start, and while Kafka is away for longer."""
 
+import json
 import sys
 import time
 import urllib.error
@@ -10,8 +11,9 @@ import pytest
 
 from services.local_stack import child_process
 from services.local_stack.child_process import LOOPBACK, ChildProcess
+from services.local_stack.tansu import Broker
+from services.platform.version import version
 from tests import brokers
-from tests.conftest import AnyBroker
 from tests.pipeline import pipeline
 
 AWAY_SECONDS = 25
@@ -30,9 +32,11 @@ def asked(process: ChildProcess, path: str) -> tuple[int, str]:
         return 0, ""
 
 
-def test_a_process_answers_while_it_starts(broker: AnyBroker, database_url: str, tmp_path: Path) -> None:
+def test_a_process_answers_while_it_starts_and_logs_its_life(
+    tansu_broker: Broker, database_url: str, tmp_path: Path
+) -> None:
     """With the real model, which takes long to load."""
-    with pipeline(broker.bootstrap, database_url, tmp_path, JOINTLY_EMBEDDING_MODEL="") as line:
+    with pipeline(tansu_broker.bootstrap, database_url, tmp_path, JOINTLY_EMBEDDING_MODEL="") as line:
         port = child_process.free_port()
         process = child_process.start(
             "matcher",
@@ -47,6 +51,12 @@ def test_a_process_answers_while_it_starts(broker: AnyBroker, database_url: str,
         line.until(lambda: said.append(asked(process, "/health/ready")) or said[-1][0] == 200, "a ready matcher")
         assert said[0] == (503, "starting")
         assert asked(process, "/health/live") == (200, "ok")
+        child_process.stop(process)
+        lines = [json.loads(line) for line in process.log.read_text().splitlines()]
+        life = [line for line in lines if line["event"].startswith("process ")]
+        assert [line["event"] for line in life] == ["process starts", "process runs", "process stops"]
+        assert {line["version"] for line in life} == {version()}
+        assert len(life[1]["generation"]) == 16
 
 
 @pytest.mark.kafka

@@ -124,9 +124,12 @@ def test_opportunities_are_listed_best_first_and_filtered(publish: Publish) -> N
     assert [o["band"] for o in listed("--band", band)] == [o["band"] for o in found if o["band"] == band]
     assert listed("--status", "withdrawn") == []
 
-    words = run("opportunities").stdout
-    assert "3 opportunities" in words
-    assert "payroll" in words
+    done = run("opportunities")
+    assert done.stderr == "3 opportunities\n"
+    names, *rows = (line.split("\t") for line in done.stdout.splitlines())
+    assert names[:3] == ["id", "band", "score"]
+    assert [row[0] for row in rows] == [o["opportunity_id"] for o in found]
+    assert all("payroll" in row[3] for row in rows)
 
     publish(PlanWithdrawn(plan_id=f"{CAMDEN}:HR-1", revision=2, authority=CAMDEN))
     assert len(listed()) == 1
@@ -311,7 +314,7 @@ def test_a_new_database_says_what_to_do(publish: Publish) -> None:
     done = run("explain", f"{LEEDS}:HR-1")
     assert done.exit_code == 1
     assert "the database has no plans yet" in done.stderr
-    assert run("opportunities").stdout == "0 opportunities\n"
+    assert run("opportunities").stderr == "0 opportunities\n"
 
 
 def test_a_database_without_tables_says_what_to_do(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

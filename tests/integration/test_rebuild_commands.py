@@ -12,8 +12,7 @@ import structlog
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from services.cli import application
-from services.cli import rebuild as rebuild_command
+from services.cli import application, lazy_encoder
 from services.local_stack.postgres import Server
 from services.platform.settings import settings
 from tests.chaos import order_independence
@@ -76,7 +75,7 @@ def test_rebuild_loads_the_encoder_only_for_missing_vectors(url: str, monkeypatc
     assert "/nowhere" in CliRunner().invoke(application("rebuild"), ["rebuild", "--check"]).stderr
     monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "hashing")
     settings.cache_clear()
-    rebuild_command._encoder.cache_clear()
+    lazy_encoder.encoder.cache_clear()
     assert said("rebuild", "--check", "--json")["equal"]
 
 

@@ -22,7 +22,7 @@ from events.responses import (
     ResponseUndone,
 )
 from events.topics import DEAD_RESPONSES, OPPORTUNITIES, RESPONSES
-from services.coalitions import opportunity_handler
+from services.coalitions.opportunity_handler import OpportunityHandler
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep
 from services.domain.ids import event_id, opportunity_id
@@ -127,7 +127,7 @@ class CoalitionsHarness:
     async def regroup(self) -> None:
         """Hands the new opportunity events to the coalitions process."""
         records = await self.opportunity_records()
-        await opportunity_handler.handle(records, sessions=self.sessions, settings=self.settings)
+        await OpportunityHandler(self.sessions, self.settings).handle(records)
 
     async def sweep(self) -> None:
         """One round of the sweeper."""

@@ -16,6 +16,48 @@ depends_on = None
 def upgrade() -> None:
 
     op.create_table(
+        "audit_log",
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("action", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("subject", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("leaf", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("seq"),
+    )
+    op.create_index(op.f("ix_audit_log_authority"), "audit_log", ["authority"], unique=False)
+    op.create_index(op.f("ix_audit_log_subject"), "audit_log", ["subject"], unique=False)
+    # Also the owner of the table, whom the processes sign in as in a simple installation.
+    op.execute("REVOKE UPDATE, DELETE, TRUNCATE ON audit_log FROM PUBLIC, CURRENT_USER")
+    op.create_table(
+        "audit_head",
+        sa.Column("only", sa.Boolean(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("peaks", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("only"),
+    )
+    op.execute("INSERT INTO audit_head VALUES (true, 0, '')")
+    op.create_table(
+        "audit_checkpoints",
+        sa.Column("size", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("peaks", sa.LargeBinary(), nullable=False),
+        sa.Column("note", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("size"),
+    )
+    op.create_table(
+        "audit_names",
+        sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("job_title", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("actor"),
+    )
+    op.create_index(op.f("ix_audit_names_authority"), "audit_names", ["authority"], unique=False)
+    op.create_table(
         "authorities",
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -373,6 +415,26 @@ def upgrade() -> None:
     for column in ("plan_a", "plan_b", "response_id"):
         op.create_index(f"ix_pair_verdicts_{column}", "pair_verdicts", [column])
     op.create_table(
+        "benchmark_quarters",
+        sa.Column("quarter", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("cells", postgresql.JSONB(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("quarter"),
+    )
+    op.create_table(
+        "contracts",
+        sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(), nullable=True),
+        sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("contract_id"),
+    )
+    op.create_index("ix_contracts_authority", "contracts", ["authority"])
+    op.create_table(
         "coalition_notices",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -387,6 +449,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("coalition_id", "authority", "kind", "occasion", name="coalition_notices_once"),
     )
     op.create_index("ix_coalition_notices_mail_id", "coalition_notices", ["mail_id"])
+    op.create_table(
+        "framework_lots",
+        sa.Column("framework", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("lot", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("content", postgresql.JSONB(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("framework", "lot"),
+    )
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -395,7 +465,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
+    op.drop_table("contracts")
+    op.drop_table("benchmark_quarters")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
     op.drop_table("coalition_members")
@@ -443,5 +516,9 @@ def downgrade() -> None:
     op.drop_table("feed_cursors")
     op.drop_table("embeddings")
     op.drop_table("authorities")
+    op.drop_table("audit_names")
+    op.drop_table("audit_checkpoints")
+    op.drop_table("audit_head")
+    op.drop_table("audit_log")
     for name in FUNCTIONS:
         op.execute(f"DROP FUNCTION {name}()")

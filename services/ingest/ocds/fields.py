@@ -68,8 +68,8 @@ def regions(release: Object) -> tuple[str, ...]:
 def contract(release: Object) -> tuple[date | None, date | None]:
     """First day and last day of the contract: the tender's, else from the earliest living lot's to the latest's."""
     tender = obj(release.get("tender"))
-    whole = _period(tender.get("contractPeriod"))
-    periods = [whole] if any(whole) else [_period(lot.get("contractPeriod")) for lot in living_lots(release)]
+    whole = period(tender.get("contractPeriod"))
+    periods = [whole] if any(whole) else [period(lot.get("contractPeriod")) for lot in living_lots(release)]
     starts, ends = [start for start, _ in periods if start], [end for _, end in periods if end]
     return min(starts, default=None), max(ends, default=None)
 
@@ -111,7 +111,7 @@ def _money(amounts: list[_Amount]) -> tuple[dict[str, Any] | None, bool]:
     return {"amount": total, "currency": amounts[0].currency}, any(amount.gross for amount in amounts)
 
 
-def _period(stated: object) -> tuple[date | None, date | None]:
+def period(stated: object) -> tuple[date | None, date | None]:
     """A period's first and last day; the last also from how many days it has."""
     start, end = iso_day(obj(stated).get("startDate")), iso_day(obj(stated).get("endDate"))
     days = number(obj(stated).get("durationInDays"))

@@ -16,11 +16,16 @@ def read_ocds(file: Path, options: Options) -> Iterator[Read]:
     """Reads every release of the file, each with what the file holds of its process before; of a record, its compiled
     release, or one merged from its releases."""
     try:
-        found = list(_releases(_parsed(whole(file))))
+        found = find_releases(file)
     except RefusedError as refused:
         yield Rejected(file.name, "file", refused.field, refused.reason)
         return
     yield from read_releases(file.name, found, options)
+
+
+def find_releases(file: Path) -> list[Found]:
+    """Every release of the file, or why an entry holds none. Raises RefusedError where the file is not OCDS."""
+    return list(_releases(_parsed(whole(file))))
 
 
 def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterator[Read]:

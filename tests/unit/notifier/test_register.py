@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.application.authority_csv import COLUMNS, FileError, Problem, read, to_csv
+from services.application.authority_csv import COLUMNS, read, to_csv
 from services.application.csv_cells import defuse, undefuse
+from services.application.csv_table import FileError, Problem
 from services.notifier.channels import smtp_from_url
 from services.store.authorities import AddressError, Authority, AuthorityUpdate, Mutes, valid_mailbox
 from services.store.database import now

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from events.dead_letters import SPOOFING, Reason
 from events.responses import Answer, MembershipAct
-from events.topics import DEAD_PLANS, DEAD_RESPONSES, TOPICS
+from events.topics import DEAD_CONTRACTS, DEAD_PLANS, DEAD_RESPONSES, TOPICS
 from services.domain.coalition import CoalitionStatus
 from services.domain.notification_caps import Cap
 from services.domain.notification_rules import Change, Purpose
@@ -104,7 +104,7 @@ def test_the_known_values_are_all_there_are() -> None:
     relayed = {topic.name for topic in TOPICS if "services.relay" in topic.producers}
     # A plan that is set aside, and an answer that does not count, become dead letters by the outbox, in the transaction
     # that notes it.
-    assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name, DEAD_RESPONSES.name}
+    assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name, DEAD_RESPONSES.name, DEAD_CONTRACTS.name}
     assert _known(metrics.COALITIONS, "status") == _values(CoalitionStatus)
     acts = _values(Answer) | _values(MembershipAct) | {"invited", "dates", "undone"}
     assert _known(metrics.RESPONSES_HANDLED, "kind") == acts

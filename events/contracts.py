@@ -1,0 +1,130 @@
+"""Contract events: what an authority shares of a running contract, with whom, and from which day. Signed like plans."""
+
+from datetime import date
+from typing import Annotated, ClassVar, Final, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from events.fields import (
+    FOREIGN_PLAN_ERROR,
+    Authority,
+    Cpv,
+    Name,
+    NoticeUrl,
+    Payload,
+    PlanId,
+    Revision,
+    ShortText,
+    Title,
+    Value,
+    Window,
+)
+
+Rating = Literal["good", "approaching-target", "requires-improvement", "inadequate", "other"]
+"""The five words of a contract performance notice (UK9)."""
+
+PricesWithheld = Literal["s94", "confidential-term", "not-comparable"]
+
+ContractId = Annotated[
+    PlanId, Field(description="The authority, a colon, and the contract's own reference", examples=["E08000035:C-118"])
+]
+Unit = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+        max_length=40,
+        description="What one unit price pays for, in words with hyphens: what is counted, then for how long",
+        examples=["user-year"],
+    ),
+]
+
+
+class ContractPrice(Payload):
+    """What one unit of one item costs, in pounds without VAT."""
+
+    item: Name
+    unit: Unit
+    quantity: float = Field(gt=0, le=1e12, description="How many units the contract pays for")
+    unit_price: float = Field(ge=0, le=1e12, description="In pounds, without VAT, as it was agreed")
+
+
+class ContractRating(Payload):
+    """How the supplier did on one indicator in one period."""
+
+    period: Window
+    indicator: Name
+    rating: Rating
+
+
+class ContractSharing(Payload):
+    """From which day each tier may see the contract; a tier without a day opens with the next wider one, or never."""
+
+    coalition: date | None = Field(default=None, description="Members of a coalition with the authority")
+    signatories: date | None = Field(default=None, description="Authorities of the register")
+    public: date | None = Field(default=None, description="Everybody")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        days = [day for day in (self.coalition, self.signatories, self.public) if day]
+        if days != sorted(days):
+            raise ValueError("a wider tier can't open before a narrower one: coalition, then signatories, then public")
+        return self
+
+
+class ContractReference(Payload):
+    """Which contract, which revision of what is said of it, and whose."""
+
+    contract_id: ContractId
+    revision: Revision
+    authority: Authority
+
+    @model_validator(mode="after")
+    def _own(self) -> Self:
+        if self.contract_id.split(":", 1)[0] != self.authority:
+            raise PydanticCustomError(
+                FOREIGN_PLAN_ERROR, "contract_id must start with the event's authority and a colon"
+            )
+        return self
+
+
+class ContractPublished(ContractReference):
+    """All that the authority shares of a contract. A later revision replaces it altogether."""
+
+    type: ClassVar[str] = "jointly.contract.published.v1"
+
+    title: Title
+    supplier: Name = Field(description="Who supplies it; several are separated by semicolons")
+    product: ShortText = Field(default="", description="What is supplied: the product's or the service's name")
+    cpv: tuple[Cpv, ...] = Field(default=(), max_length=50, description="The first one is the benchmark's category")
+    start: date | None = None
+    first_end: date | None = Field(default=None, description="The last day before any extension")
+    end: date | None = Field(default=None, description="The present last day, an extension in force included")
+    extension_months: int = Field(default=0, ge=0, le=240, description="Months by which it may still be extended")
+    annual_value: Value | None = Field(default=None, description="What is paid for it a year, without VAT")
+    prices: tuple[ContractPrice, ...] = Field(default=(), max_length=100)
+    withheld: PricesWithheld | None = Field(default=None, description="Why there are no prices")
+    performance: tuple[ContractRating, ...] = Field(default=(), max_length=100)
+    specification: NoticeUrl | None = Field(default=None, description="Where the specification can be read")
+    notice: NoticeUrl | None = Field(default=None, description="Where the public notice can be read")
+    sharing: ContractSharing = ContractSharing()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        days = [day for day in (self.start, self.first_end, self.end) if day]
+        if days != sorted(days):
+            raise ValueError("start, first_end and end must follow each other")
+        if self.prices and self.withheld:
+            raise ValueError("prices are shared or withheld, not both")
+        return self
+
+
+class ContractWithdrawn(ContractReference):
+    """The authority shares nothing of the contract any more; what it shared is deleted."""
+
+    type: ClassVar[str] = "jointly.contract.withdrawn.v1"
+
+
+ContractPayload = ContractPublished | ContractWithdrawn
+
+CONTRACT_PAYLOADS: Final[tuple[type[ContractPayload], ...]] = (ContractPublished, ContractWithdrawn)

@@ -1,0 +1,160 @@
+"""The audit log checked, proved and exported. Whoever acts appends by `services.store.audit_log.append`."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.signed_notes import Checkpoint, read_checkpoint
+from services.domain.merkle import Frontier, inclusion_proof, leaf_hash, tree_root
+from services.store import audit_log, audit_names
+from services.store.audit_log import StoredEntry
+
+MAX_PROBLEMS: Final = 20
+_PROOF: Final = "c2sp.org/tlog-proof@v1"
+
+
+class AuditError(Exception):
+    """There is no such entry, or nothing that could prove it; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A checkpoint that the log is held against, and where it came from."""
+
+    checkpoint: Checkpoint
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What a verification found: nothing wrong where `problems` is empty."""
+
+    entries: int
+    root: str
+    checkpoints: int
+    problems: Sequence[str]
+
+
+async def verify(session: AsyncSession, kept: Sequence[Known] = ()) -> AuditReport:
+    """Reads every entry and holds the tree against the database's own checkpoints and those `kept` elsewhere.
+
+    Call it in one snapshot. Only a checkpoint that was kept elsewhere finds a cut by somebody who owns the database.
+    """
+    own = [Known(read_checkpoint(row.note, None), "the database") for row in await audit_log.checkpoints(session)]
+    check = Verification([*own, *kept])
+    async for entry in audit_log.entries(session):
+        check.add(entry)
+    return check.finish(await audit_log.read_head(session))
+
+
+async def prove(session: AsyncSession, seq: int) -> str:
+    """The proof (C2SP tlog-proof) that an entry is in the tree of the newest checkpoint; `extra` holds the entry.
+
+    Raises AuditError where there is no such entry, no checkpoint that has it, or the log was changed.
+    """
+    entry, row = await audit_log.load(session, seq), await audit_log.newest_checkpoint(session)
+    if entry is None:
+        raise AuditError(f"there is no entry {seq}; `jointly audit export` prints all")
+    if row is None or row.size <= seq:
+        raise AuditError(f"no checkpoint has entry {seq} yet; the relay signs one an hour, see `jointly audit verify`")
+    checkpoint = read_checkpoint(row.note, None)
+    leaves = await audit_log.leaves(session, checkpoint.size)
+    if tree_root(leaves) != checkpoint.root or leaf_hash(entry.body) != entry.leaf:
+        raise AuditError("the entries are not those of the checkpoint: `jointly audit verify` says which were changed")
+    proof = [base64.b64encode(node).decode() for node in inclusion_proof(leaves, seq)]
+    extra = base64.b64encode(entry.body).decode()
+    return "\n".join([_PROOF, f"extra {extra}", f"index {seq}", *proof, "", row.note])
+
+
+async def export(session: AsyncSession, *, authority: str | None, names: bool) -> AsyncIterator[dict[str, Any]]:
+    """The entries in their order, or those of one authority. `body` is the text that was hashed, `leaf` its hash.
+
+    `names`: with the name and job title of who acted, where they have not been erased.
+    """
+    async for entry in audit_log.entries(session):
+        if authority is not None and entry.authority != authority:
+            continue
+        line: dict[str, Any] = {"seq": entry.seq, "leaf": entry.leaf.hex(), "body": entry.body.decode()}
+        if names and entry.actor is not None:
+            found = (await audit_names.find(session, [entry.actor])).get(entry.actor)
+            line |= {"name": found.name if found else None, "job_title": found.job_title if found else None}
+        yield line
+
+
+class Verification:
+    """One pass over the log, entry after entry, beside the checkpoints that it has to meet."""
+
+    def __init__(self, known: Sequence[Known]) -> None:
+        self.waiting = sorted(known, key=lambda one: one.checkpoint.size)
+        self.frontier = Frontier()
+        self.expected = 0
+        self.good_until = 0
+        self.checked = 0
+        self.problems: list[str] = []
+
+    def add(self, entry: StoredEntry) -> None:
+        """Takes the next entry."""
+        if entry.seq != self.expected:
+            self._report(f"entries {self.expected} to {entry.seq - 1} are missing")
+            self.expected = entry.seq
+        wrong = _inconsistency(entry)
+        if wrong:
+            self._report(f"entry {entry.seq} was changed: {wrong}")
+        self.expected += 1
+        self.frontier = self.frontier.append(leaf_hash(entry.body))
+        self._meet_checkpoints()
+
+    def finish(self, head: Frontier) -> AuditReport:
+        """Holds what was read against the head and the checkpoints that are left."""
+        self._meet_checkpoints()
+        for one in self.waiting:
+            size = one.checkpoint.size
+            self._report(
+                f"the log was cut: {one.source} has a checkpoint of {size} entries, the log only {self.expected}"
+            )
+        if self.frontier != head and not self.problems:
+            self._report(f"the head was changed: it says {head.size} entries and another root than they have")
+        return AuditReport(self.frontier.size, self.frontier.root.hex(), self.checked, tuple(self.problems))
+
+    def _meet_checkpoints(self) -> None:
+        while self.waiting and self.waiting[0].checkpoint.size <= self.expected:
+            one = self.waiting.pop(0)
+            self.checked += 1
+            # After a gap the tree is another one anyway, and the gap has been said.
+            if self.frontier.size == self.expected and self.frontier.size == one.checkpoint.size:
+                self._compare(one)
+
+    def _compare(self, one: Known) -> None:
+        size = one.checkpoint.size
+        if self.frontier.root == one.checkpoint.root:
+            self.good_until = max(self.good_until, size)
+            return
+        self._report(
+            f"the first {size} entries are not those that were signed (checkpoint from {one.source}); "
+            f"the largest checkpoint that agrees has {self.good_until}"
+        )
+
+    def _report(self, sentence: str) -> None:
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(sentence)
+
+
+def _inconsistency(entry: StoredEntry) -> str | None:
+    """What of an entry contradicts its hash or its body; None where nothing does."""
+    if leaf_hash(entry.body) != entry.leaf:
+        return "its content does not have the hash that was stored"
+    try:
+        said = json.loads(entry.body)
+        at = datetime.fromisoformat(said["at"])
+    except (ValueError, KeyError, TypeError):
+        return "its content is not one of ours"
+    shown = {name: getattr(entry, name) for name in ("seq", "action", "authority", "subject", "actor")}
+    other = [name for name, value in shown.items() if said.get(name) != value]
+    if at != entry.at:
+        other.append("at")
+    return f"the columns {', '.join(other)} are not what was hashed" if other else None

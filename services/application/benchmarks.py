@@ -1,0 +1,100 @@
+"""Benchmarks as an authority reads them: the cells of a category, and who read them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.domain.audit import Act, AuditAction, Channel
+from services.domain.benchmark_cells import (
+    CATEGORY_DIGITS,
+    BenchmarkCell,
+    Quarter,
+    SizeClass,
+    category_of,
+    size_class_of,
+)
+from services.store import audit_log, benchmarks, plans
+
+_MIN_DIGITS: Final = CATEGORY_DIGITS
+
+
+class BenchmarkError(ValueError):
+    """Nothing can be shown; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The cells of a category in a quarter. `unit` and `size_class` are those of the plan that was asked about."""
+
+    category: str
+    cells: Sequence[BenchmarkCell]
+    unit: str | None = None
+    size_class: SizeClass | None = None
+
+
+async def read_benchmark(
+    session: AsyncSession,
+    about: str,
+    *,
+    reader: str | None,
+    channel: Channel,
+    quarter: Quarter | None = None,
+) -> Benchmark:
+    """The benchmark of a CPV code or of a plan's category, in a quarter or the newest one; the read goes into the audit
+    log. `reader`: the authority that reads, None for whoever runs the installation. Raises BenchmarkError.
+    """
+    state = await _plan_state(session, about) if ":" in about else None
+    category = _plan_category(about, state) if state is not None else _category(about)
+    cells = await benchmarks.cells(session, category, quarter)
+    details = {"cells": len(cells), "quarter": str(cells[0].quarter) if cells else None}
+    act = Act(AuditAction.BENCHMARK_READ, reader, f"benchmark:{category}", channel, details=details)
+    await audit_log.append(session, [act])
+    quantity = (state or {}).get("quantity") or {}
+    amount = quantity.get("amount") or 0
+    return Benchmark(category, cells, quantity.get("unit"), size_class_of(amount) if amount else None)
+
+
+def cell_as_json(cell: BenchmarkCell) -> dict[str, Any]:
+    """A cell for a program: steps as their lowest price and that of the next step."""
+
+    def step(found: Any) -> dict[str, float] | None:
+        return {"from": round(found.low, 4), "below": round(found.high, 4)} if found else None
+
+    lower, upper = cell.quartiles or (None, None)
+    return {
+        "category": cell.key.category,
+        "unit": cell.key.unit,
+        "size_class": cell.key.size_class.value,
+        "quarter": str(cell.quarter),
+        "suppressed": cell.suppression.value if cell.suppression else None,
+        "authorities": cell.authorities,
+        "suppliers": cell.suppliers,
+        "median": step(cell.median),
+        "lower_quartile": step(lower),
+        "upper_quartile": step(upper),
+        "withheld": {reason.value: count for reason, count in cell.withheld.items()},
+    }
+
+
+async def _plan_state(session: AsyncSession, plan_id: str) -> dict[str, Any]:
+    found = (await plans.by_id(session, [plan_id])).get(plan_id)
+    if found is None or not found.state:
+        raise BenchmarkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
+    state: dict[str, Any] = found.state
+    return state
+
+
+def _plan_category(plan_id: str, state: dict[str, Any]) -> str:
+    codes = state.get("cpv") or ()
+    if not codes:
+        raise BenchmarkError(f"{plan_id} names no CPV code; ask by one, for example `jointly benchmark 48450000`")
+    return category_of(codes[0])
+
+
+def _category(code: str) -> str:
+    digits = code.split("-")[0]
+    if not digits.isdigit() or not _MIN_DIGITS <= len(digits) <= 8:
+        raise BenchmarkError(f"'{code[:40]}' is neither a plan id nor a CPV code of {_MIN_DIGITS} to 8 digits")
+    return category_of(digits)

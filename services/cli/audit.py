@@ -1,0 +1,136 @@
+"""`jointly audit`: whether the audit log is whole, proofs of single entries, and the entries themselves."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.fields import canonical_authority
+from events.jwk import KeyFileError, PublicKey, new_key, public_key, signing_key, to_file_text
+from events.signed_notes import NoteError, read_checkpoints
+from services.application import audit as use
+from services.application.audit import AuditError, Known
+from services.cli.database import with_database, with_snapshot
+from services.cli.keys import write_private_key
+from services.cli.responses import stop
+from services.platform.settings import settings
+from services.store import audit_log, audit_names
+from services.store.database import Sessions, transaction
+
+app = typer.Typer(no_args_is_help=True, help="Check, prove and export the audit log.")
+
+BROKEN: Final = 1
+USAGE: Final = 2
+
+
+@app.command()
+def verify(
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="A file of checkpoints that was kept elsewhere; may be repeated.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="The installation's public key; default: from JOINTLY_INSTALLATION_KEY_FILE.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
+) -> None:
+    """Read the whole audit log and hold it against its checkpoints. Exit code 1: an entry was changed or is gone.
+
+    Give a checkpoint that was kept outside the database: only that one finds entries cut off the end.
+    """
+    kept = [one for path in checkpoint or () for one in _read_kept(path, _public_key(key))]
+    report = with_snapshot(lambda session: use.verify(session, kept))
+    if as_json:
+        typer.echo(json.dumps(asdict(report)))
+    else:
+        typer.echo(f"{report.entries} entries, root {report.root}, held against {report.checkpoints} checkpoints")
+        for problem in report.problems:
+            typer.echo(f"  {problem}")
+        if not report.problems:
+            typer.echo("Nothing was changed.")
+    if report.problems:
+        raise typer.Exit(BROKEN)
+
+
+@app.command()
+def prove(entry: Annotated[int, typer.Argument(min=0, help="The entry's number, from 0.")]) -> None:
+    """Print the proof that an entry is in the newest checkpoint: it is checked without this database."""
+    try:
+        proof = with_snapshot(lambda session: use.prove(session, entry))
+    except AuditError as error:
+        stop(str(error), BROKEN)
+    typer.echo(proof, nl=False)
+
+
+@app.command()
+def export(
+    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    names: Annotated[bool, typer.Option("--names", help="With names and job titles: personal data.")] = False,
+) -> None:
+    """Print the entries as JSON, one a line, in their order."""
+    code = canonical_authority(authority) if authority else None
+
+    async def read(session: AsyncSession) -> None:
+        async for line in use.export(session, authority=code, names=names):
+            typer.echo(json.dumps(line, ensure_ascii=False))
+
+    with_snapshot(read)
+
+
+@app.command()
+def checkpoint() -> None:
+    """Print the newest checkpoint. Keep it outside this installation, for `jointly audit verify --checkpoint FILE`."""
+    row = with_snapshot(audit_log.newest_checkpoint)
+    if row is None:
+        stop("nothing has been signed yet: the relay needs JOINTLY_INSTALLATION_KEY_FILE", BROKEN)
+    typer.echo(row.note, nl=False)
+
+
+@app.command("make-key")
+def make_key(
+    private_key: Annotated[Path, typer.Argument(help="Where the private key goes: a new file, for its owner only.")],
+) -> None:
+    """Make the installation's key: the private half into a file, the public half (a JWK) to standard output."""
+    key = new_key()
+    write_private_key(private_key, key)
+    typer.echo(to_file_text(key.public.jwk()), nl=False)
+
+
+@app.command("erase-name")
+def erase_name(
+    actor: Annotated[str, typer.Argument(help="The id that entries have in `actor`; see `jointly audit export`.")],
+) -> None:
+    """Erase the name and job title behind an id. The entries stay, and the log stays whole."""
+
+    async def erase(sessions: Sessions) -> bool:
+        async with transaction(sessions) as session:
+            return await audit_names.erase(session, actor)
+
+    if not with_database(erase):
+        stop(f"there is no name under {actor}; it may have been erased already", BROKEN)
+    typer.echo(f"erased: the name behind {actor}")
+
+
+def _read_kept(path: Path, key: PublicKey | None) -> list[Known]:
+    if key is None:
+        stop("say with which key checkpoints are signed: --key FILE, or JOINTLY_INSTALLATION_KEY_FILE", USAGE)
+    try:
+        return [Known(one, str(path)) for one in read_checkpoints(path.read_text("utf-8"), key)]
+    except (OSError, UnicodeDecodeError) as error:
+        stop(f"{path}: can't be read: {getattr(error, 'strerror', None) or 'not UTF-8'}", USAGE)
+    except NoteError as error:
+        stop(f"{path}: {error}", USAGE)
+
+
+def _public_key(path: Path | None) -> PublicKey | None:
+    own = settings().installation_key_file
+    try:
+        if path is not None:
+            return public_key(path.read_bytes())
+        return signing_key(own.read_bytes()).public if own is not None else None
+    except OSError as error:
+        stop(f"{path or own}: can't be read: {error.strerror}", USAGE)
+    except KeyFileError as error:
+        stop(f"{path or own}: {error}", USAGE)

@@ -1,0 +1,87 @@
+"""`jointly benchmark`: what others pay, as far as it may be shown."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.application.benchmarks import Benchmark, BenchmarkError, cell_as_json, read_benchmark
+from services.cli.database import with_database
+from services.cli.producing import check_authority
+from services.cli.responses import REFUSED, USAGE, stop
+from services.domain.audit import Channel
+from services.domain.benchmark_cells import BenchmarkCell, PriceStep, Quarter, Suppression
+from services.store.database import Sessions, transaction
+
+_WHY = {
+    Suppression.FEW_AUTHORITIES: "fewer than 5 authorities",
+    Suppression.FEW_SUPPLIERS: "fewer than 3 suppliers",
+    Suppression.DOMINATED: "one or two authorities buy nearly all of it",
+}
+
+
+def benchmark(
+    about: Annotated[str, typer.Argument(help="A CPV code such as 48450000, or a plan's id.")],
+    authority: Annotated[str | None, typer.Option(help="Who reads, by its code. The read is logged.")] = None,
+    quarter: Annotated[str | None, typer.Option(help="Such as 2026-Q3; the newest published one if left out.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
+) -> None:
+    """Show what authorities pay for a unit, in steps of 5 per cent: median and quartiles of at least 5 authorities.
+
+    Prices are without VAT, as they were agreed. Exit code 1: there is no such plan or category.
+    """
+    code, wanted = check_authority(authority), _quarter(quarter)
+
+    async def work(sessions: Sessions) -> Benchmark:
+        async with transaction(sessions) as session:
+            return await read_benchmark(session, about, reader=code, channel=Channel.COMMAND_LINE, quarter=wanted)
+
+    try:
+        found = with_database(work)
+    except BenchmarkError as error:
+        stop(str(error), REFUSED)
+    if as_json:
+        for cell in found.cells:
+            typer.echo(json.dumps(cell_as_json(cell)))
+        return
+    if not found.cells:
+        typer.echo(f"No prices are shared for category {found.category}; `jointly contracts publish` shares yours.")
+        return
+    Console(highlight=False, markup=False).print(_table(found))
+    typer.echo(_withheld(found.cells[0]))
+
+
+def _quarter(text: str | None) -> Quarter | None:
+    try:
+        return Quarter.parse(text) if text else None
+    except ValueError as error:
+        stop(f"--quarter: {error}", USAGE)
+
+
+def _table(found: Benchmark) -> Table:
+    title = f"Category {found.category}, {found.cells[0].quarter}, pounds without VAT"
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    for name in ("unit", "units bought", "lower quartile", "median", "upper quartile", "authorities", "suppliers"):
+        table.add_column(name, overflow="fold")
+    for cell in found.cells:
+        key = cell.key
+        own = (key.unit, key.size_class) == (found.unit, found.size_class)
+        size = f"{key.size_class.value}{' (yours)' if own else ''}"
+        if cell.suppression is not None:
+            table.add_row(key.unit, size, f"not shown: {_WHY[cell.suppression]}", "", "", "", "")
+            continue
+        lower, upper = cell.quartiles or (None, None)
+        prices = [_step(lower), _step(cell.median), _step(upper)]
+        table.add_row(key.unit, size, *prices, str(cell.authorities), str(cell.suppliers))
+    return table
+
+
+def _step(step: PriceStep | None) -> str:
+    return f"{step.low:,.2f} to {step.high:,.2f}" if step else "from 8 authorities"
+
+
+def _withheld(cell: BenchmarkCell) -> str:
+    counts = ", ".join(f"{count} {reason.value}" for reason, count in sorted(cell.withheld.items()))
+    return f"Prices withheld in this category: {counts or 'none'}."

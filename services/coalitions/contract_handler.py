@@ -1,0 +1,94 @@
+"""Contract events become rows: the newest revision of each contract stands. Consuming twice changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.contracts import ContractPublished
+from events.dead_letters import SPOOFING, Reason
+from events.topics import DEAD_CONTRACTS
+from services.coalitions.contract_decoding import ContractRecord, read
+from services.domain.ids import event_content_hash
+from services.messaging import dead_letter_queue
+from services.messaging.kafka import Record
+from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
+from services.platform import logs, metrics
+from services.platform.clock import today
+from services.platform.settings import Settings
+from services.store import contracts, outbox
+from services.store.contracts import ContractRow, ContractStatus
+from services.store.database import Sessions, now, transaction
+from services.store.plans import RecordOutcome
+
+CONFLICT: Final = "this revision of the contract was sent before with other content; send it under the next revision"
+
+log: Final = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractHandler:
+    """What the handler works with, made once by the process's composition root."""
+
+    sessions: Sessions
+    settings: Settings
+    producer: AIOKafkaProducer
+    keyring: KeyCache = field(default_factory=KeyCache)
+
+    async def handle(self, records: Sequence[Record]) -> None:
+        """Handles a batch: what can't be a contract event is refused, the rest recorded in one transaction."""
+        with metrics.HANDLING.labels(process="coalitions").time():
+            at = now()
+            items = await verify_all(
+                [read(record, at) for record in records],
+                self.settings.signatures,
+                self.keyring,
+                self.sessions,
+                # A key's days are real ones, also where plans are judged as of a fixed day.
+                today(None),
+            )
+            for item in items:
+                if isinstance(item, RecordRejected):
+                    await self._keep(item)
+            accepted = [item for item in items if not isinstance(item, RecordRejected)]
+            if accepted:
+                async with transaction(self.sessions) as session:
+                    # In one order everywhere: two processes that hold the same contracts must not wait for each other.
+                    for item in sorted(accepted, key=lambda one: one.payload.contract_id):
+                        await _record(session, item)
+        metrics.EVENTS_IN.labels(family="contracts").inc(len(records))
+
+    async def refuse(self, record: Record, fault: BaseException) -> None:
+        """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
+        await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_CONTRACTS, record, fault)
+
+    async def _keep(self, item: RecordRejected) -> None:
+        await dead_letter_queue.dead_letter(self.producer, DEAD_CONTRACTS, item.record, item.reason, item.sentence)
+        if item.reason in SPOOFING:
+            metrics.SPOOFING.labels(reason=item.reason.value).inc()
+
+
+async def _record(session: AsyncSession, item: ContractRecord) -> None:
+    payload = item.payload
+    content = payload.model_dump(mode="json")
+    shared = isinstance(payload, ContractPublished)
+    outcome = await contracts.record(
+        session,
+        ContractRow(
+            contract_id=payload.contract_id,
+            authority=payload.authority,
+            revision=payload.revision,
+            status=(ContractStatus.PUBLISHED if shared else ContractStatus.WITHDRAWN).value,
+            payload=content if shared else None,
+            content_hash=event_content_hash(item.event.type, content),
+            event_id=item.event.id,
+            received_at=now(),
+        ),
+    )
+    log.info("contract", contract_id=payload.contract_id, revision=payload.revision, outcome=outcome.value)
+    if outcome is RecordOutcome.CONFLICT:
+        message = dead_letter_queue.from_record(item.record, Reason.REVISION_CONFLICT, CONFLICT)
+        session.add(outbox.to_outbox_row(DEAD_CONTRACTS.name, item.event.id, message))
+        metrics.DEAD_LETTERS.labels(family="contracts", reason=Reason.REVISION_CONFLICT.value).inc()

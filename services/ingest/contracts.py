@@ -1,0 +1,136 @@
+"""Contracts out of files: JSONL, one contract a line, as it is on the wire; or the rows of a contract register."""
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from events.cloudevents import EnvelopeError, strict_json
+from events.contracts import CONTRACT_PAYLOADS, ContractPayload, ContractPublished
+from events.plans import PlanState
+from events.redaction import redact_contract
+from services.ingest.entries import Accepted, Options, RefusedError, Rejected, Skipped, refusal
+from services.ingest.jsonl import MAX_LINE_BYTES, numbered_lines, open_lines
+from services.ingest.register.column_mapping import RegisterMapping
+from services.ingest.register.reader import read_register
+
+
+@dataclass(frozen=True, slots=True)
+class ContractEntry:
+    """One contract event, and the line or row it stands at."""
+
+    file: str
+    where: str
+    payload: ContractPayload
+
+
+ReadContract = ContractEntry | Rejected | Skipped
+
+NO_SUPPLIER: Final = "rows that name no supplier say nothing of a contract"
+NOT_OPEN: Final = "rows that are not shared openly were not published"
+
+
+def read_contracts(file: Path, authority: str | None = None) -> Iterator[ReadContract]:
+    """Reads contract events line by line. `authority`: only this one's may be in the file.
+
+    A line without `revision` gets the time of the file's last change, in milliseconds: the same file published again
+    changes nothing, and a changed one counts as newer.
+    """
+    try:
+        revision = revision_of(file)
+        with open_lines(file) as stream:
+            for number, line in numbered_lines(stream):
+                where = f"line {number}"
+                try:
+                    yield ContractEntry(file.name, where, _own(_payload(line, revision), authority))
+                except RefusedError as refused:
+                    yield Rejected(file.name, where, refused.field, refused.reason)
+    except (OSError, EOFError, zlib.error) as error:
+        yield Rejected(file.name, "file", "", f"can't be read: {getattr(error, 'strerror', None) or error}")
+
+
+def read_register_contracts(
+    file: Path, options: Options, mapping: RegisterMapping, sharing: dict[str, date]
+) -> Iterator[ReadContract]:
+    """The running contracts of a register, open as `sharing` says: the register itself does not.
+
+    A row without a supplier is skipped, and so is one that is not shared openly. Revisions are as for JSONL.
+    """
+    for entry in read_register(file, options, mapping):
+        if isinstance(entry, Rejected | Skipped):
+            yield entry
+        elif isinstance(entry, Accepted) and isinstance(entry.payload, PlanState):
+            yield _of_plan(entry, entry.payload, revision_of(file), sharing)
+
+
+def revision_of(file: Path) -> int:
+    """The time of the file's last change, in milliseconds since 1970."""
+    return file.stat().st_mtime_ns // 1_000_000
+
+
+def day_of(file: Path) -> date:
+    """The day of the file's last change."""
+    return datetime.fromtimestamp(revision_of(file) / 1000, UTC).date()
+
+
+def _of_plan(entry: Accepted, plan: PlanState, revision: int, sharing: dict[str, date]) -> ReadContract:
+    """The contract that a row's plan is to follow: the register's reader knows all of it but prices."""
+    running = plan.current_contract
+    if running is None or not running.supplier:
+        return Skipped(entry.file, entry.where, NO_SUPPLIER)
+    if plan.sharing != "open":
+        return Skipped(entry.file, entry.where, NOT_OPEN)
+    fields = {
+        "contract_id": plan.plan_id,
+        "revision": plan.revision if entry.numbered else revision,
+        "authority": plan.authority,
+        "title": plan.title,
+        "supplier": running.supplier,
+        "product": running.product,
+        "cpv": plan.cpv,
+        "end": running.end,
+        "extension_months": running.extension_months,
+        "annual_value": running.annual_value,
+        "sharing": sharing,
+    }
+    try:
+        return ContractEntry(entry.file, entry.where, ContractPublished.model_validate(fields))
+    except ValidationError as error:
+        refused = refusal(error)
+        return Rejected(entry.file, entry.where, refused.field, refused.reason)
+
+
+def contract_payload(fields: dict[str, Any]) -> ContractPayload:
+    """A contract event of these fields; `type` says which, published where it is left out. Raises RefusedError."""
+    kind = fields.get("type", ContractPublished.type)
+    model = next((one for one in CONTRACT_PAYLOADS if kind in (one.type, one.type.split(".")[2])), None)
+    if model is None:
+        raise RefusedError("type", "is neither published nor withdrawn")
+    try:
+        return redact_contract(model.model_validate_json(json.dumps(fields)))
+    except ValidationError as error:
+        raise refusal(error) from None
+
+
+def _payload(line: bytes | int, revision: int) -> ContractPayload:
+    if isinstance(line, int):
+        raise RefusedError("", f"has {line} bytes; {MAX_LINE_BYTES} are the most a contract may have")
+    try:
+        fields = strict_json(line)
+    except EnvelopeError as error:
+        raise RefusedError("", str(error)) from None
+    if not isinstance(fields, dict):
+        raise RefusedError("", "is not an object; expected one contract a line")
+    return contract_payload({"revision": revision, **fields})
+
+
+def _own(payload: ContractPayload, authority: str | None) -> ContractPayload:
+    if authority is not None and payload.authority != authority:
+        reason = f"is {payload.authority}, but --authority says {authority}; publish it as its owner"
+        raise RefusedError("authority", reason)
+    return payload

@@ -1,0 +1,53 @@
+"""The names and job titles that people typed when they acted, apart from the audit log so that they can be erased.
+
+The log holds the random id of a row here. It stays valid when the name is gone.
+"""
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from services.store.database import now, timestamp
+
+
+class AuditName(SQLModel, table=True):
+    """A person as they named themselves at one sign-in, for one authority."""
+
+    __tablename__ = "audit_names"
+
+    actor: str = Field(primary_key=True)
+    authority: str = Field(index=True)
+    name: str
+    job_title: str
+    created_at: datetime = Field(sa_column=timestamp())
+
+
+async def add(session: AsyncSession, authority: str, name: str, job_title: str) -> str:
+    """Keeps a name under a new random id, which it returns: the `actor` of the acts that follow."""
+    row = AuditName(actor=uuid.uuid4().hex, authority=authority, name=name, job_title=job_title, created_at=now())
+    session.add(row)
+    await session.flush()
+    return row.actor
+
+
+async def find(session: AsyncSession, actors: Collection[str]) -> dict[str, AuditName]:
+    """The names behind these ids, as far as they have not been erased."""
+    rows = await session.execute(select(AuditName).where(col(AuditName.actor).in_(actors)))
+    return {row.actor: row for row in rows.scalars()}
+
+
+async def erase(session: AsyncSession, actor: str) -> bool:
+    """Erases one name; whether there was one."""
+    erased = await session.execute(
+        delete(AuditName).where(col(AuditName.actor) == actor).returning(col(AuditName.actor))
+    )
+    return erased.scalar() is not None
+
+
+async def erase_authority(session: AsyncSession, authority: str) -> None:
+    """Erases all names that were typed for an authority."""
+    await session.execute(delete(AuditName).where(col(AuditName.authority) == authority))

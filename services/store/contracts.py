@@ -1,0 +1,79 @@
+"""Contracts as authorities share them: the newest revision of each, and a withdrawn one without its content."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from services.store.database import json_column, table_of, timestamp
+from services.store.plans import RecordOutcome
+
+
+class ContractStatus(StrEnum):
+    """Whether an authority shares a contract."""
+
+    PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+
+
+class ContractRow(SQLModel, table=True):
+    """The newest revision of a contract. `payload` is null once it is withdrawn."""
+
+    __tablename__ = "contracts"
+
+    contract_id: str = Field(primary_key=True)
+    authority: str = Field(index=True)
+    revision: int = Field(sa_column=Column(BigInteger, nullable=False))
+    status: str
+    payload: Any = Field(default=None, sa_column=json_column(nullable=True))
+    content_hash: str
+    event_id: str
+    received_at: datetime = Field(sa_column=timestamp())
+
+
+async def record(session: AsyncSession, row: ContractRow) -> RecordOutcome:
+    """Writes a revision unless the same or a later one is there; what became of it.
+
+    The order in which revisions arrive changes nothing, nor does a second arrival.
+    """
+    statement = insert(table_of(ContractRow)).values(**row.model_dump())
+    newer = {name: statement.excluded[name] for name in row.model_dump() if name != "contract_id"}
+    written = await session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["contract_id"], set_=newer, where=col(ContractRow.revision) < statement.excluded.revision
+        ).returning(col(ContractRow.contract_id))
+    )
+    if written.scalar_one_or_none() is not None:
+        return RecordOutcome.APPLIED
+    revision, content_hash = (
+        await session.execute(
+            select(col(ContractRow.revision), col(ContractRow.content_hash)).where(
+                col(ContractRow.contract_id) == row.contract_id
+            )
+        )
+    ).one()
+    if revision > row.revision:
+        return RecordOutcome.SUPERSEDED
+    return RecordOutcome.DUPLICATE if content_hash == row.content_hash else RecordOutcome.CONFLICT
+
+
+async def published(session: AsyncSession, authority: str | None = None) -> list[ContractRow]:
+    """All contracts that are shared, or those of one authority, by id."""
+    statement = select(ContractRow).where(col(ContractRow.status) == ContractStatus.PUBLISHED.value)
+    if authority is not None:
+        statement = statement.where(col(ContractRow.authority) == authority)
+    return list((await session.execute(statement.order_by(col(ContractRow.contract_id)))).scalars())
+
+
+async def priced(session: AsyncSession) -> list[ContractRow]:
+    """All contracts that are shared with prices, or with the reason why there are none, by id."""
+    payload = col(ContractRow.payload)
+    statement = select(ContractRow).where(
+        col(ContractRow.status) == ContractStatus.PUBLISHED.value,
+        or_(func.jsonb_array_length(payload["prices"]) > 0, payload["withheld"].astext.is_not(None)),
+    )
+    return list((await session.execute(statement.order_by(col(ContractRow.contract_id)))).scalars())

@@ -1,0 +1,31 @@
+"""The web application: pages for people and, under `/api`, an interface for their systems."""
+
+from pathlib import Path
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.staticfiles import StaticFiles
+
+from services.web import errors
+from services.web.cross_origin import CrossOriginProtection
+from services.web.form_limit import FormLimit
+from services.web.headers import SecurityHeaders
+from services.web.pages import public
+from services.web.parts import WebParts
+
+STATIC: Final = Path(__file__).parent / "static"
+ROUTERS: Final[tuple[APIRouter, ...]] = (public.router,)
+
+
+def create_app(parts: WebParts) -> FastAPI:
+    """The application, on these parts. Nothing is opened or started."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=errors.HANDLERS)
+    app.state.parts = parts
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC))
+    # The last one added sees a request first.
+    app.add_middleware(FormLimit)
+    app.add_middleware(CrossOriginProtection)
+    app.add_middleware(SecurityHeaders)
+    return app

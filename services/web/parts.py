@@ -1,0 +1,23 @@
+"""What the pages and the read interface work with: made once, handed to every request."""
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from services.platform.settings import Settings
+from services.store.database import Sessions
+
+
+@dataclass(frozen=True, slots=True)
+class WebParts:
+    """The database and the settings of one web process."""
+
+    sessions: Sessions
+    settings: Settings
+
+
+def parts_of(request: Request) -> WebParts:
+    """The parts of the application that answers this request."""
+    parts = request.app.state.parts
+    assert isinstance(parts, WebParts)
+    return parts

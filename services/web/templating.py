@@ -1,0 +1,58 @@
+"""Pages from templates. What is filled in is escaped; a library brings the components of GOV.UK Frontend."""
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import ChainableUndefined, Environment, PackageLoader, PrefixLoader
+from jinja2.loaders import ChoiceLoader
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from matching.text.formatting import day_text, pounds
+
+STATIC: Final = Path(__file__).parent / "static"
+
+
+@cache
+def environment() -> Environment:
+    """The templates. The components expect that what is not given counts as empty."""
+    own = PackageLoader("services.web")
+    components = PrefixLoader({"govuk_frontend_jinja": PackageLoader("govuk_frontend_jinja")})
+    made = Environment(
+        autoescape=True,
+        loader=ChoiceLoader([own, components]),
+        undefined=ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"day": _day, "pounds": _pounds}
+    made.globals["asset"] = asset
+    return made
+
+
+def render(
+    request: Request, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: Any
+) -> Response:
+    """One page. `request.state.authority_name`, where a session set it, shows in the navigation."""
+    signed_in = getattr(request.state, "session", None)
+    page = environment().get_template(template).render(request=request, signed_in=signed_in, **values)
+    return HTMLResponse(page, status, headers)
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of a file under `static`, another one whenever its content is another."""
+    version = sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={version}"
+
+
+def _day(value: date | None) -> str:
+    return day_text(value) if value else ""
+
+
+def _pounds(value: float | None) -> str:
+    return pounds(value) if value is not None else "not said"
