@@ -84,6 +84,15 @@ class ResponseDates(Response):
     reply_by: date
 
 
+class ResponseIntroduced(Response):
+    """The authority wants, or does not want, to be introduced to the other authority of an opportunity of which one
+    side shares only that there is a match. Both plans open to each other once both say yes."""
+
+    type: ClassVar[str] = "jointly.response.introduced.v1"
+    agrees: Literal["yes", "no", "later"]
+    remind_on: date | None = Field(default=None, description="With `later`: the day to ask again")
+
+
 class ResponseUndone(Response):
     """The authority takes back an answer of the last seven days."""
 
@@ -91,12 +100,15 @@ class ResponseUndone(Response):
     undoes: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The `response_id` to take back")
 
 
-ResponsePayload = ResponseAnswered | ResponseInvited | ResponseMembership | ResponseDates | ResponseUndone
+ResponsePayload = (
+    ResponseAnswered | ResponseInvited | ResponseMembership | ResponseDates | ResponseIntroduced | ResponseUndone
+)
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseAnswered,
     ResponseInvited,
     ResponseMembership,
     ResponseDates,
+    ResponseIntroduced,
     ResponseUndone,
 )

@@ -78,6 +78,7 @@ _SUFFIXES: Final = {
     "mdc": "metropolitan",
     "cbc": "county borough",
     "lbc": "london",
+    "lb": "london",
     "bc": "borough",
     "cc": "county or city",
     "dc": "district",

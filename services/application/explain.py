@@ -4,7 +4,7 @@ Sharing is honoured here: where either of two plans is shared as match_only, the
 the band are all there is; a private plan has no partners to be shown.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -16,7 +16,7 @@ from matching.assessment import Assessment, Band, NearestMove
 from matching.engine import Features
 from matching.plan import Plan, Sharing, Window
 from matching.reference import display_name
-from services.domain.disclosure import redact_opportunity
+from services.domain.disclosure import plan_facts, redact_opportunity
 from services.domain.ids import opportunity_id
 from services.matcher.stored_world import load_stored_world
 from services.matcher.world import World
@@ -117,16 +117,31 @@ async def _nearest(view: ExplainContext, query: Features, limit: int) -> dict[st
     return {plan_id: one for plan_id, one in features.items() if one.plan.authority != query.plan.authority}
 
 
-def redact_for_now(row: Opportunity, stored: Mapping[str, PlanRecord], authority: str | None) -> Json:
+def redact_for_now(
+    row: Opportunity, stored: Mapping[str, PlanRecord], authority: str | None, introduced: Collection[str] = ()
+) -> Json:
     """An opportunity's payload without what one of its plans has ceased to share since it was written: that of a
-    withdrawn opportunity is not written again. `authority` sees its own plan's reference all the same."""
+    withdrawn opportunity is not written again. `authority` sees its own plan's reference all the same, and both plans'
+    titles where it has been introduced (`introduced`: ids of opportunities)."""
     payload: Json = row.payload
     both = [stored.get(plan_id) for plan_id in (row.plan_a, row.plan_b)]
     if not all(plan is not None and plan.state is not None and plan.state["sharing"] == Sharing.OPEN for plan in both):
         payload = redact_opportunity(payload) | {"reasons": [MATCH_ONLY_NOTICE]}
     own = {row.authority_a: row.plan_a, row.authority_b: row.plan_b}.get(authority or "")
     sides = [side | {"plan_id": own} if own and side["authority"] == authority else side for side in payload["plans"]]
+    if own and row.opportunity_id in introduced:
+        sides = _introduced_sides(sides, row, stored)
     return payload | {"plans": sides}
+
+
+def _introduced_sides(sides: list[Json], row: Opportunity, stored: Mapping[str, PlanRecord]) -> list[Json]:
+    """Both sides with their plans' ids and titles, unless one plan is private by now."""
+    ids = {row.authority_a: row.plan_a, row.authority_b: row.plan_b}
+    said = {code: plan_facts(stored[key].state, introduced=True) for code, key in ids.items() if key in stored}
+    titles = {code: facts.title for code, facts in said.items() if facts is not None}
+    if len(titles) < len(ids):
+        return sides
+    return [side | {"plan_id": ids[side["authority"]], "title": titles[side["authority"]]} for side in sides]
 
 
 async def _rows(view: ExplainContext, *plan_ids: str) -> Mapping[str, PlanRecord]:

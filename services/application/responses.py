@@ -77,8 +77,8 @@ def build(kind: type[ResponsePayload], values: dict[str, Any]) -> ResponsePayloa
 def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:
     """The responses of a file, one JSON object a line; a line that holds none comes as the error that says why.
 
-    `kind` says which response it is: answered, invited, membership, dates or undone. A response without `response_id`
-    gets one made of its content, so that publishing the file again changes nothing.
+    `kind` says which response it is: answered, invited, membership, dates, introduced or undone. A response without
+    `response_id` gets one made of its content, so that publishing the file again changes nothing.
     """
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):

@@ -17,8 +17,8 @@ from services.cli.database import with_snapshot
 from services.cli.terminal import plain, print_count, print_rows
 from services.platform.clock import today
 from services.platform.settings import settings
+from services.store import introductions, plans
 from services.store import opportunities as store
-from services.store import plans
 
 NOT_FOUND = 1
 
@@ -55,7 +55,8 @@ def opportunities(
     async def read(session: AsyncSession) -> list[Said]:
         rows = await store.find(session, authority=code, band=band, status=status, limit=limit)
         stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
-        return [explaining.redact_for_now(row, stored, code) for row in rows]
+        introduced = await introductions.agreed(session, [row.opportunity_id for row in rows]) if code else ()
+        return [explaining.redact_for_now(row, stored, code, introduced) for row in rows]
 
     found = with_snapshot(read)
     if as_json:

@@ -10,15 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching import coalitions as engine
 from matching.coalitions import FitGraph, Group
 from services.domain.calendar import nations_of
-from services.domain.coalition import Suggestion
+from services.domain.coalition import Suggestion, suggest_lead
 from services.domain.deadlines import coalition_dates
 from services.store import coalitions as store
 from services.store import plan_fits, plans
 from services.store.coalitions import CoalitionRow
 from services.store.plans import PlanRecord
-
-_PREFERENCES: Final = {"lead": 0, None: 1, "none": 1, "join": 2}
-"""Who is suggested to lead: first who would, last who would rather join; among equals the largest plan."""
 
 MAX_ROUNDS: Final = 6
 """Groups and coalitions overlap seldom and by little; beyond this the next event finds what is left."""
@@ -74,10 +71,7 @@ def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord
         earliest=group.window.earliest,
         latest=group.window.latest,
         dates=dates,
-        lead=min(
-            group.members,
-            key=lambda plan_id: (_PREFERENCES[_preference(stored.get(plan_id))], -(values[plan_id] or 0.0), plan_id),
-        ),
+        lead=suggest_lead({one: (_preference(stored.get(one)), values[one]) for one in group.members}),
         explanation=engine.explain(graph, group, as_of),
     )
 

@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.responses import (
     ResponseAnswered,
     ResponseDates,
+    ResponseIntroduced,
     ResponseInvited,
     ResponseMembership,
     ResponsePayload,
     ResponseUndone,
 )
 from matching.coalitions import joint_terms
+from services.coalitions import introduction
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write
 from services.domain import coalition_answers as rules
@@ -94,6 +96,10 @@ def _act(coalition: Coalition, payload: ResponsePayload, today: date, *, elsewhe
             return rules.leave(coalition, plan_id)
         case ResponseMembership(act="commit"):
             return rules.commit(coalition, plan_id)
+        case ResponseIntroduced():
+            raise AnswerRefusedError(
+                RefusalReason.NOT_ALLOWED, "an introduction is to an opportunity; a coalition's plans are open"
+            )
         case _:
             return rules.take_lead(coalition, plan_id)
 
@@ -110,6 +116,8 @@ async def _on_opportunity(session: AsyncSession, payload: ResponsePayload, momen
         return await _invite_partner(session, payload, other, moment)
     if isinstance(payload, ResponseAnswered):
         return Effect(None, await _judge(session, payload, [other]))
+    if isinstance(payload, ResponseIntroduced):
+        return Effect(await introduction.answer(session, opportunity, payload, moment))
     raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "that can only be said of a coalition; invite the other first")
 
 
@@ -181,6 +189,10 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
     row = await store.load(session, undone.subject_id) if undone.subject == "coalition" else None
     if row is not None:
         await _restore(session, row, undone, moment)
+    elif undone.kind == "introduced":
+        opportunity = await store.load_opportunity(session, undone.subject_id)
+        if opportunity is not None:
+            await introduction.undo(session, opportunity, undone)
     elif undone.kind == "invited":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "an invitation can't be taken back; leave the coalition")
     undone.undone_by = payload.response_id

@@ -8,12 +8,10 @@ from events import coalitions as wire
 from events.cloudevents import Event
 from events.fields import Window
 from matching.reference import display_name
-from services.coalitions.formation import value_of
 from services.domain.coalition import Coalition, Invitation, Member
+from services.domain.disclosure import PlanFacts, plan_facts
 from services.domain.ids import event_id
 from services.store.plans import PlanRecord
-
-_UNKNOWN = {"title": "", "stage": "planned"}
 
 
 def coalition_state(coalition: Coalition, revision: int, stored: Mapping[str, PlanRecord]) -> wire.CoalitionState:
@@ -59,23 +57,23 @@ def coalition_event(coalition: Coalition, state: wire.CoalitionState, cause: str
 
 
 def _member(member: Member, coalition: Coalition, plan: PlanRecord | None) -> wire.CoalitionMember:
-    said: Mapping[str, Any] = (plan.state if plan is not None else None) or _UNKNOWN
     # Of a plan that is shared no longer, nothing newer is told.
-    shared = said.get("sharing") == "open"
-    window = said.get("tender_window") if shared else None
+    facts = plan_facts(plan.state if plan is not None else None)
+    if facts is None:
+        facts = PlanFacts("", Window(earliest=coalition.earliest, latest=coalition.latest))
     interest = member.answer if member.answer in ("interested", "other-dates") else None
     return wire.CoalitionMember(
         plan_id=member.plan_id,
         plan_revision=plan.revision if plan is not None else 1,
         authority=member.authority,
         authority_name=display_name(member.authority),
-        title=said["title"] if shared else "",
-        value=value_of(plan) if shared else None,
-        tender_window=Window.model_validate(window or {"earliest": coalition.earliest, "latest": coalition.latest}),
-        stage=said.get("stage", "planned") if shared else "planned",
-        contract_ends=(said.get("current_contract") or {}).get("end") if shared else None,
-        supplier=(said.get("current_contract") or {}).get("supplier", "") if shared else "",
-        preference=said.get("preference") if shared else None,
+        title=facts.title,
+        value=facts.value,
+        tender_window=facts.tender_window,
+        stage=facts.stage,
+        contract_ends=facts.contract_ends,
+        supplier=facts.supplier,
+        preference=cast(Any, facts.preference),
         state=member.state.value,
         committed=member.committed,
         interest=cast(Any, interest),

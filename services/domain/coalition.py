@@ -6,7 +6,7 @@
 What people do is in `coalition_answers`. Every function returns the next state; where nothing changes, the same one.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -110,6 +110,15 @@ class Suggestion:
     def plan_ids(self) -> frozenset[str]:
         """The plans of the group."""
         return frozenset(plan_id for plan_id, _ in self.members)
+
+
+_LEAD_ORDER: Final = {"lead": 0, None: 1, "none": 1, "join": 2}
+
+
+def suggest_lead(plans: Mapping[str, tuple[str | None, float | None]]) -> str:
+    """The plan suggested to lead, of plans with their `preference` and value: first who would, last who would rather
+    join; among equals the largest."""
+    return min(plans, key=lambda one: (_LEAD_ORDER[plans[one][0]], -(plans[one][1] or 0.0), one))
 
 
 @dataclass(frozen=True, slots=True)

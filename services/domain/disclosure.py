@@ -4,6 +4,7 @@ Where either plan is not shared openly, that is authority, window, region and ba
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any, Final
@@ -97,6 +98,46 @@ def _move(move: NearestMove | None) -> wire.NearestMove | None:
 
 def _window(window: Window) -> WireWindow:
     return WireWindow(earliest=window.earliest, latest=window.latest)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What a plan that is shared openly says to those it matches. `value`: pounds, None where unknown or in another
+    currency; `contract_ends` and `supplier` are of the contract that runs now."""
+
+    title: str
+    tender_window: WireWindow
+    value: float | None = None
+    stage: str = "planned"
+    contract_ends: date | None = None
+    supplier: str = ""
+    preference: str | None = None
+
+
+SHARED_OPENLY: Final = Sharing.OPEN.value
+
+
+def is_open(state: Mapping[str, Any] | None) -> bool:
+    """Whether a plan's payload says that the plan is shared openly."""
+    return state is not None and state.get("sharing", SHARED_OPENLY) == SHARED_OPENLY
+
+
+def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> PlanFacts | None:
+    """What a plan's payload says to others; None where it is not shared openly. `introduced`: to an authority that was
+    introduced, which learns what is shared as a match only, too; nobody ever learns what is private."""
+    shares_match = state is not None and state.get("sharing") == Sharing.MATCH_ONLY.value
+    if state is None or not (is_open(state) or (introduced and shares_match)):
+        return None
+    now, value = state.get("current_contract") or {}, state.get("value")
+    return PlanFacts(
+        title=state["title"],
+        tender_window=WireWindow.model_validate(state["tender_window"]),
+        value=float(value["amount"]) if value and value.get("currency", "GBP") == "GBP" else None,
+        stage=state.get("stage", "planned"),
+        contract_ends=date.fromisoformat(now["end"]) if now.get("end") else None,
+        supplier=now.get("supplier", ""),
+        preference=state.get("preference"),
+    )
 
 
 def _side(plan: Plan, open_: bool) -> wire.PlanSummary:

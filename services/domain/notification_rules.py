@@ -8,7 +8,7 @@ from events.fields import Origin
 from events.opportunities import Band, OpportunityState, PlanSummary
 
 Purpose = Literal["immediate", "digest", "correction"]
-Change = Literal["new", "again", "stronger", "weaker", "moved", "withdrawn"]
+Change = Literal["new", "again", "stronger", "weaker", "moved", "withdrawn", "asked", "introduced"]
 
 RANK: Final[dict[str, int]] = {"feed": 0, "digest": 1, "notify": 2}
 

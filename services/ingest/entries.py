@@ -109,7 +109,8 @@ def validated(model: type[PlanPayload], fields: Mapping[str, Any]) -> PlanPayloa
 def refusal(error: ValidationError, plan_id: str | None = None) -> RefusedError:
     """What a validation found, as a refusal that never repeats the input."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    return RefusedError(".".join(str(part) for part in first["loc"]), describe_validation_error(error), plan_id)
+    field = ".".join(str(part) for part in first["loc"])
+    return RefusedError(field, describe_validation_error(error).removeprefix(f"{field}: "), plan_id)
 
 
 def own(payload: PlanPayload, options: Options) -> PlanPayload:

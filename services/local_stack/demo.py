@@ -195,7 +195,8 @@ async def _until(
     running: _Running, what: str, total: int | None, left: Callable[[Progress], int], *, flush: bool = False
 ) -> None:
     """Looks again and again until nothing is left. Raises StalledError where nothing moves any more."""
-    most, last, moved = total or 0, None, time.monotonic()
+    most, moved = total or 0, time.monotonic()
+    last: tuple[Progress, int] | None = None
     while True:
         running.stack.check()
         if flush:
@@ -207,8 +208,9 @@ async def _until(
         running.show(what, most - remaining, most)
         if remaining == 0:
             return
-        if now != last:
-            last, moved = now, time.monotonic()
+        # Events that a process reads show in what is left only.
+        if (now, remaining) != last:
+            last, moved = (now, remaining), time.monotonic()
         if time.monotonic() - moved > STALLED_SECONDS:
             raise StalledError(f"{what}: {remaining} left and nothing moves; see {running.stack.folder / 'logs'}")
         await asyncio.sleep(FLUSH_EVERY_SECONDS if flush else LOOK_EVERY_SECONDS)

@@ -1,6 +1,6 @@
 """Opportunity events become intents. Consuming twice changes nothing."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -87,8 +87,10 @@ async def record_intents(
         strange = [item for item in told if not _was_written(item.state, stands.get(item.state.opportunity_id))]
         newest = _newest(item for item in told if item not in strange)
         together = await coalitions.pairs_inside(session, list(newest))
+        actors = await intents.actors(session, _causes_of_endings(newest))
         locked: dict[str, list[Intent]] = {}
-        for intent in await intents.locked_of(session, list(newest)):
+        # What people asked for does not follow from the state, and is not overtaken by it.
+        for intent in (one for one in await intents.locked_of(session, list(newest)) if not one.occasion):
             locked.setdefault(intent.opportunity_id, []).append(intent)
         for opportunity_id, item in sorted(newest.items()):
             if stands[opportunity_id].material_revision > item.state.material_revision:
@@ -100,7 +102,13 @@ async def record_intents(
                     intents.cancel(intent, means.outdated, at)
             # Two that go to market together are not told to stop: their windows may close, their coalition stands.
             apart = item.state.status == "active" or opportunity_id not in together
-            added += [_intent(item, news, at, notify_batch_seconds) for news in means.drafts if apart]
+            # Nobody is told of its own act: who withdrew or awarded knows.
+            actor = actors.get(opportunity_id)
+            added += [
+                _intent(item, news, at, notify_batch_seconds)
+                for news in means.drafts
+                if apart and news.authority != actor
+            ]
         await intents.add(session, added)
     for intent in added:
         log.info(
@@ -114,6 +122,12 @@ async def record_intents(
         )
         metrics.INTENTS.labels(purpose=intent.purpose, change=intent.change).inc()
     return strange
+
+
+def _causes_of_endings(newest: Mapping[str, OpportunityEvent]) -> dict[str, str]:
+    """The plan event behind each opportunity that has ended."""
+    ended = {key: item.causation_id for key, item in newest.items() if item.state.status == "withdrawn"}
+    return {key: cause for key, cause in ended.items() if cause is not None}
 
 
 def _was_written(state: OpportunityState, stand: Stand | None) -> bool:

@@ -1,21 +1,34 @@
 """The moment of sending: what of an email still holds and is still wanted, and what is not is let go."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
+from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
-from services.notifier import coalition_preflight
+from services.notifier import coalition_preflight, plan_details
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
+from services.notifier.rendering.need_block import SuggestedGroup
+from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.platform import metrics
-from services.store import authorities, coalition_notices, deliveries, opportunities, partner_plans, responses
+from services.platform.clock import LONDON
+from services.store import (
+    authorities,
+    coalition_notices,
+    deliveries,
+    introductions,
+    opportunities,
+    partner_plans,
+    responses,
+)
 from services.store import intents as notifications
 from services.store.authorities import Authority, Mutes
 from services.store.database import transaction
@@ -38,13 +51,24 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             _release_unreachable(session, mail, intents, row, at)
             return None
         items = await _select_current(session, mail, row, intents, at)
-        if not items:
+        if not items.told:
             close_unsent(session, mail, intents, row, at, "nothing-left")
             return None
         later = await partner_plans.over_cap_counts(session, row.authority) if mail.purpose != "correction" else {}
-        letter = mail_view.email_view(row.authority, row.name, mail.purpose, [item for _, item in items], later)
-        deliveries.mark_sending(mail, [intent for intent, _ in items], at)
-        composed = email_message.compose(letter, dispatch.sender, row.mailbox, mail_id, mail.message_id, at)
+        letter = mail_view.email_view(
+            row.authority,
+            row.name,
+            mail.purpose,
+            [item for _, item in items.told],
+            at.astimezone(LONDON).date(),
+            items.groups,
+            later,
+            row.signed_on,
+        )
+        ids = [intent.opportunity_id for intent, _ in items.told]
+        earlier = await deliveries.earlier_messages(session, mail, ids)
+        deliveries.mark_sending(mail, [intent for intent, _ in items.told], at)
+        composed = email_message.compose(letter, dispatch.sender, row.mailbox, mail_id, mail.message_id, at, earlier)
         return ReadyEmail(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
 
 
@@ -58,9 +82,17 @@ def _release_unreachable(
     close_unsent(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
 
 
+@dataclass(frozen=True, slots=True)
+class _Current:
+    """What of an email still holds, and the groups around the reader's plans."""
+
+    told: list[tuple[Intent, OpportunityView]]
+    groups: Mapping[str, SuggestedGroup]
+
+
 async def _select_current(
     session: AsyncSession, mail: Mail, row: Authority, intents: Sequence[Intent], at: datetime
-) -> list[tuple[Intent, mail_view.OpportunityView]]:
+) -> _Current:
     """The intents that hold now, as items; the others are cancelled, or given to another mail."""
     open_ = [intent for intent in intents if intent.state in ("queued", "ambiguous")]
     ids = [intent.opportunity_id for intent in open_]
@@ -71,26 +103,43 @@ async def _select_current(
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not _withdrawn(p, at)}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
+    today = at.astimezone(LONDON).date()
+    details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
     wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
     found = []
     for intent in open_:
-        silenced = intent.opportunity_id in unlike and intent.change != "withdrawn"
-        reason = "muted" if silenced else _cancel_reason(intent, states.get(intent.opportunity_id), muted, told)
+        stands = states.get(intent.opportunity_id)
+        reason = _cancel_reason(intent, stands, muted, told)
+        if reason is None and stands is not None and intent.occasion:
+            reason = await _act_is_over(session, intent, stands, today)
+        if intent.change != "withdrawn":
+            gone = plan_details.is_dissolved(intent.partner, today)
+            reason = "muted" if intent.opportunity_id in unlike else "dissolved" if gone else reason
         purpose = effective_purpose(cast(Purpose, mail.purpose), wishes) if reason is None else None
-        if reason is None and purpose == mail.purpose:
-            state = _seen_by(row.authority, states[intent.opportunity_id])
-            other = next(other for own, other in sides(state) if own.authority == row.authority)
-            contact = mail_view.contact_for(state, other, mailboxes)
+        if stands is not None and reason is None and purpose == mail.purpose:
             name = names.get(intent.partner, UNNAMED)
-            found.append(
-                (intent, mail_view.opportunity_view(state, row.authority, intent.band, intent.change, name, contact))
-            )
+            found.append((intent, _view(row.authority, intent, stands, name, mailboxes, details)))
         elif intent.state == "queued" and purpose is not None:
             notifications.release(intent, purpose, notification_schedule.next_digest(at), at)
         elif intent.state == "queued":
             notifications.cancel(intent, reason or "not-wanted", at)
             metrics.INTENTS_CANCELLED.labels(reason=reason or "not-wanted").inc()
-    return found
+    return _Current(found, details.groups)
+
+
+def _view(
+    authority: str,
+    intent: Intent,
+    stands: opportunities.Opportunity,
+    name: str,
+    mailboxes: Mapping[str, str],
+    details: plan_details.PlanDetails,
+) -> OpportunityView:
+    state = _seen_by(authority, stands)
+    other = next(other for own, other in sides(state) if own.authority == authority)
+    contact = contact_for(state, other, mailboxes, introduced=stands.opportunity_id in details.introduced)
+    disclosed = details.disclosed(stands, authority)
+    return opportunity_view(state, authority, intent.band, intent.change, name, contact, disclosed)
 
 
 def _seen_by(authority: str, stands: opportunities.Opportunity) -> OpportunityState:
@@ -107,7 +156,7 @@ def _cancel_reason(
     intent: Intent, stands: opportunities.Opportunity | None, muted: Mutes, told: dict[str, set[str]]
 ) -> str | None:
     """Why an intent is not to be told any more, in a word; None where it is."""
-    if stands is None or stands.material_revision != intent.material_revision:
+    if stands is None or (stands.material_revision != intent.material_revision and not intent.occasion):
         return "superseded"
     if (stands.status == "withdrawn") != (intent.change == "withdrawn"):
         return "superseded"
@@ -116,6 +165,15 @@ def _cancel_reason(
     if intent.needs_told and not told.get(intent.opportunity_id):
         return "never-told"
     return None
+
+
+async def _act_is_over(
+    session: AsyncSession, intent: Intent, stands: opportunities.Opportunity, today: date
+) -> str | None:
+    """Why what people did is not to be told any more: the request was answered, or the yes taken back."""
+    own, partner = await introductions.sides(session, stands, intent.authority)
+    holds = is_agreed(own, partner) if intent.change == "introduced" else is_asking(partner, own, today)
+    return None if holds else "answered"
 
 
 def _withdrawn(row: Authority, at: datetime) -> bool:

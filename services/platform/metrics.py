@@ -326,6 +326,7 @@ RESPONSE_KINDS: Final = (
     "commit",
     "lead",
     "dates",
+    "introduced",
     "undone",
 )
 COALITIONS_WRITTEN: Final = _owned(
@@ -382,7 +383,7 @@ INTENTS: Final = _owned(
     {
         Process.NOTIFIER: {
             "purpose": _PURPOSES,
-            "change": ["new", "again", "stronger", "weaker", "moved", "withdrawn"],
+            "change": ["new", "again", "stronger", "weaker", "moved", "withdrawn", "asked", "introduced"],
         }
     },
 )
@@ -393,7 +394,7 @@ INTENTS_CANCELLED: Final = _owned(
         ["reason"],
         registry=None,
     ),
-    {Process.NOTIFIER: {"reason": ["superseded", "muted", "never-told", "not-wanted"]}},
+    {Process.NOTIFIER: {"reason": ["superseded", "muted", "never-told", "not-wanted", "dissolved", "answered"]}},
 )
 INTENTS_CAPPED: Final = _owned(
     Counter(

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.store.database import in_array
 from services.store.intents import Failure, Intent, Mail, Purpose, set_state
 
 
@@ -27,6 +28,24 @@ async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, s
         col(Mail.state).not_in(("failed", "cancelled")),
     )
     return int((await session.execute(query)).scalar_one())
+
+
+async def earlier_messages(session: AsyncSession, mail: Mail, opportunity_ids: Sequence[str]) -> list[str]:
+    """The Message-IDs of the emails that told, or may have told, the same authority of these opportunities before,
+    oldest first."""
+    query = (
+        select(col(Mail.message_id))
+        .join(Intent, col(Intent.mail_id) == col(Mail.mail_id))
+        .where(
+            col(Mail.authority) == mail.authority,
+            col(Mail.mail_id) != mail.mail_id,
+            col(Mail.state).in_(("sent", "ambiguous")),
+            in_array(col(Intent.opportunity_id), opportunity_ids),
+        )
+        .group_by(col(Mail.message_id))
+        .order_by(func.min(col(Mail.created_at)), col(Mail.message_id))
+    )
+    return list((await session.execute(query)).scalars())
 
 
 async def claim_next(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:

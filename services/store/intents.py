@@ -12,7 +12,7 @@ before the mail server gets anything. An email is ambiguous where its sender van
 sending; the notifier tries it once more under the same Message-ID.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -57,14 +57,20 @@ class Intent(SQLModel, table=True):
     """One thing to tell one authority. `maybe_told` stays true once an attempt's outcome is unknown.
 
     `needs_told`: it only makes sense to somebody who was told before (a correction, a weakening). `round` counts the
-    emails it was frozen into. `cause` is the id of the opportunity event that asked for it, `causation_id` that of the
-    plan event behind it.
+    emails it was frozen into. `occasion` is empty for what follows from the opportunity's state, and names
+    what people did where it follows from that. `cause` is the id of the event that asked for it, `causation_id` that of
+    the plan event behind it.
     """
 
     __tablename__ = "notification_intents"
     __table_args__ = (
         UniqueConstraint(
-            "opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"
+            "opportunity_id",
+            "material_revision",
+            "authority",
+            "channel",
+            "occasion",
+            name="notification_intents_once",
         ),
         Index("notification_intents_due", "authority", "due_at", postgresql_where=text("state = 'pending'")),
         Index("notification_intents_mail", "mail_id"),
@@ -79,6 +85,7 @@ class Intent(SQLModel, table=True):
     purpose: str
     band: str
     change: str
+    occasion: str = Field(default="")
     needs_told: bool = Field(default=False)
     maybe_told: bool = Field(default=False)
     state: str = Field(default="pending")
@@ -171,6 +178,20 @@ async def current_stands(session: AsyncSession, opportunity_ids: Sequence[str]) 
     query = select(*(getattr(Opportunity, name) for name in names))
     rows = await session.execute(query.where(in_array(col(Opportunity.opportunity_id), opportunity_ids)))
     return {key: Stand(revision, material, frozenset(both)) for key, revision, material, *both in rows}
+
+
+_ACTORS: Final = text(
+    "SELECT o.opportunity_id, p.authority FROM opportunities o JOIN plans p ON p.plan_id IN (o.plan_a, o.plan_b)"
+    " WHERE o.opportunity_id = ANY(:ids) AND p.event_id = ANY(:causes)"
+)
+
+
+async def actors(session: AsyncSession, causes: Mapping[str, str]) -> dict[str, str]:
+    """Whose plan event is behind the state of each of these opportunities, as far as no later event of that plan has
+    come. `causes`: the plan events' ids, by opportunity."""
+    given = {"ids": list(causes), "causes": sorted(set(causes.values()))}
+    rows = await session.execute(_ACTORS, given)
+    return {opportunity_id: authority for opportunity_id, authority in rows}  # noqa: C416 (rows are no pairs)
 
 
 def cancel(intent: Intent, reason: str, at: datetime) -> None:

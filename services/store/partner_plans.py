@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,6 +17,8 @@ _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportuni
 _OWN_PLAN = case(
     (col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_b)), else_=Opportunity.plan_a
 )
+
+_BOTH_OPEN = and_(*(col(Opportunity.payload)[("plans", n, "sharing")].astext == "open" for n in ("0", "1")))
 
 
 class PartnerPlan(NamedTuple):
@@ -61,10 +63,17 @@ async def authorities_notified(
 
 
 async def over_cap_counts(session: AsyncSession, authority: str) -> dict[str, int]:
-    """How much the authority is told later because it is over a cap, by partner."""
+    """How much the authority is told later because it is over a cap, by partner. Matches of which one side shares only
+    that there is one are in no count."""
     query = (
         select(col(Intent.partner), func.count())
-        .where(col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.reason) == OVER_CAP)
+        .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
+        .where(
+            _BOTH_OPEN,
+            col(Intent.authority) == authority,
+            col(Intent.state) == "pending",
+            col(Intent.reason) == OVER_CAP,
+        )
         .group_by(col(Intent.partner))
     )
     return {partner: count for partner, count in await session.execute(query)}  # noqa: C416 (rows are no pairs)

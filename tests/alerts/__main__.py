@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.alerts.faults import FAULTS, Fault
-from tests.alerts.ground import Ground, free_ports
+from tests.alerts.ground import KINDS, Ground, free_ports
 from tests.alerts.prometheus import SHIPPED, SHORTENED, Prometheus, missing, prometheus, rules
 from tests.brokers import unavailable
 from tests.chaos.__main__ import clear_settings, narrate
@@ -147,9 +147,11 @@ def markdown(rows: Sequence[Row]) -> str:
 def quiet(server: Prometheus) -> None:
     """Waits until every process is scraped, and then whether anything fires without a fault."""
     deadline = time.monotonic() + 120
-    while server.value("sum(up)") != 3.0 or server.value("sum(jointly_dependency_up)") != 6.0:
+    # Each of them looks at Kafka and at PostgreSQL.
+    processes = len(KINDS)
+    while server.value("sum(up)") != processes or server.value("sum(jointly_dependency_up)") != 2 * processes:
         if time.monotonic() > deadline:
-            raise TimeoutError("Prometheus does not see three processes that reach their parts")
+            raise TimeoutError(f"Prometheus does not see {processes} processes that reach their parts")
         time.sleep(1)
     # While processes start, some alerts may have fired, and rightly so.
     seen = len(server.changes)
@@ -179,7 +181,7 @@ def main() -> int:
         folder.chmod(0o755)  # PostgreSQL runs as an account of its own
         with arena(folder, quick=False) as place, prometheus(folder / "prometheus", ports) as server:
             ground = Ground(place, ports, narrate)
-            for kind in ports:
+            for kind in KINDS:
                 ground.start(kind)
             quiet(server)
             run = Run(ground, server)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import psycopg
 
 from events.plans import PlanWithdrawn
 from events.topics import OPPORTUNITIES
+from services.local_stack.feed_server import FeedServer
+from services.platform.clock import LONDON
 from tests.alerts.ground import POISON, Ground, plan
+from tests.support.feeds import day_of_releases, running
 
 COPIES: Final = 11
 Mend = Callable[[], None]
@@ -155,6 +160,19 @@ def hung_session(ground: Ground) -> Mend:
     return lambda: connection.close()
 
 
+def lossy_feed(ground: Ground) -> Mend:
+    """A feed that leaves a notice out, and soon answers no more."""
+    yesterday = datetime.now(LONDON).replace(hour=0, minute=5, second=0) - timedelta(days=1)
+    releases = day_of_releases(20, yesterday)
+    del releases[7]
+    with running(FeedServer(releases)) as feed:
+        settings = {"FIND_A_TENDER_URL": feed.base, "CONTRACTS_FINDER_URL": "", "COLLECT_PAUSE_SECONDS": "0"}
+        ground.start("collector", **{f"JOINTLY_{name}": value for name, value in settings.items()})
+        lost = re.compile(r"^jointly_feed_missing_notices{.*} [1-9]", re.MULTILINE)
+        ground.until(lambda: lost.search(ground.metrics("collector")) is not None, "a round of the feed")
+    return lambda: ground.kill("collector")
+
+
 FAULTS: Final = (
     Fault(
         "eleven copies of a plan",
@@ -177,6 +195,9 @@ FAULTS: Final = (
     Fault("a relay killed three times", ("ProcessRestarts",), restarts, labels={"job": "relay"}),
     Fault("a broker that hangs", ("KafkaAway",), hung_broker),
     Fault("a topic deleted", ("OutboxStuck",), no_topic),
+    Fault(
+        "a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed, patience_seconds=420
+    ),
     Fault("a session that holds the generation", ("PlansPending",), hung_session),
     Fault(
         "PostgreSQL stopped",

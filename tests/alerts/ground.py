@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from events.plans import PlanPayload, PlanPublished
 from events.topics import PLANS
 from services.ingest.event_publisher import message_of, publish_events
 from services.local_stack import child_process
+from services.local_stack.child_process import LOOPBACK
 from services.local_stack.stack import ready
 from services.messaging import topic_admin
 from services.messaging.kafka import connection
@@ -28,6 +30,8 @@ from tests.pipeline import _word, send_raw
 from tests.support.service_processes import CONTEXT
 
 KINDS: Final = ("matcher", "coalitions", "relay", "notifier")
+OPTIONAL: Final = ("collector",)
+"""Scraped as well, and started by the fault that needs one."""
 POISON: Final = "POISON"
 """A plan with this word in its id makes scoring fail."""
 PATIENCE_SECONDS: Final = 180.0
@@ -47,9 +51,9 @@ class Ground:
         """Settings past the proxy, for the run's own clients."""
         return self.arena.settings.model_copy(update={"kafka_bootstrap_servers": (self.arena.bootstrap,)})
 
-    def start(self, kind: str, *, patience: float = PATIENCE_SECONDS) -> None:
+    def start(self, kind: str, *, patience: float = PATIENCE_SECONDS, **settings: str) -> None:
         """Starts the process of a kind, and waits until it is ready."""
-        environment = {**self.arena.environment, "JOINTLY_HTTP_PORT": str(self.ports[kind])}
+        environment = {**self.arena.environment, "JOINTLY_HTTP_PORT": str(self.ports[kind]), **settings}
         child = CONTEXT.Process(
             target=serve_poisoned,
             args=(kind, environment, self.arena.folder / f"{kind}.log"),
@@ -58,6 +62,12 @@ class Ground:
         child.start()
         self.arena.crew[kind] = child
         self.until(lambda: ready(self.ports[kind]), f"a {kind} that is ready", patience)
+
+    def metrics(self, kind: str) -> str:
+        """What a process says at /metrics."""
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{self.ports[kind]}/metrics", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
 
     def kill(self, kind: str) -> None:
         """SIGKILL."""
@@ -176,4 +186,4 @@ def serve_poisoned(kind: str, environment: Mapping[str, str], log: Path) -> None
 
 def free_ports() -> dict[str, int]:
     """A port for each kind of process."""
-    return {kind: child_process.free_port() for kind in KINDS}
+    return {kind: child_process.free_port() for kind in (*KINDS, *OPTIONAL)}

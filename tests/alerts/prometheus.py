@@ -41,6 +41,7 @@ def shortened(rule: Mapping[str, Any]) -> dict[str, Any]:
     short["expr"] = re.sub(
         r"(process_start_time_seconds < )(\d+)", lambda m: f"{m[1]}{_limit(int(m[2]))}", short["expr"]
     )
+    short["expr"] = re.sub(r"(timestamp_seconds\) > )(\d+)", lambda m: f"{m[1]}{_limit(int(m[2]))}", short["expr"])
     if rule["labels"]["severity"] != "critical" and "for" in rule:
         short["for"] = "30s"
     return short

@@ -205,11 +205,18 @@ def serve(kind: str, environment: Mapping[str, str], log: Path, quick: bool, pla
     for place in places:
         crash_points.prepare(place, log.parent)
     from services.coalitions import app as coalitions
+    from services.collector import app as collector
     from services.matcher import app as matcher
     from services.notifier import app as notifier
     from services.relay import app as relay
 
-    runs = {"matcher": matcher.run, "coalitions": coalitions.run, "relay": relay.run, "notifier": notifier.run}
+    runs = {
+        "matcher": matcher.run,
+        "coalitions": coalitions.run,
+        "relay": relay.run,
+        "notifier": notifier.run,
+        "collector": collector.run,
+    }
     runs[kind](Settings())
 
 

@@ -7,7 +7,7 @@ partition, whatever the feeder had to send twice. Nothing here asks a service wh
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Final, cast
@@ -99,8 +99,8 @@ def judge(arena: Arena, quiet_seconds: float = 3.0) -> Verdict:
     verdict.counts["records"] = accepted.records
     _opportunities(verdict, arena, accepted)
     _inputs(verdict, arena, accepted, quiet_seconds)
-    _topic(verdict, arena, quiet_seconds)
-    _intents(verdict, arena)
+    causes = _topic(verdict, arena, quiet_seconds)
+    _intents(verdict, arena, causes)
     _mails(verdict, arena)
     return verdict
 
@@ -157,11 +157,15 @@ def _dead_letters(arena: Arena, quiet_seconds: float) -> dict[Place, set[str]]:
     return found
 
 
-def _topic(verdict: Verdict, arena: Arena, quiet_seconds: float) -> None:
+def _topic(verdict: Verdict, arena: Arena, quiet_seconds: float) -> dict[str, str]:
+    """Holds the topic against the database; the id of the plan event behind each opportunity's newest state."""
+    causes: dict[str, str] = {}
     told: dict[str, list[OpportunityState]] = defaultdict(list)
     records = records_of(arena.bootstrap, OPPORTUNITIES.name, quiet_seconds=quiet_seconds)
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
-        state = cast(OpportunityState, decode(record.headers, record.value, OPPORTUNITY_PAYLOADS).payload)
+        event = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS)
+        state = cast(OpportunityState, event.payload)
+        causes[state.opportunity_id] = event.causation_id or ""
         told[state.opportunity_id].append(state)
     verdict.counts["opportunity_events"] = sum(len(states) for states in told.values())
     current = dict(arena.sql("SELECT opportunity_id, payload FROM opportunities"))
@@ -175,6 +179,7 @@ def _topic(verdict: Verdict, arena: Arena, quiet_seconds: float) -> None:
     ((waiting,),) = arena.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
     ((unmatched,),) = arena.sql("SELECT count(*) FROM plans WHERE matched_revision <> revision OR quarantined")
     verdict.demand("I7", waiting == 0 and unmatched == 0, f"{waiting} messages wait, {unmatched} plans are unassessed")
+    return causes
 
 
 def _history(verdict: Verdict, key: str, states: Sequence[OpportunityState]) -> None:
@@ -188,10 +193,10 @@ def _history(verdict: Verdict, key: str, states: Sequence[OpportunityState]) -> 
     verdict.demand("I4", material == sorted(material), f"{key}: the material revision went back: {material}")
 
 
-def _intents(verdict: Verdict, arena: Arena) -> None:
+def _intents(verdict: Verdict, arena: Arena, causes: Mapping[str, str]) -> None:
     doubles = arena.sql(
-        "SELECT opportunity_id, material_revision, authority, channel, count(*) FROM notification_intents "
-        "GROUP BY 1, 2, 3, 4 HAVING count(*) > 1"
+        "SELECT opportunity_id, material_revision, authority, channel, occasion, count(*) FROM notification_intents "
+        "GROUP BY 1, 2, 3, 4, 5 HAVING count(*) > 1"
     )
     verdict.demand("I5", not doubles, f"more than one intent: {doubles[:5]}")
     strangers = arena.sql(
@@ -215,6 +220,9 @@ def _intents(verdict: Verdict, arena: Arena) -> None:
         "WHERE i.opportunity_id = t.opportunity_id AND i.authority = t.authority AND i.state = 'failed' "
         "AND i.material_revision = o.material_revision)"
     )
+    # Nobody is told of its own act: no correction is due where an event of the authority's own plan ended it.
+    actors = dict(arena.sql("SELECT event_id, split_part(plan_id, ':', 1) FROM plan_log"))
+    uncorrected = [one for one in uncorrected if actors.get(causes.get(one[0], "")) != one[1]]
     verdict.demand("I5", not uncorrected, f"told and never corrected: {uncorrected[:5]} ({len(uncorrected)})")
     ((late,),) = arena.sql("SELECT count(*) FROM notification_intents WHERE state IN ('pending', 'queued', 'sending')")
     verdict.demand("I7", late == 0, f"{late} intents are not decided")

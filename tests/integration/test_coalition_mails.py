@@ -2,10 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from email.message import EmailMessage
-from types import SimpleNamespace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,37 +10,13 @@ import pytest_asyncio
 
 from events.dead_letters import Reason
 from events.notifications import NotificationSent
-from events.plans import PlanPayload
 from events.responses import ResponseAnswered
-from events.topics import COALITIONS, NOTIFICATIONS
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
-from services.coalitions.opportunity_handler import OpportunityHandler
+from events.topics import NOTIFICATIONS
 from services.local_stack.mail_sink import MailSink
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.world import World as MatcherWorld
-from services.notifier import event_handler
-from services.notifier.coalition_handler import CoalitionEvents
-from services.notifier.rendering.email_message import sender
-from services.platform.settings import Settings
-from services.store.database import make_engine, make_sessions
-from tests.support.coalitions import (
-    AS_OF,
-    BRADFORD,
-    CALDERDALE,
-    KIRKLEES,
-    LEEDS,
-    CoalitionsHarness,
-    award,
-    pair_fields,
-    plan,
-    withdrawal,
-)
-from tests.unit.notifier.world import World, body
+from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, award, pair_fields, plan, withdrawal
+from tests.support.notified_coalitions import THREE, Line, open_line
+from tests.unit.notifier.world import body
 
-THREE = (LEEDS, BRADFORD, KIRKLEES)
-INVITED_AT = datetime(2026, 11, 26, 10, 0, tzinfo=UTC)
 SCOPE = "HR and payroll for 40,000 payslips a month"
 INVITATION = """\
 Leeds asks you to go to market together. You may say no, and need give no reason.
@@ -75,73 +48,10 @@ You get this because Council E08000032 signed the Charter on 1 April 2026.
 """
 
 
-@dataclass
-class Line:
-    """Matcher, coalitions process and notifier, one after the other."""
-
-    harness: CoalitionsHarness
-    world: World
-    refused: list[Reason]
-    read_up_to: int = 0
-
-    async def deliver(self, *, day: date | None = None, hour: int = 12) -> None:
-        """The notifier reads what there is of coalitions, and sends what is due."""
-        if day is not None:
-            self.world.now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
-        await self.events.handle(await self.records())
-        await self.world.run()
-
-    @property
-    def events(self) -> CoalitionEvents:
-        async def refuse(_: Any, reason: Reason, __: str) -> None:
-            self.refused.append(reason)
-
-        return CoalitionEvents(
-            self.harness.sessions, sender("Jointly <jointly@jointly.example>"), refuse, lambda: self.world.now
-        )
-
-    async def records(self) -> list[Any]:
-        """The coalition events written since this was asked last."""
-        rows = await self.harness.rows(
-            f"SELECT id, headers, value FROM outbox WHERE topic = '{COALITIONS.name}' AND id > {self.read_up_to}"
-            " ORDER BY id"
-        )
-        self.read_up_to = max([self.read_up_to, *(row.id for row in rows)])
-        return [
-            SimpleNamespace(
-                topic=COALITIONS.name,
-                partition=0,
-                offset=row.id,
-                headers=[(name, value.encode()) for name, value in row.headers],
-                value=bytes(row.value),
-            )
-            for row in rows
-        ]
-
-    def to(self, authority: str) -> list[EmailMessage]:
-        """The mails to one authority about coalitions, in the order in which they came."""
-        found = [mail for mail in self.world.mails() if authority.lower() in mail["To"] and mail["List-Id"]]
-        return sorted(found, key=lambda mail: datetime.strptime(mail["Date"], "%a, %d %b %Y %H:%M:%S %z"))
-
-    def subjects(self) -> dict[str, list[str]]:
-        """The subjects of the mails to each authority."""
-        return {authority: [mail["Subject"] for mail in self.to(authority)] for authority in THREE}
-
-
 @pytest_asyncio.fixture
 async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
-    engine = make_engine(database_url)
-    sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    matcher_world = MatcherWorld(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(matcher_world, sessions)
-    harness = CoalitionsHarness(Matcher(matcher_world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
-    world = World(sessions, mailbox, now=INVITED_AT)
-    for authority in (*THREE, CALDERDALE):
-        address = f"buying@{authority.lower()}.example"
-        await world.register(authority, mailbox=address, name=f"Council {authority}", signed_on=date(2026, 4, 1))
-    yield Line(harness, world, [])
-    await engine.dispose()
+    async with open_line(database_url, mailbox) as found:
+        yield found
 
 
 async def _invite(line: Line) -> None:
@@ -248,33 +158,25 @@ async def test_a_mail_waits_for_a_pause_to_end(line: Line) -> None:
 
 async def test_members_are_not_told_to_stop_what_they_do_together(line: Line) -> None:
     """Leeds's notice closes its plan to others: its pairs end, its coalition does not."""
-    await _plans(line, *(plan(authority) for authority in THREE))
+    await line.plans(*(plan(authority) for authority in THREE))
     line.world.later(minutes=5)
     await line.world.run()
     assert len(line.world.mails()) == 3
     await line.harness.invite(LEEDS)
     await line.harness.act(BRADFORD, "accept")
     await line.harness.act(KIRKLEES, "accept")
-    await _plans(line, plan(LEEDS, 2, stage="tendering"))
+    await line.plans(plan(LEEDS, 2, stage="tendering"))
     assert (await line.harness.only()).status == "frozen"
     assert [intent.change for intent in await line.world.intents() if intent.change == "withdrawn"] == []
-    await _plans(line, withdrawal(KIRKLEES))
+    await line.plans(withdrawal(KIRKLEES))
     withdrawn = {intent.partner for intent in await line.world.intents() if intent.change == "withdrawn"}
     assert KIRKLEES in withdrawn, "a member's withdrawal is told"
-
-
-async def _plans(line: Line, *payloads: PlanPayload) -> None:
-    """Plans are matched; first the coalitions process, then the notifier reads what came of it."""
-    await line.harness.matcher.handle([line.harness.record(payload) for payload in payloads])
-    records = await line.harness.opportunity_records()
-    await OpportunityHandler(line.harness.sessions, line.harness.settings).handle(records)
-    await _note(line, records)
 
 
 async def test_a_pair_that_is_not_the_same_thing_is_told_no_more(line: Line) -> None:
     await line.harness.matcher.handle([line.harness.record(plan(authority)) for authority in (LEEDS, BRADFORD)])
     await line.harness.respond(ResponseAnswered(**pair_fields(BRADFORD, LEEDS, 900), answer="not-the-same"))
-    await _note(line, await line.harness.opportunity_records())
+    await line.note(await line.harness.opportunity_records())
     line.world.later(minutes=5)
     await line.world.run()
     assert line.world.mails() == []
@@ -293,9 +195,3 @@ async def test_a_coalition_that_the_database_never_had_is_refused(line: Line) ->
     await line.events.handle([record])
     assert line.refused == [Reason.UNKNOWN_SUBJECT, Reason.UNKNOWN_SUBJECT, Reason.NOT_JSON]
     assert await line.world.all_mails() == []
-
-
-async def _note(line: Line, records: list[Any]) -> None:
-    """The notifier reads opportunity events."""
-    told = [event_handler.read(record) for record in records]
-    await event_handler.record_intents(line.harness.sessions, told, line.world.now, notify_batch_seconds=60)

@@ -121,7 +121,7 @@ def test_what_was_refused_is_listed_filtered_and_shown_safely(using: Settings) -
     words = run("list").stdout
     assert words.endswith("4 dead letters\n")
     assert "procurement.plans.v1.E08000032, partition" in words
-    assert "kind: Input should be 'new', 'renewal', 'extension' or 'project'" in words
+    assert "kind: must be 'new', 'renewal', 'extension' or 'project'" in words
 
     shown = run("show", broken["dead_letter_id"][:13]).stdout
     assert "value: \\x1b]0;owned\\x07{" in shown

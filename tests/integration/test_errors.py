@@ -50,6 +50,7 @@ NEEDS_DATABASE = {
     "frameworks import": ["{frameworks}"],
     "frameworks list": [],
     "frameworks remove": ["RM1"],
+    "introduce": ["abc", "yes", "--authority", "E09000015"],
     "invite": ["0" * 32, "--authority", "E09000015"],
     "keys add": ["E09000015", "{key}"],
     "keys list": [],
@@ -65,6 +66,7 @@ NEEDS_DATABASE = {
     "relay": [],
     "restore-drill": [],
     "trace": ["abc"],
+    "what-if": ["E09000015:A", "--months", "3"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
     "web": [],
 }

@@ -10,6 +10,7 @@ from events.notifications import NotificationSent
 from services.application.digests import flush_all
 from services.domain import notification_schedule
 from services.local_stack.mail_sink import MailSink
+from services.notifier.rendering.councils import short_name
 from services.store.database import make_engine, make_sessions
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 from tests.unit.notifier.world import ADDRESS, World, body
@@ -36,7 +37,7 @@ async def test_both_authorities_are_told_once_though_the_event_comes_twice(world
 
     assert sorted(mail["To"] for mail in world.mails()) == sorted(ADDRESS.values())
     (mail,) = world.mails(LEEDS)
-    assert mail["Subject"] == "HR and payroll system of…: Camden plans to buy it too"
+    assert mail["Subject"] == "HR and payroll system of E08000035: Camden could join you"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Message-ID"].endswith("@jointly.example>")
     events = await world.events()
@@ -72,7 +73,7 @@ async def test_news_within_the_window_becomes_one_mail_under_the_own_plans(world
     (mail,) = world.mails(LEEDS)
     text = body(mail)
     assert text.index("Your plan: Waste collection vehicles") < text.index("Your plan: HR and payroll system")
-    assert mail["Subject"] == "Waste collec… and 1 more plan: 2 councils plan to buy it too"
+    assert mail["Subject"] == "Waste collection\u2026 and 1 more: 2 councils could join you"
 
 
 async def test_the_eleventh_opportunity_gets_a_line_and_none_is_lost(world: World) -> None:
@@ -85,9 +86,9 @@ async def test_the_eleventh_opportunity_gets_a_line_and_none_is_lost(world: Worl
     (mail,) = world.mails(LEEDS)
     text = body(mail)
     assert "And 1 more, in a line each" in text
-    assert all(f"Council {code}" in text for code in partners)
+    assert all(short_name(code, {code: f"Council {code}"}) in text for code in partners)
     full, brief = text.split("And 1 more, in a line each")
-    assert "Council E06000010" in full, "the strongest is told in full"
+    assert short_name("E06000010", {}) in full, "the strongest is told in full"
     assert "Council E06000000" in brief, "the weakest in a line"
     (event,) = await world.events()
     assert len(event.opportunities) == 11
@@ -106,7 +107,7 @@ async def test_more_than_three_mails_a_week_wait_for_the_digest(world: World) ->
     *_, digest = world.mails(LEEDS)
     assert len(world.mails(LEEDS)) == 4
     assert digest["Subject"].endswith("may buy it too")
-    assert "Council E06000003" in body(digest)
+    assert short_name("E06000003", {}) in body(digest)
 
 
 async def test_who_wants_no_digest_gets_the_fourth_mail_when_the_week_allows(world: World) -> None:

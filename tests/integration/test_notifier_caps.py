@@ -60,7 +60,7 @@ async def test_copies_fill_no_mail_and_the_strongest_are_told_first(world: World
     assert "The real one" in text, "what others have found is not pushed out"
     for kind in ("plain", "html"):
         assert "And 3 more with London Borough of Camden" in body(mail, kind)
-        assert "Later mails bring the others" in body(mail, kind)
+        assert "Later emails bring the others" in body(mail, kind)
     assert capped("authority") - before == 3
     (line,) = [line for line in logged if line["event"] == "told later, over a cap"]
     assert (line["cap"], line["authority"], line["partner"], line["intents"]) == ("authority", LEEDS, CAMDEN, 3)

@@ -35,7 +35,7 @@ async def test_nobody_is_told_of_a_code_that_nobody_knows_until_it_is_registered
     world.later(days=1, minutes=2)
     await world.run()
     (mail,) = world.mails(LEEDS)
-    assert mail["Subject"].endswith(": 1 authority plans to buy it too")
+    assert mail["Subject"].endswith(": Somewhere Council could join you")
     assert STRANGER not in body(mail) + body(mail, "html") + mail["Subject"]
 
 

@@ -142,7 +142,7 @@ async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter
         assert answer(environment, "/health/live") == "ok"
 
         await asked_to_stop(process)
-    assert [mail["Subject"][-7:] for mail in world.mails(LEEDS)] == [" it too", "den now"]
+    assert [mail["Subject"][-7:] for mail in world.mails(LEEDS)] == ["oin you", "den now"]
     assert "@" not in log.read_text(), "no address in the log"
     assert "HR and payroll" not in log.read_text(), "nor a plan's text"
 

@@ -51,7 +51,7 @@ def _listening(name: str) -> set[int]:
 def test_the_parts_of_the_design_are_there() -> None:
     parts = {"kafka", "postgres", "mail", "migrate", "topics", "matcher", "coalitions", "relay", "notifier"}
     assert parts < SERVICES.keys()
-    assert set(PROCESSES) == {"matcher", "coalitions", "relay", "notifier"}
+    assert set(PROCESSES) == {"matcher", "coalitions", "relay", "notifier", "collector"}
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -324,6 +324,7 @@ def upgrade() -> None:
         sa.Column("purpose", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("band", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("change", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("occasion", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("needs_told", sa.Boolean(), nullable=False),
         sa.Column("maybe_told", sa.Boolean(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -341,7 +342,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint(
-            "opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"
+            "opportunity_id",
+            "material_revision",
+            "authority",
+            "channel",
+            "occasion",
+            name="notification_intents_once",
         ),
     )
     op.create_index(
@@ -352,6 +358,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index("notification_intents_mail", "notification_intents", ["mail_id"], unique=False)
+    op.create_table(
+        "introduction_consents",
+        sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("answer", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("answered_on", sa.Date(), nullable=True),
+        sa.Column("ask_again_on", sa.Date(), nullable=True),
+        sa.Column("asked_on", sa.Date(), nullable=True),
+        sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.PrimaryKeyConstraint("opportunity_id", "authority"),
+    )
     op.create_table(
         "coalitions",
         sa.Column("coalition_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -473,6 +491,7 @@ def downgrade() -> None:
     op.drop_table("responses")
     op.drop_table("coalition_members")
     op.drop_table("coalitions")
+    op.drop_table("introduction_consents")
     op.drop_index("notification_intents_mail", table_name="notification_intents")
     op.drop_index(
         "notification_intents_due", table_name="notification_intents", postgresql_where=sa.text("state = 'pending'")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from events.fields import AUTHORITY_PATTERN
 from events.plans import PlanPublished
@@ -30,6 +30,8 @@ from services.ingest.register import amounts, cells, dates, shared_references
 from services.ingest.register.column_mapping import RegisterMapping
 from services.ingest.register.headings import Row, Table, find_table
 from services.ingest.register.incumbent import current_contract
+
+_CPV: Final = re.compile(r"\b\d{8}(?:-\d)?\b")
 
 
 def read_register(file: Path, options: Options, mapping: RegisterMapping) -> Iterator[Read]:
@@ -106,7 +108,8 @@ class _Reader:
             paid = amounts.read(row, when.term_months)
             fields = self._fields(row, named, when, paid) | {"plan_id": identity, "authority": authority}
             payload = own(validated(PlanPublished, fields), self.options)
-            return Accepted(self.file, where, payload, (*when.notes, *paid.notes, *notes), numbered="revision" in row)
+            found = (*when.notes, *paid.notes, *_cpv_notes(row), *notes)
+            return Accepted(self.file, where, payload, found, numbered="revision" in row)
         except RefusedError as refused:
             return Rejected(self.file, where, refused.field, refused.reason, identity)
 
@@ -119,13 +122,20 @@ class _Reader:
             "kind": row.get("kind", "").lower() or defaults.kind or ("new" if self.table.pipeline else "renewal"),
             "stage": row.get("stage", "").lower() or defaults.stage,
             "sharing": row.get("sharing", "").lower() or defaults.sharing,
-            "cpv": re.findall(r"\b\d{8}(?:-\d)?\b", row.get("cpv", "")),
+            "cpv": _CPV.findall(row.get("cpv", "")),
             "value": amounts.money(paid.whole, defaults.currency),
             "regions": _regions(row),
             "tender_window": when.window,
             "contract": when.contract,
             "current_contract": current_contract(row, named, when, paid, defaults.currency),
         }
+
+
+def _cpv_notes(row: Row) -> tuple[str, ...]:
+    cell = row.get("cpv", "")
+    if cells.says_nothing(cell) or _CPV.search(cell):
+        return ()
+    return ("a CPV code without eight digits was left out",)
 
 
 def _stated(row: Row) -> str:

@@ -7,11 +7,11 @@ from functools import partial
 from urllib.parse import quote
 
 from services.notifier.rendering.coalition_view import CoalitionLetter
+from services.notifier.rendering.councils import WIDE, text_table
 from services.notifier.rendering.email_message import Sender, add_headers, environment
 from services.store.intents import Mail
 
-COLUMNS = (("Council", "council"), ("Plan", "plan"), ("Value", "value"), ("Tender", "tender"))
-MORE_COLUMNS = (("Stage", "stage"), ("Contract now", "now"), ("Reply", "reply"))
+COLUMNS = (*WIDE, ("Reply", "reply"))
 
 
 def compose(
@@ -32,7 +32,8 @@ def compose(
 
 def text(letter: CoalitionLetter, who: Sender) -> str:
     """The plain text version, its table in columns."""
-    return environment(False).get_template("coalition.txt.j2").render(table=_table(letter), **_context(letter, who))
+    table = text_table(letter.rows)
+    return environment(False).get_template("coalition.txt.j2").render(table=table, **_context(letter, who))
 
 
 def html(letter: CoalitionLetter, who: Sender) -> str:
@@ -43,21 +44,10 @@ def html(letter: CoalitionLetter, who: Sender) -> str:
 def _context(letter: CoalitionLetter, who: Sender) -> dict[str, object]:
     return {
         "letter": letter,
-        "columns": COLUMNS + MORE_COLUMNS,
+        "signed_on": letter.signed_on,
+        "columns": COLUMNS,
         "mailto": partial(quote, safe="@"),
         "reply_to": who.mailbox,
         "sender": who.name,
         "public_url": who.public_url,
     }
-
-
-def _table(letter: CoalitionLetter) -> list[str]:
-    """The councils in aligned columns, as far as a plain text email has room: the rest goes on a line below."""
-    rows = [[getattr(row, name) for _, name in COLUMNS] for row in letter.rows]
-    cells = [[title for title, _ in COLUMNS], *rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(COLUMNS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    found = [lines[0]]
-    for line, row in zip(lines[1:], letter.rows, strict=True):
-        found += [line, f"  {row.stage}. {row.reply}. Contract now: {row.now}."]
-    return found

@@ -6,17 +6,22 @@ from datetime import date
 from typing import Final
 
 from events.coalitions import CoalitionMember, CoalitionState
-from events.fields import Window
-from matching.reference import authority as known_authority
-from matching.text.formatting import day_text, pounds
+from matching.text.formatting import day_text
 from services.domain.coalition_notices import NoticeKind
-from services.notifier.partner_names import UNNAMED
+from services.domain.disclosure import PlanFacts
+from services.notifier.rendering.councils import (
+    CouncilRow,
+    council_row,
+    own_plan_line,
+    reference,
+    short_day,
+    short_name,
+    worth,
+)
 from services.notifier.rendering.phrases import join_words
-from services.notifier.rendering.plain_text import sanitise, truncate, visible
+from services.notifier.rendering.plain_text import sanitise, truncate
 
 SUBJECT_LENGTH: Final = 59
-STAGES: Final = {"planned": "Planned", "engagement": "Talking to suppliers now", "tendering": "Out to tender"}
-PREFERENCES: Final = {"lead": ", would lead", "join": ", would rather join"}
 STATES: Final = {
     "suggested": "Not asked yet",
     "invited": "Asked, no answer yet",
@@ -26,19 +31,6 @@ STATES: Final = {
     "withdrawn": "Plan withdrawn",
     "left": "Left",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class CouncilRow:
-    """One council in the table; every text is plain and on one line."""
-
-    council: str
-    plan: str
-    value: str
-    tender: str
-    stage: str
-    now: str
-    reply: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +68,15 @@ def coalition_letter(
     lead = next((member for member in state.members if member.plan_id == state.lead), None)
     shown = [member for member in state.members if member.state in ("suggested", "invited", "accepted")]
     others = [member for member in shown if member is not own]
-    leader = _short(lead.authority, names) if lead is not None else "Nobody"
+    leader = short_name(lead.authority, names) if lead is not None else "Nobody"
     invitation = state.invitation
     return CoalitionLetter(
         authority=own.authority,
         name=sanitise(name, 80),
         subject=_subject(state, own, kind, leader),
         preheader=_preheader(state, shown, names),
-        opening=_opening(state, kind, leader, [_short(member.authority, names) for member in others]),
-        own_plan=_own_plan(own),
+        opening=_opening(state, kind, leader, [short_name(member.authority, names) for member in others]),
+        own_plan=own_plan_line(member_facts(own), own.plan_id),
         rows=tuple(_row(member, state, names) for member in sorted(others, key=lambda one: one.authority_name)),
         dates=_dates(state, kind),
         scope=sanitise(invitation.scope, 500) if invitation else "",
@@ -99,7 +91,7 @@ def coalition_letter(
 
 def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, leader: str) -> str:
     """The reader's own need first; what is asked and the day are never cut."""
-    due = f"Reply by {_short_day(state.invitation.reply_by)}" if state.invitation else "Reply soon"
+    due = f"Reply by {short_day(state.invitation.reply_by)}" if state.invitation else "Reply soon"
     asked = {
         NoticeKind.INVITATION: f"join {truncate(leader, 18)}? {due}",
         NoticeKind.REMINDER: f"no answer yet. {due}",
@@ -107,15 +99,14 @@ def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, lead
         NoticeKind.FROZEN: "the joint tender is out",
         NoticeKind.ENDED: "the joint contract is awarded" if state.status == "awarded" else "the coalition has ended",
     }[kind]
-    need = sanitise(own.title, 120) or _reference(own.plan_id)
+    need = sanitise(own.title, 120) or reference(own.plan_id)
     return f"{truncate(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}"
 
 
 def _preheader(state: CoalitionState, shown: Sequence[CoalitionMember], names: Mapping[str, str]) -> str:
-    known = [member.value for member in shown if member.value is not None]
-    worth = f" {'About' if len(known) == len(shown) else 'At least'} {pounds(sum(known))} together." if known else ""
-    councils = join_words([_short(member.authority, names) for member in shown], limit=8)
-    return f"{councils}.{worth} Together from {state.together_from:%B %Y}."
+    together = worth([member.value for member in shown])
+    councils = join_words([short_name(member.authority, names) for member in shown], limit=8)
+    return f"{councils}.{' ' + together if together else ''} Together from {state.together_from:%B %Y}."
 
 
 def _opening(state: CoalitionState, kind: NoticeKind, leader: str, others: Sequence[str]) -> str:
@@ -162,47 +153,20 @@ def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:
             return () if state.status == "awarded" else ("Your plan stands as before; you may go it alone.",)
 
 
-def _row(member: CoalitionMember, state: CoalitionState, names: Mapping[str, str]) -> CouncilRow:
-    leads = " (leads)" if member.plan_id == state.lead else ""
-    return CouncilRow(
-        council=f"{_short(member.authority, names)}{leads}",
-        plan=sanitise(member.title, 60) or "Not shared",
-        value=pounds(member.value) if member.value is not None else "Not stated",
-        tender=_months(member.tender_window),
-        stage=STAGES.get(member.stage, "Planned") + PREFERENCES.get(member.preference or "", ""),
-        now=_now(member),
-        reply=STATES[member.state] + (", committed" if member.committed else ""),
+def member_facts(member: CoalitionMember) -> PlanFacts:
+    """What a member's plan says, as its coalition's event tells it."""
+    return PlanFacts(
+        title=member.title,
+        tender_window=member.tender_window,
+        value=member.value,
+        stage=member.stage,
+        contract_ends=member.contract_ends,
+        supplier=member.supplier,
+        preference=member.preference,
     )
 
 
-def _now(member: CoalitionMember) -> str:
-    """The contract that runs now, as far as it is shared."""
-    ends = f"ends {day_text(member.contract_ends)}" if member.contract_ends else ""
-    return ", ".join(part for part in (sanitise(member.supplier, 60), ends) if part) or "Not stated"
-
-
-def _own_plan(own: CoalitionMember) -> str:
-    value = f", {pounds(own.value)}" if own.value is not None else ""
-    title = sanitise(own.title, 120)
-    reference = _reference(own.plan_id)
-    return f"{title} ({reference}){value}, tender {_months(own.tender_window)}" if title else reference
-
-
-def _short(code: str, names: Mapping[str, str]) -> str:
-    known = known_authority(code)
-    return sanitise(known.short_name if known else names.get(code, UNNAMED), 60)
-
-
-def _reference(plan_id: str) -> str:
-    return visible(plan_id.partition(":")[2] or plan_id)
-
-
-def _months(window: Window) -> str:
-    first, last = window.earliest, window.latest
-    if (first.year, first.month) == (last.year, last.month):
-        return f"{first:%b %Y}"
-    return f"{first:%b}-{last:%b %Y}" if first.year == last.year else f"{first:%b %Y}-{last:%b %Y}"
-
-
-def _short_day(value: date) -> str:
-    return f"{value.day} {value:%B}"
+def _row(member: CoalitionMember, state: CoalitionState, names: Mapping[str, str]) -> CouncilRow:
+    leads = " (leads)" if member.plan_id == state.lead else ""
+    reply = STATES[member.state] + (", committed" if member.committed else "")
+    return council_row(f"{short_name(member.authority, names)}{leads}", member_facts(member), reply)

@@ -1,5 +1,7 @@
 """A letter as an e-mail message: text and HTML, and the headers that mail servers and readers act on. Pure."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -12,18 +14,34 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.notifier.rendering.mail_view import EmailView, PlanGroup
+from matching.text.formatting import day_text
+from services.notifier.rendering.councils import WIDE, text_table
+from services.notifier.rendering.mail_view import EmailView
 from services.store.authorities import AddressError, valid_mailbox
 
-WHO_ACTS: Final = "by then both of you have to agree, so either of you should write first"
 LATER: Final = (
-    "A mail tells of only so many matches with one plan and one authority. Later mails bring the others, the strongest "
-    "first. To hear no more of an authority, reply and say so."
+    "An email tells of only so many matches with one plan and one authority. Later emails bring the others, the "
+    "strongest first. To hear no more of an authority, reply and say so."
 )
 CLOSED: Final = (
-    "One of you shares only that there is a match, so neither of you sees more here. "
-    "To learn more, ask their procurement team."
+    "One of you shares only that there is a match, so neither of you sees more here. To ask for an introduction, reply "
+    "\u201cintroduce\u201d and the reference. Both plans open to each other once both of you have said yes."
 )
+ASKED: Final = (
+    "Reply yes, no or later, and the reference. If you say yes, each of you sees the other's plan and mailbox. If you "
+    "say no or nothing, they are not told so; a no stands for six months."
+)
+MAX_REFERENCES: Final = 10
+_EMPTY_FIRST_LINE: Final = re.compile(rb"(?m)^([A-Za-z-]+:) *\r\n[ \t]+")
+
+
+COLUMNS: Final = (*WIDE, ("Match", "reply"))
+OPENINGS: Final = {
+    "correction": "We suggested buying together with another authority. That suggestion no longer holds.",
+    "digest": "This week's look at who may be buying what you plan to buy.",
+    "immediate": "",
+}
+"""The first sentence, where the needs do not speak for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +71,23 @@ def message_id(mail_id: str, who: Sender) -> str:
     return f"<{mail_id}@{who.domain}>"
 
 
-def compose(letter: EmailView, who: Sender, recipient: str, mail_id: str, identity: str, at: datetime) -> EmailMessage:
-    """The whole message. `identity` is its Message-ID, `at` its date."""
+def compose(
+    letter: EmailView,
+    who: Sender,
+    recipient: str,
+    mail_id: str,
+    identity: str,
+    at: datetime,
+    earlier: Sequence[str] = (),
+) -> EmailMessage:
+    """The whole message. `identity` is its Message-ID, `at` its date, `earlier` the Message-IDs of the emails that told
+    of the same opportunities before, oldest first."""
     message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
+    message["List-Id"] = f"Suggestions <suggestions.{who.domain}>"
+    message["Reply-To"] = Address(display_name=who.name, addr_spec=who.mailbox)
+    if earlier:
+        message["In-Reply-To"] = earlier[-1]
+        message["References"] = " ".join(earlier[-MAX_REFERENCES:])
     message.set_content(text(letter, who, mail_id))
     message.add_alternative(html(letter, who, mail_id), subtype="html")
     return message
@@ -78,7 +110,10 @@ def add_headers(who: Sender, recipient: str, subject: str, authority: str, ident
 
 def as_bytes(made: EmailMessage) -> bytes:
     """The message as every mail server takes it: 7 bit, CRLF."""
-    return made.as_bytes(policy=SMTP.clone(cte_type="7bit"))
+    raw = made.as_bytes(policy=SMTP.clone(cte_type="7bit"))
+    head, gap, content = raw.partition(b"\r\n\r\n")
+    # A long first word is folded onto a line of its own; some mail programs then take the header for empty.
+    return _EMPTY_FIRST_LINE.sub(rb"\1 ", head) + gap + content
 
 
 def _unsubscribe(authority: str, who: Sender) -> str:
@@ -113,34 +148,17 @@ def environment(autoescape: bool) -> Environment:
 def _context(letter: EmailView, who: Sender, mail_id: str) -> dict[str, object]:
     return {
         "letter": letter,
-        "opening": opening(letter),
-        "heading": heading,
+        "opening": OPENINGS[letter.purpose],
+        "columns": COLUMNS,
+        "text_table": text_table,
         "mailto": partial(quote, safe="@"),
-        "who_acts": WHO_ACTS,
         "closed": CLOSED,
+        "asked": ASKED,
         "later": LATER,
-        "brief_count": sum(len(group.items) for group in letter.brief),
+        "brief_count": sum(len(items) for _, items in letter.brief),
+        "signed_on": day_text(letter.signed_on) if letter.signed_on else None,
+        "sender": who.name,
         "reply_to": who.mailbox,
         "public_url": who.public_url,
         "reference": mail_id[:12],
     }
-
-
-def opening(letter: EmailView) -> str:
-    """The first sentence: why this email, and what is asked."""
-    if letter.purpose == "correction":
-        return "We suggested buying together with another authority. That suggestion no longer holds."
-    if letter.purpose == "digest":
-        return (
-            "This week's look at who may be buying what you plan to buy. Nothing here is urgent unless a date says so."
-        )
-    return (
-        "Others plan to buy what you plan to buy, at about the same time. "
-        "If you would like to go to market together, get in touch before the dates below."
-    )
-
-
-def heading(group: PlanGroup) -> str:
-    """The heading over one of the reader's own plans."""
-    plan = group.plan
-    return plan[0].upper() + plan[1:] if plan.startswith("your plan ") else f"Your plan: {plan}"

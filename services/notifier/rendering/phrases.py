@@ -7,7 +7,7 @@ from typing import Final
 from events.fields import Origin, Window
 from matching.reference import region
 from matching.text.formatting import day_text
-from services.notifier.rendering.plain_text import sanitise, visible
+from services.notifier.rendering.plain_text import sanitise
 
 SUBJECT_LENGTH: Final = 60
 """What phones and mail clients show of a subject."""
@@ -39,13 +39,25 @@ def strength(band: str, score: float | None) -> str:
     return words if score is None else f"{words}, {round(score)} out of 100"
 
 
-def band_advice(band: str) -> str:
-    """What the band means for the reader."""
-    return {
-        "notify": "Requirement, timing and place fit well. Worth a conversation now.",
-        "digest": "There is a fair chance that this fits. Worth a look when you review your plan.",
-        "feed": "The fit is weak. Nothing needs to be done.",
-    }[band]
+_IN_THE_TABLE: Final = re.compile(
+    r"\bCPV\b|^Both texts speak of |^Both can (?:go to )?tender |^The last (?:sensible )?day "
+    r"|^Together (?:they are )?worth | expects to spend .* gives no value"
+)
+"""Reasons that an email tells elsewhere, or that say nothing to a buyer: codes, words in common, dates, money."""
+_TITLES: Final = re.compile(r": \u201c.*\u201d\.?$")
+_WHY: Final = 2
+
+
+def why(reasons: Sequence[str], *, ended: bool) -> str:
+    """One line of why: what of the reasons is not in the table."""
+    said = [_TITLES.sub(".", reason) for reason in reasons if ended or not _IN_THE_TABLE.search(reason)]
+    return " ".join(sentence for text in said[:_WHY] if (sentence := sanitise(text, 200)))
+
+
+def count_words(number: int) -> str:
+    """ "three" up to nine, digits beyond."""
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[number] if number < len(words) else str(number)
 
 
 _NOTICE: Final = re.compile(
@@ -58,11 +70,11 @@ LICENCE: Final = "Contains public sector information licensed under the Open Gov
 def change_note(change: str) -> str | None:
     """What is different from what the reader was told before; None for something new."""
     return {
-        "again": "We told you this had ended. It is open again.",
-        "stronger": "This is a stronger match than when we last wrote.",
-        "weaker": "This is a weaker match than when we last wrote.",
-        "moved": "The dates have moved since we last wrote.",
-        "withdrawn": "We suggested this to you before. It no longer holds.",
+        "again": "we told you this had ended, and it is open again",
+        "stronger": "stronger than when we last wrote",
+        "weaker": "weaker than when we last wrote",
+        "moved": "the dates have moved since we last wrote",
+        "introduced": "you have been introduced",
     }.get(change)
 
 
@@ -75,12 +87,6 @@ def source(origin: Origin, notice: str | None) -> str | None:
         "From a public notice" if origin is Origin.NOTICE else "Not confirmed by them: it follows from a public notice"
     )
     return f"{what} {known}. {LICENCE}"
-
-
-def own_plan(title: str | None, plan_id: str) -> str:
-    """The reader's own plan: by title where it is shared, else by the reader's own reference, letter for letter."""
-    reference = visible(plan_id.partition(":")[2] or plan_id)
-    return sanitise(title, 120) if title else f"your plan {reference}"
 
 
 def partner_noun(codes: Sequence[str]) -> str:

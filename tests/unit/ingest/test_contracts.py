@@ -52,7 +52,7 @@ def test_a_line_without_revision_gets_the_time_of_the_file(tmp_path: Path) -> No
         ("[1]", "", "not an object"),
         ("{", "", "not JSON"),
         (fields(type="awarded"), "type", "neither published nor withdrawn"),
-        (fields(supplier=""), "supplier", "at least 1 character"),
+        (fields(supplier=""), "supplier", "is empty"),
         (fields(withheld="s94"), "", "shared or withheld, not both"),
         (fields(contract_id="E08000032:C-1"), "", "must start with the event's authority"),
         (fields(first_end="2027-04-01"), "", "must follow each other"),

@@ -30,6 +30,7 @@ def test_every_council_is_known_under_its_customary_forms(known: reference.Autho
             f"London Borough of {name}",
             f"LB {name}",
             f"LB of {name}",
+            f"{name} LB",
             f"{name} LBC",
             f"{name}, London Borough of",
         ]

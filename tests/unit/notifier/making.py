@@ -48,7 +48,11 @@ def state(
         "band": "notify",
         "score": 87.0,
         "plans": (first, second),
-        "reasons": ("Both replace an HR and payroll system (CPV 48450000)",),
+        "reasons": (
+            "Both plans have the same need, HR and payroll: \u201cHR and payroll\u201d and \u201cPayroll\u201d.",
+            "Both lie in London.",
+            "Both name CPV 48450000 (Time accounting or human resources software package).",
+        ),
         "would_change": ("If Camden moved its tender to October 2027, this would be a possible match",),
         "common_window": Window(earliest=date(2027, 3, 1), latest=date(2027, 6, 30)),
         "join_by": date(2027, 1, 12),

@@ -16,18 +16,18 @@ from events.fields import Window
 from matching.text.formatting import day_text
 from services.domain import notification_schedule
 from services.notifier.rendering import email_message, mail_view, phrases
+from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.notifier.rendering.plain_text import sanitise, truncate
 from services.store.authorities import AddressError
 from tests.unit.notifier.making import CAMDEN, LEEDS, NAMES, side, state
 
 WHO = email_message.sender("Jointly <jointly@jointly.example>")
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TODAY = AT.date()
 
 
-def composed(
-    *items: mail_view.OpportunityView, purpose: str = "immediate", who: email_message.Sender = WHO
-) -> EmailMessage:
-    letter = mail_view.email_view(LEEDS, "Leeds City Council", purpose, items)
+def composed(*items: OpportunityView, purpose: str = "immediate", who: email_message.Sender = WHO) -> EmailMessage:
+    letter = mail_view.email_view(LEEDS, "Leeds City Council", purpose, items, TODAY)
     made = email_message.compose(
         letter, who, "procurement@leeds.example", "m" * 32, email_message.message_id("m" * 32, who), AT
     )
@@ -35,7 +35,7 @@ def composed(
 
 
 def message_of(after: Any) -> EmailMessage:
-    letter = mail_view.email_view(LEEDS, "Leeds City Council", "immediate", [shown(after)])
+    letter = mail_view.email_view(LEEDS, "Leeds City Council", "immediate", [shown(after)], TODAY)
     return email_message.compose(letter, WHO, "procurement@leeds.example", "m" * 32, "<m@jointly.example>", AT)
 
 
@@ -49,31 +49,32 @@ def bodies(mail: EmailMessage) -> tuple[str, str]:
 PURPOSES = ("immediate", "digest", "correction")
 
 
-def shown(after: Any = None, **changes: Any) -> mail_view.OpportunityView:
+def shown(after: Any = None, **changes: Any) -> OpportunityView:
     found = after or state()
     partner = next(side for side in found.plans if side.authority != LEEDS)
     name = NAMES.get(partner.authority, partner.authority)
     values = {"band": "notify", "change": "new", "contact": "buying@camden.example", "partner": name} | changes
-    return mail_view.opportunity_view(found, LEEDS, **values)
+    return opportunity_view(found, LEEDS, **values)
 
 
 def test_an_open_match_says_who_what_when_why_and_by_when() -> None:
     for body in bodies(composed(shown())):
         text = " ".join(re.sub(r"<[^>]+>", " ", body).split())
         for part in (
-            "Your plan: HR and payroll system of E08000035",
-            "London Borough of Camden: HR and payroll system of E09000007",
+            "Your plan: HR and payroll system of E08000035 (ICT-0042), tender Mar-Jun 2027",
+            "Camden plans to buy this when you do.",
+            "HR and payroll system of E09000007",
             "Strong match, 87 out of 100",
-            "oth can go to tender between 1 March 2027 and 30 June 2027",
-            "London",
-            "12 January 2027",
+            "Tender together from 1 March 2027",
+            "Not stated",
             "buying@camden.example",
-            "Both replace an HR and payroll system (CPV 48450000)",
+            "Why: Both plans have the same need, HR and payroll. Both lie in London.",
             "Jointly suggests and never decides",
-            "To get fewer of these emails",
+            "To stop, pause or change these emails",
         ):
             assert part in text
         assert "October 2027" not in text, "nobody can act on what would change a strong match"
+        assert "CPV" not in text, "nobody buys a code"
 
 
 @pytest.mark.parametrize(
@@ -89,9 +90,11 @@ def test_match_only_shows_authority_window_region_and_band_and_nothing_else(own:
     )
     mail = composed(shown(leaky))
     everything = "\n".join([*bodies(mail), mail["Subject"]])
-    for secret in ("secret", "ayroll", "PAYROLL", "Zephyr", "48450000", "87", "buying@camden", "12 January"):
+    secrets = ("secret", "ayroll", "PAYROLL", "Zephyr", "48450000", "87", "buying@camden", "12 January", "ICT-0042")
+    for secret in secrets:
         assert secret not in everything, secret
-    for allowed in ("London Borough of Camden", "1 March 2027", "London", "Strong match", "ICT-0042"):
+    assert "Camden" not in mail["Subject"]
+    for allowed in ("London Borough of Camden", "1 March 2027", "London", "Strong match"):
         assert allowed in everything, allowed
 
 
@@ -99,9 +102,9 @@ def test_match_only_shows_authority_window_region_and_band_and_nothing_else(own:
 def test_a_mailbox_is_shown_only_where_both_share_openly(both: tuple[str, str]) -> None:
     closed = state(side(LEEDS, sharing=both[0]), side(CAMDEN, sharing=both[1]))
     mailboxes = {CAMDEN: "buying@camden.example"}
-    assert mail_view.contact_for(closed, closed.plans[1], mailboxes) is None
-    assert mail_view.contact_for(state(), state().plans[1], mailboxes) == "buying@camden.example"
-    assert mail_view.contact_for(state(), state().plans[1], {}) is None
+    assert contact_for(closed, closed.plans[1], mailboxes) is None
+    assert contact_for(state(), state().plans[1], mailboxes) == "buying@camden.example"
+    assert contact_for(state(), state().plans[1], {}) is None
 
 
 @pytest.mark.parametrize(
@@ -113,7 +116,7 @@ def test_a_plan_from_a_notice_says_so_with_its_address_and_licence(origin: str, 
     partner = side(CAMDEN, origin=origin, notice=notice)
     for body in bodies(message_of(state(side(LEEDS), partner))):
         seen = " ".join(body.split())
-        assert f"{words}{notice}." in seen
+        assert f"Camden: {words}{notice}." in seen
         assert "Open Government Licence v3.0" in seen
     hidden = state(side(LEEDS), side(CAMDEN, sharing="match_only", origin=origin, notice=notice))
     assert notice not in bodies(message_of(hidden))[0]
@@ -181,10 +184,13 @@ def test_a_title_does_nothing_but_be_read(attack: str) -> None:
     mail = composed(shown(nasty))
     raw = email_message.as_bytes(message_of(nasty))
     assert raw.isascii()
+    assert not re.search(rb"(?m)^[A-Za-z-]+: *\r\n", raw.partition(b"\r\n\r\n")[0]), (
+        "no header begins with an empty line"
+    )
     assert raw.count(b"\r\n") == raw.count(b"\n") == raw.count(b"\r"), "no bare line ends"
     assert set(mail.keys()) == {
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress",
-        "List-Unsubscribe", "MIME-Version", "Content-Type",
+        "List-Unsubscribe", "List-Id", "Reply-To", "MIME-Version", "Content-Type",
     }  # fmt: skip
     assert len(" ".join(mail["Subject"].split())) <= phrases.SUBJECT_LENGTH, "folding adds a space"
     text, rich = bodies(mail)
@@ -193,7 +199,9 @@ def test_a_title_does_nothing_but_be_read(attack: str) -> None:
     tags.feed(rich)
     assert {tag for tag, _ in tags.found}.isdisjoint({"script", "img", "iframe", "form", "object", "svg"})
     links = [value for _, attrs in tags.found for name, value in attrs if name in ("href", "src")]
-    assert set(links) == {"mailto:buying@camden.example", "mailto:jointly@jointly.example"}
+    assert {str(link).partition("?subject=")[0] for link in links} == {
+        "mailto:buying@camden.example", "mailto:jointly@jointly.example"
+    }  # fmt: skip
     assert not [name for _, attrs in tags.found for name, _ in attrs if name.startswith("on")]
     for part in (text, rich, mail["Subject"]):
         assert "://evil" not in part
@@ -216,24 +224,25 @@ def test_cut_never_exceeds(text: str, limit: int) -> None:
 
 def test_the_strongest_come_first_and_none_is_lost() -> None:
     items = [
-        mail_view.opportunity_view(
+        opportunity_view(
             state(side(LEEDS), side(f"E0600{n:04d}"), score=float(n)), LEEDS, "digest", "new", "Council", None
         )
         for n in range(40)
     ]
-    letter = mail_view.email_view(LEEDS, "Leeds", "digest", items)
-    assert sum(len(group.items) for group in letter.groups) == notification_schedule.MAX_ITEMS_IN_FULL
-    assert [item.rank[1] for item in letter.items] == sorted(-float(n) for n in range(40))
-    assert {item.opportunity_id for item in letter.items} == {item.opportunity_id for item in items}
+    letter = mail_view.email_view(LEEDS, "Leeds", "digest", items, TODAY)
+    (block,), ((_, brief),) = letter.blocks, letter.brief
+    assert len(block.rows) == notification_schedule.MAX_ITEMS_IN_FULL
+    told = [row.reply for row in block.rows] + [item.strength for item in brief]
+    assert told == [f"Possible match, {n} out of 100" for n in range(39, -1, -1)]
 
 
 @pytest.mark.parametrize(
     ("partners", "purpose", "expected"),
     [
-        ([CAMDEN], "immediate", "Payroll: Camden plans to buy it too"),
-        (["E08000032"], "immediate", "Payroll: Bradford plans to buy it too"),
-        ([CAMDEN, "E06000001", "E06000002"], "immediate", "Payroll: 3 councils plan to buy it too"),
-        ([CAMDEN, "GB-PPON-ABC"], "immediate", "Payroll: 2 authorities plan to buy it too"),
+        ([CAMDEN], "immediate", "Payroll: Camden could join you"),
+        (["E08000032"], "immediate", "Payroll: Bradford could join you"),
+        ([CAMDEN, "E06000001", "E06000002"], "immediate", "Payroll: 3 councils could join you"),
+        ([CAMDEN, "GB-PPON-ABC"], "immediate", "Payroll: 2 authorities could join you"),
         (["GB-PPON-ABC"], "digest", "Payroll: GB-PPON-ABC may buy it too"),
         (["E08000032"], "digest", "Payroll: Bradford may buy it too"),
         (["E08000032"], "correction", "Payroll: no match with Bradford now"),
@@ -241,14 +250,14 @@ def test_the_strongest_come_first_and_none_is_lost() -> None:
 )
 def test_subjects(partners: list[str], purpose: str, expected: str) -> None:
     items = [shown(state(side(LEEDS, title="Payroll"), side(code))) for code in partners]
-    assert mail_view.email_view(LEEDS, "Leeds", purpose, items).subject == expected
+    assert mail_view.email_view(LEEDS, "Leeds", purpose, items, TODAY).subject == expected
 
 
 def test_a_long_name_becomes_a_number_in_the_subject() -> None:
     one = shown(
         state(side(LEEDS, title="Payroll"), side("GB-PPON-ABC")), partner="Purchasing Consortium of the North East"
     )
-    assert mail_view.email_view(LEEDS, "Leeds", "digest", [one]).subject == "Payroll: 1 authority may buy it too"
+    assert mail_view.email_view(LEEDS, "Leeds", "digest", [one], TODAY).subject == "Payroll: 1 authority may buy it too"
 
 
 @given(st.text(max_size=200), st.text(min_size=1, max_size=80), st.integers(1, 30), st.sampled_from(PURPOSES))
@@ -257,9 +266,10 @@ def test_a_subject_fits_and_begins_with_the_readers_plan(title: str, partner: st
         shown(state(side(LEEDS, title=title or None), side(f"GB-PPON-{number}")), partner=partner)
         for number in range(others)
     ]
-    subject = mail_view.email_view(LEEDS, "Leeds", purpose, items).subject
+    subject = mail_view.email_view(LEEDS, "Leeds", purpose, items, TODAY).subject
     assert len(subject) <= 60
-    assert subject.startswith(items[0].plan[:12])
+    need = sanitise(title, 120) or "your plan ICT-0042"
+    assert subject.startswith(need[: min(12, len(need))].rstrip(" ,;:-"))
 
 
 def test_headers() -> None:

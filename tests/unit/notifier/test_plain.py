@@ -70,7 +70,7 @@ TEXTS = st.lists(ADDRESSES | st.text(max_size=20) | st.sampled_from([" ", "(", "
 @example("£0113 222 4444")
 def test_nothing_can_be_clicked_on(text: str) -> None:
     said = sanitise(text, 10_000)
-    assert clickable(said.replace(EMAIL, "").replace(LINK, "").replace(TELEPHONE, "")) == []
+    assert clickable(said.replace(EMAIL, "gone").replace(LINK, "gone").replace(TELEPHONE, "gone")) == []
 
 
 @settings(max_examples=500, deadline=None)

@@ -1,0 +1,206 @@
+"""What a change of a plan's dates would gain and lose: partners and groups, by an exact scan over stored vectors.
+
+Nothing is written. Only plans that are shared openly are reckoned with: of others not even the number is shown.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+from matching.assessment import Assessment, Band
+from matching.coalitions import Fit, FitGraph, Group, GroupPlan, put_forward, why_split
+from matching.components.timing import add_months
+from matching.features import Features, related_to
+from matching.plan import Plan, Sharing, Status, Window
+from matching.reference import display_name
+from matching.text.formatting import name_of
+from services.application.explain import ExplainContext, ExplainError
+from services.domain.ids import opportunity_id
+from services.store import plans, responses
+from services.store.mapping import plan_from_store
+from services.store.pipelined_queries import fetch
+from services.store.plan_fits import FitReader
+
+TOLD: Final = (Band.NOTIFY, Band.DIGEST)
+"""The bands that authorities are told of; a group is made of such pairs, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The change to try. `months` moves the whole window; `extension` is how far the present contract could run on."""
+
+    window: Window | None = None
+    months: int | None = None
+    extension: int | None = None
+
+    def apply(self, plan: Plan) -> Plan:
+        """The plan with the change made. Raises ExplainError where it can't be made."""
+        window = self.window
+        if self.months is not None:
+            own = plan.tender_window
+            window = Window(add_months(own.earliest, self.months), add_months(own.latest, self.months))
+        if window is not None:
+            return replace(plan, tender_window=window)
+        if plan.contract_end is None:
+            raise ExplainError(
+                f"the plan {plan.plan_id} names no present contract that ends, so there is nothing to extend"
+            )
+        return replace(plan, extension_months=self.extension or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerChange:
+    """One partner gained, or lost `because` of something. `common_window`: of the match that is gained or lost."""
+
+    plan_id: str
+    authority: str
+    authority_name: str
+    title: str
+    band: str
+    score: float | None
+    common_window: tuple[date, date] | None
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChange:
+    """One group gained, or lost `because` of something: its plans, their councils and the window they share."""
+
+    plans: tuple[str, ...]
+    councils: tuple[str, ...]
+    window: tuple[date, date]
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What the change would do. `kept`: how many partners it has before and after."""
+
+    plan_id: str
+    as_of: date
+    window: tuple[date, date]
+    extension_months: int
+    gained: tuple[PartnerChange, ...]
+    lost: tuple[PartnerChange, ...]
+    kept: int
+    groups_gained: tuple[GroupChange, ...]
+    groups_lost: tuple[GroupChange, ...]
+
+
+async def what_if(view: ExplainContext, plan_id: str, change: Change) -> WhatIf:
+    """Tries a change of one plan. Raises ExplainError where the plan is unknown, over or not shared openly."""
+    own = await _own_plan(view, plan_id)
+    changed = change.apply(own)
+    now = (await view.world.features(view.session, [plan_id]))[plan_id]
+    then = view.world.engine.moved(now, changed)
+    before, after = [_told(await _assess(view, one)) for one in (now, then)]
+    groups_gained, groups_lost = await _groups(view, (now, before), (then, after))
+    return WhatIf(
+        plan_id=plan_id,
+        as_of=view.as_of,
+        window=(changed.tender_window.earliest, changed.tender_window.latest),
+        extension_months=changed.extension_months,
+        gained=_ranked(_partner(*after[key]) for key in after.keys() - before.keys()),
+        lost=_ranked(
+            _partner(*before[key], because=_because(view, then, before[key][1])) for key in before.keys() - after.keys()
+        ),
+        kept=len(before.keys() & after.keys()),
+        groups_gained=groups_gained,
+        groups_lost=groups_lost,
+    )
+
+
+async def _own_plan(view: ExplainContext, plan_id: str) -> Plan:
+    row = (await plans.by_id(view.session, [plan_id])).get(plan_id)
+    own = plan_from_store(row) if row is not None else None
+    if own is None:
+        raise ExplainError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
+    if own.status is not Status.ACTIVE:
+        raise ExplainError(f"the plan {plan_id} is {own.status.value}: it can have no partners")
+    if own.sharing is not Sharing.OPEN:
+        raise ExplainError(f"the plan {plan_id} is not shared openly; what it could gain would tell of others' plans")
+    return own
+
+
+Found = Mapping[str, tuple[Assessment, Features]]
+
+
+async def _assess(view: ExplainContext, own: Features) -> Found:
+    """The openly shared plans that come into question for a plan, each with its assessment."""
+    index, key = view.world.index, own.plan.plan_id
+    delta = await fetch(view.session, index.delta())
+    near = (await index.search(view.session, {key: own}, view.as_of, delta))[key]
+    others = await view.world.features_at(view.session, near)
+    unlike = await responses.silenced(view.session, [opportunity_id(key, other) for other in others])
+    return {
+        other: (view.world.engine.assess(own, one, view.as_of), one)
+        for other, one in others.items()
+        if one.plan.sharing is Sharing.OPEN and opportunity_id(key, other) not in unlike
+    }
+
+
+def _told(found: Found) -> Found:
+    return {other: pair for other, pair in found.items() if pair[0].band in TOLD}
+
+
+def _because(view: ExplainContext, own: Features, other: Features) -> tuple[str, ...]:
+    """Why a partner is lost: the gates that close, or that the dates fit too little."""
+    gates = view.world.engine.assess(own, other, view.as_of).gates
+    return tuple(gate.sentence for gate in gates) or ("The dates would fit too little.",)
+
+
+def _partner(found: Assessment, other: Features, because: tuple[str, ...] = ()) -> PartnerChange:
+    common = found.common_window
+    return PartnerChange(
+        plan_id=other.plan.plan_id,
+        authority=other.plan.authority,
+        authority_name=display_name(other.plan.authority),
+        title=other.plan.title,
+        band=found.band.value,
+        score=found.score,
+        common_window=(common.earliest, common.latest) if common else None,
+        because=because,
+    )
+
+
+def _ranked(partners: Iterable[PartnerChange]) -> tuple[PartnerChange, ...]:
+    return tuple(sorted(partners, key=lambda one: (-(one.score or 0.0), one.plan_id)))
+
+
+async def _groups(
+    view: ExplainContext, before: tuple[Features, Found], after: tuple[Features, Found]
+) -> tuple[tuple[GroupChange, ...], tuple[GroupChange, ...]]:
+    """The groups that would come and go, the plan's own and those of others that it changes."""
+    seeds = {before[0].plan.plan_id, *before[1], *after[1]}
+    stored = await FitReader(view.session).graph(seeds)
+    old, new = (_with_own(stored, own, told) for own, told in (before, after))
+    here, there = (
+        {group.members: group for group in put_forward(graph, sorted(seeds & graph.plans.keys()), view.as_of)}
+        for graph in (old, new)
+    )
+    gained = [_group(new, there[key]) for key in sorted(there.keys() - here.keys())]
+    lost = [_group(old, here[key], why_split(new, key, view.as_of)) for key in sorted(here.keys() - there.keys())]
+    return tuple(gained), tuple(lost)
+
+
+def _with_own(stored: FitGraph, own: Features, told: Found) -> FitGraph:
+    """The stored fits, with those of one plan in place of what is stored of it."""
+    key = own.plan.plan_id
+    known = {**stored.plans, **{one.plan.plan_id: _group_plan(one) for one in (own, *(o for _, o in told.values()))}}
+    fits = [(one, two, fit) for one, near in stored.fits.items() for two, fit in near.items() if key not in (one, two)]
+    fits += [
+        (key, other, Fit(found.score, found.common_window, found.join_by))
+        for other, (found, _) in told.items()
+        if found.common_window is not None and found.join_by is not None
+    ]
+    return FitGraph.build(known.values(), fits)
+
+
+def _group_plan(one: Features) -> GroupPlan:
+    return GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, related_to(one.plan.authority))
+
+
+def _group(graph: FitGraph, group: Group, because: str = "") -> GroupChange:
+    councils = tuple(name_of(graph.plans[member].authority) for member in group.members)
+    return GroupChange(group.members, councils, (group.window.earliest, group.window.latest), because)

@@ -1,0 +1,90 @@
+"""What an answer to an introduction does: it is kept, and whoever is to be told gets something to be told."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.opportunities import OpportunityState
+from events.responses import ResponseIntroduced
+from services.coalitions.writing import Moment
+from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
+from services.domain.introduction import Consent, IntroductionAnswer, ask_on, is_agreed, later_day
+from services.domain.notification_rules import Change
+from services.platform.clock import LONDON
+from services.store import intents, introductions
+from services.store.database import now
+from services.store.intents import Intent
+from services.store.opportunities import Opportunity
+from services.store.responses import ResponseRow
+
+HOUR: Final = time(9, 0)
+
+
+async def answer(
+    session: AsyncSession, opportunity: Opportunity, payload: ResponseIntroduced, moment: Moment
+) -> dict[str, Any]:
+    """Keeps what an authority says to an introduction; what it had said before, for an undo.
+
+    Raises AnswerRefusedError where both plans are shared openly. Whatever the other has said, the answer counts alike.
+    """
+    if opportunity.payload["score"] is not None:
+        raise AnswerRefusedError(
+            RefusalReason.NOT_ALLOWED, "both plans are shared openly; answer the suggestion or invite the other"
+        )
+    own, other = await introductions.sides(session, opportunity, payload.authority)
+    said = IntroductionAnswer(payload.agrees)
+    again = later_day(moment.today, payload.remind_on) if said is IntroductionAnswer.LATER else None
+    changed = replace(own, answer=said, on=moment.today, ask_again_on=again)
+    await introductions.put(session, opportunity.opportunity_id, changed, payload.response_id)
+    await _tell(session, opportunity, changed, other, moment)
+    return {"answer": own.answer, "on": own.on.isoformat() if own.on else None}
+
+
+async def undo(session: AsyncSession, opportunity: Opportunity, undone: ResponseRow) -> None:
+    """Takes an answer back. Raises AnswerRefusedError once both have said yes: what was told can't be taken back."""
+    own, other = await introductions.sides(session, opportunity, undone.authority)
+    if is_agreed(own, other):
+        raise AnswerRefusedError(
+            RefusalReason.NOT_ALLOWED, "you are introduced already, and that can't be taken back; say no to end it"
+        )
+    before = undone.member_before or {}
+    answered = IntroductionAnswer(before["answer"]) if before.get("answer") else None
+    on = date.fromisoformat(before["on"]) if before.get("on") else None
+    await introductions.put(
+        session, opportunity.opportunity_id, replace(own, answer=answered, on=on, ask_again_on=None), None
+    )
+
+
+async def _tell(session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, moment: Moment) -> None:
+    """Both are introduced once both have agreed; until then the other is asked, or who said later is asked again."""
+    if is_agreed(own, other):
+        drafts = [_intent(opportunity, one, "introduced", moment, moment.today) for one in (own, other)]
+        await intents.add(session, drafts)
+        return
+    for asking, asked in ((own, other), (other, own)):
+        day = ask_on(asking, asked, moment.today)
+        if day is not None:
+            await introductions.put(session, opportunity.opportunity_id, replace(asked, asked_on=day), None)
+            await intents.add(session, [_intent(opportunity, asked, "asked", moment, day)])
+
+
+def _intent(opportunity: Opportunity, to: Consent, change: Change, moment: Moment, day: date) -> Intent:
+    at = now()
+    state = OpportunityState.model_validate(opportunity.payload)
+    partner = next(side.authority for side in state.plans if side.authority != to.authority)
+    return Intent(
+        opportunity_id=opportunity.opportunity_id,
+        material_revision=opportunity.material_revision,
+        authority=to.authority,
+        partner=partner,
+        purpose="immediate",
+        band=opportunity.band,
+        change=change,
+        occasion=f"{change} {day.isoformat()}",
+        cause=moment.cause or "",
+        due_at=datetime.combine(day, HOUR if day > moment.today else time.min, LONDON).astimezone(UTC),
+        created_at=at,
+        updated_at=at,
+    )

@@ -1,0 +1,82 @@
+"""Introductions: two plans of which one shares only that there is a match open to each other once both say yes. Pure.
+
+Nothing of either plan is told before. A no is final for six months and is reported to nobody: whoever asked hears as
+much as of silence.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Final
+
+FINAL_DAYS: Final = 182
+"""Six months: so long a no stands, a yes counts, and nobody is asked a second time."""
+LATER_DAYS: Final = 30
+"""When to ask again whoever said later, and did not say when."""
+
+
+class IntroductionAnswer(StrEnum):
+    """What an authority says to an introduction."""
+
+    YES = "yes"
+    NO = "no"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One side of an introduction: the authority, its plan, what it said when, and when it was last asked."""
+
+    authority: str
+    plan_id: str
+    answer: IntroductionAnswer | None = None
+    on: date | None = None
+    ask_again_on: date | None = None
+    asked_on: date | None = None
+
+
+def is_agreed(one: Consent, other: Consent) -> bool:
+    """Whether both have said yes, within six months of each other."""
+    if one.answer is not IntroductionAnswer.YES or other.answer is not IntroductionAnswer.YES:
+        return False
+    assert one.on is not None
+    assert other.on is not None
+    return abs((one.on - other.on).days) <= FINAL_DAYS
+
+
+def ask_on(one: Consent, other: Consent, today: date) -> date | None:
+    """The day to ask `other` for an introduction to `one`; None where it is not to be asked.
+
+    It is asked where `one` has said yes, at most once in six months, not while its no stands, and after the day that it
+    gave with a later.
+    """
+    if one.answer is not IntroductionAnswer.YES or _is_over(one.on, today):
+        return None
+    match other.answer:
+        case IntroductionAnswer.LATER:
+            return max(today, other.ask_again_on or today)
+        case IntroductionAnswer.NO:
+            return today if _is_over(other.on, today) else None
+        case None:
+            return today if _is_over(other.asked_on, today) else None
+        case _:
+            return None
+
+
+def is_asking(one: Consent, other: Consent, today: date) -> bool:
+    """Whether a request to `other` still holds at the moment of sending."""
+    if one.answer is not IntroductionAnswer.YES or _is_over(one.on, today):
+        return False
+    if other.answer is IntroductionAnswer.NO:
+        return _is_over(other.on, today)
+    later = other.answer is IntroductionAnswer.LATER and (other.ask_again_on or today) <= today
+    return other.answer is None or later
+
+
+def later_day(today: date, remind_on: date | None) -> date:
+    """When whoever said later is asked again."""
+    return max(remind_on, today) if remind_on is not None else today + timedelta(days=LATER_DAYS)
+
+
+def _is_over(day: date | None, today: date) -> bool:
+    return day is None or (today - day).days > FINAL_DAYS

@@ -1,0 +1,265 @@
+"""One need of the reader in an email: its own plan, a table of who plans the same, the days, and why. Pure."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from events.coalitions import CoalitionState
+from matching.text.formatting import day_text
+from services.domain.calendar import nations_of
+from services.domain.coalition import suggest_lead
+from services.domain.deadlines import CoalitionDates, DeadlineError, coalition_dates, reply_by
+from services.domain.disclosure import PlanFacts
+from services.notifier.rendering.coalition_view import member_facts
+from services.notifier.rendering.councils import (
+    CouncilRow,
+    council_row,
+    own_plan_line,
+    reference,
+    short_day,
+    short_name,
+    worth,
+)
+from services.notifier.rendering.opportunity_view import OpportunityView
+from services.notifier.rendering.phrases import count_words, join_words
+from services.notifier.rendering.plain_text import sanitise
+
+TOO_LATE: Final = "It is too late to invite anybody to this; you can still share what you learned."
+ANSWER: Final = (
+    "Interested, not for us, or ask me later: reply with one of these and the reference {reference}. "
+    "A person enters your answer; it binds nobody."
+)
+IN_THE_GROUP: Final = "In the group"
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedGroup:
+    """A group that the engine suggests, and what its councils are called, by code."""
+
+    state: CoalitionState
+    names: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One need. `councils`: how many other councils it tells of; `reply_by`: None where it is too late to invite;
+    `contacts`: councils and their role mailboxes; `link`: a page about it, where there is one."""
+
+    plan_id: str
+    title: str
+    heading: str
+    preheader: str
+    opening: str
+    rows: tuple[CouncilRow, ...]
+    councils: tuple[str, ...]
+    codes: frozenset[str]
+    dates: tuple[tuple[str, str], ...]
+    reply_by: date | None
+    notes: tuple[str, ...]
+    why: tuple[str, ...]
+    answer: str
+    contacts: tuple[tuple[str, str], ...]
+    contact_subject: str
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Council:
+    """One council of a block, whether it comes with the group or by a pair of its own."""
+
+    code: str
+    plan_id: str
+    name: str
+    facts: PlanFacts
+    fit: str
+    dates: CoalitionDates | None
+    in_group: bool
+    why: str = ""
+    contact: str | None = None
+    source: str | None = None
+
+
+def build(authority: str, items: Sequence[OpportunityView], group: SuggestedGroup | None, today: date) -> Block:
+    """The block of one plan of `authority`: the pairs that the email tells, all shared openly, and the suggested group
+    of that plan, where there is one."""
+    first = items[0]
+    own = first.own
+    assert own is not None
+    councils = _councils(authority, items, group)
+    lead = _lead(first.plan_id, own, councils, group)
+    days = [one.dates for one in councils if one.dates is not None]
+    due = _reply_by(today, days, [authority, *(one.code for one in councils)])
+    names = tuple(dict.fromkeys(one.name for one in councils))
+    together = min((day.together_from for day in days), default=None)
+    return Block(
+        plan_id=first.plan_id,
+        title=sanitise(own.title, 120),
+        heading=heading(first),
+        preheader=_preheader(names, own, councils, together, due),
+        opening=_opening(first.plan_id, councils, lead, names),
+        rows=tuple(council_row(one.name + _leads(one, lead), one.facts, one.fit) for one in councils),
+        councils=names,
+        codes=frozenset(one.code for one in councils),
+        dates=_dates(councils, due),
+        reply_by=due,
+        notes=_notes(councils, own, together, bool(days) and due is None),
+        why=_why(councils, group),
+        answer=ANSWER.format(reference=reference(first.plan_id)),
+        contacts=tuple((one.name, one.contact) for one in councils if one.contact),
+        contact_subject=f"{sanitise(own.title, 80) or 'Your plan'} ({reference(first.plan_id)})",
+    )
+
+
+def heading(item: OpportunityView) -> str:
+    """The heading over one of the reader's own plans."""
+    own = reference(item.plan_id)
+    return f"Your plan: {own_plan_line(item.own, item.plan_id)}" if item.own and item.own.title else f"Your plan {own}"
+
+
+def _councils(authority: str, items: Sequence[OpportunityView], group: SuggestedGroup | None) -> list[_Council]:
+    """The group's members first, then those that fit the reader alone, each once and strongest first."""
+    pairs = {item.partner_plan: item for item in items}
+    found: list[_Council] = []
+    if group is not None:
+        dates = CoalitionDates(group.state.together_from, group.state.decide_by)
+        for member in group.state.members:
+            if member.authority != authority:
+                item = pairs.pop(member.plan_id, None)
+                found.append(
+                    _Council(
+                        code=member.authority,
+                        plan_id=member.plan_id,
+                        name=short_name(member.authority, group.names),
+                        facts=member_facts(member),
+                        fit=_fit(item) if item else IN_THE_GROUP,
+                        dates=dates,
+                        in_group=True,
+                        contact=item.contact if item else None,
+                        source=item.source if item else None,
+                    )
+                )
+    return found + [_alone(authority, item) for item in pairs.values()]
+
+
+def _alone(authority: str, item: OpportunityView) -> _Council:
+    assert item.own is not None
+    assert item.other is not None
+    dates = None
+    if item.together_from is not None:
+        largest = max((value for value in (item.own.value, item.other.value) if value is not None), default=None)
+        nations = nations_of([authority, item.partner_code])
+        dates = coalition_dates(item.together_from, item.preparation_days, largest, nations)
+    return _Council(
+        code=item.partner_code,
+        plan_id=item.partner_plan,
+        name=short_name(item.partner_code, {item.partner_code: item.partner}),
+        facts=item.other,
+        fit=_fit(item),
+        dates=dates,
+        in_group=False,
+        why=item.why,
+        contact=item.contact,
+        source=item.source,
+    )
+
+
+def _fit(item: OpportunityView) -> str:
+    return f"{item.strength}; {item.note}" if item.note else item.strength
+
+
+def _lead(plan_id: str, own: PlanFacts, councils: Sequence[_Council], group: SuggestedGroup | None) -> str | None:
+    """The plan that is suggested to lead; None where several pairs have no lead in common."""
+    if group is not None:
+        return group.state.lead
+    if len(councils) > 1:
+        return None
+    both = {plan_id: own, councils[0].plan_id: councils[0].facts}
+    return suggest_lead({one: (facts.preference, facts.value) for one, facts in both.items()})
+
+
+def _leads(council: _Council, lead: str | None) -> str:
+    return " (suggested to lead)" if council.plan_id == lead else ""
+
+
+def _opening(plan_id: str, councils: Sequence[_Council], lead: str | None, names: Sequence[str]) -> str:
+    """Who plans the same, and who is suggested to take the first step."""
+    who = names[0] if len(names) == 1 else f"{count_words(len(names)).capitalize()} councils"
+    said = f"{who} {'plans' if len(names) == 1 else 'plan'} to buy this when you do."
+    grouped = [one for one in councils if one.in_group]
+    if grouped and len(grouped) < len(councils):
+        alone = [one.name for one in councils if not one.in_group]
+        said += f" {join_words(['You', *(one.name for one in grouped)], 8)} all fit together; "
+        said += f"{join_words(alone, 7)} {'fits' if len(alone) == 1 else 'fit'} you alone."
+    elif not grouped and len(councils) > 1:
+        said += " Each fits you; they do not all fit each other."
+    step = "bring the group together" if grouped else "write first"
+    leader = next((one.name for one in councils if one.plan_id == lead), None)
+    if lead == plan_id:
+        said += f" You are suggested to {step}."
+    elif leader is not None:
+        said += f" {leader} is suggested to {step}."
+    return said
+
+
+def _reply_by(today: date, days: Sequence[CoalitionDates], authorities: Collection[str]) -> date | None:
+    """The day by which to answer, for the earliest decision that still can be taken; None where it is too late."""
+    for dates in sorted(days, key=lambda one: one.decide_by):
+        try:
+            return reply_by(today, dates, nations_of(authorities))
+        except DeadlineError:
+            continue
+    return None
+
+
+def _dates(councils: Sequence[_Council], due: date | None) -> tuple[tuple[str, str], ...]:
+    known = [one for one in councils if one.dates is not None]
+    if not known:
+        return ()
+    found = [("Reply by", day_text(due))] if due is not None else []
+    if due is not None:
+        found.append(("Decide together by", _by_council(known, lambda dates: dates.decide_by)))
+    return (*found, ("Tender together from", _by_council(known, lambda dates: dates.together_from)))
+
+
+def _by_council(councils: Sequence[_Council], day: Callable[[CoalitionDates], date]) -> str:
+    """One day, or each day with the councils that it is for."""
+    days: dict[date, list[str]] = {}
+    for one in councils:
+        assert one.dates is not None
+        names = days.setdefault(day(one.dates), [])
+        names += [name for name in ["the group" if one.in_group else one.name] if name not in names]
+    if len(days) == 1:
+        return day_text(next(iter(days)))
+    return "; ".join(f"{day_text(when)} with {join_words(names)}" for when, names in sorted(days.items()))
+
+
+def _notes(councils: Sequence[_Council], own: PlanFacts, together: date | None, too_late: bool) -> tuple[str, ...]:
+    found = [TOO_LATE] if too_late else []
+    if together is not None and own.tender_window.earliest < together and not too_late:
+        alone = day_text(own.tender_window.earliest)
+        found.append(f"You could go alone from {alone}. Would you wait until {day_text(together)}?")
+    return (*found, *(f"{one.name}: {one.source}" for one in councils if one.source))
+
+
+def _why(councils: Sequence[_Council], group: SuggestedGroup | None) -> tuple[str, ...]:
+    """One line for the group, and one for the councils that fit the reader alone, for the same reason each."""
+    said = [sanitise(group.state.explanation, 300)] if group is not None else []
+    alone: dict[str, list[str]] = {}
+    for one in councils:
+        if one.why and not one.in_group:
+            alone.setdefault(one.why, []).append(one.name)
+    named = len(councils) > 1
+    return (*said, *(f"{join_words(names, 8)}: {why}" if named else why for why, names in alone.items()))
+
+
+def _preheader(
+    names: Sequence[str], own: PlanFacts, councils: Sequence[_Council], together: date | None, due: date | None
+) -> str:
+    parts = [
+        f"Reply by {short_day(due)}." if due else "",
+        f"{join_words(names, limit=8)}.",
+        worth([own.value, *(one.facts.value for one in councils)]),
+        f"Together from {together:%B %Y}." if together else "",
+    ]
+    return " ".join(part for part in parts if part)

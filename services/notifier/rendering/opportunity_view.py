@@ -1,0 +1,121 @@
+"""One opportunity as one of its authorities may see it, as far as `sharing` allows. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from events.opportunities import OpportunityState, PlanSummary
+from services.domain.disclosure import PlanFacts
+from services.domain.notification_rules import RANK, sides
+from services.notifier.rendering import phrases
+from services.notifier.rendering.plain_text import sanitise
+
+
+@dataclass(frozen=True, slots=True)
+class OpportunityView:
+    """One opportunity as its reader may see it. Every text is plain, on one line and of bounded length.
+
+    `shared` is whether both sides share openly; where not, everything but the partner's name, window and region and the
+    strength is empty, and so is what the reader's own plan says. `ended` is a withdrawn opportunity's.
+    `asked`: the partner asks to be introduced.
+    """
+
+    opportunity_id: str
+    plan_id: str
+    partner_plan: str
+    partner_code: str
+    partner: str
+    shared: bool
+    ended: bool
+    own: PlanFacts | None
+    other: PlanFacts | None
+    title: str
+    strength: str
+    note: str | None
+    partner_window: str
+    partner_regions: str
+    together_from: date | None
+    preparation_days: int
+    why: str
+    contact: str | None
+    asked: bool
+    introduced: bool
+    source: str | None
+    rank: tuple[int, float, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What both plans of an opportunity say now; None for one that is not shared openly any more, or is not known."""
+
+    own: PlanFacts | None
+    other: PlanFacts | None
+    introduced_to: str | None = None
+    """The other plan's id where both authorities have said yes to an introduction: what is not shared openly opens."""
+
+
+def opportunity_view(
+    state: OpportunityState,
+    authority: str,
+    band: str,
+    change: str,
+    partner: str,
+    contact: str | None,
+    disclosed: Disclosed | None = None,
+) -> OpportunityView:
+    """The opportunity as `authority` may see it; the other side is called `partner`.
+
+    Where either plan is not shared openly, only the other side's name, window, region and the band are in it.
+    `disclosed`: what the plans say beyond the opportunity's summary, None where that is not known.
+    """
+    own, other = next(pair for pair in sides(state) if pair[0].authority == authority)
+    said = disclosed or Disclosed(_summary(own), _summary(other))
+    openly = own.sharing == other.sharing == "open" or said.introduced_to is not None
+    shared = openly and None not in (said.own, said.other)
+    ended = change == "withdrawn"
+    score = state.score if shared else None
+    # The last day to join tells of the lead time: it is not in the state of what is shared as a match only.
+    common = state.common_window if shared and not ended and state.join_by else None
+    return OpportunityView(
+        opportunity_id=state.opportunity_id,
+        plan_id=own.plan_id or state.opportunity_id,
+        partner_plan=(other.plan_id or said.introduced_to or "") if shared else "",
+        partner_code=other.authority,
+        partner=sanitise(partner, 80),
+        shared=shared,
+        ended=ended,
+        own=said.own if shared else None,
+        other=said.other if shared else None,
+        title=sanitise(said.other.title, 160) if shared and said.other else "",
+        strength=phrases.strength(band, score),
+        note=phrases.change_note(change),
+        partner_window=phrases.format_date_range(other.tender_window),
+        partner_regions=phrases.places(other.regions),
+        together_from=common.earliest if common else None,
+        preparation_days=(common.latest - state.join_by).days if common and state.join_by else 0,
+        why=_why(state, said, ended=ended) if shared else "",
+        contact=contact if shared and not ended else None,
+        asked=change == "asked",
+        introduced=change == "introduced" and shared,
+        source=phrases.source(other.origin, other.notice) if shared else None,
+        rank=(-RANK[band], -(score or 0.0), state.join_by.isoformat() if state.join_by and shared else "9999"),
+    )
+
+
+def _why(state: OpportunityState, said: Disclosed, *, ended: bool) -> str:
+    if said.introduced_to is not None and not ended:
+        return "You have both said yes to an introduction."
+    return phrases.why(state.reasons, ended=ended)
+
+
+def _summary(side: PlanSummary) -> PlanFacts:
+    return PlanFacts(side.title or "", side.tender_window)
+
+
+def contact_for(
+    state: OpportunityState, other: PlanSummary, mailboxes: Mapping[str, str], *, introduced: bool = False
+) -> str | None:
+    """The partner's role mailbox, where it is known and both sides share openly or have been introduced."""
+    if not introduced and any(side.sharing != "open" for side in state.plans):
+        return None
+    return mailboxes.get(other.authority)

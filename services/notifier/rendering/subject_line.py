@@ -1,0 +1,60 @@
+"""The subject of an email about opportunities: the reader's own need first, then who could join. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from matching.reference import authority
+from services.notifier.rendering import phrases
+from services.notifier.rendering.councils import reference, short_day
+from services.notifier.rendering.need_block import Block
+from services.notifier.rendering.opportunity_view import OpportunityView
+from services.notifier.rendering.plain_text import sanitise, truncate
+
+MIN_NEED: Final = 22
+"""The reader's own need keeps so many characters, where it has them; the rest of the subject gets shorter for it."""
+CLOSED: Final = {
+    "asked": "A council asks to be introduced to you",
+    "correction": "A match of yours no longer holds",
+    "digest": "A council may plan what you plan",
+    "immediate": "A council plans what you plan",
+}
+"""Where one side shares only that there is a match: of neither plan, nor of the partner, anything is said."""
+
+
+def subject(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityView], plans: int) -> str:
+    """The subject, in at most SUBJECT_LENGTH characters. `shared`: the opportunities of which both sides share openly,
+    strongest first; `plans`: how many of the reader's plans they are about."""
+    if not shared:
+        return CLOSED[purpose]
+    first = shared[0]
+    own = sanitise(first.own.title, 120) if first.own else ""
+    need = own or f"your plan {reference(first.plan_id)}"
+    more = f" and {plans - 1} more" if plans > 1 else ""
+    said = _variants(purpose, blocks, shared, plans)
+    room = [phrases.SUBJECT_LENGTH - len(more) - len(one) for one in said]
+    fits = next((n for n, left in enumerate(room) if left >= min(len(need), MIN_NEED)), len(said) - 1)
+    return truncate(need, room[fits]) + more + said[fits]
+
+
+def _variants(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityView], plans: int) -> list[str]:
+    """Ways to say it, the fullest first."""
+    partners = {entry.partner_code: _short(entry) for entry in shared}
+    codes = set(partners).union(*(block.codes for block in blocks)) if blocks else set(partners)
+    noun = phrases.partner_noun(sorted(codes))
+    counted = f"{len(codes)} {noun}" if len(codes) > 1 else f"1 {noun.replace('ies', 'y').removesuffix('s')}"
+    alone = next(iter(partners.values())) if len(codes) == 1 else counted
+    who = alone if len(alone) <= phrases.SUBJECT_LENGTH // 3 else counted
+    if purpose == "correction":
+        return [f": no match with {who} now"]
+    if purpose == "digest":
+        return [f": {who} may buy it too"]
+    if any(entry.introduced for entry in shared):
+        return [f": introduced to {who}"]
+    due = blocks[0].reply_by if blocks and plans == 1 else None
+    asked = (f"{who} could join you.", f"with {who}?") if due else ()
+    return [*(f": {one} Reply by {short_day(due)}" for one in asked if due), f": {who} could join you"]
+
+
+def _short(entry: OpportunityView) -> str:
+    known = authority(entry.partner_code)
+    return known.short_name if known else entry.partner

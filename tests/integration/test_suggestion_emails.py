@@ -1,0 +1,115 @@
+"""From plans to the emails that suggest partners: one block a need, with what the plans share, and nothing else."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from services.local_stack.mail_sink import MailSink
+from services.store.authorities import AuthorityUpdate, save
+from services.store.database import transaction
+from tests.support.coalitions import ALL, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, award, plan, withdrawal
+from tests.support.notified_coalitions import THREE, Line, open_line
+from tests.unit.notifier.world import body
+
+NOW = {"supplier": "Paywell Ltd", "end": "2028-03-31"}
+
+
+@pytest_asyncio.fixture
+async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
+    async with open_line(database_url, mailbox) as found:
+        yield found
+
+
+async def _tell(line: Line) -> None:
+    line.world.later(minutes=5)
+    await line.world.run()
+
+
+async def test_a_group_is_one_block_with_what_its_plans_share(line: Line) -> None:
+    await line.plans(plan(LEEDS), plan(BRADFORD, value=None), plan(KIRKLEES, current_contract=NOW, preference="lead"))
+    await _tell(line)
+    (mail,) = line.world.mails(LEEDS.lower())
+    text = body(mail).replace("\r\n", "\n")
+    assert mail["Subject"] == "Replacement of the HR\u2026: with 2 councils? Reply by 8 January"
+    assert (
+        text.count("Your plan: Replacement of the HR and payroll system (HR-1), £1.2 million, tender Jul-Sep 2027") == 1
+    )
+    assert "You, Bradford and Kirklees" not in text, "nobody is outside the group"
+    for said in (
+        "Two councils plan to buy this when you do. Kirklees is suggested to bring the group together.",
+        "Bradford                      Replacement of the HR and payroll system  Not stated    Jul-Sep 2027",
+        "Kirklees (suggested to lead)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027",
+        "Contract now: Paywell Ltd, ends 31 March 2028.",
+        "Reply by 8 January 2027.\nDecide together by 16 February 2027.\nTender together from 1 July 2027.",
+        "Why: All three fit each other.",
+        "You get this because Council E08000035 signed the Charter on 1 April 2026.",
+    ):
+        assert said in text, said
+    html = body(mail, "html")
+    assert html.count("<h1") == 1
+    assert "At least £2.4 million together. Together from July 2027." in html
+
+
+@pytest.mark.parametrize("sharing", ["match_only", "private"])
+async def test_what_is_shared_no_longer_is_told_no_more(line: Line, sharing: str) -> None:
+    """The plan changes between the making of the email and its sending; the coalition has not been looked at yet."""
+    await line.plans(*(plan(authority) for authority in THREE))
+    secret = plan(KIRKLEES, 2, sharing=sharing, title="Replacement of the HR and payroll system Zephyr")
+    await line.harness.matcher.handle([line.harness.record(secret)])
+    await _tell(line)
+    for mail in line.world.mails():
+        assert "Zephyr" not in body(mail) + body(mail, "html") + mail["Subject"]
+        if KIRKLEES.lower() not in mail["To"]:
+            assert "Kirklees" not in mail["Subject"]
+            assert "2 councils" not in mail["Subject"]
+            assert "all fit" not in body(mail).lower()
+
+
+async def test_a_plan_that_shares_only_the_match_names_neither_plan(line: Line) -> None:
+    await line.plans(plan(LEEDS), plan(BRADFORD, sharing="match_only"))
+    await _tell(line)
+    line.world.later(days=7)
+    await line.world.run()
+    told = {mail["To"]: mail for mail in line.world.mails()}
+    assert told
+    for mail in told.values():
+        everything = mail["Subject"] + body(mail) + body(mail, "html")
+        for secret in ("HR", "ayroll", "1.2 million", "Write to", "Reply by"):
+            assert secret not in everything, secret
+
+
+async def test_nobody_is_told_of_its_own_act(line: Line) -> None:
+    await line.plans(plan(LEEDS), plan(BRADFORD))
+    await _tell(line)
+    assert len(line.world.mails()) == 2
+    await line.plans(withdrawal(BRADFORD))
+    await _tell(line)
+    corrections = [mail for mail in line.world.mails() if "no match" in mail["Subject"]]
+    assert [mail["To"] for mail in corrections] == ["buying@e08000035.example"]
+    assert "Bradford has withdrawn its plan." in body(corrections[0])
+    first = next(mail for mail in line.world.mails(LEEDS.lower()) if mail is not corrections[0])
+    assert corrections[0]["In-Reply-To"] == first["Message-ID"]
+
+
+async def test_an_award_is_told_to_the_others_alone(line: Line) -> None:
+    await line.plans(plan(LEEDS), plan(BRADFORD))
+    await _tell(line)
+    await line.plans(award(LEEDS))
+    await _tell(line)
+    corrections = [mail["To"] for mail in line.world.mails() if "no match" in mail["Subject"]]
+    assert corrections == ["buying@e08000032.example"]
+
+
+async def test_a_muted_council_is_in_no_group(line: Line) -> None:
+    async with transaction(line.world.sessions) as session:
+        await save(session, AuthorityUpdate(LEEDS, {}, frozenset([KIRKLEES])))
+    await line.plans(*(plan(authority) for authority in ALL))
+    await _tell(line)
+    (mail,) = line.world.mails(LEEDS.lower())
+    assert "Kirklees" not in body(mail) + mail["Subject"]
+    assert "Bradford" in body(mail)
+    assert "Calderdale" in body(mail)
+    assert CALDERDALE.lower() in body(mail)
+    (other,) = line.world.mails(BRADFORD.lower())
+    assert "All four fit each other" in body(other)
