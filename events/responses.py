@@ -1,4 +1,5 @@
-"""Response events: what an authority answers, asks and does about an opportunity or a coalition. Signed like plans."""
+"""Response events: what an authority answers, asks and does about an opportunity, a coalition or a benchmark. Signed
+like plans."""
 
 from datetime import date
 from typing import ClassVar, Final, Literal
@@ -6,9 +7,10 @@ from typing import ClassVar, Final, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from events.benchmarks import ExtensionDecision
 from events.fields import FOREIGN_PLAN_ERROR, Authority, Payload, PlanId, Revision, Text, Window
 
-SubjectKind = Literal["opportunity", "coalition"]
+SubjectKind = Literal["opportunity", "coalition", "benchmark"]
 Answer = Literal["interested", "other-dates", "not-the-same", "not-this-time", "later"]
 MembershipAct = Literal["accept", "decline", "join", "leave", "commit", "lead"]
 ResponseReason = Literal[
@@ -31,7 +33,8 @@ ShortText = Field(default="", max_length=2000)
 class Response(Payload):
     """Who responds with which plan, and to what.
 
-    `subject_revision`: the opportunity's `revision` or the coalition's `terms_revision` that was looked at.
+    `subject_revision`: the `revision` of the opportunity or benchmark, or the coalition's `terms_revision`, that was
+    looked at.
     """
 
     response_id: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The same whenever the same is sent again")
@@ -100,8 +103,21 @@ class ResponseUndone(Response):
     undoes: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The `response_id` to take back")
 
 
+class ResponseDecided(Response):
+    """The authority decides whether it extends, after it has looked at the benchmark."""
+
+    type: ClassVar[str] = "jointly.response.decided.v1"
+    decision: ExtensionDecision
+
+
 ResponsePayload = (
-    ResponseAnswered | ResponseInvited | ResponseMembership | ResponseDates | ResponseIntroduced | ResponseUndone
+    ResponseAnswered
+    | ResponseInvited
+    | ResponseMembership
+    | ResponseDates
+    | ResponseIntroduced
+    | ResponseUndone
+    | ResponseDecided
 )
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
@@ -111,4 +127,5 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseDates,
     ResponseIntroduced,
     ResponseUndone,
+    ResponseDecided,
 )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from events.benchmarks import BENCHMARK_PAYLOADS
 from events.checkpoints import CHECKPOINT_PAYLOADS
 from events.coalitions import COALITION_PAYLOADS
 from events.contracts import CONTRACT_PAYLOADS
@@ -88,6 +89,16 @@ CONTRACTS: Final = Topic(
     # The database keeps the newest revision of each; the topic only has to outlive an outage.
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
+BENCHMARKS: Final = Topic(
+    name="charter.benchmarks.v1",
+    about="The state of every request for a benchmark that an extension beyond twelve months makes.",
+    key="request_id",
+    payloads=BENCHMARK_PAYLOADS,
+    partitions=3,
+    producers=("services.relay",),
+    consumers=("external:programme office reporting",),
+    config={"cleanup.policy": "compact"},
+)
 COALITIONS: Final = Topic(
     name="collaboration.coalitions.v1",
     about="The state of every coalition.",
@@ -147,6 +158,7 @@ TOPICS: Final = (
     OPPORTUNITIES,
     RESPONSES,
     CONTRACTS,
+    BENCHMARKS,
     COALITIONS,
     NOTIFICATIONS,
     CHECKPOINTS,

@@ -16,10 +16,13 @@ from events.fields import canonical_authority
 from events.responses import ResponseDates, ResponseMembership
 from matching.text.formatting import day_text, pounds
 from services.application import coalitions as use
+from services.application.authority_lists import find_coalition_deadlines
+from services.application.calendar_file import to_ics
 from services.application.coalitions import Answer, CoalitionError
 from services.cli.database import with_snapshot
-from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, respond, stop
+from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, needed, respond, stop
 from services.cli.terminal import plain, print_count, print_rows
+from services.platform.settings import settings
 
 app = typer.Typer(no_args_is_help=True, help="Show coalitions, and act in one.")
 
@@ -80,8 +83,15 @@ def show(coalition: _Id, as_json: _Json = False) -> None:
 
 
 @app.command()
-def export(coalition: _Id) -> None:
+def export(
+    coalition: _Id,
+    ics: Annotated[bool, typer.Option("--ics", help="The days as a calendar file instead; with --authority.")] = False,
+    authority: Annotated[str | None, typer.Option(help="Whose days, by its code.")] = None,
+) -> None:
     """Print the authorities of a joint notice (regulation 13) as JSON: the lead, then each other one."""
+    if ics:
+        _print_calendar(coalition, needed(authority))
+        return
     try:
         block = with_snapshot(lambda session: use.joint_notice(session, coalition))
     except CoalitionError as error:
@@ -144,6 +154,13 @@ def dates(
 def _act(what: Act, coalition: str, authority: str, sending: Sending) -> None:
     code = canonical_authority(authority)
     sending.send([respond(ResponseMembership, coalition, code, {"act": what.value})])
+
+
+def _print_calendar(coalition: str, authority: str) -> None:
+    items = with_snapshot(lambda session: find_coalition_deadlines(session, authority, coalition))
+    if items is None:
+        stop(f"{authority} is in no coalition {coalition}; `jointly coalition list` shows them", REFUSED)
+    typer.echo(to_ics(items, settings().public_url).decode(), nl=False)
 
 
 def _print(state: CoalitionState, answers: Sequence[Answer]) -> None:

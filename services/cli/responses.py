@@ -104,7 +104,7 @@ class Sending:
         self.own_topic = own_topic
         self.dry_run = dry_run
 
-    def send(self, payloads: Sequence[ResponsePayload]) -> None:
+    def send(self, payloads: Sequence[ResponsePayload], *, undoable: bool = True) -> None:
         """Sends or prints them. Raises what Kafka raises."""
         if self.dry_run:
             for payload in payloads:
@@ -114,6 +114,9 @@ class Sending:
             count = asyncio.run(use.send(settings(), payloads, key=self.key, own_topic=self.own_topic))
         except ResponseError as error:
             stop(str(error), REFUSED)
+        if not undoable:
+            typer.echo("Sent.")
+            return
         for payload in payloads[:1] if count == 1 else ():
             typer.echo(f"Sent. `jointly answer {payload.response_id} undo` takes it back within seven days.")
         if count != 1:

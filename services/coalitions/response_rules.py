@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.responses import (
     ResponseAnswered,
     ResponseDates,
+    ResponseDecided,
     ResponseIntroduced,
     ResponseInvited,
     ResponseMembership,
@@ -19,6 +20,7 @@ from events.responses import (
 )
 from matching.coalitions import joint_terms
 from services.coalitions import introduction
+from services.coalitions.benchmark_requests import record_decision
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write
 from services.domain import coalition_answers as rules
@@ -48,6 +50,11 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
     """Does what a response asks for. Raises AnswerRefusedError where it does not count."""
     if isinstance(payload, ResponseUndone):
         return await _undo(session, payload, moment)
+    if isinstance(payload, ResponseDecided):
+        await record_decision(session, payload, moment.today, moment.cause)
+        return Effect()
+    if payload.subject == "benchmark":
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a benchmark takes no answer but a decision")
     if payload.subject == "opportunity":
         return await _on_opportunity(session, payload, moment)
     row = await store.load(session, payload.subject_id)
@@ -185,6 +192,8 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
         )
     if undone.undone_by is not None or not await responses.is_latest(session, undone):
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the last answer can be taken back, and only once")
+    if undone.subject == "benchmark":
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a decision is not taken back; record another one")
     rules.require_undoable(undone.received_on, moment.today)
     row = await store.load(session, undone.subject_id) if undone.subject == "coalition" else None
     if row is not None:

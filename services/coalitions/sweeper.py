@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from services.coalitions.benchmark_publishing import publish_ended_quarter
+from services.coalitions.benchmark_requests import sweep_requests
 from services.coalitions.writing import Moment, lock, regroup, write
 from services.domain.coalition import pass_day
 from services.platform import logs, metrics, retry
@@ -24,6 +25,7 @@ async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
         try:
             await sweep(sessions, settings)
             await publish_ended_quarter(sessions, today(settings.as_of))
+            await sweep_requests(sessions, today(settings.as_of))
             await measure(sessions)
         except Exception as error:
             log.warning("sweep failed, next round will try again", error=retry.one_line(error))

@@ -16,6 +16,8 @@ class AuditAction(StrEnum):
 
     RESPONSE_RECORDED = "response-recorded"
     RESPONSE_REFUSED = "response-refused"
+    API_ACCESS_GRANTED = "api-access-granted"
+    API_ACCESS_REVOKED = "api-access-revoked"
     BENCHMARK_READ = "benchmark-read"
 
 

@@ -1,9 +1,9 @@
-"""Applies `sharing`: an opportunity's payload says no more than both of its plans share, a contract is for open tiers.
+"""Applies `sharing`: opportunities and coalitions say no more than their plans share; a contract is for open tiers.
 
 Where either plan is not shared openly, that is authority, window, region and band.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -138,6 +138,47 @@ def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> 
         supplier=now.get("supplier", ""),
         preference=state.get("preference"),
     )
+
+
+UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."
+
+
+def redact_coalition(payload: Mapping[str, Any], authority: str, open_plans: Collection[str]) -> dict[str, Any]:
+    """A coalition's payload as one of its authorities may see it now. `open_plans`: the plans still shared openly.
+
+    The payload was written when all were. Of a plan that is open no longer, only its authority and state are left; so
+    of all others where the reader's own plan is open no longer.
+    """
+    owners = {member["plan_id"]: member["authority"] for member in payload["members"]}
+    reciprocal = any(owner == authority and plan_id in open_plans for plan_id, owner in owners.items())
+
+    def shows(plan_id: str) -> bool:
+        return owners.get(plan_id) == authority or (reciprocal and plan_id in open_plans)
+
+    hidden = _HIDDEN_MEMBER | {"tender_window": payload["common_window"]}
+    members = [member if shows(member["plan_id"]) else member | hidden for member in payload["members"]]
+    redacted = {**payload, "members": members, "lead_authority": owners.get(payload["lead"])}
+    redacted["proposals"] = [one for one in payload["proposals"] if shows(one["plan_id"])]
+    if payload["lead"] is not None and not shows(payload["lead"]):
+        redacted["lead"] = None
+    invitation = payload["invitation"]
+    if invitation is not None and not shows(invitation["by"]):
+        redacted["invitation"] = {**invitation, "by": None, "scope": "", "route": ""}
+    if not all(shows(plan_id) for plan_id in owners):
+        redacted["explanation"] = UNSAID_EXPLANATION
+    return redacted
+
+
+_HIDDEN_MEMBER: Final = {
+    "plan_id": None,
+    "plan_revision": None,
+    "title": "",
+    "value": None,
+    "stage": None,
+    "contract_ends": None,
+    "supplier": "",
+    "preference": None,
+}
 
 
 def _side(plan: Plan, open_: bool) -> wire.PlanSummary:

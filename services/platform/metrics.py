@@ -16,6 +16,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
 from events.dead_letters import Reason
 from events.topics import (
+    BENCHMARKS,
     CHECKPOINTS,
     CONTRACTS,
     DEAD_CONTRACTS,
@@ -110,6 +111,7 @@ EVENTS_OUT: Final = _owned(
                 COALITIONS_TOPIC.name,
                 NOTIFICATIONS.name,
                 CHECKPOINTS.name,
+                BENCHMARKS.name,
                 DEAD_PLANS.name,
                 DEAD_RESPONSES.name,
                 DEAD_CONTRACTS.name,
@@ -328,6 +330,7 @@ RESPONSE_KINDS: Final = (
     "dates",
     "introduced",
     "undone",
+    "decided",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter(

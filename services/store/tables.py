@@ -1,10 +1,12 @@
 """Every table, for the migrations: importing this module declares them all."""
 
 from services.store import (
+    api_tokens,
     audit_log,
     audit_names,
     authorities,
     authority_keys,
+    benchmark_requests,
     benchmarks,
     coalition_notices,
     coalitions,
@@ -25,10 +27,12 @@ from services.store import (
 )
 
 __all__ = [
+    "api_tokens",
     "audit_log",
     "audit_names",
     "authorities",
     "authority_keys",
+    "benchmark_requests",
     "benchmarks",
     "coalition_notices",
     "coalitions",

@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from services.web import errors
+from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
@@ -14,7 +15,7 @@ from services.web.pages import public
 from services.web.parts import WebParts
 
 STATIC: Final = Path(__file__).parent / "static"
-ROUTERS: Final[tuple[APIRouter, ...]] = (public.router,)
+ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, *API_ROUTERS)
 
 
 def create_app(parts: WebParts) -> FastAPI:

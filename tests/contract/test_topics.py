@@ -37,6 +37,7 @@ STANDS_FOR = {
         for name in (
             "OPPORTUNITIES",
             "COALITIONS",
+            "BENCHMARKS",
             "NOTIFICATIONS",
             "CHECKPOINTS",
             "DEAD_PLANS",
@@ -52,6 +53,7 @@ STANDS_FOR = {
 WRITES_BY_OUTBOX = {
     "OPPORTUNITIES": "services.matcher",
     "COALITIONS": "services.coalitions",
+    "BENCHMARKS": "services.coalitions",
     "NOTIFICATIONS": "services.notifier",
     "CHECKPOINTS": "services.relay",
 }

@@ -31,7 +31,7 @@ from tests.support.coalitions import (
 )
 from tests.support.contracts import contract, contract_record
 
-TABLES = ("coalitions", "coalition_members", "responses", "pair_verdicts", "contracts", "outbox")
+TABLES = ("coalitions", "coalition_members", "responses", "pair_verdicts", "contracts", "benchmark_requests", "outbox")
 LEAST_STATEMENTS = 8
 
 

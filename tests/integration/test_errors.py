@@ -23,6 +23,14 @@ REGISTER = "authority,mailbox\nE09000015,procurement@harrow.example\n"
 MAX_LINES = 3
 
 NEEDS_DATABASE = {
+    "api-token issue": ["E09000015"],
+    "api-token list": [],
+    "api-token revoke": ["abc"],
+    "audit checkpoint": [],
+    "audit erase-name": ["abc"],
+    "audit export": [],
+    "audit prove": ["0"],
+    "audit verify": [],
     "authorities export": [],
     "authorities failed": [],
     "authorities held": [],
@@ -42,6 +50,8 @@ NEEDS_DATABASE = {
     "coalitions": [],
     "benchmark": ["48450000"],
     "contracts list": [],
+    "extensions decide": ["0" * 32, "extend", "--authority", "E09000015"],
+    "extensions list": [],
     "digests flush": [],
     "explain": ["E09000015:A"],
     "forget": ["E09000015:A"],
@@ -82,6 +92,7 @@ NEEDS_BROKER = {
 BOTH = ("coalitions", "matcher", "notifier", "relay", "collect")
 NEEDS_NEITHER = {
     "asyncapi",
+    "audit make-key",
     "demo",
     "doctor",
     "encoder export",
@@ -89,6 +100,7 @@ NEEDS_NEITHER = {
     "feedback",
     "fit",
     "keys make",
+    "openapi",
     "schemas",
     "score",
     "up",

@@ -74,6 +74,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("authority"),
     )
     op.create_table(
+        "api_tokens",
+        sa.Column("token_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("token_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("prefix", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("label", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("token_id"),
+        sa.UniqueConstraint("token_hash"),
+    )
+    op.create_index(op.f("ix_api_tokens_authority"), "api_tokens", ["authority"], unique=False)
+    op.create_table(
         "embeddings",
         sa.Column("text_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("model", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -440,6 +456,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("quarter"),
     )
     op.create_table(
+        "benchmark_requests",
+        sa.Column("request_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("current_end", sa.Date(), nullable=False),
+        sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("state", postgresql.JSONB(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("request_id"),
+    )
+    op.create_index("ix_benchmark_requests_plan_id", "benchmark_requests", ["plan_id"])
+    op.create_index("ix_benchmark_requests_authority", "benchmark_requests", ["authority"])
+    op.create_table(
         "contracts",
         sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -486,6 +516,7 @@ def downgrade() -> None:
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
+    op.drop_table("benchmark_requests")
     op.drop_table("benchmark_quarters")
     op.drop_table("pair_verdicts")
     op.drop_table("responses")
@@ -534,6 +565,7 @@ def downgrade() -> None:
     op.drop_table("feed_plans")
     op.drop_table("feed_cursors")
     op.drop_table("embeddings")
+    op.drop_table("api_tokens")
     op.drop_table("authorities")
     op.drop_table("audit_names")
     op.drop_table("audit_checkpoints")

@@ -1,0 +1,60 @@
+"""Benchmark events: an extension beyond twelve months asks what others pay, and what it was told."""
+
+from datetime import date
+from typing import ClassVar, Final, Literal
+
+from pydantic import Field
+
+from events.fields import Authority, Payload, PlanId, Revision
+
+ExtensionDecision = Literal["extend", "extend-shorter", "tender", "tender-jointly"]
+
+
+class BenchmarkRequestState(Payload):
+    """The whole request as it stands at this revision; consumers ignore a revision lower than they know."""
+
+    request_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    revision: Revision
+    authority: Authority
+    plan_id: PlanId | None = Field(description="The plan to extend; null where it is not shared openly")
+    category: str | None = Field(description="The first five digits of the plan's CPV code")
+    months: int = Field(ge=13, description="Months past the contract's first end, this extension included")
+    requested_on: date
+    due_on: date = Field(description="Ten working days later")
+    answered_on: date | None = None
+    decision: ExtensionDecision | None = Field(default=None, description="What the authority decided")
+    decided_on: date | None = None
+
+
+class BenchmarkRequested(BenchmarkRequestState):
+    """An extension asks for a benchmark."""
+
+    type: ClassVar[str] = "jointly.benchmark.requested.v1"
+
+
+class BenchmarkSupplied(BenchmarkRequestState):
+    """There is a benchmark for the category."""
+
+    type: ClassVar[str] = "jointly.benchmark.supplied.v1"
+
+
+class BenchmarkNoneAvailable(BenchmarkRequestState):
+    """Nobody shares prices in the category, or too few do."""
+
+    type: ClassVar[str] = "jointly.benchmark.none-available.v1"
+
+
+class BenchmarkWithheld(BenchmarkRequestState):
+    """There is no benchmark, and prices in the category are withheld."""
+
+    type: ClassVar[str] = "jointly.benchmark.withheld.v1"
+
+
+BenchmarkPayload = BenchmarkRequested | BenchmarkSupplied | BenchmarkNoneAvailable | BenchmarkWithheld
+
+BENCHMARK_PAYLOADS: Final[tuple[type[BenchmarkPayload], ...]] = (
+    BenchmarkRequested,
+    BenchmarkSupplied,
+    BenchmarkNoneAvailable,
+    BenchmarkWithheld,
+)

@@ -1,0 +1,247 @@
+"""What one authority may read: its plans, opportunities, coalitions and deadlines, as `disclosure` lets it see them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.application.explain import redact_for_now
+from services.application.list_items import CoalitionItem, DeadlineItem, Item, OpportunityItem, PlanItem
+from services.domain.authority_deadlines import Deadline, DeadlineKind, coalition_deadlines, contract_deadline
+from services.domain.coalition import LIVING, CoalitionStatus
+from services.domain.disclosure import is_open, redact_coalition
+from services.store import authority_lists as store
+from services.store import plans
+from services.store.authority_lists import ACTIVE, Cut
+from services.store.coalitions import CoalitionRow
+from services.store.opportunities import Opportunity
+from services.store.plans import PlanRecord
+
+T = TypeVar("T", bound=Item)
+
+LIVING_STATUSES: Final = tuple(sorted(LIVING))
+ENDED_STATUSES: Final = tuple(sorted(set(CoalitionStatus) - LIVING))
+PAST: Final = timedelta(days=31)
+"""For how long a day that has passed is still listed."""
+ALL_AT_ONCE: Final = 500
+_FIRST_SECOND: Final = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some items of a list, and the key of the last one where more may follow."""
+
+    items: Sequence[T]
+    after: str | None
+
+
+List = Callable[[AsyncSession, str, Cut], Awaitable[Page[T]]]
+
+
+async def list_plans(session: AsyncSession, authority: str, cut: Cut) -> Page[PlanItem]:
+    """The authority's own plans."""
+    rows = await store.plans(session, authority, cut)
+    return Page([_plan_item(row) for row in rows], _last([row.plan_id for row in rows], cut))
+
+
+async def find_plan(session: AsyncSession, authority: str, plan_id: str) -> PlanItem | None:
+    """One of the authority's own plans."""
+    row = await store.plan(session, authority, plan_id)
+    return _plan_item(row) if row is not None else None
+
+
+async def list_opportunities(session: AsyncSession, authority: str, cut: Cut) -> Page[OpportunityItem]:
+    """The opportunities of the authority's plans."""
+    rows = await store.opportunities(session, authority, cut)
+    return Page(await _opportunity_items(session, authority, rows), _last([row.opportunity_id for row in rows], cut))
+
+
+async def find_opportunity(session: AsyncSession, authority: str, opportunity_id: str) -> OpportunityItem | None:
+    """One opportunity of the authority's plans."""
+    row = await store.opportunity(session, authority, opportunity_id)
+    return (await _opportunity_items(session, authority, [row]))[0] if row is not None else None
+
+
+async def list_coalitions(session: AsyncSession, authority: str, cut: Cut) -> Page[CoalitionItem]:
+    """The coalitions in which the authority is or was."""
+    rows = await store.coalitions(session, authority, cut)
+    return Page(await _coalition_items(session, authority, rows), _last([row.coalition_id for row in rows], cut))
+
+
+async def find_coalition(session: AsyncSession, authority: str, coalition_id: str) -> CoalitionItem | None:
+    """One coalition in which the authority is or was."""
+    row = await store.coalition(session, authority, coalition_id)
+    return (await _coalition_items(session, authority, [row]))[0] if row is not None else None
+
+
+async def find_coalition_deadlines(
+    session: AsyncSession, authority: str, coalition_id: str
+) -> list[DeadlineItem] | None:
+    """The days that one coalition sets the authority; None where it is and was not in it."""
+    row = await store.coalition(session, authority, coalition_id)
+    if row is None:
+        return None
+    own = [member["plan_id"] for member in row.payload["members"] if member["authority"] == authority]
+    stored = await plans.by_id(session, own)
+    titles = {plan_id: str(one.state["title"]) for plan_id, one in stored.items() if one.state is not None}
+    return _coalition_days(row, authority, titles)
+
+
+async def read_all(session: AsyncSession, authority: str, cut: Cut, read: List[T]) -> AsyncIterator[T]:
+    """A whole list, read page by page."""
+    cut = replace(cut, after="", limit=ALL_AT_ONCE)
+    while True:
+        page = await read(session, authority, cut)
+        for item in page.items:
+            yield item
+        if page.after is None:
+            return
+        cut = replace(cut, after=page.after)
+
+
+async def list_deadlines(session: AsyncSession, authority: str, today: date) -> list[DeadlineItem]:
+    """The authority's days, the next first: until a month after each has passed."""
+    own = [row async for row in _all_rows(session, authority, store.plans, lambda row: row.plan_id)]
+    titles = {row.plan_id: str(row.state["title"]) for row in own}
+    found = [item for row in own if (item := _contract_item(row)) is not None]
+    async for row in _all_rows(session, authority, store.coalitions, lambda row: row.coalition_id):
+        found += _coalition_days(row, authority, titles)
+    return sorted((item for item in found if item.day >= today - PAST), key=lambda item: (item.day, item.uid))
+
+
+def _coalition_days(row: CoalitionRow, authority: str, titles: Mapping[str, str]) -> list[DeadlineItem]:
+    """The days that one coalition sets an authority. `titles`: of its own plans."""
+    names = {member["authority"]: member["authority_name"] for member in row.payload["members"]}
+    partners = tuple(sorted(name for code, name in names.items() if code != authority))
+    return [
+        _deadline_item(
+            deadline,
+            title=titles.get(deadline.plan_id, ""),
+            coalition_id=row.coalition_id,
+            sequence=row.revision,
+            partners=partners,
+            updated_at=row.updated_at,
+        )
+        for deadline in coalition_deadlines(row.coalition, authority)
+    ]
+
+
+async def _all_rows(session: AsyncSession, authority: str, read: Any, key: Callable[[Any], str]) -> AsyncIterator[Any]:
+    cut = Cut(limit=ALL_AT_ONCE)
+    while True:
+        rows = await read(session, authority, cut)
+        for row in rows:
+            yield row
+        if len(rows) < cut.limit:
+            return
+        cut = replace(cut, after=key(rows[-1]))
+
+
+def _last(keys: Sequence[str], cut: Cut) -> str | None:
+    return keys[-1] if len(keys) == cut.limit else None
+
+
+def _plan_item(row: PlanRecord) -> PlanItem:
+    state = row.state
+    contract = state.get("current_contract") or {}
+    value = state.get("value") or {}
+    fields = {
+        name: state[name] for name in ("title", "description", "kind", "stage", "cpv", "tender_window", "sharing")
+    }
+    return PlanItem.model_validate(
+        {
+            **fields,
+            "plan_id": row.plan_id,
+            "revision": row.revision,
+            "status": row.status,
+            "value": value.get("amount") if value.get("currency") == "GBP" else None,
+            "contract_ends": contract.get("end"),
+            "extension_months": contract.get("extension_months"),
+            "supplier": contract.get("supplier"),
+            "regions": state.get("regions", ()),
+            "origin": state.get("origin", "authority"),
+            "notice": state.get("notice"),
+            "updated_at": row.received_at,
+        }
+    )
+
+
+async def _opportunity_items(
+    session: AsyncSession, authority: str, rows: Sequence[Opportunity]
+) -> list[OpportunityItem]:
+    stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
+    return [_opportunity_item(row, redact_for_now(row, stored, authority), authority) for row in rows]
+
+
+def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: str) -> OpportunityItem:
+    own_is_a = row.authority_a == authority
+    partner = payload["plans"][1 if own_is_a else 0]
+    names = ("opportunity_id", "revision", "band", "score", "reasons", "would_change", "common_window", "join_by")
+    return OpportunityItem.model_validate(
+        {
+            **{name: payload[name] for name in names},
+            "status": row.status,
+            "plan_id": row.plan_a if own_is_a else row.plan_b,
+            "partner": {"notice": None, **partner},
+            "updated_at": row.updated_at,
+        }
+    )
+
+
+async def _coalition_items(session: AsyncSession, authority: str, rows: Sequence[CoalitionRow]) -> list[CoalitionItem]:
+    ids = {member["plan_id"] for row in rows for member in row.payload["members"]}
+    ids |= {proposal["plan_id"] for row in rows for proposal in row.payload["proposals"]}
+    open_plans = shared_openly(await plans.by_id(session, ids))
+    return [
+        CoalitionItem.model_validate(
+            {**redact_coalition(row.payload, authority, open_plans), "updated_at": row.updated_at}
+        )
+        for row in rows
+    ]
+
+
+def shared_openly(stored: Mapping[str, PlanRecord]) -> Collection[str]:
+    """Which of these plans are shared openly now."""
+    return {plan_id for plan_id, row in stored.items() if is_open(row.state)}
+
+
+def _contract_item(row: PlanRecord) -> DeadlineItem | None:
+    ends = (row.state.get("current_contract") or {}).get("end")
+    if ends is None:
+        return None
+    return _deadline_item(
+        contract_deadline(row.plan_id, date.fromisoformat(ends), active=row.status == ACTIVE),
+        title=str(row.state["title"]),
+        coalition_id=None,
+        # A plan's revision may be a time in microseconds, which no calendar takes.
+        sequence=max(0, int((row.received_at - _FIRST_SECOND).total_seconds())),
+        partners=(),
+        updated_at=row.received_at,
+    )
+
+
+def _deadline_item(
+    deadline: Deadline,
+    *,
+    title: str,
+    coalition_id: str | None,
+    sequence: int,
+    partners: tuple[str, ...],
+    updated_at: datetime,
+) -> DeadlineItem:
+    subject = deadline.subject_id.replace(":", "-")
+    several = "" if deadline.kind is DeadlineKind.CONTRACT_END else f"-{deadline.plan_id.replace(':', '-')}"
+    return DeadlineItem(
+        uid=f"{deadline.kind.value}-{subject}{several}@jointly",
+        sequence=sequence,
+        kind=deadline.kind,
+        status=deadline.status,
+        day=deadline.day,
+        title=title,
+        plan_id=deadline.plan_id,
+        coalition_id=coalition_id,
+        partners=partners,
+        updated_at=updated_at,
+    )

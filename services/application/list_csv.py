@@ -1,0 +1,106 @@
+"""Lists as CSV files that a spreadsheet opens rightly: UTF-8 with a mark, ISO dates, and no cell that it would run."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from services.application.csv_cells import defuse
+from services.application.list_items import CoalitionItem, DeadlineItem, Item, MemberItem, OpportunityItem, PlanItem
+
+BYTE_ORDER_MARK: Final = "\ufeff"
+"""Without it, spreadsheets take UTF-8 for the code page of the machine."""
+
+Column = Callable[[Any], Any]
+
+PLAN_COLUMNS: Final[Mapping[str, Column]] = {
+    "plan_id": lambda plan: plan.plan_id,
+    "status": lambda plan: plan.status,
+    "title": lambda plan: plan.title,
+    "kind": lambda plan: plan.kind,
+    "stage": lambda plan: plan.stage,
+    "value": lambda plan: plan.value,
+    "tender_earliest": lambda plan: plan.tender_window.earliest,
+    "tender_latest": lambda plan: plan.tender_window.latest,
+    "contract_ends": lambda plan: plan.contract_ends,
+    "extension_months": lambda plan: plan.extension_months,
+    "supplier": lambda plan: plan.supplier,
+    "cpv": lambda plan: plan.cpv,
+    "regions": lambda plan: plan.regions,
+    "sharing": lambda plan: plan.sharing,
+    "revision": lambda plan: plan.revision,
+}
+OPPORTUNITY_COLUMNS: Final[Mapping[str, Column]] = {
+    "opportunity_id": lambda one: one.opportunity_id,
+    "status": lambda one: one.status,
+    "band": lambda one: one.band,
+    "score": lambda one: one.score,
+    "plan_id": lambda one: one.plan_id,
+    "partner": lambda one: one.partner.authority,
+    "partner_name": lambda one: one.partner.authority_name,
+    "partner_plan_id": lambda one: one.partner.plan_id,
+    "partner_title": lambda one: one.partner.title,
+    "common_from": lambda one: one.common_window.earliest if one.common_window else None,
+    "common_until": lambda one: one.common_window.latest if one.common_window else None,
+    "join_by": lambda one: one.join_by,
+    "reasons": lambda one: one.reasons,
+}
+COALITION_COLUMNS: Final[Mapping[str, Column]] = {
+    "coalition_id": lambda pair: pair[0].coalition_id,
+    "status": lambda pair: pair[0].status,
+    "authority": lambda pair: pair[1].authority,
+    "authority_name": lambda pair: pair[1].authority_name,
+    "state": lambda pair: pair[1].state,
+    "leads": lambda pair: "yes" if pair[1].authority == pair[0].lead_authority else "no",
+    "committed": lambda pair: "yes" if pair[1].committed else "no",
+    "plan_id": lambda pair: pair[1].plan_id,
+    "title": lambda pair: pair[1].title,
+    "value": lambda pair: pair[1].value,
+    "contract_ends": lambda pair: pair[1].contract_ends,
+    "together_from": lambda pair: pair[0].together_from,
+    "decide_by": lambda pair: pair[0].decide_by,
+    "reply_by": lambda pair: pair[0].invitation.reply_by if pair[0].invitation else None,
+}
+"""One row a member of a coalition."""
+DEADLINE_COLUMNS: Final[Mapping[str, Column]] = {
+    "day": lambda one: one.day,
+    "kind": lambda one: one.kind,
+    "status": lambda one: one.status,
+    "title": lambda one: one.title,
+    "plan_id": lambda one: one.plan_id,
+    "coalition_id": lambda one: one.coalition_id,
+    "partners": lambda one: one.partners,
+}
+COLUMNS: Final[Mapping[type[Item], Mapping[str, Column]]] = {
+    PlanItem: PLAN_COLUMNS,
+    OpportunityItem: OPPORTUNITY_COLUMNS,
+    CoalitionItem: COALITION_COLUMNS,
+    DeadlineItem: DEADLINE_COLUMNS,
+}
+
+
+def to_csv(kind: type[Item], items: Iterable[Item]) -> str:
+    """A whole list as the text of a CSV file; of a list without items, the heading."""
+    columns = COLUMNS[kind]
+    text = io.StringIO(newline="")
+    text.write(BYTE_ORDER_MARK)
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    for item in items:
+        for row in _rows(item):
+            writer.writerow([_cell(read(row)) for read in columns.values()])
+    return text.getvalue()
+
+
+def _rows(item: Item) -> list[Item | tuple[CoalitionItem, MemberItem]]:
+    return [(item, member) for member in item.members] if isinstance(item, CoalitionItem) else [item]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.2f}".removesuffix(".00")
+    if isinstance(value, tuple):
+        return defuse("; ".join(map(str, value)))
+    return defuse(str(value))

@@ -1,0 +1,70 @@
+"""`jointly extensions`: extensions beyond twelve months, the benchmarks they asked for, and what was decided."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from events.fields import canonical_authority
+from services.application import extensions as use
+from services.application.extensions import ExtensionRecord
+from services.application.responses import ResponseError
+from services.cli.database import with_snapshot
+from services.cli.producing import check_authority
+from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, stop
+from services.domain.benchmark_requests import ExtensionDecision
+from services.platform.clock import today
+from services.platform.settings import settings
+
+app = typer.Typer(no_args_is_help=True, help="Show extensions that asked for a benchmark, and record a decision.")
+
+
+@app.command("list")
+def list_(
+    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
+) -> None:
+    """List the extensions beyond twelve months, those due first, with what became of the benchmark."""
+    code, day = check_authority(authority), today(settings().as_of)
+    found = with_snapshot(lambda session: use.list_extensions(session, code, day))
+    if as_json:
+        for record in found:
+            typer.echo(json.dumps(record.as_json()))
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("request", "plan", "months in all", "benchmark", "due", "decision", ""):
+        table.add_column(name, overflow="fold")
+    for record in found:
+        request = record.request
+        decision = request.decision.value if request.decision else ""
+        cells = (request.request_id, request.plan_id, str(request.months), request.status.value)
+        table.add_row(*cells, request.due_on.isoformat(), decision, _remark(record))
+    console = Console(highlight=False, markup=False)
+    console.print(table if found else "no extension beyond twelve months has asked for a benchmark")
+
+
+@app.command("decide")
+def decide(
+    request: Annotated[str, typer.Argument(help="The request's id.")],
+    decision: Annotated[ExtensionDecision, typer.Argument(help="What was decided.")],
+    authority: Annotated[str, AUTHORITY],
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Record what was decided after looking at the benchmark. A later decision takes the place of an earlier one."""
+    code = canonical_authority(authority)
+    try:
+        payload = with_snapshot(lambda session: use.build_decision(session, request, code, decision.value))
+    except ResponseError as error:
+        stop(str(error), REFUSED)
+    Sending(signing_key_file, own_topic, dry_run).send([payload], undoable=False)
+
+
+def _remark(record: ExtensionRecord) -> str:
+    if record.without_benchmark:
+        return "extended without benchmark"
+    return "decision overdue" if record.overdue else ""

@@ -1,0 +1,104 @@
+"""Extensions beyond twelve months ask for a benchmark; published cells answer, and authorities decide."""
+
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.benchmarks import BENCHMARK_PAYLOADS
+from events.cloudevents import Event, encode
+from events.responses import ResponseDecided
+from events.topics import BENCHMARKS
+from services.coalitions.writing import lock
+from services.domain.benchmark_cells import category_of
+from services.domain.benchmark_requests import (
+    BenchmarkRequest,
+    ExtensionDecision,
+    answer_request,
+    decide,
+    request_benchmark,
+)
+from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
+from services.domain.ids import event_id
+from services.platform import logs
+from services.store import benchmark_requests as store
+from services.store import benchmarks, outbox, plans
+from services.store.benchmark_requests import Extension
+from services.store.database import Sessions, now, transaction
+
+_KINDS: Final = {payload.type.split(".")[2]: payload for payload in BENCHMARK_PAYLOADS}
+
+log: Final = logs.get(__name__)
+
+
+async def sweep_requests(sessions: Sessions, today: date) -> None:
+    """Makes the requests that are missing, and answers those that published cells or the due day answer."""
+    async with transaction(sessions) as session:
+        await lock(session)
+        for extension in await store.unasked_extensions(session):
+            request = _request(extension, today)
+            if request is not None:
+                await _write(session, request, None)
+        for row in await store.unanswered(session):
+            request = row.request
+            cells = await benchmarks.cells(session, request.category) if request.category else []
+            answered = answer_request(request, cells, today)
+            if answered != request:
+                await _write(session, answered, None)
+
+
+async def record_decision(session: AsyncSession, payload: ResponseDecided, today: date, cause: str | None) -> None:
+    """Records what an authority decided. The caller has the lock. Raises AnswerRefusedError."""
+    row = await store.load(session, payload.subject_id)
+    if row is None or row.plan_id != payload.plan_id:
+        raise AnswerRefusedError(
+            RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} made no request {payload.subject_id}"
+        )
+    await _write(session, decide(row.request, ExtensionDecision(payload.decision), today), cause)
+
+
+def _request(extension: Extension, today: date) -> BenchmarkRequest | None:
+    state: Any = extension.state
+    codes = state.get("cpv") or ()
+    current_end = date.fromisoformat(state["current_contract"]["end"])
+    return request_benchmark(
+        extension.plan_id,
+        category=category_of(codes[0]) if codes else None,
+        months=state["extension"]["months"],
+        ends=(min(extension.first_end, current_end), current_end),
+        today=today,
+    )
+
+
+async def _write(session: AsyncSession, request: BenchmarkRequest, cause: str | None) -> None:
+    """Writes a request and, unless its plan is private, the event that tells of it."""
+    revision = await store.save(session, request)
+    log.info("benchmark request", request_id=request.request_id, status=request.status.value, revision=revision)
+    plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
+    sharing = (plan.state or {}).get("sharing", "private") if plan else "private"
+    if sharing == "private":
+        return
+    kind = _KINDS[request.status.value]
+    payload = kind(
+        request_id=request.request_id,
+        revision=revision,
+        authority=request.authority,
+        plan_id=request.plan_id if sharing == "open" else None,
+        category=request.category,
+        months=request.months,
+        requested_on=request.requested_on,
+        due_on=request.due_on,
+        answered_on=request.answered_on,
+        decision=request.decision.value if request.decision else None,
+        decided_on=request.decided_on,
+    )
+    event = Event(
+        id=event_id("benchmark", request.request_id, revision),
+        type=kind.type,
+        source="/benchmarks",
+        subject=request.request_id,
+        time=now(),
+        payload=payload,
+        causation_id=cause,
+    )
+    session.add(outbox.to_outbox_row(BENCHMARKS.name, event.id, encode(event, request.request_id)))

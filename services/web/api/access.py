@@ -1,0 +1,94 @@
+"""Who asks: a bearer token stands for one authority and some scopes."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from services.domain.api_access import Scope
+from services.store import api_tokens
+from services.store.database import transaction
+from services.web.api.problems import ProblemError
+from services.web.api.rate_limit import RateLimit
+from services.web.parts import parts_of
+
+REQUESTS_A_MINUTE: Final = 120
+REFUSALS_A_MINUTE: Final = 20
+"""Requests with a wrong token, by the address that they come from."""
+
+_bearer: Final = HTTPBearer(
+    auto_error=False, scheme_name="token", description="A token of one authority: `jointly api-token issue`."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The authority whose token was shown."""
+
+    authority: str
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often readers may ask, and strangers may try: one for each application."""
+
+    reads: RateLimit
+    refusals: RateLimit
+
+
+def make_limits() -> Limits:
+    """Limits that have counted nothing yet."""
+    return Limits(RateLimit(REQUESTS_A_MINUTE), RateLimit(REFUSALS_A_MINUTE))
+
+
+def limits_of(request: Request) -> Limits:
+    """The limits of the application that answers; made with its first request."""
+    state = request.app.state
+    if not hasattr(state, "api_limits"):
+        state.api_limits = make_limits()
+    limits: Limits = state.api_limits
+    return limits
+
+
+def reader_of(scope: Scope) -> Callable[..., Awaitable[Reader]]:
+    """A dependency: the reader whose token has this scope."""
+
+    async def check(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Reader:
+        if credentials is None:
+            raise unknown_token(request, "send a token: `Authorization: Bearer jly_...`")
+        return await authorise(request, credentials.credentials, scope)
+
+    return check
+
+
+async def authorise(request: Request, token: str, scope: Scope) -> Reader:
+    """The reader behind a token. Raises ProblemError where it is unknown, lacks the scope, or asks too often."""
+    async with transaction(parts_of(request).sessions) as session:
+        row = await api_tokens.find(session, token)
+        if row is not None:
+            await api_tokens.note_use(session, row.token_id)
+    if row is None:
+        raise unknown_token(request, "the token is not known here, or was revoked; ask for another one")
+    refuse_haste(limits_of(request).reads, row.token_id)
+    if scope.value not in row.scopes:
+        raise ProblemError(403, f"the token may not read {scope.value}; it was issued for {', '.join(row.scopes)}")
+    return Reader(row.authority, row.token_id)
+
+
+def unknown_token(request: Request, detail: str) -> ProblemError:
+    """The answer to somebody without a token that counts: the same for all of them. Raises it where they hurry."""
+    refuse_haste(limits_of(request).refusals, request.client.host if request.client else "")
+    return ProblemError(401, detail, {"WWW-Authenticate": 'Bearer realm="jointly"'})
+
+
+def refuse_haste(limit: RateLimit, client: str) -> None:
+    """Counts a request. Raises ProblemError where it is one too many."""
+    wait = limit.seconds_to_wait(client)
+    if wait:
+        detail = f"{limit.limit} requests a minute are the most; ask again in {wait} s"
+        raise ProblemError(429, detail, {"Retry-After": str(wait)})

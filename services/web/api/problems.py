@@ -1,0 +1,75 @@
+"""Answers of the read interface: problems as RFC 9457 has them, and answers that are not sent twice."""
+
+import hashlib
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What was wrong with a request, and what to do (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class ProblemError(Exception):
+    """A request that is not answered as it was asked."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+class ReadRoute(APIRoute):
+    """A route whose problems are `problem+json`, and whose answers have an `ETag`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of the endpoint, with both added."""
+        handle = super().get_route_handler()
+
+        async def handle_conditionally(request: Request) -> Response:
+            try:
+                return _conditional(request, await handle(request))
+            except RequestValidationError as error:
+                return _problem(ProblemError(400, _describe(error)))
+            except ProblemError as error:
+                return _problem(error)
+
+        return handle_conditionally
+
+
+def _problem(error: ProblemError) -> Response:
+    said = Problem(title=HTTPStatus(error.status).phrase, status=error.status, detail=error.detail)
+    return JSONResponse(said.model_dump(), error.status, error.headers, media_type=MEDIA_TYPE)
+
+
+def _describe(error: RequestValidationError) -> str:
+    faults = [f"{'.'.join(str(part) for part in fault['loc'][1:])}: {fault['msg']}" for fault in error.errors()]
+    return "; ".join(faults[:5])
+
+
+def _conditional(request: Request, response: Response) -> Response:
+    """The response with its `ETag`, or 304 where the client has the same already."""
+    if response.status_code != HTTPStatus.OK:
+        return response
+    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
+    # A client may keep it, and has to ask before it uses it again: a token may have been revoked.
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or known == ["*"]:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    response.headers.update(headers)
+    return response

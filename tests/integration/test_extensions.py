@@ -1,0 +1,170 @@
+"""Extensions beyond twelve months ask for a benchmark once, cells or the due day answer, and authorities decide."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from events.responses import ResponseDecided
+from events.topics import BENCHMARKS
+from matching.encoders.loading import load_embedder
+from matching.engine import Engine
+from services.application.extensions import list_extensions
+from services.coalitions.benchmark_publishing import publish_ended_quarter
+from services.coalitions.benchmark_requests import sweep_requests
+from services.matcher.app import adopt
+from services.matcher.batch_handler import Matcher
+from services.matcher.world import World
+from services.platform.settings import Settings
+from services.store.database import make_sessions
+from tests.integration.test_coalition_crashes import Scene
+from tests.support.coalitions import AS_OF, BRADFORD, LEEDS, CoalitionsHarness, award, plan, plan_id, response_fields
+from tests.support.contracts import ContractsHarness, contract
+
+pytestmark = pytest.mark.integration
+
+DUE = date(2026, 12, 10)
+AFTER = date(2026, 12, 11)
+
+
+@pytest_asyncio.fixture
+async def scene(database: AsyncEngine) -> AsyncIterator[Scene]:
+    sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
+    embedder = load_embedder("hashing")
+    world = World(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(world, sessions)
+    yield Scene(CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, settings), database)  # type: ignore[arg-type]
+
+
+@pytest_asyncio.fixture
+async def harness(scene: Scene) -> CoalitionsHarness:
+    return scene.harness
+
+
+def extension(months: int = 13, revision: int = 1, end: str = "2027-03-31", **changes: Any) -> Any:
+    """Leeds means to extend the contract that ends on a day by so many months."""
+    values = {
+        "kind": "extension",
+        "extension": {"months": months},
+        "current_contract": {"reference": "C-1", "supplier": "Northmoor Software Ltd", "end": end},
+    }
+    return plan(LEEDS, revision, **{**values, **changes})
+
+
+async def requests(harness: CoalitionsHarness) -> list[tuple[str, int, str | None, str | None]]:
+    """Status, months, decision and plan of every benchmark event, oldest first."""
+    rows = await harness.rows(f"SELECT value FROM outbox WHERE topic = '{BENCHMARKS.name}' ORDER BY id")
+    states = [json.loads(bytes(row.value)) for row in rows]
+    headers = await harness.rows(f"SELECT headers FROM outbox WHERE topic = '{BENCHMARKS.name}' ORDER BY id")
+    kinds = [dict(row.headers)["ce_type"].split(".")[2] for row in headers]
+    return [(kind, one["months"], one["decision"], one["plan_id"]) for kind, one in zip(kinds, states, strict=True)]
+
+
+async def decision(harness: CoalitionsHarness, authority: str = LEEDS, said: str = "extend") -> None:
+    """An authority decides about the only request."""
+    ((request_id, revision),) = await harness.rows("SELECT request_id, revision FROM benchmark_requests")
+    values = response_fields(authority, request_id, revision, next(harness.numbers))
+    await harness.respond(ResponseDecided.model_validate({**values, "subject": "benchmark", "decision": said}))
+
+
+async def test_an_extension_asks_once_however_often_it_is_looked_at(harness: CoalitionsHarness) -> None:
+    await harness.publish(extension())
+    await asyncio.gather(*(sweep_requests(harness.sessions, AS_OF) for _ in range(2)))
+    await harness.publish(extension(revision=2, title="The same extension, another title"))
+    await sweep_requests(harness.sessions, AS_OF)
+    assert await requests(harness) == [("requested", 13, None, plan_id(LEEDS))]
+
+
+@pytest.mark.parametrize("months", [1, 12])
+async def test_an_extension_within_twelve_months_asks_for_nothing(harness: CoalitionsHarness, months: int) -> None:
+    await harness.publish(extension(months), plan(BRADFORD))
+    await sweep_requests(harness.sessions, AS_OF)
+    assert await requests(harness) == []
+
+
+async def test_two_extensions_of_eleven_months_are_twenty_two(harness: CoalitionsHarness) -> None:
+    await harness.publish(extension(11))
+    await sweep_requests(harness.sessions, AS_OF)
+    second = extension(11, end="2028-02-29", plan_id=f"{LEEDS}:HR-EXT-2")
+    await harness.publish(second)
+    await sweep_requests(harness.sessions, AS_OF)
+    assert await requests(harness) == [("requested", 22, None, f"{LEEDS}:HR-EXT-2")]
+
+
+async def test_the_shared_contract_says_where_the_first_end_was(harness: CoalitionsHarness) -> None:
+    contracts = ContractsHarness(harness.sessions, AS_OF)
+    await contracts.handle(contract(first_end="2025-03-31", end="2027-03-31"))
+    await harness.publish(extension(1))
+    await sweep_requests(harness.sessions, AS_OF)
+    assert await requests(harness) == [("requested", 25, None, plan_id(LEEDS))]
+
+
+async def test_a_published_cell_supplies_it_at_once(harness: CoalitionsHarness) -> None:
+    contracts = ContractsHarness(harness.sessions, AS_OF)
+    for number in range(5):
+        await contracts.handle(contract(f"E080000{number:02}", supplier=f"Supplier {number % 3} Ltd"))
+    await publish_ended_quarter(harness.sessions, AS_OF)
+    await harness.publish(extension())
+    await sweep_requests(harness.sessions, AS_OF)
+    assert [kind for kind, *_ in await requests(harness)] == ["requested", "supplied"]
+
+
+@pytest.mark.parametrize(("withheld", "kind"), [(None, "none-available"), ("s94", "withheld")])
+async def test_the_due_day_answers_where_no_cell_does(
+    harness: CoalitionsHarness, withheld: str | None, kind: str
+) -> None:
+    if withheld:
+        contracts = ContractsHarness(harness.sessions, AS_OF)
+        await contracts.handle(contract(BRADFORD), contract(BRADFORD, reference="C-2", prices=[], withheld=withheld))
+        await publish_ended_quarter(harness.sessions, AS_OF)
+    await harness.publish(extension())
+    for day in (AS_OF, DUE, AFTER, AFTER):
+        await sweep_requests(harness.sessions, day)
+    assert [found for found, *_ in await requests(harness)] == ["requested", kind]
+
+
+async def test_the_authority_decides_and_nobody_else(harness: CoalitionsHarness) -> None:
+    await harness.publish(extension())
+    await sweep_requests(harness.sessions, AS_OF)
+    await decision(harness, BRADFORD)
+    assert [reason for reason, _ in await harness.refusals()] == ["unknown-subject"]
+    await decision(harness)
+    await decision(harness, said="tender-jointly")
+    assert [said for _, _, said, _ in await requests(harness)] == [None, "extend", "tender-jointly"]
+    acts = await harness.rows("SELECT action, authority FROM audit_log ORDER BY seq")
+    assert acts == [("response-refused", BRADFORD), ("response-recorded", LEEDS), ("response-recorded", LEEDS)]
+
+
+async def test_what_went_ahead_without_a_benchmark_is_listed_as_such(harness: CoalitionsHarness) -> None:
+    await harness.publish(extension())
+    await sweep_requests(harness.sessions, AS_OF)
+    async with harness.sessions() as session:
+        (before,) = await list_extensions(session, LEEDS, AFTER)
+    await harness.publish(award(LEEDS, 2))
+    async with harness.sessions() as session:
+        (after,) = await list_extensions(session, None, AFTER)
+        assert await list_extensions(session, BRADFORD, AFTER) == []
+    assert (before.overdue, before.without_benchmark) == (True, False)
+    assert (after.overdue, after.without_benchmark) == (False, True)
+
+
+@pytest.mark.parametrize(("sharing", "told"), [("match_only", [("requested", 13, None, None)]), ("private", [])])
+async def test_an_event_tells_no_more_than_the_plan_shares(
+    harness: CoalitionsHarness, sharing: str, told: list[Any]
+) -> None:
+    await harness.publish(extension(sharing=sharing))
+    await sweep_requests(harness.sessions, AS_OF)
+    assert await requests(harness) == told
+    assert await harness.rows("SELECT state->>'months' FROM benchmark_requests") == [("13",)]
+
+
+async def test_a_death_at_any_statement_leaves_no_half_request(scene: Scene) -> None:
+    await scene.harness.publish(extension())
+    deaths = await scene.dies_everywhere(lambda: sweep_requests(scene.harness.sessions, AFTER))
+    assert deaths > 3
+    assert [kind for kind, *_ in await requests(scene.harness)] == ["requested"]

@@ -1,0 +1,113 @@
+"""What a plan that is shared as match_only or private says is in no answer to any other authority.
+
+Plans with planted words are shared openly at first, match each other and make coalitions. Then they are hidden, and
+every answer that every other authority can get is searched: while the coalitions are still those of before, and after.
+"""
+
+import random
+from typing import Any, Final
+
+import httpx2
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from events.plans import PlanPublished, PlanUpdated
+from services.domain.api_access import Scope
+from services.web.api.access import Limits
+from services.web.api.rate_limit import RateLimit
+from tests.support.api import make_harness, read_everything, register, token_of
+from tests.support.coalitions import CoalitionsHarness
+from tests.support.web import web_client
+
+COUNCILS: Final = tuple(f"E0800{number:04}" for number in range(16, 38) if number != 20)
+DICE: Final = random.Random(27)
+NEEDS: Final = (
+    ("Replacement of the HR and payroll system", "48450000", "Human resources and payroll software with self service."),
+    ("Housing management system", "48480000", "Software for tenancies, rents and repairs of council housing."),
+)
+
+
+def planted(authority: str, number: int) -> dict[str, str]:
+    """What a plan says that nobody else says."""
+    return {
+        "word": f"Quorzel{authority[-4:]}{number}x",
+        "reference": f"REF{authority[-4:]}{number}",
+        "value": f"{3_000_000 + int(authority[-4:]) * 100 + number}",
+        "cpv": f"98{int(authority[-4:]):04}{number}9",
+        "supplier": f"Vendrix{authority[-4:]}{number}q",
+    }
+
+
+def made(authority: str, number: int, revision: int = 1, sharing: str = "open") -> PlanPublished | PlanUpdated:
+    title, cpv, description = NEEDS[number]
+    said = planted(authority, number)
+    kind = PlanPublished if revision == 1 else PlanUpdated
+    return kind.model_validate(
+        {
+            "plan_id": f"{authority}:{said['reference']}",
+            "revision": revision,
+            "authority": authority,
+            "title": f"{title} {said['word']}",
+            "description": description,
+            "kind": "renewal",
+            "cpv": [cpv, said["cpv"]],
+            "value": {"amount": int(said["value"])},
+            "tender_window": {"earliest": "2027-07-01", "latest": "2027-09-30"},
+            "current_contract": {"supplier": said["supplier"], "end": "2027-12-31"},
+            "sharing": sharing,
+        }
+    )
+
+
+@pytest.fixture
+async def harness(database: AsyncEngine) -> CoalitionsHarness:
+    found = await make_harness(database)
+    await register(found.sessions, COUNCILS)
+    return found
+
+
+async def everything(harness: CoalitionsHarness, client: httpx2.AsyncClient, tokens: Any) -> dict[str, str]:
+    return {code: await read_everything(client, *both) for code, both in tokens.items()}
+
+
+def hits(answers: dict[str, str], authority: str, number: int) -> list[tuple[str, str]]:
+    """Where another authority reads something planted."""
+    said = planted(authority, number).values()
+    return [
+        (reader, word) for reader, answer in answers.items() if reader != authority for word in said if word in answer
+    ]
+
+
+@pytest.mark.parametrize(("count", "min_pairs"), [(6, 15), pytest.param(21, 200, marks=pytest.mark.slow)])
+async def test_hidden_plans_are_in_no_answer_to_another_authority(
+    harness: CoalitionsHarness, count: int, min_pairs: int
+) -> None:
+    councils = COUNCILS[:count]
+    plans = [(authority, number) for authority in councils for number in range(len(NEEDS))]
+    await harness.publish(*(made(authority, number) for authority, number in plans))
+    tokens = {
+        code: (await token_of(harness.sessions, code), await token_of(harness.sessions, code, [Scope.CALENDAR]))
+        for code in councils
+    }
+    hidden = dict.fromkeys(DICE.sample(plans, len(plans) // 2), "match_only")
+    hidden |= dict.fromkeys(list(hidden)[::3], "private")
+    ids = {f"{authority}:{planted(authority, number)['reference']}" for authority, number in hidden}
+    pairs = [
+        row for row in await harness.rows("SELECT plan_a, plan_b FROM opportunities") if {row.plan_a, row.plan_b} & ids
+    ]
+    assert len(pairs) >= min_pairs
+    async with web_client(harness.sessions, harness.settings, {}) as client:
+        client._transport.app.state.api_limits = Limits(RateLimit(10**6), RateLimit(10**6))  # type: ignore[attr-defined]
+        answers = await everything(harness, client, {code: tokens[code] for code in councils[:3]})
+        assert sum(bool(hits(answers, *one)) for one in plans) > len(plans) // 2, "open plans are seen by partners"
+
+        await harness.matcher.handle([harness.record(made(*one, 2, sharing)) for one, sharing in hidden.items()])
+        answers = await everything(harness, client, tokens)
+        assert [hit for one in hidden for hit in hits(answers, *one)] == []
+
+        await harness.regroup()
+        await harness.sweep()
+        answers = await everything(harness, client, tokens)
+        assert [hit for one in hidden for hit in hits(answers, *one)] == []
+        still = [one for one in plans if one not in hidden]
+        assert any(hits(answers, *one) for one in still), "what is still open is still seen"
