@@ -1,1 +1,1 @@
-"""The wire contract: what travels on Kafka, and nothing of how it is made or used."""
+"""The wire contract: the messages on Kafka, independent of their producers and consumers."""

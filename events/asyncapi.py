@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document of the wire contract, made from the declared topics."""
+"""Builds the AsyncAPI 3.0 document of the wire contract from the declared topics."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from events.schemas import payload_types, type_of
 from events.topics import PLANS, TOPICS, Topic
 
 VERSION: Final = "1.0.0"
-"""Of the wire contract, not of the program: rises with what a v1 payload gains."""
+"""The version of the wire contract, not of the program. It rises when a v1 payload gains fields."""
 
 _KAFKA: Final = "0.5.0"
 _EXTERNAL: Final = "external:"
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def document() -> Json:
-    """The whole document: channels, our own operations on them, messages and schemas."""
+    """Build the whole document: channels, our own operations on them, messages and schemas."""
     channels: Json = {}
     operations: Json = {}
     for topic in TOPICS:
@@ -34,7 +34,7 @@ def document() -> Json:
         "info": {
             "title": "Jointly",
             "version": VERSION,
-            "description": "Plan events of authorities in, opportunities and what became of notifications out. "
+            "description": "Plan events of authorities in, opportunities and notification results out. "
             "Messages are CloudEvents 1.0 in the binary mode of the Kafka binding.",
             "license": {"name": "Apache-2.0"},
         },
@@ -73,7 +73,7 @@ def _authority_channel() -> Json:
     channel = _channel(PLANS, f"{PLANS.name}.{_AUTHORITY}")
     return {
         **channel,
-        "description": "Plan events of one authority, on a topic to which it alone may write.",
+        "description": "Plan events of one authority, which alone may write to this topic.",
         "parameters": {
             "authority": {
                 "description": f"The authority's code ({AUTHORITY_PATTERN}); every payload must name the same one",
@@ -84,7 +84,7 @@ def _authority_channel() -> Json:
 
 
 def _configured(name: str, value: str) -> Any:
-    """A topic setting in the type that the Kafka binding of AsyncAPI asks for."""
+    """Convert a topic setting to the type that AsyncAPI's Kafka binding expects."""
     if name == "cleanup.policy":
         return value.split(",")
     return int(value) if value.lstrip("-").isdigit() else value
@@ -153,13 +153,13 @@ def _headers() -> Json:
         "required": ["ce_id", "ce_source", "ce_specversion", "ce_type"],
         "properties": {
             "ce_specversion": {"const": "1.0"},
-            "ce_id": {**text, "description": "The same whenever the same event is sent again"},
+            "ce_id": {**text, "description": "The same id each time the same event is sent"},
             "ce_source": {**text, "format": "uri-reference"},
             "ce_type": text,
             "ce_time": {"type": "string", "format": "date-time"},
             "ce_subject": text,
             "ce_traceparent": {**text, "description": "W3C trace context"},
-            "ce_causationid": {**text, "description": "Id of the plan event that this one follows from"},
+            "ce_causationid": {**text, "description": "Id of the plan event that caused this one"},
             "content-type": {"type": "string", "description": "application/json"},
         },
     }

@@ -1,4 +1,5 @@
-"""CloudEvents 1.0 over Kafka: binary mode out, binary or structured mode in, through the CloudEvents SDK."""
+"""CloudEvents 1.0 over Kafka, through the CloudEvents SDK: it writes binary mode, and reads binary or structured
+mode."""
 
 import json
 import re
@@ -20,14 +21,14 @@ from events.dead_letters import Reason
 from events.fields import FOREIGN_PLAN_ERROR, Payload
 
 MAX_VALUE_BYTES: Final = 256 * 1024
-"""The largest event value read; a plan of the longest permitted text is a tenth of it."""
+"""The largest event value accepted. A plan with the longest permitted text is a tenth of it."""
 MAX_ATTRIBUTE: Final = 1024
-"""The longest id, source, type, subject or trace context read, in characters."""
+"""The longest id, source, type, subject or trace context accepted, in characters."""
 CAUSATION: Final = "causationid"
-"""The CloudEvents extension attribute that names the plan event behind an event of ours."""
+"""The CloudEvents extension attribute with the id of the plan event that caused an event."""
 REQUIRED: Final = ("id", "source", "type", "specversion")
 YEARS: Final = range(1970, 3000)
-"""Years an event may have happened in: what lies at the ends of the calendar no database gives back."""
+"""The accepted years of an event's time. Databases can't return dates at the ends of the calendar."""
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -35,10 +36,10 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\
 
 
 class EnvelopeError(ValueError):
-    """An event that can't be read: `reason` is the dead-letter code, the message a sentence for people."""
+    """An unreadable event: `reason` is the dead-letter code, the message a sentence for the user."""
 
     def __init__(self, reason: Reason, sentence: str) -> None:
-        # The sentence may quote what came in; it must always be possible to write it down.
+        # The sentence may quote the input, so make sure that it can always be encoded.
         super().__init__(_UNPRINTABLE.sub("\ufffd", sentence))
         self.reason = reason
 
@@ -55,12 +56,12 @@ class Event:
     subject: str | None = None
     traceparent: str | None = None
     causation_id: str | None = None
-    """The id of the plan event that this one follows from: the CloudEvents extension `causationid`."""
+    """The id of the plan event that caused this one: the CloudEvents extension `causationid`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What goes to Kafka: key, headers and value as bytes; an empty value is sent as none: a tombstone."""
+    """A Kafka record: key, headers and value as bytes. An empty value is sent as none, a tombstone."""
 
     key: bytes
     headers: Headers
@@ -68,7 +69,7 @@ class Message:
 
 
 class _StrictJson(JSONFormat):
-    """The SDK's JSON format, but data is handed on as bytes: it is validated strictly by `_payload`."""
+    """The SDK's JSON format, except that it passes data on as bytes: `_payload` validates them strictly."""
 
     def read_data(
         self,
@@ -87,7 +88,7 @@ class _StrictJson(JSONFormat):
 
 
 def encode(event: Event, key: str) -> Message:
-    """Binary mode: `ce_*` headers, the payload's JSON as value, `key` as the partition key."""
+    """Encode in binary mode: `ce_*` headers, the payload's JSON as value, `key` as the partition key."""
     attributes: dict[str, object] = {
         "id": event.id,
         "type": event.type,
@@ -108,9 +109,9 @@ def encode(event: Event, key: str) -> Message:
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, payloads: Sequence[type[Payload]]) -> Event:
-    """Reads one Kafka record as an event with one of `payloads`.
+    """Decode one Kafka record as an event with one of `payloads`.
 
-    Raises EnvelopeError with the dead-letter reason where it can't be.
+    Raises EnvelopeError with the dead-letter reason.
     """
     if not value:
         raise EnvelopeError(Reason.NOT_CLOUDEVENT, "the value is empty; expected a CloudEvent with JSON data")
@@ -137,7 +138,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, payloads: 
 
 
 def strict_json(value: bytes) -> object:
-    """Parses JSON as RFC 8259 means it: UTF-8, no NaN or Infinity, no number past them, no name twice, bounded depth.
+    """Parse strict RFC 8259 JSON: UTF-8, no NaN or Infinity, numbers in range, no duplicate names, bounded depth.
 
     Raises EnvelopeError (not-json).
     """
@@ -161,7 +162,7 @@ def strict_json(value: bytes) -> object:
 
 
 def describe_validation_error(error: ValidationError) -> str:
-    """What a validation found, field by field, without repeating the input."""
+    """Describe a validation error field by field, without repeating the input."""
     found = [
         f"{'.'.join(str(part) for part in problem['loc']) or 'payload'}: {_sentence(problem)}"
         for problem in error.errors(include_url=False, include_input=False)
@@ -238,7 +239,8 @@ def _read(headers: dict[str, bytes], value: bytes) -> tuple[Mapping[str, object]
 
 
 def _require_attributes(given: object) -> None:
-    """The SDK makes up an id or a version that is missing: then the same event would look new each time."""
+    """Check required attributes. The SDK invents a missing id or version, so a repeated event would look new each
+    time."""
     missing = [name for name in REQUIRED if name not in given] if isinstance(given, dict | set) else list(REQUIRED)
     if missing:
         raise EnvelopeError(
@@ -274,7 +276,7 @@ def _time(value: object) -> datetime:
 
 
 def _text(attributes: Mapping[str, object], name: str) -> str | None:
-    """A CloudEvents string: no control characters, no half of a surrogate pair, and not endless."""
+    """Check a CloudEvents string: no control characters, no lone surrogates, bounded length."""
     value = attributes.get(name)
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Coalition events: two or more plans that may go to market together, and where that stands."""
+"""Coalition events: two or more plans that may go to market together, and the coalition's status."""
 
 from datetime import date
 from typing import ClassVar, Final, Literal
@@ -13,7 +13,7 @@ MemberStatus = Literal["suggested", "invited", "accepted", "declined", "lapsed",
 
 
 class CoalitionMember(Payload):
-    """One plan of the coalition. `interest`: what its authority said without binding itself; a no is in `state`."""
+    """One plan of the coalition. `interest` is its authority's non-binding answer; a refusal is in `state`."""
 
     plan_id: PlanId
     plan_revision: Revision
@@ -23,26 +23,26 @@ class CoalitionMember(Payload):
     value: float | None = Field(default=None, description="Pounds, whole contract, without VAT")
     tender_window: Window
     stage: str
-    contract_ends: date | None = Field(default=None, description="Last day of the contract that runs now")
-    supplier: str = Field(default="", description="Who supplies it now")
+    contract_ends: date | None = Field(default=None, description="Last day of the current contract")
+    supplier: str = Field(default="", description="Current supplier")
     preference: Preference | None = None
     state: MemberStatus
-    committed: bool = Field(description="Whether its authority has taken the decision; a late joiner is only named")
+    committed: bool = Field(description="True once the authority has decided; a late joiner starts uncommitted")
     interest: Literal["interested", "other-dates"] | None = None
 
 
 class CoalitionInvitation(Payload):
-    """What members were asked, by whom, and until when they can answer."""
+    """The invitation to the members: inviter, deadline, scope and earlier checks."""
 
     by: PlanId
     invited_on: date
     reply_by: date
     scope: str = ""
-    route: str = Field(default="", description="What was checked before: frameworks, other coalitions")
+    route: str = Field(default="", description="Checks made before the invitation: frameworks, other coalitions")
 
 
 class CoalitionProposal(Payload):
-    """What the engine found after people began to act; it changes nothing by itself."""
+    """A change that the engine proposes after members have acted. It has no effect by itself."""
 
     kind: Literal["fits-too", "still-in"]
     plan_id: PlanId
@@ -52,17 +52,22 @@ class CoalitionProposal(Payload):
 
 
 class CoalitionState(Payload):
-    """The whole coalition as it stands at this revision; consumers ignore a revision lower than they know.
+    """The whole coalition at this revision; consumers ignore a revision lower than one they have seen.
 
-    `terms_revision` rises with what members agree to: members, dates and lead. An answer names the one that it is to.
+    `terms_revision` rises with the terms that members agree to: members, dates and lead. An answer names the terms
+    revision it refers to.
     """
 
     coalition_id: CoalitionId = Field(pattern=r"^[0-9a-f]{32}$")
     revision: Revision
     terms_revision: Revision
     status: Status
-    members: tuple[CoalitionMember, ...] = Field(description="Former members included, in the order of their plans")
-    lead: PlanId | None = Field(description="The plan whose authority leads; suggested until somebody has invited")
+    members: tuple[CoalitionMember, ...] = Field(
+        description="All members, including former ones, in the order of their plan ids"
+    )
+    lead: PlanId | None = Field(
+        description="The plan whose authority leads; a suggestion until an authority has sent invitations"
+    )
     common_window: Window
     together_from: date
     decide_by: date
@@ -73,13 +78,13 @@ class CoalitionState(Payload):
 
 
 class CoalitionChanged(CoalitionState):
-    """The coalition is new, or something about it changed."""
+    """The coalition is new or has changed."""
 
     type: ClassVar[str] = "jointly.coalition.changed.v1"
 
 
 class CoalitionEnded(CoalitionState):
-    """Nothing more becomes of the coalition: awarded, dissolved or lapsed."""
+    """The coalition has ended: awarded, dissolved or lapsed."""
 
     type: ClassVar[str] = "jointly.coalition.ended.v1"
 

@@ -1,7 +1,7 @@
-"""What a new version of a JSON Schema breaks for those who hold to the old one.
+"""Finds incompatible changes between two versions of a JSON Schema.
 
-Within a version a schema only grows: whatever was valid stays valid, and whatever could be read stays there. The
-rules cover what payload classes generate: types, enums, limits, patterns, objects, arrays, alternatives and references.
+Within a version a schema only grows: valid events stay valid, and readable fields stay. The rules cover the features
+that payload classes generate: types, enums, limits, patterns, objects, arrays, alternatives and references.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ Schema = Mapping[str, Any]
 
 
 def find_breaking_changes(old: Schema, new: Schema) -> list[str]:
-    """What `new` refuses or no longer has that `old` allowed: a sentence each, with the field; none if compatible."""
+    """Return what `new` rejects or lacks that `old` allowed: one sentence each, with the field; none if compatible."""
     return _Comparison(old, new, frozenset()).of(old, new, "")
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Two whole schemas, in which references are looked up, and the pairs of parts now being compared."""
+    """Two complete schemas, for resolving references, and the pairs of parts being compared."""
 
     old: Schema
     new: Schema
@@ -29,14 +29,14 @@ class _Comparison:
 
     def of(self, old: Any, new: Any, path: str) -> list[str]:
         pair = (id(old), id(new))
-        if pair in self.above:  # a schema that refers to itself
+        if pair in self.above:  # a recursive schema
             return []
         inner = _Comparison(self.old, self.new, self.above | {pair})
         offered = _branches(self.new, new)
         found: list[str] = []
         for branch in _branches(self.old, old):
             tried = [(_disjoint(branch, other), inner.branch(branch, other, path)) for other in offered]
-            # The alternative that fits best; where none fits, its breaks are the ones to tell.
+            # Report the breaks of the best matching alternative.
             found += min(tried, key=lambda one: (one[0], len(one[1])))[1]
         return list(dict.fromkeys(found))
 
@@ -93,7 +93,7 @@ def _disjoint(old: Schema, new: Schema) -> bool:
 
 
 def _type_set(schema: Schema) -> set[str] | None:
-    """The JSON types allowed; every integer is a number. None where all are."""
+    """Return the allowed JSON types; every integer is a number. None if all types are allowed."""
     kind = schema.get("type")
     if kind is None:
         return None
@@ -135,7 +135,8 @@ def _limits(old: Schema, new: Schema, path: str) -> list[str]:
 
 
 def _texts(old: Schema, new: Schema, path: str) -> list[str]:
-    """Whether one pattern allows all that another does can't be decided in general: any change counts."""
+    """Compare patterns. Whether one allows everything that another does is undecidable in practice, so any change
+    counts."""
     return [
         f"{path}: the {name} changed from {old.get(name, 'none')} to {new[name]}"
         for name in ("pattern", "format", "contentEncoding")
@@ -144,7 +145,7 @@ def _texts(old: Schema, new: Schema, path: str) -> list[str]:
 
 
 def _branches(root: Schema, schema: Any) -> list[Schema]:
-    """The alternatives of a schema, references resolved; what stands beside them holds for each."""
+    """Return the alternatives of a schema with references resolved. Keywords next to them apply to each."""
     if not isinstance(schema, Mapping):
         return [{}]
     if "$ref" in schema:

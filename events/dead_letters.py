@@ -1,4 +1,4 @@
-"""Dead letters: what could not be handled, kept as it came, with the reason and where it came from."""
+"""Dead letters: events that could not be handled, with the original bytes, the reason and the origin."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,11 +9,11 @@ from pydantic import Base64Bytes, Field
 from events.fields import Payload
 
 MAX_STORED_BYTES: Final = 64 * 1024
-"""How much of an oversized value is kept; its length and sha256 stand for the rest."""
+"""The number of bytes stored of an oversized value, together with its length and sha256."""
 
 
 class Reason(StrEnum):
-    """Why an event is a dead letter. Codes are stable: alerts and replays name them."""
+    """The reason of a dead letter. Codes are stable: alerts and replays use them."""
 
     UNREADABLE_BATCH = "unreadable-batch"
     TOO_LARGE = "too-large"
@@ -38,11 +38,11 @@ class Reason(StrEnum):
 
 
 SPOOFING: Final = frozenset({Reason.AUTHORITY_MISMATCH, Reason.TOPIC_MISMATCH, Reason.BAD_SIGNATURE, Reason.UNSIGNED})
-"""The reasons that may mean that somebody spoke for an authority that is not theirs."""
+"""Reasons that may mean that a sender impersonated an authority."""
 
 
 class Origin(Payload):
-    """Where the event stood."""
+    """The original position of the event."""
 
     topic: str
     partition: int = Field(ge=0)
@@ -63,14 +63,14 @@ class DeadLetter(Payload):
 
     dead_letter_id: str
     reason: Reason
-    detail: str = Field(max_length=2000, description="What was wrong and where, in a sentence")
+    detail: str = Field(max_length=2000, description="A sentence on the error and its place")
     origin: Origin
     key: Base64Bytes | None
     headers: tuple[Header, ...]
     value: Base64Bytes | None
     value_length: int = Field(ge=0)
     value_sha256: str
-    complete: bool = Field(description="Whether key, headers and value are all there, so that it can be replayed")
+    complete: bool = Field(description="True if key, headers and value are complete, so that the event can be replayed")
     attempts: int = Field(ge=1)
     at: datetime
 

@@ -9,17 +9,16 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 MAX_REVISION: Final = 2**53 - 1
-"""The largest integer every JSON reader keeps exactly."""
+"""The largest integer that every JSON reader keeps exactly."""
 
 FOREIGN_PLAN_ERROR: Final = "not_its_own"
-"""The error type of an event in which one authority speaks of another's plan."""
+"""The error type of an event in which an authority speaks about another's plan."""
 
 AUTHORITY_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{1,119}$"
 PLAN_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{1,119}:[A-Za-z0-9._-]{1,80}$"
 
 _CASELESS = re.compile(r"[a-z]\d{8}|gb-(?:ppon|gss|lae|coh|chc|sc|nic|ukprn|nhs|mpr)-.*", re.IGNORECASE)
-"""Codes of the lists whose identifiers are in upper case: those of the Office for National Statistics, and public lists
-of organisations."""
+"""Lists whose identifiers are in upper case: the Office for National Statistics, and public lists of organisations."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -41,9 +40,10 @@ def _cpv(code: str) -> str:
 
 
 def canonical_authority(code: str) -> str:
-    """A code as its list writes it: `e09000015` is `E09000015`, `gb-ppon-pdtl-7248-gwzw` is `GB-PPON-PDTL-7248-GWZW`.
+    """Return a code in the spelling of its list: `e09000015` is `E09000015`, `gb-ppon-pdtl-7248-gwzw` is
+    `GB-PPON-PDTL-7248-GWZW`.
 
-    Of other lists only the list's name is put in upper case: whether case matters in their identifiers, they decide.
+    Of other lists only the list's name becomes upper case: their identifiers may be case-sensitive.
     """
     if _CASELESS.fullmatch(code):
         return code.upper()
@@ -53,7 +53,7 @@ def canonical_authority(code: str) -> str:
 
 
 def canonical_plan_id(plan_id: str) -> str:
-    """A plan id with its authority as its list writes it; the authority's own reference stays as it is."""
+    """Return a plan id with its authority in the spelling of its list; the authority's own reference stays."""
     authority, colon, reference = plan_id.partition(":")
     return f"{canonical_authority(authority)}{colon}{reference}"
 

@@ -1,4 +1,4 @@
-"""Ed25519 keys by which authorities sign their events, as JSON Web Keys (RFC 7517, RFC 8037)."""
+"""Ed25519 keys with which authorities sign their events, as JSON Web Keys (RFC 7517, RFC 8037)."""
 
 import json
 from dataclasses import dataclass
@@ -14,30 +14,30 @@ from events.fields import canonical_authority
 CURVE: Final = "Ed25519"
 MAX_KEY_BYTES: Final = 4096
 KEY_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{43}$"
-"""A key's id is its RFC 7638 thumbprint (SHA-256, base64url): whoever has the key can compute it."""
+"""Return the key's id, its RFC 7638 thumbprint (SHA-256, base64url): anybody with the key can compute it."""
 
 
 class KeyFileError(ValueError):
-    """Not a key that can be used here; the message says why and never repeats the key."""
+    """Not a usable key; the message gives the reason and never repeats the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """The half of a key that anybody may have. `authority` is whom it was made for, where the file says."""
+    """The public half of a key. `authority` is the authority it was made for, if the file says so."""
 
     key_id: str
     x: str
     authority: str | None = None
 
     def jwk(self) -> dict[str, str]:
-        """The key as a JSON Web Key."""
+        """Return the key as a JSON Web Key."""
         made_for = {"authority": self.authority} if self.authority else {}
         return {"kty": "OKP", "crv": CURVE, "x": self.x, "kid": self.key_id, "use": "sig", **made_for}
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key. It has no text form but `private_jwk`, so that it gets into no log by accident."""
+    """A private key. Its only text form is `private_jwk`, so that it reaches no log by accident."""
 
     public: PublicKey
     key: OKPKey
@@ -46,18 +46,18 @@ class SigningKey:
         return f"SigningKey({self.public.key_id})"
 
     def private_jwk(self) -> dict[str, str]:
-        """The whole key as a JSON Web Key: keep it secret."""
+        """Return the whole key as a JSON Web Key: keep it secret."""
         return {**self.public.jwk(), "d": str(self.key.as_dict(private=True)["d"])}
 
 
 def new_key(authority: str | None = None) -> SigningKey:
-    """A new key for an authority, or for the installation, from the operating system's random numbers."""
+    """Generate a key for an authority, or for the installation, from the operating system's random numbers."""
     key = OKPKey.generate_key(CURVE, private=True)
     return SigningKey(_public(key, authority), key)
 
 
 def signing_key(text: bytes) -> SigningKey:
-    """The private key of a JWK file. Raises KeyFileError."""
+    """Read the private key of a JWK file. Raises KeyFileError."""
     fields = _fields(text)
     if "d" not in fields:
         raise KeyFileError("holds a public key; signing needs the private one")
@@ -66,7 +66,8 @@ def signing_key(text: bytes) -> SigningKey:
 
 
 def public_key(text: bytes) -> PublicKey:
-    """The public key of a JWK file. Raises KeyFileError, also for a private key: that one must stay at home."""
+    """Read the public key of a JWK file. Raises KeyFileError, also for a private key, which must never leave its
+    owner."""
     fields = _fields(text)
     if "d" in fields:
         raise KeyFileError("holds a private key; it must not leave its owner. Give the public one")
@@ -74,7 +75,7 @@ def public_key(text: bytes) -> PublicKey:
 
 
 def verifying_key(x: str) -> OKPKey:
-    """The key of a public `x` (base64url). Raises KeyFileError."""
+    """Build the key from a public `x` (base64url). Raises KeyFileError."""
     return _key({"kty": "OKP", "crv": CURVE, "x": x})
 
 
@@ -110,10 +111,10 @@ def _public(key: OKPKey, authority: str | None) -> PublicKey:
 
 
 def _x(key: OKPKey) -> str:
-    """The public part as it is computed from the key, not as a file says: the library repeats what was imported."""
+    """Compute the public part from the private key. The library would repeat the imported one, which may be wrong."""
     return urlsafe_b64encode(key.public_key.public_bytes_raw()).decode()
 
 
 def to_file_text(jwk: dict[str, str]) -> str:
-    """A key as the text of a file."""
+    """Write a key as the text of a file."""
     return json.dumps(jwk, indent=2) + "\n"

@@ -1,4 +1,5 @@
-"""Limits on new plan events that the schema does not state. The plan log may hold older events: replays skip them."""
+"""Limits on new plan events that the schema does not state. Replays skip them, since the plan log may hold older
+events."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,7 +16,7 @@ MAX_WINDOW_YEARS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """The limit that an event exceeds: the dead-letter reason, the field, and a sentence about it."""
+    """The exceeded limit: the dead-letter reason, the field, and a sentence about it."""
 
     reason: Reason
     field: str
@@ -23,16 +24,16 @@ class Excess:
 
 
 def max_revision(at: datetime) -> int:
-    """The highest revision taken at a moment: the next day's time in microseconds since 1970.
+    """Return the highest revision accepted at a moment: the next day's time in microseconds since 1970.
 
-    Counters, and times in seconds, milliseconds or microseconds, stay below it. One far above would leave a plan
+    Counters, and times in seconds, milliseconds or microseconds, stay below it. A revision far above would leave a plan
     no room for corrections.
     """
     return int((at + timedelta(days=1)).timestamp() * 1_000_000)
 
 
 def find_excess(payload: PlanPayload, at: datetime) -> Excess | None:
-    """The first limit that a new event exceeds at a moment, None where it keeps them all."""
+    """Return the first limit that a new event exceeds at a moment, None if it keeps them all."""
     highest = max_revision(at)
     if payload.revision > highest:
         sentence = (

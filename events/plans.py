@@ -1,4 +1,4 @@
-"""The four plan events that council systems publish: what an authority means to buy, and when."""
+"""The four plan events that council systems publish: an authority's intended purchase, and its dates."""
 
 from datetime import date
 from typing import Annotated, ClassVar, Final
@@ -37,7 +37,7 @@ def _is_usual(value: object) -> bool:
 
 
 class Contract(Payload):
-    """The contract's dates, as far as they are known; an open-ended contract has no `end`."""
+    """The contract's known dates; an open-ended contract has no `end`."""
 
     start: date | None = None
     end: date | None = None
@@ -53,32 +53,32 @@ class Contract(Payload):
 
 
 class CurrentContract(Payload):
-    """The contract that runs now and that the plan is to follow, as far as it is known."""
+    """The known facts of the current contract that the plan will replace."""
 
     reference: ShortText = ""
-    supplier: ShortText = Field(default="", description="Who supplies it now; several are separated by semicolons")
-    product: ShortText = Field(default="", description="What is supplied: the product's or the service's name")
-    end: date | None = Field(default=None, description="Its present last day, an extension in force included")
+    supplier: ShortText = Field(default="", description="Current supplier; several are separated by semicolons")
+    product: ShortText = Field(default="", description="Name of the product or service supplied")
+    end: date | None = Field(default=None, description="Its current last day, including an extension in force")
     extension_months: int = Field(default=0, ge=0, le=240, description="Months by which it may still be extended")
-    annual_value: Value | None = Field(default=None, description="What is paid for it a year, without VAT")
+    annual_value: Value | None = Field(default=None, description="Annual payment, without VAT")
 
 
 class Quantity(Payload):
-    """How much is to be bought, in the unit that the authority counts in."""
+    """The quantity to buy, in the authority's own unit."""
 
-    unit: ShortText = Field(description="What is counted: users, payslips a month, vehicles")
+    unit: ShortText = Field(description="Unit of the quantity: users, payslips a month, vehicles")
     amount: float = Field(ge=0, le=1e12)
 
 
 class ExtensionIntent(Payload):
-    """By how much a running contract is to be extended."""
+    """The intended extension of a current contract."""
 
     months: int = Field(ge=1, le=240)
-    option_stated: bool | None = Field(default=None, description="Whether the contract already states this option")
+    option_stated: bool | None = Field(default=None, description="True if the contract already contains this option")
 
 
 class PlanReference(Payload):
-    """Which plan, which revision of it, and whose."""
+    """The plan, its revision, and its authority."""
 
     plan_id: PlanId
     revision: Revision
@@ -92,18 +92,18 @@ class PlanReference(Payload):
 
 
 class PlanState(PlanReference):
-    """The whole plan as it stands at this revision. A later revision replaces it altogether."""
+    """The whole plan at this revision. A later revision replaces it completely."""
 
     title: Title
     description: Text = ""
     kind: Kind
     stage: Stage = "planned"
-    # FailFast: fifty thousand wrong codes are one problem, not fifty thousand.
+    # FailFast: fifty thousand invalid codes are one problem, not fifty thousand.
     cpv: Annotated[tuple[Cpv, ...], FailFast()] = Field(default=(), max_length=50)
     value: Value | None = None
     tender_window: Annotated[Window, Field(description="Between which days the tender is to be published")]
     contract: Contract = Contract()
-    # Left out where unknown: what was published before these fields existed keeps its content and its event id.
+    # Omitted if unknown: events published before these fields existed keep their content and event id.
     current_contract: CurrentContract | None = Field(default=None, exclude_if=_is_unknown)
     procurement: ShortText | None = Field(
         default=None,

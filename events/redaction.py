@@ -1,4 +1,4 @@
-"""Takes people out of texts: e-mail addresses and telephone numbers are no part of a plan."""
+"""Removes personal contacts from texts: email addresses and telephone numbers do not belong in a plan."""
 
 import re
 from collections.abc import Mapping
@@ -9,24 +9,24 @@ from events.fields import Payload
 from events.plans import PlanPayload
 
 MAX_TEXT: Final = 40_000
-"""Characters of a text that are looked at; twice what a description may have."""
+"""The number of characters examined, twice the maximum of a description."""
 TEXTS: Final = {"title": 500, "description": 20_000, "reason": 20_000}
-"""The free texts of plan payloads, and the characters that each may have."""
+"""The free-text fields of plan payloads, each with its maximum length."""
 CONTRACT_TEXTS: Final = {"reference": 300, "supplier": 300, "product": 300}
-"""Those of the contract that runs now."""
+"""The free-text fields of the current contract."""
 
-# Bounded repetition: a text of one endless word must not take quadratic time.
+# Bounded repetition: a text that is one endless word must not take quadratic time.
 _EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _TELEPHONE: Final = re.compile(r"(?<![\w-])(?:\+44[\s(]*|0)\d(?:[\s()-]{0,2}\d){8,10}(?!\w)")
 
 
 def without_contacts(text: str) -> str:
-    """The text with `[e-mail removed]` and `[telephone removed]` in place of addresses and numbers."""
+    """Replace addresses and telephone numbers by `[e-mail removed]` and `[telephone removed]`."""
     return _TELEPHONE.sub("[telephone removed]", _EMAIL.sub("[e-mail removed]", text))
 
 
 def redact(payload: PlanPayload) -> PlanPayload:
-    """The payload without contacts in its texts; the same object where it has none."""
+    """Return the payload without contacts in its texts; the same object if it has none."""
     changed: dict[str, object] = _redacted(payload, TEXTS)
     contract = getattr(payload, "current_contract", None)
     if contract and (parts := _redacted(contract, CONTRACT_TEXTS)):
@@ -48,7 +48,7 @@ def redact_contract(payload: ContractPayload) -> ContractPayload:
 
 
 def _redacted(holder: Payload, texts: Mapping[str, int]) -> dict[str, object]:
-    """The texts that held contacts, without them."""
+    """Return the cleaned versions of the texts that held contacts."""
     changed: dict[str, object] = {}
     for name, longest in texts.items():
         text = getattr(holder, name, "")

@@ -1,8 +1,8 @@
-"""Signed events: a detached JWS (RFC 7515, appendix F) beside the event, by Ed25519 and nothing else.
+"""Signed events: a detached JWS (RFC 7515, appendix F) in a header of the event, with Ed25519 only.
 
-The signature's payload is the record's value, byte for byte; the attributes that give it its meaning stand in the
-protected header and have to be those of the event. So nothing has to be brought into a canonical form, and any JOSE
-library can sign. Whose key it is, and whether it is still good, is for others to know: see docs/decisions/0601.
+The JWS payload is the record's value, byte for byte. The protected header repeats the attributes that give the value
+its meaning, and must equal those of the event. So no canonical form is needed, and any JOSE library can sign. The
+register decides the key's owner and validity: see docs/decisions/0601.
 """
 
 import re
@@ -19,10 +19,10 @@ from events.cloudevents import MAX_VALUE_BYTES, Event, Message, strict_json
 from events.jwk import CURVE, KEY_ID_PATTERN, SigningKey
 
 HEADER: Final = "jws-signature"
-"""The Kafka header: no CloudEvents attribute, so any SDK reads a signed event as it reads another."""
+"""The Kafka header. It is no CloudEvents attribute, so any SDK reads a signed event like an unsigned one."""
 
 ALGORITHMS: Final = (CURVE, "EdDSA")
-"""What `alg` may say: Ed25519 (RFC 9864) or its older name (RFC 8037). The key is an Ed25519 one in either case."""
+"""The accepted values of `alg`: Ed25519 (RFC 9864) or its older name (RFC 8037). Both require an Ed25519 key."""
 
 ATTRIBUTES: Final = ("id", "source", "type", "subject")
 MAX_HEADER_BYTES: Final = 8192
@@ -30,12 +30,12 @@ _MEMBERS: Final = frozenset({"alg", "kid", "ce"})
 
 
 class SignatureError(ValueError):
-    """A signature that can't be taken; the message says why, in a sentence for people."""
+    """An unacceptable signature; the message is a sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature as it came: not verified yet, so nothing in it is to be believed."""
+    """A signature as received. It is not verified yet, so trust nothing in it."""
 
     key_id: str
     attributes: Mapping[str, str]
@@ -43,7 +43,7 @@ class Signature:
 
 
 class _Registry(jws.JWSRegistry):
-    """Our limits, and one algorithm: an `EdDSA` that takes Ed25519 keys alone, whatever else the library has."""
+    """Our limits, and one algorithm: an `EdDSA` that accepts Ed25519 keys only, whatever else the library supports."""
 
     max_header_length = MAX_HEADER_BYTES
     max_payload_length = MAX_VALUE_BYTES * 2
@@ -54,13 +54,13 @@ _REGISTRY: Final = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
 
 
 def signed_attributes(event: Event) -> dict[str, str]:
-    """The attributes that a signature binds to the value: id, source, type, and subject where there is one."""
+    """Return the attributes that a signature binds to the value: id, source, type, and subject if there is one."""
     given = {name: getattr(event, name) for name in ATTRIBUTES}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def sign(event: Event, message: Message, key: SigningKey) -> Message:
-    """The message with its signature among the headers. Raises SignatureError where it would be too long to be read."""
+    """Add the signature to the message's headers. Raises SignatureError if it would be too long to be read."""
     protected = {"alg": CURVE, "kid": key.public.key_id, "ce": signed_attributes(event)}
     try:
         compact = jws.serialize_compact(protected, message.value, key.key, registry=_REGISTRY)
@@ -73,7 +73,7 @@ def sign(event: Event, message: Message, key: SigningKey) -> Message:
 
 
 def extract_signature(headers: Iterable[tuple[str, bytes | None]]) -> Signature | None:
-    """The signature among a record's headers, or None. Raises SignatureError where it can't be one of ours."""
+    """Return the signature among a record's headers, or None. Raises SignatureError if it is malformed."""
     given = [value or b"" for name, value in headers if name.lower() == HEADER]
     if not given:
         return None
@@ -82,14 +82,14 @@ def extract_signature(headers: Iterable[tuple[str, bytes | None]]) -> Signature 
     if len(given[0]) > MAX_HEADER_BYTES:
         raise SignatureError(f"the signature has {len(given[0])} bytes; {MAX_HEADER_BYTES} are the most that is read")
     parts = given[0].split(b".")
-    # A JWS that carries its own payload would be verified over that one instead of the event.
+    # A JWS with a payload of its own would be verified against that instead of the event.
     if len(parts) != 3 or parts[1] or not parts[0] or not parts[2]:
         raise SignatureError("not a detached JWS in compact form (header..signature)")
     return _read(parts[0], given[0])
 
 
 def verify(signature: Signature, event: Event, value: bytes, key: OKPKey) -> None:
-    """Holds a signature against the event and the bytes it was read from. Raises SignatureError."""
+    """Verify a signature against the event and the bytes it was read from. Raises SignatureError."""
     expected = signed_attributes(event)
     other = [name for name in ATTRIBUTES if signature.attributes.get(name) != expected.get(name)]
     if other or len(signature.attributes) != len(expected):
@@ -107,7 +107,8 @@ def _read(encoded: bytes, compact: bytes) -> Signature:
         protected = strict_json(urlsafe_b64decode(encoded))
     except ValueError as error:
         raise SignatureError(f"the signature's header can't be read: {error}") from None
-    # Exactly these: no `crit` or `b64` that would change what was signed, no `jwk`, `jku` or `x5c` that brings a key.
+    # Exactly these: no `crit` or `b64` that would change the signed content, no `jwk`, `jku` or `x5c` that supplies a
+    # key.
     if not isinstance(protected, dict) or protected.keys() != _MEMBERS:
         raise SignatureError(f"the signature's header must hold {', '.join(sorted(_MEMBERS))} and nothing else")
     algorithm, key_id, covers = protected["alg"], protected["kid"], protected["ce"]
@@ -121,7 +122,7 @@ def _read(encoded: bytes, compact: bytes) -> Signature:
 
 
 def sign_as(authority: str, event: Event, message: Message, key: SigningKey) -> Message:
-    """The same as `sign` for an authority's event. Raises SignatureError where the key was made for another one."""
+    """Sign an authority's event, like `sign`. Raises SignatureError if the key was made for another authority."""
     if key.public.authority not in (None, authority):
         raise SignatureError(
             f"the key was made for {key.public.authority}, the event is {authority}'s; it would be refused"

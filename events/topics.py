@@ -1,4 +1,4 @@
-"""Every topic, as data: what it carries, how it is keyed and kept, who writes and who reads it."""
+"""All topics as data: content, key, retention, producers and consumers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ MAX_BATCH_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `producers` and `consumers` are our own parts (module paths) or, after `external:`, others."""
+    """One topic. `producers` and `consumers` are our own modules or, after `external:`, other systems."""
 
     name: str
     about: str
@@ -44,7 +44,8 @@ PLANS: Final = Topic(
     producers=("services.ingest", "external:council systems"),
     consumers=("services.matcher",),
     # The plan log in the database is the source of every rebuild; the topic only has to outlive an outage.
-    # Room above our own limit on a value's size, so that an event which is too large is refused with a reason.
+    # Larger than our own limit on a value, so that the matcher receives an oversized event and refuses it with a
+    # reason.
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
 NOTICES: Final = Topic(
@@ -111,7 +112,7 @@ COALITIONS: Final = Topic(
 )
 NOTIFICATIONS: Final = Topic(
     name="collaboration.notifications.v1",
-    about="What became of every message to an authority.",
+    about="The result of every message to an authority.",
     key="notification_id",
     payloads=NOTIFICATION_PAYLOADS,
     partitions=3,
@@ -121,7 +122,7 @@ NOTIFICATIONS: Final = Topic(
 )
 CHECKPOINTS: Final = Topic(
     name="audit.checkpoints.v1",
-    about="Signed checkpoints of the audit log. Whoever keeps them can show whether it was changed.",
+    about="Signed checkpoints of the audit log. A reader who stores them can prove a later change of the log.",
     key="origin",
     payloads=CHECKPOINT_PAYLOADS,
     partitions=1,

@@ -1,6 +1,7 @@
-"""The JSON Schema of every payload version: generated from the payload classes, kept beside this file, one a type.
+"""The JSON Schema of every payload version: generated from the payload classes and stored next to this file, one per
+type.
 
-The kept files are the promise to integrators: `events.compatibility` holds the classes to them.
+The stored files are the promise to integrators: `events.compatibility` checks the classes against them.
 """
 
 import json
@@ -17,20 +18,20 @@ Schema = dict[str, Any]
 
 
 def payload_types() -> dict[str, type[Payload]]:
-    """Every payload of every topic, by its event type, in the order of the types."""
+    """Return every payload class of every topic, by event type, sorted."""
     found = {type_of(payload): payload for topic in TOPICS for payload in topic.payloads}
     return dict(sorted(found.items()))
 
 
 def type_of(payload: type[Payload]) -> str:
-    """The event type (`ce_type`) of a payload class."""
+    """Return the event type (`ce_type`) of a payload class."""
     return str(payload.type)  # type: ignore[attr-defined]
 
 
 def schema_of(payload: type[Payload]) -> Schema:
-    """The JSON Schema of one payload, in the dialect of 2020-12.
+    """Build the JSON Schema of one payload, in the dialect of 2020-12.
 
-    What a class checks across its fields (a window's order, whose plan it is) is said in words, not in the schema.
+    Checks across fields (a window's order, the plan's owner) appear in descriptions, not as schema rules.
     """
     made = payload.model_json_schema(mode="validation")
     head = {"$schema": DIALECT, "$id": f"urn:jointly:schema:{type_of(payload)}", "title": type_of(payload)}
@@ -41,17 +42,17 @@ def schema_of(payload: type[Payload]) -> Schema:
 
 
 def written(schema: Schema) -> str:
-    """A schema as it stands in its file."""
+    """Format a schema as in its file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def path_of(kind: str) -> Path:
-    """Where the schema of an event type is kept."""
+    """Return the file of an event type's schema."""
     return FOLDER / f"{kind}.json"
 
 
 def kept(kind: str) -> Schema | None:
-    """The kept schema of an event type, None where there is none yet."""
+    """Return the stored schema of an event type, None if there is none yet."""
     path = path_of(kind)
     if not path.is_file():
         return None

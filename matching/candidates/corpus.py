@@ -1,7 +1,7 @@
-"""The active plans as arrays, so that one plan is compared with all of them at once.
+"""The active plans as arrays, so that one plan is compared with all of them in one computation.
 
-Rows are appended and marked dead; the arrays are packed again once half of them is dead, so a change costs its own
-row and, now and then, a copy in bulk.
+Rows are appended, and marked dead on removal. Once half of the rows are dead, the arrays are compacted. So a change
+costs its own row and, now and then, a bulk copy.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -45,7 +45,7 @@ class Grown:
         self.size = 0
 
     def extend(self, values: Any) -> None:
-        """Appends rows."""
+        """Append rows."""
         block = np.asarray(values, dtype=self._array.dtype)
         needed = self.size + len(block)
         if needed > len(self._array):
@@ -56,7 +56,7 @@ class Grown:
         self.size = needed
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Packs these rows, in this order, and forgets the others."""
+        """Keep only these rows, in this order."""
         self._array[: len(rows)] = self._array[rows]
         self.size = len(rows)
 
@@ -67,7 +67,7 @@ class Grown:
 
 
 class Sparse:
-    """Weighted word lists as rows of a matrix whose columns are words as they come."""
+    """Weighted word lists as rows of a sparse matrix; each new word adds a column."""
 
     def __init__(self) -> None:
         self.words: dict[str, int] = {}
@@ -75,13 +75,13 @@ class Sparse:
         self._starts.extend([0])
 
     def append(self, terms: Mapping[str, float]) -> None:
-        """Adds one row."""
+        """Add one row."""
         self._columns.extend([self.words.setdefault(word, len(self.words)) for word in terms])
         self._data.extend(list(terms.values()))
         self._starts.extend([self._data.size])
 
     def likeness(self, terms: Mapping[str, float]) -> Floats:
-        """The cosine of every row with one word list, shape (rows,)."""
+        """Compute the cosine of every row with one word list, shape (rows,)."""
         query = np.zeros(max(1, len(self.words)), dtype=np.float32)
         for word, weight in terms.items():
             column = self.words.get(word)
@@ -93,22 +93,22 @@ class Sparse:
 
 
 class Keys:
-    """Interns values that many plans share (places, code lists), and keeps what was computed between two of them."""
+    """Interns values that many plans share (places, code lists), and caches a relation between pairs of them."""
 
     def __init__(self) -> None:
         self._ids: dict[Hashable, int] = {}
         self._rows: dict[Hashable, Grown] = {}
 
     def id_of(self, key: Hashable) -> int:
-        """The number of a value, a new one where it has not been seen."""
+        """Return the number of a value, a new one for a new value."""
         return self._ids.setdefault(key, len(self._ids))
 
     def known(self, key: Hashable) -> int | None:
-        """The number of a value, None where it has not been seen."""
+        """Return the number of a value, None for an unknown value."""
         return self._ids.get(key)
 
     def row(self, key: Hashable, relate: Callable[[Any, Any], float]) -> Floats:
-        """`relate(key, other)` for every interned value by number; what is known already is not computed again."""
+        """Return `relate(key, other)` for every interned value, by number, from the cache if known."""
         row = self._rows.setdefault(key, Grown(np.float64))
         if row.size < len(self._ids):
             missing = list(self._ids)[row.size :]
@@ -117,7 +117,7 @@ class Keys:
 
 
 class Corpus:
-    """Plans to search in. Not thread-safe: one matcher owns one."""
+    """Plans to search. Not thread-safe: one matcher owns one."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, tuple[int, Features]] = {}
@@ -142,19 +142,19 @@ class Corpus:
         return {plan_id: f.plan.revision for plan_id, (_, f) in self._by_id.items()}
 
     def get(self, plan_id: str) -> Features | None:
-        """The plan's features, None where it is not held."""
+        """Return the plan's features, None if it is not held."""
         held = self._by_id.get(plan_id)
         return held[1] if held else None
 
     def put(self, features: Features) -> None:
-        """Adds a plan, or takes its place where it is held."""
+        """Add or replace a plan."""
         self.drop(features.plan.plan_id)
         self._append(features)
         if len(self.plan_ids) > 2 * len(self._by_id) + _LEAST_ROWS:
             self._pack()
 
     def drop(self, plan_id: str) -> None:
-        """Removes a plan; does nothing where it is not held."""
+        """Remove a plan, if it is held."""
         held = self._by_id.pop(plan_id, None)
         if held is not None:
             self.alive.view[held[0]] = False

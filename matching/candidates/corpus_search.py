@@ -1,7 +1,7 @@
-"""Finds in a corpus every plan that could be an opportunity for one plan.
+"""Finds every plan in a corpus that could be an opportunity for one plan.
 
-Computes with arrays what `judgement.judge` computes for a pair, except the letter-by-letter likeness of titles,
-for which it assumes the best. What is left is judged one by one, so the answer is exactly that of judging everything.
+It computes on arrays what `pair_scoring` computes for a pair, and assumes the best case for the fuzzy likeness of
+titles. The remaining candidates are then scored one by one, so the result equals that of scoring every pair.
 """
 
 from datetime import date
@@ -17,7 +17,7 @@ from matching.components.value import worth
 from matching.features import Features
 from matching.policy import Policy
 
-# Points of score, and of likeness, by which sums in another order may differ at the very most.
+# Tolerances in points of score, and of likeness, for sums in another order.
 SLACK_POINTS = 0.05
 SLACK_LIKENESS = 1e-4
 
@@ -27,7 +27,7 @@ _NOTHING: tuple[Rows, Floats] = (np.zeros(0, dtype=np.int64), np.zeros(0))
 
 
 def candidates(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> Rows:
-    """Row numbers of a superset of the opportunities, close to exact."""
+    """Return the row numbers of a tight superset of the opportunities."""
     if not query.standing or not len(corpus):
         return np.zeros(0, dtype=np.int64)
     rows, score, spec = _scored(query, corpus, as_of, policy)
@@ -36,7 +36,7 @@ def candidates(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> 
 
 
 def bounds_by_specification(query: Features, corpus: Corpus, policy: Policy) -> tuple[Rows, Floats]:
-    """Every living row, gated or not, with an upper bound of its specification; best first."""
+    """Return every living row, gated or not, with an upper bound of its specification; best first."""
     rows = np.flatnonzero(corpus.alive.view)
     bounds = _specification(query, corpus, rows, policy) if len(rows) else np.zeros(0)
     order = np.argsort(-bounds, kind="stable")
@@ -44,14 +44,15 @@ def bounds_by_specification(query: Features, corpus: Corpus, policy: Policy) -> 
 
 
 def bounds_by_score(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> tuple[Rows, Floats]:
-    """Every row that no gate but the weak specification may close, with an upper bound of its score; best first."""
+    """Return the rows that pass every gate except the weak specification, with an upper bound of their score; best
+    first."""
     rows, bounds = _scored(query, corpus, as_of, policy)[:2] if query.standing and len(corpus) else _NOTHING
     order = np.argsort(-bounds, kind="stable")
     return rows[order], bounds[order] + SLACK_POINTS
 
 
 def _scored(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> tuple[Rows, Floats, Floats]:
-    """The open rows, an upper bound of the score and of the specification of each."""
+    """Return the open rows, with an upper bound of each one's score and specification."""
     near = corpus.places.row(query.place, lambda a, b: closeness(a, b, policy.region)[0])
     rows, fit, lead, closeness_of, locality = _open(query, corpus, as_of.toordinal(), policy, near)
     if not len(rows):
@@ -93,7 +94,7 @@ def _open(
 
 
 def _specification(query: Features, corpus: Corpus, rows: Rows, policy: Policy) -> Floats:
-    """The specification of each row were its title as like the query's as can be."""
+    """Compute the specification of each row as if its title were as like the query's as possible."""
     rules, w, c = policy.specification, policy.scorer.weights, corpus.columns
     telling = {need: weight * policy.scorer.needs.get(need, 0.0) for need, weight in query.concepts.items()}
     assert corpus.dense is not None

@@ -1,9 +1,9 @@
-"""One vector a plan whose inner product with another's is nearly the sum that decides how alike the two are.
+"""One vector per plan. The inner product of two approximates the logit of the pair's specification.
 
-`specification.logit` is a sum of cosines. Laid side by side, each by the root of its weight, their vectors make one
-long vector, and the sum becomes an inner product: something that an index can look up. Word lists, which have no end,
-are folded into a fixed number of places with a sign each, so that what falls on the same place cancels out on average
-(feature hashing). What is found is judged exactly afterwards; the folding only decides what is looked at.
+`specification.logit` is a sum of cosines. Concatenated, each scaled by the square root of its weight, their vectors
+turn the sum into one inner product, which an index can search. Word lists have no fixed length, so feature hashing
+folds them into a fixed number of positions with random signs, and collisions cancel out on average. Candidates are
+scored exactly afterwards; the folding only affects which plans become candidates.
 """
 
 import math
@@ -26,15 +26,15 @@ FOLDED = 255
 DIMENSIONS = MEANING + FOLDED + 1
 _LEVELS = ((2, 0.25), (3, 0.25), (4, 0.2), (5, 0.15), (8, 0.15))
 _SEED = 20261123
-# The most that folding takes away from the product of an opportunity. Of 1,196 among 3,086 real plans none lacks more
-# than 1.35 (docs/scale.md).
+# The largest loss through folding in an opportunity's product. Of 1,196 opportunities among 3,086 real plans, none
+# loses more than 1.35 (docs/scale.md).
 _FOLDING = 1.5
-# A sum of two numbers as a product: (s + x / s) (s + y / s) is s * s + x + y, but for x * y / (s * s).
+# Turns a sum of two numbers into a product: (s + x / s) (s + y / s) is s * s + x + y, plus x * y / (s * s).
 _STEADY = 4.0
 
 
 def vector_of(features: Features, scorer: Scorer) -> Vector:
-    """The plan as an index keeps it and is asked for it: float32, shape (640,)."""
+    """Build the plan's vector for the index, both as entry and as query: float32, shape (640,)."""
     weights = scorer.weights
     folded = np.zeros(FOLDED, dtype=np.float64)
     for kind, terms, weight in _lists(features, scorer):
@@ -45,7 +45,7 @@ def vector_of(features: Features, scorer: Scorer) -> Vector:
     meaning = np.zeros(MEANING, dtype=np.float64)
     meaning_part = _narrowed(features.dense) * weights.dense**0.5
     meaning[: len(meaning_part)] = meaning_part
-    # In the sum readiness is weighed as a share: half of it is there for a plan that is neither.
+    # The sum weighs readiness as a share; half of it is there even for a plan without any.
     ready = [_STEADY + _readiness(features, weights) / _STEADY]
     return np.concatenate((meaning, folded, ready)).astype(np.float32)
 
@@ -59,7 +59,7 @@ def _lists(f: Features, scorer: Scorer) -> Iterator[tuple[str, Mapping[str, floa
     yield "title", f.title_terms, w.title_terms
     yield "word", f.all_terms, w.all_terms
     yield "phrase", f.phrases, w.phrases
-    # One list for both of its signals: the weights of a need's product are added.
+    # One list serves both signals of a need: the weights in the product add up.
     roots = {need: (w.concepts + w.needs * scorer.needs.get(need, 0.0)) ** 0.5 for need in f.concepts}
     told = {need: weight * roots[need] for need, weight in f.concepts.items()}
     yield "need", told, 1.0
@@ -71,7 +71,7 @@ def _lists(f: Features, scorer: Scorer) -> Iterator[tuple[str, Mapping[str, floa
 
 
 def _prefixes(codes: tuple[str, ...]) -> dict[str, float]:
-    """The levels that codes share are worth what `specification.cpv_likeness` gives them, in sum."""
+    """Weight the levels of a code so that shared levels add up to `specification.cpv_likeness`."""
     said = (
         (code[:digits], share**0.5)
         for code in codes
@@ -88,7 +88,7 @@ def _place(kind: str, word: str) -> tuple[int, int]:
 
 
 def _narrowed(dense: Vector) -> Vector:
-    """A model's vector in the places that the index has: as it is, or projected where the model has more."""
+    """Fit a model's vector into the index's positions: as it is, or by random projection if it is longer."""
     if len(dense) <= MEANING:
         return dense
     return np.asarray(_projection(len(dense)) @ dense, dtype=np.float32)
@@ -102,10 +102,10 @@ def _projection(dimensions: int) -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """When and where a plan can be joined, as far as an index can ask: days are ordinals.
+    """When and where a plan can be joined, in the form that an index can filter; days are ordinals.
 
-    `areas` are the ITL 1 regions of delivery and `council` whose borders count (empty for no council): a plan that is
-    bought locally (`local`) can only be joined from the same area or across its council's border.
+    `areas` are the ITL 1 regions of delivery; `council` is the council whose borders count (empty for no council). A
+    locally bought plan (`local`) can only be joined from the same area or across its council's border.
     """
 
     standing: bool
@@ -119,7 +119,7 @@ class Opening:
 
 
 def opening_of(f: Features, policy: Policy) -> Opening:
-    """The opening of a plan."""
+    """Build the opening of a plan."""
     return Opening(
         standing=f.standing,
         earliest=f.span.earliest,
@@ -133,7 +133,7 @@ def opening_of(f: Features, policy: Policy) -> Opening:
 
 
 def bordering(f: Features) -> tuple[str, ...]:
-    """The councils across whose border this plan can be joined, in either direction of the register."""
+    """Return the councils across whose border this plan can be joined, in either direction of the register."""
     return tuple(sorted(_bordering(f.place.authority))) if f.place.authority else ()
 
 
@@ -144,14 +144,14 @@ def _bordering(council: str) -> frozenset[str]:
 
 
 def max_logits(products: NDArray[np.float32], policy: Policy) -> NDArray[np.float64]:
-    """The most that the logits of pairs with these inner products can be: what is not in the vector at its best, and
-    what folding may have taken away."""
+    """Return upper bounds of the pairs' logits, given these inner products: the parts outside the vector at their best,
+    plus the largest loss through folding."""
     return np.asarray(products + (_outside_vector(policy) - _STEADY**2 + _FOLDING), dtype=np.float64)
 
 
 def least_product(policy: Policy) -> float:
-    """The inner product below which no opportunity is expected: what is needed were all else perfect, less what is not
-    in the vectors and what folding may take away."""
+    """Return the inner product below which no opportunity is expected: the logit needed if all else were perfect, less
+    the parts outside the vectors and the largest loss through folding."""
     exponent = policy.exponents.specification
     share = max((policy.bands.feed / 100.0) ** (1.0 / exponent) if exponent else 0.0, policy.specification.weak)
     return math.log(share / (1.0 - share)) - _outside_vector(policy) + _STEADY**2 - _FOLDING

@@ -1,8 +1,8 @@
-"""The plans that can be matched as arrays: one exact scan finds all candidates for a plan.
+"""The searchable plans as arrays: one exact scan finds all candidates for a plan.
 
-A plan's vector (`pair_vector.vector_of`) holds what it wants, its opening when and where it can be joined. A scan
-multiplies vectors block by block and keeps the rows whose product leaves an opportunity possible; then it drops the
-rows that a gate of time, place or authority closes, and those whose windows overlap too little to reach a band.
+A plan's vector (`pair_vector`) describes its need, its opening when and where it can be joined. A scan multiplies
+vectors block by block and keeps the rows whose product still allows an opportunity. Then it drops rows that a gate of
+time, place or authority rejects, and rows whose windows overlap too little for any band.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -18,11 +18,11 @@ from matching.components.specification import Vector
 from matching.policy import Policy
 
 MAX_CANDIDATES = 2000
-"""A plan has at most so many candidates, the nearest: a real plan has some dozens."""
+"""The maximum number of candidates of a plan, nearest first. A real plan has a few dozen."""
 _BLOCK_PRODUCTS = 8_000_000
-"""A scan holds at most so many products at once, 32 MB."""
+"""The maximum number of products that a scan holds in memory, 32 MB."""
 _SLACK_POINTS = 0.05
-"""Points of score by which sums in another order may differ at most."""
+"""Tolerance in points of score for sums in another order."""
 _FACTS = np.dtype(
     [
         ("revision", np.int64),
@@ -43,7 +43,7 @@ Rows = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One revision of a plan as the index holds it."""
+    """One revision of a plan in the index."""
 
     plan_id: str
     revision: int
@@ -54,8 +54,8 @@ class IndexEntry:
 
 @dataclass(frozen=True, slots=True)
 class IndexQuery:
-    """A plan that asks for candidates: `related` authorities can't be partners, its own included; `bordering` councils
-    are near enough for what is bought locally."""
+    """A plan that asks for candidates. `related` authorities can't be partners, its own included; `bordering` councils
+    are near enough for a local purchase."""
 
     vector: Vector
     opening: Opening
@@ -64,7 +64,7 @@ class IndexQuery:
 
 
 class PlanIndex:
-    """Every plan that can be matched: its vector beside its facts, one row a plan, in single precision."""
+    """Every searchable plan: its vector and its facts, one row per plan, in single precision."""
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
@@ -78,7 +78,7 @@ class PlanIndex:
         return len(self._ids)
 
     def put(self, entries: Sequence[IndexEntry]) -> None:
-        """Adds plans, or replaces their rows. Each plan is named once."""
+        """Add plans, or replace their rows. No plan may appear twice."""
         new = [entry for entry in entries if entry.plan_id not in self._rows]
         for entry in entries:
             row = self._rows.get(entry.plan_id)
@@ -86,14 +86,14 @@ class PlanIndex:
                 self._vectors.view[row] = entry.vector
                 self._facts.view[row] = self._facts_of(entry)
         if new:
-            # Rows first: where memory runs out, no plan may have the row of another one.
+            # Rows first: if memory runs out, no plan may have another one's row.
             self._vectors.extend([entry.vector for entry in new])
             self._facts.extend([self._facts_of(entry) for entry in new])
             self._rows |= {entry.plan_id: row for row, entry in enumerate(new, len(self._ids))}
             self._ids += [entry.plan_id for entry in new]
 
     def drop(self, plan_ids: Iterable[str]) -> None:
-        """Removes plans, as far as they are here: the last row takes the place of each."""
+        """Remove the plans that are here; the last row moves into each gap."""
         for plan_id in plan_ids:
             row = self._rows.pop(plan_id, None)
             if row is None:
@@ -106,15 +106,17 @@ class PlanIndex:
             self._vectors.size = self._facts.size = last
 
     def vector(self, plan_id: str, revision: int) -> Vector | None:
-        """The vector of this revision of a plan; None where the index holds none or another one."""
+        """Return the vector of this revision of a plan; None if the index holds none or another revision."""
         row = self._rows.get(plan_id)
         if row is None or self._facts.view["revision"][row] != revision:
             return None
         return np.asarray(self._vectors.view[row])
 
     def search(self, queries: Sequence[IndexQuery], as_of: int, policy: Policy) -> list[dict[str, int]]:
-        """For each query, the plans that may be an opportunity for it on that day (an ordinal), with their revisions:
-        all whose product allows it, but no more than `MAX_CANDIDATES`."""
+        """Return, for each query, the plans that may be an opportunity on that day (an ordinal), with their revisions.
+
+        These are all plans whose product allows it, up to `MAX_CANDIDATES`.
+        """
         found = self._scan([query.vector for query in queries], least_product(policy))
         return [
             self._revisions(self._open(query, rows, products, as_of, policy))
@@ -122,7 +124,8 @@ class PlanIndex:
         ]
 
     def nearest(self, vector: Vector, limit: int) -> dict[str, int]:
-        """The plans whose vectors have the largest products with this one, whatever gates close; with revisions."""
+        """Return the plans with the largest products with this vector, whatever gates they fail, with their
+        revisions."""
         products = self._vectors.view @ vector
         return self._revisions(_largest(np.arange(len(products)), products, limit))
 
@@ -190,7 +193,7 @@ class PlanIndex:
         return [number for code in authorities if (number := self._authorities.get(code)) is not None]
 
     def _area_bits(self, areas: Iterable[str]) -> np.uint64:
-        """One bit an area. There are 12; were there more than 63, the others would share the last one."""
+        """Encode areas as one bit each. There are 12; with more than 63, the rest would share the last bit."""
         bits = 0
         for area in areas:
             bits |= 1 << min(self._areas.setdefault(area, len(self._areas)), 63)

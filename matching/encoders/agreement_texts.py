@@ -1,5 +1,5 @@
-"""Texts to hold one engine of a model against another: what councils buy, in the words of the CPV, as titles and as
-descriptions of two to twelve sentences. Made the same on every machine; none is from a notice."""
+"""Texts for comparing two engines of a model: typical purchases of councils in the words of the CPV, as titles and as
+descriptions of two to twelve sentences. They are the same on every machine; none is from a notice."""
 
 import re
 
@@ -30,7 +30,7 @@ _SENTENCES = (
 
 
 def probe_texts(count: int) -> list[str]:
-    """So many texts, of every length that plans have, alternating titles and descriptions."""
+    """Build this many texts, of every length that plans have, alternating titles and descriptions."""
     labels = _labels()
     return [_text(number, labels) for number in range(count)]
 
@@ -40,7 +40,7 @@ def _labels() -> list[str]:
 
 
 def _text(number: int, labels: list[str]) -> str:
-    # Steps that have no divisor in common with the number of labels walk over all of them.
+    # Steps coprime to the number of labels visit all of them.
     words = [labels[(number * 7919 + place * 104_729) % len(labels)] for place in range(24)]
     if number % 2 == 0:
         return _filled(_TITLES[number // 2 % len(_TITLES)], words, 0)
@@ -52,7 +52,7 @@ def _text(number: int, labels: list[str]) -> str:
 
 def _filled(form: str, words: list[str], place: int) -> str:
     a, b, c = (words[(place + step) % len(words)] for step in range(3))
-    # A label is lower case inside a sentence, but for abbreviations.
+    # A label is lower case inside a sentence, except for abbreviations.
     inside = [word if word[:2].isupper() else word[:1].lower() + word[1:] for word in (a, b, c)]
     text = form.format(a=inside[0], b=inside[1], c=inside[2])
     return text[:1].upper() + text[1:]

@@ -1,19 +1,19 @@
-"""Puts texts of like length together: what an encoder computes for padding is thrown away."""
+"""Length bucketing: texts of similar length form a batch, since the work on padding is wasted."""
 
 from collections.abc import Iterator, Sequence
 
-# One more batch costs about as much as this many tokens more (measured for six layers of 384, on oneDNN and OpenVINO).
+# Another batch costs about as much as this many extra tokens (measured for six layers of 384, on oneDNN and OpenVINO).
 _TOKENS_OF_A_BATCH = 24
 _MOST_TEXTS = 32
-# More tokens at once are no faster and take memory that is never given back.
+# A larger batch is no faster and takes memory that is never returned.
 _MOST_TOKENS = 1024
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """The positions of texts of these lengths (tokens), each once, in batches from the shortest to the longest.
+    """Return the positions of texts of these lengths (tokens), each once, in batches from the shortest to the longest.
 
-    A batch ends where padding its texts to the next one's length would cost more than another batch. It holds at most
-    32 texts and, padded, 1,024 tokens; a longer text is a batch of its own.
+    A batch ends when padding its texts to the next one's length would cost more than another batch. It holds at most 32
+    texts and, padded, 1,024 tokens; a longer text is a batch of its own.
     """
     batch: list[int] = []
     longest, padding = 0, 0

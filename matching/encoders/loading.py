@@ -8,10 +8,10 @@ from matching.encoders.sentence_transformer import DEFAULT_MODEL, SentenceTransf
 
 
 def load_embedder(spec: str = "") -> Embedder:
-    """The embedder of a setting: "" or "all-MiniLM-L6-v2" (pinned weights), "hashing" (stand-in), else the folder of
-    a sentence-transformers model or of an encoder that `jointly encoder export` made.
+    """Load the embedder of a setting: "" or "all-MiniLM-L6-v2" (pinned weights), "hashing" (stand-in), else the folder
+    of a sentence-transformers model or of an encoder from `jointly encoder export`.
 
-    Raises EmbeddingError, which says what to do.
+    Raises EmbeddingError with the remedy.
     """
     if spec in ("", DEFAULT_MODEL):
         return SentenceTransformerEmbedder(*pinned_weights(), name=DEFAULT_MODEL)

@@ -1,10 +1,10 @@
-"""Linear layers by oneDNN, with their weights in its own layout: the same float32 products, where MKL (what PyTorch
-takes otherwise) has no AVX-512 kernels for the processor in less than half the time."""
+"""Linear layers on oneDNN, with weights in oneDNN's own layout: the same float32 products in less than half the time on
+processors for which MKL, PyTorch's default, has no AVX-512 kernels."""
 
 import torch
 from torch import Tensor, nn
 
-# Two orders of the same float32 sums differ by less; another arithmetic (bfloat16, TF32) by a hundred times more.
+# Float32 sums in another order differ by less; reduced precision (bfloat16, TF32) by a hundred times more.
 _TOLERANCE = 1e-5
 
 
@@ -12,7 +12,7 @@ class PackedLinear(nn.Module):
     """A linear layer for inference: (..., in) to (..., out), float32."""
 
     def __init__(self, linear: nn.Linear) -> None:
-        """Raises RuntimeError or AttributeError where this PyTorch has no oneDNN for this processor."""
+        """Raises RuntimeError or AttributeError if this PyTorch has no oneDNN for this processor."""
         super().__init__()
         self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), None)
         self._bias = None if linear.bias is None else linear.bias.detach()
@@ -23,8 +23,8 @@ class PackedLinear(nn.Module):
 
 
 def pack(model: nn.Module) -> int:
-    """Puts a PackedLinear in the place of each float32 linear layer of a model that stays on the processor, and says
-    how many. A layer for which oneDNN is missing, or gives another answer, stays as it is."""
+    """Replace each float32 linear layer of a model on the CPU by a PackedLinear, and return their number. A layer stays
+    as it is if oneDNN is missing or computes another result."""
     done = 0
     for name, child in list(model.named_children()):
         packed = _packed(child) if type(child) is nn.Linear else None

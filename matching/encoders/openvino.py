@@ -1,5 +1,5 @@
-"""The optional faster encoder: the default model's weights on OpenVINO in bfloat16, from a folder that
-`jointly encoder export` made. It needs the extra `fast`, and no PyTorch to run."""
+"""The optional faster encoder: the default model's weights on OpenVINO in bfloat16, from a folder made by `jointly
+encoder export`. It needs the extra `fast`, and no PyTorch."""
 
 import hashlib
 import importlib
@@ -24,13 +24,13 @@ LEAST_COSINE: Final = 0.99
 
 
 class AgreementError(EmbeddingError):
-    """The encoder's vectors are too far from those of the model it was made from."""
+    """The encoder's vectors differ too much from those of its source model."""
 
 
 def openvino() -> Any:
-    """The library, without its reports to its maker: they go out as soon as it is imported, and nobody asked for them.
+    """Import the library with its telemetry switched off, which would otherwise be sent on import.
 
-    Raises UnknownModelError where it is not installed.
+    Raises UnknownModelError if it is not installed.
     """
     if "openvino" not in sys.modules:
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -44,7 +44,7 @@ def openvino() -> Any:
 
 
 def digest(file: Path) -> str:
-    """A file's sha256. Raises UnknownModelError where it can't be read."""
+    """Return a file's sha256. Raises UnknownModelError if it can't be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
@@ -54,18 +54,18 @@ def digest(file: Path) -> str:
 
 
 def cosines(some: Vectors, others: Vectors) -> Vectors:
-    """The cosine of each row, (n, d) and (n, d) to (n,)."""
+    """Compute the cosine of each row, (n, d) and (n, d) to (n,)."""
     lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
     return np.asarray((some * others).sum(axis=1) / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
 class ExportedEmbedder:
-    """An exported encoder. Its version names the weights it was made from and what they were made into, so that its
-    vectors never stand beside the reference's."""
+    """An exported encoder. Its version names the source weights and the exported files, so that its vectors never mix
+    with the reference's."""
 
     def __init__(self, folder: Path, *, pinned_sha256: str) -> None:
-        """Raises ChecksumError, AgreementError, UnknownModelError where the folder does not hold what its manifest
-        says, was made from other weights than the pinned ones, or gives other vectors on this machine."""
+        """Raises ChecksumError, AgreementError or UnknownModelError if the folder differs from its manifest, was made
+        from other weights than the pinned ones, or computes other vectors on this machine."""
         manifest = read_manifest(folder)
         _checked(folder, manifest, pinned_sha256)
         source, files = manifest["source"], manifest["files"]
@@ -74,12 +74,12 @@ class ExportedEmbedder:
         self.dimensions = int(manifest["dimensions"])
         self._network = compiled(folder / MODEL)
         self._tokens = tokenizer(folder / TOKENIZER, int(manifest["tokens"]))
-        # A network has one place for its input, and the matcher embeds in more than one thread.
+        # A network has one input buffer, and the matcher embeds in several threads.
         self._turn = threading.Lock()
         self._prove(folder)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """See Embedder. Beside other texts a vector moves by the rounding to bfloat16 (cosine above .9999)."""
+        """See Embedder. In another batch a vector differs by the rounding of bfloat16 (cosine above .9999)."""
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         ids = [encoding.ids for encoding in self._tokens.encode_batch(list(texts))]
         with self._turn:
@@ -99,7 +99,7 @@ class ExportedEmbedder:
 
 
 def read_manifest(folder: Path) -> Mapping[str, Any]:
-    """What an exported encoder says of itself. Raises UnknownModelError where that can't be read."""
+    """Read the manifest of an exported encoder. Raises UnknownModelError if it is unreadable."""
     file = folder / MANIFEST
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -141,7 +141,8 @@ def _checked(folder: Path, manifest: Mapping[str, Any], pinned_sha256: str) -> N
 
 
 def compiled(model: Path) -> Any:
-    """The network of a model file, ready to run: {input_ids, attention_mask}, both (n, tokens) int64, to (n, d)."""
+    """Load the network of a model file, ready to run: {input_ids, attention_mask}, both (n, tokens) int64, to (n,
+    d)."""
     threads = os.environ.get("OMP_NUM_THREADS", "")
     return (
         openvino()
@@ -152,9 +153,9 @@ def compiled(model: Path) -> Any:
             {
                 "PERFORMANCE_HINT": "LATENCY",
                 "NUM_STREAMS": 1,
-                # One, unless the operator says more: see SentenceTransformerEmbedder.
+                # One thread, unless the operator sets more: see SentenceTransformerEmbedder.
                 "INFERENCE_NUM_THREADS": int(threads) if threads.isdecimal() and int(threads) > 0 else 1,
-                # A processor that has no bfloat16 computes in float32, which is nearer still and slower.
+                # A processor without bfloat16 computes in float32, which is more precise and slower.
                 "INFERENCE_PRECISION_HINT": "bf16",
             },
         )
@@ -162,7 +163,7 @@ def compiled(model: Path) -> Any:
 
 
 def tokenizer(file: Path, tokens: int) -> Any:
-    """The tokenizer of a file, which cuts texts at so many tokens and pads none."""
+    """Load a tokenizer that cuts texts at this many tokens and adds no padding."""
     from tokenizers import Tokenizer
 
     found = Tokenizer.from_file(str(file))
@@ -172,7 +173,7 @@ def tokenizer(file: Path, tokens: int) -> Any:
 
 
 def padded(ids: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """The network's input for texts as token ids: what is padded is masked."""
+    """Build the network's input for texts as token ids, with padding masked."""
     longest = max(len(each) for each in ids)
     tokens = np.zeros((len(ids), longest), dtype=np.int64)
     mask = np.zeros_like(tokens)

@@ -1,4 +1,4 @@
-"""The default encoder: a sentence-transformers model with pinned weights, on the processor, without a hub."""
+"""The default encoder: a sentence-transformers model with pinned weights, on the CPU, without network access."""
 
 import hashlib
 import importlib
@@ -18,7 +18,7 @@ _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def pinned_weights() -> tuple[Path, str]:
-    """The folder of the default model, and the sha256 that its weights must have. Raises UnknownModelError."""
+    """Return the folder of the default model, and the required sha256 of its weights. Raises UnknownModelError."""
     return _packaged_weights(), _SHA256
 
 
@@ -33,7 +33,7 @@ def _packaged_weights() -> Path:
 
 
 class SentenceTransformerEmbedder:
-    """A sentence-transformers model from a folder, on the processor, without a hub."""
+    """A sentence-transformers model from a folder, on the CPU, without network access."""
 
     def __init__(self, path: Path, expected_sha256: str | None, *, name: str) -> None:
         weights = path / "model.safetensors"
@@ -49,12 +49,12 @@ class SentenceTransformerEmbedder:
             )
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        # oneDNN, and PyTorch beside it, keep something for each of a thousand shapes of batches: 280 MB in time, and
-        # none the faster for it.
+        # oneDNN, like PyTorch, caches a kernel for each of a thousand batch shapes: 280 MB in time, and no gain in
+        # speed.
         for kept in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
             os.environ.setdefault(kept, "16")
         if "torch" not in sys.modules:
-            # It compiles for graphics cards; PyTorch loads its 70 MB where it is there, and does without where not.
+            # PyTorch loads this compiler for graphics cards if it is present: 70 MB, and it works without.
             sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as transformers_logging
@@ -66,7 +66,7 @@ class SentenceTransformerEmbedder:
         from matching.encoders.sequence_packing import join
 
         if "OMP_NUM_THREADS" not in os.environ:
-            # Threads that wait for each other burn the processor's time while another process has one of its cores.
+            # Spinning threads waste processor time while another process has one of their cores.
             torch.set_num_threads(1)
         self._transformer = SentenceTransformer(str(path), device="cpu", local_files_only=True)
         pack(self._transformer)
@@ -78,7 +78,7 @@ class SentenceTransformerEmbedder:
         self.dimensions = int(size)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """See Embedder. A vector does not depend on the texts beside it by more than rounding (1e-6)."""
+        """See Embedder. In another batch a vector differs by rounding only (1e-6)."""
         if self._joined is not None and texts:
             return self._joined.embed(texts)
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
@@ -93,7 +93,7 @@ class SentenceTransformerEmbedder:
         return out
 
     def _lengths(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, as the model will cut it. Counting them costs a hundredth of embedding them."""
+        """Count the tokens of each text as the model cuts it. Counting costs a hundredth of embedding."""
         if not texts:
             return []
         cut = self._transformer.tokenizer(list(texts), truncation=True, max_length=self._transformer.max_seq_length)

@@ -1,5 +1,5 @@
-"""Texts one behind the other in one run of a model, in place of beside each other and padded to the longest: a run
-costs as much as thirty tokens before it has seen one, a quarter of all that the texts of one or two plans cost."""
+"""Sequence packing: the encoder packs short texts into one sequence instead of padding them to the longest. Each run of
+the model costs as much as thirty tokens up front, a quarter of the cost of the texts of one or two plans."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,15 +11,15 @@ from torch.nn.functional import normalize
 
 from matching.embedding import Vectors
 
-# What a text sees of those beside it (nothing) is computed all the same, and grows with the square of this.
+# Attention between packed texts is masked but computed all the same; its cost grows with the square of this.
 _TOKENS_OF_A_RUN = 256
-# Two orders of the same float32 sums differ by less; another pooling or another count of positions by far more.
+# Float32 sums in another order differ by less; another pooling or other positions by far more.
 _TOLERANCE = 1e-5
 _PROBES = ("Payroll", "A new system for payroll and human resources", "grounds maintenance, parks and verges", "")
 
 
 class Joined:
-    """A model that pools by the mean and counts positions from 0, as BERT and what comes of it do."""
+    """A model with mean pooling and positions from 0, as BERT and its descendants have."""
 
     def __init__(self, model: SentenceTransformer) -> None:
         self._model = model
@@ -27,7 +27,7 @@ class Joined:
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """One L2-normalised float32 row a text, shape (n, dimensions), in the order given."""
+        """Return one L2-normalised float32 row per text, shape (n, dimensions), in the order given."""
         cut = self._model.tokenizer(list(texts), truncation=True, max_length=self._model.max_seq_length)
         ids: list[list[int]] = cut["input_ids"]
         return np.concatenate([self._run([ids[row] for row in rows]) for rows in runs([len(each) for each in ids])])
@@ -40,15 +40,15 @@ class Joined:
             position_ids=torch.tensor([[position for ids in texts for position in range(len(ids))]]),
             attention_mask=(whose[:, None] == whose[None, :])[None, None],
         ).last_hidden_state[0]
-        # The mean of a text's tokens, but for a factor that falls out.
+        # The mean of a text's tokens up to a factor, which normalisation cancels.
         sums = torch.zeros(len(texts), states.shape[1]).index_add_(0, whose, states)
         vectors: Vectors = normalize(sums).numpy()
         return vectors
 
 
 def runs(lengths: Sequence[int]) -> Iterator[range]:
-    """The positions of texts of these lengths (tokens), in their order, in runs of no more than 256 tokens; a longer
-    text is a run of its own."""
+    """Return the positions of texts of these lengths (tokens), in order, in runs of at most 256 tokens; a longer text
+    is a run of its own."""
     first, tokens = 0, 0
     for position, length in enumerate(lengths):
         if position > first and tokens + length > _TOKENS_OF_A_RUN:
@@ -60,8 +60,8 @@ def runs(lengths: Sequence[int]) -> Iterator[range]:
 
 
 def join(model: SentenceTransformer) -> Joined | None:
-    """A model that takes texts one behind the other; None where it gives other vectors so than sentence-transformers
-    makes of the same texts."""
+    """Wrap a model for packed sequences; return None if its vectors differ from those of sentence-transformers for the
+    same texts."""
     expected = model.encode(list(_PROBES), normalize_embeddings=True, show_progress_bar=False)
     try:
         joined = Joined(model)

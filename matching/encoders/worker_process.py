@@ -1,5 +1,5 @@
-"""An encoder in a process of its own: it goes back to Python between its steps, hundreds of times a text, and would
-wait there for whatever else this process computes."""
+"""An encoder in a process of its own. It returns to Python hundreds of times per text, and in the matcher's process it
+would wait for the interpreter lock each time."""
 
 import atexit
 import ctypes
@@ -18,17 +18,17 @@ from matching.encoders.loading import load_embedder
 
 _MANY_TEXTS = 64
 _give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-"""What glibc keeps of the memory of a large batch goes back to the system: 50 MB, at 3 ms a time."""
+"""Makes glibc return the memory of a large batch to the system: 50 MB, at a cost of 3 ms each."""
 
 
 def load_apart(spec: str = "") -> Embedder:
-    """The embedder of a setting (see `load_embedder`), in a process of its own. Raises EmbeddingError."""
+    """Load the embedder of a setting (see `load_embedder`) in a process of its own. Raises EmbeddingError."""
     return load_embedder(spec) if spec == HashingEmbedder.name else EncoderProcess(spec)
 
 
 class EncoderProcess:
-    """An embedder whose work another process does. It ends with this one, however this one ends; where it ends by
-    itself, the call fails with a ConnectionError and the next one starts it anew."""
+    """An embedder that runs in another process. The other process always ends with this one. If it ends alone, the call
+    fails with a ConnectionError, and the next call restarts it."""
 
     def __init__(self, spec: str) -> None:
         self._spec = spec
@@ -43,12 +43,12 @@ class EncoderProcess:
         return vectors
 
     def close(self) -> None:
-        """Ends the process, once it has answered."""
+        """End the process after its current answer."""
         with self._turn:
             self._end()
 
     def _ask(self, texts: list[str] | None) -> Any:
-        # Straight through a pipe: the three threads of a pool cost a millisecond for each of a few plans.
+        # A direct pipe: a pool's three threads cost a millisecond for each call with a few plans.
         with self._turn:
             try:
                 if self._process is None:
@@ -69,7 +69,7 @@ class EncoderProcess:
         self._pipe, theirs = spawn.Pipe()
         process = spawn.Process(target=_work, args=(self._spec, theirs), name="encoder")
         process.start()
-        # Only now: what could not be started can't be ended either.
+        # Only now: a process that failed to start can't be ended either.
         self._process = process
         theirs.close()
 
@@ -81,8 +81,8 @@ class EncoderProcess:
 
 
 def _work(spec: str, pipe: Connection) -> None:
-    """Answers until nobody asks any more. What is asked for without texts is what the encoder is."""
-    # Whoever ends the whole group means our parent, which may still need an answer; we end with it.
+    """Answer requests until the pipe closes. A request without texts asks for the encoder's description."""
+    # Ignore signals to the whole group: they are for the parent, which may still need an answer; we end with it.
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.SIG_IGN)
     embedder: Embedder | None = None

@@ -1,8 +1,8 @@
 # ruff: noqa: SIM905 (a word list reads better as a text)
-"""Takes out of a notice what says nothing of the requirement: portal instructions, procedure, names of places.
+"""Removes text from a notice that does not describe the requirement: portal instructions, procedure, names of places.
 
-Boilerplate is the largest risk of comparing notices (shared clauses make strangers look alike), so what is left is
-what the authority wants, in plain words. Every rule is general: none knows a notice.
+Boilerplate is the largest risk when comparing notices: shared clauses make unrelated notices look alike. The result
+describes the authority's need in plain words. Every rule is general: none targets a single notice.
 """
 
 import re
@@ -14,7 +14,7 @@ from matching import reference
 
 MAXIMUM_CHARACTERS = 20_000
 
-# Names that are everyday words as well: taken for a place only where something beside them says so.
+# Place names that are also everyday words: they count as places only next to a council word.
 _EVERYDAY = frozenset(
     """
     bath reading bury hart down rugby barking wells deal sale eye ware well highland midlands test forest north
@@ -27,7 +27,7 @@ _COUNCIL_WORDS = frozenset(
     authority cc bc dc mbc cbc countys
     """.split()
 )
-# Every repetition has an upper bound, so that no text, however odd, takes long.
+# Every repetition is bounded, so that no text, however odd, takes long.
 _URL = re.compile(
     r"https?://\S+|www\.\S+|\b[\w-]{1,63}\.(?:org|gov|co|com|net|uk|nhs|ac)(?:\.\w{1,63}){0,5}(?:/\S*)?", re.I
 )
@@ -89,7 +89,7 @@ _TITLE_NOISE = re.compile(
     r"uk sbs|nepo|lps|espo|ypo|ccs)\b",
     re.I,
 )
-# The body that runs a procurement often writes its initials in front of the title: HCC, TPPL, GB-Preston.
+# Central purchasing bodies often put their initials in front of the title: HCC, TPPL, GB-Preston.
 _BUYER = re.compile(
     r"^GB-[A-Z][\w' -]{1,40}:|\b[A-Z]{1,4}(?:CC|BC|DC|MBC|LBC)\b|\b(?:TPPL|LPS (?:CORP|CARE|CAS|DEV)|CORP|CPU)\b"
 )
@@ -107,7 +107,7 @@ class Cleaned:
 
 
 def tidy(text: str) -> str:
-    """Unicode made plain, question marks that stand for lost quotes and dashes mended, white space single."""
+    """Normalise Unicode and white space, and repair question marks that stand for lost quotes and dashes."""
     text = unicodedata.normalize("NFKC", text[:MAXIMUM_CHARACTERS])
     text = re.sub(r"(?<=\w)\?(?=s\b)", "'", text)
     text = re.sub(r"(?<=\s)\?(?=\s|\w)", "-", text)
@@ -118,7 +118,7 @@ def tidy(text: str) -> str:
 
 
 def squeeze(text: str) -> str:
-    """The text on one line with single spaces and no stray punctuation at either end."""
+    """Return the text on one line with single spaces and no stray punctuation at either end."""
     return re.sub(r"\s+", " ", text).strip(" \t\n-,;:./|_&()'\"*")
 
 
@@ -140,11 +140,7 @@ def _places() -> dict[str, list[tuple[str, ...]]]:
 
 
 def strip_places(text: str, own: tuple[str, ...] = ()) -> str:
-    """The text without names of authorities and regions, and without the council words beside them.
-
-    `own` are the normalised names of the plan's authority: they go whatever their case; any other place only
-    where it is written as a name.
-    """
+    """Return the text without names of authorities and regions, and without adjacent council words."""
     words = list(_WORDS.finditer(text))
     plain = [reference.normalise_name(re.sub(r"'s?$", "", m.group())) for m in words]
     mine = {tuple(name.split()) for name in own}
@@ -164,7 +160,7 @@ def strip_places(text: str, own: tuple[str, ...] = ()) -> str:
 
 
 def _beside(text: str, words: list[re.Match[str]], plain: list[str], first: int, last: int) -> tuple[int, int]:
-    """Where a name begins and ends together with the council words that touch it (`the City of X Council's`)."""
+    """Return the start and end of a name, including adjacent council words (`the City of X Council's`)."""
 
     def touch(left: int) -> bool:
         return text[words[left].end() : words[left + 1].start()].isspace()
@@ -177,7 +173,7 @@ def _beside(text: str, words: list[re.Match[str]], plain: list[str], first: int,
 
 
 def _place_at(text: str, words: list[re.Match[str]], plain: list[str], at: int, mine: set[tuple[str, ...]]) -> int:
-    """How many words from this one on are the name of a place; 0 where none starts here."""
+    """Return the number of words from here that form a place name; 0 if none starts here."""
     for name in _places().get(plain[at], ()):
         if tuple(plain[at : at + len(name)]) != name:
             continue
@@ -193,7 +189,7 @@ def _place_at(text: str, words: list[re.Match[str]], plain: list[str], at: int, 
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences and list items of a tidied text, in order, none empty."""
+    """Return the sentences and list items of a tidied text, in order, none empty."""
     return [s for s in (squeeze(part) for part in _SENTENCE.split(text)) if s]
 
 
@@ -203,14 +199,15 @@ def clean(title: str, description: str, own: tuple[str, ...] = ()) -> Cleaned:
     `own`: the normalised names of the plan's authority.
     """
     every = sentences(tidy(description))
-    # A notice of one sentence often says what it wants and how to bid in one breath: better that than nothing.
+    # A one-sentence notice often mixes the need and the bidding instructions: better to keep it than to have nothing.
     kept = [s for s in every if not _PROCEDURE.search(s)] or every[:1]
     bare = (_requirement(s, own) for s in kept)
     return Cleaned(clean_title(title, own), " ".join(f"{s}." for s in bare if len(s.split()) >= 3))
 
 
 def clean_title(title: str, own: tuple[str, ...] = ()) -> str:
-    """The title without references, form of procurement and places; the tidied title where nothing would be left."""
+    """Return the title without references, form of procurement and places; the tidied title if nothing would be
+    left."""
     plain = squeeze(tidy(title))
     bare = _bare(_STATE.sub(" ", plain.replace("_", " ")), own)
     bare = squeeze(

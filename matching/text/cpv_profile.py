@@ -1,4 +1,4 @@
-"""The CPV groups as vectors, for reading a plan's likely codes from its text."""
+"""The CPV groups as vectors, for inferring a plan's likely codes from its text."""
 
 import re
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ _SHARPNESS = np.float32(8.0)
 
 
 def group_labels() -> dict[str, str]:
-    """The label of every CPV division and group (the first three digits), the level at which councils agree."""
+    """The labels of all CPV divisions and groups (the first three digits), the level at which councils agree."""
     return {code: label for code, label in reference.cpv_labels().items() if re.fullmatch(r"\d{3}00000", code)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
     """The CPV groups for one model: `codes` (g), the labels' mean vector `middle` (d,), and `labels` (g, d), each
-    label's unit vector from that mean. What all labels share tells none from another."""
+    label's unit vector from that mean. Subtracting the mean removes the part that all labels share."""
 
     codes: tuple[str, ...]
     middle: Vector
     labels: Vector
 
     def profile(self, dense: Vector) -> Vector:
-        """Which groups a text of unit vector (d,) is about: how near it is to each label, sharpened; (g,), unit length,
-        or empty where the model has no groups."""
+        """Return the likely groups of a text with unit vector (d,): its nearness to each label, sharpened; (g,), unit
+        length, or empty if the model has no groups."""
         if not self.codes:
             return np.zeros(0, dtype=np.float32)
         text = dense - self.middle
@@ -41,11 +41,7 @@ class Groups:
 
 @cache
 def cpv_groups(model: str) -> Groups:
-    """The groups' vectors for a model; empty for a model they were not made with.
-
-    Those of the default model are packaged, so that the engine needs no model to start. They serve every engine that
-    runs its weights: one whose vectors were far from the reference's would not have been loaded.
-    """
+    """Return the groups' vectors for a model; empty for a model without them."""
     codes = tuple(group_labels())
     if model == HashingEmbedder.model:
         return _centred(codes, HashingEmbedder().embed(list(group_labels().values())))
@@ -57,7 +53,7 @@ def cpv_groups(model: str) -> Groups:
 
 
 def _weights(model: str) -> str:
-    """A model's name and weights without its engine."""
+    """Return a model's name and weights without its engine."""
     return model.rpartition("/")[0] or model
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: SIM905 (a word list reads better as a text)
-"""Names, dates and amounts as a procurement officer reads them. Plan text is data: one line, cut, never markup."""
+"""Formats names, dates and amounts for procurement officers. Plan text is data: one line, cut, never markup."""
 
 import re
 from datetime import date
@@ -11,7 +11,7 @@ LONGEST_QUOTE = 80
 
 
 def name_of(code: str) -> str:
-    """The authority's short name, else the name that its identifier was made from, else the identifier."""
+    """Return the authority's short name, else the name in its identifier, else the identifier."""
     known = reference.authority(code)
     if known:
         return known.short_name
@@ -20,7 +20,7 @@ def name_of(code: str) -> str:
 
 
 def quote(text: str, limit: int = LONGEST_QUOTE) -> str:
-    """Foreign text on one line, control characters gone, cut at a word with an ellipsis."""
+    """Return foreign text on one line, without control characters, cut at a word with an ellipsis."""
     line = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
     if len(line) <= limit:
         return line
@@ -38,7 +38,7 @@ def month_text(day: date) -> str:
 
 
 def span_text(first: date, last: date) -> str:
-    """Between 1 March and 30 June 2027; the year once where it is the same; one day alone as it is."""
+    """Format as "between 1 March and 30 June 2027", with the year once if it is the same; a single day as a date."""
     if first == last:
         return f"on {day_text(first)}"
     start = f"{first.day} {_MONTHS[first.month - 1]}" if first.year == last.year else day_text(first)

@@ -1,4 +1,4 @@
-"""The same need in other words: finds in a text the needs that the policy's lexicon knows."""
+"""Synonyms: finds in a text the needs of the policy's lexicon."""
 
 import re
 from collections.abc import Mapping
@@ -25,8 +25,8 @@ def table_of(lexicon: Mapping[str, tuple[str, ...]]) -> Table:
 
 
 def concepts_in(text: str, table: Table) -> list[str]:
-    """The needs named in a text in order, once for each time. Of phrases that begin at one word the longest counts:
-    `extra care` does not also name what `extra` would."""
+    """Return the needs named in a text, in order, with repetitions. Of phrases that start at one word the longest
+    counts: `extra care` does not also name the need of `extra`."""
     stems = _stems(text)
     found: list[str] = []
     for at, word in enumerate(stems):

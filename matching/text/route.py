@@ -1,4 +1,4 @@
-"""Tell from a plan's words whether it goes through a framework or a dynamic purchasing system."""
+"""Detects from a plan's words whether it goes through a framework or a dynamic purchasing system."""
 
 import re
 from enum import StrEnum
@@ -8,7 +8,7 @@ from matching.plan import Plan
 
 
 class Route(StrEnum):
-    """How a plan goes to market where it is no contract of its own."""
+    """A route to market other than a contract of the authority's own."""
 
     CALL_OFF = "call-off"
     DYNAMIC_PURCHASING = "dynamic-purchasing"
@@ -16,7 +16,7 @@ class Route(StrEnum):
 
 
 _OPENING: Final = 400
-"""Characters of a description that are read: further on, frameworks are mentioned for other reasons."""
+"""The number of characters of a description that are read: later mentions of frameworks have other reasons."""
 
 _CALL_OFF: Final = re.compile(
     r"\b(?:call[- ]?offs?|mini[- ]?comp(?:etition)?s?|further competitions?|direct award)\b(?! (?:contracts? )?may\b)",
@@ -27,7 +27,7 @@ _FRAMEWORK: Final = re.compile(r"\bframeworks?\b(?! for (?:change|action))", re.
 
 
 def route_of(plan: Plan) -> Route | None:
-    """The route of a plan, None where its words name none. A call-off under whatever agreement is a call-off."""
+    """Return the route of a plan, None if its words name none. A call-off is a call-off, whatever its agreement."""
     if _CALL_OFF.search(plan.title):
         return Route.CALL_OFF
     if _DYNAMIC.search(plan.title):

@@ -1,5 +1,5 @@
 # ruff: noqa: SIM905 (a word list reads better as a text)
-"""Words as evidence: which a text has, how rare each is, and so how much it says that two texts share it."""
+"""Words as evidence: the words of a text, their rarity, and the weight of sharing them."""
 
 import math
 import re
@@ -25,7 +25,7 @@ STOP_WORDS = frozenset(
 
 @lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
-    """The word without the mark of the plural: enough to make `systems` and `system` one, too little to confuse."""
+    """Strip the plural ending: this merges `systems` and `system`, and too little else to cause confusion."""
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("sses", "shes", "ches", "xes")):
@@ -36,21 +36,20 @@ def stem(word: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """The stemmed words of a text in order, without stop words and single letters."""
+    """Return the stemmed words of a text in order, without stop words and single letters."""
     words = _WORD.findall(text.lower().replace("'s", ""))
     return [stem(w) for w in words if len(w) > 1 and w not in STOP_WORDS]
 
 
 def phrases(text: str) -> list[str]:
-    """The pairs of neighbouring words of a text, stop words passed over: `care in an extra care scheme` has
-    `extra care` and `care scheme`."""
+    """Return the pairs of neighbouring words of a text, without stop words: `care in an extra care scheme` has `extra
+    care` and `care scheme`."""
     words = tokens(text)
     return [f"{one} {other}" for one, other in pairwise(words)]
 
 
 def expand(text: str, synonyms: Mapping[str, str]) -> str:
-    """The text with the meaning of each trade word or acronym added behind it: `MFD` gives
-    `MFD (multifunction printer)`."""
+    """Add the meaning after each trade word or acronym: `MFD` becomes `MFD (multifunction printer)`."""
     if not synonyms:
         return text
 
@@ -62,8 +61,7 @@ def expand(text: str, synonyms: Mapping[str, str]) -> str:
 
 
 def weigh(counted: Mapping[str, float], rarity: Callable[[str], float], least: float = 0.0) -> dict[str, float]:
-    """Each word's weight: rarer words more, repeated words a little more; unit length in all, in word order.
-    A text whose words together weigh less than `least` stays shorter: to share all of nothing much is not much."""
+    """Weight each word: rarer words more, repeated words slightly more; unit length overall, in word order."""
     raw = {
         word: rarity(word) * count * (1 + _SATURATION) / (count + _SATURATION)
         for word, count in sorted(counted.items())
@@ -73,7 +71,7 @@ def weigh(counted: Mapping[str, float], rarity: Callable[[str], float], least: f
 
 
 def count(*texts: tuple[Iterable[str], float]) -> dict[str, float]:
-    """How often each word occurs, every text's occurrences counted by its weight."""
+    """Count each word's occurrences, with every text's occurrences multiplied by its weight."""
     found: dict[str, float] = {}
     for words, weight in texts:
         for word in words:
@@ -82,8 +80,8 @@ def count(*texts: tuple[Iterable[str], float]) -> dict[str, float]:
 
 
 def likeness(a: Mapping[str, float], b: Mapping[str, float], telling: Mapping[str, float] | None = None) -> float:
-    """Cosine of two weighted word lists, 0 to 1, each word counted by how much it tells where that is given; the same
-    in either order, to the last bit."""
+    """Compute the cosine of two weighted word lists, 0 to 1, optionally with a weight for each word. Swapping the lists
+    gives the same result to the last bit."""
     shared = sorted(a.keys() & b.keys())
     if telling is None:
         return min(1.0, math.fsum(a[word] * b[word] for word in shared))
@@ -91,7 +89,7 @@ def likeness(a: Mapping[str, float], b: Mapping[str, float], telling: Mapping[st
 
 
 def shared_terms(a: Mapping[str, float], b: Mapping[str, float], limit: int) -> list[str]:
-    """The shared words that decided most, strongest first."""
+    """Return the shared words with the most weight, strongest first."""
     ranked = sorted(((a[w] * b[w], w) for w in a.keys() & b.keys()), key=lambda x: (-x[0], x[1]))
     total = math.fsum(weight for weight, _ in ranked)
     return [word for weight, word in ranked[:limit] if weight >= 0.04 * total]

@@ -1,4 +1,4 @@
-"""The register of authorities as a CSV file: read line by line, each wrong one with its reason; written alike."""
+"""The register of authorities as a CSV file. The reader reports each invalid line with its reason."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -51,11 +51,11 @@ COLUMNS: Final[Mapping[str, Callable[[str], Any]]] = {
     "muted_partners": _codes,
     "muted_opportunities": _opportunities,
 }
-"""The columns of the CSV file. Only `authority` must be there; a column that is left out changes nothing."""
+"""The columns of the CSV file. Only `authority` is required; an omitted column changes nothing."""
 
 
 def read(text: str) -> Iterator[AuthorityUpdate | Problem]:
-    """The entries of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
+    """Return the entries of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
     lines = csv_table.read_lines(text, COLUMNS, ("authority",))
     for line in csv_table.refuse_repeated(lines, "authority", lambda found: found.values["authority"]):
         yield _entry(line) if isinstance(line, Line) else line
@@ -71,13 +71,13 @@ def _entry(line: Line) -> AuthorityUpdate:
 
 
 def known_name(code: str) -> str:
-    """The name we know for a code, or the code."""
+    """Return the authority's name, or its code if unknown."""
     known = known_authority(code)
     return known.name if known else code
 
 
 def to_csv(rows: Any, mutes: Mapping[str, Mutes]) -> str:
-    """Authorities as CSV."""
+    """Write authorities as CSV."""
     lines = [[_cell(name, row, mutes.get(row.authority, Mutes())) for name in COLUMNS] for row in rows]
     return csv_table.to_text(COLUMNS, lines)
 

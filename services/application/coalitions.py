@@ -1,4 +1,4 @@
-"""Coalitions for people and programs: what there is, one in full, and the block for a joint notice."""
+"""Coalitions for users and programs: the list, one in full, and the block for a joint notice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from services.store import coalitions as store
 
 
 class CoalitionError(Exception):
-    """There is no such coalition, or nothing to export of it; the message says what to do."""
+    """There is no such coalition, or it has nothing to export; the message gives the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response about a coalition, as the office may see it."""
+    """One response about a coalition, as far as the lead may see it."""
 
     authority: str
     kind: str
@@ -30,14 +30,14 @@ class Answer:
 
 
 async def listed(session: AsyncSession, authority: str | None, *, ended: bool, limit: int) -> Sequence[CoalitionState]:
-    """The living coalitions, or those that ended, newest first: all, or one authority's."""
+    """Return the living coalitions, or the ended ones, newest first; optionally of one authority."""
     statuses = [status.value for status in CoalitionStatus if (status in LIVING) is not ended]
     rows = await store.listed(session, authority, statuses, limit)
     return [CoalitionState.model_validate(row.payload) for row in rows]
 
 
 async def find(session: AsyncSession, coalition_id: str) -> CoalitionState:
-    """One coalition. Raises CoalitionError."""
+    """Return one coalition. Raises CoalitionError."""
     row = await store.load(session, coalition_id)
     if row is None:
         raise CoalitionError(f"there is no coalition {coalition_id}; `jointly coalition list` shows them")
@@ -45,7 +45,7 @@ async def find(session: AsyncSession, coalition_id: str) -> CoalitionState:
 
 
 async def answers(session: AsyncSession, coalition_id: str) -> list[Answer]:
-    """What authorities answered about a coalition, oldest first. Reasons are the authority's own and not shown."""
+    """Return the responses about a coalition, oldest first. Reasons belong to the authority and are not shown."""
     rows = await responses.of_subject(session, coalition_id)
     return [
         Answer(
@@ -62,9 +62,10 @@ async def answers(session: AsyncSession, coalition_id: str) -> list[Answer]:
 
 
 async def joint_notice(session: AsyncSession, coalition_id: str) -> dict[str, Any]:
-    """The block of a joint notice (Procurement Regulations 2024, regulation 13): the lead, then each other authority.
+    """Build the block of a joint notice (Procurement Regulations 2024, regulation 13): the lead, then each other
+    authority.
 
-    Raises CoalitionError before the coalition has formed. Postal addresses are not held here and come empty.
+    Raises CoalitionError before the coalition has formed. Postal addresses stay empty: the database holds none.
     """
     state = await find(session, coalition_id)
     members = [member for member in state.members if member.state == "accepted"]

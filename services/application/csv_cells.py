@@ -1,17 +1,18 @@
-"""Cells of CSV files: a spreadsheet runs one that begins like a formula, so an apostrophe goes before it."""
+"""Escapes cells of CSV files. A spreadsheet would run a cell that starts like a formula, so it gets an apostrophe
+first."""
 
 import re
 from typing import Final
 
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n]")
-"""The beginning of a formula, behind any number of apostrophes: so reading gives back what was written."""
+"""Matches the start of a formula after any number of apostrophes, so that `undefuse` restores the original text."""
 
 
 def defuse(cell: str) -> str:
-    """The cell as a spreadsheet shows it and never runs it."""
+    """Escape the cell, so that a spreadsheet shows it and never runs it."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def undefuse(cell: str) -> str:
-    """What the cell was before `defuse`."""
+    """Undo `defuse`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -1,4 +1,4 @@
-"""Looks at every part that an installation needs, and says of each whether it works and what it shows."""
+"""Checks every part that an installation needs, and reports whether it works."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -30,7 +30,7 @@ GROUPS: Final = {
     coalitions.GROUP: re.escape(OPPORTUNITIES.name),
     coalitions.RESPONSES_GROUP: RESPONSES_PATTERN,
 }
-"""The consumer groups whose lag is shown, and the topics that each reads."""
+"""The consumer groups whose lag is shown, with their topics."""
 
 
 class Verdict(StrEnum):
@@ -43,7 +43,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was seen of one part. `error`: why it failed, for whoever turns it into a sentence."""
+    """The result for one part. `error` is the exception, for the caller to describe."""
 
     part: str
     verdict: Verdict
@@ -55,7 +55,7 @@ Look = Callable[[Settings], Awaitable[Finding]]
 
 
 async def diagnose(settings: Settings) -> Sequence[Finding]:
-    """Every part, one after the other; a part that fails stops no other."""
+    """Check all parts in turn; a failing part does not stop the rest."""
     parts: dict[str, Look] = {
         "settings": _settings,
         "kafka": _kafka,
@@ -130,7 +130,7 @@ async def _lag(settings: Settings) -> Finding:
 
 
 async def _lag_of(group: str, topics: str, settings: Settings) -> str:
-    """Reads what the group has committed, without joining it."""
+    """Read the group's committed offsets, without joining it."""
     consumer = AIOKafkaConsumer(
         **connection(settings), group_id=group, enable_auto_commit=False, client_id="jointly-doctor"
     )

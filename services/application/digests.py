@@ -1,4 +1,4 @@
-"""Makes the weekly digests due at once."""
+"""Makes the weekly digests due now."""
 
 from services.platform import retry
 from services.store import intents
@@ -6,7 +6,7 @@ from services.store.database import Sessions, now, transaction
 
 
 async def flush_all(sessions: Sessions) -> int:
-    """Makes every authority's next digest due now; how many things to tell that is."""
+    """Make every authority's next digest due now; returns the number of intents in them."""
 
     async def flush_once() -> int:
         async with transaction(sessions) as session:

@@ -1,7 +1,7 @@
-"""What can be said of a plan and its partners, from the stored plans and vectors: no model is loaded for it.
+"""Explains a plan and its possible partners from stored plans and vectors, without loading a model.
 
-Sharing is honoured here: where either of two plans is shared as match_only, their authorities, windows, regions and
-the band are all there is; a private plan has no partners to be shown.
+It respects sharing. If either plan is match_only, only the authorities, windows, regions and band are shown; a private
+plan has no partners to show.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -32,24 +32,24 @@ MATCH_ONLY_NOTICE: Final = (
 )
 PRIVATE_NOTICE: Final = "One of the two plans is private: it is never matched, and nothing of it is shown."
 _AMONG: Final = 20
-"""Among so many times as many of the nearest are partners and gated ones looked for."""
+"""Search this many times the requested number of neighbours for partners and for pairs that a gate rejects."""
 _MIN_NEAREST: Final = 500
 
 Json = dict[str, Any]
 
 
 class ExplainError(Exception):
-    """There is nothing to explain; the message says why and what to do."""
+    """There is nothing to explain; the message gives the reason and the remedy."""
 
 
 def _missing(_model: str, texts: Sequence[str]) -> np.ndarray:
-    """To look needs no model, and must not wait for one."""
+    """Explaining never loads a model."""
     raise ExplainError(f"the vectors of {len(texts)} texts are missing in the database; let the matcher finish")
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainContext:
-    """One look at the database: the engine on its plans, as of one day."""
+    """One view of the database: the engine with its plans, as of one day."""
 
     session: AsyncSession
     world: World
@@ -58,7 +58,7 @@ class ExplainContext:
 
 
 async def open_context(session: AsyncSession, settings: Settings, as_of: date) -> ExplainContext:
-    """The engine with the settings' policy and statistics and the database's model. Raises ExplainError."""
+    """Build the engine from the settings' policy and statistics and the database's model. Raises ExplainError."""
     stored = await load_stored_world(session, settings, _missing)
     if stored is None:
         raise ExplainError("the database has no plans yet; start a matcher and publish some")
@@ -73,7 +73,7 @@ async def open_context(session: AsyncSession, settings: Settings, as_of: date) -
 
 
 async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> Json:
-    """The judgement of two plans, whether or not they are an opportunity. Raises ExplainError."""
+    """Return the assessment of two plans, whether or not they are an opportunity. Raises ExplainError."""
     if plan_id == partner_id:
         raise ExplainError("a plan can't be its own partner; name two plans")
     rows = await _rows(view, plan_id, partner_id)
@@ -91,7 +91,7 @@ async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> J
 
 
 async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
-    """How a plan stands, its best partners, and the closest of those that a gate keeps away. Raises ExplainError."""
+    """Return a plan's state, its best partners, and the nearest plans that a gate rejects. Raises ExplainError."""
     row = (await _rows(view, plan_id))[plan_id]
     own = plan_from_store(row)
     assert own is not None
@@ -103,7 +103,7 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
     found = [view.world.engine.assess(query, other, view.as_of) for other in others.values()]
     best = sorted((one for one in found if one.band is not Band.NONE), key=lambda one: (-one.score, one.plans))
     said["partners"] = [_partner(query, others, one) for one in best[:limit]]
-    # A plan shared as match_only is only ever seen where there is a match.
+    # A match_only plan is shown only where there is a match.
     gated = [one for one in found if one.gates and _sharing(query.plan, _other(query, others, one)) is Sharing.OPEN]
     gated.sort(key=lambda one: (-one.specification.value, one.plans))
     said["closest_gated"] = [_partner(query, others, one) for one in gated[:limit]]
@@ -111,7 +111,7 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
 
 
 async def _nearest(view: ExplainContext, query: Features, limit: int) -> dict[str, Features]:
-    """The plans of other authorities whose words are nearest to a plan's."""
+    """Return the plans of other authorities with the text nearest to a plan's."""
     near = await view.world.index.nearest(view.session, view.world.engine.vector(query), limit)
     features = await view.world.features_at(view.session, near)
     return {plan_id: one for plan_id, one in features.items() if one.plan.authority != query.plan.authority}
@@ -120,9 +120,9 @@ async def _nearest(view: ExplainContext, query: Features, limit: int) -> dict[st
 def redact_for_now(
     row: Opportunity, stored: Mapping[str, PlanRecord], authority: str | None, introduced: Collection[str] = ()
 ) -> Json:
-    """An opportunity's payload without what one of its plans has ceased to share since it was written: that of a
-    withdrawn opportunity is not written again. `authority` sees its own plan's reference all the same, and both plans'
-    titles where it has been introduced (`introduced`: ids of opportunities)."""
+    """Return an opportunity's payload without facts that one of its plans no longer shares. The payload of a withdrawn
+    opportunity is never rewritten, so it may hold them. `authority` always sees its own plan's reference, and both
+    plans' titles if it has been introduced (`introduced`: ids of opportunities)."""
     payload: Json = row.payload
     both = [stored.get(plan_id) for plan_id in (row.plan_a, row.plan_b)]
     if not all(plan is not None and plan.state is not None and plan.state["sharing"] == Sharing.OPEN for plan in both):

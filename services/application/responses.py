@@ -1,4 +1,4 @@
-"""Responses of authorities: what is needed to make one, made from a file or from what stands, and sent over Kafka."""
+"""Responses of authorities: builds them from a file or from a coalition's current state, and sends them over Kafka."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -27,12 +27,12 @@ _KINDS: Final = {payload.type.split(".")[2]: payload for payload in RESPONSE_PAY
 
 
 class ResponseError(ValueError):
-    """A response that can't be made or sent; the message says why and what to do."""
+    """A response can't be built or sent; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a response is to: an opportunity or a coalition, its version, and the authority's own plan in it."""
+    """The subject of a response: an opportunity or a coalition, its version, and the authority's own plan in it."""
 
     kind: str
     subject_id: str
@@ -40,7 +40,7 @@ class Subject:
     plan_id: str
 
     def fields(self, authority: str) -> dict[str, Any]:
-        """What every response says."""
+        """The fields that every response has."""
         return {
             "response_id": str(uuid4()),
             "authority": authority,
@@ -52,7 +52,7 @@ class Subject:
 
 
 async def find_subject(session: AsyncSession, subject_id: str, authority: str) -> Subject:
-    """The coalition or opportunity with this id, as the authority stands in it. Raises ResponseError."""
+    """Return the coalition or opportunity with this id from the authority's side. Raises ResponseError."""
     row = await coalitions.load(session, subject_id)
     if row is not None:
         coalition = row.coalition
@@ -67,7 +67,7 @@ async def find_subject(session: AsyncSession, subject_id: str, authority: str) -
 
 
 def build(kind: type[ResponsePayload], values: dict[str, Any]) -> ResponsePayload:
-    """A validated response. Raises ResponseError with the field that is wrong."""
+    """Validate a response. Raises ResponseError with the invalid field."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -75,10 +75,10 @@ def build(kind: type[ResponsePayload], values: dict[str, Any]) -> ResponsePayloa
 
 
 def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:
-    """The responses of a file, one JSON object a line; a line that holds none comes as the error that says why.
+    """Read the responses of a file, one JSON object a line; an invalid line yields the error.
 
-    `kind` says which response it is: answered, invited, membership, dates, introduced or undone. A response without
-    `response_id` gets one made of its content, so that publishing the file again changes nothing.
+    `kind` is the kind of response: answered, invited, membership, dates, introduced or undone. A response without
+    `response_id` gets one derived from its content, so that publishing the file again changes nothing.
     """
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -90,7 +90,7 @@ def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:
 
 
 def response_event(payload: ResponsePayload) -> Event:
-    """The CloudEvent of a response; the same id whenever the same is published again."""
+    """Build the CloudEvent of a response. The same response always gets the same id."""
     return Event(
         id=str(uuid5(_NAMESPACE, f"{payload.type}\n{payload.model_dump_json()}")),
         type=payload.type,
@@ -102,7 +102,8 @@ def response_event(payload: ResponsePayload) -> Event:
 
 
 def response_message(payload: ResponsePayload, key: SigningKey | None = None) -> Message:
-    """A response as a Kafka message, signed where there is a key. Raises ResponseError where that is another's."""
+    """Build the Kafka message of a response, signed if there is a key. Raises ResponseError if the key is another
+    authority's."""
     event = response_event(payload)
     message = encode(event, payload.subject_id)
     try:
@@ -114,9 +115,9 @@ def response_message(payload: ResponsePayload, key: SigningKey | None = None) ->
 async def send(
     settings: Settings, payloads: Sequence[ResponsePayload], *, key: SigningKey | None = None, own_topic: bool = False
 ) -> int:
-    """Publishes responses in their order and waits until Kafka has acknowledged all; how many.
+    """Publish responses in order and wait until Kafka has acknowledged all; returns their number.
 
-    Raises ResponseError where a key is another authority's, KafkaError where Kafka does not take one.
+    Raises ResponseError if a key is another authority's, KafkaError if Kafka refuses one.
     """
     messages = [
         (authority_topic(payload.authority, RESPONSES) if own_topic else RESPONSES.name, response_message(payload, key))

@@ -1,4 +1,4 @@
-"""The `jointly` command. Each module holds one group of commands; they are imported when they are called."""
+"""The `jointly` command. Each module holds one group of commands and is imported when one of them is called."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from services.cli.errors import Commands
 from services.platform.version import version
 
 _LINES: Final = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
-"""Where bash, and the other shells, put the line to complete."""
+"""Shells put the line to complete into these environment variables."""
 
 COMMANDS: Final = {
     "demo": ("services.cli.demo", "Run everything once on an embedded stack and show what comes out."),
@@ -39,8 +39,8 @@ COMMANDS: Final = {
     "feedback": ("services.cli.feedback", "Turn answers of authorities into judged pairs."),
     "statistics": ("services.cli.statistics", "Build corpus statistics."),
     "encoder": ("services.cli.encoder", "Make the optional faster encoder."),
-    "dead-letters": ("services.cli.dead_letters", "List, show and replay what could not be handled."),
-    "plans": ("services.cli.plan_commands", "List a plan's revisions; set one back that takes no lower ones."),
+    "dead-letters": ("services.cli.dead_letters", "List, show and replay events that could not be handled."),
+    "plans": ("services.cli.plan_commands", "List a plan's revisions; reset a plan to an earlier one."),
     "extensions": ("services.cli.extensions", "Show extensions beyond twelve months; record what was decided."),
     "frameworks": ("services.cli.frameworks", "Import framework agreements, and check which cover a plan."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),
@@ -50,32 +50,35 @@ COMMANDS: Final = {
     "audit": ("services.cli.audit", "Check, prove and export the audit log."),
     "digests": ("services.cli.digests", "Flush the weekly digests."),
     "state-hash": ("services.cli.rebuild", "Print one hash of all plans and active pairs."),
-    "rebuild": ("services.cli.rebuild", "Make everything once more from the plan log, compare, mend; tell nobody."),
-    "restore-drill": ("services.cli.restore_drill", "Restore a backup beside the live database and check it."),
-    "reassess": ("services.cli.rebuild", "Move to another policy, statistics or model; preview whom it would tell."),
+    "rebuild": (
+        "services.cli.rebuild",
+        "Recompute everything from the plan log and repair differences, without notifications.",
+    ),
+    "restore-drill": ("services.cli.restore_drill", "Restore a backup into a scratch database and check it."),
+    "reassess": ("services.cli.rebuild", "Move to another policy, statistics or model; preview the notifications."),
     "forget": ("services.cli.forget", "Forget a plan's content, or all plans of an authority."),
     "matcher": ("services.cli.run", "Run a matcher."),
     "coalitions": ("services.cli.run", "Run a coalitions process."),
     "notifier": ("services.cli.run", "Run a notifier."),
     "relay": ("services.cli.run", "Run a relay."),
-    "collect": ("services.cli.run", "Collect public notices, for ever or --once."),
-    "web": ("services.cli.run", "Run the pages on which authorities answer."),
-    "doctor": ("services.cli.doctor", "Look at settings, broker, database, lag and mail server; change nothing."),
+    "collect": ("services.cli.run", "Collect public notices, continuously or --once."),
+    "web": ("services.cli.run", "Run the web pages for authorities."),
+    "doctor": ("services.cli.doctor", "Check settings, broker, database, lag and mail server; change nothing."),
     "topics": ("services.cli.setup", "Create the declared Kafka topics."),
-    "migrate": ("services.cli.setup", "Bring the database to this version's tables."),
+    "migrate": ("services.cli.setup", "Migrate the database to this version's tables."),
     "asyncapi": ("services.cli.contract", "Print the AsyncAPI 3 document of the wire contract."),
     "schemas": ("services.cli.contract", "Write the JSON Schemas of all payloads."),
 }
 
 RENAMED: Final = {"digest": "state-hash"}
-"""Commands of version 0.1 and what they are called now."""
+"""Commands of version 0.1 and their current names."""
 
 EMBEDDED: Final = ("demo", "up")
 INSTALL: Final = "install `jointly[embedded]`, or use `make install` in a checkout; the production image leaves it out"
 
 
 def application(chosen: str | None = None) -> typer.Typer:
-    """The whole command line, with only the chosen command's module imported, or all of them where None.
+    """Build the command line with only the chosen command's module imported, or with all modules for None.
 
     `jointly publish` must not wait for the libraries of the model, nor `jointly --help` for any.
     """
@@ -115,22 +118,22 @@ def _jointly(
 
 
 def _not_loaded() -> None:
-    raise AssertionError("a command that was not chosen can't run")
+    raise AssertionError("this command's module was not imported")
 
 
 def _words() -> list[str]:
-    """What stands behind `jointly`, or would: a shell that completes a line hands it over in the environment."""
+    """Return the arguments after `jointly`. A shell that completes a line passes it in the environment."""
     lines = [os.environ[name] for name in _LINES if name in os.environ and "_JOINTLY_COMPLETE" in os.environ]
     line = next(iter(lines), None)
     return sys.argv[1:] if line is None else line.split()[1:]
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Run the command line."""
     from services.platform import logs
 
-    # Standard output is the command's answer; a long-running process sets its own level later. What the Kafka client
-    # logs of a broker that is away, the command says itself, once.
+    # Standard output is for the command's result; a long-running process sets its log level later. If Kafka is down,
+    # the command itself reports it once, instead of the client's repeated log lines.
     logs.setup("cli", "WARNING")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     chosen = next((word for word in _words() if not word.startswith("-")), "")

@@ -1,4 +1,4 @@
-"""`python -m services.cli` is `jointly`."""
+"""`python -m services.cli` runs `jointly`."""
 
 from services.cli import main
 

@@ -1,4 +1,4 @@
-"""`jointly authorities`: the register of who takes part, which role mailbox is told, and what each wants to hear."""
+"""`jointly authorities`: the register of authorities, their role mailboxes and their notification preferences."""
 
 import json
 import sys
@@ -20,7 +20,9 @@ from services.store import deliveries, intents
 from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, now, transaction
 
-app = typer.Typer(no_args_is_help=True, help="The register of authorities: role mailboxes and what each wants to hear.")
+app = typer.Typer(
+    no_args_is_help=True, help="The register of authorities: role mailboxes and notification preferences."
+)
 
 REJECTED: Final = 1
 USAGE: Final = 2
@@ -28,7 +30,7 @@ USAGE: Final = 2
 _WHY_HELD: Final = {
     "no-mailbox": "no mailbox",
     "paused": "paused",
-    "unknown-partner": "nobody is told of it: not in the register",
+    "unknown-partner": "its notifications are withheld: not in the register",
 }
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
@@ -38,9 +40,9 @@ def import_(
     file: Annotated[Path, typer.Argument(help="CSV with a header line; see `jointly authorities export`.")],
     as_json: _Json = False,
 ) -> None:
-    """Write authorities from a CSV file into the register. Importing the same file again changes nothing.
+    """Import authorities from a CSV file into the register. Importing the same file again changes nothing.
 
-    Exit code 0: all of it was taken. 1: some lines were not, the rest was. 2: the file can't be read.
+    Exit code 0: every line was imported. 1: some lines were rejected, the rest was imported. 2: the file can't be read.
     """
     try:
         found = list(read(csv_table.read_text(file)))
@@ -59,14 +61,14 @@ def import_(
     else:
         typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
         if tally["due_again"]:
-            typer.echo(f"{tally['due_again']} things that an old mailbox did not take are due again")
+            typer.echo(f"{tally['due_again']} notifications that an old mailbox refused are due again")
     if problems:
         raise typer.Exit(REJECTED)
 
 
 async def save_all(sessions: Sessions, entries: list[AuthorityUpdate], at: datetime) -> Counter[str]:
-    """Writes entries; how many were added, changed and unchanged, and how much is due again, from `at` on, at new
-    mailboxes."""
+    """Write entries; returns how many were added, changed and unchanged, and how many notifications become due again at
+    new mailboxes, from `at` on."""
     tally: Counter[str] = Counter()
     async with transaction(sessions) as session:
         for entry in sorted(entries, key=lambda item: item.authority):
@@ -79,9 +81,9 @@ async def save_all(sessions: Sessions, entries: list[AuthorityUpdate], at: datet
 
 @app.command("export")
 def export(
-    file: Annotated[Path | None, typer.Argument(help="Where to; standard output if left out.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="Output file; default: standard output.")] = None,
 ) -> None:
-    """Write the register as CSV, in the form that `import` reads. It holds addresses: keep it accordingly."""
+    """Write the register as CSV, in the format of `import`. It holds email addresses: store it accordingly."""
 
     async def everything(sessions: Sessions) -> str:
         async with sessions() as session:
@@ -104,8 +106,8 @@ def _save(file: Path, text: str) -> None:
 
 @app.command("held")
 def held(as_json: _Json = False) -> None:
-    """Who is not told what it should be, for want of a mailbox or because it has paused; and whom nobody is told of,
-    because it is neither in the register nor a council."""
+    """List withheld notifications: of authorities without a mailbox or with a pause, and about authorities that are
+    neither in the register nor a council."""
 
     async def look(sessions: Sessions) -> Any:
         async with sessions() as session:
@@ -131,7 +133,8 @@ def held(as_json: _Json = False) -> None:
 def failed(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most emails shown.")] = 50, as_json: _Json = False
 ) -> None:
-    """Mails that were given up, the newest first. A new mailbox for the authority makes their news due again."""
+    """List failed emails, the newest first. If the authority gets a new mailbox, their notifications become due
+    again."""
 
     async def look(sessions: Sessions) -> Any:
         async with sessions() as session:
@@ -148,18 +151,18 @@ def failed(
             f"attempts {mail.attempts}, mail {mail.mail_id[:12]}"
         )
     if not found:
-        typer.echo("no email was given up")
+        typer.echo("no email has failed")
 
 
 @app.command("mute")
 def mute(
     authority: Annotated[str, typer.Argument(help="The authority that receives the emails.")],
-    partner: Annotated[str | None, typer.Option(help="Nothing more about this authority.")] = None,
-    opportunity: Annotated[str | None, typer.Option(help="Nothing more about this opportunity.")] = None,
+    partner: Annotated[str | None, typer.Option(help="Send nothing more about this authority.")] = None,
+    opportunity: Annotated[str | None, typer.Option(help="Send nothing more about this opportunity.")] = None,
 ) -> None:
-    """Dismiss a partner or one opportunity for an authority. Undo by importing its line without it."""
+    """Mute a partner or one opportunity for an authority. To undo it, import the authority's line without the mute."""
     if (partner is None) == (opportunity is None):
-        typer.echo("Say either --partner CODE or --opportunity ID.", err=True)
+        typer.echo("Give either --partner CODE or --opportunity ID.", err=True)
         raise typer.Exit(USAGE)
 
     code = canonical_authority(authority)

@@ -1,7 +1,7 @@
-"""Blanking dead letters. A topic can't be edited: its records are written once more, and the old ones deleted.
+"""Blanks dead letters. Records of a topic can't be edited, so blanked copies are written and the old records deleted.
 
-A blanked dead letter keeps its id, reason, origin, length and sha256. Copies keep their time, so that they are kept no
-longer than before. Interrupted, it leaves some twice; they have the same ids, and who reads the topic takes the last.
+A blanked dead letter keeps its id, reason, origin, length and sha256. Copies keep their timestamp, so their retention
+does not start again. An interrupted run leaves some letters twice; they share an id, and readers take the last.
 """
 
 import json
@@ -26,20 +26,20 @@ TOPICS: Final = (DEAD_PLANS, DEAD_OPPORTUNITIES, DEAD_COALITIONS, DEAD_RESPONSES
 
 
 def concerns(letter: DeadLetter, subject: str) -> bool:
-    """Whether a dead letter names a plan, or any plan of an authority, in its key, headers or value."""
+    """Return whether a dead letter names a plan, or any plan of an authority, in its key, headers or value."""
     if letter.key is None and letter.value is None and letter.detail == DETAIL:
         return False
     named = re.escape(subject) + (r"(?![A-Za-z0-9._-])" if ":" in subject else ":")
     pattern = re.compile(rb"(?<![A-Za-z0-9-])" + named.encode())
     parts = [letter.key or b"", letter.value or b"", *(header.value for header in letter.headers)]
     with suppress(ValueError, RecursionError):
-        # Written once more, without the escapes that JSON allows in place of letters.
+        # Encode it again without JSON's escapes for letters.
         parts.append(json.dumps(json.loads(letter.value or b""), ensure_ascii=False).encode(errors="replace"))
     return any(pattern.search(part) for part in parts)
 
 
 async def count_letters(using: Settings, subject: str) -> int:
-    """How many dead letters would be blanked."""
+    """Count the dead letters to blank."""
     found: set[str] = set()
     for topic in TOPICS:
         records = await _read(using, topic)
@@ -48,7 +48,7 @@ async def count_letters(using: Settings, subject: str) -> int:
 
 
 async def blank_letters(using: Settings, subject: str) -> int:
-    """Blanks the dead letters that name the plan or authority; how many. Raises KafkaError."""
+    """Blank the dead letters that name the plan or authority; returns their number. Raises KafkaError."""
     blanked: set[str] = set()
     for topic in TOPICS:
         records = await _read(using, topic)
@@ -60,7 +60,7 @@ async def blank_letters(using: Settings, subject: str) -> int:
 
 
 def blank(letter: DeadLetter) -> DeadLetter:
-    """The dead letter without what it was about; it can't be replayed."""
+    """Return the dead letter without its content. It can't be replayed."""
     return letter.model_copy(update={"detail": DETAIL, "key": None, "headers": (), "value": None, "complete": False})
 
 
@@ -89,7 +89,7 @@ def _concerned(record: Record, subject: str) -> DeadLetter | None:
 
 
 async def _rewrite(using: Settings, topic: Topic, records: Sequence[Record], letters: Mapping[int, DeadLetter]) -> None:
-    """Writes all of them once more, then deletes everything up to the last one that was read."""
+    """Write all of them again, then delete everything up to the last record read."""
     producer = make_producer(using, "jointly-forget")
     await producer.start()
     try:

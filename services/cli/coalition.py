@@ -1,4 +1,4 @@
-"""`jointly coalition`: what coalitions there are, one in full, and what an authority does in one."""
+"""`jointly coalition`: lists coalitions, shows one in full, and sends an authority's acts in one."""
 
 import json
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a li
 
 
 class Act(StrEnum):
-    """What an authority does in a coalition."""
+    """The acts of an authority in a coalition."""
 
     ACCEPT = "accept"
     DECLINE = "decline"
@@ -43,12 +43,12 @@ class Act(StrEnum):
 
 @app.command("list")
 def list_(
-    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="Those that have ended instead.")] = False,
+    authority: Annotated[str | None, typer.Option(help="Only coalitions of this authority (code).")] = None,
+    ended: Annotated[bool, typer.Option("--ended", help="List ended coalitions instead.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most coalitions shown.")] = 50,
     as_json: _Json = False,
 ) -> None:
-    """List the coalitions, those that changed last first."""
+    """List the coalitions, the latest change first."""
     code = canonical_authority(authority) if authority else None
     found = with_snapshot(lambda session: use.listed(session, code, ended=ended, limit=limit))
     if as_json:
@@ -67,7 +67,7 @@ def _row(state: CoalitionState) -> Sequence[str]:
 
 @app.command()
 def show(coalition: _Id, as_json: _Json = False) -> None:
-    """Show one coalition: members, dates, why these plans, and what was answered."""
+    """Show one coalition: members, dates, reasons for the match, and answers."""
 
     async def read(session: AsyncSession) -> tuple[CoalitionState, list[Answer]]:
         return await use.find(session, coalition), await use.answers(session, coalition)
@@ -120,7 +120,7 @@ def join(
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
-    """Join a coalition late: the authority is named, and not committed before it says so."""
+    """Join a coalition late. The authority appears as a member; it is committed only once it says so."""
     _act(Act.JOIN, coalition, authority, Sending(signing_key_file, own_topic, dry_run))
 
 
@@ -140,12 +140,14 @@ def leave(
 def dates(
     coalition: _Id,
     authority: Annotated[str, AUTHORITY],
-    reply_by: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The new day, later than the present one.")],
+    reply_by: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="The new deadline, later than the current one.")
+    ],
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
-    """Give the others more time to reply. Only the lead may, and never less."""
+    """Give the other members more time to reply. Only the lead may move the deadline, and only to a later day."""
     code = canonical_authority(authority)
     payload = respond(ResponseDates, coalition, code, {"reply_by": reply_by.date()})
     Sending(signing_key_file, own_topic, dry_run).send([payload])

@@ -1,4 +1,4 @@
-"""`jointly confirm`: an authority takes a plan that was made from a public notice for its own."""
+"""`jointly confirm`: an authority adopts a plan made from a public notice."""
 
 import asyncio
 from pathlib import Path
@@ -39,10 +39,10 @@ def confirm(
     dry_run: Annotated[bool, DRY_RUN] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Confirm a plan that was made from a public notice: it is the authority's own from now on.
+    """Confirm a plan that was made from a public notice: from now on it is the authority's own.
 
-    Notices can't change it any more, and a suggested renewal is told of like any other plan. Exit code 1: there is no
-    such plan, it has ended, or the authority has sent it itself already. Other exit codes as of `publish`.
+    Notices can't change it any more, and a suggested renewal causes notifications like any other plan. Exit code 1:
+    there is no such plan, it has ended, or the authority has sent it itself already. Other exit codes as for `publish`.
     """
     console, chosen = stderr_console(), load_settings(dry_run=dry_run)
     key = load_key(signing_key_file or chosen.signing_key_file)
@@ -61,7 +61,7 @@ async def _load(sessions: Sessions, plan_id: str) -> plans.PlanRecord | None:
 
 
 def _confirmed(stored: plans.PlanRecord | None, plan_id: str, now: int, console: Console) -> PlanUpdated:
-    """The plan as its authority's own; ends the command where there is nothing to confirm."""
+    """Return the plan as its authority's own; exit if there is nothing to confirm."""
     if stored is None or stored.state is None or stored.status != "active":
         say(console, f"There is no active plan {plan_id}; nothing was sent.")
         raise typer.Exit(REJECTED)

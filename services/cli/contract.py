@@ -13,7 +13,7 @@ from events.schemas import kept, path_of, payload_types, schema_of, written
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One schema that is not as its payload class says: what to write, and what that would break."""
+    """A schema that differs from its payload class: the new text, and the promises that it would break."""
 
     kind: str
     text: str
@@ -22,7 +22,7 @@ class Change:
 
 
 def changes() -> list[Change]:
-    """Every kept schema that differs from its payload class."""
+    """Return every stored schema that differs from its payload class."""
     found = []
     for kind, payload in payload_types().items():
         schema, before = schema_of(payload), kept(kind)
@@ -35,7 +35,7 @@ def changes() -> list[Change]:
 def schemas(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a schema is out of date.")] = False,
 ) -> None:
-    """Write the JSON Schema of every payload to events/schemas; refuse one that breaks what was promised."""
+    """Write the JSON Schema of every payload to events/schemas; refuse incompatible changes."""
     found = changes()
     for change in found:
         for sentence in change.broken:

@@ -1,4 +1,4 @@
-"""How a command works on the database: one engine, its tables checked first, all of it closed at the end."""
+"""Database access for commands: one engine, tables checked first, everything closed at the end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,16 +15,16 @@ T = TypeVar("T")
 
 
 def with_database(work: Callable[[Sessions], Awaitable[T]], *, limited: bool = True) -> T:
-    """Runs `work` on the settings' database and returns its result. `limited`: each statement has the limit of the
-    settings, and the work is done again where it lost a race; else one may read or change everything.
+    """Run `work` on the settings' database and return its result. With `limited`, statements have the settings' time
+    limit, and lost races are retried; without it, `work` may read or change everything.
 
-    Raises SettingsError where none is set, SchemaError where this version can't work with it, what the driver raises.
+    Raises SettingsError if no database is set, SchemaError if this version can't work with it, and the driver's errors.
     """
     return on_database(settings().need_database(limited=limited), work, check=True, repeat=limited)
 
 
 def on_database(url: str, work: Callable[[Sessions], Awaitable[T]], *, check: bool = False, repeat: bool = False) -> T:
-    """The same on another database; its tables are checked and lost races repeated only where asked."""
+    """Run `work` on another database. Its tables are checked, and lost races retried, only on request."""
 
     async def run() -> T:
         engine = make_engine(url)
@@ -40,7 +40,7 @@ def on_database(url: str, work: Callable[[Sessions], Awaitable[T]], *, check: bo
 
 
 def with_snapshot(read: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """Runs `read` in one snapshot in which nothing can be written."""
+    """Run `read` in one read-only snapshot."""
 
     async def work(sessions: Sessions) -> T:
         async with sessions() as session:

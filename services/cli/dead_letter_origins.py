@@ -1,7 +1,7 @@
-"""Whether a dead letter's event stood where the letter says: only then is it sent there again.
+"""Checks that a dead letter's event is at the origin that the letter names. Only then is the event sent there again.
 
-Whoever may write to the dead-letter topic could name any topic, and have the operator's account write there. So the
-broker is asked for the record at the origin, and it has to be the same, byte for byte.
+Anybody with write access to the dead-letter topic could name any topic, and have the operator's account write there. So
+the record at the origin must equal the letter's event, byte for byte.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ UNPROVEN: Final = "its origin does not hold this event (any more); have it publi
 
 
 async def find_unproven(using: Settings, letters: Sequence[DeadLetter]) -> set[str]:
-    """The ids of those letters whose event does not stand at its origin as it is in the letter. Raises KafkaError."""
+    """Return the ids of letters whose event is not at its origin, or differs from it. Raises KafkaError."""
     consumer = AIOKafkaConsumer(
         **connection(using),
         client_id="jointly-dead-letters",

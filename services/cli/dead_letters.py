@@ -1,4 +1,4 @@
-"""`jointly dead-letters`: what could not be handled, why, and sending it again."""
+"""`jointly dead-letters`: lists and shows events that could not be handled, and replays them."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ from services.messaging.kafka import Record, connection, make_producer
 from services.platform.settings import Settings, settings
 
 IDLE_SECONDS: Final = 1.5
-"""So long without a record is the end, should a broker name an end that never comes."""
+"""Stop after this long without a record: a broker may name an end that it never delivers."""
 FIRST_ANSWER_SECONDS: Final = 15.0
 NOT_FOUND: Final = 1
 USAGE: Final = 2
@@ -45,35 +45,35 @@ FAMILIES: Final = {
 }
 NOT_COUNTED: Final = frozenset({Reason.STALE_RESPONSE, Reason.UNKNOWN_SUBJECT, Reason.RESPONSE_REFUSED})
 
-app = typer.Typer(no_args_is_help=True, help="List, show and replay what could not be handled.")
+app = typer.Typer(no_args_is_help=True, help="List, show and replay events that could not be handled.")
 
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON, one line a dead letter.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON, one dead letter a line.")]
 _Reason = Annotated[Reason | None, typer.Option(help="Only this reason.")]
 _Family = Annotated[str | None, typer.Option(help=f"Only this family: {' or '.join(FAMILIES)}.")]
-_Id = Annotated[str, typer.Argument(help="The dead letter's id, or its beginning.")]
+_Id = Annotated[str, typer.Argument(help="The dead letter's id, or the start of it.")]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDeadLetter:
-    """One dead letter and the topic it lies on."""
+    """A dead letter and its topic."""
 
     topic: Topic
     letter: DeadLetter
 
     @property
     def family(self) -> str:
-        """Of which events it is one: plans or opportunities."""
+        """The family of refused events: plans or opportunities."""
         return self.topic.name.split(".")[1]
 
 
 @app.command("list")
 def list_(reason: _Reason = None, family: _Family = None, as_json: _Json = False) -> None:
-    """List the dead letters, oldest first: id, when, reason, where the event stood, and what was wrong."""
+    """List the dead letters, oldest first: id, time, reason, origin, and the error."""
     found = _find_all(reason, family)
     for kept in found:
         letter = kept.letter
         if as_json:
-            # The bytes may hold anything and be many: `show` has them.
+            # The bytes may be large and hold anything; `show` prints them.
             line = letter.model_dump_json(exclude={"key", "headers", "value"})
             typer.echo(f'{{"family":"{kept.family}",{line[1:]}')
             continue
@@ -85,7 +85,7 @@ def list_(reason: _Reason = None, family: _Family = None, as_json: _Json = False
 
 @app.command("show")
 def show(dead_letter_id: _Id, as_json: _Json = False) -> None:
-    """Show everything of one dead letter, its bytes as text in which nothing can steer the terminal."""
+    """Show one dead letter in full. Its bytes are escaped so that they can't control the terminal."""
     letter = _find_one(dead_letter_id).letter
     if as_json:
         typer.echo(letter.model_dump_json())
@@ -111,17 +111,19 @@ def show(dead_letter_id: _Id, as_json: _Json = False) -> None:
 
 @app.command("replay")
 def replay(
-    dead_letter_id: Annotated[str | None, typer.Argument(help="The dead letter's id, or its beginning.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of them, or all of a reason or family.")] = False,
+    dead_letter_id: Annotated[str | None, typer.Argument(help="The dead letter's id, or the start of it.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Replay all dead letters, or all of a reason or family.")
+    ] = False,
     reason: _Reason = None,
     family: _Family = None,
-    yes: Annotated[bool, typer.Option("--yes", help="With --all: do it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --all: send them. Without it, only count them.")] = False,
 ) -> None:
-    """Send the event again, as it came, to the topic it came by. Handling an event twice changes nothing.
+    """Send the event again, unchanged, to its original topic. Handling an event twice changes nothing.
 
-    What was cut can't be replayed, nor what its origin does not hold any more. The dead letter stays; an event that is
-    still wrong becomes another one.
-    Exit code 0: all were sent. 1: some could not be. 2: nothing was tried.
+    A truncated event can't be replayed, nor one that its origin no longer holds. The dead letter stays; an event that
+    is still invalid becomes another dead letter. Exit code 0: all were sent. 1: some could not be sent. 2: none was
+    tried.
     """
     if (dead_letter_id is None) is not every:
         _stop("name one dead letter, or give --all", USAGE)
@@ -136,7 +138,7 @@ def replay(
 
 
 def _able(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    """Those that can be sent again; says of each other one why not."""
+    """Return the letters that can be sent again; print for each other one why not."""
     obstacles = {letter.dead_letter_id: replay_obstacle(letter) for letter in letters}
     promising = [letter for letter in letters if obstacles[letter.dead_letter_id] is None]
     if promising:
@@ -148,22 +150,22 @@ def _able(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
 
 
 def replay_obstacle(letter: DeadLetter) -> str | None:
-    """Why a dead letter can't be replayed, in a sentence; None where it can."""
+    """Return a sentence on why a dead letter can't be replayed; None if it can."""
     value = letter.value or b""
     if letter.reason in (Reason.ASSESSMENT_FAILED, Reason.SUPERSEDED_WITHDRAWAL):
         return "the plan log holds the event already; publish the plan under its next revision"
     if letter.reason in NOT_COUNTED:
         return "the answer was read and does not count; look at its subject again, then send a new one"
     if letter.reason is Reason.UNREADABLE_BATCH:
-        return "its records could not be read; have them published again"
+        return "its records were unreadable; have them published again"
     if not letter.complete:
-        return "only its beginning was kept; have it published again"
+        return "it holds only the start of the event; have the event published again"
     if len(value) != letter.value_length or hashlib.sha256(value).hexdigest() != letter.value_sha256:
         return "its bytes are not those that its length and sha256 speak of"
     if letter.key is None and letter.value is None:
         return "it has neither key nor value"
     try:
-        # A dead letter is data: it must not be able to write to any topic it names.
+        # A dead letter is untrusted data: it must not choose a topic for us to write to.
         if letter.origin.topic not in (OPPORTUNITIES.name, COALITIONS.name):
             authority_of(letter.origin.topic, family_of(letter.origin.topic))
     except NotAnAuthorityTopicError:
@@ -172,7 +174,7 @@ def replay_obstacle(letter: DeadLetter) -> str | None:
 
 
 async def find_letters(using: Settings, topics: Sequence[Topic]) -> tuple[list[StoredDeadLetter], int]:
-    """Every dead letter on these topics, oldest first, each once; and how many records there are none."""
+    """Return every dead letter on these topics, oldest first, each once, and the number of other records."""
     consumer = AIOKafkaConsumer(
         **connection(using),
         client_id="jointly-dead-letters",
@@ -200,9 +202,9 @@ async def find_letters(using: Settings, topics: Sequence[Topic]) -> tuple[list[S
 
 
 async def all_records(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[Record]:
-    """All records of these topics up to the end that the broker names with what it hands out.
+    """Read all records of these topics, up to the end offsets in the fetch responses.
 
-    Not up to `end_offsets()`: Tansu answers that one wrongly.
+    `end_offsets()` is not used: Tansu's answer is wrong.
     """
     if not topics:
         return []
@@ -220,7 +222,7 @@ async def all_records(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list
 
 
 async def _progress(consumer: AIOKafkaConsumer) -> tuple[bool, bool]:
-    """Whether every partition has answered, and whether all has been read by what their answers say."""
+    """Return whether every partition has answered, and everything up to its end has been read."""
     partitions = consumer.assignment()
     ends = {partition: consumer.highwater(partition) for partition in partitions}
     if not partitions or None in ends.values():
@@ -248,7 +250,7 @@ def _find_all(reason: Reason | None, family: str | None) -> list[StoredDeadLette
     topics = [topic for name, topic in FAMILIES.items() if family in (None, name)]
     found, unreadable = asyncio.run(find_letters(settings(), topics))
     if unreadable:
-        typer.echo(f"{unreadable} records on the dead-letter topics are no dead letters; they are left out", err=True)
+        typer.echo(f"{unreadable} records on the dead-letter topics are not dead letters and were left out", err=True)
     return [kept for kept in found if reason in (None, kept.letter.reason)]
 
 

@@ -1,4 +1,4 @@
-"""`jointly demo` and `jointly up`: everything on one machine, nothing set up by hand."""
+"""`jointly demo` and `jointly up`: everything on one machine, without any setup."""
 
 import json
 import signal
@@ -33,14 +33,14 @@ SHOWN_STATUSES = ("suggested", "inviting", "formed", "frozen")
 
 def demo(
     plans: Annotated[
-        Path | None, typer.Option(help="Plans as `jointly publish` reads them; default: the sample.")
+        Path | None, typer.Option(help="Plans in a format of `jointly publish`; default: the sample.")
     ] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to judge on; today if not given.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line instead of words.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON line.")] = False,
 ) -> None:
-    """Run everything once on an embedded stack: publish plans, match them, tell the authorities, show what came out."""
+    """Run everything once on an embedded stack: publish plans, match them, notify the authorities, show the result."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     day = today(as_of.date() if as_of else None)
     try:
@@ -60,7 +60,7 @@ def demo(
 
 
 def up() -> None:
-    """Keep Kafka, PostgreSQL, a mail sink and all processes of Jointly running until Ctrl-C, and say where they are."""
+    """Run Kafka, PostgreSQL, a mail sink and all processes of Jointly until Ctrl-C, and print their addresses."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(text: str) -> None:
@@ -106,7 +106,7 @@ def _read(path: Path, console: Console) -> tuple[list[PlanPayload], int]:
 
 
 def _waves(events: Sequence[PlanPayload]) -> list[list[PlanPayload]]:
-    """Every plan's first event, then what became of it: so that corrections of what was told can be seen."""
+    """Split the events into each plan's first event and the later ones, so that the demo shows corrections."""
     first: dict[str, PlanPayload] = {}
     later = [event for event in events if first.setdefault(event.plan_id, event) is not event]
     return [list(first.values()), later] if later else [list(first.values())]
@@ -114,7 +114,7 @@ def _waves(events: Sequence[PlanPayload]) -> list[list[PlanPayload]]:
 
 @contextmanager
 def _shown(console: Console) -> Iterator[Show]:
-    """A bar for each step, where there is a terminal to draw it on."""
+    """Return a progress bar for each step, if the output is a terminal."""
     bars = Progress(
         TextColumn("{task.description:<26}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
@@ -150,8 +150,8 @@ def _told(outcome: DemoResult, rejected: int) -> str:
         "",
         f"{counts.plans} plans were matched, {rejected} were rejected, {outcome.dead_letters} are dead letters.",
         (
-            f"{sum(bands.values())} opportunities: {bands['notify']} to tell at once, {bands['digest']} for the weekly "
-            f"digest, {bands['feed']} to look up."
+            f"{sum(bands.values())} opportunities: {bands['notify']} for an immediate email, {bands['digest']} for "
+            f"the weekly digest, {bands['feed']} to look up."
         ),
         "",
         "The strongest five:",
@@ -159,8 +159,8 @@ def _told(outcome: DemoResult, rejected: int) -> str:
     for number, row in enumerate(outcome.best, 1):
         lines += _explained(number, OpportunityState.model_validate(row.payload))
     groups = ", ".join(f"{counts.coalitions.get(status, 0)} {status}" for status in SHOWN_STATUSES)
-    lines += ["", f"Coalitions: {groups}; {outcome.answers} signed answers of authorities came by Kafka."]
-    lines += ["", f"{outcome.mails} emails were sent; they lie in {outcome.mails_in}", f"It took {outcome.seconds} s."]
+    lines += ["", f"Coalitions: {groups}; {outcome.answers} signed answers of authorities arrived over Kafka."]
+    lines += ["", f"{outcome.mails} emails were sent; they are in {outcome.mails_in}", f"It took {outcome.seconds} s."]
     return "\n".join(lines)
 
 

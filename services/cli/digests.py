@@ -13,11 +13,11 @@ app = typer.Typer(no_args_is_help=True, help="The weekly digests.")
 
 @app.callback()
 def _digests() -> None:
-    """Kept, so that `flush` stays a command of its own."""
+    """Keeps `flush` a subcommand."""
 
 
 @app.command()
 def flush(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False) -> None:
-    """Make the next weekly digest of every authority due now; a running notifier sends it."""
+    """Make every authority's next weekly digest due now; a running notifier sends it."""
     count = with_database(flush_all)
-    typer.echo(json.dumps({"due": count}) if as_json else f"{count} things to tell are due now")
+    typer.echo(json.dumps({"due": count}) if as_json else f"{count} notifications are due now")

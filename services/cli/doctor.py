@@ -13,9 +13,9 @@ from services.platform.version import version
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False) -> None:
-    """Look at every part that Jointly needs; change nothing, send nothing.
+    """Check every part that Jointly needs; change nothing, send nothing.
 
-    Exit code 0 where no part failed, else that of the first one that did.
+    Exit code 0 if no part failed, else that of the first part that failed.
     """
     found = asyncio.run(diagnose(settings()))
     if as_json:

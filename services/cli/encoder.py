@@ -1,4 +1,4 @@
-"""`jointly encoder export`: makes the optional faster encoder from the pinned weights of the default model."""
+"""`jointly encoder export`: builds the optional faster encoder from the pinned weights of the default model."""
 
 import json
 import shutil
@@ -45,12 +45,12 @@ def _encoder() -> None:
 
 @app.command()
 def export(
-    to: Annotated[Path, typer.Option(help="The folder to make; it must be empty or not exist.")],
+    to: Annotated[Path, typer.Option(help="The folder to create; it must be empty or not exist.")],
 ) -> None:
-    """Keep the default model for OpenVINO in a folder, with a manifest of what it was made from.
+    """Export the default model for OpenVINO into a folder, with a manifest of its sources.
 
-    Takes half a minute and the extra `fast`. Name the folder in JOINTLY_EMBEDDING_MODEL afterwards; that is another
-    generation: `jointly reassess`.
+    Takes half a minute and needs the extra `fast`. Then set JOINTLY_EMBEDDING_MODEL to the folder. That makes another
+    generation, so run `jointly reassess`.
     """
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         say(f"{to} is there already: give a folder that is empty, or none yet")
@@ -63,8 +63,8 @@ def export(
 
 
 def make(to: Path) -> dict[str, Any]:
-    """Makes the folder and returns its manifest. Raises EmbeddingError where the tools are missing or the result is
-    too far from the reference; then there is no manifest, and nothing loads what is there."""
+    """Create the folder and return its manifest. Raises EmbeddingError if the tools are missing or the result is too
+    far from the reference; then there is no manifest, and nothing loads the folder."""
     library = openvino()
     folder, sha256 = pinned_weights()
     say("loading the reference")
@@ -80,7 +80,7 @@ def make(to: Path) -> dict[str, Any]:
     near = cosines(_vectors(to, probes, tokens), expected)
     mean, least = round(float(near.mean()), 4), round(float(near.min()), 4)
     if mean < LEAST_COSINE:
-        raise AgreementError(f"the exported model agrees with the reference to {mean} only; {LEAST_COSINE} is needed")
+        raise AgreementError(f"the exported model's cosine with the reference is {mean} only; {LEAST_COSINE} is needed")
     manifest = {
         "format": FORMAT,
         "engine": ENGINE,
@@ -92,19 +92,20 @@ def make(to: Path) -> dict[str, Any]:
         "tools": {name: version(name) for name in _TOOLS},
         "files": {name: digest(to / name) for name in (MODEL, WEIGHTS, TOKENIZER, PROBES)},
     }
-    # Last, so that a folder with a manifest is a complete one.
+    # Written last, so that a folder with a manifest is complete.
     (to / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return manifest
 
 
 def _network(library: Any, folder: Path) -> tuple[Any, int]:
-    """The reference as an OpenVINO network in float32, from token ids to unit vectors, and where it cuts texts."""
+    """Build the reference as an OpenVINO network in float32, from token ids to unit vectors, with its maximum text
+    length."""
     import torch
     from sentence_transformers import SentenceTransformer
     from torch import Tensor, nn
 
     class Pooled(nn.Module):
-        """The mean of the token vectors, at unit length: all three modules of the model in one."""
+        """The mean of the token vectors, scaled to unit length: the model's three modules in one."""
 
         def __init__(self, encoder: nn.Module) -> None:
             super().__init__()

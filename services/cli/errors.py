@@ -1,4 +1,4 @@
-"""Turns every fault that a person can mend into one sentence and one exit code. No other module does."""
+"""Turns every error that a user can fix into one sentence and one exit code. No other module does."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _MAX_DETAIL: Final = 300
 
 
 class ExitCode(IntEnum):
-    """How a command ended. `docs/operations.md` has the same table."""
+    """The outcome of a command. `docs/operations.md` has the same table."""
 
     DONE = 0
     REFUSED = 1
@@ -47,17 +47,17 @@ MEANINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong and what to do, in a sentence, and the exit code that says so to programs."""
+    """The problem and the remedy in a sentence, and the exit code for programs."""
 
     sentence: str
     code: ExitCode
 
 
 class Commands(TyperGroup):
-    """The command line: an exception that leaves a command becomes a sentence on standard error and an exit code."""
+    """The command group. It turns an exception of a command into a sentence on standard error and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command. Typer's own exceptions (usage, exit, abort) pass."""
+        """Run the command. Typer's own exceptions (usage, exit, abort) pass through."""
         try:
             return super().invoke(ctx)
         except Exception as error:
@@ -67,7 +67,7 @@ class Commands(TyperGroup):
 
 
 def problem_of(error: BaseException) -> Problem:
-    """The sentence and exit code of an error; an unknown error is a fault of ours."""
+    """Return the sentence and exit code of an error; an unknown error is a bug of ours."""
     for cause in _causes(error):
         for find in _KINDS:
             if (problem := find(cause)) is not None:
@@ -80,7 +80,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def detail(error: BaseException) -> str:
-    """What an error says, in one line, without statements or parameters: those may hold plan texts."""
+    """Return an error's message in one line, without statements or parameters, which may hold plan texts."""
     said = plain(str(getattr(error, "orig", None) or error), _MAX_DETAIL)
     return said or type(error).__name__
 
@@ -94,7 +94,7 @@ def _exit(error: BaseException) -> typer.Exit:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, what a library wrapped in it, and what it was raised from; a group's members."""
+    """Yield the error, the errors it wraps or was raised from, and the members of a group."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -113,7 +113,7 @@ def _settings(error: BaseException) -> Problem | None:
 
 
 def _own(error: BaseException) -> Problem | None:
-    """Exceptions of ours say what is wrong themselves. By name: the modules they are of load slowly."""
+    """Use the message of our own exceptions. They are matched by name, because their modules load slowly."""
     names = {kind.__name__ for kind in type(error).__mro__ if kind.__module__.startswith(("services.", "matching."))}
     code = next((code for name, code in _OWN.items() if name in names), None)
     return None if code is None else Problem(plain(str(error), 2000), code)
@@ -153,7 +153,7 @@ def _database(error: BaseException) -> Problem | None:
         if state.startswith(prefix):
             return Problem(sentence.format(where=_where(), name=_name(), detail=detail(error)), code)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        # What the client itself advises after that ("Is the server running ...") we say in our own words.
+        # The client's own advice ("Is the server running ...") is replaced by ours.
         said = detail(error).removeprefix("connection failed: ").split(" Is the server running", maxsplit=1)[0]
         return Problem(
             f"{_where()} can't be reached ({said}): is it up, and is {PREFIX}DATABASE_URL right?", ExitCode.DATABASE
@@ -178,7 +178,7 @@ _SAID: Final = (
         f"{{where}} does not exist by that name: correct the host in {PREFIX}DATABASE_URL",
     ),
 )
-"""What the server or its client says where the SQLSTATE is missing or tells too little."""
+"""Matches server and client messages when the SQLSTATE is missing or too vague."""
 
 _STATES: Final = (
     ("42P01", ExitCode.SCHEMA, "the database {name} lacks a table ({detail}): run `jointly migrate`"),
@@ -220,7 +220,7 @@ def _broker(error: BaseException) -> Problem | None:
 
 
 def _file(error: BaseException) -> Problem | None:
-    """A file that can't be read or written. An error of the network has no file name."""
+    """Describe a file that can't be read or written. A network error has no file name."""
     import ssl
 
     if isinstance(error, ssl.SSLError):

@@ -1,4 +1,4 @@
-"""`jointly evaluate`: how well a policy ranks and bands judged pairs, beside another policy where one is given."""
+"""`jointly evaluate`: measures how well a policy ranks and bands judged pairs, optionally against another policy."""
 
 import json
 import math
@@ -35,7 +35,7 @@ Numbers = dict[str, Any]
 _RIGHT = 2
 _DEPTH = 100
 _SAMPLES = 2000
-# The day plays no part in the requirement.
+# The requirement does not depend on the day.
 _ANY_DAY = date.min
 
 
@@ -45,18 +45,19 @@ def evaluate(
         Path | None, typer.Option(help="Grades 0 to 3: {query plan: {candidate plan: grade}}.")
     ] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="Judged pairs, JSONL: two plans (a, b) and whether a reader would sign.")
+        Path | None,
+        typer.Option(help="Judged pairs, JSONL: two plans (a, b), and sign: would a reader bring the buyers together?"),
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file; the shipped one if not given.")] = None,
-    against: Annotated[Path | None, typer.Option(help="Another policy file, to stand beside the first.")] = None,
-    scorer: Annotated[Path | None, typer.Option(help="A scorer file; the shipped one if not given.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file; default: the shipped one.")] = None,
+    against: Annotated[Path | None, typer.Option(help="Another policy file to compare with the first.")] = None,
+    scorer: Annotated[Path | None, typer.Option(help="Scorer file; default: the shipped one.")] = None,
     against_scorer: Annotated[
         Path | None, typer.Option(help="Another scorer file, with the policy of --against, else that of --policy.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
-    statistics: Annotated[Path | None, typer.Option(help="A statistics file; the shipped one if not given.")] = None,
+    statistics: Annotated[Path | None, typer.Option(help="Statistics file; default: the shipped one.")] = None,
     model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
-    cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept between runs.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Cache file for embeddings.")] = None,
 ) -> None:
     """Print the quality of one policy, or of two side by side: of its rankings and bands by `--judgements`, with 90 %
     intervals over queries; of its scores, bands and calibration by `--pairs`."""
@@ -88,7 +89,7 @@ def evaluate(
 
 
 def read_judgements(path: Path) -> Judgements:
-    """The grades of a file. Raises PlanFileError where it is not of the form described."""
+    """Read the grades of a file. Raises PlanFileError if it has another form."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -104,7 +105,8 @@ def read_judgements(path: Path) -> Judgements:
 def ranked(
     engine: Engine, plans: Sequence[Plan], judged: Judgements, embedder: Embedder, cache: Path
 ) -> dict[str, Ranking]:
-    """The best hundred partners of each judged plan by specification, gated ones too, each with its band."""
+    """Return the best hundred partners of each judged plan by specification, including gated ones, each with its
+    band."""
     features = features_of_plans(plans, engine, embedder, cache)
     corpus = corpus_of(features, engine)
     found: dict[str, Ranking] = {}
@@ -122,7 +124,8 @@ def ranked(
 def outcomes(
     engine: Engine, plans: Sequence[Plan], judged: Sequence[Pair], embedder: Embedder, cache: Path
 ) -> list[Outcome]:
-    """What the engine says of each judged pair's requirement. Raises PlanFileError where a plan is not in the file."""
+    """Return the engine's assessment of each judged pair's requirement. Raises PlanFileError if the file lacks a
+    plan."""
     features = features_of_pairs(plans, judged, engine, embedder, cache)
     found = []
     for pair in judged:
@@ -136,7 +139,8 @@ def _other(pair: tuple[str, str], own: str) -> str:
 
 
 def numbers_of(run: Mapping[str, Ranking], judged: Judgements) -> Numbers:
-    """Means over the queries with a right candidate (grade 2 or 3), with intervals, and what the bands are worth."""
+    """Compute means over the queries with a right candidate (grade 2 or 3), with intervals, and the precision of the
+    bands."""
     rows = [
         of_query(grades, [candidate for candidate, _ in run.get(query, ())])
         for query, grades in judged.items()
@@ -159,9 +163,9 @@ def numbers_of(run: Mapping[str, Ranking], judged: Judgements) -> Numbers:
 
 
 def of_query(grades: Mapping[str, int], ranking: Sequence[str]) -> dict[str, float]:
-    """nDCG@10 (gain 2^grade - 1), P@1, recall@10, average precision, and the share of the first ten that is judged.
+    """Compute nDCG@10 (gain 2^grade - 1), P@1, recall@10, average precision, and the judged share of the first ten.
 
-    A candidate nobody judged counts as grade 0.
+    A candidate without a judgement counts as grade 0.
     """
     got = [grades.get(candidate, 0) for candidate in ranking]
     ideal = sorted(grades.values(), reverse=True)
@@ -185,14 +189,14 @@ def _gain(grades: Sequence[int]) -> float:
 
 
 def interval(values: Sequence[float]) -> list[float]:
-    """The 90 % bootstrap interval of a mean, from 2,000 resamples with a fixed seed."""
+    """Return the 90 % bootstrap interval of a mean, from 2,000 resamples with a fixed seed."""
     rng = random.Random(0)  # noqa: S311 (a reproducible resample, not a secret)
     means = sorted(sum(rng.choices(values, k=len(values))) / len(values) for _ in range(_SAMPLES))
     return [round(means[100], 3), round(means[1899], 3)]
 
 
 def band_numbers(pairs: Sequence[tuple[Band, bool]], chosen: Callable[[Band], bool]) -> Numbers:
-    """How many judged pairs a band holds, how many of them are right, and how many of all right ones those are."""
+    """Count a band's judged pairs and its right ones, and compute its share of all right ones."""
     said = [right for band, right in pairs if chosen(band)]
     right = sum(is_right for _, is_right in pairs)
     return {
@@ -203,7 +207,7 @@ def band_numbers(pairs: Sequence[tuple[Band, bool]], chosen: Callable[[Band], bo
 
 
 def judgement_table(found: Mapping[str, Numbers]) -> list[list[str]]:
-    """The numbers for people as rows of cells, one policy a column."""
+    """Format the numbers as rows of cells, one policy a column."""
     rows = [["", *found]]
     first = next(iter(found.values()))
     for key in first:
@@ -226,7 +230,7 @@ def judgement_table(found: Mapping[str, Numbers]) -> list[list[str]]:
 
 
 def align_columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as text, each column as wide as its widest cell."""
+    """Format rows of cells as text, each column as wide as its widest cell."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 

@@ -1,4 +1,4 @@
-"""`jointly feedback`: answers of authorities as judged pairs, so that the next fit learns from them."""
+"""`jointly feedback`: turns answers of authorities into judged pairs, so that the next fit learns from them."""
 
 import json
 from collections.abc import Iterable
@@ -14,16 +14,16 @@ from services.cli.offline import PlanFileError, read_plans, say
 from services.domain.ids import opportunity_id
 
 _SIGNED: Final = {"interested": True, "other-dates": True, "not-the-same": False}
-"""What an answer says of the requirement; the others say something of the authority's time."""
+"""The judgement in each kind of answer. Other answers concern the authority's timing."""
 
 _USAGE: Final = 2
 
 
 def feedback(
     answers: Annotated[Path, typer.Argument(help="Responses, one JSON object a line, as `jointly answer` reads them.")],
-    plans: Annotated[Path, typer.Option(help="The plans that were answered about: payloads, one JSON object a line.")],
+    plans: Annotated[Path, typer.Option(help="The plans in the answers: payloads, one JSON object a line.")],
 ) -> None:
-    """Print the pairs that authorities have judged by their answers, as JSONL for `jointly fit` and `evaluate`."""
+    """Print the pairs that authorities judged by their answers, as JSONL for `jointly fit` and `evaluate`."""
     try:
         responses = _read(answers)
         pairs = judge_pairs(responses, read_plans(plans))
@@ -47,8 +47,8 @@ def _read(path: Path) -> list[ResponsePayload]:
 
 
 def judge_pairs(responses: Iterable[ResponsePayload], plans: Iterable[Plan]) -> list[dict[str, Any]]:
-    """One line for each pair of plans that somebody has answered about. The last answer of an authority counts, and one
-    "not the same" outweighs the other's interest. Answers taken back, and plans not among these, count for nothing."""
+    """Build one line for each answered pair. An authority's last answer counts, and one "not the same" outweighs the
+    other's interest. Answers taken back, and answers about plans not among these, do not count."""
     everything = list(responses)
     undone = {one.undoes for one in everything if isinstance(one, ResponseUndone)}
     answers = {

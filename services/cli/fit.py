@@ -1,4 +1,4 @@
-"""`jointly fit`: fits and calibrates the scorer to judged pairs, and says how well it does on plans it has not seen."""
+"""`jointly fit`: fits and calibrates the scorer to judged pairs, and measures it on unseen plans."""
 
 import json
 import random
@@ -26,7 +26,7 @@ from services.cli.offline import PlanFileError, default_cache, features_of_plans
 from services.cli.pairs import Outcome, Pair, pair_numbers, pair_table, read_pairs
 
 _FOLDS = 5
-# How often readers sign a pair of each grade (of 2,672 pairs that have both).
+# The share of pairs of each grade that readers sign (from 2,672 pairs with both).
 _SIGNED_BY_GRADE = {0: 0.0, 1: 0.0, 2: 0.75, 3: 0.98}
 _GRADED_COUNTS = 0.5
 _DRAWN_COUNTS = 0.2
@@ -37,21 +37,21 @@ Numbers = dict[str, Any]
 def fit(
     plans: Annotated[Path, typer.Option(help="Plan payloads, one JSON object a line.")],
     pairs: Annotated[Path, typer.Option(help="Judged pairs, JSONL: two plans (a, b), sign, and nature_a, nature_b.")],
-    output: Annotated[Path, typer.Option(help="Where the scorer file is written.")],
+    output: Annotated[Path, typer.Option(help="Output file for the scorer.")],
     judgements: Annotated[
         Path | None, typer.Option(help="Grades 0 to 3 as well: {query plan: {candidate plan: grade}}.")
     ] = None,
-    name: Annotated[str, typer.Option(help="What the scorer is called.")] = "own",
-    seeds: Annotated[int, typer.Option(min=1, help="How often the plans are divided anew to test.")] = 3,
-    policy: Annotated[Path | None, typer.Option(help="A policy file; the shipped one if not given.")] = None,
-    statistics: Annotated[Path | None, typer.Option(help="A statistics file; the shipped one if not given.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the scorer.")] = "own",
+    seeds: Annotated[int, typer.Option(min=1, help="Number of random splits of the plans for testing.")] = 3,
+    policy: Annotated[Path | None, typer.Option(help="Policy file; default: the shipped one.")] = None,
+    statistics: Annotated[Path | None, typer.Option(help="Statistics file; default: the shipped one.")] = None,
     model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
-    cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept between runs.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Cache file for embeddings.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
-    """Fit the scorer to judged pairs and write it; print its quality on pairs of plans that the fit has not seen."""
+    """Fit the scorer to judged pairs and write it; print its quality on pairs of unseen plans."""
     try:
-        # What is read at once comes first: nobody should wait for an encoder to hear that a line is wrong.
+        # Read the small files first: nobody should wait for an encoder to learn that a line is invalid.
         judged, graded = read_pairs(pairs, judged=True), read_judgements(judgements) if judgements else {}
         embedder, rules = load_embedder(model), Policy.load(policy)
         engine = Engine.load(policy=rules, statistics=Statistics.load(statistics), model=embedder.model)
@@ -68,7 +68,7 @@ def fit(
         outcomes += [outcome for outcome, _ in tested]
         logits += [logit for _, logit in tested]
     if len({outcome.pair.sign for outcome in outcomes}) < 2:
-        say("too few pairs to test on plans that a fit has not seen: judge some hundred more")
+        say("too few pairs to test on unseen plans: judge some hundred more")
         raise typer.Exit(2)
     signs = np.array([bool(outcome.pair.sign) for outcome in outcomes])
     whole = fitting.calibrated(fitting.fit([*examples, *others], rules, name), np.array(logits), signs)
@@ -87,7 +87,7 @@ def _example(pair: Pair, by_id: Mapping[str, Features]) -> Example:
 
 
 def _graded(judged: Mapping[str, Mapping[str, int]], by_id: Mapping[str, Features]) -> list[Example]:
-    """Graded candidates as pairs: a grade tells how likely a reader would sign."""
+    """Convert graded candidates to pairs: the grade gives the likelihood that a reader would sign."""
     return [
         Example(by_id[query], by_id[candidate], _SIGNED_BY_GRADE[grade], _GRADED_COUNTS)
         for query, grades in judged.items()
@@ -97,7 +97,7 @@ def _graded(judged: Mapping[str, Mapping[str, int]], by_id: Mapping[str, Feature
 
 
 def _drawn(features: Sequence[Features], count: int) -> list[Example]:
-    """Pairs drawn at random, next to none of them right: the judged ones were drawn among the likely."""
+    """Draw random pairs, which are almost never right. The judged pairs were drawn among likely ones."""
     rng = random.Random(0)  # noqa: S311 (a reproducible draw, not a secret)
     drawn = [rng.sample(range(len(features)), 2) for _ in range(count)] if len(features) > 1 else []
     return [Example(features[i], features[j], 0.0, _DRAWN_COUNTS) for i, j in drawn]
@@ -106,7 +106,7 @@ def _drawn(features: Sequence[Features], count: int) -> list[Example]:
 def _cross_validate(
     examples: Sequence[Example], others: Sequence[Example], judged: Sequence[Pair], policy: Policy, seed: int
 ) -> list[tuple[Outcome, float]]:
-    """What fits say of pairs none of whose plans they have seen, each plan in one of five parts."""
+    """Cross-validate: the fits' scores of pairs whose plans they have not seen, with the plans in five parts."""
     pair_of = {id(example): pair for example, pair in zip(examples, judged, strict=True)}
     found = []
     for number, (seen, test) in enumerate(fitting.folds(examples, _FOLDS, seed), 1):
@@ -126,8 +126,8 @@ def _cross_validate(
 
 
 def _renewed(outcomes: Sequence[Outcome], logits: fitting.Floats, signs: Any, policy: Policy) -> Numbers:
-    """The numbers of the unseen pairs as the calibration turns their sums into probabilities. The band of each outcome
-    is the highest that its gates and limits allow."""
+    """Calibrate the scores of unseen pairs to probabilities. The band of each is the highest that its gates and limits
+    allow."""
     slope, offset = fitting.calibration_of(logits, signs)
     scores = [logistic(slope * z + offset) for z in logits]
     return pair_numbers(

@@ -1,4 +1,4 @@
-"""`jointly forget`: the content of a plan, or of all plans of an authority, goes; the identities stay."""
+"""`jointly forget`: deletes the content of a plan, or of all plans of an authority; the identities stay."""
 
 import json
 import re
@@ -26,7 +26,7 @@ USAGE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was forgotten in the database, and how many dead letters were blanked."""
+    """The rows forgotten in the database, and the number of dead letters blanked."""
 
     database: ErasedContent
     dead_letters: int
@@ -34,15 +34,15 @@ class Done:
 
 def forget(
     subject: Annotated[str, typer.Argument(help="A plan's id, E09000015:ICT-0042, or an authority's code, E09000015.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it: it can't be undone.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Really forget; this can't be undone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
-    """Forget the content of a plan, or of all plans of an authority, its mailbox and its people's names: plan log,
-    opportunities, search index, vectors, outbox and dead letters. Ids, revisions and hashes stay; active
-    opportunities are withdrawn.
+    """Forget the content of a plan, or of all plans of an authority, with its mailbox and personal names: plan log,
+    opportunities, search index, vectors, outbox and dead letters. Ids, revisions and hashes stay; active opportunities
+    are withdrawn.
 
-    Without --yes it only says what would be forgotten. Exit code 0: done. 1: not done, or not all; run it again.
-    2: nothing was tried.
+    Without --yes, only print what would be forgotten. Exit code 0: done. 1: not done, or incomplete; run it again. 2:
+    nothing was tried.
     """
     if not re.fullmatch(PLAN_ID_PATTERN if ":" in subject else AUTHORITY_PATTERN, subject):
         _stop(f"'{plain(subject, 120)}' is neither a plan's id nor an authority's code", USAGE)

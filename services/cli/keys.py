@@ -1,4 +1,4 @@
-"""`jointly keys`: the keys by which authorities sign their plans. Private ones never get to us."""
+"""`jointly keys`: the keys with which authorities sign their plans. Private keys never reach the installation."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from services.store import authority_keys as store
 from services.store.authority_keys import AuthorityKey
 from services.store.database import Sessions, now, transaction
 
-app = typer.Typer(no_args_is_help=True, help="The keys that authorities sign their plans with.")
+app = typer.Typer(no_args_is_help=True, help="The keys with which authorities sign their plans.")
 
 REFUSED: Final = 1
 USAGE: Final = 2
@@ -28,12 +28,12 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words
 
 @app.command("make")
 def make(
-    authority: Annotated[str, typer.Argument(help="Who will sign with it, for example E08000035.")],
-    private_key: Annotated[Path, typer.Option(help="Where the private key goes: a new file, for its owner only.")],
+    authority: Annotated[str, typer.Argument(help="The authority that will sign with it, for example E08000035.")],
+    private_key: Annotated[Path, typer.Option(help="New file for the private key, readable only by its owner.")],
 ) -> None:
-    """Make a key: the private half into a file, the public half (a JWK) to standard output. Registers nothing.
+    """Make a key: write the private half to a file, and print the public half (a JWK). Registers nothing.
 
-    The authority keeps the file and sends what is printed to whoever runs Jointly, for `jointly keys add`.
+    The authority keeps the file and sends the printed key to the operator of Jointly, for `jointly keys add`.
     """
     if not re.fullmatch(AUTHORITY_PATTERN, authority):
         _end(USAGE, f"'{authority}' is not a code; give an ONS code such as E08000035, or another org-id")
@@ -44,17 +44,17 @@ def make(
 
 @app.command("add")
 def add(
-    authority: Annotated[str, typer.Argument(help="Whose key it is; it has to be in the register.")],
-    file: Annotated[Path, typer.Argument(help="The public key, as `jointly keys make` printed it.")],
+    authority: Annotated[str, typer.Argument(help="The key's authority; it must be in the register.")],
+    file: Annotated[Path, typer.Argument(help="File with the public key that `jointly keys make` printed.")],
     from_: Annotated[
-        datetime | None, typer.Option("--from", help="First day it is good for.", formats=["%Y-%m-%d"])
+        datetime | None, typer.Option("--from", help="First day on which it is valid.", formats=["%Y-%m-%d"])
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option("--until", help="Last day it is good for.", formats=["%Y-%m-%d"])
+        datetime | None, typer.Option("--until", help="Last day on which it is valid.", formats=["%Y-%m-%d"])
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Register an authority's public key. Others it has stay good: add the new one, change over, revoke the old one.
+    """Register an authority's public key. Its other keys stay valid: add the new one, switch over, revoke the old one.
 
     Make sure that the key is the authority's: have its id read out over a telephone number that you know. Exit code 1:
     refused.
@@ -85,7 +85,8 @@ def add(
         _end(REFUSED, f"{authority} is not in the register; add it first by `jointly authorities import`")
     if outcome == "taken":
         _end(
-            REFUSED, f"key {key.key_id} is registered already: as another's, for other days, or revoked. Make a new one"
+            REFUSED,
+            f"key {key.key_id} is already registered for another authority or other days, or revoked. Make a new one",
         )
     if as_json:
         typer.echo(json.dumps({"key_id": key.key_id, "authority": authority, "outcome": outcome}))
@@ -97,7 +98,7 @@ def add(
 def list_(
     authority: Annotated[str | None, typer.Argument(help="This authority's only.")] = None, as_json: _Json = False
 ) -> None:
-    """List the registered keys: whose, from when to when, and whether they may sign today."""
+    """List the registered keys: authority, validity period, and whether they may sign today."""
 
     async def look(sessions: Sessions) -> list[AuthorityKey]:
         async with sessions() as session:
@@ -115,7 +116,8 @@ def list_(
 
 @app.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(help="The key's id; see `jointly keys list`.")]) -> None:
-    """Revoke a key for ever. Within a minute nothing that it signed is taken any more; plans it brought stay."""
+    """Revoke a key permanently. Within a minute, events signed with it are refused; plans that it signed before
+    stay."""
 
     async def write(sessions: Sessions) -> AuthorityKey | None:
         async with transaction(sessions) as session:
@@ -128,9 +130,9 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id; see `jointl
 
 
 def write_private_key(path: Path, key: SigningKey) -> None:
-    """Writes a private key into a new file that only its owner can read; ends the command where it can't."""
+    """Write a private key to a new file that only its owner can read; exit if that fails."""
     try:
-        # Never over an existing file: that may be the key in use. Nobody else can read it, at no moment.
+        # Never overwrite a file: it may be the key in use. The file is private from the moment of its creation.
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         _end(USAGE, f"{path}: can't be written: {error.strerror}")

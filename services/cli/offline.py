@@ -1,4 +1,4 @@
-"""What the offline commands share: plans read from a file, and their features, without broker or database."""
+"""Shared by the offline commands: plans from a file, and their features, without broker or database."""
 
 import hashlib
 import json
@@ -26,12 +26,12 @@ class PlanFileError(ValueError):
 
 
 def default_cache() -> Path:
-    """Where embeddings are kept between runs."""
+    """The cache file for embeddings."""
     return Path(typer.get_app_dir("jointly")) / "embeddings.sqlite"
 
 
 def read_plans(path: Path) -> list[Plan]:
-    """The plans of a JSONL file of plan payloads, the highest revision of each. Raises PlanFileError."""
+    """Read the plans of a JSONL file of plan payloads, the highest revision of each. Raises PlanFileError."""
     latest: dict[str, Plan] = {}
     for number, line in numbered_lines(path):
         try:
@@ -49,7 +49,7 @@ def read_plans(path: Path) -> list[Plan]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text file that are not blank, each with its number from 1. Raises PlanFileError."""
+    """Return the lines of a text file that are not blank, each with its number from 1. Raises PlanFileError."""
     try:
         with path.open(encoding="utf-8") as lines:
             yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
@@ -58,7 +58,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def embed_cached(texts: Sequence[str], embedder: Embedder, cache: Path) -> dict[str, Vector]:
-    """The vector of every distinct text, from the cache where it is known; the rest is embedded and kept."""
+    """Return the vector of every distinct text, from the cache if known; other texts are embedded and cached."""
     keys = {text: hashlib.sha256(f"{embedder.model}\n{text}".encode()).hexdigest() for text in texts}
     cache.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(cache)) as database:
@@ -81,7 +81,7 @@ def embed_cached(texts: Sequence[str], embedder: Embedder, cache: Path) -> dict[
 
 
 def features_of_plans(plans: Sequence[Plan], engine: Engine, embedder: Embedder, cache: Path) -> list[Features]:
-    """The features of each plan, in order."""
+    """Return the features of each plan, in order."""
     texts = [engine.texts(plan) for plan in plans]
     vectors = embed_cached([t for both in texts for t in (both.title, both.body) if t], embedder, cache)
     nothing = np.zeros(embedder.dimensions, dtype=np.float32)
@@ -92,7 +92,7 @@ def features_of_plans(plans: Sequence[Plan], engine: Engine, embedder: Embedder,
 
 
 def corpus_of(features: Sequence[Features], engine: Engine) -> Corpus:
-    """A corpus that holds these plans."""
+    """Build a corpus of these plans."""
     corpus = engine.corpus()
     for one in features:
         corpus.put(one)
@@ -100,5 +100,5 @@ def corpus_of(features: Sequence[Features], engine: Engine) -> Corpus:
 
 
 def say(message: str) -> None:
-    """A line of progress, on standard error."""
+    """Print a line of progress to standard error."""
     print(message, file=sys.stderr, flush=True)  # noqa: T201

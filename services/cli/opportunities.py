@@ -1,4 +1,4 @@
-"""`jointly opportunities` and `jointly explain`: what was found, and why, for people and for programs."""
+"""`jointly opportunities` and `jointly explain`: lists and explains opportunities, for users and programs."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ Said = Mapping[str, Any]
 
 
 class Band(StrEnum):
-    """The bands to choose from."""
+    """The bands to filter by."""
 
     NOTIFY = "notify"
     DIGEST = "digest"
@@ -35,20 +35,20 @@ class Band(StrEnum):
 
 
 class Status(StrEnum):
-    """The states to choose from."""
+    """The statuses to filter by."""
 
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
 
 
 def opportunities(
-    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    authority: Annotated[str | None, typer.Option(help="Only opportunities of this authority (code).")] = None,
     band: Annotated[Band | None, typer.Option(help="Only this band.")] = None,
-    status: Annotated[Status, typer.Option(help="Those that stand, or those that were withdrawn.")] = Status.ACTIVE,
+    status: Annotated[Status, typer.Option(help="Active or withdrawn opportunities.")] = Status.ACTIVE,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most opportunities shown.")] = 50,
     as_json: _Json = False,
 ) -> None:
-    """List the opportunities, the best first. What an authority does not share is not shown here either."""
+    """List the opportunities, the best first. Facts that an authority does not share are left out."""
 
     code = canonical_authority(authority) if authority else None
 
@@ -81,14 +81,19 @@ def _row(payload: Said) -> Sequence[str]:
 
 def explain(
     plan: Annotated[str, typer.Argument(help="A plan's id, for example E09000015:ICT-0042.")],
-    partner: Annotated[str | None, typer.Argument(help="Another plan's id; its best partners if left out.")] = None,
-    as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to judge on; today if not given.")
+    partner: Annotated[
+        str | None, typer.Argument(help="Another plan's id; without it, the plan's best partners.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100, help="Without a partner: most partners shown.")] = 5,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100, help="Without a partner: maximum number of partners shown.")
+    ] = 5,
     as_json: _Json = False,
 ) -> None:
-    """Explain two plans: what each component saw, the gates, what would change it; or a plan and its partners."""
+    """Explain two plans: each component's score, the gates, and changes that would help; or a plan and its best
+    partners."""
     using = settings()
     plan = canonical_plan_id(plan)
     partner = canonical_plan_id(partner) if partner else None
@@ -118,7 +123,7 @@ def explain(
 def _print_standing(said: Said) -> None:
     plan = said["plan"]
     typer.echo(_side(plan))
-    state = "set aside: its assessment failed" if plan["set_aside"] else "assessed" if plan["assessed"] else "pending"
+    state = "quarantined: its assessment failed" if plan["set_aside"] else "assessed" if plan["assessed"] else "pending"
     typer.echo(f"{plan['status']}, revision {plan['revision']}, {plan['stage']}, shared as {plan['sharing']}, {state}")
     typer.echo(f"tenders {_span(plan['tender_window'])}, as of {said['as_of']}")
     if plan["sharing"] == "private":
@@ -182,7 +187,7 @@ def _seen(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case list() | tuple():
-            # Lists within a list are one plan's each.
+            # Nested lists belong to one plan each.
             between = " | " if any(isinstance(one, list) for one in value) else ", "
             return between.join(_seen(one) for one in value) or "none"
         case _:

@@ -1,4 +1,4 @@
-"""Pairs of plans from a file, and how well an engine orders and bands those that somebody has judged."""
+"""Pairs of plans from a file, and measures of how well an engine orders and bands judged ones."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +21,8 @@ _ENDS = (("a", "b"), ("plan", "partner"))
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two plan ids as a file names them. `sign`: whether a reader would bring the two buyers together, None where
-    nobody has judged; `natures`: what each side buys, as the reader has it, empty where not said."""
+    """Two plan ids from a file. `sign`: whether a reader would bring the two buyers together, None without a judgement;
+    `natures`: what each side buys in the reader's view, empty if not given."""
 
     a: str
     b: str
@@ -31,13 +31,13 @@ class Pair:
 
     @property
     def is_of_councils(self) -> bool:
-        """Whether both plans are of councils: their authorities have ONS codes (a letter and digits)."""
+        """Return whether both plans are of councils: their authorities have ONS codes (a letter and digits)."""
         return all(end.partition(":")[0][1:].isdigit() for end in (self.a, self.b))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an engine says of a judged pair: `score` 0 to 1 for the requirement, and the band it would have."""
+    """The engine's assessment of a judged pair: `score` from 0 to 1 for the requirement, and its band."""
 
     pair: Pair
     score: float
@@ -45,8 +45,8 @@ class Outcome:
 
 
 def read_pairs(path: Path, *, judged: bool = False) -> list[Pair]:
-    """The pairs of a JSONL file: `{"a": ID, "b": ID}` or `{"plan": ID, "partner": ID}`, with `"sign": true` or `false`
-    where they are judged. Raises PlanFileError, which names the line; with `judged` also where `sign` is missing."""
+    """Read the pairs of a JSONL file: `{"a": ID, "b": ID}` or `{"plan": ID, "partner": ID}`, with `"sign": true` or
+    `false` for judged ones. Raises PlanFileError that names the line; with `judged`, also if `sign` is missing."""
     found = []
     for number, line in numbered_lines(path):
         try:
@@ -73,7 +73,7 @@ def _pair(content: object, *, judged: bool) -> Pair:
 def features_of_pairs(
     plans: Sequence[Plan], pairs: Sequence[Pair], engine: Engine, embedder: Embedder, cache: Path
 ) -> dict[str, Features]:
-    """The features of every plan that a pair names, by id. Raises PlanFileError where a plan is not among `plans`."""
+    """Return the features of every plan in the pairs, by id. Raises PlanFileError if a plan is not among `plans`."""
     by_id = {plan.plan_id: plan for plan in plans}
     named = sorted({end for pair in pairs for end in (pair.a, pair.b)})
     missing = [plan_id for plan_id in named if plan_id not in by_id]
@@ -85,7 +85,7 @@ def features_of_pairs(
 
 
 def pair_numbers(outcomes: Sequence[Outcome]) -> Numbers:
-    """Quality over all judged pairs, over those of councils, and the calibration curve of the scores."""
+    """Measure the quality over all judged pairs, over those of councils, and the calibration of the scores."""
     return {
         "all": _quality(outcomes),
         "councils": _quality([one for one in outcomes if one.pair.is_of_councils]),
@@ -107,7 +107,7 @@ def _quality(outcomes: Sequence[Outcome]) -> Numbers:
     }
     hits = [precision for precision, hit in precisions if hit]
     for share in _RECALLS:
-        # The first place at which so many of the signed pairs have been found is always a hit.
+        # The first rank at which this many signed pairs have been found is always a hit.
         numbers[f"p@r{share}"] = round(hits[-(-share * signed // 100) - 1], 3)
     numbers["notify"] = _band(outcomes, signed, lambda band: band is Band.NOTIFY)
     numbers["notify+digest"] = _band(outcomes, signed, lambda band: band in (Band.NOTIFY, Band.DIGEST))
@@ -115,7 +115,7 @@ def _quality(outcomes: Sequence[Outcome]) -> Numbers:
 
 
 def _precisions(signs: Sequence[bool]) -> list[tuple[float, bool]]:
-    """The precision after each place of a ranking, with whether that place is a hit."""
+    """Yield the precision after each rank, and whether that rank is a hit."""
     found, hits = [], 0
     for place, sign in enumerate(signs, 1):
         hits += sign
@@ -124,7 +124,7 @@ def _precisions(signs: Sequence[bool]) -> list[tuple[float, bool]]:
 
 
 def _auc(ranked: Sequence[Outcome]) -> float:
-    """How often a signed pair has a higher score than one that is not; equal scores count half."""
+    """Compute how often a signed pair scores higher than an unsigned one; equal scores count half (AUC)."""
     wins = above = at = 0.0
     signed_at = 0
     signed = sum(bool(one.pair.sign) for one in ranked)
@@ -152,8 +152,8 @@ def _band(outcomes: Sequence[Outcome], signed: int, chosen: Callable[[Band], boo
 
 
 def calibration(scored: Sequence[tuple[float, bool]]) -> Numbers:
-    """Ten bins of the score: pairs, mean score and share signed of each; `error` is the mean distance between the two
-    over all pairs, `brier` the mean square of what each score is off."""
+    """Compute ten bins of the score: pairs, mean score and signed share of each; `error` is the mean distance between
+    the two over all pairs, `brier` the mean squared error of the scores."""
     bins: list[Numbers] = []
     distance = 0.0
     for number in range(_BINS):
@@ -173,7 +173,7 @@ def calibration(scored: Sequence[tuple[float, bool]]) -> Numbers:
 
 
 def pair_table(found: Mapping[str, Numbers]) -> list[list[str]]:
-    """The numbers for people as rows of cells, one engine a column."""
+    """Format the numbers as rows of cells, one engine a column."""
     rows = [["", *found]]
     for group in ("all", "councils"):
         keys = dict.fromkeys(key for numbers in found.values() for key in numbers[group])

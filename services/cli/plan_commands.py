@@ -1,4 +1,4 @@
-"""`jointly plans`: the revisions of one plan, and setting back one that takes no lower ones."""
+"""`jointly plans`: lists the revisions of a plan, and resets a plan to an earlier one."""
 
 import json
 from typing import Annotated, Final
@@ -14,7 +14,7 @@ from services.store import plan_resets
 from services.store.database import Sessions
 from services.store.plan_resets import LoggedRevision, PlanReset
 
-app = typer.Typer(no_args_is_help=True, help="The revisions of a plan, and setting one back.")
+app = typer.Typer(no_args_is_help=True, help="List a plan's revisions; reset a plan.")
 
 REFUSED: Final = 1
 USAGE: Final = 2
@@ -25,7 +25,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a li
 
 @app.command("revisions")
 def revisions(plan: _Plan, as_json: _Json = False) -> None:
-    """List the revisions of a plan in the log, the highest first, and its resets. Exit code 1: there is none."""
+    """List a plan's revisions in the log, the highest first, and its resets. Exit code 1: there is no such plan."""
     plan_id = canonical_plan_id(plan)
 
     async def look(sessions: Sessions) -> tuple[list[LoggedRevision], list[PlanReset]]:
@@ -52,18 +52,19 @@ def revisions(plan: _Plan, as_json: _Json = False) -> None:
 @app.command("reset")
 def reset(
     plan: _Plan,
-    to: Annotated[int, typer.Option(help="The revision of the log that the plan is to stand at.")],
-    operator: Annotated[str, typer.Option("--by", help="Who decided it; it is kept.")],
-    reason: Annotated[str, typer.Option("--why", help="Why; it is kept.")],
+    to: Annotated[int, typer.Option(help="The logged revision to reset the plan to.")],
+    operator: Annotated[str, typer.Option("--by", help="The person who decided it; recorded.")],
+    reason: Annotated[str, typer.Option("--why", help="The reason; recorded.")],
     as_json: _Json = False,
 ) -> None:
-    """Set a plan back: revisions above --to no longer count, and any that is higher than it is taken again.
+    """Reset a plan to a revision: later revisions are annulled, and the next one above --to is accepted again.
 
-    For a plan that was published once under far too high a revision. Who did it, when and why is kept. Matchers
-    assess the plan anew within a minute, and tell of what changes. Exit code 0: done. 1: refused. 2: wrong usage.
+    For a plan that was once published under far too high a revision. The command records the person, the time and the
+    reason. Matchers assess the plan again within a minute, and changes cause notifications. Exit code 0: done. 1:
+    refused. 2: wrong usage.
     """
     if not operator.strip() or not reason.strip():
-        typer.echo("--by and --why must say who decided it, and why; nothing was changed", err=True)
+        typer.echo("--by and --why must name the person and the reason; nothing was changed", err=True)
         raise typer.Exit(USAGE)
     plan_id = canonical_plan_id(plan)
     try:

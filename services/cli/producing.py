@@ -1,4 +1,4 @@
-"""What the commands that publish plans share: options, settings, keys, and how they report."""
+"""Shared by the commands that publish plans: options, settings, keys, and reports."""
 
 import json
 import re
@@ -20,30 +20,31 @@ KAFKA = 3
 
 OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
 SIGNING_KEY = typer.Option(
-    "--signing-key", help="Sign with this private key (`jointly keys make`); default: JOINTLY_SIGNING_KEY_FILE."
+    "--signing-key", help="Private key to sign with (`jointly keys make`); default: JOINTLY_SIGNING_KEY_FILE."
 )
-DRY_RUN = typer.Option("--dry-run", help="Print the events as CloudEvents, one JSON a line, and send nothing.")
-JSON = typer.Option("--json", help="End with one JSON line instead of the summary for people.")
+DRY_RUN = typer.Option("--dry-run", help="Print the events as CloudEvents, one JSON object a line, and send nothing.")
+JSON = typer.Option("--json", help="Print the summary as one JSON line.")
 
 
 def stderr_console() -> Console:
-    """Where people read: nothing of a file's content is taken for markup."""
+    """Console output for users; text from a file is never read as markup."""
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def say(console: Console, line: str, style: str = "") -> None:
-    """One line. File content may stand in it: no markup is read, and no control character reaches the terminal."""
+    """Print one line. It may hold text from a file: markup is not read, and control characters never reach the
+    terminal."""
     console.print(Text("".join(c if c.isprintable() else " " for c in line), style))
 
 
 def end_usage(sentence: str) -> NoReturn:
-    """Ends the command for wrong usage, with a sentence."""
+    """Exit for wrong usage, with a sentence."""
     typer.echo(sentence, err=True)
     raise typer.Exit(USAGE)
 
 
 def load_settings(*, dry_run: bool) -> Settings:
-    """The settings, with a broker where something is to be sent; ends the command where they are wrong."""
+    """Return the settings, with a broker if something is to be sent; exit if they are invalid."""
     try:
         chosen = settings()
         if not dry_run:
@@ -54,7 +55,7 @@ def load_settings(*, dry_run: bool) -> Settings:
 
 
 def load_key(file: Path | None) -> SigningKey | None:
-    """The key to sign with, None where no file is named; ends the command where it is none."""
+    """Return the signing key, None if no file is named; exit if the file holds none."""
     try:
         return signing_key(file.read_bytes()) if file else None
     except OSError as error:
@@ -64,14 +65,14 @@ def load_key(file: Path | None) -> SigningKey | None:
 
 
 def check_authority(code: str | None) -> str | None:
-    """An authority's code as its list writes it; ends the command where it is none."""
+    """Return an authority's code in its official spelling; exit if it is no code."""
     if code is not None and not re.fullmatch(AUTHORITY_PATTERN, code):
         end_usage(f"--authority: '{code}' is not a code; give an ONS code such as E09000015, or another org-id")
     return canonical_authority(code) if code else None
 
 
 def finish(report: Report, console: Console, *, as_json: bool) -> NoReturn:
-    """Reports what became of the entries, and ends the command."""
+    """Report the outcome of the entries, and exit."""
     if as_json:
         typer.echo(json.dumps(report.as_json()))
     else:

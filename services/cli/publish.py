@@ -1,4 +1,4 @@
-"""`jointly publish`: what a council's system calls."""
+"""`jointly publish`: the command for a council's own system."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,26 +36,29 @@ from services.ingest.report import Report
 def publish(
     file: Annotated[Path, typer.Argument(help="Plans as JSONL, OCDS JSON, or a contract register as CSV or xlsx.")],
     named_format: Annotated[
-        formats.Format | None, typer.Option("--format", help="By default, what the file looks like.")
+        formats.Format | None, typer.Option("--format", help="Format of the file; detected by default.")
     ] = None,
     authority: Annotated[
-        str | None, typer.Option(help="Publish this authority's plans only; whose code it is where the file is silent.")
+        str | None,
+        typer.Option(help="Publish only this authority's plans (code); also the owner of plans without one."),
     ] = None,
     unknown_buyers: Annotated[
         Literal["refuse", "org-id"],
-        typer.Option(help="OCDS buyers nobody knows: refuse them, or use the identifier the notice gives (org-id)."),
+        typer.Option(help="Unknown OCDS buyers: refuse them, or publish under the notice's identifier (org-id)."),
     ] = "refuse",
-    mapping: Annotated[Path | None, typer.Option(help="TOML that says which CSV column is what.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="TOML file that maps CSV columns to fields.")] = None,
     state_file: Annotated[
-        Path | None, typer.Option("--state", help="What was published before; default for CSV: beside the file.")
+        Path | None, typer.Option("--state", help="State file of earlier runs; default for CSV: next to the file.")
     ] = None,
-    complete: Annotated[bool, typer.Option(help="Withdraw what was published from this file and is gone.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Withdraw even more than half.")] = False,
+    complete: Annotated[
+        bool, typer.Option(help="Withdraw plans published from this file before and now missing from it.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm withdrawing more than half of the plans.")] = False,
     own: Annotated[bool, OWN_TOPIC] = False,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     dry_run: Annotated[bool, DRY_RUN] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write the report as one page, to send to whoever keeps the file.")
+        Path | None, typer.Option("--html", help="Write the report as one HTML page, for the maintainer of the file.")
     ] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -106,7 +109,7 @@ def _name_rejected(entry: Read, console: Console) -> None:
 def _shown(
     console: Console, file: Path, options: PublishOptions, *, quiet: bool
 ) -> Iterator[Callable[[PlanPayload], None]]:
-    """Where each event is shown: printed in a dry run, else as a bar where somebody looks."""
+    """Choose the output for each event: printed in a dry run, else a progress bar if the output is a terminal."""
     if options.dry_run:
         yield lambda payload: typer.echo(structured(payload))
         return

@@ -1,4 +1,5 @@
-"""`jointly rebuild`, `jointly reassess`, `jointly state-hash`: everything once more, from the log or by other rules."""
+"""`jointly rebuild`, `jointly reassess`, `jointly state-hash`: recompute everything, from the log or under other
+rules."""
 
 import json
 import sys
@@ -38,7 +39,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
 
 
 def state_hash(as_json: _Json = False) -> None:
-    """Print one hash of all plans and active pairs: two databases in the same state have the same one."""
+    """Print one hash of all plans and active pairs. Two databases in the same state have the same hash."""
 
     async def read(sessions: Sessions) -> Any:
         async with transaction(sessions, isolation="REPEATABLE READ") as session:
@@ -51,16 +52,16 @@ def state_hash(as_json: _Json = False) -> None:
 
 
 def rebuild(
-    check: Annotated[bool, typer.Option("--check", help="Only compare; exit code 1 where anything differs.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit code 1 if anything differs.")] = False,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day for pairs that do not stand yet; today if not given."),
+        typer.Option(formats=["%Y-%m-%d"], help="Day to assess new pairs on (YYYY-MM-DD); default: today."),
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Make all plans and pairs once more from the plan log, compare, and put right what differs. Nobody is told."""
+    """Recompute all plans and pairs from the plan log, compare, and repair differences. Nobody is notified."""
     using = settings()
-    # What a matcher says of each plan would drown what is said here.
+    # A matcher's log line for each plan would bury this command's output.
     logs.setup("rebuild", "WARNING")
     day = today(as_of.date() if as_of else using.as_of)
 
@@ -74,14 +75,19 @@ def rebuild(
 
 
 def reassess(
-    yes: Annotated[bool, typer.Option("--yes", help="Do it: move the database, assess every plan, tell.")] = False,
-    preview: Annotated[bool, typer.Option("--preview", help="Only say what it would do; this is the default.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Move the database and assess every plan; changes cause notifications.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only print the changes and notifications; the default.")
+    ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Also where the database stands at this generation already.")
+        bool, typer.Option("--again", help="Assess every plan even if the database already has this generation.")
     ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Move the database to this policy, these statistics and this model; show beforehand whom that would tell what."""
+    """Move the database to this policy, these statistics and this model. The preview shows the changes and
+    notifications."""
     if yes and preview:
         _stop("choose --preview or --yes", FAULT)
     logs.setup("reassess", "WARNING")
@@ -112,7 +118,8 @@ def reassess(
 async def compare_with_log(
     sessions: Sessions, day: date, *, mend: bool = False
 ) -> tuple[RebuildReport, RebuildApplied | None]:
-    """What the plan log says and the live tables do not; put right where `mend`. Leaves no tables behind."""
+    """Return the differences between the plan log and the live tables, and repair them if `mend`. Drops its shadow
+    tables."""
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
         stored = await load_stored_world(view, settings(), embed_missing)
         if stored is None:
@@ -179,15 +186,13 @@ def _print_comparison(found: RebuildReport, done: RebuildApplied | None) -> None
         typer.echo("... and more: see --json")
     typer.echo("equal" if found.equal else f"{len(found.plans)} plans and {len(found.pairs)} pairs differ")
     if untold := sum(pair.untold for pair in found.pairs):
-        typer.echo(f"of {untold} pairs their authorities do not know what they should")
+        typer.echo(f"the last notification of {untold} pairs is out of date")
     if untold and done is None:
-        typer.echo(
-            "`jointly reassess --again --yes` mends that and tells them, `jointly rebuild` mends and tells nobody"
-        )
+        typer.echo("`jointly reassess --again --yes` repairs and notifies, `jointly rebuild` repairs without notifying")
     if done is not None:
         typer.echo(f"replaced {done.plans} plans and {done.pairs} pairs, told nobody")
         if done.moved_on:
-            typer.echo(f"{done.moved_on} pairs were assessed anew meanwhile, and left at that")
+            typer.echo(f"{done.moved_on} pairs were assessed again meanwhile and stay as they are")
 
 
 def _said(state: tuple[str, float, str]) -> str:
@@ -226,7 +231,7 @@ def _print_preview(
     for one in told:
         kinds = ", ".join(f"{count} {kind}" for kind, count in one.changes.items())
         mails = ", ".join(f"{count} {purpose}" for purpose, count in one.tells.items()) or "nothing"
-        typer.echo(f"{plain(display_name(one.authority), 60)} ({one.authority}): {kinds}; would be told: {mails}")
+        typer.echo(f"{plain(display_name(one.authority), 60)} ({one.authority}): {kinds}; notifications: {mails}")
     typer.echo("nothing was written; `jointly reassess --yes` does it")
 
 
@@ -236,10 +241,10 @@ _KINDS: Final = {
     ChangeKind.BAND: "changed band",
     ChangeKind.WINDOW: "common window moved",
     ChangeKind.BAND_WITHIN_MARGIN: (
-        f"changed band, but by less than {HYSTERESIS_POINTS:.0f} points since they were told: told to nobody"
+        f"changed band, but by less than {HYSTERESIS_POINTS:.0f} points since the last notification: no notification"
     ),
-    ChangeKind.SCORE: "changed score only: told to nobody",
-    ChangeKind.DETAIL: "changed in detail only (reasons, generation): told to nobody",
+    ChangeKind.SCORE: "changed score only: no notification",
+    ChangeKind.DETAIL: "changed in detail only (reasons, generation): no notification",
 }
 
 

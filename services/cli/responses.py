@@ -1,4 +1,4 @@
-"""`jointly answer` and `jointly invite`: what an authority answers about an opportunity or a coalition."""
+"""`jointly answer` and `jointly invite`: an authority's answers about an opportunity or a coalition."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ from services.store import responses as store
 REFUSED = 1
 USAGE = 2
 
-AUTHORITY = typer.Option("--authority", help="Who answers, by its code.")
+AUTHORITY = typer.Option("--authority", help="The authority that answers (code).")
 SUBJECT = typer.Argument(help="The id of a coalition or an opportunity.")
 SIGNING_KEY = typer.Option("--signing-key", help="Private key to sign with (`jointly keys make`).")
-OWN_TOPIC = typer.Option("--own-topic", help="Onto the authority's own topic instead of the shared one.")
+OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
 DRY_RUN = typer.Option("--dry-run", help="Print the response; send nothing.")
 
 
@@ -41,11 +41,13 @@ class Answer(StrEnum):
 
 
 def answer(
-    subject: Annotated[str, typer.Argument(help="The id of a coalition or an opportunity; with undo, of the answer.")],
-    said: Annotated[Answer | None, typer.Argument(help="The answer. undo takes one back, within seven days.")] = None,
+    subject: Annotated[str, typer.Argument(help="Id of a coalition or an opportunity; for undo, of the answer.")],
+    said: Annotated[
+        Answer | None, typer.Argument(help="The answer. undo takes back an answer within seven days.")
+    ] = None,
     authority: Annotated[str | None, AUTHORITY] = None,
-    reason: Annotated[str | None, typer.Option(help="Why; for the matcher, never shown to the partner.")] = None,
-    share_reason: Annotated[bool, typer.Option("--share-reason", help="Let the others learn the reason.")] = False,
+    reason: Annotated[str | None, typer.Option(help="The reason; for the matcher, never shown to the partner.")] = None,
+    share_reason: Annotated[bool, typer.Option("--share-reason", help="Share the reason with the others.")] = False,
     window: Annotated[str | None, typer.Option(help="With other-dates: 2027-09-01/2027-12-31.")] = None,
     remind_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: when.")] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
@@ -54,7 +56,7 @@ def answer(
 ) -> None:
     """Answer a suggestion, or publish a file of answers: `jointly answer answers.jsonl`. An answer binds nobody.
 
-    It needs the database to learn the version that is answered. Exit code 1: something was not sent.
+    The command reads the version of the subject from the database. Exit code 1: something was not sent.
     """
     sending = Sending(signing_key_file, own_topic, dry_run)
     if said is None:
@@ -77,15 +79,16 @@ def answer(
 def invite(
     subject: Annotated[str, SUBJECT],
     authority: Annotated[str, AUTHORITY],
-    plan: Annotated[list[str] | None, typer.Option(help="Whom, by plan id; all suggested ones if left out.")] = None,
-    reply_days: Annotated[int, typer.Option(min=10, max=40, help="Working days to reply.")] = 20,
-    scope: Annotated[str, typer.Option(help="What is to be bought, in a sentence or two.")] = "",
-    route: Annotated[str, typer.Option(help="What was checked before: frameworks, other coalitions.")] = "",
+    plan: Annotated[list[str] | None, typer.Option(help="Plan ids to invite; default: all suggested ones.")] = None,
+    reply_days: Annotated[int, typer.Option(min=10, max=40, help="Working days for the reply.")] = 20,
+    scope: Annotated[str, typer.Option(help="The purchase in a sentence or two.")] = "",
+    route: Annotated[str, typer.Option(help="Checks already made: frameworks, other coalitions.")] = "",
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
-    """Invite the others to go to market together; whoever invites first leads. On an opportunity: its one partner."""
+    """Invite the others to go to market together. The first to invite leads. On an opportunity, it invites the one
+    partner."""
     code = canonical_authority(authority)
     values = {
         "plan_ids": [canonical_plan_id(one) for one in plan or ()],
@@ -97,7 +100,7 @@ def invite(
 
 
 class Sending:
-    """How responses are sent: signed or not, onto which topic, or only printed."""
+    """How to send responses: signed or not, to which topic, or only printed."""
 
     def __init__(self, signing_key_file: Path | None, own_topic: bool, dry_run: bool) -> None:
         self.key = load_key(signing_key_file or settings().signing_key_file)
@@ -105,7 +108,7 @@ class Sending:
         self.dry_run = dry_run
 
     def send(self, payloads: Sequence[ResponsePayload], *, undoable: bool = True) -> None:
-        """Sends or prints them. Raises what Kafka raises."""
+        """Send or print the responses. Raises Kafka's errors."""
         if self.dry_run:
             for payload in payloads:
                 typer.echo(payload.model_dump_json())
@@ -124,7 +127,7 @@ class Sending:
 
 
 def respond(kind: type[ResponsePayload], subject: str, authority: str, values: dict[str, Any]) -> ResponsePayload:
-    """A response to what stands in the database; ends the command where there is no such thing or a value is wrong."""
+    """Build a response to a subject in the database; exit if there is none or a value is invalid."""
     try:
         found = with_snapshot(lambda session: use.find_subject(session, subject, authority))
         return use.build(kind, {**found.fields(authority), **values})
@@ -133,14 +136,14 @@ def respond(kind: type[ResponsePayload], subject: str, authority: str, values: d
 
 
 def needed(authority: str | None) -> str:
-    """The authority's code; ends the command where none is given."""
+    """Return the authority's code; exit if none is given."""
     if authority is None:
         stop("say who answers: --authority CODE", USAGE)
     return canonical_authority(authority)
 
 
 def span(text: str | None) -> dict[str, str] | None:
-    """A window written as 2027-09-01/2027-12-31; ends the command where it is not one."""
+    """Parse a window such as 2027-09-01/2027-12-31; exit if it is invalid."""
     if text is None:
         return None
     earliest, slash, latest = text.partition("/")
@@ -150,7 +153,7 @@ def span(text: str | None) -> dict[str, str] | None:
 
 
 def stop(sentence: str, code: int) -> NoReturn:
-    """Ends the command with a sentence."""
+    """Exit with a sentence."""
     typer.echo(plain(sentence, 1000), err=True)
     raise typer.Exit(code)
 

@@ -1,4 +1,4 @@
-"""`jointly restore-drill`: a backup taken, restored beside the live database, and held against it."""
+"""`jointly restore-drill`: takes a backup, restores it into a scratch database, and compares the two."""
 
 import asyncio
 import json
@@ -35,12 +35,12 @@ SUFFIX: Final = "_drill"
 
 
 class DrillError(Exception):
-    """The drill can't be done; the message says why and what to do. The live database was only read."""
+    """The drill can't be done; the message gives the reason and the remedy. The live database was only read."""
 
 
 @dataclass
 class Drill:
-    """What a drill found. `seconds` by step; `equal` is None where the backup was not held against the plan log."""
+    """The result of a drill. `seconds` by step; `equal` is None if the backup was not compared with the plan log."""
 
     dump: str
     plans: int = 0
@@ -54,12 +54,12 @@ class Drill:
 
     @property
     def passed(self) -> bool:
-        """Whether the restored database is what was backed up and works."""
+        """Return whether the restored database equals the backed-up one and works."""
         return self.usable and self.equal is not False and self.live in (None, self.restored)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Times a step, and says what is going on."""
+        """Time a step, and print its name."""
         print(f"{name} ...", file=sys.stderr, flush=True)  # noqa: T201
         started = time.monotonic()
         yield
@@ -68,14 +68,14 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """How to call PostgreSQL's own programs: where they are, jobs side by side, memory for building an index."""
+    """How to run PostgreSQL's own programs: their folder, parallel jobs, and memory for index builds."""
 
     folder: Path | None
     jobs: int
     maintenance_work_mem: str
 
     def run(self, program: str, words: Sequence[str], database: URL, options: str = "") -> None:
-        """Runs a program on a database. The password goes by the environment, which nobody else can list."""
+        """Run a program on a database. The password goes through the environment, which other accounts can't read."""
         environment = {**os.environ, **_environment(database), **({"PGOPTIONS": options} if options else {})}
         command = [self._path(program), *words]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
@@ -93,19 +93,21 @@ class Tools:
 
 def restore_drill(
     dump: Annotated[
-        Path | None, typer.Option(help="A backup that exists, in pg_dump's custom format; one is taken if left out.")
+        Path | None, typer.Option(help="Existing backup in pg_dump's custom format; default: take a new one.")
     ] = None,
     scratch: Annotated[
         str | None, typer.Option(help=f"Name of the database to restore into; default: the live one's with {SUFFIX}.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Jobs of pg_restore side by side.")] = 2,
-    maintenance_work_mem: Annotated[str, typer.Option(help="Memory for each index that is built.")] = "1GB",
-    rebuild: Annotated[bool, typer.Option(help="Hold the restored database against its plan log, too.")] = True,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Parallel jobs of pg_restore.")] = 2,
+    maintenance_work_mem: Annotated[str, typer.Option(help="Memory for each index build.")] = "1GB",
+    rebuild: Annotated[bool, typer.Option(help="Also compare the restored database with its plan log.")] = True,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the restored database.")] = False,
-    tools: Annotated[Path | None, typer.Option(help="Folder of pg_dump and pg_restore; default: the PATH.")] = None,
+    tools: Annotated[
+        Path | None, typer.Option(help="Folder of pg_dump and pg_restore; default: found on the PATH.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
-    """Restore a backup into a scratch database on the same server, and check that it is the same and that it works.
+    """Restore a backup into a scratch database on the same server, and check that it is equal and works.
 
     The live database is only read. The account needs the right to create databases. Exit code 1: the drill failed.
     """
@@ -137,7 +139,7 @@ def restore_drill(
 
 
 async def _dump(sessions: Sessions, found: Drill, using: Tools, live: URL) -> None:
-    """The digest and the dump of one snapshot, while everybody goes on writing."""
+    """Take the hash and the dump of one snapshot, while writers continue."""
     async with transaction(sessions, isolation="REPEATABLE READ") as session:
         snapshot = (await session.execute(text("SELECT pg_export_snapshot()"))).scalar_one()
         found.live = (await state_hash(session)).sha256
@@ -167,7 +169,7 @@ async def _check(sessions: Sessions, found: Drill, rebuild: bool) -> None:
 
 
 def _prepare(live: URL, target: URL) -> None:
-    """Creates the scratch database; one that an administrator has made for it is taken, where it is empty."""
+    """Create the scratch database. One that an administrator has created for it is used if it is empty."""
     with _administration(live) as connection:
         there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (target.database,)).fetchone()
         if not there:
@@ -186,7 +188,7 @@ def _drop(live: URL, target: URL) -> None:
 
 
 def _administration(url: URL) -> psycopg.Connection[Any]:
-    # By names, not as a URL: SQLAlchemy writes a blank in `options` as "+", which libpq takes for a plus.
+    # Separate parameters, not a URL: SQLAlchemy writes a blank in `options` as "+", which libpq reads as a plus sign.
     names = url.translate_connect_args(username="user", database="dbname") | dict(url.query)
     return psycopg.connect(**names, autocommit=True)
 
@@ -210,7 +212,7 @@ def _print(found: Drill, target: URL, keep: bool, as_json: bool) -> None:
     for name, seconds in found.seconds.items():
         typer.echo(f"{seconds:8.1f} s  {name}")
     typer.echo(f"schema    {found.schema}")
-    typer.echo(f"live      {found.live or 'not known: the backup was there already'}")
+    typer.echo(f"live      {found.live or 'unknown: the backup existed before the drill'}")
     typer.echo(f"restored  {found.restored or 'not looked at'}  {found.plans} plans, {found.pairs} active pairs")
     if found.equal is not None:
         typer.echo(f"plan log  {'equal' if found.equal else 'differs: see `jointly rebuild --check` with --keep'}")

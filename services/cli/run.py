@@ -12,7 +12,7 @@ FEED_INCOMPLETE: Final = 3
 
 
 def matcher() -> None:
-    """Run a matcher: plan events in, opportunities out. Run several to share the partitions."""
+    """Run a matcher: it reads plan events and writes opportunities. Run several to share the partitions."""
     using = _with_parts("matcher")
     from services.matcher.app import run
 
@@ -20,7 +20,8 @@ def matcher() -> None:
 
 
 def coalitions() -> None:
-    """Run a coalitions process: opportunities and responses in, coalitions out. A second one shares the partitions."""
+    """Run a coalitions process: it reads opportunities and responses, and writes coalitions. Run several to share the
+    partitions."""
     using = _with_parts("coalitions")
     from services.coalitions.app import run
 
@@ -28,7 +29,7 @@ def coalitions() -> None:
 
 
 def notifier() -> None:
-    """Run a notifier: opportunities in, emails out."""
+    """Run a notifier: it reads opportunities and sends emails."""
     settings().need_smtp()
     using = _with_parts("notifier")
     from services.notifier.app import run
@@ -37,7 +38,8 @@ def notifier() -> None:
 
 
 def relay() -> None:
-    """Run a relay: publishes what the other processes have written. A second one stands by."""
+    """Run a relay: it publishes the events that other processes have written to the outbox. Further relays share the
+    shards."""
     using = _with_parts("relay")
     from services.relay.app import run
 
@@ -45,9 +47,7 @@ def relay() -> None:
 
 
 def collect(
-    once: Annotated[
-        bool, typer.Option("--once", help="Collect what is new until now, say what came, and end.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Collect everything new, print the counts, and exit.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: print one JSON line.")] = False,
 ) -> None:
     """Collect public notices from Find a Tender and Contracts Finder, and publish the plans that they announce.
@@ -71,7 +71,7 @@ def collect(
 
 
 def web() -> None:
-    """Run the pages on which authorities answer. They need the database and the mail server, and no broker."""
+    """Run the web pages for authorities. They need the database and the mail server, and no broker."""
     using = settings()
     using.need_link_secrets()
     using.need_smtp()
@@ -82,10 +82,10 @@ def web() -> None:
 
 
 def _with_parts(service: str, *, broker: bool = True) -> Settings:
-    """The settings, once broker and database have answered and the tables are what this version needs.
+    """Return the settings, once broker and database have answered and the tables fit this version.
 
-    Raises SettingsError and what the clients raise: the supervisor starts again what ended for want of a part. Tables
-    that do not fit end nothing: the process waits for them, unready, and takes no work.
+    Raises SettingsError and the clients' errors; the supervisor then restarts the process. If the tables do not fit,
+    the process stays up, not ready, and waits for them without taking work.
     """
     from services.platform import logs
     from services.platform.version import version

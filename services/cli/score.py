@@ -23,7 +23,7 @@ from services.platform.clock import today
 
 
 class By(StrEnum):
-    """What partners are ranked by."""
+    """The order of partners."""
 
     SCORE = "score"
     SPECIFICATION = "specification"
@@ -31,22 +31,22 @@ class By(StrEnum):
 
 def score(
     plans: Annotated[Path, typer.Option(help="Plan payloads, one JSON object a line.")],
-    plan: Annotated[list[str] | None, typer.Option(help="Only this plan; may be given again.")] = None,
+    plan: Annotated[list[str] | None, typer.Option(help="Only this plan; repeatable.")] = None,
     pairs: Annotated[
         Path | None, typer.Option(help="Only these pairs, JSONL: two plans a line (a and b, or plan and partner).")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many partners of each plan.")] = 10,
+    top: Annotated[int, typer.Option(min=1, help="Number of partners of each plan.")] = 10,
     by: Annotated[
-        By, typer.Option(help="Rank by the whole score, or by the requirement alone, gated pairs too.")
+        By, typer.Option(help="Rank by the full score, or by the requirement alone, including gated pairs.")
     ] = By.SCORE,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to judge on; today if not given.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="A policy file; the shipped one if not given.")] = None,
-    scorer: Annotated[Path | None, typer.Option(help="A scorer file; the shipped one if not given.")] = None,
-    statistics: Annotated[Path | None, typer.Option(help="A statistics file; the shipped one if not given.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy file; default: the shipped one.")] = None,
+    scorer: Annotated[Path | None, typer.Option(help="Scorer file; default: the shipped one.")] = None,
+    statistics: Annotated[Path | None, typer.Option(help="Statistics file; default: the shipped one.")] = None,
     model: Annotated[str, typer.Option(help="Embedding model: a name, a folder, or 'hashing'.")] = "",
-    cache: Annotated[Path | None, typer.Option(help="Where embeddings are kept between runs.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Cache file for embeddings.")] = None,
 ) -> None:
     """Print the best partners of each plan, or the pairs of a file, as JSONL, without broker or database."""
     day, kept = today(as_of.date() if as_of else None), cache or default_cache()
@@ -91,7 +91,7 @@ def _score_plans(
 def _score_pairs(
     plans: Sequence[Plan], pairs: Sequence[Pair], engine: Engine, embedder: Embedder, as_of: date, cache: Path
 ) -> None:
-    """Prints every pair in the order of the file, gated ones too."""
+    """Print every pair in the order of the file, including gated ones."""
     features = features_of_pairs(plans, pairs, engine, embedder, cache)
     for pair in pairs:
         assessment = engine.assess(features[pair.a], features[pair.b], as_of)
@@ -99,7 +99,7 @@ def _score_pairs(
 
 
 def row_of(plan_id: str, found: Assessment) -> dict[str, Any]:
-    """One line of output: the plan, its partner, and what the engine says of the two."""
+    """Build one line of output: the plan, its partner, and the engine's assessment."""
     window = found.common_window
     return {
         "plan": plan_id,

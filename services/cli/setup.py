@@ -1,4 +1,4 @@
-"""`jointly topics` and `jointly migrate`: make what is declared; a second run changes nothing."""
+"""`jointly topics` and `jointly migrate`: create the declared topics and tables; a second run changes nothing."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ def topics(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Create the declared topics that do not exist yet; existing ones are left as they are."""
+    """Create the declared topics that do not exist yet. Existing ones stay as they are."""
     done = asyncio.run(declared.create(settings(), authority or ()))
     if as_json:
         typer.echo(json.dumps({"created": done.created, "existing": done.existing}))
@@ -32,9 +32,9 @@ def topics(
 
 
 def migrate(as_json: Json = False) -> None:
-    """Bring the database to the tables of this version, and put back functions, triggers and indexes that it lost.
+    """Migrate the database to this version's tables, and restore lost functions, triggers and indexes.
 
-    A newer database is left as it is, where it has all that this version needs. Exit code 5: it can't be used.
+    A newer database stays as it is if it has everything this version needs. Exit code 5: it can't be used.
     """
     done = apply(settings().need_database(limited=False))
     if as_json:

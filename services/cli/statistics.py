@@ -1,4 +1,4 @@
-"""`jointly statistics build`: counts how rare words are in a set of plans, for a matcher of one's own."""
+"""`jointly statistics build`: counts word frequencies in a set of plans, for an installation's own statistics."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Corpus statistics: how rare a word
 
 @app.callback()
 def _statistics() -> None:
-    """Corpus statistics: how rare a word is among plans. Pinned: changing them is a new generation."""
+    """Corpus statistics: how rare a word is among plans. They are pinned: a change makes a new generation."""
 
 
 @app.command()
@@ -27,15 +27,17 @@ def build(
     output: Annotated[Path, typer.Option(help="The file to write.")],
     plans: Annotated[Path | None, typer.Option(help="Plan payloads, one JSON object a line.")] = None,
     database: Annotated[
-        bool, typer.Option("--database", help="Count the plans in JOINTLY_DATABASE_URL that could be matched now.")
+        bool, typer.Option("--database", help="Count the plans in JOINTLY_DATABASE_URL that could be partners now.")
     ] = False,
-    name: Annotated[str, typer.Option(help="A name that says what was counted and when.")] = "own",
-    policy: Annotated[Path | None, typer.Option(help="Whose needs to count; the shipped policy if not given.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the statistics, such as the source and the date.")] = "own",
+    policy: Annotated[
+        Path | None, typer.Option(help="Policy file whose needs are counted; default: the shipped one.")
+    ] = None,
 ) -> None:
-    """Count words, pairs of words and named needs over the plans of a file, or of the database. The result keeps
-    counts, no text."""
+    """Count words, word pairs and named needs over the plans of a file or of the database. The result holds counts, no
+    text."""
     if (plans is None) is not database:
-        say("say where the plans are: either --plans FILE or --database")
+        say("give the plans: either --plans FILE or --database")
         raise typer.Exit(2)
     every = read_plans(plans) if plans else with_database(_stored, limited=False)
     found = build_statistics(every, name, Policy.load(policy))
@@ -46,8 +48,8 @@ def build(
 
 
 async def _stored(sessions: Sessions) -> list[Plan]:
-    """The newest state of every plan in the database that could be a partner: active and not private."""
-    # One snapshot, so that a plan that changes meanwhile is counted once, as it was.
+    """Return the newest state of every plan in the database that could be a partner: active and not private."""
+    # One snapshot, so that each plan is counted once even if it changes meanwhile.
     async with transaction(sessions, isolation="REPEATABLE READ") as session:
         ids = sorted(await searchable(session))
         found: list[Plan] = []

@@ -1,4 +1,4 @@
-"""What commands print. Nothing in a text of others may steer the terminal or turn the reading order round."""
+"""Output of commands. Text from others can't control the terminal or reverse the reading order."""
 
 import sys
 import unicodedata
@@ -14,24 +14,24 @@ _STEERING: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def plain(text: str, longest: int | None = None) -> str:
-    """One line without control, format or bidirectional characters; cut with an ellipsis where too long."""
+    """Return one line without control, format or bidirectional characters, cut with an ellipsis if too long."""
     spaced = " ".join(text.split())
     kept = "".join(c for c in spaced if unicodedata.category(c) not in _STEERING)
     return kept if longest is None or len(kept) <= longest else kept[: longest - 1] + "\u2026"
 
 
 def rendered(data: bytes, longest: int = 4096) -> str:
-    """Bytes as one line of text: what can be printed as it is, the rest as escapes; cut where too long."""
+    """Return bytes as one line of text, with unprintable ones as escapes, cut if too long."""
     text = data[:longest].decode("utf-8", errors="backslashreplace")
     shown = "".join(c if _printable(c) else c.encode("unicode_escape").decode("ascii") for c in text)
     return shown if len(data) <= longest else f"{shown}\u2026 ({len(data) - longest} bytes more)"
 
 
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[str] | None = None) -> None:
-    """A table on a terminal, where a cell may have lines. In a pipe, tab-separated lines below a line of names.
+    """Print a table on a terminal, with multi-line cells. In a pipe, print tab-separated lines under a line of names.
 
-    `cut`, `sort` and a spreadsheet read those: lines of a cell become "; ". `ids` of the rows, too long for a terminal,
-    stand before them there.
+    `cut`, `sort` and a spreadsheet can read those: line breaks in a cell become "; ". In a pipe, the `ids` of the rows,
+    which are too long for a terminal, come first.
     """
     if not sys.stdout.isatty():
         lines = [names, *rows]
@@ -50,7 +50,7 @@ def print_rows(names: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequenc
 
 
 def print_count(found: int, one: str, many: str, limit: int) -> None:
-    """How many were found. It goes to the error output where the rows go into a pipe."""
+    """Print the number found; to standard error if the rows go into a pipe."""
     counted = f"1 {one}" if found == 1 else f"{found} {many}"
     more = ", more may exist: see --limit" if found == limit else ""
     typer.echo(counted + more, err=not sys.stdout.isatty())

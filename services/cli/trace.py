@@ -1,4 +1,4 @@
-"""`jointly trace`: one plan event's way from the plan log to opportunities, outbox, intents and emails."""
+"""`jointly trace`: shows the effects of one plan event: opportunities, outbox, intents and emails."""
 
 import json
 import sys
@@ -22,9 +22,9 @@ def trace(
     event: Annotated[str, typer.Argument(help="The plan event's id: `ce_id`, `event_id` in the logs.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a step.")] = False,
 ) -> None:
-    """Show one plan event's way: plan log, opportunities, outbox, intents, emails.
+    """Show the effects of one plan event: plan log, opportunities, outbox, intents, emails.
 
-    Messages that were published stay in the outbox for a week; older ones are missing here. Exit code 1: no such event.
+    Published messages stay in the outbox for a week; older ones are missing here. Exit code 1: no such event.
     """
     found = _steps(event)
     if not found:

@@ -1,4 +1,4 @@
-"""`jointly withdraw`: one plan that an authority no longer intends to buy."""
+"""`jointly withdraw`: withdraws one plan that an authority no longer intends to buy."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -42,22 +42,24 @@ RESET = "or have the operators set the plan back (`jointly plans reset`)"
 
 def withdraw(
     plan: Annotated[str, typer.Argument(help="The plan's id, for example E09000015:ICT-0042.")],
-    reason: Annotated[str, typer.Option(help="Why; the authorities that were told of a match will read it.")],
+    reason: Annotated[str, typer.Option(help="The reason; authorities that were notified of a match will read it.")],
     revision: Annotated[
         int | None,
-        typer.Option(help="Above the plan's last one; default: the present time in milliseconds, or one above."),
+        typer.Option(
+            help="Revision, above the plan's last; default: the current time in milliseconds, or one above the last."
+        ),
     ] = None,
     state_file: Annotated[
-        Path | None, typer.Option("--state", help="What `jointly publish` published before: says the last revision.")
+        Path | None, typer.Option("--state", help="State file of `jointly publish`, which holds the last revision.")
     ] = None,
     own: Annotated[bool, OWN_TOPIC] = False,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     dry_run: Annotated[bool, DRY_RUN] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Withdraw one plan: the authority no longer intends to buy this. Exit codes as of `publish`.
+    """Withdraw one plan: the authority no longer intends to buy this. Exit codes as for `publish`.
 
-    Its revision is held against what is known: the file of --state, and the database that JOINTLY_DATABASE_URL names.
+    The revision is compared with the last known one, from the file of --state and the database of JOINTLY_DATABASE_URL.
     """
     console = stderr_console()
     chosen = load_settings(dry_run=dry_run)
@@ -74,9 +76,7 @@ def withdraw(
         _send(chosen, payload, key, console, own=own)
         _remember(known, payload, state_file)
     if last is None and not dry_run:
-        unknown = (
-            "Not checked: whether the plan stands at a higher revision; then this withdrawal becomes a dead letter"
-        )
+        unknown = "Not checked: if the plan has a higher revision, this withdrawal becomes a dead letter"
         say(console, f"{unknown}. Name the state file (--state), or set JOINTLY_DATABASE_URL, to have it checked.")
     report = Report(plan, dry_run=dry_run, read=1, published=1, withdrawn=1)
     finish(report, console, as_json=as_json)
@@ -122,7 +122,7 @@ def _revision(asked: int | None, last: int | None, now: int) -> int:
 
 
 def _check(payload: PlanWithdrawn, last: int | None) -> None:
-    """Ends the command where the matcher would not take the withdrawal."""
+    """Exit if the matcher would not accept the withdrawal."""
     if last is not None and payload.revision <= last:
         _refuse(
             f"Nothing was sent: the plan stands at revision {last}, so a withdrawal under {payload.revision} would be "
@@ -138,7 +138,7 @@ def _refuse(sentence: str) -> NoReturn:
 
 
 def _last_revision(chosen: Settings, plan: str, published: int | None, console: Console) -> int | None:
-    """The highest revision known of a plan, by the state file and the database; None where neither knows it."""
+    """Return the highest known revision of a plan, from the state file and the database; None if neither has one."""
     if not chosen.database_url.get_secret_value():
         return published
     try:

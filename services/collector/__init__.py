@@ -1,1 +1,1 @@
-"""Collects public notices from Find a Tender and Contracts Finder, and publishes the plans that they announce."""
+"""Collects public notices from Find a Tender and Contracts Finder, and publishes the plans in them."""

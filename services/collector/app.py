@@ -1,4 +1,4 @@
-"""The collector's process: public feeds, one request at a time, onto the topic of notices."""
+"""The collector process: it reads public feeds, one request at a time, and writes to the topic of notices."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -27,7 +27,7 @@ log: Final = logs.get(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Runs one collector until a signal."""
+    """Run one collector until a signal."""
     service.start_logging("collector", settings)
     metrics.export(metrics.Process.COLLECTOR)
     settings.need_kafka()
@@ -36,7 +36,7 @@ def run(settings: Settings) -> None:
 
 
 async def collect_once(settings: Settings) -> dict[str, RoundResult]:
-    """One round over each feed."""
+    """Run one round over each feed."""
     database = make_engine(settings.need_database(), pool=1)
     try:
         async with collectors(settings, make_sessions(database)) as every:
@@ -47,9 +47,9 @@ async def collect_once(settings: Settings) -> dict[str, RoundResult]:
 
 @asynccontextmanager
 async def collectors(settings: Settings, sessions: Sessions) -> AsyncIterator[list[Collector]]:
-    """A collector for each feed that the settings name, with one connection to each."""
+    """Build a collector for each feed in the settings, with one connection to each."""
     headers = {"User-Agent": f"jointly/{version()} (public notices to procurement plans)"}
-    # Redirects are not followed: a feed that moves is a change of settings.
+    # Redirects are not followed: if a feed moves, an operator must change the setting.
     timeout = feed_client.TIMEOUT_SECONDS
     async with httpx2.AsyncClient(headers=headers, timeout=timeout, follow_redirects=False) as http:
         made = []
@@ -94,13 +94,13 @@ async def _collect_for_ever(settings: Settings, sessions: Sessions) -> None:
                     result = await _round(collector)
                     log.info("feed collected", source=collector.source.name, **result.as_json())
                 except Exception as error:
-                    # A part is away, which /health/ready says: the round is repeated from its last page.
+                    # A dependency is down, which /health/ready reports. The round resumes at its last page.
                     log.warning("round failed", source=collector.source.name, error=type(error).__name__)
             await asyncio.sleep(settings.collect_seconds)
 
 
 async def _round(collector: Collector) -> RoundResult:
-    """One round; what the feed did wrong is part of the result."""
+    """Run one round; the result includes the feed's faults."""
     try:
         return await collector.collect()
     except FeedError as error:
@@ -117,7 +117,7 @@ async def _publish(settings: Settings, events: Sequence[PlanPayload]) -> None:
 
 
 def _begin(settings: Settings) -> datetime:
-    """Where the first round begins: the start of a day in the United Kingdom."""
+    """Return the start of the first round: the start of a day in the United Kingdom."""
     day = settings.collect_from or _now().astimezone(LONDON).date() - timedelta(days=1)
     return datetime.combine(day, time(), LONDON).astimezone(UTC)
 

@@ -1,4 +1,4 @@
-"""One round over a feed: page by page, each published and then remembered, so that a crash repeats one page at most."""
+"""One round over a feed. Each page is published and then stored, so that a crash repeats one page at most."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -31,7 +31,7 @@ Publish = Callable[[Sequence[PlanPayload]], Awaitable[object]]
 
 @dataclass(slots=True)
 class RoundResult:
-    """What a round over one feed came to. `complete`: everything up to now was collected."""
+    """The result of a round over one feed. `complete`: everything up to now was collected."""
 
     pages: int = 0
     releases: int = 0
@@ -42,7 +42,7 @@ class RoundResult:
     rejections: list[str] = field(default_factory=list)
 
     def sentence(self) -> str:
-        """The result for people."""
+        """Return the result as a sentence."""
         came = f"{self.pages} pages, {self.releases} new releases, {self.published} events published"
         if self.fault:
             return f"{came}; {self.fault}. Run the same again: it goes on where it stood"
@@ -51,7 +51,7 @@ class RoundResult:
         return came if self.complete else f"{came}; the feed asked to come back later, and it is not yet time"
 
     def as_json(self) -> dict[str, object]:
-        """The result for a program."""
+        """Return the result as JSON."""
         return {
             "pages": self.pages,
             "releases": self.releases,
@@ -65,7 +65,7 @@ class RoundResult:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Collects one feed. `pause` is waited between two requests, `begin` is where the first round starts."""
+    """Collects one feed. `pause` separates two requests; `begin` is the start of the first round."""
 
     source: Source
     client: FeedClient
@@ -76,7 +76,7 @@ class Collector:
     pause: float
 
     async def collect(self) -> RoundResult:
-        """Collects new releases until now. Ends early, and without a fault, where the feed asks to come back later."""
+        """Collect new releases up to now. If the feed asks to come back later, end early without a fault."""
         result = RoundResult()
         cursor = await self._cursor()
         now = self.clock()
@@ -93,7 +93,7 @@ class Collector:
         return result
 
     def _next_window(self, cursor: feeds.FeedCursor, begin: datetime, now: datetime) -> bool:
-        """Sets the cursor on the next window, unless it is in the middle of one. False where all is collected."""
+        """Move the cursor to the next window, unless it is inside one. False if everything is collected."""
         if cursor.window_until:
             return True
         if (window := window_from(begin, now)) is None:
@@ -108,7 +108,8 @@ class Collector:
         return found or feeds.FeedCursor(source=self.source.name, collected_to=self.begin)
 
     def _round_start(self, cursor: feeds.FeedCursor, now: datetime) -> datetime:
-        """Two hours before the last round ended. The first round of a day also collects the day before once more."""
+        """Return the start: two hours before the last round ended. The first round of a day also collects the day
+        before again."""
         start = first_moment(cursor.collected_to)
         last = cursor.last_page_at
         if last and last.astimezone(LONDON).date() < now.astimezone(LONDON).date():
@@ -116,7 +117,7 @@ class Collector:
         return start
 
     async def _window(self, cursor: feeds.FeedCursor, result: RoundResult) -> bool:
-        """The pages of one window that are left. False where the feed asks to come back later."""
+        """Read the remaining pages of one window. False if the feed asks to come back later."""
         seen: set[str] = set()
         while cursor.next_url and cursor.next_url not in seen:
             seen.add(cursor.next_url)
@@ -138,7 +139,8 @@ class Collector:
         return True
 
     def _after_a_full_page(self, cursor: feeds.FeedCursor, page: Page) -> str | None:
-        """Some full pages lack the address of the next one: the collector then asks for what is older than the page."""
+        """Build the address of the next page. Some full pages lack it; the request then asks for releases older than
+        the page."""
         days = [_moment(release) for release in page.releases]
         oldest = min((day for day in days if day), default=None)
         if len(page.releases) < PAGE_SIZE or oldest is None or cursor.window_until is None:
@@ -147,7 +149,7 @@ class Collector:
         return self.source.window_url(window) if window else None
 
     async def _page(self, cursor: feeds.FeedCursor, page: Page, result: RoundResult) -> None:
-        """Publishes the events of a page's new releases, then stores releases and cursor in one transaction."""
+        """Publish the events of a page's new releases, then store releases and cursor in one transaction."""
         new = await self._unknown(page.releases)
         processes, fetched = await self._processes(new)
         events = [event for process in processes for event in process.events]
@@ -182,7 +184,7 @@ class Collector:
         return list(fresh.values())
 
     async def _processes(self, new: Sequence[Object]) -> tuple[list[ProcessPlans], list[Object]]:
-        """The plans of the processes of new releases, and earlier releases that the feed was asked for."""
+        """Build the plans of the processes with new releases. Earlier releases are requested from the feed."""
         today = self.clock().astimezone(LONDON).date()
         ocids = {text(release.get("ocid")) for release in new}
         async with self.sessions() as session:
@@ -198,7 +200,7 @@ class Collector:
         return processes, fetched
 
     async def _earlier(self, ocid: str) -> list[Object]:
-        """All releases of a process of which only a change is known; nothing where the feed does not give them."""
+        """Fetch all releases of a process that is known from a change only; none if the feed does not offer them."""
         await asyncio.sleep(self.pause)
         try:
             answer = await self.client.fetch(self.source.process_url(ocid))
@@ -208,14 +210,14 @@ class Collector:
         return [] if isinstance(answer, Refusal) else [r for r in answer.releases if text(r.get("ocid")) == ocid]
 
     async def _fresh(self, events: Sequence[PlanPayload]) -> list[PlanPayload]:
-        """The events with new content, without plans that the authority has sent itself."""
+        """Return the events with new content, without plans that the authority has sent itself."""
         async with self.sessions() as session:
             known = await feeds.plans_of(session, [event.plan_id for event in events])
             own = await _own_plans(session, events)
         return to_publish([_yielding(event, own) for event in events], known)
 
     async def _yield_to_own_plans(self, result: RoundResult) -> None:
-        """Withdraws plans of notices for which the authority has sent a plan of its own since."""
+        """Withdraw plans of notices whose authority has meanwhile sent a plan of its own."""
         async with self.sessions() as session:
             standing = [PlanUpdated.model_validate(state) for state in await feeds.standing_plans(session)]
             own = await _own_plans(session, standing)
@@ -232,7 +234,7 @@ class Collector:
             await feeds.save(session, cursor)
 
     async def _count_missing(self) -> None:
-        """The last closed day's gaps in the numbers of notices: pages that were lost look like success otherwise."""
+        """Count the gaps in the notice numbers of the last closed day. Lost pages would otherwise look like success."""
         yesterday = self.clock().astimezone(LONDON).date() - timedelta(days=1)
         async with self.sessions() as session:
             missing = await feeds.missing_notices(session, self.source.name, yesterday.isoformat())
@@ -246,7 +248,7 @@ async def _own_plans(session: AsyncSession, plans: Sequence[PlanPayload]) -> lis
 
 
 def _yielding(event: PlanPayload, own: Sequence[PlanState]) -> PlanPayload:
-    """The event, or the withdrawal of its plan where the authority's own plan is of the same purchase."""
+    """Return the event, or a withdrawal if the authority's own plan is of the same purchase."""
     if not isinstance(event, PlanState) or (mine := own_plan_for(event, own)) is None:
         return event
     return PlanWithdrawn(
@@ -258,7 +260,7 @@ def _yielding(event: PlanPayload, own: Sequence[PlanState]) -> PlanPayload:
 
 
 def _is_ours(release: Object, ocids: Collection[str]) -> bool:
-    """Whether a release is worth keeping: an authority we know buys, or has a plan of its process."""
+    """Return whether a release is worth storing: a known authority buys, or has a plan of its process."""
     if text(release.get("ocid")) in ocids:
         return True
     try:

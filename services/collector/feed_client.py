@@ -1,4 +1,4 @@
-"""Ask a feed for one page: within limits, patiently, and never anywhere else than at the feed itself."""
+"""Requests single pages of a feed, within its rate limits, and only from the feed's own address."""
 
 import json
 import re
@@ -19,16 +19,16 @@ MAX_WAIT: Final = timedelta(hours=1)
 TIMEOUT_SECONDS: Final = 60.0
 
 _STRING_OR_ZEROS = re.compile(r'("(?:[^"\\]|\\.)*")|(?<![\w.+-])-?0\d[\d.eE+-]*')
-"""Strings, and numbers with leading zeros, which some pages hold and JSON has not."""
+"""Matches strings, and numbers with leading zeros, which some pages contain although JSON forbids them."""
 
 
 class FeedError(Exception):
-    """A feed gave what can't be used: a sentence."""
+    """A feed's answer is unusable: a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The releases of one page, and where the next one is; `next_url` is None on the last."""
+    """The releases of one page, and the next page's address; `next_url` is None on the last."""
 
     releases: tuple[Object, ...]
     next_url: str | None
@@ -36,7 +36,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The feed asks to come back later. That is no failure."""
+    """The feed asks to come back later, which is no failure."""
 
     status: int
     not_before: datetime
@@ -49,7 +49,7 @@ class FeedClient:
         self._source, self._http, self._clock = source, http, clock
 
     async def fetch(self, url: str) -> Page | Refusal:
-        """One page. Raises FeedError where the answer can't be used, or the address is not the feed's."""
+        """Fetch one page. Raises FeedError if the answer is unusable, or the address is not the feed's."""
         if not self._source.holds(url):
             raise FeedError(f"{self._source.name} names a page on another host, which is not followed")
         try:
@@ -85,7 +85,7 @@ class FeedClient:
 
 
 def parse(content: bytes) -> Any:
-    """A page's JSON, in UTF-8 or Latin-1. A number that JSON does not know counts as no value. Raises FeedError."""
+    """Parse a page's JSON, in UTF-8 or Latin-1. A number outside JSON's range counts as no value. Raises FeedError."""
     try:
         decoded = content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""From the releases of contracting processes to the plan events that say where each stands now."""
+"""Converts releases of contracting processes to plan events with each plan's current state."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from services.store.feeds import FeedPlan
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlans:
-    """What a process comes to: its events, or why there is none. `incomplete`: an earlier release is missing."""
+    """The result for a process: its events, or why there is none. `incomplete`: an earlier release is missing."""
 
     ocid: str
     events: tuple[PlanPayload, ...]
@@ -29,7 +29,7 @@ class ProcessPlans:
 
 
 def read_processes(source: Source, releases: Iterable[Object], today: date) -> list[ProcessPlans]:
-    """Where each process stands after the last of its releases."""
+    """Return the state of each process after its last release."""
     every = list(releases)
     learned = learn_identifiers(every)
     last: dict[str, ReleaseState] = {}
@@ -55,8 +55,8 @@ def _read(source: Source, state: ReleaseState, learned: Learned, today: date) ->
 
 
 def _marked(payload: PlanPayload, origin: Origin, notice: str) -> PlanPayload:
-    """The event in the numbering of notices, and a plan with its origin and the address of the notice."""
-    # In seconds: what an authority publishes from the same notice is numbered in milliseconds, and so always above.
+    """Return the event with a notice's revision; for a plan, also with its origin and the notice's address."""
+    # In seconds. A revision of the authority for the same notice is in milliseconds, and so always higher.
     changes: dict[str, Any] = {"revision": max(1, payload.revision // 1000)}
     if isinstance(payload, PlanState):
         changes |= {"origin": origin, "notice": notice if len(notice) <= 298 else None}
@@ -64,8 +64,8 @@ def _marked(payload: PlanPayload, origin: Origin, notice: str) -> PlanPayload:
 
 
 def to_publish(events: Sequence[PlanPayload], known: Mapping[str, FeedPlan]) -> list[PlanPayload]:
-    """The events with new content, with revisions above the published ones. A plan that was never published need not be
-    ended."""
+    """Return the events with new content, with revisions above the published ones. A plan that was never published
+    needs no end."""
     fresh: list[PlanPayload] = []
     for event in events:
         before = known.get(event.plan_id)
@@ -82,13 +82,13 @@ def to_publish(events: Sequence[PlanPayload], known: Mapping[str, FeedPlan]) -> 
 
 
 def content_hash(event: PlanPayload) -> str:
-    """A hash over what an event says, without its revision and whether it is the first."""
+    """Hash an event's content, without its revision and without the difference between published and updated."""
     kind = "state" if isinstance(event, PlanState) else event.type
     return hashlib.sha256(f"{kind}\n{event.model_dump_json(exclude={'revision'})}".encode()).hexdigest()
 
 
 def to_row(event: PlanPayload, ocid: str) -> FeedPlan:
-    """The row of a published event."""
+    """Build the row of a published event."""
     return FeedPlan(
         plan_id=event.plan_id,
         authority=event.authority,

@@ -1,4 +1,4 @@
-"""Whether an authority's own plan is the purchase that a notice announces: then its own plan counts, and only that."""
+"""Decides whether an authority's own plan is the same purchase as a notice. If so, only its own plan counts."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -9,16 +9,16 @@ from events.plans import PlanState
 from matching.reference import normalise_name
 
 SAME_TITLE = 90
-"""From which likeness of titles (0 to 100) two plans may be one purchase."""
+"""The minimum likeness of titles (0 to 100) for one purchase."""
 SAME_VALUE = 0.05
-"""By how much their values may differ."""
+"""The maximum relative difference of values."""
 SAME_DAYS = timedelta(days=31)
-"""By how much their contracts' starts may differ, where their tender windows don't meet."""
+"""The maximum difference of contract starts if the tender windows don't overlap."""
 
 
 def own_plan_for(plan: PlanState, own: Iterable[PlanState]) -> PlanState | None:
-    """The authority's own plan of the same purchase. It names the contracting process, or agrees in title, value and
-    dates; a value that only one gives is no disagreement."""
+    """Return the authority's own plan of the same purchase. It names the contracting process, or agrees in title, value
+    and dates; a value on one side only is no disagreement."""
     mine = [other for other in own if other.authority == plan.authority and other.plan_id != plan.plan_id]
     named = (other for other in mine if other.procurement and other.procurement == plan.procurement)
     return next(named, None) or next((other for other in mine if _agree(plan, other)), None)

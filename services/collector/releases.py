@@ -1,4 +1,4 @@
-"""The stored part of a release: the fields that plans are made of, and no person."""
+"""The stored part of a release: the fields that plans are made of, and no personal data."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -21,7 +21,7 @@ _DOCUMENT: Final = ("id", "documentType", "noticeType", "datePublished")
 
 
 def kept(release: Object) -> Object:
-    """The release without contact points, document texts and all else that no plan is made of."""
+    """Return the release without contact points, document texts and other fields that no plan uses."""
     found = _only(release, _WHOLE)
     found["parties"] = [_only(party, _PARTY) for party in objects(release.get("parties"))]
     tender = obj(release.get("tender"))
@@ -36,7 +36,7 @@ def kept(release: Object) -> Object:
 
 
 def to_row(source: str, release: Object, at: datetime, *, whole: bool) -> FeedRelease:
-    """A release as it is stored; only its identity where it is not `whole`."""
+    """Build the stored form of a release; only its identity unless `whole`."""
     release_id = text(release.get("id"))
     number, hyphen, year = release_id.rpartition("-")
     numbered = bool(hyphen) and number.isdigit() and len(number) <= 9 and year.isdigit() and len(year) == 4

@@ -1,4 +1,5 @@
-"""The plan to replace a contract that a notice awards: derived, until its authority says so."""
+"""Derives the plan to replace a contract from its award notice. It counts as derived until the authority confirms
+it."""
 
 from datetime import date, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The feeds: where they are, how they are asked, and how they refuse."""
+"""The feeds: their addresses, parameters and refusals."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,14 +9,14 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from services.platform.clock import LONDON
 
 WINDOW_HOURS: Final = 6
-"""Wide windows silently lose releases; six hours do not."""
+"""The length of a window. Longer windows lose releases without an error; six hours do not."""
 OVERLAP: Final = timedelta(hours=2)
-"""Notices appear late: each round begins two hours before the last one ended."""
+"""Each round begins this long before the last one ended, because notices appear late."""
 PAGE_SIZE: Final = 100
 
 
 class SourceName(StrEnum):
-    """The feeds, by the name of their settings and metrics."""
+    """The feeds, by their names in settings and metrics."""
 
     FIND_A_TENDER = "find-a-tender"
     CONTRACTS_FINDER = "contracts-finder"
@@ -24,7 +24,7 @@ class SourceName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One feed. `refusals`: the statuses that mean "later", and `wait_seconds` how much later where it doesn't say."""
+    """One feed. `refusals` are the statuses that mean "later"; `wait_seconds` applies if the feed gives no time."""
 
     name: SourceName
     base: str
@@ -36,21 +36,21 @@ class Source:
     notice_page: str
 
     def window_url(self, window: "Window") -> str:
-        """The first page of a window."""
+        """Return the address of a window's first page."""
         since, until = self.parameters
         query = {since: _local(window.since), until: _local(window.until), "limit": str(PAGE_SIZE)}
         return f"{urljoin(self.base, self.search)}?{urlencode(query)}"
 
     def process_url(self, ocid: str) -> str:
-        """All releases of one contracting process."""
+        """Return the address of all releases of one contracting process."""
         return urljoin(self.base, self.process.format(quote(ocid, safe="")))
 
     def notice_url(self, release_id: str) -> str:
-        """Where people read a notice."""
+        """Return the public web page of a notice."""
         return self.notice_page.format(quote(release_id, safe=""))
 
     def holds(self, url: str) -> bool:
-        """Whether an address is the feed's own: the only ones that are followed."""
+        """Return whether an address is the feed's own. No other is requested."""
         mine, other = urlsplit(self.base), urlsplit(url)
         return (mine.scheme, mine.netloc) == (other.scheme, other.netloc) and not other.username
 
@@ -78,7 +78,7 @@ def find_a_tender(base: str) -> Source:
 
 
 def contracts_finder(base: str) -> Source:
-    """Contracts Finder: what began under the regulations of 2015."""
+    """Contracts Finder: procurements under the regulations of 2015."""
     return Source(
         name=SourceName.CONTRACTS_FINDER,
         base=base,
@@ -92,13 +92,13 @@ def contracts_finder(base: str) -> Source:
 
 
 def first_moment(collected_to: datetime) -> datetime:
-    """The start of a round: the start of the window two hours before the last round ended."""
+    """Return the start of a round: the start of the window two hours before the last round ended."""
     return _window_start(collected_to - OVERLAP)
 
 
 def window_from(begin: datetime, now: datetime) -> Window | None:
-    """The window that begins at a moment, None where that is not past. Windows end at 0, 6, 12 and 18 o'clock in the
-    United Kingdom: none of these is missing, or there twice, when the clocks change."""
+    """Return the window that begins at a moment, None if it is not past. Windows end at 0, 6, 12 and 18 o'clock in the
+    United Kingdom, so none is missing or doubled when the clocks change."""
     if begin >= now:
         return None
     end = _window_start(begin).astimezone(LONDON) + timedelta(hours=WINDOW_HOURS)
@@ -112,5 +112,5 @@ def _window_start(at: datetime) -> datetime:
 
 
 def _local(at: datetime) -> str:
-    """A time as the feeds take it: on the clocks of the United Kingdom, without an offset."""
+    """Format a time for the feeds: UK local time without an offset."""
     return at.astimezone(LONDON).strftime("%Y-%m-%dT%H:%M:%S")

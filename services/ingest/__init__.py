@@ -1,6 +1,7 @@
-"""What a council's system uses to publish its plans: JSONL, OCDS and contract registers in, plan events out.
+"""The library with which a council's system publishes its plans: it reads JSONL, OCDS and contract registers, and sends
+plan events.
 
-`publish` is the whole of it for a script; `jointly publish` calls the same.
+Scripts call `publish`; `jointly publish` calls the same function.
 """
 
 from services.ingest.event_publisher import PublishingError

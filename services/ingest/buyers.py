@@ -1,4 +1,5 @@
-"""Which authority a notice's buyer is: by a public code, by its name, or by an identifier that the file explains."""
+"""Maps a notice's buyer to an authority: by a public code, by its name, or by an identifier used elsewhere in the
+file."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from services.ingest.loose_json import Object, obj, objects, text
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """A release's buyer: its name and identifier as given, and the authority's code where it is known."""
+    """A release's buyer: its name and identifier as given, and the authority's code if known."""
 
     name: str
     identifier: str
@@ -20,12 +21,12 @@ class Buyer:
 
 
 Learned = Mapping[str, str]
-"""Authority codes by organisation identifier (`GB-PPON-...`), as other notices name the same buyer."""
+"""Authority codes by organisation identifier (`GB-PPON-...`), learnt from other notices of the same buyer."""
 
 
 def learn_identifiers(releases: Iterable[Object]) -> Learned:
-    """What a file says of organisation identifiers: who is known by name or public code goes by its others as well.
-    An identifier that two authorities use means neither."""
+    """Learn authority codes by organisation identifier from the buyers that a file names by name or public code. An
+    identifier of two authorities maps to neither."""
     learned: dict[str, str] = {}
     contested: set[str] = set()
     for release in releases:
@@ -39,8 +40,8 @@ def learn_identifiers(releases: Iterable[Object]) -> Learned:
 
 
 def buyers_of(release: Object, learned: Learned | None = None) -> list[Buyer]:
-    """Who buys, the lead first; several in a joint notice, each once. Without a buyer, the procuring entity counts.
-    Raises RefusedError where the release names nobody."""
+    """Return the buyers, the lead first; a joint notice names several, each returned once. Without a buyer, return the
+    procuring entity. Raises RefusedError if the release names nobody."""
     lead, tender = obj(release.get("buyer")), obj(release.get("tender"))
     parties = list(_in_role(release, "buyer"))
     named = [lead, *(obj(party) for party in parties)] if lead else parties
@@ -64,9 +65,10 @@ def _buyer(release: Object, named: Object, learned: Learned) -> Buyer:
 
 
 def authority_of(buyer: Buyer, options: Options, *, only_stranger: bool) -> str:
-    """The code under which the buyer's plans are published. Raises RefusedError with what to do where there is none.
+    """Return the code under which the buyer's plans are published. Raises RefusedError with the remedy if there is
+    none.
 
-    `only_stranger`: the file names no other buyer that is unknown, so that `--authority` can only mean this one.
+    `only_stranger`: the file names no other unknown buyer, so `--authority` must mean this one.
     """
     if buyer.code:
         if options.authority and buyer.code != options.authority:
@@ -95,7 +97,7 @@ def _advice(buyer: Buyer) -> str:
 
 
 def standing(authority: reference.Authority) -> str:
-    """The authority's code, or its successor's where it has ceased and exactly one took over."""
+    """Return the authority's code. If the authority was abolished and exactly one took over, return its successor's."""
     if authority.end and len(authority.successors) == 1:
         return authority.successors[0]
     return authority.code
@@ -126,28 +128,29 @@ def _known(party: Object, identifier: str, names: list[str], learned: Learned) -
 
 
 def identify_name(name: str) -> reference.Authority | None:
-    """The authority of a name, also where a department stands behind it ("Leeds City Council - Procurement")."""
+    """Return the authority with this name, even with a department after it ("Leeds City Council - Procurement")."""
     forms = (name, *_shorter(name))
     return next((known for form in forms if form and (known := authority_names.identify(form))), None)
 
 
 def _shorter(name: str) -> Iterator[str]:
-    """The name without what buyers add to it ("Leeds City Council - Procurement"), if it still says council:
-    "Kent (Mental Health) Trust" is not Kent."""
+    """Strip additions such as a department ("Leeds City Council - Procurement"), if the rest still says council: "Kent
+    (Mental Health) Trust" is not Kent."""
     for short in (name.split(" - ")[0], name.split("(")[0], name.split(",")[0]):
         if short != name and re.search(r"\b(council|borough|corporation|cyngor|MBC|CC|LB)\b", short, re.IGNORECASE):
             yield short
 
 
 def _identifiers(party: Object, identifier: str) -> Iterator[tuple[str, str]]:
-    """Every identifier of a party as (scheme, identifier); the scheme is empty where it is part of the identifier."""
+    """Return every identifier of a party as (scheme, identifier); the scheme is empty if it is part of the
+    identifier."""
     yield "", identifier
     for other in (obj(party.get("identifier")), *objects(party.get("additionalIdentifiers"))):
         yield text(other.get("scheme")), text(other.get("id"))
 
 
 def _full_identifier(identifier: tuple[str, str]) -> str:
-    """An identifier with its scheme (`GB-PPON-...`); empty for one that means nothing outside its file."""
+    """Return an identifier with its scheme (`GB-PPON-...`); empty for one without meaning outside its file."""
     scheme, code = identifier
     full = code if not scheme or code.startswith(f"{scheme}-") else f"{scheme}-{code}"
     return org_id(full) or ""

@@ -1,4 +1,4 @@
-"""Days as notices and registers write them, and the rules that make a tender window of them."""
+"""Dates in the forms that notices and registers use, and the rules that derive a tender window from them."""
 
 import calendar
 import re
@@ -8,11 +8,11 @@ from typing import Final
 from events.fields import Window
 
 BEFORE_CONTRACT: Final = (9, 3)
-"""Between how many months before a contract starts its tender is usually published."""
+"""A tender is usually published between this many months before its contract starts."""
 AROUND_NOTICE: Final = (1, 3)
-"""Months before and after the announced day of the tender notice: notices slip more often than they come early."""
+"""Tolerance in months before and after the announced date of the tender notice: more notices slip than come early."""
 AFTER_ENGAGEMENT: Final = 6
-"""Months after the end of market engagement within which the tender usually follows."""
+"""The tender usually follows within this many months of the end of market engagement."""
 
 _YEARS: Final = range(1970, 2200)
 _EXCEL_EPOCH: Final = date(1899, 12, 30)
@@ -31,30 +31,30 @@ _MONTHS: Final = {name.lower(): number for number, name in enumerate(calendar.mo
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day so many months on, or the month's last where it is shorter."""
+    """Add months to a day; the result is the month's last day if the month is shorter."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def months_between(start: date, end: date) -> int:
-    """Whole months from one day to a later one; 0 where it is not later."""
+    """Return the whole months from one day to a later one; 0 if it is not later."""
     months = (end.year - start.year) * 12 + end.month - start.month
     return max(0, months - (add_months(start, months) > end if months > 0 else 0))
 
 
 def window_before(start: date, earliest: int = BEFORE_CONTRACT[0], latest: int = BEFORE_CONTRACT[1]) -> Window:
-    """The tender window that leads to a contract that starts on this day."""
+    """Return the tender window for a contract that starts on this day."""
     return Window(earliest=add_months(start, -earliest), latest=add_months(start, -latest))
 
 
 def iso_day(value: object) -> date | None:
-    """The calendar day an ISO 8601 time names, as it is written: the day people read on the notice. None if none."""
+    """Return the calendar day that an ISO 8601 time shows, as printed on the notice; None if it shows none."""
     match = _ISO.fullmatch(value.strip()) if isinstance(value, str) else None
     return _date(int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def milliseconds(value: object) -> int | None:
-    """An ISO 8601 time in milliseconds since 1970 (without an offset: UTC), or None."""
+    """Convert an ISO 8601 time to milliseconds since 1970, in UTC if it has no offset. None if it is no time."""
     try:
         moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
         if moment is None:
@@ -66,10 +66,10 @@ def milliseconds(value: object) -> int | None:
 
 
 def register_days(text: str) -> tuple[date, date] | None:
-    """The first and last day that a register's cell means: a day (31/03/2027, 31-Mar-27, Friday 31st March 2028,
+    """Return the first and last day of a register's cell: a day (31/03/2027, 31-Mar-27, Friday 31st March 2028,
     2027-03-31, Excel's day number), a month (Mar-28, March 2028) or a quarter of a financial year (Q2 2027/28).
 
-    The day comes before the month; what stands in brackets behind is a remark. None where it is no day.
+    The day precedes the month; text in brackets after the date is ignored. None if the cell holds no day.
     """
     text = _WEEKDAY.sub("", _REMARK.sub("", _UNTIL.sub("", " ".join(text.split()))))
     text = _AROUND.sub(r"\1", text)
@@ -91,7 +91,7 @@ def register_days(text: str) -> tuple[date, date] | None:
 
 
 def is_sentinel(day: date) -> bool:
-    """Whether a day stands for "no date": systems write 31/12/2099, 01/01/2050 or 01/01/1900 where none is known."""
+    """Return whether a day is a placeholder: systems write 31/12/2099, 01/01/2050 or 01/01/1900 for an unknown date."""
     return day.year < 1990 or day.year >= 2075 or (day.year >= 2049 and (day.month, day.day) in ((1, 1), (12, 31)))
 
 
@@ -108,12 +108,13 @@ def _year(digits: str) -> int:
 
 
 def _far_date(year: int, month: int, day: int) -> date | None:
-    """As `_date`; a day beyond its years (31/12/9999) becomes the last of them, which is a sentinel as well."""
+    """Parse like `_date`. A year out of range (31/12/9999) becomes the last valid day, which counts as a
+    placeholder."""
     return _date(min(year, _YEARS[-1]), month, day)
 
 
 def _date(year: int, month: int, day: int) -> date | None:
-    """The day, or None: also outside the years in which contracts are, so that months can be added to any."""
+    """Return the day, or None if invalid or outside the years of contracts, so that months can be added to any."""
     try:
         return date(year, month, day) if year in _YEARS else None
     except ValueError:

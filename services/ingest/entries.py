@@ -1,4 +1,4 @@
-"""What every reader gives back: a plan event, or where and why there is none."""
+"""The result types of every reader: a plan event, or the reason and place of a refusal."""
 
 import gzip
 import hashlib
@@ -21,7 +21,7 @@ from events.plans import PlanPayload
 from events.redaction import MAX_TEXT, without_contacts
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-"""The largest file that is read as a whole (OCDS, CSV); JSONL is read line by line and may be of any size."""
+"""The largest file that is read into memory (OCDS, CSV). JSONL is read line by line, without a limit."""
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -31,8 +31,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """One plan event. `where` is the line or JSON path it stands at, `notes` what was inferred, in sentences.
-    `numbered` says whether the source gave the revision; otherwise the state file does."""
+    """One plan event. `where` is its line or JSON path, `notes` are sentences on inferred facts. `numbered` is true if
+    the source gave the revision; otherwise the state file does."""
 
     file: str
     where: str
@@ -43,9 +43,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """One entry that can't be published: where it stands, the field at fault ("" for the whole), why and what to do.
+    """One entry that can't be published: its place, the field at fault ("" for the whole entry), the reason and the
+    remedy.
 
-    `plan_id` is known where the entry could at least be identified.
+    `plan_id` is set if the entry could be identified.
     """
 
     file: str
@@ -57,7 +58,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """One entry that has been published before exactly as it is."""
+    """An entry identical to the one published before."""
 
     file: str
     where: str
@@ -66,7 +67,8 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """One entry that is no plan and needs nobody; `reason` says what it is: a row of totals, an expired contract."""
+    """An entry that is no plan and needs no attention; `reason` names its kind: a row of totals, an expired
+    contract."""
 
     file: str
     where: str
@@ -79,9 +81,9 @@ Read = Accepted | Rejected | Unchanged | Skipped
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Whose plans are read. `authority`: only this one's (and an unknown buyer is taken to be it).
-    `unknown_buyers`: refuse them, or publish them under the identifier the notice gives. `as_of`: the day on which a
-    contract counts as expired or extended; without it none does."""
+    """Options for reading plans. `authority`: read only its plans, and take an unknown buyer to be it.
+    `unknown_buyers`: refuse them, or publish under the identifier in the notice. `as_of`: the day for which contracts
+    count as expired or extended; without it none does."""
 
     authority: str | None = None
     unknown_buyers: Literal["refuse", "org-id"] = "refuse"
@@ -89,7 +91,7 @@ class Options:
 
 
 class RefusedError(Exception):
-    """Raised inside a reader for one entry: the field at fault and a sentence."""
+    """A reader raises it for one entry: the field at fault, and a sentence."""
 
     def __init__(self, field: str, reason: str, plan_id: str | None = None) -> None:
         super().__init__(reason)
@@ -99,7 +101,7 @@ class RefusedError(Exception):
 
 
 def validated(model: type[PlanPayload], fields: Mapping[str, Any]) -> PlanPayload:
-    """The payload made of `fields`. Raises RefusedError with the first field at fault and all that is wrong."""
+    """Build the payload from `fields`. Raises RefusedError with the first field at fault and all errors."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:
@@ -107,14 +109,14 @@ def validated(model: type[PlanPayload], fields: Mapping[str, Any]) -> PlanPayloa
 
 
 def refusal(error: ValidationError, plan_id: str | None = None) -> RefusedError:
-    """What a validation found, as a refusal that never repeats the input."""
+    """Describe a validation error as a refusal that never repeats the input."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     return RefusedError(field, describe_validation_error(error).removeprefix(f"{field}: "), plan_id)
 
 
 def own(payload: PlanPayload, options: Options) -> PlanPayload:
-    """The payload, if it belongs to the authority that publishes. Raises RefusedError for another's."""
+    """Return the payload if it belongs to the publishing authority. Raises RefusedError for another authority's."""
     if options.authority and payload.authority != canonical_authority(options.authority):
         raise RefusedError(
             "authority",
@@ -125,15 +127,15 @@ def own(payload: PlanPayload, options: Options) -> PlanPayload:
 
 
 def check_limits(read: Read, at: datetime) -> Read:
-    """The entry, or its rejection where the matcher would refuse it at this moment for a limit it exceeds."""
+    """Return the entry, or a rejection if it exceeds a limit of the matcher."""
     if not isinstance(read, Accepted) or (excess := find_excess(read.payload, at)) is None:
         return read
     return Rejected(read.file, read.where, excess.field, excess.sentence, read.payload.plan_id)
 
 
 def plan_id(authority: str, reference: str) -> str:
-    """`<authority>:<reference>`. A reference with other characters than letters, digits, dot, underscore and hyphen,
-    or with more than 80, is made to fit; a short hash of the original then keeps two of them apart."""
+    """Build `<authority>:<reference>`. A reference longer than 80, or with characters other than letters, digits, dot,
+    underscore and hyphen, is shortened and cleaned; a short hash of the original keeps it unique."""
     safe = _UNSAFE.sub("-", reference).strip("-") or "plan"
     if safe != reference or len(safe) > 80:
         safe = f"{safe[:70].rstrip('-')}-{hashlib.sha256(reference.encode('utf-8', 'replace')).hexdigest()[:8]}"
@@ -141,8 +143,8 @@ def plan_id(authority: str, reference: str) -> str:
 
 
 def org_id(identifier: str) -> str | None:
-    """An organisation identifier as an authority code (`GB-PPON-PJJX-1133-JRGV`), other characters as hyphens;
-    None for one that names no list of organisations (`org-7`) and so means something else in every file."""
+    """Convert an organisation identifier to an authority code (`GB-PPON-PJJX-1133-JRGV`), with other characters as
+    hyphens. None without a list of organisations (`org-7`): such an identifier means something else in every file."""
     if not re.match(r"[A-Z]{2}-[A-Za-z0-9]+-\w", identifier):
         return None
     safe = re.sub(r"[^A-Za-z0-9]+", "-", identifier).strip("-")[:120]
@@ -150,15 +152,15 @@ def org_id(identifier: str) -> str | None:
 
 
 def plain(text: str) -> str:
-    """Text of a notice or a register, without control characters, e-mail addresses and telephone numbers:
-    people are not part of a plan."""
+    """Clean the text of a notice or a register: remove control characters, and email addresses and telephone numbers,
+    since plans hold no personal data."""
     text = _CONTROL.sub(" ", text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n"))
     return without_contacts(text).strip()
 
 
 def whole(file: Path) -> bytes:
-    """The file's bytes, unpacked where it is gzip or a zip of one file. Raises RefusedError where it is too large to be
-    read at once, or can't be read."""
+    """Read the file, decompressed if it is gzip or a zip of one file. Raises RefusedError if it is too large or
+    unreadable."""
     try:
         if (size := file.stat().st_size) > MAX_FILE_BYTES:
             raise _too_large(size)
@@ -174,7 +176,7 @@ def whole(file: Path) -> bytes:
 
 
 def _unzipped(content: bytes) -> bytes:
-    """The one file in a zip; a workbook (xlsx is a zip as well) stays as it is."""
+    """Return the only file in a zip. A workbook stays as it is: xlsx is a zip as well."""
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
         files = [part for part in packed.infolist() if not part.is_dir() and not part.filename.startswith("__MACOSX/")]
         if any(part.filename == "[Content_Types].xml" for part in files):

@@ -1,4 +1,4 @@
-"""Plan events onto Kafka: keyed by plan, acknowledged by all replicas, the same id whenever the same is published."""
+"""Publishes plan events to Kafka: keyed by plan, acknowledged by all in-sync replicas, with deterministic ids."""
 
 import asyncio
 import hashlib
@@ -27,16 +27,16 @@ from services.messaging.kafka import make_producer, send
 from services.platform.settings import Settings
 
 IN_FLIGHT: Final = 500
-"""How many events may await their acknowledgement."""
+"""The maximum number of events that await their acknowledgement."""
 
 TOPIC_TRIES: Final = 8
-"""How often a topic is looked for, every half second, before it counts as missing."""
+"""The number of lookups of a topic, one every half second, before it counts as missing."""
 
 _NAMESPACE: Final = UUID("6e1d3a52-6f0c-5d7b-9a53-0d6c2f5b7a10")
 
 
 class PublishingError(Exception):
-    """Kafka did not take an event: a sentence for people, and how many it had taken before."""
+    """Kafka did not accept an event: a sentence for the user, and the number accepted before."""
 
     def __init__(self, sentence: str, published: int) -> None:
         super().__init__(sentence)
@@ -45,20 +45,20 @@ class PublishingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What was published: how many events, onto which topics."""
+    """The number of events published, and their topics."""
 
     published: int
     topics: tuple[str, ...]
 
 
 def content_hash(payload: PlanPayload) -> str:
-    """sha256 over the event's type and whole content."""
+    """Hash the event's type and full content with sha256."""
     return hashlib.sha256(f"{payload.type}\n{payload.model_dump_json()}".encode()).hexdigest()
 
 
 def plan_event(payload: PlanPayload, time: datetime | None = None) -> Event:
-    """The CloudEvent of a payload. Its id depends on plan, revision, type and content alone: published again, it is
-    recognisable as the same."""
+    """Build the CloudEvent of a payload. Its id depends only on plan, revision, type and content, so consumers
+    recognise a repeated event."""
     name = json.dumps([payload.plan_id, payload.revision, payload.type, content_hash(payload)])
     return Event(
         id=str(uuid5(_NAMESPACE, name)),
@@ -71,7 +71,7 @@ def plan_event(payload: PlanPayload, time: datetime | None = None) -> Event:
 
 
 def structured(payload: PlanPayload) -> str:
-    """The event as a CloudEvent in structured mode, in one line; without a time, so that it is always the same."""
+    """Encode the event as one line of structured CloudEvents JSON. It has no time, so the output is deterministic."""
     event = plan_event(payload)
     return json.dumps(
         {
@@ -88,17 +88,18 @@ def structured(payload: PlanPayload) -> str:
 
 
 def shared_topic(_: PlanPayload) -> str:
-    """The topic of all authorities."""
+    """Return the topic that all authorities share."""
     return PLANS.name
 
 
 def own_topic(payload: PlanPayload) -> str:
-    """The topic on which only the plan's authority may write."""
+    """Return the private topic of the plan's authority."""
     return authority_topic(payload.authority)
 
 
 def message_of(payload: PlanPayload, key: SigningKey | None = None) -> Message:
-    """A payload as a Kafka message, signed where there is a key. Raises SignatureError where that is another's."""
+    """Build the Kafka message of a payload, signed if there is a key. Raises SignatureError if the key is another
+    authority's."""
     event = plan_event(payload)
     message = encode(event, payload.plan_id)
     if key is None:
@@ -119,11 +120,11 @@ async def publish_events(
     progress: Callable[[PlanPayload], None] | None = None,
     key: SigningKey | None = None,
 ) -> Summary:
-    """Publishes the payloads in their order and returns when Kafka has acknowledged all of them.
+    """Publish the payloads in order, and return when Kafka has acknowledged all of them.
 
-    `topic` says onto which topic each goes; `progress` is called with each once it is acknowledged; `key` signs each.
-    Raises PublishingError where Kafka can't be reached or refuses one, or where the key is another authority's;
-    publishing all of them again is then safe.
+    `topic` chooses each payload's topic; `progress` is called for each acknowledged event; `key` signs each. Raises
+    PublishingError if Kafka can't be reached or refuses an event, or if the key is another authority's; it is then safe
+    to publish all of them again.
     """
     waiting: deque[tuple[PlanPayload, str, Awaitable[Any]]] = deque()
     done = 0
@@ -156,7 +157,7 @@ async def publish_events(
                 await acknowledged()
         finally:
             await producer.stop()
-            # What was still on its way when one failed: its outcome is not ours to report, but has to be fetched.
+            # Retrieve the outcomes of events still in flight when one failed; the report leaves them out.
             await asyncio.gather(*(receipt for _, _, receipt in waiting), return_exceptions=True)
     except KafkaError as error:
         raise PublishingError(_sentence(error, settings, current), done) from error
@@ -166,10 +167,11 @@ async def publish_events(
 
 
 async def _exists(producer: AIOKafkaProducer, topic: str) -> None:
-    """Raises UnknownTopicOrPartitionError where the topic isn't there, after the time a new one needs to become known.
+    """Raise UnknownTopicOrPartitionError if the topic is missing, after the time that a new topic needs to become
+    known.
 
-    aiokafka itself would wait 40 seconds, and a broker that creates topics on demand would get one with its own
-    settings for the first misspelt authority.
+    aiokafka would wait 40 seconds. A broker with automatic topic creation would also create a topic, with default
+    settings, for the first misspelt authority.
     """
     for attempt in range(TOPIC_TRIES):
         if topic in (await producer.client.fetch_all_metadata()).topics():

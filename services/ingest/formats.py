@@ -1,4 +1,4 @@
-"""Which reader a file needs, and what holds for the entries of one file whatever their format."""
+"""Chooses the reader of a file, and applies the rules for all formats."""
 
 import hashlib
 import zlib
@@ -28,11 +28,12 @@ _PACKED: Final = {".gz", ".zip"}
 
 
 class FormatError(Exception):
-    """The file's format can't be told: a sentence that says what to do."""
+    """The file's format is unclear: a sentence with the remedy."""
 
 
 def chosen(file: Path, named: Format | None) -> Format:
-    """The format asked for, else by the file's extension, else by its first line. Raises FormatError."""
+    """Return the requested format, else guess it from the file's extension, else from its first line. Raises
+    FormatError."""
     if not file.is_file():
         raise FormatError(f"There is no file {file}")
     inner = file.with_suffix("") if file.suffix.lower() in _PACKED else file
@@ -43,7 +44,7 @@ def chosen(file: Path, named: Format | None) -> Format:
 
 
 def read(file: Path, kind: Format, options: Options, mapping: RegisterMapping = BUILT_IN) -> Iterator[Read]:
-    """Every entry of the file, in its order; `mapping` says what the columns of a register are."""
+    """Read every entry of the file in order; `mapping` maps the columns of a register."""
     match kind:
         case "jsonl":
             return read_jsonl(file, options)
@@ -54,7 +55,7 @@ def read(file: Path, kind: Format, options: Options, mapping: RegisterMapping = 
 
 
 def count_lines(file: Path, named: Format | None) -> int | None:
-    """About how many entries there are, for a progress bar; None where counting would mean reading all of it."""
+    """Estimate the number of entries for a progress bar; None if counting would mean reading the whole file."""
     with suppress(FormatError, OSError):
         plain = file.suffix.lower() not in _PACKED | {".xlsx"}
         if plain and chosen(file, named) in ("jsonl", "csv"):
@@ -64,7 +65,7 @@ def count_lines(file: Path, named: Format | None) -> int | None:
 
 
 def _by_content(file: Path) -> Format | None:
-    """Only a first line of JSON tells: a plan, or something of OCDS."""
+    """Guess the format from a first line of JSON: a plan, or a part of OCDS."""
     try:
         with open_lines(file) as stream:
             first = stream.readline(64 * 1024).removeprefix(b"\xef\xbb\xbf").strip()
@@ -76,9 +77,9 @@ def _by_content(file: Path) -> Format | None:
 
 
 def once(reads: Iterable[Read]) -> Iterator[Read]:
-    """The entries, without what stands twice: the same plan and revision again is left out where it is equal and
-    rejected where it is not (the first to come would win, by chance)."""
-    # Digests in place of ids and contents: a file may have hundreds of thousands.
+    """Drop repeated entries: an equal entry with the same plan and revision is left out, a different one is rejected.
+    Otherwise chance would decide which of them wins."""
+    # Digests instead of ids and contents save memory: a file may have hundreds of thousands of entries.
     seen: dict[bytes, tuple[str, bytes]] = {}
     for read in reads:
         if not isinstance(read, Accepted):

@@ -1,4 +1,4 @@
-"""Plan payloads, one a line: as they are on the wire, or as whole CloudEvents in structured mode."""
+"""Reads plan payloads, one per line: plain payloads, or whole CloudEvents in structured mode."""
 
 import gzip
 import json
@@ -19,10 +19,10 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read_jsonl(file: Path, options: Options) -> Iterator[Read]:
-    """Reads plan payloads line by line, in constant memory; blank lines are skipped.
+    """Read plan payloads line by line, in constant memory; blank lines are skipped.
 
-    A line may name its event in `type` (published, updated, withdrawn, awarded, or the full CloudEvents type);
-    without, it is a published plan.
+    `type` in a line names its event (published, updated, withdrawn, awarded, or the full CloudEvents type); without it,
+    the line is a published plan.
     """
     try:
         with open_lines(file) as stream:
@@ -33,14 +33,14 @@ def read_jsonl(file: Path, options: Options) -> Iterator[Read]:
 
 
 def open_lines(file: Path) -> BinaryIO:
-    """The file as a stream of bytes, unpacked as it is read where it is gzip."""
+    """Open the file as a stream of bytes, decompressed while reading if it is gzip."""
     with file.open("rb") as stream:
         packed = stream.read(2) == GZIP_MAGIC
     return cast(BinaryIO, gzip.open(file)) if packed else file.open("rb")
 
 
 def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
-    """The number and bytes of each line that is not blank, or its length where it is too long to be kept."""
+    """Return the number and bytes of each line that is not blank; for a line that is too long, its length."""
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1

@@ -1,4 +1,4 @@
-"""Reading JSON of which nothing is certain: each function gives the type asked for, whatever it finds."""
+"""Reads JSON of unknown structure: each function returns the requested type, whatever it finds."""
 
 import math
 from collections.abc import Iterator
@@ -8,24 +8,25 @@ Object = dict[str, Any]
 
 
 def obj(value: object) -> Object:
-    """The object, or an empty one."""
+    """Return the object, or an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def objects(value: object) -> Iterator[Object]:
-    """The objects of a list; nothing where it is no list."""
+    """Return the objects of a list; none if it is no list."""
     return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
 def text(value: object) -> str:
-    """The text, stripped (a number as its digits); empty where there is none. Lone surrogates become question marks."""
+    """Return the text, stripped, or a number's digits; empty if there is none. Lone surrogates become question
+    marks."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""
 
 
 def number(value: object) -> float | None:
-    """The finite number, or None."""
+    """Return the finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

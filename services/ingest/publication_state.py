@@ -1,5 +1,5 @@
-"""What was published from a file before, kept beside it: so that an unchanged row is left alone, a changed one
-gets a higher revision, and one that has vanished can be withdrawn."""
+"""The state file of a published file: with it, `jointly publish` skips unchanged rows, raises the revision of changed
+ones, and withdraws missing ones."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ from services.platform.files import write_atomically
 
 
 class StateError(Exception):
-    """The state file can't be used: a sentence that says what to do."""
+    """The state file can't be used: a sentence with the remedy."""
 
 
 class Entry(BaseModel):
-    """What was last published of one plan: its revision, a hash of all else, and whether it was withdrawn."""
+    """The last published state of one plan: its revision, a hash of its other content, and whether it was withdrawn."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,7 @@ class State(BaseModel):
     plans: dict[PlanId, Entry] = {}
 
     def note(self, payload: PlanPayload) -> None:
-        """Remembers that this payload has been published."""
+        """Record that this payload has been published."""
         over = isinstance(payload, PlanWithdrawn | PlanAwarded)
         known = self.plans.get(payload.plan_id)
         if known is None or payload.revision >= known.revision:
@@ -48,19 +48,20 @@ class State(BaseModel):
 
 
 def beside(file: Path) -> Path:
-    """Where the state of a file is kept by default."""
+    """Return the default state file of a file."""
     return file.with_name(file.name + ".jointly-state.json")
 
 
 def load(file: Path) -> State:
-    """The state kept in `file`; an empty one where there is none yet. Raises StateError.
+    """Read the state from `file`; empty if there is none yet. Raises StateError.
 
-    A link is refused: whoever may write to the folder could point it at a file that only the publisher may write.
+    A link is refused: anybody with write access to the folder could point it at a file that only the publisher may
+    write.
     """
     if file.is_symlink():
         raise StateError(f"{file} is a link; name the file itself with --state")
     try:
-        # A pipe would be waited for, and the file may have become a link meanwhile.
+        # Opening a pipe would block, and a link may have replaced the file since the check.
         with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as stream:
             return State.model_validate_json(stream.read())
     except FileNotFoundError:
@@ -73,7 +74,7 @@ def load(file: Path) -> State:
 
 
 def save(state: State, file: Path) -> None:
-    """Writes the state so that a crash leaves the old or the new one, never half of it. Raises StateError."""
+    """Write the state atomically: a crash leaves the old or the new state. Raises StateError."""
     try:
         write_atomically(file, json.dumps(state.model_dump(), indent=1, sort_keys=True) + "\n")
     except OSError as error:
@@ -81,9 +82,9 @@ def save(state: State, file: Path) -> None:
 
 
 def revised(read: Read, state: State, now_ms: int) -> Read:
-    """The entry in the light of what was published before: unchanged, or with the revision it needs.
+    """Compare the entry with its last published state: return it as unchanged, or with the next revision.
 
-    Where the source has no revisions, the present time in milliseconds is one: it rises even if the state is lost.
+    If the source has no revisions, the current time in milliseconds serves: it rises even if the state is lost.
     """
     if not isinstance(read, Accepted):
         return read
@@ -106,7 +107,7 @@ def _outdated(payload: PlanPayload, known: Entry) -> str:
 
 
 def vanished(state: State, present: Collection[str]) -> list[PlanWithdrawn]:
-    """Withdrawals of the plans that were published from the file and are no longer in it."""
+    """Build withdrawals of the published plans that are missing from the file."""
     return [
         PlanWithdrawn(
             plan_id=plan_id,
@@ -120,7 +121,7 @@ def vanished(state: State, present: Collection[str]) -> list[PlanWithdrawn]:
 
 
 def standing(state: State) -> int:
-    """How many of the plans published from the file have not been withdrawn."""
+    """Count the plans published from the file and not withdrawn."""
     return sum(not entry.withdrawn for entry in state.plans.values())
 
 

@@ -1,4 +1,4 @@
-"""Publish a file of plans: what `jointly publish` does, as a call for a council's own script."""
+"""Publishes a file of plans: the function behind `jointly publish`, for a council's own script."""
 
 import asyncio
 import time
@@ -20,19 +20,20 @@ from services.platform.settings import Settings
 from services.platform.settings import settings as load_settings
 
 SAVE_EVERY: Final = 10_000
-"""After how many acknowledged events the state file is written, so that an interrupted run goes on where it stood."""
+"""The state file is written after this many acknowledged events, so that an interrupted run can resume."""
 
 
 class UsageError(Exception):
-    """The call can't do what it was asked to. The message says why, whether anything was sent, and what to do."""
+    """The call can't be carried out. The message gives the reason, whether anything was sent, and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishOptions:
-    """How a file is published. Each field is the option of `jointly publish` with its name.
+    """Options for publishing a file. Each field is the option of `jointly publish` with its name.
 
-    `state`: the file that says what was published before; for a register, one beside it by default. `sure`: withdraw
-    even more than half. `listed`: the report holds each entry, too."""
+    `state`: the state file; for a register, the default lies next to the register. `sure`: withdraw even more than half
+    of the plans. `listed`: the report also lists each entry.
+    """
 
     format: formats.Format | None = None
     authority: str | None = None
@@ -112,8 +113,8 @@ class _Run:
         return self.report
 
     def _entries(self) -> Iterator[Read]:
-        """The file's entries in the light of what was published before this run: which of it Kafka has acknowledged
-        meanwhile is chance."""
+        """Compare the file's entries with the state before this run. Acknowledgements during the run must not change
+        the result."""
         authority = canonical_authority(self.options.authority) if self.options.authority else None
         options = Options(authority, self.options.unknown_buyers, self.settings.as_of or datetime.now(UTC).date())
         found = formats.once(formats.read(self._file, self._format, options, self._mapping))
@@ -124,7 +125,7 @@ class _Run:
         return (check_limits(entry, datetime.now(UTC)) for entry in entries)
 
     def _payloads(self, entries: Iterable[Read]) -> Iterator[PlanPayload]:
-        """What is to be published; every entry is reported as it comes."""
+        """Yield the entries to publish, and report every entry as it is read."""
         for entry in entries:
             self.report.add(entry)
             if self._on_entry:
@@ -153,7 +154,7 @@ class _Run:
 
 
 def with_withdrawals(entries: list[Read], known: publication_state.State, *, sure: bool) -> list[Read]:
-    """The entries and, after them, withdrawals of what has vanished. Raises UsageError where that looks wrong."""
+    """Yield the entries, then withdrawals of missing plans. Raises UsageError if the withdrawals look wrong."""
     present = {identity for entry in entries if (identity := _identity(entry))}
     gone = publication_state.vanished(known, present)
     lost = [entry for entry in entries if not _identity(entry) and not isinstance(entry, Skipped)]
@@ -172,7 +173,7 @@ def with_withdrawals(entries: list[Read], known: publication_state.State, *, sur
 
 
 def now_ms(settings: Settings) -> int:
-    """The present time, or the fixed day, in milliseconds since 1970."""
+    """Return the current time, or the fixed day, in milliseconds since 1970."""
     if settings.as_of:
         return int(datetime.combine(settings.as_of, datetime.min.time(), UTC).timestamp() * 1000)
     return time.time_ns() // 1_000_000

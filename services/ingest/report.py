@@ -1,4 +1,4 @@
-"""What became of a file's entries, for whoever keeps it: counts, and each kind of note with its first examples."""
+"""A report on a file's entries for its maintainer: counts, and each kind of note with its first examples."""
 
 import re
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from services.ingest.entries import Accepted, Read, Rejected, Skipped, Unchanged
 
 EXAMPLES: Final = 3
 MAX_ENTRIES: Final = 5_000
-"""How many entries a report lists one by one."""
+"""The maximum number of entries that a report lists."""
 
 GONE: Final = "gone from the file"
-"""Where a withdrawal stands that Jointly adds: it is no entry of the file."""
+"""The place of a withdrawal that Jointly adds, since it has no entry in the file."""
 
 _QUOTED = re.compile(r"'[^']*'|\([^()]*\d[^()]*\)|\b\d[\d,.:/-]*\b")
-"""What differs between two notes of one kind: the cell they quote, days and numbers."""
+"""Matches the variable parts of a note: the cell that it quotes, days and numbers."""
 
 
 class Outcome(StrEnum):
-    """What becomes of one entry."""
+    """The outcome of one entry."""
 
     PUBLISHED = "published"
     UPDATED = "updated"
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Where a note stands, and the note itself."""
+    """The place of a note, and the note itself."""
 
     where: str
     text: str
@@ -42,7 +42,7 @@ class Example:
 
 @dataclass(slots=True)
 class Finding:
-    """One kind of note: how often it was made, and where first."""
+    """One kind of note: its count, and its first places."""
 
     kind: str
     count: int = 0
@@ -51,25 +51,25 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """The note itself where all are the same, else their kind."""
+        """The note itself if all are the same, else their kind."""
         return self.examples[0].text if self.same and self.examples else self.kind
 
     def add(self, where: str, text: str) -> None:
-        """Counts one more."""
+        """Count one more."""
         self.count += 1
         self.same = self.same and (not self.examples or self.examples[0].text == text)
         if len(self.examples) < EXAMPLES:
             self.examples.append(Example(where, text))
 
     def as_json(self) -> dict[str, Any]:
-        """The finding for a program."""
+        """Return the finding as JSON."""
         examples = [{"where": example.where, "text": example.text} for example in self.examples]
         return {"kind": self.sentence, "count": self.count, "examples": examples}
 
 
 @dataclass(frozen=True, slots=True)
 class EntryOutcome:
-    """One entry of the file and what becomes of it; `detail` says why, or what was inferred."""
+    """One entry of the file and its outcome; `detail` gives the reason, or inferred facts."""
 
     where: str
     outcome: Outcome
@@ -84,8 +84,8 @@ Findings = dict[str, Finding]
 
 @dataclass(slots=True)
 class Report:
-    """What became of a file. `published` counts every event that was sent (in a dry run: would be), withdrawals
-    among them. `listed`: whether each entry is kept as well."""
+    """The outcomes of a file's entries. `published` counts every event sent, including withdrawals (in a dry run: every
+    event that would be sent). `listed`: whether the report also keeps each entry."""
 
     file: str
     dry_run: bool = False
@@ -101,7 +101,7 @@ class Report:
     entries: list[EntryOutcome] = field(default_factory=list)
 
     def add(self, entry: Read) -> None:
-        """Takes one entry in."""
+        """Add one entry."""
         self.read += entry.where != GONE
         match entry:
             case Accepted():
@@ -120,16 +120,16 @@ class Report:
 
     @property
     def skipped_count(self) -> int:
-        """How many entries were no plans."""
+        """Count the entries that were no plans."""
         return total(self.skipped)
 
     @property
     def rejected_count(self) -> int:
-        """How many entries can't be published."""
+        """Count the entries that can't be published."""
         return total(self.rejected)
 
     def as_json(self) -> dict[str, Any]:
-        """The report for a program."""
+        """Return the report as JSON."""
         return {
             "read": self.read,
             "published": self.published,
@@ -147,17 +147,17 @@ class Report:
 
 
 def by_count(findings: Mapping[str, Finding]) -> list[Finding]:
-    """The findings, the most frequent first."""
+    """Return the findings, the most frequent first."""
     return sorted(findings.values(), key=lambda finding: -finding.count)
 
 
 def total(findings: Mapping[str, Finding]) -> int:
-    """How many notes there are of all kinds."""
+    """Count the notes of all kinds."""
     return sum(finding.count for finding in findings.values())
 
 
 def rejection_sentence(entry: Rejected) -> str:
-    """A rejection with the field at fault."""
+    """Describe a rejection with the field at fault."""
     return f"{entry.field}: {entry.reason}" if entry.field else entry.reason
 
 

@@ -1,4 +1,4 @@
-"""A report as one page that needs nothing beside it: for whoever keeps the register."""
+"""Writes a report as one self-contained HTML page for the maintainer of the register."""
 
 from datetime import date
 from functools import cache
@@ -11,12 +11,12 @@ from services.platform.files import write_atomically
 
 
 def write_page(report: Report, file: Path, day: date) -> None:
-    """Writes the page; a crash leaves the old file or the new one. Raises OSError."""
+    """Write the page; a crash leaves the old file or the new one. Raises OSError."""
     write_atomically(file, render(report, day))
 
 
 def render(report: Report, day: date) -> str:
-    """The page. Whatever a file holds is text in it, never markup."""
+    """Render the page. Text from the file is escaped, never markup."""
     would = "Would be published" if report.dry_run else "Published"
     counts = (
         ("Entries read", report.read),
@@ -27,13 +27,13 @@ def render(report: Report, day: date) -> str:
         ("Rejected", report.rejected_count),
     )
     notes = (
-        ("Rejected", "These entries need somebody: they can't be published as they are.", by_count(report.rejected)),
+        ("Rejected", "These entries can't be published as they are: please correct them.", by_count(report.rejected)),
         (
             "Inferred or left out",
-            "These plans count; please look whether this is right.",
+            "These plans were accepted; please check the inferred facts.",
             by_count(report.inferred),
         ),
-        ("Skipped", "Nothing has to be done.", by_count(report.skipped)),
+        ("Skipped", "There is nothing to do.", by_count(report.skipped)),
     )
     return _template().render(report=report, day=f"{day.day} {day:%B %Y}", counts=counts, notes=notes)
 

@@ -1,9 +1,9 @@
-"""Child processes that never outlive the process that started them.
+"""Child processes that never outlive their parent.
 
 Each child leads its own process group, so a Ctrl-C in the terminal reaches only the parent, which then stops the
-children in order. On Linux the kernel also signals the child when the parent dies in a way that runs no clean-up
-(SIGKILL, out of memory): `PR_SET_PDEATHSIG`. That signal follows the *thread* that started the child, so start
-children from the main thread, or from one that lives as long as they should.
+children in order. If the parent dies without clean-up (SIGKILL, out of memory), the Linux kernel signals the child:
+`PR_SET_PDEATHSIG`. That signal follows the *thread* that started the child, so start children from the main thread, or
+from a thread that lives as long as the child should.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ComponentError(RuntimeError):
 
 @dataclass(frozen=True)
 class ChildProcess:
-    """A running child: its handle, a name for people, and the file that takes what it prints."""
+    """A running child: its handle, its name for messages, and the file for its output."""
 
     name: str
     handle: subprocess.Popen[bytes]
@@ -47,7 +47,7 @@ class ChildProcess:
         return self.handle.poll() is None
 
     def log_tail(self, lines: int = 30) -> str:
-        """The last lines of the log, for error messages."""
+        """Return the last lines of the log, for error messages."""
         try:
             return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
         except OSError:
@@ -55,7 +55,8 @@ class ChildProcess:
 
 
 def free_port() -> int:
-    """A loopback TCP port that was free a moment ago. Another process may take it: callers retry or fail clearly."""
+    """Return a free loopback TCP port. Another process may take it first: callers retry or fail with a clear
+    message."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -74,8 +75,9 @@ def start(
 ) -> ChildProcess:
     """Start a child in its own process group, with its output appended to `log`.
 
-    `user`: the account, and the group of that name, to run it as (only root can choose). `orphan_signal`: what the
-    kernel sends it when this process dies (Linux only). Raises `PartError` when the program can't be executed.
+    `user` is the account, with the group of the same name, to run it as (only root can choose). `orphan_signal` is the
+    signal that the kernel sends to the child when this process dies (Linux only). Raises `PartError` if the program
+    can't be executed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     parent = os.getpid()
@@ -112,14 +114,14 @@ def stop(process: ChildProcess, *, grace: float = 10.0, request: signal.Signals 
         process.handle.send_signal(request)
         with suppress(subprocess.TimeoutExpired):
             process.handle.wait(grace)
-    # What the child itself started shares its group and goes too, even where the child has already ended.
+    # Kill the child's group, too: processes that it started may still run after it has ended.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     return process.handle.wait()
 
 
 def kill(process: ChildProcess) -> None:
-    """End the child and its group at once, without a chance to clean up. For fault tests."""
+    """Kill the child and its group immediately, without clean-up. For fault tests."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.handle.wait()
@@ -154,7 +156,7 @@ def wait_until(check: Callable[[], bool], process: ChildProcess, *, seconds: flo
 
 
 def listens(port: int) -> bool:
-    """Whether something accepts TCP connections on this loopback port."""
+    """Return whether a process accepts TCP connections on this loopback port."""
     with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
         return True
     return False

@@ -1,4 +1,4 @@
-"""The demo's answering half: authorities invite, accept and decline over Kafka, each with a key of its own."""
+"""The coalition part of the demo: authorities invite, accept and decline over Kafka, each with its own key."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ ROUTE: Final = "Frameworks looked at: none covers it on the day of need."
 
 @dataclass(slots=True)
 class CoalitionDemo:
-    """Plays the authorities. `publish` sends plan events; `answers` counts the responses that were sent."""
+    """Acts for the authorities. `publish` sends plan events; `answers` counts the responses sent."""
 
     settings: Settings
     sessions: Sessions
@@ -37,13 +37,13 @@ class CoalitionDemo:
     answers: int = 0
 
     async def play(self) -> None:
-        """Brings the three largest suggestions that can still be answered to frozen, formed and inviting."""
+        """Move the three largest suggestions with time left to frozen, formed and inviting."""
         chosen = await self._choose(3)
         for coalition, last in zip(chosen, ("frozen", "formed", "inviting"), strict=False):
             await self._act(coalition, last)
 
     async def _choose(self, count: int) -> list[CoalitionState]:
-        """The largest suggestions that leave time to answer, no plan twice."""
+        """Return the largest suggestions with time left to answer, no plan twice."""
         async with transaction(self.sessions) as session:
             found = await views.listed(session, None, ended=False, limit=1000)
         taken: set[str] = set()
@@ -70,7 +70,7 @@ class CoalitionDemo:
         state = await self._until(state.coalition_id, "inviting")
         if last == "inviting":
             return
-        # The last one says no, as happens: the others go on.
+        # The last member declines, as some do; the others continue.
         for member in others:
             act = "decline" if member is others[-1] and len(others) > 1 else "accept"
             await self._respond(ResponseMembership, state, member.plan_id, act=act)
@@ -87,7 +87,7 @@ class CoalitionDemo:
         self.answers += 1
 
     async def _key(self, authority: str) -> SigningKey:
-        """A new key of the authority, registered."""
+        """Create and register a new key of the authority."""
         key = new_key(authority)
         async with transaction(self.sessions) as session:
             public = AuthorityKey(
@@ -101,14 +101,14 @@ class CoalitionDemo:
         return key
 
     async def _publish_notice(self, plan_id: str) -> None:
-        """The lead's tender notice is out: its plan is tendering."""
+        """Publish the lead's plan as tendering: its tender notice is out."""
         async with transaction(self.sessions) as session:
             stored = (await plans.by_id(session, [plan_id]))[plan_id]
         state = {**(stored.state or {}), "revision": stored.revision + 1, "stage": "tendering"}
         await self.publish([PlanUpdated.model_validate(state)])
 
     async def _until(self, coalition_id: str, status: str) -> CoalitionState:
-        """The coalition once it has this status. Raises TimeoutError."""
+        """Wait until the coalition has this status, and return it. Raises TimeoutError."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             async with transaction(self.sessions) as session:

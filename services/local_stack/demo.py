@@ -1,4 +1,5 @@
-"""The whole pipeline once: plans in through Kafka, opportunities out, the matched authorities told by mail."""
+"""The demo: runs the whole pipeline once. Plan events arrive over Kafka, opportunities leave, and matched authorities
+get emails."""
 
 import asyncio
 import re
@@ -30,25 +31,25 @@ from services.store.progress import Progress, progress
 
 FOLDER: Final = Path(".jointly") / "demo"
 STALLED_SECONDS: Final = 180.0
-"""Nothing has moved for so long: something is wrong, and waiting longer will not mend it."""
+"""Without progress for this long, the demo gives up."""
 CONSUMERS: Final = ("matcher", "coalitions", "notifier")
 KINDS: Final = ("matcher", "coalitions", "relay", "notifier")
 LOOK_EVERY_SECONDS: Final = 0.5
 FLUSH_EVERY_SECONDS: Final = 0.1
-"""How often the next weekly digests are asked for: each tells as much of one authority as an email may."""
+"""The interval between flushes of the weekly digests. Each flush sends an authority at most one email's content."""
 
 Say = Callable[[str], None]
 Show = Callable[[str, int, int], None]
-"""Shows how far a step is: what, done, of how many."""
+"""Called with the progress of a step: its name, the number done, the total."""
 
 
 class StalledError(Exception):
-    """The pipeline has stopped moving; the message says where and which log to read."""
+    """The pipeline makes no more progress; the message says where, and which log to read."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What came out. `best` are the strongest active opportunities; `mails_in` is where the emails lie."""
+    """The result of the demo. `best` are the strongest active opportunities; `mails_in` is the folder of the emails."""
 
     counts: Progress
     dead_letters: int
@@ -69,9 +70,9 @@ class _Running:
 
 
 def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: Show) -> DemoResult:
-    """Runs the waves of plan events through a stack of its own, each wave to the end before the next begins.
+    """Run the waves of plan events through a stack of its own; each wave ends before the next begins.
 
-    A later wave lets corrections be seen: an authority is told of what it had been told before.
+    A later wave makes corrections visible: an authority learns of changes to opportunities in earlier emails.
     """
     started = time.monotonic()
     with suppress(FileNotFoundError):
@@ -99,20 +100,20 @@ def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: 
 
 
 def settings_of(stack: Stack) -> Settings:
-    """The settings that point at a stack."""
+    """Return the settings that point at a stack."""
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in stack.environment.items()}
     return Settings.model_validate(names)
 
 
 def prepare(settings: Settings, say: Say) -> None:
-    """Tables and topics."""
+    """Create the tables and topics."""
     say("Creating tables and topics")
     migrate(settings.need_database(limited=False))
     asyncio.run(topic_admin.create(settings))
 
 
 def start_services(stack: Stack, say: Say) -> dict[str, ChildProcess]:
-    """One process of each kind, ready."""
+    """Start one process of each kind, and wait until all are ready."""
     say("Starting matcher, coalitions, relay and notifier (the matcher loads its model)")
     processes = {name: stack.spawn([name]) for name in KINDS}
     for process in processes.values():
@@ -150,7 +151,7 @@ async def _drive(
 
 
 async def _register_authorities(sessions: Sessions, codes: Iterable[str]) -> None:
-    """A mailbox under `.example`, which no email can ever reach, for every authority of the plans."""
+    """Register a mailbox under `.example`, which no email can ever reach, for every authority of the plans."""
     async with transaction(sessions) as session:
         for code in sorted(set(codes)):
             known = known_authority(code)
@@ -179,7 +180,8 @@ async def _wait_until_assessed(running: _Running, events: int) -> None:
 
 
 async def _wait_until_notified(running: _Running) -> None:
-    """Everything published, read by the notifier, gathered into emails and sent, weekly digests flushed."""
+    """Wait until everything is published, read by the notifier, batched into emails and sent. Weekly digests are
+    flushed."""
 
     def left(now: Progress) -> int:
         unread = max(0, now.opportunity_events - _events_in(running, "notifier", "opportunities"))
@@ -188,7 +190,7 @@ async def _wait_until_notified(running: _Running) -> None:
         return now.outbox_waiting + unread + ungrouped + unnoticed
 
     await _until(running, "Publishing opportunities", None, left)
-    await _until(running, "Telling authorities", None, lambda now: now.untold, flush=True)
+    await _until(running, "Notifying authorities", None, lambda now: now.untold, flush=True)
 
 
 async def _until(
@@ -217,7 +219,7 @@ async def _until(
 
 
 async def _play(running: _Running, as_of: date) -> int:
-    """Authorities answer; how many answers they gave. Raises StalledError where nothing comes of one."""
+    """Let authorities answer; returns the number of answers. Raises StalledError if an answer has no effect."""
 
     async def publish(payloads: Sequence[PlanPayload]) -> None:
         await publish_events(running.settings, payloads)
@@ -239,7 +241,7 @@ def _dead_letters(running: _Running) -> int:
 
 
 def _metric(running: _Running, process: str, name: str) -> float:
-    """The sum of a metric over all its labels, as the process itself says it."""
+    """Return the sum of a metric over all its labels, from the process's own endpoint."""
     url = f"http://{LOOPBACK}:{running.processes[process].http_port}/metrics"
     with urllib.request.urlopen(url, timeout=10) as answer:
         text: str = answer.read().decode()

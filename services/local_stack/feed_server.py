@@ -1,4 +1,4 @@
-"""A stand-in for Find a Tender and Contracts Finder: the same parameters, refusals and pages, and faults one by one."""
+"""A stand-in for Find a Tender and Contracts Finder: the same parameters, refusals and pages, and faults on demand."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ _WIDE_SECONDS: Final = 6 * 3600
 
 @dataclass
 class FeedQuirks:
-    """What the real feeds do wrong, each to be switched on. `requests`: the limit in `seconds`; None for no limit."""
+    """Faults of the real feeds, each to be switched on. `requests` is the limit per `seconds`; None for no limit."""
 
     requests: int | None = None
     seconds: float = 120.0
@@ -51,7 +51,7 @@ class FeedServer:
     _times: deque[float] = field(default_factory=deque)
 
     async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
-        """One request."""
+        """Answer one request."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return

@@ -1,6 +1,7 @@
-"""The embedded mail server: takes every email on a free loopback port and keeps it as an .eml file. Sends nothing on.
+"""The embedded mail server: it accepts every email on a free loopback port and stores it as an .eml file. It forwards
+nothing.
 
-Tests tell it how to misbehave through `Answers`.
+Tests make it misbehave through `Answers`.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ LARGEST_MAIL = 10 * 1024 * 1024
 
 @dataclass
 class FakeResponses:
-    """What the server says instead of "accepted". Change it at any time; each address is compared in lower case.
+    """The server's answers where they differ from "accepted". Change them at any time; addresses are compared in lower
+    case.
 
     `recipients`: the answer to RCPT TO for an address, e.g. `{"it@leeds.example": "550 5.1.1 No such mailbox"}`.
-    `data`: the answer to the whole email once its recipients are known, by any one of them, e.g. `"451 4.3.0 Later"`;
-    the email is then not kept. `hang`: addresses whose email is kept but never answered, until `release()`: the sender
-    can't know whether it was taken.
+    `data`: the answer to an email after its content, by any one of its recipients, e.g. `"451 4.3.0 Later"`; the email
+    is then not stored. `hang`: addresses whose email is stored but never answered until `release()`, so the sender
+    can't know whether it arrived.
     """
 
     recipients: dict[str, str] = field(default_factory=dict)
@@ -41,7 +43,8 @@ class FakeResponses:
     hang: set[str] = field(default_factory=set)
 
     def reset(self) -> None:
-        """Accept everything again. Emails that hang already stay so until the server stops or their sender leaves."""
+        """Accept everything again. Sessions that already hang stay so until the server stops or the sender
+        disconnects."""
         self.recipients.clear()
         self.data.clear()
         self.hang.clear()
@@ -49,7 +52,7 @@ class FakeResponses:
 
 @dataclass
 class MailSink:
-    """A running mail sink: its address, the folder of its emails, and how it answers."""
+    """A running mail sink: its address, the folder of its emails, and its answers."""
 
     host: str
     port: int
@@ -58,30 +61,31 @@ class MailSink:
 
     @property
     def url(self) -> str:
-        """`smtp://host:port`, as JOINTLY_SMTP_URL wants it."""
+        """`smtp://host:port`, in the form of JOINTLY_SMTP_URL."""
         return f"smtp://{self.host}:{self.port}"
 
     def paths(self) -> list[Path]:
-        """The .eml files, oldest first."""
+        """Return the .eml files, oldest first."""
         return sorted(self.folder.glob("*.eml"))
 
     def mails(self) -> list[EmailMessage]:
-        """The emails, oldest first, parsed. `X-Envelope-From` and `X-Envelope-To` hold what the SMTP session said."""
+        """Return the parsed emails, oldest first. `X-Envelope-From` and `X-Envelope-To` hold the addresses of the SMTP
+        session."""
         return [_parse(path) for path in self.paths()]
 
     def clear(self) -> None:
-        """Delete what was received."""
+        """Delete the emails received."""
         for path in self.paths():
             path.unlink()
 
 
 class _Handler:
-    """aiosmtpd's hooks; runs in the server's own thread and loop."""
+    """aiosmtpd's hooks; they run in the server's own thread and event loop."""
 
     def __init__(self, folder: Path, answers: FakeResponses) -> None:
         self._folder = folder
         self._answers = answers
-        # Numbers go on after what earlier runs left in the folder, so names sort by time of receipt.
+        # Numbers continue after those of earlier runs in the folder, so that names sort by time of receipt.
         first = max((int(path.stem) for path in folder.glob("*.eml") if path.stem.isdigit()), default=0) + 1
         self._numbers = itertools.count(first)
 
@@ -101,7 +105,7 @@ class _Handler:
                 return self._answers.data[address]
         self._keep(envelope)
         if not self._answers.hang.isdisjoint(recipients):
-            await asyncio.Event().wait()  # until the sender hangs up or the server stops
+            await asyncio.Event().wait()  # until the sender disconnects or the server stops
         return ACCEPTED
 
     def _keep(self, envelope: Envelope) -> None:
@@ -110,12 +114,12 @@ class _Handler:
         path = self._folder / f"{next(self._numbers):06d}.eml"
         partial = path.with_suffix(".partial")
         partial.write_bytes(head.encode("utf-8", "surrogateescape") + content)
-        partial.replace(path)  # a reader sees whole emails only
+        partial.replace(path)  # readers see complete emails only
 
 
 @contextmanager
 def run_mail_sink(folder: Path) -> Iterator[MailSink]:
-    """Run the mail sink until the block ends, keeping emails in `folder`. Raises `OSError` when it can't listen."""
+    """Run the mail sink until the block ends, and store emails in `folder`. Raises `OSError` if it can't listen."""
     folder.mkdir(parents=True, exist_ok=True)
     answers = FakeResponses()
     listener = socket.create_server((LOOPBACK, 0))
@@ -137,9 +141,9 @@ def run_mail_sink(folder: Path) -> Iterator[MailSink]:
 def _serve(
     loop: asyncio.AbstractEventLoop, listener: socket.socket, handler: _Handler, serving: threading.Event
 ) -> None:
-    """Serve SMTP, set `serving`, and when the loop is told to stop drop every session.
+    """Serve SMTP and set `serving`. When the loop is told to stop, drop every session.
 
-    aiosmtpd's own Controller can't take port 0, and on stopping it waits for sessions that hang.
+    aiosmtpd's own Controller can't take port 0, and when it stops it waits for sessions that hang.
     """
     sessions: weakref.WeakSet[SMTP] = weakref.WeakSet()
 

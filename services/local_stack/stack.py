@@ -28,7 +28,7 @@ DEFAULT_FOLDER = Path(".jointly")
 
 @dataclass(frozen=True)
 class StackComponents:
-    """What a started stack runs on."""
+    """The parts of a started stack."""
 
     broker: Broker
     postgres: Server
@@ -37,14 +37,14 @@ class StackComponents:
 
 
 class Stack:
-    """Starts the three parts in a folder and stops everything in reverse order when the block ends.
+    """Starts the three parts in a folder, and stops everything in reverse order when the block ends.
 
-    `folder`: where data, logs and emails go; PostgreSQL's data and the emails stay there for the next time, what was on
-    Kafka does not (the broker is memory only). `fresh=True`: a temporary folder instead, deleted at the end.
-    `environment`: further JOINTLY_* settings for the processes that `spawn` starts.
+    `folder` holds data, logs and emails. PostgreSQL's data and the emails stay there for the next run; Kafka's content
+    does not (the broker is memory only). `fresh=True` uses a temporary folder instead, deleted at the end.
+    `environment` adds JOINTLY_* settings for the processes that `spawn` starts.
 
     Enter it in the main thread: SIGTERM and SIGHUP then end the block as Ctrl-C does, with `KeyboardInterrupt` or
-    `SystemExit`. Raises `PartError` when a part doesn't start, or when the folder is in use by another stack.
+    `SystemExit`. Raises `PartError` if a part doesn't start, or if another stack uses the folder.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Stack:
         self.folder = self._wanted.resolve()
 
     def __enter__(self) -> Stack:
-        with ExitStack() as exits:  # undoes what was started when a later part fails
+        with ExitStack() as exits:  # stops the parts already started if a later one fails
             exits.enter_context(_termination_as_exit())
             self.folder = exits.enter_context(_folder(self._wanted, fresh=self._fresh))
             logs = self.folder / "logs"
@@ -84,7 +84,7 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        # A second Ctrl-C must not cut the clean-up short: each part has its own limit before it is killed.
+        # A second Ctrl-C must not interrupt the clean-up: each part has its own limit before it is killed.
         with _signals({signal.SIGINT, signal.SIGTERM, signal.SIGHUP}, signal.SIG_IGN):
             return self._exits.__exit__(kind, error, trace)
 
@@ -103,7 +103,7 @@ class Stack:
             "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": parts.broker.bootstrap,
             "JOINTLY_DATABASE_URL": parts.database_url,
             "JOINTLY_SMTP_URL": parts.mailbox.url,
-            # Tansu has a group wait for half of it before the first assignment.
+            # Tansu makes a group wait for half of it before the first assignment.
             "JOINTLY_KAFKA_SESSION_TIMEOUT_SECONDS": "5",
             **self._extra,
         }
@@ -136,7 +136,7 @@ class Stack:
         child_process.wait_until(lambda: ready(port), process, seconds=seconds, pause=0.1)
 
     def check(self) -> None:
-        """Raise `PartError`, with the end of its log, when a part or a spawned process has ended."""
+        """Raise `PartError`, with the end of its log, if a part or a spawned process has ended."""
         for process in (self.parts.broker.process, self.parts.postgres.process, *self._spawned):
             if not process.running():
                 raise ComponentError(
@@ -151,7 +151,7 @@ class Stack:
 
     def _stop_spawned(self) -> None:
         running, self._spawned = self._spawned, []
-        for process in running:  # ask all first, so that they finish side by side
+        for process in running:  # signal all first, so that they finish in parallel
             with suppress(ProcessLookupError):
                 process.handle.terminate()
         for process in reversed(running):
@@ -159,7 +159,7 @@ class Stack:
 
 
 def ready(port: int) -> bool:
-    """Whether the process with this health port says it is ready."""
+    """Return whether the process with this health port is ready."""
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/health/ready", timeout=5) as answer:
             return bool(answer.status == 200)
@@ -174,13 +174,13 @@ def _database(server: Server) -> str:
 
 
 def _inherited() -> dict[str, str]:
-    """Our own environment without JOINTLY_*: addresses of other parts must not leak into a local stack."""
+    """Return our own environment without JOINTLY_*: addresses of other parts must not leak into a local stack."""
     return {name: value for name, value in os.environ.items() if not name.startswith("JOINTLY_")}
 
 
 @contextmanager
 def _folder(wanted: Path, *, fresh: bool) -> Iterator[Path]:
-    """The stack's folder, held by a lock so that two stacks never share PostgreSQL data."""
+    """Lock the stack's folder, so that two stacks never share PostgreSQL data."""
     if fresh:
         temporary = Path(tempfile.mkdtemp(prefix="jointly-")).resolve()
         try:
@@ -202,7 +202,8 @@ def _folder(wanted: Path, *, fresh: bool) -> Iterator[Path]:
 
 @contextmanager
 def _termination_as_exit() -> Iterator[None]:
-    """SIGTERM and SIGHUP leave the block as an exception (exit status 128 + signal), so that its clean-up runs."""
+    """Turn SIGTERM and SIGHUP into an exception that leaves the block (exit status 128 + signal), so that its clean-up
+    runs."""
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -215,7 +216,7 @@ def _termination_as_exit() -> Iterator[None]:
 def _signals(
     numbers: set[signal.Signals], handler: Callable[[int, FrameType | None], object] | signal.Handlers
 ) -> Iterator[None]:
-    """Handle these signals so within the block. Outside the main thread, where Python can't, nothing changes."""
+    """Handle these signals inside the block. Outside the main thread Python can't, and nothing changes."""
     before: dict[signal.Signals, object] = {}
     with suppress(ValueError):
         for number in numbers:

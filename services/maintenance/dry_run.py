@@ -1,4 +1,4 @@
-"""What settling would do to a pair, found out by doing it to a copy of its row: for rebuilds and previews."""
+"""Applies a settlement to a copy of a pair's row, for rebuilds and previews."""
 
 from dataclasses import asdict
 
@@ -11,12 +11,12 @@ from services.store.opportunities import Opportunity, OpportunityRow
 
 
 def detached_copy(row: Opportunity) -> Opportunity:
-    """The same row, unknown to any session."""
+    """Copy the row, detached from any session."""
     return Opportunity(**row.model_dump())
 
 
 def dry_run(live: Opportunity | None, key: str, pair: AssessedPair, context: SettlementContext) -> Opportunity | None:
-    """The row as settling would leave it: a new object, None where there is and would be none."""
+    """Return the row after settlement as a new object; None if there was no row and settlement creates none."""
     row = None if live is None else detached_copy(live)
     kept = PendingWrites()
     write_pair(kept, row, key, pair, context)
@@ -26,7 +26,7 @@ def dry_run(live: Opportunity | None, key: str, pair: AssessedPair, context: Set
 
 
 def is_consistent(row: Opportunity) -> bool:
-    """Whether a row agrees with itself: its columns with its payload, and its payload with its hash."""
+    """Return whether a row is consistent: its columns match its payload, and its payload matches its hash."""
     try:
         state = OpportunityState.model_validate(row.payload)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Whom a reassessment would tell: the notifier's own rules, asked before anything is written."""
+"""Forecasts the notifications of a reassessment with the notifier's own rules, before anything is written."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from services.store.intents import POSSIBLY_SENT, Intent
 
 @dataclass(slots=True)
 class NotificationForecast:
-    """What becomes of one authority's opportunities, by kind, and what it would be told, by purpose.
+    """The changes to one authority's opportunities, by kind, and its notifications, by purpose.
 
-    `tells` counts by immediate, digest and correction as the register says now; `unreachable` where the authority has
-    no mailbox, `unwanted` where it takes no part or wants no such emails.
+    `tells` counts notifications: immediate, digest and correction by the current register; `unreachable` if the
+    authority has no mailbox; `unwanted` if it takes no part or wants no such emails.
     """
 
     authority: str
@@ -28,7 +28,7 @@ class NotificationForecast:
 
 
 async def forecast(session: AsyncSession, changes: Sequence[OpportunityChange]) -> list[NotificationForecast]:
-    """The authorities with anything material, by code."""
+    """Return the authorities with any material change, by code."""
     material = [change for change in changes if change.material]
     earlier: dict[str, list[Intent]] = {}
     for intent in await intents.for_opportunities(session, [change.after.opportunity_id for change in material]):
@@ -55,7 +55,7 @@ def _was_told(earlier: Sequence[Intent], authority: str) -> bool:
 
 
 def _delivery_route(purpose: Purpose, row: Authority | None) -> str:
-    """The purpose of the email, or why there is none."""
+    """Return the purpose of the email, or the reason why there is none."""
     if row is None or row.mailbox is None:
         return "unreachable"
     takes_part = row.withdrawn_on is None or row.withdrawn_on > datetime.now(UTC).date()

@@ -1,4 +1,4 @@
-"""Setting a plan back: revisions above one no longer count, so that lower ones are taken again."""
+"""Resets a plan: revisions above a given one are annulled, so that lower ones are accepted again."""
 
 from typing import Final
 
@@ -14,14 +14,14 @@ log: Final = logs.get(__name__)
 
 
 class ResetError(Exception):
-    """The plan can't be set back so; the message says why and what to do. Nothing was changed."""
+    """The plan can't be reset; the message gives the reason and the remedy. Nothing was changed."""
 
 
 async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason: str) -> PlanReset:
-    """Sets a plan back to a revision of the log, as if those above it had never come, and records who, when and why.
+    """Reset a plan to a revision in the log, as if later ones had never arrived, and record who did it, when and why.
 
-    The plan becomes what a rebuild would make of the log, and waits for the sweeper, which assesses it and tells of
-    what changes. Raises ResetError.
+    The plan becomes what a rebuild would make of the log. The sweeper then assesses it, which causes notifications of
+    changes. Raises ResetError.
     """
     async with transaction(sessions) as session:
         locked = await plans.lock_plans(session, [plan_id])
@@ -40,8 +40,7 @@ async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason
         await plan_resets.annul(session, done)
         made = replay_plan(await shadow_tables.logged_plan(session, plan_id, FULL_STATE_TYPES), None)
         row = await session.get_one(PlanRecord, plan_id)
-        # The sweeper takes what waits; until then it is not found, as its place in the index is another revision's.
-        # A plan that is over may have no whole revision left that counts; its partners are found by what it was.
+        # The sweeper picks up unassessed plans. Until then nobody finds this one: its index row has another revision.
         waiting = {"matched_revision": 0, "received_at": now(), "state": made.state or row.state}
         for name, value in (made.model_dump() | waiting).items():
             setattr(row, name, value)

@@ -1,4 +1,4 @@
-"""Moving the database to this process's generation: what it would change and tell, and doing it the normal way."""
+"""Reassessment: moves the database to this process's generation, after a preview of its changes and notifications."""
 
 import asyncio
 from collections.abc import Mapping, Sequence, Set
@@ -32,17 +32,17 @@ from services.store.plans import PlanRecord
 
 AT_ONCE: Final = 64
 MAX_IDLE_ROUNDS: Final = 10
-"""After so many rounds in which nothing was finished what is left is left to the matchers."""
+"""After this many rounds without progress, matchers get the remaining plans."""
 
 log: Final = logs.get(__name__)
 
 
 class ReassessError(Exception):
-    """The database can't be moved; the message says why and what to do."""
+    """The database can't be moved; the message gives the reason and the remedy."""
 
 
 class ChangeKind(StrEnum):
-    """What happens to a pair. The last three are told to nobody."""
+    """The kind of change to a pair. The last three cause no notification."""
 
     IDENTIFIED = "identified"
     WITHDRAWN = "withdrawn"
@@ -55,7 +55,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A pair as it stands before a change: its status, band and score, and the band in which it was last told."""
+    """A pair before a change: its status, band and score, and the band in its last notification."""
 
     status: str
     band: str
@@ -65,9 +65,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class OpportunityChange:
-    """What becomes of one opportunity: how it stands (None for a new one) and its state and score afterwards.
+    """The change to one opportunity: its state before (None for a new one), and its state and score after.
 
-    `is_event` is false where only the score changes and may not be shown: then no event tells of it.
+    `is_event` is false if only the score changes and may not be shown; then no event follows.
     """
 
     before: Standing | None
@@ -78,7 +78,7 @@ class OpportunityChange:
 
     @property
     def kind(self) -> ChangeKind:
-        """The first that fits."""
+        """The first kind that applies."""
         if self.material:
             return self._material_kind()
         assert self.before is not None, "a new pair is always worth telling"
@@ -91,14 +91,16 @@ class OpportunityChange:
             return ChangeKind.WITHDRAWN
         if self.before is None or self.before.status == "withdrawn":
             return ChangeKind.IDENTIFIED
-        # What was told is what counts: the band may have moved since, by too little to be told.
+        # Compare with the last notification: the band may have changed since by too little to notify.
         return ChangeKind.BAND if self.before.told_band != self.after.band else ChangeKind.WINDOW
 
 
 async def preview_reassessment(world: World, view: AsyncSession, say: ProgressCallback) -> list[OpportunityChange]:
-    """What reassessing every plan would change, by opportunity id, in `view`'s snapshot. Writes nothing.
+    """Return the changes that reassessing every plan would make, by opportunity id, in `view`'s snapshot. Writes
+    nothing.
 
-    `view` must be a REPEATABLE READ transaction. Texts that this model has not embedded are embedded, and not kept.
+    `view` must be a REPEATABLE READ transaction. Texts without a stored embedding are embedded, and the vectors are not
+    stored.
     """
     world = World(world.engine, world.embedder, world.settings)
     stored = await shadow_tables.all_ids(view)
@@ -118,7 +120,7 @@ async def preview_reassessment(world: World, view: AsyncSession, say: ProgressCa
 
 
 class _Known:
-    """All plans of a preview: candidates can be matched, the others are only in pairs that stand."""
+    """All plans of a preview: candidates can be matched; other plans only appear in existing pairs."""
 
     def __init__(self, engine: Engine, as_of: date) -> None:
         self._engine = engine
@@ -158,12 +160,13 @@ class _Known:
 
 
 async def reassess(world: World, sessions: Sessions, say: ProgressCallback, *, again: bool = False) -> int:
-    """Moves the database to this world's generation and assesses every plan. How many plans were left to the matchers.
+    """Move the database to this world's generation and assess every plan. Returns the number of plans left to the
+    matchers.
 
-    First every text is embedded that this model does not know; then, in one transaction, the generation moves and every
-    plan counts as not assessed; then the plans are assessed as if they had just come. Whatever stops it, the next
-    call, or the sweeper of any matcher of the new generation, goes on where it was. Where the database stands at this
-    generation already it only finishes what is left, unless `again`. Raises ReassessError, WrongGenerationError.
+    First it embeds every text that the model does not know. Then one transaction changes the generation and marks every
+    plan as not assessed. Then it assesses the plans as if they had just arrived. After an interruption, the next call,
+    or the sweeper of any matcher of the new generation, continues. If the database has this generation already, it only
+    assesses what is left, unless `again`. Raises ReassessError, WrongGenerationError.
     """
     async with transaction(sessions) as session:
         current = await generation.read(session)
@@ -176,7 +179,7 @@ async def reassess(world: World, sessions: Sessions, say: ProgressCallback, *, a
 
 
 async def _embed(world: World, sessions: Sessions, say: ProgressCallback) -> None:
-    """Keeps the vectors of every plan's texts: matchers of the old generation go on working meanwhile."""
+    """Store the vectors of every plan's texts. Matchers of the old generation keep working meanwhile."""
     async with transaction(sessions) as session:
         ids = await shadow_tables.all_ids(session)
     for start in range(0, len(ids), AT_ONCE):
@@ -200,7 +203,7 @@ async def _move(sessions: Sessions, expected: GenerationRow, mine: GenerationRow
     async with transaction(sessions) as session:
         current = await generation.lock(session)
         if current is None or current.generation != expected.generation:
-            raise ReassessError("somebody else has just moved the database to another generation; look again")
+            raise ReassessError("another process has just moved the database to another generation; run this again")
         await generation.lock_plan_writes(session)
         current.generation, current.policy = mine.generation, mine.policy
         current.statistics, current.model = mine.statistics, mine.model
@@ -209,7 +212,7 @@ async def _move(sessions: Sessions, expected: GenerationRow, mine: GenerationRow
 
 
 async def _assess(world: World, sessions: Sessions, say: ProgressCallback) -> int:
-    """Assesses what is not assessed, in batches, until nothing is left or nothing moves any more."""
+    """Assess unassessed plans in batches, until none is left or no round makes progress."""
     async with transaction(sessions) as session:
         total = left = await plans.count_unassessed(session)
     after, idle = "", 0
@@ -217,7 +220,7 @@ async def _assess(world: World, sessions: Sessions, say: ProgressCallback) -> in
         async with transaction(sessions) as session:
             batch = await generation.unassessed_after(session, after, AT_ONCE)
         await retry.retry_lost_races(partial(match, world, sessions, batch))
-        # Round and round: one that fails is tried again when all others have had their turn.
+        # In rotation: a plan that failed is tried again after all others.
         after = batch[-1] if len(batch) == AT_ONCE else ""
         async with transaction(sessions) as session:
             before, left = left, await plans.count_unassessed(session)
@@ -227,5 +230,5 @@ async def _assess(world: World, sessions: Sessions, say: ProgressCallback) -> in
 
 
 def _whole(rows: Mapping[str, PlanRecord]) -> dict[str, PlanRecord]:
-    """Those of which more than a withdrawal was ever seen."""
+    """Return the plans with any content besides a withdrawal."""
     return {plan_id: row for plan_id, row in rows.items() if row.state is not None}

@@ -1,6 +1,7 @@
-"""Everything once more from the plan log, beside the live tables: what differs, and putting it right, telling nobody.
+"""Rebuild: recomputes everything from the plan log in shadow tables, and compares the live tables with it.
 
-One snapshot is read from beginning to end. What matchers do meanwhile stands: it was decided from the log, too.
+It reads one snapshot throughout. Changes that matchers make meanwhile stay: they come from the same log. Applying the
+result causes no notification.
 """
 
 import asyncio
@@ -34,16 +35,16 @@ AT_ONCE: Final = 200
 COMPARED: Final = ("status", "score", "band", "revision_a", "revision_b", "assessed_as_of", "review_on", "generation")
 
 ProgressCallback = Callable[[str, int, int], None]
-"""Told how far it is: what is being done, how many are done, of how many."""
+"""Called with progress: the step, the number done, the total."""
 
 
 class RebuildError(Exception):
-    """The rebuild can't be done; the message says why and what to do. Nothing live was changed."""
+    """The rebuild can't be done; the message gives the reason and the remedy. Nothing live was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanDifference:
-    """A live plan that says otherwise than the log; None where it is missing, or not in the log at all."""
+    """A live plan that differs from the log; None if it is missing, or not in the log at all."""
 
     plan_id: str
     live: tuple[int, int] | None
@@ -52,10 +53,10 @@ class PlanDifference:
 
 @dataclass(frozen=True, slots=True)
 class PairDifference:
-    """A live pair that says otherwise than the rebuild: (status, score, band) of each, None where it is missing.
+    """A live pair that differs from the rebuild: (status, score, band) of each, None if missing.
 
-    `untold`: what was last told of it no longer holds, and the rebuild tells nobody. `seen` are the live row's revision
-    and day when it was compared.
+    `untold`: the last notification no longer holds, and the rebuild sends none. `seen` holds the live row's revision
+    and day at the comparison.
     """
 
     opportunity_id: str
@@ -68,7 +69,8 @@ class PairDifference:
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What a rebuild found. `waiting` pairs were left as they stand: a plan of theirs is still to be assessed."""
+    """The result of a rebuild. `waiting` counts pairs left as they are, because a plan of theirs is not assessed
+    yet."""
 
     generation: str
     as_of: date
@@ -81,18 +83,19 @@ class RebuildReport:
 
     @property
     def equal(self) -> bool:
-        """Whether the live tables are what the log says."""
+        """Return whether the live tables match the log."""
         return not self.plans and not self.pairs and self.live == self.rebuilt
 
 
 async def compare(
     world: World, sessions: Sessions, view: AsyncSession, as_of: date, say: ProgressCallback
 ) -> RebuildReport:
-    """Fills the fresh tables from the log and compares the live ones with them, all in `view`'s snapshot.
+    """Fill the shadow tables from the log and compare the live tables with them, all in `view`'s snapshot.
 
-    `view` must be a REPEATABLE READ transaction and stay open until the fresh tables are done with. Pairs that stand
-    are judged as of the day they were judged last, others as of `as_of`: nothing differs for the time alone.
-    Raises RebuildError where another rebuild runs or a pair can't be assessed, WrongGenerationError.
+    `view` must be a REPEATABLE READ transaction, and stay open until the shadow tables are no longer needed. Active
+    pairs are assessed as of the day of their last assessment, others as of `as_of`, so that no difference comes from
+    the passing of time. Raises RebuildError if another rebuild is running or a pair can't be assessed,
+    WrongGenerationError.
     """
     if not await advisory_locks.try_advisory_lock(view, advisory_locks.REBUILD):
         raise RebuildError("another rebuild is running on this database; wait until it has ended")
@@ -100,7 +103,7 @@ async def compare(
     async with transaction(sessions) as writer:
         await shadow_tables.create(writer)
     found = RebuildReport(world.engine.generation.id, as_of)
-    # Caches and plans of its own: they come from the log, not from the live plans.
+    # Separate caches and plans: they come from the log, not from the live plans.
     run = _RebuildRun(World(world.engine, world.embedder, world.settings), PlanSet(world.engine), sessions, view, found)
     await run.replay(say)
     await run.judge(say)
@@ -112,7 +115,7 @@ async def compare(
 
 @dataclass(slots=True)
 class _RebuildRun:
-    """One comparison under way."""
+    """One comparison in progress."""
 
     world: World
     candidates: PlanSet
@@ -125,7 +128,7 @@ class _RebuildRun:
     ids: set[str] = field(default_factory=set)
 
     async def replay(self, say: ProgressCallback) -> None:
-        """Fills the fresh plans and the set of candidates."""
+        """Fill the shadow plans and the set of candidates."""
         total = len(await shadow_tables.all_ids(self.view))
         async for chunk in shadow_tables.replay_chunks(self.view, FULL_STATE_TYPES, AT_ONCE):
             live = await plans.by_id(self.view, [logged.newest.plan_id for logged in chunk])
@@ -138,7 +141,7 @@ class _RebuildRun:
             self.candidates.put(list((await self.world.made(self.view, candidates)).values()))
             self.searchable |= candidates.keys()
             say("plans replayed", len(self.ids), max(total, len(self.ids)))
-        # Written into the live table by nobody of ours.
+        # No process of ours wrote this live row.
         for plan_id in await shadow_tables.all_ids(self.view):
             if plan_id not in self.ids:
                 stored = (await plans.by_id(self.view, [plan_id])).get(plan_id)
@@ -158,7 +161,7 @@ class _RebuildRun:
             self.found.plans.append(PlanDifference(plan.plan_id, seen, plan.revision))
 
     async def judge(self, say: ProgressCallback) -> None:
-        """Fills the fresh opportunities: each pair once, with the plan of the lower id."""
+        """Fill the shadow opportunities: each pair once, with the plan of the lower id."""
         ids = sorted({*self.ids, *await shadow_tables.all_ids(self.view)})
         for start in range(0, len(ids), AT_ONCE):
             chunk = ids[start : start + AT_ONCE]
@@ -170,9 +173,9 @@ class _RebuildRun:
             say("plans compared", min(start + AT_ONCE, len(ids)), len(ids))
 
     async def _features(self, live: Iterable[Opportunity]) -> dict[str, Features]:
-        """Of the plans that can't be found any more but still stand in a pair."""
+        """Process plans that can't be found any more but are still in an active pair."""
         named = {plan_id for row in live if row.status == "active" for plan_id in (row.plan_a, row.plan_b)}
-        # The view's snapshot is older than the fresh tables.
+        # The view's snapshot is older than the shadow tables.
         async with transaction(self.sessions) as reader:
             over = await shadow_tables.shadow_plans(reader, named - self.searchable)
         known = {plan_id: plan for plan_id, plan in over.items() if plan_from_store(plan) is not None}
@@ -188,13 +191,14 @@ class _RebuildRun:
             rebuilt = self._row(key, pair, row, over)
             if rebuilt is not None:
                 rows.append(rebuilt)
-        # What was withdrawn and is not found again stays as it is; a row under a key not its own can't stand.
+        # A withdrawn pair that the search does not find stays. Any other remaining row has a wrong id, and is
+        # withdrawn.
         return rows + [
             detached_copy(row) if row.status != "active" else self._expected_withdrawn(row) for row in by_key.values()
         ]
 
     def _pairs(self, chunk: Sequence[str], live: Sequence[Opportunity]) -> dict[str, tuple[str, str]]:
-        """What the search finds for these plans, and what stands; by opportunity id."""
+        """Return the pairs found by search and the existing pairs of these plans, by opportunity id."""
         pairs = [(row.plan_a, row.plan_b) for row in live if row.status == "active"]
         found = self.candidates.search(sorted(self.searchable.intersection(chunk)), self.found.as_of)
         pairs += [(plan_id, other) for plan_id, others in found.items() for other in others]
@@ -203,7 +207,7 @@ class _RebuildRun:
     def _row(
         self, key: str, pair: tuple[str, str], live: Opportunity | None, over: Mapping[str, Features]
     ) -> Opportunity | None:
-        """The row that one pair ought to have; notes it where the live one is another."""
+        """Return the expected row of one pair, and note a difference from the live one."""
         if self.waiting.intersection(pair):
             self.found.waiting_pairs += 1
             return None if live is None else detached_copy(live)
@@ -229,7 +233,8 @@ class _RebuildRun:
         return None if rebuilt is None else self._note_difference(live, rebuilt)
 
     def _expected_withdrawn(self, live: Opportunity) -> Opportunity:
-        """A pair that stands, of which a plan is not in the log, was never seen whole, or is set aside."""
+        """Return whether a pair is active although one of its plans is missing from the log, incomplete or
+        quarantined."""
         row = detached_copy(live)
         try:
             withdraw(PendingWrites(), row, UNKNOWN, None)
@@ -241,7 +246,7 @@ class _RebuildRun:
         return self._note_difference(live, row)
 
     def _note_difference(self, live: Opportunity | None, row: Opportunity) -> Opportunity:
-        """Notes a difference; the row as it may be put in place: nothing was told, so nothing told is forgotten."""
+        """Note a difference, and return the row to apply. It keeps the content of the last notification."""
         untold = live is None or row.material_revision > live.material_revision
         if live is not None:
             _suppress_notification(row, live)
@@ -261,7 +266,7 @@ class _RebuildRun:
 
 
 def _base_row(live: Opportunity) -> Opportunity:
-    """The live row to judge from; one that contradicts itself is written anew whatever the judgement."""
+    """Return the live row to start from; an inconsistent one is rewritten whatever the assessment."""
     row = detached_copy(live)
     if not is_consistent(live):
         row.content_hash = ""
@@ -269,7 +274,7 @@ def _base_row(live: Opportunity) -> Opportunity:
 
 
 def _suppress_notification(row: Opportunity, live: Opportunity) -> None:
-    """Takes back that a change is worth telling. What was last told stays what the next change is held against."""
+    """Suppress the notification of a change. The next change is still compared with the last notification."""
     row.told = live.told
     if row.material_revision != live.material_revision:
         row.material_revision = live.material_revision

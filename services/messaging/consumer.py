@@ -1,4 +1,4 @@
-"""The consuming loop, once for every process: what is acknowledged and when, and the loop's pulse."""
+"""The consumer loop of every process: when it commits offsets, and its pulse for health checks."""
 
 import asyncio
 import time
@@ -24,28 +24,28 @@ Handler = Callable[[Records], Awaitable[None]]
 Refuse = Callable[[Record, BaseException], Awaitable[None]]
 
 PARTITION_BYTES: Final = 256 * 1024
-"""How much is fetched of one partition before it is asked for; what is larger by itself comes alone."""
+"""The maximum number of bytes fetched per partition and request. A larger record is fetched alone."""
 FETCH_BYTES: Final = 4 * 1024 * 1024
-"""How much is fetched at once of all partitions, however many a member has."""
+"""The maximum number of bytes fetched per request, over all assigned partitions."""
 
 FETCH_WAIT_MS: Final = 50
-"""How long the broker may wait for records. Some (Tansu) answer only when that is over, though there are some."""
+"""How long the broker may wait for records. Some brokers (Tansu) wait this long even if records are there."""
 
 POLL_FAILED_SECONDS: Final = 1.0
-"""How long after a failed poll the next one is tried."""
+"""The pause after a failed poll."""
 
 MEASURE_SECONDS: Final = 5.0
-"""How often it is looked how far each partition has come, and how long the broker may take to say."""
+"""The interval between two measurements of progress, and the limit for the broker's answer."""
 POSITION_SECONDS: Final = 0.2
 
 log: Final = logs.get(__name__)
 
 
 class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
-    """What is known of a consuming loop: its last poll, its assignment, and whether a batch is in flight.
+    """The state of a consumer loop: its last poll, its assignment, and whether a batch is in flight.
 
-    A broker that answers says nothing of a loop that has stopped; the age of the last poll does. Partitions
-    are given up only after the batch in flight is done, or it would be delivered twice.
+    Even if the broker answers, the loop may have stopped; the age of the last poll shows that. The consumer gives up
+    partitions only after the batch in flight, or another consumer would handle the batch again.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         self.drop_read_ahead: Callable[[], Records] = tuple
 
     def beat(self) -> None:
-        """The loop is alive."""
+        """Record that the loop is alive."""
         self.last_poll = time.monotonic()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -72,7 +72,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("partitions revoked", partitions=_names(revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        # The client calls this before it fetches anything of a first assignment.
+        # The client calls this before the first fetch of an assignment.
         self.before_reading()
         self.assigned = frozenset(assigned)
         self.progress.assign(self.assigned)
@@ -90,14 +90,14 @@ def consume(
     topics: Sequence[str] = (),
     pattern: str | None = None,
 ) -> Pulse:
-    """Has `handle` called with every batch of raw records, at least once each, in order within a partition.
+    """Call `handle` with every batch of raw records, at least once each, in order within a partition.
 
-    Offsets are committed, explicitly and only for the batch's own partitions, after `handle` has returned; the next
-    batch is handled meanwhile. A passing fault is waited out; where it does not pass in time the batch is read again
-    later. A fault that is not passing is narrowed down to its record, and that one goes to `refuse`.
+    After `handle` has returned, the consumer commits offsets, explicitly and only of the batch's partitions; meanwhile
+    it handles the next batch. It retries transient errors; if one outlasts the retries, it reads the batch again later.
+    For any other error, it halves the batch until it finds the record, and calls `refuse` with that one.
 
-    While a batch is handled, the next is read, and `prepare` gets what was read: it may do for it what changes nothing.
-    For a batch that is put back or taken away that was in vain.
+    While one batch is handled, the consumer fetches the next and calls `prepare` with it. `prepare` must have no side
+    effects: a batch that is rewound or revoked is prepared for nothing.
     """
     pulse = Pulse()
     interval_ms = settings.kafka_max_poll_interval_seconds * 1000
@@ -134,7 +134,7 @@ def consume(
 
     pulse.before_reading = replace_the_poll
     pulse.consumer = lambda: subscriber.consumer
-    # What holds it counts as a batch in work: it is waited for before the consumer is stopped.
+    # While a commit is in flight, this lock keeps the subscriber busy, so the consumer stops only after the commit.
     pulse.offsets.at_work = lambda: subscriber.lock
 
     @subscriber
@@ -152,9 +152,9 @@ def consume(
 
 
 def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
-    """The consumer's poll; where it raises, nothing was read, and whoever asks does so again a little later.
+    """Wrap the consumer's poll: if it raises, log the error, pause, and return no records.
 
-    What raises here is the client itself (no rights, a broker that answers nonsense): no record does.
+    No record can make a poll raise. Only the client itself does: missing rights, or an invalid response of the broker.
     """
 
     async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
@@ -190,13 +190,13 @@ def _beating(poll: Poll, pulse: Pulse) -> Poll:
 
 
 async def measure_for_ever(pulse: Pulse, process: str, pause_seconds: float = MEASURE_SECONDS) -> None:
-    """Keeps the lag and the age of what waits up to date, in the progress and as metrics."""
+    """Measure the lag and the age of unhandled records forever, for health checks and as metrics."""
     topics: set[str] = set()
     while True:
         try:
             await measure(pulse)
         except Exception as error:
-            # What is known goes on getting older: nothing is handled while the broker is away.
+            # The ages keep growing: nothing is handled while the broker is away.
             log.warning("progress not measured", error=retry.one_line(error))
         worst: dict[str, float] = {}
         for partition, seconds in pulse.progress.waiting().items():
@@ -211,9 +211,9 @@ async def measure_for_ever(pulse: Pulse, process: str, pause_seconds: float = ME
 
 
 async def measure(pulse: Pulse) -> None:
-    """Asks the broker for the ends of the partitions held, by itself and not by the polls: those may stand still.
+    """Ask the broker for the end offsets of the assigned partitions, independently of polls, which may hang.
 
-    Commits positions that stand behind the marks of transactions: no batch does. Raises what the broker's silence is.
+    Commits positions past transaction markers, which no batch commits. Raises an error if the broker does not answer.
     """
     consumer = pulse.consumer()
     if consumer is None or not pulse.assigned:
@@ -223,11 +223,11 @@ async def measure(pulse: Pulse) -> None:
         ends = await consumer.end_offsets(partitions)
     positions: dict[TopicPartition, int] = {}
     for partition in partitions:
-        # A position is waited for where the client has not found it out, as at the start and where it is stuck.
+        # The client waits for a position that it does not know: at the start, and when a partition is stuck.
         with suppress(TimeoutError, KafkaError):
             positions[partition] = await asyncio.wait_for(consumer.position(partition), POSITION_SECONDS)
     for partition, end in ends.items():
-        # A transaction that nobody ends holds up what lies behind it: that waits as well.
+        # An open transaction holds back the records after it. They count as waiting, too.
         pulse.progress.observe(partition, max(end, consumer.highwater(partition) or 0), positions.get(partition))
     if not pulse.in_flight.locked():
         async with pulse.in_flight:
@@ -252,7 +252,7 @@ async def _handle(
         await asyncio.sleep(retry.MAX_BACKOFF_SECONDS)
         return
     except Exception as fault:
-        log.error("batch put back, the fault did not pass", error=retry.one_line(fault), records=len(records))
+        log.error("batch rewound, retries exhausted", error=retry.one_line(fault), records=len(records))
         metrics.BATCHES_REWOUND.inc()
         _put_back(consumer, pulse, records)
         return
@@ -263,9 +263,9 @@ async def _handle(
 
 
 async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadline: float) -> None:
-    """The whole batch; where that raises what does not pass, its halves, down to the record that is refused.
+    """Handle a batch. If it raises an error that is not transient, halve it, down to the record to refuse.
 
-    By halves, since the others wait meanwhile: one such record among 64 takes 13 attempts, not 65.
+    Halving spares the other records a long wait: one such record among 64 takes 13 attempts, not 65.
     """
     if not records:
         return
@@ -285,7 +285,7 @@ async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadlin
 
 
 def _put_back(consumer: AIOKafkaConsumer, pulse: Pulse, records: Records) -> None:
-    """Has a batch read again, and what was read behind it."""
+    """Seek back to the start of the batch, and drop everything fetched after it."""
     first: dict[TopicPartition, int] = {}
     for record in [*records, *pulse.drop_read_ahead()]:
         partition = TopicPartition(record.topic, record.partition)
@@ -296,7 +296,7 @@ def _put_back(consumer: AIOKafkaConsumer, pulse: Pulse, records: Records) -> Non
 
 
 async def _keep_raw(records: Any) -> KafkaMessage:
-    """FastStream's own parser decodes headers and raises on bytes that are not UTF-8; ours touches nothing."""
+    """Leave the records raw. FastStream's own parser decodes headers and raises on bytes that are not UTF-8."""
     return KafkaMessage(body=b"", headers={}, raw_message=records, consumer=FAKE_CONSUMER)
 
 

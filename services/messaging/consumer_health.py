@@ -1,4 +1,4 @@
-"""Whether a consuming loop comes on: checks and notes for a process's health."""
+"""Health checks of a consumer loop: whether it makes progress."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,16 +11,16 @@ from services.platform.dependencies import Check, Dependencies
 from services.platform.health import Note
 
 FROZEN_SECONDS: Final = 120.0
-"""After how long a partition counts as frozen, on which records wait and that comes no further."""
+"""A partition with waiting records and no progress for this long counts as frozen."""
 NOTED_SECONDS: Final = 10.0
-"""From when on it is told how long records wait."""
+"""Health notes report records that have waited longer than this."""
 
 
 def loop_advances(pulse: Pulse, dependencies: Dependencies, limit_seconds: float) -> Check:
-    """The consuming loop does not stand still while what it needs answers.
+    """Build a check that the consumer loop makes progress while its dependencies answer.
 
-    It stands still where it has not polled for the limit, or records wait and no partition has come any further.
-    While the broker or the database is away, and where it was halted, it is right to wait: a restart mends nothing.
+    It fails if the loop has not polled within the limit, or if records wait and no partition makes progress. While the
+    broker or the database is away, or the consumer is halted, waiting is right: a restart would not help.
     """
 
     async def check() -> str | None:
@@ -31,33 +31,33 @@ def loop_advances(pulse: Pulse, dependencies: Dependencies, limit_seconds: float
             return f"no poll for {now - pulse.last_poll:.0f} s (limit {limit_seconds:.0f} s)"
         waits = max(pulse.progress.waiting().values(), default=0.0)
         stands = min(waits, now - max(pulse.progress.moved_at, dependencies.answering_since))
-        return f"records wait and none was handled for {stands:.0f} s" if stands > limit_seconds else None
+        return f"records are waiting and none was handled for {stands:.0f} s" if stands > limit_seconds else None
 
     return check
 
 
 def partitions_advance(pulse: Pulse, limit_seconds: float = FROZEN_SECONDS) -> Check:
-    """No partition stands still on which records wait, whatever the others do."""
+    """Build a check that no partition with waiting records is frozen, even if others make progress."""
 
     async def check() -> str | None:
         frozen = {tp: age for tp, age in pulse.progress.standing().items() if age > limit_seconds}
-        return _named("no further, though records wait", frozen) if frozen else None
+        return _named("no progress although records are waiting", frozen) if frozen else None
 
     return check
 
 
 def oldest_unhandled_note(pulse: Pulse) -> Note:
-    """For how long the oldest record not handled has waited, of each partition where that is worth a word."""
+    """Build a note on the age of the oldest unhandled record, for each partition with a long wait."""
 
     def note() -> Sequence[str]:
         waiting = {tp: age for tp, age in pulse.progress.waiting().items() if age > NOTED_SECONDS}
-        return [_named("the oldest record not handled waits", waiting)] if waiting else []
+        return [_named("the oldest unhandled record has waited", waiting)] if waiting else []
 
     return note
 
 
 def has_assignment(pulse: Pulse) -> Check:
-    """The consumer has joined its group, and nothing has halted it."""
+    """Build a check that the consumer has joined its group and is not halted."""
 
     async def check() -> str | None:
         if pulse.halted:

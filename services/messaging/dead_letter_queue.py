@@ -1,4 +1,5 @@
-"""Dead letters: an event that can't be handled is kept, with the reason, before it counts as handled."""
+"""The dead-letter queue: before an event counts as handled, the consumer stores one it can't handle, with the
+reason."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,11 +20,11 @@ from services.store.database import now
 
 MAX_STORED_HEADERS: Final = 50
 MAX_STORED_HEADER_BYTES: Final = MAX_HEADER_BYTES
-"""No header that is read is longer: the longest is a signature, and without it the event could not be replayed."""
+"""The longest header that any reader needs is a signature. Without it, nobody could replay the event."""
 MAX_STORED_HEADERS_BYTES: Final = 64 * 1024
 MAX_STORED_NAME: Final = 200
 MAX_STORED_KEY_BYTES: Final = 4096
-"""All of a dead letter has to fit into one message, whatever came: with a longer key the broker would refuse it."""
+"""A dead letter must fit into one message, whatever the record held. The broker would refuse a longer key."""
 
 log: Final = logs.get(__name__)
 
@@ -39,15 +40,15 @@ def to_event(
     attempts: int = 1,
     exact: bool = True,
 ) -> Message:
-    """A dead letter as a Kafka message: the bytes as they came, or their head with length and sha256.
+    """Build a dead letter as a Kafka message. It holds the original bytes, or their head with length and sha256.
 
-    `exact`: key, headers and value are those of the record, so that the event can be sent again.
-    Of an event about a private plan no bytes of the value are kept.
+    `exact`: key, headers and value are the record's, so the event can be sent again. The dead letter of an event about
+    a private plan holds no bytes of the value.
     """
     whole = value or b""
     private = is_private(value)
     kept = _truncate_headers(headers)
-    # model_construct: the bytes are kept raw here, and become base64 when written; nothing is to be decoded.
+    # model_construct keeps raw bytes, which become base64 when encoded; validation would try to decode them.
     letter = DeadLetter.model_construct(
         dead_letter_id=event_id("dead-letter", origin.topic, origin.partition, origin.offset, reason),
         reason=reason,
@@ -73,7 +74,7 @@ def to_event(
 
 
 def _truncate_headers(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple[str, bytes]]:
-    """As much of the headers as a dead letter holds: so many, so long, and so much of all together."""
+    """Truncate the headers to the limits of a dead letter: their number, the length of each, and the total length."""
     kept = []
     left = MAX_STORED_HEADERS_BYTES
     for name, raw in headers[:MAX_STORED_HEADERS]:
@@ -84,7 +85,7 @@ def _truncate_headers(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple
 
 
 def from_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
-    """The dead letter of one Kafka record."""
+    """Build the dead letter of one Kafka record."""
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
     return to_event(
         reason,
@@ -100,7 +101,7 @@ def from_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
 async def dead_letter_unexpected(
     producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, fault: BaseException
 ) -> None:
-    """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
+    """Store a record whose handling raised an unexpected error, so that the consumer can go on with the next."""
     if isinstance(fault, UnreadableRecordError):
         await dead_letter(producer, topic, record, fault.reason, str(fault))
         return
@@ -111,7 +112,7 @@ async def dead_letter_unexpected(
 async def dead_letter(
     producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, reason: Reason, sentence: str
 ) -> None:
-    """Sends a record to the dead letters and waits until the broker has it."""
+    """Send a record to the dead-letter topic and wait for the broker's acknowledgement."""
     await (await kafka.send(producer, topic.name, from_record(record, reason, sentence)))
     metrics.DEAD_LETTERS.labels(family=topic.name.split(".")[1], reason=reason.value).inc()
     log.warning(

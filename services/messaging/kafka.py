@@ -1,4 +1,4 @@
-"""Kafka, once for every process: connections, FastStream's broker, the producer."""
+"""Kafka for every process: connections, FastStream's broker, the producer."""
 
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,7 @@ from events.cloudevents import Message
 from services.messaging import record_batches
 from services.platform.settings import Settings
 
-# Before any consumer is made: what a producer sent must not stop one, here or in the command line.
+# Before any consumer starts, in processes and commands: no record of a producer may stop one.
 record_batches.install()
 
 Record: TypeAlias = ConsumerRecord
@@ -20,7 +20,7 @@ Records: TypeAlias = Sequence[Record]
 
 
 def make_broker(settings: Settings, client_id: str) -> KafkaBroker:
-    """FastStream's broker on the settings' Kafka."""
+    """Build FastStream's broker for the settings' Kafka."""
     return KafkaBroker(
         list(settings.need_kafka()),
         client_id=client_id,
@@ -31,7 +31,7 @@ def make_broker(settings: Settings, client_id: str) -> KafkaBroker:
 
 
 def make_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
-    """A producer that counts a message as sent when all in-sync replicas have it; start and stop it yourself."""
+    """Build a producer that waits for all in-sync replicas. The caller starts and stops it."""
     return AIOKafkaProducer(
         **connection(settings),
         client_id=client_id,
@@ -43,7 +43,7 @@ def make_producer(settings: Settings, client_id: str) -> AIOKafkaProducer:
 
 
 async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awaitable[Any]:
-    """Hands a message to the producer; await the result for the broker's acknowledgement."""
+    """Pass a message to the producer; await the result for the broker's acknowledgement."""
     future: Awaitable[Any] = await producer.send(
         topic, key=message.key, value=message.value or None, headers=list(message.headers)
     )
@@ -51,7 +51,7 @@ async def send(producer: AIOKafkaProducer, topic: str, message: Message) -> Awai
 
 
 async def send_all(settings: Settings, client_id: str, messages: Sequence[tuple[str, Message]]) -> int:
-    """Sends messages, each with its topic, in their order; how many, once Kafka has acknowledged all."""
+    """Send messages in order, each to its topic. Returns their number once Kafka has acknowledged all."""
     producer = make_producer(settings, client_id)
     try:
         await producer.start()
@@ -64,7 +64,7 @@ async def send_all(settings: Settings, client_id: str, messages: Sequence[tuple[
 
 
 def broker_responds(producer: AIOKafkaProducer) -> Callable[[], Awaitable[str | None]]:
-    """A broker answers a request on the producer's connections."""
+    """Check that a broker answers a request over the producer's connections."""
 
     async def check() -> str | None:
         try:
@@ -77,7 +77,7 @@ def broker_responds(producer: AIOKafkaProducer) -> Callable[[], Awaitable[str | 
 
 
 def connection(settings: Settings) -> dict[str, Any]:
-    """What every aiokafka client needs to reach the settings' Kafka."""
+    """Build the connection options that every aiokafka client needs."""
     options: dict[str, Any] = {
         "bootstrap_servers": list(settings.need_kafka()),
         "security_protocol": settings.kafka_security_protocol,

@@ -1,4 +1,4 @@
-"""The offsets of a batch are on their way to the broker while the next batch is handled."""
+"""Offset commits. They run while the next batch is handled."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -14,29 +14,30 @@ log = logs.get(__name__)
 
 
 class Offsets:
-    """Commits what was handled, one batch's offsets after the other's. `at_work` is held meanwhile."""
+    """Commits offsets of handled batches, one batch after the other. It holds the lock `at_work` during a commit."""
 
     def __init__(self) -> None:
         self.at_work: Callable[[], AbstractContextManager[object]] = nullcontext
         self._going: asyncio.Task[None] | None = None
 
     async def commit(self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
-        """Has the broker told; only what it is told already is waited for."""
+        """Start the commit. Wait only for the previous one."""
         await self.settled()
         held = ExitStack()
-        held.enter_context(self.at_work())  # now, and not when the task begins: the batch itself ends in between
+        held.enter_context(self.at_work())  # Take the lock here, not in the task: the batch itself ends in between.
         self._going = asyncio.create_task(_commit(consumer, offsets))
         self._going.add_done_callback(lambda _: held.close())
 
     async def settled(self) -> None:
-        """Until the broker was told of all. Wait for it before partitions go, or what was handled is handled again."""
+        """Wait until the broker has acknowledged all commits. Call it before partitions are revoked, or the next
+        consumer would handle the records again."""
         going, self._going = self._going, None
         if going is not None:
             await going
 
 
 def behind(records: Records) -> dict[TopicPartition, int]:
-    """The offset behind the last record of each partition."""
+    """Return the offset after the last record of each partition."""
     offsets: dict[TopicPartition, int] = {}
     for record in records:
         partition = TopicPartition(record.topic, record.partition)
@@ -45,11 +46,11 @@ def behind(records: Records) -> dict[TopicPartition, int]:
 
 
 async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
-    """Never the bare `commit()`: that one commits the position of every assigned partition."""
+    """Commit these offsets. A bare `commit()` would commit the position of every assigned partition."""
     try:
         await consumer.commit({p: o for p, o in offsets.items() if p in consumer.assignment()})
     except (CommitFailedError, IllegalStateError) as error:
-        # The partitions have gone to somebody else, who will see these records again; handling is repeatable.
+        # Another consumer has the partitions and will read these records again. Handling is idempotent.
         log.warning("offsets not committed", error=str(error))
     except KafkaError as error:
         log.warning("offsets not committed, the next batch's will cover them", error=str(error))

@@ -1,8 +1,8 @@
-"""The first stage of the consumer's pipeline: while one batch is handled, the next ones are read and prepared.
+"""Prefetch, the first stage of the consumer's pipeline: while one batch is handled, it reads and prepares the next.
 
     poll -> prepare (one batch at a time) -> queue of MAX_BATCHES -> handle (in order) -> commit (in order)
 
-Preparing changes nothing that anybody else sees, so a batch that is put back or taken away was prepared in vain.
+Preparing has no side effects, so a batch that is rewound or revoked is prepared for nothing.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ Poll = Callable[..., Awaitable[dict[TopicPartition, list[Any]]]]
 Prepare = Callable[[Records], Awaitable[None]]
 
 MAX_BATCHES: Final = 2
-"""The queue holds so many batches: one is ready while the next one is prepared."""
+"""The queue's capacity in batches: one is ready while the next is being prepared."""
 POLL_TIMEOUT_SECONDS: Final = 0.2
-"""How long a poll waits for records before it looks whether the handler still takes any."""
+"""How long a poll waits for records before it checks whether the handler still takes any."""
 MAX_IDLE_READ_SECONDS: Final = 5.0
-"""Reading ends after so long in which nothing is taken: the group takes a member to be alive by its polls."""
+"""Reading stops after this long without a taker: polls tell the group that the member is alive."""
 
 log: Final = logs.get(__name__)
 
@@ -41,7 +41,7 @@ class PrefetchedBatch:
 
 
 class Prefetcher:
-    """Reads on by `poll` while earlier batches are handled, and gives batches in the order in which they came.
+    """Reads ahead with `poll` while earlier batches are handled, and returns batches in order.
 
     A batch has at most `batch_records` records; the queue holds at most `MAX_BATCHES` times as many.
     """
@@ -60,7 +60,7 @@ class Prefetcher:
     async def poll(
         self, *_: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> dict[TopicPartition, list[Any]]:
-        """Gives prepared records, or nothing in time. Raises what a poll raised."""
+        """Return prepared records, or none after the timeout. Raises the error of a failed poll."""
         limit = self._batch_records if max_records is None else max_records
         until = time.monotonic() + timeout_ms / 1000
         while not (taken := self._take_prepared(limit)) and (left := until - time.monotonic()) > 0:
@@ -73,7 +73,7 @@ class Prefetcher:
         return _by_partition(taken)
 
     def discard(self) -> Records:
-        """Forgets everything in the queue, and returns it: its partitions go, or a batch before it is read again."""
+        """Drop and return everything in the queue: its partitions are revoked, or an earlier batch is rewound."""
         dropped = [*(record for batch in self._queue for record in batch.records), *self._unprepared]
         self._queue.clear()
         self._unprepared = []
@@ -107,15 +107,15 @@ class Prefetcher:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._space_freed.wait(), POLL_TIMEOUT_SECONDS)
                 continue
-            # At once again: the client asks the broker for nothing more of a partition of which it holds something.
+            # Poll again immediately: the client fetches no more of a partition while it holds records of it.
             found = await self._poll(timeout_ms=int(POLL_TIMEOUT_SECONDS * 1000), max_records=room)
-            # No await from here until the records are held: `discard` has to find all that was read of an assignment,
-            # and between two assignments a poll gives nothing.
+            # No await from here until the records are queued: `discard` must find every record of an assignment, and
+            # between two assignments a poll returns nothing.
             self._unprepared += [record for some in found.values() for record in some]
             self._start_prepare()
 
     def _start_prepare(self) -> None:
-        """Prepares the next batch unless one is being prepared: a few large batches cost less than many small ones."""
+        """Prepare the next batch unless one is being prepared. A few large batches cost less than many small ones."""
         if self._unprepared and not (self._queue and not self._queue[-1].prepared.done()):
             records = self._unprepared[: self._batch_records]
             self._unprepared = self._unprepared[self._batch_records :]
@@ -125,7 +125,7 @@ class Prefetcher:
         try:
             await self._prepare(readable(records))
         except Exception as fault:
-            # Whoever handles them will meet it again, where it is waited out or narrowed down.
+            # The handler will meet the same error, and retry it or find the record.
             log.info("not prepared", error=retry.one_line(fault), records=len(records))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -137,7 +137,7 @@ class Prefetcher:
         self._start_prepare()
         self._state_changed.set()
         if not ended.cancelled():
-            ended.exception()  # asked for, so that nobody complains of one that no poll came to hear of
+            ended.exception()  # Retrieve the exception, or asyncio would report it as never retrieved.
 
 
 def _by_partition(records: Records) -> dict[TopicPartition, list[Any]]:

@@ -1,4 +1,4 @@
-"""Whether a refused event speaks of a private plan: then not even its dead letter holds the content."""
+"""Detects events about private plans. Their dead letters hold no content."""
 
 import json
 import re
@@ -9,7 +9,7 @@ _PRIVATE: Final = re.compile(rb'"sharing"\s*:\s*"private"', re.IGNORECASE)
 
 
 def is_private(value: bytes | None) -> bool:
-    """Whether an event's value, in binary or structured mode, valid or not, says `"sharing": "private"` anywhere."""
+    """Return whether an event says `"sharing": "private"` anywhere, in binary or structured mode, valid or not."""
     if not value:
         return False
     if _PRIVATE.search(value):
@@ -21,7 +21,7 @@ def is_private(value: bytes | None) -> bool:
 
 
 def _says_private(content: Any) -> bool:
-    """Objects are lists of pairs here, so that of a name that stands twice both values are seen."""
+    """Decode objects as lists of pairs, so that both values of a duplicate name are checked."""
     if isinstance(content, str):
         return False
     if isinstance(content, tuple):

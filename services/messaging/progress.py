@@ -1,7 +1,7 @@
-"""How far a consumer has come on each of its partitions, and how long the oldest record it has not handled waits.
+"""A consumer's progress on each of its partitions, and the waiting time of its oldest unhandled record.
 
-The age is what this process has seen: since when the broker has named an end that is not reached. Nobody who writes
-records can falsify it, unlike a record's own timestamp. A process that starts begins anew.
+The waiting time counts from the moment when this process first saw an end offset that it has not reached. No producer
+can falsify it, unlike a record's timestamp. It starts at zero when the process starts.
 """
 
 import time
@@ -13,39 +13,39 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 
 MAX_ENDS: Final = 512
-"""How many ends are remembered of a partition; of more, every second one is forgotten."""
+"""The maximum number of ends remembered per partition. Above it, every second one is dropped."""
 
 
 @dataclass
 class _Partition:
     since: float
-    """When it last came further, or had nothing to do."""
+    """When the partition last made progress, or had nothing to do."""
     read: int = -1
-    """The offset behind the last record that a poll gave; -1 where none did."""
+    """The offset after the last record polled; -1 if none was."""
     handled: int = -1
-    """The offset behind the last record handled; where none was, that of the first one read."""
+    """The offset after the last record handled; before that, the offset of the first one read."""
     reached: int = -1
-    """The offset below which nothing is left to do; -1 where it is not known yet."""
+    """The offset below which everything is done; -1 while unknown."""
     ends: deque[tuple[float, int]] = field(default_factory=deque)
-    """Ends of the partition that are not reached, each with the time when it was first seen."""
+    """End offsets not yet reached, each with the time when it was first seen."""
 
 
 class Progress:
-    """Offsets of the partitions held. Times are those of `clock`, in seconds."""
+    """Offsets of the assigned partitions. Times are seconds of `clock`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._partitions: dict[TopicPartition, _Partition] = {}
         self.moved_at = clock()
-        """When any partition last came further, or none had anything to do."""
+        """When any partition last made progress, or none had anything to do."""
 
     def assign(self, partitions: Iterable[TopicPartition]) -> None:
-        """Begins anew with these partitions."""
+        """Start again with these partitions."""
         now = self.moved_at = self._clock()
         self._partitions = {partition: _Partition(now) for partition in partitions}
 
     def read(self, found: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        """A poll gave these records."""
+        """Record the result of a poll."""
         for tp, records in found.items():
             if records and (partition := self._partitions.get(tp)) is not None:
                 partition.read = records[-1].offset + 1
@@ -53,17 +53,17 @@ class Progress:
                     partition.handled = records[0].offset
 
     def handle(self, done: Mapping[TopicPartition, int]) -> None:
-        """All records below these offsets are handled."""
+        """Record that all records below these offsets are handled."""
         for tp, offset in done.items():
             if (partition := self._partitions.get(tp)) is not None:
                 partition.handled = offset
                 self._reach(partition, offset)
 
     def observe(self, tp: TopicPartition, end: int, position: int | None) -> None:
-        """The broker has named the partition's end; a poll would go on at `position`, None where that is not known.
+        """Record the partition's end offset, and the `position` of the next poll; None if unknown.
 
-        Where all that was read is handled the position counts: it also stands behind what is no record for anybody,
-        such as the marks of transactions.
+        Once every record read is handled, the position counts as reached. It also passes offsets without records, such
+        as transaction markers.
         """
         if (partition := self._partitions.get(tp)) is None:
             return
@@ -79,21 +79,21 @@ class Progress:
             self.moved_at = self._clock()
 
     def lag(self) -> int:
-        """How many offsets are between what is handled and the ends that were last seen."""
+        """Count the offsets between the handled records and the latest known ends."""
         return sum(one.ends[-1][1] - max(0, one.reached) for one in self._partitions.values() if one.ends)
 
     def waiting(self) -> dict[TopicPartition, float]:
-        """For how long the oldest record not handled has waited; 0 where none waits."""
+        """Return the waiting time of each partition's oldest unhandled record; 0 if none waits."""
         now = self._clock()
         return {tp: now - one.ends[0][0] if one.ends else 0.0 for tp, one in self._partitions.items()}
 
     def standing(self) -> dict[TopicPartition, float]:
-        """For how long each partition on which records wait has come no further."""
+        """Return how long each partition with waiting records has made no progress."""
         now = self._clock()
         return {tp: now - max(one.since, one.ends[0][0]) for tp, one in self._partitions.items() if one.ends}
 
     def passed(self, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """The positions that stand behind more than records, so that no batch will commit them."""
+        """Return positions past offsets without records, which no batch will commit."""
         return {
             tp: position
             for tp, position in positions.items()

@@ -1,10 +1,10 @@
-"""Reads the record batches of a fetch response, so that nothing that a producer sent can stop a poll.
+"""Reads the record batches of a fetch response, so that no record of a producer can stop a poll.
 
-aiokafka decompresses a batch whole, however large, and raises where it can't read one; the next poll raises again.
-Here a batch is decompressed up to a limit, and what can't be read becomes an `UnreadableRecord` in its place: it is
-refused like any other record, and offsets move past it.
+aiokafka decompresses a whole batch, however large, and raises an error if it can't read one; the next poll raises it
+again. This reader decompresses up to a limit and replaces unreadable records by an `UnreadableRecord`. The consumer
+refuses it like any other record, and its offsets move on.
 
-This is the one place where the client's own reading is replaced (`install`).
+`install` replaces the client's reader; nothing else in the code does.
 """
 
 import struct
@@ -22,7 +22,7 @@ from aiokafka.record.util import decode_varint
 from events.dead_letters import Reason
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-"""How much the records of one batch may be once they are decompressed."""
+"""The maximum size of one batch after decompression."""
 
 _LENGTH: Final = struct.Struct(">qi")
 _HEADER: Final = struct.Struct(">qiibIhiqqqhii")
@@ -38,7 +38,7 @@ class UnreadableBatchError(Exception):
 
 
 class UnreadableRecordError(Exception):
-    """What an `UnreadableRecord` is refused with."""
+    """The reason for refusing an `UnreadableRecord`."""
 
     def __init__(self, record: "UnreadableRecord") -> None:
         super().__init__(record.sentence)
@@ -47,10 +47,10 @@ class UnreadableRecordError(Exception):
 
 @dataclass
 class UnreadableRecord(ConsumerRecord):  # type: ignore[misc]
-    """Stands for a record that can't be read, or for a whole batch.
+    """Stands for an unreadable record, or for a whole unreadable batch.
 
-    For a batch, `value` holds its bytes as they were fetched, and `offset` is that of its last record: whoever goes on
-    behind it goes on behind the batch.
+    For a batch, `value` holds its bytes as fetched. `offset` is that of its last record, so that the consumer goes on
+    after the batch.
     """
 
     reason: Reason = Reason.UNREADABLE_BATCH
@@ -58,22 +58,22 @@ class UnreadableRecord(ConsumerRecord):  # type: ignore[misc]
 
 
 class FetchedBatches:
-    """The bytes of a fetch response of one partition, batch by batch. A batch that came in part is left out."""
+    """The bytes of one partition in a fetch response, split into batches. An incomplete last batch is left out."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._position = 0
 
     def size_in_bytes(self) -> int:
-        """0 where not even one batch came whole: the client would step over it, and it would be lost."""
+        """Return 0 if no batch is complete. The client would otherwise skip it, and lose it."""
         return len(self._data) if self.has_next() or self._position else 0
 
     def has_next(self) -> bool:
-        """Whether there is another whole batch."""
+        """Return whether another complete batch follows."""
         return self._end() is not None
 
     def next_raw(self) -> bytes:
-        """The next batch's bytes. Ask `has_next` before."""
+        """Return the next batch's bytes. Call `has_next` first."""
         end = self._end()
         assert end is not None
         start, self._position = self._position, end
@@ -88,7 +88,7 @@ class FetchedBatches:
 
 
 class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
-    """The records of one partition, each once and in order. Raises nothing on account of what the bytes are."""
+    """The records of one partition, each once and in order. No bytes can make it raise an error."""
 
     next_fetch_offset: int
 
@@ -98,7 +98,7 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
             first, _ = _LENGTH.unpack_from(raw)
             try:
                 yield from self._of_batch(raw)
-            except Exception as error:  # whatever it is, the partition must go on
+            except Exception as error:  # whatever the error, the partition must go on
                 behind = max(self.next_fetch_offset, first + 1, _next_offset(raw))
                 self.next_fetch_offset = behind
                 yield _unreadable_batch(self._tp, raw, behind - 1, error)
@@ -116,21 +116,23 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
                     self.next_fetch_offset = record.offset + 1
                     yield made
         except Exception:
-            # Most likely a header's name is not UTF-8. The client gives none of the others; they are read without it.
+            # Most likely a header name is not UTF-8. The client then returns no record at all; this reader returns
+            # them.
             for made in read_leniently(self._tp, batch):
                 if made.offset >= self.next_fetch_offset:
                     self.next_fetch_offset = made.offset + 1
                     yield made
 
     def _opened(self, raw: bytes) -> bytes | None:
-        """The batch without compression; None where it holds nothing for anybody. Raises UnreadableBatchError."""
+        """Return the batch without compression, or None if it holds no records for a consumer. Raises
+        UnreadableBatchError."""
         if len(raw) < _HEADER.size or raw[16] != 2:
             raise UnreadableBatchError("it is not of the message format that Kafka has had since 0.11")
         batch = DefaultRecordBatch(raw)
         if not batch.validate_crc():
             raise UnreadableBatchError("its checksum is wrong")
         if batch.is_control_batch:
-            # The client drops what is aborted, by what the broker says of it and by these marks.
+            # The client drops aborted records, by the broker's list and these markers.
             self._consume_aborted_up_to(batch.base_offset)
             if self._contains_abort_marker(batch):
                 self._aborted_producers.discard(batch.producer_id)
@@ -143,7 +145,7 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Has every consumer of this process read by these classes. May be called again."""
+    """Make every consumer of this process read with these classes. Repeatable."""
     for name, ours in (("MemoryRecords", FetchedBatches), ("PartitionRecords", PartitionRecords)):
         if not hasattr(fetcher, name):
             raise RuntimeError(f"aiokafka has no {name} any more; services/messaging/record_batches.py has to follow")
@@ -151,12 +153,12 @@ def install() -> None:
 
 
 def readable(records: Sequence[Any]) -> list[Any]:
-    """Those that are no `UnreadableRecord`."""
+    """Return the records without any `UnreadableRecord`."""
     return [record for record in records if not isinstance(record, UnreadableRecord)]
 
 
 def decompressed(raw: bytes) -> bytes:
-    """A batch (format 2) without compression. Raises UnreadableBatchError, also where it is larger than the limit."""
+    """Decompress a batch (format 2). Raises UnreadableBatchError if it is invalid or exceeds the limit."""
     attributes = raw[_ATTRIBUTES_AT + 1]
     codec = attributes & _CODEC
     if not codec:
@@ -164,7 +166,7 @@ def decompressed(raw: bytes) -> bytes:
     if codec not in _CODECS:
         raise UnreadableBatchError(f"its compression has the number {codec}, which Kafka does not know")
     name, decompress_into = _CODECS[codec]
-    out = np.empty(MAX_BATCH_BYTES, np.uint8).data  # the system gives the memory as it is written to
+    out = np.empty(MAX_BATCH_BYTES, np.uint8).data  # the operating system allocates these pages as they are written
     try:
         size = decompress_into(raw[_HEADER.size :], out)
     except cramjam.DecompressionError as error:
@@ -179,9 +181,9 @@ def decompressed(raw: bytes) -> bytes:
 
 
 def read_leniently(tp: TopicPartition, batch: bytes) -> Iterator[Any]:
-    """The records of a batch without compression. One with a header name that is not UTF-8 is an UnreadableRecord.
+    """Read the records of an uncompressed batch. One with a header name that is not UTF-8 becomes an UnreadableRecord.
 
-    Raises IndexError or ValueError where the bytes are not records at all.
+    Raises IndexError or ValueError if the bytes hold no records.
     """
     first, _, _, _, _, attributes, _, first_timestamp, max_timestamp, _, _, _, count = _HEADER.unpack_from(batch)
     appended = bool(attributes & _LOG_APPEND_TIME)

@@ -1,4 +1,4 @@
-"""Who signed an event, and whether that one may speak for the authority that the event names."""
+"""Signatures: the authority that signed an event, and whether it may speak for the authority that the event names."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -29,7 +29,7 @@ UNSIGNED_MESSAGE: Final = "events on the shared topic must be signed here; sign 
 
 @dataclass(frozen=True, slots=True)
 class RecordRejected:
-    """A record that can't be taken, and why."""
+    """A record that the consumer refuses, and the reason."""
 
     record: Record
     reason: Reason
@@ -37,7 +37,7 @@ class RecordRejected:
 
 
 class Decoded(Protocol):
-    """A record that was read as an event, and the signature that came with it, if one was looked for."""
+    """A decoded event, and its signature if the consumer looked for one."""
 
     @property
     def record(self) -> Record: ...
@@ -55,13 +55,13 @@ T = TypeVar("T", bound=Decoded)
 
 @dataclass(slots=True)
 class KeyCache:
-    """Keys of the register, remembered briefly. Only registered keys are, so it can't grow beyond the register."""
+    """A short-lived cache of registered keys. It holds registered keys only, so it can't outgrow the register."""
 
     clock: Callable[[], float] = time.monotonic
     _known: dict[str, tuple[float, AuthorityKey]] = field(default_factory=dict)
 
     async def get(self, sessions: Sessions, key_ids: Collection[str]) -> dict[str, AuthorityKey]:
-        """The registered keys among these ids, as they were at most `REMEMBERED_SECONDS` ago: one query, or none."""
+        """Return the registered keys among these ids, at most `REMEMBERED_SECONDS` old. Costs at most one query."""
         oldest = self.clock() - REMEMBERED_SECONDS
         self._known = {key_id: known for key_id, known in self._known.items() if known[0] > oldest}
         missing = set(key_ids) - self._known.keys()
@@ -75,8 +75,8 @@ class KeyCache:
 async def verify_all(
     items: Sequence[T | RecordRejected], demand: SignatureMode, keyring: KeyCache, sessions: Sessions, day: date
 ) -> list[T | RecordRejected]:
-    """The same items in the same order; one with a signature that can't be taken, or without one that is demanded, is
-    refused. A signature is verified wherever there is one, whatever the topic."""
+    """Verify every signature, whatever the topic, and keep the order of items. Items with an invalid signature, or
+    without a required one, are refused."""
     if demand == "off":
         return list(items)
     read = [item if isinstance(item, RecordRejected) else with_signature(item) for item in items]
@@ -86,7 +86,7 @@ async def verify_all(
 
 
 def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, day: date) -> T | RecordRejected:
-    """One event held against the keys of the register, as of a day."""
+    """Verify one event against the registered keys, as of a day."""
     signature, authority = item.signature, item.authority
     if signature is None:
         if demand == "required" and item.record.topic in SHARED_TOPICS:
@@ -110,7 +110,7 @@ def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, d
 
 
 def with_signature(item: T) -> T | RecordRejected:
-    """The event with the signature that came with it, still to be judged; refused where that can't be one."""
+    """Attach the signature from the record's headers, not yet verified. A malformed one is refused."""
     try:
         return item.with_signature(extract_signature(item.record.headers))
     except SignatureError as error:

@@ -1,4 +1,4 @@
-"""Creates the topics that the wire contract declares; leaves those that exist as they are."""
+"""Creates the topics that the wire contract declares. Existing topics stay as they are."""
 
 import asyncio
 import time
@@ -15,12 +15,12 @@ from services.platform.settings import Settings
 
 RETENTION: Final = "retention.ms"
 LISTED_SECONDS: Final = 30.0
-"""How long a broker may take to list what its controller has made."""
+"""How long a broker may take to list a topic that its controller has created."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicsCreated:
-    """Which topics were made, and which were there."""
+    """The topics created, and those that existed."""
 
     created: tuple[str, ...]
     existing: tuple[str, ...]
@@ -31,9 +31,9 @@ class TopicsError(Exception):
 
 
 async def create(settings: Settings, authorities: Iterable[str] = ()) -> TopicsCreated:
-    """Creates every declared topic, and one of their own for these authorities. Raises TopicsError.
+    """Create every declared topic, and a private topic for each of these authorities. Raises TopicsError.
 
-    Returns once the broker lists them: a matcher that starts before that finds none, and looks again minutes later.
+    Returns once the broker lists them all. A matcher that starts earlier finds no topic, and looks again minutes later.
     """
     wanted = {topic.name: topic for topic in TOPICS}
     wanted |= {authority_topic(code, family): family for code in authorities for family in AUTHORITY_FAMILIES}
@@ -50,7 +50,7 @@ async def create(settings: Settings, authorities: Iterable[str] = ()) -> TopicsC
 
 
 async def names(settings: Settings) -> set[str]:
-    """The topics that the broker lists for this account. Raises KafkaError where it can't be reached."""
+    """Return the topics that the broker lists for this account. Raises KafkaError if it can't be reached."""
     admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-look")
     try:
         await admin.start()
@@ -60,7 +60,7 @@ async def names(settings: Settings) -> set[str]:
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, topic: Topic) -> bool:
-    """False where somebody else created it meanwhile."""
+    """Create a topic; False if another process created it meanwhile."""
     new = NewTopic(name, topic.partitions, settings.kafka_replication_factor, topic_configs=_config(topic, settings))
     answer = await admin.create_topics([new])
     for error in answer.topic_errors:
@@ -74,7 +74,7 @@ async def _create(admin: AIOKafkaAdminClient, settings: Settings, name: str, top
 
 
 def _config(topic: Topic, settings: Settings) -> dict[str, str]:
-    """The topic's declared configuration, with the retention that the settings ask for."""
+    """Build the topic's declared configuration, with the retention from the settings."""
     if RETENTION not in topic.config:
         return dict(topic.config)
     days = {family.name: settings.keep_plan_topics_days for family in AUTHORITY_FAMILIES}

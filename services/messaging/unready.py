@@ -1,4 +1,4 @@
-"""What a process does while the database's tables are not what it needs: it takes no work, and says why."""
+"""A process waits, and says why, while the database lacks the tables that it needs."""
 
 import asyncio
 from contextlib import suppress
@@ -15,15 +15,15 @@ log: Final = logs.get(__name__)
 
 
 async def wait_for_schema(settings: Settings, sessions: Sessions, retry_seconds: float = 5.0) -> None:
-    """Returns once this version can work with the database's tables; at once where it can already.
+    """Wait until the database's tables fit this version.
 
-    Meanwhile `/health/live` answers 200, and `/health/ready` 503 with the reason. A signal ends the process. Raises
-    what the driver raises where the database does not answer the first question.
+    Meanwhile `/health/live` answers 200, and `/health/ready` 503 with the reason. A signal ends the process. Raises the
+    driver's error if the database does not answer the first query.
     """
     found = await schema.inspect(sessions)
     if found.usable:
         return
-    log.error("waiting: the database's tables do not fit", reason=found.sentence)
+    log.error("waiting: the database lacks tables that this version needs", reason=found.sentence)
     server = uvicorn.Server(
         uvicorn.Config(
             _answer(found.sentence),
@@ -43,7 +43,7 @@ async def wait_for_schema(settings: Settings, sessions: Sessions, retry_seconds:
     finally:
         server.should_exit = True
         await serving
-    log.info("the database's tables fit now", revision=found.revision)
+    log.info("the database's tables now fit this version", revision=found.revision)
 
 
 def _answer(reason: str) -> Any:

@@ -1,4 +1,4 @@
-"""Which day it is, where it matters that councils are in the United Kingdom."""
+"""Today's date in the United Kingdom."""
 
 from datetime import date, datetime
 from typing import Final
@@ -8,5 +8,5 @@ LONDON: Final = ZoneInfo("Europe/London")
 
 
 def today(fixed: date | None) -> date:
-    """The day as of which plans are judged: a fixed one, or today in the United Kingdom."""
+    """Return the day as of which plans are assessed: a fixed one, or today in the United Kingdom."""
     return fixed or datetime.now(LONDON).date()

@@ -1,4 +1,4 @@
-"""Whether the parts that a process needs answer it: asked every few seconds, for health and as a metric."""
+"""Checks the dependencies of a process every few seconds, for health and as a metric."""
 
 import asyncio
 import time
@@ -8,34 +8,34 @@ from typing import Final
 from services.platform import metrics, retry
 
 Check = Callable[[], Awaitable[str | None]]
-"""Says in a sentence what is wrong, or None."""
+"""Returns a sentence about the problem, or None."""
 
 EVERY_SECONDS: Final = 5.0
 TIMEOUT_SECONDS: Final = 5.0
-"""How long a part may take to answer."""
+"""How long a dependency may take to answer."""
 
 
 class Dependencies:
-    """The parts by the names that the metric has for them, and what each said last."""
+    """The dependencies by their names in the metric, and the latest result of each."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
         self._away: dict[str, tuple[float, str]] = {}
         self.answering_since = time.monotonic()
-        """Since when all of them answer."""
+        """When all dependencies began to answer."""
 
     async def watch_for_ever(self, pause_seconds: float = EVERY_SECONDS) -> None:
-        """Asks each part again and again, and sets `jointly_dependency_up`."""
+        """Check each dependency forever, and set `jointly_dependency_up`."""
         while True:
             await asyncio.gather(*(self._ask(name, check) for name, check in self._checks.items()))
             await asyncio.sleep(pause_seconds)
 
     def all_answer(self) -> bool:
-        """Whether every part answered when it was asked last."""
+        """Return whether every dependency answered its latest check."""
         return not self._away
 
     def answers(self, name: str) -> Check:
-        """A check of what was heard last of a part, which costs nothing."""
+        """Build a check that returns the latest result of a dependency, at no cost."""
 
         async def check() -> str | None:
             since, problem = self._away.get(name, (0.0, ""))
@@ -53,7 +53,7 @@ class Dependencies:
 
 
 async def answer(check: Check) -> str | None:
-    """What the check says, within PATIENCE_SECONDS."""
+    """Run the check, within PATIENCE_SECONDS."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             return await check()

@@ -1,4 +1,4 @@
-"""Files written so that nobody else can misuse them: replaced as a whole, and never through a link."""
+"""Safe file writes: a file is replaced as a whole, and never through a link."""
 
 import os
 import tempfile
@@ -10,12 +10,12 @@ DEFAULT_MODE: Final = 0o600
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Replaces a file by one with this text (UTF-8): a crash leaves the old or the new one. Raises OSError.
+    """Replace a file's content with this text (UTF-8). A crash leaves the old or the new file. Raises OSError.
 
-    A link is replaced, not followed. The file's permissions stay; a new one is for its owner alone.
+    A link is replaced, not followed. The file's permissions stay; a new file is readable by its owner alone.
     """
     mode = _mode(file)
-    # mkstemp picks an unused name and opens it exclusively, so a link that lies in wait is never opened.
+    # mkstemp picks an unused name and opens it exclusively, so an attacker's link is never opened.
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:

@@ -1,4 +1,4 @@
-"""Whether a process lives and can work, over HTTP, beside its metrics."""
+"""Health over HTTP: whether a process is alive and ready. The same port serves its metrics."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,16 +9,16 @@ from prometheus_client import make_asgi_app
 from services.platform.dependencies import Check
 
 Note = Callable[[], Sequence[str]]
-"""What a person wants to know beside "ok", in lines."""
+"""Returns lines that explain an "ok" to an operator."""
 
 
 def no_notes() -> Sequence[str]:
-    """No lines."""
+    """Return no lines."""
     return ()
 
 
 def routes(*, live: Sequence[Check], ready: Sequence[Check], note: Note = no_notes) -> list[tuple[str, Any]]:
-    """`/health/live`, `/health/ready` (200, or 503 with the reasons; ready also has the notes) and `/metrics`."""
+    """Build the routes `/health/live`, `/health/ready` (200 with notes, or 503 with reasons) and `/metrics`."""
     return [
         ("/health/live", _endpoint(live, no_notes)),
         ("/health/ready", _endpoint(ready, note)),
@@ -27,7 +27,7 @@ def routes(*, live: Sequence[Check], ready: Sequence[Check], note: Note = no_not
 
 
 def routes_while_starting(reason: str = "starting") -> list[tuple[str, Any]]:
-    """The routes of a process that is not there yet: it lives, and is not ready."""
+    """Build the routes of a starting process: alive, not ready."""
 
     async def check() -> str | None:
         return reason

@@ -1,4 +1,4 @@
-"""Bounds how often a process says the same thing: with its broker away, a client library says it 75 times a second."""
+"""Limits repeated log lines: with its broker away, a client library logs the same line 75 times a second."""
 
 import logging
 import time
@@ -8,13 +8,14 @@ from typing import Any, Final
 MAX_LINES: Final = 10
 WINDOW_SECONDS: Final = 60.0
 MAX_KINDS: Final = 1000
-"""Of more kinds of lines than these the oldest is forgotten."""
+"""The maximum number of kinds remembered; above it, the oldest is dropped."""
 
 
 class RepeatLimit(logging.Filter):
-    """Lets through so many warnings and errors of a kind in a window; the next one then says how many it left out.
+    """Passes a limited number of warnings and errors of each kind per window. The next window says how many were
+    dropped.
 
-    A kind is the logger and the message before its arguments are put in. Lines below WARNING are never held back.
+    A kind is the logger and the message before formatting. Lines below WARNING always pass.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class RepeatLimit(logging.Filter):
         self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is written. Adds `left_out` to the first line of a window."""
+        """Return whether to write the line. Adds `left_out` to the first line of a window."""
         if record.levelno < logging.WARNING:
             return True
         kind = (record.name, _message(record))

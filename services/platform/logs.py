@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, ours and the libraries' alike. No personal data, no plan texts."""
+"""Logs: one JSON object a line on standard error, for our code and libraries alike. No personal data, no plan texts."""
 
 import logging
 import sys
@@ -10,12 +10,12 @@ from services.platform.log_limits import RepeatLimit
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; name things by ids (event_id, plan_id, opportunity_id), never by titles or addresses."""
+    """Return a logger. Log ids (event_id, plan_id, opportunity_id), never titles or addresses."""
     return cast(structlog.stdlib.BoundLogger, structlog.get_logger(name))
 
 
 def setup(service: str, level: str) -> None:
-    """Routes everything, the standard library's logging included, through one JSON line a record."""
+    """Send all logging, including the standard library's, through the JSON formatter."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -44,7 +44,7 @@ def setup(service: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # Their own lines at INFO (every request, every rebalance) would drown ours.
+    # At INFO these libraries log every request and every rebalance.
     for library in ("aiokafka", "uvicorn.access", "httpx", "sentence_transformers", "faststream"):
         logging.getLogger(library).setLevel(logging.WARNING)
 

@@ -1,8 +1,8 @@
-"""Every metric, declared and explained once, with the processes that own it and the label values known beforehand.
+"""All metrics, each declared and described once, with the processes that export it and its known label values.
 
-A process exports what it owns and nothing else: a relay that exports 0 for a matcher's gauge hides what matchers count.
-Counters count since the process started. Each known series starts at 0, since Prometheus' `increase()` sees no step
-in a series that begins at 1. A gauge that is measured in the database is NaN until it is.
+A process exports only its own metrics: a relay that exported 0 for a matcher's gauge would hide the matchers' values.
+Counters count from the start of the process. Each known series starts at 0, because Prometheus' `increase()` sees no
+step in a series that starts at 1. A gauge measured in the database is NaN until the first measurement.
 """
 
 import math
@@ -56,24 +56,24 @@ CONSUMERS: Final = MATCHER | COALITIONS_PROCESS | NOTIFIER
 EVERY: Final = CONSUMERS | RELAY
 
 OWNERS: Final[dict[Any, Mapping[Process, Known]]] = {}
-"""The owners of each metric, and what they know of its labels."""
+"""The processes that own each metric, with the known values of its labels."""
 _measured: Final[set[Any]] = set()
 
 
 def _owned(metric: Metric, owners: Mapping[Process, Known]) -> Metric:
-    """Declares a metric; with no labels known, a labelled metric's series begin when something happens."""
+    """Declare a metric. Without known label values, its series start with the first observation."""
     OWNERS[metric] = owners
     return metric
 
 
 def _measured_gauge(gauge: Gauge, owners: Mapping[Process, Known]) -> Gauge:
-    """Declares a gauge whose value is unknown until the process has measured it."""
+    """Declare a gauge whose value is unknown until the process has measured it."""
     _measured.add(gauge)
     return _owned(gauge, owners)
 
 
 def export(process: Process, registry: CollectorRegistry = REGISTRY) -> None:
-    """Exports what the process owns, every known series included. Call it once, at the start."""
+    """Export the process's metrics with every known series. Call it once, at the start."""
     for metric, owners in OWNERS.items():
         if process not in owners:
             continue
@@ -84,7 +84,7 @@ def export(process: Process, registry: CollectorRegistry = REGISTRY) -> None:
 
 
 def _series(metric: Any, known: Known) -> list[Any]:
-    """The known series of a metric, each of which begins by being asked for."""
+    """Return the known series of a metric. Asking for a series creates it."""
     if not known:
         return [metric]
     return [metric.labels(**dict(zip(known, values, strict=True))) for values in product(*known.values())]
@@ -128,13 +128,15 @@ FEED_PLANS: Final = _owned(
     COLLECTOR,
 )
 FEED_REFUSALS: Final = _owned(
-    Counter("jointly_feed_refusals_total", "Times a feed asked to come back later.", ["source"], registry=None),
+    Counter(
+        "jointly_feed_refusals_total", 'Requests that a feed refused with "come back later".', ["source"], registry=None
+    ),
     COLLECTOR,
 )
 FEED_FAULTS: Final = _owned(
     Counter(
         "jointly_feed_faults_total",
-        "Rounds that an unusable answer ended.",
+        "Rounds of collecting that ended early because of an unusable response.",
         ["source"],
         registry=None,
     ),
@@ -143,7 +145,7 @@ FEED_FAULTS: Final = _owned(
 FEED_MISSING: Final = _measured_gauge(
     Gauge(
         "jointly_feed_missing_notices",
-        "Notice numbers of the last closed day, between its first and its last, that were never seen.",
+        "Notice numbers missing between the first and the last of the last closed day.",
         ["source"],
         registry=None,
     ),
@@ -152,7 +154,7 @@ FEED_MISSING: Final = _measured_gauge(
 FEED_COLLECTED: Final = _measured_gauge(
     Gauge(
         "jointly_feed_collected_timestamp_seconds",
-        "When a feed was last collected up to the present, in seconds since 1970.",
+        "Time at which a feed was last collected completely, in seconds since 1970.",
         ["source"],
         registry=None,
     ),
@@ -161,7 +163,7 @@ FEED_COLLECTED: Final = _measured_gauge(
 PLAN_OUTCOMES: Final = _owned(
     Counter(
         "jointly_plan_events_total",
-        "Plan events by what became of them: applied, superseded, duplicate, outranked.",
+        "Plan events by outcome: applied, superseded, duplicate, outranked.",
         ["outcome"],
         registry=None,
     ),
@@ -178,7 +180,7 @@ DEAD_LETTERS: Final = _owned(
 SPOOFING: Final = _owned(
     Counter(
         "jointly_spoofing_attempts_total",
-        "Events refused because whoever sent them may not speak for the authority they name, by reason code.",
+        "Events refused because their sender may not speak for the authority they name, by reason code.",
         ["reason"],
         registry=None,
     ),
@@ -195,16 +197,23 @@ HANDLING: Final = _owned(
     {process: {"process": [process]} for process in CONSUMERS},
 )
 TRANSIENT_ERRORS: Final = _owned(
-    Counter("jointly_transient_errors_total", "Passing faults that were waited out, by kind.", ["kind"], registry=None),
+    Counter(
+        "jointly_transient_errors_total", "Transient errors that a process retried, by kind.", ["kind"], registry=None
+    ),
     EVERY,
 )
 BATCHES_REWOUND: Final = _owned(
-    Counter("jointly_batches_rewound_total", "Batches read again because a fault stayed.", registry=None), CONSUMERS
+    Counter(
+        "jointly_batches_rewound_total",
+        "Batches rewound because a transient error outlasted the retries.",
+        registry=None,
+    ),
+    CONSUMERS,
 )
 DEPENDENCY_UP: Final = _measured_gauge(
     Gauge(
         "jointly_dependency_up",
-        "Whether a part that the process needs answers it (1) or not (0): kafka, postgresql.",
+        "Whether a dependency of the process answers (1) or not (0): kafka, postgresql.",
         ["dependency"],
         registry=None,
     ),
@@ -215,22 +224,24 @@ DEPENDENCY_UP: Final = _measured_gauge(
 EVENT_TO_OPPORTUNITY: Final = _owned(
     Histogram(
         "jointly_event_to_opportunity_seconds",
-        "From a plan event's publication to the commit of its opportunities.",
+        "Time from a plan event's publication to the commit of its opportunities.",
         buckets=_SECONDS,
         registry=None,
     ),
     MATCHER,
 )
 EMBEDDINGS: Final = _owned(
-    Counter("jointly_embeddings_total", "Texts embedded (known texts are not embedded again).", registry=None), MATCHER
+    Counter("jointly_embeddings_total", "Texts embedded; texts with a stored embedding do not count.", registry=None),
+    MATCHER,
 )
 CANDIDATES: Final = _owned(
-    Counter("jointly_candidates_total", "Plans that the index gave as worth judging.", registry=None), MATCHER
+    Counter("jointly_candidates_total", "Candidates that the plan index returned for assessment.", registry=None),
+    MATCHER,
 )
 PAIRS_WRITTEN: Final = _owned(
     Counter(
         "jointly_pairs_written_total",
-        "Opportunities written, by what happened to them.",
+        "Opportunities written, by kind of change.",
         ["change"],
         registry=None,
     ),
@@ -239,7 +250,7 @@ PAIRS_WRITTEN: Final = _owned(
 PAIRS_SKIPPED: Final = _owned(
     Counter(
         "jointly_pairs_skipped_total",
-        "Pairs left to a partner's own handler, because the partner had moved on.",
+        "Pairs left to the partner's handler because the partner has a newer revision.",
         registry=None,
     ),
     MATCHER,
@@ -247,7 +258,7 @@ PAIRS_SKIPPED: Final = _owned(
 PLANS_ABANDONED: Final = _owned(
     Counter(
         "jointly_plans_abandoned_total",
-        "Assessments thrown away because the plan itself had moved on.",
+        "Assessments discarded because the plan has a newer revision.",
         registry=None,
     ),
     MATCHER,
@@ -256,16 +267,16 @@ ASSESSMENTS_FAILED: Final = _owned(
     Counter("jointly_assessments_failed_total", "Assessments that raised an error.", registry=None), MATCHER
 )
 SWEEPER_PLANS: Final = _owned(
-    Counter("jointly_sweeper_plans_total", "Plans that the sweeper assessed.", ["why"], registry=None),
+    Counter("jointly_sweeper_plans_total", "Plans that the sweeper assessed, by reason.", ["why"], registry=None),
     {Process.MATCHER: {"why": ["unfinished", "not indexed", "due"]}},
 )
 PENDING_PLANS: Final = _measured_gauge(
-    Gauge("jointly_pending_plans", "Plans whose newest revision is not assessed yet.", registry=None), MATCHER
+    Gauge("jointly_pending_plans", "Plans whose newest revision has not been assessed.", registry=None), MATCHER
 )
 PLAN_OPPORTUNITIES_MAX: Final = _measured_gauge(
     Gauge(
         "jointly_plan_opportunities_max",
-        "Most active opportunities that one plan is in, as of ten minutes ago at most.",
+        "Largest number of active opportunities of one plan; at most ten minutes old.",
         registry=None,
     ),
     MATCHER,
@@ -273,7 +284,8 @@ PLAN_OPPORTUNITIES_MAX: Final = _measured_gauge(
 MATCH_ONLY_PROBES: Final = _measured_gauge(
     Gauge(
         "jointly_match_only_probes",
-        "Most match_only partners that one authority met in 30 days with plans it changed or withdrew within a week.",
+        "Largest number of match_only partners that one authority met in 30 days with plans that "
+        "it changed or withdrew within a week.",
         registry=None,
     ),
     MATCHER,
@@ -281,7 +293,7 @@ MATCH_ONLY_PROBES: Final = _measured_gauge(
 PLAN_PARTNER_OPPORTUNITIES_MAX: Final = _measured_gauge(
     Gauge(
         "jointly_plan_partner_opportunities_max",
-        "Most active opportunities that one plan has with plans of one and the same other authority.",
+        "Largest number of active opportunities between one plan and plans of the same other authority.",
         registry=None,
     ),
     MATCHER,
@@ -292,7 +304,7 @@ ACTIVE_PLANS: Final = _owned(
 OLDEST_UNHANDLED: Final = _owned(
     Gauge(
         "jointly_oldest_unhandled_seconds",
-        "For how long the oldest record not handled has waited, of the worst partition held of each topic.",
+        "Waiting time of the oldest unhandled record: the longest over the assigned partitions of each topic.",
         ["topic"],
         registry=None,
     ),
@@ -303,9 +315,7 @@ OLDEST_UNHANDLED: Final = _owned(
     },
 )
 LAG: Final = _owned(
-    Gauge(
-        "jointly_consumer_lag_records", "Records not handled yet on the partitions held.", ["process"], registry=None
-    ),
+    Gauge("jointly_consumer_lag_records", "Unhandled records on the assigned partitions.", ["process"], registry=None),
     {process: {"process": [process]} for process in CONSUMERS}
     | {
         Process.COALITIONS: {"process": ["coalitions", "coalitions-responses", "coalitions-contracts"]},
@@ -333,19 +343,17 @@ RESPONSE_KINDS: Final = (
     "decided",
 )
 COALITIONS_WRITTEN: Final = _owned(
-    Counter(
-        "jointly_coalitions_written_total", "Coalitions written, by the status they got.", ["status"], registry=None
-    ),
+    Counter("jointly_coalitions_written_total", "Coalitions written, by new status.", ["status"], registry=None),
     {Process.COALITIONS: {"status": COALITION_STATUSES}},
 )
 COALITIONS: Final = _measured_gauge(
-    Gauge("jointly_coalitions", "Coalitions there are, by status.", ["status"], registry=None),
+    Gauge("jointly_coalitions", "Coalitions by status.", ["status"], registry=None),
     {Process.COALITIONS: {"status": COALITION_STATUSES}},
 )
 RESPONSES_HANDLED: Final = _owned(
     Counter(
         "jointly_responses_total",
-        "Responses of authorities, by kind and whether they counted (recorded) or not (refused).",
+        "Responses of authorities, by kind and outcome: recorded, refused.",
         ["kind", "outcome"],
         registry=None,
     ),
@@ -353,24 +361,24 @@ RESPONSES_HANDLED: Final = _owned(
 )
 RESPONSES_RECORDED: Final = _measured_gauge(
     Gauge(
-        "jointly_responses_recorded", "Responses that count, by kind; those taken back do not.", ["kind"], registry=None
+        "jointly_responses_recorded", "Recorded responses by kind, without those taken back.", ["kind"], registry=None
     ),
     {Process.COALITIONS: {"kind": RESPONSE_KINDS}},
 )
 
 OUTBOX_WAITING: Final = _measured_gauge(
-    Gauge("jointly_outbox_waiting", "Messages in the outbox that are not published yet.", registry=None), RELAY
+    Gauge("jointly_outbox_waiting", "Unpublished messages in the outbox.", registry=None), RELAY
 )
 OUTBOX_AGE: Final = _measured_gauge(
-    Gauge("jointly_outbox_age_seconds", "Age of the oldest message not published yet.", registry=None), RELAY
+    Gauge("jointly_outbox_age_seconds", "Age of the oldest unpublished message in the outbox.", registry=None), RELAY
 )
 RELAY_SHARDS_HELD: Final = _owned(
-    Gauge("jointly_relay_shards_held", "Key slices that this relay publishes.", registry=None), RELAY
+    Gauge("jointly_relay_shards_held", "Outbox shards that this relay holds.", registry=None), RELAY
 )
 REPUBLISHED: Final = _owned(
     Counter(
         "jointly_relay_republished_total",
-        "Messages published again after taking a slice over from another relay.",
+        "Messages published again after this relay took over a shard from another.",
         registry=None,
     ),
     RELAY,
@@ -379,7 +387,7 @@ REPUBLISHED: Final = _owned(
 INTENTS: Final = _owned(
     Counter(
         "jointly_intents_total",
-        "Things to tell an authority, by how loudly and what changed.",
+        "Notification intents created, by purpose and change.",
         ["purpose", "change"],
         registry=None,
     ),
@@ -393,7 +401,7 @@ INTENTS: Final = _owned(
 INTENTS_CANCELLED: Final = _owned(
     Counter(
         "jointly_intents_cancelled_total",
-        "Things not told after all, by reason (in the moment of sending).",
+        "Notification intents cancelled just before sending, by reason.",
         ["reason"],
         registry=None,
     ),
@@ -411,7 +419,7 @@ INTENTS_CAPPED: Final = _owned(
 NOTIFICATIONS_WITHHELD: Final = _measured_gauge(
     Gauge(
         "jointly_notifications_withheld",
-        "Things not told: the authority has named no mailbox, or has paused, or the partner is unknown.",
+        "Notification intents withheld because the authority has no mailbox or has paused, or the partner is unknown.",
         ["why"],
         registry=None,
     ),
@@ -420,7 +428,7 @@ NOTIFICATIONS_WITHHELD: Final = _measured_gauge(
 EMAILS: Final = _owned(
     Counter(
         "jointly_emails_total",
-        "Attempts to send an email, by outcome: sent, temporary, ambiguous, cancelled, failed-<failure>.",
+        "Attempts to send an email, by purpose and outcome: sent, temporary, ambiguous, cancelled, failed-<failure>.",
         ["purpose", "outcome"],
         registry=None,
     ),
@@ -435,21 +443,22 @@ EMAILS: Final = _owned(
     },
 )
 EMAILS_WAITING: Final = _measured_gauge(
-    Gauge(
-        "jointly_emails_waiting", "Emails that are neither sent nor given up yet, by state.", ["state"], registry=None
-    ),
+    Gauge("jointly_emails_waiting", "Emails neither sent nor failed yet, by state.", ["state"], registry=None),
     {Process.NOTIFIER: {"state": ["queued", "claimed", "sending", "ambiguous"]}},
 )
 SENDING: Final = _owned(
     Histogram(
-        "jointly_emails_sending_seconds", "Time the mail server took for one email.", buckets=_SECONDS, registry=None
+        "jointly_emails_sending_seconds",
+        "Time that the mail server takes to accept one email.",
+        buckets=_SECONDS,
+        registry=None,
     ),
     NOTIFIER,
 )
 OPPORTUNITY_TO_EMAIL: Final = _owned(
     Histogram(
         "jointly_opportunity_to_mail_seconds",
-        "From an opportunity event's arrival to the email that tells of it (immediate and correction emails).",
+        "Time from the arrival of an opportunity event to its email (immediate and correction emails).",
         buckets=_SECONDS,
         registry=None,
     ),

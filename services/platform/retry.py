@@ -1,4 +1,4 @@
-"""The one policy for faults: which pass by themselves, and how long they are waited out."""
+"""The retry policy: which errors are transient, and how long a process retries them."""
 
 import asyncio
 import random
@@ -16,7 +16,7 @@ from services.platform import logs, metrics
 FIRST_BACKOFF_SECONDS: Final = 0.2
 MAX_BACKOFF_SECONDS: Final = 15.0
 MAX_LOST_RACES: Final = 8
-"""How often a command tries where others hold the same rows: for about ten seconds in all."""
+"""The number of attempts of a command when others have locked the same rows: about ten seconds in all."""
 _LOST_RACES: Final = frozenset({"40P01", "40001", "55P03"})
 """SQLSTATE: deadlock detected, serialization failure, lock not available."""
 
@@ -25,15 +25,15 @@ Result = TypeVar("Result")
 
 
 class TransientTimeoutError(Exception):
-    """A fault that passes by itself has not passed within the time given to it."""
+    """A transient error outlasted its retries."""
 
 
 class HaltConsumerError(Exception):
-    """This process must not go on with the state it finds; its records are left to one that may."""
+    """The process can't go on with the state it found. It leaves its records to another process."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether an error is of the kind that goes away: the network, the broker, the database, a lost race."""
+    """Return whether an error is transient: the network, the broker, the database, or a lost race."""
     if is_lost_race(error):
         return True
     if isinstance(error, DBAPIError):
@@ -46,10 +46,10 @@ def is_transient(error: BaseException) -> bool:
 
 
 async def retry_transient(operation: Callable[[], Awaitable[Result]], budget: float) -> Result:
-    """Runs a repeatable operation again while passing faults stop it, for at most `budget` seconds of waiting.
+    """Retry an idempotent operation on transient errors, for at most `budget` seconds of waiting.
 
-    Waits grow from 0.2 to 15 seconds, with jitter so that processes do not come back all at once. Raises
-    Passing where the time is over, and any other error at once.
+    Waits grow from 0.2 to 15 seconds, with jitter so that processes do not retry in step. Raises TransientTimeoutError
+    when the budget is spent, and any other error immediately.
     """
     deadline = time.monotonic() + budget
     attempt = 0
@@ -62,16 +62,18 @@ async def retry_transient(operation: Callable[[], Awaitable[Result]], budget: fl
             attempt += 1
             wait = backoff_seconds(attempt)
             metrics.TRANSIENT_ERRORS.labels(kind=type(error).__name__).inc()
-            log.warning("fault, trying again", error=one_line(error), attempt=attempt, wait_seconds=round(wait, 2))
+            log.warning(
+                "transient error, retrying", error=one_line(error), attempt=attempt, wait_seconds=round(wait, 2)
+            )
             if time.monotonic() + wait > deadline:
                 raise TransientTimeoutError(one_line(error)) from error
             await asyncio.sleep(wait)
 
 
 async def retry_lost_races(operation: Callable[[], Awaitable[Result]]) -> Result:
-    """Runs a command's repeatable operation again where it lost a race for rows, `MOST_RACES` times at most.
+    """Retry a command's idempotent operation if it lost a race for rows, up to `MAX_LOST_RACES` attempts.
 
-    Raises any other error at once: a person waits, and is told.
+    Raises any other error immediately, because a person is waiting.
     """
     for attempt in range(1, MAX_LOST_RACES):
         try:
@@ -80,24 +82,24 @@ async def retry_lost_races(operation: Callable[[], Awaitable[Result]]) -> Result
             if not is_lost_race(error):
                 raise
             metrics.TRANSIENT_ERRORS.labels(kind=type(error).__name__).inc()
-            log.info("lost a race, trying again", error=one_line(error), attempt=attempt)
+            log.info("lost a race for rows, retrying", error=one_line(error), attempt=attempt)
             await asyncio.sleep(backoff_seconds(attempt))
     return await operation()
 
 
 def is_lost_race(error: BaseException) -> bool:
-    """Whether PostgreSQL ended a transaction in favour of another one: a deadlock, a serialization failure, a lock that
-    did not come in time. Done once more it will mostly succeed."""
+    """Return whether PostgreSQL aborted the transaction in favour of another: a deadlock, a serialization failure, or a
+    lock timeout. A retry mostly succeeds."""
     return getattr(getattr(error, "orig", error), "sqlstate", None) in _LOST_RACES
 
 
 def backoff_seconds(attempt: int) -> float:
-    """How many seconds to wait after the nth failure in a row: doubling, bounded, half of it by chance."""
+    """Return the seconds to wait after the nth failure in a row: doubling, bounded, and half random."""
     longest: float = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(attempt - 1, 10))
     return longest * (0.5 + random.random() / 2)  # noqa: S311 (jitter, not a secret)
 
 
 def one_line(error: BaseException) -> str:
-    """An error in one line, without statements or parameters: those may hold plan texts."""
+    """Format an error as one line, without statements or parameters, which may hold plan texts."""
     cause = getattr(error, "orig", None) or error
     return f"{type(cause).__name__}: {' '.join(str(cause).split())[:200]}"

@@ -1,4 +1,4 @@
-"""How a long-running process is put together and run: FastStream's ASGI application on uvicorn."""
+"""Builds and runs a long-running process: FastStream's ASGI application on uvicorn."""
 
 import asyncio
 import gc
@@ -25,16 +25,16 @@ Task = Callable[[], Coroutine[Any, Any, None]]
 
 
 def start_logging(service: str, settings: Settings) -> None:
-    """Logs and traces of this process."""
+    """Configure the logs and traces of this process."""
     logs.setup(service, settings.log_level)
     tracing.setup(service, settings.otel_endpoint)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceParts:
-    """What a process is made of. `on_startup` comes before the broker is joined, `on_shutdown` last.
+    """The parts of a process. `on_startup` runs before the broker connects, `on_shutdown` last.
 
-    `background` runs beside it. `facts` stand in the log line that says the process runs.
+    `background` runs alongside. `facts` appear in the log line that says the process runs.
     """
 
     live: Sequence[Check]
@@ -48,9 +48,9 @@ class ServiceParts:
 
 
 def run_service(settings: Settings, make: Callable[[], Awaitable[ServiceParts]]) -> None:
-    """Runs a process until a signal. Raises what `make` raises, or a part of it when it starts.
+    """Run a process until a signal. Raises the error of `make`, or of a part that fails to start.
 
-    The port of health and metrics opens at once: a process that loads a model lives, and is not ready.
+    The port of health and metrics opens immediately: while a process loads its model, it is alive but not ready.
     """
     asyncio.run(_serve(settings, make))
 
@@ -73,7 +73,7 @@ async def _serve(settings: Settings, make: Callable[[], Awaitable[ServiceParts]]
 
 
 class _Front:
-    """The ASGI application of a process. FastStream's takes its place once it is made."""
+    """The ASGI application of a process. FastStream's application replaces it once built."""
 
     server: uvicorn.Server
 
@@ -138,8 +138,9 @@ async def _lifespan(parts: ServiceParts) -> AsyncIterator[None]:
 
 
 def _tune_gc() -> None:
-    """Looking for garbage in circles after every 700 new objects cost a third of a matcher's time: it has a hundred
-    thousand that stay, and hardly any circles. What was loaded to begin with is not looked at again."""
+    """Run the cyclic garbage collector less often. By default it runs after every 700 new objects, which cost a third
+    of a matcher's time: a matcher keeps a hundred thousand objects and makes hardly any cycles. Freeze the objects
+    loaded at the start."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)

@@ -1,4 +1,4 @@
-"""Every setting. What a process is told by its environment, it is told here."""
+"""All settings. A process reads its environment only here."""
 
 import os
 from datetime import date
@@ -14,64 +14,73 @@ PREFIX = "JOINTLY_"
 
 
 class SettingsError(Exception):
-    """A setting is missing or wrong; the message says which, why, and what to do."""
+    """A setting is missing or invalid; the message names it, the reason and the remedy."""
 
 
 class Settings(BaseSettings):
-    """What an installation may choose. Each field is the environment variable JOINTLY_<NAME>."""
+    """The choices of an installation. Each field is the environment variable JOINTLY_<NAME>."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     # --- Kafka
     kafka_bootstrap_servers: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Brokers to start from: host:port, comma separated"
+        default=(), description="Bootstrap brokers as host:port, comma separated"
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="Security protocol of the broker's listener"
     )
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="SCRAM-SHA-512", description="How to sign in where the protocol is SASL"
+        default="SCRAM-SHA-512", description="SASL mechanism, for a SASL security protocol"
     )
-    kafka_username: str = Field(default="", description="Name to sign in with (SASL)")
-    kafka_password: SecretStr = Field(default=SecretStr(""), description="Password to sign in with (SASL)")
-    kafka_ca_file: Path | None = Field(default=None, description="PEM file of the broker's certificate authority")
-    kafka_certificate_file: Path | None = Field(default=None, description="PEM file of our client certificate")
-    kafka_key_file: Path | None = Field(default=None, description="PEM file of our client certificate's key")
+    kafka_username: str = Field(default="", description="SASL username")
+    kafka_password: SecretStr = Field(default=SecretStr(""), description="SASL password")
+    kafka_ca_file: Path | None = Field(
+        default=None, description="PEM file of the certificate authority that signed the broker's certificate"
+    )
+    kafka_certificate_file: Path | None = Field(
+        default=None, description="PEM file of this installation's client certificate"
+    )
+    kafka_key_file: Path | None = Field(default=None, description="PEM file of the client certificate's private key")
     kafka_replication_factor: int = Field(
         default=1,
         ge=1,
         le=9,
-        description="Copies of each partition that `jointly topics` asks for (production: 3)",
+        description="Replication factor of topics that `jointly topics` creates (production: 3)",
     )
     kafka_max_poll_interval_seconds: int = Field(
         default=300,
         ge=30,
         le=3600,
-        description="Longest time between two polls before the group goes on without us",
+        description="Longest time between two polls before the broker removes the consumer from its group",
     )
     kafka_session_timeout_seconds: float = Field(
-        default=10.0, ge=1, le=300, description="How long a silent consumer keeps its partitions before others get them"
+        default=10.0,
+        ge=1,
+        le=300,
+        description="Session timeout: how long a consumer may miss heartbeats before the broker reassigns its"
+        " partitions",
     )
 
     # --- Signatures
     signatures: Literal["off", "if-present", "required"] = Field(
         default="if-present",
-        description="Signatures of plan events: not looked at, verified where there is one, or demanded on the shared "
-        "topic (production)",
+        description="Signature checks of plan events: never, on every signed event, or also requiring "
+        "signatures on the shared topic (production)",
     )
     signing_key_file: Path | None = Field(
-        default=None, description="Private key that `jointly publish` signs with; empty to publish unsigned"
+        default=None, description="Private key with which `jointly publish` signs events; empty to publish unsigned"
     )
 
     # --- Audit log
     installation_key_file: Path | None = Field(
         default=None,
-        description="Private key by which the relay signs the audit log (`jointly audit make-key`); empty for none",
+        description="Private key with which the relay signs the audit log (`jointly audit make-key`); empty "
+        "to leave it unsigned",
     )
     installation_name: str = Field(
         default="jointly.example/audit",
         pattern=r"^[^\s+]{1,200}$",
-        description="Name under which this installation signs: its host and a path, chosen once",
+        description="Signer name of this installation: a host and a path; choose it once and keep it",
     )
 
     # --- PostgreSQL
@@ -80,14 +89,13 @@ class Settings(BaseSettings):
         default=120,
         ge=1,
         le=3600,
-        description="Longest time for one statement, lock waits included; migrate, rebuild, reassess and statistics "
-        "have no such limit",
+        description="Statement timeout, lock waits included; migrate, rebuild, reassess and statistics have none",
     )
     database_silence_seconds: int = Field(
         default=60,
         ge=1,
         le=3600,
-        description="How long the database's machine may acknowledge nothing before a connection counts as broken",
+        description="How long the database host may leave packets unacknowledged before a connection counts as broken",
     )
 
     # --- Matching
@@ -97,71 +105,92 @@ class Settings(BaseSettings):
     )
     policy_file: Path | None = Field(default=None, description="TOML policy; empty for the bundled one")
     statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
-    as_of: date | None = Field(default=None, description="A fixed 'today' (YYYY-MM-DD), for tests and rehearsals")
-    max_poll_records: int = Field(default=100, ge=1, le=1000, description="Most records a process handles at once")
+    as_of: date | None = Field(
+        default=None,
+        description="A fixed date for 'today' (YYYY-MM-DD), for tests and rehearsals; empty for the current date",
+    )
+    max_poll_records: int = Field(default=100, ge=1, le=1000, description="Largest number of records in one batch")
     feature_cache_plans: int = Field(
-        default=10_000, ge=100, description="Plans whose features a matcher keeps in memory"
+        default=10_000, ge=100, description="Number of plans whose features a matcher caches in memory"
     )
     sweep_interval_seconds: float = Field(
-        default=15.0, ge=0.1, le=3600, description="How often the sweeper looks for work"
+        default=15.0, ge=0.1, le=3600, description="Seconds between two runs of the sweeper"
     )
 
     # --- Public feeds
     find_a_tender_url: str = Field(
-        default="https://www.find-tender.service.gov.uk", description="Find a Tender; empty to leave it out"
+        default="https://www.find-tender.service.gov.uk",
+        description="Base URL of Find a Tender; empty to skip this feed",
     )
     contracts_finder_url: str = Field(
-        default="https://www.contractsfinder.service.gov.uk", description="Contracts Finder; empty to leave it out"
+        default="https://www.contractsfinder.service.gov.uk",
+        description="Base URL of Contracts Finder; empty to skip this feed",
     )
-    collect_seconds: float = Field(default=1800.0, ge=1, le=86_400, description="Time between two rounds of a feed")
+    collect_seconds: float = Field(
+        default=1800.0, ge=1, le=86_400, description="Seconds between two rounds of collecting a feed"
+    )
     collect_pause_seconds: float = Field(
-        default=10.0, ge=0, le=600, description="Pause between two requests to a feed; Find a Tender takes 12 in 120 s"
+        default=10.0,
+        ge=0,
+        le=600,
+        description="Seconds between two requests to a feed; Find a Tender allows 12 in 120 s",
     )
     collect_from: date | None = Field(
-        default=None, description="The day from which a feed is collected at first; default: yesterday"
+        default=None, description="First day to collect from a new feed; default: yesterday"
     )
 
     # --- Email
     smtp_url: SecretStr = Field(
         default=SecretStr(""),
-        description="smtp://user:password@host:port, smtps:// for TLS from the start, ?starttls=require to upgrade",
+        description="Mail server: smtp://user:password@host:port; smtps:// for implicit TLS, "
+        "?starttls=require for STARTTLS",
     )
     mail_from: str = Field(
         default="Jointly <jointly@jointly.example>",
-        description="Sender of every message, a mailbox that is read",
+        description="Sender of every email; use a mailbox that somebody reads",
     )
     public_url: str = Field(
         default="",
-        description="Where an authority sees its opportunities and preferences; empty leaves links out",
+        description="Base URL of an authority's opportunities and preferences; empty for emails without these links",
     )
     notify_batch_seconds: float = Field(
-        default=60.0, ge=0, le=3600, description="How long to wait for more news to put into the same email"
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="Seconds to wait for further notifications to the same authority before an email is built",
     )
     max_matches_per_plan: int = Field(
-        default=5, ge=1, le=100, description="Most matches with one and the same plan of another authority in an email"
+        default=5,
+        ge=1,
+        le=100,
+        description="Largest number of matches in one email with the same plan of another authority",
     )
     max_matches_per_authority: int = Field(
-        default=20, ge=1, le=100, description="Most matches with the plans of one other authority in an email"
+        default=20,
+        ge=1,
+        le=100,
+        description="Largest number of matches in one email with plans of the same other authority",
     )
     max_authorities_per_plan: int = Field(
         default=30,
         ge=1,
         le=1000,
-        description="Most authorities that are told of one plan at once within a day; others hear in the digest",
+        description="Largest number of authorities sent an immediate email about one plan within a day; "
+        "others learn of it in their digest",
     )
 
     # --- Pages
-    web_host: str = Field(default="127.0.0.1", description="Address of the pages")
-    web_port: int = Field(default=8000, ge=0, le=65535, description="Port of the pages")
+    web_host: str = Field(default="127.0.0.1", description="Address that the web process listens on")
+    web_port: int = Field(default=8000, ge=0, le=65535, description="Port that the web process listens on")
     web_proxies: str = Field(
         default="",
-        description="Addresses of the proxies before the pages whose X-Forwarded headers count, comma separated; empty "
-        "for this machine",
+        description="Addresses of reverse proxies whose X-Forwarded headers are trusted, comma separated; "
+        "empty for this machine",
     )
     link_secret: SecretStr = Field(
         default=SecretStr(""),
-        description="Secret of at least 32 characters that links in emails are signed with; several, comma separated, "
-        "newest first, to change it",
+        description="Secret of at least 32 characters that signs links in emails; to rotate it, list several,"
+        " comma separated, newest first",
     )
 
     # --- Retention
@@ -169,32 +198,40 @@ class Settings(BaseSettings):
         default=730,
         ge=0,
         le=36_500,
-        description="Days after which ended plans and superseded revisions lose their content; 0 for never",
+        description="Days after which ended plans and superseded revisions are blanked; 0 for never",
     )
     keep_opportunities_days: int = Field(
         default=730,
         ge=0,
         le=36_500,
-        description="Days after which ended opportunities become tombstones and what was told of them is deleted; "
-        "0 for never",
+        description="Days after which ended opportunities become tombstones and their notifications are "
+        "deleted; 0 for never",
     )
     keep_outbox_days: int = Field(
-        default=7, ge=1, le=365, description="Days for which published messages stay in the outbox"
+        default=7, ge=1, le=365, description="Days that published messages stay in the outbox"
     )
     keep_plan_topics_days: int = Field(
-        default=30, ge=1, le=3650, description="Retention of plan and response topics that `jointly topics` creates"
+        default=30,
+        ge=1,
+        le=3650,
+        description="Retention in days of plan and response topics that `jointly topics` creates",
     )
     keep_notifications_days: int = Field(
-        default=90, ge=1, le=3650, description="Retention of the notifications topic that `jointly topics` creates"
+        default=90,
+        ge=1,
+        le=3650,
+        description="Retention in days of the notifications topic that `jointly topics` creates",
     )
     keep_dead_letters_days: int = Field(
-        default=90, ge=1, le=3650, description="Retention of the dead-letter topics that `jointly topics` creates"
+        default=90, ge=1, le=3650, description="Retention in days of dead-letter topics that `jointly topics` creates"
     )
 
     # --- Operation
-    http_host: str = Field(default="127.0.0.1", description="Address of /health and /metrics")
-    http_port: int = Field(default=8080, ge=0, le=65535, description="Port of /health and /metrics")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged")
+    http_host: str = Field(default="127.0.0.1", description="Address that /health and /metrics listen on")
+    http_port: int = Field(default=8080, ge=0, le=65535, description="Port that /health and /metrics listen on")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Lowest level that is logged"
+    )
     otel_endpoint: str = Field(default="", description="OTLP/HTTP endpoint for traces; empty for none")
 
     @field_validator("kafka_bootstrap_servers", mode="before")
@@ -263,14 +300,17 @@ class Settings(BaseSettings):
         return self
 
     def need_kafka(self) -> tuple[str, ...]:
-        """The brokers. Raises SettingsError where none is set."""
+        """Return the brokers. Raises SettingsError if none is set."""
         if not self.kafka_bootstrap_servers:
             raise _missing("KAFKA_BOOTSTRAP_SERVERS", "host:port of a broker")
         return self.kafka_bootstrap_servers
 
     def need_database(self, *, limited: bool = True) -> str:
-        """The database's SQLAlchemy URL, with the time limits of every connection; without one for statements unless
-        `limited`. What the setting itself says goes first. Raises SettingsError where none is set."""
+        """Build the database's SQLAlchemy URL with the connection's time limits; unless `limited`, without a statement
+        timeout.
+
+        Options in the setting itself take precedence. Raises SettingsError if no URL is set.
+        """
         url = self.database_url.get_secret_value()
         if not url:
             raise _missing("DATABASE_URL", "postgresql://user:password@host:port/name")
@@ -279,7 +319,7 @@ class Settings(BaseSettings):
         silence = self.database_silence_seconds
         own = {
             "tcp_user_timeout": str(silence * 1000),
-            # An idle connection is asked in time for its last question to go unanswered within the limit.
+            # The last keepalive probe of an idle connection expires within the limit.
             "keepalives_idle": str(max(1, silence // 4)),
             "keepalives_interval": str(max(1, silence // 4)),
         }
@@ -288,13 +328,13 @@ class Settings(BaseSettings):
         return f"postgresql+psycopg://{address}?{urlencode(query, quote_via=quote)}"
 
     def need_smtp(self) -> str:
-        """The mail server's URL. Raises SettingsError where none is set."""
+        """Return the mail server's URL. Raises SettingsError if none is set."""
         if not self.smtp_url.get_secret_value():
             raise _missing("SMTP_URL", "smtp://host:port")
         return self.smtp_url.get_secret_value()
 
     def need_link_secrets(self) -> list[str]:
-        """The secrets that links are signed with, newest first. Raises SettingsError where none is set."""
+        """Return the secrets that sign links, newest first. Raises SettingsError if none is set."""
         if not self.link_secret.get_secret_value():
             raise _missing("LINK_SECRET", "at least 32 characters, for example from `openssl rand -hex 32`")
         return [secret.strip() for secret in self.link_secret.get_secret_value().split(",")]
@@ -320,12 +360,13 @@ RENAMED: Final = {
     "PLAN_REACH": "MAX_AUTHORITIES_PER_PLAN",
     "SWEEP_SECONDS": "SWEEP_INTERVAL_SECONDS",
 }
-"""Settings of version 0.1 and what they are called now."""
+"""Settings of version 0.1 and their current names."""
 
 
 @lru_cache
 def settings() -> Settings:
-    """The process's settings. Raises SettingsError, in words, where the environment holds a wrong one."""
+    """Return the process's settings. Raises SettingsError, with a readable message, if the environment holds an invalid
+    one."""
     renamed = [
         f"{PREFIX}{old} is called {PREFIX}{new} now" for old, new in RENAMED.items() if PREFIX + old in os.environ
     ]

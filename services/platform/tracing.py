@@ -1,4 +1,4 @@
-"""Traces, where an endpoint is set: the context travels as the CloudEvents `traceparent` attribute."""
+"""Tracing, if an endpoint is set. The context travels as the CloudEvents `traceparent` attribute."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 def setup(service: str, endpoint: str) -> None:
-    """Sends spans to an OTLP/HTTP endpoint; does nothing where none is set."""
+    """Export spans to an OTLP/HTTP endpoint; without one, do nothing."""
     if endpoint:
         provider = TracerProvider(resource=Resource.create({"service.name": f"jointly-{service}"}))
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
@@ -21,7 +21,7 @@ def setup(service: str, endpoint: str) -> None:
 
 @contextmanager
 def span(name: str, parent: str | None = None, **attributes: str | int) -> Iterator[str | None]:
-    """A span under `parent` (a W3C traceparent); gives the traceparent to hand on, or the parent's own."""
+    """Open a span under `parent` (a W3C traceparent). Yields the traceparent to pass on, or the parent's own."""
     context = extract({"traceparent": parent}) if parent else None
     with trace.get_tracer("jointly").start_as_current_span(name, context=context, attributes=attributes):
         carrier: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Which version of Jointly this is."""
+"""The version of Jointly."""
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError
@@ -7,7 +7,7 @@ from importlib.metadata import version as installed
 
 @cache
 def version() -> str:
-    """The version of the installed distribution; "unknown" where it runs from a folder that was never installed."""
+    """Return the version of the installed distribution; "unknown" if it runs from a folder without installation."""
     try:
         return installed("jointly")
     except PackageNotFoundError:

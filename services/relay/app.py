@@ -1,4 +1,4 @@
-"""The relay's process: the outbox of matcher and notifier to Kafka."""
+"""The relay process: it publishes the outbox of matcher, coalitions and notifier to Kafka."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ log = logs.get(__name__)
 
 
 def run(settings: Settings) -> None:
-    """Runs one relay until a signal."""
+    """Run one relay until a signal."""
     service.start_logging("relay", settings)
     metrics.export(metrics.Process.RELAY)
     settings.need_kafka()
@@ -31,7 +31,7 @@ def run(settings: Settings) -> None:
 
 
 def installation_key(settings: Settings) -> SigningKey | None:
-    """The key that signs the audit log, where there is one. Raises SettingsError where the file holds none."""
+    """Return the key that signs the audit log, if there is one. Raises SettingsError if the file holds none."""
     path = settings.installation_key_file
     if path is None:
         log.warning("the audit log is not signed", setting=f"{PREFIX}INSTALLATION_KEY_FILE")
@@ -66,13 +66,13 @@ async def _make(settings: Settings, key: SigningKey | None) -> service.ServicePa
 def _rounds(relay: OutboxPublisher) -> Check:
     async def check() -> str | None:
         age = time.monotonic() - relay.last_round
-        return f"no look at the outbox for {age:.0f} s" if age > ALIVE_SECONDS else None
+        return f"the relay has not read the outbox for {age:.0f} s" if age > ALIVE_SECONDS else None
 
     return check
 
 
 async def _measure(sessions: Sessions) -> None:
-    """Keeps the outbox's backlog and age visible, also where another relay does the work."""
+    """Measure the outbox's backlog and age, even while another relay does the work."""
     while True:
         try:
             async with sessions() as session:
@@ -80,6 +80,6 @@ async def _measure(sessions: Sessions) -> None:
             metrics.OUTBOX_WAITING.set(waiting)
             metrics.OUTBOX_AGE.set(age)
         except Exception:
-            # The database's absence is said by /health/ready; the age must not look fresh meanwhile.
+            # /health/ready reports the missing database. Meanwhile the age must not look fresh.
             metrics.OUTBOX_AGE.inc(MEASURE_SECONDS)
         await asyncio.sleep(MEASURE_SECONDS)

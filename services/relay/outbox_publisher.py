@@ -1,9 +1,9 @@
-"""From the outbox to Kafka: in order within a key, at least once, by one relay a slice of keys.
+"""Publishes the outbox to Kafka: at least once, in order within a key, one relay per shard.
 
-Advisory locks on the very connection that reads and marks say who may publish a slice. A relay that takes a
-slice over publishes again the newest message of every key that its predecessor may have had in flight; one
-that was stopped and comes back without its locks has the newest message of what it had in flight published
-again by the owner. So, once drained, the last record of every key is the current one.
+A relay owns a shard by an advisory lock on the same connection that reads and marks its messages. A relay that takes a
+shard over publishes again the newest message of every key that its predecessor may have had in flight. If a stopped
+relay resumes without its locks, the owner does the same for that relay's messages. So, once the topic is drained, the
+last record of every key is the current one.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from services.store.outbox import OUTBOX_SHARDS, Outbox
 
 AT_ONCE: Final = 500
 IDLE_SECONDS: Final = 0.2
-"""When to look again, at the latest, where nobody said that something was written: an older version does not."""
+"""The longest wait between two reads of the outbox without a notification; older versions send none."""
 LOCKS_EVERY_SECONDS: Final = 2.0
 PRUNE_EVERY_SECONDS: Final = 600.0
 STALE_SECONDS: Final = 10.0
-"""A message read longer ago is not sent: the process may have been stopped, and the slice be another's."""
+"""A message read longer ago is not sent: this process may have been stopped, and the shard may have a new owner."""
 SILENCE_SECONDS = 20
-"""How long the database keeps the locks of a relay that says nothing."""
+"""PostgreSQL releases the locks of a relay that is silent for this long."""
 IN_FLIGHT: Final = timedelta(minutes=2)
-"""How far back a takeover looks for what its predecessor may have had in flight: above the request timeout."""
+"""How far back a takeover looks for messages that its predecessor had in flight: longer than the request timeout."""
 
 log: Final = logs.get(__name__)
 
 
 class OutboxPublisher:
-    """Publishes the slices it can lock. `last_round` is when it last looked at the outbox, whatever it found."""
+    """Publishes the shards that it can lock. `last_round` is the time of its last read of the outbox, even if empty."""
 
     def __init__(self, engine: AsyncEngine, producer: AIOKafkaProducer, kept: timedelta = timedelta(days=7)) -> None:
         self._engine = engine
@@ -48,7 +48,7 @@ class OutboxPublisher:
         self.last_round = time.monotonic()
 
     async def run_for_ever(self) -> None:
-        """Publishes until cancelled; a lost connection loses the slices, and everything begins anew."""
+        """Publish until cancelled. A lost connection loses the shards, and the publisher starts again."""
         attempt = 0
         while True:
             try:
@@ -60,9 +60,9 @@ class OutboxPublisher:
                 await asyncio.sleep(retry.backoff_seconds(attempt))
 
     async def _run_session(self) -> None:
-        """One connection from beginning to end: a session on the engine would take another one after each commit.
+        """Run one session on one connection: a session on the engine would take another connection after each commit.
 
-        No transaction around its statements: what says that only this relay publishes a slice is held by the session.
+        Its statements run outside a transaction: the session holds the locks that make this relay the only publisher.
         """
         async with self._engine.connect() as connection:
             try:
@@ -70,11 +70,12 @@ class OutboxPublisher:
                 async with AsyncSession(connection, expire_on_commit=False) as session:
                     await self._hold_and_publish(session)
             finally:
-                # Its locks end with it; back in the pool it would keep them, and nobody would publish those slices.
+                # Close the connection to release its locks. Back in the pool it would keep them, and nobody would
+                # publish the shards.
                 await connection.invalidate()
 
     async def _hold_and_publish(self, session: AsyncSession) -> None:
-        # Where this process is stopped, the database ends the session, and with it the locks, after this long.
+        # If this process stalls, PostgreSQL ends the session, and releases the locks, after this long.
         await session.execute(text(f"SET idle_session_timeout = '{SILENCE_SECONDS}s'"))
         await outbox.listen(session)
         await outbox.requeue_latest(session, self._in_flight)
@@ -92,7 +93,7 @@ class OutboxPublisher:
             published = await self._publish(session, held)
             self.last_round = time.monotonic()
             if published < AT_ONCE:
-                # All that was there has gone; what was written meanwhile has been said, and ends the wait at once.
+                # Everything read has been sent. A notification of new messages ends the wait immediately.
                 await outbox.wait_for_notify(session, IDLE_SECONDS)
 
     async def _acquire_shards(self, session: AsyncSession, held: set[int]) -> set[int]:
@@ -114,10 +115,10 @@ class OutboxPublisher:
         if not rows:
             return 0
         if time.monotonic() - read_at > STALE_SECONDS:
-            raise TimeoutError("reading the outbox took too long to trust what was read")
+            raise TimeoutError("reading the outbox took so long that its shards may have a new owner")
         self._in_flight.update((row.topic, row.key) for row in rows)
         failed = await self._send(rows)
-        # A later message of a failed key may have got through: it goes again, behind the one that failed.
+        # A later message of a failed key may have got through, so it is sent again after the failed one.
         done = _acknowledged_prefix(rows, failed)
         await outbox.mark_published(session, done)
         self._in_flight.clear()
@@ -126,7 +127,7 @@ class OutboxPublisher:
         return len(rows)
 
     async def _send(self, rows: Sequence[Outbox]) -> set[int]:
-        """Sends messages in order; the ids of those the broker did not acknowledge."""
+        """Send messages in order; return the ids of those that the broker did not acknowledge."""
         failed = set()
         sending = [(row, await kafka.send(self._producer, row.topic, row.message())) for row in rows]
         for row, acknowledged in sending:

@@ -1,4 +1,4 @@
-"""The advisory locks of the database, all in one place: no number stands for two things."""
+"""PostgreSQL advisory locks. All lock numbers are declared here, so no two uses share one."""
 
 from typing import Final
 
@@ -7,23 +7,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 MIGRATE: Final = 7400
 RELAY: Final = 7401
-"""A class of locks: one for each slice of the outbox."""
+"""A class of locks: one lock for each outbox shard."""
 SWEEP: Final = 7402
 REBUILD: Final = 7403
 PURGE: Final = 7405
 COALITION_NOTICES: Final = 7407
-"""Held while notices are written: two notifiers that handle one coalition write none twice."""
+"""A notifier holds it while it writes notices, so that two notifiers never write the same notice."""
 CHECKPOINT: Final = 7408
-"""Held while the audit log is signed: one relay does it."""
+"""A relay holds it while it signs the audit log, so that one relay signs at a time."""
 COALITIONS: Final = 7406
-"""Held while coalitions are written: one transaction at a time, whichever process it is of."""
+"""A transaction holds it while it writes coalitions, so that one transaction writes them at a time, in any process."""
 
 
 async def try_advisory_lock(session: AsyncSession, lock: int) -> bool:
-    """Whether this transaction now has the lock; it waits for nobody, and has it until it ends."""
+    """Try to take the lock without waiting. On success the transaction holds it until it ends."""
     return bool((await session.execute(text(f"SELECT pg_try_advisory_xact_lock({lock})"))).scalar_one())
 
 
 async def wait_for(session: AsyncSession, lock: int) -> None:
-    """Waits until this transaction has the lock; it has it until it ends."""
+    """Wait for the lock. The transaction holds it until it ends."""
     await session.execute(text(f"SELECT pg_advisory_xact_lock({lock})"))

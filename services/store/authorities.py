@@ -1,7 +1,7 @@
-"""The register of authorities: who takes part, which role mailbox is told, and what each one wants to hear.
+"""The register of authorities: who takes part, the role mailbox of each, and which notifications each one wants.
 
-No person is kept: the charter's signatory is not stored, and an address is a role's. Addresses never leave the
-database except as the recipient of an email, or as the contact of an opportunity that both sides share openly.
+The database stores no person: no signatory of the charter, and only addresses of roles. An address leaves the database
+only as the recipient of an email, or as the contact of an opportunity that both sides share openly.
 """
 
 import re
@@ -23,18 +23,19 @@ Subject = Literal["partner", "opportunity"]
 
 _LOCAL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _ACCENTS: Final = frozenset("\u0300\u0301\u0302\u0308")
-"""Grave, acute, circumflex, diaeresis."""
+"""Grave, acute, circumflex and diaeresis: the accents of Welsh."""
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class AddressError(ValueError):
-    """Not one mailbox; the message says why, and never repeats the address."""
+    """The address is not one valid mailbox. The message gives the reason and never repeats the address."""
 
 
 class Authority(SQLModel, table=True):
-    """One authority. `mailbox` is null until it has named one; `mailbox_ref` stands for it outside this table.
+    """One authority. `mailbox` is null until the authority names one; `mailbox_ref` identifies it outside this table.
 
-    `immediate` and `digest` switch the two kinds of email, `paused_until` holds everything back until that day.
+    `immediate` and `digest` switch the two kinds of email on and off; `paused_until` withholds all email until that
+    day.
     """
 
     __tablename__ = "authorities"
@@ -54,7 +55,7 @@ class Authority(SQLModel, table=True):
 
 
 class Mute(SQLModel, table=True):
-    """What an authority does not want to hear of: everything with a partner, or one opportunity."""
+    """A mute: an authority wants no notifications about one partner, or about one opportunity."""
 
     __tablename__ = "authority_mutes"
 
@@ -71,15 +72,15 @@ class Mutes:
     opportunities: frozenset[str] = frozenset()
 
     def includes(self, partner: str, opportunity_id: str) -> bool:
-        """Whether this opportunity with this partner is muted."""
+        """Return whether the authority has muted this partner or this opportunity."""
         return partner in self.partners or opportunity_id in self.opportunities
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorityUpdate:
-    """What is to be written of one authority. `fields` names Authority's columns; what is not named stays as it is.
+    """Changes to one authority. `fields` maps Authority's columns to new values; other columns keep theirs.
 
-    `partners` and `opportunities` replace the mutes of that kind; None leaves them.
+    `partners` and `opportunities` replace the mutes of that kind; None keeps them.
     """
 
     authority: str
@@ -89,7 +90,7 @@ class AuthorityUpdate:
 
 
 def valid_mailbox(text: str) -> str:
-    """The address of exactly one mailbox, its domain in lower-case ASCII (IDNA). Raises AddressError."""
+    """Return the address of exactly one mailbox, its domain in lower-case ASCII (IDNA). Raises AddressError."""
     if len(text) > 254:
         raise AddressError("is longer than 254 characters")
     if any(ord(c) < 33 or ord(c) == 127 for c in text):
@@ -118,14 +119,14 @@ def _ascii_domain(domain: str) -> str:
 
 
 def _has_homograph(domain: str) -> bool:
-    """Whether a label, as people see it, holds anything but ASCII and ASCII letters with an accent of Welsh.
+    """Return whether a domain label, as displayed, holds characters other than ASCII and Welsh accented letters.
 
-    A Cyrillic `a` or a dotless `i` makes a domain of somebody else's that nobody can tell from a council's.
+    A Cyrillic `a` or a dotless `i` would make a foreign domain look the same as a council's.
     """
     try:
         shown = [label.encode("ascii").decode("idna") if label.isascii() else label for label in domain.split(".")]
     except UnicodeError:
-        return False  # not valid anyway, which is said elsewhere
+        return False  # The IDNA conversion rejects this label and reports it.
     seen = unicodedata.normalize("NFC", "".join(shown))
     return not all(character.isascii() or _is_accented(character) for character in seen)
 
@@ -139,13 +140,14 @@ SaveResult = Literal["added", "changed", "unchanged"]
 
 
 async def forget_mailbox(session: AsyncSession, authority: str) -> None:
-    """Removes the mailbox of an authority; who it is stays, and that it has none is visible."""
+    """Remove the mailbox of an authority. The authority stays in the register, visibly without a mailbox."""
     statement = update(Authority).where(col(Authority.authority) == authority)
     await session.execute(statement.values(mailbox=None, updated_at=now()))
 
 
 async def save(session: AsyncSession, entry: AuthorityUpdate) -> tuple[SaveResult, bool]:
-    """Writes one authority: what happened, and whether its mailbox is another now (it gets a new opaque reference)."""
+    """Write one authority. Returns the kind of change, and whether the mailbox changed and so has a new opaque
+    reference."""
     row = await session.get(Authority, entry.authority, with_for_update=True)
     fields = dict(entry.fields)
     if row is None:
@@ -192,7 +194,7 @@ async def _replace_mutes(session: AsyncSession, entry: AuthorityUpdate) -> bool:
 
 
 async def mute(session: AsyncSession, authority: str, kind: Subject, subject: str) -> None:
-    """Has a registered authority hear no more of a partner or an opportunity."""
+    """Mute a partner or an opportunity for a registered authority."""
     row = {"authority": authority, "kind": kind, "subject": subject}
     await session.execute(insert(Mute).values(**row).on_conflict_do_nothing())
 
@@ -204,7 +206,7 @@ async def by_codes(session: AsyncSession, codes: Sequence[str]) -> dict[str, Aut
 
 
 async def mutes_of(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mutes]:
-    """What each of these authorities has muted; one that has muted nothing is left out."""
+    """Return the mutes of each of these authorities, without those that have none."""
     rows = await session.execute(select(Mute).where(col(Mute.authority).in_(codes)))
     found: dict[str, dict[str, set[str]]] = {}
     for row in rows.scalars():
@@ -213,10 +215,10 @@ async def mutes_of(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mut
 
 
 async def all_mutes(session: AsyncSession) -> dict[str, Mutes]:
-    """What every authority has muted."""
+    """Return the mutes of every authority."""
     return await mutes_of(session, [row.authority for row in await all_authorities(session)])
 
 
 async def all_authorities(session: AsyncSession) -> Sequence[Authority]:
-    """The whole register, by code."""
+    """Return the whole register, by code."""
     return (await session.execute(select(Authority).order_by(col(Authority.authority)))).scalars().all()

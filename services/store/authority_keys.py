@@ -1,7 +1,7 @@
-"""The public keys of authorities, in the register: which may sign for whom, from when, until when.
+"""The register of authorities' public keys: the authority and the validity period of each.
 
-An authority may have several valid keys at once: that is how one takes over from another. A revoked key stays,
-so that what it signed before can be told apart, and never becomes valid again.
+An authority may have several valid keys, so that it can rotate them. Revocation is final. The row of a revoked key
+stays, so that readers can tell which events it signed before.
 """
 
 from collections.abc import Collection, Sequence
@@ -37,7 +37,7 @@ AddResult = Literal["added", "unchanged", "taken"]
 
 
 def why_invalid(key: AuthorityKey, day: date) -> str | None:
-    """Why a key may not sign on this day, in words; None where it may."""
+    """Return why the key may not sign on this day, or None if it may."""
     if key.revoked_at is not None:
         return f"was revoked on {key.revoked_at:%Y-%m-%d}"
     if day < key.valid_from:
@@ -48,7 +48,7 @@ def why_invalid(key: AuthorityKey, day: date) -> str | None:
 
 
 async def add(session: AsyncSession, key: AuthorityKey) -> AddResult:
-    """Registers a key for a registered authority. `taken`: it is there with other particulars, or revoked."""
+    """Register a key for a registered authority. `taken`: the key exists with other details, or is revoked."""
     values = key.model_dump()
     result = await session.execute(
         insert(AuthorityKey).values(**values).on_conflict_do_nothing().returning(col(AuthorityKey.key_id))
@@ -63,7 +63,7 @@ async def add(session: AsyncSession, key: AuthorityKey) -> AddResult:
 
 
 async def revoke(session: AsyncSession, key_id: str) -> AuthorityKey | None:
-    """Revokes a key for ever, from now on; the key, or None where there is no such key. Repeatable."""
+    """Revoke a key permanently, from now on. Returns the key, or None if there is none. Repeatable."""
     key = await session.get(AuthorityKey, key_id, with_for_update=True)
     if key is not None and key.revoked_at is None:
         key.revoked_at = now()

@@ -1,6 +1,7 @@
-"""Many rows in one statement: they go as one JSON document, which the table's own row type reads.
+"""Bulk writes: one statement writes many rows, sent as one JSON document that PostgreSQL reads with the table's row
+type.
 
-However many rows there are, it is one round trip and one plan; the columns' types convert what JSON can't hold.
+Any number of rows costs one round trip and one query plan. The column types convert values that JSON has no type for.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -18,15 +19,15 @@ Row = Mapping[str, Any]
 
 
 class BulkWrites:
-    """Changes to different tables that go as one statement, in one round trip. None of them sees what another one
-    writes, and of one table there may be one that inserts and one that changes other rows."""
+    """Changes to several tables, sent as one statement in one round trip. No change sees the rows that another writes,
+    so one table may have one insert and one update, of different rows."""
 
     def __init__(self) -> None:
         self._statements: list[str] = []
         self._given: dict[str, Any] = {}
 
     def add(self, statement: str, **given: Any) -> None:
-        """One INSERT, UPDATE or DELETE; the names of its parameters must be its own."""
+        """Add one INSERT, UPDATE or DELETE. Its parameter names must be unique among all changes."""
         if clash := given.keys() & self._given.keys():
             raise ValueError(f"two statements of one round trip name a parameter {sorted(clash)[0]}")
         self._statements.append(statement)
@@ -35,10 +36,10 @@ class BulkWrites:
     def insert(
         self, table: Table, rows: Sequence[Row], *, key: str | None = None, change: Iterable[str] = (), behind: str = ""
     ) -> None:
-        """Inserts rows that all have the same columns, in the order given.
+        """Insert rows that all have the same columns, in the order given.
 
-        With `key` (columns), a row that is there already gets the new values of the columns `change`, or stays as it
-        is. `behind` is what the statement ends with.
+        `key` names the columns of a unique key. A row whose key exists gets new values in the columns `change`; without
+        `change` it stays as it is. `behind` is appended to the statement.
         """
         if rows:
             given = f"{table.name}_rows"
@@ -47,17 +48,17 @@ class BulkWrites:
 
     @property
     def queries(self) -> list[Query[int]]:
-        """All of it, as one query; none where there is nothing to do."""
+        """All changes as one query; empty if there are none."""
         return [Query(_combine_ctes(tuple(self._statements)), self._given, len)] if self._statements else []
 
     async def send(self, session: AsyncSession, *, commit: bool = False) -> None:
-        """Has the database do all of it, where there is anything; then it may `commit` in the same round trip."""
+        """Execute all changes. With `commit`, the same round trip also commits."""
         await execute_pipelined(session, *self.queries, commit=commit)
 
 
 @asynccontextmanager
 async def bulk_writes(session: AsyncSession) -> AsyncIterator[BulkWrites]:
-    """What is added inside the block is sent at its end, behind what the session has to write."""
+    """Collect changes inside the block. At its end, flush the session first, then send the changes."""
     writes = BulkWrites()
     yield writes
     await session.flush()
@@ -79,14 +80,15 @@ def _insert_sql(table: str, names: tuple[str, ...], key: str | None, change: tup
 
 @cache
 def _combine_ctes(statements: tuple[str, ...]) -> TextClause:
-    """All but the last as parts of its WITH: the database runs those to their end, too, though nothing reads them."""
+    """Turn all statements but the last into CTEs. PostgreSQL runs data-modifying CTEs to completion even if nothing
+    reads them."""
     *others, last = statements
     parts = ", ".join(f"part_{number} AS ({statement})" for number, statement in enumerate(others))
     return text(f"WITH {parts} {last}" if parts else last)
 
 
 def to_recordset_json(rows: Sequence[Row]) -> str:
-    """Rows as the JSON that PostgreSQL's `json_populate_recordset` reads."""
+    """Encode rows as JSON for PostgreSQL's `json_populate_recordset`."""
     return to_json([{name: _plain(value) for name, value in row.items()} for row in rows]).decode()
 
 

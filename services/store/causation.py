@@ -1,4 +1,5 @@
-"""What followed from one plan event: opportunities, messages, intents and emails, as far as their rows are kept."""
+"""The effects of one plan event: opportunities, messages, intents and emails, as long as the database keeps their
+rows."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from services.store.plans import PlanLog, PlanRecord
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One row on an event's way. `part`: plan log, opportunity, outbox, intent or email; `state`: what became of it."""
+    """One row caused by a plan event. `part`: plan log, opportunity, outbox, intent or email; `state`: its status."""
 
     at: datetime
     part: str
@@ -27,14 +28,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The names of the topics that messages of an event's way go to."""
+    """The topics of the messages that a plan event causes."""
 
     opportunities: str
     notifications: str
 
 
 async def steps(session: AsyncSession, event_id: str, topics: Topics) -> list[Step]:
-    """The way of the plan event with this id, in the order of the parts; empty where the plan log does not have it."""
+    """Return the effects of the plan event with this id, by part; empty if the plan log lacks the event."""
     logged = select(PlanLog).where(col(PlanLog.event_id) == event_id).order_by(col(PlanLog.id))
     found: list[Step] = []
     for row in (await session.execute(logged)).scalars().all():
@@ -66,7 +67,7 @@ def _intents(opportunity_ids: Iterable[str], event_id: str) -> Select[Intent]:
 
 
 async def _messages(session: AsyncSession, topic: str, keys: Iterable[str], event_id: str | None) -> list[Step]:
-    """The messages with these keys, or those of them that follow from the event."""
+    """Return the messages with these keys; with a cause, only those that follow from that event."""
     query = select(Outbox).where(col(Outbox.topic) == topic, col(Outbox.key).in_(list(keys)))
     rows: Sequence[Outbox] = (await session.execute(query.order_by(col(Outbox.id)))).scalars().all()
     return [
@@ -87,7 +88,7 @@ def _logged(row: PlanLog, plan: PlanRecord | None) -> Step:
     if plan is not None and plan.revision > row.revision:
         state = f"superseded by revision {plan.revision}"
     elif plan is not None and plan.quarantined:
-        state = "set aside: its assessment failed"
+        state = "quarantined: its assessment failed"
     elif plan is not None:
         state = "assessed" if plan.matched_revision >= row.revision else "still to be assessed"
     about = f"{row.event_type} {row.plan_id} revision {row.revision}"

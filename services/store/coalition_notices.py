@@ -1,4 +1,4 @@
-"""What members of coalitions are told: each notice once, each in an email of its own."""
+"""Notices to members of coalitions. The notifier sends each notice once, in its own email."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ PURPOSE = "coalition"
 
 
 class CoalitionNotice(SQLModel, table=True):
-    """One thing to tell one member, and the email that tells it."""
+    """One notice to one member, and the email that carries it."""
 
     __tablename__ = "coalition_notices"
     __table_args__ = (UniqueConstraint("coalition_id", "authority", "kind", "occasion", name="coalition_notices_once"),)
@@ -40,9 +40,9 @@ async def add(
     message_id: Callable[[str, Notice], str],
     at: datetime,
 ) -> list[Notice]:
-    """Writes the notices that are not there yet, each with the email that is to tell it at its moment; the new ones.
+    """Insert missing notices, each with an email that is due when the notice is. Returns the new notices.
 
-    `message_id` makes an email's Message-ID of its id and its notice.
+    `message_id` builds the Message-ID of an email from the ids of the email and the notice.
     """
     added = []
     for notice, due_at in notices:
@@ -86,6 +86,6 @@ async def add(
 
 
 async def of_mail(session: AsyncSession, mail_id: str) -> CoalitionNotice:
-    """The notice that an email tells."""
+    """Return the notice that an email carries."""
     found = await session.execute(select(CoalitionNotice).where(col(CoalitionNotice.mail_id) == mail_id))
     return found.scalar_one()

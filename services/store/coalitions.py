@@ -18,10 +18,10 @@ _LIVING: Final = sorted(status.value for status in LIVING)
 
 
 class CoalitionRow(SQLModel, table=True):
-    """One coalition. `state` is the domain's, `payload` the event payload as it last went out.
+    """One coalition. `state` is the domain's state, `payload` the payload of its latest event.
 
-    `status_by`: the authority whose act brought the status, null where a plan or the calendar did. `review_on`: the
-    next day on which the passing of time alone may change it.
+    `status_by`: the authority whose act caused the status; null if a plan or the calendar did. `review_on`: the next
+    day on which the calendar alone may change the status.
     """
 
     __tablename__ = "coalitions"
@@ -43,12 +43,13 @@ class CoalitionRow(SQLModel, table=True):
 
     @property
     def coalition(self) -> Coalition:
-        """The coalition as the domain knows it."""
+        """Decode the coalition's state for the domain."""
         return _COALITION.validate_python(self.state)
 
 
 class CoalitionMemberRow(SQLModel, table=True):
-    """Which plan is, or was, in which coalition; `plan_revision`: the revision that was looked at."""
+    """The membership of a plan in a coalition. `plan_revision` is the revision that the coalitions process last
+    reviewed."""
 
     __tablename__ = "coalition_members"
 
@@ -60,27 +61,27 @@ class CoalitionMemberRow(SQLModel, table=True):
 
 
 def dump(coalition: Coalition) -> Any:
-    """A coalition as `CoalitionRow.state` keeps it."""
+    """Encode a coalition for `CoalitionRow.state`."""
     return _COALITION.dump_python(coalition, mode="json")
 
 
 async def load(session: AsyncSession, coalition_id: str) -> CoalitionRow | None:
-    """One coalition."""
+    """Return one coalition."""
     return await session.get(CoalitionRow, coalition_id)
 
 
 async def living_with(session: AsyncSession, plan_ids: Collection[str]) -> list[CoalitionRow]:
-    """The living coalitions that one of these plans is or was in, oldest first."""
+    """Return the living coalitions that one of these plans is or was in, oldest first."""
     return await _with(session, plan_ids, col(CoalitionRow.status).in_(_LIVING))
 
 
 async def ended_with(session: AsyncSession, plan_ids: Collection[str]) -> list[CoalitionRow]:
-    """The coalitions that ended with one of these plans, oldest first."""
+    """Return the ended coalitions that one of these plans was in, oldest first."""
     return await _with(session, plan_ids, col(CoalitionRow.status).not_in(_LIVING))
 
 
 async def ended_with_forgotten(session: AsyncSession, plan_ids: Collection[str]) -> list[CoalitionRow]:
-    """The coalitions that ended with one of these plans, and still say what was forgotten of it."""
+    """Return the ended coalitions of these plans whose messages may still hold forgotten content of a plan."""
     forgotten = select(col(CoalitionMemberRow.coalition_id)).where(
         in_array(col(CoalitionMemberRow.plan_id), plan_ids), col(CoalitionMemberRow.plan_revision) == _UNSEEN
     )
@@ -102,7 +103,7 @@ async def _with(session: AsyncSession, plan_ids: Collection[str], wanted: Any) -
 
 
 async def is_elsewhere(session: AsyncSession, plan_id: str, coalition_id: str) -> bool:
-    """Whether a plan is in another coalition that has formed."""
+    """Return whether a plan is in another coalition that has formed."""
     found = await session.execute(
         select(func.count())
         .select_from(CoalitionMemberRow)
@@ -118,7 +119,7 @@ async def is_elsewhere(session: AsyncSession, plan_id: str, coalition_id: str) -
 
 
 async def save_members(session: AsyncSession, coalition: Coalition, revisions: dict[str, int]) -> None:
-    """Writes a coalition's members in place of those it had. `revisions`: of the plans, as they were looked at."""
+    """Replace the members of a coalition. `revisions` maps plans to the revisions reviewed."""
     coalition_id = coalition.coalition_id
     await session.execute(delete(CoalitionMemberRow).where(col(CoalitionMemberRow.coalition_id) == coalition_id))
     session.add_all(
@@ -134,7 +135,7 @@ async def save_members(session: AsyncSession, coalition: Coalition, revisions: d
 
 
 async def mark_looked_at(session: AsyncSession, coalition_id: str, revisions: dict[str, int]) -> None:
-    """Notes which revisions of the members' plans were looked at, where nothing else changed."""
+    """Record the reviewed revisions of the members' plans when nothing else changed."""
     for row in (
         await session.execute(select(CoalitionMemberRow).where(col(CoalitionMemberRow.coalition_id) == coalition_id))
     ).scalars():
@@ -142,7 +143,7 @@ async def mark_looked_at(session: AsyncSession, coalition_id: str, revisions: di
 
 
 _UNSEEN: Final = 0
-"""The revision of a member's plan that has to be looked at again, whatever its coalition's status."""
+"""Marks a member whose plan needs another review, whatever the status of the coalition."""
 
 _CHANGED_PLANS: Final = text(
     "SELECT DISTINCT m.plan_id FROM coalition_members m"
@@ -154,12 +155,12 @@ _FORGET: Final = text("UPDATE coalition_members SET plan_revision = :unseen WHER
 
 
 async def forget_plan(session: AsyncSession, plan_id: str) -> None:
-    """Has the coalitions process write the plan's coalitions again, without what was forgotten."""
+    """Mark the plan, so that the coalitions process rewrites its coalitions without the forgotten content."""
     await session.execute(_FORGET, {"plan_id": plan_id, "unseen": _UNSEEN})
 
 
 async def says_forgotten(session: AsyncSession, coalition_id: str) -> bool:
-    """Whether a coalition's messages may still say what was forgotten of a member's plan."""
+    """Return whether a coalition's messages may still hold forgotten content of a member's plan."""
     found = await session.execute(
         select(func.count())
         .select_from(CoalitionMemberRow)
@@ -169,13 +170,13 @@ async def says_forgotten(session: AsyncSession, coalition_id: str) -> bool:
 
 
 async def changed_plans(session: AsyncSession, limit: int) -> list[str]:
-    """Members' plans of which living coalitions have not seen the newest revision, and those that were forgotten."""
+    """Return members' plans with a revision that a living coalition has not reviewed, and forgotten plans."""
     given = {"living": _LIVING, "unseen": _UNSEEN, "limit": limit}
     return list((await session.execute(_CHANGED_PLANS, given)).scalars())
 
 
 async def due(session: AsyncSession, today: date, limit: int) -> list[CoalitionRow]:
-    """The coalitions that the passing of time may have changed, oldest first."""
+    """Return the coalitions whose status the calendar may have changed, oldest first."""
     found = await session.execute(
         select(CoalitionRow)
         .where(col(CoalitionRow.review_on) <= today)
@@ -186,7 +187,7 @@ async def due(session: AsyncSession, today: date, limit: int) -> list[CoalitionR
 
 
 async def listed(session: AsyncSession, authority: str | None, statuses: Iterable[str], limit: int) -> Sequence[Any]:
-    """The coalitions of these statuses, newest first: all, or those in which one authority is or was."""
+    """Return the coalitions with these statuses, newest first; with an authority, only those it is or was in."""
     wanted: list[ColumnElement[bool]] = [col(CoalitionRow.status).in_(list(statuses))]
     if authority is not None:
         own = select(col(CoalitionMemberRow.coalition_id)).where(col(CoalitionMemberRow.authority) == authority)
@@ -201,7 +202,7 @@ async def listed(session: AsyncSession, authority: str | None, statuses: Iterabl
 
 
 async def counts(session: AsyncSession) -> dict[str, int]:
-    """How many coalitions there are, by status."""
+    """Count coalitions by status."""
     found = await session.execute(select(col(CoalitionRow.status), func.count()).group_by(col(CoalitionRow.status)))
     return {row[0]: row[1] for row in found}
 
@@ -218,17 +219,17 @@ _PAIRS_INSIDE: Final = text(
 
 
 async def pairs_inside(session: AsyncSession, opportunity_ids: Collection[str]) -> set[str]:
-    """Of these opportunities, those between two plans that stand and go to market together in a living coalition."""
+    """Return those of these opportunities whose two active plans are going to market together in a living coalition."""
     return set((await session.execute(_PAIRS_INSIDE, {"ids": list(opportunity_ids)})).scalars())
 
 
 async def load_opportunity(session: AsyncSession, opportunity_id: str) -> Opportunity | None:
-    """One opportunity, as it is committed."""
+    """Return one opportunity as committed."""
     return await session.get(Opportunity, opportunity_id)
 
 
 def new_row(coalition_id: str) -> CoalitionRow:
-    """A row before its first revision."""
+    """Build a row for a coalition that has no revision yet."""
     return CoalitionRow(
         coalition_id=coalition_id,
         revision=0,

@@ -18,22 +18,22 @@ from services.store.pipelined_queries import Query, execute_pipelined
 Sessions = async_sessionmaker[AsyncSession]
 
 IDLE_IN_TRANSACTION_SECONDS = 60
-"""How long a process may say nothing to the database while it holds locks: far longer than any of ours computes."""
+"""PostgreSQL ends a transaction that sends no statement for this long while it holds locks. Our longest computation is
+far shorter."""
 
 CONNECT_SECONDS = 10
-"""How long a connection may take to come about: a host that drops packets would be waited for two minutes."""
+"""The connection timeout. Without it, a host that drops packets would block the process for two minutes."""
 
 _GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
 
 
 def make_engine(url: str, *, pool: int = 5, plan_once: bool = False) -> AsyncEngine:
-    """An engine on PostgreSQL (`postgresql+psycopg://...`) with at most `pool` connections kept.
+    """Create an engine for PostgreSQL (`postgresql+psycopg://...`) that keeps at most `pool` connections.
 
-    `plan_once`: for a process whose statements look up by keys, so that their plans depend on no values: they are
-    planned once a connection, which is a third of what short ones cost the database.
+    `plan_once` suits processes that look rows up by key: PostgreSQL makes one generic plan per connection. Planning
+    is a third of a short statement's cost.
 
-    A connection is not tried before it is used: where the server went away, the first one to notice has all others
-    thrown away too, and does its work again, as after any fault that passes.
+    No pre-ping. The first broken connection discards the pool, and the caller retries its work.
     """
     told = make_url(url).query.get("options", ())
     options = " ".join([*([told] if isinstance(told, str) else told), *([_GENERIC_PLANS] if plan_once else [])])
@@ -47,7 +47,7 @@ def make_engine(url: str, *, pool: int = 5, plan_once: bool = False) -> AsyncEng
 
 
 def make_sessions(engine: AsyncEngine) -> Sessions:
-    """Sessions whose objects stay readable after a commit."""
+    """Create sessions whose objects stay readable after a commit."""
     return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
 
 
@@ -55,11 +55,11 @@ def make_sessions(engine: AsyncEngine) -> Sessions:
 async def transaction(
     sessions: Sessions, *first: Query[Any], isolation: str | None = None
 ) -> AsyncIterator[AsyncSession]:
-    """One transaction: committed at the end, rolled back on an error. What is to be asked `first` goes along with its
-    BEGIN, in one round trip, and is answered when the block begins."""
+    """Run one transaction: commit at the end, roll back on an error. The queries `first` share the round trip of BEGIN;
+    their results are ready when the block starts."""
     async with sessions() as session:
         if first:
-            # The driver's own BEGIN would be waited for; with what it takes for autocommit it leaves that to us.
+            # In autocommit mode the driver sends no BEGIN of its own, which would cost another round trip.
             await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
             await execute_pipelined(session, *first, begin=f"BEGIN ISOLATION LEVEL {isolation or 'READ COMMITTED'}")
         elif isolation:
@@ -70,32 +70,32 @@ async def transaction(
 
 @asynccontextmanager
 async def autocommit_session(sessions: Sessions) -> AsyncIterator[AsyncSession]:
-    """For statements that only read, each of them what is committed when it begins: without a transaction around them,
-    two round trips less."""
+    """Open a session for reads. Each statement sees the rows committed when it starts. Without a transaction around
+    them, two round trips are saved."""
     async with sessions() as session:
         await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         yield session
 
 
 async def limit_idle_in_transaction(session: AsyncSession) -> None:
-    """Call before taking locks that others wait for: a process that falls silent in this transaction loses them.
+    """Call before taking locks that others wait for. PostgreSQL then ends the transaction if this process stalls.
 
-    One that was stopped (a frozen machine, a signal) would otherwise hold them until it is woken, and everybody who
-    needs the same rows would wait with it. It finds its transaction gone, and does it again.
+    Otherwise a stopped process (a frozen machine, a signal) would hold its locks until it resumes and block everybody
+    who needs the same rows. After a stall the process finds its transaction gone and repeats the work.
     """
     await session.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_SECONDS}s'"))
 
 
 def in_array(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
-    """That a column has one of these values. They go as one array: the statement reads the same however many there are,
-    so it is compiled and planned once."""
+    """Return a condition: the column has one of these values. They are sent as one array, so the SQL text is the same
+    for any number of values, and is compiled and planned once."""
     found: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
     return found
 
 
 def in_array_param(column: Any, name: str = "ids") -> ColumnElement[bool]:
-    """The same for a statement that is built once, where building it each time would cost more than running it: the
-    values are given with it, as the array `name`."""
+    """Return the same condition for a statement that is built once. Pass the values at execution, as the array
+    `name`."""
     found: ColumnElement[bool] = column == any_(bindparam(name, type_=ARRAY(column.type)))
     return found
 
@@ -107,22 +107,23 @@ def table_of(model: type[SQLModel]) -> Table:
 
 
 def now() -> datetime:
-    """This moment, in UTC: for records of when something was done, never for judging plans."""
+    """Return the current time in UTC, for records of when something happened. Assess plans by `as_of`, never by
+    this."""
     return datetime.now(UTC)
 
 
 def timestamp(*, nullable: bool = False, index: bool = False) -> Column[datetime]:
-    """A column for a moment with its time zone."""
+    """Declare a timestamp column with a time zone."""
     return Column(DateTime(timezone=True), nullable=nullable, index=index)
 
 
 def json_column(*, nullable: bool = False) -> Column[Any]:
-    """A column for a JSON document."""
+    """Declare a column for a JSON document."""
     return Column(JSONB, nullable=nullable)
 
 
 def database_responds(sessions: Sessions) -> Check:
-    """The database answers."""
+    """Check that the database answers."""
 
     async def check() -> str | None:
         try:

@@ -1,4 +1,4 @@
-"""Mails: claimed by one sender at a time, and every transition of an email together with that of its intents."""
+"""Emails. One sender at a time claims an email; each transition of an email also moves its intents."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from services.store.intents import Failure, Intent, Mail, Purpose, set_state
 
 
 def attach_intents(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
-    """Puts intents into a mail: from here on they are told together, or not at all."""
+    """Freeze intents in an email. From now on they are sent together, or not at all."""
     for intent in intents:
         intent.mail_id = mail.mail_id
         intent.round += 1
@@ -49,7 +49,7 @@ async def earlier_messages(session: AsyncSession, mail: Mail, opportunity_ids: S
 
 
 async def claim_next(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:
-    """The next email to send, held for the time of the lease; never one that another sender holds."""
+    """Claim the next email to send, for the length of the lease. Emails that another sender holds are skipped."""
     ready = and_(col(Mail.state).in_(("queued", "ambiguous")), col(Mail.next_attempt_at) <= at)
     forsaken = and_(col(Mail.state) == "claimed", col(Mail.lease_until) < at)
     query = select(Mail).where(or_(ready, forsaken)).order_by(col(Mail.next_attempt_at)).limit(1)
@@ -60,40 +60,40 @@ async def claim_next(session: AsyncSession, holder: str, at: datetime, lease: ti
 
 
 async def get_leased(session: AsyncSession, mail_id: str, holder: str) -> Mail | None:
-    """The email, locked, if this sender still holds it."""
+    """Return the email, locked, if this sender still holds it."""
     mail = await session.get(Mail, mail_id, with_for_update=True)
     return mail if mail is not None and mail.holder == holder else None
 
 
 async def expired_sending(session: AsyncSession, at: datetime) -> Mail | None:
-    """An email whose sender's lease ran out while it was sending, locked: nobody knows whether it arrived."""
+    """Return an email whose lease expired while it was being sent, locked. Nobody knows whether it arrived."""
     query = select(Mail).where(col(Mail.state) == "sending", col(Mail.lease_until) < at).limit(1)
     return (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
 
 
 def is_due(at: datetime) -> ColumnElement[bool]:
-    """That an email is to be sent by now, or was tried before: a reminder waits for its day."""
+    """Return a condition: the email is due, or was tried before. A reminder waits for its day."""
     return or_(col(Mail.attempts) > 0, col(Mail.next_attempt_at) <= at)
 
 
 async def waiting_mails(session: AsyncSession, at: datetime) -> dict[str, int]:
-    """How many emails are due and neither sent nor given up, by state."""
+    """Count the emails that are due and neither sent nor failed, by state."""
     query = (
         select(col(Mail.state), func.count())
         .where(col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")), is_due(at))
         .group_by(col(Mail.state))
     )
-    return {state: count for state, count in await session.execute(query)}  # noqa: C416 (rows are no pairs)
+    return {state: count for state, count in await session.execute(query)}  # noqa: C416 (rows are not pairs)
 
 
 async def failed_mails(session: AsyncSession, limit: int) -> Sequence[Mail]:
-    """The emails given up, the newest first."""
+    """Return the failed emails, newest first."""
     query = select(Mail).where(col(Mail.state) == "failed").order_by(col(Mail.updated_at).desc()).limit(limit)
     return (await session.execute(query)).scalars().all()
 
 
 def mark_sending(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
-    """Commit this before the server is given anything."""
+    """Mark the email as being sent. Commit this before contacting the mail server."""
     mail.state, mail.updated_at = "sending", at
     mail.attempts += 1
     for intent in told:
@@ -101,7 +101,7 @@ def mark_sending(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
 
 
 def mark_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
-    """The server has taken the mail: also where its sender says so after its lease has run out."""
+    """Mark the email as sent: the mail server accepted it. Valid even after the sender's lease has expired."""
     arrived = ("sending", "ambiguous") if mail.state == "ambiguous" else ("sending",)
     _settle(mail, "sent", at)
     for intent in intents:
@@ -110,7 +110,7 @@ def mark_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
 
 
 def mark_retry(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime, reason: str) -> None:
-    """The server has not taken the email, and may take it later."""
+    """Schedule a retry: the mail server refused the email for now."""
     _settle(mail, "ambiguous" if mail.ambiguities else "queued", at, reason=reason)
     mail.next_attempt_at = next_attempt_at
     for intent in _under_way(intents):
@@ -118,7 +118,7 @@ def mark_retry(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt
 
 
 def mark_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Failure, reason: str) -> None:
-    """The email is given up."""
+    """Mark the email as failed for good."""
     _settle(mail, "failed", at, reason=reason)
     mail.failure = failure
     for intent in intents:
@@ -128,7 +128,8 @@ def mark_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: Fa
 
 
 def mark_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime) -> None:
-    """Nobody knows whether the server has taken the email; it is tried once more, under the same Message-ID."""
+    """Mark the email as ambiguous: nobody knows whether the server accepted it. One retry follows, under the same
+    Message-ID."""
     mail.ambiguities += 1
     _settle(mail, "ambiguous", at, reason="outcome-unknown")
     mail.next_attempt_at = next_attempt_at
@@ -138,7 +139,7 @@ def mark_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_att
 
 
 def mark_cancelled(mail: Mail, at: datetime, reason: str) -> None:
-    """Nothing of the email is left to tell."""
+    """Cancel an email that has no intents left."""
     _settle(mail, "cancelled", at, reason=reason)
 
 

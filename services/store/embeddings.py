@@ -1,4 +1,4 @@
-"""Embeddings: the vector of each cleaned text under each model, so that nothing is embedded twice."""
+"""Stored embeddings, one per cleaned text and model, so that no text is embedded twice."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
@@ -14,7 +14,8 @@ from services.store.pipelined_queries import Query
 
 
 class Embedding(SQLModel, table=True):
-    """The vector of one cleaned text under one model, little-endian float32: a change of dates embeds nothing again."""
+    """The vector of one cleaned text under one model, as little-endian float32. The text hash is the key, so a change
+    of dates needs no new embedding."""
 
     __tablename__ = "embeddings"
 
@@ -30,12 +31,12 @@ _VECTORS: Final = select(Embedding.text_hash, Embedding.vector).where(  # type: 
 
 
 def known_embeddings(hashes: Iterable[str], model: str) -> Query[set[str]]:
-    """Which of these texts the model has embedded already."""
+    """Return which of these texts have a stored vector of the model."""
     return Query(_KNOWN, {"ids": list(hashes), "model": model}, lambda found: {row[0] for row in found})
 
 
 def put(writes: BulkWrites, vectors: Mapping[str, np.ndarray], model: str) -> None:
-    """Keeps new vectors; one that somebody else kept meanwhile stays."""
+    """Store new vectors. A vector that another process stored first stays."""
     new = [
         {"text_hash": key, "model": model, "vector": vector.astype("<f4").tobytes()}
         for key, vector in sorted(vectors.items())
@@ -44,13 +45,13 @@ def put(writes: BulkWrites, vectors: Mapping[str, np.ndarray], model: str) -> No
 
 
 async def vectors_of(session: AsyncSession, hashes: Iterable[str], model: str) -> dict[str, np.ndarray]:
-    """The vectors of these texts: float32 arrays by text hash."""
+    """Return the vectors of these texts: float32 arrays by text hash."""
     found = await session.execute(_VECTORS, {"ids": list(hashes), "model": model})
     return {text_hash: np.frombuffer(vector, dtype="<f4") for text_hash, vector in found}
 
 
 async def dimensions(session: AsyncSession, model: str) -> int | None:
-    """How long the kept vectors of a model are, None where there are none."""
+    """Return the dimension of the model's stored vectors, None if there are none."""
     query = select(func.length(col(Embedding.vector))).where(col(Embedding.model) == model).limit(1)
     octets: int | None = (await session.execute(query)).scalar_one_or_none()
     return None if octets is None else octets // np.dtype(np.float32).itemsize
@@ -64,5 +65,5 @@ _REMOVE: Final = text(
 
 
 async def remove(session: AsyncSession, hashes: Collection[str]) -> None:
-    """Removes the vectors of these texts, under every model."""
+    """Delete the vectors of these texts, under every model."""
     await session.execute(_REMOVE, {"hashes": list(hashes)})

@@ -1,4 +1,4 @@
-"""Public feeds: how far each was collected, the releases that are kept, and the plans made from them."""
+"""Public feeds: the collector's position in each, the releases that it keeps, and the plans made from them."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from services.store.database import in_array, json_column, table_of, timestamp
 
 
 class FeedCursor(SQLModel, table=True):
-    """How far one feed was collected. `window_until` and `next_url`: the window that is being collected."""
+    """The collector's position in one feed. `window_until` and `next_url` describe the window in progress."""
 
     __tablename__ = "feed_cursors"
 
@@ -26,7 +26,7 @@ class FeedCursor(SQLModel, table=True):
 
 
 class FeedRelease(SQLModel, table=True):
-    """One release of a feed. `content` is what of it plans are made of, null where no authority we know buys."""
+    """One release of a feed. `content` holds the parts from which plans are made; null if no known authority buys."""
 
     __tablename__ = "feed_releases"
     __table_args__ = (
@@ -45,7 +45,7 @@ class FeedRelease(SQLModel, table=True):
 
 
 class FeedPlan(SQLModel, table=True):
-    """The last published event of a plan made from notices: its revision and a hash of its content."""
+    """The latest published event of a plan made from notices: its revision and the hash of its content."""
 
     __tablename__ = "feed_plans"
 
@@ -58,25 +58,25 @@ class FeedPlan(SQLModel, table=True):
 
 
 async def load_cursor(session: AsyncSession, source: str) -> FeedCursor | None:
-    """How far a feed was collected; None where it never was."""
+    """Return the collector's position in a feed; None if it never collected the feed."""
     return await session.get(FeedCursor, source)
 
 
 async def save(session: AsyncSession, *rows: FeedCursor | FeedPlan | FeedRelease) -> None:
-    """Inserts or updates rows by their keys."""
+    """Insert or update rows by their keys."""
     for row in rows:
         await session.merge(row)
 
 
 async def add_releases(session: AsyncSession, rows: Sequence[FeedRelease]) -> None:
-    """Adds releases; those that are known stay as they are."""
+    """Insert releases. Known releases stay as they are."""
     if rows:
         values = [row.model_dump() for row in rows]
         await session.execute(insert(table_of(FeedRelease)).values(values).on_conflict_do_nothing())
 
 
 async def known_releases(session: AsyncSession, source: str, ids: Collection[str]) -> set[tuple[str, str]]:
-    """Which of these releases are kept, as (release id, date)."""
+    """Return which of these releases the database holds, as (release id, date)."""
     found = await session.execute(
         select(col(FeedRelease.release_id), col(FeedRelease.released)).where(
             col(FeedRelease.source) == source, in_array(col(FeedRelease.release_id), ids)
@@ -86,7 +86,7 @@ async def known_releases(session: AsyncSession, source: str, ids: Collection[str
 
 
 async def releases_of(session: AsyncSession, ocids: Collection[str]) -> list[Any]:
-    """The kept releases of these processes."""
+    """Return the stored releases of these processes."""
     found = await session.execute(
         select(col(FeedRelease.content)).where(
             in_array(col(FeedRelease.ocid), ocids), col(FeedRelease.content).is_not(None)
@@ -96,7 +96,7 @@ async def releases_of(session: AsyncSession, ocids: Collection[str]) -> list[Any
 
 
 async def plans_of(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, FeedPlan]:
-    """The last published events of these plans."""
+    """Return the latest published events of these plans."""
     found = await session.execute(select(FeedPlan).where(in_array(col(FeedPlan.plan_id), plan_ids)))
     return {plan.plan_id: plan for plan in found.scalars()}
 
@@ -119,16 +119,16 @@ _MISSING: Final = text(
 
 
 async def own_plans(session: AsyncSession, authorities: Collection[str]) -> list[Any]:
-    """The states of the active plans that these authorities sent themselves."""
+    """Return the states of the active plans that these authorities sent themselves."""
     return list((await session.execute(_OWN, {"authorities": list(authorities)})).scalars())
 
 
 async def standing_plans(session: AsyncSession) -> list[Any]:
-    """The states of the active plans that were made from notices."""
+    """Return the states of the active plans made from notices."""
     return list((await session.execute(_STANDING)).scalars())
 
 
 async def missing_notices(session: AsyncSession, source: str, day: str) -> int:
-    """How many notice numbers between the first and the last of a day (`2026-11-28`) were never seen."""
+    """Count the notice numbers missing between the first and the last of a day (`2026-11-28`)."""
     found = await session.execute(_MISSING, {"source": source, "day": f"{day}%"})
     return int(found.scalar_one())

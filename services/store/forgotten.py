@@ -1,7 +1,7 @@
-"""Plans whose content was forgotten on request: which, up to which revision, and when.
+"""Plans whose content was forgotten on request, each with the last forgotten revision and the time.
 
-The rows stay. They keep an event that is delivered once more from bringing the content back, and say what is to be
-forgotten again once an older backup has been restored.
+The rows stay. A redelivered event can't bring the content back, and an operator who restores an older backup can see
+which plans to forget again.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,11 +16,11 @@ from services.store.database import now, timestamp
 from services.store.pipelined_queries import Query
 
 FORGOTTEN: Final = "forgotten"
-"""The member of a blank payload that says so."""
+"""The member of a payload that marks it as blanked."""
 
 
 class ForgottenPlan(SQLModel, table=True):
-    """One plan, forgotten up to a revision. What is published under a higher revision is a plan like any other."""
+    """One plan, forgotten up to a revision. Higher revisions are processed normally."""
 
     __tablename__ = "forgotten_plans"
 
@@ -38,27 +38,28 @@ _NOTE: Final = text(
 
 
 def revisions(plan_ids: Sequence[str]) -> Query[dict[str, int]]:
-    """Up to which revision each of these plans was forgotten; none for those that were not."""
+    """Return the last forgotten revision of each of these plans; plans never forgotten are left out."""
     return Query(_REVISIONS, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
 async def note(session: AsyncSession, plan_id: str, revision: int) -> None:
-    """Records that a plan is forgotten up to a revision."""
+    """Record that a plan is forgotten up to a revision."""
     await session.execute(_NOTE, {"plan_id": plan_id, "revision": revision, "at": now()})
 
 
 def blank(plan_id: str, revision: int, authority: str) -> dict[str, Any]:
-    """A payload of which nothing but the identity is left."""
+    """Build a payload that holds only the plan's identity."""
     return {"plan_id": plan_id, "revision": revision, "authority": authority, FORGOTTEN: True}
 
 
 def is_blank(payload: Mapping[str, Any]) -> bool:
-    """Whether a payload was blanked."""
+    """Return whether a payload was blanked."""
     return payload.get(FORGOTTEN) is True
 
 
 async def blank_log(session: AsyncSession, plan_ids: Collection[str]) -> int:
-    """Blanks what the log holds of these plans, whatever the revision; how many rows. Ids and hashes stay."""
+    """Blank every logged payload of these plans, whatever its revision; returns the number of rows. Ids and hashes
+    stay."""
     found = await session.execute(_BLANK_LOG, {"ids": list(plan_ids), "forgotten": FORGOTTEN})
     return len(found.all())
 

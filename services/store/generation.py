@@ -1,4 +1,4 @@
-"""Generations: under which the database stands, the locks that move it, and what is to be assessed anew."""
+"""The database's generation, the locks that guard its change, and the plans to reassess after one."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from services.store.plans import PlanRecord
 
 
 class GenerationRow(SQLModel, table=True):
-    """The one version of policy, statistics and model under which everything in this database was decided."""
+    """The one version of policy, statistics and model behind every decision in this database."""
 
     __tablename__ = "generation"
 
@@ -27,37 +27,37 @@ _HELD: Final = text("SELECT generation FROM generation FOR SHARE")
 
 
 def share_lock_query() -> Query[str | None]:
-    """Under which generation this database stands; held against change until the transaction ends."""
+    """Query the generation and lock its row against change until the transaction ends."""
     return Query(_HELD, {}, lambda found: found[0][0] if found else None)
 
 
 async def initialise(session: AsyncSession, mine: GenerationRow) -> GenerationRow:
-    """The database's generation; `mine` where the database is new and had none."""
+    """Return the database's generation. A new database gets `mine`."""
     await session.execute(insert(GenerationRow).values(**mine.model_dump()).on_conflict_do_nothing())
     current: GenerationRow = (await session.execute(select(GenerationRow))).scalar_one()
     return current
 
 
 async def read(session: AsyncSession) -> GenerationRow | None:
-    """Under which generation this database stands, for who only looks: nothing is locked."""
+    """Return the database's generation without a lock."""
     return (await session.execute(select(GenerationRow))).scalar_one_or_none()
 
 
 async def lock(session: AsyncSession) -> GenerationRow | None:
-    """The generation's row, locked: nobody settles anything until the transaction ends."""
+    """Lock the generation's row. Until the transaction ends, no matcher settles a plan."""
     return (await session.execute(select(GenerationRow).with_for_update())).scalar_one_or_none()
 
 
 async def lock_plan_writes(session: AsyncSession) -> None:
-    """Nobody records, settles or sets aside a plan until this transaction ends; reading goes on.
+    """Lock the plans table. Until the transaction ends, nobody records, settles or quarantines a plan; reads continue.
 
-    Take the generation's row first, as settling does, or the two wait for each other.
+    Lock the generation's row first, as settlement does; otherwise the two deadlock.
     """
     await session.execute(text("LOCK TABLE plans IN EXCLUSIVE MODE"))
 
 
 async def unassessed_after(session: AsyncSession, after: str, limit: int) -> list[str]:
-    """Plans whose newest revision has not been assessed, in the order of their ids from behind `after`."""
+    """Return plans whose newest revision has not been assessed, in id order, starting after `after`."""
     rows = await session.execute(
         select(PlanRecord.plan_id)  # type: ignore[call-overload]
         .where(
@@ -72,12 +72,12 @@ async def unassessed_after(session: AsyncSession, after: str, limit: int) -> lis
 
 
 def is_matchable(plan: PlanRecord) -> bool:
-    """Whether a plan would be searchable had its assessment never failed."""
+    """Return a condition: the plan would be searchable if its assessment had never failed."""
     return plan.status == "active" and plan.state is not None and plan.state["sharing"] != "private"
 
 
 async def reset_assessments(session: AsyncSession) -> None:
-    """Every plan counts as not assessed; those set aside are given another chance. The caller holds all plans."""
+    """Mark every plan as not assessed, and release quarantined plans. The caller has locked all plans."""
     shared = col(PlanRecord.state)["sharing"].as_string() != "private"
     await session.execute(
         update(PlanRecord)

@@ -1,15 +1,14 @@
-"""What is to be told to whom and what became of it: intents, emails, and every transition between their states.
+"""Notification intents, the emails that carry them, and every transition between their states.
 
-An intent is one thing to tell one authority: a material revision of an opportunity. An email freezes intents under one
-Message-ID. Intents are what a withdrawal and a sender meet on, so whoever decides about them locks their rows, in
-the order of their ids.
+An intent is one notification to one authority: a material revision of an opportunity. An email freezes intents under
+one Message-ID. Withdrawals and senders both change intents, so each locks their rows first, in id order.
 
 Intent: pending -> queued (frozen in an email) -> sending -> sent | failed | ambiguous (nobody knows whether it
-arrived); cancelled, with a reason, before it was sending.
+arrived). Before sending it may become cancelled, with a reason.
 
-Email: queued -> claimed -> sending -> sent | failed | cancelled. A claim is one sender's lease. `sending` is committed
-before the mail server gets anything. An email is ambiguous where its sender vanished or lost the connection while
-sending; the notifier tries it once more under the same Message-ID.
+Email: queued -> claimed -> sending -> sent | failed | cancelled. A claim is one sender's lease. The sender commits
+`sending` before it contacts the mail server. An email is ambiguous if its sender vanished or lost the connection while
+sending; the notifier then tries once more under the same Message-ID.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,23 +42,23 @@ Purpose = Literal["immediate", "digest", "correction"]
 Failure = Literal["permanent", "temporary", "ambiguous"]
 
 UNSENT: Final = ("pending", "queued")
-"""Intents of which nothing has left the house."""
+"""States of intents that have not been sent."""
 POSSIBLY_SENT: Final = ("sending", "sent", "ambiguous")
-"""Intents that have, or may have, reached their reader."""
+"""States of intents that have reached their reader, or may have."""
 OVER_CAP: Final = "over-a-cap"
-"""The reason of a pending intent that is told later, because the email told enough of its plan or authority already."""
+"""The reason of a pending intent that waits because the email already held enough about its plan or authority."""
 
 UNKNOWN_PARTNER: Final = "unknown-partner"
 """The reason of a pending intent about an authority that is neither in the register nor a council."""
 
 
 class Intent(SQLModel, table=True):
-    """One thing to tell one authority. `maybe_told` stays true once an attempt's outcome is unknown.
+    """One notification to one authority. `maybe_told` stays true once the outcome of an attempt is unknown.
 
-    `needs_told`: it only makes sense to somebody who was told before (a correction, a weakening). `round` counts the
-    emails it was frozen into. `occasion` is empty for what follows from the opportunity's state, and names
-    what people did where it follows from that. `cause` is the id of the event that asked for it, `causation_id` that of
-    the plan event behind it.
+    `needs_told`: it only makes sense to a reader of an earlier email (a correction, a weakening). `round` counts the
+    emails it was frozen into. `occasion` is empty if the opportunity's state caused it, else it names the act of an
+    authority that did. `cause` is the id of the event that caused it, `causation_id` that of the plan event behind
+    that.
     """
 
     __tablename__ = "notification_intents"
@@ -100,8 +99,8 @@ class Intent(SQLModel, table=True):
 
 
 class Mail(SQLModel, table=True):
-    """One email to one authority. `holder` is the sender that has it until `lease_until`; `ambiguities` counts
-    the attempts whose outcome is unknown."""
+    """One email to one authority. The sender `holder` has its lease until `lease_until`; `ambiguities` counts the
+    attempts with an unknown outcome."""
 
     __tablename__ = "notification_mails"
     __table_args__ = (
@@ -132,8 +131,8 @@ class Mail(SQLModel, table=True):
 
 
 async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
-    """Writes the intents that are not there yet, in the order of their keys, so that two who write the same ones don't
-    wait for each other in a circle. How many were new."""
+    """Insert missing intents in key order, so that two concurrent writers can't deadlock. Returns the number
+    inserted."""
     if not intents:
         return 0
     columns = [name for name in Intent.model_fields if name != "id"]
@@ -144,20 +143,20 @@ async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
 
 
 async def locked_of(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
-    """Every intent about these opportunities, locked."""
+    """Return every intent about these opportunities, locked."""
     await limit_idle_in_transaction(session)
     query = select(Intent).where(in_array(col(Intent.opportunity_id), opportunity_ids))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
 
 async def for_opportunities(session: AsyncSession, opportunity_ids: Sequence[str]) -> Sequence[Intent]:
-    """Every intent about these opportunities, for who only looks."""
+    """Return every intent about these opportunities, without a lock."""
     query = select(Intent).where(in_array(col(Intent.opportunity_id), opportunity_ids))
     return (await session.execute(query.order_by(col(Intent.id)))).scalars().all()
 
 
 async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
-    """The intents frozen in an email, locked."""
+    """Return the intents frozen in an email, locked."""
     await limit_idle_in_transaction(session)
     query = select(Intent).where(col(Intent.mail_id) == mail_id)
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
@@ -165,7 +164,7 @@ async def locked_in(session: AsyncSession, mail_id: str) -> Sequence[Intent]:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where an opportunity stands now, and between which authorities it is."""
+    """The current state of an opportunity, and its two authorities."""
 
     revision: int
     material_revision: int
@@ -173,7 +172,7 @@ class Stand:
 
 
 async def current_stands(session: AsyncSession, opportunity_ids: Sequence[str]) -> dict[str, Stand]:
-    """Where each of these opportunities stands, as far as there are any."""
+    """Return the current state of each of these opportunities that exists."""
     names = ("opportunity_id", "revision", "material_revision", "authority_a", "authority_b")
     query = select(*(getattr(Opportunity, name) for name in names))
     rows = await session.execute(query.where(in_array(col(Opportunity.opportunity_id), opportunity_ids)))
@@ -195,28 +194,28 @@ async def actors(session: AsyncSession, causes: Mapping[str, str]) -> dict[str, 
 
 
 def cancel(intent: Intent, reason: str, at: datetime) -> None:
-    """Nothing will be told, for a reason in a word."""
+    """Cancel an intent, with a reason in one word."""
     set_state(intent, "cancelled", at, reason)
 
 
 def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None = None) -> None:
-    """Waits longer."""
+    """Postpone an intent."""
     intent.due_at, intent.reason, intent.updated_at = due_at, reason, at
 
 
 def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
-    """Takes an intent out of its email, to be told in another."""
+    """Release an intent from its email, so that another email can carry it."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
     set_state(intent, "pending", at, reason)
 
 
 def set_state(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
-    """Changes an intent's state: for this module and for what happens to its email, nobody else."""
+    """Change an intent's state. Only this module and `deliveries` call it."""
     intent.state, intent.reason, intent.updated_at = state, reason, at
 
 
 async def told_before(session: AsyncSession, authority: str, opportunity_ids: Sequence[str]) -> dict[str, set[str]]:
-    """For each opportunity, the states of the authority's intents that have left the house."""
+    """Return the states of the authority's intents that were sent, by opportunity."""
     query = select(col(Intent.opportunity_id), col(Intent.state)).where(
         col(Intent.authority) == authority,
         in_array(col(Intent.opportunity_id), opportunity_ids),
@@ -229,7 +228,7 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
 
 
 async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200) -> Sequence[str]:
-    """Registered authorities with a mailbox, not paused, that something is due to be told to."""
+    """Return registered authorities with a mailbox, not paused, that have intents due."""
     due = exists().where(
         col(Intent.authority) == col(Authority.authority), col(Intent.state) == "pending", col(Intent.due_at) <= at
     )
@@ -246,15 +245,16 @@ async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200)
 
 
 async def lock_authority(session: AsyncSession, authority: str) -> Authority | None:
-    """The register's row, locked, or None where another process has it: one gathers for an authority at a time."""
+    """Lock the authority's row, or return None if another process holds it. One notifier batches for an authority at a
+    time."""
     query = select(Authority).where(col(Authority.authority) == authority).with_for_update(skip_locked=True)
     return (await session.execute(query)).scalar_one_or_none()
 
 
 async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: datetime) -> Sequence[Intent]:
-    """The authority's intents that are due, and its immediate ones that are due until `ahead`; locked.
+    """Return the authority's due intents, and its immediate ones due before `ahead`; locked.
 
-    An intent over a cap waits for an email of its own and is not read before.
+    An intent over a cap is left out until it is due.
     """
     await limit_idle_in_transaction(session)
     waiting = col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.due_at) <= ahead
@@ -272,7 +272,7 @@ _WHO: Final = """
         FROM who WHERE who.authority IS NOT NULL
     )
 """
-"""The authorities that something waits for, by one look at the index for each: it is not read through."""
+"""The authorities with pending intents. It seeks each one in the index instead of reading the whole index."""
 _FLUSH: Final = text(
     f"""{_WHO}, these AS (
         SELECT i.id FROM who
@@ -293,16 +293,16 @@ _DUE: Final = text(
 
 
 async def flush_digests(session: AsyncSession, at: datetime) -> int:
-    """Makes each authority's next digest due now; how many digest intents are due. What is over a cap waits for a later
-    digest, and is made due by a later call."""
+    """Make each authority's next digest due now; returns the number of due digest intents. Intents over a cap wait for
+    a later digest, and a later call makes them due."""
     await session.execute(_FLUSH, {"at": at})
     return int((await session.execute(_DUE, {"at": at})).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
 class WithheldNotifications:
-    """What an authority is not told, because it has named no mailbox or has paused; or, where the partner is unknown,
-    what nobody is told of this authority."""
+    """Intents withheld from an authority without a mailbox or with a pause; with `unknown-partner`, those about this
+    authority, which nobody receives."""
 
     authority: str
     why: Literal["no-mailbox", "paused", "unknown-partner"]
@@ -311,7 +311,7 @@ class WithheldNotifications:
 
 
 async def withheld(session: AsyncSession, at: datetime) -> Sequence[WithheldNotifications]:
-    """Who is not told what it should be, the longest waiting first."""
+    """Return withheld notifications by authority, the longest waiting first."""
     query = (
         select(col(Intent.authority), col(Authority.mailbox), func.count(), func.min(col(Intent.created_at)))
         .join(Authority, col(Authority.authority) == col(Intent.authority), isouter=True)
@@ -345,7 +345,7 @@ async def _about_unknown(session: AsyncSession) -> list[WithheldNotifications]:
 
 
 async def requeue_failed(session: AsyncSession, authority: str, at: datetime) -> int:
-    """An authority has another mailbox: what could not be told there is due once more, if it still holds then."""
+    """Retry the failed intents of an authority whose mailbox changed. Those that no longer hold are dropped later."""
     failed = select(col(Intent.id)).where(col(Intent.authority) == authority, col(Intent.state) == "failed")
     ids = (await session.execute(failed.order_by(col(Intent.id)).with_for_update())).scalars().all()
     again = update(Intent).where(in_array(col(Intent.id), ids))

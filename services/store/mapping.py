@@ -11,7 +11,7 @@ from services.store.plans import PlanRecord, PlanRevision, PlanValues
 
 
 def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Plan:
-    """The engine's plan from the wire's. A value in another currency than pounds counts as unknown."""
+    """Convert a plan from the wire for the engine. A value in a currency other than pounds counts as unknown."""
     value = payload.value
     return Plan(
         plan_id=payload.plan_id,
@@ -37,7 +37,7 @@ def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Pla
 
 
 def plan_from_store(stored: PlanRecord | PlanValues) -> Plan | None:
-    """The engine's plan as it stands, or None where only its withdrawal was ever seen."""
+    """Build the engine's plan from a stored one, or None if the store only ever saw its withdrawal."""
     if stored.state is None:
         return None
     state = PlanState.model_validate({**stored.state, "revision": stored.revision})
@@ -45,7 +45,7 @@ def plan_from_store(stored: PlanRecord | PlanValues) -> Plan | None:
 
 
 def revision_from_event(event: Event, origin: Mapping[str, Any]) -> PlanRevision:
-    """What the store keeps of a validated plan event."""
+    """Build the stored form of a validated plan event."""
     payload = cast(PlanPayload, event.payload)
     content = payload.model_dump(mode="json")
     state = content if isinstance(payload, PlanState) else None

@@ -1,4 +1,4 @@
-"""Brings a database to the tables this version needs; does nothing where it has them already."""
+"""Migrate a database to this version's tables. Repeatable."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +16,8 @@ MIN_SERVER: Final = 150000
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """The revisions before and after, what was put back (functions, triggers, indexes), and how it stands now."""
+    """The result of a migration: revisions before and after, objects restored (functions, triggers, indexes), and
+    state."""
 
     before: str | None
     after: str
@@ -25,16 +26,15 @@ class Migration:
 
 
 def migrate(url: str) -> Migration:
-    """Applies every migration the database lacks, under a lock, and puts back functions, triggers and indexes that a
-    restore has lost.
+    """Apply every missing migration, under a lock, and restore functions, triggers and indexes that a restore lost.
 
-    A database that a newer version migrated is left as it is, where it has all that this version needs: so an older
-    version can be started again. Raises SchemaError where it has not, or where tables or columns are gone.
+    A database that a newer version migrated stays as it is if it has everything this version needs, so that operators
+    can roll back. Raises SchemaError if it has not, or if tables or columns are missing.
     """
     engine = create_engine(url, connect_args={"connect_timeout": CONNECT_SECONDS})
     try:
         with engine.connect() as connection:
-            # Two migrating at once: the second waits here, and then finds nothing to do.
+            # A concurrent migration waits here, and then finds nothing to do.
             connection.execute(text(f"SELECT pg_advisory_lock({advisory_locks.MIGRATE})"))
             connection.commit()
             try:
@@ -71,7 +71,7 @@ def _check_server(connection: Connection) -> None:
 
 
 def configuration(url: str) -> Config:
-    """Alembic's configuration, without an ini file."""
+    """Build Alembic's configuration, without an ini file."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))

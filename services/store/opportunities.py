@@ -1,4 +1,4 @@
-"""Opportunities: one row a pair of plans, never deleted; a revision rises only when its content changes."""
+"""Opportunities: one row per pair of plans, never deleted; a revision rises only when its content changes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -27,7 +27,7 @@ from services.store.pipelined_queries import Query, Rows
 
 
 class Opportunity(SQLModel, table=True):
-    """The state of one pair. `payload` is the event payload as it last went out; `told` what was last material.
+    """The state of one pair. `payload` is the payload of its latest event; `told` the latest material content.
 
     `plan_a < plan_b`; `revision_a` and `revision_b` are the plan revisions that were assessed.
     """
@@ -65,7 +65,7 @@ class Opportunity(SQLModel, table=True):
 
 @dataclass(slots=True)
 class OpportunityRow:
-    """The same columns as values, for who reads and writes many rows: cheap to change, and no session follows it."""
+    """The same columns as a plain value, for bulk reads and writes: cheap to change, not tracked by a session."""
 
     opportunity_id: str
     plan_a: str
@@ -92,7 +92,7 @@ class OpportunityRow:
 
 
 class Versioned(NamedTuple):
-    """A row as it was read. Whoever writes to it, in whatever column, gives it another version."""
+    """The version of a row when it was read. Any write to any column gives the row another version."""
 
     version: str
     row: OpportunityRow
@@ -109,7 +109,7 @@ _PARTNERS: Final = text(
 
 
 def get_rows(ids: Iterable[str]) -> Query[dict[str, Versioned]]:
-    """The opportunities with these ids that exist, as values."""
+    """Return these opportunities as values, as far as they exist."""
     return Query(_BY_IDS, {"ids": list(ids)}, _versioned)
 
 
@@ -118,24 +118,24 @@ def _versioned(found: Rows) -> dict[str, Versioned]:
 
 
 def get_many_versioned(ids: Iterable[str]) -> Query[dict[str, str]]:
-    """Of which version the rows of these opportunities are, as far as they exist."""
+    """Return the row versions of these opportunities, as far as they exist."""
     return Query(_VERSIONS, {"ids": list(ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
 async def get_many(session: AsyncSession, ids: Sequence[str]) -> dict[str, Opportunity]:
-    """The opportunities with these ids that exist."""
+    """Return these opportunities, as far as they exist."""
     found = await session.execute(select(Opportunity).where(in_array(col(Opportunity.opportunity_id), ids)))
     return {row.opportunity_id: row for row in found.scalars()}
 
 
 def put(writes: BulkWrites, changed: Sequence[OpportunityRow]) -> None:
-    """Writes new and changed opportunities. The caller holds both plans of each."""
+    """Write new and changed opportunities. The caller has locked both plans of each."""
     new = [{name: getattr(row, name) for name in COLUMNS} for row in changed]
     writes.insert(table_of(Opportunity), new, key="opportunity_id", change=COLUMNS[1:])
 
 
 async def active_for_plan(session: AsyncSession, plan_ids: Sequence[str]) -> dict[str, set[str]]:
-    """For each plan, the partners of all its active opportunities."""
+    """Return the partners of all active opportunities of each plan."""
     found = await session.execute(_PARTNERS, {"ids": list(plan_ids)})
     partners: dict[str, set[str]] = {plan_id: set() for plan_id in plan_ids}
     for plan_a, plan_b in found:
@@ -146,7 +146,7 @@ async def active_for_plan(session: AsyncSession, plan_ids: Sequence[str]) -> dic
 
 
 async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequence[str]:
-    """Plans of active opportunities whose judgement the passing of time may have changed."""
+    """Return plans of active opportunities whose assessment may be out of date because days have passed."""
     found = await session.execute(
         select(Opportunity.plan_a)  # type: ignore[call-overload]
         .where(col(Opportunity.status) == "active", col(Opportunity.review_on) <= as_of)
@@ -158,7 +158,7 @@ async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequ
 
 @dataclass(frozen=True, slots=True)
 class PlanReach:
-    """In how many active opportunities one plan is: in all, or, with `partner`, with plans of that authority."""
+    """Count the active opportunities of one plan; with `partner`, only those with plans of that authority."""
 
     plan_id: str
     partner: str | None
@@ -166,7 +166,8 @@ class PlanReach:
 
 
 async def most_connected(session: AsyncSession, limit: int) -> Sequence[PlanReach]:
-    """The plans in most active opportunities and the pairs of plan and other authority with most, `limit` of each."""
+    """Return the plans with most active opportunities, and the pairs of plan and other authority with most; `limit` of
+    each."""
     a, b = col(Opportunity.plan_a), col(Opportunity.plan_b)
     active = col(Opportunity.status) == "active"
     sides = union_all(
@@ -197,21 +198,21 @@ _PROBES: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """How often an authority changed or withdrew a plan soon after it had met a plan shared as match_only."""
+    """How often an authority changed or withdrew a plan soon after an opportunity with a match_only plan."""
 
     authority: str
     count: int
 
 
 async def probes(session: AsyncSession, since: datetime, within: timedelta, limit: int) -> Sequence[Probes]:
-    """The authorities whose plans met match_only plans later than `since` and were changed or withdrawn `within` that
-    time, counted for each partner and change; those with most."""
+    """Count by authority, since `since`: plans that met a match_only plan and were changed or withdrawn `within` that
+    time. Each partner and each change counts; the highest counts come first."""
     found = await session.execute(_PROBES, {"since": since, "within": within, "limit": limit})
     return [Probes(authority, count) for authority, count in found]
 
 
 async def top_by_score(session: AsyncSession, limit: int) -> Sequence[Opportunity]:
-    """The active opportunities with the highest scores."""
+    """Return the active opportunities with the highest scores."""
     found = await session.execute(
         select(Opportunity)
         .where(col(Opportunity.status) == "active")
@@ -224,13 +225,13 @@ async def top_by_score(session: AsyncSession, limit: int) -> Sequence[Opportunit
 async def find(
     session: AsyncSession, *, authority: str | None, band: str | None, status: str, limit: int
 ) -> Sequence[Opportunity]:
-    """Opportunities of one status, the loudest band first and the best in it; all, or one authority's or band's."""
+    """Return opportunities of one status by band, then score; optionally of one authority or band."""
     wanted = [col(Opportunity.status) == status]
     if authority is not None:
         wanted.append(or_(col(Opportunity.authority_a) == authority, col(Opportunity.authority_b) == authority))
     if band is not None:
         wanted.append(col(Opportunity.band) == band)
-    # By the score that may be shown, which is null where either authority does not share openly.
+    # Sort by the score that may be shown. It is null if either authority does not share openly.
     shown_score = col(Opportunity.payload)["score"].as_float()
     loudness = case({"notify": 0, "digest": 1, "feed": 2}, value=col(Opportunity.band), else_=3)
     found = await session.execute(

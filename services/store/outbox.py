@@ -1,4 +1,4 @@
-"""The outbox: events written in the same transaction as the state they tell of, published later by the relay."""
+"""The outbox. A transaction writes its events together with the state they describe; the relay publishes them later."""
 
 import zlib
 from collections.abc import Collection, Mapping, Sequence
@@ -28,11 +28,11 @@ from services.store.pipelined_queries import Query, Rows, execute_pipelined, fet
 
 _CHANNEL: Final = "jointly_outbox"
 OUTBOX_SHARDS: Final = 16
-"""Into how many parts keys are divided; each is published by one relay at a time."""
+"""The number of shards that keys are divided into. One relay at a time publishes a shard."""
 
 
 class Outbox(SQLModel, table=True):
-    """One message for Kafka. Messages of one key leave in the order of their ids."""
+    """One message for Kafka. Messages of one key are published in the order of their ids."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -52,11 +52,11 @@ class Outbox(SQLModel, table=True):
 
     @property
     def causation_id(self) -> str | None:
-        """The id of the plan event that the message follows from, where it follows from one."""
+        """The id of the plan event that caused the message, if one did."""
         return next((value for name, value in self.headers if name == f"ce_{CAUSATION}"), None)
 
     def message(self) -> Message:
-        """The message as Kafka takes it; empty where the row is a tombstone."""
+        """The message value for Kafka; empty if the row is a tombstone."""
         return Message(
             key=self.key.encode(),
             headers=tuple((name, value.encode()) for name, value in self.headers),
@@ -65,17 +65,17 @@ class Outbox(SQLModel, table=True):
 
 
 def shard_for(key: str) -> int:
-    """Which slice a key belongs to: the same on every machine."""
+    """Return the shard of a key, the same on every machine."""
     return zlib.crc32(key.encode()) % OUTBOX_SHARDS
 
 
 def to_outbox_row(topic: str, event_id: str, message: Message) -> Outbox:
-    """An outbox row for `message`; the caller adds it to its transaction."""
+    """Build an outbox row for `message`; the caller adds it to its transaction."""
     return Outbox(**to_columns(topic, event_id, message))
 
 
 def to_columns(topic: str, event_id: str, message: Message) -> dict[str, Any]:
-    """The columns of an outbox row for `message`, for who adds many: see `put`."""
+    """Build the columns of an outbox row for `message`, for bulk writes with `append`."""
     key = message.key.decode()
     return {
         "topic": topic,
@@ -89,7 +89,7 @@ def to_columns(topic: str, event_id: str, message: Message) -> dict[str, Any]:
 
 
 def tombstone(topic: str, key: str) -> dict[str, Any]:
-    """The columns of a message that has a compacted topic forget a key."""
+    """Build the columns of a tombstone, which removes a key from a compacted topic."""
     return {
         "topic": topic,
         "key": key,
@@ -108,23 +108,23 @@ _DROP: Final = text(
 
 
 async def drop(session: AsyncSession, topic: str, keys: Collection[str]) -> None:
-    """Drops all messages with these keys, also those that have not left: newer ones of the same keys follow."""
+    """Delete all messages with these keys, unpublished ones too. The caller writes newer ones of the same keys."""
     await session.execute(_DROP, {"topic": topic, "keys": list(keys)})
 
 
 def append(writes: BulkWrites, messages: Sequence[Mapping[str, Any]]) -> None:
-    """Adds messages (`columns_of`) in the order given, and wakes the relays once they are committed."""
-    # However often it is said in a transaction, it is heard once.
+    """Add messages (`columns_of`) in the order given, and wake the relays at commit."""
+    # PostgreSQL delivers repeated notifications of a transaction once.
     writes.insert(table_of(Outbox), messages, behind=f"RETURNING pg_notify('{_CHANNEL}', '')")
 
 
 async def listen(session: AsyncSession) -> None:
-    """Has this connection told of messages from now on; see `until_written`."""
+    """Subscribe this connection to notifications of new messages; see `wait_for_notify`."""
     await session.execute(text(f"LISTEN {_CHANNEL}"))
 
 
 async def wait_for_notify(session: AsyncSession, seconds: float) -> None:
-    """Waits until messages were written, or so long. The session has its connection to itself, and no transaction."""
+    """Wait for new messages, at most `seconds`. The session owns its connection and is in no transaction."""
     connection = await (await session.connection()).get_raw_connection()
     async for _ in connection.driver_connection.notifies(timeout=seconds, stop_after=1):  # type: ignore[union-attr]
         pass
@@ -144,7 +144,7 @@ _PUBLISHED: Final = text(
 
 
 async def unpublished(session: AsyncSession, slices: Collection[int], limit: int) -> list[Outbox]:
-    """The oldest messages of these slices not yet published, in the order in which they must leave."""
+    """Return the oldest unpublished messages of these shards, in publishing order."""
     given = {"slices": list(slices), "most": limit}
     return await fetch(session, Query(_WAITING, given, _messages))
 
@@ -154,12 +154,12 @@ def _messages(rows: Rows) -> list[Outbox]:
 
 
 async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
-    """Records that the broker has acknowledged these messages."""
+    """Record that the broker acknowledged these messages."""
     await execute_pipelined(session, Query(_PUBLISHED, {"ids": list(ids), "moment": now()}, len))
 
 
 async def last_published_since(session: AsyncSession, slices: Collection[int], since: datetime) -> Sequence[Outbox]:
-    """The last published message of every key of these slices that had one published after `since`."""
+    """Return the latest published message of each key of these shards that was published after `since`."""
     query = (
         select(Outbox)
         .where(in_array(col(Outbox.slice), slices), col(Outbox.published_at) > since)
@@ -170,7 +170,7 @@ async def last_published_since(session: AsyncSession, slices: Collection[int], s
 
 
 async def newest(session: AsyncSession, topic: str, key: str) -> Outbox | None:
-    """The last message of a key, published or not, as far as it is still kept."""
+    """Return the latest message of a key, published or not, if the outbox still holds one."""
     query = select(Outbox).where(col(Outbox.topic) == topic, col(Outbox.key) == key).order_by(col(Outbox.id).desc())
     found: Outbox | None = (await session.execute(query.limit(1))).scalars().first()
     return found
@@ -185,15 +185,14 @@ _SAY_AGAIN: Final = text(
 
 
 async def requeue_latest(session: AsyncSession, keys: Collection[tuple[str, str]]) -> None:
-    """Has the newest message of each (topic, key) published once more, by whoever holds its slice."""
+    """Mark the newest message of each (topic, key) as unpublished, so that a relay publishes it again."""
     if keys:
         named = {"topics": [topic for topic, _ in keys], "keys": [key for _, key in keys]}
         await session.execute(_SAY_AGAIN, named)
 
 
 async def prune(session: AsyncSession, before: datetime) -> None:
-    """Forgets messages published before `before`: long enough ago that no takeover needs them. Messages that somebody
-    holds are left to the next call."""
+    """Delete messages published before `before`, which no takeover can need. Locked messages wait for the next call."""
     await session.execute(
         text(
             "WITH these AS (SELECT id FROM outbox WHERE published_at < :before ORDER BY id FOR UPDATE SKIP LOCKED)"
@@ -204,7 +203,7 @@ async def prune(session: AsyncSession, before: datetime) -> None:
 
 
 async def backlog(session: AsyncSession) -> tuple[int, float]:
-    """How many messages wait, and for how many seconds the oldest has."""
+    """Return the number of unpublished messages, and the age of the oldest in seconds."""
     count, oldest = (
         await session.execute(
             select(func.count(), func.min(Outbox.created_at)).where(col(Outbox.published_at).is_(None))

@@ -1,4 +1,4 @@
-"""The other authority's plan in what is to be told: which it is, and how many have been told of it."""
+"""The other authority's plan of an intent, and the number of authorities that have been notified of it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -44,8 +44,8 @@ async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dic
 async def authorities_notified(
     session: AsyncSession, authority: str, plan_ids: Sequence[str], since: datetime
 ) -> dict[str, int]:
-    """How many authorities but this one have been, or are being, told of each of these plans by emails that went at
-    once, made later than `since`. Plans that nobody was told of are left out."""
+    """Count, for each plan, the other authorities that immediate emails made after `since` reached or may reach. Plans
+    that reached nobody are left out."""
     query = (
         select(_PLAN, func.count(func.distinct(col(Intent.authority))))
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))

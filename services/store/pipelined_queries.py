@@ -1,7 +1,7 @@
-"""Statements that need nothing of each other's answers, sent one behind the other: one round trip for all of them.
+"""Pipelined queries: independent statements share one round trip.
 
-They go to the driver itself. Through a session each takes a round trip, and more of the processor than the database
-takes for most of them. What the driver can't convert by itself (vectors) is read through a session.
+They go to the driver directly. Through a session, each statement costs a round trip, and for most of them more
+processor time than PostgreSQL needs. Types that the driver can't convert itself (vectors) are read through a session.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
 
 
 class Query(Generic[T_co]):
-    """A statement with what it is given; `read` makes the answer of its rows, once it was asked."""
+    """A statement with its parameters; `read` converts the rows into the result."""
 
     __slots__ = ("_answer", "_read", "given", "statement")
 
@@ -36,21 +36,21 @@ class Query(Generic[T_co]):
 
     @property
     def result(self) -> T_co:
-        """What it was answered. Raises LookupError where it was not asked."""
+        """The result. Raises LookupError before the query has been executed."""
         if not self._answer:
             raise LookupError(f"not asked yet: {self.statement}")
         return self._answer[0]
 
     def set_rows(self, rows: Rows) -> None:
-        """Takes the rows that came."""
+        """Store the rows received."""
         self._answer = [self._read(rows)]
 
 
 async def execute_pipelined(session: AsyncSession, *queries: Query[Any], begin: str = "", commit: bool = False) -> None:
-    """Asks all in one round trip, in their order; `begin` and `commit` go along with the first and the last.
+    """Execute all queries in one round trip, in order. `begin` and `commit` join the same round trip.
 
-    Each sees what those before it wrote. Raises what the driver raises, for the first that failed; none behind it is
-    run. Where the connection broke it is as after any statement of the session: none of the pool is used again.
+    Each query sees the writes of those before it. Raises the driver's error of the first that fails; PostgreSQL skips
+    the rest. A broken connection discards the pool, as with any statement of the session.
     """
     if not (queries or commit):
         return
@@ -67,7 +67,7 @@ async def execute_pipelined(session: AsyncSession, *queries: Query[Any], begin: 
             query.set_rows(await cursor.fetchall() if cursor.rownumber is not None else ())
     except psycopg.Error:
         if connection.closed:
-            # Has the session find it out: it throws away what else is in the pool, and raises.
+            # Let the session notice the broken connection: it discards the pool, and raises.
             await session.execute(text("SELECT 1"))
         raise
 
@@ -80,13 +80,15 @@ async def _together(connection: psycopg.AsyncConnection) -> AsyncIterator[None]:
 
 
 def _end(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
-    """As the driver's own end, which asks for a flush behind the last Sync besides: with that PostgreSQL (16 and 18) no
-    longer watches whether we fall silent in a transaction, and locks of a stopped process would be held for ever."""
+    """End the pipeline like the driver does, without its flush request after the last Sync. With that request
+    PostgreSQL (16 and 18) stops enforcing the idle-in-transaction timeout, and a stopped process would hold its locks
+    forever."""
     pipeline._enqueue_sync()
     try:
         yield from pipeline._communicate_gen()
     except psycopg.Error:
-        # PostgreSQL reported the error before all was sent. No connection leaves a pipeline with answers unread.
+        # PostgreSQL reported the error before the driver had sent everything. Read all results before leaving the
+        # pipeline.
         with suppress(psycopg.Error):
             yield from _rest(pipeline)
         raise
@@ -94,16 +96,16 @@ def _end(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
 
 
 def _rest(pipeline: psycopg.AsyncPipeline) -> PQGen[None]:
-    """Sends what did not fit the socket's buffer, then reads the answers still to come.
+    """Send the data that did not fit the socket's buffer, then read the remaining results.
 
-    The driver's flush request did that, too. Without `send` both sides wait for each other for ever.
+    The driver's flush request did that, too. Without `send`, client and server would wait for each other forever.
     """
     yield from send(pipeline.pgconn)
     yield from pipeline._fetch_gen(flush=False)
 
 
 async def fetch(session: AsyncSession, query: Query[T]) -> T:
-    """Asks one alone."""
+    """Execute one query alone."""
     await execute_pipelined(session, query)
     return query.result
 
@@ -115,6 +117,6 @@ def _sent(query: Query[Any]) -> tuple[bytes, Mapping[str, Any]]:
 
 @lru_cache(maxsize=1000)
 def _compiled(statement: ClauseElement) -> tuple[bytes, Mapping[str, Any]]:
-    """As the driver takes it, and the values that are part of it."""
+    """Compile a statement into the driver's SQL and its bound values."""
     compiled = statement.compile(dialect=_DIALECT)
     return str(compiled).encode(), compiled.params

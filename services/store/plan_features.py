@@ -1,8 +1,8 @@
-"""What matchers search: one row for each plan that could be matched, and how they follow its changes.
+"""The rows that matchers search, one per plan that could be matched, and how matchers follow their changes.
 
-Each matcher holds these rows' vectors in memory. `written_xid` is the transaction that wrote a row; a trigger sets it,
-so that no writer can forget to. A matcher reads the rows whose transaction its own snapshot shows and the last one did
-not: transactions commit out of order, so a sequence number would miss what commits late.
+Each matcher holds these rows' vectors in memory. `written_xid` is the id of the transaction that wrote a row; a trigger
+sets it, so that no writer can forget. A matcher reads the rows whose transaction its new snapshot shows and its last
+one did not. Transactions commit out of order, so a sequence number would miss late commits.
 
 A plan that can't be matched any more keeps its row without a vector, so that matchers notice.
 """
@@ -30,17 +30,17 @@ Halves = NDArray[np.float16]
 
 
 class PlanFeatures(SQLModel, table=True):
-    """When and where a plan can be joined and what its words make, under one generation.
+    """The tender window, area and text features of a plan, under one generation.
 
-    Days are ordinals (`date.toordinal`). `text_hash` says of which words `vector` (little-endian float16) and
-    `feature_blob` (`matching.feature_codec`) are.
+    Days are ordinals (`date.toordinal`). `text_hash` identifies the text behind `vector` (little-endian float16) and
+    `feature_blob` (`matching.feature_codec`).
     """
 
     __tablename__ = "plan_features"
     __table_args__ = (
-        # Both in one index: a matcher reads changes in this order, a portion at a time.
+        # Both columns in one index: a matcher reads changes in this order, in portions.
         Index("plan_features_written", "written_xid", "plan_id"),
-        # Vectors lie outside the row: a change of dates writes the narrow rest of it.
+        # PostgreSQL stores vectors outside the row, so a change of dates writes only the narrow rest.
         {"postgresql_with": {"fillfactor": 70, "toast_tuple_target": 128}},
     )
 
@@ -67,7 +67,7 @@ class PlanFeatures(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """One plan as it is to be found: whose revision, under which generation, and when and where it can be joined."""
+    """The searchable facts of one plan: its revision, its generation, and when and where it can be joined."""
 
     plan_id: str
     generation: str
@@ -76,14 +76,14 @@ class Placement:
     opening: Opening
 
     def columns(self) -> dict[str, Any]:
-        """The columns that say so."""
+        """The columns for these facts."""
         whose = {name: getattr(self, name) for name in ("plan_id", "generation", "revision", "authority")}
         return whose | asdict(self.opening)
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the words of a plan make: their hash, the vector, and the packed features."""
+    """The text features of a plan: text hash, vector, and packed features."""
 
     text_hash: str
     vector: NDArray[np.floating]
@@ -92,7 +92,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class PlanWithFeatures:
-    """A plan as it is stored, with what is stored of its words: their hash, and their packed features."""
+    """A stored plan, with the text hash and packed features stored for it."""
 
     plan: PlanValues
     text_hash: str | None
@@ -111,12 +111,12 @@ _HASHES: Final = text("SELECT plan_id, text_hash FROM plan_features WHERE plan_i
 
 
 def load(plan_ids: Iterable[str]) -> Query[dict[str, PlanWithFeatures]]:
-    """These plans, as far as they exist, each with what is stored of its words."""
+    """Return these plans, as far as they exist, each with its stored text features."""
     return Query(_LOADED, {"ids": list(plan_ids)}, _loaded)
 
 
 def load_unassessed(plan_ids: Iterable[str]) -> Query[dict[str, PlanWithFeatures]]:
-    """Those of these plans that have a revision that has not been assessed yet."""
+    """Return those of these plans whose newest revision has not been assessed."""
     return Query(_UNASSESSED, {"ids": list(plan_ids)}, _loaded)
 
 
@@ -125,13 +125,13 @@ def _loaded(found: Rows) -> dict[str, PlanWithFeatures]:
 
 
 async def load_blobs(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, tuple[str, bytes]]:
-    """The packed features of these plans, each with the hash of the words that they are of."""
+    """Return the packed features of these plans, each with the hash of its text."""
     found = await session.execute(_BLOBS, {"ids": list(plan_ids)})
     return {plan_id: (text_hash, bytes(blob)) for plan_id, text_hash, blob in found}
 
 
 def text_hashes(plan_ids: Iterable[str]) -> Query[dict[str, str]]:
-    """The hashes of the words that are stored of these plans."""
+    """Return the stored text hashes of these plans."""
     return Query(_HASHES, {"ids": list(plan_ids)}, lambda found: {row[0]: row[1] for row in found})
 
 
@@ -150,7 +150,8 @@ _CLOSE: Final = """
 
 
 def put(writes: BulkWrites, placements: Sequence[Placement], words: Mapping[str, Words]) -> None:
-    """Writes where plans stand, and what the words make of those whose words are new. The caller holds the plans."""
+    """Write the searchable facts of plans, and the text features of those with new text. The caller has locked the
+    plans."""
     new = [
         {**placement.columns(), **_columns(words[placement.plan_id])}
         for placement in placements
@@ -172,14 +173,14 @@ def _columns(words: Words) -> dict[str, Any]:
 
 
 def close(writes: BulkWrites, plan_ids: Sequence[str]) -> None:
-    """Has plans found by nobody; what their words make is removed. The caller holds the plans."""
+    """Remove plans from search and delete their text features. The caller has locked the plans."""
     if plan_ids:
         writes.add(_CLOSE, plan_features_closed=list(plan_ids))
 
 
 async def misplaced(session: AsyncSession, generation: str, limit: int) -> list[str]:
-    """Plans that count as assessed and could be matched, but whose row is missing or of another revision or generation:
-    they are to be assessed again."""
+    """Return assessed, searchable plans whose row is missing or has another revision or generation. The matcher must
+    assess them again."""
     found = await session.execute(
         text(
             "SELECT p.plan_id FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.searchable"
@@ -193,7 +194,7 @@ async def misplaced(session: AsyncSession, generation: str, limit: int) -> list[
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a matcher has seen of the rows: up to which snapshot, of which start of the server.
+    """The position of a matcher in the changes: a snapshot, and the server start that it belongs to.
 
     After a restart it may be another server, whose transactions have other numbers.
     """
@@ -202,7 +203,7 @@ class Seen:
     snapshot: str
 
     def is_older(self, other: "Seen") -> bool:
-        """Whether `other`, of the same start, may show a transaction that this one does not."""
+        """Return whether `other`, of the same server start, may show a transaction that this one does not."""
         (_, xmax, running), (_, other_xmax, other_running) = (one.snapshot.split(":") for one in (self, other))
         if xmax != other_xmax:
             return int(xmax) < int(other_xmax)
@@ -210,15 +211,15 @@ class Seen:
 
 
 NOTHING_SEEN: Final = Seen("", "1:1:")
-"""Before any snapshot of any server."""
+"""The position before any snapshot of any server."""
 PORTION: Final = 5000
-"""So many rows are read at once: 6 MB of vectors."""
+"""The maximum number of rows per read: 6 MB of vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexDelta:
-    """Rows that a snapshot (`until`) shows and an earlier one (`since`) did not: plans that can be matched, and the ids
-    of those that can't be any more. `after`: the last row, where this portion may not be all."""
+    """Rows that the snapshot `until` shows and `since` did not: searchable plans, and the ids of plans no longer
+    searchable. `after` is the last row if more may follow."""
 
     since: Seen
     until: Seen
@@ -243,8 +244,8 @@ _DELTA: Final = text(
 
 
 def delta(since: Seen, generation: str, after: tuple[int, str] | None = None) -> Query[IndexDelta]:
-    """The first portion of what was written since a snapshot, or the one behind the row `after`. Of another generation
-    nothing can be matched. In a REPEATABLE READ transaction the portions leave nothing out."""
+    """Read the first portion of the changes since a snapshot, or the portion after the row `after`. Plans of another
+    generation can't be matched. In a REPEATABLE READ transaction the portions miss nothing."""
     xid, plan_id = after or (int(since.snapshot.split(":")[0]), "")
     given = {"generation": generation, "xid": xid, "plan_id": plan_id, "snapshot": since.snapshot}
     return Query(_DELTA, given, lambda found: _delta(since, found))
@@ -272,9 +273,11 @@ def _halves(vector: bytes) -> Halves:
 
 
 async def reset_future_xids(session: AsyncSession) -> None:
-    """After a restore into another server, whose transactions have lower numbers: rows that seem to be written in the
-    future would be read again and again. The trigger numbers them anew. Waits for nobody: whoever holds a row is about
-    to write it."""
+    """Reset transaction ids that lie in the future, after a restore into another server with lower ids.
+
+    Matchers would read such rows again and again. The trigger stamps them anew. Locked rows are skipped: their lock
+    holder is about to write them.
+    """
     await session.execute(
         text(
             "WITH these AS (SELECT plan_id FROM plan_features"

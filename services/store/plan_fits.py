@@ -15,9 +15,9 @@ from matching.plan import Window
 from services.store import responses
 
 STEPS: Final = 3
-"""How far around a plan the graph has to reach: its fits, its neighbours' and those of their neighbours."""
+"""The maximum distance of a plan in the graph: its fits, their fits, and the fits of those."""
 
-# Of a plan that is shared as match_only there is no last day to join: it is in no group.
+# A match_only plan has no last day to join, so it is in no group.
 _FITS: Final = text(
     "SELECT opportunity_id, revision, plan_a, plan_b, authority_a, authority_b, score,"
     " payload#>>'{common_window,earliest}', payload#>>'{common_window,latest}', payload->>'join_by',"
@@ -37,19 +37,19 @@ class _Pair:
 
 
 async def load_graph(session: AsyncSession, plan_ids: Collection[str]) -> FitGraph:
-    """The fits around these plans, as far as their groups depend on them."""
+    """Return the fits around these plans, as far as their groups depend on them."""
     return await FitReader(session).graph(plan_ids)
 
 
 class FitReader:
-    """Reads the fits around plans. A plan's fits are read once, however many graphs they are needed for."""
+    """A reader of the fits around plans. It reads each plan's fits once, for any number of graphs."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
         self._fits: dict[str, dict[str, _Pair]] = {}
 
     async def graph(self, plan_ids: Collection[str]) -> FitGraph:
-        """The fits around these plans, as far as their groups depend on them."""
+        """Return the fits around these plans, as far as their groups depend on them."""
         pairs: dict[str, _Pair] = {}
         asked: set[str] = set()
         wanted = set(plan_ids)
@@ -67,7 +67,7 @@ class FitReader:
         return FitGraph.build(plans.values(), fits)
 
     def revisions_within(self, plan_ids: Set[str]) -> dict[str, int]:
-        """The revisions of the fits whose every effect lies within these plans: on both, and on those that fit both."""
+        """Return the revisions of the fits of those plans here that fit no plan elsewhere."""
         closed = {
             plan_id
             for plan_id in plan_ids & self._fits.keys()
@@ -100,7 +100,7 @@ def _pair(row: Any) -> _Pair:
     )
 
 
-# A plan that fits hundreds stands in as many rows, and few days stand in all of them.
+# A plan with hundreds of fits appears in as many rows, but with few different days.
 @lru_cache(10_000)
 def _group_plan(plan_id: str, authority: str, earliest: str, latest: str) -> GroupPlan:
     return GroupPlan(plan_id, authority, Window(_day(earliest), _day(latest)), related_to(authority))

@@ -1,7 +1,7 @@
-"""Plans set back by an operator: which revisions no longer count, and who decided that, when and why.
+"""Plans reset by an operator: the revisions annulled, the person who decided it, the time and the reason.
 
-Nothing leaves the plan log. Revisions that no longer count are marked with the reset that annulled them, so a rebuild
-comes to the same plan. They stay used, so a copy of one that comes again is a duplicate.
+The plan log keeps everything. Annulled revisions name the reset that annulled them, so a rebuild reaches the same plan.
+Their numbers stay used, so a redelivered event is a duplicate.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from services.store.plans import PlanLog
 
 
 class PlanReset(SQLModel, table=True):
-    """One plan set back from one revision to another."""
+    """One reset of a plan from one revision to another."""
 
     __tablename__ = "plan_resets"
 
@@ -32,7 +32,7 @@ class PlanReset(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class LoggedRevision:
-    """One revision in the plan log; `annulled_by`: the reset since which it no longer counts."""
+    """One revision in the plan log. `annulled_by` names the reset that annulled it."""
 
     revision: int
     event_type: str
@@ -41,7 +41,7 @@ class LoggedRevision:
 
 
 async def revisions_of(session: AsyncSession, plan_id: str) -> Sequence[LoggedRevision]:
-    """Every revision of a plan in the log, the highest first."""
+    """Return every revision of a plan in the log, the highest first."""
     query = select(
         col(PlanLog.revision), col(PlanLog.event_type), col(PlanLog.received_at), col(PlanLog.annulled_by)
     ).where(col(PlanLog.plan_id) == plan_id)
@@ -50,13 +50,13 @@ async def revisions_of(session: AsyncSession, plan_id: str) -> Sequence[LoggedRe
 
 
 async def resets_of(session: AsyncSession, plan_id: str) -> Sequence[PlanReset]:
-    """Every reset of a plan, the newest first."""
+    """Return every reset of a plan, the newest first."""
     query = select(PlanReset).where(col(PlanReset.plan_id) == plan_id)
     return (await session.execute(query.order_by(col(PlanReset.id).desc()))).scalars().all()
 
 
 async def annul(session: AsyncSession, reset: PlanReset) -> int:
-    """Records a reset and marks every revision above it; how many those are. The caller holds the plan."""
+    """Record a reset and annul every higher revision; returns their number. The caller has locked the plan."""
     session.add(reset)
     await session.flush()
     above = (

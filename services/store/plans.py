@@ -25,13 +25,13 @@ from services.store.database import (
 from services.store.pipelined_queries import Query, Rows, execute_pipelined, fetch
 
 GIVE_UP_AFTER: Final = 3
-"""How many times the assessment of one revision may fail before the plan is set aside."""
+"""The number of failed assessments of one revision after which the plan is quarantined."""
 
 
 class PlanLog(SQLModel, table=True):
-    """Every accepted event, as it was validated: the source of every rebuild. Rows are only ever added.
+    """Every accepted event, as validated: the source of every rebuild. Rows are only ever added.
 
-    `annulled_by`: the operator's reset (`plan_resets`) since which the revision no longer counts.
+    `annulled_by`: the operator's reset (`plan_resets`) that annulled the revision.
     """
 
     __tablename__ = "plan_log"
@@ -51,7 +51,7 @@ class PlanLog(SQLModel, table=True):
 
 
 class PlanRecord(SQLModel, table=True):
-    """The newest revision of a plan. `state` is its last whole payload, null where none was ever seen."""
+    """The newest revision of a plan. `state` is its latest complete payload, null if none was ever received."""
 
     __tablename__ = "plans"
     __table_args__ = (
@@ -76,7 +76,7 @@ class PlanRecord(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class PlanValues:
-    """What of a stored plan the engine's plan is made of, as values: cheap to read, and no session follows it."""
+    """The columns that the engine's plan is built from, as a plain value: cheap to read, not tracked by a session."""
 
     plan_id: str
     revision: int
@@ -85,20 +85,20 @@ class PlanValues:
 
 
 class RecordOutcome(StrEnum):
-    """What became of an event in the log."""
+    """The outcome of recording an event in the log."""
 
     APPLIED = "applied"
     SUPERSEDED = "superseded"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
     OUTRANKED = "outranked"
-    """It came from a public notice, and the authority has sent the plan itself."""
+    """A plan from a public notice, which the authority has meanwhile sent itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRevision:
-    """One revision of a plan, ready to be stored. `state` is None for withdrawals and awards. `sent_hash`: the hash of
-    the content as it was sent, where contacts were taken out of it."""
+    """One revision of a plan, ready to be stored. `state` is None for withdrawals and awards. `sent_hash` is the hash
+    of the content as sent, if contacts were removed from it."""
 
     plan_id: str
     authority: str
@@ -117,17 +117,17 @@ class PlanRevision:
 
     @property
     def from_notices(self) -> bool:
-        """Whether it was made from a public notice, and not sent by the authority."""
+        """Whether the plan was made from a public notice, not sent by the authority."""
         return bool(self.origin.get("topic") == NOTICES.name)
 
     def blanked(self) -> "PlanRevision":
-        """The same revision without its content, which was forgotten."""
+        """Return the same revision without its forgotten content."""
         return replace(self, payload=forgotten.blank(self.plan_id, self.revision, self.authority), state=None)
 
 
 class RevisionBatch:
-    """Revisions that are to be recorded. Ask `queries` first: they lock the plans' rows in the order of their ids, so
-    two of these never wait for each other in a circle. `first` is written along with them."""
+    """Revisions to record. Execute `queries` first. They lock the plans' rows in id order, so concurrent recorders
+    can't deadlock. `first` is written along with them."""
 
     def __init__(self, revisions: Sequence[PlanRevision], first: BulkWrites) -> None:
         self.revisions = revisions
@@ -143,8 +143,8 @@ class RevisionBatch:
 
 
 async def append_revisions(session: AsyncSession, recording: RevisionBatch, *then: Query[Any]) -> list[RecordOutcome]:
-    """Appends revisions to the log and moves each plan to its newest one, in the order given. What is to be asked
-    `then` goes along, and finds them recorded."""
+    """Append revisions to the log and move each plan to its newest one, in the order given. The queries `then` share
+    the round trip, and see the new revisions."""
     newest, logged = dict(recording.newest.result), dict(recording.logged.result)
     moves: dict[str, dict[str, Any]] = {}
     log, outcomes = [], []
@@ -159,7 +159,7 @@ async def append_revisions(session: AsyncSession, recording: RevisionBatch, *the
             outcomes.append(RecordOutcome.OUTRANKED)
             continue
         if gone:
-            # Delivered for the first time after the plan was forgotten: logged, and forgotten at once.
+            # First delivered after the plan was forgotten: log it, and blank it immediately.
             revision = revision.blanked()
         logged[key] = revision.content_hash
         log.append(_log_row(revision))
@@ -188,7 +188,7 @@ _MOVE: Final = """
 
 
 def _moved(revision: PlanRevision, before: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The columns of a plan at its newest revision. One without a state leaves the one that was there."""
+    """Build the columns of a plan at its newest revision. A revision without a state keeps the stored state."""
     state = revision.state if revision.state is not None else (before or {}).get("state")
     return {
         "plan_id": revision.plan_id,
@@ -222,13 +222,13 @@ _OWNED: Final = text(
 
 
 def _sent_by_authorities(plan_ids: Sequence[str]) -> Query[frozenset[str]]:
-    """Which of these plans their authorities have sent themselves."""
+    """Return which of these plans their authorities have sent themselves."""
     asked = {"ids": list(plan_ids), "notices": NOTICES.name}
     return Query(_OWNED, asked, lambda found: frozenset(row[0] for row in found))
 
 
 async def unassessed_before(session: AsyncSession, before: datetime, limit: int) -> list[str]:
-    """Plans received before `before` whose newest revision has not been assessed: a crash left them."""
+    """Return plans received before `before` whose newest revision a crash left unassessed."""
     found = await session.execute(
         select(PlanRecord.plan_id)  # type: ignore[call-overload]
         .where(
@@ -244,8 +244,8 @@ async def unassessed_before(session: AsyncSession, before: datetime, limit: int)
 
 @dataclass(frozen=True, slots=True)
 class AssessmentInput:
-    """What is to be said of the newest revision of a plan when it is assessed; `whole` unless only its withdrawal was
-    ever seen; `partners`: whom it is in active opportunities with."""
+    """The input for assessing the newest revision of a plan. `has_payload` is false if only its withdrawal was ever
+    received; `partners` are the plans in active opportunities with it."""
 
     plan_id: str
     revision: int
@@ -257,12 +257,12 @@ class AssessmentInput:
 
 
 def assessment_inputs(plan_ids: Sequence[str]) -> Query[dict[str, AssessmentInput]]:
-    """The notices of these plans, as far as they exist."""
+    """Query the assessment inputs of these plans, as far as they exist."""
     return Query(_NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: AssessmentInput(*row) for row in found})
 
 
 async def searchable(session: AsyncSession, limit: int | None = None) -> dict[str, int]:
-    """The plans that could be a partner, with their revisions; no more than `limit` of them."""
+    """Return the plans that could be a partner, with their revisions; at most `limit`."""
     found = await session.execute(
         select(PlanRecord.plan_id, PlanRecord.revision).where(col(PlanRecord.searchable)).limit(limit)  # type: ignore[call-overload]
     )
@@ -270,12 +270,12 @@ async def searchable(session: AsyncSession, limit: int | None = None) -> dict[st
 
 
 def revisions(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
-    """The newest revision of each of these plans that exists."""
+    """Return the newest revision of each of these plans that exists."""
     return Query(_REVISIONS, {"ids": list(plan_ids)}, _by_id)
 
 
 async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
-    """The newest revision of each of these plans that is neither withdrawn nor awarded."""
+    """Return the newest revision of each of these plans that is neither withdrawn nor awarded."""
     query = select(col(PlanRecord.plan_id), col(PlanRecord.revision))
     found = await session.execute(
         query.where(in_array(col(PlanRecord.plan_id), plan_ids), col(PlanRecord.status) == "active")
@@ -284,7 +284,7 @@ async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> di
 
 
 async def by_id(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, PlanRecord]:
-    """These plans, as far as they exist."""
+    """Return these plans, as far as they exist."""
     found = await session.execute(_THESE, {"ids": list(plan_ids)})
     return {plan.plan_id: plan for plan in found.scalars()}
 
@@ -297,21 +297,22 @@ _LOCK: Final = text(
 
 
 def lock_query(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
-    """Locks these plans in the order of their ids; their revisions, unchangeable until the transaction ends.
+    """Lock these plans in id order, and return their revisions. Nobody can change them until the transaction ends.
 
-    They are held briefly (see `base.hold_briefly`), which is said in the same statement.
+    The same statement limits how long the transaction may stay idle, see `limit_idle_in_transaction`.
     """
     return Query(_LOCK, {"plan_ids": sorted(set(plan_ids)), "silence": f"{IDLE_IN_TRANSACTION_SECONDS}s"}, _by_id)
 
 
 def lock_whole_query(plan_ids: Iterable[str]) -> Query[dict[str, int]]:
-    """The same, without the plans that have no content: of one that was forgotten meanwhile nothing may be written."""
+    """Lock these plans, and leave out those without content: nothing may be written about a plan forgotten
+    meanwhile."""
     query = lock_query(plan_ids)
     return Query(query.statement, query.given, lambda found: {row[0]: row[1] for row in found if row[2]})
 
 
 async def lock_plans(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, int]:
-    """The same, asked alone."""
+    """Execute `lock_query` alone."""
     return await fetch(session, lock_query(plan_ids))
 
 
@@ -320,7 +321,7 @@ def _by_id(found: Rows) -> dict[str, int]:
 
 
 def mark_assessed(writes: BulkWrites, revisions: Mapping[str, int]) -> None:
-    """These revisions have been assessed against all others. The caller holds the plans."""
+    """Mark these revisions as assessed against all others. The caller has locked the plans."""
     if revisions:
         writes.add(
             "UPDATE plans p SET matched_revision = r.revision, attempts = 0"
@@ -332,13 +333,13 @@ def mark_assessed(writes: BulkWrites, revisions: Mapping[str, int]) -> None:
 
 
 async def is_last_attempt(session: AsyncSession, plan_id: str) -> bool:
-    """Whether the next failure that is counted sets the plan aside."""
+    """Return whether the next counted failure quarantines the plan."""
     attempts = select(col(PlanRecord.attempts)).where(col(PlanRecord.plan_id) == plan_id)
     return int((await session.execute(attempts)).scalar_one()) + 1 >= GIVE_UP_AFTER
 
 
 async def count_failure(session: AsyncSession, plan_id: str, revision: int) -> bool:
-    """Counts a failed assessment of a revision. True where the plan has now been set aside."""
+    """Count a failed assessment of a revision. True if the plan is now quarantined."""
     row = await session.execute(
         update(PlanRecord)
         .where(col(PlanRecord.plan_id) == plan_id, col(PlanRecord.revision) == revision)
@@ -353,7 +354,7 @@ async def count_failure(session: AsyncSession, plan_id: str, revision: int) -> b
 
 
 async def log_entry(session: AsyncSession, plan_id: str, revision: int) -> PlanLog:
-    """The log's row of one revision."""
+    """Return the log's row of one revision."""
     row: PlanLog = (
         await session.execute(select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.revision) == revision))
     ).scalar_one()
@@ -361,7 +362,7 @@ async def log_entry(session: AsyncSession, plan_id: str, revision: int) -> PlanL
 
 
 async def count_unassessed(session: AsyncSession) -> int:
-    """How many plans have a revision that has not been assessed."""
+    """Count the plans with a revision that has not been assessed."""
     return int(
         (
             await session.execute(
@@ -374,7 +375,7 @@ async def count_unassessed(session: AsyncSession) -> int:
 
 
 def _reserve(writes: BulkWrites, ids: Sequence[str], revisions: Sequence[PlanRevision]) -> None:
-    """A row for every plan, so that there is something to lock; revision 0 says that it is not filled yet."""
+    """Insert a row for every plan, so that it can be locked. Revision 0 marks a row as not filled yet."""
     first = {revision.plan_id: revision for revision in reversed(revisions)}
     writes.add(
         "INSERT INTO plans (plan_id, authority, revision, status, searchable, event_id, published_at, received_at,"
@@ -407,7 +408,7 @@ def _log_row(revision: PlanRevision) -> dict[str, Any]:
 
 
 def apply_revision(plan: PlanRecord, revision: PlanRevision) -> None:
-    """Moves a plan to a revision. The authority is never touched: a plan stays whose it was."""
+    """Move a plan to a revision. The authority of a plan never changes."""
     for name, value in _moved(revision, {"state": plan.state}).items():
         setattr(plan, name, value)
     plan.attempts = 0

@@ -1,4 +1,4 @@
-"""How far everything has come: the counts that operators and the demo wait for."""
+"""Progress counts, for operators and the demo."""
 
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from services.store.plans import PlanLog, PlanRecord
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Counts, in one snapshot. `untold` are things to tell to reachable authorities that are in no sent email yet."""
+    """Counts from one snapshot. `untold` counts intents for reachable authorities that no sent email carries yet."""
 
     plans: int
     revisions: int
@@ -32,7 +32,7 @@ class Progress:
 
 
 async def progress(session: AsyncSession) -> Progress:
-    """Counts what there is and what is still to do."""
+    """Count the existing rows and the remaining work."""
     bands = await session.execute(
         select(col(Opportunity.band), func.count())
         .where(col(Opportunity.status) == "active")

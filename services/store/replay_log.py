@@ -1,4 +1,4 @@
-"""The plans as the plan log has them: each at its newest revision, whatever the order in which the log grew."""
+"""Plans rebuilt from the plan log: each at its newest revision, whatever order the log's rows have."""
 
 from typing import Final
 
@@ -15,10 +15,10 @@ FULL_STATE_TYPES: Final = tuple(name for name, payload in _BY_TYPE.items() if is
 
 
 def replay_plan(logged: LoggedPlan, live: PlanRecord | None) -> PlanRecord:
-    """One plan's row, made from the log alone.
+    """Rebuild one plan's row from the log.
 
-    What the log does not hold is carried over from the live row of the same revision: how far it has been assessed,
-    whether its assessment failed so often that it was set aside, and the trace that it belongs to.
+    The live row of the same revision supplies the columns that the log does not hold: the assessed revision, failures
+    and quarantine, and the trace.
     """
     newest = logged.newest
     first = logged.whole or newest
@@ -37,7 +37,7 @@ def replay_plan(logged: LoggedPlan, live: PlanRecord | None) -> PlanRecord:
     if newest is not logged.whole:
         plans.apply_revision(plan, _revision(newest))
     plan.received_at = newest.received_at
-    # A live row that says otherwise than the log is not believed in anything else either.
+    # A live row that contradicts the log is not trusted in anything else either.
     plan.matched_revision = plan.revision
     if live is not None and live.revision == plan.revision:
         plan.traceparent = live.traceparent
@@ -48,9 +48,9 @@ def replay_plan(logged: LoggedPlan, live: PlanRecord | None) -> PlanRecord:
 
 
 def differs_from_log(plan: PlanRecord, live: PlanRecord | None) -> bool:
-    """Whether a live row says otherwise than the log about anything that matters to a match.
+    """Return whether a live row contradicts the log in anything that matters to a match.
 
-    Of a plan that is over only that is compared: which of its states was the last to be applied is history.
+    Of an ended plan, only the end is compared; the last state applied before it is history.
     """
     if live is None:
         return True
@@ -72,7 +72,7 @@ def _revision(row: PlanLog) -> PlanRevision:
 
 
 def _without_content(row: PlanLog) -> PlanRevision:
-    """A revision whose content was forgotten: the plan is over, whatever the event once said of it."""
+    """Return the revision of forgotten content. The plan counts as over, whatever the event said."""
     over = Status.AWARDED if row.event_type == PlanAwarded.type else Status.WITHDRAWN
     return PlanRevision(
         plan_id=row.plan_id,

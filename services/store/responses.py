@@ -1,4 +1,4 @@
-"""What authorities answered: every response once, and the pairs that an authority says are not the same thing."""
+"""The answers of authorities: each response once, and the pairs that an authority called not the same need."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -13,9 +13,9 @@ from services.store.database import json_column, now, timestamp
 
 
 class ResponseRow(SQLModel, table=True):
-    """One response as it was validated, and what became of it: recorded, or refused for the reason in `detail`.
+    """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
-    `member_before`: the member's state before, for an undo.
+    `member_before`: the member's state before the response, for an undo.
     """
 
     __tablename__ = "responses"
@@ -38,7 +38,7 @@ class ResponseRow(SQLModel, table=True):
 
 
 class PairVerdict(SQLModel, table=True):
-    """An authority's word that two plans are not the same thing; it holds while both say what they said (`words`)."""
+    """An authority's verdict that two plans are not the same need. It holds until either plan changes its `words`."""
 
     __tablename__ = "pair_verdicts"
 
@@ -53,7 +53,7 @@ class PairVerdict(SQLModel, table=True):
 
 
 def words_hash(states: Sequence[Mapping[str, Any] | None]) -> str:
-    """A hash over what plans say they want: title, description and codes, not dates or figures."""
+    """Hash the words in which plans describe their need: title, description and codes, not dates or figures."""
     said = [
         "\0".join(("", str(state["title"]), str(state.get("description", "")), *state.get("cpv", ()))) if state else ""
         for state in states
@@ -62,12 +62,12 @@ def words_hash(states: Sequence[Mapping[str, Any] | None]) -> str:
 
 
 async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
-    """One response."""
+    """Return one response."""
     return await session.get(ResponseRow, response_id)
 
 
 async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
-    """Whether a plan's authority has recorded nothing later about the same subject that still counts."""
+    """Return whether a plan's authority has recorded no later valid response about the same subject."""
     found = await session.execute(
         select(func.count())
         .select_from(ResponseRow)
@@ -84,7 +84,7 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
 
 
 async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow]:
-    """All responses about one opportunity or coalition, oldest first."""
+    """Return all responses about one opportunity or coalition, oldest first."""
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.subject_id) == subject_id)
@@ -94,13 +94,13 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
 
 
 async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -> None:
-    """Writes verdicts in place of earlier ones of the same authority on the same pair."""
+    """Replace earlier verdicts of the same authority on the same pair."""
     for verdict in verdicts:
         await session.merge(verdict)
 
 
 async def withdraw_verdicts(session: AsyncSession, response_id: str) -> list[str]:
-    """Takes back the verdicts of a response; the plans they were about."""
+    """Remove the verdicts of a response; returns their plans."""
     verdicts = (
         (await session.execute(select(PairVerdict).where(col(PairVerdict.response_id) == response_id))).scalars().all()
     )
@@ -115,13 +115,14 @@ _STATES: Final = text(
 
 
 async def silenced(session: AsyncSession, opportunity_ids: Collection[str]) -> set[str]:
-    """Of these opportunities, those called not the same thing by an authority, while both plans say what they said."""
+    """Return those of these opportunities that an authority rejected as not the same need, while both plans' words
+    stand."""
     found = await session.execute(_STATES, {"ids": list(opportunity_ids)})
     return {pair for pair, words, state_a, state_b in found if words == words_hash([state_a, state_b])}
 
 
 async def counts(session: AsyncSession) -> dict[str, int]:
-    """How many responses were recorded, by kind, without those taken back."""
+    """Count recorded responses by kind, without those taken back."""
     found = await session.execute(
         select(col(ResponseRow.kind), func.count())
         .where(col(ResponseRow.outcome) == "recorded", col(ResponseRow.undone_by).is_(None))
@@ -133,7 +134,7 @@ async def counts(session: AsyncSession) -> dict[str, int]:
 def new_verdict(
     pair: tuple[str, str, str], authority: str, reason: str | None, words: str, response_id: str
 ) -> PairVerdict:
-    """A verdict on a pair: its opportunity's id, and both plans in the order of their ids."""
+    """Build a verdict on a pair: the opportunity's id, and both plans in id order."""
     opportunity_id, plan_a, plan_b = pair
     return PairVerdict(
         opportunity_id=opportunity_id,

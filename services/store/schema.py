@@ -1,7 +1,7 @@
-"""What this version needs of its database, and what a database lacks of it.
+"""This version's database schema, and a check of the database against it.
 
-A restore, a rollback or a forgotten `jointly migrate` leave a database that answers and is still not usable. Every
-command and every process looks here before it does anything else.
+After a restore, a rollback or a forgotten `jointly migrate`, a database may answer and still be unusable. Every command
+and every process checks this first.
 """
 
 from collections import defaultdict
@@ -39,7 +39,7 @@ END
 $$
 """,
 }
-"""By name. Migrations create them from this text, and `jointly migrate` puts a lost one back."""
+"""SQL functions by name. Migrations create them from this text, and `jointly migrate` restores a missing one."""
 
 TRIGGERS: Final[Mapping[str, str]] = {
     "plan_features.plan_features_stamp": """
@@ -53,19 +53,19 @@ FOR EACH STATEMENT EXECUTE FUNCTION audit_log_refuse()
 }
 
 BEFORE_FIRST: Final = frozenset(f"{number:04}" for number in range(1, 11))
-"""Revisions of development versions, whose tables no migration of this version starts from."""
+"""Revisions of development versions. No migration of this version starts from their tables."""
 
 
 EXPORT: Final = "SELECT state FROM plans WHERE status = 'active' AND state IS NOT NULL"
-"""The newest state of every active plan in the log, as `jointly publish` reads it."""
+"""Selects the newest state of every active plan in the log, in the form that `jointly publish` reads."""
 
 
 class SchemaError(Exception):
-    """The database is not one that this version can work with; the message says what to do."""
+    """This version can't work with the database; the message says what to do."""
 
 
 class SchemaState(StrEnum):
-    """How a database stands to this version."""
+    """The state of a database, compared with this version."""
 
     CURRENT = "current"
     NEWER = "newer"
@@ -78,8 +78,8 @@ class SchemaState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """A database as it is. `missing` are the things this version needs, as "table x"; `demanding` are columns that it
-    does not know and that take no row without a value."""
+    """The schema found in a database. `missing` lists objects that this version needs, as "table x"; `demanding` lists
+    unknown columns that reject a row without a value."""
 
     database: str
     revision: str | None
@@ -88,7 +88,7 @@ class Schema:
 
     @property
     def state(self) -> SchemaState:
-        """How it stands to this version."""
+        """The state of the database, compared with this version."""
         if self.revision is None:
             return SchemaState.EMPTY
         if self.revision in BEFORE_FIRST:
@@ -101,12 +101,12 @@ class Schema:
 
     @property
     def usable(self) -> bool:
-        """Whether this version can read and write it. A newer one is, where everything is there that is needed."""
+        """Whether this version can read and write it. A newer database is usable if nothing is missing."""
         return self.state in (SchemaState.CURRENT, SchemaState.NEWER)
 
     @property
     def sentence(self) -> str:
-        """What is the matter with it and what to do."""
+        """A sentence on the problem and the remedy."""
         missing = [*self.missing[:5], *(["more"] if len(self.missing) > 5 else [])]
         faults = [f"lacks {', '.join(missing)}"] if missing else []
         faults += [f"wants values for {', '.join(self.demanding[:5])}"] if self.demanding else []
@@ -145,7 +145,7 @@ class Schema:
 
 @cache
 def revisions() -> tuple[str, ...]:
-    """The revisions of this version's migrations, oldest first."""
+    """Return the revisions of this version's migrations, oldest first."""
     scripts = ScriptDirectory(str(MIGRATIONS)).walk_revisions()
     return tuple(reversed([script.revision for script in scripts]))
 
@@ -179,7 +179,7 @@ _NAME: Final = text("SELECT current_database()")
 
 
 async def inspect(sessions: Sessions) -> Schema:
-    """The database as it is. Two or three short statements."""
+    """Read the database's schema, with two or three short statements."""
     async with autocommit_session(sessions) as session:
         name = (await session.execute(_NAME)).scalar_one()
         found = _grouped((await session.execute(_INVENTORY)).all())
@@ -188,7 +188,7 @@ async def inspect(sessions: Sessions) -> Schema:
 
 
 def inspect_connection(connection: Connection) -> Schema:
-    """The same on a connection that is open already."""
+    """Read the schema over an open connection."""
     name = connection.execute(_NAME).scalar_one()
     found = _grouped(connection.execute(_INVENTORY).all())
     revision = connection.execute(_REVISION).scalar() if _has_revision(found) else None
@@ -196,15 +196,15 @@ def inspect_connection(connection: Connection) -> Schema:
 
 
 async def require(sessions: Sessions) -> None:
-    """Raises SchemaError where this version can't work with the database."""
+    """Raise SchemaError if this version can't work with the database."""
     found = await inspect(sessions)
     if not found.usable:
         raise SchemaError(found.sentence)
 
 
 def mend(connection: Connection, found: Schema) -> tuple[str, ...]:
-    """Puts back what is missing and holds no data: functions, triggers and indexes. What was put back."""
-    # Functions before triggers, which call them.
+    """Restore missing objects that hold no data: functions, triggers and indexes. Returns their names."""
+    # Functions first: triggers call them.
     made = [name for name in found.missing if name.startswith("function ")]
     made += [name for name in found.missing if name.startswith("trigger ")]
     for name in made:
@@ -236,7 +236,7 @@ def _schema(name: str, revision: str | None, found: Mapping[str, set[str]]) -> S
     tables_there = {column.split(".")[0] for column in found["column"]}
     for kind, names in needed.items():
         for one in sorted(names - found[kind]):
-            # A missing table is said once, not once more for each thing on it.
+            # Report a missing table once, without each object on it.
             owner = one.replace("(", ".").split(".")[0]
             gone = kind in ("column", "key", "trigger") and owner not in tables_there
             missing.append(f"table {owner}" if gone else f"{kind} {one}")
@@ -247,7 +247,7 @@ def _schema(name: str, revision: str | None, found: Mapping[str, set[str]]) -> S
 
 @cache
 def _needed() -> dict[str, set[str]]:
-    """By kind, the names of everything that the tables of `services.store` declare."""
+    """Return the names of all objects that the tables of `services.store` declare, by kind."""
     needed: dict[str, set[str]] = defaultdict(set)
     needed["function"].update(FUNCTIONS)
     needed["trigger"].update(TRIGGERS)

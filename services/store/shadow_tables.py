@@ -1,4 +1,4 @@
-"""The tables that a rebuild fills beside the live ones, and the lock under which it takes over."""
+"""Shadow tables: a rebuild fills them while the live tables stay in use. Also the lock under which it applies them."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ OPPORTUNITIES: Final[Table] = table_of(Opportunity).to_metadata(_METADATA, schem
 
 
 async def create(session: AsyncSession) -> None:
-    """Makes the tables empty, whatever an interrupted rebuild may have left."""
+    """Create the tables empty, whatever an interrupted rebuild may have left."""
     await drop(session)
     await session.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     connection = await session.connection()
@@ -28,19 +28,19 @@ async def create(session: AsyncSession) -> None:
 
 
 async def drop(session: AsyncSession) -> None:
-    """Removes the tables."""
+    """Drop the tables."""
     await session.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
 
 
 async def add(session: AsyncSession, table: Table, rows: Sequence[SQLModel]) -> None:
-    """Writes rows of the model whose table this is a copy of."""
+    """Write rows into the shadow copy of the model's table."""
     if rows:
         await session.execute(insert(table), [row.model_dump() for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedPlan:
-    """What the log says of one plan: its newest revision that counts, and the newest that holds the whole plan."""
+    """One plan according to the log: its newest revision that counts, and its newest complete one."""
 
     newest: PlanLog
     whole: PlanLog | None
@@ -49,7 +49,7 @@ class LoggedPlan:
 async def replay_chunks(
     session: AsyncSession, whole_types: Iterable[str], at_once: int
 ) -> AsyncIterator[list[LoggedPlan]]:
-    """Every plan of the log, in the order of ids, `at_once` at a time. The log may have grown in any order."""
+    """Read every plan of the log in id order, `at_once` at a time. The log's rows may have any order."""
     after = ""
     while True:
         ids = select(col(PlanLog.plan_id)).where(col(PlanLog.plan_id) > after).distinct()
@@ -63,7 +63,7 @@ async def replay_chunks(
 
 
 async def logged_plan(session: AsyncSession, plan_id: str, whole_types: Iterable[str]) -> LoggedPlan:
-    """What the log says of one plan that it knows."""
+    """Return one plan according to the log, which must hold it."""
     newest = await _newest(session, [plan_id], None)
     whole = await _newest(session, [plan_id], list(whole_types))
     return LoggedPlan(newest[plan_id], whole.get(plan_id))
@@ -78,35 +78,35 @@ async def _newest(session: AsyncSession, chunk: Sequence[str], types: list[str] 
 
 
 async def all_ids(session: AsyncSession) -> list[str]:
-    """Every plan id that the plans, or the opportunities as a first side, know; sorted."""
+    """Return every plan id in `plans`, or as the first plan in `opportunities`; sorted."""
     ids = union(select(col(PlanRecord.plan_id)), select(col(Opportunity.plan_a)))
     return sorted((await session.execute(ids)).scalars())
 
 
 async def opportunities_of(session: AsyncSession, plan_ids: Sequence[str]) -> list[Opportunity]:
-    """All opportunities, standing or withdrawn, whose first plan is one of these."""
+    """Return all opportunities, active or withdrawn, whose first plan is one of these."""
     rows = await session.execute(select(Opportunity).where(col(Opportunity.plan_a).in_(plan_ids)))
     return list(rows.scalars())
 
 
 async def shadow_plans(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, PlanRecord]:
-    """These plans as the rebuild has them."""
+    """Return the rebuilt rows of these plans."""
     rows = await session.execute(select(PLANS).where(PLANS.c.plan_id.in_(list(plan_ids))))
     return {row.plan_id: PlanRecord(**row._mapping) for row in rows}
 
 
 async def shadow_opportunities(session: AsyncSession, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The columns of these opportunities as the rebuild has them."""
+    """Return the rebuilt columns of these opportunities."""
     rows = await session.execute(select(OPPORTUNITIES).where(OPPORTUNITIES.c.opportunity_id.in_(keys)))
     return {row.opportunity_id: dict(row._mapping) for row in rows}
 
 
 async def ids_in_log(session: AsyncSession, plan_ids: Sequence[str]) -> set[str]:
-    """Which of these plans the log knows."""
+    """Return which of these plans the log holds."""
     rows = await session.execute(select(col(PlanLog.plan_id)).where(col(PlanLog.plan_id).in_(plan_ids)).distinct())
     return set(rows.scalars())
 
 
 async def remove_plans(session: AsyncSession, plan_ids: Sequence[str]) -> None:
-    """Removes plans that the log does not know."""
+    """Delete plans that the log does not hold."""
     await session.execute(delete(PlanRecord).where(col(PlanRecord.plan_id).in_(plan_ids)))

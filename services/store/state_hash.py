@@ -1,4 +1,4 @@
-"""One digest of what the matcher has made of the plan log: two databases that stand alike have the same one."""
+"""A hash of the matcher's results for the plan log. Two databases with the same results have the same hash."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from services.store.plans import PlanRecord
 class StateHash:
     """`sha256` over the plans (id, revision, status) and the active pairs (plans, their revisions, score, band, day).
 
-    The pairs' order, revision counters, withdrawn pairs and what was told are history and not in it.
+    It excludes history: the order of pairs, revision counters, withdrawn pairs and notifications.
     """
 
     sha256: str
@@ -26,16 +26,16 @@ class StateHash:
     pairs: int
 
     def as_json(self) -> dict[str, Any]:
-        """For printing."""
+        """The printed form."""
         return asdict(self)
 
 
 async def state_hash(
     session: AsyncSession, plans: Table | None = None, opportunities: Table | None = None
 ) -> StateHash:
-    """The digest of the live tables, or of these, in the session's snapshot.
+    """Hash the live tables, or the given ones, in the session's snapshot.
 
-    Call it in one REPEATABLE READ transaction where matchers are running.
+    If matchers are running, call it in one REPEATABLE READ transaction.
     """
     p = table_of(PlanRecord) if plans is None else plans
     o = table_of(Opportunity) if opportunities is None else opportunities
@@ -57,5 +57,5 @@ async def state_hash(
 
 
 def _line(name: str, row: Sequence[Any]) -> bytes:
-    """One row, as text that is the same everywhere: numbers in their shortest exact form, days as ISO 8601."""
+    """Encode one row as text that is the same everywhere: shortest exact numbers, days as ISO 8601."""
     return (json.dumps([name, *row], default=str, separators=(",", ":"), ensure_ascii=False) + "\n").encode()

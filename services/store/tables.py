@@ -1,4 +1,4 @@
-"""Every table, for the migrations: importing this module declares them all."""
+"""All tables. Importing this module declares them, which migrations rely on."""
 
 from services.store import (
     api_tokens,

@@ -150,7 +150,7 @@ async def test_a_partition_that_stands_still_is_seen_beside_one_that_works(broke
         await until(seen)
         said = await member.ready(1.0)
         assert said is not None
-        assert said.startswith(f"no further, though records wait: {TOPIC}-0 for ")
+        assert said.startswith(f"no progress although records are waiting: {TOPIC}-0 for ")
         assert f"{TOPIC}-1" not in said
         assert b"frozen" not in member.values
         assert await member.live(1.0) is None, "the loop does not stand still"
@@ -194,7 +194,7 @@ async def test_a_loop_that_stands_still_is_not_alive_unless_what_it_needs_is_awa
 
         await until(dead)
         assert time.monotonic() - begun > 1.0
-        assert "records wait and none was handled" in str(await member.live(1.0))
+        assert "records are waiting and none was handled" in str(await member.live(1.0))
         answers = False
         await until(lambda: _is(not member.dependencies.all_answer()))
         assert await member.live(1.0) is None, "a restart would mend nothing"

@@ -231,7 +231,7 @@ def test_a_record_that_is_no_dead_letter_hides_none(using: Settings) -> None:
     asyncio.run(scribble())
     done = run("list", "--json")
     assert len(done.stdout.splitlines()) == 1
-    assert "1 records on the dead-letter topics are no dead letters" in done.stderr
+    assert "1 records on the dead-letter topics are not dead letters" in done.stderr
 
 
 def test_a_broker_that_is_not_there_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,7 @@ def test_what_is_held_failed_and_flushed_is_visible(
     mailbox: MailSink,
 ) -> None:
     assert jointly("authorities", "held")[1] == "nothing is held\n"
-    assert jointly("authorities", "failed")[1] == "no email was given up\n"
+    assert jointly("authorities", "failed")[1] == "no email has failed\n"
     mailbox.answers.recipients["procurement@leeds.example"] = "550 5.1.1 No such mailbox"
 
     async def happen(world: World) -> None:
@@ -127,7 +127,7 @@ def test_what_is_held_failed_and_flushed_is_visible(
     assert f"{LEEDS}  immediate: permanent (smtp-550), attempts 1" in failed
     assert "@" not in held + failed
     assert json.loads(jointly("authorities", "failed", "--json")[1])[0]["failure"] == "permanent"
-    assert jointly("digests", "flush")[:2] == (0, "2 things to tell are due now\n")
+    assert jointly("digests", "flush")[:2] == (0, "2 notifications are due now\n")
     assert json.loads(jointly("digests", "flush", "--json")[1]) == {"due": 2}
 
 

@@ -1,4 +1,4 @@
-"""What a tender of an OCDS release says of CPV codes, value, places, contract dates and the kind of purchase."""
+"""Reads the tender of an OCDS release: CPV codes, value, places, contract dates and the kind of purchase."""
 
 import html
 import re
@@ -17,11 +17,11 @@ MOST_CODES: Final = 50
 MAX_AMOUNT: Final = 1e12
 MAX_DAYS: Final = 50 * 366
 PLACEHOLDER_VALUE: Final = 1.0
-"""Portals that insist on a value are given 0, 0.01 or 1: nothing is known from it."""
+"""Placeholders that buyers enter in portals that require a value: 0, 0.01 or 1."""
 
 _COUNTRIES: Final = {"uk", "gb", "united kingdom", "great britain", "england"}
 _ENGLISH_REGIONS: Final = {f"TL{letter}" for letter in "CDEFGHIJK"}
-"""All of England's regions at once are what a portal's "select all" gives."""
+"""A portal's "select all" yields every region of England; the notice then names no place."""
 
 _CPV = re.compile(r"\d{8}(-\d)?")
 _RENEWAL = re.compile(
@@ -32,21 +32,22 @@ _RENEWAL = re.compile(
 
 
 def prose(words: str) -> str:
-    """A notice's text without HTML escapes, control characters and contacts of people."""
+    """Clean a notice's text: no HTML escapes, control characters or personal contacts."""
     return plain(html.unescape(html.unescape(words)) if "&" in words else words)
 
 
 def cpv(release: Object) -> tuple[str, ...]:
-    """Every CPV code of the tender, its living lots and their items, the main one first, without check digits, at most
-    50."""
+    """Return the CPV codes of the tender, its open lots and their items, the main code first, without check digits; at
+    most 50."""
     found = [c for c in _classifications(release) if text(c.get("scheme")).upper() in ("CPV", "")]
     codes = (text(c.get("id")) for c in found)
     return tuple(dict.fromkeys(code[:8] for code in codes if _CPV.fullmatch(code)))[:MOST_CODES]
 
 
 def value(release: Object) -> tuple[dict[str, Any] | None, bool]:
-    """The estimated value, and whether it includes VAT because no other was given: the tender's, else the sum of its
-    living lots' where all give one in one currency. Where lots were given up, their sum comes first."""
+    """Return the estimated value, and whether it includes VAT because no net value was given. The tender's value
+    counts; without one, the sum over its open lots if all use one currency. If lots were cancelled, the sum takes
+    precedence."""
     tender = obj(release.get("tender"))
     stated = _amount(tender.get("value"))
     lots, every = living_lots(release), list(objects(tender.get("lots")))
@@ -58,15 +59,15 @@ def value(release: Object) -> tuple[dict[str, Any] | None, bool]:
 
 
 def regions(release: Object) -> tuple[str, ...]:
-    """The ITL 2025 codes of the delivery addresses: of their region codes, whatever the edition, or region names.
-    A whole country is what portals fill in by themselves, and no region."""
+    """Return the ITL 2025 codes of the delivery addresses, from region codes of any edition or region names. A whole
+    country is a portal's default, and names no region."""
     named = (text(address.get("region")) for address in _addresses(release))
     codes = dict.fromkeys(code for name in named if name for code in _region(name))
     return () if codes.keys() >= _ENGLISH_REGIONS else tuple(codes)[:MOST_CODES]
 
 
 def contract(release: Object) -> tuple[date | None, date | None]:
-    """First day and last day of the contract: the tender's, else from the earliest living lot's to the latest's."""
+    """Return the contract's first and last day: the tender's, else from the earliest open lot's to the latest's."""
     tender = obj(release.get("tender"))
     whole = period(tender.get("contractPeriod"))
     periods = [whole] if any(whole) else [period(lot.get("contractPeriod")) for lot in living_lots(release)]
@@ -75,7 +76,7 @@ def contract(release: Object) -> tuple[date | None, date | None]:
 
 
 def kind(release: Object) -> str:
-    """renewal where a related process or the text says that something is replaced, project for works, else new."""
+    """Return renewal if a related process or the text mentions a predecessor, project for works, else new."""
     for process in objects(release.get("relatedProcesses")):
         relationship = process.get("relationship")
         if isinstance(relationship, list) and {"renewalProcess", "replacementProcess"} & {
@@ -96,7 +97,7 @@ class _Amount(NamedTuple):
 
 
 def _amount(stated: object) -> _Amount | None:
-    """An amount without VAT, else the one that includes it."""
+    """Return the amount without VAT, else the one with VAT."""
     for name in ("amount", "amountGross"):
         amount = number(obj(stated).get(name))
         if amount is not None and PLACEHOLDER_VALUE < amount <= MAX_AMOUNT:
@@ -112,7 +113,7 @@ def _money(amounts: list[_Amount]) -> tuple[dict[str, Any] | None, bool]:
 
 
 def period(stated: object) -> tuple[date | None, date | None]:
-    """A period's first and last day; the last also from how many days it has."""
+    """Return a period's first and last day; the last may follow from its length in days."""
     start, end = iso_day(obj(stated).get("startDate")), iso_day(obj(stated).get("endDate"))
     days = number(obj(stated).get("durationInDays"))
     if start and not end and days and 1 <= days <= MAX_DAYS:
@@ -121,8 +122,8 @@ def period(stated: object) -> tuple[date | None, date | None]:
 
 
 def _items(release: Object) -> list[Object]:
-    """The items, without those of lots that were given up or awarded; all where no other would be left: they still
-    tell what the purchase is of."""
+    """Return the items, without those of cancelled or awarded lots. If none would be left, return all: they still
+    describe the purchase."""
     tender = obj(release.get("tender"))
     living = {lot_id(lot) for lot in living_lots(release)}
     over = {lot_id(lot) for lot in objects(tender.get("lots"))} - living
@@ -144,7 +145,7 @@ def _addresses(release: Object) -> Iterator[Object]:
 
 
 def _region(name: str) -> tuple[str, ...]:
-    """A region's codes. "England" and "United Kingdom" give none: the authority's own area says more."""
+    """Return a region's codes. "England" and "United Kingdom" have none: the authority's own area is more precise."""
     plain_name = reference.normalise_name(name)
     if plain_name in _COUNTRIES:
         return ()

@@ -1,4 +1,4 @@
-"""What a notice is: how far the purchase is by it, or that it is about something else than a purchase to come."""
+"""The type of a notice: the stage of the purchase, or another subject than a future purchase."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _NOTICE = re.compile(r"UK(\d{1,2})")
 
 
 class Phase(StrEnum):
-    """How far a purchase is after a notice. From `PERFORMANCE` on the notice is about no purchase to come."""
+    """The stage of a purchase after a notice. From `PERFORMANCE` on, the notice concerns no future purchase."""
 
     PLANNED = "planned"
     ENGAGEMENT = "engagement"
@@ -58,7 +58,8 @@ _PLANNING_TAGS: Final = {"planning", "planningUpdate"}
 
 
 def phase_of(release: Object) -> Phase:
-    """How far the purchase is as of this release: by its notice, else by its tags and the tender's status."""
+    """Return the stage of the purchase as of this release: from its notice, else from its tags and the tender's
+    status."""
     tags, numbered = release_tags(release), _PHASES.get(notice_of(release))
     if numbered in (Phase.DYNAMIC_MARKET, Phase.PERFORMANCE):
         return numbered
@@ -72,7 +73,7 @@ def phase_of(release: Object) -> Phase:
 
 
 def notice_of(release: Object) -> int:
-    """The number of the release's own UK notice (UK1 to UK17), else of the latest one among the documents; 0 for
+    """Return the number of the release's own UK notice (UK1 to UK17), else of its latest notice document; 0 for
     none."""
     found = []
     for document in _documents(release):
@@ -83,7 +84,7 @@ def notice_of(release: Object) -> int:
 
 
 def tender_notice_day(release: Object) -> date | None:
-    """The day on which the tender itself was first announced, where a document says so."""
+    """Return the day on which the buyer first announced the tender itself, if a document gives it."""
     days = [
         iso_day(document.get("datePublished"))
         for document in _documents(release)
@@ -93,7 +94,7 @@ def tender_notice_day(release: Object) -> date | None:
 
 
 def ended_by(release: Object) -> str:
-    """Why a purchase that was given up ended, in a sentence."""
+    """Return a sentence on why a cancelled purchase ended."""
     status = text(obj(release.get("tender")).get("status"))
     if status in GIVEN_UP:
         return f"The notice says: {status}."
@@ -105,14 +106,15 @@ def ended_by(release: Object) -> str:
 
 
 def awarded_on(release: Object) -> date | None:
-    """The first day on which something was awarded or signed."""
+    """Return the first day of an award or a signature."""
     awards = [award for award in decided_awards(release) if text(award.get("status")) not in GIVEN_UP]
     signed = [iso_day(contract.get("dateSigned")) for contract in objects(release.get("contracts"))]
     return min((day for day in [*(iso_day(award.get("date")) for award in awards), *signed] if day), default=None)
 
 
 def _ended(release: Object, tags: set[str], numbered: Phase | None) -> Phase | None:
-    """WITHDRAWN or AWARDED where nothing is left to be bought. A plan lives until its last lot is decided."""
+    """Return WITHDRAWN or AWARDED if nothing is left to be bought. A plan stays active until its last lot is
+    decided."""
     tender = obj(release.get("tender"))
     if text(tender.get("status")) in GIVEN_UP or "tenderCancellation" in tags or numbered is Phase.WITHDRAWN:
         return Phase.WITHDRAWN
@@ -139,7 +141,8 @@ def _before_award(release: Object, tags: set[str]) -> Phase:
 
 
 def _open(tender: Object) -> bool:
-    """Whether the tender has begun. `planned` is the UK's and OCDS's word before, Contracts Finder says `planning`."""
+    """Return whether the tender has begun. Before that, the UK and OCDS say `planned`, Contracts Finder says
+    `planning`."""
     return text(tender.get("status")) not in ("", "planned", "planning") or "tenderPeriod" in tender
 
 

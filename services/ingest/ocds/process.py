@@ -1,4 +1,4 @@
-"""The releases of a contracting process in their order, each with all that was known of the process by then."""
+"""The releases of a contracting process in order, each merged with everything known of the process by then."""
 
 import re
 import warnings
@@ -16,7 +16,7 @@ from services.ingest.entries import RefusedError
 from services.ingest.loose_json import Object, obj, objects, text
 
 Found = tuple[str, Object | RefusedError]
-"""A JSON path and the release that stands there, or why it can't be read."""
+"""A JSON path and the release there, or the reason why it is unreadable."""
 
 _RULES: Final = {
     ("id",): "omitWhenMerged",
@@ -25,10 +25,10 @@ _RULES: Final = {
     ("parties", "additionalIdentifiers"): "wholeListMerge",
     ("tender", "items", "additionalClassifications"): "wholeListMerge",
 }
-"""OCDS 1.1's merge rules for what is read here; restated, so that nothing is fetched to read a file."""
+"""OCDS 1.1's merge rules for the fields used here. They are restated so that reading a file needs no network."""
 
 _NUMBER = re.compile(r"(\d+)(?:-\d{4})?$")
-"""The number of a notice: 37689 of `037689-2026`, 832961 of `495480ff-...-832961`."""
+"""Matches the number of a notice: 37689 in `037689-2026`, 832961 in `495480ff-...-832961`."""
 
 _UPDATES: Final = ("Update", "Amendment")
 
@@ -36,7 +36,7 @@ _UPDATES: Final = ("Update", "Amendment")
 @dataclass(frozen=True, slots=True)
 class ReleaseState:
     """A contracting process as of one of its releases. `revision` orders the states, `released` is the release's day.
-    `partial`: the release may hold changed fields only, and what it changes was not found."""
+    `partial`: the release may hold changed fields only, and the release that it changes is missing."""
 
     path: str
     release: Object
@@ -51,7 +51,8 @@ class ReleaseState:
 
 
 def release_states(found: Iterable[Found]) -> Iterator[ReleaseState | tuple[str, Object, RefusedError]]:
-    """The state after each release, process by process; or its path, itself and why there is none."""
+    """Return the state after each release, process by process; for an unreadable one, its path, the release and the
+    reason."""
     processes: dict[str, list[ReleaseState]] = {}
     for path, release in found:
         if isinstance(release, RefusedError):
@@ -68,41 +69,41 @@ def release_states(found: Iterable[Found]) -> Iterator[ReleaseState | tuple[str,
 
 
 def dated(path: str, release: Object) -> ReleaseState:
-    """One release by itself. Raises RefusedError where it says neither which process nor when."""
+    """Read a single release. Raises RefusedError if it lacks the process's identifier or the date."""
     if not text(release.get("ocid")):
         raise RefusedError("ocid", "is missing; every release of OCDS has one")
     time, day = milliseconds(release.get("date")), iso_day(release.get("date"))
     if time is None or day is None or time < 1:
         raise RefusedError("date", "is not a time such as 2026-04-24T15:28:33+01:00; it becomes the plan's revision")
-    # Two notices of one second: the one with the higher number is the later one.
+    # If two notices have the same second, the one with the higher number is later.
     revision = time + notice_number(text(release.get("id"))) % 1000 if time % 1000 == 0 else time
     return ReleaseState(path, release, revision, day, partial=_is_partial(release))
 
 
 def notice_number(identifier: str) -> int:
-    """The number in a notice's identifier, by which notices of one second are ordered; without one, a checksum."""
+    """Return the number in a notice's identifier, which orders notices of the same second; without one, a checksum."""
     match = _NUMBER.search(identifier)
     return int(match[1][-9:]) if match else zlib.crc32(identifier.encode())
 
 
 def is_update(release: Object) -> bool:
-    """Whether a release changes an earlier one."""
+    """Return whether a release changes an earlier one."""
     return any(tag.endswith(_UPDATES) for tag in release_tags(release))
 
 
 def _is_partial(release: Object) -> bool:
-    """Whether a release by itself may hold nothing but what has changed; a compiled one holds all."""
+    """Return whether a release alone may hold changed fields only. A compiled release holds all fields."""
     return is_update(release) and "compiled" not in release_tags(release)
 
 
 def release_tags(release: Object) -> set[str]:
-    """The release's tags: what has happened in the process."""
+    """Return the release's tags, which name events in the process."""
     tags = release.get("tag")
     return {text(tag) for tag in (tags if isinstance(tags, list) else [tags])} - {""}
 
 
 def merge_record(ocid: str, releases: list[Object]) -> Object | RefusedError:
-    """All releases of a record as one, with the identity and the tags of the last."""
+    """Merge all releases of a record into one, with the identity and the tags of the last."""
     try:
         states = [dated("", {"ocid": ocid or "unknown"} | release) for release in releases]
     except RefusedError:
@@ -117,7 +118,7 @@ def merge_record(ocid: str, releases: list[Object]) -> Object | RefusedError:
 
 
 def _accumulated(releases: list[ReleaseState]) -> Iterator[ReleaseState | tuple[str, Object, RefusedError]]:
-    """Each release merged with all before it, in the order of their revisions; revisions rise strictly."""
+    """Merge each release with all before it, in the order of their strictly rising revisions."""
     ordered = sorted(releases, key=lambda state: state.revision)
     if len(ordered) == 1:
         yield ordered[0]
@@ -127,7 +128,7 @@ def _accumulated(releases: list[ReleaseState]) -> Iterator[ReleaseState | tuple[
     before: Object | None = None
     for state in ordered:
         if last and state.release == before:
-            # The same release again: pages shift while they are read.
+            # A repeated release: a feed's pages shift while they are read.
             yield replace(last, path=state.path)
             continue
         try:
@@ -147,12 +148,13 @@ def _append(compiled: CompiledRelease, release: Object, known: Object) -> Object
         warnings.simplefilter("ignore", OCDSMergeWarning)
         compiled.append(_spell_out_nulls(release, known))
         merged: Object = compiled.asdict()
-    # A merged release has none of its own: the last one's say what has happened and when.
+    # A merged release has no tags of its own. The last release's tags and date apply.
     return merged | {name: release.get(name) for name in ("id", "date", "tag")}
 
 
 def _spell_out_nulls(release: Object, known: Object) -> Object:
-    """The release with null for each field of an object that it deletes as a whole: ocdsmerge deletes fields only."""
+    """Return the release with null for each field of an object that it deletes as a whole; ocdsmerge deletes single
+    fields only."""
     spelt = dict(release)
     for name, value in release.items():
         before = known.get(name)
@@ -164,7 +166,7 @@ def _spell_out_nulls(release: Object, known: Object) -> Object:
 
 
 def living_lots(release: Object) -> list[Object]:
-    """The lots that are still to be bought: not given up, not awarded."""
+    """Return the lots still to be bought: neither cancelled nor awarded."""
     awarded = _awarded_lots(release)
     lots = objects(obj(release.get("tender")).get("lots"))
     return [
@@ -173,21 +175,21 @@ def living_lots(release: Object) -> list[Object]:
 
 
 GIVEN_UP: Final = {"cancelled", "withdrawn", "unsuccessful"}
-"""The statuses of a tender, a lot or an award from which nothing follows."""
+"""Statuses of a tender, a lot or an award that ended without a result."""
 
 
 def decided_awards(release: Object) -> list[Object]:
-    """The awards that stand or were given up; one that is pending decides nothing yet."""
+    """Return the awards made or cancelled; a pending award decides nothing yet."""
     return [award for award in objects(release.get("awards")) if text(award.get("status")) != "pending"]
 
 
 def lot_id(lot: Object) -> str:
-    """A lot's identifier, by which awards and items speak of it."""
+    """Return a lot's identifier, which awards and items refer to."""
     return text(lot.get("id"))
 
 
 def related_lots(holder: Object) -> set[str]:
-    """The lots that an item or an award is of; empty for all of them."""
+    """Return the lots of an item or an award; empty for all lots."""
     several = holder.get("relatedLots")
     named = [text(lot) for lot in several] if isinstance(several, list) else [text(holder.get("relatedLot"))]
     return set(named) - {""}

@@ -1,4 +1,5 @@
-"""OCDS files: a release, a release package or a record package, as Find a Tender and Contracts Finder publish them."""
+"""Reads OCDS files: a release, a release package or a record package, as Find a Tender and Contracts Finder publish
+them."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,8 @@ from services.ingest.ocds.release import read_state
 
 
 def read_ocds(file: Path, options: Options) -> Iterator[Read]:
-    """Reads every release of the file, each with what the file holds of its process before; of a record, its compiled
-    release, or one merged from its releases."""
+    """Read every release of the file, merged with the earlier releases of its process in the file. Of a record, read
+    its compiled release, or merge its releases."""
     try:
         found = find_releases(file)
     except RefusedError as refused:
@@ -24,12 +25,13 @@ def read_ocds(file: Path, options: Options) -> Iterator[Read]:
 
 
 def find_releases(file: Path) -> list[Found]:
-    """Every release of the file, or why an entry holds none. Raises RefusedError where the file is not OCDS."""
+    """Return every release of the file, or the reason why an entry holds none. Raises RefusedError if the file is not
+    OCDS."""
     return list(_releases(_parsed(whole(file))))
 
 
 def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterator[Read]:
-    """The events of releases that were found in a file or a feed, each process in the order of its releases."""
+    """Convert releases from a file or a feed to events, each process in the order of its releases."""
     learned = learn_identifiers(release for _, release in found if not isinstance(release, RefusedError))
     only_stranger = len(_strangers(found, learned)) <= 1
     for state in release_states(found):
@@ -43,7 +45,7 @@ def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterat
 
 def _parsed(content: bytes) -> object:
     try:
-        # Not strictly: Find a Tender writes Infinity. Where a number is read, only a finite one counts.
+        # Lenient parsing: Find a Tender writes Infinity. Readers of numbers accept only finite ones.
         return json.loads(content.decode("utf-8-sig"))
     except RecursionError:
         raise RefusedError("", "is not OCDS: the JSON is nested too deeply") from None
@@ -58,7 +60,7 @@ def _parsed(content: bytes) -> object:
 
 
 def _json_lines(content: bytes) -> list[object]:
-    """One release or package a line. Raises RefusedError with the line that is none."""
+    """Read one release or package per line. Raises RefusedError with the first other line."""
     documents: list[object] = []
     for number, line in enumerate(content.decode("utf-8-sig").splitlines(), start=1):
         if line.strip():
@@ -117,7 +119,7 @@ def _record(path: str, record: Object) -> Iterator[Found]:
 
 
 def _strangers(found: Sequence[Found], learned: Learned) -> set[str]:
-    """The names of buyers that are not known, of notices that no known authority buys by."""
+    """Return the unknown buyers' names from notices without a known authority as buyer."""
     names: set[str] = set()
     for _, release in found:
         if not isinstance(release, RefusedError):

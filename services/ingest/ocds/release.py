@@ -1,4 +1,4 @@
-"""One state of a contracting process as plan events: what the notice is, whose, and what it says."""
+"""Converts one state of a contracting process to plan events: the type of the notice, its buyers and its content."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -21,7 +21,7 @@ NO_PURCHASE: Final = {
 def read_state(
     file: str, state: ReleaseState, options: Options, learned: Learned, *, only_stranger: bool
 ) -> list[Read]:
-    """What a state of a process means: an event for each of its buyers, or why there is none. Contact points are never
+    """Convert a state to an event for each of its buyers, or to the reason why there is none. Contact points are never
     read."""
     try:
         if skipped := NO_PURCHASE.get(phase_of(state.release)):
@@ -42,7 +42,8 @@ def read_state(
 def _owners(
     release: Object, options: Options, learned: Learned, *, only_stranger: bool
 ) -> tuple[list[str], tuple[str, ...]]:
-    """The authorities that buy, and notes on those left out. Raises RefusedError where there is none to publish for."""
+    """Return the authorities that buy, and notes on those left out. Raises RefusedError if there is none to publish
+    for."""
     buyers = buyers_of(release, learned)
     if options.authority and any(buyer.code == options.authority for buyer in buyers):
         others = len({buyer.code or buyer.name for buyer in buyers} - {options.authority})
@@ -72,7 +73,7 @@ def _event(state: ReleaseState, authority: str) -> tuple[PlanPayload, tuple[str,
             return validated(PlanAwarded, reference | {"awarded_on": awarded_on(release)}), ()
         case phase:
             fields, notes = _fields(state, phase)
-            # An award of some lots only is news of a plan that goes on.
+            # The plan goes on if only some lots are awarded.
             model = PlanUpdated if is_update(release) or release.get("awards") else PlanPublished
             return validated(model, reference | fields), notes
 
@@ -86,7 +87,7 @@ def _fields(state: ReleaseState, phase: Phase) -> tuple[dict[str, Any], tuple[st
     if state.partial and not (description and cpv):
         raise RefusedError(
             "tender",
-            "holds what has changed only, and the release that it changes is not in the file; "
+            "holds changed fields only, and the release that it changes is not in the file; "
             "publish the record of this process, or all its releases",
         )
     start, end = ocds_fields.contract(release)
@@ -103,7 +104,7 @@ def _fields(state: ReleaseState, phase: Phase) -> tuple[dict[str, Any], tuple[st
         "cpv": cpv,
         "value": value,
         "tender_window": window,
-        # The extension a notice speaks of is the new contract's; `extension_months` is what the present one has left.
+        # A notice's extension applies to the new contract; `extension_months` is for the current one.
         "contract": {"start": start, "end": end},
         "regions": ocds_fields.regions(release),
         "procurement": _cut(state.ocid, 120),

@@ -1,4 +1,4 @@
-"""When the tender of an OCDS release is expected: the dates that say so, in order of trust."""
+"""Derives the tender window of an OCDS release from its dates, in order of trust."""
 
 from datetime import date, timedelta
 from itertools import chain
@@ -10,12 +10,12 @@ from services.ingest.loose_json import Object, obj, objects, text
 from services.ingest.ocds.notices import tender_notice_day
 
 Found = tuple[Window, str | None]
-"""A window and, where a rule made it, the rule as a sentence."""
+"""A window and, if it was inferred, a sentence on the rule."""
 
 
 def tendering_window(release: Object, released: date) -> Found:
-    """From the notice of the tender to the last day for tenders. Raises RefusedError where the period is the wrong way
-    round."""
+    """Return the days from the tender notice to the deadline for tenders. Raises RefusedError if the period ends before
+    it starts."""
     period = obj(obj(release.get("tender")).get("tenderPeriod"))
     announced = min(tender_notice_day(release) or released, released)
     start, latest = iso_day(period.get("startDate")), iso_day(period.get("endDate"))
@@ -32,9 +32,9 @@ def tendering_window(release: Object, released: date) -> Found:
 
 
 def planned_window(release: Object, released: date, start: date | None) -> Found:
-    """Between which days the tender notice is expected: never before this notice, nor before the market engagement
-    ends. `start` is the contract's first day. Raises RefusedError where no date says so, or where two contradict each
-    other."""
+    """Return the window for the expected tender notice: not before this notice, nor before the end of market
+    engagement. `start` is the contract's first day. Raises RefusedError if no date gives it, or if two dates contradict
+    each other."""
     tender = obj(release.get("tender"))
     engaged = _milestone(release, "engagement")
     floor = max(released, engaged or released)

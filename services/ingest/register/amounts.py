@@ -1,4 +1,4 @@
-"""What a row says is paid: over the whole term, and in a year."""
+"""The amounts that a row says are paid: for the whole term, and per year."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MAX_POUNDS: Final = 1e12
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """A contract's value without VAT, as far as it is known: of the whole term, and of a year."""
+    """A contract's known value without VAT: for the whole term, and per year."""
 
     whole: float | None = None
     annual: float | None = None
@@ -19,7 +19,7 @@ class Amounts:
 
 
 def read(row: Mapping[str, str], term_months: int | None) -> Amounts:
-    """The amounts of a row; each follows from the other where the term is known."""
+    """Return the amounts of a row. If the term is known, a missing one is computed from the other."""
     stated, yearly = cells.money(row.get("value", "")), cells.money(row.get("annual_value", ""))
     notes = [note for note in (stated.note, yearly.note if stated.amount is None else None) if note]
     annual = yearly.amount or (stated.amount if stated.annual else None)
@@ -38,5 +38,5 @@ def read(row: Mapping[str, str], term_months: int | None) -> Amounts:
 
 
 def money(amount: float | None, currency: str) -> dict[str, Any] | None:
-    """An amount as plans hold it, None where it is not known."""
+    """Convert an amount to the form in plans; None if unknown."""
     return {"amount": amount, "currency": currency} if amount else None

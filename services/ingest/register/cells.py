@@ -1,4 +1,4 @@
-"""Read single cells of a register: amounts of money, durations, and the many ways to write that nothing is known."""
+"""Parses single cells of a register: amounts of money, durations, and the many words for "unknown"."""
 
 import html
 import re
@@ -39,8 +39,8 @@ MAX_MONTHS: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What an amount's cell says. `amount` in pounds without VAT where it says so, else None; `annual` where it is
-    paid each year; `note` says in a sentence what was assumed or why there is no amount."""
+    """The content of an amount cell. `amount` is in pounds without VAT, or None; `annual` is true if it is paid each
+    year; `note` is a sentence on assumptions, or on why there is no amount."""
 
     amount: float | None
     annual: bool = False
@@ -48,18 +48,19 @@ class Money:
 
 
 def says_nothing(cell: str) -> bool:
-    """Whether a cell is empty, or one of the words for an unknown or withheld fact."""
+    """Return whether a cell is empty, or holds a word for an unknown or withheld fact."""
     word = " ".join(cell.lower().split()).strip(".")
     return word in _NOTHING or word.startswith(("redacted", "commercial")) or not any(c.isalnum() for c in word)
 
 
 def is_total(cell: str) -> bool:
-    """Whether a cell heads a row of totals."""
+    """Return whether a cell is the label of a row of totals."""
     return _TOTALS.fullmatch(cell.strip()) is not None
 
 
 def money(cell: str) -> Money:
-    """The amount of a cell such as "£1.2m per annum", "up to £50k" or "1.25E+06"; None with a note where none is."""
+    """Parse an amount such as "£1.2m per annum", "up to £50k" or "1.25E+06"; if there is none, the amount is None with
+    a note."""
     if says_nothing(cell):
         return Money(None)
     annual = bool(_ANNUAL.search(cell))
@@ -109,9 +110,10 @@ def durations(cell: str) -> tuple[int, ...] | None:
 
 
 def option_months(parts: tuple[int, ...], span: int | None) -> int:
-    """How many months of extension the parts of a duration leave, beside a contract that spans so many months.
+    """Return the extension in months left by the parts of a duration, for a contract of this many months.
 
-    "2+1+1" is a term of two years and two options of one. Where the span is the whole sum, the options are part of it.
+    "2+1+1" is a term of two years and two options of one year. If the contract's length is the whole sum, it includes
+    the options.
     """
     if len(parts) > 1 and span is not None and span == sum(parts):
         return 0
@@ -121,7 +123,7 @@ def option_months(parts: tuple[int, ...], span: int | None) -> int:
 
 
 def repaired(cell: str) -> str:
-    """A cell without NUL, HTML escapes, and with UTF-8 that was read as Windows-1252 put right."""
+    """Clean a cell: no NUL or HTML escapes, and UTF-8 that was read as Windows-1252 repaired."""
     cell = html.unescape(cell.replace("\x00", "")) if "&" in cell or "\x00" in cell else cell
     if any(mark in cell for mark in ("â€", "Ã", "Â")):
         try:

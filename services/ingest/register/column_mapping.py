@@ -1,4 +1,4 @@
-"""Which column of a contract register is what: a TOML file, or the headings councils commonly use."""
+"""Maps the columns of a contract register to fields, by a TOML file or by the headings that councils commonly use."""
 
 import re
 import tomllib
@@ -15,11 +15,11 @@ from matching.reference import normalise_name
 from services.ingest.dates import BEFORE_CONTRACT
 
 LIKELY: Final = 60
-"""From which likeness (0 to 100) a heading is suggested for something that no heading gives."""
+"""The minimum likeness (0 to 100) at which a heading is suggested for a field without a column."""
 
 
 class MappingError(Exception):
-    """The mapping can't be used: a sentence that says what to do."""
+    """The mapping can't be used: a sentence with the remedy."""
 
 
 def _names(value: object) -> object:
@@ -34,8 +34,7 @@ class _Part(BaseModel):
 
 
 class Columns(_Part):
-    """The headings under which each thing may stand; the first one the file has is used. Compared without regard to
-    case, spacing and punctuation."""
+    """The headings of each field; the first one in the file counts. Case, spacing and punctuation are ignored."""
 
     reference: Headings = (
         "reference", "reference number", "reference no", "contract reference", "contract ref", "contract ref no",
@@ -135,8 +134,7 @@ class Columns(_Part):
 
 
 class Defaults(_Part):
-    """What holds for a row that doesn't say otherwise. Without `kind`, a row of a contract is a renewal and a row of a
-    pipeline is new."""
+    """Defaults for a row. Without `kind`, a row of a contract is a renewal and a row of a pipeline is new."""
 
     authority: Authority | None = None
     kind: Kind | None = None
@@ -146,7 +144,7 @@ class Defaults(_Part):
 
 
 class WindowRule(_Part):
-    """Between how many months before a contract ends its successor is tendered."""
+    """The successor of a contract is tendered between this many months before the contract ends."""
 
     earliest_months_before_end: int = Field(default=BEFORE_CONTRACT[0], ge=1, le=60)
     latest_months_before_end: int = Field(default=BEFORE_CONTRACT[1], ge=0, le=60)
@@ -170,7 +168,7 @@ BUILT_IN: Final = RegisterMapping()
 
 
 def load_mapping(file: Path) -> RegisterMapping:
-    """The mapping in a TOML file; what it leaves out is as in the built-in one. Raises MappingError."""
+    """Read the mapping from a TOML file; omitted parts keep the built-in mapping. Raises MappingError."""
     try:
         content: Mapping[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
         return RegisterMapping.model_validate(content)
@@ -181,9 +179,9 @@ def load_mapping(file: Path) -> RegisterMapping:
 
 
 def positions(columns: Columns, headings: Sequence[str]) -> dict[str, int]:
-    """Which thing stands in which column of these headings; what the file doesn't have is left out.
+    """Return the column of each field among these headings; fields without a column are left out.
 
-    A heading counts with or without what stands in brackets: "End Date (dd/mm/yyyy)" is an end date.
+    Text in brackets is optional in a heading: "End Date (dd/mm/yyyy)" is an end date.
     """
     at: dict[str, int] = {}
     for position, heading in enumerate(headings):
@@ -199,7 +197,7 @@ def positions(columns: Columns, headings: Sequence[str]) -> dict[str, int]:
 
 
 def suggestions(columns: Columns, headings: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """For each thing that no heading gives, the line of a mapping file that would name the likeliest one."""
+    """For each field without a column, return a line for the mapping file with the likeliest heading."""
     lines = []
     used = set(positions(columns, headings).values())
     free = [heading for position, heading in enumerate(headings) if position not in used and _bare(heading)]

@@ -1,4 +1,4 @@
-"""When a row of a register is to be tendered: from the dates of its contract, or from those of a pipeline."""
+"""Derives the tender window of a register's row from the dates of its contract or of its pipeline entry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from services.ingest.register import cells
 from services.ingest.register.column_mapping import WindowRule
 
 EXPIRED_MONTHS: Final = 3
-"""How long after its end a contract still counts as running: registers are updated late, and services go on."""
+"""A contract still counts as running this long after its end: registers are updated late, and services continue."""
 
 _ENDLESS: Final = (
     "ongoing", "on going", "on-going", "rolling", "open ended", "no end date", "perpetual", "evergreen", "indefinite",
@@ -22,8 +22,8 @@ _ENDLESS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """What the dates of a row come to. `term_months` is the length of the contract that its value is for;
-    `current_end` the last day of the contract that runs now."""
+    """The dates of a row. `term_months` is the contract length that its value is for; `current_end` the last day of the
+    current contract."""
 
     window: Window
     contract: dict[str, Any]
@@ -34,7 +34,7 @@ class Dates:
 
 
 def read(row: Mapping[str, str], rule: WindowRule, as_of: date | None, *, pipeline: bool) -> Dates:
-    """The window and the contract to come. Raises RefusedError where nothing says when."""
+    """Return the window and the next contract. Raises RefusedError if no date gives the window."""
     notes: list[str] = []
     start = _day(row, "start", notes, required=False)
     if pipeline:
@@ -82,7 +82,7 @@ def _of_pipeline(row: Mapping[str, str], rule: WindowRule, start: date | None, n
 
 
 def _end(row: Mapping[str, str], start: date | None, notes: list[str]) -> date | None:
-    """The first end of the contract: as stated, else by its term, else the end of its extension."""
+    """Return the first end of the contract: as stated, else from its term, else the end of its extension."""
     stated = _stated_window_named(row)
     if end := _day(row, "end", notes, required=not stated and "end" in row, last=True):
         return end
@@ -94,7 +94,7 @@ def _end(row: Mapping[str, str], start: date | None, notes: list[str]) -> date |
 
 
 def _option_months(row: Mapping[str, str], start: date | None, end: date | None, notes: list[str]) -> int:
-    """The months that the contract may still be extended by, past its first end."""
+    """Return the months by which the contract may still be extended after its first end."""
     if end is None:
         return 0
     extended = _day(row, "extension_end", notes, required=False, last=True)
@@ -114,7 +114,7 @@ def _option_months(row: Mapping[str, str], start: date | None, end: date | None,
 
 
 def _span(start: date | None, end: date | None) -> int | None:
-    """The whole months of a contract, from its first day to its last."""
+    """Return the whole months of a contract, from its first day to its last."""
     return months_between(start, end + timedelta(days=1)) if start and end and start < end else None
 
 
@@ -142,8 +142,8 @@ def _day(row: Mapping[str, str], thing: str, notes: list[str], *, required: bool
 
 
 def _days(row: Mapping[str, str], thing: str, notes: list[str], *, required: bool) -> tuple[date, date] | None:
-    """The days a cell means; None where it is empty, endless or a sentinel. A cell that is none of these costs the
-    field, or the row where the field is required."""
+    """Parse the days of a cell; None if it is empty, endless or a placeholder. An unreadable cell loses its field, or
+    its row if the field is required."""
     cell = row.get(thing, "")
     if cells.says_nothing(cell) or _is_endless(cell):
         return None

@@ -1,4 +1,4 @@
-"""Find the table in a register's file: the row of headings, and what stands in which column."""
+"""Finds the table in a register's file: the row of headings, and the field of each column."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ from services.ingest.register.column_mapping import RegisterMapping, positions, 
 from services.ingest.register.tabular import Rows, tables
 
 HEADING_ROWS: Final = 20
-"""Registers often begin with a title and notes: the headings are looked for in so many rows."""
+"""The number of rows searched for headings: registers often begin with a title and notes."""
 
 _WHEN: Final = ("end", "extension_end", "tender_earliest", "tender_latest", "next_start")
-"""Columns of which one at least says when something is to be bought."""
+"""Fields of which at least one must give the date of the purchase."""
 
 Row = Mapping[str, str]
-"""The cells of one row that mean something, by what they mean."""
+"""The cells of one row by field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file's rows below its headings, and what stands in which column. A `pipeline` lists what is to be bought and
-    no contract that runs; only there may references be missing."""
+    """A file's rows below its headings, with the field of each column. A `pipeline` lists future purchases and no
+    current contracts; only there may references be missing."""
 
     rows: Rows
     at: Mapping[str, int]
@@ -35,7 +35,7 @@ class Table:
         return not self.at.keys() & {"end", "extension_end"}
 
     def row(self, cells_of_row: Sequence[str]) -> Row:
-        """A row's cells by what they mean."""
+        """Return a row's cells by field."""
         return {
             thing: cells.repaired(cells_of_row[position]).strip()
             for thing, position in self.at.items()
@@ -43,7 +43,7 @@ class Table:
         }
 
     def is_no_entry(self, cells_of_row: Sequence[str], row: Row) -> str | None:
-        """Why a row is no entry at all: a heading of a section, the headings again, or totals."""
+        """Return why a row is no entry: a section heading, repeated headings, or totals."""
         if list(cells_of_row) == list(self.headings):
             return "headings that are repeated were skipped"
         if any(cells.is_total(row.get(thing, "")) for thing in ("reference", "title")):
@@ -55,7 +55,8 @@ class Table:
 
 
 def find_table(content: bytes, mapping: RegisterMapping) -> Table:
-    """The first way to read the file that gives headings. Raises RefusedError that names what was found instead."""
+    """Return the first interpretation of the file that has headings. Raises RefusedError that names the headings
+    found."""
     seen: list[str] = []
     for rows in tables(content):
         for _, row in islice(rows, HEADING_ROWS):

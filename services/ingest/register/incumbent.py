@@ -1,4 +1,4 @@
-"""The contract that a row of a register speaks of: who supplies what now, and until when."""
+"""The current contract of a register's row: its supplier, its product and its end."""
 
 import re
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _BOILERPLATE = re.compile(
 
 
 def current_contract(row: Mapping[str, str], reference: str, when: Dates, amounts: Amounts, currency: str) -> Any:
-    """The contract that runs now; None in a pipeline that names no supplier."""
+    """Return the current contract; None in a pipeline that names no supplier."""
     supplier = suppliers(row.get("supplier", ""))
     if when.current_end is None and not supplier:
         return None
@@ -47,14 +47,14 @@ def current_contract(row: Mapping[str, str], reference: str, when: Dates, amount
 
 
 def suppliers(cell: str) -> str:
-    """The suppliers of a cell, separated by semicolons; empty where it names none."""
+    """Return the suppliers of a cell, separated by semicolons; empty if it names none."""
     named = [" ".join(plain(part).split()) for part in re.split(r"[;\n|]", cell)]
     return "; ".join(dict.fromkeys(part for part in named if not cells.says_nothing(part)))[:MAX_TEXT]
 
 
 def product_name(row: Mapping[str, str]) -> str:
-    """What is supplied: the product's column, else the name that title or description give it, else the title without
-    the words that every contract has.
+    """Return the product supplied: from its column, else from the title or description, else the title without words
+    common to all contracts.
 
     >>> product_name({"title": "HR and payroll system (iTrent)"})
     'iTrent'

@@ -1,4 +1,4 @@
-"""A council's contract register or procurement pipeline: each contract that will end is the plan to replace it."""
+"""Reads a council's contract register or procurement pipeline: each ending contract is a plan for its successor."""
 
 import hashlib
 import re
@@ -35,11 +35,11 @@ _CPV: Final = re.compile(r"\b\d{8}(?:-\d)?\b")
 
 
 def read_register(file: Path, options: Options, mapping: RegisterMapping) -> Iterator[Read]:
-    """Reads every row below the headings. Rows are numbered as a spreadsheet numbers them."""
+    """Read every row below the headings. Row numbers are the spreadsheet's."""
     try:
         content = whole(file)
         reader = _Reader(file.name, find_table(content, mapping), options, mapping)
-        # The rows are gone through twice, so that only those which share a reference are kept in memory.
+        # Two passes over the rows, so that only rows with a shared reference are kept in memory.
         shared = _shared_references(find_table(content, mapping))
         yield from reader.entries(shared)
     except RefusedError as refused:
@@ -47,7 +47,7 @@ def read_register(file: Path, options: Options, mapping: RegisterMapping) -> Ite
 
 
 def _shared_references(table: Table) -> Counter[str]:
-    """How many rows each reference has that stands on more than one."""
+    """Count the rows of each reference that appears on more than one."""
     if "reference" not in table.at:
         return Counter()
     counts: Counter[str] = Counter()
@@ -96,7 +96,7 @@ class _Reader:
             yield from (Skipped(self.file, place, shared_references.JOINED, plan) for place, _ in others)
 
     def _entry(self, where: str, row: Row, notes: Sequence[str] = ()) -> Read:
-        """One row: a plan, a refusal, or nothing that anybody plans."""
+        """Convert one row to a plan, a refusal, or a skipped entry."""
         identity: str | None = None
         try:
             authority = _authority(row, self.options, self.mapping)
@@ -139,12 +139,12 @@ def _cpv_notes(row: Row) -> tuple[str, ...]:
 
 
 def _stated(row: Row) -> str:
-    """The reference as the row gives it; a number that a spreadsheet made a decimal is a whole one."""
+    """Return the row's reference. A whole number that a spreadsheet turned into a decimal is restored."""
     return re.sub(r"\A(\d+)\.0\Z", r"\1", row.get("reference", ""))
 
 
 def _reference(row: Row, table: Table) -> str:
-    """The row's own reference; in a pipeline without one, a stable one made of what and whose it is."""
+    """Return the row's own reference; in a pipeline without one, a stable one built from the need and its owner."""
     if "reference" not in table.at and table.pipeline:
         described = "\n".join(row.get(thing, "").casefold() for thing in ("title", "department"))
         words = re.sub(r"[^a-z0-9]+", "-", row.get("title", "").lower()).strip("-")[:40].rstrip("-")
@@ -191,5 +191,5 @@ def _description(row: Row) -> str:
 def _regions(row: Row) -> tuple[str, ...]:
     parts = re.split(r"[|;,/\s]+", row.get("regions", ""))
     codes = (code for part in parts if part for code in reference.normalise_region(part))
-    # The whole country is what systems fill in by themselves: the authority's own area says more.
+    # The whole country is a system's default; the authority's own area is more precise.
     return tuple(dict.fromkeys(code for code in codes if code != "UK"))[:50]

@@ -1,4 +1,5 @@
-"""Rows of a register that are one contract: its reference stands once for each supplier, lot or department."""
+"""Merges rows of a register that describe one contract: the reference is repeated for each supplier, lot or
+department."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +11,7 @@ JOINED = "rows of one contract were joined to one"
 
 
 def of_one_contract(rows: Iterable[tuple[str, Row]]) -> list[list[tuple[str, Row]]]:
-    """Rows with one reference, with their places, by the contract that they speak of: same title, same days."""
+    """Group rows with one reference, with their places, by contract: same title, same days."""
     contracts: dict[tuple[str, ...], list[tuple[str, Row]]] = {}
     for where, row in rows:
         title = " ".join(row.get("title", "").casefold().split())
@@ -20,7 +21,7 @@ def of_one_contract(rows: Iterable[tuple[str, Row]]) -> list[list[tuple[str, Row
 
 
 def join(rows: Sequence[Row]) -> tuple[Row, tuple[str, ...]]:
-    """The rows of one contract as one, and what was assumed: all suppliers, and what is paid to them together."""
+    """Merge the rows of one contract, and return the assumptions: all suppliers, and the total paid to them."""
     joined, notes = dict(rows[0]), []
     for row in rows[1:]:
         joined |= {thing: cell for thing, cell in row.items() if cell and not joined.get(thing)}

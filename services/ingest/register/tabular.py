@@ -1,4 +1,4 @@
-"""Read a spreadsheet as rows of cells: CSV in whatever dialect it was saved, or xlsx; packed by gzip or zip or not."""
+"""Reads a spreadsheet as rows of cells: CSV in any dialect, or xlsx, optionally compressed with gzip or zip."""
 
 import codecs
 import csv
@@ -15,22 +15,22 @@ from openpyxl.utils.exceptions import InvalidFileException
 from services.ingest.entries import MAX_FILE_BYTES, RefusedError
 
 Rows = Iterator[tuple[int, list[str]]]
-"""Rows with the number that a spreadsheet gives them, from 1."""
+"""Rows with their number in the spreadsheet, from 1."""
 
 SEPARATORS: Final = ",;\t|"
 _CHUNK: Final = 1024 * 1024
 _SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\r?\n', re.IGNORECASE)
 _XLSX_MEMBER: Final = "xl/workbook.xml"
 MAX_EXPANDED_BYTES: Final = 8 * MAX_FILE_BYTES
-"""The most that the parts of an xlsx file may have once they are unpacked."""
+"""The maximum decompressed size of the parts of an xlsx file."""
 
 
 def tables(content: bytes) -> Iterator[Rows]:
-    """Every way to read the file as a table, the likeliest first. Raises RefusedError where it is none."""
+    """Yield every way to read the file as a table, the likeliest first. Raises RefusedError if it is none."""
     if is_xlsx(content):
         yield from _sheets(content)
         return
-    # One cell may be as long as the file: its row is then refused, and the rest goes on.
+    # One cell may be as long as the file; only its row is then refused.
     csv.field_size_limit(MAX_FILE_BYTES)
     encoding = _encoding(content)
     if stated := _SEPARATOR_LINE.match(next(_lines(content, encoding), "")):
@@ -43,7 +43,7 @@ def tables(content: bytes) -> Iterator[Rows]:
 
 
 def is_xlsx(content: bytes) -> bool:
-    """Whether the bytes are an xlsx workbook, which is a zip file of its own kind."""
+    """Return whether the bytes are an xlsx workbook, which is a special zip file."""
     if not content.startswith(b"PK"):
         return False
     try:
@@ -61,7 +61,7 @@ def _encoding(content: bytes) -> str:
         return "utf-16-le"
     if len(head) > 3 and head[0::2].count(0) > 0.9 * len(head[0::2]):
         return "utf-16-be"
-    return "utf-8-sig" if _is_utf8(content) else "cp1252"  # the latter is what Excel writes on Windows
+    return "utf-8-sig" if _is_utf8(content) else "cp1252"  # Excel on Windows writes the latter
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -75,7 +75,7 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def _lines(content: bytes, encoding: str) -> Iterator[str]:
-    """The file's lines, decoded as they are read, so that the text is never in memory as a whole."""
+    """Yield the file's lines, decoded one by one, so that the text is never in memory as a whole."""
     for line in io.TextIOWrapper(io.BytesIO(content), encoding, errors="replace", newline=""):
         yield line.replace("\x00", "")
 
@@ -103,7 +103,7 @@ def _sheets(content: bytes) -> Iterator[Rows]:
 
 
 def _text(value: object) -> str:
-    """A cell's value as a CSV would hold it."""
+    """Return a cell's value as a CSV would hold it."""
     if value is None:
         return ""
     if isinstance(value, datetime):

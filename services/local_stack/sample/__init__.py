@@ -1,8 +1,8 @@
-"""The sample: plans of real authorities, in invented words, laid out around any given day.
+"""The sample: plans of real authorities in invented words, dated relative to any given day.
 
-`plans.jsonl` holds one event a line. Months are counted from the month of the day asked for: `window` [3, 6] runs from
-the first day of the third month ahead to the last day of the sixth; `contract` [9, 56] likewise. An `updated` line
-names only what changed.
+`plans.jsonl` holds one event a line. Months count from the month of the given day: `window` [3, 6] runs from the first
+day of the third month ahead to the last day of the sixth; `contract` [9, 56] likewise. An `updated` line holds only the
+changed fields.
 """
 
 import calendar
@@ -16,8 +16,8 @@ from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, P
 
 
 def sample_plans(as_of: date) -> list[PlanPayload]:
-    """The sample's plan events in the order they are to be published, dated relative to `as_of`; always the same for
-    the same day. Plans come first, what became of some of them after."""
+    """Build the sample's plan events in publishing order, dated relative to `as_of`; the same for the same day. Plans
+    come first, their updates, awards and withdrawals after."""
     states: dict[str, dict[str, Any]] = {}
     payloads: list[PlanPayload] = []
     for line in files(__name__).joinpath("plans.jsonl").read_text(encoding="utf-8").splitlines():
