@@ -116,9 +116,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, payloads: 
     if not value:
         raise EnvelopeError(Reason.NOT_CLOUDEVENT, "the value is empty; expected a CloudEvent with JSON data")
     if len(value) > MAX_VALUE_BYTES:
-        raise EnvelopeError(
-            Reason.TOO_LARGE, f"the value has {len(value)} bytes; {MAX_VALUE_BYTES} are the most that is read"
-        )
+        raise EnvelopeError(Reason.TOO_LARGE, f"the value has {len(value)} bytes; the limit is {MAX_VALUE_BYTES}")
     attributes, data = _read(_header_map(headers), value)
     kind = str(attributes["type"])
     model = next((p for p in payloads if getattr(p, "type", None) == kind), None)
@@ -197,7 +195,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "list_type": "must be a list",
     "tuple_type": "must be a list",
 }
-"""What a person reads of the problems that a publisher meets; of others, the library's own words."""
+"""Messages for common errors of publishers; other errors keep the library's message."""
 
 
 def _sentence(problem: ErrorDetails) -> str:
@@ -215,7 +213,7 @@ def _header_map(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     for name, value in headers:
         if name.lower().startswith("ce_") or name.lower() == "content-type":
             if name.lower() in known:
-                raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"header '{name[:60]}' stands twice")
+                raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"header '{name[:60]}' appears twice")
             known[name.lower()] = value or b""
     return known
 
@@ -283,16 +281,14 @@ def _text(attributes: Mapping[str, object], name: str) -> str | None:
     if not isinstance(value, str) or _UNPRINTABLE.search(value):
         raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"{name} is not plain text")
     if len(value) > MAX_ATTRIBUTE:
-        raise EnvelopeError(
-            Reason.NOT_CLOUDEVENT, f"{name} has {len(value)} characters; {MAX_ATTRIBUTE} are the most that is read"
-        )
+        raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"{name} has {len(value)} characters; the limit is {MAX_ATTRIBUTE}")
     return value
 
 
 def _require_finite(digits: str) -> float:
     number = float(digits)
     if not isfinite(number):
-        raise ValueError(f"{digits[:40]} is beyond what a number in JSON may be")
+        raise ValueError(f"{digits[:40]} is out of range for a number in JSON")
     return number
 
 
@@ -304,6 +300,6 @@ def _reject_duplicate_keys(pairs: list[tuple[str, object]]) -> dict[str, object]
     read: dict[str, object] = {}
     for name, value in pairs:
         if name in read:
-            raise ValueError(f"the name '{name[:60]}' stands twice in one object")
+            raise ValueError(f"the name '{name[:60]}' appears twice in one object")
         read[name] = value
     return read

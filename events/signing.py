@@ -78,9 +78,9 @@ def extract_signature(headers: Iterable[tuple[str, bytes | None]]) -> Signature 
     if not given:
         return None
     if len(given) > 1:
-        raise SignatureError(f"header '{HEADER}' stands twice")
+        raise SignatureError(f"header '{HEADER}' appears twice")
     if len(given[0]) > MAX_HEADER_BYTES:
-        raise SignatureError(f"the signature has {len(given[0])} bytes; {MAX_HEADER_BYTES} are the most that is read")
+        raise SignatureError(f"the signature has {len(given[0])} bytes; the limit is {MAX_HEADER_BYTES}")
     parts = given[0].split(b".")
     # A JWS with a payload of its own would be verified against that instead of the event.
     if len(parts) != 3 or parts[1] or not parts[0] or not parts[2]:

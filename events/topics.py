@@ -60,7 +60,7 @@ NOTICES: Final = Topic(
 )
 OPPORTUNITIES: Final = Topic(
     name="collaboration.opportunities.v1",
-    about="The state of every opportunity. Internal: authorities are told by the notifier.",
+    about="The state of every opportunity. Internal: the notifier informs authorities.",
     key="opportunity_id",
     payloads=OPPORTUNITY_PAYLOADS,
     partitions=6,
@@ -180,7 +180,7 @@ CONTRACTS_PATTERN: Final = r"^procurement\.contracts\.v1(\..+)?$"
 """The shared topic and those of single authorities: `procurement.contracts.v1.<authority>`."""
 
 AUTHORITY_FAMILIES: Final = (PLANS, RESPONSES, CONTRACTS)
-"""What authorities publish: besides the shared topic of each, an authority may have one of its own."""
+"""The families that authorities publish. Each has a shared topic, and an authority may have its own."""
 
 
 def family_of(topic: str) -> Topic:

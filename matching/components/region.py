@@ -1,4 +1,4 @@
-"""How near two plans are delivered to each other: by ITL region, by common borders, by nation."""
+"""Closeness of two plans' places of delivery: by ITL region, by common borders, by nation."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ _NATION_OF = {"TLL": "Wales", "TLM": "Scotland", "TLN": "Northern Ireland"}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a plan is delivered: ITL 2025 codes, the authority whose borders count (None for no council), and
-    whether the plan said so itself (`stated`) or it was taken from its authority or, failing that, the nation."""
+    """A plan's place of delivery: ITL 2025 codes, the authority whose borders count (None for no council), and
+    `stated`: whether the plan named the place, or it follows from its authority or, failing that, the nation."""
 
     codes: tuple[str, ...]
     authority: str | None
@@ -20,21 +20,21 @@ class Place:
 
     @property
     def names(self) -> str:
-        """The regions' names for people, three at most."""
+        """Return the regions' names for readers, three at most."""
         names = [r.name for r in map(reference.region, self.codes) if r is not None]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return ", ".join(names[:3]) + more
 
 
 def nations(where: Place) -> frozenset[str]:
-    """The nations that a place lies in; empty where it is the United Kingdom or unknown."""
+    """Return the nations of a place; empty for the United Kingdom or an unknown place."""
     if "UK" in where.codes:
         return frozenset()
     return frozenset(_NATION_OF.get(code[:3], "England") for code in where.codes)
 
 
 def place(plan: Plan) -> Place:
-    """The plan's regions, else its authority's, else the United Kingdom."""
+    """Return the plan's regions, else its authority's, else the United Kingdom."""
     known = reference.authority(plan.authority)
     code = known.code if known else None
     stated = tuple(dict.fromkeys(now for old in plan.regions for now in reference.normalise_region(old)))
@@ -44,7 +44,8 @@ def place(plan: Plan) -> Place:
 
 
 def closeness(a: Place, b: Place, rules: RegionRules) -> tuple[float, str]:
-    """How near two places are (0 to 1), and why: a sentence without its full stop. The same in either order."""
+    """Return the closeness of two places (0 to 1), and the reason, a sentence without its full stop. The order does not
+    matter."""
     near, why = max(
         (_between(one, other, rules) for one in a.codes for other in b.codes),
         key=lambda found: (found[0], found[1]),
@@ -58,7 +59,7 @@ def closeness(a: Place, b: Place, rules: RegionRules) -> tuple[float, str]:
 
 def _between(one: str, other: str, rules: RegionRules) -> tuple[float, str]:
     if "UK" in (one, other):
-        # Delivered all over the country: as near to anybody as their nation is.
+        # A delivery all over the country is as near to any place as its nation is.
         return rules.nation, "One is for the whole United Kingdom"
     shared = next(
         (length for length in (5, 4, 3) if len(min(one, other, key=len)) >= length and one[:length] == other[:length]),
@@ -75,7 +76,7 @@ def _between(one: str, other: str, rules: RegionRules) -> tuple[float, str]:
 
 
 def _spoken(region: str) -> str:
-    """A region's name in a sentence: the register says "North West (England)"."""
+    """Return a region's name for a sentence: the register says "North West (England)"."""
     plain = region.removesuffix(" (England)")
     if plain == region:
         return region
@@ -83,5 +84,5 @@ def _spoken(region: str) -> str:
 
 
 def component(near: float, locality: float) -> float:
-    """1 - locality * (1 - closeness): distance hurts as much as the category is local."""
+    """Return 1 - locality * (1 - closeness): the more local the category, the more distance costs."""
     return 1.0 - locality * (1.0 - near)

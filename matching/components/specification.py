@@ -1,4 +1,4 @@
-"""How alike two requirements are, from their meaning, their rare words, their codes: one logistic sum of signals."""
+"""Likeness of two requirements by meaning, rare words and codes: one logistic sum of signals."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _SHARED = {2: 0.25, 3: 0.5, 4: 0.7, 5: 0.85}
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What two requirements have in common, each 0 to 1."""
+    """The signals of likeness between two requirements, each 0 to 1."""
 
     dense: float
     title_terms: float
@@ -37,7 +37,7 @@ class Signals:
 
 
 def logit(signals: Signals, weights: SignalWeights) -> float:
-    """The weighted sum before it is pressed into 0 to 1; rises with every signal."""
+    """The weighted sum before the logistic function; it rises with every signal."""
     return math.fsum(
         (
             weights.intercept,
@@ -60,53 +60,57 @@ def logit(signals: Signals, weights: SignalWeights) -> float:
 
 
 def logistic(z: float) -> float:
-    """1 / (1 + e^-z) without overflow."""
+    """Compute 1 / (1 + e^-z) without overflow."""
     return 1.0 / (1.0 + math.exp(-z)) if z >= 0 else math.exp(z) / (1.0 + math.exp(z))
 
 
 def cosine(a: Vector, b: Vector) -> float:
-    """Cosine of two unit vectors, what is below 0 taken as 0; the same in either order, to the last bit."""
+    """Compute the cosine of two unit vectors, with negative values as 0. The order does not matter, to the last bit."""
     return min(1.0, max(0.0, float(np.dot(a, b))))
 
 
 def fuzzy(a: str, b: str) -> float:
-    """Likeness of two prepared titles, 0 to 1, by rapidfuzz's token set ratio in both orders."""
+    """Return the likeness of two prepared titles, 0 to 1, by rapidfuzz's token set ratio in both orders."""
     return max(fuzz.token_set_ratio(a, b), fuzz.token_set_ratio(b, a)) / 100.0
 
 
 def readiness(a: Any, b: Any) -> Any:
-    """How readily two plans are bought jointly, 0 to 1, from the logits of each. Works on numbers and on arrays."""
+    """Return the readiness of two plans for a joint purchase, 0 to 1, from the logits of each. For numbers and
+    arrays."""
     return (a + b) / (4.0 * READINESS_LIMIT) + 0.5
 
 
 def common_nature(a: Sequence[float], b: Sequence[float], telling: Sequence[float]) -> float:
-    """How likely two plans are of one nature, 0 to 1, each counted by how much it tells; the same in either order."""
+    """Return the likelihood that two plans have one nature, 0 to 1, with each nature weighted by its information. The
+    order does not matter."""
     return math.fsum(x * y * weight for x, y, weight in zip(a, b, telling, strict=True))
 
 
 def described(words: int) -> float:
-    """How much a description of so many words says, 0 to 1: 150 words say all."""
+    """Return the information in a description of this many words, 0 to 1; 150 words reach 1."""
     return min(1.0, math.log1p(words) / 5.0)
 
 
 def value_likeness(a: Any, b: Any) -> Any:
-    """How near two amounts are, 0 (a hundredfold apart) to 1 (equal), .5 where one is unknown. Numbers or arrays."""
+    """Return the closeness of two amounts, 0 (a hundredfold apart) to 1 (equal), .5 if one is unknown. For numbers and
+    arrays."""
     apart = np.abs(np.log(np.maximum(a, 1.0)) - np.log(np.maximum(b, 1.0))) / math.log(100.0)
     return np.where(np.isnan(apart), 0.5, 1.0 - np.minimum(apart, 1.0))
 
 
 def value_size(a: Any, b: Any) -> Any:
-    """How much the smaller of two amounts is, 0 (10,000 pounds) to 1 (a million), .5 where one is unknown. Numbers or
-    arrays."""
+    """Return the size of the smaller of two amounts, 0 (10,000 pounds) to 1 (a million), .5 if one is unknown. For
+    numbers and arrays."""
     size = (np.log10(np.maximum(np.minimum(a, b), 1.0)) - 4.0) / 2.0
     return np.where(np.isnan(size), 0.5, np.clip(size, 0.0, 1.0))
 
 
 def cpv_likeness(a: Sequence[str], b: Sequence[str], unknown: float) -> float:
-    """How much of the hierarchy the nearest two codes share: division .25, group .5, class .7, category .85, all 1.
+    """Return the share of the hierarchy common to the nearest two codes: division .25, group .5, class .7, category
+    .85, all 1.
 
     Software packages (48) and IT services (72) count as one division: councils use either for the same purchase.
-    `unknown` where a side gives no code: codes are evidence, and none is no evidence against.
+    `unknown` applies if a side gives no code: a missing code is no evidence of a difference.
     """
     if not a or not b:
         return unknown
@@ -115,11 +119,11 @@ def cpv_likeness(a: Sequence[str], b: Sequence[str], unknown: float) -> float:
 
 def _code_likeness(one: str, other: str) -> float:
     if one == other:
-        # A bare division says no more than that.
+        # A bare division carries no more information than that.
         return 0.25 if one[2:] == "000000" else 0.5 if one[3:] == "00000" else 1.0
     shared = next((i for i, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), 8)
     if shared < 2:
         return 0.25 if {one[:2], other[:2]} == _BRIDGED else 0.0
-    # Trailing zeros are "any", not a level of their own.
+    # Trailing zeros mean "any"; they are no level of their own.
     level = min(shared, len(one.rstrip("0")), len(other.rstrip("0")))
     return _SHARED.get(max(2, min(level, 5)), 0.25)

@@ -1,4 +1,4 @@
-"""What the money says: whether going together is worth the effort, and whether the two are of a kind."""
+"""The value component: whether a joint purchase is worth the effort, and whether the two amounts are comparable."""
 
 import math
 from typing import Any
@@ -9,7 +9,7 @@ from matching.policy import ValueRules
 
 
 def worth(a: Any, b: Any, rules: ValueRules) -> Any:
-    """The value component (0 to 1) of two amounts in pounds, NaN for unknown. Works on numbers and on arrays."""
+    """Return the value component (0 to 1) of two amounts in pounds, NaN for unknown. For numbers and arrays."""
     total = np.maximum(a + b, 1.0)
     scale = math.log(rules.full / max(rules.floor, 1.0)) if rules.full > rules.floor else 1.0
     rise = np.clip(np.log(total / max(rules.floor, 1.0)) / scale, 0.0, 1.0)

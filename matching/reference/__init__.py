@@ -1,5 +1,5 @@
-"""Facts the engine stands on, restated from public sources (attributed in NOTICE): who the authorities are,
-which region lies in which, who borders whom, what the CPV codes mean. Read once, never changed."""
+"""Reference facts, restated from public sources (attributed in NOTICE): the authorities, the regions and their nesting,
+the borders, the CPV labels. Read once, never changed."""
 
 import re
 from collections.abc import Iterator
@@ -9,16 +9,17 @@ from importlib.resources import files
 from typing import Final
 
 MOST_CODES: Final = 2000
-"""How many codes answers are remembered for: all there are; strangers can send any others."""
+"""The size of the caches by code: large enough for every known code, and bounded, since strangers can send any
+other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """One local authority, standing or former.
+    """One local authority, current or former.
 
-    `code` is its ONS GSS code, `regions` the ITL 2025 codes it covers (level 3 where known, a county all of
-    its districts'), `county`, `combined`, `districts`, `predecessors` and `successors` are GSS codes, `end`
-    an ISO date where the authority has ceased.
+    `code` is its ONS GSS code; `regions` are the ITL 2025 codes it covers (level 3 where known; a county covers all of
+    its districts'). `county`, `combined`, `districts`, `predecessors` and `successors` are GSS codes; `end` is an ISO
+    date if the authority was abolished.
     """
 
     code: str
@@ -47,7 +48,7 @@ class Region:
 
 
 def read_rows(name: str) -> Iterator[list[str]]:
-    """The rows of one reference file as lists of cells, without its headings."""
+    """Return the rows of one reference file as lists of cells, without its headings."""
     lines = files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines()
     return (line.split("\t") for line in lines[1:])
 
@@ -92,17 +93,17 @@ def _recoded() -> dict[str, str]:
 
 
 def authority(code: str) -> Authority | None:
-    """The authority of a GSS code (also one it has been recoded from), or None for any other identifier."""
+    """Return the authority of a GSS code, current or former, or None for any other identifier."""
     return _authorities().get(code) or _authorities().get(_recoded().get(code, ""))
 
 
 def authorities() -> tuple[Authority, ...]:
-    """Every authority known, standing ones first by code, then former ones."""
+    """Return every known authority, current ones first by code, then former ones."""
     return tuple(sorted(_authorities().values(), key=lambda a: (a.end is not None, a.code)))
 
 
 def normalise_name(name: str) -> str:
-    """The form in which names are compared: lower case letters and digits, single spaces, `&` read as `and`."""
+    """Normalise a name for comparison: lower case letters and digits, single spaces, `&` as `and`."""
     plain = name.lower().replace("&", " and ").replace("'", "").replace("\u2019", "")
     return re.sub(r"[^a-z0-9]+", " ", plain).strip()
 
@@ -113,7 +114,7 @@ def _names() -> dict[str, str]:
 
 
 def find_authority(name: str) -> Authority | None:
-    """The authority that goes, or went, by exactly this name once both are normalised; None when nobody does."""
+    """Return the authority with exactly this current or former name once both are normalised; None if there is none."""
     wanted = normalise_name(name)
     code = _names().get(wanted) or _names().get(wanted.removeprefix("the "))
     return _authorities().get(code) if code else None
@@ -121,7 +122,7 @@ def find_authority(name: str) -> Authority | None:
 
 @lru_cache(maxsize=MOST_CODES)
 def names_of(code: str) -> tuple[str, ...]:
-    """Every normalised name an authority goes by, its predecessors' included; empty for an unknown code."""
+    """Return every normalised name of an authority, its predecessors' included; empty for an unknown code."""
     known = authority(code)
     if known is None:
         return ()
@@ -141,8 +142,8 @@ def _neighbours() -> dict[str, frozenset[str]]:
 
 @lru_cache(maxsize=MOST_CODES)
 def neighbours(code: str) -> frozenset[str]:
-    """GSS codes of the authorities that border this one. A county borders whoever one of its districts does,
-    and its own districts; a combined authority, none (its members do)."""
+    """Return the GSS codes of the authorities that border this one. A county borders the neighbours of its districts,
+    and its own districts. A combined authority has none; its members have."""
     known = authority(code)
     if known is None:
         return frozenset()
@@ -168,19 +169,19 @@ def _former_regions() -> dict[str, tuple[str, ...]]:
 
 
 def region(code: str) -> Region | None:
-    """The ITL 2025 region of exactly this code ("UK" is the whole), or None."""
+    """Return the ITL 2025 region of exactly this code ("UK" is the whole), or None."""
     return _regions().get(code)
 
 
 def regions() -> tuple[Region, ...]:
-    """Every ITL 2025 region, the United Kingdom first."""
+    """Return every ITL 2025 region, the United Kingdom first."""
     return tuple(_regions().values())
 
 
 def normalise_region(code: str) -> tuple[str, ...]:
-    """The ITL 2025 codes that stand for a region code of any vintage: `UKC11` (NUTS) is `TLC11` (ITL 2021), which
-    is `TLC31` since 2025. An area split since gives several codes, one that is not known its longest known
-    prefix, and something that is no region code of the United Kingdom none."""
+    """Return the ITL 2025 codes for a region code of any edition: `UKC11` (NUTS) is `TLC11` (ITL 2021), which is
+    `TLC31` since 2025. An area that was split has several codes; an unknown code maps to its longest known prefix; a
+    code from outside the United Kingdom maps to none."""
     wanted = code.strip().upper()
     if wanted in ("UK", "GB"):
         return ("UK",)
@@ -201,16 +202,16 @@ def _cpv() -> dict[str, str]:
 
 
 def cpv_label(code: str) -> str | None:
-    """The English label of a CPV 2008 code (8 digits, a check digit after a hyphen is ignored), or None."""
+    """Return the English label of a CPV 2008 code (8 digits; a check digit after a hyphen is ignored), or None."""
     return _cpv().get(code.split("-")[0])
 
 
 def cpv_labels() -> dict[str, str]:
-    """Every CPV 2008 code with its English label."""
+    """Return every CPV 2008 code with its English label."""
     return dict(_cpv())
 
 
 def display_name(code: str) -> str:
-    """What people call an authority; its code where the register of authorities does not know it."""
+    """Return the common name of an authority; its code if it is unknown."""
     found = authority(code)
     return found.name if found else code

@@ -1,8 +1,8 @@
-"""Identify a local authority by any customary form of its name, or by a code of a public list.
+"""Identifies a local authority by any customary form of its name, or by a code of a public list.
 
-A name is read as a place and a designation: "LB Camden" is the place Camden and the designation of a London borough.
-The place must be known, and the designation must fit the authority: "Lichfield City Council" is a parish council and
-not Lichfield District Council, so it stays unknown.
+A name is parsed into a place and a designation: "LB Camden" is the place Camden with the designation of a London
+borough. The place must be known, and the designation must fit the authority: "Lichfield City Council" is a parish
+council and not Lichfield District Council, so it stays unknown.
 """
 
 import html
@@ -99,10 +99,10 @@ _SMALLER_COUNCIL: Final = re.compile(r"\b(town|parish|community) council\b", re.
 
 
 def identify(name: str) -> Authority | None:
-    """The authority that a name means; None where nobody, or more than one, customarily goes by it.
+    """Return the authority that a name means; None if no authority, or more than one, uses it.
 
     Reads HTML escapes, accents, abbreviations of counties ("Herts CC"), inversions ("Camden, London Borough of") and
-    the Welsh and Gaelic names. Of a place that was reorganised under its own name, the standing authority is meant.
+    the Welsh and Gaelic names. For a place that was reorganised under its own name, it returns the current authority.
     """
     spoken = _spoken(name)
     if not spoken or _SMALLER_COUNCIL.search(spoken):
@@ -113,7 +113,7 @@ def identify(name: str) -> Authority | None:
 
 
 def identify_code(scheme: str, identifier: str) -> Authority | None:
-    """The authority of an identifier: a GSS code in any scheme, or a code of the list GB-LAE.
+    """Return the authority of an identifier: a GSS code in any scheme, or a code of the list GB-LAE.
 
     >>> identify_code("GB-LAE", "LDS").name
     'Leeds City Council'
@@ -125,7 +125,7 @@ def identify_code(scheme: str, identifier: str) -> Authority | None:
 
 
 def says_council(name: str) -> bool:
-    """Whether a name claims to be a principal council: an unknown one must not get a second identity."""
+    """Return whether a name claims to be a principal council. An unknown one must not get a second identity."""
     spoken = _spoken(name)
     return bool(_COUNCIL_WORDS.search(spoken)) and not _SMALLER_COUNCIL.search(spoken)
 
@@ -145,7 +145,7 @@ def _forms(spoken: str) -> Iterator[str]:
 
 
 def _by_form(form: str) -> Authority | None:
-    """The one authority whose place and designation the form gives."""
+    """Return the one authority with the place and designation in this form of a name."""
     for place, designation in _readings(form):
         fitting = [found for found in _places().get(place, ()) if _fits(found, designation)]
         standing = [found for found in fitting if found.end is None]
@@ -157,7 +157,7 @@ def _by_form(form: str) -> Authority | None:
 
 
 def _readings(form: str) -> Iterator[tuple[str, str]]:
-    """A form as (place, designation): the whole as a place, then the most specific designation first."""
+    """Split a name into (place, designation): first the whole as a place, then the most specific designation."""
     yield form, ""
     for suffix, designation in _SUFFIXES.items():
         if form.endswith(f" {suffix}"):
@@ -179,7 +179,7 @@ def _fits(known: Authority, designation: str) -> bool:
 
 @cache
 def _designations(code: str) -> frozenset[str]:
-    """The designations by which an authority may be called."""
+    """Return the customary designations of an authority."""
     known = authority(code)
     assert known is not None
     official = known.name.lower()
@@ -196,7 +196,7 @@ def _designations(code: str) -> frozenset[str]:
     elif not county and known.code.startswith("E0"):
         found |= {"borough", "district"}
     if "borough" in official:
-        found.add("city")  # boroughs are made cities, and keep the name of the borough in many systems
+        found.add("city")  # a borough that became a city keeps its borough name in many systems
     was_county = any(former.startswith("E10") for former in known.predecessors)
     if county or was_county or (known.code.startswith("E06") and not {"city", "borough"} & _words(official)):
         found.add("county")
@@ -209,7 +209,7 @@ def _words(text: str) -> set[str]:
 
 @cache
 def _places() -> dict[str, tuple[Authority, ...]]:
-    """Authorities by each place that is in one of their names."""
+    """Map each place name to the authorities named after it."""
     found: dict[str, dict[str, Authority]] = {}
     names = {row[0]: row[1].split("|") for row in read_rows("names.tsv")}
     others = {row[0]: row[1].split("|") for row in read_rows("other_names.tsv")}
@@ -217,7 +217,7 @@ def _places() -> dict[str, tuple[Authority, ...]]:
         for place in others.get(known.code, []):
             found.setdefault(place, {})[known.code] = known
         if known.code.startswith(("E47", "E61")) or known.code == "E09000001":
-            continue  # combined authorities and the City of London go by their whole names only
+            continue  # combined authorities and the City of London use their full names only
         spoken = [normalise_name(known.name), normalise_name(known.short_name), *names.get(known.code, [])]
         for name in spoken:
             for place, _ in _readings(name.removeprefix("the ")):

@@ -1,6 +1,6 @@
-"""Tell whether two identifiers mean one organisation, or a body and a part of it.
+"""Decides whether two identifiers mean one organisation, or a body and a part of it.
 
-Only identifiers made from a name (`GB-X-ministry-of-defence-mod`) can be compared: those of a register are unique.
+Only identifiers made from a name (`GB-X-ministry-of-defence-mod`) are compared: those of a register are unique.
 """
 
 import re
@@ -21,12 +21,12 @@ _SHORT_FORMS: Final = {
     "his": "her",
     "uni": "university",
 }
-# Two words alone name a body ("home office"); what shares three in any order is a body and its part.
+# Two words alone can name a body ("home office"). Three shared words, in any order, mean a body and its part.
 _MIN_NAME, _MIN_SHARED = 2, 3
 _MIN_ACRONYM, _MAX_ACRONYM = 3, 6
 _ACRONYM: Final = re.compile(r"[b-df-hj-np-tv-xz]{3,6}")
 _KINDS: Final = frozenset(["nhs", "ccg", "plc", "llp", "ltd"])
-"""Acronyms that say of what kind a body is, and not which."""
+"""Acronyms for a kind of body, which identify none."""
 
 
 def is_same_body(one: str, other: str) -> bool:
@@ -49,7 +49,7 @@ def _same(one: str, other: str) -> bool:
     if not any(names):
         return False
     if not all(names):
-        # One is a register's identifier: a council may also have been written by its name.
+        # One identifier is a register's; the other may be the same council by name.
         named, code = (one, other) if names[0] else (other, one)
         council = identify(" ".join(_spelled(named)))
         return council is not None and council.code == code
@@ -64,7 +64,7 @@ def _acronym_shared(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def _acronyms(words: tuple[str, ...]) -> set[str]:
-    """The words that can only be acronyms, or the whole name where it is one short word."""
+    """Return the words that can only be acronyms, or the whole name if it is one short word."""
     alone = {word for word in words if len(words) == 1 and len(word) <= _MAX_ACRONYM}
     return {word for word in words if _ACRONYM.fullmatch(word) and word not in _KINDS} | alone
 
@@ -80,7 +80,7 @@ def _is_part(shorter: tuple[str, ...], longer: tuple[str, ...]) -> bool:
 
 
 def _acronym_meets(short: tuple[str, ...], spelled: tuple[str, ...]) -> bool:
-    """Whether one name holds, as a word, the initials of the other (`dvla`, `moj`, `hmrc`)."""
+    """Return whether one name contains the initials of the other as a word (`dvla`, `moj`, `hmrc`)."""
     initials = {"".join(word[0] for word in words) for words in (spelled, _telling(spelled))}
     return any(word in initials for word in short if _MIN_ACRONYM <= len(word) <= _MAX_ACRONYM)
 
@@ -96,12 +96,12 @@ def _words(code: str) -> tuple[str, ...]:
 
 
 def _telling(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words without fillers, plurals and a bracketed acronym of their own."""
+    """Return the words without fillers, plurals and a bracketed acronym of their own."""
     kept = [word.rstrip("s") for word in words if word not in _FILLERS]
     initials = {"".join(word[0] for word in run) for run in (_runs(kept) + _runs(list(words)))}
     return tuple(word for word in kept if word not in initials) or tuple(kept)
 
 
 def _runs(words: list[str]) -> list[list[str]]:
-    """Every run of words from the first one that is long enough to have an acronym."""
+    """Yield every run of words from the first that is long enough for an acronym."""
     return [words[:end] for end in range(_MIN_ACRONYM, min(len(words), _MAX_ACRONYM) + 1)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,8 +16,6 @@ from services.domain.benchmark_cells import (
     size_class_of,
 )
 from services.store import audit_log, benchmarks, plans
-
-_MIN_DIGITS: Final = CATEGORY_DIGITS
 
 
 class BenchmarkError(ValueError):
@@ -95,6 +93,6 @@ def _plan_category(plan_id: str, state: dict[str, Any]) -> str:
 
 def _category(code: str) -> str:
     digits = code.split("-")[0]
-    if not digits.isdigit() or not _MIN_DIGITS <= len(digits) <= 8:
-        raise BenchmarkError(f"'{code[:40]}' is neither a plan id nor a CPV code of {_MIN_DIGITS} to 8 digits")
+    if not digits.isdigit() or not CATEGORY_DIGITS <= len(digits) <= 8:
+        raise BenchmarkError(f"'{code[:40]}' is neither a plan id nor a CPV code of {CATEGORY_DIGITS} to 8 digits")
     return category_of(digits)

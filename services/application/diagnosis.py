@@ -8,7 +8,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from events.topics import COALITIONS, OPPORTUNITIES, PLANS_PATTERN, RESPONSES_PATTERN, TOPICS
+from events.topics import COALITIONS, CONTRACTS_PATTERN, OPPORTUNITIES, PLANS_PATTERN, RESPONSES_PATTERN, TOPICS
 from matching.corpus_statistics import Statistics
 from matching.policy import Policy
 from services.coalitions import app as coalitions
@@ -29,6 +29,7 @@ GROUPS: Final = {
     notifier.COALITIONS_GROUP: re.escape(COALITIONS.name),
     coalitions.GROUP: re.escape(OPPORTUNITIES.name),
     coalitions.RESPONSES_GROUP: RESPONSES_PATTERN,
+    coalitions.CONTRACTS_GROUP: CONTRACTS_PATTERN,
 }
 """The consumer groups whose lag is shown, with their topics."""
 

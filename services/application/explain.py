@@ -66,7 +66,7 @@ async def open_context(session: AsyncSession, settings: Settings, as_of: date) -
     mine, warning = world.engine.generation, None
     if mine.id != current.generation:
         warning = (
-            f"this explains by policy {mine.policy} and statistics {mine.statistics}; the database was decided by "
+            f"this explanation uses policy {mine.policy} and statistics {mine.statistics}; the database uses "
             f"policy {current.policy} and statistics {current.statistics}"
         )
     return ExplainContext(session, world, as_of, warning)

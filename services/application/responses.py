@@ -135,7 +135,7 @@ def _own(plans: Sequence[tuple[str, str]], authority: str, subject_id: str) -> s
 
 def _from_line(line: bytes) -> ResponsePayload:
     if len(line) > MAX_LINE_BYTES:
-        raise ResponseError(f"has {len(line)} bytes; {MAX_LINE_BYTES} are the most that is read")
+        raise ResponseError(f"has {len(line)} bytes; the limit is {MAX_LINE_BYTES}")
     try:
         values = json.loads(line)
     except ValueError:

@@ -15,7 +15,7 @@ _LINES: Final = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 """Shells put the line to complete into these environment variables."""
 
 COMMANDS: Final = {
-    "demo": ("services.cli.demo", "Run everything once on an embedded stack and show what comes out."),
+    "demo": ("services.cli.demo", "Run everything once on an embedded stack and show the results."),
     "up": ("services.cli.demo", "Keep the embedded stack running, for development."),
     "publish": ("services.cli.publish", "Publish an authority's plans (JSONL, OCDS, contract register)."),
     "withdraw": ("services.cli.withdraw", "Withdraw one plan."),
@@ -27,6 +27,7 @@ COMMANDS: Final = {
         "Say yes, no or later to an introduction where one side shares only a match.",
     ),
     "invite": ("services.cli.responses", "Invite others to go to market together."),
+    "suppliers": ("services.cli.suppliers", "Show who has contracts with which supplier, ending when."),
     "contracts": ("services.cli.contract_commands", "Publish and list what authorities share of running contracts."),
     "benchmark": ("services.cli.benchmark", "Show what others pay, in cells of at least five authorities."),
     "coalition": ("services.cli.coalition", "Show coalitions, and act in one: accept, join, leave, lead."),

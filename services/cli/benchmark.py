@@ -1,21 +1,22 @@
 """`jointly benchmark`: what others pay, as far as it may be shown."""
 
 import json
-from typing import Annotated
+import sys
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from services.application.benchmarks import Benchmark, BenchmarkError, cell_as_json, read_benchmark
 from services.cli.database import with_database
 from services.cli.producing import check_authority
 from services.cli.responses import REFUSED, USAGE, stop
+from services.cli.terminal import print_rows
 from services.domain.audit import Channel
 from services.domain.benchmark_cells import BenchmarkCell, PriceStep, Quarter, Suppression
 from services.store.database import Sessions, transaction
 
-_WHY = {
+_COLUMNS: Final = ("unit", "units bought", "lower quartile", "median", "upper quartile", "authorities", "suppliers")
+_WHY: Final = {
     Suppression.FEW_AUTHORITIES: "fewer than 5 authorities",
     Suppression.FEW_SUPPLIERS: "fewer than 3 suppliers",
     Suppression.DOMINATED: "one or two authorities buy nearly all of it",
@@ -49,8 +50,10 @@ def benchmark(
     if not found.cells:
         typer.echo(f"No prices are shared for category {found.category}; `jointly contracts publish` shares yours.")
         return
-    Console(highlight=False, markup=False).print(_table(found))
-    typer.echo(_withheld(found.cells[0]))
+    in_pipe = not sys.stdout.isatty()
+    typer.echo(f"Category {found.category}, {found.cells[0].quarter}, pounds without VAT", err=in_pipe)
+    print_rows(_COLUMNS, [_row(cell, found) for cell in found.cells])
+    typer.echo(_withheld(found.cells[0]), err=in_pipe)
 
 
 def _quarter(text: str | None) -> Quarter | None:
@@ -60,22 +63,15 @@ def _quarter(text: str | None) -> Quarter | None:
         stop(f"--quarter: {error}", USAGE)
 
 
-def _table(found: Benchmark) -> Table:
-    title = f"Category {found.category}, {found.cells[0].quarter}, pounds without VAT"
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
-    for name in ("unit", "units bought", "lower quartile", "median", "upper quartile", "authorities", "suppliers"):
-        table.add_column(name, overflow="fold")
-    for cell in found.cells:
-        key = cell.key
-        own = (key.unit, key.size_class) == (found.unit, found.size_class)
-        size = f"{key.size_class.value}{' (yours)' if own else ''}"
-        if cell.suppression is not None:
-            table.add_row(key.unit, size, f"not shown: {_WHY[cell.suppression]}", "", "", "", "")
-            continue
-        lower, upper = cell.quartiles or (None, None)
-        prices = [_step(lower), _step(cell.median), _step(upper)]
-        table.add_row(key.unit, size, *prices, str(cell.authorities), str(cell.suppliers))
-    return table
+def _row(cell: BenchmarkCell, found: Benchmark) -> tuple[str, ...]:
+    key = cell.key
+    own = (key.unit, key.size_class) == (found.unit, found.size_class)
+    size = f"{key.size_class.value}{' (yours)' if own else ''}"
+    if cell.suppression is not None:
+        return (key.unit, size, f"not shown: {_WHY[cell.suppression]}", "", "", "", "")
+    lower, upper = cell.quartiles or (None, None)
+    prices = (_step(lower), _step(cell.median), _step(upper))
+    return (key.unit, size, *prices, str(cell.authorities), str(cell.suppliers))
 
 
 def _step(step: PriceStep | None) -> str:

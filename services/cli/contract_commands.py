@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from events.contracts import ContractPublished
 from events.signing import SignatureError
@@ -29,10 +28,17 @@ from services.cli.producing import (
     say,
     stderr_console,
 )
-from services.cli.terminal import plain
+from services.cli.terminal import plain, print_rows
 from services.domain.disclosure import Tier
 from services.ingest import formats
-from services.ingest.contracts import ContractEntry, ReadContract, day_of, read_contracts, read_register_contracts
+from services.ingest.contracts import (
+    ContractEntry,
+    ReadContract,
+    day_of,
+    read_contracts,
+    read_notice_contracts,
+    read_register_contracts,
+)
 from services.ingest.entries import Options, Rejected
 from services.ingest.formats import FormatError
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, load_mapping
@@ -45,7 +51,7 @@ app = typer.Typer(no_args_is_help=True, help="Publish and list what authorities 
 
 @app.command("publish")
 def publish(
-    file: Annotated[Path, typer.Argument(help="Contracts as JSONL, or a contract register as CSV or xlsx.")],
+    file: Annotated[Path, typer.Argument(help="Contracts as JSONL, a register as CSV or xlsx, or OCDS notices.")],
     authority: Annotated[
         str | None, typer.Option(help="Publish this authority's contracts only; whose code it is in a register.")
     ] = None,
@@ -102,12 +108,12 @@ def _read(file: Path, source: _Source) -> Iterator[ReadContract]:
         mapping = load_mapping(source.mapping) if source.mapping else BUILT_IN
     except (MappingError, FormatError) as error:
         end_usage(str(error))
+    options = Options(source.authority, as_of=today(settings().as_of))
     if kind == "ocds":
-        end_usage(f"{file.name}: contracts are read from JSONL and from contract registers, not from OCDS")
+        return read_notice_contracts(file, options)
     if kind == "jsonl":
         return read_contracts(file, source.authority)
     sharing = {source.open_to.value: source.open_from or day_of(file)}
-    options = Options(source.authority, as_of=today(settings().as_of))
     return read_register_contracts(file, options, mapping, sharing)
 
 
@@ -124,17 +130,16 @@ def list_(
         for contract in found:
             typer.echo(contract.model_dump_json())
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("contract", "supplier", "product", "ends", "prices", "coalition", "signatories", "public"):
-        table.add_column(name, overflow="fold")
-    for contract in found:
-        sharing = contract.sharing
-        days = (contract.end, sharing.coalition, sharing.signatories, sharing.public)
-        end, *opens = (day.isoformat() if day else "" for day in days)
-        prices = contract.withheld or str(len(contract.prices))
-        names = (plain(contract.supplier, 60), plain(contract.product, 40))
-        table.add_row(contract.contract_id, *names, end, prices, *opens)
-    Console(highlight=False, markup=False).print(table if found else "no contracts are shared")
+    names = ("contract", "supplier", "product", "ends", "prices", "coalition", "signatories", "public")
+    print_rows(names, [_row(contract) for contract in found])
+
+
+def _row(contract: ContractPublished) -> tuple[str, ...]:
+    sharing = contract.sharing
+    days = (contract.end, sharing.coalition, sharing.signatories, sharing.public)
+    end, *opens = (day.isoformat() if day else "" for day in days)
+    prices = contract.withheld or str(len(contract.prices))
+    return (contract.contract_id, plain(contract.supplier, 60), plain(contract.product, 40), end, prices, *opens)
 
 
 def _report(counts: dict[str, int], console: Console, *, dry_run: bool, as_json: bool) -> None:

@@ -87,7 +87,7 @@ def make(to: Path) -> dict[str, Any]:
         "source": {"name": DEFAULT_MODEL, "sha256": sha256},
         "dimensions": reference.dimensions,
         "tokens": tokens,
-        "weights": "float32, computed with in bfloat16 where the processor can",
+        "weights": "float32, computed in bfloat16 if the processor supports it",
         "agreement": {"texts": _PROBES, "mean_cosine": mean, "least_cosine": least},
         "tools": {name: version(name) for name in _TOOLS},
         "files": {name: digest(to / name) for name in (MODEL, WEIGHTS, TOKENIZER, PROBES)},

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from events.fields import canonical_authority
 from services.application import extensions as use
@@ -15,6 +13,7 @@ from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
 from services.cli.producing import check_authority
 from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, stop
+from services.cli.terminal import print_rows
 from services.domain.benchmark_requests import ExtensionDecision
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -34,16 +33,8 @@ def list_(
         for record in found:
             typer.echo(json.dumps(record.as_json()))
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("request", "plan", "months in all", "benchmark", "due", "decision", ""):
-        table.add_column(name, overflow="fold")
-    for record in found:
-        request = record.request
-        decision = request.decision.value if request.decision else ""
-        cells = (request.request_id, request.plan_id, str(request.months), request.status.value)
-        table.add_row(*cells, request.due_on.isoformat(), decision, _remark(record))
-    console = Console(highlight=False, markup=False)
-    console.print(table if found else "no extension beyond twelve months has asked for a benchmark")
+    names = ("request", "plan", "months in all", "benchmark", "due", "decision", "remark")
+    print_rows(names, [_row(record) for record in found])
 
 
 @app.command("decide")
@@ -62,6 +53,13 @@ def decide(
     except ResponseError as error:
         stop(str(error), REFUSED)
     Sending(signing_key_file, own_topic, dry_run).send([payload], undoable=False)
+
+
+def _row(record: ExtensionRecord) -> tuple[str, ...]:
+    request = record.request
+    decision = request.decision.value if request.decision else ""
+    months, due = str(request.months), request.due_on.isoformat()
+    return (request.request_id, request.plan_id, months, request.status.value, due, decision, _remark(record))
 
 
 def _remark(record: ExtensionRecord) -> str:

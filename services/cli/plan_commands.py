@@ -75,7 +75,7 @@ def reset(
     if as_json:
         typer.echo(json.dumps({"reset": done.id, "plan_id": plan_id, "from": done.from_revision, "to": to}))
     else:
-        typer.echo(f"reset {done.id}: {plan_id} was set back from revision {done.from_revision} to {to}")
+        typer.echo(f"reset {done.id}: {plan_id} was reset from revision {done.from_revision} to {to}")
 
 
 def _as_json(one: LoggedRevision) -> dict[str, object]:

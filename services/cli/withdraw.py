@@ -125,8 +125,8 @@ def _check(payload: PlanWithdrawn, last: int | None) -> None:
     """Exit if the matcher would not accept the withdrawal."""
     if last is not None and payload.revision <= last:
         _refuse(
-            f"Nothing was sent: the plan stands at revision {last}, so a withdrawal under {payload.revision} would be "
-            f"superseded. Give a higher --revision, {RESET}."
+            f"Nothing was sent: the plan already has revision {last}, so a withdrawal under {payload.revision} would "
+            f"be superseded. Give a higher --revision, {RESET}."
         )
     if excess := find_excess(payload, datetime.now(UTC)):
         _refuse(f"Nothing was sent: {excess.field} {excess.sentence}, {RESET}.")

@@ -1,6 +1,6 @@
 """Extensions beyond twelve months ask for a benchmark; published cells answer, and authorities decide."""
 
-from datetime import date
+from datetime import date, datetime, time
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,23 +16,30 @@ from services.domain.benchmark_requests import (
     ExtensionDecision,
     answer_request,
     decide,
+    due_notices,
     request_benchmark,
 )
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import event_id
 from services.platform import logs
+from services.platform.clock import LONDON
+from services.store import benchmark_notices, benchmarks, outbox, plans
 from services.store import benchmark_requests as store
-from services.store import benchmarks, outbox, plans
 from services.store.benchmark_requests import Extension
 from services.store.database import Sessions, now, transaction
 
 _KINDS: Final = {payload.type.split(".")[2]: payload for payload in BENCHMARK_PAYLOADS}
 
+REMINDER_HOUR: Final = time(9, 0)
+
 log: Final = logs.get(__name__)
 
 
-async def sweep_requests(sessions: Sessions, today: date) -> None:
-    """Makes the requests that are missing, and answers those that published cells or the due day answer."""
+async def sweep_requests(sessions: Sessions, today: date, at: datetime | None = None) -> None:
+    """Makes missing requests, answers those that published cells or the due day answer, and has authorities told.
+
+    `at`: the moment of emails that go at once, the present one if left out.
+    """
     async with transaction(sessions) as session:
         await lock(session)
         for extension in await store.unasked_extensions(session):
@@ -45,6 +52,10 @@ async def sweep_requests(sessions: Sessions, today: date) -> None:
             answered = answer_request(request, cells, today)
             if answered != request:
                 await _write(session, answered, None)
+        for request, plan in await store.undecided(session):
+            for kind, day in due_notices(request, plan, today):
+                due_at = datetime.combine(day, REMINDER_HOUR, LONDON) if day else at or now()
+                await benchmark_notices.add(session, request, kind, due_at)
 
 
 async def record_decision(session: AsyncSession, payload: ResponseDecided, today: date, cause: str | None) -> None:

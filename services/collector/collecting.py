@@ -45,7 +45,7 @@ class RoundResult:
         """Return the result as a sentence."""
         came = f"{self.pages} pages, {self.releases} new releases, {self.published} events published"
         if self.fault:
-            return f"{came}; {self.fault}. Run the same again: it goes on where it stood"
+            return f"{came}; {self.fault}. Run it again: it continues from there"
         if self.refused:
             return f"{came}; the feed asked to come back later ({self.refused})"
         return came if self.complete else f"{came}; the feed asked to come back later, and it is not yet time"

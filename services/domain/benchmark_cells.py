@@ -41,7 +41,6 @@ class WithheldReason(StrEnum):
     SENSITIVE = "s94"
     CONFIDENTIAL_TERM = "confidential-term"
     NOT_COMPARABLE = "not-comparable"
-    NO_ANSWER = "no-answer"
 
 
 class Suppression(StrEnum):

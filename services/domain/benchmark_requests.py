@@ -9,6 +9,7 @@ from typing import Final
 
 from services.domain.benchmark_cells import BenchmarkCell
 from services.domain.calendar import add_working_days, nation_of
+from services.domain.deadlines import reminder_days
 from services.domain.ids import text_hash
 
 FREE_MONTHS: Final = 12
@@ -42,6 +43,14 @@ class PlanStanding(StrEnum):
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
     AWARDED = "awarded"
+
+
+class BenchmarkNotice(StrEnum):
+    """The emails about a request, each sent once."""
+
+    REQUEST = "request"
+    REMINDER = "reminder"
+    WITHOUT = "without-benchmark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +142,26 @@ def is_without_benchmark(request: BenchmarkRequest, plan: PlanStanding, today: d
     if plan is PlanStanding.WITHDRAWN or request.decision is not None:
         return False
     return plan is PlanStanding.AWARDED or today > request.current_end
+
+
+def due_notices(
+    request: BenchmarkRequest, plan: PlanStanding, today: date
+) -> list[tuple[BenchmarkNotice, date | None]]:
+    """What the authority is to be told, each with its day, None for at once. A decision ends it."""
+    if is_without_benchmark(request, plan, today):
+        return [(BenchmarkNotice.WITHOUT, None)]
+    if not is_current(BenchmarkNotice.REQUEST, request, plan, today):
+        return []
+    days = reminder_days(request.requested_on, request.due_on, {nation_of(request.authority)})
+    reminders: list[tuple[BenchmarkNotice, date | None]] = [(BenchmarkNotice.REMINDER, day) for day in days[-1:]]
+    return [(BenchmarkNotice.REQUEST, None), *reminders]
+
+
+def is_current(kind: BenchmarkNotice, request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
+    """Whether a notice still holds."""
+    if kind is BenchmarkNotice.WITHOUT:
+        return is_without_benchmark(request, plan, today)
+    return plan is PlanStanding.ACTIVE and request.decision is None and today <= request.current_end
 
 
 def _is_last_of_month(day: date) -> bool:

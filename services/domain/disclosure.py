@@ -13,6 +13,7 @@ from events import opportunities as wire
 from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
+from events.plans import CurrentContract
 from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
 from matching.plan import Plan, Sharing, Window
@@ -41,6 +42,12 @@ def contract_is_open(contract: ContractPublished, tier: Tier, day: date) -> bool
     """Whether a tier may see a contract on a day."""
     opens = contract_opens_on(contract, tier)
     return opens is not None and opens <= day
+
+
+def shown_current_contract(state: Mapping[str, Any]) -> CurrentContract | None:
+    """What a plan's state shows others of the contract that runs now: nothing unless the plan is shared openly."""
+    contract = state.get("current_contract")
+    return CurrentContract.model_validate(contract) if contract and state.get("sharing") == "open" else None
 
 
 def opportunity_state(

@@ -1,4 +1,4 @@
-"""Contracts out of files: JSONL, one contract a line, as it is on the wire; or the rows of a contract register."""
+"""Contracts out of files: JSONL with one event a line, the rows of a contract register, or OCDS notices."""
 
 import json
 import zlib
@@ -14,8 +14,15 @@ from events.cloudevents import EnvelopeError, strict_json
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload, ContractPublished
 from events.plans import PlanState
 from events.redaction import redact_contract
-from services.ingest.entries import Accepted, Options, RefusedError, Rejected, Skipped, refusal
+from services.ingest.entries import Accepted, Options, RefusedError, Rejected, Skipped, plan_id, refusal
 from services.ingest.jsonl import MAX_LINE_BYTES, numbered_lines, open_lines
+from services.ingest.loose_json import obj, text
+from services.ingest.ocds import fields as ocds_fields
+from services.ingest.ocds.awarded_contract import awarded_contract
+from services.ingest.ocds.notices import Phase, phase_of
+from services.ingest.ocds.process import ReleaseState, release_states
+from services.ingest.ocds.reader import buyers_in, find_releases
+from services.ingest.ocds.release import owners_of
 from services.ingest.register.column_mapping import RegisterMapping
 from services.ingest.register.reader import read_register
 
@@ -32,6 +39,7 @@ class ContractEntry:
 ReadContract = ContractEntry | Rejected | Skipped
 
 NO_SUPPLIER: Final = "rows that name no supplier say nothing of a contract"
+NO_AWARD: Final = "notices that award no contract were skipped"
 NOT_OPEN: Final = "rows that are not shared openly were not published"
 
 
@@ -66,6 +74,55 @@ def read_register_contracts(
             yield entry
         elif isinstance(entry, Accepted) and isinstance(entry.payload, PlanState):
             yield _of_plan(entry, entry.payload, revision_of(file), sharing)
+
+
+def read_notice_contracts(file: Path, options: Options) -> Iterator[ReadContract]:
+    """The contracts of OCDS notices of award and of contract details, open to the public from the notice's day."""
+    try:
+        found = find_releases(file)
+    except RefusedError as refused:
+        yield Rejected(file.name, "file", refused.field, refused.reason)
+        return
+    learned, only_stranger = buyers_in(found)
+    for state in release_states(found):
+        if not isinstance(state, ReleaseState):
+            yield Rejected(file.name, state[0], state[2].field, state[2].reason)
+            continue
+        try:
+            if phase_of(state.release) is not Phase.AWARDED:
+                yield Skipped(file.name, state.path, NO_AWARD)
+                continue
+            owners, _ = owners_of(state.release, options, learned, only_stranger=only_stranger)
+            for authority in owners:
+                yield _of_notice(file.name, state, authority)
+        except RefusedError as refused:
+            yield Rejected(file.name, state.path, refused.field, refused.reason)
+
+
+def _of_notice(file: str, state: ReleaseState, authority: str) -> ReadContract:
+    release, awarded = state.release, awarded_contract(state.release)
+    if not awarded.suppliers:
+        return Skipped(file, state.path, NO_SUPPLIER)
+    tender = obj(release.get("tender"))
+    title = " ".join(ocds_fields.prose(text(tender.get("title")) or text(release.get("title"))).split())[:500]
+    fields = {
+        "contract_id": plan_id(authority, state.ocid),
+        "revision": state.revision,
+        "authority": authority,
+        "title": title,
+        "supplier": awarded.suppliers,
+        "product": title[:300],
+        "cpv": ocds_fields.cpv(release),
+        "start": awarded.start,
+        "end": awarded.end,
+        "extension_months": awarded.extension_months,
+        "annual_value": awarded.annual_value,
+        "sharing": {"public": state.released},
+    }
+    try:
+        return ContractEntry(file, state.path, ContractPublished.model_validate(fields))
+    except ValidationError as error:
+        raise refusal(error) from None
 
 
 def revision_of(file: Path) -> int:

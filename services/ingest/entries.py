@@ -195,4 +195,4 @@ def _bounded(stream: IO[bytes]) -> bytes:
 
 
 def _too_large(size: int) -> RefusedError:
-    return RefusedError("", f"has {size} bytes or more; {MAX_FILE_BYTES} are the most that is read. Split the file")
+    return RefusedError("", f"has {size} bytes or more; the limit is {MAX_FILE_BYTES}. Split the file")

@@ -186,7 +186,9 @@ def _sentence(error: KafkaError, settings: Settings, topic: str) -> str:
         case KafkaConnectionError():
             return f"Kafka can't be reached at {', '.join(settings.kafka_bootstrap_servers)}: {error}"
         case UnknownTopicOrPartitionError():
-            return f"There is no topic {topic}, or this user may not see it; `jointly topics` creates what is declared"
+            return (
+                f"There is no topic {topic}, or this user may not see it; `jointly topics` creates the declared topics"
+            )
         case TopicAuthorizationFailedError():
             return f"This user may not write to {topic}; ask for the right, or try --own-topic"
         case _:

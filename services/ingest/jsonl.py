@@ -59,7 +59,7 @@ def numbered_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
 def _read(file: str, where: str, line: bytes | int, options: Options) -> Read:
     try:
         if isinstance(line, int):
-            raise RefusedError("", f"has {line} bytes; {MAX_LINE_BYTES} are the most a plan may have")
+            raise RefusedError("", f"has {line} bytes; the limit for a plan is {MAX_LINE_BYTES}")
         return Accepted(file, where, own(_payload(line), options))
     except RefusedError as refused:
         return Rejected(file, where, refused.field, refused.reason, refused.plan_id)

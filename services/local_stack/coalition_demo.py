@@ -22,8 +22,8 @@ from services.store.database import Sessions, now, transaction
 
 PATIENCE_SECONDS: Final = 90.0
 LOOK_EVERY_SECONDS: Final = 0.2
-SCOPE: Final = "What all of our plans describe; lots where councils differ."
-ROUTE: Final = "Frameworks looked at: none covers it on the day of need."
+SCOPE: Final = "The need that all our plans share; lots where councils differ."
+ROUTE: Final = "Frameworks checked: none covers it on the day of need."
 
 
 @dataclass(slots=True)

@@ -46,5 +46,5 @@ async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason
             setattr(row, name, value)
         async with bulk_writes(session) as writes:
             plan_features.close(writes, [plan_id])
-    log.warning("plan set back", plan_id=plan_id, from_revision=done.from_revision, to_revision=to, reset=done.id)
+    log.warning("plan reset", plan_id=plan_id, from_revision=done.from_revision, to_revision=to, reset=done.id)
     return done

@@ -213,7 +213,7 @@ class _RebuildRun:
             return None if live is None else detached_copy(live)
         a, b = (over.get(plan_id) or self.candidates.get(plan_id) for plan_id in pair)
         if a is None or b is None or self.quarantined.intersection(pair):
-            assert live is not None, "only what stands is looked at without having been found"
+            assert live is not None, "only existing pairs are processed without a search result"
             return self._expected_withdrawn(live)
         day = self.found.as_of
         if live is not None:
@@ -223,7 +223,7 @@ class _RebuildRun:
         except Exception as error:
             raise RebuildError(
                 f"{pair[0]} and {pair[1]} can't be assessed ({type(error).__name__}); nothing was changed. A matcher "
-                "that runs sets such a plan aside after three tries; then rebuild again"
+                "that is running quarantines such a plan after three attempts; then rebuild again"
             ) from error
         sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
         base = None if live is None else _base_row(live)

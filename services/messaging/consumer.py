@@ -163,7 +163,7 @@ def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
         except ConsumerStoppedError:
             raise
         except Exception as error:
-            log.error("poll failed, trying again", error=retry.one_line(error))
+            log.error("poll failed, retrying", error=retry.one_line(error))
             metrics.TRANSIENT_ERRORS.labels(kind=type(error).__name__).inc()
             await asyncio.sleep(pause_seconds)
             return {}

@@ -126,7 +126,7 @@ class Prefetcher:
             await self._prepare(readable(records))
         except Exception as fault:
             # The handler will meet the same error, and retry it or find the record.
-            log.info("not prepared", error=retry.one_line(fault), records=len(records))
+            log.info("batch not prepared", error=retry.one_line(fault), records=len(records))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -275,7 +275,7 @@ def _snappy_into(data: bytes, room: memoryview) -> int:
         length = int.from_bytes(data[position : position + 4], "big")
         position += 4
         if length == 0 or position + length > len(data):
-            raise cramjam.DecompressionError("a block is longer than what came")
+            raise cramjam.DecompressionError("a block is longer than the data")
         size += _snappy_block_into(data[position : position + length], room[size:])
         position += length
     return size

@@ -19,10 +19,10 @@ from services.store.database import Sessions
 SignatureMode = Literal["off", "if-present", "required"]
 
 REMEMBERED_SECONDS: Final = 30.0
-"""How long a key is used without another look at the register: a revoked one is good for no longer than this."""
+"""How long a key is cached. A revoked key is accepted for at most this long."""
 
 SHARED_TOPICS: Final = frozenset(family.name for family in AUTHORITY_FAMILIES)
-"""Topics to which several authorities may write: there only a signature says who speaks."""
+"""Topics to which several authorities may write. There, only a signature proves the sender."""
 
 UNSIGNED_MESSAGE: Final = "events on the shared topic must be signed here; sign it, or use the authority's own topic"
 

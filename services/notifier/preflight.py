@@ -11,7 +11,7 @@ from events.opportunities import OpportunityState
 from services.domain import notification_schedule
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
-from services.notifier import coalition_preflight, plan_details
+from services.notifier import benchmark_preflight, coalition_preflight, plan_details
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.partner_names import UNNAMED, names_of
@@ -22,6 +22,7 @@ from services.platform import metrics
 from services.platform.clock import LONDON
 from services.store import (
     authorities,
+    benchmark_notices,
     coalition_notices,
     deliveries,
     introductions,
@@ -46,6 +47,8 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
         if mail.purpose == coalition_notices.PURPOSE:
             return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
+        if mail.purpose == benchmark_notices.PURPOSE:
+            return await benchmark_preflight.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
         if row is None or row.mailbox is None or (row.paused_until and row.paused_until > at.date()):
             _release_unreachable(session, mail, intents, row, at)

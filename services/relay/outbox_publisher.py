@@ -106,7 +106,7 @@ class OutboxPublisher:
             again = await outbox.last_published_since(session, taken, now() - IN_FLIGHT)
             metrics.REPUBLISHED.inc(len(again))
             await self._send(again)
-            log.info("slices taken", slices=sorted(taken), republished=len(again))
+            log.info("shards taken", slices=sorted(taken), republished=len(again))
         return taken
 
     async def _publish(self, session: AsyncSession, held: set[int]) -> int:

@@ -102,6 +102,28 @@ async def save(session: AsyncSession, request: BenchmarkRequest) -> int:
     return row.revision
 
 
+async def undecided(session: AsyncSession) -> list[tuple[BenchmarkRequest, PlanStanding]]:
+    """The requests without a decision, each with where its plan stands."""
+    rows = await session.execute(
+        text(
+            "SELECT r.state, coalesce(p.status, 'withdrawn') AS standing FROM benchmark_requests r"
+            " LEFT JOIN plans p USING (plan_id) WHERE r.state->>'decision' IS NULL ORDER BY r.request_id"
+        )
+    )
+    return [(_REQUEST.validate_python(row.state), PlanStanding(row.standing)) for row in rows]
+
+
+async def load_standing(session: AsyncSession, request_id: str) -> tuple[BenchmarkRequest, PlanStanding] | None:
+    """One request, and where its plan stands."""
+    row = await load(session, request_id)
+    if row is None:
+        return None
+    status = (
+        await session.execute(text("SELECT status FROM plans WHERE plan_id = :plan_id"), {"plan_id": row.plan_id})
+    ).scalar_one_or_none()
+    return row.request, PlanStanding(status or PlanStanding.WITHDRAWN)
+
+
 async def listed(session: AsyncSession, authority: str | None) -> list[tuple[BenchmarkRequest, PlanStanding]]:
     """All requests, or those of one authority, by due day; each with where its plan stands."""
     rows = await session.execute(

@@ -20,7 +20,7 @@ def attach_intents(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
 
 
 async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, since: datetime) -> int:
-    """How many emails of one purpose the authority has been, or is being, sent since a moment."""
+    """Count the emails of one purpose sent, or being sent, to the authority since a moment."""
     query = select(func.count()).where(
         col(Mail.authority) == authority,
         col(Mail.purpose) == purpose,

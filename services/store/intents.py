@@ -116,7 +116,7 @@ class Mail(SQLModel, table=True):
     authority: str
     channel: str = Field(default="email")
     purpose: str
-    coalition_id: str | None = Field(default=None, description="the coalition that the mail is about, where it is")
+    coalition_id: str | None = Field(default=None, description="the coalition that the email is about, if any")
     message_id: str
     state: str = Field(default="queued")
     attempts: int = Field(default=0)

@@ -198,7 +198,8 @@ _PROBES: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """How often an authority changed or withdrew a plan soon after an opportunity with a match_only plan."""
+    """The number of times that an authority changed or withdrew a plan soon after an opportunity with a match_only
+    plan."""
 
     authority: str
     count: int

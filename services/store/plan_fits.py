@@ -1,4 +1,4 @@
-"""Which plans fit each other well enough for a group: the active opportunities at digest or above, as a graph."""
+"""The graph of plans that fit each other well enough for a group: active opportunities at digest or above."""
 
 from collections.abc import Collection, Set
 from dataclasses import dataclass

@@ -84,6 +84,15 @@ class PlanValues:
     state: Any
 
 
+@dataclass(frozen=True, slots=True)
+class SupplierPlan:
+    """A plan that names a supplier. `state` holds no more than `sharing` and `current_contract`."""
+
+    plan_id: str
+    authority: str
+    state: Mapping[str, Any]
+
+
 class RecordOutcome(StrEnum):
     """The outcome of recording an event in the log."""
 
@@ -318,6 +327,18 @@ async def lock_plans(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str
 
 def _by_id(found: Rows) -> dict[str, int]:
     return {row[0]: row[1] for row in found}
+
+
+async def naming_suppliers(session: AsyncSession) -> list[SupplierPlan]:
+    """The active plans that name the supplier of the contract that runs now, by id."""
+    rows = await session.execute(
+        text(
+            "SELECT plan_id, authority, jsonb_build_object('sharing', state->'sharing', 'current_contract',"
+            " state->'current_contract') AS state FROM plans WHERE status = 'active'"
+            " AND state#>>'{current_contract,supplier}' <> '' ORDER BY plan_id"
+        )
+    )
+    return [SupplierPlan(row.plan_id, row.authority, row.state) for row in rows]
 
 
 def mark_assessed(writes: BulkWrites, revisions: Mapping[str, int]) -> None:

@@ -126,7 +126,7 @@ class Schema:
             case SchemaState.DAMAGED:
                 return (
                     f"{name} stands at {self.revision} but {wrong}: run `jointly migrate`, "
-                    "which puts functions, triggers and indexes back; restore a backup where tables or columns are gone"
+                    "which restores functions, triggers and indexes; restore a backup if tables or columns are gone"
                 )
             case SchemaState.UNKNOWN:
                 return (

@@ -31,7 +31,17 @@ from tests.support.coalitions import (
 )
 from tests.support.contracts import contract, contract_record
 
-TABLES = ("coalitions", "coalition_members", "responses", "pair_verdicts", "contracts", "benchmark_requests", "outbox")
+TABLES = (
+    "coalitions",
+    "coalition_members",
+    "responses",
+    "pair_verdicts",
+    "contracts",
+    "benchmark_requests",
+    "benchmark_notices",
+    "notification_mails",
+    "outbox",
+)
 LEAST_STATEMENTS = 8
 
 

@@ -144,7 +144,7 @@ def test_a_replay_is_what_came_to_the_topic_it_came_by_and_what_was_cut_stays(us
     (cut,) = listed("--reason", "too-large")
     refused = run("replay", cut["dead_letter_id"])
     assert refused.exit_code == 1
-    assert "only its beginning was kept" in refused.stdout
+    assert "only the start of the event" in refused.stdout
 
     done = run("replay", "--all", "--yes")
     assert done.exit_code == 1, "one could not be"
@@ -174,10 +174,10 @@ def test_one_replay_sends_one_and_naming_nothing_sends_none(using: Settings) -> 
     [
         pytest.param({"topic": "payments.v1"}, "is not a topic that we read", id="a topic of others"),
         pytest.param({"topic": DEAD_PLANS.name}, "is not a topic that we read", id="dead letters themselves"),
-        pytest.param({"headers": [("x", b"y" * 8193)]}, "only its beginning was kept", id="a header cut"),
-        pytest.param({"headers": [("x", b"y" * 8192)] * 9}, "only its beginning was kept", id="headers cut together"),
-        pytest.param({"headers": [("x", b"y")] * 60}, "only its beginning was kept", id="headers left out"),
-        pytest.param({"key": b"k" * 2_000_000}, "only its beginning was kept", id="a key that fits into no message"),
+        pytest.param({"headers": [("x", b"y" * 8193)]}, "only the start of the event", id="a header cut"),
+        pytest.param({"headers": [("x", b"y" * 8192)] * 9}, "only the start of the event", id="headers cut together"),
+        pytest.param({"headers": [("x", b"y")] * 60}, "only the start of the event", id="headers left out"),
+        pytest.param({"key": b"k" * 2_000_000}, "only the start of the event", id="a key that fits into no message"),
         pytest.param({"key": None, "value": None}, "neither key nor value", id="nothing"),
         pytest.param({"reason": Reason.ASSESSMENT_FAILED}, "under its next revision", id="in the log already"),
     ],

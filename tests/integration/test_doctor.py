@@ -56,6 +56,7 @@ def test_all_parts_are_there(parts: pytest.MonkeyPatch, mailbox: MailSink) -> No
         notifier.COALITIONS_GROUP,
         coalitions.GROUP,
         coalitions.RESPONSES_GROUP,
+        coalitions.CONTRACTS_GROUP,
     ]
     assert all("is 0 records behind" in sentence for sentence in found["lag"]["sentences"])
     assert found["generation"]["verdict"] == "warning", "no matcher has run on this database"

@@ -50,6 +50,7 @@ NEEDS_DATABASE = {
     "coalitions": [],
     "benchmark": ["48450000"],
     "contracts list": [],
+    "suppliers": [],
     "extensions decide": ["0" * 32, "extend", "--authority", "E09000015"],
     "extensions list": [],
     "digests flush": [],

@@ -9,18 +9,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
+from typer.testing import CliRunner
 
 from events.responses import ResponseDecided
 from events.topics import BENCHMARKS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.application.extensions import list_extensions
+from services.cli import application
 from services.coalitions.benchmark_publishing import publish_ended_quarter
 from services.coalitions.benchmark_requests import sweep_requests
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
-from services.platform.settings import Settings
+from services.platform.settings import Settings, settings
 from services.store.database import make_sessions
 from tests.integration.test_coalition_crashes import Scene
 from tests.support.coalitions import AS_OF, BRADFORD, LEEDS, CoalitionsHarness, award, plan, plan_id, response_fields
@@ -168,3 +170,30 @@ async def test_a_death_at_any_statement_leaves_no_half_request(scene: Scene) -> 
     deaths = await scene.dies_everywhere(lambda: sweep_requests(scene.harness.sessions, AFTER))
     assert deaths > 3
     assert [kind for kind, *_ in await requests(scene.harness)] == ["requested"]
+
+
+async def test_the_commands_list_the_extension_and_make_its_decision(
+    harness: CoalitionsHarness, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harness.publish(extension())
+    await sweep_requests(harness.sessions, AS_OF)
+    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("+psycopg", ""))
+    monkeypatch.setenv("JOINTLY_AS_OF", AFTER.isoformat())
+    (found,) = [json.loads(await asyncio.to_thread(_jointly, "extensions", "list", "--json"))]
+    assert (found["months"], found["status"], found["decision_overdue"]) == (13, "requested", True)
+    assert "decision overdue" in await asyncio.to_thread(_jointly, "extensions", "list", "--authority", LEEDS)
+    words = ("extensions", "decide", found["request_id"], "tender")
+    made = json.loads(await asyncio.to_thread(_jointly, *words, "--authority", LEEDS, "--dry-run"))
+    assert (made["subject"], made["plan_id"], made["decision"]) == ("benchmark", plan_id(LEEDS), "tender")
+    refused = await asyncio.to_thread(_jointly, *words, "--authority", BRADFORD, "--dry-run", code=1)
+    assert "made no request" in refused
+
+
+def _jointly(*arguments: str, code: int = 0) -> str:
+    settings.cache_clear()
+    try:
+        done = CliRunner().invoke(application(arguments[0]), list(arguments))
+        assert done.exit_code == code, done.output
+        return done.output
+    finally:
+        settings.cache_clear()

@@ -342,7 +342,7 @@ def test_another_policy_than_the_databases_is_said(
     settings.cache_clear()
     done = run("explain", f"{LEEDS}:HR-1", f"{BRADFORD}:HR-1")
     assert done.exit_code == 0, done.output
-    assert "this explains by policy other" in done.stderr
+    assert "this explanation uses policy other" in done.stderr
 
 
 def test_looking_loads_no_model(publish: Publish) -> None:

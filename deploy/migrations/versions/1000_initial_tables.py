@@ -470,6 +470,15 @@ def upgrade() -> None:
     op.create_index("ix_benchmark_requests_plan_id", "benchmark_requests", ["plan_id"])
     op.create_index("ix_benchmark_requests_authority", "benchmark_requests", ["authority"])
     op.create_table(
+        "benchmark_notices",
+        sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("request_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("mail_id"),
+        sa.UniqueConstraint("request_id", "kind", name="benchmark_notices_once"),
+    )
+    op.create_table(
         "contracts",
         sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -516,6 +525,7 @@ def downgrade() -> None:
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
+    op.drop_table("benchmark_notices")
     op.drop_table("benchmark_requests")
     op.drop_table("benchmark_quarters")
     op.drop_table("pair_verdicts")

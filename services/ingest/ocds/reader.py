@@ -32,8 +32,7 @@ def find_releases(file: Path) -> list[Found]:
 
 def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterator[Read]:
     """Convert releases from a file or a feed to events, each process in the order of its releases."""
-    learned = learn_identifiers(release for _, release in found if not isinstance(release, RefusedError))
-    only_stranger = len(_strangers(found, learned)) <= 1
+    learned, only_stranger = buyers_in(found)
     for state in release_states(found):
         if isinstance(state, ReleaseState):
             yield from read_state(file, state, options, learned, only_stranger=only_stranger)
@@ -41,6 +40,12 @@ def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterat
             path, release, refused = state
             where = f"{path} {text(release.get('ocid'))[:80]}".strip()
             yield Rejected(file, where, refused.field, refused.reason)
+
+
+def buyers_in(found: Sequence[Found]) -> tuple[Learned, bool]:
+    """What the releases of a file say of their buyers, and whether at most one of those is unknown."""
+    learned = learn_identifiers(release for _, release in found if not isinstance(release, RefusedError))
+    return learned, len(_strangers(found, learned)) <= 1
 
 
 def _parsed(content: bytes) -> object:

@@ -26,7 +26,7 @@ def read_state(
     try:
         if skipped := NO_PURCHASE.get(phase_of(state.release)):
             return [Skipped(file, state.path, skipped)]
-        owners, notes = _owners(state.release, options, learned, only_stranger=only_stranger)
+        owners, notes = owners_of(state.release, options, learned, only_stranger=only_stranger)
     except RefusedError as refused:
         return [_rejection(file, state, refused)]
     reads: list[Read] = []
@@ -39,7 +39,7 @@ def read_state(
     return reads
 
 
-def _owners(
+def owners_of(
     release: Object, options: Options, learned: Learned, *, only_stranger: bool
 ) -> tuple[list[str], tuple[str, ...]]:
     """Return the authorities that buy, and notes on those left out. Raises RefusedError if there is none to publish

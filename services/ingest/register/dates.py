@@ -149,7 +149,7 @@ def _days(row: Mapping[str, str], thing: str, notes: list[str], *, required: boo
         return None
     if days := register_days(cell):
         if is_sentinel(days[1]):
-            notes.append(f"{days[1]:%d/%m/%Y} was taken to stand for no date")
+            notes.append(f"{days[1]:%d/%m/%Y} was read as a placeholder for no date")
             return None
         return days
     if required:

@@ -76,7 +76,7 @@ def _no_headings(mapping: RegisterMapping, seen: Sequence[str]) -> tuple[str, st
     missing = [thing for thing in ("reference", "title", "end") if thing not in at]
     named = ", ".join(f"'{' '.join(plain(heading).split())[:40]}'" for heading in seen[:20]) or "none"
     lines = suggestions(mapping.columns, seen, missing)
-    advice = f"; this may mend it: [columns] {'; '.join(lines)}" if lines else ""
+    advice = f"; this may fix it: [columns] {'; '.join(lines)}" if lines else ""
     wanted = ", ".join(missing) or "when the contract ends or is tendered"
     field = "end" if missing == ["end"] else ""
     return field, (

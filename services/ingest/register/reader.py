@@ -153,7 +153,9 @@ def _reference(row: Row, table: Table) -> str:
     if not stated:
         raise RefusedError("reference", "is empty; each contract needs its own")
     if cells.says_nothing(stated):
-        raise RefusedError("reference", f"is '{stated[:40]}', which stands for none; each contract needs its own")
+        raise RefusedError(
+            "reference", f"is '{stated[:40]}', which means that there is none; each contract needs its own"
+        )
     return stated
 
 

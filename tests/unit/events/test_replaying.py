@@ -50,7 +50,7 @@ def test_what_is_whole_may_go_back_to_where_it_came_from(changed: dict[str, Any]
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"complete": False}, "only its beginning was kept"),
+        ({"complete": False}, "only the start of the event"),
         ({"value": VALUE[:-1]}, "not those that its length and sha256 speak of"),
         ({"value": VALUE.replace(b"1", b"2")}, "not those that its length and sha256 speak of"),
         ({"reason": Reason.ASSESSMENT_FAILED}, "the plan log holds the event already"),

@@ -230,7 +230,7 @@ def test_withdraw_refuses_what_would_be_superseded(jointly: Command, tmp_path: P
         "withdraw", "E09000015:C-1", "--reason", "x", "--revision", revision, "--state", known, "--dry-run"
     )
     assert (result.exit_code, result.stdout) == (REJECTED, "")
-    assert "stands at revision 7" in result.stderr
+    assert "already has revision 7" in result.stderr
 
 
 def test_withdraw_says_what_to_do_where_no_revision_is_left(jointly: Command, tmp_path: Path) -> None:

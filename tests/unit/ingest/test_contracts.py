@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 
 from events.contracts import ContractPublished, ContractWithdrawn
-from services.ingest.contracts import ContractEntry, day_of, read_contracts, read_register_contracts
+from services.ingest.contracts import (
+    ContractEntry,
+    day_of,
+    read_contracts,
+    read_notice_contracts,
+    read_register_contracts,
+)
 from services.ingest.entries import Options, Rejected, Skipped
 from services.ingest.register.column_mapping import BUILT_IN
 from tests.support.contracts import contract
+from tests.unit.ingest.notices import NOTICE, notice
 
 EXAMPLES = Path(__file__).parents[3] / "docs/examples/contracts.jsonl"
 
@@ -111,3 +118,37 @@ def test_a_register_gives_contracts_and_says_what_it_can_not(tmp_path: Path) -> 
     assert payload.revision == 1_800_000_000_000
     assert payload.sharing.public == date(2027, 1, 15)
     assert (type(second), type(third)) == (Skipped, Rejected)
+
+
+def test_notices_of_an_award_give_the_contract_and_others_are_skipped(tmp_path: Path) -> None:
+    award = {
+        "id": "1",
+        "status": "active",
+        "suppliers": [{"id": "GB-COH-1", "name": "Northmoor Software Ltd"}],
+        "value": {"amount": 480_000, "currency": "GBP"},
+        "contractPeriod": {
+            "startDate": "2027-04-01T00:00:00Z",
+            "endDate": "2031-03-31T23:59:59Z",
+            "maxExtentDate": "2033-03-31T23:59:59Z",
+        },
+    }
+    awarded = notice({"status": "complete"}, id="2", date="2027-03-30T09:00:00Z", tag=["award"], awards=[award])
+    nameless = notice(
+        {"status": "complete"}, ocid="ocds-x-2", id="3", tag=["award"], awards=[{"id": "1", "status": "active"}]
+    )
+    file = tmp_path / "notices.json"
+    file.write_text(json.dumps({"releases": [NOTICE, awarded, nameless]}), "utf-8")
+    planned, entry, without = read_notice_contracts(file, Options())
+    assert (type(planned), type(without)) == (Skipped, Skipped)
+    assert isinstance(entry, ContractEntry)
+    payload = entry.payload
+    assert isinstance(payload, ContractPublished)
+    assert payload.contract_id.endswith(":ocds-x-1")
+    assert (payload.supplier, payload.start, payload.end) == (
+        "Northmoor Software Ltd",
+        date(2027, 4, 1),
+        date(2031, 3, 31),
+    )
+    assert (payload.extension_months, payload.annual_value and payload.annual_value.amount) == (24, 120_000)
+    assert payload.sharing.public == date(2027, 3, 30)
+    assert not any(isinstance(one, ContractEntry) for one in read_notice_contracts(file, Options("E08000035")))

@@ -72,7 +72,7 @@ REFUSED: Final[dict[str, tuple[Dirt, str, str]]] = {
     "an end before the start": (both(put(START, "30/06/2029"), put(END, "01/07/2028")), "end", "is before the start"),
     "no title": (put(TITLE, ""), "title", "is empty"),
     "no reference": (put(REFERENCE, ""), "reference", "is empty"),
-    "a reference that stands for none": (put(REFERENCE, "TBC"), "reference", "which stands for none"),
+    "a reference that stands for none": (put(REFERENCE, "TBC"), "reference", "which means that there is none"),
 }
 SKIPPED: Final[dict[str, tuple[Dirt, str]]] = {
     "totals": (lambda row: ["", "Total", *[""] * 5, "£1,234,567", "", ""], "rows of totals were skipped"),

@@ -42,7 +42,7 @@ def _changed(**changes: object) -> bytes:
         pytest.param(b"[1, 2]", "", "not an object", id="a list"),
         pytest.param(_changed().replace(b'"revision": 1', b'"revision": NaN'), "", "NaN", id="NaN"),
         pytest.param(_changed(value={"amount": 1}).replace(b": 1}", b": 1e999}"), "", "1e999 is beyond", id="1e999"),
-        pytest.param(_changed().replace(b"{", b'{"title": "twice", ', 1), "", "stands twice", id="a name twice"),
+        pytest.param(_changed().replace(b"{", b'{"title": "twice", ', 1), "", "appears twice", id="a name twice"),
         pytest.param(b"[" * 100_000 + b"]" * 100_000, "", "nested too deeply", id="deep nesting"),
         pytest.param(b'{"a":' * 30_000 + b"1" + b"}" * 30_000, "", "nested too deeply", id="deep objects"),
         pytest.param(_changed().replace(b"HR and", b"HR \\ud800 and"), "", "hex escape", id="lone surrogate"),

@@ -21,7 +21,7 @@ from services.domain.notification_caps import Cap
 from services.domain.notification_rules import Change, Purpose
 from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
-from services.store import coalition_notices
+from services.store import benchmark_notices, coalition_notices
 from services.store.intents import Failure
 from services.store.plans import RecordOutcome
 
@@ -96,7 +96,10 @@ def test_the_known_values_are_all_there_are() -> None:
     assert _known(metrics.SPOOFING, "reason") == SPOOFING
     assert _known(metrics.PLAN_OUTCOMES, "outcome") == _values(RecordOutcome) - {RecordOutcome.CONFLICT}
     assert _known(metrics.INTENTS, "purpose") == _values(Purpose)
-    assert _known(metrics.EMAILS, "purpose") == _values(Purpose) | {coalition_notices.PURPOSE}
+    assert _known(metrics.EMAILS, "purpose") == _values(Purpose) | {
+        coalition_notices.PURPOSE,
+        benchmark_notices.PURPOSE,
+    }
     assert _known(metrics.INTENTS, "change") == _values(Change)
     assert _known(metrics.INTENTS_CAPPED, "cap") == _values(Cap)
     failed = {f"failed-{failure}" for failure in _values(Failure)}

@@ -1,0 +1,108 @@
+"""Who has contracts with which supplier, ending when, and councils whose contracts with one end together. Pure.
+
+A group here shares a supplier. It does not share a need: that is what coalitions are formed from.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from events.contracts import ContractPublished, Rating
+from services.domain.suppliers import supplier_key, supplier_names
+
+MIN_RATING_AUTHORITIES: Final = 3
+MIN_GROUP_AUTHORITIES: Final = 3
+GROUP_DAYS: Final = 365
+
+_WORST_FIRST: Final[tuple[Rating, ...]] = ("inadequate", "requires-improvement", "approaching-target", "good", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierContract:
+    """A contract that runs now, as far as its authority shows it. `reference`: the contract's id, or its plan's."""
+
+    authority: str
+    reference: str
+    supplier: str
+    product: str
+    end: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class SupplierGroup:
+    """Councils whose contracts with one supplier end within a year, those that end first in front."""
+
+    supplier: str
+    contracts: tuple[SupplierContract, ...]
+
+    @property
+    def authorities(self) -> int:
+        """How many councils they are."""
+        return len({one.authority for one in self.contracts})
+
+
+def merge_sources(
+    contracts: Iterable[SupplierContract], plans: Iterable[tuple[SupplierContract, str]]
+) -> list[SupplierContract]:
+    """Shared contracts, and those that plans name and nobody shared. A plan comes with its contract's reference."""
+    shared = list(contracts)
+    known = {one.reference for one in shared}
+    named = [
+        one for one, reference in plans if one.reference not in known and f"{one.authority}:{reference}" not in known
+    ]
+    return sorted([*shared, *named], key=lambda one: (one.end or date.max, one.authority, one.reference))
+
+
+def search(contracts: Iterable[SupplierContract], name: str = "", product: str = "") -> list[SupplierContract]:
+    """The contracts with a supplier whose name has all these words, and whose product's name has these."""
+    return [one for one in contracts if _has_words(one.supplier, name) and _has_words(one.product, product)]
+
+
+def group_by_supplier(contracts: Iterable[SupplierContract], today: date) -> list[SupplierGroup]:
+    """The suppliers with contracts of three or more councils that end within a year, most councils first."""
+    by_key: dict[str, list[SupplierContract]] = defaultdict(list)
+    names: dict[str, str] = {}
+    for one in contracts:
+        if one.end is None or not 0 <= (one.end - today).days <= GROUP_DAYS:
+            continue
+        for name in supplier_names(one.supplier):
+            by_key[supplier_key(name)].append(one)
+            names.setdefault(supplier_key(name), name)
+    groups = [
+        SupplierGroup(names[key], tuple(sorted(found, key=lambda one: (one.end or date.max, one.reference))))
+        for key, found in by_key.items()
+    ]
+    large = [group for group in groups if group.authorities >= MIN_GROUP_AUTHORITIES]
+    return sorted(large, key=lambda group: (-group.authorities, supplier_key(group.supplier)))
+
+
+def count_ratings(contracts: Sequence[ContractPublished], name: str) -> Mapping[Rating, int] | None:
+    """How authorities rate a supplier, one vote each; None where fewer than three do.
+
+    An authority's vote is the lowest rating of its newest period.
+    """
+    votes: dict[str, tuple[date, Rating]] = {}
+    for contract in contracts:
+        if not any(_has_words(one, name) for one in supplier_names(contract.supplier)):
+            continue
+        for rating in contract.performance:
+            vote = (rating.period.latest, rating.rating)
+            votes[contract.authority] = _newer(votes.get(contract.authority), vote)
+    if len(votes) < MIN_RATING_AUTHORITIES:
+        return None
+    counts = Counter(rating for _, rating in votes.values())
+    return {rating: counts[rating] for rating in reversed(_WORST_FIRST) if counts[rating]}
+
+
+def _newer(known: tuple[date, Rating] | None, vote: tuple[date, Rating]) -> tuple[date, Rating]:
+    if known is None or vote[0] > known[0]:
+        return vote
+    if vote[0] == known[0] and _WORST_FIRST.index(vote[1]) < _WORST_FIRST.index(known[1]):
+        return vote
+    return known
+
+
+def _has_words(text: str, wanted: str) -> bool:
+    return set(supplier_key(wanted).split()) <= set(supplier_key(text).replace(";", " ").split())

@@ -1,0 +1,60 @@
+"""What an authority is told of its extension's benchmark: each notice once, each in an email of its own."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import Field, SQLModel, col
+
+from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest
+from services.store.database import now, timestamp
+from services.store.intents import Mail
+
+PURPOSE = "benchmark"
+"""The purpose of emails about benchmarks."""
+
+
+class BenchmarkNoticeRow(SQLModel, table=True):
+    """One thing to tell, and the email that tells it. The email is purged before: what was told is not told again."""
+
+    __tablename__ = "benchmark_notices"
+    __table_args__ = (UniqueConstraint("request_id", "kind", name="benchmark_notices_once"),)
+
+    mail_id: str = Field(primary_key=True)
+    request_id: str
+    kind: str
+    created_at: datetime = Field(sa_column=timestamp())
+
+
+async def add(session: AsyncSession, request: BenchmarkRequest, kind: BenchmarkNotice, due_at: datetime) -> bool:
+    """Writes a notice that is not there yet, with the email that is to tell it at its moment.
+
+    The caller has the lock of coalitions. The notifier gives the email its Message-ID when it sends it.
+    """
+    known = select(col(BenchmarkNoticeRow.mail_id)).where(
+        col(BenchmarkNoticeRow.request_id) == request.request_id, col(BenchmarkNoticeRow.kind) == kind.value
+    )
+    if (await session.execute(known)).scalar() is not None:
+        return False
+    mail_id, at = uuid.uuid4().hex, now()
+    session.add(
+        Mail(
+            mail_id=mail_id,
+            authority=request.authority,
+            purpose=PURPOSE,
+            message_id="",
+            next_attempt_at=due_at,
+            created_at=at,
+            updated_at=at,
+        )
+    )
+    session.add(BenchmarkNoticeRow(mail_id=mail_id, request_id=request.request_id, kind=kind.value, created_at=at))
+    await session.flush()
+    return True
+
+
+async def of_mail(session: AsyncSession, mail_id: str) -> BenchmarkNoticeRow:
+    """The notice that an email tells."""
+    found = await session.execute(select(BenchmarkNoticeRow).where(col(BenchmarkNoticeRow.mail_id) == mail_id))
+    return found.scalar_one()

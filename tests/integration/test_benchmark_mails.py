@@ -1,0 +1,97 @@
+"""From an extension to received emails: its authority is told once of each thing, and of nothing that is decided."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import pytest
+import pytest_asyncio
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from events.notifications import NotificationSent
+from events.topics import NOTIFICATIONS
+from matching.encoders.loading import load_embedder
+from matching.engine import Engine
+from services.coalitions.benchmark_requests import sweep_requests
+from services.local_stack.mail_sink import MailSink
+from services.matcher.app import adopt
+from services.matcher.batch_handler import Matcher
+from services.matcher.world import World as MatcherWorld
+from services.platform.settings import Settings
+from services.store.database import make_sessions
+from tests.integration.test_extensions import AFTER, decision, extension
+from tests.support.coalitions import AS_OF, LEEDS, CoalitionsHarness, award, plan_id
+from tests.unit.notifier.world import World, body
+
+pytestmark = pytest.mark.integration
+
+REMINDER = date(2026, 12, 3)
+"""Half time: five of the ten working days."""
+PLAN = "Replacement of the HR and\u2026"
+FIRST = f"{PLAN}: compare prices before extending"
+SECOND = f"{PLAN}: have you compared prices?"
+LAST = f"{PLAN}: extended without benchmark"
+
+
+@dataclass
+class Scene:
+    """Matcher, coalitions process and notifier, one after the other."""
+
+    harness: CoalitionsHarness
+    world: World
+
+    async def pass_day(self, day: date) -> list[str]:
+        """A day with its sweep and its emails; the subjects of all that came until then."""
+        self.world.now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        await sweep_requests(self.harness.sessions, day, self.world.now)
+        await self.world.run()
+        return sorted(mail["Subject"] for mail in self.world.mails())
+
+
+@pytest_asyncio.fixture
+async def scene(database: AsyncEngine, mailbox: MailSink) -> AsyncIterator[Scene]:
+    sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
+    embedder = load_embedder("hashing")
+    matcher_world = MatcherWorld(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(matcher_world, sessions)
+    harness = CoalitionsHarness(Matcher(matcher_world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    world = World(sessions, mailbox)
+    await world.register(LEEDS, name="Leeds", signed_on=date(2026, 4, 1))
+    yield Scene(harness, world)
+
+
+async def test_a_request_a_reminder_and_the_word_that_it_went_ahead(scene: Scene) -> None:
+    await scene.harness.publish(extension(18))
+    assert await scene.pass_day(AS_OF) == [FIRST]
+    assert await scene.pass_day(AS_OF) == [FIRST]
+    (mail,) = scene.world.mails()
+    text = body(mail)
+    assert "the extension takes it 18 months past the contract's first end, all extensions together." in text
+    assert "There is no benchmark for the category yet. Jointly looks until 10 December 2026." in text
+    assert f"To compare: jointly benchmark {plan_id(LEEDS)}" in text
+    assert "Leeds signed the Charter on 1 April 2026" in text
+    assert mail["Message-ID"].endswith("@jointly.example>")
+    assert "<h1" in body(mail, "html")
+    assert await scene.pass_day(REMINDER) == sorted([FIRST, SECOND])
+    await scene.harness.publish(award(LEEDS, 2))
+    for _ in range(2):
+        assert await scene.pass_day(AFTER) == sorted([FIRST, SECOND, LAST])
+    rows = await scene.harness.rows(f"SELECT value FROM outbox WHERE topic = '{NOTIFICATIONS.name}'")
+    sent = [NotificationSent.model_validate_json(bytes(row.value)) for row in rows]
+    assert [one.purpose for one in sent] == ["benchmark"] * 3
+
+
+async def test_a_decision_ends_it(scene: Scene) -> None:
+    await scene.harness.publish(extension(18))
+    await scene.pass_day(AS_OF)
+    await decision(scene.harness)
+    await scene.pass_day(REMINDER)
+    await scene.harness.publish(award(LEEDS, 2))
+    assert await scene.pass_day(AFTER) == [FIRST]
+    assert [mail.state for mail in await scene.world.all_mails()] == ["sent", "cancelled"]
+
+
+async def test_an_authority_that_has_withdrawn_is_left_in_peace(scene: Scene) -> None:
+    await scene.world.register(LEEDS, withdrawn_on=AS_OF)
+    await scene.harness.publish(extension(18))
+    assert await scene.pass_day(AS_OF) == []
