@@ -59,8 +59,10 @@ class Generation(Payload):
 
 
 class NearestMove(Payload):
-    """The shortest move, in whole months, that would make two windows meet: `authority` waits, `tender_window` is its
-    window then, and `common_window` what both would share."""
+    """The shortest move that would make two windows meet, in months rounded up: `authority` waits.
+
+    `tender_window` is its window then, and `common_window` what both would share.
+    """
 
     authority: Authority
     months: int = Field(ge=1, le=6)

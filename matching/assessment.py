@@ -85,7 +85,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class NearestMove:
-    """The shortest move, in whole months, that would make two windows meet: `plan_id` waits, `tender_window` is its
+    """The shortest move that would make two windows meet, in months rounded up: `plan_id` waits. `tender_window` is its
     window then, and `common_window` what both would share."""
 
     plan_id: str

@@ -9,7 +9,7 @@ from matching.components import timing
 from matching.pair_scoring import Judged
 from matching.plan import Window
 from matching.policy import Policy
-from matching.text.formatting import name_of, span_text
+from matching.text.formatting import month_text, name_of, span_text
 
 MAX_MONTHS: Final = 6
 """Windows are intentions: a tender may well be moved by half a year, hardly by more."""
@@ -25,6 +25,10 @@ def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
         moved = timing.shift(early.span, months)
         if moved is None:
             return None
+        if moved.earliest > late.span.latest:
+            # Whole months jump over a short window: the two can begin together.
+            days = late.span.earliest - early.span.earliest
+            moved = timing.Span(late.span.earliest, early.span.latest + days, early.span.flexible + days)
         meeting = timing.meet(moved, late.span, 0, found.as_of, policy.timing)
         if meeting.common_days >= 1:
             return NearestMove(
@@ -39,9 +43,9 @@ def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
 
 def say_move(move: NearestMove) -> str:
     """The move in a sentence."""
-    months = "one month" if move.months == 1 else f"{move.months} months"
-    when = span_text(move.common_window.earliest, move.common_window.latest)
-    return f"If {name_of(move.authority)} waited {months}, both could go to tender {when}."
+    start = move.common_window.earliest
+    when = span_text(start, move.common_window.latest)
+    return f"If {name_of(move.authority)} waited until {month_text(start)}, both could go to tender {when}."
 
 
 def _window(earliest: int, latest: int) -> Window:

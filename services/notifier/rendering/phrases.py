@@ -7,7 +7,7 @@ from typing import Final
 from events.fields import Origin, Window
 from events.opportunities import NearestMove
 from matching.reference import region
-from matching.text.formatting import day_text
+from matching.text.formatting import day_text, month_text
 from services.notifier.rendering.plain_text import sanitise
 
 SUBJECT_LENGTH: Final = 60
@@ -22,9 +22,9 @@ def format_date_range(window: Window) -> str:
 
 
 def say_move(move: NearestMove, waits: str) -> str:
-    """What would make two windows meet: "If you waited 2 months, both could go to tender between ..."."""
-    months = "one month" if move.months == 1 else f"{move.months} months"
-    return f"If {waits} waited {months}, both could go to tender {format_date_range(move.common_window)}."
+    """What would make two windows meet: "If you waited until March 2027, both could go to tender between ..."."""
+    start = month_text(move.common_window.earliest)
+    return f"If {waits} waited until {start}, both could go to tender {format_date_range(move.common_window)}."
 
 
 def places(codes: Sequence[str], limit: int = 3) -> str:

@@ -46,7 +46,7 @@ def test_a_near_miss_is_digest_at_most_and_has_a_move_in_place_of_a_day_to_join(
         "The windows do not meet: Leeds goes to tender by 30 June 2027, York from 1 August 2027."
     )
     assert found.reasons[apart + 1] == (
-        "If Leeds waited 2 months, both could go to tender between 1 August and 30 August 2027."
+        "If Leeds waited until August 2027, both could go to tender between 1 August and 30 August 2027."
     )
     assert apart < 3, "an email gives the first five reasons"
 
@@ -75,6 +75,14 @@ def test_every_near_miss_has_a_move_of_half_a_year_at_most(days_apart: int) -> N
     later = york(days_apart).tender_window
     assert max(move.tender_window.earliest, later.earliest) == move.common_window.earliest
     assert min(move.tender_window.latest, later.latest) == move.common_window.latest
+
+
+def test_a_window_between_two_whole_months_is_met_as_well() -> None:
+    day = Window(date(2027, 3, 2), date(2027, 3, 2))
+    pair = features(leeds(Window(date(2027, 1, 1), date(2027, 1, 1)))), features(leeds_like(YORK, day))
+    move = engine().assess(*pair, AS_OF).nearest_move
+    assert move is not None
+    assert (move.months, move.tender_window, move.common_window) == (3, day, day)
 
 
 def test_the_earlier_plan_decides_before_its_own_window_ends() -> None:
