@@ -2,7 +2,8 @@
 like plans."""
 
 from datetime import date
-from typing import ClassVar, Final, Literal
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from events.benchmarks import ExtensionDecision
 from events.fields import FOREIGN_PLAN_ERROR, Authority, Payload, PlanId, Revision, Text, Window
 
-SubjectKind = Literal["opportunity", "coalition", "benchmark"]
+SubjectKind = Literal["opportunity", "coalition", "benchmark", "plan"]
 Answer = Literal["interested", "other-dates", "not-the-same", "not-this-time", "later"]
 MembershipAct = Literal["accept", "decline", "join", "leave", "commit", "lead"]
 ResponseReason = Literal[
@@ -27,7 +28,42 @@ ResponseReason = Literal[
     "capacity",
     "reorganisation",
 ]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
 ShortText = Field(default="", max_length=2000)
+
+
+class RouteStep(StrEnum):
+    """A collaborative route, in the order in which they are looked at; the last is a contract of one's own."""
+
+    FRAMEWORK = "framework"
+    FRAMEWORK_COALITION = "framework-coalition"
+    """Several authorities hold one further competition under a framework."""
+    COALITION = "coalition"
+    NEW = "new"
+
+
+class RouteOutcome(StrEnum):
+    """What came of looking at a route."""
+
+    CHOSEN = "chosen"
+    UNSUITABLE = "unsuitable"
+    NONE_FOUND = "none-found"
+    NOT_CHECKED = "not-checked"
+
+
+class RouteReason(StrEnum):
+    """Why a route was chosen, passed over or not looked at."""
+
+    SCOPE = "scope"
+    TERM = "term"
+    ENTITLEMENT = "entitlement"
+    PRICE = "price"
+    FEE = "fee"
+    AWARD_METHOD = "award-method"
+    DATES = "dates"
+    NO_PARTNER = "no-partner"
+    LOCAL_DECISION = "local-decision"
+    NOT_THIS_TIME = "not-this-time"
 
 
 class Response(Payload):
@@ -103,6 +139,22 @@ class ResponseUndone(Response):
     undoes: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The `response_id` to take back")
 
 
+class ResponseRoute(Response):
+    """The authority records one route that it has looked at for its plan, and what came of it. Nothing depends on it.
+
+    Its subject is the plan, or a coalition that the plan is in.
+    """
+
+    type: ClassVar[str] = "jointly.response.route.v1"
+    step: RouteStep
+    outcome: RouteOutcome
+    asked_at: date = Field(description="The day on which the route was looked at")
+    by: Line = Field(description="The position of whoever looked, never a name")
+    candidates: tuple[Line, ...] = Field(default=(), max_length=20, description="What was looked at")
+    reason: RouteReason | None = None
+    note: Text = ShortText
+
+
 class ResponseDecided(Response):
     """The authority decides whether it extends, after it has looked at the benchmark."""
 
@@ -118,6 +170,7 @@ ResponsePayload = (
     | ResponseIntroduced
     | ResponseUndone
     | ResponseDecided
+    | ResponseRoute
 )
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
@@ -128,4 +181,5 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseIntroduced,
     ResponseUndone,
     ResponseDecided,
+    ResponseRoute,
 )

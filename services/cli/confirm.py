@@ -1,4 +1,4 @@
-"""`jointly confirm`: an authority adopts a plan made from a public notice."""
+"""`jointly confirm`: an authority confirms a plan, its own or one made from a public notice."""
 
 import asyncio
 from pathlib import Path
@@ -39,10 +39,10 @@ def confirm(
     dry_run: Annotated[bool, DRY_RUN] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Confirm a plan that was made from a public notice: from now on it is the authority's own.
+    """Confirm a plan: it is sent again as it stands, so that others can rely on it.
 
-    Notices can't change it any more, and a suggested renewal causes notifications like any other plan. Exit code 1:
-    there is no such plan, it has ended, or the authority has sent it itself already. Other exit codes as for `publish`.
+    One made from a public notice is the authority's own from then on: notices can't change it any more. Nobody gets an
+    email of a plan that stays the same. Exit code 1: there is no such plan, or it has ended. Others as of `publish`.
     """
     console, chosen = stderr_console(), load_settings(dry_run=dry_run)
     key = load_key(signing_key_file or chosen.signing_key_file)
@@ -66,9 +66,6 @@ def _confirmed(stored: plans.PlanRecord | None, plan_id: str, now: int, console:
         say(console, f"There is no active plan {plan_id}; nothing was sent.")
         raise typer.Exit(REJECTED)
     state = PlanUpdated.model_validate({**stored.state, "revision": stored.revision})
-    if state.origin is Origin.AUTHORITY:
-        say(console, f"{plan_id} is its authority's own plan already; nothing was sent.")
-        raise typer.Exit(REJECTED)
     revision = max(now, min(stored.revision + 1, MAX_REVISION))
     return state.model_copy(update={"revision": revision, "origin": Origin.AUTHORITY})
 

@@ -1,26 +1,53 @@
-"""`jointly plans`: lists the revisions of a plan, and resets a plan to an earlier one."""
+"""`jointly plans`: lists plans to confirm and the revisions of a plan, and resets a plan to an earlier one."""
 
 import json
 from typing import Annotated, Final
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.fields import canonical_plan_id
-from services.cli.database import with_database
+from events.fields import canonical_authority, canonical_plan_id
+from services.application import programme
+from services.cli.database import with_database, with_snapshot
 from services.cli.terminal import plain
+from services.domain.programme.shares import PlanHistory
 from services.maintenance.plan_reset import ResetError
 from services.maintenance.plan_reset import reset as set_back
+from services.platform.clock import today
+from services.platform.settings import settings
 from services.store import plan_resets
 from services.store.database import Sessions
 from services.store.plan_resets import LoggedRevision, PlanReset
 
-app = typer.Typer(no_args_is_help=True, help="List a plan's revisions; reset a plan.")
+app = typer.Typer(no_args_is_help=True, help="List plans to confirm and a plan's revisions; reset a plan.")
 
 REFUSED: Final = 1
 USAGE: Final = 2
 
 _Plan = Annotated[str, typer.Argument(help="The plan's id, for example E09000015:ICT-0042.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+@app.command("stale")
+def stale(
+    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    as_json: _Json = False,
+) -> None:
+    """List shared plans that their authorities have not confirmed for six months; `jointly confirm PLAN` does."""
+    code = canonical_authority(authority) if authority else None
+    day = today(settings().as_of)
+
+    async def read(session: AsyncSession) -> list[PlanHistory]:
+        return await programme.stale_plans(session, day, code)
+
+    found = with_snapshot(read)
+    for one in found:
+        if as_json:
+            typer.echo(json.dumps({"plan_id": one.plan_id, "last_sent": str(one.last_own)}))
+        else:
+            typer.echo(f"{one.plan_id}  last sent {one.last_own}: still true? jointly confirm {one.plan_id}")
+    if not as_json:
+        typer.echo(f"{len(found)} not confirmed for six months" if found else "every shared plan is confirmed")
 
 
 @app.command("revisions")

@@ -6,7 +6,7 @@ from typing import cast
 from events.cloudevents import EnvelopeError, Event, decode
 from events.dead_letters import Reason
 from events.redaction import without_contacts
-from events.responses import RESPONSE_PAYLOADS, ResponseInvited, ResponsePayload
+from events.responses import RESPONSE_PAYLOADS, ResponseInvited, ResponsePayload, ResponseRoute
 from events.signing import Signature
 from events.topics import RESPONSES, NotAnAuthorityTopicError, authority_of
 from services.messaging.kafka import Record
@@ -57,7 +57,11 @@ def read(record: Record) -> Accepted | RecordRejected:
 
 def _redacted(payload: ResponsePayload) -> ResponsePayload:
     """Without e-mail addresses and telephone numbers in the texts that others read."""
+    if isinstance(payload, ResponseRoute):
+        lines = tuple(without_contacts(line) for line in payload.candidates)
+        texts = {"by": without_contacts(payload.by), "note": without_contacts(payload.note), "candidates": lines}
+        return payload.model_copy(update=texts)
     if not isinstance(payload, ResponseInvited):
         return payload
-    texts = {"scope": without_contacts(payload.scope), "route": without_contacts(payload.route)}
-    return payload.model_copy(update=texts)
+    said = {"scope": without_contacts(payload.scope), "route": without_contacts(payload.route)}
+    return payload.model_copy(update=said)

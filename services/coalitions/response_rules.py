@@ -16,10 +16,11 @@ from events.responses import (
     ResponseInvited,
     ResponseMembership,
     ResponsePayload,
+    ResponseRoute,
     ResponseUndone,
 )
 from matching.coalitions import joint_terms
-from services.coalitions import introduction
+from services.coalitions import introduction, route_rules
 from services.coalitions.benchmark_requests import record_decision
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write
@@ -50,6 +51,11 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
     """Does what a response asks for. Raises AnswerRefusedError where it does not count."""
     if isinstance(payload, ResponseUndone):
         return await _undo(session, payload, moment)
+    if isinstance(payload, ResponseRoute):
+        await route_rules.require_subject(session, payload)
+        return Effect()
+    if payload.subject == "plan":
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "of a plan itself, only its routes can be recorded")
     if isinstance(payload, ResponseDecided):
         await record_decision(session, payload, moment.today, moment.cause)
         return Effect()
@@ -195,7 +201,8 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
     if undone.subject == "benchmark":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a decision is not taken back; record another one")
     rules.require_undoable(undone.received_on, moment.today)
-    row = await store.load(session, undone.subject_id) if undone.subject == "coalition" else None
+    is_act = undone.subject == "coalition" and undone.kind != responses.ROUTE
+    row = await store.load(session, undone.subject_id) if is_act else None
     if row is not None:
         await _restore(session, row, undone, moment)
     elif undone.kind == "introduced":

@@ -135,6 +135,11 @@ def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> 
     shares_match = state is not None and state.get("sharing") == Sharing.MATCH_ONLY.value
     if state is None or not (is_open(state) or (introduced and shares_match)):
         return None
+    return read_facts(state)
+
+
+def read_facts(state: Mapping[str, Any]) -> PlanFacts:
+    """What a plan's payload says, for its own authority: others ask `plan_facts`."""
     now, value = state.get("current_contract") or {}, state.get("value")
     return PlanFacts(
         title=state["title"],

@@ -28,3 +28,8 @@ def text_hash(text: str) -> str:
 def opportunity_id(plan_a: str, plan_b: str) -> str:
     """The identity of a pair of plans, in either order."""
     return hashlib.sha256("\n".join(sorted((plan_a, plan_b))).encode()).hexdigest()[:32]
+
+
+def plan_subject(plan_id: str) -> str:
+    """The identity under which responses are about a plan itself."""
+    return hashlib.sha256(plan_id.encode()).hexdigest()[:32]

@@ -24,6 +24,7 @@ from events.topics import (
     DEAD_RESPONSES,
     NOTIFICATIONS,
     OPPORTUNITIES,
+    PAGE_RESPONSES,
     PLANS,
     RESPONSES,
 )
@@ -109,6 +110,7 @@ EVENTS_OUT: Final = _owned(
             "topic": [
                 OPPORTUNITIES.name,
                 COALITIONS_TOPIC.name,
+                PAGE_RESPONSES.name,
                 NOTIFICATIONS.name,
                 CHECKPOINTS.name,
                 BENCHMARKS.name,
@@ -341,6 +343,7 @@ RESPONSE_KINDS: Final = (
     "introduced",
     "undone",
     "decided",
+    "route",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter("jointly_coalitions_written_total", "Coalitions written, by new status.", ["status"], registry=None),

@@ -1,7 +1,7 @@
 """The register of authorities: who takes part, the role mailbox of each, and which notifications each one wants.
 
-The database stores no person: no signatory of the charter, and only addresses of roles. An address leaves the database
-only as the recipient of an email, or as the contact of an opportunity that both sides share openly.
+The database stores no person: of a signatory of the charter only the position, and only addresses of roles. An address
+leaves the database only as the recipient of an email, or as the contact of an opportunity that both sides share openly.
 """
 
 import re
@@ -50,6 +50,7 @@ class Authority(SQLModel, table=True):
     signed_on: date | None = Field(default=None)
     lapsed_on: date | None = Field(default=None)
     withdrawn_on: date | None = Field(default=None)
+    signatory: str | None = Field(default=None, description="the position of whoever signed, never a name")
     created_at: datetime = Field(sa_column=timestamp())
     updated_at: datetime = Field(sa_column=timestamp())
 

@@ -145,6 +145,18 @@ async def active_for_plan(session: AsyncSession, plan_ids: Sequence[str]) -> dic
     return partners
 
 
+async def active_between(session: AsyncSession, plan_ids: Sequence[str]) -> list[tuple[str, str, str]]:
+    """The active opportunities of which both plans are among these: id and both plans."""
+    found = await session.execute(
+        select(col(Opportunity.opportunity_id), col(Opportunity.plan_a), col(Opportunity.plan_b)).where(
+            in_array(col(Opportunity.plan_a), plan_ids),
+            in_array(col(Opportunity.plan_b), plan_ids),
+            col(Opportunity.status) == "active",
+        )
+    )
+    return [(row[0], row[1], row[2]) for row in found]
+
+
 async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequence[str]:
     """Return plans of active opportunities whose assessment may be out of date because days have passed."""
     found = await session.execute(

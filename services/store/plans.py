@@ -292,6 +292,16 @@ async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> di
     return {plan_id: revision for plan_id, revision in found}  # noqa: C416 (rows are no pairs)
 
 
+async def active_of(session: AsyncSession, authorities: Iterable[str]) -> list[PlanRecord]:
+    """The plans of these authorities that are neither withdrawn nor awarded, by id."""
+    found = await session.execute(
+        select(PlanRecord)
+        .where(in_array(col(PlanRecord.authority), authorities), col(PlanRecord.status) == "active")
+        .order_by(col(PlanRecord.plan_id))
+    )
+    return list(found.scalars())
+
+
 async def by_id(session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, PlanRecord]:
     """Return these plans, as far as they exist."""
     found = await session.execute(_THESE, {"ids": list(plan_ids)})

@@ -5,11 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Index, delete, func, select, text
+from sqlalchemy import Index, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.database import json_column, now, timestamp
+from services.store.database import in_array, json_column, now, timestamp
+
+ROUTE: Final = "route"
+"""The kind of a response that records a route: it changes nothing, and no answer waits for it to be undone first."""
 
 
 class ResponseRow(SQLModel, table=True):
@@ -19,7 +22,10 @@ class ResponseRow(SQLModel, table=True):
     """
 
     __tablename__ = "responses"
-    __table_args__ = (Index("responses_subject", "subject_id", "received_at"),)
+    __table_args__ = (
+        Index("responses_subject", "subject_id", "received_at"),
+        Index("responses_routes", "plan_id", postgresql_where=text("kind = 'route'")),
+    )
 
     response_id: str = Field(primary_key=True)
     authority: str = Field(index=True)
@@ -77,6 +83,7 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
             col(ResponseRow.outcome) == "recorded",
             col(ResponseRow.undone_by).is_(None),
             col(ResponseRow.kind) != "undone",
+            col(ResponseRow.kind) == ROUTE if response.kind == ROUTE else col(ResponseRow.kind) != ROUTE,
             col(ResponseRow.received_at) > response.received_at,
         )
     )
@@ -88,6 +95,22 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.subject_id) == subject_id)
+        .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
+    )
+    return list(found.scalars())
+
+
+async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: Collection[str]) -> list[ResponseRow]:
+    """The routes recorded for these plans, or about these coalitions, that were not taken back, oldest first."""
+    about = or_(in_array(col(ResponseRow.plan_id), plan_ids), in_array(col(ResponseRow.subject_id), subject_ids))
+    found = await session.execute(
+        select(ResponseRow)
+        .where(
+            col(ResponseRow.kind) == ROUTE,
+            col(ResponseRow.outcome) == "recorded",
+            col(ResponseRow.undone_by).is_(None),
+            about,
+        )
         .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
     )
     return list(found.scalars())

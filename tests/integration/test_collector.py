@@ -312,9 +312,13 @@ async def test_one_command_makes_a_derived_plan_the_authority_s_own(
     assert "origin" not in confirmed
     assert confirmed["revision"] > 1_000_000_000_000
     assert await store_own(database, confirmed) is RecordOutcome.APPLIED
+    # Half a year later it is still true: the same plan under a higher revision.
     again = await asyncio.to_thread(_confirm, DERIVED["plan_id"], broker, database_url, tmp_path)
-    assert again.returncode == 1
-    assert "own plan already" in again.stderr
+    assert again.returncode == 0, again.stderr
+    *_, record = await _records(settings, PLANS.name, 2)
+    repeated = json.loads(record.value)
+    assert repeated["revision"] > confirmed["revision"]
+    assert repeated | {"revision": 0} == confirmed | {"revision": 0}
 
 
 async def test_no_person_is_kept(database: AsyncEngine) -> None:

@@ -72,10 +72,18 @@ NEEDS_DATABASE = {
     "opportunities": [],
     "plans reset": ["E09000015:A", "--to", "1", "--by", "operator", "--why", "a test"],
     "plans revisions": ["E09000015:A"],
+    "plans stale": [],
+    "programme": [],
     "reassess": [],
     "rebuild": ["--check"],
     "relay": [],
+    "reorganise": ["--preview", "2027-04-01"],
     "restore-drill": [],
+    "route record": ["E09000015:A", "framework", "none-found", "--by", "Category manager"],
+    "route show": ["E09000015:A"],
+    "signatories export": [],
+    "signatories import": ["{signatories}"],
+    "signatories list": [],
     "trace": ["abc"],
     "what-if": ["E09000015:A", "--months", "3"],
     "statistics build": ["--database", "--output", "{folder}/statistics.json"],
@@ -148,11 +156,12 @@ def run(away: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pyte
     """Runs `jointly WORDS...` as the shell does, in this process; its exit code and standard error."""
     (tmp_path / "register.csv").write_text(REGISTER, "utf-8")
     (tmp_path / "frameworks.csv").write_text(FRAMEWORKS, "utf-8")
+    (tmp_path / "signatories.csv").write_text("authority,signed_on\nE09000015,2026-04-01\n", "utf-8")
     monkeypatch.setattr(sys, "argv", ["jointly", "keys", "make", "E09000015", "--private-key", str(tmp_path / "own")])
     with pytest.raises(SystemExit):
         cli.main()
     (tmp_path / "key.json").write_text(capfd.readouterr().out, "utf-8")
-    files = {name: tmp_path / f"{name}.csv" for name in ("register", "frameworks")}
+    files = {name: tmp_path / f"{name}.csv" for name in ("register", "frameworks", "signatories")}
     places = files | {"key": tmp_path / "key.json", "folder": tmp_path}
 
     def run(command: str, *more: str) -> tuple[int, str]:

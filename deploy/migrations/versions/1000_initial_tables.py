@@ -69,6 +69,7 @@ def upgrade() -> None:
         sa.Column("signed_on", sa.Date(), nullable=True),
         sa.Column("lapsed_on", sa.Date(), nullable=True),
         sa.Column("withdrawn_on", sa.Date(), nullable=True),
+        sa.Column("signatory", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("authority"),
@@ -434,6 +435,7 @@ def upgrade() -> None:
     )
     op.create_index("responses_subject", "responses", ["subject_id", "received_at"])
     op.create_index("ix_responses_authority", "responses", ["authority"])
+    op.create_index("responses_routes", "responses", ["plan_id"], postgresql_where=sa.text("kind = 'route'"))
     op.create_table(
         "pair_verdicts",
         sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -514,6 +516,30 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("framework", "lot"),
     )
+    op.create_table(
+        "sign_in_codes",
+        sa.Column("ticket_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("code_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("ticket_hash"),
+    )
+    op.create_index(op.f("ix_sign_in_codes_authority"), "sign_in_codes", ["authority"], unique=False)
+    op.create_table(
+        "web_sessions",
+        sa.Column("token_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("mailbox_ref", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("token_hash"),
+    )
+    op.create_index(op.f("ix_web_sessions_authority"), "web_sessions", ["authority"], unique=False)
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -522,6 +548,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("web_sessions")
+    op.drop_table("sign_in_codes")
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")

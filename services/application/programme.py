@@ -1,0 +1,124 @@
+"""The programme report and the signatory register, for people and programs."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.reference import display_name
+from matching.text.formatting import day_text, quote
+from services.application import csv_table
+from services.application.csv_table import Columns, Line, Problem
+from services.domain.programme.records import Signatory, status_on
+from services.domain.programme.report import Measure, build_scene, measure_all, measure_sharing
+from services.domain.programme.shares import PlanHistory, build_histories, stale
+from services.store import programme as store
+from services.store.authorities import AuthorityUpdate
+
+SIGNATORY_COLUMNS: Final[Columns] = {
+    "authority": csv_table.code,
+    "name": csv_table.words(200),
+    "position": csv_table.words(200),
+    "signed_on": csv_table.day,
+    "lapsed_on": csv_table.day,
+    "withdrawn_on": csv_table.day,
+}
+"""The columns of the signatory register as CSV. `position` is an office, such as Chief Digital Officer; no name."""
+
+
+async def measures(
+    session: AsyncSession, as_of: date, *, authority: str | None = None, rate: tuple[float, float] | None = None
+) -> list[Measure]:
+    """Every measure as of a day; of one authority, those of the first principle about itself."""
+    scene = build_scene(await store.load_records(session), as_of, rate)
+    return measure_sharing(scene, authority) if authority else measure_all(scene)
+
+
+async def stale_plans(session: AsyncSession, as_of: date, authority: str | None) -> list[PlanHistory]:
+    """Shared plans that their authorities have not confirmed for six months, the oldest first."""
+    records = await store.load_records(session)
+    found = stale(build_histories(records.revisions, as_of).values(), as_of)
+    return [one for one in found if authority in (None, one.authority)]
+
+
+def read_signatories(text: str) -> Iterator[AuthorityUpdate | Problem]:
+    """The signatories of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
+    lines = csv_table.read_lines(text, SIGNATORY_COLUMNS, ("authority", "signed_on"))
+    for line in csv_table.refuse_repeated(lines, "authority", lambda one: one.values["authority"]):
+        yield _update(line) if isinstance(line, Line) else line
+
+
+def signatories_csv(found: Sequence[Signatory]) -> str:
+    """Signatories in the form that `read_signatories` reads."""
+    return csv_table.to_text(
+        SIGNATORY_COLUMNS,
+        [
+            [one.authority, one.name, one.position, *map(_day, (one.signed_on, one.lapsed_on, one.withdrawn_on))]
+            for one in found
+        ],
+    )
+
+
+def signatory_json(one: Signatory, as_of: date) -> dict[str, Any]:
+    """A signatory for programs."""
+    return {
+        "authority": one.authority,
+        "name": one.name,
+        "position": one.position or None,
+        "status": status_on(one, as_of).value,
+        "signed_on": _day(one.signed_on) or None,
+        "lapsed_on": _day(one.lapsed_on) or None,
+        "withdrawn_on": _day(one.withdrawn_on) or None,
+    }
+
+
+def report_json(found: Sequence[Measure], as_of: date) -> dict[str, Any]:
+    """The report for programs."""
+    fields = ("section", "name", "value", "unit", "definition")
+    return {
+        "as_of": as_of.isoformat(),
+        "measures": [{name: getattr(one, name) for name in fields} for one in found],
+    }
+
+
+def report_csv(found: Sequence[Measure], as_of: date) -> str:
+    """The report for a spreadsheet."""
+    rows = [[as_of.isoformat(), one.section, one.name, _number(one.value), one.unit, one.definition] for one in found]
+    return csv_table.to_text(("as_of", "section", "measure", "value", "unit", "definition"), rows)
+
+
+def report_page(found: Sequence[Measure], as_of: date, authority: str | None) -> list[str]:
+    """The report as one page of text, each definition beside its number."""
+    whose = f" of {display_name(authority)}" if authority else ""
+    lines = [f"Programme report{whose} as of {day_text(as_of)}"]
+    section = ""
+    for one in found:
+        if one.section != section:
+            section = one.section
+            lines.append(section)
+        shown = f"{quote(one.name, 40):<40} {_shown(one):>14} {one.unit:<12}"
+        lines.append(f"  {shown} {one.definition}")
+    return lines
+
+
+def _update(line: Line) -> AuthorityUpdate:
+    fields = line.values
+    code = fields.pop("authority")
+    if "position" in fields:
+        fields["signatory"] = fields.pop("position")
+    if not fields.get("name", "given"):
+        fields["name"] = display_name(code)
+    return AuthorityUpdate(code, fields)
+
+
+def _day(day: date | None) -> str:
+    return day.isoformat() if day else ""
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.10g}"
+
+
+def _shown(one: Measure) -> str:
+    return "none" if one.value is None else f"{one.value:,.10g}"

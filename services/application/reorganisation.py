@@ -1,0 +1,129 @@
+"""The rehearsal of a reorganisation: what changes on its day for the plans, pairs and mailboxes that are stored."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.plan import Kind
+from matching.reference import display_name
+from matching.successions import Succession, SuccessionKind
+from matching.text.formatting import day_text, quote
+from services.application import csv_table
+from services.application.csv_table import Columns, FieldError, Line, Problem
+from services.domain.reorganisation import AffectedPlan, Consent, Destination, Preview, preview
+from services.store import authorities, opportunities, plans
+from services.store.mapping import plan_from_store
+
+_WORKS: Final = "45"
+
+
+def _kind(cell: str) -> SuccessionKind:
+    try:
+        return SuccessionKind(cell.lower())
+    except ValueError:
+        raise FieldError(f"must be one of {', '.join(SuccessionKind)}") from None
+
+
+COLUMNS: Final[Columns] = {
+    "predecessor": csv_table.code,
+    "successor": csv_table.code,
+    "successor_name": csv_table.words(200, needed=True),
+    "starts": csv_table.needed_day,
+    "kind": _kind,
+    "source": csv_table.words(500, needed=True),
+}
+"""The columns of a file of successions."""
+
+
+def read(text: str) -> Iterator[Succession | Problem]:
+    """The successions of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
+    lines = csv_table.read_lines(text, COLUMNS, tuple(COLUMNS))
+    for line in csv_table.refuse_repeated(lines, "successor", _key):
+        yield Succession(**line.values) if isinstance(line, Line) else line
+
+
+async def rehearse(session: AsyncSession, successions: Sequence[Succession], starts: date) -> Preview:
+    """What the successions of a day change for what is stored. Nothing is written."""
+    gone = {one.predecessor for one in successions if one.starts == starts}
+    everybody = gone | {one.successor for one in successions}
+    register = await authorities.by_codes(session, sorted(everybody))
+    rows = [plan for row in await plans.active_of(session, sorted(gone)) if (plan := plan_from_store(row)) is not None]
+    affected = [
+        AffectedPlan(
+            plan_id=plan.plan_id,
+            authority=plan.authority,
+            title=plan.title,
+            opens=plan.tender_window.earliest,
+            contract_end=plan.contract_end,
+            value=plan.value,
+            capital=plan.kind is Kind.PROJECT or any(code.startswith(_WORKS) for code in plan.cpv),
+        )
+        for plan in rows
+    ]
+    pairs = await opportunities.active_between(session, [plan.plan_id for plan in affected])
+    mailboxes = [code for code, row in register.items() if row.mailbox]
+    return preview(successions, starts, affected, pairs, mailboxes)
+
+
+def to_json(found: Preview) -> dict[str, Any]:
+    """A rehearsal for programs."""
+    return {
+        "starts": found.starts.isoformat(),
+        "authorities": [
+            {"authority": one.authority, "written_to": list(one.reachable), "without_mailbox": list(one.unreachable)}
+            for one in found.addressees
+        ],
+        "plans": [
+            {
+                "plan_id": one.plan.plan_id,
+                "destination": one.destination.value,
+                "successors": list(one.successors),
+                "consent": one.consent.value,
+            }
+            for one in found.moves
+        ],
+        "one_authority": [
+            {
+                "opportunity_id": one.opportunity_id,
+                "plans": list(one.plans),
+                "successor": one.successor,
+                "certain": one.certain,
+            }
+            for one in found.mergers
+        ],
+    }
+
+
+def to_page(found: Preview) -> list[str]:
+    """A rehearsal as text."""
+    lines = [f"Reorganisation on {day_text(found.starts)}: a rehearsal, nothing is written", "", "Who is written to"]
+    for one in found.addressees:
+        successors = " and ".join(found.names[code] for code in (*one.reachable, *one.unreachable))
+        without = ", ".join(found.names[code] for code in one.unreachable)
+        gap = f"; {without} has no mailbox yet" if without else ""
+        lines.append(f"  {display_name(one.authority)}: not any more; {successors} instead{gap}")
+    waiting = [one for one in found.moves if one.destination is Destination.WAITS]
+    lines += ["", f"Plans: {len(found.moves)}, of which {len(waiting)} wait for a person"]
+    for move in found.moves:
+        successors = " or ".join(found.names[code] for code in move.successors)
+        waits = ", to be decided" if move.destination is Destination.WAITS else ""
+        lines.append(f"  {move.plan.plan_id}: {quote(move.plan.title)}, to {successors}{waits}{_CONSENT[move.consent]}")
+    lines += ["", f"Pairs of one authority: {len(found.mergers)}"]
+    for pair in found.mergers:
+        will = "will be" if pair.certain else "may be"
+        name, day = found.names[pair.successor], day_text(found.starts)
+        lines.append(f"  {' and '.join(pair.plans)} {will} one authority, {name}, on {day}: one purchase, no coalition")
+    return lines
+
+
+_CONSENT: Final = {
+    Consent.NOT_NEEDED: "",
+    Consent.NEEDED: "; needs the successor's consent under a section 24 direction",
+    Consent.UNKNOWN: "; ask whether it needs the successor's consent: its end or its value is not known",
+}
+
+
+def _key(line: Line) -> tuple[Any, ...]:
+    return line.values["predecessor"], line.values["successor"], line.values["starts"]

@@ -1,0 +1,164 @@
+"""Route records for people and programs: what was recorded for a plan, what is to be looked at, and the audit note."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.responses import ResponseRoute, RouteOutcome, RouteStep
+from matching.reference import display_name
+from matching.text.formatting import day_text, quote
+from services.application import frameworks
+from services.application.frameworks import FrameworkCheck, FrameworkError
+from services.application.responses import ResponseError, Subject, find_subject
+from services.domain.ids import plan_subject
+from services.domain.route import STEPS, RouteEntry, RouteRecord, build_record
+from services.matcher.stored_world import EmbedMissing
+from services.platform.settings import Settings
+from services.store import coalitions, plans, responses
+from services.store.coalitions import CoalitionRow
+from services.store.responses import ResponseRow
+
+STEP_NAMES: Final = {
+    RouteStep.FRAMEWORK: "Framework",
+    RouteStep.FRAMEWORK_COALITION: "Coalition under a framework",
+    RouteStep.COALITION: "Coalition of its own",
+    RouteStep.NEW: "New contract",
+}
+_OUTCOMES: Final = {
+    RouteOutcome.CHOSEN: "chosen",
+    RouteOutcome.UNSUITABLE: "looked at, does not suit",
+    RouteOutcome.NONE_FOUND: "looked for, none found",
+    RouteOutcome.NOT_CHECKED: "not looked at",
+}
+
+
+class RouteError(Exception):
+    """There is no such plan; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteView:
+    """A plan's record, and what speaks for looking again: frameworks that cover the plan, coalitions that it is in."""
+
+    plan_id: str
+    authority: str
+    title: str
+    record: RouteRecord
+    check: FrameworkCheck | None
+    coalitions: tuple[CoalitionRow, ...]
+
+
+async def load(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> RouteView:
+    """A plan's route record. Raises RouteError where there is no such plan."""
+    stored = (await plans.by_id(session, [plan_id])).get(plan_id)
+    if stored is None or stored.state is None:
+        raise RouteError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
+    rows = await coalitions.living_with(session, [plan_id])
+    joined = [row for row in rows if plan_id in {member.plan_id for member in row.coalition.current}]
+    recorded = await responses.routes(session, [plan_id], [row.coalition_id for row in joined])
+    record = build_record(to_entry(row) for row in recorded)
+    try:
+        check = await frameworks.check(session, settings, plan_id, embed_missing)
+    except FrameworkError:
+        check = None  # no matcher has seen the plan yet
+    return RouteView(plan_id, stored.authority, str(stored.state["title"]), record, check, tuple(joined))
+
+
+async def subject_of(session: AsyncSession, plan_id: str, coalition_id: str | None) -> Subject:
+    """What a route is recorded about: the plan, or a coalition it is in. Raises ResponseError."""
+    authority = plan_id.split(":", 1)[0]
+    if coalition_id is not None:
+        found = await find_subject(session, coalition_id, authority)
+        if found.plan_id != plan_id or found.kind != "coalition":
+            raise ResponseError(f"plan {plan_id} is in no coalition {coalition_id}")
+        return found
+    stored = (await plans.by_id(session, [plan_id])).get(plan_id)
+    if stored is None:
+        raise ResponseError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
+    return Subject("plan", plan_subject(plan_id), stored.revision, plan_id)
+
+
+def to_entry(row: ResponseRow) -> RouteEntry:
+    """A stored response as an entry of the record."""
+    payload = ResponseRoute.model_validate(row.payload)
+    return RouteEntry(
+        step=payload.step,
+        outcome=payload.outcome,
+        asked_at=payload.asked_at,
+        by=payload.by,
+        authority=row.authority,
+        recorded_on=row.received_on,
+        candidates=payload.candidates,
+        reason=payload.reason,
+        note=payload.note,
+        coalition_id=row.subject_id if row.subject == "coalition" else None,
+    )
+
+
+def audit_note(view: RouteView, as_of: date) -> list[str]:
+    """Half a page for the file: a line a step, what was left out, and what there is to look at."""
+    name = display_name(view.authority)
+    lines = [
+        f"Route record of {name} for {quote(view.title, 120)} ({view.plan_id}), as of {day_text(as_of)}",
+        "",
+        *(line for step in STEPS for line in _step(step, view.record.entry(step), view.authority)),
+        "",
+        *_prompts(view),
+    ]
+    return [line for line, after in zip(lines, [*lines[1:], ""], strict=True) if line or after]
+
+
+def to_json(view: RouteView) -> dict[str, Any]:
+    """The record for programs."""
+    return {
+        "plan_id": view.plan_id,
+        "chosen": view.record.chosen,
+        "missing": list(view.record.missing),
+        "steps": [
+            {
+                "step": one.step,
+                "outcome": one.outcome,
+                "asked_at": one.asked_at.isoformat(),
+                "by": one.by,
+                "authority": one.authority,
+                "recorded_on": one.recorded_on.isoformat(),
+                "candidates": list(one.candidates),
+                "reason": one.reason,
+                "note": one.note,
+                "coalition_id": one.coalition_id,
+            }
+            for one in view.record.entries
+        ],
+        "frameworks": view.check.line if view.check else None,
+        "coalitions": [row.coalition_id for row in view.coalitions],
+    }
+
+
+def _step(step: RouteStep, entry: RouteEntry | None, authority: str) -> list[str]:
+    head = f"{STEPS.index(step) + 1}. {STEP_NAMES[step]}: "
+    if entry is None:
+        return [head + "nothing recorded"]
+    reason = f" ({entry.reason.replace('-', ' ')})" if entry.reason else ""
+    whose = f" of {display_name(entry.authority)}" if entry.authority != authority else ""
+    return [
+        f"{head}{_OUTCOMES[entry.outcome]}{reason}. {quote(entry.by, 120)}{whose}, {day_text(entry.asked_at)}.",
+        *([f"   Looked at: {quote('; '.join(entry.candidates), 300)}"] if entry.candidates else []),
+        *([f"   {quote(entry.note, 500)}"] if entry.note else []),
+    ]
+
+
+def _prompts(view: RouteView) -> Sequence[str]:
+    found = []
+    if view.check and view.check.line and view.record.entry(RouteStep.FRAMEWORK) is None:
+        names = dict.fromkeys(one.lot.title for one in view.check.covering if one.usable)
+        found.append(f"{view.check.line} {quote(', '.join(names), 200)}.")
+    if view.coalitions and view.record.entry(RouteStep.COALITION) is None:
+        listed = ", ".join(f"{row.coalition_id} ({row.status})" for row in view.coalitions)
+        found.append(f"The plan is in a coalition: {listed}.")
+    if view.record.chosen is RouteStep.NEW and view.record.missing:
+        steps = " and ".join(STEP_NAMES[step].lower() for step in view.record.missing)
+        found.append(f"A new contract was chosen, and nothing is recorded of these routes: {steps}.")
+    return found

@@ -1,0 +1,70 @@
+"""`jointly programme`: the numbers of the programme office as of any day, each with its definition."""
+
+import json
+import sys
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.fields import canonical_authority
+from services.application import programme as use
+from services.cli.database import with_snapshot
+from services.cli.responses import USAGE, stop
+from services.domain.programme.report import Measure
+from services.platform.clock import today
+from services.platform.settings import settings
+
+
+class Format(StrEnum):
+    """How the report is written."""
+
+    PAGE = "page"
+    JSON = "json"
+    CSV = "csv"
+
+
+def programme(
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the report; today if left out.")
+    ] = None,
+    authority: Annotated[
+        str | None, typer.Option(help="Only how this authority shares, for itself; by its code.")
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option(help="What a joint purchase is thought to save, in per cent, such as 2-5.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="One page, JSON, or CSV for a spreadsheet.")] = Format.PAGE,
+) -> None:
+    """Print the programme's measures: sharing, coverage, funnel, precision, worth, routes, invitations."""
+    day = as_of.date() if as_of else today(settings().as_of)
+    code = canonical_authority(authority) if authority else None
+    parts = _parts(rate)
+
+    async def read(session: AsyncSession) -> list[Measure]:
+        return await use.measures(session, day, authority=code, rate=parts)
+
+    found = with_snapshot(read)
+    if form is Format.JSON:
+        typer.echo(json.dumps(use.report_json(found, day)))
+    elif form is Format.CSV:
+        sys.stdout.write(use.report_csv(found, day))
+    else:
+        for line in use.report_page(found, day, code):
+            typer.echo(line)
+
+
+def _parts(rate: str | None) -> tuple[float, float] | None:
+    """A range in per cent as parts of one; ends the command where it is none."""
+    if rate is None:
+        return None
+    lower, _, upper = rate.replace("%", "").partition("-")
+    try:
+        found = float(lower) / 100, float(upper or lower) / 100
+    except ValueError:
+        found = (-1.0, -1.0)
+    if not 0 <= found[0] <= found[1] <= 1:
+        stop(f"--rate: '{rate}' is not a range in per cent, such as 2-5", USAGE)
+    return found

@@ -1,0 +1,82 @@
+"""`jointly signatories`: who has signed the Charter, in which position and when."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.application import csv_table
+from services.application import programme as use
+from services.application.csv_table import FileError, Problem
+from services.cli.authorities import save_all
+from services.cli.database import with_database, with_snapshot
+from services.cli.terminal import plain
+from services.domain.programme.records import CharterStatus, Signatory, status_on
+from services.platform.clock import today
+from services.platform.settings import settings
+from services.store import authorities
+from services.store.authorities import AuthorityUpdate
+from services.store.database import now
+from services.store.programme import to_signatory
+
+app = typer.Typer(no_args_is_help=True, help="The signatory register: who signed the Charter, in which position, when.")
+
+REFUSED = 1
+USAGE = 2
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV with a header line; see `jointly signatories export`.")],
+) -> None:
+    """Write signatories from a CSV file into the register of authorities; mailboxes and preferences stay.
+
+    Exit code 0: all of it was taken. 1: some lines were not, the rest was. 2: the file can't be read.
+    """
+    try:
+        found = list(use.read_signatories(csv_table.read_text(file)))
+    except FileError as error:
+        typer.echo(f"{file}: {error}", err=True)
+        raise typer.Exit(USAGE) from None
+    problems = [one for one in found if isinstance(one, Problem)]
+    for problem in problems:
+        typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
+    updates = [one for one in found if isinstance(one, AuthorityUpdate)]
+    tally = with_database(lambda sessions: save_all(sessions, updates, now()))
+    counts = {name: tally[name] for name in ("added", "changed", "unchanged")} | {"rejected": len(problems)}
+    typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+    if problems:
+        raise typer.Exit(REFUSED)
+
+
+@app.command("export")
+def export() -> None:
+    """Write everybody who has signed, or once had, as CSV; the header alone where nobody has."""
+    sys.stdout.write(use.signatories_csv([one for one in _load() if one.signed_on]))
+
+
+@app.command("list")
+def list_(as_json: _Json = False) -> None:
+    """List the signatories and how they stand today: signed, lapsed or withdrawn."""
+    day = today(settings().as_of)
+    found = [one for one in _load() if status_on(one, day) is not CharterStatus.NOT_SIGNED]
+    for one in found:
+        if as_json:
+            typer.echo(json.dumps(use.signatory_json(one, day)))
+        else:
+            position = f" ({plain(one.position, 120)})" if one.position else ""
+            typer.echo(f"{one.authority}  {plain(one.name, 80)}{position}: {status_on(one, day)}, {one.signed_on}")
+    if not as_json:
+        signed = sum(status_on(one, day) is CharterStatus.SIGNED for one in found)
+        typer.echo(f"{signed} signed, {len(found) - signed} lapsed or withdrawn")
+
+
+def _load() -> list[Signatory]:
+    async def read(session: AsyncSession) -> list[Signatory]:
+        return [to_signatory(row) for row in await authorities.all_authorities(session)]
+
+    return with_snapshot(read)

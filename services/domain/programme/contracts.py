@@ -1,0 +1,98 @@
+"""The second and fifth principles in numbers: benchmarks before long extensions, and what is shared of contracts."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from services.domain.benchmark_requests import (
+    BenchmarkRequest,
+    BenchmarkStatus,
+    ExtensionDecision,
+    PlanStanding,
+    decide,
+    is_without_benchmark,
+)
+from services.domain.programme.records import RecordedDecision, RevisionKind, SharedContract
+from services.domain.programme.shares import PlanHistory
+
+_STANDING = {
+    RevisionKind.STATE: PlanStanding.ACTIVE,
+    RevisionKind.WITHDRAWN: PlanStanding.WITHDRAWN,
+    RevisionKind.AWARDED: PlanStanding.AWARDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """Extensions beyond twelve months: what their benchmarks came to, and how many went ahead without a decision."""
+
+    asked: int
+    by_status: Mapping[BenchmarkStatus, int]
+    decided: int
+    without: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """Contracts that are shared: with prices or why not, with ratings, and by the tiers that they are open to."""
+
+    shared: int
+    prices: int
+    withheld: int
+    rated: int
+    signatories: int
+    public: int
+
+
+def extensions(
+    requests: Sequence[BenchmarkRequest],
+    decisions: Sequence[RecordedDecision],
+    plans: Mapping[str, PlanHistory],
+    as_of: date,
+) -> Extensions:
+    """The requests of up to a day, as they stood on it."""
+    found = [_on_day(one, decisions, as_of) for one in requests if one.requested_on <= as_of]
+    standing = {one.plan_id: _STANDING[plans[one.plan_id].last.kind] for one in found if one.plan_id in plans}
+    return Extensions(
+        asked=len(found),
+        by_status=Counter(one.status for one in found),
+        decided=sum(one.decision is not None for one in found),
+        without=sum(
+            is_without_benchmark(one, standing.get(one.plan_id, PlanStanding.WITHDRAWN), as_of) for one in found
+        ),
+    )
+
+
+def contracts(shared: Sequence[SharedContract], as_of: date) -> Contracts:
+    """What is shared of contracts on a day."""
+    found = [one for one in shared if one.on <= as_of]
+    return Contracts(
+        shared=len(found),
+        prices=sum(one.has_prices for one in found),
+        withheld=sum(one.is_withheld for one in found),
+        rated=sum(one.is_rated for one in found),
+        signatories=sum((one.signatories_from or date.max) <= as_of for one in found),
+        public=sum((one.public_from or date.max) <= as_of for one in found),
+    )
+
+
+def _on_day(request: BenchmarkRequest, decisions: Sequence[RecordedDecision], as_of: date) -> BenchmarkRequest:
+    """The request without what came later: an answer after the day, and decisions after it."""
+    answered = request.answered_on is not None and request.answered_on <= as_of
+    bare = BenchmarkRequest(
+        request_id=request.request_id,
+        plan_id=request.plan_id,
+        authority=request.authority,
+        category=request.category,
+        months=request.months,
+        current_end=request.current_end,
+        requested_on=request.requested_on,
+        due_on=request.due_on,
+        status=request.status if answered else BenchmarkStatus.REQUESTED,
+        answered_on=request.answered_on if answered else None,
+    )
+    for one in decisions:
+        if one.request_id == request.request_id and one.on <= as_of:
+            bare = decide(bare, ExtensionDecision(one.decision), one.on)
+    return bare

@@ -1,0 +1,174 @@
+"""From an email to an award, plan by plan; what answers say of the matches; and what it is worth."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from statistics import median
+from typing import Final
+
+from services.domain.ids import opportunity_id
+from services.domain.programme.records import RecordedAnswer, RecordedPair, RevisionKind, SentEmail
+from services.domain.programme.shares import PlanHistory
+
+ANSWERS: Final = ("interested", "other-dates", "not-the-same", "not-this-time", "later")
+_INTEREST: Final = ("interested", "other-dates")
+_IN: Final = ("accept", "join", "invited")
+_OUT: Final = ("leave", "decline")
+
+
+class Stage(StrEnum):
+    """How far a plan has come on the way to a joint contract."""
+
+    TOLD = "told"
+    ANSWERED = "answered"
+    MUTUAL = "mutual interest"
+    COALITION = "in a coalition"
+    MARKET = "in the market together"
+    AWARDED = "awarded together"
+
+
+Days = Mapping[Stage, Mapping[str, date]]
+"""By stage, the first day on which each plan reached it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A coalition by its answers: since when each plan is in it without having left."""
+
+    coalition_id: str
+    joined: Mapping[str, date]
+
+    @property
+    def formed_on(self) -> date | None:
+        """The day on which it had two members."""
+        days = sorted(self.joined.values())
+        return days[1] if len(days) > 1 else None
+
+
+def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
+    """The coalitions that answers in their order made; an invitation to one partner begins one of its own."""
+    found: dict[str, dict[str, date]] = {}
+    for one in answers:
+        if one.kind in _IN:
+            found.setdefault(_coalition_of(one), {}).setdefault(one.plan_id, one.on)
+        elif one.kind in _OUT:
+            found.get(_coalition_of(one), {}).pop(one.plan_id, None)
+    return [Membership(coalition_id, joined) for coalition_id, joined in sorted(found.items())]
+
+
+def reach(
+    plans: Mapping[str, PlanHistory],
+    emails: Iterable[SentEmail],
+    answers: Sequence[RecordedAnswer],
+) -> Days:
+    """The first day on which each plan reached each stage. All of it was recorded by the day of the plans."""
+    told: dict[str, date] = {}
+    for email in sorted(emails, key=lambda one: one.on):
+        told.setdefault(email.plan_id, email.on)
+    answered: dict[str, date] = {}
+    for one in sorted(answers, key=lambda one: one.on):
+        if one.kind in (*ANSWERS, *_IN, *_OUT):
+            answered.setdefault(one.plan_id, one.on)
+    together = _together(answers)
+    market = {
+        plan_id: max(joined, day)
+        for plan_id, joined in together.items()
+        if plan_id in plans and (day := plans[plan_id].tendering_on) is not None
+    }
+    awarded = {
+        plan_id: plans[plan_id].last.on
+        for plan_id in together
+        if plan_id in plans and plans[plan_id].last.kind is RevisionKind.AWARDED
+    }
+    return {
+        Stage.TOLD: told,
+        Stage.ANSWERED: answered,
+        Stage.MUTUAL: _mutual(answers) | _earlier(together, _mutual(answers)),
+        Stage.COALITION: together,
+        Stage.MARKET: market,
+        Stage.AWARDED: awarded,
+    }
+
+
+def days_between(days: Days, before: Stage, after: Stage) -> float | None:
+    """The median days from one stage to a later one, of plans that reached both; None of none."""
+    taken = [
+        (reached - days[before][plan_id]).days for plan_id, reached in days[after].items() if plan_id in days[before]
+    ]
+    return float(median(taken)) if taken else None
+
+
+def count_reasons(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
+    """How often each reason was given."""
+    return dict(sorted(Counter(one.reason for one in answers if one.reason).items()))
+
+
+def precision(answers: Iterable[RecordedAnswer], pairs: Iterable[RecordedPair]) -> dict[str, tuple[int, int]]:
+    """By band: of how many pairs somebody answered, and of how many nobody said "not the same thing"."""
+    said: dict[str, set[str]] = {}
+    for one in answers:
+        if one.subject == "opportunity" and one.kind in ANSWERS:
+            said.setdefault(one.subject_id, set()).add(one.kind)
+    found: dict[str, tuple[int, int]] = {}
+    for pair in pairs:
+        if pair.opportunity_id in said:
+            judged, right = found.get(pair.band, (0, 0))
+            found[pair.band] = (judged + 1, right + ("not-the-same" not in said[pair.opportunity_id]))
+    return dict(sorted(found.items()))
+
+
+def potential(plans: Mapping[str, PlanHistory], pairs: Iterable[RecordedPair], as_of: date) -> tuple[int, float]:
+    """How many active plans stand in a pair of the two upper bands on a day, and what they are worth, each once."""
+    matched = {
+        plan_id
+        for pair in pairs
+        if pair.band in ("notify", "digest") and pair.found_on <= as_of and (pair.ended_on or date.max) > as_of
+        for plan_id in pair.plans
+    }
+    standing = [plans[plan_id] for plan_id in matched if plan_id in plans and plans[plan_id].is_active]
+    return len(standing), sum_values(standing)
+
+
+def sum_values(plans: Iterable[PlanHistory]) -> float:
+    """What plans are worth together, in pounds; unknown values count as nothing."""
+    return float(sum(one.state.value or 0.0 for one in plans if one.state))
+
+
+def _coalition_of(one: RecordedAnswer) -> str:
+    """The coalition that a response is about. An invitation on an opportunity mints one from its own id."""
+    if one.subject == "opportunity":
+        return opportunity_id(f"pair {one.response_id}", one.subject_id)
+    return one.subject_id
+
+
+def _together(answers: Iterable[RecordedAnswer]) -> dict[str, date]:
+    found: dict[str, date] = {}
+    for one in memberships(answers):
+        if one.formed_on is not None:
+            for plan_id, joined in one.joined.items():
+                day = max(joined, one.formed_on)
+                found[plan_id] = min(day, found.get(plan_id, day))
+    return found
+
+
+def _mutual(answers: Iterable[RecordedAnswer]) -> dict[str, date]:
+    """The plans of which another plan's authority is interested in the same thing, since when both are."""
+    interested: dict[str, dict[str, date]] = {}
+    for one in answers:
+        if one.kind in _INTEREST:
+            interested.setdefault(one.subject_id, {}).setdefault(one.plan_id, one.on)
+    found: dict[str, date] = {}
+    for plans in interested.values():
+        for plan_id, day in plans.items():
+            others = [other for key, other in plans.items() if key != plan_id]
+            if others:
+                since = max(day, min(others))
+                found[plan_id] = min(since, found.get(plan_id, since))
+    return found
+
+
+def _earlier(one: Mapping[str, date], other: Mapping[str, date]) -> dict[str, date]:
+    """Being in a coalition is mutual interest, too."""
+    return {plan_id: min(day, other.get(plan_id, day)) for plan_id, day in one.items()}

@@ -1,0 +1,143 @@
+"""What a reorganisation changes: who is written to, whose plans go where, which pairs become one authority. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from matching.successions import Succession, SuccessionKind
+
+CONSENT_POUNDS: Final = 100_000.0
+CAPITAL_POUNDS: Final = 1_000_000.0
+"""Above these whole-life values a dissolving authority needs its successor's consent (section 24 of the Local
+Government and Public Involvement in Health Act 2007), once a direction is in force."""
+
+
+class Destination(StrEnum):
+    """Where a plan of a dissolved authority goes."""
+
+    SUCCESSOR = "successor"
+    WAITS = "waits for a person"
+
+
+class Consent(StrEnum):
+    """Whether a contract that runs past the day needs the successor's consent."""
+
+    NOT_NEEDED = "not needed"
+    NEEDED = "needed"
+    UNKNOWN = "unknown"
+    """Its end or its value is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class AffectedPlan:
+    """One active plan of an authority that is dissolved. `capital`: works and projects have the higher limit."""
+
+    plan_id: str
+    authority: str
+    title: str
+    opens: date
+    contract_end: date | None
+    value: float | None
+    capital: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMove:
+    """What becomes of one plan; `successors` has the one that it goes to, or those to choose from."""
+
+    plan: AffectedPlan
+    destination: Destination
+    successors: tuple[str, ...]
+    consent: Consent
+
+
+@dataclass(frozen=True, slots=True)
+class Merger:
+    """A pair of plans whose authorities become one: no coalition, but one purchase. `certain` unless a part decides."""
+
+    opportunity_id: str
+    plans: tuple[str, str]
+    successor: str
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """A dissolved authority and who is written to in its place: successors with a mailbox, and those without."""
+
+    authority: str
+    has_mailbox: bool
+    reachable: tuple[str, ...]
+    unreachable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """All that changes on one day."""
+
+    starts: date
+    names: Mapping[str, str]
+    addressees: tuple[Addressee, ...]
+    moves: tuple[PlanMove, ...]
+    mergers: tuple[Merger, ...]
+
+
+def preview(
+    successions: Iterable[Succession],
+    starts: date,
+    plans: Sequence[AffectedPlan],
+    pairs: Iterable[tuple[str, str, str]],
+    mailboxes: Iterable[str],
+) -> Preview:
+    """What the successions of one day change. `pairs`: active opportunities as id and both plans; `mailboxes`: the
+    authorities that have one. Authorities that continue keep their plans and their mailbox."""
+    of_day = [one for one in successions if one.starts == starts and one.kind is not SuccessionKind.CONTINUING]
+    heirs: dict[str, list[Succession]] = {}
+    for one in sorted(of_day, key=lambda one: (one.predecessor, one.successor)):
+        heirs.setdefault(one.predecessor, []).append(one)
+    moves = [_move(plan, heirs[plan.authority], starts) for plan in plans if plan.authority in heirs]
+    known = set(mailboxes)
+    return Preview(
+        starts=starts,
+        names={one.successor: one.successor_name for one in of_day},
+        addressees=tuple(_addressee(code, [one.successor for one in found], known) for code, found in heirs.items()),
+        moves=tuple(sorted(moves, key=lambda move: move.plan.plan_id)),
+        mergers=tuple(_mergers(pairs, {move.plan.plan_id: move for move in moves})),
+    )
+
+
+def consent_for(plan: AffectedPlan, starts: date) -> Consent:
+    """Whether the plan's contract, if it is let before the day, needs the successor's consent."""
+    if plan.opens >= starts or (plan.contract_end is not None and plan.contract_end < starts):
+        return Consent.NOT_NEEDED
+    limit = CAPITAL_POUNDS if plan.capital else CONSENT_POUNDS
+    if plan.value is not None and plan.value <= limit:
+        return Consent.NOT_NEEDED
+    return Consent.UNKNOWN if plan.value is None or plan.contract_end is None else Consent.NEEDED
+
+
+def _move(plan: AffectedPlan, heirs: Sequence[Succession], starts: date) -> PlanMove:
+    whole = len(heirs) == 1 and heirs[0].kind is SuccessionKind.WHOLE
+    destination = Destination.SUCCESSOR if whole else Destination.WAITS
+    return PlanMove(plan, destination, tuple(one.successor for one in heirs), consent_for(plan, starts))
+
+
+def _addressee(code: str, successors: Sequence[str], mailboxes: set[str]) -> Addressee:
+    return Addressee(
+        authority=code,
+        has_mailbox=code in mailboxes,
+        reachable=tuple(one for one in successors if one in mailboxes),
+        unreachable=tuple(one for one in successors if one not in mailboxes),
+    )
+
+
+def _mergers(pairs: Iterable[tuple[str, str, str]], moves: Mapping[str, PlanMove]) -> Iterable[Merger]:
+    for opportunity_id, plan_a, plan_b in sorted(pairs):
+        if plan_a not in moves or plan_b not in moves:
+            continue
+        both = moves[plan_a], moves[plan_b]
+        certain = all(move.destination is Destination.SUCCESSOR for move in both)
+        for successor in sorted(set(both[0].successors) & set(both[1].successors)):
+            yield Merger(opportunity_id, (plan_a, plan_b), successor, certain)

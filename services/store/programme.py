@@ -1,0 +1,157 @@
+"""What the programme's measures are computed from, read in one snapshot."""
+
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from events.plans import PlanAwarded, PlanWithdrawn
+from events.responses import RouteStep
+from events.topics import NOTICES
+from matching.reference import display_name
+from services.domain.programme.records import (
+    LoggedRevision,
+    RecordedAnswer,
+    RecordedDecision,
+    RecordedPair,
+    RevisionKind,
+    SentEmail,
+    SharedContract,
+    Signatory,
+)
+from services.domain.programme.report import Records
+from services.store import authorities
+from services.store.benchmark_requests import BenchmarkRequestRow
+from services.store.responses import ResponseRow
+
+ICT: Final = ("30", "32", "48", "64", "72")
+"""The CPV divisions of computers, networks, software, telecommunications and IT services."""
+
+_WIDER: Final = ("signatories", "public")
+_KINDS: Final = {PlanWithdrawn.type: RevisionKind.WITHDRAWN, PlanAwarded.type: RevisionKind.AWARDED}
+# Days are those of the clocks of the United Kingdom.
+_REVISIONS: Final = text(
+    "SELECT plan_id, split_part(plan_id, ':', 1) AS authority, event_type,"
+    " (received_at AT TIME ZONE 'Europe/London')::date AS day, origin ->> 'topic' AS topic,"
+    " payload ->> 'sharing' AS sharing, payload ->> 'stage' AS stage,"
+    " payload #>> '{tender_window,earliest}' AS earliest, payload -> 'value' AS value,"
+    " payload ->> 'procurement' AS procurement, payload -> 'cpv' AS cpv"
+    " FROM plan_log WHERE annulled_by IS NULL ORDER BY id"
+)
+_PAIRS: Final = text(
+    "SELECT opportunity_id, plan_a, plan_b, band, (created_at AT TIME ZONE 'Europe/London')::date AS found_on,"
+    " CASE WHEN status = 'active' THEN NULL ELSE (updated_at AT TIME ZONE 'Europe/London')::date END AS ended_on"
+    " FROM opportunities ORDER BY opportunity_id"
+)
+_EMAILS: Final = text(
+    "SELECT plan_id, on_day FROM ("
+    " SELECT CASE WHEN o.authority_a = i.authority THEN o.plan_a ELSE o.plan_b END AS plan_id,"
+    "  (m.updated_at AT TIME ZONE 'Europe/London')::date AS on_day FROM notification_intents i"
+    "  JOIN notification_mails m ON m.mail_id = i.mail_id AND m.state = 'sent'"
+    "  JOIN opportunities o ON o.opportunity_id = i.opportunity_id"
+    " UNION SELECT n.plan_id, (m.updated_at AT TIME ZONE 'Europe/London')::date FROM coalition_notices n"
+    "  JOIN notification_mails m ON m.mail_id = n.mail_id AND m.state = 'sent') told"
+    " ORDER BY on_day, plan_id"
+)
+
+
+_DECISIONS: Final = text(
+    "SELECT subject_id, payload ->> 'decision', received_on FROM responses"
+    " WHERE kind = 'decided' AND outcome = 'recorded' ORDER BY received_at, response_id"
+)
+_CONTRACTS: Final = text(
+    "SELECT contract_id, (received_at AT TIME ZONE 'Europe/London')::date AS day, payload FROM contracts"
+    " WHERE payload IS NOT NULL ORDER BY contract_id"
+)
+
+
+async def load_records(session: AsyncSession) -> Records:
+    """All records. The session reads one snapshot."""
+    return Records(
+        revisions=[_revision(row) for row in await session.execute(_REVISIONS)],
+        register=[to_signatory(row) for row in await authorities.all_authorities(session)],
+        answers=await _answers(session),
+        pairs=[
+            RecordedPair(row.opportunity_id, (row.plan_a, row.plan_b), row.band, row.found_on, row.ended_on)
+            for row in await session.execute(_PAIRS)
+        ],
+        emails=[SentEmail(row.plan_id, row.on_day) for row in await session.execute(_EMAILS)],
+        requests=[row.request for row in (await session.execute(select(BenchmarkRequestRow))).scalars()],
+        decisions=[RecordedDecision(*row) for row in await session.execute(_DECISIONS)],
+        contracts=[_contract(row) for row in await session.execute(_CONTRACTS)],
+    )
+
+
+def to_signatory(row: authorities.Authority) -> Signatory:
+    """An authority of the register as a signatory."""
+    return Signatory(
+        authority=row.authority,
+        name=row.name if row.name != row.authority else display_name(row.authority),
+        position=row.signatory or "",
+        signed_on=row.signed_on,
+        lapsed_on=row.lapsed_on,
+        withdrawn_on=row.withdrawn_on,
+        mailbox=row.mailbox is not None,
+    )
+
+
+def _revision(row: Any) -> LoggedRevision:
+    kind = _KINDS.get(row.event_type, RevisionKind.STATE)
+    common = {"plan_id": row.plan_id, "authority": row.authority, "on": row.day, "kind": kind}
+    own = row.topic != NOTICES.name
+    if row.sharing is None:
+        return LoggedRevision(**common, own=own)
+    pounds = row.value["amount"] if row.value and row.value.get("currency") == "GBP" else None
+    return LoggedRevision(
+        **common,
+        own=own,
+        shared=row.sharing != "private",
+        tendering=row.stage == "tendering",
+        earliest=date.fromisoformat(row.earliest),
+        value=pounds,
+        procurement=row.procurement,
+        ict=any(code[:2] in ICT for code in row.cpv or ()),
+    )
+
+
+def _contract(row: Any) -> SharedContract:
+    opens = row.payload.get("sharing") or {}
+    signatories, public = (date.fromisoformat(day) if (day := opens.get(tier)) else None for tier in _WIDER)
+    return SharedContract(
+        contract_id=row.contract_id,
+        on=row.day,
+        has_prices=bool(row.payload.get("prices")),
+        is_withheld=row.payload.get("withheld") is not None,
+        is_rated=bool(row.payload.get("performance")),
+        # A tier without a day opens with the next wider one.
+        signatories_from=signatories or public,
+        public_from=public,
+    )
+
+
+async def _answers(session: AsyncSession) -> list[RecordedAnswer]:
+    found = await session.execute(
+        select(ResponseRow)
+        .where(col(ResponseRow.outcome) == "recorded", col(ResponseRow.undone_by).is_(None))
+        .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
+    )
+    return [_answer(row) for row in found.scalars()]
+
+
+def _answer(row: ResponseRow) -> RecordedAnswer:
+    said = row.payload
+    return RecordedAnswer(
+        response_id=row.response_id,
+        authority=row.authority,
+        plan_id=row.plan_id,
+        subject=row.subject,
+        subject_id=row.subject_id,
+        kind=row.kind,
+        on=row.received_on,
+        reason=said.get("reason") if "answer" in said else None,
+        reply_days=said.get("reply_days"),
+        invited=tuple(said.get("plan_ids", ())),
+        route_step=RouteStep(said["step"]) if "step" in said else None,
+    )

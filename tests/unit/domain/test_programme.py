@@ -1,0 +1,225 @@
+"""The programme's measures: each boundary on its day, and nothing counted that happened later."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from events.responses import RouteStep
+from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus
+from services.domain.ids import opportunity_id
+from services.domain.programme import compliance, contracts, funnel, shares
+from services.domain.programme.funnel import Stage
+from services.domain.programme.records import (
+    CharterStatus,
+    LoggedRevision,
+    RecordedAnswer,
+    RecordedDecision,
+    RecordedPair,
+    RevisionKind,
+    SharedContract,
+    Signatory,
+    status_on,
+)
+from services.domain.programme.report import Records, build_scene, measure_all
+from services.domain.programme.shares import Lateness, build_histories, coverage, lateness, stale
+
+DAY = date(2026, 12, 1)
+LEEDS, YORK = "E08000035", "E06000014"
+
+
+def _state(plan: str, on: date, **changes: object) -> LoggedRevision:
+    values: dict[str, object] = {"own": True, "shared": True, "earliest": date(2027, 6, 1), "value": 100.0}
+    return LoggedRevision(plan, plan.split(":")[0], on, RevisionKind.STATE, **(values | changes))  # type: ignore[arg-type]
+
+
+def _said(number: int, plan: str, kind: str, on: date = DAY, **changes: object) -> RecordedAnswer:
+    values: dict[str, object] = {"subject": "coalition", "subject_id": "c"}
+    authority = plan.split(":")[0]
+    return RecordedAnswer(f"r{number}", authority, plan, kind=kind, on=on, **(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("days", "kind"),
+    [
+        (366, Lateness.OVER_12_MONTHS),
+        (365, Lateness.FROM_6_TO_12_MONTHS),
+        (182, Lateness.FROM_6_TO_12_MONTHS),
+        (181, Lateness.UNDER_6_MONTHS),
+        (90, Lateness.UNDER_6_MONTHS),
+        (89, Lateness.UNDER_90_DAYS),
+        (0, Lateness.UNDER_90_DAYS),
+        (-1, Lateness.AFTER),
+    ],
+)
+def test_the_classes_of_lateness(days: int, kind: Lateness) -> None:
+    assert lateness(days) is kind
+
+
+@pytest.mark.parametrize(
+    ("signed", "lapsed", "withdrawn", "status"),
+    [
+        (None, None, None, CharterStatus.NOT_SIGNED),
+        (0, None, None, CharterStatus.SIGNED),
+        (1, None, None, CharterStatus.NOT_SIGNED),
+        (-9, -5, None, CharterStatus.LAPSED),
+        (-4, -5, None, CharterStatus.SIGNED),
+        (-9, 1, 1, CharterStatus.SIGNED),
+        (-9, -5, -5, CharterStatus.WITHDRAWN),
+        (-9, -2, -5, CharterStatus.LAPSED),
+    ],
+)
+def test_whoever_signed_stands_as_happened_last(
+    signed: int | None, lapsed: int | None, withdrawn: int | None, status: CharterStatus
+) -> None:
+    days = [None if one is None else DAY + timedelta(one) for one in (signed, lapsed, withdrawn)]
+    one = Signatory(LEEDS, "Leeds", "", *days)
+    assert status_on(one, DAY) is status
+
+
+def test_the_first_sharing_counts_and_the_window_as_it_stands() -> None:
+    log = [
+        _state("E1:A", date(2026, 1, 1), shared=False),
+        _state("E1:A", date(2026, 2, 1), own=False),
+        _state("E1:A", date(2026, 3, 1)),
+        _state("E1:A", date(2026, 9, 1), earliest=date(2027, 3, 1)),
+        _state("E1:A", date(2027, 1, 1), earliest=date(2028, 3, 1)),
+    ]
+    plan = build_histories(log, DAY)["E1:A"]
+    assert (plan.first_shared, plan.last_own, plan.lead_days) == (date(2026, 3, 1), date(2026, 9, 1), 365)
+    assert build_histories(log, date(2026, 2, 15))["E1:A"].lead_days is None
+
+
+def test_a_plan_is_stale_after_six_months_and_not_once_it_has_ended() -> None:
+    limit = DAY - timedelta(days=shares.STALE_DAYS)
+    log = [
+        _state("E1:OLD", limit - timedelta(days=1)),
+        _state("E1:JUST", limit),
+        _state("E1:NOTICE", limit - timedelta(days=9), own=False),
+        _state("E1:PRIVATE", limit - timedelta(days=9), shared=False),
+        _state("E1:OVER", limit - timedelta(days=9)),
+        LoggedRevision("E1:OVER", "E1", limit, RevisionKind.AWARDED, own=True),
+    ]
+    assert [one.plan_id for one in stale(build_histories(log, DAY).values(), DAY)] == ["E1:OLD"]
+
+
+def test_a_tender_was_foreseen_where_its_procurement_was_shared_ninety_days_before() -> None:
+    def tender(plan: str, days: int, procurement: str) -> list[LoggedRevision]:
+        about = {"procurement": procurement, "ict": True}
+        notice = _state(f"{plan}-N", DAY, own=False, tendering=True, **about)
+        return [_state(plan, DAY - timedelta(days=days), procurement=procurement), notice]
+
+    log = [
+        *tender(f"{LEEDS}:A", 90, "ocds-1"),
+        *tender(f"{LEEDS}:B", 89, "ocds-2"),
+        *tender(f"{YORK}:C", 200, "ocds-3"),
+    ]
+    register = [Signatory(LEEDS, "Leeds", signed_on=date(2026, 4, 1), mailbox=True), Signatory(YORK, "York")]
+    found = coverage(build_histories(log, DAY), register, DAY)
+    assert (found.signed, found.sharing, found.mailboxes) == (1, 1, 1)
+    assert (found.tenders, found.tenders_foreseen) == (2, 1)
+
+
+def test_stages_need_two_members_and_whoever_leaves_is_out() -> None:
+    later = DAY + timedelta(days=10)
+    minted = opportunity_id("pair r1", "pair")
+    answers = [
+        _said(1, "E1:A", "invited", subject="opportunity", subject_id="pair", reply_days=10),
+        _said(2, "E2:B", "accept", later, subject_id=minted),
+        _said(3, "E3:C", "join", later, subject_id="alone"),
+        _said(4, "E4:D", "interested", subject_id="x"),
+        _said(5, "E5:E", "other-dates", later, subject_id="x"),
+        _said(6, "E6:F", "accept", subject_id=minted),
+        _said(7, "E6:F", "leave", subject_id=minted),
+    ]
+    award = LoggedRevision("E2:B", "E2", later + timedelta(days=9), RevisionKind.AWARDED, own=True)
+    log = [_state("E1:A", DAY, tendering=True), _state("E2:B", DAY), award]
+    days = funnel.reach(build_histories(log, date.max), [], answers)
+    assert days[Stage.COALITION] == {"E1:A": later, "E2:B": later}
+    assert days[Stage.MUTUAL] == {"E1:A": later, "E2:B": later, "E4:D": later, "E5:E": later}
+    assert days[Stage.MARKET] == {"E1:A": later}
+    assert days[Stage.AWARDED] == {"E2:B": later + timedelta(days=9)}
+    assert funnel.days_between(days, Stage.ANSWERED, Stage.COALITION) == 5.0
+    found = compliance.invitations(answers)
+    assert (found.sent, found.short, found.accepted, found.silent) == (1, 1, 2, 0)
+
+
+def test_potential_counts_each_plan_once_and_only_while_its_pair_stands() -> None:
+    log = [_state("E1:A", DAY), _state("E2:B", DAY, value=50.0), _state("E3:C", DAY, value=None), _state("E4:D", DAY)]
+    pairs = [
+        RecordedPair("1", ("E1:A", "E2:B"), "notify", DAY),
+        RecordedPair("2", ("E1:A", "E3:C"), "digest", DAY),
+        RecordedPair("3", ("E1:A", "E4:D"), "feed", DAY),
+        RecordedPair("4", ("E2:B", "E4:D"), "notify", DAY - timedelta(days=9), DAY),
+    ]
+    assert funnel.potential(build_histories(log, DAY), pairs, DAY) == (3, 150.0)
+
+
+def test_a_pair_that_one_side_calls_different_is_wrong() -> None:
+    answers = [
+        _said(1, "E1:A", "interested", subject="opportunity", subject_id="1"),
+        _said(2, "E2:B", "not-the-same", subject="opportunity", subject_id="1"),
+        _said(3, "E1:A", "later", subject="opportunity", subject_id="2"),
+        _said(4, "E1:A", "interested", subject="coalition", subject_id="3"),
+    ]
+    pairs = [RecordedPair(str(number), ("E1:A", "E2:B"), "notify", DAY) for number in (1, 2, 3)]
+    assert funnel.precision(answers, pairs) == {"notify": (2, 1)}
+
+
+def test_a_route_counts_where_it_was_recorded_by_the_tender() -> None:
+    before, after = DAY - timedelta(days=1), DAY + timedelta(days=1)
+    log = [_state(f"E{number}:A", DAY, tendering=True) for number in range(1, 4)]
+    answers = [
+        _said(1, "E1:A", "route", before, route_step=RouteStep.FRAMEWORK),
+        _said(2, "E2:A", "route", after, route_step=RouteStep.FRAMEWORK),
+        _said(3, "E3:A", "route", DAY, route_step=RouteStep.NEW),
+    ]
+    found = compliance.routes(build_histories(log, after), answers, after)
+    assert (found.tendered, found.with_record, found.framework_checked) == (3, 2, 1)
+
+
+def test_an_extension_stands_as_it_did_on_the_day() -> None:
+    asked, decided = date(2026, 11, 1), date(2026, 11, 20)
+    request = BenchmarkRequest(
+        request_id="q",
+        plan_id="E1:A",
+        authority="E1",
+        category=None,
+        months=24,
+        current_end=date(2027, 3, 31),
+        requested_on=asked,
+        due_on=date(2026, 11, 13),
+        status=BenchmarkStatus.NONE_AVAILABLE,
+        answered_on=date(2026, 11, 16),
+    )
+    decisions = [RecordedDecision("q", "extend", decided)]
+    award = LoggedRevision("E1:A", "E1", date(2026, 11, 10), RevisionKind.AWARDED, own=True)
+    plans = build_histories([_state("E1:A", asked), award], date.max)
+
+    def on(day: date) -> tuple[int, dict[BenchmarkStatus, int], int, int]:
+        found = contracts.extensions([request], decisions, plans, day)
+        return found.asked, dict(found.by_status), found.decided, found.without
+
+    assert on(asked - timedelta(days=1)) == (0, {}, 0, 0)
+    assert on(date(2026, 11, 15)) == (1, {BenchmarkStatus.REQUESTED: 1}, 0, 1)
+    assert on(decided) == (1, {BenchmarkStatus.NONE_AVAILABLE: 1}, 1, 0)
+
+
+def test_a_contract_is_open_from_its_stated_day() -> None:
+    shared = [
+        SharedContract("1", DAY, has_prices=True, signatories_from=DAY, public_from=DAY + timedelta(days=1)),
+        SharedContract("2", DAY, is_withheld=True, is_rated=True),
+        SharedContract("3", DAY + timedelta(days=1)),
+    ]
+    found = contracts.contracts(shared, DAY)
+    assert (found.shared, found.prices, found.withheld, found.rated) == (2, 1, 1, 1)
+    assert (found.signatories, found.public) == (1, 0)
+
+
+def test_nothing_of_a_later_day_is_counted_and_every_measure_says_what_it_is() -> None:
+    later = DAY + timedelta(days=1)
+    nothing = measure_all(build_scene(Records(), DAY))
+    records = Records([_state("E1:A", later)], (), [_said(1, "E1:A", "interested", later)], (), ())
+    assert measure_all(build_scene(records, DAY)) == nothing
+    assert measure_all(build_scene(records, later)) != nothing
+    assert all(one.definition and one.unit for one in nothing)
+    assert len({(one.section, one.name) for one in nothing}) == len(nothing)
