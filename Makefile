@@ -17,8 +17,8 @@ WORKERS ?= 3
 test: install
 	$(PYTEST) -n $(WORKERS) --durations 10
 
-# What takes minutes and seldom breaks: the generator's laws, the benchmark's harness, the export of the faster encoder,
-# memory, fuzzing.
+# What takes minutes and seldom breaks: the embedded broker where Apache Kafka was tested, the generator's laws, the
+# benchmark's harness, the export of the faster encoder, memory, fuzzing.
 test-slow: install
 	$(PYTEST) -m slow --ignore tests/chaos --durations 10
 

@@ -79,6 +79,16 @@ RESPONSES: Final = Topic(
     # The database keeps every response; the topic only has to outlive an outage.
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
+PAGE_RESPONSES: Final = Topic(
+    name="collaboration.pages.v1",
+    about="What authorities answer on the pages. Only the relay may write here: the web process has vouched for each.",
+    key="subject_id",
+    payloads=RESPONSE_PAYLOADS,
+    partitions=3,
+    producers=("services.relay",),
+    consumers=("services.coalitions",),
+    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
+)
 CONTRACTS: Final = Topic(
     name="procurement.contracts.v1",
     about="What authorities share of their running contracts: supplier, term, prices, performance.",
@@ -158,6 +168,7 @@ TOPICS: Final = (
     NOTICES,
     OPPORTUNITIES,
     RESPONSES,
+    PAGE_RESPONSES,
     CONTRACTS,
     BENCHMARKS,
     COALITIONS,
@@ -173,8 +184,11 @@ TOPICS: Final = (
 PLANS_PATTERN: Final = r"^procurement\.(notices\.v1|plans\.v1(\..+)?)$"
 """The shared topic, those of single authorities (`procurement.plans.v1.<authority>`), and that of public notices."""
 
-RESPONSES_PATTERN: Final = r"^collaboration\.responses\.v1(\..+)?$"
-"""The shared topic and those of single authorities: `collaboration.responses.v1.<authority>`."""
+RESPONSES_PATTERN: Final = r"^collaboration\.(pages\.v1|responses\.v1(\..+)?)$"
+"""The shared topic, those of single authorities (`collaboration.responses.v1.<authority>`), and that of the pages."""
+
+OWN_WRITERS: Final[Mapping[str, str]] = {PLANS.name: NOTICES.name, RESPONSES.name: PAGE_RESPONSES.name}
+"""By family, the topic on which a part of ours speaks for authorities, and nobody else may write."""
 
 CONTRACTS_PATTERN: Final = r"^procurement\.contracts\.v1(\..+)?$"
 """The shared topic and those of single authorities: `procurement.contracts.v1.<authority>`."""
@@ -185,6 +199,8 @@ AUTHORITY_FAMILIES: Final = (PLANS, RESPONSES, CONTRACTS)
 
 def family_of(topic: str) -> Topic:
     """The family of a topic that authorities publish on; that of plans where the name begins like none."""
+    if topic == PAGE_RESPONSES.name:
+        return RESPONSES
     return next((family for family in AUTHORITY_FAMILIES if topic.startswith(family.name)), PLANS)
 
 
@@ -198,7 +214,7 @@ def authority_of(topic: str, family: Topic = PLANS) -> str | None:
     Raises NotAnAuthorityTopicError where the segment is not an authority's code as its list writes it: to the broker, a
     topic in another case is another topic, on which others may be allowed to write.
     """
-    if topic == family.name or (family is PLANS and topic == NOTICES.name):
+    if topic in (family.name, OWN_WRITERS.get(family.name)):
         return None
     prefix = f"{family.name}."
     code = topic.removeprefix(prefix) if topic.startswith(prefix) else ""

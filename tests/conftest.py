@@ -1,6 +1,6 @@
 """What tests share: real parts, started once a session, clean for each test.
 
-- `broker`: a Kafka without topics; every test that asks for it runs on Tansu and on Apache Kafka.
+- `broker`: a Kafka without topics; every test that asks for it runs on Apache Kafka, and on Tansu in `make test-slow`.
 - `database_url`: a migrated PostgreSQL database of its own; `database`: an engine on it.
 - `mailbox`: a mail server of its own.
 
@@ -44,6 +44,7 @@ AnyBroker: TypeAlias = Broker | ApacheKafka
 
 
 APACHE = "apache-kafka"
+EMBEDDED = "tansu"
 
 TEMPORARY = pytest.StashKey[Path]()
 PREFIX = "jointly-tests-"
@@ -95,10 +96,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerFor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs parts by where it lies, so that nobody can forget to."""
+    """Mark what needs parts by where it lies, so that nobody can forget to.
+
+    A test that any broker serves runs on Apache Kafka, as production does. On the embedded one as well it is slow,
+    unless there is no Apache Kafka here.
+    """
+    both = brokers.unavailable() is None
     for item in items:
         if _folder(item) in WITH_PARTS:
             item.add_marker(pytest.mark.integration)
+        if both and _param(item, "broker") == EMBEDDED:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -122,6 +130,12 @@ def _own_logging() -> Iterator[None]:
             root.removeHandler(handler)
             root.setLevel(level)
             structlog.configure(**configured)
+
+
+def _param(item: pytest.Item, name: str) -> object:
+    """What a test is parametrised with under a name; None where it is not."""
+    spec = getattr(item, "callspec", None)
+    return None if spec is None else spec.params.get(name)
 
 
 def _folder(item: pytest.Item) -> str:
@@ -202,10 +216,10 @@ def tansu_broker(tmp_path: Path) -> Iterator[Broker]:
         yield broker
 
 
-@pytest.fixture(params=["tansu", pytest.param(APACHE, marks=pytest.mark.kafka)])
+@pytest.fixture(params=[EMBEDDED, pytest.param(APACHE, marks=pytest.mark.kafka)])
 def broker(request: pytest.FixtureRequest) -> AnyBroker:
-    """A Kafka without topics; `broker.bootstrap` is its host:port. The test runs once on each kind."""
-    found: AnyBroker = request.getfixturevalue("tansu_broker" if request.param == "tansu" else "cleared_kafka")
+    """A Kafka without topics; `broker.bootstrap` is its host:port. The test is there once for each kind."""
+    found: AnyBroker = request.getfixturevalue("tansu_broker" if request.param == EMBEDDED else "cleared_kafka")
     return found
 
 

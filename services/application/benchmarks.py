@@ -1,11 +1,13 @@
-"""Benchmarks as an authority reads them: the cells of a category, and who read them."""
+"""Benchmarks as an authority reads them: the cells of a category, its coalition's own prices, and who read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from events.contracts import ContractPublished
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.benchmark_cells import (
     CATEGORY_DIGITS,
@@ -15,7 +17,8 @@ from services.domain.benchmark_cells import (
     category_of,
     size_class_of,
 )
-from services.store import audit_log, benchmarks, plans
+from services.domain.disclosure import Tier, contract_is_open
+from services.store import audit_log, benchmarks, coalitions, contracts, plans
 
 
 class BenchmarkError(ValueError):
@@ -23,11 +26,27 @@ class BenchmarkError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class MemberPrice:
+    """What another member of the reader's coalition pays for one item, in pounds without VAT."""
+
+    authority: str
+    supplier: str
+    item: str
+    unit: str
+    quantity: float
+    unit_price: float
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
-    """The cells of a category in a quarter. `unit` and `size_class` are those of the plan that was asked about."""
+    """The cells of a category in a quarter. `unit` and `size_class` are those of the plan that was asked about.
+
+    `members`: prices that others in the plan's coalition have opened to it.
+    """
 
     category: str
     cells: Sequence[BenchmarkCell]
+    members: Sequence[MemberPrice] = ()
     unit: str | None = None
     size_class: SizeClass | None = None
 
@@ -38,20 +57,27 @@ async def read_benchmark(
     *,
     reader: str | None,
     channel: Channel,
+    today: date,
     quarter: Quarter | None = None,
 ) -> Benchmark:
     """The benchmark of a CPV code or of a plan's category, in a quarter or the newest one; the read goes into the audit
     log. `reader`: the authority that reads, None for whoever runs the installation. Raises BenchmarkError.
+
+    For its own plan, an authority also sees what the other members of the plan's coalition have opened to it, by name.
     """
+    if reader is not None and ":" in about and about.split(":", 1)[0] != reader:
+        raise BenchmarkError(f"{about} is not a plan of {reader}; ask by its CPV code")
     state = await _plan_state(session, about) if ":" in about else None
     category = _plan_category(about, state) if state is not None else _category(about)
     cells = await benchmarks.cells(session, category, quarter)
-    details = {"cells": len(cells), "quarter": str(cells[0].quarter) if cells else None}
+    members = await _member_prices(session, about, category, today) if reader is not None and state else []
+    details = {"cells": len(cells), "members": len(members), "quarter": str(cells[0].quarter) if cells else None}
     act = Act(AuditAction.BENCHMARK_READ, reader, f"benchmark:{category}", channel, details=details)
     await audit_log.append(session, [act])
     quantity = (state or {}).get("quantity") or {}
     amount = quantity.get("amount") or 0
-    return Benchmark(category, cells, quantity.get("unit"), size_class_of(amount) if amount else None)
+    size = size_class_of(amount) if amount else None
+    return Benchmark(category, cells, members, quantity.get("unit"), size)
 
 
 def cell_as_json(cell: BenchmarkCell) -> dict[str, Any]:
@@ -74,6 +100,30 @@ def cell_as_json(cell: BenchmarkCell) -> dict[str, Any]:
         "upper_quartile": step(upper),
         "withheld": {reason.value: count for reason, count in cell.withheld.items()},
     }
+
+
+async def _member_prices(session: AsyncSession, plan_id: str, category: str, today: date) -> list[MemberPrice]:
+    """The prices of the category that other members of the plan's coalition have opened to it. All have accepted."""
+    found: list[MemberPrice] = []
+    for row in await coalitions.living_with(session, [plan_id]):
+        accepted = {member.plan_id: member.authority for member in row.coalition.accepted}
+        own = accepted.pop(plan_id, None)
+        if own is not None:
+            for authority in sorted(set(accepted.values()) - {own}):
+                found += await _prices_of(session, authority, category, today)
+    return found
+
+
+async def _prices_of(session: AsyncSession, authority: str, category: str, today: date) -> list[MemberPrice]:
+    every = [ContractPublished.model_validate(row.payload) for row in await contracts.published(session, authority)]
+    return [
+        MemberPrice(authority, contract.supplier, price.item, price.unit, price.quantity, price.unit_price)
+        for contract in every
+        if contract.cpv
+        and category_of(contract.cpv[0]) == category
+        and contract_is_open(contract, Tier.COALITION, today)
+        for price in contract.prices
+    ]
 
 
 async def _plan_state(session: AsyncSession, plan_id: str) -> dict[str, Any]:

@@ -2,20 +2,25 @@
 
 import json
 import sys
+from dataclasses import asdict
 from typing import Annotated, Final
 
 import typer
 
-from services.application.benchmarks import Benchmark, BenchmarkError, cell_as_json, read_benchmark
+from matching.reference import display_name
+from services.application.benchmarks import Benchmark, BenchmarkError, MemberPrice, cell_as_json, read_benchmark
 from services.cli.database import with_database
 from services.cli.producing import check_authority
 from services.cli.responses import REFUSED, USAGE, stop
-from services.cli.terminal import print_rows
+from services.cli.terminal import plain, print_rows
 from services.domain.audit import Channel
 from services.domain.benchmark_cells import BenchmarkCell, PriceStep, Quarter, Suppression
+from services.platform.clock import today
+from services.platform.settings import settings
 from services.store.database import Sessions, transaction
 
 _COLUMNS: Final = ("unit", "units bought", "lower quartile", "median", "upper quartile", "authorities", "suppliers")
+_MEMBER_COLUMNS: Final = ("council", "supplier", "item", "unit", "units bought", "price of a unit")
 _WHY: Final = {
     Suppression.FEW_AUTHORITIES: "fewer than 5 authorities",
     Suppression.FEW_SUPPLIERS: "fewer than 3 suppliers",
@@ -33,11 +38,13 @@ def benchmark(
 
     Prices are without VAT, as they were agreed. Exit code 1: there is no such plan or category.
     """
-    code, wanted = check_authority(authority), _quarter(quarter)
+    code, wanted, day = check_authority(authority), _quarter(quarter), today(settings().as_of)
 
     async def work(sessions: Sessions) -> Benchmark:
         async with transaction(sessions) as session:
-            return await read_benchmark(session, about, reader=code, channel=Channel.COMMAND_LINE, quarter=wanted)
+            return await read_benchmark(
+                session, about, reader=code, channel=Channel.COMMAND_LINE, today=day, quarter=wanted
+            )
 
     try:
         found = with_database(work)
@@ -46,7 +53,18 @@ def benchmark(
     if as_json:
         for cell in found.cells:
             typer.echo(json.dumps(cell_as_json(cell)))
+        for price in found.members:
+            typer.echo(json.dumps({"coalition_member": asdict(price)}))
         return
+    _print_cells(found)
+    if found.members:
+        typer.echo(
+            "What members of your coalition pay, in pounds without VAT; for you alone:", err=not sys.stdout.isatty()
+        )
+        print_rows(_MEMBER_COLUMNS, [_member_row(price) for price in found.members])
+
+
+def _print_cells(found: Benchmark) -> None:
     if not found.cells:
         typer.echo(f"No prices are shared for category {found.category}; `jointly contracts publish` shares yours.")
         return
@@ -72,6 +90,11 @@ def _row(cell: BenchmarkCell, found: Benchmark) -> tuple[str, ...]:
     lower, upper = cell.quartiles or (None, None)
     prices = (_step(lower), _step(cell.median), _step(upper))
     return (key.unit, size, *prices, str(cell.authorities), str(cell.suppliers))
+
+
+def _member_row(price: MemberPrice) -> tuple[str, ...]:
+    names = (plain(text, 60) for text in (display_name(price.authority), price.supplier, price.item))
+    return (*names, price.unit, f"{price.quantity:,.0f}", f"{price.unit_price:,.2f}")
 
 
 def _step(step: PriceStep | None) -> str:

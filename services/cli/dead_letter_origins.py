@@ -43,10 +43,13 @@ async def find_unproven(using: Settings, letters: Sequence[DeadLetter]) -> set[s
 
 async def _record_at(consumer: AIOKafkaConsumer, letter: DeadLetter) -> Record | None:
     place = TopicPartition(letter.origin.topic, letter.origin.partition)
-    consumer.assign([place])
-    consumer.seek(place, letter.origin.offset)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
+            # Beyond the end, a consumer would wait for what is to come.
+            if letter.origin.offset >= (await consumer.end_offsets([place]))[place]:
+                return None
+            consumer.assign([place])
+            consumer.seek(place, letter.origin.offset)
             record = await consumer.getone(place)
     except (TimeoutError, OffsetOutOfRangeError, UnicodeDecodeError):
         return None

@@ -1,5 +1,6 @@
 """`jointly demo` and `jointly up`: everything on one machine, without any setup."""
 
+import asyncio
 import json
 import signal
 import sys
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from events.opportunities import OpportunityState
 from events.plans import PlanPayload
+from services.application.page_links import PageLink
 from services.ingest import formats
 from services.ingest.entries import Accepted, Options, Rejected
 from services.local_stack import demo as pipeline
@@ -39,14 +41,28 @@ def demo(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON line.")] = False,
+    stay: Annotated[bool, typer.Option("--stay", help="Keep the pages open afterwards, until Ctrl-C.")] = False,
 ) -> None:
     """Run everything once on an embedded stack: publish plans, match them, notify the authorities, show the result."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def linger(outcome: DemoResult, stack: Stack) -> None:
+        typer.echo(_told(outcome, rejected))
+        _print_links(outcome.pages, outcome.links)
+        console.print("Running; Ctrl-C stops it.", style="dim")
+        _wait(stack)
+
     day = today(as_of.date() if as_of else None)
     try:
         events, rejected = _read(plans, console) if plans else (sample_plans(day), 0)
         with _shown(console) as show:
-            outcome = pipeline.run(_waves(events), day, say=lambda text: console.print(text, style="dim"), show=show)
+            outcome = pipeline.run(
+                _waves(events),
+                day,
+                say=lambda text: console.print(text, style="dim"),
+                show=show,
+                stay=linger if stay else None,
+            )
     except formats.FormatError as error:
         console.print(str(error), style="bold red", markup=False)
         raise typer.Exit(USAGE) from error
@@ -67,14 +83,16 @@ def up() -> None:
         console.print(text, style="dim")
 
     try:
-        with Stack(DEFAULT_FOLDER, progress=say) as stack:
-            pipeline.prepare(pipeline.settings_of(stack), say)
+        with Stack(DEFAULT_FOLDER, environment=pipeline.pages_environment(), progress=say) as stack:
+            settings = pipeline.settings_of(stack)
+            pipeline.prepare(settings, say)
             processes = pipeline.start_services(stack, say)
             for name, value in stack.environment.items():
                 typer.echo(f"export {name}='{value}'")
             for name, process in processes.items():
                 typer.echo(f"# {name}: http://127.0.0.1:{process.http_port}/metrics, log in {process.log}")
             typer.echo(f"# emails: {stack.parts.mailbox.folder}")
+            _print_links(settings.public_url, asyncio.run(pipeline.load_links(settings, pipeline.MAX_LINKS)), "# ")
             say("Running; Ctrl-C stops it.")
             _wait(stack)
     except ComponentError as error:
@@ -82,6 +100,13 @@ def up() -> None:
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt:
         say("Stopped.")
+
+
+def _print_links(pages: str, links: Sequence[PageLink], prefix: str = "") -> None:
+    """The pages' address, and a link for each of some authorities: what an email would hold."""
+    typer.echo(f"{prefix}pages: {pages}")
+    for link in links:
+        typer.echo(f"{prefix}  {link.name}: {link.url}")
 
 
 def _wait(stack: Stack) -> None:

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.dead_letters import SPOOFING, Reason
-from events.topics import DEAD_RESPONSES, RESPONSES
+from events.topics import DEAD_RESPONSES, PAGE_RESPONSES, RESPONSES
 from services.coalitions.response_decoding import Accepted, read
 from services.coalitions.response_rules import Effect, apply
 from services.coalitions.writing import Moment, lock, regroup
@@ -31,6 +31,9 @@ REASONS: Final = {
     RefusalReason.UNKNOWN_SUBJECT: Reason.UNKNOWN_SUBJECT,
 }
 """Dead-letter reasons of answers that do not count; of all others RESPONSE_REFUSED."""
+
+CHANNELS: Final = {RESPONSES.name: Channel.SHARED_TOPIC, PAGE_RESPONSES.name: Channel.BROWSER}
+"""How a response came, by its topic; any other is the authority's own."""
 
 log: Final = logs.get(__name__)
 
@@ -135,7 +138,7 @@ def _act(item: Accepted, content: str, refused: AnswerRefusedError | None) -> Ac
         action=AuditAction.RESPONSE_REFUSED if refused else AuditAction.RESPONSE_RECORDED,
         authority=payload.authority,
         subject=f"{payload.subject}:{payload.subject_id}",
-        channel=Channel.SHARED_TOPIC if item.record.topic == RESPONSES.name else Channel.OWN_TOPIC,
+        channel=CHANNELS.get(item.record.topic, Channel.OWN_TOPIC),
         actor=f"key:{key_id}" if key_id else None,
         details={
             "response_id": payload.response_id,

@@ -16,6 +16,11 @@ class AuditAction(StrEnum):
 
     RESPONSE_RECORDED = "response-recorded"
     RESPONSE_REFUSED = "response-refused"
+    RESPONSE_SENT = "response-sent"
+    """On the pages; whether it counts is recorded when it has been handled."""
+    SIGNED_IN = "signed-in"
+    SIGNED_OUT = "signed-out"
+    EMAILS_CHANGED = "emails-changed"
     API_ACCESS_GRANTED = "api-access-granted"
     API_ACCESS_REVOKED = "api-access-revoked"
     BENCHMARK_READ = "benchmark-read"

@@ -130,6 +130,11 @@ def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> 
     )
 
 
+def open_state(state: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What others may read of a plan, from its stored state: all of it where it is shared openly, else nothing."""
+    return state if is_open(state) else None
+
+
 UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."
 
 

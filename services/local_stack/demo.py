@@ -3,12 +3,13 @@ get emails."""
 
 import asyncio
 import re
+import secrets
 import shutil
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,9 @@ from typing import Final
 from events.plans import PlanPayload
 from matching.reference import authority as known_authority
 from services.application.digests import flush_all
+from services.application.page_links import PageLink, links_to_groups
 from services.ingest.event_publisher import content_hash, publish_events
-from services.local_stack.child_process import LOOPBACK, ChildProcess
+from services.local_stack.child_process import LOOPBACK, ChildProcess, free_port
 from services.local_stack.coalition_demo import CoalitionDemo
 from services.local_stack.stack import Stack
 from services.messaging import topic_admin
@@ -33,8 +35,10 @@ FOLDER: Final = Path(".jointly") / "demo"
 STALLED_SECONDS: Final = 180.0
 """Without progress for this long, the demo gives up."""
 CONSUMERS: Final = ("matcher", "coalitions", "notifier")
-KINDS: Final = ("matcher", "coalitions", "relay", "notifier")
+KINDS: Final = ("matcher", "coalitions", "relay", "notifier", "web")
 LOOK_EVERY_SECONDS: Final = 0.5
+MAX_LINKS: Final = 8
+"""Most links to pages that are printed: enough to try each side of a group."""
 FLUSH_EVERY_SECONDS: Final = 0.1
 """The interval between flushes of the weekly digests. Each flush sends an authority at most one email's content."""
 
@@ -58,6 +62,8 @@ class DemoResult:
     mails_in: Path
     answers: int
     seconds: float
+    pages: str = ""
+    links: Sequence[PageLink] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,18 @@ class _Running:
     show: Show
 
 
-def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: Show) -> DemoResult:
+def run(
+    waves: Sequence[Sequence[PlanPayload]],
+    as_of: date,
+    *,
+    say: Say,
+    show: Show,
+    stay: Callable[[DemoResult, Stack], None] | None = None,
+) -> DemoResult:
     """Run the waves of plan events through a stack of its own; each wave ends before the next begins.
 
-    A later wave makes corrections visible: an authority learns of changes to opportunities in earlier emails.
+    A later wave makes corrections visible: an authority learns of changes to opportunities in earlier emails. `stay` is
+    called with the result while everything still runs.
     """
     started = time.monotonic()
     with suppress(FileNotFoundError):
@@ -82,21 +96,37 @@ def run(waves: Sequence[Sequence[PlanPayload]], as_of: date, *, say: Say, show: 
         "JOINTLY_AS_OF": as_of.isoformat(),
         "JOINTLY_NOTIFY_BATCH_SECONDS": "3",
         "JOINTLY_SWEEP_INTERVAL_SECONDS": "5",
+        **pages_environment(),
     }
     with Stack(FOLDER, environment=environment, progress=say) as stack:
         settings = settings_of(stack)
         prepare(settings, say)
         processes = start_services(stack, say)
         outcome = asyncio.run(_drive(stack, settings, processes, waves, show, as_of))
-    return DemoResult(
-        counts=outcome.counts,
-        dead_letters=outcome.dead_letters,
-        best=outcome.best,
-        mails=outcome.mails,
-        mails_in=outcome.mails_in,
-        answers=outcome.answers,
-        seconds=round(time.monotonic() - started, 1),
-    )
+        outcome = replace(outcome, seconds=round(time.monotonic() - started, 1))
+        if stay is not None:
+            stay(outcome, stack)
+    return outcome
+
+
+def pages_environment() -> dict[str, str]:
+    """Settings that open the pages on a free port, and have emails link to them."""
+    port = free_port()
+    return {
+        "JOINTLY_WEB_PORT": str(port),
+        "JOINTLY_PUBLIC_URL": f"http://{LOOPBACK}:{port}",
+        "JOINTLY_LINK_SECRET": secrets.token_hex(32),
+    }
+
+
+async def load_links(settings: Settings, limit: int) -> list[PageLink]:
+    """One signed link to the pages for each authority that has a group."""
+    database = make_engine(settings.need_database(), pool=1)
+    try:
+        async with transaction(make_sessions(database)) as session:
+            return await links_to_groups(session, settings, limit)
+    finally:
+        await database.dispose()
 
 
 def settings_of(stack: Stack) -> Settings:
@@ -114,7 +144,7 @@ def prepare(settings: Settings, say: Say) -> None:
 
 def start_services(stack: Stack, say: Say) -> dict[str, ChildProcess]:
     """Start one process of each kind, and wait until all are ready."""
-    say("Starting matcher, coalitions, relay and notifier (the matcher loads its model)")
+    say("Starting matcher, coalitions, relay, notifier and pages (the matcher loads its model)")
     processes = {name: stack.spawn([name]) for name in KINDS}
     for process in processes.values():
         stack.wait_ready(process)
@@ -147,7 +177,17 @@ async def _drive(
     finally:
         await database.dispose()
     mailbox = stack.parts.mailbox
-    return DemoResult(counts, _dead_letters(running), best, len(mailbox.paths()), mailbox.folder, answers, 0.0)
+    return DemoResult(
+        counts=counts,
+        dead_letters=_dead_letters(running),
+        best=best,
+        mails=len(mailbox.paths()),
+        mails_in=mailbox.folder,
+        answers=answers,
+        seconds=0.0,
+        pages=settings.public_url,
+        links=await load_links(settings, MAX_LINKS),
+    )
 
 
 async def _register_authorities(sessions: Sessions, codes: Iterable[str]) -> None:

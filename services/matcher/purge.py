@@ -21,6 +21,7 @@ from services.platform import logs, retry
 from services.platform.settings import Settings
 from services.store import advisory_locks, plans
 from services.store.bulk_writes import bulk_writes
+from services.store.coalition_notices import CoalitionNotice
 from services.store.database import Sessions, in_array, now, transaction
 from services.store.forgotten import FORGOTTEN, ForgottenPlan
 from services.store.intents import Intent, Mail
@@ -157,12 +158,18 @@ async def _tombstone(sessions: Sessions, found: Sequence[Opportunity]) -> int:
 
 
 async def _delete_notified(sessions: Sessions, before: datetime) -> tuple[int, int]:
-    """Deletes what was told of tombstones, and the emails of which nothing is left."""
+    """Deletes what was told of tombstones, and the emails of which nothing is left.
+
+    A notice of a coalition keeps its email: it says that the member was told, and nobody is told twice.
+    """
     buried = select(col(Opportunity.opportunity_id)).where(col(Opportunity.tombstoned_at).is_not(None))
     async with transaction(sessions) as session:
         old = col(Intent.updated_at) < before
         intents = await _count(session, delete(Intent).where(col(Intent.opportunity_id).in_(buried), old))
-        empty = ~exists().where(col(Intent.mail_id) == col(Mail.mail_id))
+        empty = ~or_(
+            exists().where(col(Intent.mail_id) == col(Mail.mail_id)),
+            exists().where(col(CoalitionNotice.mail_id) == col(Mail.mail_id)),
+        )
         over = col(Mail.state).in_(OVER) & (col(Mail.updated_at) < before)
         return intents, await _count(session, delete(Mail).where(over, empty))
 

@@ -9,6 +9,7 @@ from aiokafka import ConsumerRecord as Record
 
 from events.dead_letters import Reason
 from events.topics import COALITIONS, DEAD_COALITIONS, DEAD_OPPORTUNITIES, OPPORTUNITIES
+from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
@@ -52,13 +53,20 @@ def make_sender(settings: Settings) -> Sender:
         ) from None
 
 
+def make_links(settings: Settings) -> LinkMaker | None:
+    """Links to the pages, where the installation has any."""
+    if not settings.public_url or not settings.link_secret.get_secret_value():
+        return None
+    return LinkMaker(settings.public_url.rstrip("/"), tuple(settings.need_link_secrets()))
+
+
 async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> service.ServiceParts:
     database = make_engine(settings.need_database())
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-notifier")
     broker = kafka.make_broker(settings, "jointly-notifier")
     caps = Caps(settings.max_matches_per_plan, settings.max_matches_per_authority, settings.max_authorities_per_plan)
-    rounds = DispatchLoop(DispatchContext(sessions, channel, who, caps))
+    rounds = DispatchLoop(DispatchContext(sessions, channel, who, caps, links=make_links(settings)))
 
     async def refuse(record: Record, reason: Reason, sentence: str) -> None:
         await dead_letter_queue.dead_letter(producer, DEAD_OPPORTUNITIES, record, reason, sentence)

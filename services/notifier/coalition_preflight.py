@@ -10,9 +10,11 @@ from services.domain.coalition_notices import NoticeKind, is_current
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
+from services.notifier.page_links import PageLinks
 from services.notifier.partner_names import names_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.coalition_view import coalition_letter
+from services.platform import clock
 from services.platform.clock import LONDON
 from services.store import authorities, coalition_notices, coalitions, deliveries
 from services.store.authorities import Authority
@@ -43,7 +45,12 @@ async def begin(
     names, register = await names_of(session, set(codes)), await authorities.by_codes(session, codes)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
     letter = coalition_letter(state, notice.plan_id, kind, row.name, names, mailboxes, row.signed_on)
+    # A link's days are real ones, also where plans are judged as of a fixed day.
+    links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
+    letter = links.in_coalition_letter(letter) if links else letter
     deliveries.mark_sending(mail, [], at)
     thread = thread_id(dispatch.sender, notice.coalition_id, row.authority)
     composed = coalition_email.compose(letter, dispatch.sender, row.mailbox, mail, thread, at)
+    if links:
+        links.add_one_click(composed, "immediate")
     return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
 from services.notifier.channels import Channel
 from services.notifier.rendering.email_message import Sender
@@ -13,7 +14,7 @@ from services.store.database import Sessions, now
 
 @dataclass(frozen=True, slots=True)
 class DispatchContext:
-    """What sending needs. `chance` gives 0 to 1 for the jitter."""
+    """What sending needs. `chance` gives 0 to 1 for the jitter; without `links` emails lead to no pages."""
 
     sessions: Sessions
     channel: Channel
@@ -21,6 +22,7 @@ class DispatchContext:
     caps: Caps = field(default_factory=Caps)
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = random.random
+    links: LinkMaker | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from services.domain.notification_rules import Preferences, Purpose, effective_p
 from services.notifier import benchmark_preflight, coalition_preflight, plan_details
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
+from services.notifier.page_links import PageLinks
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
-from services.platform import metrics
+from services.platform import clock, metrics
 from services.platform.clock import LONDON
 from services.store import (
     authorities,
@@ -68,11 +69,25 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             later,
             row.signed_on,
         )
+        # A link's days are real ones, also where plans are judged as of a fixed day.
+        links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
+        letter = links.in_letter(letter, _subjects(items)) if links else letter
         ids = [intent.opportunity_id for intent, _ in items.told]
         earlier = await deliveries.earlier_messages(session, mail, ids)
         deliveries.mark_sending(mail, [intent for intent, _ in items.told], at)
         composed = email_message.compose(letter, dispatch.sender, row.mailbox, mail_id, mail.message_id, at, earlier)
+        if links:
+            links.add_one_click(composed, mail.purpose)
         return ReadyEmail(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+
+
+def _subjects(items: "_Current") -> dict[str, str]:
+    """What the link of each need leads to, by the own plan: the suggested group, else its strongest match."""
+    found: dict[str, str] = {}
+    for item in sorted((item for _, item in items.told), key=lambda one: (one.rank, one.opportunity_id)):
+        group = items.groups.get(item.plan_id)
+        found.setdefault(item.plan_id, group.state.coalition_id if group else item.opportunity_id)
+    return found
 
 
 def _release_unreachable(

@@ -109,7 +109,9 @@ class _Front:
             lifespan=partial(_lifespan, parts),
             logger=None,
         )
-        async with self._app.start_lifespan_context():
+        # FastStream starts nothing without a broker.
+        started = self._app.start_lifespan_context() if parts.broker else _lifespan(parts)
+        async with started:
             self._running.set()
             log.info("process runs", version=version(), **parts.facts)
             await self._stopping.wait()

@@ -25,6 +25,7 @@ from services.store import (
     plan_resets,
     plans,
     responses,
+    web_sessions,
 )
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "plan_resets",
     "plans",
     "responses",
+    "web_sessions",
 ]

@@ -11,17 +11,26 @@ from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
-from services.web.pages import public
+from services.web.pages import coalition, emails, group, home, public, sign_in
 from services.web.parts import WebParts
 
 STATIC: Final = Path(__file__).parent / "static"
-ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, *API_ROUTERS)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    public.router,
+    group.router,
+    sign_in.router,
+    home.router,
+    coalition.router,
+    emails.router,
+    *API_ROUTERS,
+)
 
 
 def create_app(parts: WebParts) -> FastAPI:
     """The application, on these parts. Nothing is opened or started."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=errors.HANDLERS)
     app.state.parts = parts
+    app.state.starts, app.state.tries = sign_in.limits()
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC))

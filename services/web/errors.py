@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from services.domain.links import LinkError
 from services.platform import logs
 from services.web.templating import render
 
@@ -36,10 +37,6 @@ TEXTS: Final = {
     429: ErrorText("Too many tries", "Wait an hour, then try again."),
     500: ErrorText("Something went wrong on our side", "Nothing was changed. Try again in a few minutes."),
 }
-
-
-class LinkError(Exception):
-    """A link of an email that no longer opens anything; the message says why and what to do."""
 
 
 async def answer(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from events.cloudevents import MAX_VALUE_BYTES
 from events.dead_letters import MAX_STORED_BYTES, DeadLetter
 from events.topics import (
     NOTICES,
+    PAGE_RESPONSES,
     PLANS,
     PLANS_PATTERN,
     RESPONSES,
@@ -31,6 +32,7 @@ STANDS_FOR = {
     "NOTICES": ("NOTICES", "PLANS_PATTERN"),
     "PLANS": ("PLANS", "PLANS_PATTERN", "authority_topic"),
     "RESPONSES": ("RESPONSES", "RESPONSES_PATTERN"),
+    "PAGE_RESPONSES": ("PAGE_RESPONSES", "RESPONSES_PATTERN"),
     "CONTRACTS": ("CONTRACTS", "CONTRACTS_PATTERN"),
     **{
         name: (name,)
@@ -56,6 +58,7 @@ WRITES_BY_OUTBOX = {
     "BENCHMARKS": "services.coalitions",
     "NOTIFICATIONS": "services.notifier",
     "CHECKPOINTS": "services.relay",
+    "PAGE_RESPONSES": "services.application",
 }
 """Who writes what the relay publishes: the relay itself sends whatever the outbox holds."""
 
@@ -145,11 +148,11 @@ def test_a_topic_says_what_a_broker_and_a_reader_have_to_know(topic: Topic) -> N
 
 
 def test_an_event_type_belongs_to_one_family() -> None:
-    # Plans from notices are plans.
+    # Plans from notices are plans, and answers on the pages responses.
     kinds = [
         payload.type
         for topic in TOPICS
-        if topic is not NOTICES
+        if topic not in (NOTICES, PAGE_RESPONSES)
         for payload in topic.payloads
         if payload is not DeadLetter
     ]  # type: ignore[attr-defined]
@@ -170,8 +173,8 @@ def test_whoever_consumes_has_somewhere_to_put_what_it_can_not_read() -> None:
         for topic in TOPICS
         if not topic.name.startswith("dead-letters.") and any(not c.startswith(EXTERNAL) for c in topic.consumers)
     }
-    # Plans from notices are plans: the matcher puts both in one place.
-    assert families == read - {"notices"}
+    # Plans from notices are plans, and answers on the pages responses: one place has both.
+    assert families == read - {"notices", "pages"}
 
 
 @pytest.mark.parametrize(("family", "pattern"), [(PLANS, PLANS_PATTERN), (RESPONSES, RESPONSES_PATTERN)])

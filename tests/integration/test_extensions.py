@@ -15,17 +15,29 @@ from events.responses import ResponseDecided
 from events.topics import BENCHMARKS
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
+from services.application.benchmarks import BenchmarkError, read_benchmark
 from services.application.extensions import list_extensions
 from services.cli import application
 from services.coalitions.benchmark_publishing import publish_ended_quarter
 from services.coalitions.benchmark_requests import sweep_requests
+from services.domain.audit import Channel
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
 from services.matcher.world import World
 from services.platform.settings import Settings, settings
-from services.store.database import make_sessions
+from services.store.database import make_sessions, transaction
 from tests.integration.test_coalition_crashes import Scene
-from tests.support.coalitions import AS_OF, BRADFORD, LEEDS, CoalitionsHarness, award, plan, plan_id, response_fields
+from tests.support.coalitions import (
+    AS_OF,
+    BRADFORD,
+    KIRKLEES,
+    LEEDS,
+    CoalitionsHarness,
+    award,
+    plan,
+    plan_id,
+    response_fields,
+)
 from tests.support.contracts import ContractsHarness, contract
 
 pytestmark = pytest.mark.integration
@@ -197,3 +209,29 @@ def _jointly(*arguments: str, code: int = 0) -> str:
         return done.output
     finally:
         settings.cache_clear()
+
+
+async def test_members_of_a_coalition_see_what_the_others_opened_to_it(harness: CoalitionsHarness) -> None:
+    contracts = ContractsHarness(harness.sessions, AS_OF)
+    opened, closed = {"coalition": "2026-11-01"}, {"coalition": "2027-11-01"}
+    await contracts.handle(
+        contract(BRADFORD, sharing=opened),
+        contract(BRADFORD, reference="C-2", sharing=closed),
+        contract(BRADFORD, reference="C-3", sharing=opened, cpv=["72260000"]),
+        contract(KIRKLEES, sharing=opened),
+    )
+    await harness.publish(*(plan(authority) for authority in (LEEDS, BRADFORD, KIRKLEES)))
+    await harness.invite(LEEDS)
+    assert await _members(harness, LEEDS) == [], "nobody else is in yet"
+    await harness.act(BRADFORD, "accept")
+    assert await _members(harness, LEEDS) == [(BRADFORD, 17.4)]
+    assert await _members(harness, KIRKLEES) == [], "who was asked and has not accepted sees nothing"
+    async with harness.sessions() as session:
+        with pytest.raises(BenchmarkError, match="is not a plan of"):
+            await read_benchmark(session, plan_id(LEEDS), reader=KIRKLEES, channel=Channel.COMMAND_LINE, today=AS_OF)
+
+
+async def _members(harness: CoalitionsHarness, reader: str) -> list[tuple[str, float]]:
+    async with transaction(harness.sessions) as session:
+        found = await read_benchmark(session, plan_id(reader), reader=reader, channel=Channel.COMMAND_LINE, today=AS_OF)
+    return [(price.authority, price.unit_price) for price in found.members]

@@ -114,8 +114,18 @@ async def test_what_was_told_goes_with_its_opportunity(rig: Rig) -> None:
                 " notification_intents.authority"
             )
         )
+        await session.execute(
+            text(mail.replace("SELECT 'm'", "SELECT 'c'").replace("'email', purpose", "'email', 'coalition'"))
+        )
+        await session.execute(
+            text(
+                "INSERT INTO coalition_notices (coalition_id, authority, plan_id, kind, occasion, mail_id, created_at)"
+                " VALUES ('c', 'E08000025', 'E08000025:HR-2', 'invited', '1', 'c', now())"
+            )
+        )
     done = await purged(rig, 731)
     assert (done.opportunities > 0, done.intents > 0, done.mails) == (True, True, 1)
+    assert await rig.rows("SELECT mail_id FROM notification_mails") == [("c",)], "a coalition's notice keeps its email"
     left = await rig.rows(
         "SELECT count(*) FROM notification_intents JOIN opportunities USING (opportunity_id) WHERE status <> 'active'"
     )

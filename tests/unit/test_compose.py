@@ -34,7 +34,7 @@ DASHBOARD = json.loads((ROOT / "deploy/grafana/dashboards/jointly.json").read_te
 
 def _environment(service: dict[str, Any]) -> dict[str, str]:
     """A service's variables, each `${NAME:?sentence}` filled in by `given`."""
-    return {name: re.sub(r"\$\{\w+:\?[^}]*\}", "given", value) for name, value in service["environment"].items()}
+    return {name: re.sub(r"\$\{\w+:\?[^}]*\}", "given" * 8, value) for name, value in service["environment"].items()}
 
 
 def _inside(port: str) -> int:
@@ -51,7 +51,7 @@ def _listening(name: str) -> set[int]:
 def test_the_parts_of_the_design_are_there() -> None:
     parts = {"kafka", "postgres", "mail", "migrate", "topics", "matcher", "coalitions", "relay", "notifier"}
     assert parts < SERVICES.keys()
-    assert set(PROCESSES) == {"matcher", "coalitions", "relay", "notifier", "collector"}
+    assert set(PROCESSES) == {"matcher", "coalitions", "relay", "notifier", "collector", "web"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -120,7 +120,8 @@ def test_each_process_is_asked_for_its_health_where_it_answers(name: str) -> Non
     assert url is not None
     assert int(url[1]) == port
     assert url[2] in dict(health.routes(live=[], ready=[]))
-    assert _listening(name) == {port}
+    pages = {int(_environment(service)["JOINTLY_WEB_PORT"])} if name == "web" else set()
+    assert _listening(name) == {port} | pages
     # The image's Python is the only program that a health check may count on.
     assert service["healthcheck"]["test"][:2] == ["CMD", "python"]
     # Stopped before it has finished a batch, a matcher would leave it to be handled twice.

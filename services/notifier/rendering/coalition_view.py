@@ -35,7 +35,10 @@ STATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class CoalitionLetter:
-    """A whole email about a coalition. `dates`: label and day. `actions`: what the reader can do."""
+    """A whole email about a coalition. `dates`: label and day. `actions`: what the reader can do.
+
+    `answer_link` and `stop_link` lead to pages, where there are any.
+    """
 
     authority: str
     name: str
@@ -52,6 +55,8 @@ class CoalitionLetter:
     contact: str | None
     signed_on: str | None
     coalition_id: str
+    answer_link: str | None = None
+    stop_link: str | None = None
 
 
 def coalition_letter(

@@ -118,7 +118,6 @@ def as_bytes(made: EmailMessage) -> bytes:
 
 def _unsubscribe(authority: str, who: Sender) -> str:
     mailto = f"<mailto:{quote(who.mailbox, safe='@')}?subject={quote(f'Stop mails to {authority}')}>"
-    # No List-Unsubscribe-Post: scanners follow links, and some post; a person reads that mailbox.
     return f"{mailto}, <{who.public_url}>" if who.public_url else mailto
 
 

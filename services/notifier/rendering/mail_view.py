@@ -17,7 +17,7 @@ class EmailView:
     """A whole email: `blocks` are needs in full, `brief` opportunities in a line each, under the own plan's name;
     `closed` are those of which one side shares only that there is a match, `asked` those of them whose partner asks to
     be introduced. `later`: names of authorities that the email tells of, each with how many more matches with it are
-    told later."""
+    told later. `stop_link`: a page that pauses or stops emails, where there is one."""
 
     authority: str
     name: str
@@ -31,6 +31,7 @@ class EmailView:
     brief: tuple[tuple[str, tuple[OpportunityView, ...]], ...]
     signed_on: date | None = None
     later: tuple[tuple[str, int], ...] = ()
+    stop_link: str | None = None
 
 
 def email_view(

@@ -13,6 +13,7 @@ from events.cloudevents import decode
 from events.notifications import NOTIFICATION_PAYLOADS, NotificationOutcome
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
+from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
 from services.local_stack.mail_sink import MailSink
 from services.notifier import batching, channels, delivery_results, event_handler
@@ -40,6 +41,7 @@ class World:
     mailbox: MailSink
     now: datetime = MONDAY_NOON
     caps: Caps = field(default_factory=Caps)
+    links: LinkMaker | None = None
 
     def dispatch(self, **changes: Any) -> DispatchContext:
         found = DispatchContext(
@@ -49,6 +51,7 @@ class World:
             caps=self.caps,
             clock=lambda: self.now,
             chance=lambda: 1.0,
+            links=self.links,
         )
         return replace(found, **changes)
 

@@ -1,0 +1,59 @@
+"""Acts of an authority on the pages: each becomes a response event in the outbox, in one transaction with its record.
+
+The web process needs no broker and no key. The relay publishes the events on a topic that it alone may write.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.responses import ResponsePayload
+from events.topics import PAGE_RESPONSES
+from services.application.responses import response_event, response_message
+from services.domain.audit import Act, AuditAction, Channel
+from services.store import audit_log, outbox, responses
+from services.store.database import Sessions
+
+WAIT_SECONDS: Final = 3.0
+LOOK_EVERY_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a response. `refused`: why it does not count, for people."""
+
+    response_id: str
+    kind: str
+    refused: str | None
+
+
+async def submit(session: AsyncSession, payload: ResponsePayload, actor: str | None) -> None:
+    """Puts a response into the outbox; the caller commits. The same response twice counts once.
+
+    `actor`: the id of the name that was typed at sign-in; the record holds it, the event does not.
+    """
+    event_id = response_event(payload).id
+    session.add(outbox.to_outbox_row(PAGE_RESPONSES.name, event_id, response_message(payload)))
+    await session.flush()
+    subject = f"{payload.subject}:{payload.subject_id}"
+    details = {"response": payload.response_id, "type": payload.type}
+    act = Act(AuditAction.RESPONSE_SENT, payload.authority, subject, Channel.BROWSER, actor, details)
+    await audit_log.append(session, [act])
+
+
+async def wait_for_outcome(
+    sessions: Sessions, response_id: str, authority: str, seconds: float = WAIT_SECONDS
+) -> Outcome | None:
+    """What became of an authority's response; None where that is not known after a moment."""
+    give_up = time.monotonic() + seconds
+    while True:
+        async with sessions() as session:
+            row = await responses.load(session, response_id)
+        if row is not None and row.authority == authority:
+            return Outcome(response_id, row.kind, row.detail)
+        if time.monotonic() > give_up:
+            return None
+        await asyncio.sleep(LOOK_EVERY_SECONDS)

@@ -1,0 +1,150 @@
+"""What an authority finds when it has signed in: replies that are due, its coalitions, its plans and their matches."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from events.coalitions import CoalitionMember, CoalitionState
+from events.fields import Window
+from events.opportunities import OpportunityState
+from matching.text.formatting import name_of
+from services.application import coalitions
+from services.domain.disclosure import open_state
+from services.store import opportunities, plans
+from services.store.opportunities import Opportunity
+from services.store.plans import PlanRecord
+
+LIMIT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPlan:
+    """One of the authority's plans. `matches`: how many plans of others match it."""
+
+    plan_id: str
+    title: str
+    value: float | None
+    window: Window | None
+    contract_ends: date | None
+    sharing: str
+    matches: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCoalition:
+    """One coalition, and the authority's own member in it."""
+
+    state: CoalitionState
+    own: CoalitionMember
+
+    @property
+    def reply_is_due(self) -> bool:
+        """Whether the others wait for the authority."""
+        unanswered = self.own.state == "suggested" and self.own.interest is None
+        return self.own.state == "invited" or (self.state.status == "suggested" and unanswered)
+
+    @property
+    def due_on(self) -> date:
+        """The day by which an answer helps."""
+        invitation = self.state.invitation
+        return invitation.reply_by if invitation and self.own.state == "invited" else self.state.decide_by
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The whole page."""
+
+    due: Sequence[OwnCoalition]
+    coalitions: Sequence[OwnCoalition]
+    plans: Sequence[OwnPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One plan of another authority that matches. `title` is empty where either shares only that there is a match."""
+
+    opportunity_id: str
+    council: str
+    title: str
+    value: float | None
+    window: Window
+    together_from: date | None
+    strength: str
+
+
+async def load_home(session: AsyncSession, authority: str) -> Home:
+    """Everything that an authority has here."""
+    states = await coalitions.listed(session, authority, ended=False, limit=LIMIT)
+    mine = [_own(state, authority) for state in states]
+    found = [one for one in mine if one is not None]
+    due = sorted((one for one in found if one.reply_is_due), key=lambda one: one.due_on)
+    return Home(due, found, await own_plans(session, authority))
+
+
+async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
+    """The authority's active plans, those that go to tender first in front."""
+    query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == "active")
+    rows = [row for row in (await session.execute(query.limit(LIMIT))).scalars() if row.state]
+    partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
+    counts = Counter({plan_id: len(others) for plan_id, others in partners.items()})
+    return sorted((_plan(row, counts[row.plan_id]) for row in rows), key=lambda plan: (_first_day(plan), plan.plan_id))
+
+
+async def load_plan(session: AsyncSession, authority: str, plan_id: str) -> tuple[OwnPlan, list[Match]] | None:
+    """One of the authority's own plans and its matches, the strongest first; None where it has no such plan."""
+    row = (await plans.by_id(session, [plan_id])).get(plan_id)
+    if row is None or row.authority != authority or not row.state:
+        return None
+    found = await opportunities.find(session, authority=authority, band=None, status="active", limit=LIMIT)
+    mine = [one for one in found if plan_id in (one.plan_a, one.plan_b)]
+    stored = await plans.by_id(session, {one for pair in mine for one in (pair.plan_a, pair.plan_b)})
+    matches = [_match(one, authority, {key: plan.state for key, plan in stored.items()}) for one in mine]
+    return _plan(row, len(matches)), matches
+
+
+def _own(state: CoalitionState, authority: str) -> OwnCoalition | None:
+    own = next((member for member in state.members if member.authority == authority), None)
+    return OwnCoalition(state, own) if own is not None else None
+
+
+def _plan(row: PlanRecord, matches: int) -> OwnPlan:
+    state: Any = row.state
+    value, window = state.get("value") or {}, state.get("tender_window")
+    ends = (state.get("current_contract") or {}).get("end") or (state.get("contract") or {}).get("end")
+    return OwnPlan(
+        plan_id=row.plan_id,
+        title=state.get("title", ""),
+        value=float(value["amount"]) if value.get("currency") == "GBP" else None,
+        window=Window.model_validate(window) if window else None,
+        contract_ends=date.fromisoformat(ends) if ends else None,
+        sharing=state.get("sharing", "open"),
+        matches=matches,
+    )
+
+
+def _first_day(plan: OwnPlan) -> date:
+    return plan.window.earliest if plan.window else date.max
+
+
+def _match(row: Opportunity, authority: str, states: dict[str, Any]) -> Match:
+    payload = OpportunityState.model_validate(row.payload)
+    other = payload.plans[1] if row.authority_a == authority else payload.plans[0]
+    other_id = row.plan_b if row.authority_a == authority else row.plan_a
+    both = [open_state(states.get(plan_id)) for plan_id in (row.plan_a, row.plan_b)]
+    disclosed = other.title is not None and all(both)
+    value = (states[other_id].get("value") or {}) if disclosed else {}
+    return Match(
+        opportunity_id=row.opportunity_id,
+        council=name_of(other.authority),
+        title=(other.title or "") if disclosed else "",
+        value=float(value["amount"]) if value.get("currency") == "GBP" else None,
+        window=other.tender_window,
+        together_from=payload.common_window.earliest if payload.common_window else None,
+        strength=row.band,
+    )

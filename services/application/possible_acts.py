@@ -1,0 +1,50 @@
+"""What an authority could do in a coalition today: the rules themselves are asked, so that a page offers no more."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+from services.domain import coalition_answers as rules
+from services.domain.coalition import Coalition
+from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest
+
+ACTS: Final = ("accept", "join", "decline", "invite", "dates", "lead", "commit", "leave")
+
+
+def possible_acts(
+    coalition: Coalition, plan_id: str, authority: str, today: date, *, elsewhere: bool
+) -> tuple[str, ...]:
+    """The acts that would count and change something, in the order of `ACTS`."""
+    asked: dict[str, Callable[[], Coalition]] = {
+        "accept": lambda: rules.accept(coalition, plan_id, today, elsewhere=elsewhere),
+        "join": lambda: rules.join(coalition, plan_id, authority, today, elsewhere=elsewhere),
+        "decline": lambda: rules.decline(coalition, plan_id),
+        "invite": lambda: rules.invite(coalition, plan_id, InvitationRequest(), today),
+        "lead": lambda: rules.take_lead(coalition, plan_id),
+        "commit": lambda: rules.commit(coalition, plan_id),
+        "leave": lambda: rules.leave(coalition, plan_id),
+    }
+    found = {act for act, ask in asked.items() if _changes(coalition, ask)}
+    if _may_move_reply_by(coalition, plan_id):
+        found.add("dates")
+    # Whoever is invited accepts; to join is for those who come late.
+    if "accept" in found:
+        found.discard("join")
+    return tuple(act for act in ACTS if act in found)
+
+
+def _changes(coalition: Coalition, ask: Callable[[], Coalition]) -> bool:
+    try:
+        return ask() != coalition
+    except AnswerRefusedError:
+        return False
+
+
+def _may_move_reply_by(coalition: Coalition, plan_id: str) -> bool:
+    if coalition.invitation is None:
+        return False
+    try:
+        rules.move_reply_by(coalition, plan_id, coalition.invitation.reply_by)
+    except AnswerRefusedError:
+        return False
+    return True

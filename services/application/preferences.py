@@ -1,0 +1,98 @@
+"""Which emails an authority wants: paused, stopped or switched on again, with a record of who did it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.domain.audit import Act, AuditAction, Channel
+from services.store import audit_log, authorities
+from services.store.authorities import AuthorityUpdate
+
+
+class EmailChoice(StrEnum):
+    """What an authority may choose."""
+
+    ALL = "all"
+    PAUSE_MONTH = "pause-month"
+    PAUSE_QUARTER = "pause-quarter"
+    DIGEST_ONLY = "digest-only"
+    STOP = "stop"
+
+
+SENTENCES: Final[Mapping[EmailChoice, str]] = {
+    EmailChoice.ALL: "You get all emails: at once, and the weekly digest.",
+    EmailChoice.PAUSE_MONTH: "All emails are paused for a month.",
+    EmailChoice.PAUSE_QUARTER: "All emails are paused for three months.",
+    EmailChoice.DIGEST_ONLY: "You get the weekly digest, and no emails at once.",
+    EmailChoice.STOP: "You get no emails about matches any more.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EmailsNow:
+    """What an authority gets at present."""
+
+    mailbox: str
+    immediate: bool
+    digest: bool
+    paused_until: date | None
+
+    def sentence(self, today: date) -> str:
+        """The same in words."""
+        if not self.immediate and not self.digest:
+            return SENTENCES[EmailChoice.STOP]
+        if self.paused_until is not None and self.paused_until > today:
+            return f"All emails are paused until {self.paused_until:%-d %B %Y}."
+        if not self.immediate:
+            return SENTENCES[EmailChoice.DIGEST_ONLY]
+        return SENTENCES[EmailChoice.ALL] if self.digest else "You get emails at once, and no weekly digest."
+
+
+async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
+    """What an authority gets; None where it has no mailbox."""
+    row = (await authorities.by_codes(session, [authority])).get(authority)
+    return EmailsNow(row.mailbox, row.immediate, row.digest, row.paused_until) if row and row.mailbox else None
+
+
+async def choose(
+    session: AsyncSession, authority: str, choice: EmailChoice, actor: str | None, today: date
+) -> EmailsNow | None:
+    """Changes which emails an authority gets; what it gets then."""
+    return await _write(session, authority, _fields(choice, today), choice.value, actor)
+
+
+async def stop_kind(session: AsyncSession, authority: str, kind: str) -> EmailsNow | None:
+    """Stops one kind of email, as a mail program's unsubscribe button asks; what the authority gets then."""
+    name = "digest" if kind == "digest" else "immediate"
+    return await _write(session, authority, {name: False}, f"stop-{name}", None)
+
+
+async def _write(
+    session: AsyncSession, authority: str, fields: Mapping[str, Any], choice: str, actor: str | None
+) -> EmailsNow | None:
+    result, _ = await authorities.save(session, AuthorityUpdate(authority, fields))
+    await session.flush()
+    now = await current(session, authority)
+    if result != "unchanged":
+        details = {"choice": choice}
+        act = Act(AuditAction.EMAILS_CHANGED, authority, f"authority:{authority}", Channel.BROWSER, actor, details)
+        await audit_log.append(session, [act])
+    return now
+
+
+def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
+    match choice:
+        case EmailChoice.ALL:
+            return {"immediate": True, "digest": True, "paused_until": None}
+        case EmailChoice.PAUSE_MONTH:
+            return {"paused_until": today + timedelta(days=30)}
+        case EmailChoice.PAUSE_QUARTER:
+            return {"paused_until": today + timedelta(days=91)}
+        case EmailChoice.DIGEST_ONLY:
+            return {"immediate": False, "digest": True, "paused_until": None}
+        case EmailChoice.STOP:
+            return {"immediate": False, "digest": False}

@@ -1,0 +1,123 @@
+"""Signing in from a role mailbox: a code goes there, and whoever enters it types a name and a job title.
+
+Whoever asks learns nothing of who takes part: an unknown council gets the same pages, and a code that nobody has.
+"""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.domain.audit import Act, AuditAction, Channel
+from services.store import audit_log, audit_names, authorities, web_sessions
+from services.store.web_sessions import SignInCode, WebSession
+
+CODE_LIFETIME: Final = timedelta(minutes=15)
+MAX_TRIES: Final = 5
+MAX_CODES_AN_HOUR: Final = 5
+SESSION_LIFETIME: Final = timedelta(hours=8)
+_HOUR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A sign-in that has begun. `ticket` goes to the browser, `code` to the mailbox, where there is one to send to."""
+
+    ticket: str
+    code: str
+    mailbox: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who a session acts for. `actor`: the id of the typed name."""
+
+    authority: str
+    name: str
+    actor: str
+
+
+async def begin(session: AsyncSession, keys: Sequence[str], authority: str | None, at: datetime) -> Begun:
+    """Makes a code for an authority, or one that goes nowhere where it is unknown or has had its codes."""
+    await web_sessions.prune(session, at, _HOUR)
+    ticket, code = secrets.token_urlsafe(32), f"{secrets.randbelow(1_000_000):06}"
+    row = (await authorities.by_codes(session, [authority])).get(authority) if authority else None
+    mailbox = row.mailbox if row is not None and row.withdrawn_on is None else None
+    if row is None or await web_sessions.codes_since(session, row.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
+        mailbox = None
+    session.add(
+        SignInCode(
+            ticket_hash=_hash(ticket),
+            authority=row.authority if row is not None and mailbox else None,
+            code_hash=_code_hash(keys[0], ticket, code),
+            created_at=at,
+            expires_at=at + CODE_LIFETIME,
+        )
+    )
+    return Begun(ticket, code, mailbox)
+
+
+async def finish(
+    session: AsyncSession, keys: Sequence[str], ticket: str, code: str, person: tuple[str, str], at: datetime
+) -> str | None:
+    """The token of a new session where the code is right; None where it is not, or no longer counts.
+
+    `person`: the typed name and job title. They go into the record, and nowhere else. The caller commits either way,
+    so that tries are counted.
+    """
+    row = await web_sessions.count_try(session, _hash(ticket), MAX_TRIES, at)
+    if row is None or not any(hmac.compare_digest(row.code_hash, _code_hash(key, ticket, code)) for key in keys):
+        return None
+    register = await authorities.by_codes(session, [row.authority]) if row.authority else {}
+    council = register.get(row.authority or "")
+    if council is None or council.mailbox is None or not await web_sessions.take_code(session, row.ticket_hash):
+        return None
+    token = secrets.token_urlsafe(32)
+    actor = await audit_names.add(session, council.authority, *person)
+    session.add(
+        WebSession(
+            token_hash=_hash(token),
+            authority=council.authority,
+            mailbox_ref=council.mailbox_ref,
+            actor=actor,
+            created_at=at,
+            expires_at=at + SESSION_LIFETIME,
+        )
+    )
+    await session.flush()
+    await _record(session, AuditAction.SIGNED_IN, council.authority, actor)
+    return token
+
+
+async def find(session: AsyncSession, token: str, at: datetime) -> SignedIn | None:
+    """Who a session token acts for; None where it has ended, or the authority's mailbox is another one now."""
+    row = await web_sessions.find(session, _hash(token), at)
+    council = (await authorities.by_codes(session, [row.authority])).get(row.authority) if row else None
+    if row is None or council is None or council.mailbox is None or council.mailbox_ref != row.mailbox_ref:
+        return None
+    return SignedIn(row.authority, council.name, row.actor)
+
+
+async def sign_out(session: AsyncSession, token: str, at: datetime) -> None:
+    """Ends a session."""
+    row = await web_sessions.find(session, _hash(token), at)
+    await web_sessions.revoke(session, _hash(token))
+    if row is not None:
+        await _record(session, AuditAction.SIGNED_OUT, row.authority, row.actor)
+
+
+async def _record(session: AsyncSession, action: AuditAction, authority: str, actor: str) -> None:
+    await audit_log.append(session, [Act(action, authority, f"authority:{authority}", Channel.BROWSER, actor)])
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+def _code_hash(key: str, ticket: str, code: str) -> str:
+    return hmac.new(key.encode(), f"{ticket}\n{code}".encode(), sha256).hexdigest()

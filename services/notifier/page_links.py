@@ -1,0 +1,43 @@
+"""Links to the pages in an email: to each need's group, to pause or stop, and for a mail program's own button."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from email.message import EmailMessage
+
+from services.domain.links import LinkMaker
+from services.notifier.rendering.coalition_view import CoalitionLetter
+from services.notifier.rendering.mail_view import EmailView
+from services.store.authorities import Authority
+
+
+@dataclass(frozen=True, slots=True)
+class PageLinks:
+    """The links of one email: to one authority's mailbox, made on a day."""
+
+    maker: LinkMaker
+    row: Authority
+    today: date
+
+    def in_letter(self, letter: EmailView, subjects: Mapping[str, str]) -> EmailView:
+        """The letter with a link for each need. `subjects`: the group or match that it leads to, by the own plan."""
+        blocks = tuple(replace(block, link=self._answer(subjects[block.plan_id])) for block in letter.blocks)
+        return replace(letter, blocks=blocks, stop_link=self._stop(letter.purpose))
+
+    def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
+        """The letter with a link to its coalition."""
+        return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=self._stop("immediate"))
+
+    def add_one_click(self, message: EmailMessage, kind: str) -> None:
+        """The headers that RFC 8058 wants: a mail program's button stops this kind of email, without a question."""
+        mailto = message["List-Unsubscribe"]
+        address = self._stop(kind).replace("/s/", "/unsubscribe/", 1)
+        del message["List-Unsubscribe"]
+        message["List-Unsubscribe"] = f"<{address}>, {mailto.split(', ')[0]}"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+
+    def _answer(self, subject: str) -> str:
+        return self.maker.answer(self.row.authority, subject, self.row.mailbox_ref, self.today)
+
+    def _stop(self, kind: str) -> str:
+        return self.maker.stop(self.row.authority, kind, self.row.mailbox_ref, self.today)

@@ -1,0 +1,60 @@
+"""Who asks, and for which group: by the link of an email. What is not theirs is not there."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.exceptions import HTTPException
+
+from services.application.group_view import GroupView, NoGroupError, load_group
+from services.domain.links import LinkPurpose, OpenedLink, open_token
+from services.platform.clock import today
+from services.store import authorities
+from services.store.database import transaction
+from services.web.parts import parts_of
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """An authority that may read and answer one subject. `base`: the address of its page. `actor`: who typed a name."""
+
+    authority: str
+    subject: str
+    base: str
+    actor: str | None = None
+
+
+async def session_of(request: Request) -> AsyncIterator[AsyncSession]:
+    """One transaction a request, committed before the answer goes out."""
+    async with transaction(parts_of(request).sessions) as session:
+        yield session
+
+
+# With the usual scope the commit would come after the answer, and the next page too early.
+Session = Annotated[AsyncSession, Depends(session_of, scope="function")]
+
+
+async def open_link(request: Request, session: AsyncSession, purpose: LinkPurpose, token: str) -> OpenedLink:
+    """What a link stands for, now. Raises LinkError."""
+    # A link's days are real ones, also where plans are judged as of a fixed day.
+    secrets = parts_of(request).settings.need_link_secrets()
+    opened = open_token(secrets, purpose, token, today(None))
+    row = (await authorities.by_codes(session, [opened.authority])).get(opened.authority)
+    opened.require_mailbox(row.mailbox_ref if row is not None and row.mailbox else None)
+    return opened
+
+
+async def reader_by_link(request: Request, session: AsyncSession, token: str) -> Reader:
+    """Whoever holds an answer link. Raises LinkError."""
+    opened = await open_link(request, session, LinkPurpose.ANSWER, token)
+    return Reader(opened.authority, opened.subject, f"/g/{token}")
+
+
+async def group_of(request: Request, session: AsyncSession, reader: Reader) -> GroupView:
+    """The reader's group. Raises 404 where the authority has none such."""
+    try:
+        return await load_group(session, reader.authority, reader.subject, today(parts_of(request).settings.as_of))
+    except NoGroupError:
+        raise HTTPException(404) from None

@@ -1,0 +1,60 @@
+"""What a signed-in council can do in a coalition, as people read it before they do it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ActText:
+    """The link's words, the question, what follows from it, and the button's words."""
+
+    link: str
+    heading: str
+    meaning: str
+    button: str
+    warning: bool = False
+
+
+ACTS: Final[Mapping[str, ActText]] = {
+    "accept": ActText(
+        "Accept the invitation",
+        "Accept the invitation?",
+        "It is a yes in principle. You are committed only once you say that your decision was taken.",
+        "Accept",
+    ),
+    "join": ActText(
+        "Join this group",
+        "Join this group?",
+        "The others learn that you are in. You are committed only once you say that your decision was taken.",
+        "Join",
+    ),
+    "decline": ActText("Decline", "Decline?", "You leave this group. No reason is needed.", "Decline"),
+    "invite": ActText(
+        "Invite the others",
+        "Invite the others to go to market together",
+        "Your council leads the group. The others can say yes or no, and need give no reason.",
+        "Send the invitation",
+    ),
+    "dates": ActText(
+        "Give more time to reply",
+        "Give the others more time to reply",
+        "The day can only move later.",
+        "Move the day",
+    ),
+    "lead": ActText("Offer to lead", "Lead this group?", "The others see that your council leads.", "Take the lead"),
+    "commit": ActText(
+        "Say that your decision was taken",
+        "Commit your council?",
+        "Do this only after your council has decided, under whoever's authority it takes.",
+        "Commit",
+        warning=True,
+    ),
+    "leave": ActText(
+        "Leave this group",
+        "Leave this group?",
+        "The others learn at once that you have left. If you lead, the group has no lead any more.",
+        "Leave",
+        warning=True,
+    ),
+}

@@ -1,0 +1,75 @@
+"""An answer as it goes from page to page: in the form's fields, in the address, and at last in the event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from services.web import answer_texts as texts
+from services.web.forms import Form
+
+_DATES: Final = {"earliest": "the first day", "latest": "the last day", "remind": "the day"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a person entered. `reason` is empty where they would rather not say."""
+
+    answer: str
+    reason: str = ""
+    share_reason: bool = False
+    earliest: date | None = None
+    latest: date | None = None
+    remind: date | None = None
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The fields of the response event."""
+        window = {"earliest": self.earliest, "latest": self.latest} if self.earliest and self.latest else None
+        return {
+            "answer": self.answer,
+            "reason": self.reason or None,
+            "share_reason": self.share_reason,
+            "window": window,
+            "remind_on": self.remind,
+        }
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The form's fields again, for the next page."""
+        found = {"answer": self.answer}
+        if self.answer in texts.REASONS:
+            found["reason"] = self.reason or texts.NO_REASON
+            found |= {"share_reason": "yes"} if self.share_reason else {}
+        for name in _DATES:
+            day = getattr(self, name)
+            if day is not None:
+                found |= {f"{name}-day": str(day.day), f"{name}-month": str(day.month), f"{name}-year": str(day.year)}
+        return found
+
+    @property
+    def reason_text(self) -> str:
+        """The reason as people read it."""
+        return texts.REASONS[self.answer][self.reason or texts.NO_REASON] if self.answer in texts.REASONS else ""
+
+
+def read_answered(form: Form) -> Answered:
+    """What was entered; `form.errors` says what is wrong with it."""
+    answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
+    if answer == "other-dates":
+        return _with_dates(form)
+    if answer == "later":
+        return Answered(answer, remind=form.day("remind", "the day on which we should ask again"))
+    if answer in texts.REASONS:
+        reason = form.choice("reason", texts.REASONS[answer], "Choose a reason, or that you would rather not say")
+        shared = answer == "not-this-time" and form.sent.get("share_reason") == "yes" and reason != texts.NO_REASON
+        return Answered(answer, "" if reason == texts.NO_REASON else reason, shared)
+    return Answered(answer)
+
+
+def _with_dates(form: Form) -> Answered:
+    earliest = form.day("earliest", "the first day on which you could go to tender")
+    latest = form.day("latest", "the last day on which you could go to tender")
+    if earliest and latest and latest < earliest:
+        form.errors["latest"] = "The last day must be the same as or after the first day"
+    return Answered("other-dates", earliest=earliest, latest=latest)

@@ -1,0 +1,68 @@
+"""The answers and reasons as people read them. The values are those of the response events."""
+
+from collections.abc import Mapping
+from typing import Final
+
+ANSWERS: Final[Mapping[str, str]] = {
+    "interested": "Interested",
+    "other-dates": "Interested, with other dates",
+    "not-the-same": "Not the same thing",
+    "not-this-time": "Not this time",
+    "later": "Ask me later",
+}
+HINTS: Final[Mapping[str, str]] = {
+    "interested": "The others see that you are interested. It binds nobody.",
+    "other-dates": "You say between which days you could go to tender.",
+    "not-the-same": "We stop suggesting this. The others never see why.",
+    "not-this-time": "You leave this group. No reason is needed.",
+    "later": "Nobody is told. We ask you again on the day you choose.",
+}
+NO_REASON: Final = "rather-not-say"
+NOT_THE_SAME: Final[Mapping[str, str]] = {
+    "different-product": "It is a different product or service",
+    "only-part-overlaps": "Only a part overlaps",
+    "wrong-place": "The place is wrong",
+    "same-body": "It is the same body twice",
+    "call-off": "It is a call-off from a contract that exists",
+    "description-wrong": "Our own description is wrong",
+    NO_REASON: "I would rather not say",
+}
+NOT_THIS_TIME: Final[Mapping[str, str]] = {
+    "awarded": "We have awarded our contract",
+    "extending": "We are extending our contract",
+    "framework": "We use a framework",
+    "local-decision": "It is a local decision",
+    "capacity": "We have no capacity",
+    "reorganisation": "Our council is being reorganised",
+    NO_REASON: "I would rather not say",
+}
+REASONS: Final = {"not-the-same": NOT_THE_SAME, "not-this-time": NOT_THIS_TIME}
+DONE: Final[Mapping[str, str]] = {
+    **ANSWERS,
+    "accept": "Accepted",
+    "decline": "Declined",
+    "join": "Joined",
+    "leave": "Left",
+    "commit": "Committed",
+    "lead": "Took the lead",
+    "invited": "Invited the others",
+    "dates": "Gave more time to reply",
+    "undone": "Took an answer back",
+}
+STAGES: Final[Mapping[str, str]] = {
+    "planned": "Planned",
+    "engagement": "Talking to suppliers now",
+    "tendering": "Out to tender",
+}
+STATUSES: Final[Mapping[str, tuple[str, str]]] = {
+    "active": ("Match", "blue"),
+    "withdrawn": ("No longer a match", "grey"),
+    "suggested": ("Suggested", "blue"),
+    "inviting": ("Forming", "yellow"),
+    "formed": ("Agreed", "green"),
+    "frozen": ("In the market", "purple"),
+    "awarded": ("Awarded", "green"),
+    "dissolved": ("Ended", "grey"),
+    "lapsed": ("Ended", "grey"),
+}
+"""A group's status: its word, and the colour of its tag."""

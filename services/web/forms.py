@@ -1,0 +1,79 @@
+"""Reads what a person entered, and says what is wrong with it in a sentence for each field."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from fastapi import Request
+from starlette.datastructures import FormData, QueryParams
+
+MAX_FIELDS: Final = 60
+MAX_LINE: Final = 200
+MAX_TEXT: Final = 2000
+
+DATE_FIELDS: Final = frozenset({"earliest", "latest", "remind", "reply_by"})
+"""Fields of three parts: an error leads to the first one."""
+
+Sent = FormData | QueryParams
+
+
+async def read_form(request: Request) -> FormData:
+    """The form's fields. Files are never taken."""
+    return await request.form(max_files=0, max_fields=MAX_FIELDS)
+
+
+@dataclass(slots=True)
+class Form:
+    """A form as it was sent, and its errors by field: the page shows both again."""
+
+    sent: Sent
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def text(self, name: str, limit: int = MAX_LINE, *, label: str = "") -> str:
+        """A text, on one line unless it may be long. With a label it is required."""
+        value = self.sent.get(name)
+        found = value.strip() if isinstance(value, str) else ""
+        if limit == MAX_LINE:
+            found = " ".join(found.split())
+        if label and not found:
+            self.errors[name] = f"Enter {label}"
+        if len(found) > limit:
+            self.errors[name] = f"Use {limit} characters or fewer"
+        return "".join(c for c in found if c.isprintable() or c == "\n")
+
+    def choice(self, name: str, among: Mapping[str, str], problem: str) -> str:
+        """One of the options; an error where none was chosen."""
+        value = self.sent.get(name)
+        if isinstance(value, str) and value in among:
+            return value
+        self.errors[name] = problem
+        return ""
+
+    def day(self, name: str, label: str) -> date | None:
+        """A day from three fields: `name-day`, `name-month`, `name-year`."""
+        parts = [self.sent.get(f"{name}-{part}") for part in ("day", "month", "year")]
+        digits = [part.strip() if isinstance(part, str) else "" for part in parts]
+        if not any(digits):
+            self.errors[name] = f"Enter {label}"
+            return None
+        try:
+            number_day, month, year = (int(part) for part in digits)
+            return date(year, month, number_day)
+        except ValueError:
+            self.errors[name] = f"Enter {label} as numbers, for example 27 3 2027"
+            return None
+
+    def optional_day(self, name: str, label: str) -> date | None:
+        """A day that may be left out."""
+        if any(self.sent.get(f"{name}-{part}") for part in ("day", "month", "year")):
+            return self.day(name, label)
+        return None
+
+    @property
+    def summary(self) -> list[dict[str, str]]:
+        """The errors as the error summary's links."""
+        return [
+            {"text": text, "href": f"#{name}-day" if name in DATE_FIELDS else f"#{name}"}
+            for name, text in self.errors.items()
+        ]

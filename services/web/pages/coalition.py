@@ -1,0 +1,115 @@
+"""A coalition, and what a signed-in council does in it. Each act has a page of its own that says what follows."""
+
+import re
+from typing import Any, Final
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from events.responses import ResponseDates, ResponseInvited, ResponseMembership, ResponsePayload
+from services.application.acts import submit
+from services.application.group_view import GroupView
+from services.application.responses import ResponseError, build
+from services.domain.deadlines import DEFAULT_REPLY_DAYS, MAX_REPLY_DAYS, MIN_REPLY_DAYS
+from services.web import answer_texts as texts
+from services.web.access import Reader, Session, group_of
+from services.web.act_texts import ACTS
+from services.web.forms import MAX_TEXT, Form, read_form
+from services.web.signing import Council
+from services.web.templating import render
+
+router = APIRouter()
+REPLY_DAYS: Final = {
+    str(days): f"{days} working days" for days in (MIN_REPLY_DAYS, 15, DEFAULT_REPLY_DAYS, 30, MAX_REPLY_DAYS)
+}
+RESPONSE_ID: Final = re.compile(r"[a-f0-9-]{36}")
+
+
+@router.get("/c/{subject}")
+async def show(request: Request, session: Session, council: Council, subject: str) -> Response:
+    """The coalition: members, dates, history."""
+    reader = Reader(council.authority, subject, f"/c/{subject}", council.actor)
+    group = await group_of(request, session, reader)
+    if group.subject.kind != "coalition":
+        return RedirectResponse(f"/o/{subject}", 303)
+    return render(request, "coalition.html", reader=reader, group=group, texts=texts, acts=ACTS, section="home")
+
+
+@router.get("/c/{subject}/do/{act}")
+async def ask(request: Request, session: Session, council: Council, subject: str, act: str) -> Response:
+    """What an act means, and what it needs."""
+    reader, group = await _acting(request, session, council, subject, act)
+    return _ask(request, reader, group, act, Form(FormData()))
+
+
+@router.post("/c/{subject}/do/{act}")
+async def do(request: Request, session: Session, council: Council, subject: str, act: str) -> Response:
+    """Does it."""
+    reader, group = await _acting(request, session, council, subject, act)
+    form = Form(await read_form(request))
+    response_id = form.text("response_id")
+    if not RESPONSE_ID.fullmatch(response_id):
+        raise HTTPException(400)
+    kind, values = _read(form, act, group)
+    if not form.errors:
+        fields = {**group.subject.fields(reader.authority), **values, "response_id": response_id}
+        try:
+            await submit(session, build(kind, fields), reader.actor)
+        except ResponseError:
+            raise HTTPException(400) from None
+        return RedirectResponse(f"{reader.base}/sent/{response_id}", 303)
+    return _ask(request, reader, group, act, form, status=400)
+
+
+async def _acting(
+    request: Request, session: Session, council: Council, subject: str, act: str
+) -> tuple[Reader, GroupView]:
+    reader = Reader(council.authority, subject, f"/c/{subject}", council.actor)
+    group = await group_of(request, session, reader)
+    if act not in ACTS:
+        raise HTTPException(404)
+    if act not in group.acts:
+        # It could have been done when the page was made, and can't any more.
+        raise HTTPException(409)
+    return reader, group
+
+
+def _read(form: Form, act: str, group: GroupView) -> tuple[type[ResponsePayload], dict[str, Any]]:
+    """The event that an act becomes; `form.errors` says what is wrong."""
+    if act == "invite":
+        return ResponseInvited, _read_invitation(form, group)
+    if act == "dates":
+        return ResponseDates, {"reply_by": form.day("reply_by", "the new day")}
+    return ResponseMembership, {"act": act}
+
+
+def _read_invitation(form: Form, group: GroupView) -> dict[str, Any]:
+    days = form.choice("reply_days", REPLY_DAYS, "Choose how long the others have to reply")
+    route = form.text("route", MAX_TEXT, label="what you checked before, such as frameworks")
+    guests = {guest.plan_id for guest in group.guests}
+    chosen = [value for value in form.sent.getlist("guest") if value in guests]
+    if not chosen and guests:
+        form.errors["guest"] = "Choose at least one council to invite"
+    scope = form.text("scope", MAX_TEXT)
+    return {"plan_ids": chosen, "reply_days": int(days or DEFAULT_REPLY_DAYS), "route": route, "scope": scope}
+
+
+def _ask(request: Request, reader: Reader, group: GroupView, act: str, form: Form, status: int = 200) -> Response:
+    return render(
+        request,
+        "coalition_act.html",
+        status=status,
+        reader=reader,
+        group=group,
+        act=act,
+        text=ACTS[act],
+        form=form,
+        reply_days=REPLY_DAYS,
+        default_days=str(DEFAULT_REPLY_DAYS),
+        response_id=str(uuid4()),
+        page_errors=bool(form.errors),
+        section="home",
+    )

@@ -1,0 +1,156 @@
+"""The page that an email's link opens: a group, and what the authority answers. Only the last step sends anything."""
+
+import re
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from events.responses import ResponseAnswered, ResponseUndone
+from services.application.acts import submit, wait_for_outcome
+from services.application.group_view import GroupView
+from services.application.responses import ResponseError, build
+from services.web import answer_texts as texts
+from services.web.access import Reader, Session, group_of, reader_by_link
+from services.web.answer_forms import Answered, read_answered
+from services.web.forms import Form, read_form
+from services.web.parts import parts_of
+from services.web.signing import signed_in
+from services.web.templating import render
+
+router = APIRouter()
+RESPONSE_ID: Final = re.compile(r"[a-f0-9-]{36}")
+
+
+async def reader_of(request: Request, session: Session) -> Reader:
+    """Whoever holds the link in the address, or is signed in."""
+    token = request.path_params.get("token")
+    if token is not None:
+        return await reader_by_link(request, session, token)
+    council = await signed_in(request, session)
+    kind, subject = request.url.path.split("/")[1], request.path_params["subject"]
+    return Reader(council.authority, subject, f"/{kind}/{subject}", council.actor)
+
+
+Asking = Annotated[Reader, Depends(reader_of)]
+
+
+@router.get("/g/{token}")
+@router.get("/o/{subject}")
+async def show(request: Request, session: Session, reader: Asking) -> Response:
+    """The group."""
+    group = await group_of(request, session, reader)
+    return _page(request, reader, group, Form(FormData()))
+
+
+@router.post("/g/{token}")
+@router.post("/o/{subject}")
+async def choose(request: Request, session: Session, reader: Asking) -> Response:
+    """Takes the chosen answer on to its question; records nothing."""
+    group = await group_of(request, session, reader)
+    form = Form(await read_form(request))
+    answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
+    if form.errors:
+        return _page(request, reader, group, form, status=400)
+    step = "check" if answer == "interested" else "question"
+    return RedirectResponse(f"{reader.base}/{step}?{urlencode({'answer': answer})}", 303)
+
+
+@router.get("/g/{token}/question")
+@router.get("/o/{subject}/question")
+async def question(request: Request, session: Session, reader: Asking) -> Response:
+    """The one question that an answer needs."""
+    group = await group_of(request, session, reader)
+    return _question(request, reader, group, Form(request.query_params))
+
+
+@router.post("/g/{token}/question")
+@router.post("/o/{subject}/question")
+async def answer_question(request: Request, session: Session, reader: Asking) -> Response:
+    """Takes what was entered on to the last page; records nothing."""
+    group = await group_of(request, session, reader)
+    form = Form(await read_form(request))
+    answered = read_answered(form)
+    if form.errors:
+        return _question(request, reader, group, form, status=400)
+    return RedirectResponse(f"{reader.base}/check?{urlencode(answered.fields)}", 303)
+
+
+@router.get("/g/{token}/check")
+@router.get("/o/{subject}/check")
+async def check(request: Request, session: Session, reader: Asking) -> Response:
+    """What will be sent, to read once more."""
+    group = await group_of(request, session, reader)
+    form = Form(request.query_params)
+    answered = read_answered(form)
+    if form.errors:
+        return RedirectResponse(reader.base, 303)
+    return render(
+        request,
+        "group_check.html",
+        reader=reader,
+        group=group,
+        answered=answered,
+        texts=texts,
+        response_id=str(uuid4()),
+    )
+
+
+@router.post("/g/{token}/send")
+@router.post("/o/{subject}/send")
+async def send(request: Request, session: Session, reader: Asking) -> Response:
+    """Sends the answer."""
+    group = await group_of(request, session, reader)
+    form = Form(await read_form(request))
+    answered = read_answered(form)
+    response_id = form.text("response_id")
+    if form.errors or group.closed or not RESPONSE_ID.fullmatch(response_id):
+        return RedirectResponse(reader.base, 303)
+    values = {**group.subject.fields(reader.authority), **answered.values, "response_id": response_id}
+    try:
+        await submit(session, build(ResponseAnswered, values), reader.actor)
+    except ResponseError:
+        raise HTTPException(400) from None
+    return RedirectResponse(f"{reader.base}/sent/{response_id}", 303)
+
+
+@router.post("/g/{token}/undo")
+@router.post("/o/{subject}/undo")
+@router.post("/c/{subject}/undo")
+async def undo(request: Request, session: Session, reader: Asking) -> Response:
+    """Takes the last answer back."""
+    group = await group_of(request, session, reader)
+    undoes = Form(await read_form(request)).text("response_id")
+    if not any(answer.response_id == undoes and answer.can_undo for answer in group.answers):
+        raise HTTPException(409)
+    payload = build(ResponseUndone, {**group.subject.fields(reader.authority), "undoes": undoes})
+    await submit(session, payload, reader.actor)
+    return RedirectResponse(f"{reader.base}/sent/{payload.response_id}", 303)
+
+
+@router.get("/g/{token}/sent/{response_id}")
+@router.get("/o/{subject}/sent/{response_id}")
+@router.get("/c/{subject}/sent/{response_id}")
+async def sent(request: Request, session: Session, reader: Asking, response_id: str) -> Response:
+    """What became of an answer. Waits a moment for it, since the answer goes by way of the event log."""
+    outcome = await wait_for_outcome(parts_of(request).sessions, response_id, reader.authority)
+    group = await group_of(request, session, reader)
+    return render(request, "group_sent.html", reader=reader, group=group, outcome=outcome, texts=texts)
+
+
+def _page(request: Request, reader: Reader, group: GroupView, form: Form, status: int = 200) -> Response:
+    values: dict[str, Any] = {"reader": reader, "group": group, "texts": texts, "form": form}
+    return render(request, "group.html", status=status, page_errors=bool(form.errors), **values)
+
+
+def _question(request: Request, reader: Reader, group: GroupView, form: Form, status: int = 200) -> Response:
+    answer = form.sent.get("answer")
+    if answer not in texts.ANSWERS or answer == "interested":
+        return RedirectResponse(reader.base, 303)
+    answered = Answered(str(answer))
+    values: dict[str, Any] = {"reader": reader, "group": group, "texts": texts, "form": form, "answered": answered}
+    return render(request, "group_question.html", status=status, page_errors=bool(form.errors), **values)

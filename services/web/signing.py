@@ -1,0 +1,53 @@
+"""The two cookies, and who is signed in. `__Host-` keeps other hosts and plain HTTP from setting either."""
+
+import re
+from typing import Annotated, Final
+from urllib.parse import urlencode
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from services.application import sign_in
+from services.application.sign_in import SignedIn
+from services.store.database import now
+from services.web.access import Session
+
+SESSION_COOKIE: Final = "__Host-jointly"
+TICKET_COOKIE: Final = "__Host-jointly-ticket"
+_OWN_PAGE: Final = re.compile(r"/(home|settings|search|[co]/[0-9a-f]{32}(/do/[a-z]+)?|p/[A-Za-z0-9:._-]{3,201})")
+
+
+async def signed_in(request: Request, session: Session) -> SignedIn:
+    """Whom the session acts for. Sends others to the sign-in page, and back afterwards."""
+    found = await current(request, session)
+    if found is None:
+        wanted = safe_next(request.url.path) if request.method in ("GET", "HEAD") else ""
+        target = f"/sign-in?{urlencode({'next': wanted})}" if wanted else "/sign-in"
+        raise HTTPException(303, headers={"Location": target})
+    request.state.session = found
+    return found
+
+
+Council = Annotated[SignedIn, Depends(signed_in)]
+
+
+async def current(request: Request, session: Session) -> SignedIn | None:
+    """Whom the session acts for, None where nobody is signed in."""
+    token = request.cookies.get(SESSION_COOKIE)
+    return await sign_in.find(session, token, now()) if token else None
+
+
+def safe_next(path: str) -> str:
+    """The path, where it is a page of ours that a sign-in may lead to; else empty."""
+    return path if _OWN_PAGE.fullmatch(path) else ""
+
+
+def set_cookie(response: Response, name: str, value: str, seconds: int) -> None:
+    """Sets a cookie that only our own pages get, and no script."""
+    response.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def drop_cookie(response: Response, name: str) -> None:
+    """Has the browser forget a cookie."""
+    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")

@@ -1,0 +1,149 @@
+"""A whole journey in a real browser, and every page at two widths."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, Page
+
+from services.domain.ids import opportunity_id
+from services.domain.links import LinkMaker
+from services.local_stack.mail_sink import MailSink
+from services.platform.clock import today
+from services.store import authorities
+from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.web import BASE, SECRET, WebHarness
+from tests.web.browser import Site, needs_chromium, site, tab_to
+
+THREE = (LEEDS, BRADFORD, KIRKLEES)
+WIDTHS = (375, 1200)
+
+pytestmark = needs_chromium
+
+
+@pytest_asyncio.fixture
+async def open_site(web: WebHarness) -> AsyncIterator[Site]:
+    """The pages with three councils that could go together."""
+    supplier = {"current_contract": {"supplier": "Payroll Systems Limited", "end": "2027-12-31"}}
+    await web.processes.publish(*(plan(authority, **supplier) for authority in THREE))
+    async with site(web) as opened:
+        yield opened
+
+
+async def sign_in(opened: Site, context: BrowserContext, council: str, mailbox: MailSink) -> Page:
+    """A person signs in with the code from the mailbox; the page they get."""
+    mailbox.clear()
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    await page.get_by_label("What is your council's name?").fill(council)
+    await page.get_by_role("button", name="Send a code").click()
+    await page.get_by_label("Code", exact=True).fill(await opened.web.code(mailbox))
+    await page.get_by_label("Your name").fill("Ann Other")
+    await page.get_by_label("Your job title").fill("Category manager")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/home")
+    return page
+
+
+async def test_from_the_email_to_a_formed_group(open_site: Site, mailbox: MailSink) -> None:
+    # Leeds answers by the link, with the keyboard alone.
+    leeds = await open_site.visitor()
+    page = await leeds.new_page()
+    await page.goto(await open_site.web.link(LEEDS))
+    await tab_to(page, "#answer")
+    await page.keyboard.press("Space")
+    await tab_to(page, "main button")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/check?**")
+    await tab_to(page, "main button")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("Reply sent").wait_for()
+    assert await page.get_by_role("button", name=re.compile("Take back")).count() == 1
+
+    # Leeds signs in and invites.
+    page = await sign_in(open_site, leeds, "Leeds", mailbox)
+    await page.get_by_role("link", name="Replacement of the HR and payroll system").first.click()
+    await page.get_by_role("link", name="Invite the others").click()
+    await page.get_by_label("What did you check before?").fill("No framework covers payroll on the day of need.")
+    await page.get_by_role("button", name="Send the invitation").click()
+    await page.get_by_text("Reply sent").wait_for()
+
+    # Bradford accepts without JavaScript, Kirklees on a telephone.
+    for council, visitor in (
+        ("Bradford", await open_site.visitor(scripts=False)),
+        ("Kirklees", await open_site.visitor(width=375)),
+    ):
+        page = await sign_in(open_site, visitor, council, mailbox)
+        assert await page.get_by_text("You are invited").count()
+        await page.locator(".govuk-task-list__link").click()
+        await page.get_by_role("link", name="Accept the invitation").click()
+        await page.get_by_role("button", name="Accept").click()
+        await page.get_by_text("Reply sent").wait_for()
+    state = await open_site.web.processes.only()
+    assert (state.status, state.lead) == ("formed", plan_id(LEEDS))
+
+
+async def paths(opened: Site) -> dict[str, str]:
+    """A name and an address for every kind of page."""
+    coalition = (await opened.web.processes.only()).coalition_id
+    link = await opened.web.link(LEEDS)
+    async with opened.web.processes.sessions() as session:
+        row = (await authorities.by_codes(session, [LEEDS]))[LEEDS]
+    stop = LinkMaker(BASE, (SECRET,)).stop(LEEDS, "immediate", row.mailbox_ref, today(None)).removeprefix(BASE)
+    return {
+        "start": "/",
+        "accessibility": "/accessibility",
+        "privacy": "/privacy",
+        "not-found": "/no-such-page",
+        "dead-link": "/g/nonsense",
+        "group": link,
+        "pair": await opened.web.link(LEEDS, opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))),
+        "question-dates": f"{link}/question?answer=other-dates",
+        "question-reason": f"{link}/question?answer=not-this-time",
+        "check": f"{link}/check?answer=interested",
+        "stop": stop,
+        "sign-in": "/sign-in",
+        "sign-in-code": "/sign-in/code",
+        "home": "/home",
+        "plan": f"/p/{plan_id(LEEDS)}",
+        "search": "/search?need=payroll",
+        "settings": "/settings",
+        "sign-out": "/sign-out",
+        "coalition": f"/c/{coalition}",
+        "invite": f"/c/{coalition}/do/invite",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_each_page_is_accessible_and_fits(open_site: Site, mailbox: MailSink, width: int, tmp_path: Path) -> None:
+    """axe finds nothing, nothing is wider than the screen, the policy refuses nothing. Pictures stay for a look."""
+    visitor = await open_site.visitor(width=width)
+    await sign_in(open_site, visitor, "Leeds", mailbox)
+    page, problems = await visitor.new_page(), []
+    page.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
+    for name, path in (await paths(open_site)).items():
+        await page.goto(path)
+        found = await Axe().run(page)
+        problems += [f"{name}: {one['id']} {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]]
+        wide = await page.evaluate("document.documentElement.scrollWidth")
+        problems += [f"{name} is {wide} pixels wide"] if wide > width else []
+        await page.screenshot(path=tmp_path / f"{name}-{width}.png", full_page=True)
+    assert problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_errors_are_accessible_too(open_site: Site, width: int, tmp_path: Path) -> None:
+    visitor = await open_site.visitor(width=width)
+    page = await visitor.new_page()
+    link = await open_site.web.link(LEEDS)
+    for name, path in {"answer": link, "dates": f"{link}/question?answer=other-dates", "sign-in": "/sign-in"}.items():
+        await page.goto(path)
+        await page.locator("main form button").first.click()
+        await page.get_by_text("There is a problem").wait_for()
+        assert (await Axe().run(page)).response["violations"] == []
+        await page.screenshot(path=tmp_path / f"error-{name}-{width}.png", full_page=True)

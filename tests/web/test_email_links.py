@@ -1,0 +1,81 @@
+"""What an email leads to: the notifier's links, sent by real SMTP, opened on the pages."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import date
+from email.message import EmailMessage
+
+import httpx2
+import pytest_asyncio
+
+from services.domain.links import LinkMaker
+from services.local_stack.mail_sink import MailSink
+from tests.support.coalitions import AS_OF, LEEDS, plan
+from tests.support.notified_coalitions import THREE, Line, open_line
+from tests.support.web import BASE, SECRET, web_client, web_settings
+
+
+@pytest_asyncio.fixture
+async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
+    """Three councils with one need, and a notifier whose emails lead to pages."""
+    async with open_line(database_url, mailbox) as opened:
+        opened.world.links = LinkMaker(BASE, (SECRET,))
+        await opened.plans(*(plan(authority) for authority in THREE))
+        await opened.deliver(day=date(2026, 12, 1))
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def client(line: Line, mailbox: MailSink) -> AsyncIterator[httpx2.AsyncClient]:
+    settings = web_settings(as_of=AS_OF, smtp_url=mailbox.url)
+    async with web_client(line.harness.sessions, settings) as browser:
+        yield browser
+
+
+def newest(line: Line, authority: str) -> EmailMessage:
+    return [mail for mail in line.world.mails() if authority.lower() in mail["To"]][-1]
+
+
+def links(mail: EmailMessage, kind: str) -> list[str]:
+    """The addresses of one kind of page in both versions of an email, each once."""
+    found = {
+        address
+        for part in ("plain", "html")
+        for address in re.findall(rf"{BASE}(/{kind}/[\w.-]+)", mail.get_body((part,)).get_content())
+    }
+    return sorted(found)
+
+
+async def test_an_email_about_matches_leads_to_the_group(line: Line, client: httpx2.AsyncClient) -> None:
+    mail = newest(line, LEEDS)
+    (address,) = links(mail, "g")
+    page = await client.get(address)
+    assert page.status_code == 200
+    assert "2 councils could join you" in page.text
+
+
+async def test_an_invitation_leads_to_its_coalition(line: Line, client: httpx2.AsyncClient) -> None:
+    state = await line.harness.only()
+    assert state.lead is not None
+    lead = state.lead.partition(":")[0]
+    await line.harness.invite(lead)
+    await line.deliver()
+    guest = next(authority for authority in THREE if authority != lead)
+    (mail,) = line.to(guest)
+    (address,) = links(mail, "g")
+    assert "You are invited" in (await client.get(address)).text
+
+
+async def test_a_mail_programs_button_stops_one_kind_of_email(line: Line, client: httpx2.AsyncClient) -> None:
+    mail = newest(line, LEEDS)
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    address = re.search(rf"<{BASE}(/unsubscribe/[^>]+)>", mail["List-Unsubscribe"])
+    assert address is not None
+    (stop,) = links(mail, "s")
+    assert (await client.get(stop)).status_code == 200
+    done = await client.post(
+        address[1], data={"List-Unsubscribe": "One-Click"}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert done.status_code == 200
+    rows = await line.harness.rows("SELECT authority FROM authorities WHERE NOT immediate")
+    assert [row.authority for row in rows] == [LEEDS]
