@@ -6,7 +6,7 @@ Every field of another authority's plan has passed `disclosure`: of a plan that 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,8 +17,8 @@ from matching.text.formatting import name_of
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
-from services.domain.disclosure import UNSAID_EXPLANATION, is_open, open_state
-from services.store import coalitions, plans, responses
+from services.domain.disclosure import UNSAID_EXPLANATION, PlanFacts, is_open, plan_facts, read_facts
+from services.store import coalitions, introductions, plans, responses
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 from services.store.responses import ResponseRow
@@ -141,7 +141,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     hidden = any(line.plan_id not in {subject.plan_id, *shown} for line in lines)
     # A plan that the engine proposes is no member yet.
     own = next((line for line in lines if line.plan_id == subject.plan_id), None) or _own_line(
-        stored.get(subject.plan_id), authority, subject.plan_id
+        stored.get(subject.plan_id), authority, subject.plan_id, state.common_window
     )
     invitation = state.invitation
     elsewhere = await coalitions.is_elsewhere(session, subject.plan_id, subject.subject_id)
@@ -195,9 +195,11 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject) -> Grou
     mine, theirs = state.plans if row.authority_a == authority else (state.plans[1], state.plans[0])
     other_id = row.plan_b if row.plan_a == subject.plan_id else row.plan_a
     stored = await plans.by_id(session, [subject.plan_id, other_id])
-    both_open = theirs.title is not None and all(
-        plan_id in stored and open_state(stored[plan_id].state) is not None for plan_id in (subject.plan_id, other_id)
-    )
+    introduced = bool(await introductions.agreed(session, [row.opportunity_id]))
+    facts = [
+        plan_facts(stored[key].state, introduced=introduced) for key in (subject.plan_id, other_id) if key in stored
+    ]
+    theirs_too = facts[-1] if len(facts) == 2 and all(facts) else None
     own = _own_line(stored.get(subject.plan_id), authority, subject.plan_id, mine.tender_window)
     ended = f"This match no longer holds. {' '.join(state.reasons)}" if state.status != "active" else None
     return GroupView(
@@ -205,39 +207,36 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject) -> Grou
         authority=authority,
         status=state.status,
         own=own,
-        others=(_partner(theirs, stored[other_id].state if both_open else None),),
-        disclosed=both_open,
-        reasons=state.reasons if both_open else (),
+        others=(_partner(theirs, theirs_too),),
+        disclosed=theirs_too is not None,
+        reasons=state.reasons if theirs.title is not None and theirs_too else (),
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
-        acts=("invite",) if both_open and ended is None else (),
-        closed=ended if both_open or ended is None else "This match no longer holds.",
+        acts=("invite",) if theirs.title is not None and theirs_too and ended is None else (),
+        closed=ended if theirs_too or ended is None else "This match no longer holds.",
     )
 
 
-def _own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Window | None = None) -> CouncilLine:
-    state = plan.state if plan is not None and plan.state else {}
-    shown = window or Window.model_validate(state["tender_window"])
-    return _described(CouncilLine(authority, "Your council", plan_id, "", shown), state)
+def _own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Window) -> CouncilLine:
+    line = CouncilLine(authority, "Your council", plan_id, "", window)
+    return _described(line, read_facts(plan.state)) if plan is not None and plan.state else line
 
 
-def _partner(side: PlanSummary, state: Mapping[str, Any] | None) -> CouncilLine:
+def _partner(side: PlanSummary, facts: PlanFacts | None) -> CouncilLine:
     line = CouncilLine(side.authority, name_of(side.authority), "", "", side.tender_window)
-    return _described(line, state) if state is not None else line
+    return _described(line, facts) if facts is not None else line
 
 
-def _described(line: CouncilLine, state: Mapping[str, Any]) -> CouncilLine:
-    """The line with what the plan says. The caller has asked `disclosure`."""
-    contract, value = state.get("current_contract") or {}, state.get("value") or {}
-    ends = contract.get("end") or (state.get("contract") or {}).get("end")
+def _described(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
     return replace(
         line,
-        title=state.get("title", ""),
-        value=float(value["amount"]) if value.get("currency") == "GBP" else None,
-        stage=state.get("stage", "planned"),
-        contract_ends=date.fromisoformat(ends) if ends else None,
-        supplier=contract.get("supplier", ""),
-        preference=state.get("preference"),
+        window=facts.tender_window,
+        title=facts.title,
+        value=facts.value,
+        stage=facts.stage,
+        contract_ends=facts.contract_ends,
+        supplier=facts.supplier,
+        preference=facts.preference,
     )
 
 

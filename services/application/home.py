@@ -1,7 +1,7 @@
 """What an authority finds when it has signed in: replies that are due, its coalitions, its plans and their matches."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -15,8 +15,8 @@ from events.fields import Window
 from events.opportunities import OpportunityState
 from matching.text.formatting import name_of
 from services.application import coalitions
-from services.domain.disclosure import open_state
-from services.store import opportunities, plans
+from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
+from services.store import introductions, opportunities, plans
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 
@@ -28,10 +28,7 @@ class OwnPlan:
     """One of the authority's plans. `matches`: how many plans of others match it."""
 
     plan_id: str
-    title: str
-    value: float | None
-    window: Window | None
-    contract_ends: date | None
+    facts: PlanFacts
     sharing: str
     matches: int
 
@@ -67,14 +64,12 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One plan of another authority that matches. `title` is empty where either shares only that there is a match."""
+    """One plan of another authority that matches; without `facts` where either shares only that there is a match."""
 
     opportunity_id: str
     council: str
-    title: str
-    value: float | None
     window: Window
-    together_from: date | None
+    facts: PlanFacts | None
     strength: str
 
 
@@ -93,7 +88,10 @@ async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
     rows = [row for row in (await session.execute(query.limit(LIMIT))).scalars() if row.state]
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
     counts = Counter({plan_id: len(others) for plan_id, others in partners.items()})
-    return sorted((_plan(row, counts[row.plan_id]) for row in rows), key=lambda plan: (_first_day(plan), plan.plan_id))
+    return sorted(
+        (_plan(row, counts[row.plan_id]) for row in rows),
+        key=lambda plan: (plan.facts.tender_window.earliest, plan.plan_id),
+    )
 
 
 async def load_plan(session: AsyncSession, authority: str, plan_id: str) -> tuple[OwnPlan, list[Match]] | None:
@@ -104,7 +102,9 @@ async def load_plan(session: AsyncSession, authority: str, plan_id: str) -> tupl
     found = await opportunities.find(session, authority=authority, band=None, status="active", limit=LIMIT)
     mine = [one for one in found if plan_id in (one.plan_a, one.plan_b)]
     stored = await plans.by_id(session, {one for pair in mine for one in (pair.plan_a, pair.plan_b)})
-    matches = [_match(one, authority, {key: plan.state for key, plan in stored.items()}) for one in mine]
+    agreed = await introductions.agreed(session, [one.opportunity_id for one in mine])
+    states = {key: plan.state for key, plan in stored.items()}
+    matches = [_match(one, authority, states, introduced=one.opportunity_id in agreed) for one in mine]
     return _plan(row, len(matches)), matches
 
 
@@ -115,36 +115,19 @@ def _own(state: CoalitionState, authority: str) -> OwnCoalition | None:
 
 def _plan(row: PlanRecord, matches: int) -> OwnPlan:
     state: Any = row.state
-    value, window = state.get("value") or {}, state.get("tender_window")
-    ends = (state.get("current_contract") or {}).get("end") or (state.get("contract") or {}).get("end")
-    return OwnPlan(
-        plan_id=row.plan_id,
-        title=state.get("title", ""),
-        value=float(value["amount"]) if value.get("currency") == "GBP" else None,
-        window=Window.model_validate(window) if window else None,
-        contract_ends=date.fromisoformat(ends) if ends else None,
-        sharing=state.get("sharing", "open"),
-        matches=matches,
-    )
+    return OwnPlan(row.plan_id, read_facts(state), state.get("sharing", SHARED_OPENLY), matches)
 
 
-def _first_day(plan: OwnPlan) -> date:
-    return plan.window.earliest if plan.window else date.max
-
-
-def _match(row: Opportunity, authority: str, states: dict[str, Any]) -> Match:
+def _match(row: Opportunity, authority: str, states: Mapping[str, Any], *, introduced: bool) -> Match:
     payload = OpportunityState.model_validate(row.payload)
-    other = payload.plans[1] if row.authority_a == authority else payload.plans[0]
-    other_id = row.plan_b if row.authority_a == authority else row.plan_a
-    both = [open_state(states.get(plan_id)) for plan_id in (row.plan_a, row.plan_b)]
-    disclosed = other.title is not None and all(both)
-    value = (states[other_id].get("value") or {}) if disclosed else {}
+    first = row.authority_a == authority
+    other = payload.plans[1] if first else payload.plans[0]
+    own_id, other_id = (row.plan_a, row.plan_b) if first else (row.plan_b, row.plan_a)
+    both = [plan_facts(states.get(plan_id), introduced=introduced) for plan_id in (own_id, other_id)]
     return Match(
         opportunity_id=row.opportunity_id,
         council=name_of(other.authority),
-        title=(other.title or "") if disclosed else "",
-        value=float(value["amount"]) if value.get("currency") == "GBP" else None,
         window=other.tender_window,
-        together_from=payload.common_window.earliest if payload.common_window else None,
+        facts=both[1] if all(both) else None,
         strength=row.band,
     )

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.fields import Window
 from matching.text.formatting import name_of
-from services.domain.disclosure import open_state
+from services.domain.disclosure import PlanFacts, plan_facts
 
 LIMIT: Final = 50
 
@@ -41,11 +40,7 @@ class Found:
     """One plan of another authority."""
 
     council: str
-    title: str
-    value: float | None
-    window: Window
-    contract_ends: date | None
-    supplier: str
+    facts: PlanFacts
 
 
 async def search(session: AsyncSession, authority: str, query: Query) -> list[Found]:
@@ -59,23 +54,11 @@ async def search(session: AsyncSession, authority: str, query: Query) -> list[Fo
         "limit": LIMIT,
     }
     rows = await session.execute(_SEARCH, given)
-    return [_found(row.authority, state) for row in rows if (state := open_state(row.state)) is not None]
+    found = [(row.authority, plan_facts(row.state)) for row in rows]
+    return [Found(name_of(council), facts) for council, facts in found if facts is not None]
 
 
 def _contains(words: str) -> str:
     """A pattern for texts that hold the words; what LIKE would read as a wildcard is a letter."""
     escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%" if words else ""
-
-
-def _found(authority: str, state: Any) -> Found:
-    contract, value = state.get("current_contract") or {}, state.get("value") or {}
-    ends = contract.get("end") or (state.get("contract") or {}).get("end")
-    return Found(
-        council=name_of(authority),
-        title=state["title"],
-        value=float(value["amount"]) if value.get("currency") == "GBP" else None,
-        window=Window.model_validate(state["tender_window"]),
-        contract_ends=date.fromisoformat(ends) if ends else None,
-        supplier=contract.get("supplier", ""),
-    )

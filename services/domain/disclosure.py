@@ -118,6 +118,11 @@ def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> 
     shares_match = state is not None and state.get("sharing") == Sharing.MATCH_ONLY.value
     if state is None or not (is_open(state) or (introduced and shares_match)):
         return None
+    return read_facts(state)
+
+
+def read_facts(state: Mapping[str, Any]) -> PlanFacts:
+    """What a plan's payload says, for its own authority: others ask `plan_facts`."""
     now, value = state.get("current_contract") or {}, state.get("value")
     return PlanFacts(
         title=state["title"],
@@ -128,11 +133,6 @@ def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> 
         supplier=now.get("supplier", ""),
         preference=state.get("preference"),
     )
-
-
-def open_state(state: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """What others may read of a plan, from its stored state: all of it where it is shared openly, else nothing."""
-    return state if is_open(state) else None
 
 
 UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."
