@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test bench cuts kinds install lock lint types imports lock-check sbom release schemas faults faults-long forgeries mutants fuzz clean
+.PHONY: answers demo test bench cuts kinds install lock lint types imports lock-check sbom release schemas faults faults-long forgeries mutants fuzz clean
 .PHONY: test-slow cuts-killed cuts-stopped
 
 demo: install
@@ -97,6 +97,11 @@ release: sbom
 SEED ?= 1
 faults: install
 	$(BIN)/python -m tests.chaos --seed $(SEED) --json
+
+# Answers flow while coalitions processes die: `make answers SEED=2 ANSWER_MINUTES=5`.
+ANSWER_MINUTES ?= 1
+answers: install
+	$(BIN)/python -m tests.chaos.answers --seed $(SEED) --minutes $(ANSWER_MINUTES)
 
 # Forges events by the thousand: none may be accepted in another authority's name.
 EVENTS ?= 10000

@@ -58,12 +58,25 @@ class Generation(Payload):
     model: str
 
 
+class NearestMove(Payload):
+    """The shortest move that would make two windows meet, in months rounded up: `authority` waits.
+
+    `tender_window` is its window then, and `common_window` what both would share.
+    """
+
+    authority: Authority
+    months: int = Field(ge=1, le=6)
+    tender_window: Window
+    common_window: Window
+
+
 class OpportunityState(Payload):
     """The whole opportunity as it stands at this revision; consumers ignore a revision lower than they know.
 
     `material_revision` rises only where the change is worth telling (new, band moved, common window moved by
     more than a month, withdrawn). Where either plan is `match_only`, `score`, `components` and `join_by` are null and
-    the reasons say no more than window, region and band.
+    the reasons say no more than window, region and band. Of two plans whose windows do not meet, but nearly do,
+    `common_window` and `join_by` are null and `nearest_move` says what would make them meet.
     """
 
     opportunity_id: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -78,6 +91,11 @@ class OpportunityState(Payload):
     would_change: tuple[str, ...] = ()
     common_window: Window | None = None
     join_by: date | None = Field(default=None, description="The last sensible day to agree to go together")
+    nearest_move: NearestMove | None = Field(
+        default=None,
+        exclude_if=lambda move: move is None,
+        description="What would make the windows meet, if they do not",
+    )
     assessed_as_of: date
     generation: Generation
 

@@ -55,6 +55,7 @@ class LimitCode(StrEnum):
     OTHER_NATURE = "other-nature"
     VALUES_APART = "values-apart"
     SHORT_WINDOW = "short-window"
+    NEAR_MISS = "near-miss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,18 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class NearestMove:
+    """The shortest move that would make two windows meet, in months rounded up: `plan_id` waits. `tender_window` is its
+    window then, and `common_window` what both would share."""
+
+    plan_id: str
+    authority: str
+    months: int
+    tender_window: Window
+    common_window: Window
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """The engine's judgement of one pair, as of one day.
 
@@ -91,6 +104,7 @@ class Assessment:
     below the lowest threshold. `limits` hold the band down, whatever the score. `specification_band` is the band
     that the requirement alone allows: if every other component were 1 and no gate of time, place or status held.
     `review_on` is the next day on which this judgement could change by the passing of time alone.
+    A near miss in time has a `nearest_move` and neither `common_window` nor `join_by`.
     """
 
     plans: tuple[str, str]
@@ -108,6 +122,7 @@ class Assessment:
     join_by: date | None
     review_on: date | None
     limits: tuple[Limit, ...] = ()
+    nearest_move: NearestMove | None = None
 
     @property
     def is_opportunity(self) -> bool:

@@ -1,13 +1,14 @@
 """What holds an opportunity down to a lower band than its score, each with a stable code and a sentence."""
 
 from collections.abc import Iterable
+from datetime import date
 
 from matching.assessment import Band, Limit, LimitCode
 from matching.components.timing import Meeting
 from matching.features import Features
 from matching.natures import nature_of, say_natures
 from matching.policy import Policy
-from matching.text.formatting import name_of, pounds
+from matching.text.formatting import day_text, name_of, pounds
 
 
 def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
@@ -34,13 +35,29 @@ def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
     return found
 
 
-def of_meeting(meeting: Meeting, policy: Policy) -> list[Limit]:
-    """The limit of a common window too short to agree in."""
+def of_meeting(a: Features, b: Features, meeting: Meeting, policy: Policy) -> list[Limit]:
+    """The limit of a common window too short to agree in, or of windows that do not meet."""
+    if meeting.near_miss:
+        early, late = by_window(a, b)
+        return [
+            Limit(
+                LimitCode.NEAR_MISS,
+                Band.DIGEST,
+                f"The windows do not meet: {name_of(early.plan.authority)} goes to tender by "
+                f"{day_text(date.fromordinal(early.span.flexible))}, {name_of(late.plan.authority)} from "
+                f"{day_text(date.fromordinal(late.span.earliest))}.",
+            )
+        ]
     days = meeting.common_days if meeting.stated_days < 1 else meeting.stated_days
     if 1 <= days < policy.timing.short_window_days:
         counted = "one day" if days == 1 else f"{days} days"
         return [Limit(LimitCode.SHORT_WINDOW, Band.DIGEST, f"The two windows share only {counted}.")]
     return []
+
+
+def by_window(a: Features, b: Features) -> tuple[Features, Features]:
+    """Two plans whose windows do not meet, the earlier one first."""
+    return (a, b) if a.span.flexible < b.span.earliest else (b, a)
 
 
 def lowest(band: Band, limits: Iterable[Limit]) -> Band:

@@ -98,7 +98,7 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
         *gates.of_market(a, b),
         *_likeness_gates(spec, near, locality, policy),
     )
-    brief = limits.of_meeting(meeting, policy)
+    brief = limits.of_meeting(a, b, meeting, policy)
     return Judged(
         a=a,
         b=b,
@@ -162,8 +162,8 @@ def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
 
 
 def _timing_gates(a: Features, b: Features, meeting: Meeting, today: int) -> list[Gate]:
-    if meeting.common_days < 1:
-        early, late = sorted((a, b), key=lambda f: f.span.latest)
+    if meeting.common_days < 1 and not meeting.near_miss:
+        early, late = limits.by_window(a, b)
         return [
             Gate(
                 GateCode.NO_COMMON_WINDOW,

@@ -16,7 +16,7 @@ class PolicyError(ValueError):
     """The policy file cannot be used; the message names the file, the key and what is allowed."""
 
 
-def _within(low: float, high: float, default: float | int = MISSING) -> Any:  # type: ignore[assignment]
+def _within(low: float, high: float, default: float | int | tuple[float, ...] = MISSING) -> Any:  # type: ignore[assignment]
     """A number between two bounds, both included."""
     return field(default=default, metadata={"low": low, "high": high})
 
@@ -76,6 +76,9 @@ class TimingRules:
     lead_step_days: int = _within(1, 3650)
     lead_steps: tuple[float, ...] = _within(0, 1)
     short_window_days: int = _within(0, 3650, 15)
+    near_miss_days: int = _within(0, 180, 180)
+    near_miss_step_days: int = _within(1, 3650, 30)
+    near_miss_steps: tuple[float, ...] = _within(0, 1, (0.45, 0.4, 0.35, 0.3, 0.25, 0.2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,8 @@ def _check_order(policy: Policy, source: str) -> None:
         raise PolicyError(f"{source}: bands must fall and stay above 0: notify >= digest >= feed > 0")
     if not t.lead_steps or list(t.lead_steps) != sorted(t.lead_steps):
         raise PolicyError(f"{source}: timing.lead_steps must rise: more time to join never counts less")
+    if not t.near_miss_steps or list(t.near_miss_steps) != sorted(t.near_miss_steps, reverse=True):
+        raise PolicyError(f"{source}: timing.near_miss_steps must fall: more days between windows never count more")
     closeness = [r.itl3, r.itl2, r.itl1, r.adjacent, r.nation, r.uk]
     if closeness != sorted(closeness, reverse=True):
         raise PolicyError(f"{source}: region must fall: itl3 >= itl2 >= itl1 >= adjacent >= nation >= uk")

@@ -73,14 +73,14 @@ def _open(
     s = query.span
     stated = timing.overlap_days(s.earliest, s.latest, c["earliest"], c["latest"])
     common = timing.overlap_days(s.earliest, s.flexible, c["earliest"], c["flexible"])
-    end = np.where(stated >= 1, np.minimum(s.latest, c["latest"]), np.minimum(s.flexible, c["flexible"]))
+    end = timing.common_end(stated, common, (s.latest, c["latest"]), (s.flexible, c["flexible"]))
     join = timing.join_by(end, s.latest, c["latest"], np.maximum(query.category.lead_days, c["lead_days"]))
     near = near_by_place[c["place"]]
     locality = np.maximum(query.category.locality, c["locality"])
     is_open = (
         corpus.alive.view
         & c["standing"]
-        & (common >= 1)
+        & timing.within_reach(common, policy.timing)
         & (c["latest"] >= today)
         & (s.latest >= today)
         & (join >= today)

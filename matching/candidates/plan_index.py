@@ -151,9 +151,14 @@ class PlanIndex:
         latest, flexible = facts["latest"], facts["flexible"]
         stated = timing.overlap_days(mine.earliest, mine.latest, facts["earliest"], latest)
         common = timing.overlap_days(mine.earliest, mine.flexible, facts["earliest"], flexible)
-        end = np.where(stated >= 1, np.minimum(mine.latest, latest), np.minimum(mine.flexible, flexible))
+        end = timing.common_end(stated, common, (mine.latest, latest), (mine.flexible, flexible))
         join = timing.join_by(end, mine.latest, latest, np.maximum(mine.lead_days, facts["lead_days"]))
-        open_ = facts["standing"] & (common >= 1) & (join >= as_of) & (np.minimum(mine.latest, latest) >= as_of)
+        open_ = (
+            facts["standing"]
+            & timing.within_reach(common, policy.timing)
+            & (join >= as_of)
+            & (np.minimum(mine.latest, latest) >= as_of)
+        )
         open_ &= ~np.isin(facts["authority"], self._numbers(query.related))
         near = (facts["areas"] & self._area_bits(mine.areas)) != 0
         near |= np.isin(facts["council"], self._numbers(query.bordering))

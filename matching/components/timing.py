@@ -45,12 +45,13 @@ def span(plan: Plan, rules: TimingRules) -> Span:
     window = plan.tender_window
     latest = window.latest.toordinal()
     flexible = latest
-    if _runs_now(plan) and plan.extension_months > 0 and plan.kind is not Kind.EXTENSION:
+    needed = need_by(plan)
+    if needed is not None and plan.extension_months > 0 and plan.kind is not Kind.EXTENSION:
         months = min(plan.extension_months, rules.max_extension_months)
         delayed = add_months(window.latest, months).toordinal()
         # The extended contract ends too, and what follows it takes time to start.
-        needed = add_months(plan.contract_end or window.latest, months).toordinal() - rules.mobilisation_days
-        flexible = max(latest, min(delayed, needed))
+        last = add_months(needed, months).toordinal() - rules.mobilisation_days
+        flexible = max(latest, min(delayed, last))
     return Span(window.earliest.toordinal(), latest, flexible)
 
 
@@ -69,19 +70,56 @@ def _runs_now(plan: Plan) -> bool:
     return begins <= plan.tender_window.earliest
 
 
+def shift(moved: Span, months: int) -> Span | None:
+    """The span so many months later or, where negative, earlier; None where that is no date any more."""
+    try:
+        earliest = add_months(date.fromordinal(moved.earliest), months).toordinal()
+    except ValueError:
+        return None
+    days = earliest - moved.earliest
+    latest = moved.latest + days
+    if latest > date.max.toordinal():
+        return None
+    return Span(earliest, latest, min(moved.flexible + days, date.max.toordinal()))
+
+
 def overlap_days(earliest: Any, latest: Any, other_earliest: Any, other_latest: Any) -> Any:
     """How many days two windows share; 0 or less where they share none. Works on numbers and on arrays."""
     return np.minimum(latest, other_latest) - np.maximum(earliest, other_earliest) + 1
 
 
+def within_reach(common: Any, rules: TimingRules) -> Any:
+    """Whether windows that share so many days with extensions used, below 1 where they share none, meet or nearly do.
+    Works on numbers and on arrays."""
+    return common > -rules.near_miss_days
+
+
+def common_end(stated: Any, common: Any, latest: tuple[Any, Any], flexible: tuple[Any, Any]) -> Any:
+    """The end of the common window. Works on numbers and on arrays.
+
+    An extension is only reckoned with where the windows as stated do not meet. Where no extension helps, the earlier
+    plan has to wait, so the later one's end counts.
+    """
+    extended = np.where(common >= 1, np.minimum(*flexible), np.maximum(*latest))
+    return np.where(stated >= 1, np.minimum(*latest), extended)
+
+
 def fit(stated: Any, flexible: Any, rules: TimingRules) -> Any:
-    """How well the windows fit (0 to 1) from the days they share as stated and with extensions used."""
+    """How well the windows fit (0 to 1) from the days they share as stated and with extensions used; below 1 these are
+    the days between them."""
     full = rules.full_overlap_days
     share = np.minimum(np.maximum(stated, 0), full) / full
     close = rules.one_day + (1.0 - rules.one_day) * share
     stretched = np.minimum(np.maximum(flexible, 0), full) / full
     late = rules.with_extension * (0.8 + 0.2 * stretched)
-    return np.where(stated >= 1, np.maximum(close, late), np.where(flexible >= 1, late, 0.0))
+    return np.where(stated >= 1, np.maximum(close, late), np.where(flexible >= 1, late, _near_fit(flexible, rules)))
+
+
+def _near_fit(common: Any, rules: TimingRules) -> Any:
+    """The fit of windows that do not meet: falls in steps with the days between them, 0 beyond reach."""
+    steps = np.asarray(rules.near_miss_steps, dtype=np.float64)
+    step = np.clip(-np.asarray(common) // rules.near_miss_step_days, 0, len(steps) - 1)
+    return np.where(within_reach(common, rules), steps[step], 0.0)
 
 
 def join_by(common_latest: Any, latest: Any, other_latest: Any, lead_days: Any) -> Any:
@@ -100,7 +138,11 @@ def lead(join: Any, as_of: int, rules: TimingRules) -> Any:
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """When two plans meet: days shared as stated and with extensions, the common window's ends and the last day to join
-    as ordinals (meaningless where `common_days` is below 1), and the two factors of the timing component."""
+    as ordinals, and the two factors of the timing component.
+
+    Where `common_days` is below 1, the windows are so many days apart and there is no common window: `latest` and
+    `join_by` are then those there would be if the earlier plan waited for the later one.
+    """
 
     stated_days: int
     common_days: int
@@ -115,15 +157,20 @@ class Meeting:
         """The timing component: window fit times what the time left counts."""
         return self.fit * self.lead
 
+    @property
+    def near_miss(self) -> bool:
+        """Whether the windows do not meet and yet count for something."""
+        return self.common_days < 1 and self.fit > 0
+
 
 def meet(a: Span, b: Span, lead_days: int, as_of: int, rules: TimingRules) -> Meeting:
     """What two spans have in common on a day."""
     begin = max(a.earliest, b.earliest)
     stated = min(a.latest, b.latest) - begin + 1
     common = min(a.flexible, b.flexible) - begin + 1
-    # An extension is only reckoned with where the windows as stated do not meet.
-    end = min(a.latest, b.latest) if stated >= 1 else min(a.flexible, b.flexible)
+    end = int(common_end(stated, common, (a.latest, b.latest), (a.flexible, b.flexible)))
     join = min(end - lead_days, a.latest, b.latest)
+    reached = bool(within_reach(common, rules))
     return Meeting(
         stated_days=stated,
         common_days=common,
@@ -131,7 +178,7 @@ def meet(a: Span, b: Span, lead_days: int, as_of: int, rules: TimingRules) -> Me
         latest=end,
         join_by=join,
         fit=_fit(stated, common, rules),
-        lead=_lead(join - as_of, rules) if common >= 1 else 0.0,
+        lead=_lead(join - as_of, rules) if reached else 0.0,
     )
 
 

@@ -6,6 +6,7 @@ from math import isnan
 from matching.assessment import Assessment, Component
 from matching.components import timing
 from matching.explanation.advice import advice_of
+from matching.explanation.nearest_move import nearest_move_of, say_move
 from matching.explanation.reasons import common_window, last_day_to_join, reasons_of
 from matching.explanation.words import telling_words
 from matching.pair_scoring import Judged
@@ -19,6 +20,7 @@ _MAX_TERMS = 6
 def assessment_of(found: Judged, policy: Policy) -> Assessment:
     """The engine's answer about a pair, with its reasons."""
     a, b = found.a, found.b
+    move = nearest_move_of(found, policy)
     return Assessment(
         plans=(a.plan.plan_id, b.plan.plan_id),
         score=found.score,
@@ -30,11 +32,12 @@ def assessment_of(found: Judged, policy: Policy) -> Assessment:
         value=_value(found),
         gates=found.gates,
         limits=found.limits,
-        reasons=reasons_of(found, policy),
+        reasons=reasons_of(found, policy, say_move(move) if move else ""),
         would_change=advice_of(found, policy),
         common_window=common_window(found),
         join_by=last_day_to_join(found),
         review_on=_review_on(found, policy),
+        nearest_move=move,
     )
 
 
@@ -69,6 +72,7 @@ def _timing(found: Judged) -> Component:
         "lead": round(found.meeting.lead, 3),
         "common_days": max(0, found.meeting.common_days),
         "common_days_as_stated": max(0, found.meeting.stated_days),
+        "days_apart": max(0, -found.meeting.common_days),
         "needed_by": [d.isoformat() if (d := timing.need_by(f.plan)) else None for f in (found.a, found.b)],
         "lead_days": max(found.a.category.lead_days, found.b.category.lead_days),
     }
@@ -94,6 +98,6 @@ def _value(found: Judged) -> Component:
 
 def _review_on(found: Judged, policy: Policy) -> date | None:
     ends = (found.a.span.latest, found.b.span.latest)
-    join = found.meeting.join_by if found.meeting.common_days >= 1 else found.as_of - 1
+    join = found.meeting.join_by if found.meeting.fit > 0 else found.as_of - 1
     day = timing.changes_after(found.as_of, join, ends, policy.timing)
     return date.fromordinal(day) if day is not None and 1 <= day <= date.max.toordinal() else None

@@ -5,13 +5,12 @@ from datetime import date
 from matching import limits
 from matching.assessment import Band, GateCode
 from matching.components import timing
+from matching.explanation.nearest_move import MAX_MONTHS
 from matching.features import Features
 from matching.pair_scoring import Judged, score_of
 from matching.policy import Policy
 from matching.text.formatting import month_text, name_of
 
-# Windows are intentions: a tender may well be moved by half a year, hardly by more.
-_MAX_MONTHS = 6
 _OUTCOMES = {
     Band.FEED: "the pair would be shown on request",
     Band.DIGEST: "the pair would be in the weekly digest",
@@ -33,12 +32,12 @@ def _move(found: Judged, policy: Policy) -> str | None:
     if limits.lowest(best, limits.of_pair(found.a, found.b, policy)).rank <= found.band.rank:
         return None
     pairs = ((found.a, found.b), (found.b, found.a))
-    for months in range(1, _MAX_MONTHS + 1):
+    for months in range(1, MAX_MONTHS + 1):
         options = [
             (-band.rank, name_of(mover.plan.authority), mover, moved, band)
             for mover, other in pairs
             for step in (-months, months)
-            if (moved := _shift(mover.span, step)) is not None and moved.earliest >= found.as_of
+            if (moved := timing.shift(mover.span, step)) is not None and moved.earliest >= found.as_of
             if (band := _band_after(found, moved, other, policy)).rank > found.band.rank
         ]
         if options:
@@ -55,17 +54,6 @@ def _band_after(found: Judged, moved: timing.Span, other: Features, policy: Poli
     if meeting.common_days < 1 or meeting.join_by < found.as_of or other.span.latest < found.as_of:
         return Band.NONE
     band = policy.bands.of(score_of(found.specification, meeting.value, found.region, found.value, policy))
-    return limits.lowest(band, [*limits.of_pair(found.a, found.b, policy), *limits.of_meeting(meeting, policy)])
-
-
-def _shift(span: timing.Span, months: int) -> timing.Span | None:
-    """Move a span by a number of months; None where that is no date any more. Its slack moves with it."""
-    try:
-        earliest = timing.add_months(date.fromordinal(span.earliest), months).toordinal()
-    except ValueError:
-        return None
-    move = earliest - span.earliest
-    latest = span.latest + move
-    if latest > date.max.toordinal():
-        return None
-    return timing.Span(earliest, latest, min(span.flexible + move, date.max.toordinal()))
+    return limits.lowest(
+        band, [*limits.of_pair(found.a, found.b, policy), *limits.of_meeting(found.a, found.b, meeting, policy)]
+    )

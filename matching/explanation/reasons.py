@@ -5,7 +5,7 @@ from math import isnan
 from typing import Final
 
 from matching import reference
-from matching.assessment import Band
+from matching.assessment import Band, LimitCode
 from matching.explanation.words import telling_words
 from matching.features import Features
 from matching.pair_scoring import Judged
@@ -33,18 +33,20 @@ _COMMON_ROUTES: Final = {
 }
 
 
-def reasons_of(found: Judged, policy: Policy) -> tuple[str, ...]:
-    """The sentences, what matters most first; none is empty."""
+def reasons_of(found: Judged, policy: Policy, move: str) -> tuple[str, ...]:
+    """The sentences, what matters most first; none is empty. `move` says what would make windows meet that do not."""
     every = [
         _what(found),
         _worth(found),
         *_when(found),
+        *(limit.sentence for limit in found.limits if limit.code is LimitCode.NEAR_MISS),
+        move,
         _where(found),
         _words(found),
         _codes(found, policy),
         *_routes(found),
         _law(found),
-        *(limit.sentence for limit in found.limits),
+        *(limit.sentence for limit in found.limits if limit.code is not LimitCode.NEAR_MISS),
     ]
     return tuple(sentence for sentence in every if sentence)
 

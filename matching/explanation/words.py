@@ -1,5 +1,6 @@
 # ruff: noqa: SIM905 (a word list reads better as a text)
-"""The words that two texts share and that say something to a reader: as they are written, without fillers."""
+"""The words that two texts share and that say something to a reader: as they are written, without
+fillers, routes to market and names of places."""
 
 import re
 from typing import Final
@@ -14,31 +15,37 @@ _SHORTEST: Final = 4
 FILLERS: Final = frozenset(
     stem(word)
     for word in """
-    able access across activity additional advice after agreed aim allow also annual appoint appointment approach
-    appropriate approximately area areas around aspects associated authority available award awards aware based
-    basis benefit best better bid board body bring building buildings business call care carry case change city
-    client code commission commissioning common community company complete comprehensive consist continue cost
-    cover covering create current currently customer data date day days dedicated deliver delivered delivering
-    delivery department describe design designed detail details develop development different direct document duty
-    effective efficient element employ enable end engage ensure ensuring environment equipment essential establish
-    estate estimated evaluate evaluation event existing expect experience external facilities facility field first
-    flexible following form framework free full fully function fund funded funding further future general give
-    good government group half help high home hour hours house identify impact implement improve include increase
-    individual information initial install installation intend internal invitation involve issue item items join
-    joint keep key kind know large lead level limited line link list live local location long look looked lot lots
-    low main maintain maintenance make manage managed management market material maximum meet member method
-    million minimum minor month months multiple national nature near necessary need needs network number objective
-    offer office ongoing online open operate operation option order part partner partners parts people per period
-    person phase place plan planned planning platform point policy potential pound pounds practice present
-    previous price primary principal process product professional programme project projects property proposal
-    proposed protect public purchase purpose qualified quality quotation quote range ready receive record reduce
-    reference regard region regular related relevant repair replace report request resident residents resource
-    responsible result review right role route run safe safety schedule scheme scope second sector secure seek
-    self service set several short significant single site sites small solution special specialist specific
-    specification specified staff stage standard start state strategy street strong subject successful suitable
-    support system systems take target task team technical tender term test thousand time tool total town train
-    training type types unit update user users value various vary visit ward way week weekly well whole wide work
-    working works year years young
+    able access acquiring across activity addition additional advice after agreed aim allow allowing also annual
+    appoint appointment approach appropriate approximately area areas around aspects associated authority available
+    award awarded awarding awards aware based basis behalf below benefit best beta better bid bnes board body
+    borough brief bring britain british building buildings business call care carry case ccs change choice choose
+    city client code combined commission commissioning common community company competition complete completion
+    comply comprehensive consist continue cost county cover covering create current currently customer data date day
+    days dedicated deliver delivered delivering delivery department describe design designed detail details develop
+    development different direct document dps during duty dynamic east eastern effective efficient element eligible
+    employ enable enabled end engage england english ensure ensuring environment equipment espo essential establish
+    estate estimated evaluate evaluation event excluding existing expect experience experienced external facilities
+    facility fidelity field first flexible following form framework free full fully function fund funded funding
+    further future general give good government group half hcc help high home hour hours house humber identify
+    impact implement improve include including increase independent independently individual information initial
+    install installation intend interested internal invitation inviting involve issue item items itt join joint kcs
+    keep key kind kingdom know large lead level limited line link list listed live local location london long look
+    looked lot lots low main maintain maintenance make manage managed management market material maximum meet member
+    method midlands million mini minimum minor month months multiple national nature near necessary need needs nepo
+    network next north northern number objective off offer office offs one ongoing online open operate operation
+    opportunity option order owned part partner partners parts people per period person phase place plan planned
+    planning platform point policy portfolio potential pound pounds pqq practice prepare present previous price
+    primary principal process product professional programme project projects property proposal proposed protect
+    provide provided provider providers provides public purchase purchasing purpose qualified quality quotation
+    quote range ready receipt receive record reduce reference regard region regular related relevant repair replace
+    report request resident residents resource response responses responsibility responsible result review rfq right
+    role route run safe safety schedule scheme scope scotland scottish second sector secure seek self serve service
+    set several short significant single site sites small solution south southern spec special specialist specific
+    specification specified sq staff stage standard start state strategy street strong subject successful successors
+    suitable suitably support system systems take target task team technical tender term test thousand three time
+    tool total town tppl train training two type types undertake undertaking unit update upwards user users value
+    various vary visit wales ward way week weekly well welsh west western whole wide work working works year years
+    yorkshire young ypo
     """.split()
 )
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from matching.assessment import Assessment, Band
+from matching.assessment import Assessment, Band, NearestMove
 from matching.engine import Features
 from matching.plan import Plan, Sharing, Window
 from matching.reference import display_name
@@ -179,7 +179,15 @@ def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
         return said | {"band": Band.NONE.value, "reasons": [PRIVATE_NOTICE]}
     sides = {"sides": [_side(plan, titled=shared is Sharing.OPEN) for plan in (own, other)]}
     if shared is Sharing.MATCH_ONLY:
-        return said | sides | {"common_window": _window(found.common_window), "reasons": [MATCH_ONLY_NOTICE]}
+        return (
+            said
+            | sides
+            | {
+                "common_window": _window(found.common_window),
+                "nearest_move": _move(found.nearest_move),
+                "reasons": [MATCH_ONLY_NOTICE],
+            }
+        )
     return said | {
         **sides,
         "score": found.score,
@@ -195,6 +203,7 @@ def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
         "would_change": list(found.would_change),
         "common_window": _window(found.common_window),
         "join_by": found.join_by.isoformat() if found.join_by else None,
+        "nearest_move": _move(found.nearest_move),
     }
 
 
@@ -216,6 +225,12 @@ def _of_plan(plan: Plan, row: PlanRecord) -> Json:
         "assessed": row.matched_revision >= row.revision,
         "set_aside": row.quarantined,
     }
+
+
+def _move(move: NearestMove | None) -> Json | None:
+    if move is None:
+        return None
+    return {"plan": move.plan_id, "months": move.months, "common_window": _window(move.common_window)}
 
 
 def _window(window: Window | None) -> list[str] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from matching.assessment import Assessment, Band
+from matching.assessment import Assessment, Band, LimitCode
 from matching.coalitions import Fit, FitGraph, Group, GroupPlan, put_forward, why_split
 from matching.components.timing import add_months
 from matching.features import Features, related_to
@@ -141,13 +141,15 @@ async def _assess(view: ExplainContext, own: Features) -> Found:
 
 
 def _told(found: Found) -> Found:
-    return {other: pair for other, pair in found.items() if pair[0].band in TOLD}
+    """The partners: those that are told of and can go to market together with the plan."""
+    return {other: pair for other, pair in found.items() if pair[0].band in TOLD and pair[0].common_window is not None}
 
 
 def _because(view: ExplainContext, own: Features, other: Features) -> tuple[str, ...]:
     """Why a partner is lost: the gates that close, or that the dates fit too little."""
-    gates = view.world.engine.assess(own, other, view.as_of).gates
-    return tuple(gate.sentence for gate in gates) or ("The dates would fit too little.",)
+    found = view.world.engine.assess(own, other, view.as_of)
+    apart = [limit.sentence for limit in found.limits if limit.code is LimitCode.NEAR_MISS]
+    return (*(gate.sentence for gate in found.gates), *apart) or ("The dates would fit too little.",)
 
 
 def _partner(found: Assessment, other: Features, because: tuple[str, ...] = ()) -> PartnerChange:

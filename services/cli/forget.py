@@ -17,7 +17,7 @@ from services.cli.terminal import plain
 from services.matcher.erasure import ErasedContent, plans_of
 from services.matcher.erasure import erase as forget_plan
 from services.platform.settings import Settings, settings
-from services.store import audit_names, authorities
+from services.store import audit_names, authorities, contracts
 from services.store.database import Sessions, transaction
 
 FAILED: Final = 1
@@ -30,6 +30,7 @@ class Done:
 
     database: ErasedContent
     dead_letters: int
+    contracts: int = 0
 
 
 def forget(
@@ -37,9 +38,10 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Really forget; this can't be undone.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line.")] = False,
 ) -> None:
-    """Forget the content of a plan, or of all plans of an authority, with its mailbox and personal names: plan log,
-    opportunities, search index, vectors, outbox and dead letters. Ids, revisions and hashes stay; active opportunities
-    are withdrawn.
+    """Forget the content of a plan, or of all plans of an authority, with its mailbox, contracts and personal names.
+
+    It goes from plan log, opportunities, search index, vectors, outbox and dead letters. Ids, revisions and hashes
+    stay; active opportunities are withdrawn.
 
     Without --yes, only print what would be forgotten. Exit code 0: done. 1: not done, or incomplete; run it again. 2:
     nothing was tried.
@@ -55,7 +57,8 @@ def forget(
             return await _forget(using, sessions, policy, subject)
         async with transaction(sessions) as session:
             found = ErasedContent(plans=len(await plans_of(session, subject)))
-        return Done(found, await count_letters(using, subject))
+            shared = await contracts.count_of(session, subject)
+        return Done(found, await count_letters(using, subject), shared)
 
     try:
         done = with_database(work)
@@ -63,30 +66,33 @@ def forget(
         _stop(f"the dead letters are not blanked: {type(error).__name__} {error}. Run it again", FAILED)
     if not yes:
         _stop(
-            f"{done.database.plans} plans and {done.dead_letters} dead letters would be forgotten; add --yes to do it. "
+            f"{done.database.plans} plans, {done.contracts} contracts and {done.dead_letters} dead letters would be "
+            "forgotten; add --yes to do it. "
             "It can't be undone",
             USAGE,
         )
     if as_json:
-        typer.echo(json.dumps({"subject": subject, **asdict(done.database), "dead_letters": done.dead_letters}))
+        others = {"dead_letters": done.dead_letters, "contracts": done.contracts}
+        typer.echo(json.dumps({"subject": subject, **asdict(done.database), **others}))
         return
     typer.echo(
         f"{done.database.plans} plans forgotten: {done.database.events} events in the plan log, "
         f"{done.database.withdrawn} opportunities withdrawn, {done.database.ended} that had ended, "
-        f"{done.dead_letters} dead letters"
+        f"{done.contracts} contracts, {done.dead_letters} dead letters"
     )
 
 
 async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: str) -> Done:
     async with transaction(sessions) as session:
-        plan_ids = await plans_of(session, subject)
+        plan_ids, shared = await plans_of(session, subject), 0
         if ":" not in subject:
+            shared = await contracts.forget_authority(session, subject)
             await authorities.forget_mailbox(session, subject)
             await audit_names.erase_authority(session, subject)
     total = ErasedContent()
     for plan_id in plan_ids:
         total += await forget_plan(sessions, policy, plan_id)
-    return Done(total, await blank_letters(using, subject))
+    return Done(total, await blank_letters(using, subject), shared)
 
 
 def _stop(sentence: str, code: int) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from matching.assessment import Assessment
+from matching.assessment import Assessment, NearestMove
 from matching.corpus_statistics import Statistics, StatisticsError
 from matching.embedding import Embedder, EmbeddingError
 from matching.encoders.loading import load_embedder
@@ -116,6 +116,18 @@ def row_of(plan_id: str, found: Assessment) -> dict[str, Any]:
         "would_change": list(found.would_change),
         "common_window": [window.earliest.isoformat(), window.latest.isoformat()] if window else None,
         "join_by": found.join_by.isoformat() if found.join_by else None,
+        "nearest_move": _move(found.nearest_move),
+    }
+
+
+def _move(move: NearestMove | None) -> dict[str, Any] | None:
+    if move is None:
+        return None
+    window = move.common_window
+    return {
+        "plan": move.plan_id,
+        "months": move.months,
+        "common_window": [window.earliest.isoformat(), window.latest.isoformat()],
     }
 
 

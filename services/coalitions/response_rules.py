@@ -158,7 +158,8 @@ async def _invite_partner(session: AsyncSession, payload: ResponseInvited, other
     terms = joint_terms(graph, both)
     if terms is None:
         raise AnswerRefusedError(
-            RefusalReason.NOT_ALLOWED, "the two plans fit too little, or one is shared only as a match, to invite yet"
+            RefusalReason.NOT_ALLOWED,
+            "the two plans fit too little, their windows do not meet, or one is shared only as a match, to invite yet",
         )
     stored = await plans.by_id(session, both)
     suggestion = suggestion_of(graph, terms, stored, moment.today)

@@ -14,9 +14,9 @@ from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
 from events.plans import CurrentContract
-from matching.assessment import Assessment, Component
+from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
-from matching.plan import Plan, Sharing
+from matching.plan import Plan, Sharing, Window
 from matching.reference import display_name
 from services.domain.ids import opportunity_id
 
@@ -75,9 +75,10 @@ def opportunity_state(
         components=_components(assessment) if open_ else None,
         reasons=_reasons(assessment, status, open_, withdrawn_because),
         would_change=assessment.would_change if open_ else (),
-        common_window=WireWindow(earliest=common.earliest, latest=common.latest) if common else None,
+        common_window=_window(common) if common else None,
         # The last day to join tells of the lead time, and that of the category.
         join_by=assessment.join_by if open_ else None,
+        nearest_move=_move(assessment.nearest_move),
         assessed_as_of=as_of,
         generation=wire.Generation(policy=generation.policy, statistics=generation.statistics, model=generation.model),
     )
@@ -88,6 +89,22 @@ def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
     sides = [{**side, **hidden} for side in payload["plans"]]
     return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
+
+
+def _move(move: NearestMove | None) -> wire.NearestMove | None:
+    """Windows are shown even where only the match is shared, and the move follows from them."""
+    if move is None:
+        return None
+    return wire.NearestMove(
+        authority=move.authority,
+        months=move.months,
+        tender_window=_window(move.tender_window),
+        common_window=_window(move.common_window),
+    )
+
+
+def _window(window: Window) -> WireWindow:
+    return WireWindow(earliest=window.earliest, latest=window.latest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +194,6 @@ _HIDDEN_MEMBER: Final = {
 
 
 def _side(plan: Plan, open_: bool) -> wire.PlanSummary:
-    window = plan.tender_window
     return wire.PlanSummary(
         plan_id=plan.plan_id if open_ else None,
         revision=plan.revision if open_ else None,
@@ -185,7 +201,7 @@ def _side(plan: Plan, open_: bool) -> wire.PlanSummary:
         authority_name=display_name(plan.authority),
         title=plan.title if open_ else None,
         sharing=plan.sharing.value,
-        tender_window=WireWindow(earliest=window.earliest, latest=window.latest),
+        tender_window=_window(plan.tender_window),
         regions=plan.regions,
         origin=Origin(plan.origin),
         notice=plan.notice if open_ else None,

@@ -134,8 +134,8 @@ def check_limits(read: Read, at: datetime) -> Read:
 
 
 def plan_id(authority: str, reference: str) -> str:
-    """Build `<authority>:<reference>`. A reference longer than 80, or with characters other than letters, digits, dot,
-    underscore and hyphen, is shortened and cleaned; a short hash of the original keeps it unique."""
+    """Build `<authority>:<reference>`. A reference may have 80 letters, digits, dots, underscores and hyphens. Any
+    other reference is shortened and cleaned, and a short hash of the original keeps it unique."""
     safe = _UNSAFE.sub("-", reference).strip("-") or "plan"
     if safe != reference or len(safe) > 80:
         safe = f"{safe[:70].rstrip('-')}-{hashlib.sha256(reference.encode('utf-8', 'replace')).hexdigest()[:8]}"

@@ -56,14 +56,14 @@ def publish(
     on_entry: Callable[[Read], None] | None = None,
     on_published: Callable[[PlanPayload], None] | None = None,
 ) -> Report:
-    """Publishes the plans of a file to Kafka and says what became of each entry.
+    """Publish the plans of a file to Kafka, and report the outcome of each entry.
 
-    Without `settings`, those of the environment count. `on_entry` is called with each entry as it is read,
-    `on_published` with each event that Kafka has acknowledged; in a dry run with each that would be sent. Publishing
-    the same again is safe.
+    Without `settings`, those of the environment apply. `on_entry` is called with each entry as it is read,
+    `on_published` with each event that Kafka has acknowledged; in a dry run, with each that would be sent. Publishing
+    the same file again is safe.
 
-    Raises UsageError where the file or an option is at fault, PublishingError where Kafka did not take an event,
-    SettingsError where settings are missing. In an event loop, call it through `asyncio.to_thread`.
+    Raises UsageError if the file or an option is at fault, PublishingError if Kafka did not accept an event,
+    SettingsError if settings are missing. In an event loop, call it through `asyncio.to_thread`.
 
     >>> from services.ingest import PublishOptions, publish
     >>> report = publish("register.csv", PublishOptions(authority="E06000038"))  # doctest: +SKIP

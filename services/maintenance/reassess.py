@@ -165,8 +165,8 @@ async def reassess(world: World, sessions: Sessions, say: ProgressCallback, *, a
 
     First it embeds every text that the model does not know. Then one transaction changes the generation and marks every
     plan as not assessed. Then it assesses the plans as if they had just arrived. After an interruption, the next call,
-    or the sweeper of any matcher of the new generation, continues. If the database has this generation already, it only
-    assesses what is left, unless `again`. Raises ReassessError, WrongGenerationError.
+    or the sweeper of any matcher of the new generation, continues. If the database already has this generation, it
+    assesses only the remaining plans, unless `again`. Raises ReassessError, WrongGenerationError.
     """
     async with transaction(sessions) as session:
         current = await generation.read(session)

@@ -41,8 +41,10 @@ async def _about(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, 
     found = {}
     for intent in intents:
         if intent.id in plans:
-            plan_id, score = plans[intent.id]
-            found[intent.id] = CapCandidate(intent.id, intent.partner, plan_id, (RANK[intent.band], score))
+            known = plans[intent.id]
+            strength = (RANK[intent.band], known.score)
+            own = known.own_plan if known.near_miss else ""
+            found[intent.id] = CapCandidate(intent.id, intent.partner, known.plan_id, strength, own)
     return found
 
 
@@ -51,6 +53,8 @@ def _report_capped(authority: str, left: Mapping[CapCandidate, Cap]) -> None:
     counts = Counter((cap, item.partner, item.plan_id if cap != "authority" else None) for item, cap in left.items())
     for (cap, partner, plan_id), count in sorted(counts.items(), key=str):
         metrics.INTENTS_CAPPED.labels(cap=cap).inc(count)
+        if cap == "near-miss":
+            continue  # ordinary, and nobody's doing
         log.warning(
             "told later, over a cap", cap=cap, authority=authority, partner=partner, plan_id=plan_id, intents=count
         )

@@ -14,6 +14,7 @@ from services.notifier.batching import batch_due_intents
 from services.notifier.channels import ChannelError, UnknownOutcomeError
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import give_up, record_result, recover_expired
+from services.notifier.receipts import batch_due_receipts
 from services.platform import logs, metrics, retry
 from services.store import deliveries
 from services.store.database import transaction
@@ -62,6 +63,7 @@ async def dispatch_once(
     """Does all that is due now; returns how many emails were tried. `stopping` ends it after those in hand."""
     await recover_expired(dispatch)
     await batch_due_intents(dispatch)
+    await batch_due_receipts(dispatch)
     tries = await asyncio.gather(*(_send_all(dispatch, stopping) for _ in range(senders)), return_exceptions=True)
     for outcome in tries:
         if isinstance(outcome, BaseException):

@@ -11,7 +11,7 @@ from events.opportunities import OpportunityState
 from services.domain import notification_schedule
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
-from services.notifier import benchmark_preflight, coalition_preflight, plan_details
+from services.notifier import benchmark_preflight, coalition_preflight, plan_details, receipts
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
@@ -47,6 +47,9 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             return None
         row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
         if mail.purpose == coalition_notices.PURPOSE:
+            act = await responses.of_receipt(session, mail_id)
+            if act is not None:
+                return await receipts.begin(session, dispatch, mail, act, holder, row, at)
             return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
         if mail.purpose == benchmark_notices.PURPOSE:
             return await benchmark_preflight.begin(session, dispatch, mail, holder, row, at)

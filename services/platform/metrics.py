@@ -413,11 +413,11 @@ INTENTS_CANCELLED: Final = _owned(
 INTENTS_CAPPED: Final = _owned(
     Counter(
         "jointly_intents_capped_total",
-        "Things told later than they were due, by the cap they were over: plan, authority, reach.",
+        "Things told later than they were due, by the cap they were over: plan, authority, reach, near-miss.",
         ["cap"],
         registry=None,
     ),
-    {Process.NOTIFIER: {"cap": ["plan", "authority", "reach"]}},
+    {Process.NOTIFIER: {"cap": ["plan", "authority", "reach", "near-miss"]}},
 )
 NOTIFICATIONS_WITHHELD: Final = _measured_gauge(
     Gauge(

@@ -33,6 +33,11 @@ class CoalitionNotice(SQLModel, table=True):
     created_at: datetime = Field(sa_column=timestamp())
 
 
+def new_mail_id() -> str:
+    """The id of a new email."""
+    return uuid.uuid4().hex
+
+
 async def add(
     session: AsyncSession,
     coalition_id: str,
@@ -46,7 +51,7 @@ async def add(
     """
     added = []
     for notice, due_at in notices:
-        mail_id = uuid.uuid4().hex
+        mail_id = new_mail_id()
         known = await session.execute(
             select(col(CoalitionNotice.id)).where(
                 col(CoalitionNotice.coalition_id) == coalition_id,

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, func, or_, select
+from sqlalchemy import BigInteger, Column, func, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
@@ -77,3 +77,22 @@ async def priced(session: AsyncSession) -> list[ContractRow]:
         or_(func.jsonb_array_length(payload["prices"]) > 0, payload["withheld"].astext.is_not(None)),
     )
     return list((await session.execute(statement.order_by(col(ContractRow.contract_id)))).scalars())
+
+
+async def count_of(session: AsyncSession, authority: str) -> int:
+    """How many contracts an authority shares."""
+    return len(await published(session, authority))
+
+
+async def forget_authority(session: AsyncSession, authority: str) -> int:
+    """Deletes the content of an authority's contracts, as a withdrawal would; how many there were.
+
+    Revision and hash stay: an event that is delivered again brings nothing back.
+    """
+    forgotten = await session.execute(
+        update(ContractRow)
+        .where(col(ContractRow.authority) == authority, col(ContractRow.status) == ContractStatus.PUBLISHED.value)
+        .values(status=ContractStatus.WITHDRAWN.value, payload=null())
+        .returning(col(ContractRow.contract_id))
+    )
+    return len(forgotten.all())

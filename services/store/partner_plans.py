@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,18 +14,31 @@ from services.store.opportunities import Opportunity
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
 """Of an opportunity's two plans the partner's; two plans of one authority are never an opportunity."""
+_OWN_PLAN = case(
+    (col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_b)), else_=Opportunity.plan_a
+)
 
 _BOTH_OPEN = and_(*(col(Opportunity.payload)[("plans", n, "sharing")].astext == "open" for n in ("0", "1")))
 
 
-async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, tuple[str, float]]:
-    """The partner's plan and the opportunity's score as it stands, by the intents' ids."""
+class PartnerPlan(NamedTuple):
+    """The partner's plan, the reader's own, and how the two stand: the score, and whether their windows do not meet."""
+
+    plan_id: str
+    own_plan: str
+    score: float
+    near_miss: bool
+
+
+async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, PartnerPlan]:
+    """The partner's plan in each opportunity as it stands, by the intents' ids."""
+    near_miss = col(Opportunity.payload)["nearest_move"].as_string().is_not(None)
     query = (
-        select(col(Intent.id), _PLAN, col(Opportunity.score))
+        select(col(Intent.id), _PLAN, _OWN_PLAN, col(Opportunity.score), near_miss)
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
         .where(in_array(col(Intent.id), [intent.id for intent in intents]))
     )
-    return {intent_id: (plan_id, score) for intent_id, plan_id, score in await session.execute(query)}
+    return {intent_id: PartnerPlan(*row) for intent_id, *row in await session.execute(query)}
 
 
 async def authorities_notified(

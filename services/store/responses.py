@@ -18,12 +18,18 @@ ROUTE: Final = "route"
 class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
-    `member_before`: the member's state before the response, for an undo.
+    `member_before`: the member's state before the response, for an undo. `receipt_mail_id`: the email that told its
+    authority of it.
     """
 
     __tablename__ = "responses"
     __table_args__ = (
         Index("responses_subject", "subject_id", "received_at"),
+        Index(
+            "responses_without_receipt",
+            "response_id",
+            postgresql_where=text("receipt_mail_id IS NULL AND outcome = 'recorded'"),
+        ),
         Index("responses_routes", "plan_id", postgresql_where=text("kind = 'route'")),
     )
 
@@ -39,6 +45,7 @@ class ResponseRow(SQLModel, table=True):
     detail: str | None = Field(default=None)
     member_before: Any = Field(default=None, sa_column=json_column(nullable=True))
     undone_by: str | None = Field(default=None)
+    receipt_mail_id: str | None = Field(default=None, index=True)
     received_on: date
     received_at: datetime = Field(sa_column=timestamp())
 
@@ -70,6 +77,25 @@ def words_hash(states: Sequence[Mapping[str, Any] | None]) -> str:
 async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
     """Return one response."""
     return await session.get(ResponseRow, response_id)
+
+
+async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow]:
+    """Answers that counted and have no receipt yet, locked; those that others have locked are left out."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == "recorded")
+        .where(col(ResponseRow.subject).in_(("opportunity", "coalition")))
+        .order_by(col(ResponseRow.response_id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(found.scalars())
+
+
+async def of_receipt(session: AsyncSession, mail_id: str) -> ResponseRow | None:
+    """The response that an email is the receipt of; None where it is none."""
+    found = await session.execute(select(ResponseRow).where(col(ResponseRow.receipt_mail_id) == mail_id))
+    return found.scalar_one_or_none()
 
 
 async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:

@@ -42,11 +42,21 @@ PROFILES: Final[Mapping[str, Mapping[str, float]]] = {
     "parts": {**dict.fromkeys(PARTS, 3.0), **dict.fromkeys(KILLS, 1.0), **dict.fromkeys(SMTP, 0.3)},
     "links": {**dict.fromkeys(LINKS, 1.0), **dict.fromkeys(SMTP, 1.0), **dict.fromkeys(KILLS, 0.5)},
 }
+ANSWERS: Final[Mapping[str, float]] = {
+    "kill coalitions": 5.0,
+    "kill relay": 1.5,
+    "kill notifier": 1.5,
+    "pause coalitions": 0.4,
+    **dict.fromkeys(PARTS, 0.7),
+    **dict.fromkeys(LINKS, 0.05),
+}
+"""The faults while answers flow: no matcher runs."""
 PACE: Final[Mapping[str, tuple[float, float]]] = {
     "mixed": (0.5, 3.0),
     "kills": (0.4, 1.8),
     "parts": (1.5, 5.0),
     "links": (0.5, 2.5),
+    "answers": (0.8, 3.0),
 }
 MEASURED: Final = (*KILLS, *PARTS, *PAUSES, "stall broker up", "cut database down", "reset smtp up")
 """The faults whose recovery is timed, one at a time; in a storm nobody could say what recovered from what."""
@@ -68,7 +78,8 @@ class Chaos:
 
     def storm(self, profile: str, seconds: float) -> None:
         """Faults of a profile, one after the other and over each other, for so long."""
-        kinds, weights = list(PROFILES[profile]), list(PROFILES[profile].values())
+        chosen = ANSWERS if profile == "answers" else PROFILES[profile]
+        kinds, weights = list(chosen), list(chosen.values())
         end = time.monotonic() + seconds
         following = time.monotonic()
         while time.monotonic() < end:
@@ -114,7 +125,7 @@ class Chaos:
     def inject(self, kind: str) -> bool:
         """Breaks something, and notes when it is to be mended; False where just that is broken already."""
         verb, _, what = kind.partition(" ")
-        if kind in KILLS or kind in PAUSES:
+        if verb in ("kill", "pause"):
             name = f"{what}-{self.chance.choice((1, 2))}"
             made = self._strike(verb, name)
         elif kind in PARTS:

@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests.chaos.answer_mutants import ANSWER_MUTANTS
+from tests.chaos.mutant import Edit, Mutant
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEDULES: Final = "tests/chaos/test_schedules.py"
@@ -30,24 +32,6 @@ STEPS: Final = "tests/integration/test_matcher_steps.py"
 METRICS: Final = "tests/unit/platform/test_metrics.py"
 WITHDRAWALS: Final = "tests/integration/test_notifier_withdrawals.py"
 LIMIT_SECONDS: Final = 300
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One replacement in one file; `old` stands there exactly once."""
-
-    file: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A seeded bug, and the tests that must turn red."""
-
-    name: str
-    edits: Sequence[Edit]
-    tests: Sequence[str]
 
 
 MUTANTS: Final = (
@@ -249,8 +233,8 @@ MUTANTS: Final = (
             ),
             Edit(
                 "deploy/migrations/versions/1000_initial_tables.py",
-                '"opportunity_id", "material_revision", "authority", "channel", name="notification_intents_once"',
-                '"id", "opportunity_id", name="notification_intents_once"',
+                '"occasion",\n            name="notification_intents_once"',
+                '"id",\n            name="notification_intents_once"',
             ),
         ],
         [f"{SCHEDULES}::test_two_notifiers_with_one_event_make_one_intent_a_reader"],
@@ -260,10 +244,14 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/notifier/preflight.py",
-                "    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())\n"
+                "    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())\n",
+                "    muted = Mutes()\n",
+            ),
+            Edit(
+                "services/notifier/preflight.py",
                 "    wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))\n",
-                "    muted = Mutes()\n    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
-            )
+                "    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
+            ),
         ],
         ["tests/integration/test_notifier.py::test_what_is_not_wanted_at_the_moment_of_sending_is_not_sent"],
     ),
@@ -343,6 +331,7 @@ MUTANTS: Final = (
         ],
         [f"{METRICS}::test_a_process_exports_what_it_owns_and_nothing_else"],
     ),
+    *ANSWER_MUTANTS,
 )
 
 

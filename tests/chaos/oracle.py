@@ -101,7 +101,7 @@ def judge(arena: Arena, quiet_seconds: float = 3.0) -> Verdict:
     _inputs(verdict, arena, accepted, quiet_seconds)
     causes = _topic(verdict, arena, quiet_seconds)
     _intents(verdict, arena, causes)
-    _mails(verdict, arena)
+    judge_mails(verdict, arena)
     return verdict
 
 
@@ -229,7 +229,8 @@ def _intents(verdict: Verdict, arena: Arena, causes: Mapping[str, str]) -> None:
     verdict.counts["intents"] = arena.sql("SELECT count(*) FROM notification_intents")[0][0]
 
 
-def _mails(verdict: Verdict, arena: Arena) -> None:
+def judge_mails(verdict: Verdict, arena: Arena) -> None:
+    """Holds the emails that came against those that count as sent."""
     received: dict[str, list[str]] = defaultdict(list)
     for mail in arena.mails.mails():
         received[str(mail["Message-ID"])].append(str(mail["X-Envelope-To"]))

@@ -20,8 +20,10 @@ _LEFT: Final = """
 SELECT (SELECT count(*) FROM plans WHERE matched_revision < revision),
        (SELECT count(*) FROM outbox WHERE published_at IS NULL),
        (SELECT count(*) FROM notification_intents WHERE state IN ('pending', 'queued', 'sending')),
-       (SELECT count(*) FROM notification_mails WHERE state IN ('queued', 'claimed', 'sending', 'ambiguous'))
+       (SELECT count(*) FROM notification_mails WHERE state IN ('queued', 'claimed', 'sending', 'ambiguous')
+        AND (attempts > 0 OR next_attempt_at <= now()))
 """
+"""A reminder waits for its day, and is nothing left to do."""
 
 
 def canary_arrived(arena: Arena, revision: int) -> bool:

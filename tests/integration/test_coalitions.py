@@ -313,6 +313,18 @@ async def test_an_invitation_to_a_partner_makes_a_coalition_of_two(harness: Coal
     assert (await harness.only()).status == "formed"
 
 
+async def test_a_near_miss_in_time_is_in_no_group_until_somebody_moves(harness: CoalitionsHarness) -> None:
+    later = {"tender_window": {"earliest": "2027-11-01", "latest": "2028-01-31"}}
+    await harness.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES, **later))
+    (bands,) = {tuple(row.band for row in await harness.rows("SELECT band FROM opportunities ORDER BY band"))}
+    assert bands == ("digest", "digest", "notify")
+    assert await harness.coalitions() == []
+    await harness.respond(ResponseInvited(**pair_fields(LEEDS, KIRKLEES, 900)))
+    assert "their windows do not meet" in (await harness.refusals())[-1][1]
+    await harness.publish(plan(KIRKLEES, 2))
+    assert authorities([await harness.only()]) == [sorted(THREE)]
+
+
 async def test_an_opportunity_that_has_ended_can_not_be_answered(harness: CoalitionsHarness) -> None:
     await harness.publish(plan(LEEDS), plan(BRADFORD))
     await harness.publish(withdrawal(BRADFORD))

@@ -22,7 +22,7 @@ from services.cli import application
 from services.coalitions.contract_decoding import ContractRecord, read
 from services.messaging.signature_policy import RecordRejected
 from services.platform.settings import settings
-from services.store import authority_keys
+from services.store import authority_keys, contracts
 from services.store.authority_keys import AuthorityKey
 from services.store.database import make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
@@ -57,6 +57,18 @@ async def test_the_same_again_changes_nothing_and_other_content_is_a_dead_letter
     ((topic, value),) = await harness.rows("SELECT topic, value FROM outbox")
     assert (topic, json.loads(bytes(value))["reason"]) == (DEAD_CONTRACTS.name, Reason.REVISION_CONFLICT)
     assert await harness.rows("SELECT payload->>'title' FROM contracts") == [("HR and payroll system",)]
+
+
+async def test_a_forgotten_authority_shares_nothing_and_nothing_comes_back(harness: ContractsHarness) -> None:
+    await harness.handle(contract(), contract(reference="C-2"), contract(BRADFORD))
+    async with transaction(harness.sessions) as session:
+        assert await contracts.count_of(session, LEEDS) == 2
+        assert await contracts.forget_authority(session, LEEDS) == 2
+        assert await contracts.forget_authority(session, LEEDS) == 0
+    await harness.handle(contract())
+    left = await harness.rows("SELECT authority, status, payload IS NULL FROM contracts ORDER BY contract_id")
+    assert left == [(BRADFORD, "published", False), (LEEDS, "withdrawn", True), (LEEDS, "withdrawn", True)]
+    assert await harness.rows("SELECT 1 FROM outbox") == []
 
 
 async def test_contacts_are_taken_out(harness: ContractsHarness) -> None:

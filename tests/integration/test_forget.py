@@ -232,7 +232,7 @@ def test_dead_letters_are_blanked(broker: AnyBroker, using: Settings) -> None:
     command = application("forget")
     asked = CliRunner().invoke(command, ["forget", GOLDEN["key"]])
     assert asked.exit_code == 2
-    assert "0 plans and 2 dead letters" in asked.output
+    assert "0 plans, 0 contracts and 2 dead letters" in asked.output
     assert [kept.letter for kept in asyncio.run(find_letters(using, TOPICS))[0]] == [kept.letter for kept in before]
 
     done = CliRunner().invoke(command, ["forget", GOLDEN["key"], "--yes", "--json"])

@@ -15,7 +15,7 @@ from services.local_stack.mail_sink import MailSink
 from services.store import introductions, plans
 from services.store.opportunities import Opportunity
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, plan_id
-from tests.support.notified_coalitions import Line, open_line
+from tests.support.notified_coalitions import Line, is_receipt, open_line
 from tests.unit.notifier.world import body
 
 SECRETS = ("HR", "ayroll", "1.2 million", "Paywell", "48450000", "Write to", "buying@e08", "Jul-Sep")
@@ -46,7 +46,7 @@ async def say(line: Line, authority: str, agrees: str, **fields: Any) -> str:
 def told(line: Line, authority: str) -> list[Any]:
     """The mails to an authority but the first, which tells that there is a match."""
     mails = [mail for mail in line.world.mails() if authority.lower() in mail["To"]]
-    return [mail for mail in mails if "plans what you plan" not in mail["Subject"]]
+    return [mail for mail in mails if "plans what you plan" not in mail["Subject"] and not is_receipt(mail)]
 
 
 def everything(mail: Any) -> str:

@@ -217,6 +217,7 @@ def test_match_only_shows_who_when_where_and_the_band_alone(publish: Publish, se
         "band",
         "sides",
         "common_window",
+        "nearest_move",
         "reasons",
         "as_of",
         "opportunity",

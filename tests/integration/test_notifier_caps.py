@@ -3,11 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import date
 
 import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from events.fields import Window
+from events.opportunities import NearestMove
 from services.domain.notification_caps import Caps
 from services.local_stack.mail_sink import MailSink
 from services.platform import metrics
@@ -206,3 +209,34 @@ async def test_who_wants_no_digest_is_told_the_rest_as_the_week_allows(world: Wo
     _, second = world.mails(LEEDS)
     assert [f"Copy number {n}." in body(second) for n in range(6)] == [False] * 4 + [True] * 2
     assert "more with" not in body(second)
+
+
+async def test_a_digest_tells_two_near_misses_of_a_plan_and_the_next_one_the_others(world: World) -> None:
+    await world.register(LEEDS)
+    before = capped("near-miss")
+    readers = ["E06000014", "E08000032", "E08000033"]
+    window = Window(earliest=date(2027, 9, 1), latest=date(2027, 9, 30))
+    move = NearestMove(authority=LEEDS, months=3, tender_window=window, common_window=window)
+    apart = {"band": "digest", "common_window": None, "join_by": None, "nearest_move": move}
+    near = [
+        state(side(LEEDS), side(code, title=f"Near number {n}."), score=60.0 - n, **apart)
+        for n, code in enumerate(readers)
+    ]
+    met = state(side(LEEDS), side(CAMDEN, title="One that meets."), band="digest", score=40.0)
+    await world.arrives(*near, met)
+    for _ in range(2):
+        world.later(days=7)
+        with capture_logs() as logged:
+            await world.run()
+        assert "told later, over a cap" not in [line["event"] for line in logged]
+    told = [[n for n in range(3) if f"Near number {n}." in body(mail)] for mail in world.mails(LEEDS)]
+    assert told == [[0, 1], [2]]
+    assert "One that meets." in body(world.mails(LEEDS)[0])
+    said = [" ".join(body(mail).split()) for mail in world.mails(LEEDS)]
+    assert "to buy this when you do, but the dates of York and Bradford do not meet yours." in said[0]
+    assert "to buy this, but not when you do." in said[1]
+    assert (
+        "If you waited until September 2027, both could go to tender between 1 September 2027 and 30 September 2027."
+        in said[1]
+    )
+    assert capped("near-miss") - before == 1

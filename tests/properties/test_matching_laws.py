@@ -37,9 +37,9 @@ def test_bounds_and_gates_dominate(pair: tuple[Features, Features], as_of: date)
     if found.gates:
         assert found.band is Band.NONE
     if found.is_opportunity:
-        assert found.common_window is not None
-        assert found.join_by is not None
-        assert found.join_by >= as_of
+        assert (found.common_window is None) == (found.join_by is None) == (found.nearest_move is not None)
+        assert found.join_by is None or found.join_by >= as_of
+        assert found.nearest_move is None or found.band is not Band.NOTIFY
         assert found.specification_band is not Band.NONE
 
 
@@ -90,7 +90,16 @@ def _before_the_end(pair: tuple[Features, Features], count: int) -> date:
 
 
 def _decision(found: Assessment) -> tuple[object, ...]:
-    return found.score, found.band, found.gates, found.timing.value, found.join_by, found.common_window, found.review_on
+    return (
+        found.score,
+        found.band,
+        found.gates,
+        found.timing.value,
+        found.join_by,
+        found.common_window,
+        found.nearest_move,
+        found.review_on,
+    )
 
 
 @many

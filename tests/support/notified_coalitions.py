@@ -74,10 +74,16 @@ class Line:
         ]
 
     def to(self, authority: str) -> list[EmailMessage]:
-        """The mails to one authority about coalitions, in the order in which they came."""
-        found = [
-            mail for mail in self.world.mails() if authority.lower() in mail["To"] and "coalitions" in mail["List-Id"]
-        ]
+        """The mails to one authority about coalitions, in the order in which they came; without receipts."""
+        return [mail for mail in self._about_coalitions(authority) if not is_receipt(mail)]
+
+    def receipts(self, authority: str) -> list[EmailMessage]:
+        """The receipts of one authority's acts."""
+        return [mail for mail in self._about_coalitions(authority) if is_receipt(mail)]
+
+    def _about_coalitions(self, authority: str) -> list[EmailMessage]:
+        mails = self.world.mails()
+        found = [mail for mail in mails if authority.lower() in mail["To"] and "coalitions" in mail["List-Id"]]
         return sorted(found, key=lambda mail: datetime.strptime(mail["Date"], "%a, %d %b %Y %H:%M:%S %z"))
 
     async def plans(self, *payloads: PlanPayload) -> None:
@@ -112,3 +118,8 @@ async def open_line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]
         await world.register(authority, mailbox=address, name=f"Council {authority}", signed_on=date(2026, 4, 1))
     yield Line(harness, world, [])
     await engine.dispose()
+
+
+def is_receipt(mail: EmailMessage) -> bool:
+    """Whether a mail is the receipt of its reader's own act."""
+    return ": noted, " in mail["Subject"]

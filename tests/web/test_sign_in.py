@@ -110,10 +110,12 @@ async def test_a_session_ends_by_sign_out_by_its_hours_and_with_the_mailbox(web:
 @pytest.mark.parametrize(
     "target", ["//evil.example", "https://evil.example", "/\\evil.example", "/home/../..//evil", "/home\r\nX: y", "x"]
 )
-async def test_a_sign_in_leads_to_our_own_pages_only(web: WebHarness, mailbox: MailSink, target: str) -> None:
+def test_only_our_own_pages_are_somewhere_to_go_on_to(target: str) -> None:
     assert safe_next(target) == ""
-    if target == "//evil.example":
-        assert (await web.sign_in(LEEDS, mailbox, target)).headers["location"] == "/home"
+
+
+async def test_a_sign_in_leads_to_our_own_pages_only(web: WebHarness, mailbox: MailSink) -> None:
+    assert (await web.sign_in(LEEDS, mailbox, "//evil.example")).headers["location"] == "/home"
 
 
 async def test_each_page_of_the_signed_in_is_closed_to_others(web: WebHarness) -> None:

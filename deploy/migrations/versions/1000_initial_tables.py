@@ -429,12 +429,20 @@ def upgrade() -> None:
         sa.Column("detail", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("member_before", postgresql.JSONB(), nullable=True),
         sa.Column("undone_by", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("receipt_mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("received_on", sa.Date(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("response_id"),
     )
     op.create_index("responses_subject", "responses", ["subject_id", "received_at"])
     op.create_index("ix_responses_authority", "responses", ["authority"])
+    op.create_index("ix_responses_receipt_mail_id", "responses", ["receipt_mail_id"])
+    op.create_index(
+        "responses_without_receipt",
+        "responses",
+        ["response_id"],
+        postgresql_where=sa.text("receipt_mail_id IS NULL AND outcome = 'recorded'"),
+    )
     op.create_index("responses_routes", "responses", ["plan_id"], postgresql_where=sa.text("kind = 'route'"))
     op.create_table(
         "pair_verdicts",

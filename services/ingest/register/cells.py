@@ -80,12 +80,12 @@ def money(cell: str) -> Money:
 
 
 def durations(cell: str) -> tuple[int, ...] | None:
-    """The months of each part of a duration; None where it is none.
+    """Return the months of each part of a duration; None if the cell holds none.
 
     >>> durations("2+1+1"), durations("2 x 12 months"), durations("3 + 2 years"), durations("24 months")
     ((24, 12, 12), (12, 12), (36, 24), (24,))
 
-    Bare numbers are years where they are added up, else months. "No" and "None" are no months at all.
+    Added bare numbers are years; a single one is months. "No" and "None" mean zero months.
     """
     text = " ".join(cell.lower().replace("-", " ").split())
     if text in ("no", "none", "nil", "0"):

@@ -55,6 +55,7 @@ class CoalitionLetter:
     contact: str | None
     signed_on: str | None
     coalition_id: str
+    reference: str
     answer_link: str | None = None
     stop_link: str | None = None
 
@@ -91,6 +92,7 @@ def coalition_letter(
         contact=mailboxes.get(lead.authority) if lead is not None and lead is not own else None,
         signed_on=day_text(signed_on) if signed_on else None,
         coalition_id=state.coalition_id,
+        reference=f"Coalition: {state.coalition_id}",
     )
 
 

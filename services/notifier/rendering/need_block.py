@@ -78,6 +78,7 @@ class _Council:
     why: str = ""
     contact: str | None = None
     source: str | None = None
+    near_miss: bool = False
 
 
 def build(authority: str, items: Sequence[OpportunityView], group: SuggestedGroup | None, today: date) -> Block:
@@ -161,6 +162,7 @@ def _alone(authority: str, item: OpportunityView) -> _Council:
         why=item.why,
         contact=item.contact,
         source=item.source,
+        near_miss=item.near_miss,
     )
 
 
@@ -185,7 +187,7 @@ def _leads(council: _Council, lead: str | None) -> str:
 def _opening(plan_id: str, councils: Sequence[_Council], lead: str | None, names: Sequence[str]) -> str:
     """Who plans the same, and who is suggested to take the first step."""
     who = names[0] if len(names) == 1 else f"{count_words(len(names)).capitalize()} councils"
-    said = f"{who} {'plans' if len(names) == 1 else 'plan'} to buy this when you do."
+    said = f"{who} {'plans' if len(names) == 1 else 'plan'} to buy this{_when(councils)}"
     grouped = [one for one in councils if one.in_group]
     if grouped and len(grouped) < len(councils):
         alone = [one.name for one in councils if not one.in_group]
@@ -200,6 +202,16 @@ def _opening(plan_id: str, councils: Sequence[_Council], lead: str | None, names
     elif leader is not None:
         said += f" {leader} is suggested to {step}."
     return said
+
+
+def _when(councils: Sequence[_Council]) -> str:
+    """Who of them goes to tender when the reader does."""
+    apart = list(dict.fromkeys(one.name for one in councils if one.near_miss))
+    if not apart:
+        return " when you do."
+    if all(one.near_miss for one in councils):
+        return ", but not when you do."
+    return f" when you do, but the dates of {join_words(apart, 7)} do not meet yours."
 
 
 def _reply_by(today: date, days: Sequence[CoalitionDates], authorities: Collection[str]) -> date | None:

@@ -37,6 +37,7 @@ class OpportunityView:
     together_from: date | None
     preparation_days: int
     why: str
+    near_miss: bool
     contact: str | None
     asked: bool
     introduced: bool
@@ -93,7 +94,8 @@ def opportunity_view(
         partner_regions=phrases.places(other.regions),
         together_from=common.earliest if common else None,
         preparation_days=(common.latest - state.join_by).days if common and state.join_by else 0,
-        why=_why(state, said, ended=ended) if shared else "",
+        why=_why(state, said, authority, partner, ended=ended) if shared else "",
+        near_miss=state.nearest_move is not None,
         contact=contact if shared and not ended else None,
         asked=change == "asked",
         introduced=change == "introduced" and shared,
@@ -102,10 +104,14 @@ def opportunity_view(
     )
 
 
-def _why(state: OpportunityState, said: Disclosed, *, ended: bool) -> str:
+def _why(state: OpportunityState, said: Disclosed, reader: str, partner: str, *, ended: bool) -> str:
     if said.introduced_to is not None and not ended:
         return "You have both said yes to an introduction."
-    return phrases.why(state.reasons, ended=ended)
+    why = phrases.why(state.reasons, ended=ended)
+    if state.nearest_move is None or ended:
+        return why
+    waits = "you" if state.nearest_move.authority == reader else sanitise(partner, 80)
+    return f"{why} {phrases.say_move(state.nearest_move, waits)}"
 
 
 def _summary(side: PlanSummary) -> PlanFacts:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from events.fields import Origin, Window
+from events.opportunities import NearestMove
 from matching.reference import region
-from matching.text.formatting import day_text
+from matching.text.formatting import day_text, month_text
 from services.notifier.rendering.plain_text import sanitise
 
 SUBJECT_LENGTH: Final = 60
@@ -18,6 +19,12 @@ def format_date_range(window: Window) -> str:
     if window.earliest == window.latest:
         return f"on {day_text(window.earliest)}"
     return f"between {day_text(window.earliest)} and {day_text(window.latest)}"
+
+
+def say_move(move: NearestMove, waits: str) -> str:
+    """What would make two windows meet: "If you waited until March 2027, both could go to tender between ..."."""
+    start = month_text(move.common_window.earliest)
+    return f"If {waits} waited until {start}, both could go to tender {format_date_range(move.common_window)}."
 
 
 def places(codes: Sequence[str], limit: int = 3) -> str:
@@ -41,7 +48,7 @@ def strength(band: str, score: float | None) -> str:
 
 _IN_THE_TABLE: Final = re.compile(
     r"\bCPV\b|^Both texts speak of |^Both can (?:go to )?tender |^The last (?:sensible )?day "
-    r"|^Together (?:they are )?worth | expects to spend .* gives no value"
+    r"|^If .* waited |^Together (?:they are )?worth | expects to spend .* gives no value"
 )
 """Reasons that an email tells elsewhere, or that say nothing to a buyer: codes, words in common, dates, money."""
 _TITLES: Final = re.compile(r": \u201c.*\u201d\.?$")

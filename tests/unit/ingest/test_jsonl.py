@@ -41,7 +41,7 @@ def _changed(**changes: object) -> bytes:
         pytest.param(b"not json", "", "not JSON", id="not json"),
         pytest.param(b"[1, 2]", "", "not an object", id="a list"),
         pytest.param(_changed().replace(b'"revision": 1', b'"revision": NaN'), "", "NaN", id="NaN"),
-        pytest.param(_changed(value={"amount": 1}).replace(b": 1}", b": 1e999}"), "", "1e999 is beyond", id="1e999"),
+        pytest.param(_changed(value={"amount": 1}).replace(b": 1}", b": 1e999}"), "", "is out of range", id="1e999"),
         pytest.param(_changed().replace(b"{", b'{"title": "twice", ', 1), "", "appears twice", id="a name twice"),
         pytest.param(b"[" * 100_000 + b"]" * 100_000, "", "nested too deeply", id="deep nesting"),
         pytest.param(b'{"a":' * 30_000 + b"1" + b"}" * 30_000, "", "nested too deeply", id="deep objects"),
@@ -55,7 +55,7 @@ def _changed(**changes: object) -> bytes:
         pytest.param(_changed(kind="lease"), "kind", "new", id="unknown kind"),
         pytest.param(_changed(type="deleted"), "type", "published, updated, withdrawn, awarded", id="unknown type"),
         pytest.param(b'{"ocid": "ocds-1"}', "", "--format ocds", id="OCDS"),
-        pytest.param(_changed(description="x" * 10_000_000), "", "are the most", id="10 MB description"),
+        pytest.param(_changed(description="x" * 10_000_000), "", "the limit for a plan is", id="10 MB description"),
         pytest.param(
             _changed(tender_window={"earliest": "2027-07-01", "latest": "2027-06-30"}),
             "tender_window",

@@ -84,6 +84,8 @@ def test_a_need_is_named_once_and_by_words_that_the_texts_have() -> None:
             "Catching stray dogs; kennels of the whole area.",
             ["catching", "stray", "kennels", "dogs"],
         ),
+        # Nor are routes to market, buying bodies and places.
+        ("Further competition under DPS 978 of YPO in Scotland.", "Awarded by competition: YPO's DPS, Scotland.", []),
         ("Libraries with their enquiries.", "For enquiries at libraries.", ["libraries", "enquiries"]),
     ],
 )

@@ -11,8 +11,15 @@ from services.domain.notification_caps import Cap, CapCandidate, Caps, exceeding
 CAPS = Caps(per_plan=2, per_authority=3, reach=10)
 
 
-def about(number: int, plan: str, partner: str = "A", score: float = 50.0, band: int = 1) -> CapCandidate:
-    return CapCandidate(number, partner, f"{partner}:{plan}", (band, score))
+def about(
+    number: int, plan: str, partner: str = "A", score: float = 50.0, band: int = 1, near_miss_of: str = ""
+) -> CapCandidate:
+    return CapCandidate(number, partner, f"{partner}:{plan}", (band, score), near_miss_of)
+
+
+def near_misses(*own: str) -> list[CapCandidate]:
+    """A near miss with each of these own plans, each of another authority, the strongest first."""
+    return [about(n, "x", str(n), score=90.0 - n, near_miss_of=plan) for n, plan in enumerate(own)]
 
 
 @pytest.mark.parametrize(
@@ -26,6 +33,8 @@ def about(number: int, plan: str, partner: str = "A", score: float = 50.0, band:
         ([about(n, str(n), partner=str(n)) for n in range(1, 6)], {}, {}),
         ([about(1, "x"), about(2, "x"), about(3, "x"), about(4, "y"), about(5, "z")], {}, {3: "plan", 5: "authority"}),
         ([about(1, "x"), about(2, "y")], {"A:x": 10, "A:y": 9}, {1: "reach"}),
+        (near_misses("mine", "mine", "other", "mine", "other"), {}, {3: "near-miss"}),
+        ([*near_misses("mine", "mine", "mine"), about(9, "y", "9", score=1.0)], {}, {2: "near-miss"}),
     ],
 )
 def test_what_is_over_a_cap(found: list[CapCandidate], reached: dict[str, int], left: dict[int, Cap]) -> None:
@@ -42,6 +51,7 @@ def test_what_is_over_a_cap(found: list[CapCandidate], reached: dict[str, int], 
         ([about(n, str(n), score=90.0 - n) for n in range(5)], {0: 0, 1: 0, 2: 0, 3: 1, 4: 1}),
         ([about(n, str(n), partner=str(n)) for n in range(5)], dict.fromkeys(range(5), 0)),
         ([about(1, "x"), about(2, "x"), about(3, "x"), about(4, "y"), about(5, "z")], {1: 0, 2: 0, 3: 1, 4: 0, 5: 1}),
+        (near_misses("mine", "mine", "other", "mine", "mine", "mine"), {0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 2}),
     ],
 )
 def test_what_is_over_a_cap_is_spread_over_the_mails_to_come(found: list[CapCandidate], mails: dict[int, int]) -> None:

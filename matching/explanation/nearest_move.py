@@ -1,0 +1,52 @@
+"""The move that would make two windows meet which do not, and the sentence that says so."""
+
+from datetime import date
+from typing import Final
+
+from matching import limits
+from matching.assessment import NearestMove
+from matching.components import timing
+from matching.pair_scoring import Judged
+from matching.plan import Window
+from matching.policy import Policy
+from matching.text.formatting import month_text, name_of, span_text
+
+MAX_MONTHS: Final = 6
+"""Windows are intentions: a tender may well be moved by half a year, hardly by more."""
+
+
+def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
+    """The fewest months that the earlier plan would have to wait; None where the windows meet, or are too far apart. It
+    depends on the two windows alone and never on the day."""
+    if not found.meeting.near_miss:
+        return None
+    early, late = limits.by_window(found.a, found.b)
+    for months in range(1, MAX_MONTHS + 1):
+        moved = timing.shift(early.span, months)
+        if moved is None:
+            return None
+        if moved.earliest > late.span.latest:
+            # Whole months jump over a short window: the two can begin together.
+            days = late.span.earliest - early.span.earliest
+            moved = timing.Span(late.span.earliest, early.span.latest + days, early.span.flexible + days)
+        meeting = timing.meet(moved, late.span, 0, found.as_of, policy.timing)
+        if meeting.common_days >= 1:
+            return NearestMove(
+                plan_id=early.plan.plan_id,
+                authority=early.plan.authority,
+                months=months,
+                tender_window=_window(moved.earliest, moved.latest),
+                common_window=_window(meeting.earliest, meeting.latest),
+            )
+    return None
+
+
+def say_move(move: NearestMove) -> str:
+    """The move in a sentence."""
+    start = move.common_window.earliest
+    when = span_text(start, move.common_window.latest)
+    return f"If {name_of(move.authority)} waited until {month_text(start)}, both could go to tender {when}."
+
+
+def _window(earliest: int, latest: int) -> Window:
+    return Window(date.fromordinal(earliest), date.fromordinal(latest))

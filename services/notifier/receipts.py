@@ -1,0 +1,74 @@
+"""Receipts: whoever answered gets one email for each act that counted, which says how to take it back."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.domain.coalition_answers import UNDO_DAYS
+from services.notifier.coalition_handler import thread_id
+from services.notifier.context import DispatchContext, ReadyEmail
+from services.notifier.delivery_results import close_unsent
+from services.notifier.rendering import coalition_email, email_message
+from services.notifier.rendering.receipt_view import receipt_letter
+from services.store import coalition_notices, deliveries, plans, responses
+from services.store.authorities import Authority
+from services.store.database import transaction
+from services.store.intents import Mail
+from services.store.opportunities import Opportunity
+from services.store.responses import ResponseRow
+
+AT_ONCE: Final = 100
+
+
+async def batch_due_receipts(dispatch: DispatchContext) -> int:
+    """Makes an email of each act that has none yet; how many."""
+    at = dispatch.clock()
+    async with transaction(dispatch.sessions) as session:
+        acts = await responses.without_receipt(session, AT_ONCE)
+        for act in acts:
+            mail_id = coalition_notices.new_mail_id()
+            session.add(
+                Mail(
+                    mail_id=mail_id,
+                    authority=act.authority,
+                    purpose=coalition_notices.PURPOSE,
+                    coalition_id=act.subject_id if act.subject == "coalition" else None,
+                    message_id=email_message.message_id(mail_id, dispatch.sender),
+                    next_attempt_at=at,
+                    created_at=at,
+                    updated_at=at,
+                )
+            )
+            await session.flush()
+            act.receipt_mail_id = mail_id
+    return len(acts)
+
+
+async def begin(
+    session: AsyncSession,
+    dispatch: DispatchContext,
+    mail: Mail,
+    act: ResponseRow,
+    holder: str,
+    row: Authority | None,
+    at: datetime,
+) -> ReadyEmail | None:
+    """The receipt composed and recorded as being sent; None where nobody can get it.
+
+    A pause does not hold it back: somebody acted in the authority's name just now.
+    """
+    if row is None or row.mailbox is None:
+        close_unsent(session, mail, [], row, at, "no-mailbox")
+        return None
+    opportunity = await session.get(Opportunity, act.subject_id) if act.subject == "opportunity" else None
+    # What is shared as a match only is named in no email before both agree, not even the reader's own plan.
+    closed = opportunity is not None and opportunity.payload["score"] is None
+    plan = (await plans.by_id(session, [act.plan_id])).get(act.plan_id) if not closed else None
+    title = (plan.state or {}).get("title", "") if plan is not None else ""
+    undo_by = act.received_on + timedelta(days=UNDO_DAYS)
+    letter = receipt_letter(row.authority, row.name, act, title, undo_by, row.signed_on, named=not closed)
+    deliveries.mark_sending(mail, [], at)
+    thread = thread_id(dispatch.sender, act.subject_id, row.authority)
+    composed = coalition_email.compose(letter, dispatch.sender, row.mailbox, mail, thread, at)
+    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)

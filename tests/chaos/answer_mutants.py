@@ -1,0 +1,133 @@
+"""Seeded bugs in what authorities answer, and in what of it is told to whom."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.chaos.mutant import Edit, Mutant
+
+COALITIONS: Final = "tests/integration/test_coalitions.py"
+ANSWERS: Final = "tests/unit/domain/test_coalition_answers.py"
+INTRODUCTIONS: Final = "tests/integration/test_introductions.py"
+
+ANSWER_MUTANTS: Final = (
+    Mutant(
+        "answers: twins minted",
+        [
+            Edit(
+                "services/coalitions/writing.py",
+                "match_groups(list(current.values()), region.suggestions)",
+                "match_groups([], region.suggestions)",
+            )
+        ],
+        [f"{COALITIONS}::test_two_processes_side_by_side_mint_no_twins"],
+    ),
+    Mutant(
+        "answers: freeze ignored",
+        [
+            Edit(
+                "services/domain/coalition_answers.py",
+                "    if coalition.status is CoalitionStatus.FROZEN:\n        raise",
+                "    if coalition.status is None:\n        raise",
+            )
+        ],
+        [f"{ANSWERS}::test_what_is_refused"],
+    ),
+    Mutant(
+        "answers: reply after the deadline taken",
+        [
+            Edit(
+                "services/domain/coalition_answers.py",
+                "    if today > coalition.invitation.reply_by:\n",
+                "    if today < coalition.invitation.invited_on:\n",
+            )
+        ],
+        [f"{ANSWERS}::test_what_is_refused"],
+    ),
+    Mutant(
+        "answers: silence taken for yes",
+        [
+            Edit(
+                "services/domain/coalition.py",
+                "    for member in overdue:\n"
+                "        coalition = replace_member(coalition, replace(member, state=MemberState.LAPSED))\n",
+                "    for member in overdue:\n"
+                "        coalition = replace_member(coalition, replace(member, state=MemberState.ACCEPTED))\n",
+            )
+        ],
+        [
+            "tests/unit/domain/test_coalition.py::test_silence_lapses_and_is_never_a_yes",
+            f"{COALITIONS}::test_nobody_answers_in_time",
+        ],
+    ),
+    Mutant(
+        "answers: declined member told again",
+        [
+            Edit(
+                "services/domain/coalition_notices.py",
+                "        for member in coalition.in_state(MemberState.INVITED):\n",
+                "        for member in coalition.in_state(MemberState.INVITED, MemberState.DECLINED):\n",
+            )
+        ],
+        ["tests/unit/domain/test_coalition_notices.py::test_who_is_told_what"],
+    ),
+    Mutant(
+        "answers: one yes introduces both",
+        [
+            Edit(
+                "services/domain/introduction.py",
+                "    if one.answer is not IntroductionAnswer.YES or other.answer is not IntroductionAnswer.YES:\n",
+                "    if one.answer is not IntroductionAnswer.YES and other.answer is not IntroductionAnswer.YES:\n",
+            ),
+            Edit(
+                "services/domain/introduction.py",
+                "    return abs((one.on - other.on).days) <= FINAL_DAYS",
+                "    return True",
+            ),
+            Edit(
+                "services/domain/introduction.py",
+                "    assert one.on is not None\n    assert other.on is not None\n",
+                "",
+            ),
+            Edit(
+                "services/store/introductions.py",
+                "if len(both) == 2 and is_agreed(*both.values())",
+                "if is_agreed(*both.values(), *both.values())",
+            ),
+        ],
+        [f"{INTRODUCTIONS}::test_one_yes_tells_nothing_of_either_plan"],
+    ),
+    Mutant(
+        "answers: a no is asked again",
+        [
+            Edit(
+                "services/domain/introduction.py",
+                "            return today if _is_over(other.on, today) else None\n",
+                "            return today\n",
+            )
+        ],
+        ["tests/unit/domain/test_introduction.py"],
+    ),
+    Mutant(
+        "answers: an own act told",
+        [
+            Edit(
+                "services/notifier/event_handler.py",
+                "                if apart and news.authority != actor\n",
+                "                if apart\n",
+            )
+        ],
+        ["tests/integration/test_suggestion_emails.py::test_nobody_is_told_of_its_own_act"],
+    ),
+    Mutant(
+        "answers: a group of which one plan is shared no longer is told",
+        [
+            Edit(
+                "services/notifier/plan_details.py",
+                'if plan is None or plan.status != "active" or not is_open(plan.state):',
+                "if plan is None:",
+            )
+        ],
+        ["tests/integration/test_suggestion_emails.py::test_what_is_shared_no_longer_is_told_no_more"],
+    ),
+)

@@ -1,0 +1,81 @@
+"""Whoever acted gets one receipt for each act that counted, with the way to take it back."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+
+from events.responses import ResponseIntroduced
+from services.local_stack.mail_sink import MailSink
+from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, undo
+from tests.support.notified_coalitions import THREE, Line, open_line
+from tests.unit.notifier.world import body
+
+
+@pytest_asyncio.fixture
+async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
+    async with open_line(database_url, mailbox) as found:
+        yield found
+
+
+def receipts(line: Line, authority: str) -> list[Any]:
+    return line.receipts(authority)
+
+
+async def test_an_act_is_receipted_once_with_how_to_take_it_back(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    await line.harness.invite(LEEDS)
+    await line.harness.act(BRADFORD, "accept")
+    await line.deliver()
+    await line.deliver()
+    (mail,) = receipts(line, BRADFORD)
+    ((response_id,),) = await line.harness.rows(f"SELECT response_id FROM responses WHERE authority = '{BRADFORD}'")
+    assert mail["Subject"] == "Replacement of the HR and payroll system: noted, you are in"
+    assert f"To take this back: reply \u201cundo {response_id}\u201d by 3 December 2026." in body(mail)
+    assert "Your plan: Replacement of the HR and payroll system (HR-1)" in body(mail)
+    assert "in your authority's name: you are in." in body(mail)
+    assert "undo" in body(mail, "html")
+    assert "Why these councils" not in body(mail)
+    (asked,) = receipts(line, LEEDS)
+    assert "This can't be taken back; you can still leave." in body(asked)
+    assert receipts(line, KIRKLEES) == []
+
+
+async def test_what_does_not_count_has_no_receipt(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    await line.harness.act(BRADFORD, "commit")
+    await line.deliver()
+    assert receipts(line, BRADFORD) == []
+
+
+async def test_an_undo_is_receipted_too(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    response_id = await line.harness.answer(BRADFORD, "interested")
+    state = await line.harness.only()
+    await line.harness.respond(undo(BRADFORD, state.coalition_id, response_id, next(line.harness.numbers)))
+    await line.deliver()
+    subjects = {mail["Subject"].rpartition(": ")[2] for mail in receipts(line, BRADFORD)}
+    assert subjects == {"noted, you are interested", "noted, you took an answer back"}
+
+
+async def test_without_a_mailbox_there_is_no_receipt_and_a_pause_holds_none_back(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    await line.world.register(BRADFORD, mailbox=None)
+    await line.world.register(KIRKLEES, mailbox="buying@e08000034.example", immediate=False, digest=False)
+    await line.harness.answer(BRADFORD, "interested")
+    await line.harness.answer(KIRKLEES, "interested")
+    await line.deliver()
+    assert receipts(line, BRADFORD) == []
+    assert len(receipts(line, KIRKLEES)) == 1
+    assert {mail.reason for mail in await line.world.all_mails() if mail.authority == BRADFORD} == {"no-mailbox"}
+
+
+async def test_a_receipt_of_an_introduction_names_neither_plan(line: Line) -> None:
+    await line.plans(plan(LEEDS), plan(BRADFORD, sharing="match_only"))
+    fields = pair_fields(LEEDS, BRADFORD, next(line.harness.numbers)) | {"agrees": "yes"}
+    await line.harness.respond(ResponseIntroduced.model_validate(fields))
+    await line.deliver()
+    (mail,) = receipts(line, LEEDS)
+    assert mail["Subject"] == "Your answer: noted, your answer to an introduction"
+    for secret in ("HR", "ayroll", "Bradford"):
+        assert secret not in body(mail) + body(mail, "html")
