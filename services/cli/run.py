@@ -95,7 +95,7 @@ def _with_parts(service: str, *, broker: bool = True) -> Settings:
         using.need_kafka()
     using.need_database()
     logs.setup(service, using.log_level)
-    logs.get(__name__).info("starting", version=version())
+    logs.get(__name__).info("process starts", version=version())
     asyncio.run(_reach(using, broker=broker))
     return using
 

@@ -100,7 +100,6 @@ class _Front:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _work(self) -> None:
-        log.info("process starts", version=version())
         parts = await self._make()
         _tune_gc()
         self._app = AsgiFastStream(
