@@ -57,6 +57,7 @@ def test_production_has_no_tests_and_no_embedded_stack() -> None:
     assert unwanted & PRODUCTION <= {"setuptools", "pyyaml", "networkx"}
 
 
+@pytest.mark.slow
 def test_the_bill_of_materials_lists_what_production_installs(tmp_path: Path) -> None:
     target = tmp_path / "bill.json"
     tool = Path(sys.executable).with_name("cyclonedx-py")
