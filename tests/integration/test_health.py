@@ -32,6 +32,7 @@ def asked(process: ChildProcess, path: str) -> tuple[int, str]:
         return 0, ""
 
 
+@pytest.mark.slow
 def test_a_process_answers_while_it_starts_and_logs_its_life(
     tansu_broker: Broker, database_url: str, tmp_path: Path
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_process_answers_while_it_starts_and_logs_its_life(
         assert len(life[1]["generation"]) == 16
 
 
+@pytest.mark.slow
 @pytest.mark.kafka
 def test_readiness_says_that_kafka_is_away_and_the_logs_stay_short(database_url: str, tmp_path: Path) -> None:
     if (reason := brokers.unavailable()) is not None:

@@ -61,6 +61,7 @@ def _topics_of_all(_: Scene, patched: pytest.MonkeyPatch) -> None:
     patched.setattr(plan_decoding, "authority_of", lambda _: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [_anybodys_keys, _never_verified, _topics_of_all])
 def test_a_broken_rule_would_be_noticed(
     broken: Callable[[Scene, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
