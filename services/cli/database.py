@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.platform import retry
 from services.platform.settings import settings
 from services.store import schema
-from services.store.database import Sessions, make_engine, make_sessions
+from services.store.database import Sessions, begin_snapshot, make_engine, make_sessions
 
 T = TypeVar("T")
 
@@ -44,9 +44,7 @@ def with_snapshot(read: Callable[[AsyncSession], Awaitable[T]]) -> T:
 
     async def work(sessions: Sessions) -> T:
         async with sessions() as session:
-            await session.connection(
-                execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            )
+            await begin_snapshot(session)
             return await read(session)
 
     return with_database(work)

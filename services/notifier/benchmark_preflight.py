@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.benchmark_requests import BenchmarkNotice, is_current
-from services.notifier.coalition_preflight import LOOK_AGAIN
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
+from services.notifier.recipient import recipient_of
 from services.notifier.rendering import benchmark_email, email_message
 from services.platform.clock import LONDON
 from services.store import benchmark_notices, benchmark_requests, deliveries, plans
@@ -25,17 +25,15 @@ async def begin(
     if stored is None or not is_current(kind, *stored, today):
         close_unsent(session, mail, [], row, at, "superseded")
         return None
-    if row is None or row.mailbox is None or (row.paused_until and row.paused_until > today):
-        deliveries.mark_retry(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")
+    recipient = recipient_of(session, mail, row, at)
+    if recipient is None:
         return None
-    if not (row.immediate or row.digest) or (row.withdrawn_on is not None and row.withdrawn_on <= today):
-        close_unsent(session, mail, [], row, at, "not-wanted")
-        return None
+    authority, mailbox = recipient
     request = stored[0]
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
     title = (plan.state or {}).get("title", "") if plan else ""
-    letter = benchmark_email.benchmark_letter(request, kind, title, row.name, row.signed_on)
+    letter = benchmark_email.benchmark_letter(request, kind, title, authority.name, authority.signed_on)
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
-    composed = benchmark_email.compose(letter, dispatch.sender, row.mailbox, mail.message_id, at)
-    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+    composed = benchmark_email.compose(letter, dispatch.sender, mailbox, mail.message_id, at)
+    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)

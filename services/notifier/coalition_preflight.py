@@ -1,7 +1,6 @@
 """The moment of sending an email about a coalition: whether it still holds, and what it says."""
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,6 +11,7 @@ from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
 from services.notifier.partner_names import names_of
+from services.notifier.recipient import recipient_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.platform import clock
@@ -19,9 +19,6 @@ from services.platform.clock import LONDON
 from services.store import authorities, coalition_notices, coalitions, deliveries
 from services.store.authorities import Authority
 from services.store.intents import Mail
-
-LOOK_AGAIN: Final = timedelta(hours=6)
-"""When an email to an authority without a mailbox, or that has paused, is looked at again."""
 
 
 async def begin(
@@ -34,23 +31,21 @@ async def begin(
     if stored is None or not is_current(stored.coalition, notice.plan_id, kind, today):
         close_unsent(session, mail, [], row, at, "superseded")
         return None
-    if row is None or row.mailbox is None or (row.paused_until and row.paused_until > today):
-        deliveries.mark_retry(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")
+    recipient = recipient_of(session, mail, row, at)
+    if recipient is None:
         return None
-    if not (row.immediate or row.digest) or (row.withdrawn_on is not None and row.withdrawn_on <= today):
-        close_unsent(session, mail, [], row, at, "not-wanted")
-        return None
+    authority, mailbox = recipient
     state = CoalitionState.model_validate(stored.payload)
     codes = [member.authority for member in state.members]
     names, register = await names_of(session, set(codes)), await authorities.by_codes(session, codes)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
-    letter = coalition_letter(state, notice.plan_id, kind, row.name, names, mailboxes, row.signed_on)
+    letter = coalition_letter(state, notice.plan_id, kind, authority.name, names, mailboxes, authority.signed_on)
     # A link's days are real ones, also where plans are judged as of a fixed day.
-    links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
+    links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
     letter = links.in_coalition_letter(letter) if links else letter
     deliveries.mark_sending(mail, [], at)
-    thread = thread_id(dispatch.sender, notice.coalition_id, row.authority)
-    composed = coalition_email.compose(letter, dispatch.sender, row.mailbox, mail, thread, at)
+    thread = thread_id(dispatch.sender, notice.coalition_id, authority.authority)
+    composed = coalition_email.compose(letter, dispatch.sender, mailbox, mail, thread, at)
     if links:
         links.add_one_click(composed, "immediate")
-    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)

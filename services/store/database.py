@@ -122,6 +122,11 @@ def json_column(*, nullable: bool = False) -> Column[Any]:
     return Column(JSONB, nullable=nullable)
 
 
+async def begin_snapshot(session: AsyncSession) -> None:
+    """Makes a new session's transaction read-only; all its reads see the same state of the database."""
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
+
+
 def database_responds(sessions: Sessions) -> Check:
     """Check that the database answers."""
 

@@ -17,6 +17,7 @@ from services.application.list_items import CoalitionItem, DeadlineItem, Item, O
 from services.domain.api_access import Scope
 from services.platform.clock import today
 from services.store.authority_lists import Cut
+from services.store.database import begin_snapshot
 from services.web.api.access import Reader, reader_of
 from services.web.api.paging import ChangedSince, Cursor, HexKey, ItemPage, Limit, PlanKey, links, moment, read_cursor
 from services.web.api.problems import MEDIA_TYPE, Problem, ProblemError, ReadRoute
@@ -83,9 +84,8 @@ DeadlinesReader = Annotated[Reader, Depends(reader_of(Scope.DEADLINES))]
 @asynccontextmanager
 async def snapshot(request: Request) -> AsyncIterator[AsyncSession]:
     """A session in which nothing can be written, and in which all reads see the same."""
-    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     async with parts_of(request).sessions() as session:
-        await session.connection(execution_options=options)
+        await begin_snapshot(session)
         yield session
 
 

@@ -1,6 +1,5 @@
 """A coalition, and what a signed-in council does in it. Each act has a page of its own that says what follows."""
 
-import re
 from typing import Any, Final
 from uuid import uuid4
 
@@ -10,14 +9,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from events.responses import ResponseDates, ResponseInvited, ResponseMembership, ResponsePayload
-from services.application.acts import submit
 from services.application.group_view import GroupView
-from services.application.responses import ResponseError, build
 from services.domain.deadlines import DEFAULT_REPLY_DAYS, MAX_REPLY_DAYS, MIN_REPLY_DAYS
 from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
 from services.web.act_texts import ACTS
 from services.web.forms import MAX_TEXT, Form, read_form
+from services.web.sending import RESPONSE_ID, send_response
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -25,7 +23,6 @@ router = APIRouter()
 REPLY_DAYS: Final = {
     str(days): f"{days} working days" for days in (MIN_REPLY_DAYS, 15, DEFAULT_REPLY_DAYS, 30, MAX_REPLY_DAYS)
 }
-RESPONSE_ID: Final = re.compile(r"[a-f0-9-]{36}")
 
 
 @router.get("/c/{subject}")
@@ -40,7 +37,7 @@ async def show(request: Request, session: Session, council: Council, subject: st
 
 @router.get("/c/{subject}/do/{act}")
 async def ask(request: Request, session: Session, council: Council, subject: str, act: str) -> Response:
-    """What an act means, and what it needs."""
+    """Explains one act and asks for the values that it needs."""
     reader, group = await _acting(request, session, council, subject, act)
     return _ask(request, reader, group, act, Form(FormData()))
 
@@ -55,12 +52,7 @@ async def do(request: Request, session: Session, council: Council, subject: str,
         raise HTTPException(400)
     kind, values = _read(form, act, group)
     if not form.errors:
-        fields = {**group.subject.fields(reader.authority), **values, "response_id": response_id}
-        try:
-            await submit(session, build(kind, fields), reader.actor)
-        except ResponseError:
-            raise HTTPException(400) from None
-        return RedirectResponse(f"{reader.base}/sent/{response_id}", 303)
+        return await send_response(session, reader, group, kind, {**values, "response_id": response_id})
     return _ask(request, reader, group, act, form, status=400)
 
 
@@ -78,7 +70,7 @@ async def _acting(
 
 
 def _read(form: Form, act: str, group: GroupView) -> tuple[type[ResponsePayload], dict[str, Any]]:
-    """The event that an act becomes; `form.errors` says what is wrong."""
+    """The response type of an act and its values. Invalid fields are in `form.errors`."""
     if act == "invite":
         return ResponseInvited, _read_invitation(form, group)
     if act == "dates":

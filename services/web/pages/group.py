@@ -1,7 +1,6 @@
 """The page that an email's link opens: a group, and what the authority answers. Only the last step sends anything."""
 
-import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
@@ -11,23 +10,22 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from events.responses import ResponseAnswered, ResponseUndone
-from services.application.acts import submit, wait_for_outcome
+from services.application.acts import wait_for_outcome
 from services.application.group_view import GroupView
-from services.application.responses import ResponseError, build
 from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of, reader_by_link
 from services.web.answer_forms import Answered, read_answered
 from services.web.forms import Form, read_form
 from services.web.parts import parts_of
+from services.web.sending import RESPONSE_ID, send_response
 from services.web.signing import signed_in
 from services.web.templating import render
 
 router = APIRouter()
-RESPONSE_ID: Final = re.compile(r"[a-f0-9-]{36}")
 
 
 async def reader_of(request: Request, session: Session) -> Reader:
-    """Whoever holds the link in the address, or is signed in."""
+    """The authority that the link in the address names, or that is signed in."""
     token = request.path_params.get("token")
     if token is not None:
         return await reader_by_link(request, session, token)
@@ -50,7 +48,7 @@ async def show(request: Request, session: Session, reader: Asking) -> Response:
 @router.post("/g/{token}")
 @router.post("/o/{subject}")
 async def choose(request: Request, session: Session, reader: Asking) -> Response:
-    """Takes the chosen answer on to its question; records nothing."""
+    """Leads to the question that the chosen answer needs; records nothing."""
     group = await group_of(request, session, reader)
     form = Form(await read_form(request))
     answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
@@ -71,7 +69,7 @@ async def question(request: Request, session: Session, reader: Asking) -> Respon
 @router.post("/g/{token}/question")
 @router.post("/o/{subject}/question")
 async def answer_question(request: Request, session: Session, reader: Asking) -> Response:
-    """Takes what was entered on to the last page; records nothing."""
+    """Leads to the last page with the entered values; records nothing."""
     group = await group_of(request, session, reader)
     form = Form(await read_form(request))
     answered = read_answered(form)
@@ -110,12 +108,9 @@ async def send(request: Request, session: Session, reader: Asking) -> Response:
     response_id = form.text("response_id")
     if form.errors or group.closed or not RESPONSE_ID.fullmatch(response_id):
         return RedirectResponse(reader.base, 303)
-    values = {**group.subject.fields(reader.authority), **answered.values, "response_id": response_id}
-    try:
-        await submit(session, build(ResponseAnswered, values), reader.actor)
-    except ResponseError:
-        raise HTTPException(400) from None
-    return RedirectResponse(f"{reader.base}/sent/{response_id}", 303)
+    return await send_response(
+        session, reader, group, ResponseAnswered, {**answered.values, "response_id": response_id}
+    )
 
 
 @router.post("/g/{token}/undo")
@@ -127,9 +122,7 @@ async def undo(request: Request, session: Session, reader: Asking) -> Response:
     undoes = Form(await read_form(request)).text("response_id")
     if not any(answer.response_id == undoes and answer.can_undo for answer in group.answers):
         raise HTTPException(409)
-    payload = build(ResponseUndone, {**group.subject.fields(reader.authority), "undoes": undoes})
-    await submit(session, payload, reader.actor)
-    return RedirectResponse(f"{reader.base}/sent/{payload.response_id}", 303)
+    return await send_response(session, reader, group, ResponseUndone, {"undoes": undoes})
 
 
 @router.get("/g/{token}/sent/{response_id}")
