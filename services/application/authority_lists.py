@@ -11,7 +11,7 @@ from services.application.explain import redact_for_now
 from services.application.list_items import CoalitionItem, DeadlineItem, Item, OpportunityItem, PlanItem
 from services.domain.authority_deadlines import Deadline, DeadlineKind, coalition_deadlines, contract_deadline
 from services.domain.coalition import LIVING, CoalitionStatus
-from services.domain.disclosure import is_open, redact_coalition
+from services.domain.disclosure import is_open, pounds_of, redact_coalition
 from services.store import authority_lists as store
 from services.store import introductions, plans
 from services.store.authority_lists import ACTIVE, Cut
@@ -146,7 +146,6 @@ def _last(keys: Sequence[str], cut: Cut) -> str | None:
 def _plan_item(row: PlanRecord) -> PlanItem:
     state = row.state
     contract = state.get("current_contract") or {}
-    value = state.get("value") or {}
     fields = {
         name: state[name] for name in ("title", "description", "kind", "stage", "cpv", "tender_window", "sharing")
     }
@@ -156,7 +155,7 @@ def _plan_item(row: PlanRecord) -> PlanItem:
             "plan_id": row.plan_id,
             "revision": row.revision,
             "status": row.status,
-            "value": value.get("amount") if value.get("currency") == "GBP" else None,
+            "value": pounds_of(state.get("value")),
             "contract_ends": contract.get("end"),
             "extension_months": contract.get("extension_months"),
             "supplier": contract.get("supplier"),

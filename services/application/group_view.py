@@ -17,7 +17,7 @@ from matching.text.formatting import name_of
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
-from services.domain.disclosure import UNSAID_EXPLANATION, PlanFacts, is_open, plan_facts, read_facts
+from services.domain.disclosure import UNSAID_EXPLANATION, PlanFacts, is_open, member_facts, plan_facts, read_facts
 from services.store import coalitions, introductions, plans, responses
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
@@ -253,15 +253,7 @@ def _member(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> C
     )
     if not shows:
         return line
-    return replace(
-        line,
-        title=member.title,
-        value=member.value,
-        stage=member.stage,
-        contract_ends=member.contract_ends,
-        supplier=member.supplier,
-        preference=member.preference,
-    )
+    return _described(line, member_facts(member))
 
 
 def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date) -> OwnAnswer:

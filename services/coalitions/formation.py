@@ -12,6 +12,7 @@ from matching.coalitions import FitGraph, Group
 from services.domain.calendar import nations_of
 from services.domain.coalition import Suggestion, suggest_lead
 from services.domain.deadlines import coalition_dates
+from services.domain.disclosure import pounds_of
 from services.store import coalitions as store
 from services.store import plan_fits, plans
 from services.store.coalitions import CoalitionRow
@@ -78,8 +79,7 @@ def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord
 
 def value_of(plan: PlanRecord | None) -> float | None:
     """A plan's value in pounds, None where it is unknown or in another currency."""
-    value = (plan.state or {}).get("value") if plan is not None else None
-    return float(value["amount"]) if value and value["currency"] == "GBP" else None
+    return pounds_of((plan.state or {}).get("value")) if plan is not None else None
 
 
 def _preference(plan: PlanRecord | None) -> str | None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from events import opportunities as wire
+from events.coalitions import CoalitionMember
 from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
@@ -138,13 +139,31 @@ def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> 
     return read_facts(state)
 
 
+def member_facts(member: CoalitionMember) -> PlanFacts:
+    """What a member's plan says, as its coalition's event tells it."""
+    return PlanFacts(
+        title=member.title,
+        tender_window=member.tender_window,
+        value=member.value,
+        stage=member.stage,
+        contract_ends=member.contract_ends,
+        supplier=member.supplier,
+        preference=member.preference,
+    )
+
+
+def pounds_of(value: Mapping[str, Any] | None) -> float | None:
+    """A value as a plan's payload holds it, in pounds; None where it is unknown or in another currency."""
+    return float(value["amount"]) if value and value.get("currency", "GBP") == "GBP" else None
+
+
 def read_facts(state: Mapping[str, Any]) -> PlanFacts:
     """What a plan's payload says, for its own authority: others ask `plan_facts`."""
-    now, value = state.get("current_contract") or {}, state.get("value")
+    now = state.get("current_contract") or {}
     return PlanFacts(
         title=state["title"],
         tender_window=WireWindow.model_validate(state["tender_window"]),
-        value=float(value["amount"]) if value and value.get("currency", "GBP") == "GBP" else None,
+        value=pounds_of(state.get("value")),
         stage=state.get("stage", "planned"),
         contract_ends=date.fromisoformat(now["end"]) if now.get("end") else None,
         supplier=now.get("supplier", ""),

@@ -11,6 +11,7 @@ from events.plans import PlanAwarded, PlanWithdrawn
 from events.responses import RouteStep
 from events.topics import NOTICES
 from matching.reference import display_name
+from services.domain.disclosure import pounds_of
 from services.domain.programme.records import (
     LoggedRevision,
     RecordedAnswer,
@@ -103,14 +104,13 @@ def _revision(row: Any) -> LoggedRevision:
     own = row.topic != NOTICES.name
     if row.sharing is None:
         return LoggedRevision(**common, own=own)
-    pounds = row.value["amount"] if row.value and row.value.get("currency") == "GBP" else None
     return LoggedRevision(
         **common,
         own=own,
         shared=row.sharing != "private",
         tendering=row.stage == "tendering",
         earliest=date.fromisoformat(row.earliest),
-        value=pounds,
+        value=pounds_of(row.value),
         procurement=row.procurement,
         ict=any(code[:2] in ICT for code in row.cpv or ()),
     )

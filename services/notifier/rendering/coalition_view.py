@@ -8,7 +8,7 @@ from typing import Final
 from events.coalitions import CoalitionMember, CoalitionState
 from matching.text.formatting import day_text
 from services.domain.coalition_notices import NoticeKind
-from services.domain.disclosure import PlanFacts
+from services.domain.disclosure import member_facts
 from services.notifier.rendering.councils import (
     CouncilRow,
     council_row,
@@ -158,19 +158,6 @@ def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:
             return ("Close your own plan for this need once the contract is awarded.",)
         case NoticeKind.ENDED:
             return () if state.status == "awarded" else ("Your plan stands as before; you may go it alone.",)
-
-
-def member_facts(member: CoalitionMember) -> PlanFacts:
-    """What a member's plan says, as its coalition's event tells it."""
-    return PlanFacts(
-        title=member.title,
-        tender_window=member.tender_window,
-        value=member.value,
-        stage=member.stage,
-        contract_ends=member.contract_ends,
-        supplier=member.supplier,
-        preference=member.preference,
-    )
 
 
 def _row(member: CoalitionMember, state: CoalitionState, names: Mapping[str, str]) -> CouncilRow:

@@ -10,8 +10,7 @@ from matching.text.formatting import day_text
 from services.domain.calendar import nations_of
 from services.domain.coalition import suggest_lead
 from services.domain.deadlines import CoalitionDates, DeadlineError, coalition_dates, reply_by
-from services.domain.disclosure import PlanFacts
-from services.notifier.rendering.coalition_view import member_facts
+from services.domain.disclosure import PlanFacts, member_facts
 from services.notifier.rendering.councils import (
     CouncilRow,
     council_row,
