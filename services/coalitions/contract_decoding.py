@@ -2,55 +2,31 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
-from events.cloudevents import EnvelopeError, Event, decode
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload
 from events.dead_letters import Reason
 from events.limits import max_revision
 from events.redaction import redact_contract
-from events.signing import Signature
-from events.topics import CONTRACTS, NotAnAuthorityTopicError, authority_of
+from events.topics import CONTRACTS
+from services.messaging.authority_events import AuthorityRecord, read_event
 from services.messaging.kafka import Record
 from services.messaging.signature_policy import RecordRejected
 
+NOT_THE_OWNER: Final = "the topic belongs to {owner}, the contract to {authority}; nobody speaks for another"
+
 
 @dataclass(frozen=True, slots=True)
-class ContractRecord:
-    """A record that holds a contract event, and the signature that came with it, if one was looked for."""
-
-    record: Record
-    event: Event
-    signature: Signature | None = None
-
-    @property
-    def payload(self) -> ContractPayload:
-        """What the authority says of its contract."""
-        return cast(ContractPayload, self.event.payload)
-
-    @property
-    def authority(self) -> str:
-        """The authority that speaks."""
-        return self.payload.authority
-
-    def with_signature(self, signature: Signature | None) -> "ContractRecord":
-        """The same with the signature that came with it."""
-        return replace(self, signature=signature)
+class ContractRecord(AuthorityRecord[ContractPayload]):
+    """A record that holds what an authority says of its contract."""
 
 
 def read(record: Record, at: datetime) -> ContractRecord | RecordRejected:
     """Decodes and validates one record, and holds its authority against the topic it came by."""
-    try:
-        event = decode(record.headers, record.value, CONTRACT_PAYLOADS)
-        owner = authority_of(record.topic, CONTRACTS)
-    except EnvelopeError as error:
-        return RecordRejected(record, error.reason, str(error))
-    except NotAnAuthorityTopicError as error:
-        return RecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
+    event = read_event(record, CONTRACT_PAYLOADS, CONTRACTS, NOT_THE_OWNER)
+    if isinstance(event, RecordRejected):
+        return event
     payload = redact_contract(cast(ContractPayload, event.payload))
-    if owner is not None and payload.authority != owner:
-        sentence = f"the topic belongs to {owner}, the contract to {payload.authority}; nobody speaks for another"
-        return RecordRejected(record, Reason.TOPIC_MISMATCH, sentence)
     if payload.revision > (highest := max_revision(at)):
         sentence = f"revision {payload.revision} is above {highest}, tomorrow in microseconds since 1970"
         return RecordRejected(record, Reason.REVISION_TOO_HIGH, sentence)

@@ -8,17 +8,18 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.contracts import ContractPublished
-from events.dead_letters import SPOOFING, Reason
+from events.dead_letters import Reason
 from events.topics import DEAD_CONTRACTS
 from services.coalitions.contract_decoding import ContractRecord, read
 from services.domain.ids import event_content_hash
 from services.messaging import dead_letter_queue
+from services.messaging.authority_events import dead_letter_rejected, dead_letter_with
 from services.messaging.kafka import Record
 from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
-from services.store import contracts, outbox
+from services.store import contracts
 from services.store.contracts import ContractRow, ContractStatus
 from services.store.database import Sessions, now, transaction
 from services.store.plans import RecordOutcome
@@ -51,7 +52,7 @@ class ContractHandler:
             )
             for item in items:
                 if isinstance(item, RecordRejected):
-                    await self._keep(item)
+                    await dead_letter_rejected(self.producer, DEAD_CONTRACTS, item)
             accepted = [item for item in items if not isinstance(item, RecordRejected)]
             if accepted:
                 async with transaction(self.sessions) as session:
@@ -63,11 +64,6 @@ class ContractHandler:
     async def refuse(self, record: Record, fault: BaseException) -> None:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_CONTRACTS, record, fault)
-
-    async def _keep(self, item: RecordRejected) -> None:
-        await dead_letter_queue.dead_letter(self.producer, DEAD_CONTRACTS, item.record, item.reason, item.sentence)
-        if item.reason in SPOOFING:
-            metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
 
 async def _record(session: AsyncSession, item: ContractRecord) -> None:
@@ -89,6 +85,4 @@ async def _record(session: AsyncSession, item: ContractRecord) -> None:
     )
     log.info("contract", contract_id=payload.contract_id, revision=payload.revision, outcome=outcome.value)
     if outcome is RecordOutcome.CONFLICT:
-        message = dead_letter_queue.from_record(item.record, Reason.REVISION_CONFLICT, CONFLICT)
-        session.add(outbox.to_outbox_row(DEAD_CONTRACTS.name, item.event.id, message))
-        metrics.DEAD_LETTERS.labels(family="contracts", reason=Reason.REVISION_CONFLICT.value).inc()
+        dead_letter_with(session, DEAD_CONTRACTS, item, Reason.REVISION_CONFLICT, CONFLICT)

@@ -7,7 +7,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.dead_letters import SPOOFING, Reason
+from events.dead_letters import Reason
 from events.topics import DEAD_RESPONSES, PAGE_RESPONSES, RESPONSES
 from services.coalitions.response_decoding import Accepted, read
 from services.coalitions.response_rules import Effect, apply
@@ -16,12 +16,13 @@ from services.domain.audit import MAX_TEXT, Act, AuditAction, Channel
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import event_content_hash
 from services.messaging import dead_letter_queue
+from services.messaging.authority_events import dead_letter_rejected, dead_letter_with
 from services.messaging.kafka import Record
 from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
-from services.store import audit_log, outbox, responses
+from services.store import audit_log, responses
 from services.store.database import Sessions, now, transaction
 from services.store.responses import ResponseRow
 
@@ -60,7 +61,7 @@ class ResponseHandler:
             )
             for item in items:
                 if isinstance(item, RecordRejected):
-                    await self._keep(item)
+                    await dead_letter_rejected(self.producer, DEAD_RESPONSES, item)
             accepted = [item for item in items if not isinstance(item, RecordRejected)]
             if accepted:
                 async with transaction(self.sessions) as session:
@@ -74,11 +75,6 @@ class ResponseHandler:
         """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_RESPONSES, record, fault)
 
-    async def _keep(self, item: RecordRejected) -> None:
-        await dead_letter_queue.dead_letter(self.producer, DEAD_RESPONSES, item.record, item.reason, item.sentence)
-        if item.reason in SPOOFING:
-            metrics.SPOOFING.labels(reason=item.reason.value).inc()
-
     async def _record(self, session: AsyncSession, item: Accepted) -> Act | None:
         """Records a response and what comes of it; what the audit log says of it, None of one that is known."""
         payload = item.payload
@@ -86,7 +82,7 @@ class ResponseHandler:
         known = await responses.load(session, payload.response_id)
         if known is not None:
             if known.content_hash != content:
-                _dead_letter(session, item, Reason.RESPONSE_CONFLICT, CONFLICT)
+                dead_letter_with(session, DEAD_RESPONSES, item, Reason.RESPONSE_CONFLICT, CONFLICT)
             return None
         day = today(self.settings.as_of)
         effect, refused = Effect(), None
@@ -96,7 +92,7 @@ class ResponseHandler:
         except AnswerRefusedError as error:
             refused = error
             reason = REASONS.get(error.reason, Reason.RESPONSE_REFUSED)
-            _dead_letter(session, item, reason, str(error))
+            dead_letter_with(session, DEAD_RESPONSES, item, reason, str(error))
         session.add(
             ResponseRow(
                 response_id=payload.response_id,
@@ -150,10 +146,3 @@ def _act(item: Accepted, content: str, refused: AnswerRefusedError | None) -> Ac
             "reason": refused.reason.value if refused else None,
         },
     )
-
-
-def _dead_letter(session: AsyncSession, item: Accepted, reason: Reason, sentence: str) -> None:
-    """Into the outbox, in the transaction that records the response: a copy that comes later makes no second one."""
-    message = dead_letter_queue.from_record(item.record, reason, sentence)
-    session.add(outbox.to_outbox_row(DEAD_RESPONSES.name, item.event.id, message))
-    metrics.DEAD_LETTERS.labels(family="responses", reason=reason.value).inc()

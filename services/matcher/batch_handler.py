@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from events.dead_letters import SPOOFING, Reason
+from events.dead_letters import Reason
 from events.topics import DEAD_PLANS
 from services.domain.ids import event_content_hash
 from services.matcher.assessment import assess, index
@@ -17,6 +17,7 @@ from services.matcher.endings import keep_superseded, report_superseded
 from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.matcher.world import World
 from services.messaging import dead_letter_queue
+from services.messaging.authority_events import dead_letter_rejected
 from services.messaging.kafka import Record, Records
 from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics, tracing
@@ -109,15 +110,11 @@ class Matcher:
     async def _dead_letter_refused(
         self, items: Sequence[PlanRecordAccepted | RecordRejected]
     ) -> list[PlanRecordAccepted]:
-        """BulkWrites the dead letters of records that can't be plan events; the others."""
+        """Sends the dead letters of records that can't be plan events; returns the others."""
         # At once, in their order: one after the other a thousand of them would hold up all others for seconds.
-        await asyncio.gather(*(self._dead_letter(item) for item in items if isinstance(item, RecordRejected)))
+        refused = [item for item in items if isinstance(item, RecordRejected)]
+        await asyncio.gather(*(dead_letter_rejected(self.producer, DEAD_PLANS, item) for item in refused))
         return [item for item in items if isinstance(item, PlanRecordAccepted)]
-
-    async def _dead_letter(self, item: RecordRejected) -> None:
-        await dead_letter_queue.dead_letter(self.producer, DEAD_PLANS, item.record, item.reason, item.sentence)
-        if item.reason in SPOOFING:
-            metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
     async def _record(self, accepted: Sequence[PlanRecordAccepted], vectors: Vectors) -> Sequence[str]:
         """Records a batch and brings the index to it, in one transaction; which plans are to be assessed."""

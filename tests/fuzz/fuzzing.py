@@ -10,7 +10,15 @@ import atheris
 
 # What is instrumented is what coverage guides to: our readers, and the pure Python beneath them.
 with atheris.instrument_imports(
-    include=["events", "services.ingest", "services.matcher.plan_decoding", "cloudevents.core", "joserfc", "json"]
+    include=[
+        "events",
+        "services.ingest",
+        "services.matcher.plan_decoding",
+        "services.messaging.authority_events",
+        "cloudevents.core",
+        "joserfc",
+        "json",
+    ]
 ):
     from tests.fuzz.shaping import reshaped
     from tests.fuzz.targets import TARGETS

@@ -16,8 +16,7 @@ from events.cloudevents import MAX_VALUE_BYTES
 from events.fields import Value
 from events.signing import HEADER, SignatureError, extract_signature
 from events.topics import PLANS
-from services.matcher import plan_decoding
-from services.messaging import signature_policy
+from services.messaging import authority_events, signature_policy
 from services.store.mapping import plan_from_payload
 from tests.chaos.forgery import Forgery, Scene
 from tests.chaos.mutations import MOST_CPU_SECONDS, MOST_MEMORY_BYTES, run, verdict
@@ -58,7 +57,7 @@ def _never_verified(_: Scene, patched: pytest.MonkeyPatch) -> None:
 
 
 def _topics_of_all(_: Scene, patched: pytest.MonkeyPatch) -> None:
-    patched.setattr(plan_decoding, "authority_of", lambda _: None)
+    patched.setattr(authority_events, "authority_of", lambda *_: None)
 
 
 @pytest.mark.slow

@@ -1,0 +1,89 @@
+"""Events in which an authority speaks: from a Kafka record to the decoded event, or to the reason why it is refused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, Self, TypeVar, cast
+
+from aiokafka import AIOKafkaProducer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.cloudevents import EnvelopeError, Event, decode
+from events.dead_letters import SPOOFING, Reason
+from events.fields import Payload
+from events.signing import Signature
+from events.topics import NotAnAuthorityTopicError, Topic, authority_of
+from services.messaging import dead_letter_queue
+from services.messaging.kafka import Record
+from services.messaging.signature_policy import RecordRejected
+from services.platform import metrics
+from services.store import outbox
+
+
+class Spoken(Protocol):
+    """A payload that names the authority that speaks."""
+
+    @property
+    def authority(self) -> str: ...
+
+
+P = TypeVar("P", bound=Spoken)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityRecord(Generic[P]):
+    """A record that holds an authority's event, and the event's signature if the consumer looked for one."""
+
+    record: Record
+    event: Event
+    signature: Signature | None = None
+
+    @property
+    def payload(self) -> P:
+        """The event's payload."""
+        return cast(P, self.event.payload)
+
+    @property
+    def authority(self) -> str:
+        """The authority that speaks."""
+        return self.payload.authority
+
+    def with_signature(self, signature: Signature | None) -> Self:
+        """The same event with its signature."""
+        return replace(self, signature=signature)
+
+
+def read_event(
+    record: Record, payloads: Sequence[type[Payload]], family: Topic, refusal: str
+) -> Event | RecordRejected:
+    """Decodes and validates one record, and holds its authority against the topic it came by.
+
+    `refusal` is the sentence where an authority's own topic holds another's event; it names {owner} and {authority}.
+    """
+    try:
+        event = decode(record.headers, record.value, payloads)
+        owner = authority_of(record.topic, family)
+    except EnvelopeError as error:
+        return RecordRejected(record, error.reason, str(error))
+    except NotAnAuthorityTopicError as error:
+        return RecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
+    authority = cast(Any, event.payload).authority
+    if owner is not None and authority != owner:
+        return RecordRejected(record, Reason.TOPIC_MISMATCH, refusal.format(owner=owner, authority=authority))
+    return event
+
+
+async def dead_letter_rejected(producer: AIOKafkaProducer, topic: Topic, item: RecordRejected) -> None:
+    """Sends a refused record to the dead-letter topic, and counts the attempt to speak for another."""
+    await dead_letter_queue.dead_letter(producer, topic, item.record, item.reason, item.sentence)
+    if item.reason in SPOOFING:
+        metrics.SPOOFING.labels(reason=item.reason.value).inc()
+
+
+def dead_letter_with(
+    session: AsyncSession, topic: Topic, item: AuthorityRecord[Any], reason: Reason, sentence: str
+) -> None:
+    """Puts a dead letter into the outbox, in the transaction that records the event: a copy that comes later makes no
+    second one."""
+    message = dead_letter_queue.from_record(item.record, reason, sentence)
+    session.add(outbox.to_outbox_row(topic.name, item.event.id, message))
+    metrics.DEAD_LETTERS.labels(family=topic.name.split(".")[1], reason=reason.value).inc()
