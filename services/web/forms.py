@@ -1,4 +1,4 @@
-"""Reads what a person entered, and says what is wrong with it in a sentence for each field."""
+"""Reads the fields of a form. Each invalid field gets one sentence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

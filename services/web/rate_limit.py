@@ -1,4 +1,4 @@
-"""How often one address may ask: counted in this process's memory, since a proxy before it counts for all."""
+"""A limit on the requests of one address in an hour. Each web process counts for itself."""
 
 import time
 from collections import deque

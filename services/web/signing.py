@@ -19,7 +19,7 @@ _OWN_PAGE: Final = re.compile(r"/(home|settings|search|[co]/[0-9a-f]{32}(/do/[a-
 
 
 async def signed_in(request: Request, session: Session) -> SignedIn:
-    """Whom the session acts for. Sends others to the sign-in page, and back afterwards."""
+    """The authority that the session acts for. Without one, redirects to the sign-in page, which leads back."""
     found = await current(request, session)
     if found is None:
         wanted = safe_next(request.url.path) if request.method in ("GET", "HEAD") else ""
@@ -33,7 +33,7 @@ Council = Annotated[SignedIn, Depends(signed_in)]
 
 
 async def current(request: Request, session: Session) -> SignedIn | None:
-    """Whom the session acts for, None where nobody is signed in."""
+    """The authority that the session acts for; None if nobody is signed in."""
     token = request.cookies.get(SESSION_COOKIE)
     return await sign_in.find(session, token, now()) if token else None
 

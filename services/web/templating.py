@@ -1,4 +1,4 @@
-"""Pages from templates. What is filled in is escaped; a library brings the components of GOV.UK Frontend."""
+"""Renders pages from templates and escapes every value. The components come from govuk-frontend-jinja."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -19,7 +19,7 @@ STATIC: Final = Path(__file__).parent / "static"
 
 @cache
 def environment() -> Environment:
-    """The templates. The components expect that what is not given counts as empty."""
+    """The template environment. The components need undefined values to count as empty."""
     own = PackageLoader("services.web")
     components = PrefixLoader({"govuk_frontend_jinja": PackageLoader("govuk_frontend_jinja")})
     made = Environment(

@@ -15,7 +15,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """What was wrong with a request, and what to do (RFC 9457)."""
+    """The error of a request and its remedy, as RFC 9457 problem details."""
 
     type: str = "about:blank"
     title: str

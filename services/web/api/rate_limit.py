@@ -1,4 +1,4 @@
-"""How often one client may ask: so many requests a minute, counted by each web process for itself."""
+"""A limit on the requests of one client in a minute. Each web process counts for itself."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Which emails a council gets: on its settings page, by the link of an email, and by a mail program's button."""
+"""A council chooses its emails: on the settings page, through a link in an email, or with a mail client's button."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -40,7 +40,7 @@ Opening the link changes nothing.
 
 @router.get("/settings")
 async def settings(request: Request, session: Session, council: Council) -> Response:
-    """What the council gets, and what it may choose."""
+    """Shows the council's choice of emails and the alternatives."""
     return await _page(request, session, council.authority, "/settings", Form(FormData()))
 
 
@@ -66,7 +66,7 @@ async def save_stop(request: Request, session: Session, token: str, later: Backg
 
 @router.get("/unsubscribe/{token}")
 async def ask_unsubscribe(token: str) -> Response:
-    """What a mail program's button does is a POST; whoever only opens the address sees the page."""
+    """A mail client's button sends a POST. A browser that opens the same address gets the page."""
     return RedirectResponse(f"/s/{token}", 303)
 
 

@@ -22,7 +22,7 @@ async def accessibility(request: Request) -> Response:
 
 @router.get("/privacy")
 async def privacy(request: Request) -> Response:
-    """What is kept about people."""
+    """The privacy page."""
     return render(request, "privacy.html", mail_from=request.app.state.parts.settings.mail_from)
 
 
