@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,19 @@ from typer.testing import CliRunner
 
 from events.coalitions import CoalitionState
 from events.responses import RESPONSE_PAYLOADS
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.application.responses import ResponseError, read_jsonl
 from services.cli import application
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
-from services.platform.settings import Settings, settings
-from services.store.database import make_engine, make_sessions
-from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan, plan_id
+from services.platform.settings import settings
+from tests.support.coalitions import (
+    BRADFORD,
+    CALDERDALE,
+    KIRKLEES,
+    LEEDS,
+    CoalitionsHarness,
+    open_harness,
+    plan,
+    plan_id,
+)
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)
 Jointly = Callable[..., tuple[int, str, str]]
@@ -41,25 +43,13 @@ def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Join
     settings.cache_clear()
 
 
-@asynccontextmanager
-async def _harness(database_url: str) -> AsyncIterator[CoalitionsHarness]:
-    engine = make_engine(database_url)
-    using = Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, using)
-    sessions = make_sessions(engine)
-    await adopt(world, sessions)
-    yield CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
-    await engine.dispose()
-
-
 @pytest.fixture
 def scene(database_url: str) -> Scene:
     """Does something with a harness, and gives back what came of it."""
 
     def play(act: Callable[[CoalitionsHarness], Awaitable[Any]]) -> Any:
         async def run() -> Any:
-            async with _harness(database_url) as harness:
+            async with open_harness(database_url) as harness:
                 return await act(harness)
 
         return asyncio.run(run())

@@ -14,16 +14,10 @@ from events.coalitions import COALITION_PAYLOADS, CoalitionEnded
 from events.dead_letters import Reason
 from events.responses import ResponseAnswered, ResponseInvited
 from events.topics import COALITIONS, RESPONSES, authority_topic
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.coalitions.opportunity_handler import MAX_REMEMBERED, OpportunityHandler, SeenOpportunities
 from services.coalitions.response_decoding import Accepted, read
 from services.matcher import erasure
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
 from services.messaging.signature_policy import RecordRejected
-from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.support.coalitions import (
     ALL,
@@ -36,6 +30,7 @@ from tests.support.coalitions import (
     authorities,
     award,
     more_time,
+    open_harness,
     pair_fields,
     plan,
     plan_id,
@@ -51,14 +46,8 @@ THREE = (LEEDS, BRADFORD, KIRKLEES)
 
 @pytest_asyncio.fixture
 async def harness(database_url: str) -> AsyncIterator[CoalitionsHarness]:
-    engine = make_engine(database_url)
-    sessions = make_sessions(engine)
-    settings = Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(world, sessions)
-    yield CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
-    await engine.dispose()
+    async with open_harness(database_url) as made:
+        yield made
 
 
 async def _three(harness: CoalitionsHarness) -> None:

@@ -3,8 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from events.responses import ResponseAnswered, ResponseRoute, ResponseUndone
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.cli import application, lazy_encoder
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
-from services.platform.settings import Settings, settings
-from services.store.database import make_engine, make_sessions
-from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, CoalitionsHarness, plan, plan_id
+from services.platform.settings import settings
+from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, CoalitionsHarness, open_harness, plan, plan_id
 
 Jointly = Callable[..., tuple[int, str, str]]
 OWN = hashlib.sha256(plan_id(LEEDS).encode()).hexdigest()[:32]
@@ -44,23 +37,11 @@ def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Join
     lazy_encoder.encoder.cache_clear()
 
 
-@asynccontextmanager
-async def _harness(database_url: str) -> AsyncIterator[CoalitionsHarness]:
-    engine = make_engine(database_url)
-    using = Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, using)
-    sessions = make_sessions(engine)
-    await adopt(world, sessions)
-    yield CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
-    await engine.dispose()
-
-
 @pytest.fixture
 def play(database_url: str) -> Callable[[Callable[[CoalitionsHarness], Awaitable[Any]]], Any]:
     def play(act: Callable[[CoalitionsHarness], Awaitable[Any]]) -> Any:
         async def run() -> Any:
-            async with _harness(database_url) as harness:
+            async with open_harness(database_url) as harness:
                 return await act(harness)
 
         return asyncio.run(run())

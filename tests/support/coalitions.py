@@ -1,7 +1,8 @@
 """Coalitions without Kafka: plans go to a matcher, its events to the coalitions process, on a real database."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
@@ -22,13 +23,17 @@ from events.responses import (
     ResponseUndone,
 )
 from events.topics import DEAD_RESPONSES, OPPORTUNITIES, RESPONSES
+from matching.encoders.loading import load_embedder
+from matching.engine import Engine
 from services.coalitions.opportunity_handler import OpportunityHandler
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep
 from services.domain.ids import event_id, opportunity_id
+from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
+from services.matcher.world import World
 from services.platform.settings import Settings
-from services.store.database import Sessions, now
+from services.store.database import Sessions, make_engine, make_sessions, now
 from tests.pipeline import record_of
 
 AS_OF = date(2026, 11, 26)
@@ -188,6 +193,19 @@ class CoalitionsHarness:
         rows = await self.rows(f"SELECT value FROM outbox WHERE topic = '{DEAD_RESPONSES.name}' ORDER BY id")
         letters = [json.loads(bytes(row.value)) for row in rows]
         return [(letter["reason"], letter["detail"]) for letter in letters]
+
+
+@asynccontextmanager
+async def open_harness(database_url: str) -> AsyncIterator[CoalitionsHarness]:
+    """A harness on a migrated database, with the hashing model."""
+    engine = make_engine(database_url)
+    using = Settings(as_of=AS_OF)
+    embedder = load_embedder("hashing")
+    world = World(Engine.load(model=embedder.model), embedder, using)
+    sessions = make_sessions(engine)
+    await adopt(world, sessions)
+    yield CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
+    await engine.dispose()
 
 
 def response_fields(authority: str, subject_id: str, revision: int, number: int) -> dict[str, Any]:
