@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -44,26 +45,34 @@ def import_(
 
     Exit code 0: every line was imported. 1: some lines were rejected, the rest was imported. 2: the file can't be read.
     """
+    counts, due_again = import_updates(file, read)
+    if as_json:
+        typer.echo(json.dumps(counts | {"due_again": due_again}))
+    else:
+        typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
+        if due_again:
+            typer.echo(f"{due_again} notifications that an old mailbox refused are due again")
+    if counts["rejected"]:
+        raise typer.Exit(REJECTED)
+
+
+def import_updates(
+    file: Path, read_updates: Callable[[str], Iterable[AuthorityUpdate | Problem]]
+) -> tuple[dict[str, int], int]:
+    """Saves the entries of a CSV file in the register and prints each line that is rejected; exits if the file can't be
+    read. Returns how many were added, changed, unchanged and rejected, and how many notifications are due again."""
     try:
-        found = list(read(csv_table.read_text(file)))
+        found = list(read_updates(csv_table.read_text(file)))
     except FileError as error:
         typer.echo(f"{file}: {error}", err=True)
         raise typer.Exit(USAGE) from None
     problems = [item for item in found if isinstance(item, Problem)]
     for problem in problems:
         typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
-    tally = with_database(
-        lambda sessions: save_all(sessions, [item for item in found if isinstance(item, AuthorityUpdate)], now())
-    )
+    updates = [item for item in found if isinstance(item, AuthorityUpdate)]
+    tally = with_database(lambda sessions: save_all(sessions, updates, now()))
     counts = {name: tally[name] for name in ("added", "changed", "unchanged")} | {"rejected": len(problems)}
-    if as_json:
-        typer.echo(json.dumps(counts | {"due_again": tally["due_again"]}))
-    else:
-        typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
-        if tally["due_again"]:
-            typer.echo(f"{tally['due_again']} notifications that an old mailbox refused are due again")
-    if problems:
-        raise typer.Exit(REJECTED)
+    return counts, tally["due_again"]
 
 
 async def save_all(sessions: Sessions, entries: list[AuthorityUpdate], at: datetime) -> Counter[str]:

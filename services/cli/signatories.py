@@ -8,18 +8,14 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.application import csv_table
 from services.application import programme as use
-from services.application.csv_table import FileError, Problem
-from services.cli.authorities import save_all
-from services.cli.database import with_database, with_snapshot
+from services.cli.authorities import import_updates
+from services.cli.database import with_snapshot
 from services.cli.terminal import plain
 from services.domain.programme.records import CharterStatus, Signatory, status_on
 from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import authorities
-from services.store.authorities import AuthorityUpdate
-from services.store.database import now
 from services.store.programme import to_signatory
 
 app = typer.Typer(no_args_is_help=True, help="The signatory register: who signed the Charter, in which position, when.")
@@ -37,19 +33,9 @@ def import_(
 
     Exit code 0: all of it was taken. 1: some lines were not, the rest was. 2: the file can't be read.
     """
-    try:
-        found = list(use.read_signatories(csv_table.read_text(file)))
-    except FileError as error:
-        typer.echo(f"{file}: {error}", err=True)
-        raise typer.Exit(USAGE) from None
-    problems = [one for one in found if isinstance(one, Problem)]
-    for problem in problems:
-        typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
-    updates = [one for one in found if isinstance(one, AuthorityUpdate)]
-    tally = with_database(lambda sessions: save_all(sessions, updates, now()))
-    counts = {name: tally[name] for name in ("added", "changed", "unchanged")} | {"rejected": len(problems)}
+    counts, _ = import_updates(file, use.read_signatories)
     typer.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
-    if problems:
+    if counts["rejected"]:
         raise typer.Exit(REFUSED)
 
 
