@@ -1,7 +1,8 @@
 """Framework agreements: imported, listed, and held against a plan on the day it needs one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from matching.frameworks import Coverage, FrameworkLot, covering, day_of_need, s
 from matching.plan import Plan
 from matching.text.route import Route, route_of
 from services.domain.ids import text_hash
+from services.domain.parties import by_code, with_members
 from services.matcher.stored_world import EmbedMissing, load_stored_world
 from services.matcher.world import World
 from services.platform.settings import Settings
-from services.store import embeddings, frameworks
+from services.store import embeddings, frameworks, parties
 from services.store.bulk_writes import BulkWrites
 from services.store.database import Sessions, transaction
 from services.store.pipelined_queries import execute_pipelined
@@ -64,11 +66,19 @@ async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_m
     found = await stored[0].features(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
         raise FrameworkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
-    plan, lots = found[plan_id], await frameworks.all_lots(session)
+    plan = found[plan_id]
+    lots = await lots_for(session, day_of_need(plan.plan))
     features = await _features(session, stored[0], lots)
     covered = covering(plan, [(lot, features[lot.key]) for lot in lots], stored[0].engine.policy)
     route = route_of(plan.plan)
     return FrameworkCheck(plan.plan, covered, _OF_ROUTE[route] if route else None, len(lots))
+
+
+async def lots_for(session: AsyncSession, day: date) -> list[FrameworkLot]:
+    """Every lot; where one entitles a party, it entitles the members that the party has on that day."""
+    members = by_code(await parties.all_parties(session))
+    lots = await frameworks.all_lots(session)
+    return [replace(lot, entitled=with_members(lot.entitled, members, day)) if lot.entitled else lot for lot in lots]
 
 
 async def import_lots(
