@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionInvitation, CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState, PlanSummary
 from matching.text.formatting import name_of
@@ -18,7 +18,7 @@ from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.disclosure import UNSAID_EXPLANATION, PlanFacts, is_open, member_facts, plan_facts, read_facts
-from services.store import coalitions, introductions, plans, responses
+from services.store import coalitions, introductions, parties, plans, responses
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 from services.store.responses import ResponseRow
@@ -145,8 +145,9 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     )
     invitation = state.invitation
     elsewhere = await coalitions.is_elsewhere(session, subject.plan_id, subject.subject_id)
-    said = invitation is not None and invitation.by in {subject.plan_id, *shown}
-    inviter = next((line.council for line in lines if invitation and line.plan_id == invitation.by), None)
+    # A party's own words are of no council's plan.
+    said = invitation is not None and invitation.by in {None, subject.plan_id, *shown}
+    inviter = await _inviter(session, invitation, lines) if invitation else None
     return GroupView(
         subject=subject,
         authority=authority,
@@ -167,6 +168,14 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         guests=_guests(state, lines, subject.plan_id),
         closed=_why_closed(state, own),
     )
+
+
+async def _inviter(session: AsyncSession, invitation: CoalitionInvitation, lines: Sequence[CouncilLine]) -> str | None:
+    """The name of whoever invited: a council of the group, or the party that convened it."""
+    if invitation.convened_by is not None:
+        party = await parties.load(session, invitation.convened_by)
+        return party.name if party is not None else None
+    return next((line.council for line in lines if line.plan_id == invitation.by), None)
 
 
 def _guests(state: CoalitionState, lines: Sequence[CouncilLine], own: str) -> tuple[CouncilLine, ...]:

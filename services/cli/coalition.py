@@ -20,7 +20,18 @@ from services.application.authority_lists import find_coalition_deadlines
 from services.application.calendar_file import to_ics
 from services.application.coalitions import Answer, CoalitionError
 from services.cli.database import with_snapshot
-from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, needed, respond, stop
+from services.cli.responses import (
+    AUTHORITY,
+    DRY_RUN,
+    OWN_TOPIC,
+    PARTY,
+    REFUSED,
+    SIGNING_KEY,
+    Sending,
+    needed,
+    respond,
+    stop,
+)
 from services.cli.terminal import plain, print_count, print_rows
 from services.platform.settings import settings
 
@@ -104,12 +115,13 @@ def act(
     coalition: _Id,
     what: Annotated[Act, typer.Argument(help="What the authority does.")],
     authority: Annotated[str, AUTHORITY],
+    party: Annotated[str | None, PARTY] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
     """Accept an invitation or decline it, join late, leave, commit, or take the lead."""
-    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run))
+    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run), party)
 
 
 @app.command()
@@ -153,9 +165,9 @@ def dates(
     Sending(signing_key_file, own_topic, dry_run).send([payload])
 
 
-def _act(what: Act, coalition: str, authority: str, sending: Sending) -> None:
+def _act(what: Act, coalition: str, authority: str, sending: Sending, party: str | None = None) -> None:
     code = canonical_authority(authority)
-    sending.send([respond(ResponseMembership, coalition, code, {"act": what.value})])
+    sending.send([respond(ResponseMembership, coalition, code, {"act": what.value, "acting_party": party})])
 
 
 def _print_calendar(coalition: str, authority: str) -> None:

@@ -193,7 +193,7 @@ def redact_coalition(payload: Mapping[str, Any], authority: str, open_plans: Col
     if payload["lead"] is not None and not shows(payload["lead"]):
         redacted["lead"] = None
     invitation = payload["invitation"]
-    if invitation is not None and not shows(invitation["by"]):
+    if invitation is not None and invitation["by"] is not None and not shows(invitation["by"]):
         redacted["invitation"] = {**invitation, "by": None, "scope": "", "route": ""}
     if not all(shows(plan_id) for plan_id in owners):
         redacted["explanation"] = UNSAID_EXPLANATION

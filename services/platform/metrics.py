@@ -344,6 +344,8 @@ RESPONSE_KINDS: Final = (
     "undone",
     "decided",
     "route",
+    "convened",
+    "delegated",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter("jointly_coalitions_written_total", "Coalitions written, by new status.", ["status"], registry=None),

@@ -61,7 +61,7 @@ def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], 
 
 def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
     """What became of the invitations. Whom one without names asked is known by the answers alone."""
-    sent = [one for one in answers if one.kind == "invited"]
+    sent = [one for one in answers if one.kind in ("invited", "convened")]
     leads = {one.plan_id for one in sent}
     accepted = {plan_id for coalition in memberships(answers) for plan_id in coalition.joined} - leads
     declined = {one.plan_id for one in answers if one.kind == "decline"} - accepted

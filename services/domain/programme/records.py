@@ -59,7 +59,8 @@ class Signatory:
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """One response that counts. `kind` is the answer, the act or the type of response; `route_step` that of a route."""
+    """One response that counts. `kind` is the answer, the act or the type of response; `route_step` that of a route.
+    `plan_id` is empty where a party convenes or an authority delegates."""
 
     response_id: str
     authority: str
