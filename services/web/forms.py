@@ -12,7 +12,7 @@ MAX_FIELDS: Final = 60
 MAX_LINE: Final = 200
 MAX_TEXT: Final = 2000
 
-DATE_FIELDS: Final = frozenset({"earliest", "latest", "remind", "reply_by"})
+DATE_FIELDS: Final = frozenset({"earliest", "latest", "remind", "reply_by", "contract_end", "awarded_on"})
 """Fields of three parts: an error leads to the first one."""
 
 Sent = FormData | QueryParams

@@ -548,6 +548,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_hash"),
     )
     op.create_index(op.f("ix_web_sessions_authority"), "web_sessions", ["authority"], unique=False)
+    op.create_table(
+        "plan_drafts",
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("base_revision", sa.BigInteger(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("plan_id"),
+    )
+    op.create_index(op.f("ix_plan_drafts_authority"), "plan_drafts", ["authority"], unique=False)
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -556,6 +567,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("plan_drafts")
     op.drop_table("web_sessions")
     op.drop_table("sign_in_codes")
     op.drop_table("framework_lots")
