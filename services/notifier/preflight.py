@@ -121,12 +121,12 @@ async def _select_current(
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
     partners = await authorities.by_codes(session, [intent.partner for intent in open_])
     names = await names_of(session, {intent.partner for intent in open_})
-    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not _withdrawn(p, at)}
+    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(at.date())}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
     today = at.astimezone(LONDON).date()
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
-    wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
+    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(at.date()))
     found = []
     for intent in open_:
         stands = states.get(intent.opportunity_id)
@@ -195,7 +195,3 @@ async def _act_is_over(
     own, partner = await introductions.sides(session, stands, intent.authority)
     holds = is_agreed(own, partner) if intent.change == "introduced" else is_asking(partner, own, today)
     return None if holds else "answered"
-
-
-def _withdrawn(row: Authority, at: datetime) -> bool:
-    return row.withdrawn_on is not None and row.withdrawn_on <= at.date()

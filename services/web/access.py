@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
 from services.application.group_view import GroupView, NoGroupError, load_group
-from services.domain.links import LinkPurpose, OpenedLink, open_token
+from services.domain.links import LinkError, LinkPurpose, OpenedLink, open_token
 from services.platform.clock import today
 from services.store import authorities
 from services.store.database import transaction
@@ -40,9 +40,12 @@ async def open_link(request: Request, session: AsyncSession, purpose: LinkPurpos
     """What a link stands for, now. Raises LinkError."""
     # A link's days are real ones, also where plans are judged as of a fixed day.
     secrets = parts_of(request).settings.need_link_secrets()
-    opened = open_token(secrets, purpose, token, today(None))
+    day = today(None)
+    opened = open_token(secrets, purpose, token, day)
     row = (await authorities.by_codes(session, [opened.authority])).get(opened.authority)
     opened.require_mailbox(row.mailbox_ref if row is not None and row.mailbox else None)
+    if purpose is LinkPurpose.ANSWER and row is not None and not row.takes_part(day):
+        raise LinkError("Your council takes part no longer. To come back, reply to any of our emails.")
     return opened
 
 
