@@ -7,7 +7,7 @@ from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan
 from tests.support.web import WebHarness, web_client
 
 ROUTE = f"/p/{plan_id(LEEDS)}/route"
-NEW = {"subject": "plan", "step": "new", "outcome": "chosen", "by": "Category manager, ICT"}
+NEW = {"subject": "plan", "step": "new", "outcome": "chosen", "reason": "", "by": "Category manager, ICT"}
 
 
 @pytest.fixture
