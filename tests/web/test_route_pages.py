@@ -42,7 +42,7 @@ async def test_steps_are_recorded_in_any_order_shown_to_the_group_and_taken_back
     assert "these routes: coalition of its own" in page
     note = await leeds.client.get(f"{ROUTE}/note")
     assert note.headers["content-type"].startswith("text/plain")
-    assert "1. Framework: looked at, does not suit (scope). Category manager, 29 November 2026." in note.text
+    assert "1. Framework: looked at, does not suit (scope). Category manager, 26 November 2026." in note.text
     assert len(note.text.splitlines()) < 20
 
     async with web_client(leeds.processes.sessions, leeds.processes.settings) as browser:
