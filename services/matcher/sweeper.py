@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.assessment import match
+from services.matcher.framework_vectors import embed_frameworks
 from services.matcher.world import World
 from services.platform import logs, metrics, retry
 from services.store import advisory_locks, opportunities, plan_features, plans
@@ -38,7 +39,7 @@ async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float)
 
 async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True) -> int:
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
-    missing from the index, and for vectors of a server's other life."""
+    missing from the index, for frameworks without vectors, and for vectors of a server's other life."""
     async with sessions() as holder:
         if not await advisory_locks.try_advisory_lock(holder, advisory_locks.SWEEP):
             return 0
@@ -53,6 +54,7 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
             )
             async with transaction(sessions) as session:
                 await plan_features.reset_future_xids(session)
+            await embed_frameworks(world, sessions)
         due = await _assess_found(
             world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE)
         )
