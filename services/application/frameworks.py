@@ -11,7 +11,7 @@ from matching.plan import Plan
 from matching.text.route import Route, route_of
 from services.domain.framework_prompt import check_first
 from services.matcher.framework_vectors import lot_vectors, put_vectors
-from services.matcher.stored_world import EmbedMissing, load_stored_world
+from services.matcher.stored_context import EmbedMissing, load_stored_context
 from services.platform.settings import Settings
 from services.store import frameworks
 from services.store.database import Sessions, transaction
@@ -50,7 +50,7 @@ class FrameworkCheck:
 
 async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> FrameworkCheck:
     """Holds all frameworks against a plan. A model is only loaded where a vector is missing. Raises FrameworkError."""
-    stored = await load_stored_world(session, settings, embed_missing)
+    stored = await load_stored_context(session, settings, embed_missing)
     found = await stored[0].features(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
         raise FrameworkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
@@ -67,7 +67,7 @@ async def import_lots(
 ) -> dict[str, int]:
     """Writes frameworks whole, with the vectors of their texts, so that a check needs no model afterwards."""
     async with sessions() as session:
-        stored = await load_stored_world(session, settings, embed_missing)
+        stored = await load_stored_context(session, settings, embed_missing)
         vectors = await lot_vectors(session, stored[0], lots) if stored else {}
     async with transaction(sessions) as session:
         tally = await frameworks.replace_frameworks(session, lots)

@@ -14,19 +14,9 @@ from services.store import framework_index, frameworks
 from services.store.database import transaction
 from services.store.framework_index import FrameworkIndex
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.frameworks import SOFTWARE
 from tests.support.web import WebHarness
 
-SOFTWARE = FrameworkLot(
-    framework="EX-0001",
-    title="Back-office software",
-    owner="Example Purchasing Body",
-    starts=date(2026, 4, 1),
-    ends=date(2028, 3, 31),
-    scope="Human resources, payroll and finance software for councils, hosted or on site, with migration and support.",
-    cpv=("48450000", "72260000"),
-    entitled=(),
-    source="an example",
-)
 BEFORE = FrameworkLot("EX-0009", SOFTWARE.title, SOFTWARE.owner, date(2022, 4, 1), date(2026, 12, 31),
                       scope=SOFTWARE.scope, cpv=SOFTWARE.cpv, entitled=(), source="an example")  # fmt: skip
 CHECK = "Check first: 1 framework covers this."
@@ -48,7 +38,7 @@ async def test_the_page_says_what_to_check_and_what_to_use_jointly(web: WebHarne
     await register(web, SOFTWARE, BEFORE)
     path = await web.link(LEEDS)
     assert "Check first" not in await text_of(web, path), "nothing is embedded yet"
-    await embed_frameworks(web.processes.matcher.world, web.processes.sessions)
+    await embed_frameworks(web.processes.matcher.context, web.processes.sessions)
     page = await text_of(web, path)
     assert CHECK in page, "the one that ends before the day of need is not counted"
     assert JOINTLY in page
@@ -60,7 +50,7 @@ async def test_the_page_says_what_to_check_and_what_to_use_jointly(web: WebHarne
 async def test_a_plan_that_is_not_shared_openly_is_not_said_to_be_covered(web: WebHarness) -> None:
     await web.processes.publish(plan(LEEDS), plan(BRADFORD, sharing="match_only"))
     await register(web, SOFTWARE)
-    await embed_frameworks(web.processes.matcher.world, web.processes.sessions)
+    await embed_frameworks(web.processes.matcher.context, web.processes.sessions)
     page = await text_of(web, await web.link(LEEDS, opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))))
     assert CHECK in page
     assert "Use jointly" not in page
@@ -77,7 +67,7 @@ async def test_a_revision_of_a_plan_is_checked_once(web: WebHarness, monkeypatch
     monkeypatch.setattr(framework_index, "covering", counted)
     await web.processes.publish(plan(LEEDS), plan(BRADFORD))
     await register(web, SOFTWARE)
-    await embed_frameworks(web.processes.matcher.world, web.processes.sessions)
+    await embed_frameworks(web.processes.matcher.context, web.processes.sessions)
     index = FrameworkIndex(web.processes.settings)
 
     async def usable() -> dict[str, Any]:
