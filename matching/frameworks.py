@@ -174,7 +174,7 @@ def _say_term(found: Coverage) -> str:
         case Term.NOT_BEGUN:
             return f"It begins on {day_text(lot.starts)}, after you need it."
         case Term.RUNNING if lot.ends:
-            return f"It runs until {day_text(lot.ends)}."
+            return f"It runs from {day_text(lot.starts)} until {day_text(lot.ends)}."
         case Term.IF_EXTENDED if lot.ends and lot.extended_until:
             return f"It ends on {day_text(lot.ends)} and can be extended until {day_text(lot.extended_until)}."
         case Term.ENDED if last := lot.extended_until or lot.ends:

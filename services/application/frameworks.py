@@ -10,10 +10,11 @@ from matching.frameworks import Coverage, FrameworkLot, covering, day_of_need, s
 from matching.plan import Plan
 from matching.text.route import Route, route_of
 from services.domain.framework_prompt import check_first
+from services.domain.parties import by_code, entitle_members
 from services.matcher.framework_vectors import lot_vectors, put_vectors
 from services.matcher.stored_context import EmbedMissing, load_stored_context
 from services.platform.settings import Settings
-from services.store import frameworks
+from services.store import frameworks, parties
 from services.store.database import Sessions, transaction
 from services.store.framework_index import lot_features
 
@@ -54,7 +55,9 @@ async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_m
     found = await stored[0].features(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
         raise FrameworkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
-    plan, lots = found[plan_id], await frameworks.all_lots(session)
+    plan = found[plan_id]
+    members = by_code(await parties.all_parties(session))
+    lots = entitle_members(await frameworks.all_lots(session), members, day_of_need(plan.plan))
     engine = stored[0].engine
     vectors = await lot_vectors(session, stored[0], lots)
     covered = covering(plan, lot_features(engine, lots, vectors), engine.policy)

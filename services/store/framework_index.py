@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.corpus_statistics import Statistics
 from matching.engine import Engine, Features
-from matching.frameworks import FrameworkLot, covering, to_plan, usable_frameworks
+from matching.frameworks import FrameworkLot, covering, day_of_need, to_plan, usable_frameworks
 from matching.plan import Plan
 from matching.policy import Policy
 from services.domain.ids import features_hash, text_hash
+from services.domain.parties import Party, by_code, entitle_members
 from services.platform import logs
 from services.platform.settings import Settings
-from services.store import embeddings, frameworks, plan_features
+from services.store import embeddings, frameworks, parties, plan_features
 from services.store.mapping import plan_from_store
 from services.store.pipelined_queries import fetch
 
@@ -26,10 +27,12 @@ LotFeatures = Sequence[tuple[FrameworkLot, Features]]
 
 _CACHED_PLANS: Final = 10_000
 
-# The newest change of the register, its size, and the generation that the stored vectors belong to.
+# The generation that the stored vectors belong to; size and newest change of the frameworks and of the parties, whose
+# members a framework may entitle.
 _VERSION: Final = text(
-    "SELECT g.generation, g.model, (SELECT count(*) FROM framework_lots), (SELECT max(updated_at) FROM framework_lots)"
-    " FROM generation g"
+    "SELECT g.generation, g.model, f.size, f.changed_at, p.size, p.changed_at FROM generation g,"
+    " (SELECT count(*) AS size, max(updated_at) AS changed_at FROM framework_lots) f,"
+    " (SELECT count(*) AS size, max(updated_at) AS changed_at FROM parties) p"
 )
 
 log: Final = logs.get(__name__)
@@ -41,6 +44,8 @@ class _Version:
     model: str
     lots: int
     changed_at: datetime | None
+    parties: int
+    parties_changed_at: datetime | None
 
 
 class FrameworkIndex:
@@ -52,6 +57,7 @@ class FrameworkIndex:
         self._version: _Version | None = None
         self._engine: Engine | None = None
         self._lots: LotFeatures = ()
+        self._parties: Mapping[str, Party] = {}
         self._checked: OrderedDict[tuple[str, int], Mapping[str, str]] = OrderedDict()
 
     async def usable(self, session: AsyncSession, plan_ids: Collection[str]) -> dict[str, Mapping[str, str]]:
@@ -73,7 +79,9 @@ class FrameworkIndex:
     def _check(self, engine: Engine, plan: Plan, blob: bytes) -> Mapping[str, str]:
         key = plan.plan_id, plan.revision
         if key not in self._checked:
-            found = covering(engine.unpack(blob, plan), self._lots, engine.policy)
+            lots = entitle_members([lot for lot, _ in self._lots], self._parties, day_of_need(plan))
+            known = zip(lots, (features for _, features in self._lots), strict=True)
+            found = covering(engine.unpack(blob, plan), known, engine.policy)
             self._checked[key] = usable_frameworks(plan, found)
             while len(self._checked) > _CACHED_PLANS:
                 self._checked.popitem(last=False)
@@ -97,6 +105,7 @@ class FrameworkIndex:
             self._lots = lot_features(
                 engine, lots, await embeddings.vectors_of(session, lot_texts(engine, lots), version.model)
             )
+            self._parties = by_code(await parties.all_parties(session))
             self._version, self._engine = version, engine
             self._checked.clear()
         return True

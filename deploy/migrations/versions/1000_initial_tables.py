@@ -548,6 +548,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_hash"),
     )
     op.create_index(op.f("ix_web_sessions_authority"), "web_sessions", ["authority"], unique=False)
+    op.create_table(
+        "parties",
+        sa.Column("party", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["party"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("party"),
+    )
+    op.create_table(
+        "party_memberships",
+        sa.Column("party", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("joined_on", sa.Date(), nullable=False),
+        sa.Column("left_on", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["party"], ["parties.party"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("party", "authority", "joined_on"),
+    )
+    op.create_index(op.f("ix_party_memberships_authority"), "party_memberships", ["authority"], unique=False)
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -556,6 +574,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("party_memberships")
+    op.drop_table("parties")
     op.drop_table("web_sessions")
     op.drop_table("sign_in_codes")
     op.drop_table("framework_lots")
