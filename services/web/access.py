@@ -58,6 +58,9 @@ async def reader_by_link(request: Request, session: AsyncSession, token: str) ->
 async def group_of(request: Request, session: AsyncSession, reader: Reader) -> GroupView:
     """The reader's group. Raises 404 where the authority has none such."""
     try:
-        return await load_group(session, reader.authority, reader.subject, today(parts_of(request).settings.as_of))
+        parts = parts_of(request)
+        return await load_group(
+            session, reader.authority, reader.subject, today(parts.settings.as_of), parts.frameworks
+        )
     except NoGroupError:
         raise HTTPException(404) from None
