@@ -11,7 +11,19 @@ from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
-from services.web.pages import coalition, emails, group, home, plan_draft, plan_end, public, sign_in
+from services.web.pages import (
+    coalition,
+    emails,
+    group,
+    home,
+    mailbox,
+    plan_draft,
+    plan_end,
+    public,
+    route,
+    sign_in,
+    tokens,
+)
 from services.web.parts import WebParts
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -24,6 +36,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     plan_end.router,
     coalition.router,
     emails.router,
+    mailbox.router,
+    tokens.router,
+    route.router,
     *API_ROUTERS,
 )
 
