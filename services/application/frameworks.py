@@ -61,7 +61,7 @@ def count_frameworks(count: int) -> str:
 async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> FrameworkCheck:
     """Holds all frameworks against a plan. A model is only loaded where a vector is missing. Raises FrameworkError."""
     stored = await load_stored_context(session, settings, embed_missing)
-    found = await stored[0].features(session, [plan_id]) if stored else {}
+    found = await stored[0].features.load(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
         raise FrameworkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
     plan, lots = found[plan_id], await frameworks.all_lots(session)
@@ -93,7 +93,7 @@ async def _vectors(
     texts = [text for lot in lots for text in _texts(context, lot)]
     known = await embeddings.vectors_of(session, [text_hash(text) for text in texts], context.embedder.model)
     missing = [text for text in texts if text_hash(text) not in known]
-    return known | (await context.embed(missing) if missing else {})
+    return known | (await context.features.embed(missing) if missing else {})
 
 
 def _texts(context: MatcherContext, lot: FrameworkLot) -> list[str]:

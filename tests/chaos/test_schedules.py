@@ -24,7 +24,7 @@ from services.store import intents, plans
 from services.store.database import make_engine, make_sessions
 from tests.chaos.stream import CANARIES, canary
 from tests.chaos.waiting import PATIENCE, until
-from tests.integration.test_matcher_steps import Rig, world_of
+from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import AS_OF, all_pairs
 from tests.support.notifier import NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
@@ -41,7 +41,7 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 async def rigs(engine: AsyncEngine) -> tuple[Rig, Rig]:
     """Two matchers on one database."""
     sessions = make_sessions(engine)
-    made = [Rig(Matcher(world_of(Settings(as_of=AS_OF)), sessions, producer=None), sessions) for _ in range(2)]  # type: ignore[arg-type]
+    made = [Rig(Matcher(context_of(Settings(as_of=AS_OF)), sessions, producer=None), sessions) for _ in range(2)]  # type: ignore[arg-type]
     await adopt(made[0].matcher.notifier, sessions)
     return made[0], made[1]
 
