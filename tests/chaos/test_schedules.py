@@ -42,7 +42,7 @@ async def rigs(engine: AsyncEngine) -> tuple[Rig, Rig]:
     """Two matchers on one database."""
     sessions = make_sessions(engine)
     made = [Rig(Matcher(context_of(Settings(as_of=AS_OF)), sessions, producer=None), sessions) for _ in range(2)]  # type: ignore[arg-type]
-    await adopt(made[0].matcher.notifier, sessions)
+    await adopt(made[0].matcher.context, sessions)
     return made[0], made[1]
 
 
@@ -99,7 +99,7 @@ async def test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_alon
     go_on.set()
     async with asyncio.timeout(PATIENCE):
         await asyncio.gather(settling, ending)
-    await sweep(ours.matcher.notifier, ours.sessions)
+    await sweep(ours.matcher.context, ours.sessions)
     assert await ours.active() == {}, "its partner is gone"
 
 
