@@ -13,8 +13,7 @@ from events.plans import PlanPayload, PlanState
 from matching.embedding import Embedder
 from matching.engine import Engine, Features, Texts
 from matching.plan import Plan
-from services.domain.ids import text_hash
-from services.matcher.plan_index import text_hash as features_hash
+from services.domain.ids import features_hash, text_hash
 from services.platform import metrics
 from services.store import embeddings, plan_features, plans
 from services.store.mapping import plan_from_payload, plan_from_store
@@ -102,7 +101,9 @@ class FeatureStore:
         if not unread:
             return {}
         stored = await fetch(session, plan_features.text_hashes(plan.plan_id for plan in unread))
-        changed = [plan for plan in unread if stored.get(plan.plan_id) != features_hash(plan, self.engine)]
+        changed = [
+            plan for plan in unread if stored.get(plan.plan_id) != features_hash(plan, self.engine.generation.id)
+        ]
         both = await asyncio.to_thread(lambda: [self._cleaned(plan) for plan in changed])
         texts = {text_hash(text): text for one in both for text in (one.title, one.body) if text}
         if not texts:
@@ -136,7 +137,7 @@ class FeatureStore:
         return {
             plan_id: self.engine.unpack(blobs[plan_id][1], plan)
             for plan_id, plan in wanted.items()
-            if plan_id in blobs and blobs[plan_id][0] == features_hash(plan, self.engine)
+            if plan_id in blobs and blobs[plan_id][0] == features_hash(plan, self.engine.generation.id)
         }
 
     def _cleaned(self, plan: Plan) -> Texts:
