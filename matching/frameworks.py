@@ -13,6 +13,7 @@ from matching.pair_scoring import likeness_of
 from matching.plan import Plan, Window
 from matching.policy import Policy
 from matching.text.formatting import day_text, quote
+from matching.text.route import Route, route_of
 
 COVERS: Final = 0.2
 """The least specification, 0 to 1, at which a lot's scope covers a plan.
@@ -121,6 +122,13 @@ def covering(plan: Features, lots: Iterable[tuple[FrameworkLot, Features]], poli
                 Coverage(lot, worth, term_on(lot, day_of_need(plan.plan)), is_entitled(lot, plan.plan.authority), needs)
             )
     return sorted(found, key=lambda one: (not one.usable, -one.likeness, one.lot.key))
+
+
+def usable_frameworks(plan: Plan, found: Iterable[Coverage]) -> dict[str, str]:
+    """The titles of the frameworks that a plan can use, by reference; none for a plan that is a call-off already."""
+    if route_of(plan) is Route.CALL_OFF:
+        return {}
+    return {one.lot.framework: one.lot.title for one in found if one.usable}
 
 
 def term_on(lot: FrameworkLot, day: date) -> Term:

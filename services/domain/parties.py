@@ -1,9 +1,11 @@
 """Parties beside authorities: programme offices, regional groups and purchasing bodies, and their members. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+
+from matching.frameworks import FrameworkLot
 
 
 class PartyKind(StrEnum):
@@ -54,6 +56,11 @@ def with_members(entitled: tuple[str, ...], parties: Mapping[str, Party], day: d
     """
     members = {code for named in entitled if named in parties for code in parties[named].members_on(day)}
     return tuple(sorted({*entitled, *members}))
+
+
+def entitle_members(lots: Sequence[FrameworkLot], parties: Mapping[str, Party], day: date) -> list[FrameworkLot]:
+    """The lots; where one entitles a party, it entitles the members that the party has on that day."""
+    return [replace(lot, entitled=with_members(lot.entitled, parties, day)) if lot.entitled else lot for lot in lots]
 
 
 def by_code(parties: Sequence[Party]) -> dict[str, Party]:

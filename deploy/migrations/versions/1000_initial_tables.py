@@ -525,9 +525,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("framework", "lot"),
     )
     op.create_table(
+        "plan_drafts",
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("base_revision", sa.BigInteger(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("plan_id"),
+    )
+    op.create_index(op.f("ix_plan_drafts_authority"), "plan_drafts", ["authority"], unique=False)
+    op.create_table(
         "sign_in_codes",
         sa.Column("ticket_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("mailbox_ref", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("code_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -536,6 +548,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ticket_hash"),
     )
     op.create_index(op.f("ix_sign_in_codes_authority"), "sign_in_codes", ["authority"], unique=False)
+    op.create_table(
+        "mailbox_changes",
+        sa.Column("change_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("mailbox_ref", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("new_mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("present_code_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("new_code_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("change_id"),
+    )
+    op.create_index(op.f("ix_mailbox_changes_authority"), "mailbox_changes", ["authority"], unique=False)
     op.create_table(
         "web_sessions",
         sa.Column("token_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -590,7 +618,9 @@ def downgrade() -> None:
     op.drop_table("party_memberships")
     op.drop_table("parties")
     op.drop_table("web_sessions")
+    op.drop_table("mailbox_changes")
     op.drop_table("sign_in_codes")
+    op.drop_table("plan_drafts")
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
