@@ -33,6 +33,12 @@ CLOSED: Final[Mapping[str, str]] = {
 }
 
 
+FINAL: Final = frozenset({"undone", "invited", "dates", responses.ROUTE})
+"""What is not taken back here: a route is, on its own page."""
+NO_ANSWERS: Final = frozenset({"undone", *responses.RECORDS})
+"""What an answer's own undo does not wait for."""
+
+
 class NoGroupError(LookupError):
     """The authority has no plan in such a group, or there is none: whoever asks learns no more."""
 
@@ -74,6 +80,7 @@ class GroupView:
     """A group as one authority sees it. `own` is its plan, `others` those it can see.
 
     `acts`: what it could do now, once it has signed in; `guests`: the plans that it could invite;
+    `visible_plans`: those of a coalition that the reader sees, as they are shared now;
     `framework_prompts`: frameworks to look at first.
     """
 
@@ -95,6 +102,7 @@ class GroupView:
     acts: tuple[str, ...] = ()
     guests: tuple["CouncilLine", ...] = ()
     closed: str | None = None
+    visible_plans: frozenset[str] = frozenset()
     framework_prompts: tuple[str, ...] = ()
 
     @property
@@ -190,6 +198,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
         guests=_guests(state, lines, subject.plan_id),
         closed=_why_closed(state, own),
+        visible_plans=frozenset({subject.plan_id, *shown}),
     )
 
 
@@ -282,10 +291,10 @@ def _member(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> C
 
 def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date) -> OwnAnswer:
     latest = not any(
-        later.received_at > row.received_at and later.outcome == "recorded" and later.kind != "undone"
+        later.received_at > row.received_at and responses.stands(later) and later.kind not in NO_ANSWERS
         for later in given
     )
-    recorded = row.outcome == "recorded" and row.undone_by is None and row.kind not in ("undone", "invited", "dates")
+    recorded = responses.stands(row) and row.kind not in FINAL
     in_time = today <= row.received_on + timedelta(days=UNDO_DAYS)
     return OwnAnswer(
         response_id=row.response_id,
@@ -293,5 +302,5 @@ def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date) -> 
         on=row.received_on,
         refused=row.detail,
         undone=row.undone_by is not None,
-        can_undo=recorded and latest and in_time,
+        can_undo=recorded and (row.kind == responses.DOCUMENT or (latest and in_time)),
     )

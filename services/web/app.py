@@ -11,7 +11,7 @@ from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
-from services.web.pages import coalition, emails, group, home, mailbox, public, route, sign_in, tokens
+from services.web.pages import coalition, emails, group, home, mailbox, prices, public, route, sign_in, tokens
 from services.web.parts import WebParts
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -25,6 +25,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     mailbox.router,
     tokens.router,
     route.router,
+    prices.router,
     *API_ROUTERS,
 )
 
