@@ -3,7 +3,7 @@
 Every field of another authority's plan has passed `disclosure`: of a plan that is not shared openly there is none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
@@ -165,7 +165,8 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
     state = CoalitionState.model_validate(row.payload)
-    stored = await plans.by_id(session, [member.plan_id for member in state.members] + [subject.plan_id])
+    named = {one.plan_id for one in (*state.members, *state.proposals)}
+    stored = await plans.by_id(session, {*named, subject.plan_id})
     # Who no longer shares its own plan sees no more of the others' either.
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
@@ -196,19 +197,20 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         route=invitation.route if invitation and said else "",
         proposals=tuple(f"{name_of(one.authority)}: {one.sentence}" for one in state.proposals if one.plan_id in shown),
         acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
-        guests=_guests(state, lines, subject.plan_id),
+        guests=_guests(state, lines, shown - {subject.plan_id}),
         closed=_why_closed(state, own),
         visible_plans=frozenset({subject.plan_id, *shown}),
     )
 
 
-def _guests(state: CoalitionState, lines: Sequence[CouncilLine], own: str) -> tuple[CouncilLine, ...]:
-    """Members that nobody has asked, or that did not answer, and plans that the engine proposes."""
-    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id != own]
+def _guests(state: CoalitionState, lines: Sequence[CouncilLine], shown: Collection[str]) -> tuple[CouncilLine, ...]:
+    """Members that nobody has asked, or that did not answer, and plans that the engine proposes; those that the reader
+    sees (`shown`)."""
+    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id in shown]
     proposed = [
         CouncilLine(one.authority, name_of(one.authority), one.plan_id, "proposed", state.common_window)
         for one in state.proposals
-        if one.kind == "fits-too" and one.plan_id != own
+        if one.kind == "fits-too" and one.plan_id in shown
     ]
     return (*members, *proposed)
 
