@@ -93,7 +93,7 @@ async def every_page(harness: CoalitionsHarness, authority: str, words: Sequence
         for path in searches:
             # The form shows the searched word again: only what was found may not.
             texts[path] = re.sub(r'<input[^>]* value="[^"]*"', "", texts[path])
-        return "\n".join(f"{path}\n{page}" for path, page in texts.items())
+        return "\n".join(f"{path.partition('?')[0]}\n{page}" for path, page in texts.items())
 
 
 def hits(answers: dict[str, str], authority: str, number: int) -> list[tuple[str, str]]:
