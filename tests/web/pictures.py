@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
-from services.local_stack.mail_sink import MailSink, run_mailbox
+from services.local_stack.mail_sink import MailSink, run_mail_sink
 from services.local_stack.postgres import postgres
 from services.local_stack.sample import sample_plans
 from services.store.authorities import AuthorityUpdate, save
@@ -48,15 +48,15 @@ async def make_pictures(web: WebHarness, mailbox: MailSink, folder: Path) -> lis
 def main(folder: Path) -> None:
     """Makes them all."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="jointly-pictures-") as place:
-        with (
-            postgres(Path(place) / "postgres", durable=False) as server,
-            server.fresh_database() as url,
-            run_mailbox(Path(place) / "mails") as mailbox,
-        ):
-            migrate(url)
-            for file in asyncio.run(_make(url, mailbox, folder)):
-                print(file)  # noqa: T201
+    with (
+        tempfile.TemporaryDirectory(prefix="jointly-pictures-") as place,
+        postgres(Path(place) / "postgres", durable=False) as server,
+        server.fresh_database() as url,
+        run_mail_sink(Path(place) / "mails") as mailbox,
+    ):
+        migrate(url)
+        for file in asyncio.run(_make(url, mailbox, folder)):
+            print(file)  # noqa: T201
 
 
 async def _make(url: str, mailbox: MailSink, folder: Path) -> list[Path]:
