@@ -165,8 +165,8 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
     state = CoalitionState.model_validate(row.payload)
-    named = {one.plan_id for one in (*state.members, *state.proposals)}
-    stored = await plans.by_id(session, {*named, subject.plan_id})
+    members, proposed = ({one.plan_id for one in named} for named in (state.members, state.proposals))
+    stored = await plans.by_id(session, {*members, *proposed, subject.plan_id})
     # Who no longer shares its own plan sees no more of the others' either.
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
