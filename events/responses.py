@@ -1,6 +1,7 @@
 """Response events: what an authority answers, asks and does about an opportunity, a coalition or a benchmark. Signed
 like plans."""
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
@@ -29,7 +30,11 @@ ResponseReason = Literal[
     "reorganisation",
 ]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+OptionalLine = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 ShortText = Field(default="", max_length=2000)
+DOCUMENT_URL: Final = re.compile(r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!#-;=?-~]*)?$")
+"""An address on the web in ASCII, without a user's name in front of the host: what it shows is where it leads."""
+DocumentUrl = Annotated[str, Field(max_length=500, pattern=DOCUMENT_URL.pattern)]
 
 
 class RouteStep(StrEnum):
@@ -75,6 +80,25 @@ class DelegationScope(StrEnum):
     """Invite, accept, decline, join, leave and lead, too."""
     COMMIT = "commit"
     """Say that the authority's decision was taken, too."""
+
+
+class DocumentKind(StrEnum):
+    """What a document is."""
+
+    SPECIFICATION = "specification"
+    PRICES = "prices"
+    AGREEMENT = "agreement"
+    """A draft of the agreement between the members."""
+    OTHER = "other"
+
+
+class DocumentReaders(StrEnum):
+    """Which members of a coalition are shown a document's address."""
+
+    MEMBERS = "members"
+    """Those that are in."""
+    INVITED = "invited"
+    """Those that are in, and those that are invited."""
 
 
 class Response(Payload):
@@ -143,6 +167,9 @@ class ResponseMembership(PlanResponse):
 
     type: ClassVar[str] = "jointly.response.membership.v1"
     act: MembershipAct
+    decided_by: OptionalLine = Field(
+        default="", description="With `commit`: the body or position whose decision it was, never a name"
+    )
 
 
 class ResponseDates(PlanResponse):
@@ -182,6 +209,16 @@ class ResponseRoute(PlanResponse):
     candidates: tuple[Line, ...] = Field(default=(), max_length=20, description="What was looked at")
     reason: RouteReason | None = None
     note: Text = ShortText
+
+
+class ResponseDocument(PlanResponse):
+    """The authority shows members of its coalition where a document is. Nobody but the document's own host keeps it."""
+
+    type: ClassVar[str] = "jointly.response.document.v1"
+    document: DocumentKind
+    title: Line
+    url: DocumentUrl
+    readers: DocumentReaders = DocumentReaders.MEMBERS
 
 
 class ResponseDecided(PlanResponse):
@@ -230,6 +267,7 @@ PlanResponsePayload = (
     | ResponseUndone
     | ResponseDecided
     | ResponseRoute
+    | ResponseDocument
 )
 ResponsePayload = PlanResponsePayload | ResponseConvened | ResponseDelegated
 
@@ -242,6 +280,7 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseUndone,
     ResponseDecided,
     ResponseRoute,
+    ResponseDocument,
     ResponseConvened,
     ResponseDelegated,
 )

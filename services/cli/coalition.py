@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import canonical_authority
-from events.responses import ResponseDates, ResponseMembership
+from events.responses import DocumentKind, DocumentReaders, ResponseDates, ResponseDocument, ResponseMembership
 from matching.text.formatting import day_text, pounds
 from services.application import coalitions as use
 from services.application.authority_lists import find_coalition_deadlines
@@ -27,6 +27,7 @@ from services.cli.responses import (
     PARTY,
     REFUSED,
     SIGNING_KEY,
+    USAGE,
     Sending,
     needed,
     respond,
@@ -116,12 +117,37 @@ def act(
     what: Annotated[Act, typer.Argument(help="What the authority does.")],
     authority: Annotated[str, AUTHORITY],
     party: Annotated[str | None, PARTY] = None,
+    decided_by: Annotated[
+        str, typer.Option(help="With commit: the body or position whose decision it was; no name.")
+    ] = "",
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
     """Accept an invitation or decline it, join late, leave, commit, or take the lead."""
-    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run), party)
+    if decided_by and what is not Act.COMMIT:
+        stop("--decided-by goes with `commit`", USAGE)
+    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run), decided_by=decided_by, party=party)
+
+
+@app.command()
+def document(
+    coalition: _Id,
+    url: Annotated[str, typer.Argument(help="Where the document is: an address that begins with https:// or http://.")],
+    title: Annotated[str, typer.Option(help="What it is called.")],
+    authority: Annotated[str, AUTHORITY],
+    kind: Annotated[DocumentKind, typer.Option(help="What it is.")] = DocumentKind.OTHER,
+    readers: Annotated[
+        DocumentReaders, typer.Option(help="members: those that are in; invited: those that are invited, too.")
+    ] = DocumentReaders.MEMBERS,
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Show the other members where a document is. Nobody opens or stores it; `jointly answer ID undo` takes it back."""
+    values = {"url": url, "title": title, "document": kind, "readers": readers}
+    payload = respond(ResponseDocument, coalition, canonical_authority(authority), values)
+    Sending(signing_key_file, own_topic, dry_run).send([payload])
 
 
 @app.command()
@@ -165,9 +191,12 @@ def dates(
     Sending(signing_key_file, own_topic, dry_run).send([payload])
 
 
-def _act(what: Act, coalition: str, authority: str, sending: Sending, party: str | None = None) -> None:
+def _act(
+    what: Act, coalition: str, authority: str, sending: Sending, *, decided_by: str = "", party: str | None = None
+) -> None:
     code = canonical_authority(authority)
-    sending.send([respond(ResponseMembership, coalition, code, {"act": what.value, "acting_party": party})])
+    values = {"act": what.value, "decided_by": decided_by, "acting_party": party}
+    sending.send([respond(ResponseMembership, coalition, code, values)])
 
 
 def _print_calendar(coalition: str, authority: str) -> None:

@@ -7,7 +7,9 @@ from events.redaction import without_contacts
 from events.responses import (
     RESPONSE_PAYLOADS,
     ResponseConvened,
+    ResponseDocument,
     ResponseInvited,
+    ResponseMembership,
     ResponsePayload,
     ResponseRoute,
 )
@@ -40,6 +42,10 @@ def _redacted(payload: ResponsePayload) -> ResponsePayload:
         return payload.model_copy(update=texts)
     if isinstance(payload, ResponseConvened):
         return payload.model_copy(update={"scope": without_contacts(payload.scope)})
+    if isinstance(payload, ResponseDocument):
+        return payload.model_copy(update={"title": without_contacts(payload.title)})
+    if isinstance(payload, ResponseMembership):
+        return payload.model_copy(update={"decided_by": without_contacts(payload.decided_by)})
     if not isinstance(payload, ResponseInvited):
         return payload
     said = {"scope": without_contacts(payload.scope), "route": without_contacts(payload.route)}

@@ -15,6 +15,7 @@ from events.responses import (
     ResponseDates,
     ResponseDecided,
     ResponseDelegated,
+    ResponseDocument,
     ResponseIntroduced,
     ResponseInvited,
     ResponseMembership,
@@ -23,7 +24,7 @@ from events.responses import (
     ResponseUndone,
 )
 from matching.coalitions import joint_terms
-from services.coalitions import introduction, party_rules, route_rules
+from services.coalitions import introduction, party_rules, record_rules
 from services.coalitions.benchmark_requests import record_decision
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write_with_plans
@@ -66,7 +67,10 @@ async def _apply_to_plan(session: AsyncSession, payload: PlanResponsePayload, mo
     if isinstance(payload, ResponseUndone):
         return await _undo(session, payload, moment)
     if isinstance(payload, ResponseRoute):
-        await route_rules.require_subject(session, payload)
+        await record_rules.require_subject(session, payload)
+        return Effect()
+    if isinstance(payload, ResponseDocument):
+        await record_rules.require_accepted(session, payload)
         return Effect()
     if payload.subject == "plan":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "of a plan itself, only its routes can be recorded")
@@ -216,8 +220,9 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the last answer can be taken back, and only once")
     if undone.subject == "benchmark":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a decision is not taken back; record another one")
-    rules.require_undoable(undone.received_on, moment.today)
-    is_act = undone.subject == "coalition" and undone.kind != responses.ROUTE
+    if undone.kind != responses.DOCUMENT:  # its address may be wrong, and is taken back whenever that is seen
+        rules.require_undoable(undone.received_on, moment.today)
+    is_act = undone.subject == "coalition" and undone.kind not in responses.RECORDS
     row = await store.load(session, undone.subject_id) if is_act else None
     if row is not None:
         await _restore(session, row, undone, moment)

@@ -10,6 +10,7 @@ from events.responses import (
     ResponseAnswered,
     ResponseDecided,
     ResponseDelegated,
+    ResponseDocument,
     ResponseIntroduced,
     ResponseMembership,
     ResponseRoute,
@@ -43,10 +44,10 @@ class Delegation:
 def needed_scope(payload: PlanResponsePayload) -> DelegationScope | None:
     """The scope that a party needs to say this for an authority; None where only the authority itself may.
 
-    An introduction opens a plan, and a decision on an extension spends money: neither is ever delegated.
+    Introductions and documents open what an authority has, and a decision on an extension spends its money.
     """
     match payload:
-        case ResponseIntroduced() | ResponseDecided():
+        case ResponseIntroduced() | ResponseDocument() | ResponseDecided():
             return None
         case ResponseAnswered() | ResponseRoute() | ResponseUndone():
             return DelegationScope.ANSWER

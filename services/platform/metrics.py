@@ -348,6 +348,7 @@ RESPONSE_KINDS: Final = (
     "route",
     "convened",
     "delegated",
+    "document",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter("jointly_coalitions_written_total", "Coalitions written, by new status.", ["status"], registry=None),

@@ -26,6 +26,8 @@ NOTED: Final = {
     "undone": "you took an answer back",
     "convened": "you convened the group",
     "delegated": "your delegation",
+    "route": "you recorded a route",
+    "document": "you shared a document",
 }
 _FINAL: Final = "This can't be taken back; you can still leave."
 FINAL: Final = {
