@@ -33,7 +33,7 @@ async def client(line: Line, mailbox: MailSink) -> AsyncIterator[httpx2.AsyncCli
 
 
 def newest(line: Line, authority: str) -> EmailMessage:
-    return [mail for mail in line.context.mails() if authority.lower() in mail["To"]][-1]
+    return [mail for mail in line.notifier.mails() if authority.lower() in mail["To"]][-1]
 
 
 def links(mail: EmailMessage, kind: str) -> list[str]:
