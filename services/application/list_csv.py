@@ -80,7 +80,7 @@ COLUMNS: Final[Mapping[type[Item], Mapping[str, Column]]] = {
 
 
 def to_csv(kind: type[Item], items: Iterable[Item]) -> str:
-    """A whole list as the text of a CSV file; of a list without items, the heading."""
+    """Writes a list as CSV text; without items, only the header."""
     columns = COLUMNS[kind]
     text = io.StringIO(newline="")
     text.write(BYTE_ORDER_MARK)
