@@ -87,7 +87,9 @@ CONTRACT_COLUMNS: Final[Mapping[str, Column]] = {
     "end": lambda one: one.contract.end,
     "prices": lambda one: len(one.contract.prices),
     "withheld": lambda one: one.contract.withheld,
-    **{f"{tier.value}_from": lambda one, tier=tier: one.opens[tier] for tier in Tier},
+    "coalition_from": lambda one: one.opens[Tier.COALITION],
+    "signatories_from": lambda one: one.opens[Tier.SIGNATORIES],
+    "public_from": lambda one: one.opens[Tier.PUBLIC],
 }
 COLUMNS: Final[Mapping[type[Item], Mapping[str, Column]]] = {
     PlanItem: PLAN_COLUMNS,
