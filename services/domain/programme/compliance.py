@@ -1,4 +1,4 @@
-"""The third and fourth principles in numbers: routes recorded before tenders, and the time that invitations left."""
+"""The third and fourth principles in numbers: routes recorded before tenders, and the time to answer invitations."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _NO: Final = ("decline", "not-the-same", "not-this-time")
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Plans that went to market in the last year, and what was recorded of their routes by then."""
+    """Plans tendered in the last year, and the routes recorded for them by then."""
 
     tendered: int
     with_record: int
@@ -27,7 +27,7 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Invitations:
-    """Invitations in all: the working days they left, and the answers of those who were asked."""
+    """All invitations: how many gave too few working days, and the answers of the invited."""
 
     sent: int
     short: int
@@ -38,7 +38,7 @@ class Invitations:
 
 
 def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], as_of: date) -> Routes:
-    """The routes of the plans that their authorities have sent and that were tendered in the last year."""
+    """The routes of shared plans that were tendered in the last year."""
     since = as_of - timedelta(days=YEAR_DAYS)
     tendered = {
         one.plan_id: one.tendering_on
@@ -58,7 +58,7 @@ def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], 
 
 
 def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
-    """What became of the invitations, of each plan once."""
+    """The outcome of the invitations, of each plan once."""
     sent = [one for one in answers if one.kind == "invited"]
     leads = {(coalition_of(one), one.plan_id) for one in sent}
     asked = {(coalition_of(one), plan_id) for one in sent for plan_id in one.asked}
