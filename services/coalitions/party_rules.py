@@ -6,6 +6,7 @@ from events.responses import PlanResponsePayload, ResponseConvened, ResponseDele
 from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
 from services.domain import delegation
+from services.domain.coalition import Coalition
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest, RefusalReason
 from services.domain.ids import party_subject
 from services.domain.parties import Party
@@ -31,8 +32,13 @@ async def record_delegation(session: AsyncSession, payload: ResponseDelegated) -
     await delegations.put(session, delegation.record(found, payload), payload.response_id)
 
 
-async def convene(session: AsyncSession, payload: ResponseConvened, moment: Moment) -> None:
-    """Invites members of a party, of a coalition that the engine suggests. Raises AnswerRefusedError."""
+async def convene(
+    session: AsyncSession, payload: ResponseConvened, moment: Moment
+) -> tuple[Coalition, Coalition]:
+    """Invites members of a party, of a coalition that the engine suggests; the coalition before and after.
+
+    Raises AnswerRefusedError.
+    """
     party = await _party(session, payload.authority)
     row = await coalitions.load(session, payload.subject_id) if payload.subject == "coalition" else None
     if row is None:
@@ -43,10 +49,13 @@ async def convene(session: AsyncSession, payload: ResponseConvened, moment: Mome
         raise AnswerRefusedError(
             RefusalReason.NOT_ALLOWED, f"{strangers[0]} is no plan of a member of {party.party} on {moment.today}"
         )
-    if row.coalition.is_living:
-        rules.require_current(row.coalition, payload.subject_revision)
+    before = row.coalition
+    if before.is_living:
+        rules.require_current(before, payload.subject_revision)
     request = InvitationRequest(payload.plan_ids, payload.reply_days, payload.scope)
-    await write_with_plans(session, row, rules.convene(row.coalition, party.party, request, moment.today), moment)
+    after = rules.convene(before, party.party, request, moment.today)
+    await write_with_plans(session, row, after, moment)
+    return before, after
 
 
 async def _party(session: AsyncSession, code: str) -> Party:
