@@ -16,7 +16,12 @@ from services.store import coalitions, delegations, parties
 
 
 async def delegated(
-    session: AsyncSession, authority: str, party: str, scope: DelegationScope, days: tuple[date, date]
+    session: AsyncSession,
+    authority: str,
+    party: str,
+    scope: DelegationScope,
+    days: tuple[date, date],
+    response_id: str | None = None,
 ) -> ResponseDelegated:
     """The response by which an authority lets a party act, from the first to the last of these days.
 
@@ -24,15 +29,17 @@ async def delegated(
     """
     if await parties.load(session, party) is None:
         raise ResponseError(f"there is no party {party}; `jointly parties list` shows them")
-    return await _delegation(session, authority, party, scope, days)
+    return await _delegation(session, authority, party, (scope, *days), response_id)
 
 
-async def revoked(session: AsyncSession, authority: str, party: str, today: date) -> ResponseDelegated:
+async def revoked(
+    session: AsyncSession, authority: str, party: str, today: date, response_id: str | None = None
+) -> ResponseDelegated:
     """The response by which an authority ends a delegation. Raises ResponseError where there is none."""
     current = await delegations.load(session, authority, party)
     if current is None or current.scope is None:
         raise ResponseError(f"{authority} has delegated nothing to {party}")
-    return await _delegation(session, authority, party, None, (today, today))
+    return await _delegation(session, authority, party, (None, today, today), response_id)
 
 
 async def convened(
@@ -63,19 +70,23 @@ async def convened(
 
 
 async def _delegation(
-    session: AsyncSession, authority: str, party: str, scope: DelegationScope | None, days: tuple[date, date]
+    session: AsyncSession,
+    authority: str,
+    party: str,
+    terms: tuple[DelegationScope | None, date, date],
+    response_id: str | None,
 ) -> ResponseDelegated:
     current = await delegations.load(session, authority, party)
     values = {
-        "response_id": str(uuid4()),
+        "response_id": response_id or str(uuid4()),
         "authority": authority,
         "subject": "party",
         "subject_id": party_subject(party),
         "subject_revision": current.revision + 1 if current is not None else 1,
         "party": party,
-        "scope": scope,
-        "starts_on": days[0],
-        "until": days[1],
+        "scope": terms[0],
+        "starts_on": terms[1],
+        "until": terms[2],
     }
     built = build(ResponseDelegated, values)
     assert isinstance(built, ResponseDelegated)

@@ -32,9 +32,7 @@ async def record_delegation(session: AsyncSession, payload: ResponseDelegated) -
     await delegations.put(session, delegation.record(found, payload), payload.response_id)
 
 
-async def convene(
-    session: AsyncSession, payload: ResponseConvened, moment: Moment
-) -> tuple[Coalition, Coalition]:
+async def convene(session: AsyncSession, payload: ResponseConvened, moment: Moment) -> tuple[Coalition, Coalition]:
     """Invites members of a party, of a coalition that the engine suggests; the coalition before and after.
 
     Raises AnswerRefusedError.

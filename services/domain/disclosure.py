@@ -3,7 +3,7 @@
 An opportunity with a plan that is not shared openly shows authorities, windows, regions and band, and nothing else.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -180,6 +180,13 @@ def read_facts(state: Mapping[str, Any]) -> PlanFacts:
 def shows_document(readers: DocumentReaders, state: str) -> bool:
     """Whether a document's address is for a member in this state; both plans are shared openly."""
     return state == "accepted" or (state == "invited" and readers is DocumentReaders.INVITED)
+
+
+def shown_to_party(
+    members: Iterable[CoalitionMember], of_party: Collection[str], open_plans: Collection[str]
+) -> tuple[CoalitionMember, ...]:
+    """The members of a coalition that a party sees: those of its own members whose plans are shared openly now."""
+    return tuple(one for one in members if one.authority in of_party and one.plan_id in open_plans)
 
 
 UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."

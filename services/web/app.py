@@ -13,6 +13,8 @@ from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
 from services.web.pages import (
     coalition,
+    convene,
+    delegations,
     emails,
     group,
     home,
@@ -20,6 +22,7 @@ from services.web.pages import (
     plan_draft,
     plan_end,
     prices,
+    programme,
     public,
     route,
     sign_in,
@@ -41,6 +44,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tokens.router,
     route.router,
     prices.router,
+    programme.router,
+    convene.router,
+    delegations.router,
     *API_ROUTERS,
 )
 
