@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.notification_rules import Preferences, Purpose, effective_purpose, plan_notifications, sides
 from services.maintenance.reassess import OpportunityChange
+from services.platform import clock
 from services.store import authorities, intents
 from services.store.authorities import Authority, Mutes
 from services.store.intents import POSSIBLY_SENT, Intent
@@ -58,5 +58,5 @@ def _delivery_route(purpose: Purpose, row: Authority | None) -> str:
     """Return the purpose of the email, or the reason why there is none."""
     if row is None or row.mailbox is None:
         return "unreachable"
-    takes_part = row.withdrawn_on is None or row.withdrawn_on > datetime.now(UTC).date()
+    takes_part = not row.has_withdrawn(clock.today(None))
     return effective_purpose(purpose, Preferences(row.immediate, row.digest, takes_part)) or "unwanted"

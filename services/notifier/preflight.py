@@ -20,7 +20,7 @@ from services.notifier.rendering import email_message, mail_view
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.platform import clock, metrics
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import (
     authorities,
     benchmark_notices,
@@ -41,6 +41,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
     """The moment of sending: what of the email still holds and is still wanted, composed and recorded as being
     sent. None where nothing is, or the email is not ours any more."""
     at = dispatch.clock()
+    today = day_of(at)
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, holder)
         if mail is None or mail.state != "claimed":
@@ -54,7 +55,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         if mail.purpose == benchmark_notices.PURPOSE:
             return await benchmark_preflight.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
-        if row is None or row.mailbox is None or (row.paused_until and row.paused_until > at.date()):
+        if row is None or row.mailbox is None or row.is_paused(today):
             _release_unreachable(session, mail, intents, row, at)
             return None
         items = await _select_current(session, mail, row, intents, at)
@@ -67,7 +68,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             row.name,
             mail.purpose,
             [item for _, item in items.told],
-            at.astimezone(LONDON).date(),
+            today,
             items.groups,
             later,
             row.signed_on,
@@ -121,12 +122,12 @@ async def _select_current(
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
     partners = await authorities.by_codes(session, [intent.partner for intent in open_])
     names = await names_of(session, {intent.partner for intent in open_})
-    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not _withdrawn(p, at)}
+    today = day_of(at)
+    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not p.has_withdrawn(today)}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
-    today = at.astimezone(LONDON).date()
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
-    wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
+    wishes = Preferences(row.immediate, row.digest, takes_part=not row.has_withdrawn(today))
     found = []
     for intent in open_:
         stands = states.get(intent.opportunity_id)
@@ -195,7 +196,3 @@ async def _act_is_over(
     own, partner = await introductions.sides(session, stands, intent.authority)
     holds = is_agreed(own, partner) if intent.change == "introduced" else is_asking(partner, own, today)
     return None if holds else "answered"
-
-
-def _withdrawn(row: Authority, at: datetime) -> bool:
-    return row.withdrawn_on is not None and row.withdrawn_on <= at.date()

@@ -54,6 +54,14 @@ class Authority(SQLModel, table=True):
     created_at: datetime = Field(sa_column=timestamp())
     updated_at: datetime = Field(sa_column=timestamp())
 
+    def is_paused(self, today: date) -> bool:
+        """Return whether the authority wants no email yet."""
+        return self.paused_until is not None and self.paused_until > today
+
+    def has_withdrawn(self, today: date) -> bool:
+        """Return whether the authority has left the charter."""
+        return self.withdrawn_on is not None and self.withdrawn_on <= today
+
 
 class Mute(SQLModel, table=True):
     """A mute: an authority wants no notifications about one partner, or about one opportunity."""

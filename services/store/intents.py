@@ -34,6 +34,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from services.platform.clock import day_of
 from services.store.authorities import Authority
 from services.store.database import in_array, limit_idle_in_transaction, timestamp
 from services.store.opportunities import Opportunity
@@ -236,7 +237,7 @@ async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200)
         select(col(Authority.authority))
         .where(
             col(Authority.mailbox).is_not(None),
-            or_(col(Authority.paused_until).is_(None), col(Authority.paused_until) <= at.date()),
+            or_(col(Authority.paused_until).is_(None), col(Authority.paused_until) <= day_of(at)),
             due,
         )
         .limit(limit)
@@ -317,7 +318,7 @@ async def withheld(session: AsyncSession, at: datetime) -> Sequence[WithheldNoti
         .join(Authority, col(Authority.authority) == col(Intent.authority), isouter=True)
         .where(
             col(Intent.state) == "pending",
-            or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > at.date()),
+            or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > day_of(at)),
         )
         .group_by(col(Intent.authority), col(Authority.mailbox))
         .order_by(func.min(col(Intent.created_at)))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -209,6 +209,24 @@ async def test_a_pause_holds_everything_back_until_its_end(world: World) -> None
     world.later(days=2)
     await world.run()
     assert len(world.mails(LEEDS)) == 1
+
+
+async def test_a_pause_ends_at_midnight_in_london(world: World) -> None:
+    world.now = datetime(2027, 7, 1, 20, 0, tzinfo=UTC)
+    await world.register(LEEDS, CAMDEN)
+    await world.arrives(state())
+    world.later(seconds=61)
+    await world.gather()
+    for code in (LEEDS, CAMDEN):
+        await world.prefer(code, {"paused_until": date(2027, 7, 2)}, "")
+    world.now = datetime(2027, 7, 1, 22, 59, tzinfo=UTC)
+    await world.run()
+    assert not world.mails()
+    assert {h.why for h in await world.held()} == {"paused"}
+    world.later(minutes=2)
+    await world.run()
+    assert len(world.mails()) == 2
+    assert not await world.held()
 
 
 @pytest.mark.parametrize(
