@@ -12,8 +12,8 @@ from matching.frameworks import Coverage, FrameworkLot, covering, day_of_need, s
 from matching.plan import Plan
 from matching.text.route import Route, route_of
 from services.domain.ids import text_hash
-from services.matcher.stored_world import EmbedMissing, load_stored_world
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
+from services.matcher.stored_context import EmbedMissing, load_stored_context
 from services.platform.settings import Settings
 from services.store import embeddings, frameworks
 from services.store.bulk_writes import BulkWrites
@@ -60,7 +60,7 @@ def count_frameworks(count: int) -> str:
 
 async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> FrameworkCheck:
     """Holds all frameworks against a plan. A model is only loaded where a vector is missing. Raises FrameworkError."""
-    stored = await load_stored_world(session, settings, embed_missing)
+    stored = await load_stored_context(session, settings, embed_missing)
     found = await stored[0].features(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
         raise FrameworkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
@@ -76,7 +76,7 @@ async def import_lots(
 ) -> dict[str, int]:
     """Writes frameworks whole, with the vectors of their texts, so that a check needs no model afterwards."""
     async with sessions() as session:
-        stored = await load_stored_world(session, settings, embed_missing)
+        stored = await load_stored_context(session, settings, embed_missing)
         vectors = await _vectors(session, stored[0], lots) if stored else {}
     async with transaction(sessions) as session:
         tally = await frameworks.replace_frameworks(session, lots)
@@ -87,27 +87,33 @@ async def import_lots(
     return tally
 
 
-async def _vectors(session: AsyncSession, world: World, lots: Sequence[FrameworkLot]) -> dict[str, np.ndarray]:
-    texts = [text for lot in lots for text in _texts(world, lot)]
-    known = await embeddings.vectors_of(session, [text_hash(text) for text in texts], world.embedder.model)
+async def _vectors(
+    session: AsyncSession, context: MatcherContext, lots: Sequence[FrameworkLot]
+) -> dict[str, np.ndarray]:
+    texts = [text for lot in lots for text in _texts(context, lot)]
+    known = await embeddings.vectors_of(session, [text_hash(text) for text in texts], context.embedder.model)
     missing = [text for text in texts if text_hash(text) not in known]
-    return known | (await world.embed(missing) if missing else {})
+    return known | (await context.embed(missing) if missing else {})
 
 
-def _texts(world: World, lot: FrameworkLot) -> list[str]:
-    both = world.engine.texts(to_plan(lot))
+def _texts(context: MatcherContext, lot: FrameworkLot) -> list[str]:
+    both = context.engine.texts(to_plan(lot))
     return [text for text in (both.title, both.body) if text]
 
 
-async def _features(session: AsyncSession, world: World, lots: Sequence[FrameworkLot]) -> Mapping[str, Features]:
-    vectors = await _vectors(session, world, lots)
-    blank = np.zeros(world.embedder.dimensions, dtype=np.float32)
+async def _features(
+    session: AsyncSession, context: MatcherContext, lots: Sequence[FrameworkLot]
+) -> Mapping[str, Features]:
+    vectors = await _vectors(session, context, lots)
+    blank = np.zeros(context.embedder.dimensions, dtype=np.float32)
     found = {}
     for lot in lots:
         plan = to_plan(lot)
-        both = world.engine.texts(plan)
+        both = context.engine.texts(plan)
         title = vectors[text_hash(both.title)] if both.title else blank
-        found[lot.key] = world.engine.features(plan, title, vectors[text_hash(both.body)] if both.body else None, both)
+        found[lot.key] = context.engine.features(
+            plan, title, vectors[text_hash(both.body)] if both.body else None, both
+        )
     return found
 
 

@@ -15,7 +15,7 @@ from services.application.frameworks import FrameworkCheck, FrameworkError
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.ids import plan_subject
 from services.domain.route import STEPS, RouteEntry, RouteRecord, build_record
-from services.matcher.stored_world import EmbedMissing
+from services.matcher.stored_context import EmbedMissing
 from services.platform.settings import Settings
 from services.store import coalitions, plans, responses
 from services.store.coalitions import CoalitionRow

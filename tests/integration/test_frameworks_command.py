@@ -15,7 +15,7 @@ from matching.engine import Engine
 from services.cli import application, lazy_encoder
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, settings
 from services.store.database import make_engine, make_sessions
 from tests.pipeline import record_of
@@ -36,10 +36,10 @@ def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Join
     async def fill() -> None:
         engine = make_engine(database_url)
         embedder = load_embedder("hashing")
-        world = World(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
+        context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
         sessions = make_sessions(engine)
-        await adopt(world, sessions)
-        await Matcher(world, sessions, producer=None).handle([record_of(plan(LEEDS), 0)])  # type: ignore[arg-type]
+        await adopt(context, sessions)
+        await Matcher(context, sessions, producer=None).handle([record_of(plan(LEEDS), 0)])  # type: ignore[arg-type]
         await engine.dispose()
 
     asyncio.run(fill())

@@ -34,7 +34,7 @@ ADDRESS = {LEEDS: "procurement@leeds.example", CAMDEN: "buying@camden.example"}
 
 
 @dataclass
-class World:
+class NotifierHarness:
     """A notifier with a clock that the test sets."""
 
     sessions: Sessions

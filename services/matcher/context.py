@@ -44,7 +44,7 @@ class Candidates:
     known: Mapping[str, Features]
 
 
-class World:
+class MatcherContext:
     """The engine, the embedder, the index of candidates, and the features of plans seen lately.
 
     Features are a cache and never a source: each is of one revision, and which revision counts is read in the caller's
