@@ -62,7 +62,8 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         if not items.told:
             close_unsent(session, mail, intents, row, at, "nothing-left")
             return None
-        later = await partner_plans.over_cap_counts(session, row.authority) if mail.purpose != "correction" else {}
+        partners = {intent.partner for intent, _ in items.told} if mail.purpose != "correction" else set()
+        later = await partner_plans.over_cap_counts(session, row.authority, partners)
         letter = mail_view.email_view(
             row.authority,
             row.name,

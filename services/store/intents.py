@@ -73,6 +73,12 @@ class Intent(SQLModel, table=True):
             name="notification_intents_once",
         ),
         Index("notification_intents_due", "authority", "due_at", postgresql_where=text("state = 'pending'")),
+        Index(
+            "notification_intents_over_cap",
+            "authority",
+            "partner",
+            postgresql_where=text(f"state = 'pending' AND reason = '{OVER_CAP}'"),
+        ),
         Index("notification_intents_mail", "mail_id"),
     )
 
@@ -199,11 +205,6 @@ def cancel(intent: Intent, reason: str, at: datetime) -> None:
     set_state(intent, "cancelled", at, reason)
 
 
-def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None = None) -> None:
-    """Postpone an intent."""
-    intent.due_at, intent.reason, intent.updated_at = due_at, reason, at
-
-
 def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
     """Release an intent from its email, so that another email can carry it."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
@@ -262,42 +263,6 @@ async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: 
     along = and_(col(Intent.purpose) == "immediate", col(Intent.reason).is_distinct_from(OVER_CAP))
     query = select(Intent).where(*waiting, or_(col(Intent.due_at) <= at, along))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
-
-
-_WHO: Final = """
-    WITH RECURSIVE who AS (
-        (SELECT authority FROM notification_intents WHERE state = 'pending' ORDER BY authority LIMIT 1)
-        UNION ALL
-        SELECT (SELECT authority FROM notification_intents WHERE state = 'pending' AND authority > who.authority
-                ORDER BY authority LIMIT 1)
-        FROM who WHERE who.authority IS NOT NULL
-    )
-"""
-"""The authorities with pending intents. It seeks each one in the index instead of reading the whole index."""
-_FLUSH: Final = text(
-    f"""{_WHO}, these AS (
-        SELECT i.id FROM who
-        CROSS JOIN LATERAL (
-            SELECT due_at FROM notification_intents
-            WHERE authority = who.authority AND state = 'pending' AND purpose = 'digest'
-                AND reason IS DISTINCT FROM '{UNKNOWN_PARTNER}' ORDER BY due_at LIMIT 1
-        ) nearest
-        JOIN notification_intents i ON i.authority = who.authority AND i.due_at = nearest.due_at
-        WHERE nearest.due_at > :at AND i.state = 'pending' AND i.purpose = 'digest' ORDER BY i.id FOR UPDATE OF i
-    )
-    UPDATE notification_intents i SET due_at = :at FROM these WHERE i.id = these.id"""  # noqa: S608 (ours)
-)
-_DUE: Final = text(
-    f"""{_WHO} SELECT count(*) FROM who JOIN notification_intents i ON i.authority = who.authority
-    WHERE i.state = 'pending' AND i.purpose = 'digest' AND i.due_at <= :at"""  # noqa: S608 (ours)
-)
-
-
-async def flush_digests(session: AsyncSession, at: datetime) -> int:
-    """Make each authority's next digest due now; returns the number of due digest intents. Intents over a cap wait for
-    a later digest, and a later call makes them due."""
-    await session.execute(_FLUSH, {"at": at})
-    return int((await session.execute(_DUE, {"at": at})).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,7 @@ async def test_a_pause_holds_everything_back_until_its_end(notifier: NotifierHar
     assert len(notifier.mails(LEEDS)) == 1
 
 
-async def test_a_pause_ends_at_midnight_in_london(world: World) -> None:
+async def test_a_pause_ends_at_midnight_in_london(world: NotifierHarness) -> None:
     world.now = datetime(2027, 7, 1, 20, 0, tzinfo=UTC)
     await world.register(LEEDS, CAMDEN)
     await world.arrives(state())

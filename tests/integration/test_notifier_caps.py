@@ -14,7 +14,7 @@ from events.opportunities import NearestMove
 from services.domain.notification_caps import Caps
 from services.local_stack.mail_sink import MailSink
 from services.platform import metrics
-from services.store import intents
+from services.store import digests
 from services.store.database import make_engine, make_sessions, transaction
 from tests.support.notifier import NotifierHarness, body
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
@@ -93,7 +93,7 @@ async def test_a_digest_costs_what_it_tells_whatever_waits_besides(notifier: Not
     await at_once(notifier)
     before = await versions(notifier)
     async with transaction(notifier.sessions) as session:
-        flushed = await intents.flush_digests(session, notifier.now)
+        flushed = await digests.flush_digests(session, notifier.now)
     assert await notifier.run() == 1
     after = await versions(notifier)
     assert flushed == CAPS.per_authority
