@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.assessment import match
 from services.matcher.context import MatcherContext
+from services.matcher.framework_vectors import embed_frameworks
 from services.platform import logs, metrics, retry
 from services.store import advisory_locks, opportunities, plan_features, plans
 from services.store.database import Sessions, now, transaction
@@ -40,7 +41,7 @@ async def sweep(
     context: MatcherContext, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True
 ) -> int:
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
-    missing from the index, and for vectors of a server's other life."""
+    missing from the index, for frameworks without vectors, and for vectors of a server's other life."""
     async with sessions() as holder:
         if not await advisory_locks.try_advisory_lock(holder, advisory_locks.SWEEP):
             return 0
@@ -55,6 +56,7 @@ async def sweep(
             )
             async with transaction(sessions) as session:
                 await plan_features.reset_future_xids(session)
+            await embed_frameworks(context, sessions)
         due = await _assess_found(
             context, sessions, "due", lambda s: opportunities.due_for_review(s, context.as_of, AT_ONCE)
         )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
+from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
 from services.notifier import benchmark_preflight, coalition_preflight, plan_details, receipts
@@ -73,6 +74,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             items.groups,
             later,
             row.signed_on,
+            await _usable_frameworks(session, dispatch, items),
         )
         # A link's days are real ones, also where plans are judged as of a fixed day.
         links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
@@ -84,6 +86,18 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         if links:
             links.add_one_click(composed, mail.purpose)
         return ReadyEmail(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+
+
+async def _usable_frameworks(
+    session: AsyncSession, dispatch: DispatchContext, items: "_Current"
+) -> Mapping[str, Usable]:
+    """The frameworks that the plans of an email can use, by plan; only plans that the email tells of are looked at."""
+    if dispatch.frameworks is None:
+        return {}
+    told = [item for _, item in items.told if item.shared and not item.ended]
+    pairs = {plan_id for item in told for plan_id in (item.plan_id, item.partner_plan)}
+    groups = {member.plan_id for group in items.groups.values() for member in group.state.members}
+    return await dispatch.frameworks.usable(session, sorted(pairs | groups))
 
 
 def _subjects(items: "_Current") -> dict[str, str]:
@@ -124,11 +138,11 @@ async def _select_current(
     partners = await authorities.by_codes(session, [intent.partner for intent in open_])
     names = await names_of(session, {intent.partner for intent in open_})
     today = day_of(at)
-    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not p.has_withdrawn(today)}
+    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(today)}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
-    wishes = Preferences(row.immediate, row.digest, takes_part=not row.has_withdrawn(today))
+    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))
     found = []
     for intent in open_:
         stands = states.get(intent.opportunity_id)

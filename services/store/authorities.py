@@ -54,13 +54,13 @@ class Authority(SQLModel, table=True):
     created_at: datetime = Field(sa_column=timestamp())
     updated_at: datetime = Field(sa_column=timestamp())
 
+    def takes_part(self, on: date) -> bool:
+        """Whether the authority has not withdrawn by this day: from then on it is sent nothing and reads nothing."""
+        return self.withdrawn_on is None or self.withdrawn_on > on
+
     def is_paused(self, today: date) -> bool:
         """Return whether the authority wants no email yet."""
         return self.paused_until is not None and self.paused_until > today
-
-    def has_withdrawn(self, today: date) -> bool:
-        """Return whether the authority has left the charter."""
-        return self.withdrawn_on is not None and self.withdrawn_on <= today
 
 
 class Mute(SQLModel, table=True):
@@ -157,7 +157,7 @@ async def forget_mailbox(session: AsyncSession, authority: str) -> None:
 async def save(session: AsyncSession, entry: AuthorityUpdate) -> tuple[SaveResult, bool]:
     """Write one authority. Returns the kind of change, and whether the mailbox changed and so has a new opaque
     reference."""
-    row = await session.get(Authority, entry.authority, with_for_update=True)
+    row = await lock(session, entry.authority)
     fields = dict(entry.fields)
     if row is None:
         fields.setdefault("name", entry.authority)
@@ -212,6 +212,11 @@ async def by_codes(session: AsyncSession, codes: Sequence[str]) -> dict[str, Aut
     """The registered authorities among these codes."""
     rows = await session.execute(select(Authority).where(in_array(col(Authority.authority), codes)))
     return {row.authority: row for row in rows.scalars()}
+
+
+async def lock(session: AsyncSession, code: str) -> Authority | None:
+    """One authority, as it is now and until the transaction ends."""
+    return await session.get(Authority, code, with_for_update=True)
 
 
 async def mutes_of(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mutes]:

@@ -6,9 +6,13 @@ import pytest
 import pytest_asyncio
 
 from services.local_stack.mail_sink import MailSink
+from services.matcher.framework_vectors import embed_frameworks
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
+from services.store.framework_index import FrameworkIndex
+from services.store.frameworks import replace_frameworks
 from tests.support.coalitions import ALL, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, award, plan, withdrawal
+from tests.support.frameworks import SOFTWARE
 from tests.support.notified_coalitions import THREE, Line, open_line
 from tests.support.notifier import body
 
@@ -49,6 +53,21 @@ async def test_a_group_is_one_block_with_what_its_plans_share(line: Line) -> Non
     html = body(mail, "html")
     assert html.count("<h1") == 1
     assert "At least £2.4 million together. Together from July 2027." in html
+
+
+async def test_a_need_names_frameworks_to_check_and_to_use_jointly(line: Line) -> None:
+    async with transaction(line.harness.sessions) as session:
+        await replace_frameworks(session, [SOFTWARE])
+    await embed_frameworks(line.harness.matcher.context, line.harness.sessions)
+    line.notifier.frameworks = FrameworkIndex(line.harness.settings)
+    await line.plans(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES, title="HR and payroll call-off"))
+    await _tell(line)
+    (mail,) = line.notifier.mails(LEEDS.lower())
+    for said in (body(mail).replace("\r\n", "\n"), body(mail, "html")):
+        assert "Check first: 1 framework covers this." in said
+        assert "Use jointly: Back-office software (EX-0001) also covers what Bradford plans." in said
+    (mail,) = line.notifier.mails(KIRKLEES.lower())
+    assert "Check first" not in body(mail), "a call-off is on its route"
 
 
 @pytest.mark.parametrize("sharing", ["match_only", "private"])

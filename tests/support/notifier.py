@@ -24,6 +24,7 @@ from services.store import authorities, deliveries
 from services.store import intents as notifications
 from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, transaction
+from services.store.framework_index import FrameworkIndex
 from services.store.intents import Intent, Mail, WithheldNotifications
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
@@ -42,6 +43,7 @@ class NotifierHarness:
     now: datetime = MONDAY_NOON
     caps: Caps = field(default_factory=Caps)
     links: LinkMaker | None = None
+    frameworks: FrameworkIndex | None = None
 
     def dispatch(self, **changes: Any) -> DispatchContext:
         found = DispatchContext(
@@ -52,6 +54,7 @@ class NotifierHarness:
             clock=lambda: self.now,
             chance=lambda: 1.0,
             links=self.links,
+            frameworks=self.frameworks,
         )
         return replace(found, **changes)
 

@@ -102,10 +102,13 @@ def pair(own: str, other: str, change: str = "new", band: str = "notify", **fiel
     return opportunity_view(state(mine, partner, **given), own, band, change, name, contact, disclosed)
 
 
-def suggestion(purpose: str, *items: OpportunityView, groups: Any = None, authority: str = LEEDS) -> Any:
+def suggestion(
+    purpose: str, *items: OpportunityView, groups: Any = None, authority: str = LEEDS, frameworks: Any = None
+) -> Any:
     """An email about opportunities."""
+    name = f"{SHORT[authority]} City Council"
     letter = mail_view.email_view(
-        authority, f"{SHORT[authority]} City Council", purpose, items, AT.date(), groups or {}, {}, SIGNED
+        authority, name, purpose, items, AT.date(), groups or {}, {}, SIGNED, frameworks or {}
     )
     return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.subject
 
@@ -138,6 +141,11 @@ def emails() -> dict[str, tuple[str, str, str]]:
             pair(LEEDS, KIRKLEES, score=81.0),
             pair(LEEDS, YORK, score=76.0),
             groups={f"{LEEDS}:HR-1": SuggestedGroup(group(), SHORT)},
+            frameworks={
+                f"{LEEDS}:HR-1": {"EX-0001": "Back-office software", "EX-0002": "Payroll bureau"},
+                f"{BRADFORD}:HR-1": {"EX-0001": "Back-office software"},
+                f"{KIRKLEES}:HR-1": {"EX-0001": "Back-office software"},
+            },
         ),
         "pair": suggestion("immediate", pair(BRADFORD, KIRKLEES, "again"), authority=BRADFORD),
         "digest": suggestion(
