@@ -52,7 +52,7 @@ class FrameworkCheck:
 async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> FrameworkCheck:
     """Holds all frameworks against a plan. A model is only loaded where a vector is missing. Raises FrameworkError."""
     stored = await load_stored_context(session, settings, embed_missing)
-    found = await stored[0].features(session, [plan_id]) if stored else {}
+    found = await stored[0].features.load(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
         raise FrameworkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
     plan = found[plan_id]

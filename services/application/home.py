@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from events.opportunities import OpportunityState
 from matching.text.formatting import name_of
 from services.application import coalitions
 from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
-from services.store import introductions, opportunities, plans
+from services.store import introductions, opportunities, plan_drafts, plans
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 
@@ -31,6 +31,15 @@ class OwnPlan:
     facts: PlanFacts
     sharing: str
     matches: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDraft:
+    """A plan that the authority has begun to enter, and not published."""
+
+    plan_id: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class Home:
     due: Sequence[OwnCoalition]
     coalitions: Sequence[OwnCoalition]
     plans: Sequence[OwnPlan]
+    drafts: Sequence[OwnDraft]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +83,16 @@ class Match:
     strength: str
 
 
-async def load_home(session: AsyncSession, authority: str) -> Home:
+async def load_home(session: AsyncSession, authority: str, at: datetime) -> Home:
     """Everything that an authority has here."""
     states = await coalitions.listed(session, authority, ended=False, limit=LIMIT)
     mine = [_own(state, authority) for state in states]
     found = [one for one in mine if one is not None]
     due = sorted((one for one in found if one.reply_is_due), key=lambda one: one.due_on)
-    return Home(due, found, await own_plans(session, authority))
+    begun = [
+        OwnDraft(one.plan_id, one.fields["title"]) for one in await plan_drafts.of_authority(session, authority, at)
+    ]
+    return Home(due, found, await own_plans(session, authority), begun)
 
 
 async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
@@ -115,7 +128,7 @@ def _own(state: CoalitionState, authority: str) -> OwnCoalition | None:
 
 def _plan(row: PlanRecord, matches: int) -> OwnPlan:
     state: Any = row.state
-    return OwnPlan(row.plan_id, read_facts(state), state.get("sharing", SHARED_OPENLY), matches)
+    return OwnPlan(row.plan_id, read_facts(state), state.get("sharing", SHARED_OPENLY), matches, row.status)
 
 
 def _match(row: Opportunity, authority: str, states: Mapping[str, Any], *, introduced: bool) -> Match:

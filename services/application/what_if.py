@@ -92,7 +92,7 @@ async def what_if(view: ExplainContext, plan_id: str, change: Change) -> WhatIf:
     """Tries a change of one plan. Raises ExplainError where the plan is unknown, over or not shared openly."""
     own = await _own_plan(view, plan_id)
     changed = change.apply(own)
-    now = (await view.context.features(view.session, [plan_id]))[plan_id]
+    now = (await view.context.features.load(view.session, [plan_id]))[plan_id]
     then = view.context.engine.moved(now, changed)
     before, after = [_told(await _assess(view, one)) for one in (now, then)]
     groups_gained, groups_lost = await _groups(view, (now, before), (then, after))
@@ -131,7 +131,7 @@ async def _assess(view: ExplainContext, own: Features) -> Found:
     index, key = view.context.index, own.plan.plan_id
     delta = await fetch(view.session, index.delta())
     near = (await index.search(view.session, {key: own}, view.as_of, delta))[key]
-    others = await view.context.features_at(view.session, near)
+    others = await view.context.features.load_revisions(view.session, near)
     unlike = await responses.silenced(view.session, [opportunity_id(key, other) for other in others])
     return {
         other: (view.context.engine.assess(own, one, view.as_of), one)

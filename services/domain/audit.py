@@ -18,6 +18,8 @@ class AuditAction(StrEnum):
     RESPONSE_REFUSED = "response-refused"
     RESPONSE_SENT = "response-sent"
     """On the pages; whether it counts is recorded when it has been handled."""
+    PLAN_SENT = "plan-sent"
+    """A plan was published, changed or ended on the pages."""
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
     EMAILS_CHANGED = "emails-changed"

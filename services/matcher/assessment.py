@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Features
 from services.domain.opportunity import SettlementContext
 from services.domain.opportunity_events import Cause
+from services.matcher.candidate_assessment import PlanAssessment, assess_candidates
 from services.matcher.context import MatcherContext
-from services.matcher.judging import PlanAssessment, assess_candidates
 from services.matcher.plan_index import is_matchable, new_words, placement
 from services.matcher.quarantine import count_failure
 from services.matcher.settlement import (
@@ -43,7 +43,7 @@ async def match(context: MatcherContext, sessions: Sessions, plan_ids: Sequence[
 async def index(context: MatcherContext, session: AsyncSession, held: Mapping[str, PlanWithFeatures]) -> None:
     """Brings the index to these plans' newest revisions, and commits. The caller holds the plans."""
     hashes = {plan_id: one.text_hash for plan_id, one in held.items()}
-    features = await context.features_of(session, held)
+    features = await context.features.load_rows(session, held)
     found = {plan_id: one for plan_id, one in features.items() if is_matchable(one)}
     placements = [placement(one, context.engine) for _, one in sorted(found.items())]
     writes = BulkWrites()
@@ -82,7 +82,9 @@ async def _judge_all(
     asked, delta = plans.assessment_inputs(plan_ids), context.index.delta()
     async with transaction(sessions, asked, delta, isolation="REPEATABLE READ") as session:
         notices = asked.result
-        asking = await context.features_at(session, {key: notice.revision for key, notice in notices.items()})
+        asking = await context.features.load_revisions(
+            session, {key: notice.revision for key, notice in notices.items()}
+        )
         partners = {key: set(notices[key].partners) for key in asking}
         found = await context.candidates(session, asking, set().union(*partners.values()), delta.result)
     causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}

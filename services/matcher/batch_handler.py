@@ -94,10 +94,10 @@ class Matcher:
             return []
         items = await self._decode(records)
         async with autocommit_session(self.sessions) as session:
-            texts = await self.context.new_texts(
+            texts = await self.context.features.texts_to_embed(
                 session, [item.payload for item in items if isinstance(item, PlanRecordAccepted)]
             )
-        vectors = await self.context.embed(texts.values())
+        vectors = await self.context.features.embed(texts.values())
         return [PreparedRecord(item, vectors) for item in items]
 
     async def _decode(self, records: Records) -> list[PlanRecordAccepted | RecordRejected]:
@@ -129,7 +129,7 @@ class Matcher:
                 superseded = await keep_superseded(session, accepted, outcomes)
                 await index(self.context, session, unmatched.result)
         except BaseException:
-            self.context.forget(ids)
+            self.context.features.invalidate(ids)
             raise
         report_superseded(superseded)
         for item, outcome in zip(accepted, outcomes, strict=True):

@@ -16,13 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from events.plans import PlanState
-from events.topics import DEAD_PLANS, OPPORTUNITIES
+from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
 from matching.features import texts_of
 from matching.policy import Policy
 from services.domain.ids import text_hash
 from services.domain.opportunity import EventKind
 from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
-from services.store import coalitions, embeddings, forgotten, outbox, plan_features, plans
+from services.store import coalitions, embeddings, forgotten, outbox, plan_drafts, plan_features, plans
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.mapping import plan_from_payload
@@ -128,6 +128,8 @@ async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
     ended = [row for row in rows if row.status != "active" and row.tombstoned_at is None]
     await outbox.drop(session, OPPORTUNITIES.name, [row.opportunity_id for row in (*active, *ended)])
     await outbox.drop(session, DEAD_PLANS.name, [plan_id])
+    await outbox.drop(session, PAGE_PLANS.name, [plan_id])
+    await plan_drafts.take(session, plan_id)
     await coalitions.forget_plan(session, plan_id)
     for row in active:
         withdraw(kept, row, ENDED, None, hide=True)

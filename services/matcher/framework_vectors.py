@@ -21,7 +21,7 @@ async def lot_vectors(
     texts = lot_texts(context.engine, lots)
     known = await embeddings.vectors_of(session, texts, context.embedder.model)
     missing = texts.keys() - known.keys()
-    return known | (await context.embed(texts[key] for key in missing) if missing else {})
+    return known | (await context.features.embed(texts[key] for key in missing) if missing else {})
 
 
 async def put_vectors(session: AsyncSession, context: MatcherContext, vectors: Mapping[str, np.ndarray]) -> None:
@@ -40,7 +40,7 @@ async def embed_frameworks(context: MatcherContext, sessions: Sessions) -> None:
     missing = texts.keys() - known
     if not missing:
         return
-    vectors = await context.embed(texts[key] for key in missing)
+    vectors = await context.features.embed(texts[key] for key in missing)
     async with transaction(sessions) as session:
         await put_vectors(session, context, vectors)
         # Whoever holds the frameworks in memory reads them again.

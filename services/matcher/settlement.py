@@ -21,7 +21,7 @@ from matching.plan import Plan
 from services.domain.ids import opportunity_id
 from services.domain.opportunity import AssessedPair, SettlementContext
 from services.domain.opportunity_events import Cause
-from services.matcher.judging import PlanAssessment
+from services.matcher.candidate_assessment import PlanAssessment
 from services.matcher.pending_writes import PendingWrites, write_pair
 from services.platform import metrics, retry
 from services.store import generation as generations

@@ -24,6 +24,7 @@ from events.topics import (
     DEAD_RESPONSES,
     NOTIFICATIONS,
     OPPORTUNITIES,
+    PAGE_PLANS,
     PAGE_RESPONSES,
     PLANS,
     RESPONSES,
@@ -110,6 +111,7 @@ EVENTS_OUT: Final = _owned(
             "topic": [
                 OPPORTUNITIES.name,
                 COALITIONS_TOPIC.name,
+                PAGE_PLANS.name,
                 PAGE_RESPONSES.name,
                 NOTIFICATIONS.name,
                 CHECKPOINTS.name,

@@ -14,6 +14,7 @@ from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store import authorities
+from services.web.plan_questions import QUESTIONS
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
 from tests.support.web import BASE, SECRET, WebHarness
 from tests.web.browser import Site, needs_chromium, site, tab_to
@@ -110,6 +111,11 @@ async def paths(opened: Site) -> dict[str, str]:
         "home": "/home",
         "plan": f"/p/{plan_id(LEEDS)}",
         "search": "/search?need=payroll",
+        "plan-new": "/plans/new",
+        "plan-draft": f"/p/{plan_id(LEEDS)}/draft",
+        **{f"plan-{one.slug}": f"/p/{plan_id(LEEDS)}/draft/{one.slug}" for one in QUESTIONS if one.slug != "extension"},
+        "plan-end": f"/p/{plan_id(LEEDS)}/end",
+        "plan-sent": f"/p/{plan_id(LEEDS)}/sent/1",
         "settings": "/settings",
         "sign-out": "/sign-out",
         "coalition": f"/c/{coalition}",
@@ -122,8 +128,9 @@ async def paths(opened: Site) -> dict[str, str]:
 async def test_each_page_is_accessible_and_fits(open_site: Site, mailbox: MailSink, width: int, tmp_path: Path) -> None:
     """axe finds nothing, nothing is wider than the screen, the policy refuses nothing. Pictures stay for a look."""
     visitor = await open_site.visitor(width=width)
-    await sign_in(open_site, visitor, "Leeds", mailbox)
-    page, problems = await visitor.new_page(), []
+    page, problems = await sign_in(open_site, visitor, "Leeds", mailbox), []
+    await page.goto(f"/p/{plan_id(LEEDS)}")
+    await page.get_by_role("button", name="Change this plan").click()
     page.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
     for name, path in (await paths(open_site)).items():
         await page.goto(path)
@@ -147,3 +154,24 @@ async def test_errors_are_accessible_too(open_site: Site, width: int, tmp_path: 
         await page.get_by_text("There is a problem").wait_for()
         assert (await Axe().run(page)).response["violations"] == []
         await page.screenshot(path=tmp_path / f"error-{name}-{width}.png", full_page=True)
+
+
+@pytest.mark.slow
+async def test_a_plan_is_added_without_javascript_on_a_telephone(open_site: Site, mailbox: MailSink) -> None:
+    page = await sign_in(open_site, await open_site.visitor(scripts=False, width=375), "Leeds", mailbox)
+    await page.get_by_role("link", name="Add a plan").click()
+    await page.get_by_label("What do you plan to buy?").fill("Payroll software")
+    chosen = {"kind": "It replaces a contract", "stage": "Planned", "preference": "We would lead", "sharing": "Open"}
+    for question in QUESTIONS:
+        if question.slug in chosen:
+            await page.get_by_label(chosen[question.slug]).check()
+        if question.slug == "dates":
+            for which, date in (("First day", ("1", "7", "2027")), ("Last day", ("30", "9", "2027"))):
+                for part, value in zip(("Day", "Month", "Year"), date, strict=True):
+                    await page.get_by_role("group", name=which).get_by_label(part).fill(value)
+        if question.slug != "extension":
+            await page.get_by_role("button", name="Save and continue").click()
+    await page.get_by_role("button", name="Publish this plan").click()
+    await page.get_by_text("Your plan is up to date").wait_for()
+    await page.get_by_role("link", name="See your plan").click()
+    assert await page.get_by_role("heading", name="Payroll software").count() == 1

@@ -532,6 +532,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("framework", "lot"),
     )
     op.create_table(
+        "plan_drafts",
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("base_revision", sa.BigInteger(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("plan_id"),
+    )
+    op.create_index(op.f("ix_plan_drafts_authority"), "plan_drafts", ["authority"], unique=False)
+    op.create_table(
         "sign_in_codes",
         sa.Column("ticket_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -603,6 +614,7 @@ def downgrade() -> None:
     op.drop_table("web_sessions")
     op.drop_table("mailbox_changes")
     op.drop_table("sign_in_codes")
+    op.drop_table("plan_drafts")
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
