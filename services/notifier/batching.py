@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain import notification_schedule
-from services.domain.notification_rules import Purpose
+from services.domain.notifications import IntentState, Purpose
 from services.notifier.cap_enforcement import apply_caps
 from services.notifier.context import DispatchContext
 from services.notifier.partner_names import names_of
@@ -40,26 +40,26 @@ async def batch_due_intents(dispatch: DispatchContext) -> int:
 async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchContext) -> int:
     """News that is due takes along what is not yet; the week's digest and corrections wait for their own time."""
     at = dispatch.clock()
-    waiting: dict[str, list[Intent]] = {"correction": [], "immediate": [], "digest": []}
+    waiting: dict[str, list[Intent]] = {Purpose.CORRECTION: [], Purpose.IMMEDIATE: [], Purpose.DIGEST: []}
     ready = await notifications.to_gather(session, row.authority, at, at + LOOK_AHEAD)
     for intent in await _with_known_partners(session, ready, at):
         waiting[intent.purpose].append(intent)
     due = {purpose: any(intent.due_at <= at for intent in intents) for purpose, intents in waiting.items()}
     made = 0
-    if due["correction"]:
-        corrections = await _without_in_flight(session, row.authority, waiting["correction"])
-        made += await _freeze(session, row, "correction", corrections, dispatch)
-    if due["immediate"]:
+    if due[Purpose.CORRECTION]:
+        corrections = await _without_in_flight(session, row.authority, waiting[Purpose.CORRECTION])
+        made += await _freeze(session, row, Purpose.CORRECTION, corrections, dispatch)
+    if due[Purpose.IMMEDIATE]:
         if await _within_weekly_limit(session, row, at):
-            within = await _within_caps(session, row, "immediate", waiting["immediate"], dispatch)
-            made += await _freeze(session, row, "immediate", within, dispatch)
+            within = await _within_caps(session, row, Purpose.IMMEDIATE, waiting[Purpose.IMMEDIATE], dispatch)
+            made += await _freeze(session, row, Purpose.IMMEDIATE, within, dispatch)
         else:
             # Enough for this week: the digest takes it; who wants no digest hears of it once the week allows.
-            await digests.defer(session, [_left(row, intent, at, 0, None) for intent in waiting["immediate"]], at)
-    if due["digest"]:
-        ripe = [intent for intent in waiting["digest"] if intent.due_at <= at]
-        within = await _within_caps(session, row, "digest", ripe, dispatch)
-        made += await _freeze(session, row, "digest", within, dispatch)
+            await digests.defer(session, [_left(row, intent, at, 0, None) for intent in waiting[Purpose.IMMEDIATE]], at)
+    if due[Purpose.DIGEST]:
+        ripe = [intent for intent in waiting[Purpose.DIGEST] if intent.due_at <= at]
+        within = await _within_caps(session, row, Purpose.DIGEST, ripe, dispatch)
+        made += await _freeze(session, row, Purpose.DIGEST, within, dispatch)
     return made
 
 
@@ -68,7 +68,7 @@ async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent],
     names = await names_of(session, {intent.partner for intent in intents})
     found, held = [], []
     for intent in intents:
-        if intent.partner in names or intent.purpose == "correction":
+        if intent.partner in names or intent.purpose == Purpose.CORRECTION:
             found.append(intent)
         elif intent.due_at <= at:
             held.append(_postponed(intent, at + notification_schedule.LOOK_AGAIN, UNKNOWN_PARTNER))
@@ -91,12 +91,12 @@ def _left(row: Authority, intent: Intent, at: datetime, number: int, reason: str
     """Leaves an intent to the email of this number, from 0 on: a digest, or a day where the authority wants none."""
     if row.digest:
         due_at = notification_schedule.next_digest(at, later=number)
-        return Deferral(_id(intent), "digest", due_at, reason)
+        return Deferral(_id(intent), Purpose.DIGEST, due_at, reason)
     return _postponed(intent, at + timedelta(days=1 + number), reason)
 
 
 def _postponed(intent: Intent, due_at: datetime, reason: str | None) -> Deferral:
-    return Deferral(_id(intent), cast(Purpose, intent.purpose), due_at, reason)
+    return Deferral(_id(intent), Purpose(intent.purpose), due_at, reason)
 
 
 def _id(intent: Intent) -> int:
@@ -107,14 +107,14 @@ def _id(intent: Intent) -> int:
 async def _without_in_flight(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:
     """The corrections whose forerunner is not just being sent: whether it arrives decides about them."""
     told = await notifications.told_before(session, authority, [intent.opportunity_id for intent in corrections])
-    return [intent for intent in corrections if "sending" not in told.get(intent.opportunity_id, set())]
+    return [intent for intent in corrections if IntentState.SENDING not in told.get(intent.opportunity_id, set())]
 
 
 async def _within_weekly_limit(session: AsyncSession, row: Authority, at: datetime) -> bool:
     if not row.immediate and row.digest:
         return False
     week_ago = at - timedelta(days=7)
-    count = await deliveries.mails_since(session, row.authority, "immediate", week_ago)
+    count = await deliveries.mails_since(session, row.authority, Purpose.IMMEDIATE, week_ago)
     return count < notification_schedule.IMMEDIATE_PER_WEEK
 
 

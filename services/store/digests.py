@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from sqlalchemy import ARRAY, BigInteger, DateTime, String, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.store.intents import UNKNOWN_PARTNER, Purpose
+from services.domain.notifications import Purpose
+from services.store.intents import UNKNOWN_PARTNER
 
 
 class Deferral(NamedTuple):
@@ -35,7 +36,13 @@ async def defer(session: AsyncSession, deferrals: Sequence[Deferral], at: dateti
     again."""
     if deferrals:
         ids, purposes, moments, reasons = (list(column) for column in zip(*deferrals, strict=True))
-        given = {"ids": ids, "purposes": purposes, "moments": moments, "reasons": reasons, "at": at}
+        given = {
+            "ids": ids,
+            "purposes": [purpose.value for purpose in purposes],
+            "moments": moments,
+            "reasons": reasons,
+            "at": at,
+        }
         await session.execute(_DEFER, given)
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import ARRAY, String, bindparam, case, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.domain.notifications import POSSIBLY_SENT, IntentState, Purpose
 from services.store.database import in_array
-from services.store.intents import OVER_CAP, POSSIBLY_SENT, Intent, Mail
+from services.store.intents import OVER_CAP, Intent, Mail
 from services.store.opportunities import Opportunity
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
@@ -66,9 +67,9 @@ async def authorities_notified(
         .join(Mail, col(Mail.mail_id) == col(Intent.mail_id))
         .where(
             or_(in_array(col(Opportunity.plan_a), plan_ids), in_array(col(Opportunity.plan_b), plan_ids)),
-            col(Mail.purpose) == "immediate",
+            col(Mail.purpose) == Purpose.IMMEDIATE,
             col(Mail.created_at) > since,
-            col(Intent.state).in_(("queued", *POSSIBLY_SENT)),
+            col(Intent.state).in_((IntentState.QUEUED, *POSSIBLY_SENT)),
             col(Intent.authority) != authority,
         )
         .group_by(_PLAN)
