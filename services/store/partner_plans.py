@@ -1,6 +1,7 @@
 """The other authority's plan of an intent, and the number of authorities that have been notified of it."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -77,7 +78,8 @@ async def authorities_notified(
     return {plan_id: count for plan_id, count in await session.execute(query) if plan_id in plan_ids}
 
 
-class OverCapCount(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class OverCapCount:
     """The number of matches with one partner that wait because they are over a cap; with `at_least`, there may be
     more."""
 
