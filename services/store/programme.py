@@ -134,13 +134,15 @@ def _contract(row: Any) -> SharedContract:
 async def _answers(session: AsyncSession) -> list[RecordedAnswer]:
     found = await session.execute(
         select(ResponseRow)
-        .where(col(ResponseRow.outcome) == "recorded", col(ResponseRow.undone_by).is_(None))
+        .where(col(ResponseRow.outcome) == "recorded")
         .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
     )
-    return [_answer(row) for row in found.scalars()]
+    rows = found.scalars().all()
+    days = {row.response_id: row.received_on for row in rows}
+    return [_answer(row, days.get(row.undone_by or "")) for row in rows]
 
 
-def _answer(row: ResponseRow) -> RecordedAnswer:
+def _answer(row: ResponseRow, undone_on: date | None) -> RecordedAnswer:
     said = row.payload
     return RecordedAnswer(
         response_id=row.response_id,
@@ -151,7 +153,8 @@ def _answer(row: ResponseRow) -> RecordedAnswer:
         kind=row.kind,
         on=row.received_on,
         reason=said.get("reason") if "answer" in said else None,
-        reply_days=said.get("reply_days"),
-        invited=tuple(said.get("plan_ids", ())),
+        undone_on=undone_on,
+        reply_by=row.reply_by,
+        asked=tuple(row.asked or ()),
         route_step=RouteStep(said["step"]) if "step" in said else None,
     )

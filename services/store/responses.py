@@ -20,7 +20,8 @@ RECORDS: Final = (ROUTE, DOCUMENT)
 class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
-    `member_before`: the member's state before the response, for an undo. `receipt_mail_id`: the email that told its
+    `member_before`: the member's state before the response, for an undo. `asked`, `reply_by`: the plans that an
+    invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its
     authority of it.
     """
 
@@ -46,6 +47,8 @@ class ResponseRow(SQLModel, table=True):
     outcome: str
     detail: str | None = Field(default=None)
     member_before: Any = Field(default=None, sa_column=json_column(nullable=True))
+    asked: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
+    reply_by: date | None = Field(default=None)
     undone_by: str | None = Field(default=None)
     receipt_mail_id: str | None = Field(default=None, index=True)
     received_on: date
