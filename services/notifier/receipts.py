@@ -12,7 +12,7 @@ from services.notifier.delivery_results import close_unsent
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.receipt_view import receipt_letter
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import coalition_notices, deliveries, plans, responses
 from services.store.authorities import Authority
 from services.store.database import transaction
@@ -70,7 +70,7 @@ async def begin(
     title = (plan.state or {}).get("title", "") if plan is not None else ""
     undo_by = act.received_on + timedelta(days=UNDO_DAYS)
     party = act.payload.get("acting_party") or act.payload.get("party")
-    said_by = (await names_of(session, [party], at.astimezone(LONDON).date())).get(party, UNNAMED) if party else ""
+    said_by = (await names_of(session, [party], day_of(at))).get(party, UNNAMED) if party else ""
     letter = receipt_letter(
         row.authority, row.name, act, title, undo_by, row.signed_on, party=said_by, named=not closed
     )
