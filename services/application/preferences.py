@@ -1,4 +1,4 @@
-"""Which emails an authority wants: paused, stopped or switched on again, with a record of who did it."""
+"""Changes which emails an authority gets, with a record of each change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.store.authorities import AuthorityUpdate
 
 
 class EmailChoice(StrEnum):
-    """What an authority may choose."""
+    """The choices of emails."""
 
     ALL = "all"
     PAUSE_MONTH = "pause-month"
@@ -36,7 +36,7 @@ SENTENCES: Final[Mapping[EmailChoice, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class EmailsNow:
-    """What an authority gets at present."""
+    """The emails that an authority gets at present."""
 
     mailbox: str
     immediate: bool
@@ -45,7 +45,7 @@ class EmailsNow:
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
-        """The same in words."""
+        """Describes the choice in words."""
         about_matches = self._about_matches(today)
         return about_matches if self.confirmations else f"{about_matches} {SENTENCES[EmailChoice.NO_QUESTIONS]}"
 
@@ -60,7 +60,7 @@ class EmailsNow:
 
 
 async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
-    """What an authority gets; None where it has no mailbox."""
+    """The emails that an authority gets; None if it has no mailbox."""
     row = (await authorities.by_codes(session, [authority])).get(authority)
     if row is None or row.mailbox is None:
         return None
@@ -70,12 +70,12 @@ async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
 async def choose(
     session: AsyncSession, authority: str, choice: EmailChoice, actor: str | None, today: date
 ) -> EmailsNow | None:
-    """Changes which emails an authority gets; what it gets then."""
+    """Changes which emails an authority gets; returns the new choice."""
     return await _write(session, authority, _fields(choice, today), choice.value, actor)
 
 
 async def stop_kind(session: AsyncSession, authority: str, kind: str) -> EmailsNow | None:
-    """Stops one kind of email, as a mail program's unsubscribe button asks; what the authority gets then."""
+    """Stops one kind of email, for the unsubscribe button of an email program; returns the new choice."""
     name = kind if kind in ("digest", "confirmation") else "immediate"
     if name == "confirmation":
         return await _write(session, authority, {"confirmations": False}, f"stop-{name}", None)

@@ -34,8 +34,8 @@ class AddressError(ValueError):
 class Authority(SQLModel, table=True):
     """One authority. `mailbox` is null until the authority names one; `mailbox_ref` identifies it outside this table.
 
-    `immediate` and `digest` switch the two kinds of email about matches on and off. `confirmations` switches the monthly
-    one that asks whether plans are still true, last sent on `confirmation_asked_on`. `paused_until` withholds all email
+    `immediate` and `digest` switch the two kinds of email about matches on and off. `confirmations` switches the one
+    that asks whether plans are still true, last sent on `confirmation_asked_on`. `paused_until` withholds all email
     until that day.
     """
 
