@@ -12,6 +12,7 @@ from services.application import csv_table
 from services.application.csv_table import Columns, Line, Problem
 from services.domain.programme.records import Signatory, status_on
 from services.domain.programme.report import Measure, build_scene, measure_all, measure_sharing
+from services.domain.programme.shares import PlanHistory, build_histories, stale
 from services.store import programme as store
 from services.store.authorities import AuthorityUpdate
 
@@ -33,6 +34,13 @@ async def measures(
     """All measures as of a day; for one authority, the first principle's measures of itself."""
     scene = build_scene(await store.load_records(session), as_of, rate)
     return measure_sharing(scene, authority) if authority else measure_all(scene)
+
+
+async def stale_plans(session: AsyncSession, as_of: date, authority: str | None) -> list[PlanHistory]:
+    """Shared plans that their authorities have not confirmed for six months, oldest first."""
+    records = await store.load_records(session)
+    found = stale(build_histories(records.revisions, as_of).values(), as_of)
+    return [one for one in found if authority in (None, one.authority)]
 
 
 def read_signatories(text: str) -> Iterator[AuthorityUpdate | Problem]:

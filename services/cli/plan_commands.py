@@ -7,15 +7,16 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_authority, canonical_plan_id
+from services.application import programme
 from services.cli.database import with_database, with_snapshot
 from services.cli.terminal import plain
+from services.domain.programme.shares import PlanHistory
 from services.maintenance.plan_reset import ResetError
 from services.maintenance.plan_reset import reset as set_back
 from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import plan_resets
 from services.store.database import Sessions
-from services.store.plan_confirmations import UnconfirmedPlan, unconfirmed
 from services.store.plan_resets import LoggedRevision, PlanReset
 
 app = typer.Typer(no_args_is_help=True, help="List plans to confirm and a plan's revisions; reset a plan.")
@@ -36,15 +37,15 @@ def stale(
     code = canonical_authority(authority) if authority else None
     day = today(settings().as_of)
 
-    async def read(session: AsyncSession) -> list[UnconfirmedPlan]:
-        return await unconfirmed(session, day, code)
+    async def read(session: AsyncSession) -> list[PlanHistory]:
+        return await programme.stale_plans(session, day, code)
 
     found = with_snapshot(read)
     for one in found:
         if as_json:
-            typer.echo(json.dumps({"plan_id": one.plan_id, "last_sent": str(one.last_sent)}))
+            typer.echo(json.dumps({"plan_id": one.plan_id, "last_sent": str(one.last_own)}))
         else:
-            typer.echo(f"{one.plan_id}  last sent {one.last_sent}: still true? jointly confirm {one.plan_id}")
+            typer.echo(f"{one.plan_id}  last sent {one.last_own}: still true? jointly confirm {one.plan_id}")
     if not as_json:
         typer.echo(f"{len(found)} not confirmed for six months" if found else "every shared plan is confirmed")
 
