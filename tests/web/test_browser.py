@@ -99,6 +99,7 @@ async def paths(opened: Site) -> dict[str, str]:
         "mailbox-changed": "/mailbox-changed",
         "tokens": "/settings/access",
         "calendar": "/settings/calendar",
+        "muted": "/settings/muted",
         "sign-out": "/sign-out",
         "coalition": f"/c/{coalition}",
         "invite": f"/c/{coalition}/do/invite",
