@@ -55,7 +55,7 @@ async def test_pages_behind_a_form_are_accessible(
     await page.get_by_role("button", name="Record").click()
     await look(page, "route-error", width, tmp_path)
     await page.get_by_label("This plan").check()
-    await page.get_by_label("New contract").check()
+    await page.get_by_label("A contract of our own").check()
     await page.get_by_label("We take it").check()
     await page.get_by_label("Your position").fill("Category manager, ICT")
     await page.get_by_role("button", name="Record").click()
