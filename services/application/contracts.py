@@ -1,7 +1,6 @@
 """Builds contract events from a file's content, and sends them over Kafka."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -11,6 +10,7 @@ from events.jwk import SigningKey
 from events.signing import sign_as
 from events.topics import CONTRACTS, authority_topic
 from services.messaging import kafka
+from services.platform.clock import now
 from services.platform.settings import Settings
 
 _NAMESPACE: Final = UUID("a0f5ad6e-2f0b-5f5c-9d0e-6b8d6f3f1c52")
@@ -22,7 +22,7 @@ def contract_event(payload: ContractPayload) -> Event:
         id=str(uuid5(_NAMESPACE, f"{payload.type}\n{payload.model_dump_json()}")),
         type=payload.type,
         source=f"/authorities/{payload.authority}/contracts",
-        time=datetime.now(UTC),
+        time=now(),
         subject=payload.contract_id,
         payload=payload,
     )

@@ -94,7 +94,7 @@ def _series(metric: Any, known: Known) -> list[Any]:
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _PURPOSES: Final = ("immediate", "digest", "correction")
-_MAIL_PURPOSES: Final = (*_PURPOSES, "coalition", "benchmark")
+_MAIL_PURPOSES: Final = (*_PURPOSES, "coalition", "benchmark", "confirmation")
 
 EVENTS_IN: Final = _owned(
     Counter("jointly_events_in_total", "Events read from Kafka.", ["family"], registry=None),
@@ -370,6 +370,15 @@ RESPONSES_RECORDED: Final = _measured_gauge(
         "jointly_responses_recorded", "Recorded responses by kind, without those taken back.", ["kind"], registry=None
     ),
     {Process.COALITIONS: {"kind": RESPONSE_KINDS}},
+)
+PROGRAMME: Final = _owned(
+    Gauge(
+        "jointly_programme",
+        "Measures of the programme report as of today, by section and measure; measured once an hour.",
+        ["section", "measure"],
+        registry=None,
+    ),
+    COALITIONS_PROCESS,
 )
 
 OUTBOX_WAITING: Final = _measured_gauge(

@@ -24,6 +24,7 @@ from services.web.pages import (
     public,
     route,
     sign_in,
+    still_true,
     tokens,
 )
 from services.web.parts import WebParts
@@ -38,6 +39,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     plan_end.router,
     coalition.router,
     emails.router,
+    still_true.router,
     mailbox.router,
     mutes.router,
     tokens.router,

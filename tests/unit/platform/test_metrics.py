@@ -21,7 +21,7 @@ from services.domain.notification_caps import Cap
 from services.domain.notifications import UNDELIVERED, CancelReason, DeliveryFailure, NotificationChange, Purpose
 from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
-from services.store import benchmark_notices, coalition_notices
+from services.store import benchmark_notices, coalition_notices, plan_confirmations
 from services.store.plans import RecordOutcome
 
 DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, Counter | Gauge | Histogram)]
@@ -98,6 +98,7 @@ def test_the_known_values_are_all_there_are() -> None:
     assert _known(metrics.EMAILS, "purpose") == _values(Purpose) | {
         coalition_notices.PURPOSE,
         benchmark_notices.PURPOSE,
+        plan_confirmations.PURPOSE,
     }
     assert _known(metrics.INTENTS, "change") == _values(NotificationChange)
     # What is withdrawn before it is frozen in an email never comes to a preflight.
@@ -111,6 +112,6 @@ def test_the_known_values_are_all_there_are() -> None:
     # that notes it.
     assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name, DEAD_RESPONSES.name, DEAD_CONTRACTS.name}
     assert _known(metrics.COALITIONS, "status") == _values(CoalitionStatus)
-    others = {"invited", "dates", "introduced", "undone", "decided", "route"}
+    others = {"invited", "dates", "introduced", "undone", "decided", "route", "document"}
     acts = _values(Answer) | _values(MembershipAct) | others
     assert _known(metrics.RESPONSES_HANDLED, "kind") == acts
