@@ -178,7 +178,17 @@ async def _opportunity_items(
 def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: str) -> OpportunityItem:
     own_is_a = row.authority_a == authority
     partner = payload["plans"][1 if own_is_a else 0]
-    names = ("opportunity_id", "revision", "band", "score", "reasons", "would_change", "common_window", "join_by")
+    names = (
+        "opportunity_id",
+        "revision",
+        "band",
+        "score",
+        "reasons",
+        "would_change",
+        "common_window",
+        "join_by",
+        "nearest_move",
+    )
     return OpportunityItem.model_validate(
         {
             **{name: payload[name] for name in names},

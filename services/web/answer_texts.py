@@ -47,7 +47,18 @@ DONE: Final[Mapping[str, str]] = {
     "lead": "Took the lead",
     "invited": "Invited the others",
     "dates": "Gave more time to reply",
+    "introduced": "Answered about an introduction",
     "undone": "Took an answer back",
+}
+INTRODUCTIONS: Final[Mapping[str, str]] = {
+    "yes": "Yes, introduce us",
+    "no": "No",
+    "later": "Ask me later",
+}
+INTRODUCTION_HINTS: Final[Mapping[str, str]] = {
+    "yes": "Once both councils have said yes, each sees the other's plan.",
+    "no": "Final for six months. Nobody is told.",
+    "later": "Nobody is told. We ask you again.",
 }
 STAGES: Final[Mapping[str, str]] = {
     "planned": "Planned",

@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
+from services.application.explain import ExplainContextCache
 from services.web import errors
 from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
@@ -16,6 +17,7 @@ from services.web.pages import (
     emails,
     group,
     home,
+    introduce,
     mailbox,
     plan_draft,
     plan_end,
@@ -23,6 +25,7 @@ from services.web.pages import (
     route,
     sign_in,
     tokens,
+    what_if,
 )
 from services.web.parts import WebParts
 
@@ -30,10 +33,12 @@ STATIC: Final = Path(__file__).parent / "static"
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     public.router,
     group.router,
+    introduce.router,
     sign_in.router,
     home.router,
     plan_draft.router,
     plan_end.router,
+    what_if.router,
     coalition.router,
     emails.router,
     mailbox.router,
@@ -47,6 +52,7 @@ def create_app(parts: WebParts) -> FastAPI:
     """The application, on these parts. Nothing is opened or started."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=errors.HANDLERS)
     app.state.parts = parts
+    app.state.contexts = ExplainContextCache(parts.settings)
     app.state.starts, app.state.tries = sign_in.limits()
     for router in ROUTERS:
         app.include_router(router)

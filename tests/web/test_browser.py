@@ -15,7 +15,7 @@ from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store import authorities
 from services.web.plan_questions import QUESTIONS
-from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
 from tests.support.web import BASE, SECRET, WebHarness
 from tests.web.browser import Site, needs_chromium, site, tab_to
 
@@ -29,7 +29,8 @@ pytestmark = needs_chromium
 async def open_site(web: WebHarness) -> AsyncIterator[Site]:
     """The pages with three councils that could go together."""
     supplier = {"current_contract": {"supplier": "Payroll Systems Limited", "end": "2027-12-31"}}
-    await web.processes.publish(*(plan(authority, **supplier) for authority in THREE))
+    hidden = plan(CALDERDALE, sharing="match_only")
+    await web.processes.publish(*(plan(authority, **supplier) for authority in THREE), hidden)
     async with site(web) as opened:
         yield opened
 
@@ -111,6 +112,10 @@ async def paths(opened: Site) -> dict[str, str]:
         "home": "/home",
         "plan": f"/p/{plan_id(LEEDS)}",
         "search": "/search?need=payroll",
+        "introduce": f"/o/{opportunity_id(plan_id(LEEDS), plan_id(CALDERDALE))}/introduce",
+        "match-only": f"/o/{opportunity_id(plan_id(LEEDS), plan_id(CALDERDALE))}",
+        "what-if": f"/p/{plan_id(LEEDS)}/what-if?change=later&later_months=4",
+        "what-if-gained": f"/p/{plan_id(LEEDS)}/what-if?change=earlier&earlier_months=0",
         "plan-new": "/plans/new",
         "plan-draft": f"/p/{plan_id(LEEDS)}/draft",
         **{f"plan-{one.slug}": f"/p/{plan_id(LEEDS)}/draft/{one.slug}" for one in QUESTIONS if one.slug != "extension"},
