@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: answers demo test bench cuts kinds install lock lint types imports lock-check sbom release schemas faults faults-long forgeries mutants fuzz clean
+.PHONY: answers demo test bench cuts kinds install lock lint types imports lock-check pictures sbom release schemas faults faults-long forgeries mutants fuzz clean
 .PHONY: test-slow cuts-killed cuts-stopped
 
 demo: install
@@ -59,6 +59,10 @@ cuts-killed cuts-stopped: install
 # The other slow kinds of fault: a full disk, rebalances under slow batches, an older revision beside this one, back-pressure.
 kinds: install
 	$(PYTEST) -m slow tests/chaos --ignore tests/chaos/test_cuts.py
+
+# The pictures in docs/, made from the sample; needs chromium.
+pictures: install
+	$(BIN)/python -m tests.web.pictures docs/pictures
 
 schemas: install
 	$(BIN)/jointly schemas

@@ -1,9 +1,9 @@
 """Benchmarks as an authority reads them: the cells of a category, its coalition's own prices, and who read them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,11 +14,19 @@ from services.domain.benchmark_cells import (
     BenchmarkCell,
     Quarter,
     SizeClass,
+    Suppression,
     category_of,
     size_class_of,
 )
 from services.domain.disclosure import Tier, contract_is_open
 from services.store import audit_log, benchmarks, coalitions, contracts, plans
+
+SUPPRESSED: Final[Mapping[Suppression, str]] = {
+    Suppression.FEW_AUTHORITIES: "fewer than 5 authorities",
+    Suppression.FEW_SUPPLIERS: "fewer than 3 suppliers",
+    Suppression.DOMINATED: "one or two authorities buy nearly all of it",
+}
+"""Why a cell shows no prices, for people."""
 
 
 class BenchmarkError(ValueError):
@@ -59,9 +67,11 @@ async def read_benchmark(
     channel: Channel,
     today: date,
     quarter: Quarter | None = None,
+    actor: str | None = None,
 ) -> Benchmark:
     """The benchmark of a CPV code or of a plan's category, in a quarter or the newest one; the read goes into the audit
-    log. `reader`: the authority that reads, None for whoever runs the installation. Raises BenchmarkError.
+    log. `reader`: the authority that reads, None for whoever runs the installation; `actor`: who typed a name. Raises
+    BenchmarkError.
 
     For its own plan, an authority also sees what the other members of the plan's coalition have opened to it, by name.
     """
@@ -72,7 +82,7 @@ async def read_benchmark(
     cells = await benchmarks.cells(session, category, quarter)
     members = await _member_prices(session, about, category, today) if reader is not None and state else []
     details = {"cells": len(cells), "members": len(members), "quarter": str(cells[0].quarter) if cells else None}
-    act = Act(AuditAction.BENCHMARK_READ, reader, f"benchmark:{category}", channel, details=details)
+    act = Act(AuditAction.BENCHMARK_READ, reader, f"benchmark:{category}", channel, actor, details)
     await audit_log.append(session, [act])
     quantity = (state or {}).get("quantity") or {}
     amount = quantity.get("amount") or 0

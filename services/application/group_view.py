@@ -3,7 +3,7 @@
 Every field of another authority's plan has passed `disclosure`: of a plan that is not shared openly there is none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
@@ -41,6 +41,12 @@ CLOSED: Final[Mapping[str, str]] = {
     "dissolved": "This group has ended.",
     "lapsed": "This group has ended.",
 }
+
+
+FINAL: Final = frozenset({"undone", "invited", "dates", responses.ROUTE})
+"""What is not taken back here: a route is, on its own page."""
+NO_ANSWERS: Final = frozenset({"undone", *responses.RECORDS})
+"""What an answer's own undo does not wait for."""
 
 
 class NoGroupError(LookupError):
@@ -96,6 +102,7 @@ class GroupView:
     """A group as one authority sees it. `own` is its plan, `others` those it can see.
 
     `acts`: what it could do now, once it has signed in; `guests`: the plans that it could invite;
+    `visible_plans`: those of a coalition that the reader sees, as they are shared now;
     `framework_prompts`: frameworks to look at first.
     """
 
@@ -119,6 +126,7 @@ class GroupView:
     acts: tuple[str, ...] = ()
     guests: tuple["CouncilLine", ...] = ()
     closed: str | None = None
+    visible_plans: frozenset[str] = frozenset()
     framework_prompts: tuple[str, ...] = ()
 
     @property
@@ -182,7 +190,8 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
     state = CoalitionState.model_validate(row.payload)
-    stored = await plans.by_id(session, [member.plan_id for member in state.members] + [subject.plan_id])
+    members, proposed = ({one.plan_id for one in named} for named in (state.members, state.proposals))
+    stored = await plans.by_id(session, {*members, *proposed, subject.plan_id})
     # Who no longer shares its own plan sees no more of the others' either.
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
@@ -214,18 +223,20 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         proposals=tuple(f"{name_of(one.authority)}: {one.sentence}" for one in state.proposals if one.plan_id in shown),
         acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
         near_misses=await other_near_misses(session, authority, subject.plan_id, {one.plan_id for one in lines}),
-        guests=_guests(state, lines, subject.plan_id),
+        guests=_guests(state, lines, shown - {subject.plan_id}),
         closed=_why_closed(state, own),
+        visible_plans=frozenset({subject.plan_id, *shown}),
     )
 
 
-def _guests(state: CoalitionState, lines: Sequence[CouncilLine], own: str) -> tuple[CouncilLine, ...]:
-    """Members that nobody has asked, or that did not answer, and plans that the engine proposes."""
-    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id != own]
+def _guests(state: CoalitionState, lines: Sequence[CouncilLine], shown: Collection[str]) -> tuple[CouncilLine, ...]:
+    """Members that nobody has asked, or that did not answer, and plans that the engine proposes; those that the reader
+    sees (`shown`)."""
+    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id in shown]
     proposed = [
         CouncilLine(one.authority, name_of(one.authority), one.plan_id, "proposed", state.common_window)
         for one in state.proposals
-        if one.kind == "fits-too" and one.plan_id != own
+        if one.kind == "fits-too" and one.plan_id in shown
     ]
     return (*members, *proposed)
 
@@ -318,12 +329,12 @@ def _member(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> C
 
 def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, introduced: bool) -> OwnAnswer:
     latest = not any(
-        later.received_at > row.received_at and later.outcome == "recorded" and later.kind != "undone"
+        later.received_at > row.received_at and responses.stands(later) and later.kind not in NO_ANSWERS
         for later in given
     )
     # What was told by an introduction can't be taken back.
-    final = ("undone", "invited", "dates", *(("introduced",) if introduced else ()))
-    recorded = row.outcome == "recorded" and row.undone_by is None and row.kind not in final
+    final = FINAL | {"introduced"} if introduced else FINAL
+    recorded = responses.stands(row) and row.kind not in final
     in_time = today <= row.received_on + timedelta(days=UNDO_DAYS)
     return OwnAnswer(
         response_id=row.response_id,
@@ -331,5 +342,5 @@ def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, 
         on=row.received_on,
         refused=row.detail,
         undone=row.undone_by is not None,
-        can_undo=recorded and latest and in_time,
+        can_undo=recorded and (row.kind == responses.DOCUMENT or (latest and in_time)),
     )

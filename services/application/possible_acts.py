@@ -5,10 +5,10 @@ from datetime import date
 from typing import Final
 
 from services.domain import coalition_answers as rules
-from services.domain.coalition import Coalition
+from services.domain.coalition import Coalition, CoalitionStatus
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest
 
-ACTS: Final = ("accept", "join", "decline", "invite", "dates", "lead", "commit", "leave")
+ACTS: Final = ("accept", "join", "decline", "invite", "dates", "lead", "commit", "document", "leave")
 
 
 def possible_acts(
@@ -27,6 +27,8 @@ def possible_acts(
     found = {act for act, ask in asked.items() if _changes(coalition, ask)}
     if _may_move_reply_by(coalition, plan_id):
         found.add("dates")
+    if _may_share_document(coalition, plan_id):
+        found.add("document")
     # Whoever is invited accepts; to join is for those who come late.
     if "accept" in found:
         found.discard("join")
@@ -38,6 +40,11 @@ def _changes(coalition: Coalition, ask: Callable[[], Coalition]) -> bool:
         return ask() != coalition
     except AnswerRefusedError:
         return False
+
+
+def _may_share_document(coalition: Coalition, plan_id: str) -> bool:
+    is_in = plan_id in {member.plan_id for member in coalition.accepted}
+    return is_in and coalition.status not in (CoalitionStatus.DISSOLVED, CoalitionStatus.LAPSED)
 
 
 def _may_move_reply_by(coalition: Coalition, plan_id: str) -> bool:

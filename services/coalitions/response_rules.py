@@ -12,6 +12,7 @@ from events.responses import (
     ResponseAnswered,
     ResponseDates,
     ResponseDecided,
+    ResponseDocument,
     ResponseIntroduced,
     ResponseInvited,
     ResponseMembership,
@@ -20,7 +21,7 @@ from events.responses import (
     ResponseUndone,
 )
 from matching.coalitions import joint_terms
-from services.coalitions import introduction, route_rules
+from services.coalitions import introduction, record_rules
 from services.coalitions.benchmark_requests import record_decision
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write
@@ -52,7 +53,10 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
     if isinstance(payload, ResponseUndone):
         return await _undo(session, payload, moment)
     if isinstance(payload, ResponseRoute):
-        await route_rules.require_subject(session, payload)
+        await record_rules.require_subject(session, payload)
+        return Effect()
+    if isinstance(payload, ResponseDocument):
+        await record_rules.require_accepted(session, payload)
         return Effect()
     if payload.subject == "plan":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "of a plan itself, only its routes can be recorded")
@@ -200,8 +204,9 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the last answer can be taken back, and only once")
     if undone.subject == "benchmark":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a decision is not taken back; record another one")
-    rules.require_undoable(undone.received_on, moment.today)
-    is_act = undone.subject == "coalition" and undone.kind != responses.ROUTE
+    if undone.kind != responses.DOCUMENT:  # its address may be wrong, and is taken back whenever that is seen
+        rules.require_undoable(undone.received_on, moment.today)
+    is_act = undone.subject == "coalition" and undone.kind not in responses.RECORDS
     row = await store.load(session, undone.subject_id) if is_act else None
     if row is not None:
         await _restore(session, row, undone, moment)

@@ -15,6 +15,7 @@ from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
 from events.plans import CurrentContract
+from events.responses import DocumentReaders
 from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
 from matching.plan import Plan, Sharing, Window
@@ -169,6 +170,11 @@ def read_facts(state: Mapping[str, Any]) -> PlanFacts:
         supplier=now.get("supplier", ""),
         preference=state.get("preference"),
     )
+
+
+def shows_document(readers: DocumentReaders, state: str) -> bool:
+    """Whether a document's address is for a member in this state; both plans are shared openly."""
+    return state == "accepted" or (state == "invited" and readers is DocumentReaders.INVITED)
 
 
 UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."

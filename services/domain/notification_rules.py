@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from events.fields import Origin
 from events.opportunities import Band, OpportunityState, PlanSummary
-
-Purpose = Literal["immediate", "digest", "correction"]
-Change = Literal["new", "again", "stronger", "weaker", "moved", "withdrawn", "asked", "introduced"]
+from services.domain.notifications import POSSIBLY_SENT, CancelReason, NotificationChange, Purpose
 
 RANK: Final[dict[str, int]] = {"feed": 0, "digest": 1, "notify": 2}
 
@@ -38,7 +36,7 @@ class NotificationDraft:
     partner: str
     purpose: Purpose
     band: Band
-    change: Change
+    change: NotificationChange
     needs_told: bool = False
 
 
@@ -47,7 +45,7 @@ class NotificationPlan:
     """`news` are the intents to add; everything still waiting from before is to be cancelled for `outdated`."""
 
     drafts: tuple[NotificationDraft, ...]
-    outdated: Literal["superseded", "withdrawn"] | None
+    outdated: CancelReason | None
 
 
 NOTHING: Final = NotificationPlan((), None)
@@ -64,7 +62,7 @@ def plan_notifications(state: OpportunityState, earlier: Sequence[PriorIntent]) 
     if any(side.sharing == "private" for side in state.plans):
         return NOTHING
     news = tuple(_news(state, own, other, earlier) for own, other in sides(state))
-    outdated: Literal["superseded", "withdrawn"] = "withdrawn" if state.status == "withdrawn" else "superseded"
+    outdated = CancelReason.WITHDRAWN if state.status == "withdrawn" else CancelReason.SUPERSEDED
     return NotificationPlan(tuple(item for item in news if item is not None), outdated)
 
 
@@ -79,7 +77,7 @@ def last_notified(earlier: Iterable[PriorIntent], authority: str) -> PriorIntent
     told = [
         intent
         for intent in earlier
-        if intent.authority == authority and (intent.state in ("sending", "sent", "ambiguous") or intent.maybe_told)
+        if intent.authority == authority and (intent.state in POSSIBLY_SENT or intent.maybe_told)
     ]
     return max(told, key=lambda intent: intent.material_revision, default=None)
 
@@ -88,29 +86,40 @@ def _news(
     state: OpportunityState, own: PlanSummary, other: PlanSummary, earlier: Sequence[PriorIntent]
 ) -> NotificationDraft | None:
     told = last_notified(earlier, own.authority)
-    standing = told is not None and told.change != "withdrawn"
+    standing = told is not None and told.change != NotificationChange.WITHDRAWN
     if state.status == "withdrawn":
         if not standing:
             return None
-        return NotificationDraft(own.authority, other.authority, "correction", state.band, "withdrawn", needs_told=True)
+        return NotificationDraft(
+            own.authority,
+            other.authority,
+            Purpose.CORRECTION,
+            state.band,
+            NotificationChange.WITHDRAWN,
+            needs_told=True,
+        )
     if state.band == "feed":
         # Never told of its own accord; but who was told that it is more must not go on believing it.
         if not standing or told is None or told.band == "feed":
             return None
-        return NotificationDraft(own.authority, other.authority, "digest", "feed", "weaker", needs_told=True)
+        return NotificationDraft(
+            own.authority, other.authority, Purpose.DIGEST, "feed", NotificationChange.WEAKER, needs_told=True
+        )
     # What nobody has confirmed interrupts nobody.
     derived = any(side.origin == Origin.DERIVED for side in state.plans)
-    purpose: Purpose = "immediate" if state.band == "notify" and not derived else "digest"
+    purpose = Purpose.IMMEDIATE if state.band == "notify" and not derived else Purpose.DIGEST
     return NotificationDraft(own.authority, other.authority, purpose, state.band, _change(state, told))
 
 
-def _change(state: OpportunityState, told: PriorIntent | None) -> Change:
+def _change(state: OpportunityState, told: PriorIntent | None) -> NotificationChange:
     if told is None:
-        return "new"
-    if told.change == "withdrawn":
-        return "again"
+        return NotificationChange.NEW
+    if told.change == NotificationChange.WITHDRAWN:
+        return NotificationChange.AGAIN
     step = RANK[state.band] - RANK[told.band]
-    return "stronger" if step > 0 else "weaker" if step < 0 else "moved"
+    if step == 0:
+        return NotificationChange.MOVED
+    return NotificationChange.STRONGER if step > 0 else NotificationChange.WEAKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +136,8 @@ def effective_purpose(purpose: Purpose, wishes: Preferences) -> Purpose | None:
     correction goes to everybody who still hears from us at all. None where it is not told."""
     if not wishes.takes_part or not (wishes.immediate or wishes.digest):
         return None
-    if purpose == "immediate":
-        return "immediate" if wishes.immediate else "digest"
-    if purpose == "digest":
-        return "digest" if wishes.digest else None
-    return "correction"
+    if purpose == Purpose.IMMEDIATE:
+        return Purpose.IMMEDIATE if wishes.immediate else Purpose.DIGEST
+    if purpose == Purpose.DIGEST:
+        return Purpose.DIGEST if wishes.digest else None
+    return Purpose.CORRECTION

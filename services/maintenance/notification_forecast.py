@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.notification_rules import Preferences, Purpose, effective_purpose, plan_notifications, sides
+from services.domain.notification_rules import Preferences, effective_purpose, plan_notifications, sides
+from services.domain.notifications import POSSIBLY_SENT, Purpose
 from services.maintenance.reassess import OpportunityChange
 from services.store import authorities, intents
 from services.store.authorities import Authority, Mutes
-from services.store.intents import POSSIBLY_SENT, Intent
+from services.store.intents import Intent
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from matching.policy import Policy
+from services.domain.notifications import EmailState
 from services.matcher.erasure import SETTLED, erase
 from services.matcher.pending_writes import PendingWrites, tombstone
 from services.platform import logs, retry
@@ -30,7 +31,7 @@ from services.store.plans import PlanRecord
 
 EVERY: Final = timedelta(days=1)
 AT_ONCE: Final = 200
-OVER: Final = ("sent", "failed", "cancelled")
+OVER: Final = (EmailState.SENT, EmailState.FAILED, EmailState.CANCELLED)
 """The states in which an email stays."""
 
 log: Final = logs.get(__name__)

@@ -11,6 +11,7 @@ from events.dead_letters import Reason
 from events.topics import COALITIONS, DEAD_COALITIONS, DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
+from services.domain.notifications import UNDELIVERED
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
 from services.notifier.coalition_handler import CoalitionEvents
@@ -153,7 +154,7 @@ async def _measure(sessions: Sessions) -> None:
                 waiting = await deliveries.waiting_mails(session, now())
             for why in ("no-mailbox", "paused", "unknown-partner"):
                 metrics.NOTIFICATIONS_WITHHELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
-            for state in ("queued", "claimed", "sending", "ambiguous"):
+            for state in UNDELIVERED:
                 metrics.EMAILS_WAITING.labels(state=state).set(waiting.get(state, 0))
         except Exception as error:
             log.warning("measuring failed", error=type(error).__name__)

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain import notification_schedule
-from services.domain.notification_rules import Purpose
+from services.domain.notifications import IntentState, Purpose
 from services.notifier.cap_enforcement import apply_caps
 from services.notifier.context import DispatchContext
 from services.notifier.partner_names import names_of
@@ -39,25 +39,25 @@ async def batch_due_intents(dispatch: DispatchContext) -> int:
 async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchContext) -> int:
     """News that is due takes along what is not yet; the week's digest and corrections wait for their own time."""
     at = dispatch.clock()
-    waiting: dict[str, list[Intent]] = {"correction": [], "immediate": [], "digest": []}
+    waiting: dict[str, list[Intent]] = {Purpose.CORRECTION: [], Purpose.IMMEDIATE: [], Purpose.DIGEST: []}
     ready = await notifications.to_gather(session, row.authority, at, at + LOOK_AHEAD)
     for intent in await _with_known_partners(session, ready, at):
         waiting[intent.purpose].append(intent)
     due = {purpose: any(intent.due_at <= at for intent in intents) for purpose, intents in waiting.items()}
     made = 0
-    if due["correction"]:
-        corrections = await _without_in_flight(session, row.authority, waiting["correction"])
-        made += await _freeze(session, row, "correction", corrections, dispatch)
-    if due["immediate"]:
+    if due[Purpose.CORRECTION]:
+        corrections = await _without_in_flight(session, row.authority, waiting[Purpose.CORRECTION])
+        made += await _freeze(session, row, Purpose.CORRECTION, corrections, dispatch)
+    if due[Purpose.IMMEDIATE]:
         if await _within_weekly_limit(session, row, at):
-            within = await _within_caps(session, row, "immediate", waiting["immediate"], dispatch)
-            made += await _freeze(session, row, "immediate", within, dispatch)
+            within = await _within_caps(session, row, Purpose.IMMEDIATE, waiting[Purpose.IMMEDIATE], dispatch)
+            made += await _freeze(session, row, Purpose.IMMEDIATE, within, dispatch)
         else:
-            _defer(row, waiting["immediate"], at)
-    if due["digest"]:
-        ripe = [intent for intent in waiting["digest"] if intent.due_at <= at]
-        within = await _within_caps(session, row, "digest", ripe, dispatch)
-        made += await _freeze(session, row, "digest", within, dispatch)
+            _defer(row, waiting[Purpose.IMMEDIATE], at)
+    if due[Purpose.DIGEST]:
+        ripe = [intent for intent in waiting[Purpose.DIGEST] if intent.due_at <= at]
+        within = await _within_caps(session, row, Purpose.DIGEST, ripe, dispatch)
+        made += await _freeze(session, row, Purpose.DIGEST, within, dispatch)
     return made
 
 
@@ -66,7 +66,7 @@ async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent],
     names = await names_of(session, {intent.partner for intent in intents})
     found = []
     for intent in intents:
-        if intent.partner in names or intent.purpose == "correction":
+        if intent.partner in names or intent.purpose == Purpose.CORRECTION:
             found.append(intent)
         elif intent.due_at <= at:
             notifications.postpone(intent, at + notification_schedule.LOOK_AGAIN, at, UNKNOWN_PARTNER)
@@ -93,7 +93,7 @@ async def _within_caps(
 def _leave(row: Authority, intent: Intent, at: datetime, number: int, reason: str | None) -> None:
     """Leaves an intent to the email of this number, from 0 on: a digest, or a day where the authority wants none."""
     if row.digest:
-        notifications.release(intent, "digest", notification_schedule.next_digest(at, later=number), at, reason)
+        notifications.release(intent, Purpose.DIGEST, notification_schedule.next_digest(at, later=number), at, reason)
     else:
         notifications.postpone(intent, at + timedelta(days=1 + number), at, reason)
 
@@ -101,14 +101,14 @@ def _leave(row: Authority, intent: Intent, at: datetime, number: int, reason: st
 async def _without_in_flight(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:
     """The corrections whose forerunner is not just being sent: whether it arrives decides about them."""
     told = await notifications.told_before(session, authority, [intent.opportunity_id for intent in corrections])
-    return [intent for intent in corrections if "sending" not in told.get(intent.opportunity_id, set())]
+    return [intent for intent in corrections if IntentState.SENDING not in told.get(intent.opportunity_id, set())]
 
 
 async def _within_weekly_limit(session: AsyncSession, row: Authority, at: datetime) -> bool:
     if not row.immediate and row.digest:
         return False
     week_ago = at - timedelta(days=7)
-    count = await deliveries.mails_since(session, row.authority, "immediate", week_ago)
+    count = await deliveries.mails_since(session, row.authority, Purpose.IMMEDIATE, week_ago)
     return count < notification_schedule.IMMEDIATE_PER_WEEK
 
 

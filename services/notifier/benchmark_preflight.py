@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.benchmark_requests import BenchmarkNotice, is_current
+from services.domain.notifications import CancelReason
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.recipient import recipient_of
@@ -23,7 +24,7 @@ async def begin(
     kind, today = BenchmarkNotice(notice.kind), at.astimezone(LONDON).date()
     stored = await benchmark_requests.load_standing(session, notice.request_id)
     if stored is None or not is_current(kind, *stored, today):
-        close_unsent(session, mail, [], row, at, "superseded")
+        close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
     recipient = recipient_of(session, mail, row, at)
     if recipient is None:

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionState
 from services.domain.coalition_notices import NoticeKind, is_current
+from services.domain.notifications import CancelReason
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
@@ -29,7 +30,7 @@ async def begin(
     stored = await coalitions.load(session, notice.coalition_id)
     kind, today = NoticeKind(notice.kind), at.astimezone(LONDON).date()
     if stored is None or not is_current(stored.coalition, notice.plan_id, kind, today):
-        close_unsent(session, mail, [], row, at, "superseded")
+        close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
     recipient = recipient_of(session, mail, row, at)
     if recipient is None:

@@ -11,7 +11,8 @@ from events.opportunities import OpportunityState
 from services.domain import notification_schedule
 from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
-from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
+from services.domain.notification_rules import Preferences, effective_purpose, sides
+from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
 from services.notifier import benchmark_preflight, coalition_preflight, plan_details, receipts
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
@@ -44,7 +45,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, holder)
-        if mail is None or mail.state != "claimed":
+        if mail is None or mail.state != EmailState.CLAIMED:
             return None
         row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
         if mail.purpose == coalition_notices.PURPOSE:
@@ -62,7 +63,9 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         if not items.told:
             close_unsent(session, mail, intents, row, at, "nothing-left")
             return None
-        later = await partner_plans.over_cap_counts(session, row.authority) if mail.purpose != "correction" else {}
+        later = (
+            await partner_plans.over_cap_counts(session, row.authority) if mail.purpose != Purpose.CORRECTION else {}
+        )
         letter = mail_view.email_view(
             row.authority,
             row.name,
@@ -112,7 +115,7 @@ def _release_unreachable(
 ) -> None:
     """The mailbox has gone or paused since: everything becomes held again, and visible as such."""
     for intent in intents:
-        if intent.state == "queued":
+        if intent.state == IntentState.QUEUED:
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)
     close_unsent(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
 
@@ -129,7 +132,7 @@ async def _select_current(
     session: AsyncSession, mail: Mail, row: Authority, intents: Sequence[Intent], at: datetime
 ) -> _Current:
     """The intents that hold now, as items; the others are cancelled, or given to another mail."""
-    open_ = [intent for intent in intents if intent.state in ("queued", "ambiguous")]
+    open_ = [intent for intent in intents if intent.state in (IntentState.QUEUED, IntentState.AMBIGUOUS)]
     ids = [intent.opportunity_id for intent in open_]
     states = await opportunities.get_many(session, ids)
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
@@ -147,18 +150,20 @@ async def _select_current(
         reason = _cancel_reason(intent, stands, muted, told)
         if reason is None and stands is not None and intent.occasion:
             reason = await _act_is_over(session, intent, stands, today)
-        if intent.change != "withdrawn":
+        if intent.change != NotificationChange.WITHDRAWN:
             gone = plan_details.is_dissolved(intent.partner, today)
-            reason = "muted" if intent.opportunity_id in unlike else "dissolved" if gone else reason
+            reason = (
+                CancelReason.MUTED if intent.opportunity_id in unlike else CancelReason.DISSOLVED if gone else reason
+            )
         purpose = effective_purpose(cast(Purpose, mail.purpose), wishes) if reason is None else None
         if stands is not None and reason is None and purpose == mail.purpose:
             name = names.get(intent.partner, UNNAMED)
             found.append((intent, _view(row.authority, intent, stands, name, mailboxes, details)))
-        elif intent.state == "queued" and purpose is not None:
+        elif intent.state == IntentState.QUEUED and purpose is not None:
             notifications.release(intent, purpose, notification_schedule.next_digest(at), at)
-        elif intent.state == "queued":
-            notifications.cancel(intent, reason or "not-wanted", at)
-            metrics.INTENTS_CANCELLED.labels(reason=reason or "not-wanted").inc()
+        elif intent.state == IntentState.QUEUED:
+            notifications.cancel(intent, reason or CancelReason.NOT_WANTED, at)
+            metrics.INTENTS_CANCELLED.labels(reason=reason or CancelReason.NOT_WANTED).inc()
     return _Current(found, details.groups)
 
 
@@ -189,23 +194,25 @@ def _seen_by(authority: str, stands: opportunities.Opportunity) -> OpportunitySt
 
 def _cancel_reason(
     intent: Intent, stands: opportunities.Opportunity | None, muted: Mutes, told: dict[str, set[str]]
-) -> str | None:
+) -> CancelReason | None:
     """Why an intent is not to be told any more, in a word; None where it is."""
     if stands is None or (stands.material_revision != intent.material_revision and not intent.occasion):
-        return "superseded"
-    if (stands.status == "withdrawn") != (intent.change == "withdrawn"):
-        return "superseded"
+        return CancelReason.SUPERSEDED
+    if (stands.status == "withdrawn") != (intent.change == NotificationChange.WITHDRAWN):
+        return CancelReason.SUPERSEDED
     if muted.includes(intent.partner, intent.opportunity_id):
-        return "muted"
+        return CancelReason.MUTED
     if intent.needs_told and not told.get(intent.opportunity_id):
-        return "never-told"
+        return CancelReason.NEVER_TOLD
     return None
 
 
 async def _act_is_over(
     session: AsyncSession, intent: Intent, stands: opportunities.Opportunity, today: date
-) -> str | None:
+) -> CancelReason | None:
     """Why what people did is not to be told any more: the request was answered, or the yes taken back."""
     own, partner = await introductions.sides(session, stands, intent.authority)
-    holds = is_agreed(own, partner) if intent.change == "introduced" else is_asking(partner, own, today)
-    return None if holds else "answered"
+    holds = (
+        is_agreed(own, partner) if intent.change == NotificationChange.INTRODUCED else is_asking(partner, own, today)
+    )
+    return None if holds else CancelReason.ANSWERED

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.domain.notifications import CancelReason
 from services.notifier.delivery_results import close_unsent
 from services.platform.clock import LONDON
 from services.store import deliveries
@@ -30,6 +31,6 @@ def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: d
         deliveries.mark_retry(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")
         return None
     if not (row.immediate or row.digest) or not row.takes_part(today):
-        close_unsent(session, mail, [], row, at, "not-wanted")
+        close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)
         return None
     return Recipient(row, row.mailbox)

@@ -346,6 +346,7 @@ RESPONSE_KINDS: Final = (
     "undone",
     "decided",
     "route",
+    "document",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter("jointly_coalitions_written_total", "Coalitions written, by new status.", ["status"], registry=None),

@@ -34,17 +34,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from services.domain.notifications import POSSIBLY_SENT, EmailState, IntentState, Purpose
 from services.store.authorities import Authority
 from services.store.database import in_array, limit_idle_in_transaction, timestamp
 from services.store.opportunities import Opportunity
 
-Purpose = Literal["immediate", "digest", "correction"]
-Failure = Literal["permanent", "temporary", "ambiguous"]
-
-UNSENT: Final = ("pending", "queued")
-"""States of intents that have not been sent."""
-POSSIBLY_SENT: Final = ("sending", "sent", "ambiguous")
-"""States of intents that have reached their reader, or may have."""
 OVER_CAP: Final = "over-a-cap"
 """The reason of a pending intent that waits because the email already held enough about its plan or authority."""
 
@@ -87,7 +81,7 @@ class Intent(SQLModel, table=True):
     occasion: str = Field(default="")
     needs_told: bool = Field(default=False)
     maybe_told: bool = Field(default=False)
-    state: str = Field(default="pending")
+    state: str = Field(default=IntentState.PENDING)
     reason: str | None = Field(default=None)
     round: int = Field(default=0)
     mail_id: str | None = Field(default=None, foreign_key="notification_mails.mail_id")
@@ -118,7 +112,7 @@ class Mail(SQLModel, table=True):
     purpose: str
     coalition_id: str | None = Field(default=None, description="the coalition that the email is about, if any")
     message_id: str
-    state: str = Field(default="queued")
+    state: str = Field(default=EmailState.QUEUED)
     attempts: int = Field(default=0)
     ambiguities: int = Field(default=0)
     next_attempt_at: datetime = Field(sa_column=timestamp())
@@ -195,7 +189,7 @@ async def actors(session: AsyncSession, causes: Mapping[str, str]) -> dict[str, 
 
 def cancel(intent: Intent, reason: str, at: datetime) -> None:
     """Cancel an intent, with a reason in one word."""
-    set_state(intent, "cancelled", at, reason)
+    set_state(intent, IntentState.CANCELLED, at, reason)
 
 
 def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None = None) -> None:
@@ -206,7 +200,7 @@ def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None 
 def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
     """Release an intent from its email, so that another email can carry it."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
-    set_state(intent, "pending", at, reason)
+    set_state(intent, IntentState.PENDING, at, reason)
 
 
 def set_state(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
@@ -230,7 +224,9 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
 async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200) -> Sequence[str]:
     """Return registered authorities with a mailbox, not paused, that have intents due."""
     due = exists().where(
-        col(Intent.authority) == col(Authority.authority), col(Intent.state) == "pending", col(Intent.due_at) <= at
+        col(Intent.authority) == col(Authority.authority),
+        col(Intent.state) == IntentState.PENDING,
+        col(Intent.due_at) <= at,
     )
     query = (
         select(col(Authority.authority))
@@ -257,8 +253,8 @@ async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: 
     An intent over a cap is left out until it is due.
     """
     await limit_idle_in_transaction(session)
-    waiting = col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.due_at) <= ahead
-    along = and_(col(Intent.purpose) == "immediate", col(Intent.reason).is_distinct_from(OVER_CAP))
+    waiting = col(Intent.authority) == authority, col(Intent.state) == IntentState.PENDING, col(Intent.due_at) <= ahead
+    along = and_(col(Intent.purpose) == Purpose.IMMEDIATE, col(Intent.reason).is_distinct_from(OVER_CAP))
     query = select(Intent).where(*waiting, or_(col(Intent.due_at) <= at, along))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
@@ -316,7 +312,7 @@ async def withheld(session: AsyncSession, at: datetime) -> Sequence[WithheldNoti
         select(col(Intent.authority), col(Authority.mailbox), func.count(), func.min(col(Intent.created_at)))
         .join(Authority, col(Authority.authority) == col(Intent.authority), isouter=True)
         .where(
-            col(Intent.state) == "pending",
+            col(Intent.state) == IntentState.PENDING,
             or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > at.date()),
         )
         .group_by(col(Intent.authority), col(Authority.mailbox))
@@ -334,7 +330,7 @@ async def _about_unknown(session: AsyncSession) -> list[WithheldNotifications]:
     oldest = func.min(col(Intent.created_at))
     query = (
         select(col(Intent.partner), func.count(), oldest)
-        .where(col(Intent.state) == "pending", col(Intent.reason) == UNKNOWN_PARTNER)
+        .where(col(Intent.state) == IntentState.PENDING, col(Intent.reason) == UNKNOWN_PARTNER)
         .group_by(col(Intent.partner))
         .order_by(oldest)
     )
@@ -346,8 +342,8 @@ async def _about_unknown(session: AsyncSession) -> list[WithheldNotifications]:
 
 async def requeue_failed(session: AsyncSession, authority: str, at: datetime) -> int:
     """Retry the failed intents of an authority whose mailbox changed. Those that no longer hold are dropped later."""
-    failed = select(col(Intent.id)).where(col(Intent.authority) == authority, col(Intent.state) == "failed")
+    failed = select(col(Intent.id)).where(col(Intent.authority) == authority, col(Intent.state) == IntentState.FAILED)
     ids = (await session.execute(failed.order_by(col(Intent.id)).with_for_update())).scalars().all()
     again = update(Intent).where(in_array(col(Intent.id), ids))
-    await session.execute(again.values(state="pending", reason=None, mail_id=None, due_at=at, updated_at=at))
+    await session.execute(again.values(state=IntentState.PENDING, reason=None, mail_id=None, due_at=at, updated_at=at))
     return len(ids)

@@ -8,8 +8,9 @@ from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.domain.notifications import POSSIBLY_SENT, IntentState, Purpose
 from services.store.database import in_array
-from services.store.intents import OVER_CAP, POSSIBLY_SENT, Intent, Mail
+from services.store.intents import OVER_CAP, Intent, Mail
 from services.store.opportunities import Opportunity
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
@@ -52,9 +53,9 @@ async def authorities_notified(
         .join(Mail, col(Mail.mail_id) == col(Intent.mail_id))
         .where(
             or_(in_array(col(Opportunity.plan_a), plan_ids), in_array(col(Opportunity.plan_b), plan_ids)),
-            col(Mail.purpose) == "immediate",
+            col(Mail.purpose) == Purpose.IMMEDIATE,
             col(Mail.created_at) > since,
-            col(Intent.state).in_(("queued", *POSSIBLY_SENT)),
+            col(Intent.state).in_((IntentState.QUEUED, *POSSIBLY_SENT)),
             col(Intent.authority) != authority,
         )
         .group_by(_PLAN)
@@ -71,7 +72,7 @@ async def over_cap_counts(session: AsyncSession, authority: str) -> dict[str, in
         .where(
             _BOTH_OPEN,
             col(Intent.authority) == authority,
-            col(Intent.state) == "pending",
+            col(Intent.state) == IntentState.PENDING,
             col(Intent.reason) == OVER_CAP,
         )
         .group_by(col(Intent.partner))

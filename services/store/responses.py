@@ -12,7 +12,9 @@ from sqlmodel import Field, SQLModel, col
 from services.store.database import in_array, json_column, now, timestamp
 
 ROUTE: Final = "route"
-"""The kind of a response that records a route: it changes nothing, and no answer waits for it to be undone first."""
+DOCUMENT: Final = "document"
+RECORDS: Final = (ROUTE, DOCUMENT)
+"""Kinds of responses that record something: they change nothing, and no answer waits for them to be undone first."""
 
 
 class ResponseRow(SQLModel, table=True):
@@ -99,7 +101,10 @@ async def of_receipt(session: AsyncSession, mail_id: str) -> ResponseRow | None:
 
 
 async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
-    """Return whether a plan's authority has recorded no later valid response about the same subject."""
+    """Return whether a plan's authority has recorded no later valid response about the same subject. Routes follow each
+    other apart from answers; each document stands for itself."""
+    if response.kind == DOCUMENT:
+        return True
     found = await session.execute(
         select(func.count())
         .select_from(ResponseRow)
@@ -109,11 +114,16 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
             col(ResponseRow.outcome) == "recorded",
             col(ResponseRow.undone_by).is_(None),
             col(ResponseRow.kind) != "undone",
-            col(ResponseRow.kind) == ROUTE if response.kind == ROUTE else col(ResponseRow.kind) != ROUTE,
+            col(ResponseRow.kind) == ROUTE if response.kind == ROUTE else col(ResponseRow.kind).not_in(RECORDS),
             col(ResponseRow.received_at) > response.received_at,
         )
     )
     return not found.scalar_one()
+
+
+def stands(response: ResponseRow) -> bool:
+    """Whether a response counted and was not taken back."""
+    return response.outcome == "recorded" and response.undone_by is None
 
 
 async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow]:

@@ -21,6 +21,7 @@ from services.web.pages import (
     mailbox,
     plan_draft,
     plan_end,
+    prices,
     public,
     route,
     sign_in,
@@ -44,6 +45,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     mailbox.router,
     tokens.router,
     route.router,
+    prices.router,
     *API_ROUTERS,
 )
 

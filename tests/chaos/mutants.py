@@ -299,8 +299,8 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/domain/notification_rules.py",
-                'intent.state in ("sending", "sent", "ambiguous")',
-                'intent.state in ("sent", "ambiguous")',
+                "intent.state in POSSIBLY_SENT",
+                "intent.state in POSSIBLY_SENT[1:]",
             )
         ],
         [f"{WITHDRAWALS}::test_withdrawn_while_the_mail_is_being_sent_the_correction_follows"],

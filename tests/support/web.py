@@ -13,12 +13,14 @@ from typing import Final
 import httpx2
 
 from events.topics import PAGE_PLANS, PAGE_RESPONSES
+from services.application import sign_in
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store import authorities
-from services.store.database import Sessions
+from services.store.authorities import AuthorityUpdate
+from services.store.database import Sessions, now, transaction
 from services.store.framework_index import FrameworkIndex
 from services.web.app import create_app
 from services.web.parts import WebParts
@@ -121,6 +123,18 @@ class WebHarness:
             rows = await self.processes.rows(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t")
             found.append((table, rows[0][0]))
         return found
+
+
+async def open_session(sessions: Sessions, authority: str) -> str:
+    """A session of an authority as a right code opens it, without the email: its token. Gives it a mailbox."""
+    async with transaction(sessions) as session:
+        await authorities.save(session, AuthorityUpdate(authority, {"mailbox": f"{authority.lower()}@council.example"}))
+        begun = await sign_in.begin(session, [SECRET], authority, now())
+        await session.flush()
+        person = ("Ann Other", "Category manager")
+        token = await sign_in.finish(session, [SECRET], begun.ticket, begun.code, person, now())
+    assert token is not None
+    return token
 
 
 def form_of(html: str) -> tuple[str, dict[str, str]]:

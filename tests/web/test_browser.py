@@ -1,13 +1,10 @@
 """A whole journey in a real browser, and every page at two widths."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, Page
 
 from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
@@ -15,39 +12,13 @@ from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store import authorities
 from services.web.plan_questions import QUESTIONS
-from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
-from tests.support.web import BASE, SECRET, WebHarness
-from tests.web.browser import Site, needs_chromium, site, tab_to
+from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, plan_id
+from tests.support.web import BASE, SECRET
+from tests.web.browser import Site, needs_chromium, sign_in, tab_to
 
-THREE = (LEEDS, BRADFORD, KIRKLEES)
 WIDTHS = (375, 1200)
 
 pytestmark = needs_chromium
-
-
-@pytest_asyncio.fixture
-async def open_site(web: WebHarness) -> AsyncIterator[Site]:
-    """The pages with three councils that could go together."""
-    supplier = {"current_contract": {"supplier": "Payroll Systems Limited", "end": "2027-12-31"}}
-    hidden = plan(CALDERDALE, sharing="match_only")
-    await web.processes.publish(*(plan(authority, **supplier) for authority in THREE), hidden)
-    async with site(web) as opened:
-        yield opened
-
-
-async def sign_in(opened: Site, context: BrowserContext, council: str, mailbox: MailSink) -> Page:
-    """A person signs in with the code from the mailbox; the page they get."""
-    mailbox.clear()
-    page = await context.new_page()
-    await page.goto("/sign-in")
-    await page.get_by_label("What is your council's name?").fill(council)
-    await page.get_by_role("button", name="Send a code").click()
-    await page.get_by_label("Code", exact=True).fill(await opened.web.code(mailbox))
-    await page.get_by_label("Your name").fill("Ann Other")
-    await page.get_by_label("Your job title").fill("Category manager")
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/home")
-    return page
 
 
 async def test_from_the_email_to_a_formed_group(open_site: Site, mailbox: MailSink) -> None:
@@ -114,14 +85,23 @@ async def paths(opened: Site) -> dict[str, str]:
         "search": "/search?need=payroll",
         "introduce": f"/o/{opportunity_id(plan_id(LEEDS), plan_id(CALDERDALE))}/introduce",
         "match-only": f"/o/{opportunity_id(plan_id(LEEDS), plan_id(CALDERDALE))}",
-        "what-if": f"/p/{plan_id(LEEDS)}/what-if?change=later&later_months=4",
-        "what-if-gained": f"/p/{plan_id(LEEDS)}/what-if?change=earlier&earlier_months=0",
+        "what-if": f"/p/{plan_id(LEEDS)}/what-if?change=later&months=4",
         "plan-new": "/plans/new",
         "plan-draft": f"/p/{plan_id(LEEDS)}/draft",
         **{f"plan-{one.slug}": f"/p/{plan_id(LEEDS)}/draft/{one.slug}" for one in QUESTIONS if one.slug != "extension"},
         "plan-end": f"/p/{plan_id(LEEDS)}/end",
         "plan-sent": f"/p/{plan_id(LEEDS)}/sent/1",
+        "route": f"/p/{plan_id(LEEDS)}/route",
+        "benchmark": f"/p/{plan_id(LEEDS)}/benchmark",
+        "benchmarks": "/benchmarks",
+        "suppliers": "/suppliers",
+        "suppliers-found": "/suppliers?name=payroll",
+        "contracts": "/contracts",
         "settings": "/settings",
+        "mailbox": "/settings/mailbox",
+        "mailbox-changed": "/mailbox-changed",
+        "tokens": "/settings/access",
+        "calendar": "/settings/calendar",
         "sign-out": "/sign-out",
         "coalition": f"/c/{coalition}",
         "invite": f"/c/{coalition}/do/invite",

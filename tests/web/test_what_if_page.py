@@ -25,7 +25,7 @@ async def council(web: WebHarness, mailbox: MailSink) -> WebHarness:
 async def test_other_dates_are_tried_and_nothing_is_written(council: WebHarness) -> None:
     before = await council.state_hash()
     assert "What would you change?" in (await council.client.get(OWN)).text
-    later = await council.client.get(f"{OWN}?change=later&later_months=10")
+    later = await council.client.get(f"{OWN}?change=later&months=10")
     assert "gain 1 council, lose 2 councils and keep no council" in later.text
     assert "Payroll ZEBRA" in later.text
     assert "Groups lost" in later.text
@@ -40,8 +40,9 @@ async def test_other_dates_are_tried_and_nothing_is_written(council: WebHarness)
     [
         ("change=", "Choose what to try"),
         ("change=later", "Enter the number of months"),
-        ("change=later&later_months=900", "a whole number from 0 to 120"),
+        ("change=later&months=900", "a whole number from 0 to 120"),
         ("change=window&earliest-day=1", "as numbers"),
+        ("change=extension&months=6", "names no contract that runs now"),
     ],
 )
 async def test_a_wrong_date_to_try_is_named_at_its_field(council: WebHarness, query: str, problem: str) -> None:
@@ -50,7 +51,7 @@ async def test_a_wrong_date_to_try_is_named_at_its_field(council: WebHarness, qu
 
 async def test_a_plan_that_is_not_shared_openly_is_not_reckoned_with(council: WebHarness) -> None:
     await council.processes.publish(plan(CALDERDALE, revision=2, title="Payroll ZEBRA", sharing="match_only", **LATE))
-    later = await council.client.get(f"{OWN}?change=later&later_months=10")
+    later = await council.client.get(f"{OWN}?change=later&months=10")
     assert "gain no council" in later.text
     assert "ZEBRA" not in later.text
     assert (await council.client.get(f"/p/{plan_id(CALDERDALE)}/what-if")).status_code == 404

@@ -35,7 +35,7 @@ async def try_dates(request: Request, session: Session, council: Council, plan_i
     form = Form(request.query_params)
     change = _read(form) if request.query_params else None
     if change is not None and change.extension is not None and not stored.row.state["contract"]["end"]:
-        form.errors["extension_months"] = NO_CONTRACT
+        form.errors["change"] = NO_CONTRACT
     found, problem = None, ""
     if change is not None and not form.errors:
         found, problem = await _try(request, plan_id, change)
@@ -61,7 +61,7 @@ def _read(form: Form) -> Change | None:
         return Change(window=Window(*window)) if window else None
     if not what:
         return None
-    months = form.number(f"{what}_months", 0, MAX_MONTHS, "the number of months") or 0
+    months = form.number("months", 0, MAX_MONTHS, "the number of months") or 0
     if what == "extension":
         return Change(extension=months)
     return Change(months=months if what == "later" else -months)
