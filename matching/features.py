@@ -15,6 +15,7 @@ from matching.components.timing import Span, span
 from matching.corpus_statistics import CONCEPT, Statistics
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
+from matching.successions import merging_with, related_by_succession
 from matching.text.cleaning import clean
 from matching.text.cpv_profile import Groups
 from matching.text.needs import Table, concepts_in
@@ -195,7 +196,13 @@ def related_to(code: str) -> frozenset[str]:
     """The authority itself under each of its codes, with its predecessors and theirs and its successors and theirs.
     Two heirs of one former authority are strangers: each line is followed one way only."""
     back, forth = _line(code, lambda known: known.predecessors), _line(code, lambda known: known.successors)
-    return frozenset({code} | back | forth)
+    return frozenset({code} | back | forth | related_by_succession(code))
+
+
+@lru_cache(maxsize=1000)
+def kin_of(code: str) -> frozenset[str]:
+    """Those with whom an authority forms no group: its predecessors, its successors, and who becomes one with it."""
+    return related_to(code) | merging_with(code)
 
 
 def _line(code: str, onward: Callable[[reference.Authority], tuple[str, ...]]) -> set[str]:

@@ -11,6 +11,7 @@ from matching.features import Features
 from matching.plan import Sharing, Stage, Status
 from matching.policy import Policy
 from matching.reference.bodies import is_same_body
+from matching.successions import merger_of
 from matching.text.formatting import day_text, name_of, pounds
 
 
@@ -84,3 +85,12 @@ def of_authorities(a: Features, b: Features) -> list[Gate]:
     if a.plan.procurement and a.plan.procurement == b.plan.procurement:
         return [Gate(GateCode.SAME_PROCUREMENT, "Both plans are of one procurement: the two buy together already.")]
     return []
+
+
+def of_reorganisation(a: Features, b: Features, as_of: int) -> list[Gate]:
+    """The gate between two authorities that have become one."""
+    merger = merger_of(a.plan.authority, b.plan.authority)
+    if merger is None or not merger.certain or as_of < merger.starts.toordinal():
+        return []
+    since = day_text(merger.starts)
+    return [Gate(GateCode.RELATED_AUTHORITY, f"Both are one authority since {since}: {merger.successor_name}.")]

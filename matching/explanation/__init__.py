@@ -12,6 +12,7 @@ from matching.explanation.words import telling_words
 from matching.pair_scoring import Judged
 from matching.policy import Policy
 from matching.scorer import NATURES
+from matching.successions import merger_of
 from matching.text.tokens import shared_terms
 
 _MAX_TERMS = 6
@@ -100,4 +101,7 @@ def _review_on(found: Judged, policy: Policy) -> date | None:
     ends = (found.a.span.latest, found.b.span.latest)
     join = found.meeting.join_by if found.meeting.fit > 0 else found.as_of - 1
     day = timing.changes_after(found.as_of, join, ends, policy.timing)
+    merger = merger_of(found.a.plan.authority, found.b.plan.authority)
+    if merger is not None and found.as_of < (starts := merger.starts.toordinal()):
+        day = min(day or starts, starts)
     return date.fromordinal(day) if day is not None and 1 <= day <= date.max.toordinal() else None

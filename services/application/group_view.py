@@ -29,8 +29,10 @@ from services.domain.disclosure import (
 )
 from services.domain.framework_prompt import framework_prompts
 from services.domain.introduction import Consent, IntroductionAnswer, is_agreed, is_asking
+from services.domain.reorganisation import is_dissolved, name_on, say_consent
 from services.store import coalitions, introductions, plans, responses
 from services.store.framework_index import FrameworkIndex
+from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 from services.store.responses import ResponseRow
@@ -103,7 +105,7 @@ class GroupView:
 
     `acts`: what it could do now, once it has signed in; `guests`: the plans that it could invite;
     `visible_plans`: those of a coalition that the reader sees, as they are shared now;
-    `framework_prompts`: frameworks to look at first.
+    `framework_prompts`: frameworks to look at first; `consent`: that a successor has to agree to its contract.
     """
 
     subject: Subject
@@ -128,6 +130,7 @@ class GroupView:
     closed: str | None = None
     visible_plans: frozenset[str] = frozenset()
     framework_prompts: tuple[str, ...] = ()
+    consent: str | None = None
 
     @property
     def current(self) -> tuple[CouncilLine, ...]:
@@ -164,12 +167,28 @@ async def load_group(
     else:
         view = await _pair(session, authority, subject, today)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
+    view = replace(view, others=_named(view.others, today), guests=_named(view.guests, today))
     introduced = view.introduction is not None and view.introduction.agreed
     return replace(
         view,
+        consent=await _consent(session, subject.plan_id, today) if not view.closed else None,
         answers=tuple(_own_answer(row, given, today, introduced=introduced) for row in reversed(given)),
         framework_prompts=await _frameworks(session, view, frameworks) if frameworks and not view.closed else (),
     )
+
+
+def _named(lines: Sequence[CouncilLine], today: date) -> tuple[CouncilLine, ...]:
+    """The lines of councils by their names of today: a dissolved one by its successor's."""
+    return tuple(
+        replace(one, council=name_on(one.authority, today)) if is_dissolved(one.authority, today) else one
+        for one in lines
+    )
+
+
+async def _consent(session: AsyncSession, plan_id: str, today: date) -> str | None:
+    stored = (await plans.by_id(session, [plan_id])).get(plan_id)
+    plan = plan_from_store(stored) if stored is not None else None
+    return say_consent(plan, today) if plan is not None else None
 
 
 async def _frameworks(session: AsyncSession, view: GroupView, frameworks: FrameworkIndex) -> tuple[str, ...]:

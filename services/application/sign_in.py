@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
-from services.store import audit_log, audit_names, authorities, mailbox_changes, web_sessions
+from services.platform.clock import LONDON
+from services.store import audit_log, audit_names, mailbox_changes, web_sessions
+from services.store.addressees import addressee
 from services.store.authorities import Authority
 from services.store.web_sessions import SignInCode, WebSession
 
@@ -45,7 +47,7 @@ async def begin(session: AsyncSession, keys: Sequence[str], authority: str | Non
     await web_sessions.prune(session, at, _HOUR)
     await mailbox_changes.prune(session, at, _HOUR)
     ticket, code = secrets.token_urlsafe(32), new_code()
-    row = (await authorities.by_codes(session, [authority])).get(authority) if authority else None
+    row = await addressee(session, authority, at.astimezone(LONDON).date()) if authority else None
     mailbox = row.mailbox if row is not None and row.takes_part(at.date()) else None
     if row is None or await web_sessions.codes_since(session, row.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
         mailbox = None
@@ -114,7 +116,7 @@ async def _taking_part(
     session: AsyncSession, authority: str, mailbox_ref: str | None, at: datetime
 ) -> Authority | None:
     """The authority; None where it has another mailbox now, has none, or has withdrawn."""
-    row = (await authorities.by_codes(session, [authority])).get(authority)
+    row = await addressee(session, authority, at.astimezone(LONDON).date())
     if row is None or row.mailbox is None or row.mailbox_ref != mailbox_ref or not row.takes_part(at.date()):
         return None
     return row

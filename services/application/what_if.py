@@ -11,7 +11,7 @@ from typing import Final
 from matching.assessment import Assessment, Band, LimitCode
 from matching.coalitions import Fit, FitGraph, Group, GroupPlan, put_forward, why_split
 from matching.components.timing import add_months
-from matching.features import Features, related_to
+from matching.features import Features, kin_of
 from matching.plan import Plan, Sharing, Status, Window
 from matching.reference import display_name
 from matching.text.formatting import name_of
@@ -200,7 +200,7 @@ def _with_own(stored: FitGraph, own: Features, told: Found) -> FitGraph:
 
 
 def _group_plan(one: Features) -> GroupPlan:
-    return GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, related_to(one.plan.authority))
+    return GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, kin_of(one.plan.authority))
 
 
 def _group(graph: FitGraph, group: Group, because: str = "") -> GroupChange:

@@ -6,12 +6,18 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from matching.successions import Succession, SuccessionKind
+from matching.plan import Kind, Plan
+from matching.successions import Succession, SuccessionKind, dissolution_of, dissolutions
+from matching.text.formatting import day_text, listed, name_of
 
 CONSENT_POUNDS: Final = 100_000.0
 CAPITAL_POUNDS: Final = 1_000_000.0
 """Above these whole-life values a dissolving authority needs its successor's consent (section 24 of the Local
 Government and Public Involvement in Health Act 2007), once a direction is in force."""
+
+
+_WORKS: Final = "45"
+"""The CPV division of construction works."""
 
 
 class Destination(StrEnum):
@@ -105,6 +111,60 @@ def preview(
         addressees=tuple(_addressee(code, [one.successor for one in found], known) for code, found in heirs.items()),
         moves=tuple(sorted(moves, key=lambda move: move.plan.plan_id)),
         mergers=tuple(_mergers(pairs, {move.plan.plan_id: move for move in moves})),
+    )
+
+
+def name_on(code: str, day: date) -> str:
+    """What an authority is called on a day: a dissolved one by its successor's name, with its own behind."""
+    heir = dissolutions(day).get(code)
+    return for_predecessor(heir.successor_name, code) if heir else name_of(code)
+
+
+def for_predecessor(successor_name: str, code: str) -> str:
+    """The name of a successor where it stands for a predecessor."""
+    return f"{successor_name} (for {name_of(code)})"
+
+
+def is_for_predecessor(name: str, code: str) -> bool:
+    """Whether a name is the one of a successor that stands for this predecessor."""
+    return name.endswith(for_predecessor("", code))
+
+
+def is_dissolved(code: str, day: date) -> bool:
+    """Whether an authority is dissolved by a day."""
+    return code in dissolutions(day)
+
+
+def is_divided(code: str, day: date) -> bool:
+    """Whether an authority is dissolved and nobody has taken over all of it: its plans wait for a person."""
+    dissolved = dissolutions(day)
+    return code in dissolved and dissolved[code] is None
+
+
+def say_consent(plan: Plan, today: date) -> str | None:
+    """What a dissolving authority is told of a contract that runs past its last day; None where there is nothing."""
+    heirs = dissolution_of(plan.authority)
+    if not heirs or today >= heirs[0].starts:
+        return None
+    consent = consent_for(to_affected_plan(plan), heirs[0].starts)
+    names, day = listed([one.successor_name for one in heirs]), day_text(heirs[0].starts)
+    if consent is Consent.NEEDED:
+        return f"This contract runs past {day}: it may need the written consent of {names} (section 24 direction)."
+    if consent is Consent.UNKNOWN:
+        return f"If this contract runs past {day}, it may need the written consent of {names} (section 24 direction)."
+    return None
+
+
+def to_affected_plan(plan: Plan) -> AffectedPlan:
+    """What a reorganisation looks at in a plan."""
+    return AffectedPlan(
+        plan_id=plan.plan_id,
+        authority=plan.authority,
+        title=plan.title,
+        opens=plan.tender_window.earliest,
+        contract_end=plan.contract_end,
+        value=plan.value,
+        capital=plan.kind is Kind.PROJECT or any(code.startswith(_WORKS) for code in plan.cpv),
     )
 
 

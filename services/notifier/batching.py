@@ -13,6 +13,7 @@ from services.notifier.cap_enforcement import apply_caps
 from services.notifier.context import DispatchContext
 from services.notifier.partner_names import names_of
 from services.notifier.rendering import email_message
+from services.platform.clock import LONDON
 from services.store import deliveries
 from services.store import intents as notifications
 from services.store.authorities import Authority
@@ -63,7 +64,7 @@ async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchCo
 
 async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> list[Intent]:
     """The intents about partners whom an email can name, and all corrections; what is due of the others is held."""
-    names = await names_of(session, {intent.partner for intent in intents})
+    names = await names_of(session, {intent.partner for intent in intents}, at.astimezone(LONDON).date())
     found = []
     for intent in intents:
         if intent.partner in names or intent.purpose == Purpose.CORRECTION:

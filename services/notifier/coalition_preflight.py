@@ -17,7 +17,8 @@ from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.platform import clock
 from services.platform.clock import LONDON
-from services.store import authorities, coalition_notices, coalitions, deliveries
+from services.store import coalition_notices, coalitions, deliveries
+from services.store.addressees import addressees
 from services.store.authorities import Authority
 from services.store.intents import Mail
 
@@ -38,7 +39,7 @@ async def begin(
     authority, mailbox = recipient
     state = CoalitionState.model_validate(stored.payload)
     codes = [member.authority for member in state.members]
-    names, register = await names_of(session, set(codes)), await authorities.by_codes(session, codes)
+    names, register = await names_of(session, set(codes), today), await addressees(session, codes, today)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
     letter = coalition_letter(state, notice.plan_id, kind, authority.name, names, mailboxes, authority.signed_on)
     # A link's days are real ones, also where plans are judged as of a fixed day.

@@ -34,6 +34,7 @@ from services.store import (
     responses,
 )
 from services.store import intents as notifications
+from services.store.addressees import addressee, addressees
 from services.store.authorities import Authority, Mutes
 from services.store.database import transaction
 from services.store.intents import Intent, Mail
@@ -47,7 +48,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         mail = await deliveries.get_leased(session, mail_id, holder)
         if mail is None or mail.state != EmailState.CLAIMED:
             return None
-        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        row = await addressee(session, mail.authority, at.astimezone(LONDON).date())
         if mail.purpose == coalition_notices.PURPOSE:
             act = await responses.of_receipt(session, mail_id)
             if act is not None:
@@ -76,6 +77,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             later,
             row.signed_on,
             await _usable_frameworks(session, dispatch, items),
+            items.consents,
         )
         # A link's days are real ones, also where plans are judged as of a fixed day.
         links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
@@ -122,10 +124,11 @@ def _release_unreachable(
 
 @dataclass(frozen=True, slots=True)
 class _Current:
-    """What of an email still holds, and the groups around the reader's plans."""
+    """What of an email still holds, and by the reader's plans: the groups around them, and whose consent they need."""
 
     told: list[tuple[Intent, OpportunityView]]
     groups: Mapping[str, SuggestedGroup]
+    consents: Mapping[str, tuple[str, ...]]
 
 
 async def _select_current(
@@ -136,12 +139,12 @@ async def _select_current(
     ids = [intent.opportunity_id for intent in open_]
     states = await opportunities.get_many(session, ids)
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
-    partners = await authorities.by_codes(session, [intent.partner for intent in open_])
-    names = await names_of(session, {intent.partner for intent in open_})
+    today = at.astimezone(LONDON).date()
+    partners = await addressees(session, {intent.partner for intent in open_}, today)
+    names = await names_of(session, {intent.partner for intent in open_}, today)
     mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(at.date())}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
-    today = at.astimezone(LONDON).date()
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
     wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(at.date()))
     found = []
@@ -164,7 +167,8 @@ async def _select_current(
         elif intent.state == IntentState.QUEUED:
             notifications.cancel(intent, reason or CancelReason.NOT_WANTED, at)
             metrics.INTENTS_CANCELLED.labels(reason=reason or CancelReason.NOT_WANTED).inc()
-    return _Current(found, details.groups)
+    consents = {item.plan_id: details.consent(item.plan_id, today) for _, item in found}
+    return _Current(found, details.groups, consents)
 
 
 def _view(

@@ -32,9 +32,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
 from services.domain.notifications import POSSIBLY_SENT, EmailState, IntentState, Purpose
+from services.store.addressees import addressee_code
 from services.store.authorities import Authority
 from services.store.database import in_array, limit_idle_in_transaction, timestamp
 from services.store.opportunities import Opportunity
@@ -222,7 +224,8 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
 
 
 async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200) -> Sequence[str]:
-    """Return registered authorities with a mailbox, not paused, that have intents due."""
+    """Return registered authorities that have intents due and a mailbox to write to, not paused."""
+    recipient = aliased(Authority)
     due = exists().where(
         col(Intent.authority) == col(Authority.authority),
         col(Intent.state) == IntentState.PENDING,
@@ -230,9 +233,10 @@ async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200)
     )
     query = (
         select(col(Authority.authority))
+        .join(recipient, col(recipient.authority) == addressee_code(col(Authority.authority), at.date()))
         .where(
-            col(Authority.mailbox).is_not(None),
-            or_(col(Authority.paused_until).is_(None), col(Authority.paused_until) <= at.date()),
+            col(recipient.mailbox).is_not(None),
+            or_(col(recipient.paused_until).is_(None), col(recipient.paused_until) <= at.date()),
             due,
         )
         .limit(limit)
@@ -310,7 +314,7 @@ async def withheld(session: AsyncSession, at: datetime) -> Sequence[WithheldNoti
     """Return withheld notifications by authority, the longest waiting first."""
     query = (
         select(col(Intent.authority), col(Authority.mailbox), func.count(), func.min(col(Intent.created_at)))
-        .join(Authority, col(Authority.authority) == col(Intent.authority), isouter=True)
+        .join(Authority, col(Authority.authority) == addressee_code(col(Intent.authority), at.date()), isouter=True)
         .where(
             col(Intent.state) == IntentState.PENDING,
             or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > at.date()),

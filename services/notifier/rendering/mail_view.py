@@ -45,11 +45,13 @@ def email_view(
     later: Mapping[str, int] = MappingProxyType({}),
     signed_on: date | None = None,
     frameworks: Mapping[str, Usable] = MappingProxyType({}),
+    notes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> EmailView:
     """Composes an email of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE.
 
     `groups`: suggested groups by the reader's own plan. `later`: by authority, how many more matches wait because an
     email tells of only so many with one. `frameworks`: those that a plan can use, by plan.
+    `notes`: what else the reader has to know of its own plans, by plan.
     """
     assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
@@ -59,7 +61,7 @@ def email_view(
     closed = [entry for entry in ordered if not entry.shared and not entry.ended]
     asked = tuple(entry for entry in closed if entry.asked)
     blocks = tuple(
-        need_block.build(authority, own, groups.get(own[0].plan_id), today, frameworks)
+        need_block.build(authority, own, groups.get(own[0].plan_id), today, frameworks, notes.get(own[0].plan_id, ()))
         for own in _by_plan(current[:MAX_ITEMS_IN_FULL])
     )
     partners = {entry.partner_code: entry.partner for entry in shared}
