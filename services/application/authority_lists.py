@@ -192,6 +192,7 @@ def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: s
     return OpportunityItem.model_validate(
         {
             **{name: payload[name] for name in names},
+            "nearest_move": payload.get("nearest_move"),
             "status": row.status,
             "plan_id": row.plan_a if own_is_a else row.plan_b,
             "partner": {"notice": None, **partner},

@@ -14,12 +14,12 @@ from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState, PlanSummary
 from matching.text.formatting import name_of
+from services.application.introduction_view import Introduction, introduction_view
 from services.application.near_misses import near_miss_sentences, other_near_misses
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.disclosure import (
-    SHARED_OPENLY,
     UNSAID_EXPLANATION,
     PlanFacts,
     is_open,
@@ -28,7 +28,7 @@ from services.domain.disclosure import (
     read_facts,
 )
 from services.domain.framework_prompt import framework_prompts
-from services.domain.introduction import Consent, IntroductionAnswer, is_agreed, is_asking
+from services.domain.introduction import is_agreed
 from services.domain.reorganisation import is_dissolved, name_on, say_consent
 from services.store import coalitions, introductions, plans, responses
 from services.store.framework_index import FrameworkIndex
@@ -85,18 +85,6 @@ class OwnAnswer:
     refused: str | None
     undone: bool
     can_undo: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Introduction:
-    """Where an introduction stands, as one side may know it: the other's no is never told.
-
-    `asked`: the other has said yes and waits for this side.
-    """
-
-    agreed: bool
-    own_answer: IntroductionAnswer | None
-    asked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,17 +282,10 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
         near_misses=near_miss_sentences(state, authority),
-        introduction=_introduction(state, *said, today) if row.status == "active" else None,
+        introduction=introduction_view(state, *said, today),
         acts=("invite",) if theirs.title is not None and theirs_too and ended is None else (),
         closed=ended if theirs_too or ended is None else "This match no longer holds.",
     )
-
-
-def _introduction(state: OpportunityState, own: Consent, other: Consent, today: date) -> Introduction | None:
-    """None where both plans are shared openly: there is nothing to be introduced to."""
-    if all(side.sharing == SHARED_OPENLY for side in state.plans):
-        return None
-    return Introduction(agreed=is_agreed(own, other), own_answer=own.answer, asked=is_asking(other, own, today))
 
 
 def _own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Window) -> CouncilLine:
