@@ -1,4 +1,4 @@
-"""What an opportunity's state means for each of its two authorities, given what they were told before. Pure."""
+"""Decides which notifications follow from an opportunity's state, given each authority's earlier ones. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ RANK: Final[dict[str, int]] = {"feed": 0, "digest": 1, "notify": 2}
 
 
 class PriorIntent(Protocol):
-    """What is known of something told, or to be told, before."""
+    """A notification recorded earlier, sent or not."""
 
     @property
     def material_revision(self) -> int: ...
@@ -30,7 +30,7 @@ class PriorIntent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NotificationDraft:
-    """Something to tell one authority. `needs_told`: only if what came before did reach it."""
+    """A notification to one authority. `needs_told`: send it only if the previous one did reach the authority."""
 
     authority: str
     partner: str
@@ -42,7 +42,7 @@ class NotificationDraft:
 
 @dataclass(frozen=True, slots=True)
 class NotificationPlan:
-    """`news` are the intents to add; everything still waiting from before is to be cancelled for `outdated`."""
+    """`drafts` are the notifications to add; unsent earlier ones are cancelled with the reason `outdated`."""
 
     drafts: tuple[NotificationDraft, ...]
     outdated: CancelReason | None
@@ -52,10 +52,9 @@ NOTHING: Final = NotificationPlan((), None)
 
 
 def plan_notifications(state: OpportunityState, earlier: Sequence[PriorIntent]) -> NotificationPlan:
-    """What has to be told of `state`, where `earlier` holds every intent about this opportunity.
+    """Plans the notifications of `state`. `earlier` holds every intent about this opportunity.
 
-    A state no newer than what is known means nothing. A plan that is private means nothing either: it should
-    never have come this far.
+    A state no newer than the known ones, or one with a private plan, plans nothing. Private plans never get this far.
     """
     if any(intent.material_revision >= state.material_revision for intent in earlier):
         return NOTHING
@@ -73,7 +72,7 @@ def sides(state: OpportunityState) -> tuple[tuple[PlanSummary, PlanSummary], tup
 
 
 def last_notified(earlier: Iterable[PriorIntent], authority: str) -> PriorIntent | None:
-    """The newest thing that has, or may have, reached the authority."""
+    """The newest notification that has reached the authority, or may have."""
     told = [
         intent
         for intent in earlier
@@ -99,13 +98,14 @@ def _news(
             needs_told=True,
         )
     if state.band == "feed":
-        # Never told of its own accord; but who was told that it is more must not go on believing it.
+        # A feed match is never emailed. But an authority that was told of a stronger match must learn that it is
+        # weaker.
         if not standing or told is None or told.band == "feed":
             return None
         return NotificationDraft(
             own.authority, other.authority, Purpose.DIGEST, "feed", NotificationChange.WEAKER, needs_told=True
         )
-    # What nobody has confirmed interrupts nobody.
+    # A plan that its authority has not confirmed causes no immediate email.
     derived = any(side.origin == Origin.DERIVED for side in state.plans)
     purpose = Purpose.IMMEDIATE if state.band == "notify" and not derived else Purpose.DIGEST
     return NotificationDraft(own.authority, other.authority, purpose, state.band, _change(state, told))
@@ -124,7 +124,7 @@ def _change(state: OpportunityState, told: PriorIntent | None) -> NotificationCh
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What an authority wants to hear, as it is at the moment of sending."""
+    """An authority's choice of emails at the moment of sending."""
 
     immediate: bool
     digest: bool
@@ -132,8 +132,10 @@ class Preferences:
 
 
 def effective_purpose(purpose: Purpose, wishes: Preferences) -> Purpose | None:
-    """As what something is told: immediate news of one who wants digests only waits for the digest, a
-    correction goes to everybody who still hears from us at all. None where it is not told."""
+    """The purpose under which a notification is sent; None if it is not.
+
+    Without immediate emails, it waits for the digest. Corrections go to every authority that still gets any email.
+    """
     if not wishes.takes_part or not (wishes.immediate or wishes.digest):
         return None
     if purpose == Purpose.IMMEDIATE:

@@ -1,11 +1,11 @@
-"""The words for a notification's way: why it is sent, what is new in it, and how far it has come. Pure."""
+"""The enums of notifications: their purposes, changes, states and reasons. Pure."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Purpose(StrEnum):
-    """Which email about opportunities carries a notification."""
+    """The kind of email that carries a notification."""
 
     IMMEDIATE = "immediate"
     DIGEST = "digest"
@@ -13,7 +13,7 @@ class Purpose(StrEnum):
 
 
 class NotificationChange(StrEnum):
-    """What is new in an opportunity for an authority, measured by what it was told before."""
+    """The news in a notification, compared with the authority's previous one."""
 
     NEW = "new"
     AGAIN = "again"
@@ -26,7 +26,7 @@ class NotificationChange(StrEnum):
 
 
 class IntentState(StrEnum):
-    """How far one thing to tell has come."""
+    """The state of one notification."""
 
     PENDING = "pending"
     QUEUED = "queued"
@@ -38,7 +38,7 @@ class IntentState(StrEnum):
 
 
 class EmailState(StrEnum):
-    """How far one email has come. A sender holds what is claimed, and may have sent what is ambiguous."""
+    """The state of one email. A claimed email belongs to one sender; an ambiguous one may have been sent."""
 
     QUEUED = "queued"
     CLAIMED = "claimed"
@@ -50,7 +50,7 @@ class EmailState(StrEnum):
 
 
 class CancelReason(StrEnum):
-    """Why something is not told, or an email not sent."""
+    """Why a notification or an email was cancelled."""
 
     SUPERSEDED = "superseded"
     WITHDRAWN = "withdrawn"
@@ -70,8 +70,8 @@ class DeliveryFailure(StrEnum):
 
 
 UNSENT: Final = (IntentState.PENDING, IntentState.QUEUED)
-"""The states of an intent that no attempt was made to send."""
+"""States of an intent before any attempt to send it."""
 POSSIBLY_SENT: Final = (IntentState.SENDING, IntentState.SENT, IntentState.AMBIGUOUS)
-"""The states of an intent that has reached its reader, or may have."""
+"""States of an intent that has reached its reader, or may have."""
 UNDELIVERED: Final = (EmailState.QUEUED, EmailState.CLAIMED, EmailState.SENDING, EmailState.AMBIGUOUS)
-"""The states of an email that is still to be sent or settled."""
+"""States of an email that still has to be sent or settled."""

@@ -1,4 +1,4 @@
-"""What a reorganisation changes: who is written to, whose plans go where, which pairs become one authority. Pure."""
+"""The effects of a reorganisation: new addressees, plans that move, and pairs that become one authority. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,24 +21,24 @@ _WORKS: Final = "45"
 
 
 class Destination(StrEnum):
-    """Where a plan of a dissolved authority goes."""
+    """The destination of a dissolved authority's plan."""
 
     SUCCESSOR = "successor"
     WAITS = "waits for a person"
 
 
 class Consent(StrEnum):
-    """Whether a contract that runs past the day needs the successor's consent."""
+    """Whether a contract that outlasts the authority needs the successor's consent."""
 
     NOT_NEEDED = "not needed"
     NEEDED = "needed"
     UNKNOWN = "unknown"
-    """Its end or its value is not known."""
+    """The contract's end or value is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class AffectedPlan:
-    """One active plan of an authority that is dissolved. `capital`: works and projects have the higher limit."""
+    """One active plan of an authority that will be dissolved. `capital`: works and projects have the higher limit."""
 
     plan_id: str
     authority: str
@@ -51,7 +51,7 @@ class AffectedPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlanMove:
-    """What becomes of one plan; `successors` has the one that it goes to, or those to choose from."""
+    """The move of one plan. `successors`: its new authority, or several to choose from."""
 
     plan: AffectedPlan
     destination: Destination
@@ -61,7 +61,8 @@ class PlanMove:
 
 @dataclass(frozen=True, slots=True)
 class Merger:
-    """A pair of plans whose authorities become one: no coalition, but one purchase. `certain` unless a part decides."""
+    """A pair whose authorities become one: no coalition, but one purchase. Not `certain` if a plan has several
+    successors."""
 
     opportunity_id: str
     plans: tuple[str, str]
@@ -71,7 +72,7 @@ class Merger:
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """A dissolved authority and who is written to in its place: successors with a mailbox, and those without."""
+    """A dissolved authority and its successors, which get its emails: those with a mailbox, and those without."""
 
     authority: str
     has_mailbox: bool
@@ -81,7 +82,7 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All that changes on one day."""
+    """All changes of one day."""
 
     starts: date
     names: Mapping[str, str]
@@ -97,7 +98,7 @@ def preview(
     pairs: Iterable[tuple[str, str, str]],
     mailboxes: Iterable[str],
 ) -> Preview:
-    """What the successions of one day change. `pairs`: active opportunities as id and both plans; `mailboxes`: the
+    """Previews the successions of one day. `pairs`: active opportunities as id and both plans; `mailboxes`: the
     authorities that have one. Authorities that continue keep their plans and their mailbox."""
     of_day = [one for one in successions if one.starts == starts and one.kind is not SuccessionKind.CONTINUING]
     heirs: dict[str, list[Succession]] = {}
@@ -169,7 +170,7 @@ def to_affected_plan(plan: Plan) -> AffectedPlan:
 
 
 def consent_for(plan: AffectedPlan, starts: date) -> Consent:
-    """Whether the plan's contract, if it is let before the day, needs the successor's consent."""
+    """Whether the plan's contract, if it is awarded before the day, needs the successor's consent."""
     if plan.opens >= starts or (plan.contract_end is not None and plan.contract_end < starts):
         return Consent.NOT_NEEDED
     limit = CAPITAL_POUNDS if plan.capital else CONSENT_POUNDS

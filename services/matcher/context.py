@@ -1,4 +1,4 @@
-"""What the matcher works with: the engine, the features of plans, and the index of candidates."""
+"""The matcher's working set: the engine, the features of plans, and the index of candidates."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from services.store.plan_features import IndexDelta
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The candidates of each plan that was asked for; `known` has the features of partners and candidates."""
+    """The candidates of each requested plan. `known` has the features of partners and candidates."""
 
     by_plan: Mapping[str, list[Features]]
     known: Mapping[str, Features]
 
 
 class MatcherContext:
-    """The engine, the embedder, the features of plans and the index of candidates, under these settings."""
+    """The engine, the embedder, the features of plans and the index of candidates, for one set of settings."""
 
     def __init__(self, engine: Engine, embedder: Embedder, settings: Settings) -> None:
         self.engine = engine
@@ -40,22 +40,22 @@ class MatcherContext:
 
     @property
     def as_of(self) -> date:
-        """The day as of which plans are judged now."""
+        """The day as of which plans are assessed."""
         return today(self.settings.as_of)
 
     @property
     def generation(self) -> GenerationRow:
-        """This process's generation, as the database keeps it."""
+        """This process's generation as a database row."""
         mine = self.engine.generation
         return GenerationRow(generation=mine.id, policy=mine.policy, statistics=mine.statistics, model=mine.model)
 
     async def candidates(
         self, session: AsyncSession, asking: Mapping[str, Features], partners: Set[str], delta: IndexDelta
     ) -> Candidates:
-        """The candidates of each of these plans in the session's snapshot, and their present `partners`; commits.
+        """Finds the candidates of each plan in the session's snapshot, loads their present `partners`, and commits.
 
-        `delta`: what the index had not seen, asked in this transaction. A plan that moved on since it was read is left
-        out: whoever moved it searches for it.
+        `delta`: the changes that the index has not seen yet, queried in this transaction. A plan with a newer revision
+        is left out; the handler of that revision searches for it.
         """
         found = await self.index.search(session, asking, self.as_of, delta)
         revisions = plans.revisions(partners)

@@ -1,4 +1,4 @@
-"""The features of plans: read from the database, or computed from their texts; of those seen lately, kept."""
+"""The features of plans, read from the database or computed from their texts, with a cache of recent ones."""
 
 import asyncio
 from collections import OrderedDict
@@ -22,16 +22,16 @@ from services.store.plan_features import PlanWithFeatures
 from services.store.plans import PlanRecord, PlanValues
 
 Blobs = Mapping[str, tuple[str, bytes]]
-"""By plan id, the hash of a plan's words, and the packed features that they make."""
+"""By plan id: the hash of the plan's words, and the packed features computed from them."""
 
 _CACHED_TEXTS: Final = 1000
 
 
 class FeatureStore:
-    """The features of plans by one engine and one embedder; those of `cached_plans` plans are kept.
+    """The features of plans by one engine and one embedder. It caches those of `cached_plans` plans.
 
-    Features are a cache and never a source: each is of one revision, and which revision counts is read in the caller's
-    snapshot.
+    The cache is never a source: each entry belongs to one revision, and the caller's snapshot says which revision
+    counts.
     """
 
     def __init__(self, engine: Engine, embedder: Embedder, cached_plans: int) -> None:
@@ -41,43 +41,47 @@ class FeatureStore:
         self._recent: OrderedDict[str, Features] = OrderedDict()
         self._texts: dict[tuple[str, str, str], Texts] = {}
         self._embedded: dict[str, np.ndarray] = {}
-        # Always the same thread: PyTorch and the allocator keep memory for each that ever embedded anything.
+        # One thread only: PyTorch and the allocator keep memory for every thread that has run the encoder.
         self._encoding = ThreadPoolExecutor(1, "encoder")
 
     async def load(self, session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Features]:
-        """The features of these plans' newest revisions, as far as the plans are known."""
+        """Loads the features of these plans' newest revisions; unknown plans are missing from the result."""
         asked = list(plan_ids)
         return await self.load_revisions(session, await fetch(session, plans.revisions(asked))) if asked else {}
 
     async def load_revisions(self, session: AsyncSession, revisions: Mapping[str, int]) -> dict[str, Features]:
-        """The features of plans whose newest revisions are these, or newer ones."""
-        known = {key: held for key, revision in revisions.items() if (held := self._held(key, revision)) is not None}
+        """Loads the features of plans whose newest revisions are these, or newer."""
+        known = {key: held for key, revision in revisions.items() if (held := self._cached(key, revision)) is not None}
         missing = revisions.keys() - known.keys()
         if not missing:
             return known
         return known | await self.load_rows(session, await fetch(session, plan_features.load(missing)))
 
     async def load_rows(self, session: AsyncSession, loaded: Mapping[str, PlanWithFeatures]) -> dict[str, Features]:
-        """The features of plans that were read and whose revisions are committed or about to be: kept for later."""
+        """Loads and caches the features of rows whose revisions are committed or will be with this transaction."""
         blobs = {key: (one.text_hash, one.blob) for key, one in loaded.items() if one.text_hash and one.blob}
         made = await self.compute(session, {key: one.plan for key, one in loaded.items()}, blobs)
         for plan_id, features in made.items():
-            self._keep(plan_id, features)
+            self._cache(plan_id, features)
         return made
 
     async def compute(
         self, session: AsyncSession, rows: Mapping[str, PlanRecord | PlanValues], blobs: Blobs | None = None
     ) -> dict[str, Features]:
-        """The features of plans as given. Their texts are this engine's, whichever engine cleaned those in the rows.
+        """Computes the features of these plans. This engine cleans their texts, whichever engine wrote the rows.
 
-        `blobs`: what is stored of their words; read where it is not given.
+        `blobs`: the stored features of their words; read from the database if not given.
         """
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
-        moved = {key: self.engine.moved(held, plan) for key, plan in stored.items() if (held := self._alike(plan))}
+        moved = {
+            key: self.engine.moved(held, plan)
+            for key, plan in stored.items()
+            if (held := self._cached_same_words(plan))
+        }
         asked = {key: plan for key, plan in stored.items() if key not in moved}
         if blobs is None and asked:
             blobs = await plan_features.load_blobs(session, asked)
-        moved |= self._unpacked(asked, blobs or {})
+        moved |= self._unpack_stored(asked, blobs or {})
         fresh = {key: plan for key, plan in stored.items() if key not in moved}
         if not fresh:
             return moved
@@ -94,10 +98,12 @@ class FeatureStore:
         return moved | await asyncio.to_thread(lambda: {plan_id: make(plan_id) for plan_id in fresh})
 
     async def texts_to_embed(self, session: AsyncSession, payloads: Iterable[PlanPayload]) -> dict[str, str]:
-        """The texts of plan events, by text hash, that were never embedded: none of those whose words are stored,
-        so that a change of dates or figures neither cleans nor embeds anything."""
+        """Texts of plan events that have no vector yet, by text hash.
+
+        Plans whose words are stored are skipped: a change of dates or figures neither cleans nor embeds anything.
+        """
         plans = [plan_from_payload(payload) for payload in payloads if isinstance(payload, PlanState)]
-        unread = [plan for plan in plans if self._alike(plan) is None]
+        unread = [plan for plan in plans if self._cached_same_words(plan) is None]
         if not unread:
             return {}
         stored = await fetch(session, plan_features.text_hashes(plan.plan_id for plan in unread))
@@ -112,7 +118,7 @@ class FeatureStore:
         return {key: text for key, text in texts.items() if key not in known}
 
     async def embed(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
-        """The vectors of texts by text hash, computed beside the event loop so that heartbeats go on."""
+        """Computes the vectors of texts, by text hash, outside the event loop so that heartbeats continue."""
         unique = {text_hash(text): text for text in texts}
         known = {key: self._embedded[key] for key in unique if key in self._embedded}
         new = {key: text for key, text in unique.items() if key not in known}
@@ -128,12 +134,12 @@ class FeatureStore:
         return known | made
 
     def invalidate(self, plan_ids: Iterable[str]) -> None:
-        """Drops what is kept of plans, after a transaction that read what it had written itself was rolled back."""
+        """Drops plans from the cache, after the rollback of a transaction that had read its own writes."""
         for plan_id in plan_ids:
             self._recent.pop(plan_id, None)
 
-    def _unpacked(self, wanted: Mapping[str, Plan], blobs: Blobs) -> dict[str, Features]:
-        """The features of those plans of which is stored what their words make."""
+    def _unpack_stored(self, wanted: Mapping[str, Plan], blobs: Blobs) -> dict[str, Features]:
+        """Unpacks the stored features of those plans whose words have not changed."""
         return {
             plan_id: self.engine.unpack(blobs[plan_id][1], plan)
             for plan_id, plan in wanted.items()
@@ -141,7 +147,7 @@ class FeatureStore:
         }
 
     def _cleaned(self, plan: Plan) -> Texts:
-        """Cleaning costs more than most else, and a plan's texts are wanted twice: to embed, and to compare."""
+        """Cleans a plan's texts, once: cleaning is expensive, and both embedding and comparison need the result."""
         key = (plan.authority, plan.title, plan.description)
         texts = self._texts.get(key)
         if texts is None:
@@ -157,18 +163,18 @@ class FeatureStore:
             vectors |= await embeddings.vectors_of(session, unknown, self.embedder.model)
         return vectors | await self.embed(by_hash[key] for key in by_hash.keys() - vectors.keys())
 
-    def _alike(self, plan: Plan) -> Features | None:
+    def _cached_same_words(self, plan: Plan) -> Features | None:
         held = self._recent.get(plan.plan_id)
         return held if held is not None and self.engine.same_words(held, plan) else None
 
-    def _held(self, plan_id: str, revision: int) -> Features | None:
+    def _cached(self, plan_id: str, revision: int) -> Features | None:
         held = self._recent.get(plan_id)
         if held is None or held.plan.revision != revision:
             return None
         self._recent.move_to_end(plan_id)
         return held
 
-    def _keep(self, plan_id: str, features: Features) -> None:
+    def _cache(self, plan_id: str, features: Features) -> None:
         self._recent[plan_id] = features
         self._recent.move_to_end(plan_id)
         while len(self._recent) > self._cached_plans:

@@ -26,9 +26,7 @@ async def look(page: Page, name: str, width: int, folder: Path) -> None:
 async def test_pages_behind_a_form_are_accessible(
     open_site: Site, mailbox: MailSink, width: int, tmp_path: Path
 ) -> None:
-    # Without JavaScript on the telephone: every panel of the tabs is open there.
-    visitor = await open_site.visitor(width=width, scripts=width > 375)
-    page = await sign_in(open_site, visitor, "Leeds", mailbox)
+    page = await sign_in(open_site, await open_site.visitor(width=width), "Leeds", mailbox)
     await page.goto("/settings/access")
     await page.get_by_role("button", name="Make a token").click()
     await look(page, "tokens-error", width, tmp_path)

@@ -102,6 +102,12 @@ async def test_suppliers_and_contracts_show_what_is_open(leeds: WebHarness) -> N
     for said in ("Payroll of Leeds", "Sensitive commercial information", "1 January 2027", "1 January 2028"):
         assert said in own
     assert "Fellgate" not in own
+    (heading, row) = (await leeds.client.get("/contracts.csv")).text.splitlines()
+    assert heading.startswith("\ufeffcontract_id,title")
+    assert row.endswith(",s94,2027-01-01,2027-01-01,2028-01-01")
+    csv = (await leeds.client.get("/suppliers.csv?name=northmoor")).text
+    assert "E08000000" in csv
+    assert LEEDS not in csv
 
 
 async def test_prices_are_closed_to_strangers_other_sites_and_other_councils(
@@ -113,6 +119,8 @@ async def test_prices_are_closed_to_strangers_other_sites_and_other_councils(
         data = {"cpv": "48450000", "decision": "extend", "response_id": "0" * 36}
         assert (await leeds.client.post(path, data=data, headers={"Sec-Fetch-Site": "cross-site"})).status_code == 403
     leeds.client.cookies.clear()
+    for path in ("/suppliers.csv", "/contracts.csv"):
+        assert (await leeds.client.get(path)).status_code == 303
     for path in (BENCHMARK, "/benchmarks", "/suppliers", "/contracts"):
         assert (await leeds.client.get(path)).headers["location"].startswith("/sign-in?next="), path
     for path in posts:

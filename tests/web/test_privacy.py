@@ -88,7 +88,8 @@ async def every_page(harness: CoalitionsHarness, authority: str, words: Sequence
         searches = [
             f"/{page}={word}" for page in ("search?need", "search?supplier", "suppliers?name") for word in words
         ]
-        starts = ["/home", "/search?need=system", "/suppliers", "/suppliers?name=vendrix", "/contracts", *searches]
+        found = ("/search?need=system", "/suppliers", "/suppliers?name=vendrix", "/suppliers.csv", "/contracts.csv")
+        starts = ["/home", "/benchmarks", *found, *searches]
         texts = await crawl(browser, starts, max_alike)
         for path in searches:
             # The form shows the searched word again: only what was found may not.

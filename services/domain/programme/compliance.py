@@ -1,4 +1,4 @@
-"""The third and fourth principles in numbers: routes recorded before tenders, and the time that invitations left."""
+"""The third and fourth principles in numbers: routes recorded before tenders, and the time to answer invitations."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ USUAL_REPLY_DAYS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Plans that went to market in the last year, and what was recorded of their routes by then."""
+    """Plans tendered in the last year, and the routes recorded for them by then."""
 
     tendered: int
     with_record: int
@@ -25,7 +25,7 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Invitations:
-    """Invitations in all: the working days they left, and the answers of those who were asked."""
+    """All invitations: how many gave too few working days, and the answers of the invited."""
 
     sent: int
     short: int
@@ -35,12 +35,12 @@ class Invitations:
 
     @property
     def silent(self) -> int:
-        """Who was asked and has said nothing yet."""
+        """Invited plans without an answer."""
         return self.asked - self.accepted - self.declined
 
 
 def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], as_of: date) -> Routes:
-    """The routes of the plans that their authorities have sent and that were tendered in the last year."""
+    """The routes of shared plans that were tendered in the last year."""
     since = as_of - timedelta(days=YEAR_DAYS)
     tendered = {
         one.plan_id: one.tendering_on
@@ -60,7 +60,7 @@ def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], 
 
 
 def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
-    """What became of the invitations. Whom one without names asked is known by the answers alone."""
+    """The outcome of the invitations. If an invitation names no plans, only the answers show who was invited."""
     sent = [one for one in answers if one.kind == "invited"]
     leads = {one.plan_id for one in sent}
     accepted = {plan_id for coalition in memberships(answers) for plan_id in coalition.joined} - leads

@@ -5,6 +5,7 @@ Whoever looks at prices presses a button, because each look is an entry of the a
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
@@ -18,11 +19,13 @@ from services.application.acts import submit, wait_for_outcome
 from services.application.benchmarks import Benchmark, BenchmarkError
 from services.application.contract_list import own_contracts
 from services.application.extensions import ExtensionRecord
+from services.application.list_csv import CONTRACT_COLUMNS, SUPPLIER_COLUMNS, table_to_csv
 from services.application.responses import ResponseError
 from services.domain.audit import Channel
 from services.domain.benchmark_requests import BenchmarkStatus, ExtensionDecision
 from services.platform.clock import today
 from services.web.access import Session
+from services.web.api.lists import csv_answer
 from services.web.forms import Form, read_form
 from services.web.parts import parts_of
 from services.web.sending import RESPONSE_ID
@@ -121,7 +124,20 @@ async def show_suppliers(request: Request, session: Session) -> Response:
     view = await suppliers.find_contracts(session, day, name=name, product=product) if asked else None
     groups = [] if asked else await suppliers.supplier_groups(session, day)
     values: dict[str, Any] = {"view": view, "groups": groups, "form": form, "page_errors": bool(form.errors)}
+    values["query"] = urlencode({"name": name, "product": product})
     return render(request, "suppliers.html", name_of=name_of, limit=MAX_ROWS, section="prices", **values)
+
+
+@router.get("/suppliers.csv", dependencies=[Depends(signed_in)])
+async def suppliers_csv(request: Request, session: Session) -> Response:
+    """The contracts that a search finds, all of them; without a name or product, every one."""
+    form = Form(request.query_params)
+    name, product = form.text("name", 100), form.text("product", 100)
+    if form.errors:
+        raise HTTPException(400)
+    day = today(parts_of(request).settings.as_of)
+    view = await suppliers.find_contracts(session, day, name=name, product=product)
+    return csv_answer(table_to_csv(SUPPLIER_COLUMNS, view.contracts), "suppliers")
 
 
 @router.get("/contracts")
@@ -129,6 +145,12 @@ async def show_contracts(request: Request, session: Session, council: Council) -
     """What the council shares of its contracts, and from which day."""
     found = await own_contracts(session, council.authority)
     return render(request, "contracts.html", contracts=found, section="prices")
+
+
+@router.get("/contracts.csv")
+async def contracts_csv(session: Session, council: Council) -> Response:
+    """The same as a file."""
+    return csv_answer(table_to_csv(CONTRACT_COLUMNS, await own_contracts(session, council.authority)), "contracts")
 
 
 async def _require_own(session: Session, council: Council, plan_id: str) -> home.OwnPlan:

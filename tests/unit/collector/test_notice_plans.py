@@ -102,6 +102,7 @@ def test_a_plan_that_was_never_published_need_not_be_ended() -> None:
     assert to_publish(events_of(notice(7, "UK12", "tenderCancellation")), {}) == []
 
 
+GRIT = "Supplies of grit and brine to the county's highways depots"
 OWN = {
     "plan_id": "E06000032:ICT-1",
     "revision": 1,
@@ -134,3 +135,20 @@ def test_an_authority_s_own_plan_of_the_same_purchase_counts(changes: dict[str, 
     assert isinstance(plan, PlanState)
     own = PlanState.model_validate(OWN | changes)
     assert (own_plan_for(plan, [own]) is own) is same
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("Supply of winter grit for the county's depots", "County depots - the supply of winter grit", True),
+        ("C118 - Supply of grit and brine to the county's highway depots", GRIT, True),
+        ("Care and support framework, lot 1: north", "Care and support framework, lot 2: north", False),
+        ("Marquees for the summer show on 29 July 2027", "Marquees for the summer show on 28 July 2028", False),
+        ("Quay renewal phases 2 to 7: cost consultant", "Quay renewal phases 2 to 7: fire consultant", False),
+    ],
+)
+def test_titles_with_words_of_their_own_on_both_sides_are_two_purchases(one: str, two: str, same: bool) -> None:
+    (plan,) = events_of(release(1, START))
+    assert isinstance(plan, PlanState)
+    own = PlanState.model_validate(OWN | {"title": one})
+    assert (own_plan_for(plan.model_copy(update={"title": two}), [own]) is own) is same
