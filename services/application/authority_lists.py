@@ -187,7 +187,6 @@ def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: s
         "would_change",
         "common_window",
         "join_by",
-        "nearest_move",
     )
     return OpportunityItem.model_validate(
         {
