@@ -1,4 +1,4 @@
-"""What a group has behind it, as one of its authorities sees it: acts that counted, decisions, and shared documents."""
+"""A group's history for one of its authorities: acts that counted, decisions, and shared documents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from services.store import responses
 from services.store.responses import DOCUMENT, ROUTE, ResponseRow
 
 SHOWN_KINDS: Final = ("invited", "accept", "decline", "join", "leave", "commit", "lead", "dates", ROUTE, DOCUMENT)
-"""What the members of a group may know of each other. Answers to a suggestion are their authority's own."""
+"""The kinds of acts that members may see of each other. Answers to a suggestion stay with their authority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class PastAct:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where one member stands. `decided_by`: the body or position whose decision it was, as far as it was said."""
+    """One member's decision. `decided_by`: the body or position that took it, if stated."""
 
     council: str
     leads: bool
@@ -40,7 +40,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Where a document is. `host`: the computer that keeps it; `own`: whether the reader's council shared it."""
+    """The address of a document. `host`: the host name in it; `own`: whether the reader's council shared it."""
 
     response_id: str
     title: str
@@ -55,7 +55,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class CoalitionHistory:
-    """Acts, newest first; decisions of those that are in; documents that the reader may see, newest first."""
+    """Acts, newest first; decisions of accepted members; documents that the reader may see, newest first."""
 
     acts: Sequence[PastAct]
     decisions: Sequence[Decision]
@@ -63,7 +63,7 @@ class CoalitionHistory:
 
 
 async def load_history(session: AsyncSession, group: GroupView) -> CoalitionHistory:
-    """The history of the group that an authority sees."""
+    """Loads the history of a group for the authority of the view."""
     rows = [row for row in await responses.of_subject(session, group.subject.subject_id) if responses.stands(row)]
     lines = {line.plan_id: line for line in (group.own, *group.others)}
     known = [row for row in reversed(rows) if row.plan_id in lines]

@@ -162,7 +162,7 @@ def redact_for_now(
 
 
 def _introduced_sides(sides: list[Json], row: Opportunity, stored: Mapping[str, PlanRecord]) -> list[Json]:
-    """Both sides with their plans' ids and titles, unless one plan is private by now."""
+    """Both sides with their plans' ids and titles, unless one plan is private now."""
     ids = {row.authority_a: row.plan_a, row.authority_b: row.plan_b}
     said = {code: plan_facts(stored[key].state, introduced=True) for code, key in ids.items() if key in stored}
     titles = {code: facts.title for code, facts in said.items() if facts is not None}
@@ -194,7 +194,7 @@ def _other(query: Features, others: Mapping[str, Features], found: Assessment) -
 
 
 def _sharing(a: Plan, b: Plan) -> Sharing:
-    """What two plans show of each other: as much as the closer of the two allows."""
+    """The sharing of a pair: the more restrictive of the two."""
     both = {a.sharing, b.sharing}
     return next(one for one in (Sharing.PRIVATE, Sharing.MATCH_ONLY, Sharing.OPEN) if one in both)
 
@@ -223,7 +223,7 @@ def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
             name: {"value": getattr(found, name).value, "saw": dict(getattr(found, name).saw)}
             for name in ("specification", "timing", "region", "value")
         },
-        # What a component saw stands in the order of the assessment, which is that of the ids.
+        # What the components saw follows the assessment's order, which is by id.
         "order": list(found.plans),
         "gates": [{"code": gate.code, "sentence": gate.sentence} for gate in found.gates],
         "reasons": list(found.reasons),

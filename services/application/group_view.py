@@ -1,6 +1,6 @@
-"""What one authority sees of a group: the coalition or the pair that one of its plans is in, and what it may answer.
+"""One authority's view of a group: the coalition or pair that one of its plans is in, and its possible answers.
 
-Every field of another authority's plan has passed `disclosure`: of a plan that is not shared openly there is none.
+Every field of another authority's plan has passed `disclosure`: a plan that is not shared openly has no fields here.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -46,18 +46,18 @@ CLOSED: Final[Mapping[str, str]] = {
 
 
 FINAL: Final = frozenset({"undone", "invited", "dates", responses.ROUTE})
-"""What is not taken back here: a route is, on its own page."""
+"""Responses that can't be taken back here; a route can, on its own page."""
 NO_ANSWERS: Final = frozenset({"undone", *responses.RECORDS})
-"""What an answer's own undo does not wait for."""
+"""Kinds of responses that do not block the undo of an earlier answer."""
 
 
 class NoGroupError(LookupError):
-    """The authority has no plan in such a group, or there is none: whoever asks learns no more."""
+    """The group does not exist, or the authority has no plan in it. The two look the same to the reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class CouncilLine:
-    """One plan of a group. What is not shared or not known is empty."""
+    """One plan of a group. Fields that are not shared or not known are empty."""
 
     authority: str
     council: str
@@ -77,7 +77,7 @@ class CouncilLine:
 
 @dataclass(frozen=True, slots=True)
 class OwnAnswer:
-    """What the authority has answered so far, and whether it can still take that back."""
+    """One answer of the authority, and whether it can still be taken back."""
 
     response_id: str
     kind: str
@@ -89,11 +89,11 @@ class OwnAnswer:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group as one authority sees it. `own` is its plan, `others` those it can see.
+    """One authority's view of a group. `own` is its plan, `others` the plans it can see.
 
-    `acts`: what it could do now, once it has signed in; `guests`: the plans that it could invite;
-    `visible_plans`: those of a coalition that the reader sees, as they are shared now;
-    `framework_prompts`: frameworks to look at first; `consent`: that a successor has to agree to its contract.
+    `acts`: its possible acts, once it has signed in; `guests`: the plans that it could invite;
+    `visible_plans`: the plans of a coalition that the reader may see under present sharing;
+    `framework_prompts`: frameworks to check first; `consent`: that a successor has to agree to its contract.
     """
 
     subject: Subject
@@ -122,7 +122,7 @@ class GroupView:
 
     @property
     def current(self) -> tuple[CouncilLine, ...]:
-        """The others that are in or may still be."""
+        """The others that have accepted or still can."""
         return tuple(line for line in self.others if line.state in ("", "suggested", "invited", "accepted"))
 
     @property
@@ -132,20 +132,20 @@ class GroupView:
 
     @property
     def known_value(self) -> float | None:
-        """What all plans together are worth, as far as it is known."""
+        """The total value of all plans with a known value; None if none has one."""
         known = [line.value for line in (self.own, *self.current) if line.value is not None]
         return sum(known) if known else None
 
     @property
     def value_is_whole(self) -> bool:
-        """Whether every plan says its value."""
+        """Whether every plan has a value."""
         return all(line.value is not None for line in (self.own, *self.current))
 
 
 async def load_group(
     session: AsyncSession, authority: str, subject_id: str, today: date, frameworks: FrameworkIndex | None = None
 ) -> GroupView:
-    """The group as the authority sees it; without `frameworks` it names none. Raises NoGroupError."""
+    """Loads the group for the authority. Without `frameworks` no framework is named. Raises NoGroupError."""
     try:
         subject = await find_subject(session, subject_id, authority)
     except ResponseError as error:
@@ -180,7 +180,7 @@ async def _consent(session: AsyncSession, plan_id: str, today: date) -> str | No
 
 
 async def _frameworks(session: AsyncSession, view: GroupView, frameworks: FrameworkIndex) -> tuple[str, ...]:
-    """The frameworks to look at before anything new, also as far as they cover the plans of others that it sees."""
+    """The frameworks to check first, with those that also cover visible plans of other members."""
     own = view.subject.plan_id
     if view.subject.kind == "coalition":
         seen = {line.plan_id: line.council for line in view.current if line.title}
@@ -199,12 +199,12 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     state = CoalitionState.model_validate(row.payload)
     members, proposed = ({one.plan_id for one in named} for named in (state.members, state.proposals))
     stored = await plans.by_id(session, {*members, *proposed, subject.plan_id})
-    # Who no longer shares its own plan sees no more of the others' either.
+    # An authority that no longer shares its own plan does not see the others' plans either.
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
     lines = [_member(member, state, shows=member.plan_id in {subject.plan_id, *shown}) for member in state.members]
     hidden = any(line.plan_id not in {subject.plan_id, *shown} for line in lines)
-    # A plan that the engine proposes is no member yet.
+    # A plan that the engine proposes is not a member yet.
     own = next((line for line in lines if line.plan_id == subject.plan_id), None) or _own_line(
         stored.get(subject.plan_id), authority, subject.plan_id, state.common_window
     )
@@ -237,8 +237,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
 
 
 def _guests(state: CoalitionState, lines: Sequence[CouncilLine], shown: Collection[str]) -> tuple[CouncilLine, ...]:
-    """Members that nobody has asked, or that did not answer, and plans that the engine proposes; those that the reader
-    sees (`shown`)."""
+    """The plans that the reader can invite: visible members not asked or without an answer, and visible proposals."""
     members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id in shown]
     proposed = [
         CouncilLine(one.authority, name_of(one.authority), one.plan_id, "proposed", state.common_window)

@@ -1,4 +1,4 @@
-"""What an authority finds when it has signed in: replies that are due, its coalitions, its plans and their matches."""
+"""The first page after sign-in: replies that are due, coalitions, plans and their matches."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ class OwnPlan:
 
 @dataclass(frozen=True, slots=True)
 class OwnDraft:
-    """A plan that the authority has begun to enter, and not published."""
+    """A plan that the authority has begun to enter, not yet published."""
 
     plan_id: str
     title: str
@@ -52,13 +52,13 @@ class OwnCoalition:
 
     @property
     def reply_is_due(self) -> bool:
-        """Whether the others wait for the authority."""
+        """Whether the other members wait for the authority's answer."""
         unanswered = self.own.state == "suggested" and self.own.interest is None
         return self.own.state == "invited" or (self.state.status == "suggested" and unanswered)
 
     @property
     def due_on(self) -> date:
-        """The day by which an answer helps."""
+        """The last day on which an answer helps."""
         invitation = self.state.invitation
         return invitation.reply_by if invitation and self.own.state == "invited" else self.state.decide_by
 
@@ -86,7 +86,7 @@ class Match:
 
 
 async def load_home(session: AsyncSession, authority: str, at: datetime) -> Home:
-    """Everything that an authority has here."""
+    """Loads the first page of an authority."""
     states = await coalitions.listed(session, authority, ended=False, limit=LIMIT)
     mine = [_own(state, authority) for state in states]
     found = [one for one in mine if one is not None]
@@ -98,7 +98,7 @@ async def load_home(session: AsyncSession, authority: str, at: datetime) -> Home
 
 
 async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
-    """The authority's active plans, those that go to tender first in front."""
+    """The authority's active plans, earliest tender first."""
     query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == "active")
     rows = [row for row in (await session.execute(query.limit(LIMIT))).scalars() if row.state]
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
@@ -110,7 +110,7 @@ async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
 
 
 async def load_plan(session: AsyncSession, authority: str, plan_id: str) -> tuple[OwnPlan, list[Match]] | None:
-    """One of the authority's own plans and its matches, the strongest first; None where it has no such plan."""
+    """One of the authority's own plans with its matches, strongest first; None if it has no such plan."""
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
         return None

@@ -1,4 +1,4 @@
-"""Plans that an authority enters on the pages: drafted, published and ended, each as a plan event in the outbox.
+"""Plans that an authority enters on the pages. Each is drafted, published and ended as a plan event in the outbox.
 
 The web process needs no broker and no key. The relay publishes the events on a topic that it alone may write.
 """
@@ -39,7 +39,7 @@ class PlanActError(ValueError):
 
 
 class PlanSource(StrEnum):
-    """Where the newest revision of a plan came from."""
+    """The source of a plan's newest revision."""
 
     PAGES = "pages"
     SYSTEM = "system"
@@ -48,14 +48,14 @@ class PlanSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """One of the authority's own plans, and where it came from."""
+    """One of the authority's own plans, and its source."""
 
     row: PlanRecord
     source: PlanSource
 
 
 async def own_plan(session: AsyncSession, authority: str, plan_id: str) -> StoredPlan | None:
-    """One of the authority's own plans; None where it has no such plan."""
+    """One of the authority's own plans; None if it has no such plan."""
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
         return None
@@ -65,13 +65,13 @@ async def own_plan(session: AsyncSession, authority: str, plan_id: str) -> Store
 
 
 async def own_draft(session: AsyncSession, authority: str, plan_id: str, at: datetime) -> PlanDraft | None:
-    """One of the authority's own drafts; None where it has no such draft."""
+    """One of the authority's own drafts; None if it has no such draft."""
     draft = await plan_drafts.load(session, plan_id, at)
     return draft if draft is not None and draft.authority == authority else None
 
 
 async def begin_plan(session: AsyncSession, authority: str, fields: Mapping[str, Any], at: datetime) -> str:
-    """Begins a plan that was never published; its id. Raises PlanActError where there are too many drafts."""
+    """Starts the draft of a new plan; returns its id. Raises PlanActError if there are too many drafts."""
     await plan_drafts.prune(session, at)
     if await plan_drafts.count(session, authority) >= MAX_DRAFTS:
         raise PlanActError(f"Your council has {MAX_DRAFTS} plans that are not published. Publish or delete some first")
@@ -81,7 +81,7 @@ async def begin_plan(session: AsyncSession, authority: str, fields: Mapping[str,
 
 
 async def begin_change(session: AsyncSession, authority: str, plan_id: str, at: datetime) -> bool:
-    """Begins to change one of the authority's own plans, or goes on with it; False where it has no such plan."""
+    """Starts or continues a change of one of the authority's own plans; False if it has no such plan."""
     if await own_draft(session, authority, plan_id, at) is not None:
         return True
     stored = await own_plan(session, authority, plan_id)
@@ -95,7 +95,7 @@ async def begin_change(session: AsyncSession, authority: str, plan_id: str, at: 
 async def change_draft(
     session: AsyncSession, draft: PlanDraft, values: Mapping[str, Any], at: datetime
 ) -> Mapping[str, Any]:
-    """Enters values into a draft; its fields then. None takes a field out."""
+    """Sets values in a draft; returns all its fields. The value None removes a field."""
     fields = {name: value for name, value in {**draft.fields, **values}.items() if value is not None}
     await _put(session, draft.plan_id, draft.base_revision, fields, at)
     return fields
@@ -107,7 +107,7 @@ async def discard_draft(session: AsyncSession, draft: PlanDraft) -> None:
 
 
 async def publish_draft(session: AsyncSession, draft: PlanDraft, actor: str, at: datetime) -> PlanPayload:
-    """Publishes a draft in its authority's name, and erases it. The caller commits. Raises PlanActError."""
+    """Publishes a draft for its authority, and deletes it. The caller commits. Raises PlanActError."""
     newest = await _newest_revision(session, draft.plan_id)
     if newest != draft.base_revision:
         raise PlanActError(
@@ -123,7 +123,7 @@ async def publish_draft(session: AsyncSession, draft: PlanDraft, actor: str, at:
 async def end_plan(
     session: AsyncSession, stored: StoredPlan, actor: str, *, awarded: bool, awarded_on: date | None = None
 ) -> PlanPayload:
-    """Withdraws a plan, or says that its contract is awarded. The caller commits. Raises PlanActError."""
+    """Withdraws a plan, or marks its contract as awarded. The caller commits. Raises PlanActError."""
     row = stored.row
     newest = await _newest_revision(session, row.plan_id)
     if newest != row.revision:
@@ -136,7 +136,7 @@ async def end_plan(
 
 
 async def wait_for_revision(sessions: Sessions, plan_id: str, revision: int, seconds: float = WAIT_SECONDS) -> bool:
-    """Whether the matcher has recorded a revision of a plan; waits a moment for it."""
+    """Waits briefly until the matcher has recorded a revision of a plan; returns whether it has."""
     give_up = time.monotonic() + seconds
     while True:
         async with sessions() as session:
@@ -161,7 +161,7 @@ def _payload(draft: PlanDraft, revision: int, at: datetime) -> PlanPayload:
 
 
 async def _newest_revision(session: AsyncSession, plan_id: str) -> int:
-    """The plan's newest revision, also one that is still on its way to the matcher; 0 if there is none."""
+    """The plan's newest revision, including one still on its way to the matcher; 0 if there is none."""
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     sent = await outbox.newest(session, PAGE_PLANS.name, plan_id)
     on_its_way = int(json.loads(sent.value)["revision"]) if sent is not None else 0

@@ -1,4 +1,4 @@
-"""What an authority could do in a coalition today: the rules themselves are asked, so that a page offers no more."""
+"""The acts open to an authority in a coalition today. It asks the rules themselves, so a page offers nothing else."""
 
 from collections.abc import Callable
 from datetime import date
@@ -14,7 +14,7 @@ ACTS: Final = ("accept", "join", "decline", "invite", "dates", "lead", "commit",
 def possible_acts(
     coalition: Coalition, plan_id: str, authority: str, today: date, *, elsewhere: bool
 ) -> tuple[str, ...]:
-    """The acts that would count and change something, in the order of `ACTS`."""
+    """The acts that would be accepted and change something, in the order of `ACTS`."""
     asked: dict[str, Callable[[], Coalition]] = {
         "accept": lambda: rules.accept(coalition, plan_id, today, elsewhere=elsewhere),
         "join": lambda: rules.join(coalition, plan_id, authority, today, elsewhere=elsewhere),
@@ -29,7 +29,7 @@ def possible_acts(
         found.add("dates")
     if _may_share_document(coalition, plan_id):
         found.add("document")
-    # Whoever is invited accepts; to join is for those who come late.
+    # An invited plan accepts; joining is for latecomers.
     if "accept" in found:
         found.discard("join")
     return tuple(act for act in ACTS if act in found)

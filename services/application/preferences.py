@@ -1,4 +1,4 @@
-"""Which emails an authority wants: paused, stopped or switched on again, with a record of who did it."""
+"""Changes which emails an authority gets, with a record of each change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.store.authorities import AuthorityUpdate
 
 
 class EmailChoice(StrEnum):
-    """What an authority may choose."""
+    """The choices of emails."""
 
     ALL = "all"
     PAUSE_MONTH = "pause-month"
@@ -34,7 +34,7 @@ SENTENCES: Final[Mapping[EmailChoice, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class EmailsNow:
-    """What an authority gets at present."""
+    """The emails that an authority gets at present."""
 
     mailbox: str
     immediate: bool
@@ -42,7 +42,7 @@ class EmailsNow:
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
-        """The same in words."""
+        """Describes the choice in words."""
         if not self.immediate and not self.digest:
             return SENTENCES[EmailChoice.STOP]
         if self.paused_until is not None and self.paused_until > today:
@@ -53,7 +53,7 @@ class EmailsNow:
 
 
 async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
-    """What an authority gets; None where it has no mailbox."""
+    """The emails that an authority gets; None if it has no mailbox."""
     row = (await authorities.by_codes(session, [authority])).get(authority)
     return EmailsNow(row.mailbox, row.immediate, row.digest, row.paused_until) if row and row.mailbox else None
 
@@ -61,12 +61,12 @@ async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
 async def choose(
     session: AsyncSession, authority: str, choice: EmailChoice, actor: str | None, today: date
 ) -> EmailsNow | None:
-    """Changes which emails an authority gets; what it gets then."""
+    """Changes which emails an authority gets; returns the new choice."""
     return await _write(session, authority, _fields(choice, today), choice.value, actor)
 
 
 async def stop_kind(session: AsyncSession, authority: str, kind: str) -> EmailsNow | None:
-    """Stops one kind of email, as a mail program's unsubscribe button asks; what the authority gets then."""
+    """Stops one kind of email, for the unsubscribe button of an email program; returns the new choice."""
     name = "digest" if kind == "digest" else "immediate"
     return await _write(session, authority, {name: False}, f"stop-{name}", None)
 

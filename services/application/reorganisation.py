@@ -1,4 +1,4 @@
-"""The rehearsal of a reorganisation: what changes on its day for the plans, pairs and mailboxes that are stored."""
+"""The rehearsal of a reorganisation: its effects on the stored plans, pairs and mailboxes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -35,14 +35,14 @@ COLUMNS: Final[Columns] = {
 
 
 def read(text: str) -> Iterator[Succession | Problem]:
-    """The successions of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
+    """Reads the successions of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
     lines = csv_table.read_lines(text, COLUMNS, tuple(COLUMNS))
     for line in csv_table.refuse_repeated(lines, "successor", _key):
         yield Succession(**line.values) if isinstance(line, Line) else line
 
 
 async def rehearse(session: AsyncSession, successions: Sequence[Succession], starts: date) -> Preview:
-    """What the successions of a day change for what is stored. Nothing is written."""
+    """Previews the effects of a day's successions on the stored data. Nothing is written."""
     gone = {one.predecessor for one in successions if one.starts == starts}
     everybody = gone | {one.successor for one in successions}
     register = await authorities.by_codes(session, sorted(everybody))
@@ -54,7 +54,7 @@ async def rehearse(session: AsyncSession, successions: Sequence[Succession], sta
 
 
 def to_json(found: Preview) -> dict[str, Any]:
-    """A rehearsal for programs."""
+    """A rehearsal as JSON, for programs."""
     return {
         "starts": found.starts.isoformat(),
         "authorities": [

@@ -24,8 +24,10 @@ from services.local_stack import demo as pipeline
 from services.local_stack.child_process import ComponentError
 from services.local_stack.demo import DemoResult, Show, StalledError
 from services.local_stack.sample import sample_plans
+from services.local_stack.sample.notices import sample_notices
 from services.local_stack.stack import DEFAULT_FOLDER, Stack
 from services.platform.clock import today
+from services.store.database import now
 
 FAILED = 1
 USAGE = 2
@@ -59,6 +61,7 @@ def demo(
             outcome = pipeline.run(
                 _waves(events),
                 day,
+                notices=() if plans else sample_notices(day, now()),
                 say=lambda text: console.print(text, style="dim"),
                 show=show,
                 stay=linger if stay else None,
@@ -160,6 +163,7 @@ def _summary(outcome: DemoResult, rejected: int) -> dict[str, object]:
         "plans": counts.plans,
         "rejected": rejected,
         "opportunities": counts.opportunities,
+        "collected": outcome.collected,
         "coalitions": {status: counts.coalitions.get(status, 0) for status in SHOWN_STATUSES},
         "answers": outcome.answers,
         "mails": outcome.mails,
@@ -174,6 +178,7 @@ def _told(outcome: DemoResult, rejected: int) -> str:
     lines = [
         "",
         f"{counts.plans} plans were matched, {rejected} were rejected, {outcome.dead_letters} are dead letters.",
+        *([f"{outcome.collected} of them came from public notices."] if outcome.collected else []),
         (
             f"{sum(bands.values())} opportunities: {bands['notify']} for an immediate email, {bands['digest']} for "
             f"the weekly digest, {bands['feed']} to look up."

@@ -1,7 +1,7 @@
 """What a response does: to a coalition, or to an opportunity that it turns into one. The caller has the lock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -26,7 +26,7 @@ from services.coalitions.benchmark_requests import record_decision
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write
 from services.domain import coalition_answers as rules
-from services.domain.coalition import Coalition, Member, suggest
+from services.domain.coalition import Coalition, Member, MemberState, suggest
 from services.domain.coalition_answers import AnswerKind, AnswerRefusedError, InvitationRequest, RefusalReason
 from services.domain.ids import opportunity_id
 from services.store import coalitions as store
@@ -42,10 +42,15 @@ _REPEATED_TERMS = ("leave", "decline")
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a response did: the member before, for an undo, and plans whose groups are to be looked at again."""
+    """What a response did: the member before, for an undo, and plans whose groups are to be looked at again.
+
+    `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer.
+    """
 
     member_before: Any = None
     plan_ids: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    reply_by: date | None = None
 
 
 async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment) -> Effect:
@@ -84,7 +89,16 @@ async def _on_coalition(
     await _write(session, row, after, moment)
     others = [member.plan_id for member in coalition.current if member.plan_id != payload.plan_id]
     touched = await _judge(session, payload, others)
-    return Effect(_MEMBER.dump_python(before, mode="json") if before else None, touched)
+    effect = Effect(_MEMBER.dump_python(before, mode="json") if before else None, touched)
+    return _invited(effect, coalition, after) if isinstance(payload, ResponseInvited) else effect
+
+
+def _invited(effect: Effect, before: Coalition, after: Coalition) -> Effect:
+    """The effect with whom the invitation asked, and until when."""
+    assert after.invitation is not None
+    known = before.in_state(MemberState.INVITED)
+    asked = tuple(one.plan_id for one in after.in_state(MemberState.INVITED) if one not in known)
+    return replace(effect, asked=asked, reply_by=after.invitation.reply_by)
 
 
 def _counts_whatever_changed(payload: ResponsePayload) -> bool:
@@ -176,7 +190,8 @@ async def _on_new_pair(session: AsyncSession, coalition: Coalition, payload: Res
     request = InvitationRequest((), payload.reply_days, payload.scope, payload.route)
     invited = rules.invite(coalition, payload.plan_id, request, moment.today)
     await _write(session, store.new_row(coalition.coalition_id), invited, moment)
-    return Effect(None, tuple(member.plan_id for member in invited.members))
+    effect = Effect(None, tuple(member.plan_id for member in invited.members))
+    return _invited(effect, coalition, invited)
 
 
 async def _judge(session: AsyncSession, payload: ResponsePayload, others: Sequence[str]) -> tuple[str, ...]:

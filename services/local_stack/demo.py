@@ -16,11 +16,14 @@ from typing import Final
 
 from events.plans import PlanPayload
 from matching.reference import authority as known_authority
+from matching.reference.authority_names import identify
 from services.application.digests import flush_all
 from services.application.page_links import PageLink, links_to_groups
+from services.collector.app import collect_once
 from services.ingest.event_publisher import content_hash, publish_events
 from services.local_stack.child_process import LOOPBACK, ChildProcess, free_port
 from services.local_stack.coalition_demo import CoalitionDemo
+from services.local_stack.feed_server import FeedServer, Release, serving
 from services.local_stack.stack import Stack
 from services.messaging import topic_admin
 from services.platform.settings import Settings
@@ -53,13 +56,15 @@ class StalledError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """The result of the demo. `best` are the strongest active opportunities; `mails_in` is the folder of the emails."""
+    """The result of the demo. `collected` counts plans from public notices; `best` are the strongest active
+    opportunities; `mails_in` is the folder of the emails."""
 
     counts: Progress
     dead_letters: int
     best: Sequence[Opportunity]
     mails: int
     mails_in: Path
+    collected: int
     answers: int
     seconds: float
     pages: str = ""
@@ -79,14 +84,15 @@ def run(
     waves: Sequence[Sequence[PlanPayload]],
     as_of: date,
     *,
+    notices: Sequence[Release] = (),
     say: Say,
     show: Show,
     stay: Callable[[DemoResult, Stack], None] | None = None,
 ) -> DemoResult:
     """Run the waves of plan events through a stack of its own; each wave ends before the next begins.
 
-    A later wave makes corrections visible: an authority learns of changes to opportunities in earlier emails. `stay` is
-    called with the result while everything still runs.
+    A later wave makes corrections visible: an authority learns of changes to opportunities in earlier emails. `notices`
+    come last, from a stand-in for Find a Tender. `stay` is called with the result while everything still runs.
     """
     started = time.monotonic()
     with suppress(FileNotFoundError):
@@ -102,7 +108,7 @@ def run(
         settings = settings_of(stack)
         prepare(settings, say)
         processes = start_services(stack, say)
-        outcome = asyncio.run(_drive(stack, settings, processes, waves, show, as_of))
+        outcome = asyncio.run(_drive(stack, settings, processes, waves, notices, show, as_of))
         outcome = replace(outcome, seconds=round(time.monotonic() - started, 1))
         if stay is not None:
             stay(outcome, stack)
@@ -156,19 +162,23 @@ async def _drive(
     settings: Settings,
     processes: dict[str, ChildProcess],
     waves: Sequence[Sequence[PlanPayload]],
+    notices: Sequence[Release],
     show: Show,
     as_of: date,
 ) -> DemoResult:
     database = make_engine(settings.need_database())
     running = _Running(stack, settings, make_sessions(database), processes, show)
     try:
-        await _register_authorities(running.sessions, (payload.authority for wave in waves for payload in wave))
+        buyers = [buyer.code for one in notices if (buyer := identify(one["buyer"]["name"]))]
+        await _register_authorities(running.sessions, [p.authority for wave in waves for p in wave] + buyers)
         handled: set[tuple[str, int, str]] = set()
         for wave in waves:
             await _publish(running, wave)
             handled |= {(p.plan_id, p.revision, content_hash(p)) for p in wave}
             await _wait_until_assessed(running, len(handled))
             await _wait_until_notified(running)
+        collected = await _collect(running, notices) if notices else 0
+        await _wait_until_assessed(running, len(handled) + collected)
         answers = await _play(running, as_of)
         await _wait_until_notified(running)
         async with transaction(running.sessions) as session:
@@ -183,6 +193,7 @@ async def _drive(
         best=best,
         mails=len(mailbox.paths()),
         mails_in=mailbox.folder,
+        collected=collected,
         answers=answers,
         seconds=0.0,
         pages=settings.public_url,
@@ -256,6 +267,17 @@ async def _until(
         if time.monotonic() - moved > STALLED_SECONDS:
             raise StalledError(f"{what}: {remaining} left and nothing moves; see {running.stack.folder / 'logs'}")
         await asyncio.sleep(FLUSH_EVERY_SECONDS if flush else LOOK_EVERY_SECONDS)
+
+
+async def _collect(running: _Running, notices: Sequence[Release]) -> int:
+    """Read the notices as the collector reads a public feed; returns the number of plans made from them."""
+    with serving(FeedServer(notices)) as feed:
+        changes = {"find_a_tender_url": feed.base, "contracts_finder_url": "", "collect_pause_seconds": 0.0}
+        rounds = await collect_once(running.settings.model_copy(update=changes))
+    for found in rounds.values():
+        if found.fault:
+            raise StalledError(f"Collecting notices: {found.fault}")
+    return sum(found.published for found in rounds.values())
 
 
 async def _play(running: _Running, as_of: date) -> int:

@@ -371,6 +371,15 @@ RESPONSES_RECORDED: Final = _measured_gauge(
     ),
     {Process.COALITIONS: {"kind": RESPONSE_KINDS}},
 )
+PROGRAMME: Final = _owned(
+    Gauge(
+        "jointly_programme",
+        "Measures of the programme report as of today, by section and measure; measured once an hour.",
+        ["section", "measure"],
+        registry=None,
+    ),
+    COALITIONS_PROCESS,
+)
 
 OUTBOX_WAITING: Final = _measured_gauge(
     Gauge("jointly_outbox_waiting", "Unpublished messages in the outbox.", registry=None), RELAY

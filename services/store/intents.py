@@ -182,8 +182,10 @@ _ACTORS: Final = text(
 
 
 async def actors(session: AsyncSession, causes: Mapping[str, str]) -> dict[str, str]:
-    """Whose plan event is behind the state of each of these opportunities, as far as no later event of that plan has
-    come. `causes`: the plan events' ids, by opportunity."""
+    """The authority whose plan event caused the state of each opportunity, unless that plan has a later event.
+
+    `causes`: the plan events' ids, by opportunity.
+    """
     given = {"ids": list(causes), "causes": sorted(set(causes.values()))}
     rows = await session.execute(_ACTORS, given)
     return {opportunity_id: authority for opportunity_id, authority in rows}  # noqa: C416 (rows are no pairs)

@@ -14,7 +14,7 @@ from services.store.intents import OVER_CAP, Intent, Mail
 from services.store.opportunities import Opportunity
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
-"""Of an opportunity's two plans the partner's; two plans of one authority are never an opportunity."""
+"""The partner's one of an opportunity's two plans. The two never belong to the same authority."""
 _OWN_PLAN = case(
     (col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_b)), else_=Opportunity.plan_a
 )
@@ -23,7 +23,7 @@ _BOTH_OPEN = and_(*(col(Opportunity.payload)[("plans", n, "sharing")].astext == 
 
 
 class PartnerPlan(NamedTuple):
-    """The partner's plan, the reader's own, and how the two stand: the score, and whether their windows do not meet."""
+    """The partner's plan, the reader's own plan, their score, and whether their windows miss each other."""
 
     plan_id: str
     own_plan: str
@@ -32,7 +32,7 @@ class PartnerPlan(NamedTuple):
 
 
 async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, PartnerPlan]:
-    """The partner's plan in each opportunity as it stands, by the intents' ids."""
+    """The partner's plan in each intent's opportunity at present, by intent id."""
     near_miss = col(Opportunity.payload)["nearest_move"].as_string().is_not(None)
     query = (
         select(col(Intent.id), _PLAN, _OWN_PLAN, col(Opportunity.score), near_miss)
@@ -64,8 +64,9 @@ async def authorities_notified(
 
 
 async def over_cap_counts(session: AsyncSession, authority: str) -> dict[str, int]:
-    """How much the authority is told later because it is over a cap, by partner. Matches of which one side shares only
-    that there is one are in no count."""
+    """Counts the authority's matches that wait for a later email because of a cap, by partner. Matches with a
+    match_only
+    plan are not counted."""
     query = (
         select(col(Intent.partner), func.count())
         .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))

@@ -20,7 +20,8 @@ RECORDS: Final = (ROUTE, DOCUMENT)
 class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
-    `member_before`: the member's state before the response, for an undo. `receipt_mail_id`: the email that told its
+    `member_before`: the member's state before the response, for an undo. `asked`, `reply_by`: the plans that an
+    invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its
     authority of it.
     """
 
@@ -46,6 +47,8 @@ class ResponseRow(SQLModel, table=True):
     outcome: str
     detail: str | None = Field(default=None)
     member_before: Any = Field(default=None, sa_column=json_column(nullable=True))
+    asked: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
+    reply_by: date | None = Field(default=None)
     undone_by: str | None = Field(default=None)
     receipt_mail_id: str | None = Field(default=None, index=True)
     received_on: date
@@ -82,7 +85,7 @@ async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
 
 
 async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow]:
-    """Answers that counted and have no receipt yet, locked; those that others have locked are left out."""
+    """Answers that counted and have no receipt yet, locked; answers locked by other processes are skipped."""
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == "recorded")
@@ -95,7 +98,7 @@ async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow
 
 
 async def of_receipt(session: AsyncSession, mail_id: str) -> ResponseRow | None:
-    """The response that an email is the receipt of; None where it is none."""
+    """The response whose receipt an email is; None if it is no receipt."""
     found = await session.execute(select(ResponseRow).where(col(ResponseRow.receipt_mail_id) == mail_id))
     return found.scalar_one_or_none()
 
@@ -122,7 +125,7 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
 
 
 def stands(response: ResponseRow) -> bool:
-    """Whether a response counted and was not taken back."""
+    """Whether a response counted and has not been taken back."""
     return response.outcome == "recorded" and response.undone_by is None
 
 
@@ -137,7 +140,7 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
 
 
 async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: Collection[str]) -> list[ResponseRow]:
-    """The routes recorded for these plans, or about these coalitions, that were not taken back, oldest first."""
+    """The routes recorded for these plans or coalitions and not taken back, oldest first."""
     about = or_(in_array(col(ResponseRow.plan_id), plan_ids), in_array(col(ResponseRow.subject_id), subject_ids))
     found = await session.execute(
         select(ResponseRow)

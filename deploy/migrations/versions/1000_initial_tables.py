@@ -428,6 +428,8 @@ def upgrade() -> None:
         sa.Column("outcome", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("detail", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("member_before", postgresql.JSONB(), nullable=True),
+        sa.Column("asked", postgresql.JSONB(), nullable=True),
+        sa.Column("reply_by", sa.Date(), nullable=True),
         sa.Column("undone_by", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("receipt_mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("received_on", sa.Date(), nullable=False),

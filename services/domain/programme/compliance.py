@@ -1,17 +1,19 @@
 """The third and fourth principles in numbers: routes recorded before tenders, and the time to answer invitations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
 from events.responses import RouteStep
-from services.domain.programme.funnel import memberships
+from services.domain.calendar import nation_of, working_days_between
+from services.domain.programme.funnel import coalition_of, memberships
 from services.domain.programme.records import RecordedAnswer
 from services.domain.programme.shares import PlanHistory
 
 YEAR_DAYS: Final = 365
 USUAL_REPLY_DAYS: Final = 20
+_NO: Final = ("decline", "not-the-same", "not-this-time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,7 @@ class Invitations:
     asked: int
     accepted: int
     declined: int
-
-    @property
-    def silent(self) -> int:
-        """Invited plans without an answer."""
-        return self.asked - self.accepted - self.declined
+    silent: int
 
 
 def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], as_of: date) -> Routes:
@@ -60,16 +58,29 @@ def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], 
 
 
 def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
-    """The outcome of the invitations. If an invitation names no plans, only the answers show who was invited."""
+    """The outcome of the invitations, of each plan once."""
     sent = [one for one in answers if one.kind == "invited"]
-    leads = {one.plan_id for one in sent}
-    accepted = {plan_id for coalition in memberships(answers) for plan_id in coalition.joined} - leads
-    declined = {one.plan_id for one in answers if one.kind == "decline"} - accepted
-    named = {plan_id for one in sent for plan_id in one.invited}
+    leads = {(coalition_of(one), one.plan_id) for one in sent}
+    asked = {(coalition_of(one), plan_id) for one in sent for plan_id in one.asked}
+    joined = {(one.coalition_id, plan_id) for one in memberships(answers) for plan_id in one.joined} - leads
+    declined = {(coalition_of(one), one.plan_id) for one in answers if one.kind in _NO} & asked - joined
+    left = {(coalition_of(one), one.plan_id) for one in answers if one.kind == "leave"} - joined
     return Invitations(
         sent=len(sent),
-        short=sum((one.reply_days or USUAL_REPLY_DAYS) < USUAL_REPLY_DAYS for one in sent),
-        asked=len(named | accepted | declined),
-        accepted=len(accepted),
-        declined=len(declined),
+        short=sum(_days_left(one) < USUAL_REPLY_DAYS for one in sent),
+        asked=len(_plans(asked | joined)),
+        accepted=len(_plans(joined)),
+        declined=len(_plans(declined)),
+        silent=len(_plans(asked) - _plans(joined | declined | left)),
     )
+
+
+def _plans(found: Iterable[tuple[str, str]]) -> set[str]:
+    """The plans of coalitions and plans."""
+    return {plan_id for _, plan_id in found}
+
+
+def _days_left(invitation: RecordedAnswer) -> int:
+    """The working days to answer, by the holidays of whoever invited."""
+    assert invitation.reply_by is not None
+    return working_days_between(invitation.on, invitation.reply_by, {nation_of(invitation.authority)})

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from statistics import median
@@ -52,10 +52,17 @@ def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
     found: dict[str, dict[str, date]] = {}
     for one in answers:
         if one.kind in _IN:
-            found.setdefault(_coalition_of(one), {}).setdefault(one.plan_id, one.on)
+            found.setdefault(coalition_of(one), {}).setdefault(one.plan_id, one.on)
         elif one.kind in _OUT:
-            found.get(_coalition_of(one), {}).pop(one.plan_id, None)
+            found.get(coalition_of(one), {}).pop(one.plan_id, None)
     return [Membership(coalition_id, joined) for coalition_id, joined in sorted(found.items())]
+
+
+def coalition_of(one: RecordedAnswer) -> str:
+    """The coalition that a response is about. An invitation on an opportunity derives a new id from the response's."""
+    if one.subject == "opportunity":
+        return opportunity_id(f"pair {one.response_id}", one.subject_id)
+    return one.subject_id
 
 
 def reach(
@@ -71,7 +78,7 @@ def reach(
     for one in sorted(answers, key=lambda one: one.on):
         if one.kind in (*ANSWERS, *_IN, *_OUT):
             answered.setdefault(one.plan_id, one.on)
-    together = _together(answers)
+    together = _together(answers, plans)
     market = {
         plan_id: max(joined, day)
         for plan_id, joined in together.items()
@@ -136,21 +143,23 @@ def sum_values(plans: Iterable[PlanHistory]) -> float:
     return float(sum(one.state.value or 0.0 for one in plans if one.state))
 
 
-def _coalition_of(one: RecordedAnswer) -> str:
-    """The coalition that a response is about. An invitation on an opportunity derives a new id from the response's."""
-    if one.subject == "opportunity":
-        return opportunity_id(f"pair {one.response_id}", one.subject_id)
-    return one.subject_id
-
-
-def _together(answers: Iterable[RecordedAnswer]) -> dict[str, date]:
+def _together(answers: Iterable[RecordedAnswer], plans: Mapping[str, PlanHistory]) -> dict[str, date]:
+    """Since when each plan is in a coalition of two or more; a plan that was withdrawn is in none."""
     found: dict[str, date] = {}
-    for one in memberships(answers):
+    for whole in memberships(answers):
+        one = replace(whole, joined={key: day for key, day in whole.joined.items() if not _is_gone(plans.get(key))})
         if one.formed_on is not None:
             for plan_id, joined in one.joined.items():
                 day = max(joined, one.formed_on)
                 found[plan_id] = min(day, found.get(plan_id, day))
     return found
+
+
+def _is_gone(plan: PlanHistory | None) -> bool:
+    """Whether a plan was withdrawn, or is no longer shared: then its coalition goes on without it."""
+    if plan is None or plan.last.kind is RevisionKind.AWARDED:
+        return False
+    return plan.last.kind is RevisionKind.WITHDRAWN or not plan.last.shared
 
 
 def _mutual(answers: Iterable[RecordedAnswer]) -> dict[str, date]:

@@ -59,7 +59,10 @@ class Signatory:
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """One response that counts. `kind` is the answer, the act or the type of response; routes have a `route_step`."""
+    """One response that counts. `kind` is the answer, the act or the type of response; routes have a `route_step`.
+
+    `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer.
+    """
 
     response_id: str
     authority: str
@@ -69,8 +72,9 @@ class RecordedAnswer:
     kind: str
     on: date
     reason: str | None = None
-    reply_days: int | None = None
-    invited: tuple[str, ...] = ()
+    undone_on: date | None = None
+    reply_by: date | None = None
+    asked: tuple[str, ...] = ()
     route_step: RouteStep | None = None
 
 

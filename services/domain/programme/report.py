@@ -72,7 +72,7 @@ def build_scene(records: Records, as_of: date, rate: tuple[float, float] | None 
         as_of=as_of,
         plans=shares.build_histories(records.revisions, as_of),
         register=records.register,
-        answers=[one for one in records.answers if one.on <= as_of],
+        answers=[one for one in records.answers if one.on <= as_of and (one.undone_on or date.max) > as_of],
         pairs=[one for one in records.pairs if one.found_on <= as_of],
         emails=[one for one in records.emails if one.on <= as_of],
         requests=records.requests,
@@ -222,10 +222,10 @@ def _invitations(scene: Scene) -> Iterator[Measure]:
         "invitations",
         "Of these, those that left less time to reply",
     )
-    yield Measure(INVITATIONS, "asked", found.asked, "plans", "Plans that were named, or whose authority answered")
+    yield Measure(INVITATIONS, "asked", found.asked, "plans", "Plans that were asked, or joined by themselves")
     yield Measure(INVITATIONS, "accepted", found.accepted, "plans", "Of these, in a coalition that they have not left")
     yield Measure(INVITATIONS, "declined", found.declined, "plans", "Of these, whose authority said no")
-    yield Measure(INVITATIONS, "no answer", found.silent, "plans", "Of these, the rest; silence is never a no")
+    yield Measure(INVITATIONS, "no answer", found.silent, "plans", "Of these, with no word yet; silence is never a no")
 
 
 _SECTIONS: Final[Sequence[Callable[[Scene], Iterator[Measure]]]] = (

@@ -149,8 +149,10 @@ def _history(logged: Sequence[LoggedRevision]) -> PlanHistory:
 
 
 def _is_recent_tender(one: PlanHistory, as_of: date) -> bool:
-    """Whether a public notice announced it as an ICT tender in the last year."""
-    if one.tendering_on is None or one.state is None or not one.state.ict or one.state.procurement is None:
+    """Whether only a public notice announced it as an ICT tender in the last year."""
+    if one.last_own is not None or one.tendering_on is None or one.state is None:
+        return False
+    if not one.state.ict or one.state.procurement is None:
         return False
     return as_of - timedelta(days=TENDERS_DAYS) < one.tendering_on <= as_of
 

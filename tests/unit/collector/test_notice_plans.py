@@ -11,6 +11,7 @@ from services.collector.notice_plans import read_processes, to_publish, to_row
 from services.collector.precedence import own_plan_for
 from services.collector.releases import kept
 from services.collector.sources import LONDON, find_a_tender
+from services.local_stack.sample.notices import sample_notices
 from tests.support.feeds import release
 
 FTS = find_a_tender("https://feed.example")
@@ -152,3 +153,9 @@ def test_titles_with_words_of_their_own_on_both_sides_are_two_purchases(one: str
     assert isinstance(plan, PlanState)
     own = PlanState.model_validate(OWN | {"title": one})
     assert (own_plan_for(plan.model_copy(update={"title": two}), [own]) is own) is same
+
+
+def test_the_sample_s_notices_are_plans_of_known_councils() -> None:
+    plans = events_of(*sample_notices(TODAY, START))
+    assert [plan.authority for plan in plans] == ["E06000016", "E06000026", "E08000037"]
+    assert all(isinstance(plan, PlanPublished) and plan.tender_window.earliest > TODAY for plan in plans)
