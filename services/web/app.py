@@ -25,6 +25,7 @@ from services.web.pages import (
     public,
     route,
     sign_in,
+    still_true,
     tokens,
     what_if,
 )
@@ -42,6 +43,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     what_if.router,
     coalition.router,
     emails.router,
+    still_true.router,
     mailbox.router,
     tokens.router,
     route.router,
