@@ -6,10 +6,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, BackgroundTasks, Request
 from starlette.responses import RedirectResponse, Response
 
-from events.fields import canonical_authority
-from matching.reference import authority as known_authority
-from matching.reference import authority_names
 from services.application import sign_in
+from services.application.known_councils import find_code
 from services.domain.mailbox_codes import CODE_LIFETIME
 from services.store import parties
 from services.store.database import now
@@ -47,7 +45,7 @@ async def start(request: Request, session: Session, later: BackgroundTasks) -> R
     if form.errors:
         return _ask(request, form, status=400)
     parts = parts_of(request)
-    code = await _code_of(session, council)
+    code = find_code(council) or await parties.find_by_name(session, council) or council
     begun = await sign_in.begin(session, parts.settings.need_link_secrets(), code, now())
     if begun.mailbox is not None:
         later.add_task(send_code, parts.settings, begun.mailbox, begun.code)
@@ -102,13 +100,6 @@ async def end(request: Request, session: Session) -> Response:
     response = RedirectResponse("/", 303)
     drop_cookie(response, SESSION_COOKIE)
     return response
-
-
-async def _code_of(session: Session, council: str) -> str:
-    """The code of a council or an office by its name, or by the code itself."""
-    found = known_authority(council.upper()) or authority_names.identify(council)
-    office = await parties.find_by_name(session, council)
-    return found.code if found is not None else office or canonical_authority(council)
 
 
 def _ask(request: Request, form: Form, status: int = 200) -> Response:
