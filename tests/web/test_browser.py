@@ -102,12 +102,9 @@ async def paths(opened: Site) -> dict[str, str]:
         "mailbox-changed": "/mailbox-changed",
         "tokens": "/settings/access",
         "calendar": "/settings/calendar",
-<<<<<<< HEAD
         "muted": "/settings/muted",
-=======
         "delegations": "/settings/delegations",
         "own-numbers": "/programme",
->>>>>>> 75c96e1 (The office's pages are looked at by axe at both widths)
         "sign-out": "/sign-out",
         "coalition": f"/c/{coalition}",
         "invite": f"/c/{coalition}/do/invite",
