@@ -61,8 +61,8 @@ async def _groups(session: AsyncSession, rows: Sequence[CoalitionRow], party: Pa
 
 
 def _group(state: CoalitionState, members: tuple[CoalitionMember, ...]) -> PartyGroup:
-    suggested = tuple(member for member in members if member.state == MemberState.SUGGESTED)
-    convenable = state.status == CoalitionStatus.SUGGESTED and len(suggested) >= MIN_MEMBERS
+    suggested = tuple(member for member in members if MemberState(member.state) is MemberState.SUGGESTED)
+    convenable = CoalitionStatus(state.status) is CoalitionStatus.SUGGESTED and len(suggested) >= MIN_MEMBERS
     return PartyGroup(
         coalition_id=state.coalition_id,
         status=state.status,

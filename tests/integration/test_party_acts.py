@@ -77,6 +77,8 @@ async def test_an_office_convenes_its_members_and_answers_for_none(harness: Coal
     assert (state.status, state.lead) == ("inviting", None)
     assert state.invitation is not None
     assert (state.invitation.by, state.invitation.convened_by, state.invitation.scope) == (None, OFFICE, "HR")
+    (sent,) = await harness.rows("SELECT asked, reply_by FROM responses WHERE kind = 'convened'")
+    assert (set(sent.asked), sent.reply_by) == ({plan_id(LEEDS), plan_id(BRADFORD)}, state.invitation.reply_by)
     for authority in (LEEDS, BRADFORD):
         await harness.act(authority, "accept")
     await harness.act(LEEDS, "lead")
