@@ -46,9 +46,9 @@ async def do(web: WebHarness, act: str, **fields: str | list[str]) -> str:
 
 
 async def hide_plan(web: WebHarness) -> None:
-    """Leeds shares no more than the match."""
+    """Leeds shares no more than the match; the coalitions process is late."""
     await add_matcher(web.processes)
-    await web.processes.publish(plan(LEEDS, revision=2, sharing="match_only"))
+    await web.processes.matcher.handle([web.processes.record(plan(LEEDS, revision=2, sharing="match_only"))])
 
 
 async def pages(web: WebHarness, mailbox: MailSink) -> Mapping[str, str]:
