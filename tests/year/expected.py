@@ -34,6 +34,8 @@ HOLIDAYS: Final = frozenset(
 """The bank holidays of England that fall into the scenario, without those between 20 December and 4 January."""
 CELL_FROM: Final = date(2026, 10, 6)
 """The first day on which councils act in the quarter after the one whose HR prices are open to signatories."""
+SALT_DECISION: Final = date(2026, 10, 13)
+"""Sixty days to prepare a tender for salt and twenty to decide on it, before the first day of its window."""
 ICT: Final = ("30", "32", "48", "64", "72")
 ANSWERS: Final = ("interested", "other-dates", "not-the-same", "not-this-time", "later")
 
@@ -260,12 +262,30 @@ class Expected:
         asked |= into | declined
         return {
             "sent": len(sent),
-            "under 20 working days": sum(_is_short(one) for one in sent),
+            "under 20 working days": sum(len(_working_days(one.day, _last_day(one))) < 20 for one in sent),
             "asked": len(asked),
             "accepted": len(accepted),
             "declined": len(declined),
             "no answer": len(asked - last.keys()),
         }
+
+    def reminders(self) -> Counter[tuple[str, date]]:
+        """How often each invited council is reminded, and on which day.
+
+        At half time and five working days before the last day, unless the two are close: then only the later one.
+        """
+        found: Counter[tuple[str, date]] = Counter()
+        for asked in (one for one in self.said(DAYS[-1]) if one.kind == "invited"):
+            allowed = _working_days(asked.day, _last_day(asked))
+            half, late = allowed[len(allowed) // 2 - 1], allowed[-6]
+            days = [late] if len(_working_days(half, late)) < 3 else [half, late]
+            for plan_id in self._guests(asked):
+                answers = [one.day for one in scenario.ANSWERS if one.plan_id == plan_id and one.day > asked.day]
+                for day in days:
+                    first = min(one for one in DAYS if one >= day)
+                    if first <= allowed[-1] and not any(answered < first for answered in answers):
+                        found[plan_id, first] += 1
+        return found
 
     def _guests(self, invitation: Said) -> list[str]:
         """Whom an invitation asked: those it names, the partner, or all others of the story that had not said no."""
@@ -330,9 +350,20 @@ def _months(one: Extension) -> int:
     return ran + one.months
 
 
-def _is_short(invitation: Said) -> bool:
-    """Whether it leaves less than 20 working days: it says so, or the decision is due before."""
-    return int(invitation.said.get("reply_days", 20)) < 20 or invitation.plan_id.endswith(":GRIT")
+def _last_day(invitation: Said) -> date:
+    """The last day to answer: so many working days later, or the day of the salt's decision, which is due before."""
+    day = invitation.day
+    for _ in range(int(invitation.said.get("reply_days", 20))):
+        day = _next_working_day(day)
+    return min(day, SALT_DECISION) if invitation.plan_id.endswith(":GRIT") else day
+
+
+def _working_days(first: date, last: date) -> list[date]:
+    """The working days after a day, up to and with another."""
+    found = []
+    while (day := _next_working_day(found[-1] if found else first)) <= last:
+        found.append(day)
+    return found
 
 
 def _next_working_day(day: date) -> date:

@@ -67,7 +67,7 @@ def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
     left = {(coalition_of(one), one.plan_id) for one in answers if one.kind == "leave"} - joined
     return Invitations(
         sent=len(sent),
-        short=sum(_days_left(one) < USUAL_REPLY_DAYS for one in sent),
+        short=sum(_is_short(one) for one in sent),
         asked=len(_plans(asked | joined)),
         accepted=len(_plans(joined)),
         declined=len(_plans(declined)),
@@ -80,7 +80,9 @@ def _plans(found: Iterable[tuple[str, str]]) -> set[str]:
     return {plan_id for _, plan_id in found}
 
 
-def _days_left(invitation: RecordedAnswer) -> int:
-    """The working days to answer, by the holidays of whoever invited."""
-    assert invitation.reply_by is not None
-    return working_days_between(invitation.on, invitation.reply_by, {nation_of(invitation.authority)})
+def _is_short(invitation: RecordedAnswer) -> bool:
+    """Whether an invitation left less than the usual time, by the holidays of whoever invited."""
+    if invitation.reply_by is None:
+        return False
+    left = working_days_between(invitation.on, invitation.reply_by, {nation_of(invitation.authority)})
+    return left < USUAL_REPLY_DAYS
