@@ -203,7 +203,7 @@ OWN_WRITERS: Final[Mapping[str, tuple[Topic, ...]]] = {
     PLANS.name: (NOTICES, PAGE_PLANS),
     RESPONSES.name: (PAGE_RESPONSES,),
 }
-"""By family, the topics on which a part of ours speaks for authorities, and nobody else may write."""
+"""By family, the topics on which our own processes publish for authorities; nobody else may write there."""
 
 CONTRACTS_PATTERN: Final = r"^procurement\.contracts\.v1(\..+)?$"
 """The shared topic and those of single authorities: `procurement.contracts.v1.<authority>`."""
@@ -213,7 +213,7 @@ AUTHORITY_FAMILIES: Final = (PLANS, RESPONSES, CONTRACTS)
 
 
 def family_of(topic: str) -> Topic:
-    """The family of a topic that authorities publish on; that of plans where the name begins like none."""
+    """Returns the family of an authorities' topic. An unknown name belongs to the family of plans."""
     if topic == PAGE_RESPONSES.name:
         return RESPONSES
     return next((family for family in AUTHORITY_FAMILIES if topic.startswith(family.name)), PLANS)
@@ -224,10 +224,11 @@ class NotAnAuthorityTopicError(ValueError):
 
 
 def authority_of(topic: str, family: Topic = PLANS) -> str | None:
-    """The authority that a topic of a family belongs to, or None for those of all authorities.
+    """Returns the authority that a topic of a family belongs to, or None for a topic of all authorities.
 
-    Raises NotAnAuthorityTopicError where the segment is not an authority's code as its list writes it: to the broker, a
-    topic in another case is another topic, on which others may be allowed to write.
+    Raises NotAnAuthorityTopicError unless the last segment is an authority's code in its list's spelling. To the
+    broker,
+    a topic in another case is another topic, on which others may be allowed to write.
     """
     if topic in (family.name, *(own.name for own in OWN_WRITERS.get(family.name, ()))):
         return None
@@ -241,5 +242,5 @@ def authority_of(topic: str, family: Topic = PLANS) -> str | None:
 
 
 def authority_topic(authority: str, family: Topic = PLANS) -> str:
-    """The topic of a family on which one authority alone may write."""
+    """The topic of a family on which only one authority may write."""
     return f"{family.name}.{canonical_authority(authority)}"

@@ -32,8 +32,8 @@ async def mails_since(session: AsyncSession, authority: str, purpose: Purpose, s
 
 
 async def earlier_messages(session: AsyncSession, mail: Mail, opportunity_ids: Sequence[str]) -> list[str]:
-    """The Message-IDs of the emails that told, or may have told, the same authority of these opportunities before,
-    oldest first."""
+    """The Message-IDs of earlier emails that told, or may have told, the authority of these opportunities, oldest
+    first."""
     query = (
         select(col(Mail.message_id))
         .join(Intent, col(Intent.mail_id) == col(Mail.mail_id))

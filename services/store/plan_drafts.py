@@ -1,4 +1,4 @@
-"""Plans that authorities have begun to enter on the pages. A draft goes when it is published, or with its days."""
+"""Plans that authorities have begun to enter on the pages. A draft is deleted on publication or when it expires."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,7 +12,7 @@ from services.store.database import json_column, timestamp
 
 
 class PlanDraft(SQLModel, table=True):
-    """One draft. `fields` are those of a plan event that are entered so far.
+    """One draft. `fields` are the fields of a plan event entered so far.
 
     `base_revision`: the plan's revision when the draft was begun; 0 for a plan that was never published.
     """
@@ -27,7 +27,7 @@ class PlanDraft(SQLModel, table=True):
 
 
 async def load(session: AsyncSession, plan_id: str, at: datetime) -> PlanDraft | None:
-    """The draft of a plan, unless its days are over."""
+    """The draft of a plan, unless it has expired."""
     row = await session.get(PlanDraft, plan_id)
     return row if row is not None and row.expires_at > at else None
 
@@ -49,13 +49,13 @@ async def count(session: AsyncSession, authority: str) -> int:
 
 
 async def put(session: AsyncSession, draft: PlanDraft) -> None:
-    """Writes a draft in place of an earlier one of the same plan."""
+    """Writes a draft, replacing an earlier one of the same plan."""
     await session.merge(draft)
     await session.flush()
 
 
 async def take(session: AsyncSession, plan_id: str) -> Mapping[str, Any] | None:
-    """Deletes a draft; its fields. Of two who publish it at once, one gets them."""
+    """Deletes a draft and returns its fields. If two people publish it at the same moment, only one gets them."""
     query = delete(PlanDraft).where(col(PlanDraft.plan_id) == plan_id).returning(col(PlanDraft.fields))
     fields: Mapping[str, Any] | None = (await session.execute(query)).scalar_one_or_none()
     return fields
@@ -67,5 +67,5 @@ async def forget(session: AsyncSession, authority: str) -> None:
 
 
 async def prune(session: AsyncSession, at: datetime) -> None:
-    """Deletes the drafts whose days are over."""
+    """Deletes expired drafts."""
     await session.execute(delete(PlanDraft).where(col(PlanDraft.expires_at) <= at))

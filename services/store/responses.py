@@ -85,7 +85,7 @@ async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
 
 
 async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow]:
-    """Answers that counted and have no receipt yet, locked; those that others have locked are left out."""
+    """Answers that counted and have no receipt yet, locked; answers locked by other processes are skipped."""
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == "recorded")
@@ -98,7 +98,7 @@ async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow
 
 
 async def of_receipt(session: AsyncSession, mail_id: str) -> ResponseRow | None:
-    """The response that an email is the receipt of; None where it is none."""
+    """The response whose receipt an email is; None if it is no receipt."""
     found = await session.execute(select(ResponseRow).where(col(ResponseRow.receipt_mail_id) == mail_id))
     return found.scalar_one_or_none()
 
@@ -125,7 +125,7 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
 
 
 def stands(response: ResponseRow) -> bool:
-    """Whether a response counted and was not taken back."""
+    """Whether a response counted and has not been taken back."""
     return response.outcome == "recorded" and response.undone_by is None
 
 
@@ -140,7 +140,7 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
 
 
 async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: Collection[str]) -> list[ResponseRow]:
-    """The routes recorded for these plans, or about these coalitions, that were not taken back, oldest first."""
+    """The routes recorded for these plans or coalitions and not taken back, oldest first."""
     about = or_(in_array(col(ResponseRow.plan_id), plan_ids), in_array(col(ResponseRow.subject_id), subject_ids))
     found = await session.execute(
         select(ResponseRow)

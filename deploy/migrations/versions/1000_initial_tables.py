@@ -375,6 +375,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index("notification_intents_mail", "notification_intents", ["mail_id"], unique=False)
+    op.create_index(
+        "notification_intents_over_cap",
+        "notification_intents",
+        ["authority", "partner"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND reason = 'over-a-cap'"),
+    )
     op.create_table(
         "introduction_consents",
         sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -621,6 +628,11 @@ def downgrade() -> None:
     op.drop_table("coalition_members")
     op.drop_table("coalitions")
     op.drop_table("introduction_consents")
+    op.drop_index(
+        "notification_intents_over_cap",
+        table_name="notification_intents",
+        postgresql_where=sa.text("state = 'pending' AND reason = 'over-a-cap'"),
+    )
     op.drop_index("notification_intents_mail", table_name="notification_intents")
     op.drop_index(
         "notification_intents_due", table_name="notification_intents", postgresql_where=sa.text("state = 'pending'")
