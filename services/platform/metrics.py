@@ -387,6 +387,14 @@ OUTBOX_WAITING: Final = _measured_gauge(
 OUTBOX_AGE: Final = _measured_gauge(
     Gauge("jointly_outbox_age_seconds", "Age of the oldest unpublished message in the outbox.", registry=None), RELAY
 )
+AUDIT_UNSIGNED: Final = _measured_gauge(
+    Gauge(
+        "jointly_audit_unsigned_seconds",
+        "Age of the oldest entry of the audit log that no signed checkpoint covers.",
+        registry=None,
+    ),
+    RELAY,
+)
 RELAY_SHARDS_HELD: Final = _owned(
     Gauge("jointly_relay_shards_held", "Outbox shards that this relay holds.", registry=None), RELAY
 )

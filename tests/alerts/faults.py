@@ -152,6 +152,20 @@ def no_topic(ground: Ground) -> Mend:
     return ground.create_topics
 
 
+def unsigned_entry(ground: Ground) -> Mend:
+    """An entry of the audit log from three hours ago. The relays have no key, so none signs it."""
+    ground.arena.sql(
+        "INSERT INTO audit_log (seq, at, action, subject, body, leaf)"
+        " SELECT size, now() - interval '3 hours', 'answered', 'nothing', '', '' FROM audit_head"
+    )
+
+    def remove() -> None:
+        # No ordinary session may delete an entry.
+        ground.arena.sql("SET session_replication_role = replica; DELETE FROM audit_log WHERE subject = 'nothing'")
+
+    return remove
+
+
 def hung_session(ground: Ground) -> Mend:
     """A session that holds the generation's row, as a `jointly reassess` that hangs would: nothing can be settled."""
     connection: Any = psycopg.connect(ground.database_url.replace("+psycopg", ""))
@@ -194,6 +208,7 @@ FAULTS: Final = (
     Fault("the only relay killed", ("RelayAbsent",), death("relay")),
     Fault("a relay killed three times", ("ProcessRestarts",), restarts, labels={"job": "relay"}),
     Fault("a broker that hangs", ("KafkaAway",), hung_broker),
+    Fault("an entry of the audit log that nobody signs", ("AuditUnsigned",), unsigned_entry),
     Fault("a topic deleted", ("OutboxStuck",), no_topic),
     Fault(
         "a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed, patience_seconds=420
