@@ -13,7 +13,7 @@ from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
 from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
-from services.notifier import benchmark_preflight, coalition_preflight, plan_details, receipts
+from services.notifier import benchmark_preflight, coalition_preflight, confirmations, plan_details, receipts
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
@@ -31,6 +31,7 @@ from services.store import (
     introductions,
     opportunities,
     partner_plans,
+    plan_confirmations,
     responses,
 )
 from services.store import intents as notifications
@@ -57,6 +58,8 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
         if mail.purpose == benchmark_notices.PURPOSE:
             return await benchmark_preflight.begin(session, dispatch, mail, holder, row, at)
+        if mail.purpose == plan_confirmations.PURPOSE:
+            return await confirmations.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
         if row is None or row.mailbox is None or row.is_paused(today):
             _release_unreachable(session, mail, intents, row, at)

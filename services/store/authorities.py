@@ -34,8 +34,9 @@ class AddressError(ValueError):
 class Authority(SQLModel, table=True):
     """One authority. `mailbox` is null until the authority names one; `mailbox_ref` identifies it outside this table.
 
-    `immediate` and `digest` switch the two kinds of email on and off; `paused_until` withholds all email until that
-    day.
+    `immediate` and `digest` switch the two kinds of email about matches on and off. `confirmations` switches the one
+    that asks whether plans are still true, last sent on `confirmation_asked_on`. `paused_until` withholds all email
+    until that day.
     """
 
     __tablename__ = "authorities"
@@ -46,6 +47,8 @@ class Authority(SQLModel, table=True):
     mailbox_ref: str
     immediate: bool = Field(default=True)
     digest: bool = Field(default=True)
+    confirmations: bool = Field(default=True)
+    confirmation_asked_on: date | None = Field(default=None)
     paused_until: date | None = Field(default=None)
     signed_on: date | None = Field(default=None)
     lapsed_on: date | None = Field(default=None)

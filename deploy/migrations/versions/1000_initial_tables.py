@@ -65,6 +65,8 @@ def upgrade() -> None:
         sa.Column("mailbox_ref", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("immediate", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.Boolean(), nullable=False),
+        sa.Column("confirmations", sa.Boolean(), nullable=False),
+        sa.Column("confirmation_asked_on", sa.Date(), nullable=True),
         sa.Column("paused_until", sa.Date(), nullable=True),
         sa.Column("signed_on", sa.Date(), nullable=True),
         sa.Column("lapsed_on", sa.Date(), nullable=True),
