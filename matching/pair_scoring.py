@@ -83,7 +83,9 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
     alike = alike or likeness_of(a, b, policy)
     spec = alike.specification
 
-    meeting = timing.meet(a.span, b.span, max(a.category.lead_days, b.category.lead_days), today, policy.timing)
+    meeting = timing.meet(
+        a.span, b.span, max(a.category.preparation_days, b.category.preparation_days), today, policy.timing
+    )
     near, nearness = closeness(a.place, b.place, policy.region)
     locality = max(a.category.locality, b.category.locality)
     region = component(near, locality)

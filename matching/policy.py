@@ -114,7 +114,7 @@ class Category:
     name: str
     cpv: tuple[str, ...] = ()
     locality: float = _within(0, 1, 0.4)
-    lead_days: int = _within(0, 3650, 60)
+    preparation_days: int = _within(0, 3650, 60)
     value_floor: float = _within(0, 1e12, 50_000.0)
     works: bool = False
     separate_nations: tuple[str, ...] = ()

@@ -74,7 +74,9 @@ def _open(
     stated = timing.overlap_days(s.earliest, s.latest, c["earliest"], c["latest"])
     common = timing.overlap_days(s.earliest, s.flexible, c["earliest"], c["flexible"])
     end = timing.common_end(stated, common, (s.latest, c["latest"]), (s.flexible, c["flexible"]))
-    join = timing.join_by(end, s.latest, c["latest"], np.maximum(query.category.lead_days, c["lead_days"]))
+    join = timing.join_by(
+        end, s.latest, c["latest"], np.maximum(query.category.preparation_days, c["preparation_days"])
+    )
     near = near_by_place[c["place"]]
     locality = np.maximum(query.category.locality, c["locality"])
     is_open = (

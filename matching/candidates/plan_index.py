@@ -29,7 +29,7 @@ _FACTS = np.dtype(
         ("earliest", np.int32),
         ("latest", np.int32),
         ("flexible", np.int32),
-        ("lead_days", np.int32),
+        ("preparation_days", np.int32),
         ("authority", np.int32),
         ("council", np.int32),
         ("areas", np.uint64),
@@ -152,7 +152,7 @@ class PlanIndex:
         stated = timing.overlap_days(mine.earliest, mine.latest, facts["earliest"], latest)
         common = timing.overlap_days(mine.earliest, mine.flexible, facts["earliest"], flexible)
         end = timing.common_end(stated, common, (mine.latest, latest), (mine.flexible, flexible))
-        join = timing.join_by(end, mine.latest, latest, np.maximum(mine.lead_days, facts["lead_days"]))
+        join = timing.join_by(end, mine.latest, latest, np.maximum(mine.preparation_days, facts["preparation_days"]))
         open_ = (
             facts["standing"]
             & timing.within_reach(common, policy.timing)
@@ -181,7 +181,7 @@ class PlanIndex:
             opening.earliest,
             opening.latest,
             opening.flexible,
-            opening.lead_days,
+            opening.preparation_days,
             self._authorities.setdefault(entry.authority, len(self._authorities)),
             self._authorities.setdefault(opening.council, len(self._authorities)),
             self._area_bits(opening.areas),

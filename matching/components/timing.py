@@ -122,9 +122,9 @@ def _near_fit(common: Any, rules: TimingRules) -> Any:
     return np.where(within_reach(common, rules), steps[step], 0.0)
 
 
-def join_by(common_latest: Any, latest: Any, other_latest: Any, lead_days: Any) -> Any:
+def join_by(common_latest: Any, latest: Any, other_latest: Any, preparation_days: Any) -> Any:
     """The last day on which joining still leaves time to prepare, never after either stated window's end."""
-    return np.minimum(common_latest - lead_days, np.minimum(latest, other_latest))
+    return np.minimum(common_latest - preparation_days, np.minimum(latest, other_latest))
 
 
 def lead(join: Any, as_of: int, rules: TimingRules) -> Any:
@@ -163,13 +163,13 @@ class Meeting:
         return self.common_days < 1 and self.fit > 0
 
 
-def meet(a: Span, b: Span, lead_days: int, as_of: int, rules: TimingRules) -> Meeting:
+def meet(a: Span, b: Span, preparation_days: int, as_of: int, rules: TimingRules) -> Meeting:
     """What two spans have in common on a day."""
     begin = max(a.earliest, b.earliest)
     stated = min(a.latest, b.latest) - begin + 1
     common = min(a.flexible, b.flexible) - begin + 1
     end = int(common_end(stated, common, (a.latest, b.latest), (a.flexible, b.flexible)))
-    join = min(end - lead_days, a.latest, b.latest)
+    join = min(end - preparation_days, a.latest, b.latest)
     reached = bool(within_reach(common, rules))
     return Meeting(
         stated_days=stated,

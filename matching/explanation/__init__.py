@@ -74,7 +74,7 @@ def _timing(found: Judged) -> Component:
         "common_days_as_stated": max(0, found.meeting.stated_days),
         "days_apart": max(0, -found.meeting.common_days),
         "needed_by": [d.isoformat() if (d := timing.need_by(f.plan)) else None for f in (found.a, found.b)],
-        "lead_days": max(found.a.category.lead_days, found.b.category.lead_days),
+        "preparation_days": max(found.a.category.preparation_days, found.b.category.preparation_days),
     }
     return Component(round(found.meeting.value, 6), saw)
 

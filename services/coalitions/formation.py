@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching import coalitions as engine
+from matching.calendar import nations_of
 from matching.coalitions import FitGraph, Group
-from services.domain.calendar import nations_of
 from services.domain.coalition import Suggestion, suggest_lead
 from services.domain.deadlines import coalition_dates
 from services.domain.disclosure import pounds_of

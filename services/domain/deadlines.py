@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from services.domain.calendar import (
+from matching.calendar import (
     Nation,
     add_working_days,
     working_day_on_or_before,

@@ -6,8 +6,8 @@ from datetime import date
 from typing import Final
 
 from events.coalitions import CoalitionState
+from matching.calendar import nations_of
 from matching.text.formatting import day_text
-from services.domain.calendar import nations_of
 from services.domain.coalition import suggest_lead
 from services.domain.deadlines import CoalitionDates, DeadlineError, coalition_dates, reply_by
 from services.domain.disclosure import PlanFacts, member_facts

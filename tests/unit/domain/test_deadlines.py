@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from services.domain.calendar import Nation
+from matching.calendar import Nation
 from services.domain.deadlines import (
     DeadlineError,
     check_new_reply_by,
