@@ -29,7 +29,7 @@ def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
             # Whole months jump over a short window: the two can begin together.
             days = late.span.earliest - early.span.earliest
             moved = timing.Span(late.span.earliest, early.span.latest + days, early.span.flexible + days)
-        meeting = timing.meet(moved, late.span, 0, found.as_of, policy.timing)
+        meeting = timing.meet(moved, late.span, found.lead_time, found.as_of, policy.timing)
         if meeting.common_days >= 1:
             return NearestMove(
                 plan_id=early.plan.plan_id,

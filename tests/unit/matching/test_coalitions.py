@@ -25,17 +25,17 @@ LEEDS, BRADFORD, KIRKLEES, CALDERDALE, HULL = "E08000035", "E08000032", "E080000
 SPRING = Window(date(2027, 3, 1), date(2027, 6, 30))
 SUMMER = Window(date(2027, 6, 1), date(2027, 9, 30))
 AUTUMN = Window(date(2027, 9, 25), date(2027, 12, 31))
-JOIN_BY = date(2027, 4, 1)
+LEAD_DAYS, DECIDE_BY = 61, date(2027, 4, 1)
 
 
 def _plan(authority: str, window: Window = SUMMER, reference: str = "A") -> GroupPlan:
     return GroupPlan(f"{authority}:{reference}", authority, window, related_to(authority))
 
 
-def _fit(one: GroupPlan, other: GroupPlan, score: float = 60.0, join_by: date = JOIN_BY) -> tuple[str, str, Fit]:
+def _fit(one: GroupPlan, other: GroupPlan, score: float = 60.0) -> tuple[str, str, Fit]:
     window = one.window.common(other.window)
     assert window is not None
-    return one.plan_id, other.plan_id, Fit(score, window, join_by)
+    return one.plan_id, other.plan_id, Fit(score, window, LEAD_DAYS)
 
 
 def _all_fit(plans: list[GroupPlan], score: float = 60.0) -> FitGraph:
@@ -49,7 +49,9 @@ def _ids(*authorities: str) -> tuple[str, ...]:
 
 def test_three_that_fit_each_other_are_put_forward() -> None:
     graph = _all_fit([_plan(LEEDS), _plan(BRADFORD), _plan(KIRKLEES)])
-    assert put_forward(graph, graph.plans, AS_OF) == [Group(_ids(LEEDS, BRADFORD, KIRKLEES), SUMMER, JOIN_BY)]
+    assert put_forward(graph, graph.plans, AS_OF) == [
+        Group(_ids(LEEDS, BRADFORD, KIRKLEES), SUMMER, LEAD_DAYS, DECIDE_BY)
+    ]
     assert explain(graph, put_forward(graph, graph.plans, AS_OF)[0], AS_OF) == "All three fit each other."
 
 
@@ -130,9 +132,9 @@ def test_a_common_window_that_is_too_short() -> None:
 
 def test_no_group_after_its_last_day() -> None:
     graph = _all_fit([_plan(LEEDS), _plan(BRADFORD), _plan(KIRKLEES)])
-    assert len(put_forward(graph, graph.plans, JOIN_BY)) == 1
+    assert len(put_forward(graph, graph.plans, DECIDE_BY)) == 1
     assert put_forward(graph, graph.plans, date(2027, 4, 2)) == []
-    assert why_split(graph, list(graph.plans), date(2027, 4, 2)) == "All would have had to agree by 1 April 2027."
+    assert why_split(graph, list(graph.plans), date(2027, 4, 2)) == "All would have had to decide by 1 April 2027."
 
 
 def test_at_most_eight() -> None:
