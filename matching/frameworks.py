@@ -13,6 +13,7 @@ from matching.pair_scoring import likeness_of
 from matching.plan import Plan, Window
 from matching.policy import Policy
 from matching.text.formatting import day_text, quote
+from matching.text.route import Route, route_of
 
 COVERS: Final = 0.2
 """The least specification, 0 to 1, at which a lot's scope covers a plan.
@@ -123,6 +124,13 @@ def covering(plan: Features, lots: Iterable[tuple[FrameworkLot, Features]], poli
     return sorted(found, key=lambda one: (not one.usable, -one.likeness, one.lot.key))
 
 
+def usable_frameworks(plan: Plan, found: Iterable[Coverage]) -> dict[str, str]:
+    """The titles of the frameworks that a plan can use, by reference; none for a plan that is a call-off already."""
+    if route_of(plan) is Route.CALL_OFF:
+        return {}
+    return {one.lot.framework: one.lot.title for one in found if one.usable}
+
+
 def term_on(lot: FrameworkLot, day: date) -> Term:
     """Where a day lies in the term."""
     if day < lot.starts:
@@ -166,7 +174,7 @@ def _say_term(found: Coverage) -> str:
         case Term.NOT_BEGUN:
             return f"It begins on {day_text(lot.starts)}, after you need it."
         case Term.RUNNING if lot.ends:
-            return f"It runs until {day_text(lot.ends)}."
+            return f"It runs from {day_text(lot.starts)} until {day_text(lot.ends)}."
         case Term.IF_EXTENDED if lot.ends and lot.extended_until:
             return f"It ends on {day_text(lot.ends)} and can be extended until {day_text(lot.extended_until)}."
         case Term.ENDED if last := lot.extended_until or lot.ends:

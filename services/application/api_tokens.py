@@ -1,15 +1,19 @@
 """Tokens of the read interface issued and revoked, each with its entry in the audit log."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.api_access import Scope
 from services.domain.audit import Act, AuditAction, Channel
+from services.platform.clock import today
 from services.store import api_tokens, audit_log, authorities
 from services.store.api_tokens import ApiToken
 
-MAX_LABEL = 80
+MAX_LABEL: Final = 80
+MAX_TOKENS: Final = 20
+"""How many an authority may have that are not revoked."""
 
 
 class ApiTokenError(Exception):
@@ -26,8 +30,13 @@ async def issue(
     actor: str | None = None,
 ) -> tuple[ApiToken, str]:
     """A new token of an authority, and its row. The token is shown once and stored nowhere. Raises ApiTokenError."""
-    if not await authorities.by_codes(session, [authority]):
+    council = await authorities.lock(session, authority)
+    if council is None:
         raise ApiTokenError(f"{authority} is not in the register; add it first by `jointly authorities import`")
+    if not council.takes_part(today(None)):
+        raise ApiTokenError(f"{authority} has withdrawn; a token would read nothing")
+    if len(await in_use(session, authority)) >= MAX_TOKENS:
+        raise ApiTokenError(f"{authority} has {MAX_TOKENS} tokens; revoke one that nobody uses first")
     if not scopes or (Scope.CALENDAR in scopes and len(scopes) > 1):
         raise ApiTokenError("a token needs a scope, and that of a calendar address is `calendar` alone")
     if len(label) > MAX_LABEL or not label.isprintable():
@@ -46,6 +55,36 @@ async def revoke(
         raise ApiTokenError(f"there is no token {token_id}; `jointly api-token list` shows them")
     await audit_log.append(session, [_act(AuditAction.API_ACCESS_REVOKED, row, channel, actor)])
     return row
+
+
+async def in_use(session: AsyncSession, authority: str) -> list[ApiToken]:
+    """The tokens and calendar addresses of an authority that have not been revoked, oldest first."""
+    return [row for row in await api_tokens.listed(session, authority) if row.revoked_at is None]
+
+
+def calendars(rows: Sequence[ApiToken]) -> list[ApiToken]:
+    """Those that are calendar addresses."""
+    return [row for row in rows if Scope.CALENDAR in row.scopes]
+
+
+async def end_calendars(session: AsyncSession, authority: str, *, channel: Channel, actor: str | None) -> int:
+    """Revokes every calendar address of an authority; how many there were."""
+    rows = calendars(await in_use(session, authority))
+    for row in rows:
+        await revoke(session, row.token_id, authority=authority, channel=channel, actor=actor)
+    return len(rows)
+
+
+async def renew_calendar(session: AsyncSession, authority: str, *, channel: Channel, actor: str | None) -> str:
+    """A new calendar address in place of those before: its token, shown once. Raises ApiTokenError."""
+    await end_calendars(session, authority, channel=channel, actor=actor)
+    _, token = await issue(session, authority, [Scope.CALENDAR], "calendar", channel=channel, actor=actor)
+    return token
+
+
+def calendar_address(base: str, token: str) -> str:
+    """The private address of a calendar. `base`: where the pages are."""
+    return f"{base.rstrip('/')}/calendar/{token}.ics"
 
 
 def _act(action: AuditAction, row: ApiToken, channel: Channel, actor: str | None) -> Act:

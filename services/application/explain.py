@@ -18,8 +18,8 @@ from matching.plan import Plan, Sharing, Window
 from matching.reference import display_name
 from services.domain.disclosure import plan_facts, redact_opportunity
 from services.domain.ids import opportunity_id
-from services.matcher.stored_world import load_stored_world
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
+from services.matcher.stored_context import load_stored_context
 from services.platform.settings import Settings
 from services.store import opportunities as store
 from services.store import plans
@@ -52,24 +52,24 @@ class ExplainContext:
     """One view of the database: the engine with its plans, as of one day."""
 
     session: AsyncSession
-    world: World
+    context: MatcherContext
     as_of: date
     warning: str | None
 
 
 async def open_context(session: AsyncSession, settings: Settings, as_of: date) -> ExplainContext:
     """Build the engine from the settings' policy and statistics and the database's model. Raises ExplainError."""
-    stored = await load_stored_world(session, settings, _missing)
+    stored = await load_stored_context(session, settings, _missing)
     if stored is None:
         raise ExplainError("the database has no plans yet; start a matcher and publish some")
-    world, current = stored
-    mine, warning = world.engine.generation, None
+    context, current = stored
+    mine, warning = context.engine.generation, None
     if mine.id != current.generation:
         warning = (
             f"this explanation uses policy {mine.policy} and statistics {mine.statistics}; the database uses "
             f"policy {current.policy} and statistics {current.statistics}"
         )
-    return ExplainContext(session, world, as_of, warning)
+    return ExplainContext(session, context, as_of, warning)
 
 
 async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> Json:
@@ -77,9 +77,9 @@ async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> J
     if plan_id == partner_id:
         raise ExplainError("a plan can't be its own partner; name two plans")
     rows = await _rows(view, plan_id, partner_id)
-    features = await view.world.features(view.session, rows)
+    features = await view.context.features(view.session, rows)
     a, b = features[plan_id], features[partner_id]
-    found = view.world.engine.assess(a, b, view.as_of)
+    found = view.context.engine.assess(a, b, view.as_of)
     said = _of_pair(found, a.plan, b.plan) | {"as_of": view.as_of.isoformat()}
     if _sharing(a.plan, b.plan) is not Sharing.PRIVATE:
         key = opportunity_id(plan_id, partner_id)
@@ -98,9 +98,9 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
     said: Json = {"as_of": view.as_of.isoformat(), "plan": _of_plan(own, row), "partners": [], "closest_gated": []}
     if own.sharing is Sharing.PRIVATE:
         return said
-    query = (await view.world.features(view.session, [plan_id]))[plan_id]
+    query = (await view.context.features(view.session, [plan_id]))[plan_id]
     others = await _nearest(view, query, max(_MIN_NEAREST, limit * _AMONG))
-    found = [view.world.engine.assess(query, other, view.as_of) for other in others.values()]
+    found = [view.context.engine.assess(query, other, view.as_of) for other in others.values()]
     best = sorted((one for one in found if one.band is not Band.NONE), key=lambda one: (-one.score, one.plans))
     said["partners"] = [_partner(query, others, one) for one in best[:limit]]
     # A match_only plan is shown only where there is a match.
@@ -112,8 +112,8 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
 
 async def _nearest(view: ExplainContext, query: Features, limit: int) -> dict[str, Features]:
     """Return the plans of other authorities with the text nearest to a plan's."""
-    near = await view.world.index.nearest(view.session, view.world.engine.vector(query), limit)
-    features = await view.world.features_at(view.session, near)
+    near = await view.context.index.nearest(view.session, view.context.engine.vector(query), limit)
+    features = await view.context.features_at(view.session, near)
     return {plan_id: one for plan_id, one in features.items() if one.plan.authority != query.plan.authority}
 
 

@@ -1,24 +1,22 @@
 """Framework agreements: imported, listed, and held against a plan on the day it needs one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from matching.engine import Features
-from matching.frameworks import Coverage, FrameworkLot, covering, day_of_need, say_coverage, to_plan
+from matching.frameworks import Coverage, FrameworkLot, covering, day_of_need, say_coverage, usable_frameworks
 from matching.plan import Plan
 from matching.text.route import Route, route_of
-from services.domain.ids import text_hash
-from services.matcher.stored_world import EmbedMissing, load_stored_world
-from services.matcher.world import World
+from services.domain.framework_prompt import check_first
+from services.domain.parties import by_code, entitle_members
+from services.matcher.framework_vectors import lot_vectors, put_vectors
+from services.matcher.stored_context import EmbedMissing, load_stored_context
 from services.platform.settings import Settings
-from services.store import embeddings, frameworks
-from services.store.bulk_writes import BulkWrites
+from services.store import frameworks, parties
 from services.store.database import Sessions, transaction
-from services.store.pipelined_queries import execute_pipelined
+from services.store.framework_index import lot_features
 
 _OF_ROUTE = {
     Route.CALL_OFF: "By its words the plan is a call-off already.",
@@ -42,31 +40,27 @@ class FrameworkCheck:
 
     @property
     def usable(self) -> int:
-        """How many frameworks, not lots, can be used."""
-        return len({found.lot.framework for found in self.covering if found.usable})
+        """How many frameworks, not lots, can be used; none where the plan is a call-off already."""
+        return len(usable_frameworks(self.plan, self.covering))
 
     @property
     def line(self) -> str | None:
         """The line for pages and emails, None where nothing covers the plan or it is a call-off already."""
-        if not self.usable or self.note == _OF_ROUTE[Route.CALL_OFF]:
-            return None
-        return f"Check first: {count_frameworks(self.usable)} this."
-
-
-def count_frameworks(count: int) -> str:
-    """ "1 framework covers", "2 frameworks cover"."""
-    return "1 framework covers" if count == 1 else f"{count} frameworks cover"
+        return check_first(self.usable)
 
 
 async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> FrameworkCheck:
     """Holds all frameworks against a plan. A model is only loaded where a vector is missing. Raises FrameworkError."""
-    stored = await load_stored_world(session, settings, embed_missing)
+    stored = await load_stored_context(session, settings, embed_missing)
     found = await stored[0].features(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
         raise FrameworkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
-    plan, lots = found[plan_id], await frameworks.all_lots(session)
-    features = await _features(session, stored[0], lots)
-    covered = covering(plan, [(lot, features[lot.key]) for lot in lots], stored[0].engine.policy)
+    plan = found[plan_id]
+    members = by_code(await parties.all_parties(session))
+    lots = entitle_members(await frameworks.all_lots(session), members, day_of_need(plan.plan))
+    engine = stored[0].engine
+    vectors = await lot_vectors(session, stored[0], lots)
+    covered = covering(plan, lot_features(engine, lots, vectors), engine.policy)
     route = route_of(plan.plan)
     return FrameworkCheck(plan.plan, covered, _OF_ROUTE[route] if route else None, len(lots))
 
@@ -76,39 +70,13 @@ async def import_lots(
 ) -> dict[str, int]:
     """Writes frameworks whole, with the vectors of their texts, so that a check needs no model afterwards."""
     async with sessions() as session:
-        stored = await load_stored_world(session, settings, embed_missing)
-        vectors = await _vectors(session, stored[0], lots) if stored else {}
+        stored = await load_stored_context(session, settings, embed_missing)
+        vectors = await lot_vectors(session, stored[0], lots) if stored else {}
     async with transaction(sessions) as session:
         tally = await frameworks.replace_frameworks(session, lots)
         if stored and vectors:
-            writes = BulkWrites()
-            embeddings.put(writes, vectors, stored[0].embedder.model)
-            await execute_pipelined(session, *writes.queries)
+            await put_vectors(session, stored[0], vectors)
     return tally
-
-
-async def _vectors(session: AsyncSession, world: World, lots: Sequence[FrameworkLot]) -> dict[str, np.ndarray]:
-    texts = [text for lot in lots for text in _texts(world, lot)]
-    known = await embeddings.vectors_of(session, [text_hash(text) for text in texts], world.embedder.model)
-    missing = [text for text in texts if text_hash(text) not in known]
-    return known | (await world.embed(missing) if missing else {})
-
-
-def _texts(world: World, lot: FrameworkLot) -> list[str]:
-    both = world.engine.texts(to_plan(lot))
-    return [text for text in (both.title, both.body) if text]
-
-
-async def _features(session: AsyncSession, world: World, lots: Sequence[FrameworkLot]) -> Mapping[str, Features]:
-    vectors = await _vectors(session, world, lots)
-    blank = np.zeros(world.embedder.dimensions, dtype=np.float32)
-    found = {}
-    for lot in lots:
-        plan = to_plan(lot)
-        both = world.engine.texts(plan)
-        title = vectors[text_hash(both.title)] if both.title else blank
-        found[lot.key] = world.engine.features(plan, title, vectors[text_hash(both.body)] if both.body else None, both)
-    return found
 
 
 def to_json(found: FrameworkCheck) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.disclosure import UNSAID_EXPLANATION, PlanFacts, is_open, member_facts, plan_facts, read_facts
+from services.domain.framework_prompt import framework_prompts
 from services.store import coalitions, introductions, plans, responses
+from services.store.framework_index import FrameworkIndex
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 from services.store.responses import ResponseRow
@@ -71,7 +73,8 @@ class OwnAnswer:
 class GroupView:
     """A group as one authority sees it. `own` is its plan, `others` those it can see.
 
-    `acts`: what it could do now, once it has signed in; `guests`: the plans that it could invite.
+    `acts`: what it could do now, once it has signed in; `guests`: the plans that it could invite;
+    `framework_prompts`: frameworks to look at first.
     """
 
     subject: Subject
@@ -92,6 +95,7 @@ class GroupView:
     acts: tuple[str, ...] = ()
     guests: tuple["CouncilLine", ...] = ()
     closed: str | None = None
+    framework_prompts: tuple[str, ...] = ()
 
     @property
     def current(self) -> tuple[CouncilLine, ...]:
@@ -115,8 +119,10 @@ class GroupView:
         return all(line.value is not None for line in (self.own, *self.current))
 
 
-async def load_group(session: AsyncSession, authority: str, subject_id: str, today: date) -> GroupView:
-    """The group as the authority sees it. Raises NoGroupError."""
+async def load_group(
+    session: AsyncSession, authority: str, subject_id: str, today: date, frameworks: FrameworkIndex | None = None
+) -> GroupView:
+    """The group as the authority sees it; without `frameworks` it names none. Raises NoGroupError."""
     try:
         subject = await find_subject(session, subject_id, authority)
     except ResponseError as error:
@@ -126,7 +132,25 @@ async def load_group(session: AsyncSession, authority: str, subject_id: str, tod
     else:
         view = await _pair(session, authority, subject)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
-    return replace(view, answers=tuple(_own_answer(row, given, today) for row in reversed(given)))
+    return replace(
+        view,
+        answers=tuple(_own_answer(row, given, today) for row in reversed(given)),
+        framework_prompts=await _frameworks(session, view, frameworks) if frameworks and not view.closed else (),
+    )
+
+
+async def _frameworks(session: AsyncSession, view: GroupView, frameworks: FrameworkIndex) -> tuple[str, ...]:
+    """The frameworks to look at before anything new, also as far as they cover the plans of others that it sees."""
+    own = view.subject.plan_id
+    if view.subject.kind == "coalition":
+        seen = {line.plan_id: line.council for line in view.current if line.title}
+    else:
+        row = await session.get(Opportunity, view.subject.subject_id)
+        assert row is not None
+        other = row.plan_b if row.plan_a == own else row.plan_a
+        seen = {other: view.others[0].council} if view.disclosed else {}
+    usable = await frameworks.usable(session, [own, *seen])
+    return framework_prompts(usable.get(own, {}), {name: usable.get(key, {}) for key, name in seen.items()})
 
 
 async def _coalition(session: AsyncSession, authority: str, subject: Subject, today: date) -> GroupView:

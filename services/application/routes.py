@@ -1,7 +1,7 @@
 """Route records for people and programs: what was recorded for a plan, what is to be looked at, and the audit note."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -13,9 +13,10 @@ from matching.text.formatting import day_text, quote
 from services.application import frameworks
 from services.application.frameworks import FrameworkCheck, FrameworkError
 from services.application.responses import ResponseError, Subject, find_subject
+from services.domain.disclosure import is_open
 from services.domain.ids import plan_subject
 from services.domain.route import STEPS, RouteEntry, RouteRecord, build_record
-from services.matcher.stored_world import EmbedMissing
+from services.matcher.stored_context import EmbedMissing
 from services.platform.settings import Settings
 from services.store import coalitions, plans, responses
 from services.store.coalitions import CoalitionRow
@@ -27,7 +28,7 @@ STEP_NAMES: Final = {
     RouteStep.COALITION: "Coalition of its own",
     RouteStep.NEW: "New contract",
 }
-_OUTCOMES: Final = {
+OUTCOME_NAMES: Final = {
     RouteOutcome.CHOSEN: "chosen",
     RouteOutcome.UNSUITABLE: "looked at, does not suit",
     RouteOutcome.NONE_FOUND: "looked for, none found",
@@ -51,20 +52,30 @@ class RouteView:
     coalitions: tuple[CoalitionRow, ...]
 
 
-async def load(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> RouteView:
-    """A plan's route record. Raises RouteError where there is no such plan."""
+async def load_record(session: AsyncSession, plan_id: str) -> RouteView:
+    """A plan's route record, with no framework held against the plan. Raises RouteError where there is no such plan.
+
+    What other members recorded for its coalition is in it while both plans are shared openly.
+    """
     stored = (await plans.by_id(session, [plan_id])).get(plan_id)
     if stored is None or stored.state is None:
         raise RouteError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
     rows = await coalitions.living_with(session, [plan_id])
     joined = [row for row in rows if plan_id in {member.plan_id for member in row.coalition.current}]
     recorded = await responses.routes(session, [plan_id], [row.coalition_id for row in joined])
-    record = build_record(to_entry(row) for row in recorded)
+    states = await plans.by_id(session, {row.plan_id for row in recorded})
+    open_plans = {key for key, plan in states.items() if is_open(plan.state)} if is_open(stored.state) else set()
+    record = build_record(to_entry(row) for row in recorded if row.plan_id in {plan_id, *open_plans})
+    return RouteView(plan_id, stored.authority, str(stored.state["title"]), record, None, tuple(joined))
+
+
+async def load(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> RouteView:
+    """A plan's route record. Raises RouteError where there is no such plan."""
+    view = await load_record(session, plan_id)
     try:
-        check = await frameworks.check(session, settings, plan_id, embed_missing)
+        return replace(view, check=await frameworks.check(session, settings, plan_id, embed_missing))
     except FrameworkError:
-        check = None  # no matcher has seen the plan yet
-    return RouteView(plan_id, stored.authority, str(stored.state["title"]), record, check, tuple(joined))
+        return view  # no matcher has seen the plan yet
 
 
 async def subject_of(session: AsyncSession, plan_id: str, coalition_id: str | None) -> Subject:
@@ -95,6 +106,7 @@ def to_entry(row: ResponseRow) -> RouteEntry:
         reason=payload.reason,
         note=payload.note,
         coalition_id=row.subject_id if row.subject == "coalition" else None,
+        response_id=row.response_id,
     )
 
 
@@ -144,7 +156,7 @@ def _step(step: RouteStep, entry: RouteEntry | None, authority: str) -> list[str
     reason = f" ({entry.reason.replace('-', ' ')})" if entry.reason else ""
     whose = f" of {display_name(entry.authority)}" if entry.authority != authority else ""
     return [
-        f"{head}{_OUTCOMES[entry.outcome]}{reason}. {quote(entry.by, 120)}{whose}, {day_text(entry.asked_at)}.",
+        f"{head}{OUTCOME_NAMES[entry.outcome]}{reason}. {quote(entry.by, 120)}{whose}, {day_text(entry.asked_at)}.",
         *([f"   Looked at: {quote('; '.join(entry.candidates), 300)}"] if entry.candidates else []),
         *([f"   {quote(entry.note, 500)}"] if entry.note else []),
     ]

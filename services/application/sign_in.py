@@ -3,7 +3,6 @@
 Whoever asks learns nothing of who takes part: an unknown council gets the same pages, and a code that nobody has.
 """
 
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +13,11 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
-from services.store import audit_log, audit_names, authorities, web_sessions
+from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
+from services.store import audit_log, audit_names, authorities, mailbox_changes, web_sessions
+from services.store.authorities import Authority
 from services.store.web_sessions import SignInCode, WebSession
 
-CODE_LIFETIME: Final = timedelta(minutes=15)
-MAX_TRIES: Final = 5
-MAX_CODES_AN_HOUR: Final = 5
 SESSION_LIFETIME: Final = timedelta(hours=8)
 _HOUR: Final = timedelta(hours=1)
 
@@ -45,16 +43,18 @@ class SignedIn:
 async def begin(session: AsyncSession, keys: Sequence[str], authority: str | None, at: datetime) -> Begun:
     """Makes a code for an authority, or one that goes nowhere where it is unknown or has had its codes."""
     await web_sessions.prune(session, at, _HOUR)
-    ticket, code = secrets.token_urlsafe(32), f"{secrets.randbelow(1_000_000):06}"
+    await mailbox_changes.prune(session, at, _HOUR)
+    ticket, code = secrets.token_urlsafe(32), new_code()
     row = (await authorities.by_codes(session, [authority])).get(authority) if authority else None
-    mailbox = row.mailbox if row is not None and row.withdrawn_on is None else None
+    mailbox = row.mailbox if row is not None and row.takes_part(at.date()) else None
     if row is None or await web_sessions.codes_since(session, row.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
         mailbox = None
     session.add(
         SignInCode(
             ticket_hash=_hash(ticket),
             authority=row.authority if row is not None and mailbox else None,
-            code_hash=_code_hash(keys[0], ticket, code),
+            mailbox_ref=row.mailbox_ref if row is not None and mailbox else None,
+            code_hash=code_hash(keys[0], ticket, code),
             created_at=at,
             expires_at=at + CODE_LIFETIME,
         )
@@ -71,11 +71,10 @@ async def finish(
     so that tries are counted.
     """
     row = await web_sessions.count_try(session, _hash(ticket), MAX_TRIES, at)
-    if row is None or not any(hmac.compare_digest(row.code_hash, _code_hash(key, ticket, code)) for key in keys):
+    if row is None or row.authority is None or not is_code(keys, ticket, code, row.code_hash):
         return None
-    register = await authorities.by_codes(session, [row.authority]) if row.authority else {}
-    council = register.get(row.authority or "")
-    if council is None or council.mailbox is None or not await web_sessions.take_code(session, row.ticket_hash):
+    council = await _taking_part(session, row.authority, row.mailbox_ref, at)
+    if council is None or not await web_sessions.take_code(session, row.ticket_hash):
         return None
     token = secrets.token_urlsafe(32)
     actor = await audit_names.add(session, council.authority, *person)
@@ -97,8 +96,8 @@ async def finish(
 async def find(session: AsyncSession, token: str, at: datetime) -> SignedIn | None:
     """Who a session token acts for; None where it has ended, or the authority's mailbox is another one now."""
     row = await web_sessions.find(session, _hash(token), at)
-    council = (await authorities.by_codes(session, [row.authority])).get(row.authority) if row else None
-    if row is None or council is None or council.mailbox is None or council.mailbox_ref != row.mailbox_ref:
+    council = await _taking_part(session, row.authority, row.mailbox_ref, at) if row else None
+    if row is None or council is None:
         return None
     return SignedIn(row.authority, council.name, row.actor)
 
@@ -111,13 +110,19 @@ async def sign_out(session: AsyncSession, token: str, at: datetime) -> None:
         await _record(session, AuditAction.SIGNED_OUT, row.authority, row.actor)
 
 
+async def _taking_part(
+    session: AsyncSession, authority: str, mailbox_ref: str | None, at: datetime
+) -> Authority | None:
+    """The authority; None where it has another mailbox now, has none, or has withdrawn."""
+    row = (await authorities.by_codes(session, [authority])).get(authority)
+    if row is None or row.mailbox is None or row.mailbox_ref != mailbox_ref or not row.takes_part(at.date()):
+        return None
+    return row
+
+
 async def _record(session: AsyncSession, action: AuditAction, authority: str, actor: str) -> None:
     await audit_log.append(session, [Act(action, authority, f"authority:{authority}", Channel.BROWSER, actor)])
 
 
 def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
-
-
-def _code_hash(key: str, ticket: str, code: str) -> str:
-    return hmac.new(key.encode(), f"{ticket}\n{code}".encode(), sha256).hexdigest()

@@ -92,8 +92,8 @@ async def what_if(view: ExplainContext, plan_id: str, change: Change) -> WhatIf:
     """Tries a change of one plan. Raises ExplainError where the plan is unknown, over or not shared openly."""
     own = await _own_plan(view, plan_id)
     changed = change.apply(own)
-    now = (await view.world.features(view.session, [plan_id]))[plan_id]
-    then = view.world.engine.moved(now, changed)
+    now = (await view.context.features(view.session, [plan_id]))[plan_id]
+    then = view.context.engine.moved(now, changed)
     before, after = [_told(await _assess(view, one)) for one in (now, then)]
     groups_gained, groups_lost = await _groups(view, (now, before), (then, after))
     return WhatIf(
@@ -128,13 +128,13 @@ Found = Mapping[str, tuple[Assessment, Features]]
 
 async def _assess(view: ExplainContext, own: Features) -> Found:
     """The openly shared plans that come into question for a plan, each with its assessment."""
-    index, key = view.world.index, own.plan.plan_id
+    index, key = view.context.index, own.plan.plan_id
     delta = await fetch(view.session, index.delta())
     near = (await index.search(view.session, {key: own}, view.as_of, delta))[key]
-    others = await view.world.features_at(view.session, near)
+    others = await view.context.features_at(view.session, near)
     unlike = await responses.silenced(view.session, [opportunity_id(key, other) for other in others])
     return {
-        other: (view.world.engine.assess(own, one, view.as_of), one)
+        other: (view.context.engine.assess(own, one, view.as_of), one)
         for other, one in others.items()
         if one.plan.sharing is Sharing.OPEN and opportunity_id(key, other) not in unlike
     }
@@ -147,7 +147,7 @@ def _told(found: Found) -> Found:
 
 def _because(view: ExplainContext, own: Features, other: Features) -> tuple[str, ...]:
     """Why a partner is lost: the gates that close, or that the dates fit too little."""
-    found = view.world.engine.assess(own, other, view.as_of)
+    found = view.context.engine.assess(own, other, view.as_of)
     apart = [limit.sentence for limit in found.limits if limit.code is LimitCode.NEAR_MISS]
     return (*(gate.sentence for gate in found.gates), *apart) or ("The dates would fit too little.",)
 

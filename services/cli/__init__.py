@@ -46,6 +46,7 @@ COMMANDS: Final = {
     "extensions": ("services.cli.extensions", "Show extensions beyond twelve months; record what was decided."),
     "frameworks": ("services.cli.frameworks", "Import framework agreements, and check which cover a plan."),
     "signatories": ("services.cli.signatories", "Import, export and list who signed the Charter."),
+    "parties": ("services.cli.parties", "Import, export and list offices, groups and purchasing bodies."),
     "programme": ("services.cli.programme", "Print the programme's measures as of any day."),
     "reorganise": ("services.cli.reorganise", "Rehearse a reorganisation of authorities; it writes nothing."),
     "authorities": ("services.cli.authorities", "Import, export and look at the register of authorities."),

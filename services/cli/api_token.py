@@ -46,7 +46,7 @@ def issue(
         row, token = with_database(write)
     except ApiTokenError as error:
         stop(str(error), REFUSED)
-    shown = calendar_address(token) if Scope.CALENDAR in scopes else token
+    shown = use.calendar_address(settings().public_url, token) if Scope.CALENDAR in scopes else token
     if as_json:
         typer.echo(json.dumps({**_as_json(row), "token": shown}))
         return
@@ -91,11 +91,6 @@ def revoke(token_id: Annotated[str, typer.Argument(help="The token's id; see `jo
     except ApiTokenError as error:
         stop(str(error), REFUSED)
     typer.echo(f"revoked: {row.prefix}... of {row.authority}")
-
-
-def calendar_address(token: str) -> str:
-    """The private address of a calendar."""
-    return f"{settings().public_url.rstrip('/')}/calendar/{token}.ics"
 
 
 def _as_json(row: ApiToken) -> dict[str, Any]:

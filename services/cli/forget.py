@@ -17,7 +17,7 @@ from services.cli.terminal import plain
 from services.matcher.erasure import ErasedContent, plans_of
 from services.matcher.erasure import erase as forget_plan
 from services.platform.settings import Settings, settings
-from services.store import audit_names, authorities, contracts
+from services.store import audit_names, authorities, contracts, mailbox_changes
 from services.store.database import Sessions, transaction
 
 FAILED: Final = 1
@@ -88,6 +88,7 @@ async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: 
         if ":" not in subject:
             shared = await contracts.forget_authority(session, subject)
             await authorities.forget_mailbox(session, subject)
+            await mailbox_changes.end_all(session, subject)
             await audit_names.erase_authority(session, subject)
     total = ErasedContent()
     for plan_id in plan_ids:

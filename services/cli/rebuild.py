@@ -21,9 +21,9 @@ from services.maintenance.reassess import ChangeKind, OpportunityChange, Reasses
 from services.maintenance.reassess import preview_reassessment as preview_changes
 from services.maintenance.reassess import reassess as move_generation
 from services.maintenance.rebuild import RebuildError, RebuildReport, compare
-from services.matcher.app import make_world
-from services.matcher.stored_world import load_stored_world
-from services.matcher.world import World
+from services.matcher.app import make_context
+from services.matcher.context import MatcherContext
+from services.matcher.stored_context import load_stored_context
 from services.platform import logs, retry
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -93,20 +93,20 @@ def reassess(
     logs.setup("reassess", "WARNING")
     if yes:
         left = with_database(
-            lambda sessions: move_generation(_world(), sessions, _progress, again=again), limited=False
+            lambda sessions: move_generation(_context(), sessions, _progress, again=again), limited=False
         )
         said = f"{left} plans are left to the matchers" if left else "every plan is assessed"
         typer.echo(json.dumps({"left": left}) if as_json else said)
         return
 
     async def look(sessions: Sessions) -> tuple[str, str, list[OpportunityChange], list[NotificationForecast]]:
-        world = _world()
+        context = _context()
         async with transaction(sessions, isolation="REPEATABLE READ") as view:
             current = await generation.read(view)
             if current is None:
                 raise ReassessError("the database has no plans yet; start a matcher and publish some")
-            changes = await preview_changes(world, view, _progress)
-            return current.generation, world.generation.generation, changes, await forecast(view, changes)
+            changes = await preview_changes(context, view, _progress)
+            return current.generation, context.generation.generation, changes, await forecast(view, changes)
 
     before, after, changes, told = with_database(look, limited=False)
     if as_json:
@@ -121,19 +121,19 @@ async def compare_with_log(
     """Return the differences between the plan log and the live tables, and repair them if `mend`. Drops its shadow
     tables."""
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
-        stored = await load_stored_world(view, settings(), embed_missing)
+        stored = await load_stored_context(view, settings(), embed_missing)
         if stored is None:
             raise RebuildError("the database has no plans yet; start a matcher and publish some")
-        world, _ = stored
-        found = await compare(world, sessions, view, day, _progress)
+        context, _ = stored
+        found = await compare(context, sessions, view, day, _progress)
         done = await retry.retry_lost_races(lambda: apply_rebuild(sessions, found)) if mend else None
         async with transaction(sessions) as session:
             await shadow_tables.drop(session)
     return found, done
 
 
-def _world() -> World:
-    return make_world(settings())
+def _context() -> MatcherContext:
+    return make_context(settings())
 
 
 def _progress(what: str, done: int, total: int) -> None:

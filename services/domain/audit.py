@@ -21,6 +21,8 @@ class AuditAction(StrEnum):
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
     EMAILS_CHANGED = "emails-changed"
+    MAILBOX_CHANGED = "mailbox-changed"
+    """With a code to the one before and one to the new one."""
     API_ACCESS_GRANTED = "api-access-granted"
     API_ACCESS_REVOKED = "api-access-revoked"
     BENCHMARK_READ = "benchmark-read"

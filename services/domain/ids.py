@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from matching.plan import Plan
+
 _NAMESPACE: Final = UUID("5f1f4d6e-6a0e-5d0b-9a57-0c6b1f1f6a3d")
 
 
@@ -23,6 +25,12 @@ def event_id(*parts: str | int) -> str:
 def text_hash(text: str) -> str:
     """The key under which a text's embedding is kept."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def features_hash(plan: Plan, generation: str) -> str:
+    """A hash of all that the features of a plan's words depend on: words, codes, authority and generation."""
+    said = (generation, plan.authority, *plan.cpv, "", plan.title, plan.description)
+    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
 
 
 def opportunity_id(plan_a: str, plan_b: str) -> str:

@@ -31,6 +31,7 @@ class RouteEntry:
     reason: RouteReason | None = None
     note: str = ""
     coalition_id: str | None = None
+    response_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

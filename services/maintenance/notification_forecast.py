@@ -58,5 +58,5 @@ def _delivery_route(purpose: Purpose, row: Authority | None) -> str:
     """Return the purpose of the email, or the reason why there is none."""
     if row is None or row.mailbox is None:
         return "unreachable"
-    takes_part = row.withdrawn_on is None or row.withdrawn_on > datetime.now(UTC).date()
+    takes_part = row.takes_part(datetime.now(UTC).date())
     return effective_purpose(purpose, Preferences(row.immediate, row.digest, takes_part)) or "unwanted"

@@ -19,7 +19,7 @@ from services.domain.opportunity import AssessedPair, SettlementContext
 from services.maintenance.dry_run import dry_run
 from services.maintenance.rebuild import ProgressCallback
 from services.matcher.assessment import match
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform import logs, retry
 from services.store import embeddings, generation, plans, shadow_tables
 from services.store.bulk_writes import bulk_writes
@@ -95,19 +95,21 @@ class OpportunityChange:
         return ChangeKind.BAND if self.before.told_band != self.after.band else ChangeKind.WINDOW
 
 
-async def preview_reassessment(world: World, view: AsyncSession, say: ProgressCallback) -> list[OpportunityChange]:
+async def preview_reassessment(
+    context: MatcherContext, view: AsyncSession, say: ProgressCallback
+) -> list[OpportunityChange]:
     """Return the changes that reassessing every plan would make, by opportunity id, in `view`'s snapshot. Writes
     nothing.
 
     `view` must be a REPEATABLE READ transaction. Texts without a stored embedding are embedded, and the vectors are not
     stored.
     """
-    world = World(world.engine, world.embedder, world.settings)
+    context = MatcherContext(context.engine, context.embedder, context.settings)
     stored = await shadow_tables.all_ids(view)
-    known = _Known(world.engine, world.as_of)
+    known = _Known(context.engine, context.as_of)
     for start in range(0, len(stored), AT_ONCE):
         rows = await plans.by_id(view, stored[start : start + AT_ONCE])
-        made = await world.made(view, _whole(rows))
+        made = await context.made(view, _whole(rows))
         known.put(made, {plan_id for plan_id in made if generation.is_matchable(rows[plan_id])})
         say("plans read", min(start + AT_ONCE, len(stored)), len(stored))
     changes: list[OpportunityChange] = []
@@ -159,8 +161,8 @@ class _Known:
         return OpportunityChange(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)
 
 
-async def reassess(world: World, sessions: Sessions, say: ProgressCallback, *, again: bool = False) -> int:
-    """Move the database to this world's generation and assess every plan. Returns the number of plans left to the
+async def reassess(context: MatcherContext, sessions: Sessions, say: ProgressCallback, *, again: bool = False) -> int:
+    """Move the database to this context's generation and assess every plan. Returns the number of plans left to the
     matchers.
 
     First it embeds every text that the model does not know. Then one transaction changes the generation and marks every
@@ -172,13 +174,13 @@ async def reassess(world: World, sessions: Sessions, say: ProgressCallback, *, a
         current = await generation.read(session)
     if current is None:
         raise ReassessError("the database has no plans yet; start a matcher and publish some")
-    if again or current.generation != world.generation.generation:
-        await _embed(world, sessions, say)
-        await retry.retry_lost_races(partial(_move, sessions, current, world.generation))
-    return await _assess(world, sessions, say)
+    if again or current.generation != context.generation.generation:
+        await _embed(context, sessions, say)
+        await retry.retry_lost_races(partial(_move, sessions, current, context.generation))
+    return await _assess(context, sessions, say)
 
 
-async def _embed(world: World, sessions: Sessions, say: ProgressCallback) -> None:
+async def _embed(context: MatcherContext, sessions: Sessions, say: ProgressCallback) -> None:
     """Store the vectors of every plan's texts. Matchers of the old generation keep working meanwhile."""
     async with transaction(sessions) as session:
         ids = await shadow_tables.all_ids(session)
@@ -186,11 +188,11 @@ async def _embed(world: World, sessions: Sessions, say: ProgressCallback) -> Non
         async with transaction(sessions) as session:
             rows = _whole(await plans.by_id(session, ids[start : start + AT_ONCE]))
             known = [plan for row in rows.values() if (plan := plan_from_store(row)) is not None]
-            cleaned = [world.engine.texts(plan) for plan in known]
+            cleaned = [context.engine.texts(plan) for plan in known]
             texts = {text for both in cleaned for text in (both.title, both.body) if text}
-            kept = await fetch(session, embeddings.known_embeddings(map(text_hash, texts), world.embedder.model))
-        vectors = await world.embed(text for text in texts if text_hash(text) not in kept)
-        await retry.retry_lost_races(partial(_keep, sessions, vectors, world.embedder.model))
+            kept = await fetch(session, embeddings.known_embeddings(map(text_hash, texts), context.embedder.model))
+        vectors = await context.embed(text for text in texts if text_hash(text) not in kept)
+        await retry.retry_lost_races(partial(_keep, sessions, vectors, context.embedder.model))
         say("plans embedded", min(start + AT_ONCE, len(ids)), len(ids))
 
 
@@ -211,7 +213,7 @@ async def _move(sessions: Sessions, expected: GenerationRow, mine: GenerationRow
     log.info("generation moved", before=expected.generation, after=mine.generation)
 
 
-async def _assess(world: World, sessions: Sessions, say: ProgressCallback) -> int:
+async def _assess(context: MatcherContext, sessions: Sessions, say: ProgressCallback) -> int:
     """Assess unassessed plans in batches, until none is left or no round makes progress."""
     async with transaction(sessions) as session:
         total = left = await plans.count_unassessed(session)
@@ -219,7 +221,7 @@ async def _assess(world: World, sessions: Sessions, say: ProgressCallback) -> in
     while left and idle < MAX_IDLE_ROUNDS:
         async with transaction(sessions) as session:
             batch = await generation.unassessed_after(session, after, AT_ONCE)
-        await retry.retry_lost_races(partial(match, world, sessions, batch))
+        await retry.retry_lost_races(partial(match, context, sessions, batch))
         # In rotation: a plan that failed is tried again after all others.
         after = batch[-1] if len(batch) == AT_ONCE else ""
         async with transaction(sessions) as session:

@@ -18,10 +18,10 @@ from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id
 from services.domain.opportunity import AssessedPair, SettlementContext
 from services.maintenance.dry_run import detached_copy, dry_run, is_consistent
+from services.matcher.context import MatcherContext
 from services.matcher.pending_writes import PendingWrites, withdraw
 from services.matcher.quarantine import UNKNOWN
 from services.matcher.settlement import WrongGenerationError
-from services.matcher.world import World
 from services.store import advisory_locks, plans, shadow_tables
 from services.store import generation as generations
 from services.store.database import Sessions, transaction
@@ -88,7 +88,7 @@ class RebuildReport:
 
 
 async def compare(
-    world: World, sessions: Sessions, view: AsyncSession, as_of: date, say: ProgressCallback
+    context: MatcherContext, sessions: Sessions, view: AsyncSession, as_of: date, say: ProgressCallback
 ) -> RebuildReport:
     """Fill the shadow tables from the log and compare the live tables with them, all in `view`'s snapshot.
 
@@ -99,12 +99,18 @@ async def compare(
     """
     if not await advisory_locks.try_advisory_lock(view, advisory_locks.REBUILD):
         raise RebuildError("another rebuild is running on this database; wait until it has ended")
-    await _same_generation(view, world)
+    await _same_generation(view, context)
     async with transaction(sessions) as writer:
         await shadow_tables.create(writer)
-    found = RebuildReport(world.engine.generation.id, as_of)
+    found = RebuildReport(context.engine.generation.id, as_of)
     # Separate caches and plans: they come from the log, not from the live plans.
-    run = _RebuildRun(World(world.engine, world.embedder, world.settings), PlanSet(world.engine), sessions, view, found)
+    run = _RebuildRun(
+        MatcherContext(context.engine, context.embedder, context.settings),
+        PlanSet(context.engine),
+        sessions,
+        view,
+        found,
+    )
     await run.replay(say)
     await run.judge(say)
     found.live = await state_hash(view)
@@ -117,7 +123,7 @@ async def compare(
 class _RebuildRun:
     """One comparison in progress."""
 
-    world: World
+    context: MatcherContext
     candidates: PlanSet
     sessions: Sessions
     view: AsyncSession
@@ -138,7 +144,7 @@ class _RebuildRun:
             async with transaction(self.sessions) as writer:
                 await shadow_tables.add(writer, shadow_tables.PLANS, made)
             candidates = {plan.plan_id: plan for plan in made if plan.searchable}
-            self.candidates.put(list((await self.world.made(self.view, candidates)).values()))
+            self.candidates.put(list((await self.context.made(self.view, candidates)).values()))
             self.searchable |= candidates.keys()
             say("plans replayed", len(self.ids), max(total, len(self.ids)))
         # No process of ours wrote this live row.
@@ -179,7 +185,7 @@ class _RebuildRun:
         async with transaction(self.sessions) as reader:
             over = await shadow_tables.shadow_plans(reader, named - self.searchable)
         known = {plan_id: plan for plan_id, plan in over.items() if plan_from_store(plan) is not None}
-        return await self.world.made(self.view, known)
+        return await self.context.made(self.view, known)
 
     def _rows(
         self, chunk: Sequence[str], live: Sequence[Opportunity], over: Mapping[str, Features]
@@ -219,7 +225,7 @@ class _RebuildRun:
         if live is not None:
             day = live.assessed_as_of if live.status == "active" else max(day, live.assessed_as_of)
         try:
-            assessment = self.world.engine.assess(a, b, day)
+            assessment = self.context.engine.assess(a, b, day)
         except Exception as error:
             raise RebuildError(
                 f"{pair[0]} and {pair[1]} can't be assessed ({type(error).__name__}); nothing was changed. A matcher "
@@ -228,7 +234,7 @@ class _RebuildRun:
         sides = (a.plan, b.plan) if assessment.plans[0] == pair[0] else (b.plan, a.plan)
         base = None if live is None else _base_row(live)
         rebuilt = dry_run(
-            base, key, AssessedPair(sides, assessment, None), SettlementContext(day, self.world.engine.generation)
+            base, key, AssessedPair(sides, assessment, None), SettlementContext(day, self.context.engine.generation)
         )
         return None if rebuilt is None else self._note_difference(live, rebuilt)
 
@@ -285,9 +291,9 @@ def _outline(row: Opportunity) -> tuple[str, float, str]:
     return row.status, row.score, row.band
 
 
-async def _same_generation(view: AsyncSession, world: World) -> None:
+async def _same_generation(view: AsyncSession, context: MatcherContext) -> None:
     current = await generations.read(view)
-    mine = world.generation
+    mine = context.generation
     if current is None:
         raise RebuildError("the database has no plans yet; start a matcher and publish some")
     if current.generation != mine.generation:

@@ -15,11 +15,11 @@ from matching.encoders.worker_process import load_apart
 from matching.engine import Engine
 from matching.policy import Policy
 from services.matcher.batch_handler import Matcher
+from services.matcher.context import MatcherContext
 from services.matcher.database_metrics import measure_for_ever
 from services.matcher.purge import RetentionRules, purge_for_ever
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep_for_ever
-from services.matcher.world import World
 from services.messaging import consumer, consumer_health, kafka
 from services.platform import metrics, service
 from services.platform.dependencies import Dependencies
@@ -30,7 +30,7 @@ from services.store.database import Sessions, database_responds, make_engine, ma
 GROUP = "jointly-matcher"
 
 
-def make_world(settings: Settings, load: Callable[[str], Embedder] = load_embedder) -> World:
+def make_context(settings: Settings, load: Callable[[str], Embedder] = load_embedder) -> MatcherContext:
     """The engine with the settings' policy, statistics and model, and nothing in it yet."""
     embedder = load(settings.embedding_model)
     engine = Engine.load(
@@ -38,14 +38,14 @@ def make_world(settings: Settings, load: Callable[[str], Embedder] = load_embedd
         statistics=Statistics.load(settings.statistics_file),
         model=embedder.model,
     )
-    return World(engine, embedder, settings)
+    return MatcherContext(engine, embedder, settings)
 
 
-async def adopt(world: World, sessions: Sessions) -> None:
+async def adopt(context: MatcherContext, sessions: Sessions) -> None:
     """Takes a new database into this process's generation. Raises WrongGenerationError where it has another."""
     async with transaction(sessions) as session:
-        current = await generation.initialise(session, world.generation)
-    mine = world.generation
+        current = await generation.initialise(session, context.generation)
+    mine = context.generation
     if current.generation != mine.generation:
         raise WrongGenerationError(
             f"the database stands at generation {current.generation} (policy {current.policy}, statistics "
@@ -68,12 +68,12 @@ def run(settings: Settings) -> None:
 
 async def _make(settings: Settings) -> service.ServiceParts:
     # In a thread: it takes up to a minute, and meanwhile somebody asks how we are.
-    world = await asyncio.to_thread(make_world, settings, load_apart)
+    context = await asyncio.to_thread(make_context, settings, load_apart)
     database = make_engine(settings.need_database(), plan_once=True)
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-matcher")
     broker = kafka.make_broker(settings, "jointly-matcher")
-    matcher = Matcher(world, sessions, producer)
+    matcher = Matcher(context, sessions, producer)
     pulse = consumer.consume(
         broker,
         settings,
@@ -94,14 +94,14 @@ async def _make(settings: Settings) -> service.ServiceParts:
             consumer_health.partitions_advance(pulse),
         ],
         note=consumer_health.oldest_unhandled_note(pulse),
-        on_startup=[lambda: adopt(world, sessions), producer.start],
+        on_startup=[lambda: adopt(context, sessions), producer.start],
         background=[
             dependencies.watch_for_ever,
             lambda: consumer.measure_for_ever(pulse, "matcher"),
             lambda: measure_for_ever(sessions, settings.sweep_interval_seconds),
-            lambda: sweep_for_ever(world, sessions, settings.sweep_interval_seconds),
-            lambda: purge_for_ever(sessions, world.engine.policy, RetentionRules.of(settings)),
+            lambda: sweep_for_ever(context, sessions, settings.sweep_interval_seconds),
+            lambda: purge_for_ever(sessions, context.engine.policy, RetentionRules.of(settings)),
         ],
         on_shutdown=[producer.stop, database.dispose],
-        facts={"generation": world.generation.generation},
+        facts={"generation": context.generation.generation},
     )

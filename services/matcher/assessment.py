@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Features
 from services.domain.opportunity import SettlementContext
 from services.domain.opportunity_events import Cause
+from services.matcher.context import MatcherContext
 from services.matcher.judging import PlanAssessment, assess_candidates
 from services.matcher.plan_index import is_matchable, new_words, placement
 from services.matcher.quarantine import count_failure
@@ -20,7 +21,6 @@ from services.matcher.settlement import (
     propose_changes,
     settle,
 )
-from services.matcher.world import World
 from services.platform import logs, metrics
 from services.store import plan_features, plans
 from services.store.bulk_writes import BulkWrites, bulk_writes
@@ -31,28 +31,28 @@ from services.store.plans import AssessmentInput
 log: Final = logs.get(__name__)
 
 
-async def match(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
+async def match(context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]) -> None:
     """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
     # Held: no older revision may come into the index after a newer one.
     held = plan_features.load(plan_ids)
     async with transaction(sessions, plans.lock_query(plan_ids), held) as session:
-        await index(world, session, held.result)
-    await assess(world, sessions, plan_ids)
+        await index(context, session, held.result)
+    await assess(context, sessions, plan_ids)
 
 
-async def index(world: World, session: AsyncSession, held: Mapping[str, PlanWithFeatures]) -> None:
+async def index(context: MatcherContext, session: AsyncSession, held: Mapping[str, PlanWithFeatures]) -> None:
     """Brings the index to these plans' newest revisions, and commits. The caller holds the plans."""
     hashes = {plan_id: one.text_hash for plan_id, one in held.items()}
-    features = await world.features_of(session, held)
+    features = await context.features_of(session, held)
     found = {plan_id: one for plan_id, one in features.items() if is_matchable(one)}
-    placements = [placement(one, world.engine) for _, one in sorted(found.items())]
+    placements = [placement(one, context.engine) for _, one in sorted(found.items())]
     writes = BulkWrites()
-    plan_features.put(writes, placements, new_words(found, hashes, world.engine))
+    plan_features.put(writes, placements, new_words(found, hashes, context.engine))
     plan_features.close(writes, [plan_id for plan_id in held if plan_id not in found])
     await writes.send(session, commit=True)
 
 
-async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> None:
+async def assess(context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]) -> None:
     """Assesses plans of the index in a fresh snapshot, then settles what was found.
 
     Call it after the transaction that put them into the index has committed, never inside it: two matchers with a
@@ -60,9 +60,9 @@ async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
     """
     if not plan_ids:
         return
-    judged, notices, context = await _judge_all(world, sessions, plan_ids)
+    judged, notices, settling = await _judge_all(context, sessions, plan_ids)
     unknown = {plan_id: notice.revision for plan_id, notice in notices.items() if not notice.has_payload}
-    await _settle_all(sessions, judged, context)
+    await _settle_all(sessions, judged, settling)
     if unknown:
         async with transaction(sessions) as session:
             # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
@@ -77,44 +77,49 @@ async def assess(world: World, sessions: Sessions, plan_ids: Sequence[str]) -> N
 
 
 async def _judge_all(
-    world: World, sessions: Sessions, plan_ids: Sequence[str]
+    context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]
 ) -> tuple[list[PlanAssessment], dict[str, AssessmentInput], SettlementContext]:
-    asked, delta = plans.assessment_inputs(plan_ids), world.index.delta()
+    asked, delta = plans.assessment_inputs(plan_ids), context.index.delta()
     async with transaction(sessions, asked, delta, isolation="REPEATABLE READ") as session:
         notices = asked.result
-        asking = await world.features_at(session, {key: notice.revision for key, notice in notices.items()})
+        asking = await context.features_at(session, {key: notice.revision for key, notice in notices.items()})
         partners = {key: set(notices[key].partners) for key in asking}
-        found = await world.candidates(session, asking, set().union(*partners.values()), delta.result)
+        found = await context.candidates(session, asking, set().union(*partners.values()), delta.result)
     causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
-    context = SettlementContext(as_of=world.as_of, generation=world.engine.generation, causes=causes)
+    settling = SettlementContext(as_of=context.as_of, generation=context.engine.generation, causes=causes)
 
     def judge_each() -> list[PlanAssessment]:
         return [
             assess_candidates(
-                world.engine, asking[key], candidates, _of(found.known, partners[key]), context.as_of, world.hopeless
+                context.engine,
+                asking[key],
+                candidates,
+                _of(found.known, partners[key]),
+                settling.as_of,
+                context.hopeless,
             )
             for key, candidates in sorted(found.by_plan.items())
         ]
 
-    return await asyncio.to_thread(judge_each), notices, context
+    return await asyncio.to_thread(judge_each), notices, settling
 
 
-async def _settle_all(sessions: Sessions, judged: Sequence[PlanAssessment], context: SettlementContext) -> None:
-    first, *others = divide(judged, context.causes)
+async def _settle_all(sessions: Sessions, judged: Sequence[PlanAssessment], settling: SettlementContext) -> None:
+    first, *others = divide(judged, settling.causes)
     progress = SettlementProgress()
-    await _settle_part(sessions, first, context, progress)
+    await _settle_part(sessions, first, settling, progress)
     for part in others:
         await let_others_in()
-        await _settle_part(sessions, progress.left(part), context, progress)
+        await _settle_part(sessions, progress.left(part), settling, progress)
 
 
 async def _settle_part(
-    sessions: Sessions, part: SettlementPart, context: SettlementContext, progress: SettlementProgress
+    sessions: Sessions, part: SettlementPart, settling: SettlementContext, progress: SettlementProgress
 ) -> None:
-    drafts = await propose_changes(sessions, part, context)
+    drafts = await propose_changes(sessions, part, settling)
     held = SettlementLocks.of(part, drafts)
     async with transaction(sessions, *held.queries) as session:
-        await settle(session, part, held, drafts, context, progress)
+        await settle(session, part, held, drafts, settling, progress)
 
 
 async def let_others_in() -> None:

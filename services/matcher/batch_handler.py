@@ -13,9 +13,9 @@ from events.dead_letters import Reason
 from events.topics import DEAD_PLANS
 from services.domain.ids import event_content_hash
 from services.matcher.assessment import assess, index
+from services.matcher.context import MatcherContext
 from services.matcher.endings import keep_superseded, report_superseded
 from services.matcher.plan_decoding import PlanRecordAccepted, read
-from services.matcher.world import World
 from services.messaging import dead_letter_queue
 from services.messaging.authority_events import dead_letter_rejected
 from services.messaging.kafka import Record, Records
@@ -55,7 +55,7 @@ class Matcher:
     does.
     """
 
-    world: World
+    context: MatcherContext
     sessions: Sessions
     producer: AIOKafkaProducer
     keyring: KeyCache = field(default_factory=KeyCache)
@@ -64,7 +64,7 @@ class Matcher:
     async def prepare(self, records: Records) -> None:
         """Decodes records that will be handled next, and embeds their new texts. May run in vain."""
         self._prepared.update(zip(map(_place, records), await self._prepare(records), strict=True))
-        while len(self._prepared) > MAX_PREPARED_BATCHES * self.world.settings.max_poll_records:
+        while len(self._prepared) > MAX_PREPARED_BATCHES * self.context.settings.max_poll_records:
             self._prepared.popitem(last=False)
 
     async def handle(self, records: Records) -> None:
@@ -94,14 +94,14 @@ class Matcher:
             return []
         items = await self._decode(records)
         async with autocommit_session(self.sessions) as session:
-            texts = await self.world.new_texts(
+            texts = await self.context.new_texts(
                 session, [item.payload for item in items if isinstance(item, PlanRecordAccepted)]
             )
-        vectors = await self.world.embed(texts.values())
+        vectors = await self.context.embed(texts.values())
         return [PreparedRecord(item, vectors) for item in items]
 
     async def _decode(self, records: Records) -> list[PlanRecordAccepted | RecordRejected]:
-        demand = self.world.settings.signatures
+        demand = self.context.settings.signatures
         # A key's days are real ones, also where plans are judged as of a fixed day.
         return await verify_all(
             [read(record, now()) for record in records], demand, self.keyring, self.sessions, today(None)
@@ -121,15 +121,15 @@ class Matcher:
         ids = sorted({item.payload.plan_id for item in accepted})
         try:
             first = BulkWrites()
-            embeddings.put(first, vectors, self.world.embedder.model)
+            embeddings.put(first, vectors, self.context.embedder.model)
             recording = plans.RevisionBatch([_revision(item) for item in accepted], first)
             async with transaction(self.sessions, *recording.queries) as session:
                 unmatched = plan_features.load_unassessed(ids)
                 outcomes = await plans.append_revisions(session, recording, unmatched)
                 superseded = await keep_superseded(session, accepted, outcomes)
-                await index(self.world, session, unmatched.result)
+                await index(self.context, session, unmatched.result)
         except BaseException:
-            self.world.forget(ids)
+            self.context.forget(ids)
             raise
         report_superseded(superseded)
         for item, outcome in zip(accepted, outcomes, strict=True):
@@ -138,7 +138,7 @@ class Matcher:
 
     async def _assess(self, accepted: Sequence[PlanRecordAccepted], plan_ids: Sequence[str]) -> None:
         with tracing.span("match", accepted[0].event.traceparent, plans=len(plan_ids)):
-            await assess(self.world, self.sessions, plan_ids)
+            await assess(self.context, self.sessions, plan_ids)
 
     async def _after(self, item: PlanRecordAccepted, outcome: RecordOutcome) -> None:
         log.info("plan event", event_id=item.event.id, plan_id=item.payload.plan_id, outcome=outcome.value)

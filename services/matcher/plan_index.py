@@ -1,7 +1,6 @@
 """The index of candidates that a matcher holds in memory, and how it follows the database."""
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from datetime import date
 
@@ -10,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.candidates.plan_index import PlanIndex
 from matching.components.specification import Vector
 from matching.engine import Engine, Features
-from matching.plan import Plan, Sharing, Status
+from matching.plan import Sharing, Status
+from services.domain.ids import features_hash
 from services.platform import metrics
 from services.store import plan_features
 from services.store.pipelined_queries import Query, fetch
@@ -100,15 +100,9 @@ def placement(features: Features, engine: Engine) -> Placement:
     return Placement(plan.plan_id, engine.generation.id, plan.revision, plan.authority, engine.opening(features))
 
 
-def text_hash(plan: Plan, engine: Engine) -> str:
-    """A hash of all that the features of a plan's words depend on: words, codes, authority and generation."""
-    said = (engine.generation.id, plan.authority, *plan.cpv, "", plan.title, plan.description)
-    return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
-
-
 def new_words(features: Mapping[str, Features], stored: Mapping[str, str | None], engine: Engine) -> dict[str, Words]:
     """What the words make of those plans of which other words are `stored`, or none."""
-    hashes = {plan_id: text_hash(one.plan, engine) for plan_id, one in features.items()}
+    hashes = {plan_id: features_hash(one.plan, engine.generation.id) for plan_id, one in features.items()}
     return {
         plan_id: Words(hashes[plan_id], engine.vector(one), engine.pack(one))
         for plan_id, one in features.items()

@@ -9,7 +9,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.matcher.assessment import match
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
+from services.matcher.framework_vectors import embed_frameworks
 from services.platform import logs, metrics, retry
 from services.store import advisory_locks, opportunities, plan_features, plans
 from services.store.database import Sessions, now, transaction
@@ -23,38 +24,41 @@ FULL_SWEEP_INTERVAL: Final = 600.0
 log: Final = logs.get(__name__)
 
 
-async def sweep_for_ever(world: World, sessions: Sessions, every_seconds: float) -> None:
+async def sweep_for_ever(context: MatcherContext, sessions: Sessions, every_seconds: float) -> None:
     """Sweeps again and again; a fault that passes waits for the next round."""
     looked_through = float("-inf")
     while True:
         try:
             thorough = time.monotonic() - looked_through >= FULL_SWEEP_INTERVAL
-            await sweep(world, sessions, RECENT_PLAN_GRACE, thorough=thorough)
+            await sweep(context, sessions, RECENT_PLAN_GRACE, thorough=thorough)
             looked_through = time.monotonic() if thorough else looked_through
         except Exception as error:
             log.warning("sweep failed, next round will try again", error=retry.one_line(error))
         await asyncio.sleep(every_seconds)
 
 
-async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True) -> int:
+async def sweep(
+    context: MatcherContext, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True
+) -> int:
     """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
-    missing from the index, and for vectors of a server's other life."""
+    missing from the index, for frameworks without vectors, and for vectors of a server's other life."""
     async with sessions() as holder:
         if not await advisory_locks.try_advisory_lock(holder, advisory_locks.SWEEP):
             return 0
         left = await _assess_found(
-            world, sessions, "unfinished", lambda s: plans.unassessed_before(s, now() - grace, AT_ONCE)
+            context, sessions, "unfinished", lambda s: plans.unassessed_before(s, now() - grace, AT_ONCE)
         )
-        generation = world.engine.generation.id
+        generation = context.engine.generation.id
         lost = 0
         if thorough:
             lost = await _assess_found(
-                world, sessions, "not indexed", lambda s: plan_features.misplaced(s, generation, AT_ONCE)
+                context, sessions, "not indexed", lambda s: plan_features.misplaced(s, generation, AT_ONCE)
             )
             async with transaction(sessions) as session:
                 await plan_features.reset_future_xids(session)
+            await embed_frameworks(context, sessions)
         due = await _assess_found(
-            world, sessions, "due", lambda s: opportunities.due_for_review(s, world.as_of, AT_ONCE)
+            context, sessions, "due", lambda s: opportunities.due_for_review(s, context.as_of, AT_ONCE)
         )
     return left + lost + due
 
@@ -62,7 +66,7 @@ async def sweep(world: World, sessions: Sessions, grace: timedelta = timedelta(0
 Finder = Callable[[AsyncSession], Awaitable[Sequence[str]]]
 
 
-async def _assess_found(world: World, sessions: Sessions, why: str, find: Finder) -> int:
+async def _assess_found(context: MatcherContext, sessions: Sessions, why: str, find: Finder) -> int:
     """Matches what `find` gives until it gives nothing new."""
     seen: set[str] = set()
     while True:
@@ -71,5 +75,5 @@ async def _assess_found(world: World, sessions: Sessions, why: str, find: Finder
         if not found:
             return len(seen)
         seen.update(found)
-        await match(world, sessions, found)
+        await match(context, sessions, found)
         metrics.SWEEPER_PLANS.labels(why=why).inc(len(found))

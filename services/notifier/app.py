@@ -23,6 +23,7 @@ from services.platform.settings import PREFIX, Settings, SettingsError
 from services.store import deliveries, intents
 from services.store.authorities import AddressError
 from services.store.database import Sessions, database_responds, make_engine, make_sessions, now
+from services.store.framework_index import FrameworkIndex
 
 GROUP: Final = "jointly-notifier"
 COALITIONS_GROUP: Final = "jointly-notifier-coalitions"
@@ -66,7 +67,9 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
     producer = kafka.make_producer(settings, "jointly-notifier")
     broker = kafka.make_broker(settings, "jointly-notifier")
     caps = Caps(settings.max_matches_per_plan, settings.max_matches_per_authority, settings.max_authorities_per_plan)
-    rounds = DispatchLoop(DispatchContext(sessions, channel, who, caps, links=make_links(settings)))
+    rounds = DispatchLoop(
+        DispatchContext(sessions, channel, who, caps, links=make_links(settings), frameworks=FrameworkIndex(settings))
+    )
 
     async def refuse(record: Record, reason: Reason, sentence: str) -> None:
         await dead_letter_queue.dead_letter(producer, DEAD_OPPORTUNITIES, record, reason, sentence)

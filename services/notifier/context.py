@@ -10,11 +10,13 @@ from services.domain.notification_caps import Caps
 from services.notifier.channels import Channel
 from services.notifier.rendering.email_message import Sender
 from services.store.database import Sessions, now
+from services.store.framework_index import FrameworkIndex
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchContext:
-    """What sending needs. `chance` gives 0 to 1 for the jitter; without `links` emails lead to no pages."""
+    """What sending needs. `chance` gives 0 to 1 for the jitter; without `links` emails lead to no pages, without
+    `frameworks` they name none."""
 
     sessions: Sessions
     channel: Channel
@@ -23,6 +25,7 @@ class DispatchContext:
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = random.random
     links: LinkMaker | None = None
+    frameworks: FrameworkIndex | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.opportunities import OpportunityState
 from services.domain import notification_schedule
+from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
 from services.notifier import benchmark_preflight, coalition_preflight, plan_details, receipts
@@ -71,6 +72,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             items.groups,
             later,
             row.signed_on,
+            await _usable_frameworks(session, dispatch, items),
         )
         # A link's days are real ones, also where plans are judged as of a fixed day.
         links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
@@ -82,6 +84,18 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         if links:
             links.add_one_click(composed, mail.purpose)
         return ReadyEmail(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+
+
+async def _usable_frameworks(
+    session: AsyncSession, dispatch: DispatchContext, items: "_Current"
+) -> Mapping[str, Usable]:
+    """The frameworks that the plans of an email can use, by plan; only plans that the email tells of are looked at."""
+    if dispatch.frameworks is None:
+        return {}
+    told = [item for _, item in items.told if item.shared and not item.ended]
+    pairs = {plan_id for item in told for plan_id in (item.plan_id, item.partner_plan)}
+    groups = {member.plan_id for group in items.groups.values() for member in group.state.members}
+    return await dispatch.frameworks.usable(session, sorted(pairs | groups))
 
 
 def _subjects(items: "_Current") -> dict[str, str]:
@@ -121,12 +135,12 @@ async def _select_current(
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
     partners = await authorities.by_codes(session, [intent.partner for intent in open_])
     names = await names_of(session, {intent.partner for intent in open_})
-    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and not _withdrawn(p, at)}
+    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(at.date())}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
     today = at.astimezone(LONDON).date()
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
-    wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))
+    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(at.date()))
     found = []
     for intent in open_:
         stands = states.get(intent.opportunity_id)
@@ -195,7 +209,3 @@ async def _act_is_over(
     own, partner = await introductions.sides(session, stands, intent.authority)
     holds = is_agreed(own, partner) if intent.change == "introduced" else is_asking(partner, own, today)
     return None if holds else "answered"
-
-
-def _withdrawn(row: Authority, at: datetime) -> bool:
-    return row.withdrawn_on is not None and row.withdrawn_on <= at.date()

@@ -29,7 +29,7 @@ def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: d
     if row is None or row.mailbox is None or (row.paused_until and row.paused_until > today):
         deliveries.mark_retry(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")
         return None
-    if not (row.immediate or row.digest) or (row.withdrawn_on is not None and row.withdrawn_on <= today):
+    if not (row.immediate or row.digest) or not row.takes_part(today):
         close_unsent(session, mail, [], row, at, "not-wanted")
         return None
     return Recipient(row, row.mailbox)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import ARRAY, Column, Text, or_, select, update
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.domain.api_access import Scope, new_token, token_hash, token_prefix
+from services.store.authorities import Authority
 from services.store.database import now, timestamp
 
 USE_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -48,9 +49,17 @@ async def issue(session: AsyncSession, authority: str, scopes: Collection[Scope]
     return row, token
 
 
-async def find(session: AsyncSession, token: str) -> ApiToken | None:
-    """The row of a token that has not been revoked."""
-    query = select(ApiToken).where(col(ApiToken.token_hash) == token_hash(token), col(ApiToken.revoked_at).is_(None))
+async def find(session: AsyncSession, token: str, today: date) -> ApiToken | None:
+    """The row of a token that has not been revoked, of an authority that has not withdrawn by today."""
+    query = (
+        select(ApiToken)
+        .join(Authority, col(Authority.authority) == col(ApiToken.authority))
+        .where(
+            col(ApiToken.token_hash) == token_hash(token),
+            col(ApiToken.revoked_at).is_(None),
+            or_(col(Authority.withdrawn_on).is_(None), col(Authority.withdrawn_on) > today),
+        )
+    )
     found: ApiToken | None = (await session.execute(query)).scalar_one_or_none()
     return found
 

@@ -54,6 +54,10 @@ class Authority(SQLModel, table=True):
     created_at: datetime = Field(sa_column=timestamp())
     updated_at: datetime = Field(sa_column=timestamp())
 
+    def takes_part(self, on: date) -> bool:
+        """Whether the authority has not withdrawn by this day: from then on it is sent nothing and reads nothing."""
+        return self.withdrawn_on is None or self.withdrawn_on > on
+
 
 class Mute(SQLModel, table=True):
     """A mute: an authority wants no notifications about one partner, or about one opportunity."""
@@ -149,7 +153,7 @@ async def forget_mailbox(session: AsyncSession, authority: str) -> None:
 async def save(session: AsyncSession, entry: AuthorityUpdate) -> tuple[SaveResult, bool]:
     """Write one authority. Returns the kind of change, and whether the mailbox changed and so has a new opaque
     reference."""
-    row = await session.get(Authority, entry.authority, with_for_update=True)
+    row = await lock(session, entry.authority)
     fields = dict(entry.fields)
     if row is None:
         fields.setdefault("name", entry.authority)
@@ -204,6 +208,11 @@ async def by_codes(session: AsyncSession, codes: Sequence[str]) -> dict[str, Aut
     """The registered authorities among these codes."""
     rows = await session.execute(select(Authority).where(col(Authority.authority).in_(codes)))
     return {row.authority: row for row in rows.scalars()}
+
+
+async def lock(session: AsyncSession, code: str) -> Authority | None:
+    """One authority, as it is now and until the transaction ends."""
+    return await session.get(Authority, code, with_for_update=True)
 
 
 async def mutes_of(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mutes]:

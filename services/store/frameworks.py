@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -58,6 +58,11 @@ async def replace_frameworks(session: AsyncSession, lots: Sequence[FrameworkLot]
         await session.delete(row)
         tally["removed"] += 1
     return tally
+
+
+async def touch(session: AsyncSession) -> None:
+    """Marks the register as changed, though its frameworks are the same."""
+    await session.execute(update(FrameworkLotRow).values(updated_at=now()))
 
 
 async def remove_framework(session: AsyncSession, framework: str) -> int:

@@ -13,12 +13,16 @@ from services.store.database import timestamp
 
 
 class SignInCode(SQLModel, table=True):
-    """One code. `ticket_hash` stands for the browser that asked; without `authority` nobody has the code."""
+    """One code. `ticket_hash` stands for the browser that asked; without `authority` nobody has the code.
+
+    `mailbox_ref`: the mailbox that the code went to; it ends with it.
+    """
 
     __tablename__ = "sign_in_codes"
 
     ticket_hash: str = Field(primary_key=True)
     authority: str | None = Field(default=None, foreign_key="authorities.authority", ondelete="CASCADE", index=True)
+    mailbox_ref: str | None = Field(default=None)
     code_hash: str
     tries: int = Field(default=0)
     created_at: datetime = Field(sa_column=timestamp())

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 
 from services.application.group_view import GroupView, NoGroupError, load_group
-from services.domain.links import LinkPurpose, OpenedLink, open_token
+from services.domain.links import LinkError, LinkPurpose, OpenedLink, open_token
 from services.platform.clock import today
 from services.store import authorities
 from services.store.database import transaction
@@ -40,9 +40,12 @@ async def open_link(request: Request, session: AsyncSession, purpose: LinkPurpos
     """What a link stands for, now. Raises LinkError."""
     # A link's days are real ones, also where plans are judged as of a fixed day.
     secrets = parts_of(request).settings.need_link_secrets()
-    opened = open_token(secrets, purpose, token, today(None))
+    day = today(None)
+    opened = open_token(secrets, purpose, token, day)
     row = (await authorities.by_codes(session, [opened.authority])).get(opened.authority)
     opened.require_mailbox(row.mailbox_ref if row is not None and row.mailbox else None)
+    if purpose is LinkPurpose.ANSWER and row is not None and not row.takes_part(day):
+        raise LinkError("Your council takes part no longer. To come back, reply to any of our emails.")
     return opened
 
 
@@ -55,6 +58,9 @@ async def reader_by_link(request: Request, session: AsyncSession, token: str) ->
 async def group_of(request: Request, session: AsyncSession, reader: Reader) -> GroupView:
     """The reader's group. Raises 404 where the authority has none such."""
     try:
-        return await load_group(session, reader.authority, reader.subject, today(parts_of(request).settings.as_of))
+        parts = parts_of(request)
+        return await load_group(
+            session, reader.authority, reader.subject, today(parts.settings.as_of), parts.frameworks
+        )
     except NoGroupError:
         raise HTTPException(404) from None

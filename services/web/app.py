@@ -11,7 +11,7 @@ from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
-from services.web.pages import coalition, emails, group, home, public, sign_in
+from services.web.pages import coalition, emails, group, home, mailbox, public, route, sign_in, tokens
 from services.web.parts import WebParts
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -22,6 +22,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     home.router,
     coalition.router,
     emails.router,
+    mailbox.router,
+    tokens.router,
+    route.router,
     *API_ROUTERS,
 )
 

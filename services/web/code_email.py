@@ -25,7 +25,12 @@ Never give the code to anybody who asks for it.
 
 async def send_code(settings: Settings, mailbox: str, code: str) -> None:
     """Sends a code to a mailbox. What fails is logged; the page can be asked for another code."""
-    await send_text(settings, mailbox, "Your sign-in code for Jointly", CODE_TEXT.format(code=f"{code[:3]} {code[3:]}"))
+    await send_text(settings, mailbox, "Your sign-in code for Jointly", CODE_TEXT.format(code=grouped(code)))
+
+
+def grouped(code: str) -> str:
+    """A code as people read it."""
+    return f"{code[:3]} {code[3:]}"
 
 
 async def send_text(settings: Settings, mailbox: str, subject: str, text: str) -> None:

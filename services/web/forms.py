@@ -1,5 +1,6 @@
 """Reads the fields of a form. Each invalid field gets one sentence."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,8 +12,9 @@ from starlette.datastructures import FormData, QueryParams
 MAX_FIELDS: Final = 60
 MAX_LINE: Final = 200
 MAX_TEXT: Final = 2000
+CODE_DIGITS: Final = 6
 
-DATE_FIELDS: Final = frozenset({"earliest", "latest", "remind", "reply_by"})
+DATE_FIELDS: Final = frozenset({"asked_at", "earliest", "latest", "remind", "reply_by"})
 """Fields of three parts: an error leads to the first one."""
 
 Sent = FormData | QueryParams
@@ -41,6 +43,13 @@ class Form:
         if len(found) > limit:
             self.errors[name] = f"Use {limit} characters or fewer"
         return "".join(c for c in found if c.isprintable() or c == "\n")
+
+    def digits(self, name: str, label: str) -> str:
+        """A code of six digits, however it was grouped."""
+        found = re.sub(r"\D", "", self.text(name, label=label))
+        if name not in self.errors and len(found) != CODE_DIGITS:
+            self.errors[name] = f"The code has {CODE_DIGITS} digits"
+        return found
 
     def choice(self, name: str, among: Mapping[str, str], problem: str) -> str:
         """One of the options; an error where none was chosen."""

@@ -6,6 +6,7 @@ from fastapi import Request
 
 from services.platform.settings import Settings
 from services.store.database import Sessions
+from services.store.framework_index import FrameworkIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class WebParts:
 
     sessions: Sessions
     settings: Settings
+    frameworks: FrameworkIndex | None = None
 
 
 def parts_of(request: Request) -> WebParts:

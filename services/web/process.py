@@ -12,6 +12,7 @@ from services.platform import metrics, service
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
 from services.store.database import database_responds, make_engine, make_sessions
+from services.store.framework_index import FrameworkIndex
 from services.web.app import create_app
 from services.web.parts import WebParts
 
@@ -32,7 +33,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
     database = make_engine(settings.need_database(), pool=POOL)
     sessions = make_sessions(database)
     dependencies = Dependencies({"postgresql": database_responds(sessions)})
-    parts = WebParts(sessions, settings)
+    parts = WebParts(sessions, settings, FrameworkIndex(settings))
     return service.ServiceParts(
         live=[],
         ready=[database_responds(sessions)],

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse
 from events.responses import ResponsePayload
 from services.application.acts import submit
 from services.application.group_view import GroupView
-from services.application.responses import ResponseError, build
+from services.application.responses import ResponseError, Subject, build
 from services.web.access import Reader
 
 RESPONSE_ID: Final = re.compile(r"[a-f0-9-]{36}")
@@ -20,9 +20,25 @@ async def send_response(
     session: AsyncSession, reader: Reader, group: GroupView, kind: type[ResponsePayload], values: dict[str, Any]
 ) -> RedirectResponse:
     """Submits a response about the reader's group and leads to its outcome. Raises 400 where a value is invalid."""
+    response_id = await submit_about(session, group.subject, (reader.authority, reader.actor), kind, values)
+    return RedirectResponse(f"{reader.base}/sent/{response_id}", 303)
+
+
+async def submit_about(
+    session: AsyncSession,
+    subject: Subject,
+    who: tuple[str, str | None],
+    kind: type[ResponsePayload],
+    values: dict[str, Any],
+) -> str:
+    """Submits a response about a subject; its id. Raises 400 where a value is invalid.
+
+    `who`: the authority, and the id of the name that was typed at sign-in.
+    """
+    authority, actor = who
     try:
-        payload = build(kind, {**group.subject.fields(reader.authority), **values})
-        await submit(session, payload, reader.actor)
+        payload = build(kind, {**subject.fields(authority), **values})
+        await submit(session, payload, actor)
     except ResponseError:
         raise HTTPException(400) from None
-    return RedirectResponse(f"{reader.base}/sent/{payload.response_id}", 303)
+    return payload.response_id

@@ -15,7 +15,9 @@ from services.web.access import Session
 
 SESSION_COOKIE: Final = "__Host-jointly"
 TICKET_COOKIE: Final = "__Host-jointly-ticket"
-_OWN_PAGE: Final = re.compile(r"/(home|settings|search|[co]/[0-9a-f]{32}(/do/[a-z]+)?|p/[A-Za-z0-9:._-]{3,201})")
+_OWN_PAGE: Final = re.compile(
+    r"/(home|search|settings(/[a-z]+)?|[co]/[0-9a-f]{32}(/do/[a-z]+)?|p/[A-Za-z0-9:._-]{3,201}(/route)?)"
+)
 
 
 async def signed_in(request: Request, session: Session) -> SignedIn:

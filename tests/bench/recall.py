@@ -11,8 +11,8 @@ from typing import Any, Final
 from matching.assessment import Band
 from matching.engine import Features
 from services.local_stack.postgres import Server
-from services.matcher.app import make_world
-from services.matcher.world import World
+from services.matcher.app import make_context
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store import plans
 from services.store.database import make_engine, make_sessions, transaction
@@ -35,21 +35,21 @@ def recall(server: Server, corpus: Corpus, count: int, model: str, folder: Path)
 
 async def _recall(url: str, count: int, model: str) -> dict[str, Any]:
     settings = Settings(database_url=url, embedding_model=model, as_of=AS_OF)  # type: ignore[arg-type]
-    world = make_world(settings)
+    context = make_context(settings)
     database = make_engine(url)
     try:
         async with transaction(make_sessions(database), isolation="REPEATABLE READ") as session:
             known = sorted(await plans.searchable(session))
             asked = random.Random(5).sample(known, min(count, len(known)))
-            asking = await world.features(session, asked)
-            all_plans = await world.features(session, known)
-            delta = await fetch(session, world.index.delta())
-            await world.index.search(session, {}, AS_OF, delta)
+            asking = await context.features(session, asked)
+            all_plans = await context.features(session, known)
+            delta = await fetch(session, context.index.delta())
+            await context.index.search(session, {}, AS_OF, delta)
             started = time.perf_counter()
-            found = [await world.index.search(session, block, AS_OF, delta) for block in _blocks(asking)]
+            found = [await context.index.search(session, block, AS_OF, delta) for block in _blocks(asking)]
             spent = time.perf_counter() - started
-        by_index = _pairs(world, asking, all_plans, found)
-        there = _pairs(world, asking, all_plans, [_exhaustive(world, asking, all_plans)])
+        by_index = _pairs(context, asking, all_plans, found)
+        there = _pairs(context, asking, all_plans, [_exhaustive(context, asking, all_plans)])
     finally:
         await database.dispose()
     missed = there.keys() - by_index.keys()
@@ -71,15 +71,17 @@ def _blocks(asking: Mapping[str, Features]) -> Iterator[dict[str, Features]]:
         yield {plan_id: asking[plan_id] for plan_id in ids[start : start + _AT_ONCE]}
 
 
-def _exhaustive(world: World, asking: Mapping[str, Features], known: Mapping[str, Features]) -> dict[str, list[str]]:
-    corpus = world.engine.corpus()
+def _exhaustive(
+    context: MatcherContext, asking: Mapping[str, Features], known: Mapping[str, Features]
+) -> dict[str, list[str]]:
+    corpus = context.engine.corpus()
     for one in known.values():
         corpus.put(one)
-    return {plan_id: world.engine.search(one, corpus, AS_OF) for plan_id, one in asking.items()}
+    return {plan_id: context.engine.search(one, corpus, AS_OF) for plan_id, one in asking.items()}
 
 
 def _pairs(
-    world: World,
+    context: MatcherContext,
     asking: Mapping[str, Features],
     known: Mapping[str, Features],
     found: Sequence[Mapping[str, Iterable[str]]],
@@ -89,7 +91,7 @@ def _pairs(
     for block in found:
         for plan_id, others in block.items():
             for other in others:
-                band = world.engine.assess(asking[plan_id], known[other], AS_OF).band
+                band = context.engine.assess(asking[plan_id], known[other], AS_OF).band
                 if other != plan_id and band is not Band.NONE:
                     pairs[plan_id, other] = band
     return pairs

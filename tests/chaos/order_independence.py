@@ -34,8 +34,8 @@ from services.local_stack.postgres import postgres
 from services.maintenance.rebuild import compare
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
+from services.matcher.context import MatcherContext
 from services.matcher.sweeper import sweep
-from services.matcher.world import World
 from services.platform import logs
 from services.platform.settings import Settings
 from services.store.database import Sessions, make_engine, make_sessions, transaction
@@ -142,13 +142,13 @@ async def replay(
     chance = random.Random(seed)
     async with transaction(sessions) as session:
         await session.execute(text(f"TRUNCATE {TABLES}"))
-    worlds = [World(engine(), load_embedder("hashing"), Settings(as_of=AS_OF)) for _ in range(matchers)]
-    shares: list[list[PlanPayload]] = [[] for _ in worlds]
+    contexts = [MatcherContext(engine(), load_embedder("hashing"), Settings(as_of=AS_OF)) for _ in range(matchers)]
+    shares: list[list[PlanPayload]] = [[] for _ in contexts]
     for event in events:
         chance.choice(shares).append(event)
-    await asyncio.gather(*(_handle(w, sessions, s, chance) for w, s in zip(worlds, shares, strict=True)))
+    await asyncio.gather(*(_handle(w, sessions, s, chance) for w, s in zip(contexts, shares, strict=True)))
     # What two handlers have left to each other.
-    await sweep(worlds[0], sessions)
+    await sweep(contexts[0], sessions)
     async with transaction(sessions, isolation="REPEATABLE READ") as session:
         rows = await session.execute(
             text("SELECT plan_a, plan_b, score, band FROM opportunities WHERE status = 'active'")
@@ -156,8 +156,10 @@ async def replay(
         return await state_hash(session), {(a, b): (score, band) for a, b, score, band in rows}
 
 
-async def _handle(world: World, sessions: Sessions, events: Sequence[PlanPayload], chance: random.Random) -> None:
-    matcher = Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
+async def _handle(
+    context: MatcherContext, sessions: Sessions, events: Sequence[PlanPayload], chance: random.Random
+) -> None:
+    matcher = Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
     start = 0
     while start < len(events):
         size = chance.choice((1, 8, 16, 32))
@@ -174,9 +176,9 @@ async def examine(sessions: Sessions, seed: int, plans: int | None = None) -> Fo
     for name, order, matchers in (("one matcher", events, 1), ("two matchers", other, 2)):
         found.digests[name], active = await replay(sessions, order, seed + matchers - 1, matchers)
         found.hold(active)
-    world = World(engine(), load_embedder("hashing"), Settings(as_of=AS_OF))
+    context = MatcherContext(engine(), load_embedder("hashing"), Settings(as_of=AS_OF))
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
-        compared = await compare(world, sessions, view, AS_OF, lambda *_: None)
+        compared = await compare(context, sessions, view, AS_OF, lambda *_: None)
     assert compared.rebuilt is not None
     found.digests["rebuilt"] = compared.rebuilt
     found.rebuilt = compared.equal
@@ -193,7 +195,7 @@ async def each(url: str, seeds: Iterable[int], plans: int | None = None) -> Asyn
     database = make_engine(url)
     sessions = make_sessions(database)
     try:
-        await adopt(World(engine(), load_embedder("hashing"), Settings(as_of=AS_OF)), sessions)
+        await adopt(MatcherContext(engine(), load_embedder("hashing"), Settings(as_of=AS_OF)), sessions)
         for seed in seeds:
             yield await examine(sessions, seed, plans)
     finally:

@@ -26,8 +26,8 @@ from tests.chaos.stream import CANARIES, canary
 from tests.chaos.waiting import PATIENCE, until
 from tests.integration.test_matcher_steps import Rig, world_of
 from tests.pipeline import AS_OF, all_pairs
+from tests.support.notifier import NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
-from tests.unit.notifier.world import World
 
 
 @pytest_asyncio.fixture
@@ -42,7 +42,7 @@ async def rigs(engine: AsyncEngine) -> tuple[Rig, Rig]:
     """Two matchers on one database."""
     sessions = make_sessions(engine)
     made = [Rig(Matcher(world_of(Settings(as_of=AS_OF)), sessions, producer=None), sessions) for _ in range(2)]  # type: ignore[arg-type]
-    await adopt(made[0].matcher.world, sessions)
+    await adopt(made[0].matcher.notifier, sessions)
     return made[0], made[1]
 
 
@@ -99,7 +99,7 @@ async def test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_alon
     go_on.set()
     async with asyncio.timeout(PATIENCE):
         await asyncio.gather(settling, ending)
-    await sweep(ours.matcher.world, ours.sessions)
+    await sweep(ours.matcher.notifier, ours.sessions)
     assert await ours.active() == {}, "its partner is gone"
 
 
@@ -122,9 +122,9 @@ async def test_two_notifiers_with_one_event_make_one_intent_a_reader(
     engine: AsyncEngine, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both have looked, and found that nobody was told yet."""
-    world = World(make_sessions(engine), mailbox)
-    await world.register(LEEDS, CAMDEN)
-    await world.stands(state())
+    notifier = NotifierHarness(make_sessions(engine), mailbox)
+    await notifier.register(LEEDS, CAMDEN)
+    await notifier.stands(state())
     barrier = asyncio.Barrier(2)
     add = intents.add
 
@@ -136,7 +136,7 @@ async def test_two_notifiers_with_one_event_make_one_intent_a_reader(
     told = [event_handler.OpportunityEvent("event", state(), cast(Any, None))]
     async with asyncio.timeout(PATIENCE):
         refused = await asyncio.gather(
-            *(event_handler.record_intents(world.sessions, told, world.now, 60) for _ in range(2))
+            *(event_handler.record_intents(notifier.sessions, told, notifier.now, 60) for _ in range(2))
         )
     assert refused == [[], []]
-    assert len(await world.intents()) == 2
+    assert len(await notifier.intents()) == 2

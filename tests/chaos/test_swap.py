@@ -27,7 +27,7 @@ from services.store import opportunities as store
 from services.store import plans, shadow_tables
 from services.store.database import make_engine, make_sessions, transaction
 from tests.chaos.stream import CANARIES, canary
-from tests.integration.test_matcher_steps import Rig, world_of
+from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import AS_OF, all_pairs
 
 PATIENCE = 30
@@ -41,9 +41,9 @@ async def rig(database_url: str) -> AsyncIterator[Rig]:
     """A matcher on a database where the two canaries are a pair."""
     engine = make_engine(database_url, pool=10)
     sessions = make_sessions(engine)
-    world = world_of(Settings(as_of=AS_OF))
-    await adopt(world, sessions)
-    made = Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    context = context_of(Settings(as_of=AS_OF))
+    await adopt(context, sessions)
+    made = Rig(Matcher(context, sessions, producer=None), sessions)  # type: ignore[arg-type]
     await made.handle([canary(plan_id, 1) for plan_id in CANARIES])
     assert len(await made.active()) == 1
     yield made
@@ -103,13 +103,13 @@ async def meet(rig: Rig, held: Held, first: Awaitable[Any], second: Callable[[],
 async def compared(rig: Rig, then: Callable[[RebuildReport], Awaitable[Any]]) -> Any:
     """Compares what stands with the log, and does something with what was found while the view is open."""
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
-        found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
+        found = await compare(rig.matcher.context, rig.sessions, view, AS_OF, lambda *_: None)
         return await then(found)
 
 
 async def assert_stands(rig: Rig, first: PlanState) -> None:
     """These revisions stand, everywhere; nothing differs from the log; no revision of the pair is told twice."""
-    await sweep(rig.matcher.world, rig.sessions)
+    await sweep(rig.matcher.context, rig.sessions)
     states = [first, canary(CANARIES[1], 1)]
     rows = await rig.rows("SELECT plan_id, revision, matched_revision FROM plans ORDER BY plan_id")
     assert rows == [(state.plan_id, state.revision, state.revision) for state in states]
@@ -187,4 +187,4 @@ async def test_a_swap_waits_for_a_pair_that_is_being_settled(rig: Rig, monkeypat
 
 async def judged_again(rig: Rig) -> None:
     """What the sweeper does with a plan whose day has come: no new revision, the pair settled once more."""
-    await match(rig.matcher.world, rig.sessions, [CANARIES[0]])
+    await match(rig.matcher.context, rig.sessions, [CANARIES[0]])

@@ -37,9 +37,9 @@ FROM = ""
 KINDS = ("relay", "notifier", "matcher")
 """In the order in which they are replaced."""
 GENERATION = """
-from services.matcher.app import make_world
+from services.matcher.app import make_context
 from services.platform.settings import Settings
-print(make_world(Settings()).generation.generation)
+print(make_context(Settings()).generation.generation)
 """
 
 

@@ -30,7 +30,7 @@ from services.local_stack.postgres import Server
 from services.local_stack.tansu import Broker
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, SettingsError, settings
 from services.relay.app import installation_key
 from services.relay.checkpoints import INTERVAL, BrokenChainError, sign_if_due
@@ -72,9 +72,9 @@ def sessions(database: AsyncEngine) -> Sessions:
 @pytest.fixture
 async def harness(sessions: Sessions) -> CoalitionsHarness:
     embedder, using = load_embedder("hashing"), Settings(as_of=AS_OF)
-    world = World(Engine.load(model=embedder.model), embedder, using)
-    await adopt(world, sessions)
-    return CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, using)
+    await adopt(context, sessions)
+    return CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from services.coalitions.benchmark_requests import sweep_requests
 from services.local_stack.mail_sink import MailSink
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World as MatcherWorld
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store.database import make_sessions
 from tests.integration.test_extensions import AFTER, decision, extension
 from tests.support.coalitions import AS_OF, LEEDS, CoalitionsHarness, award, plan_id
-from tests.unit.notifier.world import World, body
+from tests.support.notifier import NotifierHarness, body
 
 pytestmark = pytest.mark.integration
 
@@ -38,33 +38,33 @@ class Scene:
     """Matcher, coalitions process and notifier, one after the other."""
 
     harness: CoalitionsHarness
-    world: World
+    notifier: NotifierHarness
 
     async def pass_day(self, day: date) -> list[str]:
         """A day with its sweep and its emails; the subjects of all that came until then."""
-        self.world.now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-        await sweep_requests(self.harness.sessions, day, self.world.now)
-        await self.world.run()
-        return sorted(mail["Subject"] for mail in self.world.mails())
+        self.notifier.now = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+        await sweep_requests(self.harness.sessions, day, self.notifier.now)
+        await self.notifier.run()
+        return sorted(mail["Subject"] for mail in self.notifier.mails())
 
 
 @pytest_asyncio.fixture
 async def scene(database: AsyncEngine, mailbox: MailSink) -> AsyncIterator[Scene]:
     sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
-    matcher_world = MatcherWorld(Engine.load(model=embedder.model), embedder, settings)
+    matcher_world = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
     await adopt(matcher_world, sessions)
     harness = CoalitionsHarness(Matcher(matcher_world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
-    world = World(sessions, mailbox)
-    await world.register(LEEDS, name="Leeds", signed_on=date(2026, 4, 1))
-    yield Scene(harness, world)
+    notifier = NotifierHarness(sessions, mailbox)
+    await notifier.register(LEEDS, name="Leeds", signed_on=date(2026, 4, 1))
+    yield Scene(harness, notifier)
 
 
 async def test_a_request_a_reminder_and_the_word_that_it_went_ahead(scene: Scene) -> None:
     await scene.harness.publish(extension(18))
     assert await scene.pass_day(AS_OF) == [FIRST]
     assert await scene.pass_day(AS_OF) == [FIRST]
-    (mail,) = scene.world.mails()
+    (mail,) = scene.notifier.mails()
     text = body(mail)
     assert "the extension takes it 18 months past the contract's first end, all extensions together." in text
     assert "There is no benchmark for the category yet. Jointly looks until 10 December 2026." in text
@@ -88,10 +88,10 @@ async def test_a_decision_ends_it(scene: Scene) -> None:
     await scene.pass_day(REMINDER)
     await scene.harness.publish(award(LEEDS, 2))
     assert await scene.pass_day(AFTER) == [FIRST]
-    assert [mail.state for mail in await scene.world.all_mails()] == ["sent", "cancelled"]
+    assert [mail.state for mail in await scene.notifier.all_mails()] == ["sent", "cancelled"]
 
 
 async def test_an_authority_that_has_withdrawn_is_left_in_peace(scene: Scene) -> None:
-    await scene.world.register(LEEDS, withdrawn_on=AS_OF)
+    await scene.notifier.register(LEEDS, withdrawn_on=AS_OF)
     await scene.harness.publish(extension(18))
     assert await scene.pass_day(AS_OF) == []

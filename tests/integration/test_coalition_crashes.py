@@ -16,7 +16,7 @@ from services.coalitions.contract_handler import ContractHandler
 from services.coalitions.opportunity_handler import OpportunityHandler
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.support.coalitions import (
@@ -96,9 +96,9 @@ async def scene(database_url: str) -> AsyncIterator[Scene]:
     engine = make_engine(database_url)
     sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(world, sessions)
-    yield Scene(CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, settings), engine)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(context, sessions)
+    yield Scene(CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings), engine)  # type: ignore[arg-type]
     await engine.dispose()
 
 

@@ -15,7 +15,7 @@ from events.topics import NOTIFICATIONS
 from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, award, pair_fields, plan, withdrawal
 from tests.support.notified_coalitions import THREE, Line, is_receipt, open_line
-from tests.unit.notifier.world import body
+from tests.support.notifier import body
 
 SCOPE = "HR and payroll for 40,000 payslips a month"
 INVITATION = """\
@@ -125,7 +125,7 @@ async def test_what_no_longer_holds_is_not_sent(line: Line) -> None:
     await line.harness.invite(LEEDS)
     await line.events.handle(await line.records())
     await line.harness.act(BRADFORD, "decline")
-    await line.world.run()
+    await line.notifier.run()
     assert line.to(BRADFORD) == []
     assert len(line.to(KIRKLEES)) == 1
     states = {mail.state for mail in await _notices(line)}
@@ -143,13 +143,13 @@ async def test_what_no_longer_holds_is_not_sent(line: Line) -> None:
     ],
 )
 async def test_what_an_authority_wants_to_hear(line: Line, fields: dict[str, Any], mails: int) -> None:
-    await line.world.register(BRADFORD, mailbox="buying@e08000032.example", **fields)
+    await line.notifier.register(BRADFORD, mailbox="buying@e08000032.example", **fields)
     await _invite(line)
     assert len(line.to(BRADFORD)) == mails
 
 
 async def test_a_mail_waits_for_a_pause_to_end(line: Line) -> None:
-    await line.world.register(BRADFORD, mailbox="buying@e08000032.example", paused_until=date(2026, 11, 28))
+    await line.notifier.register(BRADFORD, mailbox="buying@e08000032.example", paused_until=date(2026, 11, 28))
     await _invite(line)
     assert line.to(BRADFORD) == []
     await line.deliver(day=date(2026, 11, 28))
@@ -159,17 +159,17 @@ async def test_a_mail_waits_for_a_pause_to_end(line: Line) -> None:
 async def test_members_are_not_told_to_stop_what_they_do_together(line: Line) -> None:
     """Leeds's notice closes its plan to others: its pairs end, its coalition does not."""
     await line.plans(*(plan(authority) for authority in THREE))
-    line.world.later(minutes=5)
-    await line.world.run()
-    assert len(line.world.mails()) == 3
+    line.notifier.later(minutes=5)
+    await line.notifier.run()
+    assert len(line.notifier.mails()) == 3
     await line.harness.invite(LEEDS)
     await line.harness.act(BRADFORD, "accept")
     await line.harness.act(KIRKLEES, "accept")
     await line.plans(plan(LEEDS, 2, stage="tendering"))
     assert (await line.harness.only()).status == "frozen"
-    assert [intent.change for intent in await line.world.intents() if intent.change == "withdrawn"] == []
+    assert [intent.change for intent in await line.notifier.intents() if intent.change == "withdrawn"] == []
     await line.plans(withdrawal(KIRKLEES))
-    withdrawn = {intent.partner for intent in await line.world.intents() if intent.change == "withdrawn"}
+    withdrawn = {intent.partner for intent in await line.notifier.intents() if intent.change == "withdrawn"}
     assert KIRKLEES in withdrawn, "a member's withdrawal is told"
 
 
@@ -177,10 +177,10 @@ async def test_a_pair_that_is_not_the_same_thing_is_told_no_more(line: Line) -> 
     await line.harness.matcher.handle([line.harness.record(plan(authority)) for authority in (LEEDS, BRADFORD)])
     await line.harness.respond(ResponseAnswered(**pair_fields(BRADFORD, LEEDS, 900), answer="not-the-same"))
     await line.note(await line.harness.opportunity_records())
-    line.world.later(minutes=5)
-    await line.world.run()
-    assert [mail for mail in line.world.mails() if not is_receipt(mail)] == []
-    assert {intent.reason for intent in await line.world.intents()} == {"muted"}
+    line.notifier.later(minutes=5)
+    await line.notifier.run()
+    assert [mail for mail in line.notifier.mails() if not is_receipt(mail)] == []
+    assert {intent.reason for intent in await line.notifier.intents()} == {"muted"}
 
 
 async def test_a_coalition_that_the_database_never_had_is_refused(line: Line) -> None:
@@ -194,12 +194,12 @@ async def test_a_coalition_that_the_database_never_had_is_refused(line: Line) ->
     record.value = b"{"
     await line.events.handle([record])
     assert line.refused == [Reason.UNKNOWN_SUBJECT, Reason.UNKNOWN_SUBJECT, Reason.NOT_JSON]
-    assert await line.world.all_mails() == []
+    assert await line.notifier.all_mails() == []
 
 
 async def _notices(line: Line) -> list[Any]:
     """The mails to Bradford that are no receipts, sent or not."""
     receipts = {row[0] for row in await line.harness.rows("SELECT receipt_mail_id FROM responses")}
     return [
-        mail for mail in await line.world.all_mails() if mail.authority == BRADFORD and mail.mail_id not in receipts
+        mail for mail in await line.notifier.all_mails() if mail.authority == BRADFORD and mail.mail_id not in receipts
     ]

@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from events.plans import PlanPublished
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
+from services.matcher.context import MatcherContext
 from services.matcher.settlement import PAIRS_AT_ONCE
-from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.pipeline import AS_OF, Counting, engine, invented_plans, record_of
@@ -83,9 +83,9 @@ async def rows_changed(database: AsyncEngine) -> int:
 async def rig(database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher]]:
     database = make_engine(database_url)
     sessions = make_sessions(database)
-    world = World(engine(), Counting(), Settings(as_of=AS_OF))
-    await adopt(world, sessions)
-    matcher = Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
+    context = MatcherContext(engine(), Counting(), Settings(as_of=AS_OF))
+    await adopt(context, sessions)
+    matcher = Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
     for start in range(0, len(PLANS), BATCH):
         await matcher.handle([record_of(plan) for plan in PLANS[start : start + BATCH]])
     yield database, matcher
@@ -102,7 +102,7 @@ async def test_a_batch_of_updates_costs_a_few_statements_and_embeds_nothing(
 ) -> None:
     database, matcher = rig
     await matcher.handle([record_of(moved(plan, 2, "2027-12-20")) for plan in PLANS[:BATCH]])
-    embedder = matcher.world.embedder
+    embedder = matcher.context.embedder
     assert isinstance(embedder, Counting)
     before = embedder.texts
     changed = [record_of(moved(plan, 3, "2028-01-31")) for plan in PLANS[:BATCH]]
@@ -151,7 +151,7 @@ async def further_parts(database: AsyncEngine, plans: Sequence[PlanPublished]) -
 
 async def test_new_words_are_embedded_once(rig: tuple[AsyncEngine, Matcher]) -> None:
     database, matcher = rig
-    embedder = matcher.world.embedder
+    embedder = matcher.context.embedder
     assert isinstance(embedder, Counting)
     before = embedder.texts
     fresh = [

@@ -15,7 +15,7 @@ from matching.encoders.loading import load_embedder
 from matching.engine import Engine
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store.database import Sessions, make_engine, make_sessions
 from services.store.outbox import Outbox
@@ -32,9 +32,9 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
 @pytest_asyncio.fixture
 async def matcher(sessions: Sessions) -> Matcher:
     embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
-    await adopt(world, sessions)
-    return Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
+    await adopt(context, sessions)
+    return Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
 
 
 async def take(matcher: Matcher, *payloads: PlanPayload, offset: int = 0) -> None:

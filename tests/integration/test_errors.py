@@ -20,6 +20,7 @@ PLANS = str(ROOT / "docs/examples/plans.jsonl")
 CONTRACTS = str(ROOT / "docs/examples/contracts.jsonl")
 FRAMEWORKS = "framework,title,owner,starts,source\nEX1,HR software,Example Purchasing,2026-01-01,an example\n"
 REGISTER = "authority,mailbox\nE09000015,procurement@harrow.example\n"
+PARTIES = "party,kind,name,authority,joined_on\nGB-X-OFFICE,programme-office,An office,E09000015,2026-04-01\n"
 MAX_LINES = 3
 
 NEEDS_DATABASE = {
@@ -70,6 +71,9 @@ NEEDS_DATABASE = {
     "migrate": [],
     "notifier": [],
     "opportunities": [],
+    "parties export": [],
+    "parties import": ["{parties}"],
+    "parties list": [],
     "plans reset": ["E09000015:A", "--to", "1", "--by", "operator", "--why", "a test"],
     "plans revisions": ["E09000015:A"],
     "plans stale": [],
@@ -161,7 +165,8 @@ def run(away: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pyte
     with pytest.raises(SystemExit):
         cli.main()
     (tmp_path / "key.json").write_text(capfd.readouterr().out, "utf-8")
-    files = {name: tmp_path / f"{name}.csv" for name in ("register", "frameworks", "signatories")}
+    (tmp_path / "parties.csv").write_text(PARTIES, "utf-8")
+    files = {name: tmp_path / f"{name}.csv" for name in ("register", "frameworks", "signatories", "parties")}
     places = files | {"key": tmp_path / "key.json", "folder": tmp_path}
 
     def run(command: str, *more: str) -> tuple[int, str]:

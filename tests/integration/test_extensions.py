@@ -23,7 +23,7 @@ from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.audit import Channel
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, settings
 from services.store.database import make_sessions, transaction
 from tests.integration.test_coalition_crashes import Scene
@@ -50,9 +50,9 @@ AFTER = date(2026, 12, 11)
 async def scene(database: AsyncEngine) -> AsyncIterator[Scene]:
     sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(world, sessions)
-    yield Scene(CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, settings), database)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(context, sessions)
+    yield Scene(CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings), database)  # type: ignore[arg-type]
 
 
 @pytest_asyncio.fixture

@@ -27,7 +27,7 @@ from services.store import authorities as register
 from services.store.database import make_engine, make_sessions, transaction
 from tests.conftest import AnyBroker
 from tests.integration.test_dead_letters import refuse_all
-from tests.integration.test_matcher_steps import Rig, world_of
+from tests.integration.test_matcher_steps import Rig, context_of
 from tests.integration.test_rebuild import compared
 from tests.pipeline import AS_OF, invented_plans
 from tests.unit.events.messages import example, headers_of, value_of
@@ -40,9 +40,9 @@ WORD = "Quixotrix"
 async def rig(database_url: str) -> AsyncIterator[Rig]:
     engine = make_engine(database_url)
     sessions = make_sessions(engine)
-    world = world_of(Settings(as_of=AS_OF))
-    await adopt(world, sessions)
-    yield Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    context = context_of(Settings(as_of=AS_OF))
+    await adopt(context, sessions)
+    yield Rig(Matcher(context, sessions, producer=None), sessions)  # type: ignore[arg-type]
     await engine.dispose()
 
 
@@ -73,7 +73,7 @@ async def forget(rig: Rig, subject: str) -> erasure.ErasedContent:
         ids = await erasure.plans_of(session, subject)
     total = erasure.ErasedContent()
     for plan_id in ids:
-        total += await erasure.erase(rig.sessions, rig.matcher.world.engine.policy, plan_id)
+        total += await erasure.erase(rig.sessions, rig.matcher.context.engine.policy, plan_id)
     return total
 
 
@@ -149,7 +149,7 @@ async def test_rebuild_mends_a_database_with_forgotten_plans(rig: Rig) -> None:
     assert not found.equal
     assert done is not None
     assert await tables_with(rig, WORD) == set()
-    await sweep(rig.matcher.world, rig.sessions)
+    await sweep(rig.matcher.context, rig.sessions)
     found, _ = await compared(rig)
     assert found.equal, (found.plans, found.pairs)
 
@@ -161,7 +161,7 @@ async def test_an_event_delivered_again_brings_nothing_back(rig: Rig) -> None:
     # Again as they came, one that was never seen, and one that says something else under a revision that is known.
     other = PlanUpdated.model_validate({**LATER.model_dump(), "revision": 4, "title": f"{WORD} something else"})
     await rig.handle([OURS, LATER, PlanWithdrawn(**ENDED.model_dump()), other])
-    await sweep(rig.matcher.world, rig.sessions)
+    await sweep(rig.matcher.context, rig.sessions)
     assert await tables_with(rig, WORD) == set()
     assert len(await messages(rig)) == told
     assert [row[0] for row in await log(rig, OURS.plan_id)] == [1, 2, 3, 4]

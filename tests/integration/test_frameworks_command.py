@@ -15,7 +15,7 @@ from matching.engine import Engine
 from services.cli import application, lazy_encoder
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, settings
 from services.store.database import make_engine, make_sessions
 from tests.pipeline import record_of
@@ -36,10 +36,10 @@ def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Join
     async def fill() -> None:
         engine = make_engine(database_url)
         embedder = load_embedder("hashing")
-        world = World(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
+        context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
         sessions = make_sessions(engine)
-        await adopt(world, sessions)
-        await Matcher(world, sessions, producer=None).handle([record_of(plan(LEEDS), 0)])  # type: ignore[arg-type]
+        await adopt(context, sessions)
+        await Matcher(context, sessions, producer=None).handle([record_of(plan(LEEDS), 0)])  # type: ignore[arg-type]
         await engine.dispose()
 
     asyncio.run(fill())
@@ -74,7 +74,7 @@ def test_a_plan_is_held_against_what_was_imported(jointly: Jointly, monkeypatch:
     assert all(not one["usable"] for one in others if one["framework"] == "EX-0002"), "it ends in 2026"
     code, printed, _ = jointly("check", plan_id(LEEDS))
     assert (code, "Check first: 1 framework covers this." in printed) == (0, True)
-    assert "It runs until 31 March 2028." in printed
+    assert "It runs from 1 April 2026 until 31 March 2028." in printed
 
 
 def test_a_framework_is_imported_whole_and_twice_changes_nothing(jointly: Jointly, tmp_path: Path) -> None:
@@ -119,3 +119,21 @@ def test_a_plan_that_is_a_call_off_is_not_told_to_check_first(jointly: Jointly, 
     found = _checked(jointly)
     assert (found["line"], found["note"]) == (None, "By its words the plan is a call-off already.")
     assert found["covering"]
+
+
+def test_a_purchasing_bodys_planned_framework_is_for_its_members(jointly: Jointly, tmp_path: Path) -> None:
+    file, members = tmp_path / "planned.csv", tmp_path / "members.csv"
+    first, *_ = EXAMPLE.read_text("utf-8").splitlines()
+    values = "PL-1,Back-office software,A body,HR and payroll software for councils,2027-07-01,2029-06-30,{},a plan"
+    columns = "framework,title,owner,scope,starts,ends,entitled,source"
+    assert set(columns.split(",")) < set(first.split(","))
+    file.write_text(f"{columns}\n{values.format('GB-X-BODY')}\n", "utf-8")
+    jointly("import", file)
+    assert [one["entitled"] for one in _checked(jointly)["covering"]] == [False]
+    header = "party,kind,name,authority,joined_on,left_on"
+    for left, entitled in (("2027-09-30", False), ("2027-10-01", True)):
+        members.write_text(f"{header}\nGB-X-BODY,purchasing-body,A body,{LEEDS},2026-01-01,{left}\n", "utf-8")
+        done = CliRunner().invoke(application("parties"), ["parties", "import", str(members)])
+        assert done.exit_code == 0, done.stderr
+        assert [one["entitled"] for one in _checked(jointly)["covering"]] == [entitled], "on the day of need"
+    assert "It runs from 1 July 2027 until 30 June 2029." in jointly("check", plan_id(LEEDS))[1]

@@ -16,7 +16,7 @@ from services.store import introductions, plans
 from services.store.opportunities import Opportunity
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, plan_id
 from tests.support.notified_coalitions import Line, is_receipt, open_line
-from tests.unit.notifier.world import body
+from tests.support.notifier import body
 
 SECRETS = ("HR", "ayroll", "1.2 million", "Paywell", "48450000", "Write to", "buying@e08", "Jul-Sep")
 PAIR = opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))
@@ -28,8 +28,8 @@ async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
         # Bradford shares only that there is a match.
         now = {"supplier": "Paywell Ltd", "end": "2028-03-31"}
         await found.plans(plan(LEEDS), plan(BRADFORD, sharing="match_only", current_contract=now))
-        found.world.later(minutes=5)
-        await found.world.run()
+        found.notifier.later(minutes=5)
+        await found.notifier.run()
         yield found
 
 
@@ -38,14 +38,14 @@ async def say(line: Line, authority: str, agrees: str, **fields: Any) -> str:
     values = pair_fields(authority, other, next(line.harness.numbers)) | {"agrees": agrees, **fields}
     payload = ResponseIntroduced.model_validate(values)
     await line.harness.respond(payload)
-    line.world.later(minutes=1)
-    await line.world.run()
+    line.notifier.later(minutes=1)
+    await line.notifier.run()
     return payload.response_id
 
 
 def told(line: Line, authority: str) -> list[Any]:
     """The mails to an authority but the first, which tells that there is a match."""
-    mails = [mail for mail in line.world.mails() if authority.lower() in mail["To"]]
+    mails = [mail for mail in line.notifier.mails() if authority.lower() in mail["To"]]
     return [mail for mail in mails if "plans what you plan" not in mail["Subject"] and not is_receipt(mail)]
 
 
@@ -56,7 +56,7 @@ def everything(mail: Any) -> str:
 
 
 async def listed(line: Line, authority: str) -> str:
-    async with line.world.sessions() as session:
+    async with line.notifier.sessions() as session:
         row = await session.get(Opportunity, PAIR)
         assert row is not None
         stored = await plans.by_id(session, [row.plan_a, row.plan_b])
@@ -75,7 +75,7 @@ async def test_one_yes_tells_nothing_of_either_plan(line: Line) -> None:
     assert mail["Subject"] == "A council asks to be introduced to you"
     assert f"Reference: {PAIR}" in body(mail)
     assert "Reply yes, no or later" in body(mail)
-    for one in line.world.mails():
+    for one in line.notifier.mails():
         for secret in SECRETS:
             assert secret not in everything(one), (secret, one["To"])
     assert "ayroll" not in await listed(line, LEEDS)
@@ -122,7 +122,7 @@ async def test_a_no_stands_for_six_months(line: Line) -> None:
     await say(line, LEEDS, "yes")
     assert len(told(line, BRADFORD)) == 1
     line.harness.on(line.harness.settings.as_of + timedelta(days=1))  # type: ignore[operator]
-    line.world.later(days=183)
+    line.notifier.later(days=183)
     await say(line, LEEDS, "yes")
     rows = await line.harness.rows("SELECT occasion FROM notification_intents WHERE change = 'asked'")
     assert len(rows) == 2
@@ -132,11 +132,11 @@ async def test_later_is_asked_again_on_its_day(line: Line) -> None:
     await say(line, LEEDS, "yes")
     await say(line, BRADFORD, "later", remind_on=date(2026, 12, 7))
     assert len(told(line, BRADFORD)) == 1
-    line.world.now = line.world.now.replace(month=12, day=6)
-    await line.world.run()
+    line.notifier.now = line.notifier.now.replace(month=12, day=6)
+    await line.notifier.run()
     assert len(told(line, BRADFORD)) == 1
-    line.world.now = line.world.now.replace(month=12, day=7)
-    await line.world.run()
+    line.notifier.now = line.notifier.now.replace(month=12, day=7)
+    await line.notifier.run()
     assert len(told(line, BRADFORD)) == 2
     assert told(line, LEEDS) == []
 
@@ -146,9 +146,9 @@ async def test_what_is_private_by_then_opens_to_nobody(line: Line) -> None:
     values = pair_fields(BRADFORD, LEEDS, next(line.harness.numbers))
     await line.harness.respond(ResponseIntroduced.model_validate(values | {"agrees": "yes"}))
     await line.plans(plan(BRADFORD, 2, sharing="private"))
-    line.world.later(minutes=1)
-    await line.world.run()
-    assert "ayroll" not in "".join(everything(mail) for mail in line.world.mails())
+    line.notifier.later(minutes=1)
+    await line.notifier.run()
+    assert "ayroll" not in "".join(everything(mail) for mail in line.notifier.mails())
     assert "ayroll" not in await listed(line, LEEDS)
 
 
@@ -158,7 +158,7 @@ async def test_a_yes_can_be_taken_back_until_both_have_said_it(line: Line) -> No
     await line.harness.respond(ResponseUndone(**pair_fields(LEEDS, BRADFORD, number), undoes=first))
     await say(line, BRADFORD, "yes")
     assert told(line, BRADFORD)[1:] == []
-    assert "ayroll" not in "".join(everything(mail) for mail in line.world.mails())
+    assert "ayroll" not in "".join(everything(mail) for mail in line.notifier.mails())
     second = await say(line, LEEDS, "yes")
     number = next(line.harness.numbers)
     await line.harness.respond(ResponseUndone(**pair_fields(LEEDS, BRADFORD, number), undoes=second))

@@ -17,7 +17,7 @@ from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import PLANS
 from services.cli import application
 from services.ingest.event_publisher import plan_event
-from services.matcher.app import adopt, make_world
+from services.matcher.app import adopt, make_context
 from services.matcher.batch_handler import Matcher
 from services.messaging.kafka import make_producer
 from services.platform.settings import settings
@@ -60,10 +60,10 @@ def publish(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publ
     async def take(payloads: tuple[PlanPayload, ...]) -> None:
         engine = make_engine(settings().need_database())
         sessions = make_sessions(engine)
-        world = make_world(settings())
-        await adopt(world, sessions)
+        context = make_context(settings())
+        await adopt(context, sessions)
         # Never started: none of these plans is refused, so nothing is sent.
-        matcher = Matcher(world, sessions, make_producer(settings(), "tests"))
+        matcher = Matcher(context, sessions, make_producer(settings(), "tests"))
         await matcher.handle([record(payload, offset) for offset, payload in enumerate(payloads)])
         await matcher.producer.stop()
         await engine.dispose()

@@ -19,10 +19,10 @@ from matching.policy import Policy, with_changes
 from services.matcher import assessment
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
+from services.matcher.context import MatcherContext
 from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
-from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store import opportunities, plans
 from services.store.database import Sessions, make_engine, make_sessions, transaction
@@ -60,18 +60,18 @@ class Rig:
         return {(a, b): (score, band) for a, b, score, band in rows}
 
 
-def world_of(settings: Settings, policy: Policy | None = None) -> World:
+def context_of(settings: Settings, policy: Policy | None = None) -> MatcherContext:
     embedder = load_embedder("hashing")
-    return World(Engine.load(policy=policy, model=embedder.model), embedder, settings)
+    return MatcherContext(Engine.load(policy=policy, model=embedder.model), embedder, settings)
 
 
 @pytest_asyncio.fixture
 async def rig(database_url: str) -> AsyncIterator[Rig]:
     engine = make_engine(database_url)
     sessions = make_sessions(engine)
-    world = world_of(Settings(as_of=AS_OF))
-    await adopt(world, sessions)
-    yield Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    context = context_of(Settings(as_of=AS_OF))
+    await adopt(context, sessions)
+    yield Rig(Matcher(context, sessions, producer=None), sessions)  # type: ignore[arg-type]
     await engine.dispose()
 
 
@@ -90,9 +90,9 @@ async def test_equals_an_offline_run_in_any_order_and_twice(rig: Rig) -> None:
 async def test_two_matchers_at_the_same_moment_miss_no_pair(rig: Rig) -> None:
     """Each commits its plans before it searches: whoever searches last sees the other's."""
     states = invented_plans(COUNT, SUBJECTS)
-    other = Rig(Matcher(world_of(Settings(as_of=AS_OF)), rig.sessions, producer=None), rig.sessions)  # type: ignore[arg-type]
+    other = Rig(Matcher(context_of(Settings(as_of=AS_OF)), rig.sessions, producer=None), rig.sessions)  # type: ignore[arg-type]
     await asyncio.gather(rig.handle(states[::2], at_once=8), other.handle(states[1::2], at_once=8))
-    await sweep(rig.matcher.world, rig.sessions)
+    await sweep(rig.matcher.context, rig.sessions)
     assert await rig.active() == all_pairs(states)
 
 
@@ -106,7 +106,7 @@ async def test_what_others_write_of_a_pair_between_its_draft_and_its_locks_is_se
     async def overtaken(*arguments: Any) -> Any:
         drafts = await draft(*arguments)
         monkeypatch.setattr(assessment, "propose_changes", draft)
-        await assessment.assess(rig.matcher.world, rig.sessions, late)
+        await assessment.assess(rig.matcher.context, rig.sessions, late)
         return drafts
 
     await rig.handle(states[:-8])
@@ -131,7 +131,7 @@ async def test_a_crash_between_recording_and_settling_is_made_good(rig: Rig, mon
             await rig.handle(states[-8:])
     assert await rig.rows("SELECT count(*) FROM plans WHERE matched_revision < revision") == [(8,)]
     assert await rig.active() != all_pairs(states)
-    assert await sweep(rig.matcher.world, rig.sessions) == 8
+    assert await sweep(rig.matcher.context, rig.sessions) == 8
     assert await rig.active() == all_pairs(states)
 
 
@@ -147,7 +147,7 @@ async def test_the_newest_revision_wins_whatever_the_order(rig: Rig) -> None:
 
 
 async def test_another_generation_writes_nothing(rig: Rig, database_url: str) -> None:
-    other = world_of(Settings(as_of=AS_OF), with_changes(Policy.load()))
+    other = context_of(Settings(as_of=AS_OF), with_changes(Policy.load()))
     with pytest.raises(WrongGenerationError, match="the database stands at generation"):
         await adopt(other, rig.sessions)
     stranger = Rig(Matcher(other, rig.sessions, producer=None), rig.sessions)  # type: ignore[arg-type]
@@ -174,7 +174,7 @@ async def test_a_plan_that_makes_scoring_fail_is_set_aside_and_its_neighbours_go
     await rig.handle(first)
     await rig.handle([s for s in states if s.plan_id == poison])
     for _ in range(plans.GIVE_UP_AFTER):
-        await sweep(rig.matcher.world, rig.sessions)
+        await sweep(rig.matcher.context, rig.sessions)
     assert await rig.rows("SELECT plan_id FROM plans WHERE quarantined") == [(poison,)]
     assert await rig.active() == partner_pairs
     letters = await rig.rows("SELECT value FROM outbox WHERE topic LIKE 'dead-letters%'")
@@ -185,7 +185,7 @@ async def test_time_alone_closes_what_it_must(rig: Rig) -> None:
     states = invented_plans(COUNT, SUBJECTS)
     await rig.handle(states)
     before = await rig.active()
-    later = world_of(Settings(as_of=AS_OF + timedelta(days=170)))
+    later = context_of(Settings(as_of=AS_OF + timedelta(days=170)))
     async with transaction(rig.sessions) as session:
         assert await opportunities.due_for_review(session, later.as_of, 1000)
     await sweep(later, rig.sessions)
@@ -196,7 +196,7 @@ async def test_time_alone_closes_what_it_must(rig: Rig) -> None:
     # An older day never overwrites the judgement of a later one.
     async with transaction(rig.sessions) as session:
         await session.execute(text("UPDATE plans SET matched_revision = 0"))
-    await sweep(rig.matcher.world, rig.sessions)
+    await sweep(rig.matcher.context, rig.sessions)
     assert await rig.active() == after
 
 
@@ -204,13 +204,13 @@ async def test_a_change_of_dates_embeds_nothing_again(rig: Rig, monkeypatch: pyt
     states = invented_plans(16)
     await rig.handle(states)
     embedded: list[str] = []
-    embed = rig.matcher.world.embedder.embed
+    embed = rig.matcher.context.embedder.embed
 
     def counting(texts: Sequence[str]) -> Any:
         embedded.extend(texts)
         return embed(texts)
 
-    monkeypatch.setattr(type(rig.matcher.world.embedder), "embed", lambda _, texts: counting(texts))
+    monkeypatch.setattr(type(rig.matcher.context.embedder), "embed", lambda _, texts: counting(texts))
     window = {"earliest": "2027-10-01", "latest": "2028-01-31"}
     await rig.handle(
         [PlanUpdated.model_validate({**s.model_dump(), "revision": 2, "tender_window": window}) for s in states]

@@ -19,9 +19,9 @@ async def test_pending_plans_are_counted_while_another_matcher_sweeps(rig: Rig) 
         await session.execute(text("UPDATE plans SET matched_revision = 0"))
     async with transaction(rig.sessions) as other:
         assert await advisory_locks.try_advisory_lock(other, advisory_locks.SWEEP)
-        await sweep(rig.matcher.world, rig.sessions)
+        await sweep(rig.matcher.context, rig.sessions)
         await measure_pending(rig.sessions)
         assert metrics.PENDING_PLANS._value.get() == 2
-    await sweep(rig.matcher.world, rig.sessions)
+    await sweep(rig.matcher.context, rig.sessions)
     await measure_pending(rig.sessions)
     assert metrics.PENDING_PLANS._value.get() == 0

@@ -18,17 +18,17 @@ from services.local_stack.mail_sink import MailSink
 from services.notifier import channels
 from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions
+from tests.support.notifier import ADDRESS, NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
-from tests.unit.notifier.world import ADDRESS, World
 
 MAILBOX = ADDRESS[LEEDS]
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
+async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[NotifierHarness]:
     """A notifier with one thing due to be told to Leeds."""
     engine = make_engine(database_url)
-    found = World(make_sessions(engine), mailbox)
+    found = NotifierHarness(make_sessions(engine), mailbox)
     await found.register(LEEDS)
     await found.arrives(state())
     found.later(seconds=61)
@@ -36,163 +36,163 @@ async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
     await engine.dispose()
 
 
-async def test_refused_for_now_it_is_tried_again_later_under_the_same_message_id(world: World) -> None:
-    world.mailbox.answers.recipients[MAILBOX] = "451 4.3.0 Later"
-    assert await world.run() == 1
-    assert await world.run() == 0, "not before its time"
-    (mail,) = await world.all_mails()
+async def test_refused_for_now_it_is_tried_again_later_under_the_same_message_id(notifier: NotifierHarness) -> None:
+    notifier.mailbox.answers.recipients[MAILBOX] = "451 4.3.0 Later"
+    assert await notifier.run() == 1
+    assert await notifier.run() == 0, "not before its time"
+    (mail,) = await notifier.all_mails()
     assert (mail.state, mail.reason, mail.attempts) == ("queued", "smtp-451", 1)
-    assert not await world.events()
+    assert not await notifier.events()
 
-    world.mailbox.answers.reset()
-    world.later(seconds=31)
-    await world.run()
-    (received,) = world.mails(LEEDS)
+    notifier.mailbox.answers.reset()
+    notifier.later(seconds=31)
+    await notifier.run()
+    (received,) = notifier.mails(LEEDS)
     assert received["Message-ID"] == mail.message_id
-    (event,) = await world.events()
+    (event,) = await notifier.events()
     assert isinstance(event, NotificationSent)
     assert event.attempts == 2
 
 
-async def test_refused_for_good_it_is_given_up_and_visible(world: World) -> None:
-    world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
-    await world.run()
-    world.mailbox.answers.reset()
-    world.later(days=10)
-    await world.run()
-    assert not world.mails(LEEDS)
-    (event,) = await world.events()
+async def test_refused_for_good_it_is_given_up_and_visible(notifier: NotifierHarness) -> None:
+    notifier.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
+    await notifier.run()
+    notifier.mailbox.answers.reset()
+    notifier.later(days=10)
+    await notifier.run()
+    assert not notifier.mails(LEEDS)
+    (event,) = await notifier.events()
     assert isinstance(event, NotificationFailed)
     assert (event.failure, event.reason) == ("permanent", "smtp-550")
     assert [o.material_revision for o in event.opportunities] == [1]
-    (mail,) = await world.all_mails()
+    (mail,) = await notifier.all_mails()
     assert (mail.state, mail.failure) == ("failed", "permanent")
 
 
-async def test_another_mailbox_gets_what_the_old_one_refused(world: World) -> None:
-    world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
-    await world.run()
+async def test_another_mailbox_gets_what_the_old_one_refused(notifier: NotifierHarness) -> None:
+    notifier.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
+    await notifier.run()
     entries = list(read(f"authority,mailbox\n{LEEDS},new@leeds.example\n"))
-    saved = await save_all(world.sessions, [e for e in entries if isinstance(e, AuthorityUpdate)], world.now)
+    saved = await save_all(notifier.sessions, [e for e in entries if isinstance(e, AuthorityUpdate)], notifier.now)
     assert saved["due_again"] == 1
-    world.later(days=1)
-    await world.run()
-    assert [mail["To"] for mail in world.mails()] == ["new@leeds.example"]
-    refs = {event.recipient for event in await world.events()}
+    notifier.later(days=1)
+    await notifier.run()
+    assert [mail["To"] for mail in notifier.mails()] == ["new@leeds.example"]
+    refs = {event.recipient for event in await notifier.events()}
     assert len(refs) == 2, "another mailbox is another reference"
 
 
-async def test_a_server_that_stays_away_is_given_up_after_three_days(world: World) -> None:
+async def test_a_server_that_stays_away_is_given_up_after_three_days(notifier: NotifierHarness) -> None:
     nowhere = channels.smtp_from_url("smtp://127.0.0.1:9", timeout=2)
     attempts = 0
-    while not await world.events():
-        attempts += await world.run(channel=nowhere)
-        world.later(minutes=61)
-    assert attempts == (await world.all_mails())[0].attempts > 60
-    (event,) = await world.events()
+    while not await notifier.events():
+        attempts += await notifier.run(channel=nowhere)
+        notifier.later(minutes=61)
+    assert attempts == (await notifier.all_mails())[0].attempts > 60
+    (event,) = await notifier.events()
     assert isinstance(event, NotificationFailed)
     assert event.failure == "temporary"
-    assert event.at - (await world.all_mails())[0].created_at >= notification_schedule.GIVE_UP_AFTER
+    assert event.at - (await notifier.all_mails())[0].created_at >= notification_schedule.GIVE_UP_AFTER
 
 
-async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(world: World) -> None:
-    world.mailbox.answers.hang.add(MAILBOX)
-    impatient = channels.smtp_from_url(world.mailbox.url, timeout=0.5)
-    await world.run(channel=impatient)
-    (mail,) = await world.all_mails()
+async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(notifier: NotifierHarness) -> None:
+    notifier.mailbox.answers.hang.add(MAILBOX)
+    impatient = channels.smtp_from_url(notifier.mailbox.url, timeout=0.5)
+    await notifier.run(channel=impatient)
+    (mail,) = await notifier.all_mails()
     assert (mail.state, mail.ambiguities) == ("ambiguous", 1)
-    assert [intent.state for intent in await world.intents(LEEDS)] == ["ambiguous"]
+    assert [intent.state for intent in await notifier.intents(LEEDS)] == ["ambiguous"]
 
-    world.later(hours=2)
-    await world.run(channel=impatient)
-    world.later(days=10)
-    await world.run()
-    first, second = world.mails(LEEDS)
+    notifier.later(hours=2)
+    await notifier.run(channel=impatient)
+    notifier.later(days=10)
+    await notifier.run()
+    first, second = notifier.mails(LEEDS)
     assert first["Message-ID"] == second["Message-ID"]
-    (event,) = await world.events()
+    (event,) = await notifier.events()
     assert isinstance(event, NotificationFailed)
     assert (event.failure, event.attempts) == ("ambiguous", 2)
 
 
-async def test_what_may_have_arrived_and_is_then_refused_ends_as_unknown(world: World) -> None:
+async def test_what_may_have_arrived_and_is_then_refused_ends_as_unknown(notifier: NotifierHarness) -> None:
     """The first copy came: nobody may take the mail for one that certainly never did."""
-    world.mailbox.answers.hang.add(MAILBOX)
-    await world.run(channel=channels.smtp_from_url(world.mailbox.url, timeout=0.5))
-    world.mailbox.answers.reset()
-    world.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
-    world.later(hours=2)
-    await world.run()
-    assert len(world.mails(LEEDS)) == 1
-    (mail,) = await world.all_mails()
+    notifier.mailbox.answers.hang.add(MAILBOX)
+    await notifier.run(channel=channels.smtp_from_url(notifier.mailbox.url, timeout=0.5))
+    notifier.mailbox.answers.reset()
+    notifier.mailbox.answers.recipients[MAILBOX] = "550 5.1.1 No such mailbox"
+    notifier.later(hours=2)
+    await notifier.run()
+    assert len(notifier.mails(LEEDS)) == 1
+    (mail,) = await notifier.all_mails()
     assert (mail.state, mail.failure, mail.reason) == ("failed", "ambiguous", "smtp-550")
-    (event,) = await world.events()
+    (event,) = await notifier.events()
     assert isinstance(event, NotificationFailed)
     assert (event.failure, event.reason) == ("ambiguous", "smtp-550")
 
 
-async def test_what_may_have_arrived_is_corrected_when_it_ends(world: World) -> None:
-    world.mailbox.answers.hang.add(MAILBOX)
-    await world.run(channel=channels.smtp_from_url(world.mailbox.url, timeout=0.5))
-    world.mailbox.answers.reset()
-    await world.arrives(state(material=2, status="withdrawn"))
-    world.later(hours=2)
-    await world.run()
-    _, correction = world.mails(LEEDS)
+async def test_what_may_have_arrived_is_corrected_when_it_ends(notifier: NotifierHarness) -> None:
+    notifier.mailbox.answers.hang.add(MAILBOX)
+    await notifier.run(channel=channels.smtp_from_url(notifier.mailbox.url, timeout=0.5))
+    notifier.mailbox.answers.reset()
+    await notifier.arrives(state(material=2, status="withdrawn"))
+    notifier.later(hours=2)
+    await notifier.run()
+    _, correction = notifier.mails(LEEDS)
     assert correction["Subject"].endswith("now")
 
 
-async def test_a_sender_that_vanished_while_sending_is_followed_once(world: World) -> None:
+async def test_a_sender_that_vanished_while_sending_is_followed_once(notifier: NotifierHarness) -> None:
     for expected in ("ambiguous", "failed"):
-        channel = world.stopping_channel()
-        sending = world.start(world.run(channel=channel))
+        channel = notifier.stopping_channel()
+        sending = notifier.start(notifier.run(channel=channel))
         await channel.reached.wait()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
-        assert [mail.state for mail in await world.all_mails()] == ["sending"]
-        assert await world.run() == 0, "its lease still runs"
-        world.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
-        await world.forsaken()
-        assert [mail.state for mail in await world.all_mails()] == [expected]
-        world.later(minutes=5)
-    (event,) = await world.events()
+        assert [mail.state for mail in await notifier.all_mails()] == ["sending"]
+        assert await notifier.run() == 0, "its lease still runs"
+        notifier.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
+        await notifier.forsaken()
+        assert [mail.state for mail in await notifier.all_mails()] == [expected]
+        notifier.later(minutes=5)
+    (event,) = await notifier.events()
     assert isinstance(event, NotificationFailed)
     assert (event.failure, event.reason) == ("ambiguous", "sender-vanished")
 
 
-async def test_a_claim_that_was_never_used_is_taken_over(world: World) -> None:
-    await world.gather()
-    assert await world.claim() is not None
-    assert await world.run() == 0
-    world.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
-    await world.run()
-    assert len(world.mails(LEEDS)) == 1
+async def test_a_claim_that_was_never_used_is_taken_over(notifier: NotifierHarness) -> None:
+    await notifier.gather()
+    assert await notifier.claim() is not None
+    assert await notifier.run() == 0
+    notifier.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
+    await notifier.run()
+    assert len(notifier.mails(LEEDS)) == 1
 
 
-async def test_a_late_word_of_success_counts(world: World) -> None:
-    channel = world.stopping_channel()
-    sending = world.start(world.run(channel=channel))
+async def test_a_late_word_of_success_counts(notifier: NotifierHarness) -> None:
+    channel = notifier.stopping_channel()
+    sending = notifier.start(notifier.run(channel=channel))
     await channel.reached.wait()
-    world.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
-    await world.forsaken()
+    notifier.later(seconds=notification_schedule.LEASE.total_seconds() + 1)
+    await notifier.forsaken()
     channel.go_on.set()
     await sending
-    world.later(days=1)
-    await world.run()
-    assert len(world.mails(LEEDS)) == 1
-    assert [intent.state for intent in await world.intents(LEEDS)] == ["sent"]
+    notifier.later(days=1)
+    await notifier.run()
+    assert len(notifier.mails(LEEDS)) == 1
+    assert [intent.state for intent in await notifier.intents(LEEDS)] == ["sent"]
 
 
-async def test_a_mail_that_cannot_be_composed_is_given_up_and_blocks_nobody(world: World) -> None:
-    await world.register(CAMDEN)
-    await world.spoil(state())
-    await world.arrives(state(side(LEEDS), side("E06000001")), state(side(CAMDEN), side("E06000002")))
-    await world.arrives(state(side("E06000003"), side("E06000004")))
-    await world.register("E06000003")
-    world.later(hours=1)
-    await world.run()
-    assert [mail["To"] for mail in world.mails()] == ["buying@e06000003.example"]
-    events = await world.events()
+async def test_a_mail_that_cannot_be_composed_is_given_up_and_blocks_nobody(notifier: NotifierHarness) -> None:
+    await notifier.register(CAMDEN)
+    await notifier.spoil(state())
+    await notifier.arrives(state(side(LEEDS), side("E06000001")), state(side(CAMDEN), side("E06000002")))
+    await notifier.arrives(state(side("E06000003"), side("E06000004")))
+    await notifier.register("E06000003")
+    notifier.later(hours=1)
+    await notifier.run()
+    assert [mail["To"] for mail in notifier.mails()] == ["buying@e06000003.example"]
+    events = await notifier.events()
     assert {(event.authority, getattr(event, "reason", None)) for event in events} == {
         (LEEDS, "not-composed"),
         (CAMDEN, "not-composed"),
@@ -210,31 +210,31 @@ def every_line() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("every_line")
-async def test_no_address_in_the_logs(world: World) -> None:
+async def test_no_address_in_the_logs(notifier: NotifierHarness) -> None:
     with capture_logs() as lines:
-        await world.arrives(state(side(LEEDS), side("E06000001")))
-        world.mailbox.answers.recipients[MAILBOX] = f"451 4.3.0 <{MAILBOX}> is greylisted"
-        await world.run()
-        world.mailbox.answers.recipients[MAILBOX] = f"550 5.1.1 <{MAILBOX}> does not exist"
-        world.later(hours=1)
-        await world.run()
-        world.mailbox.answers.reset()
-        await world.register(CAMDEN)
-        await world.run()
+        await notifier.arrives(state(side(LEEDS), side("E06000001")))
+        notifier.mailbox.answers.recipients[MAILBOX] = f"451 4.3.0 <{MAILBOX}> is greylisted"
+        await notifier.run()
+        notifier.mailbox.answers.recipients[MAILBOX] = f"550 5.1.1 <{MAILBOX}> does not exist"
+        notifier.later(hours=1)
+        await notifier.run()
+        notifier.mailbox.answers.reset()
+        await notifier.register(CAMDEN)
+        await notifier.run()
     printed = json.dumps(lines, default=str)
     assert all(part in printed for part in ("smtp-451", "smtp-550", '"intent"', '"sent"'))
     assert "@" not in printed
-    assert "@" not in json.dumps([event.model_dump(mode="json") for event in await world.events()])
+    assert "@" not in json.dumps([event.model_dump(mode="json") for event in await notifier.events()])
 
 
-async def test_many_temporary_failures_wait_longer_and_longer(world: World) -> None:
-    world.mailbox.answers.recipients[MAILBOX] = "451 4.3.0 Later"
+async def test_many_temporary_failures_wait_longer_and_longer(notifier: NotifierHarness) -> None:
+    notifier.mailbox.answers.recipients[MAILBOX] = "451 4.3.0 Later"
     waits = []
     for _ in range(9):
-        await world.run()
-        (mail,) = await world.all_mails()
-        waits.append(mail.next_attempt_at - world.now)
-        world.now = mail.next_attempt_at
+        await notifier.run()
+        (mail,) = await notifier.all_mails()
+        waits.append(mail.next_attempt_at - notifier.now)
+        notifier.now = mail.next_attempt_at
     assert waits[:3] == [timedelta(seconds=30), timedelta(seconds=60), timedelta(seconds=120)]
     assert waits == sorted(waits)
     assert waits[-1] == notification_schedule.MAX_BACKOFF

@@ -7,65 +7,65 @@ import pytest
 
 from services.local_stack.mail_sink import MailSink
 from services.store.database import make_engine, make_sessions
+from tests.support.notifier import NotifierHarness, body
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
-from tests.unit.notifier.world import World, body
 
 STRANGER = "GB-X-CLICK-HERE-TO-WIN"
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
+async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[NotifierHarness]:
     engine = make_engine(database_url)
-    yield World(make_sessions(engine), mailbox)
+    yield NotifierHarness(make_sessions(engine), mailbox)
     await engine.dispose()
 
 
-async def test_nobody_is_told_of_a_code_that_nobody_knows_until_it_is_registered(world: World) -> None:
-    await world.register(LEEDS)
-    await world.arrives(state(side(LEEDS), side(STRANGER, title="Payroll")), known=False)
-    world.later(minutes=2)
-    await world.run()
-    assert world.mails(LEEDS) == []
-    assert [(held.authority, held.why) for held in await world.held()] == [
+async def test_nobody_is_told_of_a_code_that_nobody_knows_until_it_is_registered(notifier: NotifierHarness) -> None:
+    await notifier.register(LEEDS)
+    await notifier.arrives(state(side(LEEDS), side(STRANGER, title="Payroll")), known=False)
+    notifier.later(minutes=2)
+    await notifier.run()
+    assert notifier.mails(LEEDS) == []
+    assert [(held.authority, held.why) for held in await notifier.held()] == [
         (STRANGER, "no-mailbox"),
         (STRANGER, "unknown-partner"),
     ]
 
-    await world.register(STRANGER, name="Somewhere Council", mailbox="buying@somewhere.example")
-    world.later(days=1, minutes=2)
-    await world.run()
-    (mail,) = world.mails(LEEDS)
+    await notifier.register(STRANGER, name="Somewhere Council", mailbox="buying@somewhere.example")
+    notifier.later(days=1, minutes=2)
+    await notifier.run()
+    (mail,) = notifier.mails(LEEDS)
     assert mail["Subject"].endswith(": Somewhere Council could join you")
     assert STRANGER not in body(mail) + body(mail, "html") + mail["Subject"]
 
 
-async def test_a_council_is_named_as_it_is_called_and_never_as_the_event_says(world: World) -> None:
-    await world.register(LEEDS)
-    await world.arrives(state(side(LEEDS), side(CAMDEN, authority_name="Winner. Click evil.com")), known=False)
-    world.later(minutes=2)
-    await world.run()
-    (mail,) = world.mails(LEEDS)
+async def test_a_council_is_named_as_it_is_called_and_never_as_the_event_says(notifier: NotifierHarness) -> None:
+    await notifier.register(LEEDS)
+    await notifier.arrives(state(side(LEEDS), side(CAMDEN, authority_name="Winner. Click evil.com")), known=False)
+    notifier.later(minutes=2)
+    await notifier.run()
+    (mail,) = notifier.mails(LEEDS)
     everything = body(mail) + body(mail, "html") + mail["Subject"]
     assert "Camden" in everything
     assert "Winner" not in everything
 
 
 @pytest.mark.parametrize("forged", [{"revision": 3}, {"plans": (side(LEEDS), side("E06000014"))}])
-async def test_what_the_database_never_had_is_refused(world: World, forged: dict[str, Any]) -> None:
+async def test_what_the_database_never_had_is_refused(notifier: NotifierHarness, forged: dict[str, Any]) -> None:
     """Somebody who may write to the topic tells authorities nothing."""
     genuine = state(material=2)
-    await world.register(LEEDS, CAMDEN)
-    await world.stands(genuine)
+    await notifier.register(LEEDS, CAMDEN)
+    await notifier.stands(genuine)
     fake = genuine.model_copy(update=forged)
-    assert await world.comes(fake) == [fake]
-    assert await world.comes(state(side(LEEDS), side("E06000014"))) != [], "nor one that has no row at all"
-    assert await world.intents() == []
+    assert await notifier.comes(fake) == [fake]
+    assert await notifier.comes(state(side(LEEDS), side("E06000014"))) != [], "nor one that has no row at all"
+    assert await notifier.intents() == []
 
 
-async def test_a_revision_that_the_database_has_left_behind_is_no_forgery(world: World) -> None:
-    await world.register(LEEDS, CAMDEN)
-    await world.stands(state(material=3))
-    assert await world.comes(state(material=2)) == []
-    assert await world.intents() == [], "its successor tells"
-    assert await world.comes(state(material=3)) == []
-    assert len(await world.intents()) == 2
+async def test_a_revision_that_the_database_has_left_behind_is_no_forgery(notifier: NotifierHarness) -> None:
+    await notifier.register(LEEDS, CAMDEN)
+    await notifier.stands(state(material=3))
+    assert await notifier.comes(state(material=2)) == []
+    assert await notifier.intents() == [], "its successor tells"
+    assert await notifier.comes(state(material=3)) == []
+    assert len(await notifier.intents()) == 2

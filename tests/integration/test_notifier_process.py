@@ -24,17 +24,17 @@ from services.notifier.dispatch import SENDERS
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.conftest import AnyBroker
+from tests.support.notifier import NotifierHarness
 from tests.support.service_processes import fork_service
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
-from tests.unit.notifier.world import World
 
 PATIENCE_SECONDS = 90
 
 
 @pytest.fixture
-async def world(database_url: str, mailbox: MailSink) -> AsyncIterator[World]:
+async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[NotifierHarness]:
     engine = make_engine(database_url)
-    yield World(make_sessions(engine), mailbox, now=datetime.now(UTC))
+    yield NotifierHarness(make_sessions(engine), mailbox, now=datetime.now(UTC))
     await engine.dispose()
 
 
@@ -50,7 +50,7 @@ def environment(broker: AnyBroker, database_url: str, mailbox: MailSink) -> dict
 
 
 @asynccontextmanager
-async def notifier(environment: dict[str, str], log: Path) -> AsyncIterator[ChildProcess]:
+async def notifier_process(environment: dict[str, str], log: Path) -> AsyncIterator[ChildProcess]:
     process = fork_service("notifier", environment, log, int(environment["JOINTLY_HTTP_PORT"]))
     try:
         yield process
@@ -114,23 +114,23 @@ async def dead_letter(environment: dict[str, str]) -> DeadLetter:
 
 
 async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter(
-    world: World, environment: dict[str, str], tmp_path: Path
+    notifier: NotifierHarness, environment: dict[str, str], tmp_path: Path
 ) -> None:
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
     await topic_admin.create(Settings.model_validate(names))
-    await world.register(LEEDS, CAMDEN)
-    await world.stands(state())
+    await notifier.register(LEEDS, CAMDEN)
+    await notifier.stands(state())
     log = tmp_path / "notifier.log"
-    async with notifier(environment, log) as process:
+    async with notifier_process(environment, log) as process:
         await until(lambda: answer(environment, "/health/ready") == "ok")
         await publish(environment, state(), state(), garbage=b"not an event")
-        await until(lambda: len(world.mails()) >= 2)
+        await until(lambda: len(notifier.mails()) >= 2)
         assert (await dead_letter(environment)).reason == "not-json"
 
         ended = state(material=2, status="withdrawn")
-        await world.stands(ended)
+        await notifier.stands(ended)
         await publish(environment, ended)
-        await until(lambda: len(world.mails()) >= 4)
+        await until(lambda: len(notifier.mails()) >= 4)
         await until(lambda: 'jointly_events_in_total{family="opportunities"} 4.0' in answer(environment, "/metrics"))
         found = answer(environment, "/metrics")
         assert 'jointly_emails_total{outcome="sent",purpose="immediate"} 2.0' in found
@@ -142,39 +142,39 @@ async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter
         assert answer(environment, "/health/live") == "ok"
 
         await asked_to_stop(process)
-    assert [mail["Subject"][-7:] for mail in world.mails(LEEDS)] == ["oin you", "den now"]
+    assert [mail["Subject"][-7:] for mail in notifier.mails(LEEDS)] == ["oin you", "den now"]
     assert "@" not in log.read_text(), "no address in the log"
     assert "HR and payroll" not in log.read_text(), "nor a plan's text"
 
 
 async def test_killed_in_the_middle_the_next_one_tells_the_rest_and_nobody_twice(
-    world: World, environment: dict[str, str], tmp_path: Path
+    notifier: NotifierHarness, environment: dict[str, str], tmp_path: Path
 ) -> None:
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
     await topic_admin.create(Settings.model_validate(names))
     partners = [f"E0600{number:04d}" for number in range(60)]
-    await world.register(*partners)
+    await notifier.register(*partners)
     states = [state(side(LEEDS, plan_id=f"{LEEDS}:{code}"), side(code)) for code in partners]
-    await world.stands(*states)
-    async with notifier(environment, tmp_path / "first.log") as first:
+    await notifier.stands(*states)
+    async with notifier_process(environment, tmp_path / "first.log") as first:
         await publish(environment, *states)
-        await until(lambda: len(world.mails()) >= 5)
+        await until(lambda: len(notifier.mails()) >= 5)
         child_process.kill(first)
     # What it had in its hands is unknown, and waits for the end of its lease.
-    in_hand = {mail.authority for mail in await world.all_mails() if mail.state in ("claimed", "sending")}
+    in_hand = {mail.authority for mail in await notifier.all_mails() if mail.state in ("claimed", "sending")}
     assert len(in_hand) <= SENDERS
-    async with notifier(environment, tmp_path / "second.log"):
-        await until(_settled(world, len(partners), in_hand))
-    states_ = [mail.state for mail in await world.all_mails()]
+    async with notifier_process(environment, tmp_path / "second.log"):
+        await until(_settled(notifier, len(partners), in_hand))
+    states_ = [mail.state for mail in await notifier.all_mails()]
     assert states_.count("sent") == len(partners) - len(in_hand), "a sender that is asked to stop leaves nothing open"
-    told = [mail["To"] for mail in world.mails()]
+    told = [mail["To"] for mail in notifier.mails()]
     assert len(told) == len(set(told)), "nobody was told twice"
     assert len(told) >= len(partners) - len(in_hand)
 
 
-def _settled(world: World, count: int, in_hand: set[str]) -> Callable[[], Awaitable[bool]]:
+def _settled(notifier: NotifierHarness, count: int, in_hand: set[str]) -> Callable[[], Awaitable[bool]]:
     async def look() -> bool:
-        found = await world.all_mails()
+        found = await notifier.all_mails()
         open_ = {mail.authority for mail in found if mail.state != "sent"}
         return len(found) == count and open_ <= in_hand
 
@@ -182,17 +182,17 @@ def _settled(world: World, count: int, in_hand: set[str]) -> Callable[[], Awaita
 
 
 async def test_asked_to_stop_it_finishes_what_it_is_sending(
-    world: World, environment: dict[str, str], tmp_path: Path
+    notifier: NotifierHarness, environment: dict[str, str], tmp_path: Path
 ) -> None:
     names = {name.removeprefix("JOINTLY_").lower(): value for name, value in environment.items()}
     await topic_admin.create(Settings.model_validate(names))
     partners = [f"E0600{number:04d}" for number in range(60)]
-    await world.register(*partners)
+    await notifier.register(*partners)
     states = [state(side(LEEDS, plan_id=f"{LEEDS}:{code}"), side(code)) for code in partners]
-    await world.stands(*states)
-    async with notifier(environment, tmp_path / "notifier.log"):
+    await notifier.stands(*states)
+    async with notifier_process(environment, tmp_path / "notifier.log"):
         await publish(environment, *states)
-        await until(lambda: len(world.mails()) >= 5)
-    found = [mail.state for mail in await world.all_mails()]
+        await until(lambda: len(notifier.mails()) >= 5)
+    found = [mail.state for mail in await notifier.all_mails()]
     assert set(found) <= {"sent", "queued"}, "what was begun is finished, the rest is still to do"
-    assert found.count("sent") == len(world.mails())
+    assert found.count("sent") == len(notifier.mails())

@@ -13,8 +13,8 @@ from services.cli import application
 from services.local_stack.mail_sink import MailSink
 from services.platform.settings import settings
 from services.store.database import make_engine, make_sessions
+from tests.support.notifier import NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
-from tests.unit.notifier.world import World
 
 Result = TypeVar("Result")
 
@@ -35,12 +35,14 @@ def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
 
 @pytest.fixture
-def in_world(database_url: str, mailbox: MailSink) -> Callable[[Callable[[World], Awaitable[Result]]], Result]:
-    def run(work: Callable[[World], Awaitable[Result]]) -> Result:
+def with_notifier(
+    database_url: str, mailbox: MailSink
+) -> Callable[[Callable[[NotifierHarness], Awaitable[Result]]], Result]:
+    def run(work: Callable[[NotifierHarness], Awaitable[Result]]) -> Result:
         async def inside() -> Result:
             engine = make_engine(database_url)
             try:
-                return await work(World(make_sessions(engine), mailbox))
+                return await work(NotifierHarness(make_sessions(engine), mailbox))
             finally:
                 await engine.dispose()
 
@@ -102,21 +104,21 @@ def test_a_file_that_cannot_be_read(
 
 def test_what_is_held_failed_and_flushed_is_visible(
     jointly: Callable[..., tuple[int, str, str]],
-    in_world: Callable[[Callable[[World], Awaitable[Result]]], Result],
+    with_notifier: Callable[[Callable[[NotifierHarness], Awaitable[Result]]], Result],
     mailbox: MailSink,
 ) -> None:
     assert jointly("authorities", "held")[1] == "nothing is held\n"
     assert jointly("authorities", "failed")[1] == "no email has failed\n"
     mailbox.answers.recipients["procurement@leeds.example"] = "550 5.1.1 No such mailbox"
 
-    async def happen(world: World) -> None:
-        await world.register(LEEDS)
-        await world.arrives(state())
-        world.later(seconds=61)
-        await world.run()
-        await world.arrives(state(material=2, band="digest"))
+    async def happen(notifier: NotifierHarness) -> None:
+        await notifier.register(LEEDS)
+        await notifier.arrives(state())
+        notifier.later(seconds=61)
+        await notifier.run()
+        await notifier.arrives(state(material=2, band="digest"))
 
-    in_world(happen)
+    with_notifier(happen)
     _, held, _ = jointly("authorities", "held")
     assert f"{CAMDEN}  London Borough of Camden: 1 held" in held
     assert "since 2026-11-23 (no mailbox)" in held

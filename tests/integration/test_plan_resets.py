@@ -19,8 +19,8 @@ from services.maintenance.plan_reset import ResetError, reset
 from services.maintenance.rebuild import compare
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
+from services.matcher.context import MatcherContext
 from services.matcher.sweeper import sweep
-from services.matcher.world import World
 from services.platform.settings import Settings, settings
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from tests.pipeline import AS_OF, record_of
@@ -40,9 +40,9 @@ async def sessions(database_url: str) -> AsyncIterator[Sessions]:
 @pytest_asyncio.fixture
 async def matcher(sessions: Sessions) -> Matcher:
     embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
-    await adopt(world, sessions)
-    return Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
+    await adopt(context, sessions)
+    return Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ async def pairs(sessions: Sessions) -> list[tuple[str, int, int]]:
 
 async def is_as_the_log_says(matcher: Matcher, sessions: Sessions) -> bool:
     async with transaction(sessions, isolation="REPEATABLE READ") as view:
-        found = await compare(matcher.world, sessions, view, AS_OF, lambda *_: None)
+        found = await compare(matcher.context, sessions, view, AS_OF, lambda *_: None)
         return found.equal and found.waiting_plans == 0
 
 
@@ -101,7 +101,7 @@ async def test_a_frozen_plan_takes_lower_revisions_again(matcher: Matcher, sessi
     done = await reset(sessions, PLAN, 5, "Programme office", "published in microseconds")
     assert (done.from_revision, done.to_revision) == (FROZEN, 5)
     assert await stand(sessions) == (5, "active", "Replacement of the HR and payroll system")
-    await sweep(matcher.world, sessions, timedelta(0))
+    await sweep(matcher.context, sessions, timedelta(0))
     assert await pairs(sessions) == [("active", 5, 1)]
     assert await is_as_the_log_says(matcher, sessions)
 
@@ -117,7 +117,7 @@ async def test_a_withdrawal_that_was_superseded_takes_effect(matcher: Matcher, s
     await take(matcher, plan(CAMDEN, 1), plan(LEEDS, FROZEN), late)
     assert [status for status, *_ in await pairs(sessions)] == ["active"]
     await reset(sessions, PLAN, 7, "Programme office", "withdrawn long ago")
-    await sweep(matcher.world, sessions, timedelta(0))
+    await sweep(matcher.context, sessions, timedelta(0))
     assert (await stand(sessions))[:2] == (7, "withdrawn")
     assert [status for status, *_ in await pairs(sessions)] == ["withdrawn"]
     assert await is_as_the_log_says(matcher, sessions)

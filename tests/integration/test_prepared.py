@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.matcher.app import adopt
 from services.matcher.batch_handler import MAX_PREPARED_BATCHES, Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.pipeline import AS_OF, Counting, engine, invented_plans, record_of
@@ -21,9 +21,9 @@ PLANS = invented_plans(2 * BATCH, subjects=20)
 async def rig(database_url: str) -> AsyncIterator[tuple[AsyncEngine, Matcher, Counting]]:
     database = make_engine(database_url)
     sessions, embedder = make_sessions(database), Counting()
-    world = World(engine(), embedder, Settings(as_of=AS_OF, max_poll_records=BATCH))
-    await adopt(world, sessions)
-    yield database, Matcher(world, sessions, producer=None), embedder  # type: ignore[arg-type]
+    context = MatcherContext(engine(), embedder, Settings(as_of=AS_OF, max_poll_records=BATCH))
+    await adopt(context, sessions)
+    yield database, Matcher(context, sessions, producer=None), embedder  # type: ignore[arg-type]
     await database.dispose()
 
 
@@ -66,7 +66,9 @@ async def test_a_batch_that_was_only_partly_prepared_ends_as_if_it_had_not_been(
     prepared = await rows_of(database)
     async with database.begin() as connection:
         await connection.execute(text("TRUNCATE plans, plan_log, embeddings, plan_features, opportunities, outbox"))
-    unprepared = Matcher(World(matcher.world.engine, Counting(), matcher.world.settings), matcher.sessions, None)  # type: ignore[arg-type]
+    unprepared = Matcher(
+        MatcherContext(matcher.context.engine, Counting(), matcher.context.settings), matcher.sessions, None
+    )  # type: ignore[arg-type]
     for start in range(0, len(records), BATCH):
         await unprepared.handle(records[start : start + BATCH])
     assert await rows_of(database) == prepared

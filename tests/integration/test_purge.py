@@ -28,7 +28,7 @@ KEEP = RetentionRules(TWO_YEARS, TWO_YEARS)
 
 async def purged(rig: Rig, days: int, keep: RetentionRules = KEEP) -> PurgeResult:
     """What a round does that many days from now."""
-    done = await purge(rig.sessions, rig.matcher.world.engine.policy, keep, now() + timedelta(days=days))
+    done = await purge(rig.sessions, rig.matcher.context.engine.policy, keep, now() + timedelta(days=days))
     assert done is not None
     return done
 

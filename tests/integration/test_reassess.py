@@ -22,16 +22,16 @@ from services.maintenance.rebuild import compare
 from services.matcher import assessment
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
+from services.matcher.context import MatcherContext
 from services.matcher.settlement import WrongGenerationError
 from services.matcher.sweeper import sweep
-from services.matcher.world import World
 from services.notifier.event_handler import OpportunityEvent, record_intents
 from services.platform.settings import Settings
 from services.store import authorities
 from services.store.authorities import AuthorityUpdate
 from services.store.database import make_engine, make_sessions, transaction
 from tests.chaos.order_independence import history
-from tests.integration.test_matcher_steps import Rig, world_of
+from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import _WHO, AS_OF
 
 COUNT, SUBJECTS = 120, 30
@@ -41,9 +41,9 @@ COUNT, SUBJECTS = 120, 30
 async def rig(database_url: str) -> AsyncIterator[Rig]:
     engine = make_engine(database_url)
     sessions = make_sessions(engine)
-    world = world_of(Settings(as_of=AS_OF))
-    await adopt(world, sessions)
-    made = Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    context = context_of(Settings(as_of=AS_OF))
+    await adopt(context, sessions)
+    made = Rig(Matcher(context, sessions, producer=None), sessions)  # type: ignore[arg-type]
     await made.handle(history(7, COUNT, SUBJECTS))
     async with transaction(sessions) as session:
         for code in _WHO[1:]:
@@ -69,17 +69,17 @@ class OtherModel:
         return np.ascontiguousarray(self._hashing.embed(texts)[:, ::-1])
 
 
-def stricter() -> World:
+def stricter() -> MatcherContext:
     """A policy under which more is asked: some pairs end, others change their band."""
     shipped = Policy.load()
     exponents = replace(shipped.exponents, specification=2.0, timing=1.5, value=1.5)
     bands = replace(shipped.bands, notify=85.0, digest=60.0, feed=55.0)
-    return world_of(Settings(as_of=AS_OF), with_changes(shipped, exponents=exponents, bands=bands))
+    return context_of(Settings(as_of=AS_OF), with_changes(shipped, exponents=exponents, bands=bands))
 
 
-async def look(rig: Rig, world: World) -> list[OpportunityChange]:
+async def look(rig: Rig, context: MatcherContext) -> list[OpportunityChange]:
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
-        return await preview_reassessment(world, view, lambda *_: None)
+        return await preview_reassessment(context, view, lambda *_: None)
 
 
 async def outbox(rig: Rig, after: int = 0) -> list[Any]:
@@ -100,20 +100,20 @@ async def told(rig: Rig, after: int = 0) -> Counter[tuple[str, str]]:
     return Counter((row.authority, row.purpose) for row in rows if row.id not in before)
 
 
-def slightly_stricter() -> World:
+def slightly_stricter() -> MatcherContext:
     """A policy under which every score falls a little, by less than what is worth telling."""
     shipped = Policy.load()
     bands = replace(shipped.bands, notify=shipped.bands.notify + 1.0, digest=shipped.bands.digest + 1.0)
     exponents = replace(shipped.exponents, specification=shipped.exponents.specification * 1.02)
-    return world_of(Settings(as_of=AS_OF), with_changes(shipped, exponents=exponents, bands=bands))
+    return context_of(Settings(as_of=AS_OF), with_changes(shipped, exponents=exponents, bands=bands))
 
 
 async def test_every_pair_that_changes_is_counted_whether_or_not_it_is_told(rig: Rig) -> None:
     columns = "opportunity_id, status, band, score, material_revision"
     before = {row[0]: row[1:] for row in await rig.rows(f"SELECT {columns} FROM opportunities")}
-    world = slightly_stricter()
-    changes = {change.after.opportunity_id: change for change in await look(rig, world)}
-    assert await reassess(world, rig.sessions, lambda *_: None) == 0
+    context = slightly_stricter()
+    changes = {change.after.opportunity_id: change for change in await look(rig, context)}
+    assert await reassess(context, rig.sessions, lambda *_: None) == 0
     after = {row[0]: row[1:] for row in await rig.rows(f"SELECT {columns} FROM opportunities")}
 
     moved = {key for key, row in after.items() if row[:3] != before.get(key, ())[:3]}
@@ -133,8 +133,8 @@ async def test_what_is_foreseen_is_what_happens(rig: Rig) -> None:
         await session.execute(text("UPDATE notification_intents SET state = 'sent' WHERE state = 'pending'"))
     ((last,),) = await rig.rows("SELECT max(id) FROM outbox")
     before = await rig.rows("SELECT * FROM opportunities ORDER BY 1")
-    world = stricter()
-    changes = await look(rig, world)
+    context = stricter()
+    changes = await look(rig, context)
     kinds = Counter(change.kind for change in changes)
     assert kinds["withdrawn"] > 0
     assert kinds["band"] > 0
@@ -143,7 +143,7 @@ async def test_what_is_foreseen_is_what_happens(rig: Rig) -> None:
     assert await rig.rows("SELECT * FROM opportunities ORDER BY 1") == before, "nothing was written"
     assert await rig.rows("SELECT max(id) FROM outbox") == [(last,)]
 
-    assert await reassess(world, rig.sessions, lambda *_: None) == 0
+    assert await reassess(context, rig.sessions, lambda *_: None) == 0
     events = await outbox(rig, last)
     assert {event.payload.opportunity_id: event.payload for event in events} == {
         change.after.opportunity_id: type_of(events, change)(**change.after.model_dump())
@@ -156,17 +156,17 @@ async def test_what_is_foreseen_is_what_happens(rig: Rig) -> None:
     unreachable = foretold.pop((_WHO[0], "unreachable"))
     assert foretold == Counter({key: n for key, n in happened.items() if key[0] != _WHO[0]})
     assert unreachable == sum(n for key, n in happened.items() if key[0] == _WHO[0]) > 0
-    assert await look(rig, world) == [], "nothing is left to change"
-    await equals_its_log(rig, world)
+    assert await look(rig, context) == [], "nothing is left to change"
+    await equals_its_log(rig, context)
 
 
 def type_of(events: list[Any], change: OpportunityChange) -> Any:
     return next(type(e.payload) for e in events if e.payload.opportunity_id == change.after.opportunity_id)
 
 
-async def equals_its_log(rig: Rig, world: World) -> None:
+async def equals_its_log(rig: Rig, context: MatcherContext) -> None:
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
-        found = await compare(world, rig.sessions, view, AS_OF, lambda *_: None)
+        found = await compare(context, rig.sessions, view, AS_OF, lambda *_: None)
     assert found.equal, (found.plans, found.pairs)
     assert found.live is not None
     assert found.live.pairs > 10
@@ -183,16 +183,16 @@ async def test_a_crash_half_way_is_made_good(rig: Rig, monkeypatch: pytest.Monke
         left.pop()
         return await settle(*arguments)
 
-    world = stricter()
-    expected = {change.after.opportunity_id: change.after.revision for change in await look(rig, world)}
+    context = stricter()
+    expected = {change.after.opportunity_id: change.after.revision for change in await look(rig, context)}
     with monkeypatch.context() as patched:
         patched.setattr(assessment, "settle", crash)
         with pytest.raises(KeyboardInterrupt):
-            await reassess(world, rig.sessions, lambda *_: None)
+            await reassess(context, rig.sessions, lambda *_: None)
     ((pending,),) = await rig.rows("SELECT count(*) FROM plans WHERE matched_revision < revision")
     assert 0 < pending < COUNT
     with pytest.raises(WrongGenerationError):
-        await sweep(rig.matcher.world, rig.sessions)
+        await sweep(rig.matcher.context, rig.sessions)
     if resumed_by == "reassess":
         assert await reassess(stricter(), rig.sessions, lambda *_: None) == 0
     else:
@@ -203,34 +203,34 @@ async def test_a_crash_half_way_is_made_good(rig: Rig, monkeypatch: pytest.Monke
 
 
 async def test_another_model_embeds_everything_once_and_before_anything_moves(rig: Rig) -> None:
-    def world(embedder: OtherModel) -> World:
-        return World(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
+    def context(embedder: OtherModel) -> MatcherContext:
+        return MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
 
     first = OtherModel()
     ((texts,),) = await rig.rows("SELECT count(*) FROM embeddings")
-    assert await reassess(world(first), rig.sessions, lambda *_: None) == 0
+    assert await reassess(context(first), rig.sessions, lambda *_: None) == 0
     assert 0 < first.embedded <= texts
     ((kept,),) = await rig.rows("SELECT count(*) FROM embeddings WHERE model = 'backwards/1'")
     assert kept == first.embedded
     second = OtherModel()
-    await equals_its_log(rig, world(second))
+    await equals_its_log(rig, context(second))
     assert second.embedded == 0
 
 
 async def test_the_same_generation_again_mends_what_is_wrong_and_tells(rig: Rig) -> None:
     await told(rig)
     ((last,),) = await rig.rows("SELECT max(id) FROM outbox")
-    world = world_of(Settings(as_of=AS_OF))
-    assert await reassess(world, rig.sessions, lambda *_: None) == 0
-    assert await reassess(world, rig.sessions, lambda *_: None, again=True) == 0
+    context = context_of(Settings(as_of=AS_OF))
+    assert await reassess(context, rig.sessions, lambda *_: None) == 0
+    assert await reassess(context, rig.sessions, lambda *_: None, again=True) == 0
     assert await outbox(rig, last) == [], "nothing was wrong"
     async with transaction(rig.sessions) as session:
         key = "SELECT min(opportunity_id) FROM opportunities WHERE status = 'active' AND band <> 'feed'"
         await session.execute(text(f"DELETE FROM opportunities WHERE opportunity_id = ({key})"))
         await session.execute(text("DELETE FROM notification_intents"))
-    assert await reassess(world, rig.sessions, lambda *_: None, again=True) == 0
+    assert await reassess(context, rig.sessions, lambda *_: None, again=True) == 0
     assert sum((await told(rig, last)).values()) == 2, "both sides of the pair that was missing"
-    await equals_its_log(rig, world)
+    await equals_its_log(rig, context)
 
 
 async def test_plans_that_were_set_aside_get_another_chance(rig: Rig) -> None:

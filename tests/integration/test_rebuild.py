@@ -29,7 +29,7 @@ from services.store import shadow_tables
 from services.store.database import make_engine, make_sessions, transaction
 from services.store.state_hash import StateHash, state_hash
 from tests.chaos.order_independence import history
-from tests.integration.test_matcher_steps import Rig, world_of
+from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
 
 STATES = tuple(invented_plans(64, 21))
@@ -39,9 +39,9 @@ STATES = tuple(invented_plans(64, 21))
 async def rig_on(url: str) -> AsyncIterator[Rig]:
     engine = make_engine(url)
     sessions = make_sessions(engine)
-    world = world_of(Settings(as_of=AS_OF))
-    await adopt(world, sessions)
-    yield Rig(Matcher(world, sessions, producer=None), sessions)  # type: ignore[arg-type]
+    context = context_of(Settings(as_of=AS_OF))
+    await adopt(context, sessions)
+    yield Rig(Matcher(context, sessions, producer=None), sessions)  # type: ignore[arg-type]
     await engine.dispose()
 
 
@@ -75,7 +75,7 @@ async def matched_rig(postgres_server: Server, matched_template: str) -> AsyncIt
 
 async def compared(rig: Rig, *, swap: bool = False) -> tuple[RebuildReport, RebuildApplied | None]:
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
-        found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
+        found = await compare(rig.matcher.context, rig.sessions, view, AS_OF, lambda *_: None)
         done = await apply_rebuild.apply_rebuild(rig.sessions, found) if swap else None
     return found, done
 
@@ -215,7 +215,7 @@ async def test_what_is_still_to_be_assessed_is_left_to_the_matcher(rig: Rig, mon
             await rig.handle(states[60:], at_once=60)
     found, done = await compared(rig, swap=True)
     assert (found.equal, found.waiting_plans, done) == (True, 60, RebuildApplied())
-    await sweep(rig.matcher.world, rig.sessions)
+    await sweep(rig.matcher.context, rig.sessions)
     assert await rig.active() == all_pairs(states)
 
 
@@ -227,7 +227,7 @@ async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it
         PlanUpdated.model_validate({**s.model_dump(), "revision": 2, "value": {"amount": 7_000_000}}) for s in states
     ]
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
-        found = await compare(rig.matcher.world, rig.sessions, view, AS_OF, lambda *_: None)
+        found = await compare(rig.matcher.context, rig.sessions, view, AS_OF, lambda *_: None)
         await rig.handle(moved[:32])
         done = await apply_rebuild.apply_rebuild(rig.sessions, found)
     assert done.moved_on > 0
@@ -238,7 +238,7 @@ async def test_what_moves_while_a_rebuild_runs_is_left_as_the_matcher_settled_it
 
 async def test_another_generation_or_another_rebuild_stops_it(rig: Rig) -> None:
     await rig.handle(invented_plans(8))
-    other = world_of(Settings(as_of=AS_OF), with_changes(Policy.load()))
+    other = context_of(Settings(as_of=AS_OF), with_changes(Policy.load()))
     async with transaction(rig.sessions, isolation="REPEATABLE READ") as view:
         with pytest.raises(WrongGenerationError, match="jointly reassess"):
             await compare(other, rig.sessions, view, AS_OF, lambda *_: None)

@@ -9,7 +9,7 @@ from events.responses import ResponseIntroduced
 from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, undo
 from tests.support.notified_coalitions import THREE, Line, open_line
-from tests.unit.notifier.world import body
+from tests.support.notifier import body
 
 
 @pytest_asyncio.fixture
@@ -60,14 +60,14 @@ async def test_an_undo_is_receipted_too(line: Line) -> None:
 
 async def test_without_a_mailbox_there_is_no_receipt_and_a_pause_holds_none_back(line: Line) -> None:
     await line.harness.publish(*(plan(authority) for authority in THREE))
-    await line.world.register(BRADFORD, mailbox=None)
-    await line.world.register(KIRKLEES, mailbox="buying@e08000034.example", immediate=False, digest=False)
+    await line.notifier.register(BRADFORD, mailbox=None)
+    await line.notifier.register(KIRKLEES, mailbox="buying@e08000034.example", immediate=False, digest=False)
     await line.harness.answer(BRADFORD, "interested")
     await line.harness.answer(KIRKLEES, "interested")
     await line.deliver()
     assert receipts(line, BRADFORD) == []
     assert len(receipts(line, KIRKLEES)) == 1
-    assert {mail.reason for mail in await line.world.all_mails() if mail.authority == BRADFORD} == {"no-mailbox"}
+    assert {mail.reason for mail in await line.notifier.all_mails() if mail.authority == BRADFORD} == {"no-mailbox"}
 
 
 async def test_a_receipt_of_an_introduction_names_neither_plan(line: Line) -> None:

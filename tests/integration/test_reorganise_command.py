@@ -13,7 +13,7 @@ from matching.engine import Engine
 from services.cli import application
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, settings
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import make_engine, make_sessions, transaction
@@ -27,13 +27,13 @@ def test_surrey_rehearsed(database_url: str, monkeypatch: pytest.MonkeyPatch, tm
     async def fill() -> None:
         engine = make_engine(database_url)
         embedder = load_embedder("hashing")
-        world = World(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
+        context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
         sessions = make_sessions(engine)
-        await adopt(world, sessions)
+        await adopt(context, sessions)
         contract = {"start": "2027-10-01", "end": "2031-09-30"}
         opens = {"earliest": "2027-02-01", "latest": "2027-09-30"}
         sent = [plan(code, contract=contract, tender_window=opens) for code in (ELMBRIDGE, MOLE_VALLEY, COUNTY, LEEDS)]
-        handler = Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
+        handler = Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
         await handler.handle([record_of(*one) for one in zip(sent, range(4), strict=True)])
         async with transaction(sessions) as session:
             await save(session, AuthorityUpdate(ELMBRIDGE, {"mailbox": "ict@elmbridge.example"}))

@@ -10,9 +10,9 @@ from events.plans import PlanPayload, PlanPublished, PlanWithdrawn
 from matching.encoders.loading import load_embedder
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
+from services.matcher.context import MatcherContext
 from services.matcher.plan_index import SnapshotIndex
 from services.matcher.sweeper import sweep
-from services.matcher.world import World
 from services.platform.settings import Settings
 from services.store import plan_features
 from services.store.database import Sessions, make_engine, make_sessions, transaction
@@ -25,17 +25,17 @@ from tests.pipeline import AS_OF, all_pairs, engine, features_of, invented_plans
 async def sessions(database_url: str) -> AsyncIterator[Sessions]:
     database = make_engine(database_url, plan_once=True)
     made = make_sessions(database)
-    await adopt(world(), made)
+    await adopt(context(), made)
     yield made
     await database.dispose()
 
 
-def world() -> World:
-    return World(engine(), load_embedder("hashing"), Settings(as_of=AS_OF, feature_cache_plans=100))
+def context() -> MatcherContext:
+    return MatcherContext(engine(), load_embedder("hashing"), Settings(as_of=AS_OF, feature_cache_plans=100))
 
 
-async def handle(sessions: Sessions, payloads: Sequence[PlanPayload], by: World | None = None) -> None:
-    matcher = Matcher(by or world(), sessions, producer=None)  # type: ignore[arg-type]
+async def handle(sessions: Sessions, payloads: Sequence[PlanPayload], by: MatcherContext | None = None) -> None:
+    matcher = Matcher(by or context(), sessions, producer=None)  # type: ignore[arg-type]
     for start in range(0, len(payloads), 50):
         await matcher.handle([record_of(payload) for payload in payloads[start : start + 50]])
 
@@ -83,7 +83,7 @@ async def test_the_index_finds_what_comparing_with_all_finds(sessions: Sessions)
 async def test_new_words_are_found_by_every_matcher(sessions: Sessions) -> None:
     """What one writes, the other sees, in its place in memory too."""
     states = invented_plans(200, subjects=30)
-    one, other = world(), world()
+    one, other = context(), context()
     await handle(sessions, states[:100], one)
     await handle(sessions, states[100:], other)
     rewritten = reworded(states[:60])
@@ -96,7 +96,7 @@ async def test_new_words_are_found_by_every_matcher(sessions: Sessions) -> None:
 async def test_a_pair_that_was_hopeless_by_its_old_words_is_scored_by_its_new_ones(sessions: Sessions) -> None:
     states = invented_plans(160, subjects=20)
     by_id = {state.plan_id: state for state in states}
-    both = world()
+    both = context()
     await handle(sessions, states, both)
     first, second = next(
         (a, b) for a, _, b, _ in sorted(both.hopeless._pairs) if by_id[a].authority != by_id[b].authority
@@ -115,7 +115,7 @@ async def test_a_search_in_an_older_snapshot_takes_nothing_back(sessions: Sessio
     states = invented_plans(120, subjects=12)
     await handle(sessions, states[:60])
     rewritten = reworded(states[:60])
-    both = world()
+    both = context()
     async with transaction(sessions, both.index.delta(), isolation="REPEATABLE READ") as early:
         older = await fetch(early, both.index.delta())
         await handle(sessions, rewritten, both)
@@ -142,7 +142,7 @@ async def test_what_committed_late_is_read_although_later_transactions_were_seen
 async def test_what_others_wrote_is_read_once(sessions: Sessions) -> None:
     states = invented_plans(120, subjects=12)
     await handle(sessions, states)
-    anew = world()
+    anew = context()
     late = states[0].tender_window.model_validate({"earliest": "2027-09-01", "latest": "2028-01-31"})
     await handle(sessions, [states[0].model_copy(update={"revision": 2, "tender_window": late})], anew)
     assert not (await unseen(sessions, anew.index)).entries
@@ -191,7 +191,7 @@ async def test_after_a_restore_rows_of_the_future_are_read_once(sessions: Sessio
     index = SnapshotIndex(engine())
     await found_by(index, sessions, [])
     assert len((await unseen(sessions, index)).entries) == 40, "again and again"
-    await sweep(world(), sessions)
+    await sweep(context(), sessions)
     await found_by(index, sessions, [])
     assert not (await unseen(sessions, index)).entries
 
@@ -214,7 +214,7 @@ async def test_a_change_of_dates_leaves_the_vector(sessions: Sessions) -> None:
 
 async def test_what_is_closed_leaves_the_index(sessions: Sessions) -> None:
     states = invented_plans(30, subjects=6)
-    both = world()
+    both = context()
     await handle(sessions, states, both)
     gone = states[0]
     ended = PlanWithdrawn(plan_id=gone.plan_id, revision=2, authority=gone.authority)
@@ -233,7 +233,7 @@ async def test_a_plan_that_is_missing_from_the_index_comes_back_by_the_sweeper(s
         await session.execute(text("DELETE FROM plan_features"))
     await handle(sessions, states[50:])
     assert await active(sessions) != all_pairs(states), "what is not in the index is not found"
-    assert await sweep(world(), sessions) == 50
+    assert await sweep(context(), sessions) == 50
     assert await active(sessions) == all_pairs(states)
 
 

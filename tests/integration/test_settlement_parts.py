@@ -13,7 +13,7 @@ from services.matcher.sweeper import sweep
 from services.platform.settings import Settings
 from services.store import plans
 from services.store.mapping import plan_from_payload
-from tests.integration.test_matcher_steps import Rig, rig, world_of
+from tests.integration.test_matcher_steps import Rig, context_of, rig
 from tests.pipeline import AS_OF, all_pairs, record_of
 
 __all__ = ["rig"]
@@ -88,7 +88,7 @@ async def test_a_crash_between_two_parts_is_made_good_by_the_sweeper(
             await rig.handle(states[-2:])
     assert len(await rig.active()) == 20, "four parts of five"
     assert await unmatched(rig) == 1, "one plan has all of its 13 pairs, the other has not"
-    assert await sweep(rig.matcher.world, rig.sessions) == 1
+    assert await sweep(rig.matcher.context, rig.sessions) == 1
     assert await rig.active() == all_pairs(states)
     assert await unmatched(rig) == 0
     await told_once(rig, 13 * 2)
@@ -117,7 +117,7 @@ async def test_a_newer_revision_abandons_the_parts_that_are_left(
     rig: Rig, parts: list[SettlementPart], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes between the first two parts, at another matcher."""
-    other = Rig(Matcher(world_of(Settings(as_of=AS_OF)), rig.sessions, producer=None), rig.sessions)  # type: ignore[arg-type]
+    other = Rig(Matcher(context_of(Settings(as_of=AS_OF)), rig.sessions, producer=None), rig.sessions)  # type: ignore[arg-type]
     states = [*alike(CAMDEN, 23), *alike(LEEDS, 1)]
     newer = PlanUpdated.model_validate({**states[-1].model_dump(), "revision": 2, "value": {"amount": 900_000}})
     theirs: list[SettlementPart] = []

@@ -6,11 +6,15 @@ import pytest
 import pytest_asyncio
 
 from services.local_stack.mail_sink import MailSink
+from services.matcher.framework_vectors import embed_frameworks
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
+from services.store.framework_index import FrameworkIndex
+from services.store.frameworks import replace_frameworks
 from tests.support.coalitions import ALL, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, award, plan, withdrawal
+from tests.support.frameworks import SOFTWARE
 from tests.support.notified_coalitions import THREE, Line, open_line
-from tests.unit.notifier.world import body
+from tests.support.notifier import body
 
 NOW = {"supplier": "Paywell Ltd", "end": "2028-03-31"}
 
@@ -22,14 +26,14 @@ async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
 
 
 async def _tell(line: Line) -> None:
-    line.world.later(minutes=5)
-    await line.world.run()
+    line.notifier.later(minutes=5)
+    await line.notifier.run()
 
 
 async def test_a_group_is_one_block_with_what_its_plans_share(line: Line) -> None:
     await line.plans(plan(LEEDS), plan(BRADFORD, value=None), plan(KIRKLEES, current_contract=NOW, preference="lead"))
     await _tell(line)
-    (mail,) = line.world.mails(LEEDS.lower())
+    (mail,) = line.notifier.mails(LEEDS.lower())
     text = body(mail).replace("\r\n", "\n")
     assert mail["Subject"] == "Replacement of the HR\u2026: with 2 councils? Reply by 8 January"
     assert (
@@ -51,6 +55,21 @@ async def test_a_group_is_one_block_with_what_its_plans_share(line: Line) -> Non
     assert "At least £2.4 million together. Together from July 2027." in html
 
 
+async def test_a_need_names_frameworks_to_check_and_to_use_jointly(line: Line) -> None:
+    async with transaction(line.harness.sessions) as session:
+        await replace_frameworks(session, [SOFTWARE])
+    await embed_frameworks(line.harness.matcher.context, line.harness.sessions)
+    line.notifier.frameworks = FrameworkIndex(line.harness.settings)
+    await line.plans(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES, title="HR and payroll call-off"))
+    await _tell(line)
+    (mail,) = line.notifier.mails(LEEDS.lower())
+    for said in (body(mail).replace("\r\n", "\n"), body(mail, "html")):
+        assert "Check first: 1 framework covers this." in said
+        assert "Use jointly: Back-office software (EX-0001) also covers what Bradford plans." in said
+    (mail,) = line.notifier.mails(KIRKLEES.lower())
+    assert "Check first" not in body(mail), "a call-off is on its route"
+
+
 @pytest.mark.parametrize("sharing", ["match_only", "private"])
 async def test_what_is_shared_no_longer_is_told_no_more(line: Line, sharing: str) -> None:
     """The plan changes between the making of the email and its sending; the coalition has not been looked at yet."""
@@ -58,7 +77,7 @@ async def test_what_is_shared_no_longer_is_told_no_more(line: Line, sharing: str
     secret = plan(KIRKLEES, 2, sharing=sharing, title="Replacement of the HR and payroll system Zephyr")
     await line.harness.matcher.handle([line.harness.record(secret)])
     await _tell(line)
-    for mail in line.world.mails():
+    for mail in line.notifier.mails():
         assert "Zephyr" not in body(mail) + body(mail, "html") + mail["Subject"]
         if KIRKLEES.lower() not in mail["To"]:
             assert "Kirklees" not in mail["Subject"]
@@ -69,9 +88,9 @@ async def test_what_is_shared_no_longer_is_told_no_more(line: Line, sharing: str
 async def test_a_plan_that_shares_only_the_match_names_neither_plan(line: Line) -> None:
     await line.plans(plan(LEEDS), plan(BRADFORD, sharing="match_only"))
     await _tell(line)
-    line.world.later(days=7)
-    await line.world.run()
-    told = {mail["To"]: mail for mail in line.world.mails()}
+    line.notifier.later(days=7)
+    await line.notifier.run()
+    told = {mail["To"]: mail for mail in line.notifier.mails()}
     assert told
     for mail in told.values():
         everything = mail["Subject"] + body(mail) + body(mail, "html")
@@ -82,13 +101,13 @@ async def test_a_plan_that_shares_only_the_match_names_neither_plan(line: Line) 
 async def test_nobody_is_told_of_its_own_act(line: Line) -> None:
     await line.plans(plan(LEEDS), plan(BRADFORD))
     await _tell(line)
-    assert len(line.world.mails()) == 2
+    assert len(line.notifier.mails()) == 2
     await line.plans(withdrawal(BRADFORD))
     await _tell(line)
-    corrections = [mail for mail in line.world.mails() if "no match" in mail["Subject"]]
+    corrections = [mail for mail in line.notifier.mails() if "no match" in mail["Subject"]]
     assert [mail["To"] for mail in corrections] == ["buying@e08000035.example"]
     assert "Bradford has withdrawn its plan." in body(corrections[0])
-    first = next(mail for mail in line.world.mails(LEEDS.lower()) if mail is not corrections[0])
+    first = next(mail for mail in line.notifier.mails(LEEDS.lower()) if mail is not corrections[0])
     assert corrections[0]["In-Reply-To"] == first["Message-ID"]
 
 
@@ -97,19 +116,19 @@ async def test_an_award_is_told_to_the_others_alone(line: Line) -> None:
     await _tell(line)
     await line.plans(award(LEEDS))
     await _tell(line)
-    corrections = [mail["To"] for mail in line.world.mails() if "no match" in mail["Subject"]]
+    corrections = [mail["To"] for mail in line.notifier.mails() if "no match" in mail["Subject"]]
     assert corrections == ["buying@e08000032.example"]
 
 
 async def test_a_muted_council_is_in_no_group(line: Line) -> None:
-    async with transaction(line.world.sessions) as session:
+    async with transaction(line.notifier.sessions) as session:
         await save(session, AuthorityUpdate(LEEDS, {}, frozenset([KIRKLEES])))
     await line.plans(*(plan(authority) for authority in ALL))
     await _tell(line)
-    (mail,) = line.world.mails(LEEDS.lower())
+    (mail,) = line.notifier.mails(LEEDS.lower())
     assert "Kirklees" not in body(mail) + mail["Subject"]
     assert "Bradford" in body(mail)
     assert "Calderdale" in body(mail)
     assert CALDERDALE.lower() in body(mail)
-    (other,) = line.world.mails(BRADFORD.lower())
+    (other,) = line.notifier.mails(BRADFORD.lower())
     assert "All four fit each other" in body(other)

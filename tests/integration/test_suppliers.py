@@ -12,7 +12,7 @@ from matching.engine import Engine
 from services.cli import application
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, settings
 from services.store.database import make_sessions
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan
@@ -29,9 +29,9 @@ RATINGS = [
 async def _fill(database: AsyncEngine) -> None:
     sessions, using = make_sessions(database), Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, using)
-    await adopt(world, sessions)
-    harness = CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, using)
+    await adopt(context, sessions)
+    harness = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
     contracts = ContractsHarness(sessions, AS_OF)
     await contracts.handle(
         contract(LEEDS, performance=RATINGS),

@@ -99,12 +99,12 @@ class Attacker:
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
-        self.first = self._world()
+        self.first = self._context()
         self.second = self._next_quarter()
         self.price = next(one.unit_price for one in self.first if one.authority == "victim")
         self.seen = self._cells(self.price)
 
-    def _world(self) -> list[PriceRecord]:
+    def _context(self) -> list[PriceRecord]:
         dice, spread = self.dice, self.dice.choice((0.005, 0.02, 0.1, 0.4))
         names = ["victim", *(f"A{n}" for n in range(dice.randint(4, 11)))]
         return [
@@ -132,12 +132,12 @@ class Attacker:
         return after + [replace(self.first[-1], authority=f"N{n}", contract_id=f"N{n}") for n in joined]
 
     def _cells(self, price: float) -> list[list[BenchmarkCell]]:
-        worlds = (self.first, self.second)
+        contexts = (self.first, self.second)
         return [
             build_cells(
-                [replace(one, unit_price=price) if one.authority == "victim" else one for one in world], quarter, {}
+                [replace(one, unit_price=price) if one.authority == "victim" else one for one in context], quarter, {}
             )
-            for world, quarter in zip(worlds, QUARTERS, strict=True)
+            for context, quarter in zip(contexts, QUARTERS, strict=True)
         ]
 
     def _fits(self, price: float) -> bool:

@@ -16,7 +16,7 @@ from services.domain.audit import Channel
 from services.local_stack.postgres import Server
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store import authorities
 from services.store.authorities import AuthorityUpdate
@@ -77,9 +77,9 @@ async def make_harness(database: AsyncEngine) -> CoalitionsHarness:
 
 async def _make_matcher(sessions: Sessions, settings: Settings) -> Matcher:
     embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(world, sessions)
-    return Matcher(world, sessions, producer=None)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(context, sessions)
+    return Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
 
 
 async def register(sessions: Sessions, codes: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ from services.coalitions.sweeper import sweep
 from services.domain.ids import event_id, opportunity_id
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store.database import Sessions, make_engine, make_sessions, now
 from tests.pipeline import record_of
@@ -107,7 +107,7 @@ class CoalitionsHarness:
             tables = "coalitions, coalition_members, opportunities, plans, plan_log, outbox"
             await session.execute(text(f"TRUNCATE {tables}"))
             await session.commit()
-        self.matcher.world.forget([plan_id(authority) for authority in ALL])
+        self.matcher.context.forget([plan_id(authority) for authority in ALL])
         self.read_up_to = 0
 
     async def opportunity_records(self) -> list[Any]:
@@ -201,10 +201,10 @@ async def open_harness(database_url: str) -> AsyncIterator[CoalitionsHarness]:
     engine = make_engine(database_url)
     using = Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
-    world = World(Engine.load(model=embedder.model), embedder, using)
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, using)
     sessions = make_sessions(engine)
-    await adopt(world, sessions)
-    yield CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
+    await adopt(context, sessions)
+    yield CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
     await engine.dispose()
 
 

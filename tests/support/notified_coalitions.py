@@ -17,14 +17,14 @@ from services.coalitions.opportunity_handler import OpportunityHandler
 from services.local_stack.mail_sink import MailSink
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World as MatcherWorld
+from services.matcher.context import MatcherContext
 from services.notifier import event_handler
 from services.notifier.coalition_handler import CoalitionEvents
 from services.notifier.rendering.email_message import sender
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness
-from tests.unit.notifier.world import World
+from tests.support.notifier import NotifierHarness
 
 THREE: Final = (LEEDS, BRADFORD, KIRKLEES)
 INVITED_AT: Final = datetime(2026, 11, 26, 10, 0, tzinfo=UTC)
@@ -35,16 +35,16 @@ class Line:
     """Matcher, coalitions process and notifier, one after the other."""
 
     harness: CoalitionsHarness
-    world: World
+    notifier: NotifierHarness
     refused: list[Reason]
     read_up_to: int = 0
 
     async def deliver(self, *, day: date | None = None, hour: int = 12) -> None:
         """The notifier reads what there is of coalitions, and sends what is due."""
         if day is not None:
-            self.world.now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
+            self.notifier.now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
         await self.events.handle(await self.records())
-        await self.world.run()
+        await self.notifier.run()
 
     @property
     def events(self) -> CoalitionEvents:
@@ -52,7 +52,7 @@ class Line:
             self.refused.append(reason)
 
         return CoalitionEvents(
-            self.harness.sessions, sender("Jointly <jointly@jointly.example>"), refuse, lambda: self.world.now
+            self.harness.sessions, sender("Jointly <jointly@jointly.example>"), refuse, lambda: self.notifier.now
         )
 
     async def records(self) -> list[Any]:
@@ -82,7 +82,7 @@ class Line:
         return [mail for mail in self._about_coalitions(authority) if is_receipt(mail)]
 
     def _about_coalitions(self, authority: str) -> list[EmailMessage]:
-        mails = self.world.mails()
+        mails = self.notifier.mails()
         found = [mail for mail in mails if authority.lower() in mail["To"] and "coalitions" in mail["List-Id"]]
         return sorted(found, key=lambda mail: datetime.strptime(mail["Date"], "%a, %d %b %Y %H:%M:%S %z"))
 
@@ -96,7 +96,7 @@ class Line:
     async def note(self, records: list[Any]) -> None:
         """The notifier reads opportunity events."""
         told = [event_handler.read(record) for record in records]
-        await event_handler.record_intents(self.harness.sessions, told, self.world.now, notify_batch_seconds=60)
+        await event_handler.record_intents(self.harness.sessions, told, self.notifier.now, notify_batch_seconds=60)
 
     def subjects(self) -> dict[str, list[str]]:
         """The subjects of the mails to each authority."""
@@ -109,14 +109,14 @@ async def open_line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]
     engine = make_engine(database_url)
     sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
-    matcher_world = MatcherWorld(Engine.load(model=embedder.model), embedder, settings)
+    matcher_world = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
     await adopt(matcher_world, sessions)
     harness = CoalitionsHarness(Matcher(matcher_world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
-    world = World(sessions, mailbox, now=INVITED_AT)
+    notifier = NotifierHarness(sessions, mailbox, now=INVITED_AT)
     for authority in (*THREE, CALDERDALE):
         address = f"buying@{authority.lower()}.example"
-        await world.register(authority, mailbox=address, name=f"Council {authority}", signed_on=date(2026, 4, 1))
-    yield Line(harness, world, [])
+        await notifier.register(authority, mailbox=address, name=f"Council {authority}", signed_on=date(2026, 4, 1))
+    yield Line(harness, notifier, [])
     await engine.dispose()
 
 

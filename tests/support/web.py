@@ -19,6 +19,7 @@ from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store import authorities
 from services.store.database import Sessions
+from services.store.framework_index import FrameworkIndex
 from services.web.app import create_app
 from services.web.parts import WebParts
 from tests.support.coalitions import CoalitionsHarness
@@ -40,7 +41,7 @@ async def web_client(
     sessions: Sessions, settings: Settings, headers: Mapping[str, str] = OWN_PAGE
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A browser's worth of HTTP: cookies are kept, redirects are not followed."""
-    app = create_app(WebParts(sessions, settings))
+    app = create_app(WebParts(sessions, settings, FrameworkIndex(settings)))
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url=BASE, headers=headers) as client:
         yield client

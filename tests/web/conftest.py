@@ -10,7 +10,7 @@ from matching.engine import Engine
 from services.local_stack.mail_sink import MailSink
 from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import make_engine, make_sessions, transaction
 from tests.support.coalitions import ALL, AS_OF, CoalitionsHarness
@@ -30,12 +30,12 @@ async def web(database_url: str, mailbox: MailSink) -> AsyncIterator[WebHarness]
     sessions = make_sessions(engine)
     settings = web_settings(as_of=AS_OF, smtp_url=mailbox.url)
     embedder = load_embedder("hashing")
-    world = World(_engine(embedder.model), embedder, settings)
-    await adopt(world, sessions)
+    context = MatcherContext(_engine(embedder.model), embedder, settings)
+    await adopt(context, sessions)
     async with transaction(sessions) as session:
         for code in ALL:
             await save(session, AuthorityUpdate(code, {"mailbox": f"procurement@{code.lower()}.example"}))
-    processes = CoalitionsHarness(Matcher(world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    processes = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
     async with web_client(sessions, settings) as client:
         yield WebHarness(processes, client)
     await engine.dispose()

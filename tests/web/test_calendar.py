@@ -14,6 +14,7 @@ from events.plans import PlanUpdated
 from services.cli import application
 from services.domain.api_access import Scope
 from services.local_stack.postgres import Server
+from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import api_tokens
 from tests.support.api import API, add_matcher, bearer, open_three_councils, three_councils, token_of
@@ -136,7 +137,7 @@ async def test_only_the_address_opens_a_calendar_until_it_is_revoked(
     first = await client.get(address)
     assert (await client.get(address, headers={"If-None-Match": first.headers["etag"]})).status_code == 304
     async with harness.sessions() as session:
-        row = await api_tokens.find(session, secret)
+        row = await api_tokens.find(session, secret, today(None))
         assert row is not None
         await api_tokens.revoke(session, row.token_id)
         await session.commit()

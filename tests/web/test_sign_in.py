@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.application import sign_in
+from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
@@ -49,7 +50,7 @@ async def test_a_code_is_good_for_five_tries_and_once(web: WebHarness, mailbox: 
     await web.client.post("/sign-in", data={"council": LEEDS})
     code = await web.code(mailbox)
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
-    for _ in range(sign_in.MAX_TRIES):
+    for _ in range(MAX_TRIES):
         assert (await web.client.post("/sign-in/code", data={"code": wrong, **PERSON})).status_code == 400
     assert (await web.client.post("/sign-in/code", data={"code": code, **PERSON})).status_code == 400
     assert await web.processes.rows("SELECT 1 FROM web_sessions") == []
@@ -66,19 +67,19 @@ async def test_a_code_is_of_one_browser_and_one_quarter_of_an_hour(web: WebHarne
         assert (await other.post("/sign-in/code", data={"code": code, **PERSON})).status_code == 400
     async with transaction(web.processes.sessions) as session:
         ticket = web.client.cookies[TICKET_COOKIE]
-        late = now() + sign_in.CODE_LIFETIME + timedelta(seconds=1)
+        late = now() + CODE_LIFETIME + timedelta(seconds=1)
         assert await sign_in.finish(session, [SECRET], ticket, code, ("A", "B"), late) is None
 
 
 async def test_a_mailbox_gets_five_codes_an_hour_and_an_address_may_ask_twenty_times(
     web: WebHarness, mailbox: MailSink
 ) -> None:
-    for _ in range(sign_in.MAX_CODES_AN_HOUR + 2):
+    for _ in range(MAX_CODES_AN_HOUR + 2):
         assert (await web.client.post("/sign-in", data={"council": LEEDS})).status_code == 303
     statuses = [(await web.client.post("/sign-in", data={"council": "Atlantis"})).status_code for _ in range(15)]
     assert statuses[-1] == 429
     rows = await web.processes.rows("SELECT count(*) FILTER (WHERE authority IS NOT NULL) FROM sign_in_codes")
-    assert rows[0][0] == sign_in.MAX_CODES_AN_HOUR
+    assert rows[0][0] == MAX_CODES_AN_HOUR
 
 
 async def test_a_session_that_was_planted_is_not_taken_up(web: WebHarness, mailbox: MailSink) -> None:

@@ -528,6 +528,7 @@ def upgrade() -> None:
         "sign_in_codes",
         sa.Column("ticket_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("mailbox_ref", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("code_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -536,6 +537,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ticket_hash"),
     )
     op.create_index(op.f("ix_sign_in_codes_authority"), "sign_in_codes", ["authority"], unique=False)
+    op.create_table(
+        "mailbox_changes",
+        sa.Column("change_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("actor", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("mailbox_ref", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("new_mailbox", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("present_code_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("new_code_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("change_id"),
+    )
+    op.create_index(op.f("ix_mailbox_changes_authority"), "mailbox_changes", ["authority"], unique=False)
     op.create_table(
         "web_sessions",
         sa.Column("token_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -548,6 +565,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_hash"),
     )
     op.create_index(op.f("ix_web_sessions_authority"), "web_sessions", ["authority"], unique=False)
+    op.create_table(
+        "parties",
+        sa.Column("party", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["party"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("party"),
+    )
+    op.create_table(
+        "party_memberships",
+        sa.Column("party", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("joined_on", sa.Date(), nullable=False),
+        sa.Column("left_on", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["party"], ["parties.party"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("party", "authority", "joined_on"),
+    )
+    op.create_index(op.f("ix_party_memberships_authority"), "party_memberships", ["authority"], unique=False)
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
     for statement in (*FUNCTIONS.values(), *TRIGGERS.values()):
@@ -556,7 +591,10 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("party_memberships")
+    op.drop_table("parties")
     op.drop_table("web_sessions")
+    op.drop_table("mailbox_changes")
     op.drop_table("sign_in_codes")
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")

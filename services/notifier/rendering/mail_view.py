@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
+from services.domain.framework_prompt import Usable
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
 from services.notifier.rendering import need_block, subject_line
 from services.notifier.rendering.need_block import Block, SuggestedGroup
@@ -43,11 +44,12 @@ def email_view(
     groups: Mapping[str, SuggestedGroup] = MappingProxyType({}),
     later: Mapping[str, int] = MappingProxyType({}),
     signed_on: date | None = None,
+    frameworks: Mapping[str, Usable] = MappingProxyType({}),
 ) -> EmailView:
     """Composes an email of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE.
 
     `groups`: suggested groups by the reader's own plan. `later`: by authority, how many more matches wait because an
-    email tells of only so many with one.
+    email tells of only so many with one. `frameworks`: those that a plan can use, by plan.
     """
     assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
@@ -57,7 +59,7 @@ def email_view(
     closed = [entry for entry in ordered if not entry.shared and not entry.ended]
     asked = tuple(entry for entry in closed if entry.asked)
     blocks = tuple(
-        need_block.build(authority, own, groups.get(own[0].plan_id), today)
+        need_block.build(authority, own, groups.get(own[0].plan_id), today, frameworks)
         for own in _by_plan(current[:MAX_ITEMS_IN_FULL])
     )
     partners = {entry.partner_code: entry.partner for entry in shared}

@@ -1,6 +1,6 @@
 """One need of the reader in an email: its own plan, a table of who plans the same, the days, and why. Pure."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -11,6 +11,7 @@ from matching.text.formatting import day_text
 from services.domain.coalition import suggest_lead
 from services.domain.deadlines import CoalitionDates, DeadlineError, reply_by
 from services.domain.disclosure import PlanFacts, member_facts
+from services.domain.framework_prompt import Usable, framework_prompts
 from services.notifier.rendering.councils import (
     CouncilRow,
     council_row,
@@ -80,9 +81,15 @@ class _Council:
     near_miss: bool = False
 
 
-def build(authority: str, items: Sequence[OpportunityView], group: SuggestedGroup | None, today: date) -> Block:
+def build(
+    authority: str,
+    items: Sequence[OpportunityView],
+    group: SuggestedGroup | None,
+    today: date,
+    frameworks: Mapping[str, Usable],
+) -> Block:
     """The block of one plan of `authority`: the pairs that the email tells, all shared openly, and the suggested group
-    of that plan, where there is one."""
+    of that plan, where there is one. `frameworks`: those that a plan can use, by plan."""
     first = items[0]
     own = first.own
     assert own is not None
@@ -103,7 +110,10 @@ def build(authority: str, items: Sequence[OpportunityView], group: SuggestedGrou
         codes=frozenset(one.code for one in councils),
         dates=_dates(councils, due),
         reply_by=due,
-        notes=_notes(councils, own, together, bool(days) and due is None),
+        notes=(
+            *_frameworks(first.plan_id, councils, frameworks),
+            *_notes(councils, own, together, bool(days) and due is None),
+        ),
         why=_why(councils, group),
         answer=ANSWER.format(reference=reference(first.plan_id)),
         contacts=tuple((one.name, one.contact) for one in councils if one.contact),
@@ -249,6 +259,13 @@ def _notes(councils: Sequence[_Council], own: PlanFacts, together: date | None, 
         alone = day_text(own.tender_window.earliest)
         found.append(f"You could go alone from {alone}. Would you wait until {day_text(together)}?")
     return (*found, *(f"{one.name}: {one.source}" for one in councils if one.source))
+
+
+def _frameworks(plan_id: str, councils: Sequence[_Council], frameworks: Mapping[str, Usable]) -> tuple[str, ...]:
+    others: dict[str, dict[str, str]] = {}
+    for one in councils:
+        others.setdefault(one.name, {}).update(frameworks.get(one.plan_id, {}))
+    return framework_prompts(frameworks.get(plan_id, {}), others)
 
 
 def _why(councils: Sequence[_Council], group: SuggestedGroup | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.domain.api_access import Scope
+from services.platform.clock import today
 from services.store import api_tokens
 from services.store.database import transaction
 from services.web.api.problems import ProblemError
@@ -69,11 +70,12 @@ def reader_of(scope: Scope) -> Callable[..., Awaitable[Reader]]:
 async def authorise(request: Request, token: str, scope: Scope) -> Reader:
     """The reader behind a token. Raises ProblemError where it is unknown, lacks the scope, or asks too often."""
     async with transaction(parts_of(request).sessions) as session:
-        row = await api_tokens.find(session, token)
+        # As a link's days, those of the register are real ones.
+        row = await api_tokens.find(session, token, today(None))
         if row is not None:
             await api_tokens.note_use(session, row.token_id)
     if row is None:
-        raise unknown_token(request, "the token is not known here, or was revoked; ask for another one")
+        raise unknown_token(request, "the token is not known here, or does not work any more; ask for another one")
     refuse_haste(limits_of(request).reads, row.token_id)
     if scope.value not in row.scopes:
         raise ProblemError(403, f"the token may not read {scope.value}; it was issued for {', '.join(row.scopes)}")

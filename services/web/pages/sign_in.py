@@ -1,6 +1,5 @@
 """Signing in and out. Known and unknown councils get the same answers in the same time."""
 
-import re
 from typing import Final
 from urllib.parse import urlencode
 
@@ -10,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from matching.reference import authority as known_authority
 from matching.reference import authority_names
 from services.application import sign_in
+from services.domain.mailbox_codes import CODE_LIFETIME
 from services.store.database import now
 from services.web.access import Session
 from services.web.code_email import send_code
@@ -51,7 +51,7 @@ async def start(request: Request, session: Session, later: BackgroundTasks) -> R
     wanted = safe_next(form.text("next"))
     response = RedirectResponse("/sign-in/code" + (f"?{urlencode({'next': wanted})}" if wanted else ""), 303)
     response.background = later
-    set_cookie(response, TICKET_COOKIE, begun.ticket, int(sign_in.CODE_LIFETIME.total_seconds()))
+    set_cookie(response, TICKET_COOKIE, begun.ticket, int(CODE_LIFETIME.total_seconds()))
     return response
 
 
@@ -66,10 +66,8 @@ async def enter_code(request: Request, session: Session) -> Response:
     """Opens a session."""
     request.app.state.tries.require(request)
     form = Form(await read_form(request))
-    code = re.sub(r"\D", "", form.text("code", label="the code from the email"))
+    code = form.digits("code", "the code from the email")
     person = form.text("name", 100, label="your name"), form.text("job_title", 100, label="your job title")
-    if not form.errors and len(code) != 6:
-        form.errors["code"] = "The code has 6 digits"
     if form.errors:
         return _ask_code(request, form, status=400)
     ticket, keys = request.cookies.get(TICKET_COOKIE, ""), parts_of(request).settings.need_link_secrets()

@@ -93,7 +93,8 @@ def pair(own: str, other: str, change: str = "new", band: str = "notify", **fiel
     )  # fmt: skip
     mine = side(own, plan_id=fields.pop("plan_id", f"{own}:HR-1"), title=PLANS[own].title)
     common = window(max(PLANS[own].tender_window.earliest, partner.tender_window.earliest).isoformat(), "2027-09-30")
-    given = {"common_window": common, "decide_by": date(2027, 6, 2)} | fields
+    decide_by = date(2027, 3, 19) if YORK in (own, other) else date(2027, 1, 15)
+    given = {"common_window": common, "decide_by": decide_by} | fields
     if change == "withdrawn":
         given |= {"material": 2, "status": "withdrawn"}
     disclosed = Disclosed(PLANS[own], PLANS[other]) if other in PLANS else None
@@ -102,10 +103,13 @@ def pair(own: str, other: str, change: str = "new", band: str = "notify", **fiel
     return opportunity_view(state(mine, partner, **given), own, band, change, name, contact, disclosed)
 
 
-def suggestion(purpose: str, *items: OpportunityView, groups: Any = None, authority: str = LEEDS) -> Any:
+def suggestion(
+    purpose: str, *items: OpportunityView, groups: Any = None, authority: str = LEEDS, frameworks: Any = None
+) -> Any:
     """An email about opportunities."""
+    name = f"{SHORT[authority]} City Council"
     letter = mail_view.email_view(
-        authority, f"{SHORT[authority]} City Council", purpose, items, AT.date(), groups or {}, {}, SIGNED
+        authority, name, purpose, items, AT.date(), groups or {}, {}, SIGNED, frameworks or {}
     )
     return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.subject
 
@@ -138,13 +142,18 @@ def emails() -> dict[str, tuple[str, str, str]]:
             pair(LEEDS, KIRKLEES, score=81.0),
             pair(LEEDS, YORK, score=76.0),
             groups={f"{LEEDS}:HR-1": SuggestedGroup(group(), SHORT)},
+            frameworks={
+                f"{LEEDS}:HR-1": {"EX-0001": "Back-office software", "EX-0002": "Payroll bureau"},
+                f"{BRADFORD}:HR-1": {"EX-0001": "Back-office software"},
+                f"{KIRKLEES}:HR-1": {"EX-0001": "Back-office software"},
+            },
         ),
         "pair": suggestion("immediate", pair(BRADFORD, KIRKLEES, "again"), authority=BRADFORD),
         "digest": suggestion(
             "digest",
             pair(LEEDS, BRADFORD, band="digest", score=62.0, partner={"origin": "notice", "notice": NOTICE}),
             pair(LEEDS, YORK, "stronger", band="digest", score=58.0),
-            pair(LEEDS, CALDERDALE, band="digest", score=55.0, plan_id=f"{LEEDS}:ICT-7", decide_by=date(2027, 1, 5)),
+            pair(LEEDS, CALDERDALE, band="digest", score=55.0, plan_id=f"{LEEDS}:ICT-7", decide_by=date(2026, 11, 13)),
             closed,
         ),
         "closed": suggestion("digest", closed),

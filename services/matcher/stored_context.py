@@ -1,4 +1,4 @@
-"""A world of the database's own generation, for whoever looks at plans that matchers have embedded already."""
+"""A context of the database's own generation, for whoever looks at plans that matchers have embedded already."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.corpus_statistics import Statistics
 from matching.engine import Engine
 from matching.policy import Policy
-from services.matcher.world import World
+from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store import embeddings, generation
 from services.store.generation import GenerationRow
@@ -31,9 +31,9 @@ class StoredVectors:
         return self._embed_missing(self.model, texts)
 
 
-async def load_stored_world(
+async def load_stored_context(
     session: AsyncSession, settings: Settings, embed_missing: EmbedMissing
-) -> tuple[World, GenerationRow] | None:
+) -> tuple[MatcherContext, GenerationRow] | None:
     """The settings' policy and statistics with the database's model, and the database's generation; None where it has
     no plans yet."""
     current = await generation.read(session)
@@ -45,4 +45,4 @@ async def load_stored_world(
         model=current.model,
     )
     dimensions = await embeddings.dimensions(session, current.model) or 1
-    return World(engine, StoredVectors(current.model, dimensions, embed_missing), settings), current
+    return MatcherContext(engine, StoredVectors(current.model, dimensions, embed_missing), settings), current

@@ -24,6 +24,7 @@ from services.store import authorities, deliveries
 from services.store import intents as notifications
 from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, transaction
+from services.store.framework_index import FrameworkIndex
 from services.store.intents import Intent, Mail, WithheldNotifications
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
@@ -34,7 +35,7 @@ ADDRESS = {LEEDS: "procurement@leeds.example", CAMDEN: "buying@camden.example"}
 
 
 @dataclass
-class World:
+class NotifierHarness:
     """A notifier with a clock that the test sets."""
 
     sessions: Sessions
@@ -42,6 +43,7 @@ class World:
     now: datetime = MONDAY_NOON
     caps: Caps = field(default_factory=Caps)
     links: LinkMaker | None = None
+    frameworks: FrameworkIndex | None = None
 
     def dispatch(self, **changes: Any) -> DispatchContext:
         found = DispatchContext(
@@ -52,6 +54,7 @@ class World:
             clock=lambda: self.now,
             chance=lambda: 1.0,
             links=self.links,
+            frameworks=self.frameworks,
         )
         return replace(found, **changes)
 

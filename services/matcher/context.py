@@ -15,10 +15,9 @@ from events.plans import PlanPayload, PlanState
 from matching.embedding import Embedder
 from matching.engine import Engine, Features, Texts
 from matching.plan import Plan
-from services.domain.ids import text_hash
+from services.domain.ids import features_hash, text_hash
 from services.matcher.hopeless_pairs import HopelessPairs
 from services.matcher.plan_index import SnapshotIndex
-from services.matcher.plan_index import text_hash as features_hash
 from services.platform import metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
@@ -44,7 +43,7 @@ class Candidates:
     known: Mapping[str, Features]
 
 
-class World:
+class MatcherContext:
     """The engine, the embedder, the index of candidates, and the features of plans seen lately.
 
     Features are a cache and never a source: each is of one revision, and which revision counts is read in the caller's
@@ -98,7 +97,9 @@ class World:
         if not unread:
             return {}
         stored = await fetch(session, plan_features.text_hashes(plan.plan_id for plan in unread))
-        changed = [plan for plan in unread if stored.get(plan.plan_id) != features_hash(plan, self.engine)]
+        changed = [
+            plan for plan in unread if stored.get(plan.plan_id) != features_hash(plan, self.engine.generation.id)
+        ]
         both = await asyncio.to_thread(lambda: [self._cleaned(plan) for plan in changed])
         texts = {text_hash(text): text for one in both for text in (one.title, one.body) if text}
         if not texts:
@@ -188,7 +189,7 @@ class World:
         return {
             plan_id: self.engine.unpack(blobs[plan_id][1], plan)
             for plan_id, plan in plans.items()
-            if plan_id in blobs and blobs[plan_id][0] == features_hash(plan, self.engine)
+            if plan_id in blobs and blobs[plan_id][0] == features_hash(plan, self.engine.generation.id)
         }
 
     def forget(self, plan_ids: Iterable[str]) -> None:

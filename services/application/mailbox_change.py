@@ -1,0 +1,108 @@
+"""Changes an authority's role mailbox: a code goes to the present one and another to the new one, and both are needed.
+
+With the mailbox end the links of earlier emails, codes on their way, and every session.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.application.sign_in import SignedIn
+from services.domain.audit import Act, AuditAction, Channel
+from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
+from services.store import audit_log, authorities, mailbox_changes, web_sessions
+from services.store.authorities import AddressError, AuthorityUpdate
+from services.store.mailbox_changes import MailboxChange
+
+_HOUR: Final = timedelta(hours=1)
+
+
+class MailboxChangeError(ValueError):
+    """A change that can't begin; the message says why, for people, and never repeats the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailboxes:
+    """The present mailbox and the new one."""
+
+    present: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class BegunChange:
+    """The mailboxes, and the code for each."""
+
+    mailboxes: Mailboxes
+    present_code: str
+    new_code: str
+
+
+async def begin(
+    session: AsyncSession, keys: Sequence[str], council: SignedIn, mailbox: str, at: datetime
+) -> BegunChange:
+    """Makes both codes; the caller sends them. Raises MailboxChangeError."""
+    try:
+        new = authorities.valid_mailbox(mailbox)
+    except AddressError as error:
+        raise MailboxChangeError(f"The address {error}") from None
+    row = await authorities.lock(session, council.authority)
+    if row is None or row.mailbox is None or row.mailbox == new:
+        raise MailboxChangeError("This is your council's mailbox already")
+    if await mailbox_changes.count_since(session, council.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
+        raise MailboxChangeError(f"Codes were sent {MAX_CODES_AN_HOUR} times within an hour. Try again later")
+    change_id, present_code, code = uuid.uuid4().hex, new_code(), new_code()
+    session.add(
+        MailboxChange(
+            change_id=change_id,
+            authority=council.authority,
+            actor=council.actor,
+            mailbox_ref=row.mailbox_ref,
+            new_mailbox=new,
+            present_code_hash=code_hash(keys[0], f"{change_id} present", present_code),
+            new_code_hash=code_hash(keys[0], f"{change_id} new", code),
+            created_at=at,
+            expires_at=at + CODE_LIFETIME,
+        )
+    )
+    return BegunChange(Mailboxes(row.mailbox, new), present_code, code)
+
+
+async def find(session: AsyncSession, council: SignedIn, at: datetime) -> Mailboxes | None:
+    """The change that the session has begun; None where it has begun none, or its codes work no longer."""
+    change = await mailbox_changes.newest(session, council.authority, council.actor, at)
+    row = (await authorities.by_codes(session, [council.authority])).get(council.authority)
+    if change is None or row is None or row.mailbox is None or row.mailbox_ref != change.mailbox_ref:
+        return None
+    return Mailboxes(row.mailbox, change.new_mailbox)
+
+
+async def finish(
+    session: AsyncSession, keys: Sequence[str], council: SignedIn, codes: tuple[str, str], at: datetime
+) -> Mailboxes | None:
+    """Changes the mailbox where both codes are right; None where they are not, or no longer count.
+
+    `codes`: of the present mailbox, and of the new one. The caller commits either way, so that tries are counted.
+    """
+    change = await mailbox_changes.newest(session, council.authority, council.actor, at)
+    if change is None or not await mailbox_changes.count_try(session, change.change_id, MAX_TRIES):
+        return None
+    right = [
+        is_code(keys, f"{change.change_id} present", codes[0], change.present_code_hash),
+        is_code(keys, f"{change.change_id} new", codes[1], change.new_code_hash),
+    ]
+    row = await authorities.lock(session, council.authority)
+    if not all(right) or row is None or row.mailbox is None or row.mailbox_ref != change.mailbox_ref:
+        return None
+    changed = Mailboxes(row.mailbox, change.new_mailbox)
+    await authorities.save(session, AuthorityUpdate(council.authority, {"mailbox": change.new_mailbox}))
+    await mailbox_changes.end_all(session, council.authority)
+    await web_sessions.revoke_all(session, council.authority)
+    subject, details = f"authority:{council.authority}", {"mailbox_ref": row.mailbox_ref}
+    act = Act(AuditAction.MAILBOX_CHANGED, council.authority, subject, Channel.BROWSER, council.actor, details)
+    await audit_log.append(session, [act])
+    return changed

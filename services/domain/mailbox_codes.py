@@ -1,0 +1,27 @@
+"""Six-digit codes that prove who reads a mailbox: for signing in, and for changing the mailbox. Pure but for chance."""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import sha256
+from typing import Final
+
+CODE_LIFETIME: Final = timedelta(minutes=15)
+MAX_TRIES: Final = 5
+MAX_CODES_AN_HOUR: Final = 5
+
+
+def new_code() -> str:
+    """Six digits."""
+    return f"{secrets.randbelow(1_000_000):06}"
+
+
+def code_hash(key: str, salt: str, code: str) -> str:
+    """What is stored of a code. `salt`: what the code belongs to; without `key` nobody can try all codes."""
+    return hmac.new(key.encode(), f"{salt}\n{code}".encode(), sha256).hexdigest()
+
+
+def is_code(keys: Sequence[str], salt: str, code: str, stored: str) -> bool:
+    """Whether this is the code that was stored, under any of the keys."""
+    return any(hmac.compare_digest(stored, code_hash(key, salt, code)) for key in keys)

@@ -1,0 +1,175 @@
+"""A plan's route record: what was looked at before a contract of one's own. Steps are prompted, and none is locked."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from events.responses import ResponseRoute, ResponseUndone, RouteOutcome, RouteReason, RouteStep
+from matching.text.formatting import listed, name_of
+from services.application import routes as use
+from services.application.acts import wait_for_outcome
+from services.application.responses import ResponseError
+from services.application.routes import RouteError, RouteView
+from services.domain.coalition_answers import UNDO_DAYS
+from services.domain.route import STEPS, RouteEntry
+from services.platform.clock import today
+from services.web.access import Session
+from services.web.forms import MAX_TEXT, Form, read_form
+from services.web.parts import parts_of
+from services.web.sending import RESPONSE_ID, submit_about
+from services.web.signing import Council
+from services.web.templating import render
+
+router = APIRouter()
+MAX_CANDIDATES: Final = 20
+STEP_CHOICES: Final[Mapping[str, str]] = {step.value: name for step, name in use.STEP_NAMES.items()}
+OUTCOME_CHOICES: Final[Mapping[str, str]] = {
+    RouteOutcome.CHOSEN: "We take it",
+    RouteOutcome.UNSUITABLE: "We looked at it, and it does not suit",
+    RouteOutcome.NONE_FOUND: "We looked for one, and found none",
+    RouteOutcome.NOT_CHECKED: "We did not look",
+}
+REASON_CHOICES: Final[Mapping[str, str]] = {
+    "": "No reason given",
+    RouteReason.SCOPE: "What it covers",
+    RouteReason.TERM: "How long it runs",
+    RouteReason.ENTITLEMENT: "We may not use it",
+    RouteReason.PRICE: "Price",
+    RouteReason.FEE: "Fee",
+    RouteReason.AWARD_METHOD: "How contracts are awarded",
+    RouteReason.DATES: "Dates",
+    RouteReason.NO_PARTNER: "No partner",
+    RouteReason.LOCAL_DECISION: "A local decision",
+    RouteReason.NOT_THIS_TIME: "Not this time",
+}
+
+
+@router.get("/p/{plan_id}/route")
+async def show(request: Request, session: Session, council: Council, plan_id: str) -> Response:
+    """The record, what there is to look at, and a form for one more step."""
+    view = await _own(session, council, plan_id)
+    sent = request.query_params.get("sent", "")
+    outcome = None
+    if RESPONSE_ID.fullmatch(sent):
+        outcome = await wait_for_outcome(parts_of(request).sessions, sent, council.authority)
+        view = await _own(session, council, plan_id)
+    return _page(request, view, Form(FormData()), sent=bool(sent), outcome=outcome)
+
+
+@router.post("/p/{plan_id}/route")
+async def record(request: Request, session: Session, council: Council, plan_id: str) -> Response:
+    """Records one step."""
+    view = await _own(session, council, plan_id)
+    form = Form(await read_form(request))
+    values, coalition_id = _read(form, view)
+    if form.errors:
+        return _page(request, view, form, status=400)
+    values.setdefault("asked_at", today(parts_of(request).settings.as_of))
+    return await _submit(session, council, view, coalition_id, ResponseRoute, values)
+
+
+@router.post("/p/{plan_id}/route/undo")
+async def undo(request: Request, session: Session, council: Council, plan_id: str) -> Response:
+    """Takes a step back."""
+    view = await _own(session, council, plan_id)
+    undoes = Form(await read_form(request)).text("response_id")
+    found = next((one for one in _undoable(request, view) if one.response_id == undoes), None)
+    if found is None:
+        raise HTTPException(409)
+    return await _submit(session, council, view, found.coalition_id, ResponseUndone, {"undoes": undoes})
+
+
+@router.get("/p/{plan_id}/route/note")
+async def note(request: Request, session: Session, council: Council, plan_id: str) -> Response:
+    """The record as half a page of plain text, for the file."""
+    view = await _own(session, council, plan_id)
+    lines = use.audit_note(view, today(parts_of(request).settings.as_of))
+    return PlainTextResponse("\n".join(lines) + "\n")
+
+
+async def _own(session: AsyncSession, council: Council, plan_id: str) -> RouteView:
+    try:
+        view = await use.load_record(session, plan_id)
+    except RouteError:
+        raise HTTPException(404) from None
+    if view.authority != council.authority:
+        raise HTTPException(404)
+    return view
+
+
+def _undoable(request: Request, view: RouteView) -> list[RouteEntry]:
+    """The steps that the council itself recorded, as long as they can be taken back."""
+    since = today(parts_of(request).settings.as_of) - timedelta(days=UNDO_DAYS)
+    return [one for one in view.record.entries if one.authority == view.authority and one.recorded_on >= since]
+
+
+def _read(form: Form, view: RouteView) -> tuple[dict[str, Any], str | None]:
+    """The values of a step, and the coalition that it is recorded for. Invalid fields are in `form.errors`."""
+    response_id = form.text("response_id")
+    if not RESPONSE_ID.fullmatch(response_id):
+        raise HTTPException(400)
+    coalitions = {row.coalition_id: "" for row in view.coalitions}
+    subject = form.choice("subject", {"plan": "", **coalitions}, "Choose what you record it for") if coalitions else ""
+    candidates = [line.strip() for line in form.text("candidates", MAX_TEXT).splitlines() if line.strip()]
+    if len(candidates) > MAX_CANDIDATES or any(len(line) > 200 for line in candidates):
+        form.errors["candidates"] = f"Use {MAX_CANDIDATES} lines or fewer, each of 200 characters or fewer"
+    values: dict[str, Any] = {
+        "response_id": response_id,
+        "step": form.choice("step", STEP_CHOICES, "Choose a route"),
+        "outcome": form.choice("outcome", OUTCOME_CHOICES, "Choose what came of it"),
+        "reason": form.choice("reason", REASON_CHOICES, "Choose a reason from the list") or None,
+        "by": form.text("by", label="your position"),
+        "candidates": candidates,
+        "note": form.text("note", MAX_TEXT),
+    }
+    asked_at = form.optional_day("asked_at", "the day")
+    if asked_at is not None:
+        values["asked_at"] = asked_at
+    return values, subject if subject in coalitions else None
+
+
+async def _submit(
+    session: AsyncSession,
+    council: Council,
+    view: RouteView,
+    coalition_id: str | None,
+    kind: Any,
+    values: dict[str, Any],
+) -> Response:
+    try:
+        subject = await use.subject_of(session, view.plan_id, coalition_id)
+    except ResponseError:
+        raise HTTPException(409) from None
+    response_id = await submit_about(session, subject, (council.authority, council.actor), kind, values)
+    return RedirectResponse(f"/p/{view.plan_id}/route?sent={response_id}", 303)
+
+
+def _page(request: Request, view: RouteView, form: Form, status: int = 200, **values: Any) -> Response:
+    chosen_new, rows = view.record.chosen is RouteStep.NEW, view.coalitions
+    return render(
+        request,
+        "route.html",
+        status=status,
+        view=view,
+        entries={step: view.record.entry(step) for step in STEPS},
+        missing=[use.STEP_NAMES[step].lower() for step in view.record.missing] if chosen_new else [],
+        groups={row.coalition_id: listed([name_of(one.authority) for one in row.coalition.current]) for row in rows},
+        undoable={one.response_id for one in _undoable(request, view)},
+        steps=STEP_CHOICES,
+        outcomes=OUTCOME_CHOICES,
+        outcome_names=use.OUTCOME_NAMES,
+        reasons=REASON_CHOICES,
+        name_of=name_of,
+        form=form,
+        response_id=str(uuid4()),
+        page_errors=bool(form.errors),
+        section="home",
+        **values,
+    )
