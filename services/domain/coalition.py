@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from matching.calendar import Nation, nations_of
+from matching.calendar import Nation, nations_of, working_days_between
 from services.domain.deadlines import CoalitionDates
 
 MIN_MEMBERS: Final = 2
@@ -165,6 +165,13 @@ class Coalition:
     def is_living(self) -> bool:
         """Whether anything can still become of it."""
         return self.status in LIVING
+
+    @property
+    def reply_days(self) -> int | None:
+        """The working days that its invitation leaves to reply; None without one."""
+        if self.invitation is None:
+            return None
+        return working_days_between(self.invitation.invited_on, self.invitation.reply_by, self.nations)
 
     @property
     def nations(self) -> frozenset[Nation]:

@@ -368,6 +368,30 @@ RESPONSES_RECORDED: Final = _measured_gauge(
     ),
     {Process.COALITIONS: {"kind": RESPONSE_KINDS}},
 )
+DAYS_TO_ANSWER: Final = _measured_gauge(
+    Gauge(
+        "jointly_days_to_answer",
+        "Median days from an invitation to the yes or no of those it asked.",
+        registry=None,
+    ),
+    COALITIONS_PROCESS,
+)
+INVITATION_WORKING_DAYS: Final = _measured_gauge(
+    Gauge(
+        "jointly_invitation_working_days",
+        "Median working days that open invitations leave to reply.",
+        registry=None,
+    ),
+    COALITIONS_PROCESS,
+)
+COALITIONS_SWEPT: Final = _measured_gauge(
+    Gauge(
+        "jointly_coalitions_swept_timestamp_seconds",
+        "Time at which the sweep of coalitions last ended without an error, in seconds since 1970.",
+        registry=None,
+    ),
+    COALITIONS_PROCESS,
+)
 
 OUTBOX_WAITING: Final = _measured_gauge(
     Gauge("jointly_outbox_waiting", "Unpublished messages in the outbox.", registry=None), RELAY

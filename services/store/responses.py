@@ -180,6 +180,22 @@ async def counts(session: AsyncSession) -> dict[str, int]:
     return {row[0]: row[1] for row in found}
 
 
+_DAYS_TO_ANSWER: Final = text(
+    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY days) FROM ("
+    " SELECT min(r.received_on) - (c.payload#>>'{invitation,invited_on}')::date AS days"
+    " FROM responses r JOIN coalitions c ON c.coalition_id = r.subject_id"
+    " WHERE r.kind IN ('accept', 'decline') AND r.outcome = 'recorded' AND r.undone_by IS NULL"
+    " AND c.payload#>>'{invitation,invited_on}' IS NOT NULL"
+    " GROUP BY c.coalition_id, r.plan_id) answered"
+)
+
+
+async def median_days_to_answer(session: AsyncSession) -> float | None:
+    """Return the median days from an invitation to the first yes or no of each plan it asked; None of none."""
+    found: float | None = (await session.execute(_DAYS_TO_ANSWER)).scalar_one()
+    return found
+
+
 def new_verdict(
     pair: tuple[str, str, str], authority: str, reason: str | None, words: str, response_id: str
 ) -> PairVerdict:

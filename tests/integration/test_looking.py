@@ -41,7 +41,7 @@ def plan(authority: str, reference: str = "HR-1", **changed: Any) -> PlanPublish
             "kind": "renewal",
             "cpv": ["48450000"],
             "value": {"amount": 900_000},
-            "tender_window": {"earliest": "2027-04-01", "latest": "2027-08-31"},
+            "tender_window": {"earliest": "2027-06-01", "latest": "2027-08-31"},
             "sharing": "open",
             **changed,
         }

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from statistics import median
 from typing import Final
 
 from events.responses import RouteStep
-from services.domain.programme.funnel import memberships
+from services.domain.programme.funnel import coalition_of, memberships
 from services.domain.programme.records import RecordedAnswer
 from services.domain.programme.shares import PlanHistory
 
 YEAR_DAYS: Final = 365
 USUAL_REPLY_DAYS: Final = 20
+_YES_OR_NO: Final = ("accept", "decline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,15 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Invitations:
-    """Invitations in all: the working days they left, and the answers of those who were asked."""
+    """Invitations in all: the working days they left, and the answers of those who were asked.
+
+    `working_days` and `days_to_answer` are medians, None of none.
+    """
 
     sent: int
     short: int
+    working_days: float | None
+    days_to_answer: float | None
     asked: int
     accepted: int
     declined: int
@@ -66,10 +73,25 @@ def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
     accepted = {plan_id for coalition in memberships(answers) for plan_id in coalition.joined} - leads
     declined = {one.plan_id for one in answers if one.kind == "decline"} - accepted
     named = {plan_id for one in sent for plan_id in one.invited}
+    left = [one.reply_days or USUAL_REPLY_DAYS for one in sent]
+    taken = _days_to_answer(answers)
     return Invitations(
         sent=len(sent),
-        short=sum((one.reply_days or USUAL_REPLY_DAYS) < USUAL_REPLY_DAYS for one in sent),
+        short=sum(days < USUAL_REPLY_DAYS for days in left),
+        working_days=float(median(left)) if left else None,
+        days_to_answer=float(median(taken)) if taken else None,
         asked=len(named | accepted | declined),
         accepted=len(accepted),
         declined=len(declined),
     )
+
+
+def _days_to_answer(answers: Sequence[RecordedAnswer]) -> list[int]:
+    """From each invitation to the first yes or no of each plan that it asked, in days."""
+    invited = {coalition_of(one): one.on for one in answers if one.kind == "invited"}
+    first: dict[tuple[str, str], date] = {}
+    for one in answers:
+        if one.kind in _YES_OR_NO and one.subject_id in invited:
+            day = first.get((one.subject_id, one.plan_id), one.on)
+            first[one.subject_id, one.plan_id] = min(day, one.on)
+    return [(day - invited[coalition_id]).days for (coalition_id, _), day in first.items()]

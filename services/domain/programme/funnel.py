@@ -52,9 +52,9 @@ def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
     found: dict[str, dict[str, date]] = {}
     for one in answers:
         if one.kind in _IN:
-            found.setdefault(_coalition_of(one), {}).setdefault(one.plan_id, one.on)
+            found.setdefault(coalition_of(one), {}).setdefault(one.plan_id, one.on)
         elif one.kind in _OUT:
-            found.get(_coalition_of(one), {}).pop(one.plan_id, None)
+            found.get(coalition_of(one), {}).pop(one.plan_id, None)
     return [Membership(coalition_id, joined) for coalition_id, joined in sorted(found.items())]
 
 
@@ -100,6 +100,11 @@ def days_between(days: Days, before: Stage, after: Stage) -> float | None:
     return float(median(taken)) if taken else None
 
 
+def count_answers(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
+    """How often each answer, act or type of response was recorded; routes have measures of their own."""
+    return dict(sorted(Counter(one.kind for one in answers if one.route_step is None).items()))
+
+
 def count_reasons(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
     """How often each reason was given."""
     return dict(sorted(Counter(one.reason for one in answers if one.reason).items()))
@@ -136,7 +141,7 @@ def sum_values(plans: Iterable[PlanHistory]) -> float:
     return float(sum(one.state.value or 0.0 for one in plans if one.state))
 
 
-def _coalition_of(one: RecordedAnswer) -> str:
+def coalition_of(one: RecordedAnswer) -> str:
     """The coalition that a response is about. An invitation on an opportunity mints one from its own id."""
     if one.subject == "opportunity":
         return opportunity_id(f"pair {one.response_id}", one.subject_id)
