@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: answers demo test bench cuts kinds install lock lint types imports lock-check sbom release schemas faults faults-long forgeries mutants fuzz clean
+.PHONY: answers year demo test bench cuts kinds install lock lint types imports lock-check pictures sbom release schemas faults faults-long forgeries mutants fuzz clean
 .PHONY: test-slow cuts-killed cuts-stopped
 
 demo: install
@@ -60,6 +60,10 @@ cuts-killed cuts-stopped: install
 kinds: install
 	$(PYTEST) -m slow tests/chaos --ignore tests/chaos/test_cuts.py
 
+# The pictures in docs/, made from the sample; needs chromium.
+pictures: install
+	$(BIN)/python -m tests.web.pictures docs/pictures
+
 schemas: install
 	$(BIN)/jointly schemas
 
@@ -102,6 +106,10 @@ faults: install
 ANSWER_MINUTES ?= 1
 answers: install
 	$(BIN)/python -m tests.chaos.answers --seed $(SEED) --minutes $(ANSWER_MINUTES)
+
+# Forty councils over eighteen months on real parts: the programme's numbers against a count made from the scenario.
+year: install
+	$(PYTEST) -m slow tests/year
 
 # Forges events by the thousand: none may be accepted in another authority's name.
 EVENTS ?= 10000

@@ -1,4 +1,4 @@
-"""Benchmark events: an extension beyond twelve months asks what others pay, and what it was told."""
+"""Benchmark events: an extension beyond twelve months asks for a benchmark, and the answer to it."""
 
 from datetime import date
 from typing import ClassVar, Final, Literal
@@ -11,18 +11,18 @@ ExtensionDecision = Literal["extend", "extend-shorter", "tender", "tender-jointl
 
 
 class BenchmarkRequestState(Payload):
-    """The whole request as it stands at this revision; consumers ignore a revision lower than they know."""
+    """The whole request at this revision; consumers ignore a revision lower than one they have seen."""
 
     request_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     revision: Revision
     authority: Authority
-    plan_id: PlanId | None = Field(description="The plan to extend; null where it is not shared openly")
+    plan_id: PlanId | None = Field(description="The plan to extend; null if it is not shared openly")
     category: str | None = Field(description="The first five digits of the plan's CPV code")
-    months: int = Field(ge=13, description="Months past the contract's first end, this extension included")
+    months: int = Field(ge=13, description="Months past the contract's first end, including this extension")
     requested_on: date
-    due_on: date = Field(description="Ten working days later")
+    due_on: date = Field(description="Ten working days after the request")
     answered_on: date | None = None
-    decision: ExtensionDecision | None = Field(default=None, description="What the authority decided")
+    decision: ExtensionDecision | None = Field(default=None, description="The authority's decision")
     decided_on: date | None = None
 
 
@@ -33,7 +33,7 @@ class BenchmarkRequested(BenchmarkRequestState):
 
 
 class BenchmarkSupplied(BenchmarkRequestState):
-    """There is a benchmark for the category."""
+    """A benchmark is available for the category."""
 
     type: ClassVar[str] = "jointly.benchmark.supplied.v1"
 
@@ -45,7 +45,7 @@ class BenchmarkNoneAvailable(BenchmarkRequestState):
 
 
 class BenchmarkWithheld(BenchmarkRequestState):
-    """There is no benchmark, and prices in the category are withheld."""
+    """No benchmark is available, because prices in the category are withheld."""
 
     type: ClassVar[str] = "jointly.benchmark.withheld.v1"
 

@@ -1,4 +1,4 @@
-"""Contract events: what an authority shares of a running contract, with whom, and from which day. Signed like plans."""
+"""Contract events: the facts of a running contract that an authority shares, by tier and day. Signed like plans."""
 
 from datetime import date
 from typing import Annotated, ClassVar, Final, Literal, Self
@@ -41,16 +41,16 @@ Unit = Annotated[
 
 
 class ContractPrice(Payload):
-    """What one unit of one item costs, in pounds without VAT."""
+    """The price of one unit of one item, in pounds without VAT."""
 
     item: Name
     unit: Unit
-    quantity: float = Field(gt=0, le=1e12, description="How many units the contract pays for")
-    unit_price: float = Field(ge=0, le=1e12, description="In pounds, without VAT, as it was agreed")
+    quantity: float = Field(gt=0, le=1e12, description="Number of units that the contract pays for")
+    unit_price: float = Field(ge=0, le=1e12, description="In pounds, without VAT, as agreed")
 
 
 class ContractRating(Payload):
-    """How the supplier did on one indicator in one period."""
+    """The supplier's performance on one indicator in one period."""
 
     period: Window
     indicator: Name
@@ -58,7 +58,7 @@ class ContractRating(Payload):
 
 
 class ContractSharing(Payload):
-    """From which day each tier may see the contract; a tier without a day opens with the next wider one, or never."""
+    """The first day on which each tier may see the contract. A tier without a day opens with the next wider one."""
 
     coalition: date | None = Field(default=None, description="Members of a coalition with the authority")
     signatories: date | None = Field(default=None, description="Authorities of the register")
@@ -73,7 +73,7 @@ class ContractSharing(Payload):
 
 
 class ContractReference(Payload):
-    """Which contract, which revision of what is said of it, and whose."""
+    """The contract, the revision of its shared facts, and its authority."""
 
     contract_id: ContractId
     revision: Revision
@@ -89,24 +89,24 @@ class ContractReference(Payload):
 
 
 class ContractPublished(ContractReference):
-    """All that the authority shares of a contract. A later revision replaces it altogether."""
+    """All shared facts of a contract. A later revision replaces them completely."""
 
     type: ClassVar[str] = "jointly.contract.published.v1"
 
     title: Title
-    supplier: Name = Field(description="Who supplies it; several are separated by semicolons")
-    product: ShortText = Field(default="", description="What is supplied: the product's or the service's name")
+    supplier: Name = Field(description="The supplier; several are separated by semicolons")
+    product: ShortText = Field(default="", description="Name of the product or service supplied")
     cpv: tuple[Cpv, ...] = Field(default=(), max_length=50, description="The first one is the benchmark's category")
     start: date | None = None
     first_end: date | None = Field(default=None, description="The last day before any extension")
-    end: date | None = Field(default=None, description="The present last day, an extension in force included")
+    end: date | None = Field(default=None, description="The current last day, including an extension in force")
     extension_months: int = Field(default=0, ge=0, le=240, description="Months by which it may still be extended")
-    annual_value: Value | None = Field(default=None, description="What is paid for it a year, without VAT")
+    annual_value: Value | None = Field(default=None, description="Annual payment, without VAT")
     prices: tuple[ContractPrice, ...] = Field(default=(), max_length=100)
-    withheld: PricesWithheld | None = Field(default=None, description="Why there are no prices")
+    withheld: PricesWithheld | None = Field(default=None, description="The reason why there are no prices")
     performance: tuple[ContractRating, ...] = Field(default=(), max_length=100)
-    specification: NoticeUrl | None = Field(default=None, description="Where the specification can be read")
-    notice: NoticeUrl | None = Field(default=None, description="Where the public notice can be read")
+    specification: NoticeUrl | None = Field(default=None, description="Address of the specification")
+    notice: NoticeUrl | None = Field(default=None, description="Address of the public notice")
     sharing: ContractSharing = ContractSharing()
 
     @model_validator(mode="after")
@@ -120,7 +120,7 @@ class ContractPublished(ContractReference):
 
 
 class ContractWithdrawn(ContractReference):
-    """The authority shares nothing of the contract any more; what it shared is deleted."""
+    """The authority no longer shares the contract; the facts it shared are deleted."""
 
     type: ClassVar[str] = "jointly.contract.withdrawn.v1"
 

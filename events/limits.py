@@ -41,12 +41,13 @@ def find_excess(payload: PlanPayload, at: datetime) -> Excess | None:
             "counter, or by the time of the change in milliseconds"
         )
         return Excess(Reason.REVISION_TOO_HIGH, "revision", sentence)
-    if isinstance(payload, PlanState) and (problem := _window_problem(payload.tender_window)):
+    if isinstance(payload, PlanState) and (problem := window_problem(payload.tender_window)):
         return Excess(Reason.INVALID_PAYLOAD, "tender_window", problem)
     return None
 
 
-def _window_problem(window: Window) -> str | None:
+def window_problem(window: Window) -> str | None:
+    """Describe why a window can't be planned for; None if it can."""
     if window.earliest < FIRST_DAY or window.latest > LAST_DAY:
         return f"is not between {FIRST_DAY} and {LAST_DAY}; give the days on which the tender may be published"
     first, last = window.earliest, window.latest

@@ -1,4 +1,4 @@
-"""Notification events: who was told of what, by an opaque reference; addresses never travel."""
+"""Notification events: the authority, the opportunities and the outcome of each email. Addresses are never included."""
 
 from datetime import datetime
 from typing import ClassVar, Final, Literal
@@ -9,23 +9,23 @@ from events.fields import Authority, Payload, Revision
 
 
 class NotifiedOpportunity(Payload):
-    """Which state of which opportunity the message told of."""
+    """The state of the opportunity that the message was about."""
 
     opportunity_id: str
     material_revision: Revision
-    causation_id: str | None = Field(default=None, description="Id of the plan event that the state followed from")
+    causation_id: str | None = Field(default=None, description="Id of the plan event that caused the state")
 
 
 class NotificationOutcome(Payload):
-    """One message to one authority and what became of it."""
+    """One message to one authority, and its outcome."""
 
     notification_id: str
     authority: Authority
     channel: Literal["email"]
     recipient: str = Field(description="Opaque reference of the mailbox, never its address")
-    purpose: Literal["immediate", "digest", "correction", "coalition", "benchmark"]
+    purpose: Literal["immediate", "digest", "correction", "coalition", "benchmark", "confirmation"]
     opportunities: tuple[NotifiedOpportunity, ...]
-    coalition_id: str | None = Field(default=None, description="The coalition that the message told of")
+    coalition_id: str | None = Field(default=None, description="The coalition that the message was about")
     attempts: int = Field(ge=0)
     at: datetime
 
@@ -37,7 +37,7 @@ class NotificationSent(NotificationOutcome):
 
 
 class NotificationFailed(NotificationOutcome):
-    """The message was given up; `failure` says of which type, `reason` in a word."""
+    """The message was given up. `failure` is the type of failure, `reason` a code."""
 
     type: ClassVar[str] = "jointly.notification.failed.v1"
     failure: Literal["permanent", "temporary", "ambiguous"]

@@ -1,6 +1,7 @@
 """Response events: what an authority answers, asks and does about an opportunity, a coalition or a benchmark. Signed
 like plans."""
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar, Final, Literal
@@ -29,7 +30,11 @@ ResponseReason = Literal[
     "reorganisation",
 ]
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+OptionalLine = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 ShortText = Field(default="", max_length=2000)
+DOCUMENT_URL: Final = re.compile(r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!#-;=?-~]*)?$")
+"""An address on the web in ASCII, without a user's name in front of the host: what it shows is where it leads."""
+DocumentUrl = Annotated[str, Field(max_length=500, pattern=DOCUMENT_URL.pattern)]
 
 
 class RouteStep(StrEnum):
@@ -64,6 +69,25 @@ class RouteReason(StrEnum):
     NO_PARTNER = "no-partner"
     LOCAL_DECISION = "local-decision"
     NOT_THIS_TIME = "not-this-time"
+
+
+class DocumentKind(StrEnum):
+    """What a document is."""
+
+    SPECIFICATION = "specification"
+    PRICES = "prices"
+    AGREEMENT = "agreement"
+    """A draft of the agreement between the members."""
+    OTHER = "other"
+
+
+class DocumentReaders(StrEnum):
+    """Which members of a coalition are shown a document's address."""
+
+    MEMBERS = "members"
+    """Those that are in."""
+    INVITED = "invited"
+    """Those that are in, and those that are invited."""
 
 
 class Response(Payload):
@@ -114,6 +138,9 @@ class ResponseMembership(Response):
 
     type: ClassVar[str] = "jointly.response.membership.v1"
     act: MembershipAct
+    decided_by: OptionalLine = Field(
+        default="", description="With `commit`: the body or position whose decision it was, never a name"
+    )
 
 
 class ResponseDates(Response):
@@ -155,6 +182,16 @@ class ResponseRoute(Response):
     note: Text = ShortText
 
 
+class ResponseDocument(Response):
+    """The authority shows members of its coalition where a document is. Nobody but the document's own host keeps it."""
+
+    type: ClassVar[str] = "jointly.response.document.v1"
+    document: DocumentKind
+    title: Line
+    url: DocumentUrl
+    readers: DocumentReaders = DocumentReaders.MEMBERS
+
+
 class ResponseDecided(Response):
     """The authority decides whether it extends, after it has looked at the benchmark."""
 
@@ -171,6 +208,7 @@ ResponsePayload = (
     | ResponseUndone
     | ResponseDecided
     | ResponseRoute
+    | ResponseDocument
 )
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
@@ -182,4 +220,5 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseUndone,
     ResponseDecided,
     ResponseRoute,
+    ResponseDocument,
 )

@@ -1,4 +1,4 @@
-"""Signed notes and checkpoints as the C2SP writes them: text that people can read and any tool of that kind verifies.
+"""Signed notes and checkpoints in the format of C2SP: readable text that any tool for this format can verify.
 
 A checkpoint is a note of three lines (who signs, how many entries, root of their hash tree) and a signature line.
 """
@@ -21,12 +21,12 @@ MAX_NOTE: Final = 4096
 
 
 class NoteError(ValueError):
-    """Not a checkpoint, or not one that this key has signed; the message says why."""
+    """Not a checkpoint, or not signed by this key; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a checkpoint says: `root` is the hash of the first `size` entries of the log named `origin`."""
+    """The content of a checkpoint: `root` is the hash of the first `size` entries of the log named `origin`."""
 
     origin: str
     size: int
@@ -34,19 +34,19 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """The lines that are signed."""
+        """The signed lines."""
         return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
-    """The checkpoint as a signed note."""
+    """Formats a checkpoint as a signed note."""
     signature: bytes = key.key.private_key.sign(checkpoint.text.encode())  # type: ignore[union-attr]
     line = base64.b64encode(_key_hash(checkpoint.origin, key.public) + signature).decode()
     return f"{checkpoint.text}\n{_DASH} {checkpoint.origin} {line}\n"
 
 
 def read_checkpoint(note: str, key: PublicKey | None) -> Checkpoint:
-    """The checkpoint of a note, its signature verified where a key is given. Raises NoteError."""
+    """Parses the checkpoint of a note, and verifies its signature if a key is given. Raises NoteError."""
     text, blank, signatures = note.partition("\n\n")
     lines = text.split("\n")
     if len(note) > MAX_NOTE or not blank or len(lines) != 3:
@@ -62,7 +62,7 @@ def read_checkpoint(note: str, key: PublicKey | None) -> Checkpoint:
 
 
 def read_checkpoints(text: str, key: PublicKey | None) -> list[Checkpoint]:
-    """The checkpoints of a file that holds one note after the other. Raises NoteError."""
+    """Parses a file of consecutive notes. Raises NoteError."""
     found: list[Checkpoint] = []
     note: list[str] = []
     for line in text.split("\n"):

@@ -58,6 +58,16 @@ NOTICES: Final = Topic(
     consumers=("services.matcher",),
     config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
 )
+PAGE_PLANS: Final = Topic(
+    name="procurement.pages.v1",
+    about="Plan events that authorities send on the pages. Only the relay may write here.",
+    key="plan_id",
+    payloads=PLAN_PAYLOADS,
+    partitions=3,
+    producers=("services.relay",),
+    consumers=("services.matcher",),
+    config={"retention.ms": str(30 * DAY_MS), "max.message.bytes": str(MAX_BATCH_BYTES)},
+)
 OPPORTUNITIES: Final = Topic(
     name="collaboration.opportunities.v1",
     about="The state of every opportunity. Internal: the notifier informs authorities.",
@@ -166,6 +176,7 @@ DEAD_CONTRACTS: Final = _dead_letters("contracts", "services.coalitions")
 TOPICS: Final = (
     PLANS,
     NOTICES,
+    PAGE_PLANS,
     OPPORTUNITIES,
     RESPONSES,
     PAGE_RESPONSES,
@@ -181,14 +192,18 @@ TOPICS: Final = (
     DEAD_CONTRACTS,
 )
 
-PLANS_PATTERN: Final = r"^procurement\.(notices\.v1|plans\.v1(\..+)?)$"
-"""The shared topic, those of single authorities (`procurement.plans.v1.<authority>`), and that of public notices."""
+PLANS_PATTERN: Final = r"^procurement\.((notices|pages)\.v1|plans\.v1(\..+)?)$"
+"""The shared topic, those of single authorities (`procurement.plans.v1.<authority>`), and those of public notices and
+of the pages."""
 
 RESPONSES_PATTERN: Final = r"^collaboration\.(pages\.v1|responses\.v1(\..+)?)$"
 """The shared topic, those of single authorities (`collaboration.responses.v1.<authority>`), and that of the pages."""
 
-OWN_WRITERS: Final[Mapping[str, str]] = {PLANS.name: NOTICES.name, RESPONSES.name: PAGE_RESPONSES.name}
-"""By family, the topic on which a part of ours speaks for authorities, and nobody else may write."""
+OWN_WRITERS: Final[Mapping[str, tuple[Topic, ...]]] = {
+    PLANS.name: (NOTICES, PAGE_PLANS),
+    RESPONSES.name: (PAGE_RESPONSES,),
+}
+"""By family, the topics on which our own processes publish for authorities; nobody else may write there."""
 
 CONTRACTS_PATTERN: Final = r"^procurement\.contracts\.v1(\..+)?$"
 """The shared topic and those of single authorities: `procurement.contracts.v1.<authority>`."""
@@ -198,7 +213,7 @@ AUTHORITY_FAMILIES: Final = (PLANS, RESPONSES, CONTRACTS)
 
 
 def family_of(topic: str) -> Topic:
-    """The family of a topic that authorities publish on; that of plans where the name begins like none."""
+    """Returns the family of an authorities' topic. An unknown name belongs to the family of plans."""
     if topic == PAGE_RESPONSES.name:
         return RESPONSES
     return next((family for family in AUTHORITY_FAMILIES if topic.startswith(family.name)), PLANS)
@@ -209,12 +224,13 @@ class NotAnAuthorityTopicError(ValueError):
 
 
 def authority_of(topic: str, family: Topic = PLANS) -> str | None:
-    """The authority that a topic of a family belongs to, or None for those of all authorities.
+    """Returns the authority that a topic of a family belongs to, or None for a topic of all authorities.
 
-    Raises NotAnAuthorityTopicError where the segment is not an authority's code as its list writes it: to the broker, a
-    topic in another case is another topic, on which others may be allowed to write.
+    Raises NotAnAuthorityTopicError unless the last segment is an authority's code in its list's spelling. To the
+    broker,
+    a topic in another case is another topic, on which others may be allowed to write.
     """
-    if topic in (family.name, OWN_WRITERS.get(family.name)):
+    if topic in (family.name, *(own.name for own in OWN_WRITERS.get(family.name, ()))):
         return None
     prefix = f"{family.name}."
     code = topic.removeprefix(prefix) if topic.startswith(prefix) else ""
@@ -226,5 +242,5 @@ def authority_of(topic: str, family: Topic = PLANS) -> str | None:
 
 
 def authority_topic(authority: str, family: Topic = PLANS) -> str:
-    """The topic of a family on which one authority alone may write."""
+    """The topic of a family on which only one authority may write."""
     return f"{family.name}.{canonical_authority(authority)}"

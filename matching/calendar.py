@@ -55,7 +55,7 @@ def is_christmas_closure(day: date) -> bool:
 
 
 def add_working_days(day: date, count: int, nations: Collection[Nation]) -> date:
-    """The working day that is `count` working days after a day; before it where `count` is negative."""
+    """The working day `count` working days after a day, or before it if `count` is negative."""
     step = _DAY if count >= 0 else -_DAY
     for _ in range(abs(count)):
         day += step
@@ -65,14 +65,14 @@ def add_working_days(day: date, count: int, nations: Collection[Nation]) -> date
 
 
 def working_day_on_or_before(day: date, nations: Collection[Nation]) -> date:
-    """The day itself where it is a working day, else the last one before it."""
+    """The day itself if it is a working day, otherwise the last working day before it."""
     while not is_working_day(day, nations):
         day -= _DAY
     return day
 
 
 def working_days_between(first: date, last: date, nations: Collection[Nation]) -> int:
-    """How many working days follow `first`, up to and with `last`; 0 where `last` is not later."""
+    """The number of working days after `first`, up to and including `last`; 0 if `last` is not later."""
     days = (last - first).days
     return sum(is_working_day(first + timedelta(days=n), nations) for n in range(1, days + 1))
 

@@ -1,4 +1,4 @@
-"""Tell the category of a plan from all that it says: words, meaning and codes together."""
+"""Infers a plan's category from its words, its meaning and its codes together."""
 
 from collections.abc import Mapping
 
@@ -10,17 +10,20 @@ from matching.policy import Category, Policy
 _GROUPS_ASKED = 8
 _WORDS_COUNT = 0.7
 _CLEAR = 0.3
-# No category is ruled out by words alone.
+# Words alone rule out no category.
 _AT_LEAST = 0.002
 
 
 def infer_category(
     codes: tuple[str, ...], by_words: Mapping[str, float], shape: Vector, group_codes: tuple[str, ...], policy: Policy
 ) -> Category:
-    """The likeliest category: each one that a code names is likelier by the trust that the code has, so that a wrong
-    code loses against a text that is clear. The default category where there is no code and no clear text."""
+    """The most likely category of a plan.
+
+    A code makes its category more likely in proportion to the trust in codes, so a wrong code loses against a clear
+    text. Without a code and a clear text it is the default category.
+    """
     if codes and not by_words:
-        # A scorer that has learned no words: meaning alone is too vague to outweigh a code.
+        # The scorer has learned no words: meaning alone is too vague to outweigh a code.
         return policy.category_of(codes)
     by_text = _by_text(by_words, shape, group_codes, policy)
     trust = _trust(codes, policy)
@@ -35,7 +38,7 @@ def infer_category(
 
 
 def _trust(codes: tuple[str, ...], policy: Policy) -> dict[str, float]:
-    """How many times likelier the codes make each category that they name; a bare division is trusted less."""
+    """The factor by which the codes raise each category that they name; a bare division is trusted less."""
     rules, trust = policy.specification, dict[str, float]()
     for code in codes:
         name = policy.category_of((code,)).name
@@ -47,7 +50,7 @@ def _trust(codes: tuple[str, ...], policy: Policy) -> dict[str, float]:
 def _by_text(
     by_words: Mapping[str, float], shape: Vector, group_codes: tuple[str, ...], policy: Policy
 ) -> dict[str, float]:
-    """How likely the text alone makes each category; 1 in sum, or empty where it says nothing."""
+    """The likelihood of each category by the text alone; they add up to 1, or none if the text says nothing."""
     meant: dict[str, float] = {}
     for number in np.argsort(-shape, kind="stable")[:_GROUPS_ASKED]:
         name = policy.category_of((group_codes[number],)).name

@@ -31,7 +31,8 @@ DEFAULT_RULES: Final = FormationRules()
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """One plan as formation sees it. `kin`: its authority under all its codes, with predecessors and successors."""
+    """One plan as formation sees it. `kin`: its authority under all its codes, with predecessors, successors
+    and those that become one with it."""
 
     plan_id: str
     authority: str
@@ -39,7 +40,7 @@ class GroupPlan:
     kin: frozenset[str] = frozenset()
 
     def is_kin(self, other: "GroupPlan") -> bool:
-        """Whether both plans are of one authority, or of one and its predecessor or successor."""
+        """Whether both plans are of one authority, of one and its predecessor or successor, or of two that merge."""
         return self.authority == other.authority or self.authority in other.kin or other.authority in self.kin
 
 

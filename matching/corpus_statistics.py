@@ -1,4 +1,4 @@
-"""How rare a word is among plans: a pinned artefact, so that the same plans always give the same opportunities."""
+"""The rarity of words among plans: a pinned file, so that the same plans always give the same opportunities."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from matching.text.needs import concepts_in, table_of
 from matching.text.tokens import phrases, tokens
 
 LEAST_PLANS = 2
-# A need is marked as such, so that it is never taken for the word it is called by.
+# The mark of a need, so that it is never mistaken for the word of the same name.
 CONCEPT = "~"
 
 
@@ -27,8 +27,9 @@ class StatisticsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts over `documents` plans: in how many each stemmed word, each pair of neighbouring words and each need of
-    the lexicon (marked `~`) occurs. What only one plan has is left out."""
+    """Counts over `documents` plans: the number of plans with each stemmed word, each pair of neighbouring words and
+    each
+    need of the lexicon (marked `~`). Words that only one plan has are left out."""
 
     name: str
     documents: int
@@ -36,13 +37,13 @@ class Statistics:
     version: str
 
     def rarity(self, word: str) -> float:
-        """The inverse document frequency of a stemmed word, above 0; a word never seen is as rare as one seen once."""
+        """The inverse document frequency of a stemmed word, above 0; an unknown word counts as seen once."""
         seen = self.words.get(word, 1)
         return math.log(1.0 + (self.documents - seen + 0.5) / (seen + 0.5))
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Statistics":
-        """The statistics of a file made by `jointly statistics build`, by default the general ones shipped.
+        """Loads a file made by `jointly statistics build`, or by default the packaged general statistics.
 
         Raises StatisticsError.
         """
@@ -68,7 +69,7 @@ class Statistics:
         return cls(name, documents, dict(words), f"{name}+{hashlib.sha256(canonical.encode()).hexdigest()[:12]}")
 
     def dumps(self) -> str:
-        """The file's text: one word a line, sorted, so that versions can be compared."""
+        """The text of the file: one word a line, sorted, so that versions can be compared."""
         head = {"name": self.name, "documents": self.documents}
         words = ",\n".join(f"{json.dumps(w)}:{n}" for w, n in sorted(self.words.items()))
         return json.dumps(head)[:-1] + ', "words": {\n' + words + "\n}}\n"
@@ -83,7 +84,7 @@ def _counts(words: object, documents: int) -> bool:
 
 
 def build_statistics(plans: Iterable[Plan], name: str = "own", policy: Policy | None = None) -> Statistics:
-    """Counts words, pairs of words and the policy's needs over plans, whatever their order. No text is kept."""
+    """Counts words, pairs of words and the policy's needs over plans, in any order. No text is kept."""
     table = table_of((policy or Policy.load()).concepts)
     counted: Counter[str] = Counter()
     documents = 0

@@ -1,4 +1,4 @@
-"""What an encoder gives: the vectors of texts. The engine never embeds: its callers do, and keep the vectors."""
+"""The interface of encoders, which turn texts into vectors. The engine never embeds: callers do, and store vectors."""
 
 import hashlib
 import re
@@ -14,15 +14,15 @@ DIMENSIONS = 384
 
 
 class EmbeddingError(Exception):
-    """The model that was asked for cannot be used; the message says why and what to do."""
+    """The requested model cannot be used; the message says why and what to do."""
 
 
 class UnknownModelError(EmbeddingError):
-    """Neither a known name nor a folder that holds a model."""
+    """The model is neither a known name nor a folder that holds a model."""
 
 
 class ChecksumError(EmbeddingError):
-    """The weights are not the ones that were pinned."""
+    """The weights differ from the pinned ones."""
 
 
 class Embedder(Protocol):
@@ -35,13 +35,14 @@ class Embedder(Protocol):
     def dimensions(self) -> int: ...
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """One L2-normalised float32 row a text, shape (n, dimensions), in the order given."""
+        """Returns one L2-normalised float32 row per text, shape (n, dimensions), in the order given."""
         ...
 
 
 class HashingEmbedder:
-    """A declared stand-in without weights, for tests and fault runs: words and letter triples hashed to dimensions,
-    so that texts with words in common are near each other. It knows no synonyms."""
+    """A substitute without weights, for tests and chaos runs. It hashes words and letter triples to dimensions, so
+    texts
+    with common words are near each other. It knows no synonyms."""
 
     name = "hashing"
     model = "hashing-384/1"

@@ -1,4 +1,4 @@
-"""The engine: what a plan looks like to it, which plans of a corpus are opportunities, and why."""
+"""The engine: computes a plan's features, finds its opportunities in a corpus, and explains them."""
 
 import hashlib
 from bisect import insort
@@ -24,13 +24,13 @@ from matching.text.needs import Table, table_of
 
 __all__ = ["Corpus", "Engine", "Features", "Generation", "Texts", "Vector"]
 
-# Raised by hand when the code itself judges otherwise with the same policy, statistics and model.
+# Raise this by hand when a change of the code changes assessments under the same policy, statistics and model.
 ENGINE_VERSION = "6"
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One version of everything that decides. Opportunities of two generations are not to be mixed."""
+    """One version of all inputs of an assessment. Opportunities of two generations must not be mixed."""
 
     policy: str
     statistics: str
@@ -39,14 +39,14 @@ class Generation:
 
     @property
     def id(self) -> str:
-        """A short stable name, 16 hexadecimal digits."""
+        """A short stable id of 16 hexadecimal digits."""
         parts = "\n".join((self.policy, self.statistics, self.model, self.engine))
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Engine:
-    """Pure: the same plans, vectors and day always give the same answer, whatever came before."""
+    """The pure engine: the same plans, vectors and day always give the same answer, in any order."""
 
     policy: Policy
     statistics: Statistics
@@ -58,7 +58,8 @@ class Engine:
     def load(
         cls, *, policy: Policy | None = None, statistics: Statistics | None = None, model: str = "hashing-384/1"
     ) -> "Engine":
-        """An engine for the vectors of one model (`Embedder.model`); policy and statistics default to the shipped
+        """Loads an engine for the vectors of one model (`Embedder.model`). Policy and statistics default to the
+        packaged
         ones. Raises PolicyError, StatisticsError."""
         policy = policy or Policy.load()
         statistics = statistics or Statistics.load()
@@ -70,25 +71,27 @@ class Engine:
         return texts_of(plan, self.policy)
 
     def features(self, plan: Plan, title: Vector, body: Vector | None, texts: Texts | None = None) -> Features:
-        """Everything about one plan revision. `title` and `body` are the unit vectors, shape (d,), of its `texts`,
-        which may be handed in where they are known; `body` is None where that text is empty."""
+        """Computes the features of one plan revision from the unit vectors, shape (d,), of its `texts`.
+
+        `body` is None if that text is empty. `texts` may be given if they are known.
+        """
         texts = texts or self.texts(plan)
         return features_of(plan, texts, title, body, self.policy, self.statistics, self.groups, self.needs)
 
     def pack(self, features: Features) -> bytes:
-        """The part of a plan's features that its words make, to be kept for `unpack`."""
+        """Serialises the part of a plan's features that depends on its words, for `unpack`."""
         return pack(features, self.policy)
 
     def unpack(self, packed: bytes, plan: Plan) -> Features:
-        """The features of a plan from what this generation packed of the same words."""
+        """Restores a plan's features from bytes that this generation packed for the same words."""
         return unpack(packed, plan, self.policy, self.groups)
 
     def same_words(self, features: Features, plan: Plan) -> bool:
-        """Whether a plan says in words and codes what these features were made of."""
+        """Whether a plan has the words and codes that these features were computed from."""
         return same_words(features.plan, plan)
 
     def moved(self, features: Features, plan: Plan) -> Features:
-        """The features of a plan that has the `same_words` and perhaps other dates, figures, regions or state."""
+        """Updates features for a plan with the `same_words`, and possibly other dates, figures, regions or status."""
         return moved(features, plan, self.policy)
 
     def corpus(self) -> Corpus:
@@ -96,8 +99,10 @@ class Engine:
         return Corpus()
 
     def search(self, query: Features, corpus: Corpus, as_of: date) -> list[str]:
-        """The ids of all plans of the corpus that are an opportunity for this one, sorted; exactly those for which
-        `assess` says so. The plan itself may be in the corpus."""
+        """Finds the ids of all opportunities of a plan in the corpus, sorted; the same ones that `assess` finds.
+
+        The plan itself may be in the corpus.
+        """
         return sorted(
             other.plan.plan_id
             for other in self.candidates(query, corpus, as_of)
@@ -105,44 +110,44 @@ class Engine:
         )
 
     def candidates(self, query: Features, corpus: Corpus, as_of: date) -> Iterator[Features]:
-        """The plans of the corpus that may be an opportunity for this one: all that are, and few others."""
+        """Yields the plans of the corpus that may be an opportunity: all that are one, and few others."""
         for row in searching.candidates(query, corpus, as_of, self.policy):
             other = corpus.get(corpus.plan_ids[row])
             if other is not None:
                 yield other
 
     def likeness(self, a: Features, b: Features) -> Likeness:
-        """How alike two plans are by what they say, whatever the day."""
+        """Compares the words and codes of two plans, independent of the day."""
         return likeness_of(a, b, self.policy)
 
     def opportunity(self, a: Features, b: Features, as_of: date, alike: Likeness | None = None) -> Assessment | None:
-        """What `assess` says of two plans, None where they are no opportunity; `alike` where it is known."""
+        """Assesses two plans; None if they are no opportunity. `alike`: their likeness, if it is known."""
         judged = judge(a, b, as_of, self.policy, alike)
         return None if judged.band is Band.NONE else assessment_of(judged, self.policy)
 
     def vector(self, features: Features) -> Vector:
-        """What an index finds a plan by: float32, shape (`retrieval.DIMENSIONS`,)."""
+        """Builds a plan's vector for the index: float32, shape (`pair_vector.DIMENSIONS`,)."""
         return pair_vector.vector_of(features, self.policy.scorer)
 
     def opening(self, features: Features) -> pair_vector.Opening:
-        """When and where an index may find a plan."""
+        """Builds the facts of time and place by which an index filters a plan."""
         return pair_vector.opening_of(features, self.policy)
 
     def index_entry(self, features: Features) -> IndexEntry:
-        """A plan as an index holds it."""
+        """Builds a plan's entry in an index."""
         plan = features.plan
         return IndexEntry(plan.plan_id, plan.revision, plan.authority, self.opening(features), self.vector(features))
 
     def index_query(self, features: Features, vector: Vector) -> IndexQuery:
-        """A plan as it asks an index for candidates; `vector` is its own."""
+        """Builds a plan's query for candidates; `vector` is its own."""
         return IndexQuery(vector, self.opening(features), features.related, pair_vector.bordering(features))
 
     def best(
         self, query: Features, corpus: Corpus, as_of: date, *, top: int, by_specification: bool = False
     ) -> list[Assessment]:
-        """The best partners in the corpus, best first, the same authority's plans left out.
+        """Finds the best partners in the corpus, best first, without plans of the same authority.
 
-        By score: pairs that no gate closes, but perhaps the weak specification. By specification: gated ones too.
+        By score, only a weak specification may gate a pair. By specification, any gate may.
         """
         rows, bounds = (
             searching.bounds_by_specification(query, corpus, self.policy)
@@ -163,7 +168,7 @@ class Engine:
         return [assessment_of(judged, self.policy) for _, _, judged in found[:top]]
 
     def assess(self, a: Features, b: Features, as_of: date, alike: Likeness | None = None) -> Assessment:
-        """The judgement of two plans with its reasons; the same in either order. `alike` where it is known."""
+        """Assesses two plans, with reasons; the same in either order. `alike`: their likeness, if it is known."""
         return assessment_of(judge(a, b, as_of, self.policy, alike), self.policy)
 
 

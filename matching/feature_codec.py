@@ -1,7 +1,8 @@
-"""Features of words as bytes and back: what costs a thousand times more to make from the words than to read.
+"""Serialises features of words: reading them takes a thousandth of the time of computing them.
 
-Four bytes with the length of a JSON document, the document, and the vector of meaning as little-endian float32. Exact:
-what comes back is equal to the last bit. What depends on dates, figures, regions or state is not in it.
+The format: four bytes with the length of a JSON document, the document, and the meaning vector as little-endian
+float32.
+It is exact to the last bit. Features of dates, figures, regions or status are not in it.
 """
 
 import json
@@ -20,7 +21,7 @@ _TERMS = ("title_terms", "all_terms", "phrases", "concepts")
 
 
 def pack(f: Features, policy: Policy) -> bytes:
-    """What `unpack` reads, for the same policy, statistics and model."""
+    """Serialises features for `unpack` under the same policy, statistics and model."""
     categories = (policy.default_category, *policy.categories)
     said = {
         "texts": [f.texts.title, f.texts.body],
@@ -39,7 +40,7 @@ def pack(f: Features, policy: Policy) -> bytes:
 
 
 def unpack(packed: bytes, plan: Plan, policy: Policy, groups: Groups) -> Features:
-    """The features of a plan that has the words of which these bytes were made."""
+    """Restores the features of a plan whose words are those of the packed plan."""
     (length,) = struct.unpack_from("<I", packed)
     said = json.loads(packed[4 : 4 + length])
     dense = np.frombuffer(packed, dtype="<f4", offset=4 + length).astype(np.float32)

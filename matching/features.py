@@ -1,4 +1,4 @@
-"""Everything the engine needs of one plan, computed once a revision."""
+"""All features that the engine needs of one plan, computed once per revision."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,6 +15,7 @@ from matching.components.timing import Span, span
 from matching.corpus_statistics import CONCEPT, Statistics
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
+from matching.successions import merging_with, related_by_succession
 from matching.text.cleaning import clean
 from matching.text.cpv_profile import Groups
 from matching.text.needs import Table, concepts_in
@@ -51,8 +52,11 @@ class Texts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """One plan as the engine compares it. Vectors are unit length; `value` is NaN where unknown; `nature` is how likely
-    each of `scorer.NATURES` is, `readiness` the logits that the plan's subject adds, `described` how much it says."""
+    """The features of one plan. Vectors have unit length; `value` is NaN if unknown.
+
+    `nature` is the likelihood of each of `scorer.NATURES`, `readiness` the logits that the plan's subject adds, and
+    `described` the amount of text, 0 to 1.
+    """
 
     plan: Plan
     texts: Texts
@@ -77,12 +81,12 @@ class Features:
 
     @property
     def small(self) -> bool:
-        """Whether the plan is worth less than its category's floor, so that nobody gains by joining it."""
+        """Whether the plan is worth less than its category's floor, so that joining it gains nobody anything."""
         return self.value < self.category.value_floor
 
     @property
     def standing(self) -> bool:
-        """Whether the plan can be in any opportunity, whatever the day and the partner."""
+        """Whether the plan can be in any opportunity at all, on any day and with any partner."""
         p = self.plan
         return (
             p.status is Status.ACTIVE
@@ -95,20 +99,20 @@ class Features:
 
 
 def texts_of(plan: Plan, policy: Policy) -> Texts:
-    """The plan's words without boilerplate, trade words explained."""
+    """Cleans the plan's texts of boilerplate, and adds the meaning of trade words."""
     cleaned = clean(plan.title, plan.description, reference.names_of(plan.authority))
     return Texts(expand(cleaned.title, policy.synonyms), expand(cleaned.body, policy.synonyms))
 
 
 def mixed(title: Vector, body: Vector | None, share: float) -> Vector:
-    """The unit vector of title and body together, the body weighed by `share`."""
+    """Combines title and body into one unit vector; `share` is the body's weight."""
     both = title if body is None else title + np.float32(share) * body
     length = float(np.linalg.norm(both))
     return np.asarray(both / length if length > 0 else both, dtype=np.float32)
 
 
 def same_words(one: Plan, other: Plan) -> bool:
-    """Whether all that is taken from words and codes is the same of two revisions of one plan."""
+    """Whether two revisions of a plan have the same words and codes, and so the same word features."""
     return (one.authority, one.title, one.description, one.cpv) == (
         other.authority,
         other.title,
@@ -118,12 +122,12 @@ def same_words(one: Plan, other: Plan) -> bool:
 
 
 def moved(f: Features, plan: Plan, policy: Policy) -> Features:
-    """The features of a later revision with the same words: what cost anything is kept."""
+    """Updates features for a later revision with the same words; the expensive parts are reused."""
     return replace(f, plan=plan, span=span(plan, policy.timing), place=place(plan), value=amount(plan, policy))
 
 
 def amount(plan: Plan, policy: Policy) -> float:
-    """The plan's value in pounds, NaN where it is unknown or a token amount (a form that demands one gets 0 or 1)."""
+    """The plan's value in pounds; NaN if it is unknown or a token amount (a required field often gets 0 or 1)."""
     stated = plan.value is not None and plan.value >= policy.value.token
     return float(plan.value) if stated and plan.value is not None else float("nan")
 
@@ -138,7 +142,7 @@ def features_of(
     groups: Groups,
     needs: Table,
 ) -> Features:
-    """Everything about one plan that does not depend on a partner or on the day."""
+    """Computes all features of one plan that depend on neither a partner nor the day."""
     in_title, in_body = tokens(texts.title), tokens(texts.body)
     dense = mixed(title, body, policy.specification.body_share)
     shape = groups.profile(dense)
@@ -173,7 +177,7 @@ def features_of(
 
 
 def _phrases(texts: Texts, statistics: Statistics) -> dict[str, float]:
-    """Pairs of words that are known from elsewhere: any two words meet by chance once."""
+    """Pairs of words that other plans use too: any two words meet by chance once."""
     counted = count((phrases(texts.title), _TITLE_WEIGHT), (phrases(texts.body), 1.0))
     return weigh({pair: n for pair, n in counted.items() if pair in statistics.words}, statistics.rarity)
 
@@ -184,7 +188,7 @@ def _concepts(texts: Texts, needs: Table, statistics: Statistics, least: float) 
 
 
 def _is_one_off(plan: Plan) -> bool:
-    """Whether the plan is a single piece of building work at a named site, which nobody else can join."""
+    """Whether the plan is one-off building work at a named site, which nobody else can join."""
     if _STANDING.search(plan.title):
         return False
     return bool(_SITE.search(plan.title) and _ONE_OFF.search(plan.title))
@@ -192,10 +196,18 @@ def _is_one_off(plan: Plan) -> bool:
 
 @lru_cache(maxsize=1000)
 def related_to(code: str) -> frozenset[str]:
-    """The authority itself under each of its codes, with its predecessors and theirs and its successors and theirs.
-    Two heirs of one former authority are strangers: each line is followed one way only."""
+    """The authority under each of its codes, with all its predecessors and all its successors.
+
+    Two successors of one former authority are not related: each line is followed in one direction only.
+    """
     back, forth = _line(code, lambda known: known.predecessors), _line(code, lambda known: known.successors)
-    return frozenset({code} | back | forth)
+    return frozenset({code} | back | forth | related_by_succession(code))
+
+
+@lru_cache(maxsize=1000)
+def kin_of(code: str) -> frozenset[str]:
+    """The authorities that never share a group with this one: its predecessors, successors and merger partners."""
+    return related_to(code) | merging_with(code)
 
 
 def _line(code: str, onward: Callable[[reference.Authority], tuple[str, ...]]) -> set[str]:

@@ -1,6 +1,6 @@
-"""Fits the scorer to judged pairs: a logistic sum whose signals never count against, and what words and needs add.
+"""Fits the scorer to judged pairs: a logistic sum with signal weights of 0 or more, and the effect of words and needs.
 
-Deterministic: the same features, pairs and seed give the same file. Uses the same signals as `judgement.signals_of`.
+It is deterministic: the same features, pairs and seed give the same file. Its signals are `pair_scoring.signals_of`.
 """
 
 from collections import Counter, defaultdict
@@ -21,7 +21,7 @@ from matching.scorer import NATURES, READINESS_LIMIT, Scorer, SignalWeights
 
 Floats = NDArray[np.float64]
 
-# Strength of what is shrunk towards 0, as factors of the inputs: larger is shrunk less. Chosen by cross-validation.
+# Regularisation: factors of the inputs, where a larger one is shrunk less. Chosen by cross-validation.
 _NEED, _READINESS, _CLASS_WORD = 1.5, 0.5, 2.4
 _TELLING = 1.0
 _LEAST_PLANS = 4
@@ -30,8 +30,10 @@ _SIGNALS = tuple(f.name for f in fields(SignalWeights) if f.name not in ("interc
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A judged pair: `sign` is 1 or 0 (or between, where it is known of the kind only), `weight` what it counts,
-    `natures` what a reader says each side is, empty where nobody has."""
+    """A judged pair. `sign` is 1 or 0, or between if only its kind was judged; `weight` is its weight in the fit.
+
+    `natures` are the natures that a reader gave the two sides, empty if nobody did.
+    """
 
     a: Features
     b: Features
@@ -41,12 +43,12 @@ class Example:
 
 
 def fit(examples: Sequence[Example], policy: Policy, name: str) -> Scorer:
-    """The scorer that fits best. Its scores are as sure as seen examples make it: see `calibrated`."""
+    """Fits the scorer. Its scores are too confident on unseen pairs until they are `calibrated`."""
     blank = _blank(policy.scorer, name)
     blank = _with_natures(examples, blank)
     reading = replace(policy, scorer=blank)
     natures = {id(f): blank.nature_of(f.title_terms, f.all_terms, f.concepts) for f in _plans(examples)}
-    # Only what judged plans name: drawn ones would bring words of which nothing is known.
+    # Terms of judged plans only: drawn plans would add words without any judgement behind them.
     judged = _plans([e for e in examples if e.weight >= 1.0])
     seen = Counter(term for f in judged for term in _terms(f))
     terms = sorted(term for term, count in seen.items() if count >= _LEAST_PLANS)
@@ -80,8 +82,10 @@ def fit(examples: Sequence[Example], policy: Policy, name: str) -> Scorer:
 
 
 def calibrated(scorer: Scorer, logits: Floats, signs: NDArray[np.bool_]) -> Scorer:
-    """The scorer with its sum stretched and moved so that its probabilities are right on pairs that a fit has not seen:
-    `logits` of such pairs, shape (n,), and whether each was signed."""
+    """Scales and shifts the scorer's sum so that its probabilities are right on unseen pairs.
+
+    `logits`, shape (n,), are of pairs outside the fit; `signs` says whether each was judged a match.
+    """
     slope, offset = calibration_of(logits, signs)
     w = scorer.weights
     scaled = {f.name: getattr(w, f.name) * slope for f in fields(w)}
@@ -89,7 +93,7 @@ def calibrated(scorer: Scorer, logits: Floats, signs: NDArray[np.bool_]) -> Scor
 
 
 def calibration_of(logits: Floats, signs: NDArray[np.bool_]) -> tuple[float, float]:
-    """By what a sum is to be multiplied, and what is to be added then, to be right on unseen pairs."""
+    """The slope and offset that make a sum's probabilities right on unseen pairs."""
     slope, offset = _logistic(
         sp.csr_matrix(logits[:, None]), signs.astype(np.float64), np.ones(len(logits)), np.array([False]), shrink=0.0
     )
@@ -97,7 +101,7 @@ def calibration_of(logits: Floats, signs: NDArray[np.bool_]) -> tuple[float, flo
 
 
 def with_scorer(f: Features, scorer: Scorer) -> Features:
-    """The features as another scorer reads their words."""
+    """Recomputes the features that depend on the scorer."""
     return replace(
         f,
         nature=scorer.nature_of(f.title_terms, f.all_terms, f.concepts),
@@ -106,7 +110,7 @@ def with_scorer(f: Features, scorer: Scorer) -> Features:
 
 
 def logits_of(examples: Iterable[Example], policy: Policy) -> Floats:
-    """The weighted sum of each pair by the policy's scorer, shape (n,)."""
+    """The weighted sum of each pair under the policy's scorer, shape (n,)."""
     read: dict[int, Features] = {}
 
     def by_scorer(f: Features) -> Features:
@@ -117,8 +121,8 @@ def logits_of(examples: Iterable[Example], policy: Policy) -> Floats:
 
 
 def folds(examples: Sequence[Example], count: int, seed: int) -> list[tuple[list[Example], list[Example]]]:
-    """For each of `count` parts of the plans: the examples of which both plans lie outside it, to fit, and those of
-    which both lie inside, to test."""
+    """Splits the plans into `count` parts. For each, returns the examples with both plans outside it, to fit, and those
+    with both inside, to test."""
     names = sorted({f.plan.plan_id for e in examples for f in (e.a, e.b)})
     drawn = np.random.default_rng(seed).integers(0, count, len(names))
     part = dict(zip(names, drawn.tolist(), strict=True))
@@ -133,12 +137,12 @@ def folds(examples: Sequence[Example], count: int, seed: int) -> list[tuple[list
 
 
 def _blank(scorer: Scorer, name: str) -> Scorer:
-    """A scorer that knows no words, to be filled."""
+    """A scorer without any words."""
     return replace(scorer, version=name, needs={}, readiness={}, nature_words={})
 
 
 def _plans(examples: Sequence[Example]) -> list[Features]:
-    """Every plan of the examples once, in order of their ids."""
+    """Every plan of the examples once, ordered by id."""
     found = {f.plan.plan_id: f for e in examples for f in (e.a, e.b)}
     return [found[plan_id] for plan_id in sorted(found)]
 
@@ -156,7 +160,7 @@ def _product(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, 
 
 
 def _table(rows: Sequence[Mapping[str, float]], terms: Sequence[str]) -> Any:
-    """Weighted terms as a sparse matrix, a row each, a column a term; terms outside the list are left out."""
+    """Builds a sparse matrix of weighted terms: one row each, one column per term; other terms are ignored."""
     column = {term: number for number, term in enumerate(terms)}
     entries = [
         (row, column[term], weight)
@@ -169,14 +173,14 @@ def _table(rows: Sequence[Mapping[str, float]], terms: Sequence[str]) -> Any:
 
 
 def _shares(names: Sequence[str], values: Floats, *, keep_zeros: bool = False) -> dict[str, float]:
-    """Each value as a share of the largest, 0 to 1."""
+    """Each value divided by the largest, 0 to 1."""
     most = float(values.max(initial=0.0))
     shares = {name: float(value) / most if most > 0 else 0.0 for name, value in zip(names, values, strict=True)}
     return {name: share for name, share in shares.items() if share > 0 or keep_zeros}
 
 
 def _logistic(inputs: Any, targets: Floats, weights: Floats, free: NDArray[np.bool_], shrink: float = 1.0) -> Floats:
-    """Weights of a logistic regression, the intercept last; those not `free` are 0 or more."""
+    """Fits a logistic regression; returns its weights, the intercept last. Weights not `free` are 0 or more."""
     transposed = inputs.T.tocsr()
 
     def loss(w: Floats) -> tuple[float, Floats]:
@@ -191,7 +195,7 @@ def _logistic(inputs: Any, targets: Floats, weights: Floats, free: NDArray[np.bo
 
 
 def _with_natures(examples: Sequence[Example], scorer: Scorer) -> Scorer:
-    """The scorer with the words that tell natures apart, from what most readers say of each plan."""
+    """Adds the words that distinguish natures, learned from the majority of readers for each plan."""
     said: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for e in examples:
         for f, nature in zip((e.a, e.b), e.natures, strict=True):
@@ -206,15 +210,17 @@ def _with_natures(examples: Sequence[Example], scorer: Scorer) -> Scorer:
 
 
 def with_categories(scorer: Scorer, plans: Iterable[Features], policy: Policy) -> Scorer:
-    """The scorer with the words that tell the policy's categories apart, learned from the codes that plans give: many
-    codes are wrong, but not in the same way."""
+    """Adds the words that distinguish the policy's categories, learned from the codes of plans.
+
+    Many codes are wrong, but not in the same way.
+    """
     coded = sorted((f for f in plans if f.codes), key=lambda f: f.plan.plan_id)
     named = [policy.category_of(f.codes).name for f in coded]
     names = sorted(set(named))
     if len(names) < 2:
         return scorer
     words, bias = _classifier(coded, [names.index(name) for name in named], len(names))
-    # What tells hardly anything is left out: it is most of the words.
+    # Words that distinguish little are left out; most words do.
     telling = {word: tuple(round(z, 1) for z in row) for word, row in words.items() if max(row) - min(row) >= _TELLING}
     return replace(scorer, categories=tuple(names), category_words=telling, category_bias=bias)
 
@@ -222,7 +228,7 @@ def with_categories(scorer: Scorer, plans: Iterable[Features], policy: Policy) -
 def _classifier(
     plans: Sequence[Features], labels: Sequence[int], classes: int
 ) -> tuple[dict[str, tuple[float, ...]], tuple[float, ...]]:
-    """The logits of each class by term, and those without any."""
+    """The logits of each class by term, and the bias of each class."""
     rows = [_marked_terms(f) for f in plans]
     seen = Counter(term for row in rows for term in row)
     terms = sorted(term for term, count in seen.items() if count >= _LEAST_PLANS)

@@ -1,4 +1,4 @@
-"""Which framework agreements cover a plan: by scope, on the day of need, and open to the plan's authority."""
+"""Finds framework agreements that cover a plan: by scope, on the day of need, and open to the plan's authority."""
 
 import re
 from collections.abc import Iterable
@@ -16,20 +16,20 @@ from matching.text.formatting import day_text, quote
 from matching.text.route import Route, route_of
 
 COVERS: Final = 0.2
-"""The least specification, 0 to 1, at which a lot's scope covers a plan.
+"""The specification, 0 to 1, from which a lot's scope covers a plan.
 
-A scope is broader than a plan, so this lies below the scorer's own bands. Of 136 public agreements against 300 real
-plans, 37 of the 47 pairs above it were right to look at.
+A scope is broader than a plan, so this is below the scorer's own bands. For 136 public agreements and 300 real plans,
+37 of the 47 pairs above it were worth a look.
 """
 
 REGION: Final = re.compile(r"UK|TL[A-Z][A-Z0-9]{0,2}")
-"""An ITL code; whatever else entitles somebody is an authority's code."""
+"""An ITL code. Any other entitled code is an authority's."""
 
 _OWNER: Final = "GB-X-FRAMEWORK"
 
 
 class AwardMethod(StrEnum):
-    """How a contract is called off under a framework."""
+    """The way in which contracts are awarded under a framework."""
 
     DIRECT = "direct"
     COMPETITION = "competition"
@@ -38,7 +38,7 @@ class AwardMethod(StrEnum):
 
 
 class Term(StrEnum):
-    """Where the day of need lies in a framework's term."""
+    """The position of the day of need in a framework's term."""
 
     RUNNING = "running"
     IF_EXTENDED = "if-extended"
@@ -49,10 +49,10 @@ class Term(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FrameworkLot:
-    """One lot of a framework agreement, or the whole of one without lots (`lot` is empty).
+    """One lot of a framework agreement, or a whole agreement without lots (`lot` is empty).
 
-    `extended_until`: the last day of the term with every extension taken. `entitled`: codes of authorities and ITL
-    regions; empty where everybody may use it; None where nobody has said who may. `fee_percent`: the owner's charge.
+    `extended_until`: the last day of the term with every extension. `entitled`: codes of authorities and ITL regions;
+    empty means everybody, None means unknown. `fee_percent`: the owner's charge.
     """
 
     framework: str
@@ -73,19 +73,19 @@ class FrameworkLot:
 
     @property
     def key(self) -> str:
-        """What tells lots apart."""
+        """The unique key of a lot."""
         return f"{self.framework}/{self.lot}" if self.lot else self.framework
 
     @property
     def name(self) -> str:
-        """The agreement and its lot, as people write them."""
+        """The agreement and its lot, for readers."""
         lot = f", lot {self.lot}" if self.lot else ""
         return f"{self.title} ({self.framework}{lot}{': ' + self.lot_title if self.lot_title else ''})"
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A lot whose scope covers a plan, and whether it can be used: `entitled` is None where that has to be asked."""
+    """A lot whose scope covers a plan. `entitled` is None if the authority has to ask whether it may use the lot."""
 
     lot: FrameworkLot
     likeness: float
@@ -95,24 +95,24 @@ class Coverage:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing that is known stands against it."""
+        """Whether no known fact rules it out."""
         return self.term in (Term.RUNNING, Term.IF_EXTENDED, Term.UNKNOWN) and self.entitled is not False
 
 
 def to_plan(lot: FrameworkLot) -> Plan:
-    """A lot as the engine reads what is bought: its title and scope. The dates play no part."""
+    """Turns a lot into a plan that the engine can compare: its title and scope. Its dates play no part."""
     title = f"{lot.title}: {lot.lot_title}" if lot.lot_title else lot.title
     window = Window(lot.starts, max(lot.starts, lot.ends or lot.starts))
     return Plan(f"{_OWNER}:{lot.key}", 1, _OWNER, title, window, lot.scope, cpv=lot.cpv)
 
 
 def day_of_need(plan: Plan) -> date:
-    """The day by which a contract has to be called off: the last of the plan's tender window."""
+    """The last day to call off a contract: the last day of the plan's tender window."""
     return plan.tender_window.latest
 
 
 def covering(plan: Features, lots: Iterable[tuple[FrameworkLot, Features]], policy: Policy) -> list[Coverage]:
-    """The lots whose scope covers a plan, those that can be used first, then the likest; the same in any order."""
+    """Finds the lots whose scope covers a plan: usable ones first, then by likeness; the same in any order."""
     found = []
     for lot, features in lots:
         worth = likeness_of(plan, features, policy).specification
@@ -125,14 +125,14 @@ def covering(plan: Features, lots: Iterable[tuple[FrameworkLot, Features]], poli
 
 
 def usable_frameworks(plan: Plan, found: Iterable[Coverage]) -> dict[str, str]:
-    """The titles of the frameworks that a plan can use, by reference; none for a plan that is a call-off already."""
+    """The titles of the frameworks that a plan can use, by reference; none if the plan is a call-off itself."""
     if route_of(plan) is Route.CALL_OFF:
         return {}
     return {one.lot.framework: one.lot.title for one in found if one.usable}
 
 
 def term_on(lot: FrameworkLot, day: date) -> Term:
-    """Where a day lies in the term."""
+    """Locates a day in the term of a lot."""
     if day < lot.starts:
         return Term.NOT_BEGUN
     if lot.ends is None:
@@ -143,7 +143,7 @@ def term_on(lot: FrameworkLot, day: date) -> Term:
 
 
 def is_entitled(lot: FrameworkLot, authority: str) -> bool | None:
-    """Whether an authority may use a lot; None where that is not known. A successor may what its predecessor may."""
+    """Whether an authority may use a lot; None if unknown. A successor inherits its predecessor's entitlement."""
     if lot.entitled is None:
         return None
     if not lot.entitled or related_to(authority) & set(lot.entitled):
@@ -154,7 +154,7 @@ def is_entitled(lot: FrameworkLot, authority: str) -> bool | None:
 
 
 def say_coverage(found: Coverage) -> list[str]:
-    """What to know of a lot before it is used, in sentences."""
+    """The sentences to read before using a lot."""
     lot = found.lot
     return [
         _say_term(found),

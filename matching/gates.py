@@ -1,6 +1,6 @@
-"""The reasons for which two plans are no opportunity, however alike: each with a stable code and a sentence.
+"""The gates: reasons for which two plans are no opportunity, however alike. Each has a stable code and a sentence.
 
-Unknown values pass. Each gate that looks at the day only ever closes as days go by.
+Unknown values pass. A gate that depends on the day can only close with time, never open again.
 """
 
 from datetime import date
@@ -11,11 +11,12 @@ from matching.features import Features
 from matching.plan import Sharing, Stage, Status
 from matching.policy import Policy
 from matching.reference.bodies import is_same_body
+from matching.successions import merger_of
 from matching.text.formatting import day_text, name_of, pounds
 
 
 def of_state(a: Features, as_of: int) -> list[Gate]:
-    """The gates that the state of one plan closes to every partner."""
+    """The gates of one plan's state, which exclude it from every pair."""
     plan, who, found = a.plan, name_of(a.plan.authority), []
     if plan.sharing is Sharing.PRIVATE:
         found.append(Gate(GateCode.PRIVATE, f"{who} does not share this plan."))
@@ -33,7 +34,7 @@ def of_state(a: Features, as_of: int) -> list[Gate]:
 
 
 def of_requirement(a: Features, policy: Policy) -> list[Gate]:
-    """The gates that what one plan wants closes to every partner, whatever the day."""
+    """The gates of one plan's requirement, which exclude it from every pair on any day."""
     who, found = name_of(a.plan.authority), []
     if a.vague:
         found.append(Gate(GateCode.WEAK_SPECIFICATION, f"{who}'s plan does not say enough of what it wants."))
@@ -55,15 +56,17 @@ def of_requirement(a: Features, policy: Policy) -> list[Gate]:
 
 
 def _boundless(a: Features, policy: Policy) -> bool:
-    """Whether a plan is made to match everything: by its own title and codes alone, never by how many it matches. That
-    would depend on who else has published, and on the order."""
+    """Whether a plan is made to match everything, judged only by its own title and codes.
+
+    The number of its matches does not count: that depends on other plans, and on their order of arrival.
+    """
     limits = policy.specification
     divisions = {code[:2] for code in a.codes}
     return len(a.title_terms) > limits.most_title_words or len(divisions) > limits.most_divisions
 
 
 def of_market(a: Features, b: Features) -> list[Gate]:
-    """The gate between a nation that has its own market for what both buy and the other nations."""
+    """The gate of nations with a separate market for what both plans buy."""
     separate = {*a.category.separate_nations} & {*b.category.separate_nations}
     here, there = nations(a.place), nations(b.place)
     for nation in sorted(separate):
@@ -74,7 +77,7 @@ def of_market(a: Features, b: Features) -> list[Gate]:
 
 
 def of_authorities(a: Features, b: Features) -> list[Gate]:
-    """The gates between an authority and itself, its predecessors and successors, and those it buys with already."""
+    """The gates between an authority and itself, its predecessors, its successors, and partners in one procurement."""
     if a.plan.authority == b.plan.authority:
         return [Gate(GateCode.SAME_AUTHORITY, "Both plans are of the same authority.")]
     if a.plan.authority in b.related or b.plan.authority in a.related:
@@ -84,3 +87,12 @@ def of_authorities(a: Features, b: Features) -> list[Gate]:
     if a.plan.procurement and a.plan.procurement == b.plan.procurement:
         return [Gate(GateCode.SAME_PROCUREMENT, "Both plans are of one procurement: the two buy together already.")]
     return []
+
+
+def of_reorganisation(a: Features, b: Features, as_of: int) -> list[Gate]:
+    """The gate between two authorities that have become one."""
+    merger = merger_of(a.plan.authority, b.plan.authority)
+    if merger is None or not merger.certain or as_of < merger.starts.toordinal():
+        return []
+    since = day_text(merger.starts)
+    return [Gate(GateCode.RELATED_AUTHORITY, f"Both are one authority since {since}: {merger.successor_name}.")]

@@ -1,4 +1,4 @@
-"""What a purchase is by nature, in words: two plans of different natures are seldom bought together."""
+"""The nature of a purchase, in words: two plans of different natures are seldom bought together."""
 
 from typing import Final
 
@@ -23,13 +23,13 @@ _BUYS: Final = {
 
 
 def nature_of(f: Features) -> str:
-    """The likeliest nature of a plan; empty where its text is not clear."""
+    """The most likely nature of a plan; empty if its text is not clear."""
     share = max(f.nature)
     return NATURES[f.nature.index(share)] if share >= _CLEAR else ""
 
 
 def say_natures(a: Features, b: Features) -> str:
-    """What each side buys, where both texts are clear and differ; else empty."""
+    """A sentence about both natures if both texts are clear and the natures differ; otherwise empty."""
     here, there = nature_of(a), nature_of(b)
     if not here or not there or here == there:
         return ""

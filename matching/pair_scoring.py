@@ -97,6 +97,7 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
         *wanting,
         *gates.of_state(a, today),
         *gates.of_state(b, today),
+        *gates.of_reorganisation(a, b, today),
         *_timing_gates(a, b, meeting, before, today),
         *gates.of_market(a, b),
         *_likeness_gates(spec, near, locality, policy),

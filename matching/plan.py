@@ -1,4 +1,4 @@
-"""The plan as the engine sees it: one authority's intention to buy, frozen, already validated."""
+"""The plan in the engine's terms: one authority's intention to buy. Immutable, and already validated."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What the authority intends to do."""
+    """The kind of purchase that the authority intends."""
 
     NEW = "new"
     RENEWAL = "renewal"
@@ -15,7 +15,7 @@ class Kind(StrEnum):
 
 
 class Stage(StrEnum):
-    """How far the procurement is. From `tendering` (the UK4 notice) on nobody can join it."""
+    """The stage of the procurement. From `tendering` (the UK4 notice) on, nobody can join it."""
 
     PLANNED = "planned"
     ENGAGEMENT = "engagement"
@@ -23,7 +23,7 @@ class Stage(StrEnum):
 
 
 class Status(StrEnum):
-    """Whether the plan still stands."""
+    """The status of the plan."""
 
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
@@ -31,7 +31,7 @@ class Status(StrEnum):
 
 
 class Sharing(StrEnum):
-    """Who may learn what: `open` all, `match_only` that there is a match, `private` nothing."""
+    """What others may learn: `open` everything, `match_only` that there is a match, `private` nothing."""
 
     OPEN = "open"
     MATCH_ONLY = "match_only"
@@ -39,7 +39,7 @@ class Sharing(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who says that the plan exists: its authority, a public notice, or nobody yet (`derived` from a notice)."""
+    """The source of the plan: its authority, a public notice, or an inference from a notice (`derived`)."""
 
     AUTHORITY = "authority"
     NOTICE = "notice"
@@ -58,7 +58,7 @@ class Window:
             raise ValueError(f"window ends ({self.latest}) before it starts ({self.earliest})")
 
     def common(self, other: "Window") -> "Window | None":
-        """The days that lie in both windows, or None where there are none."""
+        """The days that lie in both windows; None if there are none."""
         earliest, latest = max(self.earliest, other.earliest), min(self.latest, other.latest)
         return Window(earliest, latest) if earliest <= latest else None
 
@@ -67,10 +67,10 @@ class Window:
 class Plan:
     """One revision of one plan.
 
-    `authority` is an ONS GSS code (E09000015) or another org-id; `cpv` are 8-digit CPV 2008 codes without
-    the check digit; `value` is in pounds sterling, None where unknown or in another currency; `regions` are
-    ITL 2025 codes of any level ("UK" for the whole of it), empty where the plan names none; `procurement` is the
-    contracting process that the plan belongs to, `notice` the address of the public notice, where they are known.
+    `authority` is an ONS GSS code (E09000015) or another org-id. `cpv` are 8-digit CPV 2008 codes without the check
+    digit. `value` is in pounds sterling, None if unknown or in another currency. `regions` are ITL 2025 codes of any
+    level ("UK" for the whole country), empty if the plan names none. `procurement` is the contracting process of the
+    plan and `notice` the address of its public notice, if known.
     """
 
     plan_id: str

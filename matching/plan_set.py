@@ -1,4 +1,4 @@
-"""Plans in memory with an index of their own, for whoever holds all of them: rebuilds and previews."""
+"""A set of plans in memory with its own index, for rebuilds and previews."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -10,7 +10,7 @@ from matching.pair_scoring import judge
 
 
 class PlanSet:
-    """The features of plans by id, and which of them are opportunities for each other."""
+    """The features of plans by id, and a search for opportunities among them."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -18,16 +18,16 @@ class PlanSet:
         self._index = PlanIndex()
 
     def put(self, features: Sequence[Features]) -> None:
-        """Adds plans, or replaces them."""
+        """Adds or replaces plans."""
         self._index.put([self._engine.index_entry(one) for one in features])
         self._features |= {one.plan.plan_id: one for one in features}
 
     def get(self, plan_id: str) -> Features | None:
-        """The features of a plan, None where it was not put in."""
+        """The features of a plan; None if the set does not have it."""
         return self._features.get(plan_id)
 
     def search(self, plan_ids: Sequence[str], as_of: date) -> dict[str, list[str]]:
-        """For each of these plans of the set, the ids of the plans that are an opportunity for it, sorted."""
+        """Finds the opportunities of each of these plans of the set: the partners' ids, sorted."""
         asking = [self._features[plan_id] for plan_id in plan_ids]
         queries = [self._engine.index_query(one, self._engine.vector(one)) for one in asking]
         found = self._index.search(queries, as_of.toordinal(), self._engine.policy)

@@ -1,6 +1,6 @@
-"""The fitted scorer: weights of signals, needs and words, and the words that tell a purchase's nature and category.
+"""The fitted scorer: weights of signals, needs and words, and the words that distinguish natures and categories.
 
-An artefact that `jointly fit` makes from judged pairs. Its version is part of the policy's, and so of the generation.
+`jointly fit` makes it from judged pairs. Its version is part of the policy's version, and so of the generation.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ NATURES = (
     "utility",
     "land",
 )
-"""What a purchase is by nature, whatever its subject: buying, hiring and repairing sweepers are three."""
+"""The nature of a purchase, whatever its subject: buying, hiring and repairing sweepers are three natures."""
 
 READINESS_LIMIT = 3.0
-"""The logits that the readiness of one plan may add or take away."""
+"""The most logits that the readiness of one plan can add or subtract."""
 
 
 class ScorerError(ValueError):
@@ -58,7 +58,7 @@ class SignalWeights:
 
     @property
     def values(self) -> float:
-        """What both signals of money add at most."""
+        """The most that the two value signals can add."""
         return self.value_likeness + self.value_size
 
 
@@ -66,11 +66,11 @@ class SignalWeights:
 class Scorer:
     """One fit.
 
-    `needs` says how much sharing each need tells, 0 to 1. `readiness` has the logits that a need (`~need`) or a word of
-    the title adds for each plan that names it. `natures` says how much each common nature tells, 0 to 1, in the order
-    of NATURES. `nature_words` has the logits of each nature by word, with `title `, `word ` or `need ` before it;
-    `nature_bias` those without any. `category_words` and `category_bias` have the same for `categories`, the
-    policy's by name; empty where nothing was learned of them.
+    `needs` is the evidence of sharing each need, 0 to 1. `readiness` has the logits that a need (`~need`) or a title
+    word adds for each plan that names it. `natures` is the evidence of each common nature, 0 to 1, in the order of
+    NATURES. `nature_words` has the logits of each nature by word, prefixed with `title `, `word ` or `need `;
+    `nature_bias` has those of no word. `category_words` and `category_bias` are the same for `categories`, the policy's
+    by name; empty if none were learned.
     """
 
     version: str
@@ -86,7 +86,7 @@ class Scorer:
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Scorer":
-        """The scorer of a file made by `jointly fit`, by default the shipped one. Raises ScorerError."""
+        """Loads a file made by `jointly fit`, or by default the packaged scorer. Raises ScorerError."""
         if path is None:
             return _packaged()
         try:
@@ -96,7 +96,7 @@ class Scorer:
 
     @classmethod
     def loads(cls, text: str, source: str) -> "Scorer":
-        """The scorer of a file's text. Raises ScorerError."""
+        """Parses the text of a scorer file. Raises ScorerError."""
         try:
             content = json.loads(text)
             categories = tuple(map(str, content.get("categories", ())))
@@ -126,25 +126,25 @@ class Scorer:
     def nature_of(
         self, title: Mapping[str, float], words: Mapping[str, float], needs: Mapping[str, float]
     ) -> tuple[float, ...]:
-        """How likely a plan with these weighted words and needs is of each of NATURES; 1 in sum."""
+        """The likelihood of each of NATURES for a plan with these weighted words and needs; they add up to 1."""
         return _likely(self.nature_bias, self.nature_words, title, words, needs)
 
     def category_of(
         self, title: Mapping[str, float], words: Mapping[str, float], needs: Mapping[str, float]
     ) -> dict[str, float]:
-        """How likely a plan with these weighted words and needs is of each of `categories`; 1 in sum."""
+        """The likelihood of each of `categories` for a plan with these weighted words and needs; they add up to 1."""
         likely = _likely(self.category_bias, self.category_words, title, words, needs) if self.categories else ()
         return dict(zip(self.categories, likely, strict=True))
 
     def readiness_of(self, title: Mapping[str, float], needs: Mapping[str, float]) -> float:
-        """How readily a plan that says this is bought jointly: logits, within READINESS_LIMIT of 0."""
+        """The readiness for a joint purchase of a plan with these words: logits, within READINESS_LIMIT of 0."""
         added = [weight * self.readiness.get(word, 0.0) for word, weight in title.items()]
         added += [weight * self.readiness.get(f"~{need}", 0.0) for need, weight in needs.items()]
         return min(READINESS_LIMIT, max(-READINESS_LIMIT, math.fsum(added)))
 
 
 def dumps(name: str, card: Mapping[str, Any], scorer: Scorer) -> str:
-    """The text of a scorer file, a line a word, sorted, so that fits can be compared; `card`: what it was made from."""
+    """Formats a scorer file, one word a line, sorted, so that fits can be compared. `card` describes its data."""
     head = {
         "name": name,
         "card": dict(card),
@@ -178,7 +178,7 @@ def _likely(
     words: Mapping[str, float],
     needs: Mapping[str, float],
 ) -> tuple[float, ...]:
-    """The classes' shares, 1 in sum: the bias and each weighted term's row, added up as logits."""
+    """The classes' likelihoods, 1 in sum: a softmax over the bias plus the rows of the weighted terms."""
     logits = list(bias)
     for kind, terms in (("title ", title), ("word ", words), ("need ", needs)):
         for term, weight in terms.items():

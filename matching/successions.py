@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cache
+from itertools import product
 
 from matching import reference
 
@@ -30,6 +32,17 @@ class Succession:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Merger:
+    """Two authorities that become one. `certain`: neither of them is divided."""
+
+    successor: str
+    successor_name: str
+    starts: date
+    certain: bool
+
+
+@cache
 def decided() -> tuple[Succession, ...]:
     """The successions that orders have made and whose sources could be restated."""
     rows = reference.read_rows("successions.tsv")
@@ -37,3 +50,56 @@ def decided() -> tuple[Succession, ...]:
         Succession(before, after, name, date.fromisoformat(starts), SuccessionKind(kind), source)
         for before, after, name, starts, kind, source in rows
     )
+
+
+def dissolutions(day: date) -> dict[str, Succession | None]:
+    """The authorities that are dissolved by a day, each with what became of it; None where it was divided."""
+    return {
+        code: found[0] if found[0].kind is SuccessionKind.WHOLE else None
+        for code, found in _dissolving().items()
+        if found[0].starts <= day
+    }
+
+
+def dissolution_of(code: str) -> tuple[Succession, ...]:
+    """The successions that dissolve an authority; several where it is divided, none where it stands."""
+    return _dissolving().get(code, ())
+
+
+def related_by_succession(code: str) -> frozenset[str]:
+    """The successors and the predecessors of an authority, those to come as well."""
+    return _related().get(code, frozenset())
+
+
+def merging_with(code: str) -> frozenset[str]:
+    """The authorities that certainly become one with this one."""
+    mergers = {other: merger_of(code, other) for other in _dissolving() if other != code}
+    return frozenset(other for other, merger in mergers.items() if merger is not None and merger.certain)
+
+
+def merger_of(code: str, other: str) -> Merger | None:
+    """How two authorities become one; None where they do not. Of two successors in question, the first by code."""
+    mine, theirs = dissolution_of(code), dissolution_of(other)
+    for one, two in sorted(product(mine, theirs), key=lambda both: both[0].successor):
+        if one.successor == two.successor:
+            certain = one.kind is two.kind is SuccessionKind.WHOLE
+            return Merger(one.successor, one.successor_name, max(one.starts, two.starts), certain)
+    return None
+
+
+@cache
+def _dissolving() -> dict[str, tuple[Succession, ...]]:
+    found: dict[str, tuple[Succession, ...]] = {}
+    for one in decided():
+        if one.kind is not SuccessionKind.CONTINUING:
+            found[one.predecessor] = (*found.get(one.predecessor, ()), one)
+    return found
+
+
+@cache
+def _related() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for one in decided():
+        found.setdefault(one.predecessor, set()).add(one.successor)
+        found.setdefault(one.successor, set()).add(one.predecessor)
+    return {code: frozenset(others) for code, others in found.items()}

@@ -119,8 +119,11 @@ def pipeline(
     start_service: Callable[..., ChildProcess] = fork_service,
     **more: str,
 ) -> Iterator[Pipeline]:
-    """Topics made, nothing running yet; every process is stopped when the block ends."""
-    environment = {
+    """Topics made, nothing running yet; every process is stopped when the block ends.
+
+    `more`: settings; an empty one leaves the setting out.
+    """
+    chosen = {
         "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
         "JOINTLY_DATABASE_URL": database_url,
         "JOINTLY_SMTP_URL": smtp_url,
@@ -131,6 +134,7 @@ def pipeline(
         "JOINTLY_NOTIFY_BATCH_SECONDS": "1",
         **more,
     }
+    environment = {name: value for name, value in chosen.items() if value}
     settings = Settings.model_validate({k.removeprefix("JOINTLY_").lower(): v for k, v in environment.items()})
     asyncio.run(topic_admin.create(settings))
     made = Pipeline(settings, environment, folder, start_service)

@@ -12,6 +12,7 @@ from matching.explanation.words import telling_words
 from matching.pair_scoring import Judged
 from matching.policy import Policy
 from matching.scorer import NATURES
+from matching.successions import merger_of
 from matching.text.tokens import shared_terms
 
 _MAX_TERMS = 6
@@ -101,4 +102,7 @@ def _value(found: Judged) -> Component:
 def _review_on(found: Judged, policy: Policy) -> date | None:
     ends = (found.a.span.latest, found.b.span.latest)
     day = timing.changes_after(found.as_of, found.meeting, ends, policy.timing)
+    merger = merger_of(found.a.plan.authority, found.b.plan.authority)
+    if merger is not None and found.as_of < (starts := merger.starts.toordinal()):
+        day = min(day or starts, starts)
     return date.fromordinal(day) if day is not None and 1 <= day <= date.max.toordinal() else None

@@ -1,4 +1,4 @@
-"""The move that would make two windows meet which do not, and the sentence that says so."""
+"""The shortest move that would make two separate windows overlap, and its sentence."""
 
 from datetime import date
 from typing import Final
@@ -12,12 +12,14 @@ from matching.policy import Policy
 from matching.text.formatting import month_text, name_of, span_text
 
 MAX_MONTHS: Final = 6
-"""Windows are intentions: a tender may well be moved by half a year, hardly by more."""
+"""Windows are intentions: a tender may well move by half a year, but hardly by more."""
 
 
 def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
-    """The fewest months that the earlier plan would have to wait; None where the windows meet, or are too far apart. It
-    depends on the two windows alone and never on the day."""
+    """The shortest wait of the earlier plan, in months; None if the windows overlap, or are too far apart.
+
+    It depends only on the two windows, never on the day.
+    """
     if not found.meeting.near_miss:
         return None
     early, late = limits.by_window(found.a, found.b)
@@ -26,7 +28,7 @@ def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
         if moved is None:
             return None
         if moved.earliest > late.span.latest:
-            # Whole months jump over a short window: the two can begin together.
+            # Whole months skip a short window: let both begin on the same day.
             days = late.span.earliest - early.span.earliest
             moved = timing.Span(late.span.earliest, early.span.latest + days, early.span.flexible + days)
         meeting = timing.meet(moved, late.span, found.lead_time, found.as_of, policy.timing)
@@ -42,7 +44,7 @@ def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
 
 
 def say_move(move: NearestMove) -> str:
-    """The move in a sentence."""
+    """Formats the move as a sentence."""
     start = move.common_window.earliest
     when = span_text(start, move.common_window.latest)
     return f"If {name_of(move.authority)} waited until {month_text(start)}, both could go to tender {when}."

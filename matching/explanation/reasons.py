@@ -11,6 +11,7 @@ from matching.features import Features
 from matching.pair_scoring import Judged
 from matching.plan import Window
 from matching.policy import Policy
+from matching.successions import merger_of
 from matching.text.formatting import day_text, listed, name_of, pounds, quote, span_text
 from matching.text.route import Route, route_of
 from matching.text.tokens import tokens
@@ -37,6 +38,7 @@ def reasons_of(found: Judged, policy: Policy, move: str) -> tuple[str, ...]:
     """The sentences, what matters most first; none is empty. `move` says what would make windows meet that do not."""
     every = [
         _what(found),
+        _merger(found),
         _worth(found),
         *_when(found),
         *(limit.sentence for limit in found.limits if limit.code is LimitCode.NEAR_MISS),
@@ -62,6 +64,16 @@ def _what(found: Judged) -> str:
     if found.specification_band is Band.NOTIFY:
         return f"Both plans have the same need, {need}: {titles}."
     return f"Both plans are in the field of {need}: {titles}."
+
+
+def _merger(found: Judged) -> str:
+    merger = merger_of(found.a.plan.authority, found.b.plan.authority)
+    if merger is None or found.as_of >= merger.starts.toordinal():
+        return ""
+    if not merger.certain:
+        return f"Both may be one authority on {day_text(merger.starts)}: {merger.successor_name}."
+    day = day_text(merger.starts)
+    return f"Both will be one authority on {day}: {merger.successor_name}. This will be one purchase of its own."
 
 
 def shared_need(a: Features, b: Features) -> str:

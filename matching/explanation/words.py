@@ -1,6 +1,6 @@
 # ruff: noqa: SIM905 (a word list reads better as a text)
-"""The words that two texts share and that say something to a reader: as they are written, without
-fillers, routes to market and names of places."""
+"""The words that two texts share and that tell a reader something, as they are written: no fillers, routes to market or
+place names."""
 
 import re
 from typing import Final
@@ -51,10 +51,10 @@ FILLERS: Final = frozenset(
 
 
 def telling_words(a: Features, b: Features) -> list[str]:
-    """The shared words that decided most and say something, strongest first, as the first plan writes them."""
+    """The most telling shared words, strongest first, as the first plan writes them."""
     written: dict[str, str] = {}
     for word in re.findall(r"[A-Za-z][A-Za-z0-9+#]*", f"{a.texts.title} {a.texts.body}"):
-        # All capitals in a title of capitals is no acronym.
+        # In a title that is all capitals, capitals do not mark an acronym.
         spelled = word if word.isupper() and len(word) < 6 and not a.texts.title.isupper() else word.lower()
         written.setdefault(stem(word.lower()), spelled)
     shared = [s for s in shared_terms(a.all_terms, b.all_terms, _ASKED) if s in written and s not in FILLERS]

@@ -1,4 +1,4 @@
-"""Synonyms: finds in a text the needs of the policy's lexicon."""
+"""Finds the needs of the policy's lexicon in a text, by any of their synonyms."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ def _stems(text: str) -> tuple[str, ...]:
 
 
 def table_of(lexicon: Mapping[str, tuple[str, ...]]) -> Table:
-    """The lexicon's phrases by their first word, longest first."""
+    """Indexes the lexicon's phrases by their first word, longest first."""
     found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for name, phrases in lexicon.items():
         for phrase in {_stems(phrase) for phrase in phrases} - {()}:

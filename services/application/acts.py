@@ -23,7 +23,7 @@ LOOK_EVERY_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a response. `refused`: why it does not count, for people."""
+    """The outcome of a response. `refused`: the reason why it does not count, for people."""
 
     response_id: str
     kind: str
@@ -31,9 +31,9 @@ class Outcome:
 
 
 async def submit(session: AsyncSession, payload: ResponsePayload, actor: str | None) -> None:
-    """Puts a response into the outbox; the caller commits. The same response twice counts once.
+    """Puts a response into the outbox; the caller commits. The same response sent twice counts once.
 
-    `actor`: the id of the name that was typed at sign-in; the record holds it, the event does not.
+    `actor`: the id of the name typed at sign-in. The audit log has it, the event does not.
     """
     event_id = response_event(payload).id
     session.add(outbox.to_outbox_row(PAGE_RESPONSES.name, event_id, response_message(payload)))
@@ -47,7 +47,7 @@ async def submit(session: AsyncSession, payload: ResponsePayload, actor: str | N
 async def wait_for_outcome(
     sessions: Sessions, response_id: str, authority: str, seconds: float = WAIT_SECONDS
 ) -> Outcome | None:
-    """What became of an authority's response; None where that is not known after a moment."""
+    """Waits briefly for the outcome of an authority's response; None if it is still unknown."""
     give_up = time.monotonic() + seconds
     while True:
         async with sessions() as session:

@@ -1,4 +1,4 @@
-"""Tokens of the read interface issued and revoked, each with its entry in the audit log."""
+"""Issues and revokes tokens of the read interface, each with its entry in the audit log."""
 
 from collections.abc import Collection, Sequence
 from typing import Final
@@ -13,7 +13,7 @@ from services.store.api_tokens import ApiToken
 
 MAX_LABEL: Final = 80
 MAX_TOKENS: Final = 20
-"""How many an authority may have that are not revoked."""
+"""The most active tokens of one authority."""
 
 
 class ApiTokenError(Exception):
@@ -29,7 +29,7 @@ async def issue(
     channel: Channel,
     actor: str | None = None,
 ) -> tuple[ApiToken, str]:
-    """A new token of an authority, and its row. The token is shown once and stored nowhere. Raises ApiTokenError."""
+    """Issues a token; returns its row and the token, which is shown once and never stored. Raises ApiTokenError."""
     council = await authorities.lock(session, authority)
     if council is None:
         raise ApiTokenError(f"{authority} is not in the register; add it first by `jointly authorities import`")
@@ -49,7 +49,7 @@ async def issue(
 async def revoke(
     session: AsyncSession, token_id: str, *, authority: str | None, channel: Channel, actor: str | None = None
 ) -> ApiToken:
-    """Revokes a token for ever: any, or only one of `authority`. Raises ApiTokenError."""
+    """Revokes a token permanently; with `authority`, only one of that authority's. Raises ApiTokenError."""
     row = await api_tokens.revoke(session, token_id, authority)
     if row is None:
         raise ApiTokenError(f"there is no token {token_id}; `jointly api-token list` shows them")
@@ -63,12 +63,12 @@ async def in_use(session: AsyncSession, authority: str) -> list[ApiToken]:
 
 
 def calendars(rows: Sequence[ApiToken]) -> list[ApiToken]:
-    """Those that are calendar addresses."""
+    """The calendar addresses among these tokens."""
     return [row for row in rows if Scope.CALENDAR in row.scopes]
 
 
 async def end_calendars(session: AsyncSession, authority: str, *, channel: Channel, actor: str | None) -> int:
-    """Revokes every calendar address of an authority; how many there were."""
+    """Revokes every calendar address of an authority; returns the number revoked."""
     rows = calendars(await in_use(session, authority))
     for row in rows:
         await revoke(session, row.token_id, authority=authority, channel=channel, actor=actor)
@@ -76,14 +76,15 @@ async def end_calendars(session: AsyncSession, authority: str, *, channel: Chann
 
 
 async def renew_calendar(session: AsyncSession, authority: str, *, channel: Channel, actor: str | None) -> str:
-    """A new calendar address in place of those before: its token, shown once. Raises ApiTokenError."""
+    """Replaces an authority's calendar addresses with a new one; returns its token, shown once. Raises
+    ApiTokenError."""
     await end_calendars(session, authority, channel=channel, actor=actor)
     _, token = await issue(session, authority, [Scope.CALENDAR], "calendar", channel=channel, actor=actor)
     return token
 
 
 def calendar_address(base: str, token: str) -> str:
-    """The private address of a calendar. `base`: where the pages are."""
+    """The private address of a calendar. `base`: the address of the pages."""
     return f"{base.rstrip('/')}/calendar/{token}.ics"
 
 

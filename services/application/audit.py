@@ -1,4 +1,4 @@
-"""The audit log checked, proved and exported. Whoever acts appends by `services.store.audit_log.append`."""
+"""Verifies, proves and exports the audit log. Acts are appended by `services.store.audit_log.append`."""
 
 import base64
 import json
@@ -19,12 +19,12 @@ _PROOF: Final = "c2sp.org/tlog-proof@v1"
 
 
 class AuditError(Exception):
-    """There is no such entry, or nothing that could prove it; the message says what to do."""
+    """The entry does not exist or can't be proved; the message gives the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A checkpoint that the log is held against, and where it came from."""
+    """A checkpoint to compare the log with, and its source."""
 
     checkpoint: Checkpoint
     source: str
@@ -32,7 +32,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What a verification found: nothing wrong where `problems` is empty."""
+    """The result of a verification. Without `problems` the log is intact."""
 
     entries: int
     root: str
@@ -41,9 +41,9 @@ class AuditReport:
 
 
 async def verify(session: AsyncSession, kept: Sequence[Known] = ()) -> AuditReport:
-    """Reads every entry and holds the tree against the database's own checkpoints and those `kept` elsewhere.
+    """Reads every entry and compares the tree with the database's own checkpoints and those `kept` elsewhere.
 
-    Call it in one snapshot. Only a checkpoint that was kept elsewhere finds a cut by somebody who owns the database.
+    Call it in one snapshot. If the database's owner cuts the log, only a checkpoint kept elsewhere can show it.
     """
     own = [Known(read_checkpoint(row.note, None), "the database") for row in await audit_log.checkpoints(session)]
     check = Verification([*own, *kept])
@@ -55,7 +55,7 @@ async def verify(session: AsyncSession, kept: Sequence[Known] = ()) -> AuditRepo
 async def prove(session: AsyncSession, seq: int) -> str:
     """The proof (C2SP tlog-proof) that an entry is in the tree of the newest checkpoint; `extra` holds the entry.
 
-    Raises AuditError where there is no such entry, no checkpoint that has it, or the log was changed.
+    Raises AuditError if the entry or a checkpoint with it is missing, or the log was changed.
     """
     entry, row = await audit_log.load(session, seq), await audit_log.newest_checkpoint(session)
     if entry is None:
@@ -72,9 +72,9 @@ async def prove(session: AsyncSession, seq: int) -> str:
 
 
 async def export(session: AsyncSession, *, authority: str | None, names: bool) -> AsyncIterator[dict[str, Any]]:
-    """The entries in their order, or those of one authority. `body` is the text that was hashed, `leaf` its hash.
+    """Exports all entries, or those of one authority, in order. `body` is the hashed text, `leaf` its hash.
 
-    `names`: with the name and job title of who acted, where they have not been erased.
+    `names` adds the name and job title of the person who acted, unless they were erased.
     """
     async for entry in audit_log.entries(session):
         if authority is not None and entry.authority != authority:
@@ -87,7 +87,7 @@ async def export(session: AsyncSession, *, authority: str | None, names: bool) -
 
 
 class Verification:
-    """One pass over the log, entry after entry, beside the checkpoints that it has to meet."""
+    """One pass over the log, entry by entry, compared with the known checkpoints."""
 
     def __init__(self, known: Sequence[Known]) -> None:
         self.waiting = sorted(known, key=lambda one: one.checkpoint.size)
@@ -98,7 +98,7 @@ class Verification:
         self.problems: list[str] = []
 
     def add(self, entry: StoredEntry) -> None:
-        """Takes the next entry."""
+        """Adds the next entry."""
         if entry.seq != self.expected:
             self._report(f"entries {self.expected} to {entry.seq - 1} are missing")
             self.expected = entry.seq
@@ -110,7 +110,7 @@ class Verification:
         self._meet_checkpoints()
 
     def finish(self, head: Frontier) -> AuditReport:
-        """Holds what was read against the head and the checkpoints that are left."""
+        """Compares the result with the head and the remaining checkpoints."""
         self._meet_checkpoints()
         for one in self.waiting:
             size = one.checkpoint.size
@@ -125,7 +125,7 @@ class Verification:
         while self.waiting and self.waiting[0].checkpoint.size <= self.expected:
             one = self.waiting.pop(0)
             self.checked += 1
-            # After a gap the tree is another one anyway, and the gap has been said.
+            # After a gap the tree differs anyway, and the gap is reported already.
             if self.frontier.size == self.expected and self.frontier.size == one.checkpoint.size:
                 self._compare(one)
 
@@ -145,7 +145,7 @@ class Verification:
 
 
 def _inconsistency(entry: StoredEntry) -> str | None:
-    """What of an entry contradicts its hash or its body; None where nothing does."""
+    """The part of an entry that contradicts its hash or its body; None if nothing does."""
     if leaf_hash(entry.body) != entry.leaf:
         return "its content does not have the hash that was stored"
     try:

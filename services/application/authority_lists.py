@@ -1,4 +1,4 @@
-"""What one authority may read: its plans, opportunities, coalitions and deadlines, as `disclosure` lets it see them."""
+"""The lists that one authority may read: its plans, opportunities, coalitions and deadlines, after `disclosure`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +24,14 @@ T = TypeVar("T", bound=Item)
 LIVING_STATUSES: Final = tuple(sorted(LIVING))
 ENDED_STATUSES: Final = tuple(sorted(set(CoalitionStatus) - LIVING))
 PAST: Final = timedelta(days=31)
-"""For how long a day that has passed is still listed."""
+"""A date stays listed for this long after it has passed."""
 ALL_AT_ONCE: Final = 500
 _FIRST_SECOND: Final = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items of a list, and the key of the last one where more may follow."""
+    """One page of a list, and the key of its last item if more may follow."""
 
     items: Sequence[T]
     after: str | None
@@ -65,13 +65,13 @@ async def find_opportunity(session: AsyncSession, authority: str, opportunity_id
 
 
 async def list_coalitions(session: AsyncSession, authority: str, cut: Cut) -> Page[CoalitionItem]:
-    """The coalitions in which the authority is or was."""
+    """The coalitions of which the authority is or was a member."""
     rows = await store.coalitions(session, authority, cut)
     return Page(await _coalition_items(session, authority, rows), _last([row.coalition_id for row in rows], cut))
 
 
 async def find_coalition(session: AsyncSession, authority: str, coalition_id: str) -> CoalitionItem | None:
-    """One coalition in which the authority is or was."""
+    """One coalition of which the authority is or was a member."""
     row = await store.coalition(session, authority, coalition_id)
     return (await _coalition_items(session, authority, [row]))[0] if row is not None else None
 
@@ -79,7 +79,7 @@ async def find_coalition(session: AsyncSession, authority: str, coalition_id: st
 async def find_coalition_deadlines(
     session: AsyncSession, authority: str, coalition_id: str
 ) -> list[DeadlineItem] | None:
-    """The days that one coalition sets the authority; None where it is and was not in it."""
+    """The dates that one coalition sets for the authority; None if it never was a member."""
     row = await store.coalition(session, authority, coalition_id)
     if row is None:
         return None
@@ -90,7 +90,7 @@ async def find_coalition_deadlines(
 
 
 async def read_all(session: AsyncSession, authority: str, cut: Cut, read: List[T]) -> AsyncIterator[T]:
-    """A whole list, read page by page."""
+    """Reads a whole list page by page."""
     cut = replace(cut, after="", limit=ALL_AT_ONCE)
     while True:
         page = await read(session, authority, cut)
@@ -102,7 +102,7 @@ async def read_all(session: AsyncSession, authority: str, cut: Cut, read: List[T
 
 
 async def list_deadlines(session: AsyncSession, authority: str, today: date) -> list[DeadlineItem]:
-    """The authority's days, the next first: until a month after each has passed."""
+    """The authority's deadlines, the next one first. Each stays listed for a month after its date."""
     own = [row async for row in _all_rows(session, authority, store.plans, lambda row: row.plan_id)]
     titles = {row.plan_id: str(row.state["title"]) for row in own}
     found = [item for row in own if (item := _contract_item(row)) is not None]
@@ -112,7 +112,7 @@ async def list_deadlines(session: AsyncSession, authority: str, today: date) -> 
 
 
 def _coalition_days(row: CoalitionRow, authority: str, titles: Mapping[str, str]) -> list[DeadlineItem]:
-    """The days that one coalition sets an authority. `titles`: of its own plans."""
+    """The dates that one coalition sets for an authority. `titles`: of its own plans."""
     names = {member["authority"]: member["authority_name"] for member in row.payload["members"]}
     partners = tuple(sorted(name for code, name in names.items() if code != authority))
     return [
@@ -204,7 +204,7 @@ async def _coalition_items(session: AsyncSession, authority: str, rows: Sequence
 
 
 def shared_openly(stored: Mapping[str, PlanRecord]) -> Collection[str]:
-    """Which of these plans are shared openly now."""
+    """The plans among these that are shared openly now."""
     return {plan_id for plan_id, row in stored.items() if is_open(row.state)}
 
 
@@ -216,7 +216,7 @@ def _contract_item(row: PlanRecord) -> DeadlineItem | None:
         contract_deadline(row.plan_id, date.fromisoformat(ends), active=row.status == ACTIVE),
         title=str(row.state["title"]),
         coalition_id=None,
-        # A plan's revision may be a time in microseconds, which no calendar takes.
+        # A plan's revision may be a time in microseconds, too large for SEQUENCE.
         sequence=max(0, int((row.received_at - _FIRST_SECOND).total_seconds())),
         partners=(),
         updated_at=row.received_at,

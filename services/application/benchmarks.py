@@ -1,9 +1,9 @@
-"""Benchmarks as an authority reads them: the cells of a category, its coalition's own prices, and who read them."""
+"""Benchmarks for an authority: the cells of a category, and its coalition's own prices. Every read is recorded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,20 +14,28 @@ from services.domain.benchmark_cells import (
     BenchmarkCell,
     Quarter,
     SizeClass,
+    Suppression,
     category_of,
     size_class_of,
 )
 from services.domain.disclosure import Tier, contract_is_open
 from services.store import audit_log, benchmarks, coalitions, contracts, plans
 
+SUPPRESSED: Final[Mapping[Suppression, str]] = {
+    Suppression.FEW_AUTHORITIES: "fewer than 5 authorities",
+    Suppression.FEW_SUPPLIERS: "fewer than 3 suppliers",
+    Suppression.DOMINATED: "one or two authorities buy nearly all of it",
+}
+"""The reasons why a cell shows no prices, for people."""
+
 
 class BenchmarkError(ValueError):
-    """Nothing can be shown; the message says why and what to do."""
+    """No benchmark can be shown; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemberPrice:
-    """What another member of the reader's coalition pays for one item, in pounds without VAT."""
+    """The price that another member of the reader's coalition pays for one item, in pounds without VAT."""
 
     authority: str
     supplier: str
@@ -39,9 +47,9 @@ class MemberPrice:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """The cells of a category in a quarter. `unit` and `size_class` are those of the plan that was asked about.
+    """The cells of a category in a quarter. `unit` and `size_class` are those of the plan in question, if there is one.
 
-    `members`: prices that others in the plan's coalition have opened to it.
+    `members`: prices that other members of the plan's coalition have opened to it.
     """
 
     category: str
@@ -59,11 +67,14 @@ async def read_benchmark(
     channel: Channel,
     today: date,
     quarter: Quarter | None = None,
+    actor: str | None = None,
 ) -> Benchmark:
-    """The benchmark of a CPV code or of a plan's category, in a quarter or the newest one; the read goes into the audit
-    log. `reader`: the authority that reads, None for whoever runs the installation. Raises BenchmarkError.
+    """Reads the benchmark of a CPV code or of a plan's category, in one quarter or the newest; the audit log records
+    it.
 
-    For its own plan, an authority also sees what the other members of the plan's coalition have opened to it, by name.
+    `reader`: the authority that reads, None for the operator of the installation. `actor`: the id of the typed name.
+    For its own plan, an authority also sees prices that other members of the plan's coalition have opened to it, by
+    name. Raises BenchmarkError.
     """
     if reader is not None and ":" in about and about.split(":", 1)[0] != reader:
         raise BenchmarkError(f"{about} is not a plan of {reader}; ask by its CPV code")
@@ -72,7 +83,7 @@ async def read_benchmark(
     cells = await benchmarks.cells(session, category, quarter)
     members = await _member_prices(session, about, category, today) if reader is not None and state else []
     details = {"cells": len(cells), "members": len(members), "quarter": str(cells[0].quarter) if cells else None}
-    act = Act(AuditAction.BENCHMARK_READ, reader, f"benchmark:{category}", channel, details=details)
+    act = Act(AuditAction.BENCHMARK_READ, reader, f"benchmark:{category}", channel, actor, details)
     await audit_log.append(session, [act])
     quantity = (state or {}).get("quantity") or {}
     amount = quantity.get("amount") or 0
@@ -81,7 +92,7 @@ async def read_benchmark(
 
 
 def cell_as_json(cell: BenchmarkCell) -> dict[str, Any]:
-    """A cell for a program: steps as their lowest price and that of the next step."""
+    """A cell for a program. A step is given as its lowest price and the lowest price of the next step."""
 
     def step(found: Any) -> dict[str, float] | None:
         return {"from": round(found.low, 4), "below": round(found.high, 4)} if found else None
@@ -103,7 +114,7 @@ def cell_as_json(cell: BenchmarkCell) -> dict[str, Any]:
 
 
 async def _member_prices(session: AsyncSession, plan_id: str, category: str, today: date) -> list[MemberPrice]:
-    """The prices of the category that other members of the plan's coalition have opened to it. All have accepted."""
+    """The category's prices that other accepted members of the plan's coalition have opened to it."""
     found: list[MemberPrice] = []
     for row in await coalitions.living_with(session, [plan_id]):
         accepted = {member.plan_id: member.authority for member in row.coalition.accepted}

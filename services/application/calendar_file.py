@@ -1,4 +1,4 @@
-"""Deadlines as a calendar that people subscribe to or open once (RFC 5545): whole days, with alarms."""
+"""Writes deadlines as a calendar file, to subscribe to or open once (RFC 5545): all-day events with alarms."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,10 +21,10 @@ _DAY: Final = timedelta(days=1)
 
 
 def to_ics(items: Sequence[DeadlineItem], public_url: str) -> bytes:
-    """The calendar file. The same items make the same bytes, so a client is told when nothing changed.
+    """Builds the calendar file. The same items give the same bytes, so a client can be told that nothing changed.
 
-    An event keeps its UID when its day moves; SEQUENCE then rises. What no longer holds stays in the file as CANCELLED,
-    so that calendars take it out.
+    When a date moves, its event keeps its UID and SEQUENCE rises. Cancelled events stay in the file, so that calendars
+    remove them.
     """
     calendar = Calendar()
     calendar.add("prodid", "-//Jointly//Deadlines//EN")

@@ -1,4 +1,4 @@
-"""CSV files with a header line, read line by line: each wrong line with its reason, the rest as values by column."""
+"""Reads CSV files with a header: each line as values by column, or as a problem with its reason."""
 
 import csv
 import io
@@ -13,17 +13,17 @@ from events.fields import AUTHORITY_PATTERN, canonical_authority
 from services.application import csv_cells
 
 Columns = Mapping[str, Callable[[str], Any]]
-"""By a column's name, what makes a value of its cell; raises FieldError."""
+"""Column names with the function that parses a cell of the column, or raises FieldError."""
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 
 
 class FieldError(ValueError):
-    """One cell is wrong; the message says why and repeats no address."""
+    """One cell is invalid; the message says why and never repeats an address."""
 
 
 class FileError(ValueError):
-    """The file as a whole can't be read."""
+    """The file can't be read at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line that can be read: its number and its values by column."""
+    """One valid line: its number and its values by column."""
 
     number: int
     values: dict[str, Any]
 
 
 def read_text(path: Path) -> str:
-    """A file's text. Raises FileError."""
+    """Reads a file's text. Raises FileError."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise FileError(f"is larger than {MAX_BYTES // 1024 // 1024} MB; split it")
@@ -56,7 +56,7 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(text: str, columns: Columns, required: Collection[str]) -> Iterator[Line | Problem]:
-    """The lines of a CSV file. Raises FileError where the header lacks a required column or has an unknown one."""
+    """Reads the lines of a CSV file. Raises FileError if the header lacks a required column or has an unknown one."""
     rows = csv.DictReader(io.StringIO(text), restkey="", strict=True)
     try:
         names = [(name or "").strip().lower() for name in rows.fieldnames or ()]
@@ -79,7 +79,7 @@ def read_lines(text: str, columns: Columns, required: Collection[str]) -> Iterat
 def refuse_repeated(
     lines: Iterator[Line | Problem], field: str, key: Callable[[Line], Hashable]
 ) -> Iterator[Line | Problem]:
-    """The same lines; of those with one key the first counts."""
+    """Replaces every line that repeats the key of an earlier one by a problem."""
     seen: dict[Hashable, int] = {}
     for line in lines:
         if isinstance(line, Line):
@@ -91,7 +91,7 @@ def refuse_repeated(
 
 
 def to_text(columns: Collection[str], rows: Sequence[Sequence[str]]) -> str:
-    """A CSV file of these rows; a cell that a spreadsheet would run is defused."""
+    """Writes rows as CSV. A cell that a spreadsheet would run as a formula is escaped."""
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(columns)
@@ -101,15 +101,15 @@ def to_text(columns: Collection[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def code(cell: str) -> str:
-    """An authority's code."""
-    # The same pattern as on the wire, or nobody could ever be matched to it.
+    """Parses an authority's code."""
+    # The wire's pattern: an authority under another code could never be matched.
     if not re.fullmatch(AUTHORITY_PATTERN, cell):
         raise FieldError("is not an authority code; expected a GSS code such as E08000035, or another org-id")
     return canonical_authority(cell)
 
 
 def day(cell: str) -> date | None:
-    """A day, None where the cell is empty."""
+    """Parses a date; None if the cell is empty."""
     try:
         return date.fromisoformat(cell) if cell else None
     except ValueError:
@@ -117,7 +117,7 @@ def day(cell: str) -> date | None:
 
 
 def needed_day(cell: str) -> date:
-    """A day that has to be there."""
+    """Parses a required date."""
     found = day(cell)
     if found is None:
         raise FieldError("is empty; expected YYYY-MM-DD")
@@ -125,7 +125,7 @@ def needed_day(cell: str) -> date:
 
 
 def words(longest: int, *, needed: bool = False) -> Callable[[str], str]:
-    """A column of plain text, `longest` characters at most."""
+    """Makes a parser for plain text of at most `longest` characters."""
 
     def read(cell: str) -> str:
         if len(cell) > longest or any(ord(c) < 32 and c not in "\n\t" for c in cell):

@@ -77,7 +77,7 @@ async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> J
     if plan_id == partner_id:
         raise ExplainError("a plan can't be its own partner; name two plans")
     rows = await _rows(view, plan_id, partner_id)
-    features = await view.context.features(view.session, rows)
+    features = await view.context.features.load(view.session, rows)
     a, b = features[plan_id], features[partner_id]
     found = view.context.engine.assess(a, b, view.as_of)
     said = _of_pair(found, a.plan, b.plan) | {"as_of": view.as_of.isoformat()}
@@ -98,7 +98,7 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
     said: Json = {"as_of": view.as_of.isoformat(), "plan": _of_plan(own, row), "partners": [], "closest_gated": []}
     if own.sharing is Sharing.PRIVATE:
         return said
-    query = (await view.context.features(view.session, [plan_id]))[plan_id]
+    query = (await view.context.features.load(view.session, [plan_id]))[plan_id]
     others = await _nearest(view, query, max(_MIN_NEAREST, limit * _AMONG))
     found = [view.context.engine.assess(query, other, view.as_of) for other in others.values()]
     best = sorted((one for one in found if one.band is not Band.NONE), key=lambda one: (-one.score, one.plans))
@@ -113,7 +113,7 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
 async def _nearest(view: ExplainContext, query: Features, limit: int) -> dict[str, Features]:
     """Return the plans of other authorities with the text nearest to a plan's."""
     near = await view.context.index.nearest(view.session, view.context.engine.vector(query), limit)
-    features = await view.context.features_at(view.session, near)
+    features = await view.context.features.load_revisions(view.session, near)
     return {plan_id: one for plan_id, one in features.items() if one.plan.authority != query.plan.authority}
 
 
@@ -135,7 +135,7 @@ def redact_for_now(
 
 
 def _introduced_sides(sides: list[Json], row: Opportunity, stored: Mapping[str, PlanRecord]) -> list[Json]:
-    """Both sides with their plans' ids and titles, unless one plan is private by now."""
+    """Both sides with their plans' ids and titles, unless one plan is private now."""
     ids = {row.authority_a: row.plan_a, row.authority_b: row.plan_b}
     said = {code: plan_facts(stored[key].state, introduced=True) for code, key in ids.items() if key in stored}
     titles = {code: facts.title for code, facts in said.items() if facts is not None}
@@ -167,7 +167,7 @@ def _other(query: Features, others: Mapping[str, Features], found: Assessment) -
 
 
 def _sharing(a: Plan, b: Plan) -> Sharing:
-    """What two plans show of each other: as much as the closer of the two allows."""
+    """The sharing of a pair: the more restrictive of the two."""
     both = {a.sharing, b.sharing}
     return next(one for one in (Sharing.PRIVATE, Sharing.MATCH_ONLY, Sharing.OPEN) if one in both)
 
@@ -196,7 +196,7 @@ def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
             name: {"value": getattr(found, name).value, "saw": dict(getattr(found, name).saw)}
             for name in ("specification", "timing", "region", "value")
         },
-        # What a component saw stands in the order of the assessment, which is that of the ids.
+        # What the components saw follows the assessment's order, which is by id.
         "order": list(found.plans),
         "gates": [{"code": gate.code, "sentence": gate.sentence} for gate in found.gates],
         "reasons": list(found.reasons),

@@ -1,4 +1,4 @@
-"""Extensions that asked for a benchmark: where each stands, and the decision that its authority records."""
+"""Extensions that asked for a benchmark: their state, and the decision that the authority records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from services.store import benchmark_requests as store
 
 @dataclass(frozen=True, slots=True)
 class ExtensionRecord:
-    """A request, where its plan stands, and what is wrong with it as of a day."""
+    """A request with the state of its plan, and whether it is overdue or went without a benchmark, as of a day."""
 
     request: BenchmarkRequest
     plan: PlanStanding
@@ -44,7 +44,7 @@ class ExtensionRecord:
 
 
 async def list_extensions(session: AsyncSession, authority: str | None, today: date) -> Sequence[ExtensionRecord]:
-    """The extensions that asked for a benchmark, those due first; of one authority or, for the office, of all."""
+    """The extensions that asked for a benchmark, earliest due day first; of one authority, or all for the office."""
     found = await store.listed(session, authority)
     return [
         ExtensionRecord(request, plan, is_overdue(request, plan, today), is_without_benchmark(request, plan, today))
@@ -53,7 +53,7 @@ async def list_extensions(session: AsyncSession, authority: str | None, today: d
 
 
 async def build_decision(session: AsyncSession, request_id: str, authority: str, decision: str) -> ResponseDecided:
-    """The response that records a decision. Raises ResponseError where the request is not there or another's."""
+    """Builds the response that records a decision. Raises ResponseError if the authority made no such request."""
     row = await store.load(session, request_id)
     if row is None or row.authority != authority:
         raise ResponseError(f"{authority} made no request {request_id}; `jointly extensions list` shows them")

@@ -1,4 +1,4 @@
-"""Framework agreements as a CSV file: a line a lot."""
+"""Framework agreements as a CSV file, one line per lot."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -79,14 +79,14 @@ REQUIRED: Final = ("framework", "title", "owner", "starts", "source")
 
 
 def read(text: str) -> Iterator[FrameworkLot | Problem]:
-    """The lots of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
+    """Reads the lots of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
     lines = csv_table.read_lines(text, COLUMNS, REQUIRED)
     for line in csv_table.refuse_repeated(lines, "lot", lambda one: (one.values["framework"], one.values.get("lot"))):
         yield _lot(line) if isinstance(line, Line) else line
 
 
 def to_csv(lots: list[FrameworkLot]) -> str:
-    """Lots in the form that `read` reads; without any, the header alone."""
+    """Writes lots in the format that `read` reads; without lots, only the header."""
     return csv_table.to_text(COLUMNS, [[_cell(name, getattr(lot, name)) for name in COLUMNS] for lot in lots])
 
 

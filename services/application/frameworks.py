@@ -1,4 +1,4 @@
-"""Framework agreements: imported, listed, and held against a plan on the day it needs one."""
+"""Framework agreements: imported, listed, and checked against a plan on its day of need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,8 @@ class FrameworkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FrameworkCheck:
-    """The frameworks whose scope covers a plan, those that can be used first; `note` where the plan is itself one."""
+    """The frameworks whose scope covers a plan, usable ones first. `note`: the plan is itself a framework or
+    call-off."""
 
     plan: Plan
     covering: Sequence[Coverage]
@@ -40,19 +41,19 @@ class FrameworkCheck:
 
     @property
     def usable(self) -> int:
-        """How many frameworks, not lots, can be used; none where the plan is a call-off already."""
+        """The number of usable frameworks (not lots); 0 if the plan is already a call-off."""
         return len(usable_frameworks(self.plan, self.covering))
 
     @property
     def line(self) -> str | None:
-        """The line for pages and emails, None where nothing covers the plan or it is a call-off already."""
+        """The line for pages and emails; None if no framework is usable."""
         return check_first(self.usable)
 
 
 async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> FrameworkCheck:
-    """Holds all frameworks against a plan. A model is only loaded where a vector is missing. Raises FrameworkError."""
+    """Checks all frameworks against a plan. It loads a model only if a vector is missing. Raises FrameworkError."""
     stored = await load_stored_context(session, settings, embed_missing)
-    found = await stored[0].features(session, [plan_id]) if stored else {}
+    found = await stored[0].features.load(session, [plan_id]) if stored else {}
     if stored is None or plan_id not in found:
         raise FrameworkError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
     plan = found[plan_id]
@@ -68,7 +69,7 @@ async def check(session: AsyncSession, settings: Settings, plan_id: str, embed_m
 async def import_lots(
     sessions: Sessions, settings: Settings, lots: Sequence[FrameworkLot], embed_missing: EmbedMissing
 ) -> dict[str, int]:
-    """Writes frameworks whole, with the vectors of their texts, so that a check needs no model afterwards."""
+    """Replaces frameworks, and stores the vectors of their texts, so that a later check needs no model."""
     async with sessions() as session:
         stored = await load_stored_context(session, settings, embed_missing)
         vectors = await lot_vectors(session, stored[0], lots) if stored else {}
@@ -80,7 +81,7 @@ async def import_lots(
 
 
 def to_json(found: FrameworkCheck) -> dict[str, Any]:
-    """A check for programs."""
+    """A check as JSON, for programs."""
     return {
         "plan_id": found.plan.plan_id,
         "day_of_need": day_of_need(found.plan).isoformat(),

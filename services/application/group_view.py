@@ -1,9 +1,9 @@
-"""What one authority sees of a group: the coalition or the pair that one of its plans is in, and what it may answer.
+"""One authority's view of a group: the coalition or pair that one of its plans is in, and its possible answers.
 
-Every field of another authority's plan has passed `disclosure`: of a plan that is not shared openly there is none.
+Every field of another authority's plan has passed `disclosure`: a plan that is not shared openly has no fields here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
@@ -19,8 +19,10 @@ from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.disclosure import UNSAID_EXPLANATION, PlanFacts, is_open, member_facts, plan_facts, read_facts
 from services.domain.framework_prompt import framework_prompts
+from services.domain.reorganisation import is_dissolved, name_on, say_consent
 from services.store import coalitions, introductions, plans, responses
 from services.store.framework_index import FrameworkIndex
+from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 from services.store.responses import ResponseRow
@@ -33,13 +35,19 @@ CLOSED: Final[Mapping[str, str]] = {
 }
 
 
+FINAL: Final = frozenset({"undone", "invited", "dates", responses.ROUTE})
+"""Responses that can't be taken back here; a route can, on its own page."""
+NO_ANSWERS: Final = frozenset({"undone", *responses.RECORDS})
+"""Kinds of responses that do not block the undo of an earlier answer."""
+
+
 class NoGroupError(LookupError):
-    """The authority has no plan in such a group, or there is none: whoever asks learns no more."""
+    """The group does not exist, or the authority has no plan in it. The two look the same to the reader."""
 
 
 @dataclass(frozen=True, slots=True)
 class CouncilLine:
-    """One plan of a group. What is not shared or not known is empty."""
+    """One plan of a group. Fields that are not shared or not known are empty."""
 
     authority: str
     council: str
@@ -59,7 +67,7 @@ class CouncilLine:
 
 @dataclass(frozen=True, slots=True)
 class OwnAnswer:
-    """What the authority has answered so far, and whether it can still take that back."""
+    """One answer of the authority, and whether it can still be taken back."""
 
     response_id: str
     kind: str
@@ -71,10 +79,11 @@ class OwnAnswer:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """A group as one authority sees it. `own` is its plan, `others` those it can see.
+    """One authority's view of a group. `own` is its plan, `others` the plans it can see.
 
-    `acts`: what it could do now, once it has signed in; `guests`: the plans that it could invite;
-    `framework_prompts`: frameworks to look at first.
+    `acts`: its possible acts, once it has signed in; `guests`: the plans that it could invite;
+    `visible_plans`: the plans of a coalition that the reader may see under present sharing;
+    `framework_prompts`: frameworks to check first; `consent`: that a successor has to agree to its contract.
     """
 
     subject: Subject
@@ -95,11 +104,13 @@ class GroupView:
     acts: tuple[str, ...] = ()
     guests: tuple["CouncilLine", ...] = ()
     closed: str | None = None
+    visible_plans: frozenset[str] = frozenset()
     framework_prompts: tuple[str, ...] = ()
+    consent: str | None = None
 
     @property
     def current(self) -> tuple[CouncilLine, ...]:
-        """The others that are in or may still be."""
+        """The others that have accepted or still can."""
         return tuple(line for line in self.others if line.state in ("", "suggested", "invited", "accepted"))
 
     @property
@@ -109,20 +120,20 @@ class GroupView:
 
     @property
     def known_value(self) -> float | None:
-        """What all plans together are worth, as far as it is known."""
+        """The total value of all plans with a known value; None if none has one."""
         known = [line.value for line in (self.own, *self.current) if line.value is not None]
         return sum(known) if known else None
 
     @property
     def value_is_whole(self) -> bool:
-        """Whether every plan says its value."""
+        """Whether every plan has a value."""
         return all(line.value is not None for line in (self.own, *self.current))
 
 
 async def load_group(
     session: AsyncSession, authority: str, subject_id: str, today: date, frameworks: FrameworkIndex | None = None
 ) -> GroupView:
-    """The group as the authority sees it; without `frameworks` it names none. Raises NoGroupError."""
+    """Loads the group for the authority. Without `frameworks` no framework is named. Raises NoGroupError."""
     try:
         subject = await find_subject(session, subject_id, authority)
     except ResponseError as error:
@@ -132,15 +143,31 @@ async def load_group(
     else:
         view = await _pair(session, authority, subject)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
+    view = replace(view, others=_named(view.others, today), guests=_named(view.guests, today))
     return replace(
         view,
+        consent=await _consent(session, subject.plan_id, today) if not view.closed else None,
         answers=tuple(_own_answer(row, given, today) for row in reversed(given)),
         framework_prompts=await _frameworks(session, view, frameworks) if frameworks and not view.closed else (),
     )
 
 
+def _named(lines: Sequence[CouncilLine], today: date) -> tuple[CouncilLine, ...]:
+    """The lines of councils by their names of today: a dissolved one by its successor's."""
+    return tuple(
+        replace(one, council=name_on(one.authority, today)) if is_dissolved(one.authority, today) else one
+        for one in lines
+    )
+
+
+async def _consent(session: AsyncSession, plan_id: str, today: date) -> str | None:
+    stored = (await plans.by_id(session, [plan_id])).get(plan_id)
+    plan = plan_from_store(stored) if stored is not None else None
+    return say_consent(plan, today) if plan is not None else None
+
+
 async def _frameworks(session: AsyncSession, view: GroupView, frameworks: FrameworkIndex) -> tuple[str, ...]:
-    """The frameworks to look at before anything new, also as far as they cover the plans of others that it sees."""
+    """The frameworks to check first, with those that also cover visible plans of other members."""
     own = view.subject.plan_id
     if view.subject.kind == "coalition":
         seen = {line.plan_id: line.council for line in view.current if line.title}
@@ -157,13 +184,14 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     row = await coalitions.load(session, subject.subject_id)
     assert row is not None
     state = CoalitionState.model_validate(row.payload)
-    stored = await plans.by_id(session, [member.plan_id for member in state.members] + [subject.plan_id])
-    # Who no longer shares its own plan sees no more of the others' either.
+    members, proposed = ({one.plan_id for one in named} for named in (state.members, state.proposals))
+    stored = await plans.by_id(session, {*members, *proposed, subject.plan_id})
+    # An authority that no longer shares its own plan does not see the others' plans either.
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
     lines = [_member(member, state, shows=member.plan_id in {subject.plan_id, *shown}) for member in state.members]
     hidden = any(line.plan_id not in {subject.plan_id, *shown} for line in lines)
-    # A plan that the engine proposes is no member yet.
+    # A plan that the engine proposes is not a member yet.
     own = next((line for line in lines if line.plan_id == subject.plan_id), None) or _own_line(
         stored.get(subject.plan_id), authority, subject.plan_id, state.common_window
     )
@@ -188,18 +216,19 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         route=invitation.route if invitation and said else "",
         proposals=tuple(f"{name_of(one.authority)}: {one.sentence}" for one in state.proposals if one.plan_id in shown),
         acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
-        guests=_guests(state, lines, subject.plan_id),
+        guests=_guests(state, lines, shown - {subject.plan_id}),
         closed=_why_closed(state, own),
+        visible_plans=frozenset({subject.plan_id, *shown}),
     )
 
 
-def _guests(state: CoalitionState, lines: Sequence[CouncilLine], own: str) -> tuple[CouncilLine, ...]:
-    """Members that nobody has asked, or that did not answer, and plans that the engine proposes."""
-    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id != own]
+def _guests(state: CoalitionState, lines: Sequence[CouncilLine], shown: Collection[str]) -> tuple[CouncilLine, ...]:
+    """The plans that the reader can invite: visible members not asked or without an answer, and visible proposals."""
+    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id in shown]
     proposed = [
         CouncilLine(one.authority, name_of(one.authority), one.plan_id, "proposed", state.common_window)
         for one in state.proposals
-        if one.kind == "fits-too" and one.plan_id != own
+        if one.kind == "fits-too" and one.plan_id in shown
     ]
     return (*members, *proposed)
 
@@ -282,10 +311,10 @@ def _member(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> C
 
 def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date) -> OwnAnswer:
     latest = not any(
-        later.received_at > row.received_at and later.outcome == "recorded" and later.kind != "undone"
+        later.received_at > row.received_at and responses.stands(later) and later.kind not in NO_ANSWERS
         for later in given
     )
-    recorded = row.outcome == "recorded" and row.undone_by is None and row.kind not in ("undone", "invited", "dates")
+    recorded = responses.stands(row) and row.kind not in FINAL
     in_time = today <= row.received_on + timedelta(days=UNDO_DAYS)
     return OwnAnswer(
         response_id=row.response_id,
@@ -293,5 +322,5 @@ def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date) -> 
         on=row.received_on,
         refused=row.detail,
         undone=row.undone_by is not None,
-        can_undo=recorded and latest and in_time,
+        can_undo=recorded and (row.kind == responses.DOCUMENT or (latest and in_time)),
     )

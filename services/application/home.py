@@ -1,9 +1,9 @@
-"""What an authority finds when it has signed in: replies that are due, its coalitions, its plans and their matches."""
+"""The first page after sign-in: replies that are due, coalitions, plans and their matches."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from events.opportunities import OpportunityState
 from matching.text.formatting import name_of
 from services.application import coalitions
 from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
-from services.store import introductions, opportunities, plans
+from services.store import introductions, opportunities, plan_drafts, plans
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 
@@ -31,6 +31,15 @@ class OwnPlan:
     facts: PlanFacts
     sharing: str
     matches: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDraft:
+    """A plan that the authority has begun to enter, not yet published."""
+
+    plan_id: str
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,13 @@ class OwnCoalition:
 
     @property
     def reply_is_due(self) -> bool:
-        """Whether the others wait for the authority."""
+        """Whether the other members wait for the authority's answer."""
         unanswered = self.own.state == "suggested" and self.own.interest is None
         return self.own.state == "invited" or (self.state.status == "suggested" and unanswered)
 
     @property
     def due_on(self) -> date:
-        """The day by which an answer helps."""
+        """The last day on which an answer helps."""
         invitation = self.state.invitation
         return invitation.reply_by if invitation and self.own.state == "invited" else self.state.decide_by
 
@@ -60,6 +69,7 @@ class Home:
     due: Sequence[OwnCoalition]
     coalitions: Sequence[OwnCoalition]
     plans: Sequence[OwnPlan]
+    drafts: Sequence[OwnDraft]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +83,20 @@ class Match:
     strength: str
 
 
-async def load_home(session: AsyncSession, authority: str) -> Home:
-    """Everything that an authority has here."""
+async def load_home(session: AsyncSession, authority: str, at: datetime) -> Home:
+    """Loads the first page of an authority."""
     states = await coalitions.listed(session, authority, ended=False, limit=LIMIT)
     mine = [_own(state, authority) for state in states]
     found = [one for one in mine if one is not None]
     due = sorted((one for one in found if one.reply_is_due), key=lambda one: one.due_on)
-    return Home(due, found, await own_plans(session, authority))
+    begun = [
+        OwnDraft(one.plan_id, one.fields["title"]) for one in await plan_drafts.of_authority(session, authority, at)
+    ]
+    return Home(due, found, await own_plans(session, authority), begun)
 
 
 async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
-    """The authority's active plans, those that go to tender first in front."""
+    """The authority's active plans, earliest tender first."""
     query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == "active")
     rows = [row for row in (await session.execute(query.limit(LIMIT))).scalars() if row.state]
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
@@ -95,7 +108,7 @@ async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
 
 
 async def load_plan(session: AsyncSession, authority: str, plan_id: str) -> tuple[OwnPlan, list[Match]] | None:
-    """One of the authority's own plans and its matches, the strongest first; None where it has no such plan."""
+    """One of the authority's own plans with its matches, strongest first; None if it has no such plan."""
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
         return None
@@ -115,7 +128,7 @@ def _own(state: CoalitionState, authority: str) -> OwnCoalition | None:
 
 def _plan(row: PlanRecord, matches: int) -> OwnPlan:
     state: Any = row.state
-    return OwnPlan(row.plan_id, read_facts(state), state.get("sharing", SHARED_OPENLY), matches)
+    return OwnPlan(row.plan_id, read_facts(state), state.get("sharing", SHARED_OPENLY), matches, row.status)
 
 
 def _match(row: Opportunity, authority: str, states: Mapping[str, Any], *, introduced: bool) -> Match:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from services.application.csv_cells import defuse
 from services.application.list_items import CoalitionItem, DeadlineItem, Item, MemberItem, OpportunityItem, PlanItem
+from services.domain.disclosure import Tier
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 """Without it, spreadsheets take UTF-8 for the code page of the machine."""
@@ -71,6 +72,25 @@ DEADLINE_COLUMNS: Final[Mapping[str, Column]] = {
     "coalition_id": lambda one: one.coalition_id,
     "partners": lambda one: one.partners,
 }
+SUPPLIER_COLUMNS: Final[Mapping[str, Column]] = {
+    "authority": lambda one: one.authority,
+    "supplier": lambda one: one.supplier,
+    "product": lambda one: one.product,
+    "end": lambda one: one.end,
+    "reference": lambda one: one.reference,
+}
+CONTRACT_COLUMNS: Final[Mapping[str, Column]] = {
+    "contract_id": lambda one: one.contract.contract_id,
+    "title": lambda one: one.contract.title,
+    "supplier": lambda one: one.contract.supplier,
+    "product": lambda one: one.contract.product,
+    "end": lambda one: one.contract.end,
+    "prices": lambda one: len(one.contract.prices),
+    "withheld": lambda one: one.contract.withheld,
+    "coalition_from": lambda one: one.opens[Tier.COALITION],
+    "signatories_from": lambda one: one.opens[Tier.SIGNATORIES],
+    "public_from": lambda one: one.opens[Tier.PUBLIC],
+}
 COLUMNS: Final[Mapping[type[Item], Mapping[str, Column]]] = {
     PlanItem: PLAN_COLUMNS,
     OpportunityItem: OPPORTUNITY_COLUMNS,
@@ -80,15 +100,18 @@ COLUMNS: Final[Mapping[type[Item], Mapping[str, Column]]] = {
 
 
 def to_csv(kind: type[Item], items: Iterable[Item]) -> str:
-    """A whole list as the text of a CSV file; of a list without items, the heading."""
-    columns = COLUMNS[kind]
+    """Writes a list as CSV text; without items, only the header."""
+    return table_to_csv(COLUMNS[kind], (row for item in items for row in _rows(item)))
+
+
+def table_to_csv(columns: Mapping[str, Column], rows: Iterable[Any]) -> str:
+    """Writes a table as CSV text: the header, then one line per row."""
     text = io.StringIO(newline="")
     text.write(BYTE_ORDER_MARK)
     writer = csv.writer(text)
     writer.writerow(columns)
-    for item in items:
-        for row in _rows(item):
-            writer.writerow([_cell(read(row)) for read in columns.values()])
+    for row in rows:
+        writer.writerow([_cell(read(row)) for read in columns.values()])
     return text.getvalue()
 
 

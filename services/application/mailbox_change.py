@@ -1,6 +1,6 @@
-"""Changes an authority's role mailbox: a code goes to the present one and another to the new one, and both are needed.
+"""Changes an authority's role mailbox. One code goes to the old mailbox, one to the new; both are needed.
 
-With the mailbox end the links of earlier emails, codes on their way, and every session.
+The change invalidates the links of earlier emails, all pending codes, and every session.
 """
 
 import uuid
@@ -73,7 +73,7 @@ async def begin(
 
 
 async def find(session: AsyncSession, council: SignedIn, at: datetime) -> Mailboxes | None:
-    """The change that the session has begun; None where it has begun none, or its codes work no longer."""
+    """The change that this session has begun; None if there is none, or its codes have expired."""
     change = await mailbox_changes.newest(session, council.authority, council.actor, at)
     row = (await authorities.by_codes(session, [council.authority])).get(council.authority)
     if change is None or row is None or row.mailbox is None or row.mailbox_ref != change.mailbox_ref:
@@ -84,9 +84,9 @@ async def find(session: AsyncSession, council: SignedIn, at: datetime) -> Mailbo
 async def finish(
     session: AsyncSession, keys: Sequence[str], council: SignedIn, codes: tuple[str, str], at: datetime
 ) -> Mailboxes | None:
-    """Changes the mailbox where both codes are right; None where they are not, or no longer count.
+    """Changes the mailbox if both codes are right; None if they are not, or have expired.
 
-    `codes`: of the present mailbox, and of the new one. The caller commits either way, so that tries are counted.
+    `codes`: of the present mailbox, and of the new one. The caller commits in either case, so that tries are counted.
     """
     change = await mailbox_changes.newest(session, council.authority, council.actor, at)
     if change is None or not await mailbox_changes.count_try(session, change.change_id, MAX_TRIES):

@@ -1,4 +1,4 @@
-"""Links to the pages for whoever tries the stack out: one for each authority with a group that can be answered."""
+"""Links to the pages for trying out the stack: one for each authority with a group that it can answer."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Parties: imported into the register, and looked up by whoever acts for one."""
+"""Imports and exports parties, and shows one with its members."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _RESULTS: Final = ("added", "changed", "unchanged")
 
 
 async def import_parties(session: AsyncSession, entries: Sequence[PartyEntry]) -> dict[str, int]:
-    """Writes parties whole, and their names and mailboxes into the register. Returns how many came to each result."""
+    """Replaces parties, and writes their names and mailboxes to the register. Returns the count of each result."""
     tally: Counter[str] = Counter(dict.fromkeys(_RESULTS, 0))
     for entry in entries:
         registered, _ = await authorities.save(session, AuthorityUpdate(entry.party.party, entry.fields))

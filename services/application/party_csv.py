@@ -1,4 +1,4 @@
-"""Parties as a CSV file: a line a membership, and one line with an empty `authority` for a party without members."""
+"""Parties as a CSV file: one line per membership, or one line with an empty `authority` if there are none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,23 +45,23 @@ COLUMNS: Final[Columns] = {
     "joined_on": csv_table.day,
     "left_on": csv_table.day,
 }
-"""The columns of the CSV file. Without `mailbox`, the mailboxes stay as they are."""
+"""The columns of the CSV file. Without a `mailbox` column, mailboxes do not change."""
 
 REQUIRED: Final = ("party", "kind", "name", "authority", "joined_on")
 
 
 @dataclass(frozen=True, slots=True)
 class PartyEntry:
-    """A party as a file has it, and what goes into the register: its name, and its mailbox where the file has one."""
+    """A party from a file, and its fields for the register: its name, and its mailbox if the file has the column."""
 
     party: Party
     fields: Mapping[str, Any]
 
 
 def read(text: str) -> list[PartyEntry] | list[Problem]:
-    """The parties of a CSV file, each whole; or what is wrong with its lines. Raises FileError where the header is.
+    """Reads the parties of a CSV file, or the problems of its lines. Raises FileError if the header is invalid.
 
-    One wrong line spoils the file: half of a party's members would be a false list.
+    One invalid line rejects the file: a party with half of its members would be wrong.
     """
     first: dict[str, Mapping[str, Any]] = {}
     members: dict[str, list[Membership]] = {}
@@ -72,7 +72,7 @@ def read(text: str) -> list[PartyEntry] | list[Problem]:
 
 
 def to_csv(parties: Sequence[Party], mailboxes: Mapping[str, str | None]) -> str:
-    """Parties in the form that `read` reads; without any, the header alone."""
+    """Writes parties in the format that `read` reads; without parties, only the header."""
     rows = []
     for one in parties:
         about = [one.party, one.kind.value, one.name, mailboxes.get(one.party) or ""]
@@ -81,7 +81,7 @@ def to_csv(parties: Sequence[Party], mailboxes: Mapping[str, str | None]) -> str
 
 
 def _add(line: Line, first: dict[str, Mapping[str, Any]], members: dict[str, list[Membership]]) -> Problem | None:
-    """Takes one line in; what is wrong with it."""
+    """Adds one line; returns its problem, if it has one."""
     values = line.values
     known = first.setdefault(values["party"], values)
     differs = next((name for name in ("kind", "name", "mailbox") if known.get(name) != values.get(name)), None)

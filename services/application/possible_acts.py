@@ -1,20 +1,20 @@
-"""What an authority could do in a coalition today: the rules themselves are asked, so that a page offers no more."""
+"""The acts open to an authority in a coalition today. It asks the rules themselves, so a page offers nothing else."""
 
 from collections.abc import Callable
 from datetime import date
 from typing import Final
 
 from services.domain import coalition_answers as rules
-from services.domain.coalition import Coalition
+from services.domain.coalition import Coalition, CoalitionStatus
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest
 
-ACTS: Final = ("accept", "join", "decline", "invite", "dates", "lead", "commit", "leave")
+ACTS: Final = ("accept", "join", "decline", "invite", "dates", "lead", "commit", "document", "leave")
 
 
 def possible_acts(
     coalition: Coalition, plan_id: str, authority: str, today: date, *, elsewhere: bool
 ) -> tuple[str, ...]:
-    """The acts that would count and change something, in the order of `ACTS`."""
+    """The acts that would be accepted and change something, in the order of `ACTS`."""
     asked: dict[str, Callable[[], Coalition]] = {
         "accept": lambda: rules.accept(coalition, plan_id, today, elsewhere=elsewhere),
         "join": lambda: rules.join(coalition, plan_id, authority, today, elsewhere=elsewhere),
@@ -27,7 +27,9 @@ def possible_acts(
     found = {act for act, ask in asked.items() if _changes(coalition, ask)}
     if _may_move_reply_by(coalition, plan_id):
         found.add("dates")
-    # Whoever is invited accepts; to join is for those who come late.
+    if _may_share_document(coalition, plan_id):
+        found.add("document")
+    # An invited plan accepts; joining is for latecomers.
     if "accept" in found:
         found.discard("join")
     return tuple(act for act in ACTS if act in found)
@@ -38,6 +40,11 @@ def _changes(coalition: Coalition, ask: Callable[[], Coalition]) -> bool:
         return ask() != coalition
     except AnswerRefusedError:
         return False
+
+
+def _may_share_document(coalition: Coalition, plan_id: str) -> bool:
+    is_in = plan_id in {member.plan_id for member in coalition.accepted}
+    return is_in and coalition.status not in (CoalitionStatus.DISSOLVED, CoalitionStatus.LAPSED)
 
 
 def _may_move_reply_by(coalition: Coalition, plan_id: str) -> bool:

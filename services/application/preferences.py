@@ -1,4 +1,4 @@
-"""Which emails an authority wants: paused, stopped or switched on again, with a record of who did it."""
+"""Changes which emails an authority gets, with a record of each change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,13 +14,14 @@ from services.store.authorities import AuthorityUpdate
 
 
 class EmailChoice(StrEnum):
-    """What an authority may choose."""
+    """The choices of emails."""
 
     ALL = "all"
     PAUSE_MONTH = "pause-month"
     PAUSE_QUARTER = "pause-quarter"
     DIGEST_ONLY = "digest-only"
     STOP = "stop"
+    NO_QUESTIONS = "no-questions"
 
 
 SENTENCES: Final[Mapping[EmailChoice, str]] = {
@@ -29,20 +30,26 @@ SENTENCES: Final[Mapping[EmailChoice, str]] = {
     EmailChoice.PAUSE_QUARTER: "All emails are paused for three months.",
     EmailChoice.DIGEST_ONLY: "You get the weekly digest, and no emails at once.",
     EmailChoice.STOP: "You get no emails about matches any more.",
+    EmailChoice.NO_QUESTIONS: "Nobody asks you whether your plans are still true.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class EmailsNow:
-    """What an authority gets at present."""
+    """The emails that an authority gets at present."""
 
     mailbox: str
     immediate: bool
     digest: bool
+    confirmations: bool
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
-        """The same in words."""
+        """Describes the choice in words."""
+        about_matches = self._about_matches(today)
+        return about_matches if self.confirmations else f"{about_matches} {SENTENCES[EmailChoice.NO_QUESTIONS]}"
+
+    def _about_matches(self, today: date) -> str:
         if not self.immediate and not self.digest:
             return SENTENCES[EmailChoice.STOP]
         if self.paused_until is not None and self.paused_until > today:
@@ -53,21 +60,25 @@ class EmailsNow:
 
 
 async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
-    """What an authority gets; None where it has no mailbox."""
+    """The emails that an authority gets; None if it has no mailbox."""
     row = (await authorities.by_codes(session, [authority])).get(authority)
-    return EmailsNow(row.mailbox, row.immediate, row.digest, row.paused_until) if row and row.mailbox else None
+    if row is None or row.mailbox is None:
+        return None
+    return EmailsNow(row.mailbox, row.immediate, row.digest, row.confirmations, row.paused_until)
 
 
 async def choose(
     session: AsyncSession, authority: str, choice: EmailChoice, actor: str | None, today: date
 ) -> EmailsNow | None:
-    """Changes which emails an authority gets; what it gets then."""
+    """Changes which emails an authority gets; returns the new choice."""
     return await _write(session, authority, _fields(choice, today), choice.value, actor)
 
 
 async def stop_kind(session: AsyncSession, authority: str, kind: str) -> EmailsNow | None:
-    """Stops one kind of email, as a mail program's unsubscribe button asks; what the authority gets then."""
-    name = "digest" if kind == "digest" else "immediate"
+    """Stops one kind of email, for the unsubscribe button of an email program; returns the new choice."""
+    name = kind if kind in ("digest", "confirmation") else "immediate"
+    if name == "confirmation":
+        return await _write(session, authority, {"confirmations": False}, f"stop-{name}", None)
     return await _write(session, authority, {name: False}, f"stop-{name}", None)
 
 
@@ -87,12 +98,14 @@ async def _write(
 def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
     match choice:
         case EmailChoice.ALL:
-            return {"immediate": True, "digest": True, "paused_until": None}
+            return {"immediate": True, "digest": True, "confirmations": True, "paused_until": None}
         case EmailChoice.PAUSE_MONTH:
             return {"paused_until": today + timedelta(days=30)}
         case EmailChoice.PAUSE_QUARTER:
             return {"paused_until": today + timedelta(days=91)}
         case EmailChoice.DIGEST_ONLY:
             return {"immediate": False, "digest": True, "paused_until": None}
+        case EmailChoice.NO_QUESTIONS:
+            return {"confirmations": False}
         case EmailChoice.STOP:
             return {"immediate": False, "digest": False}

@@ -1,4 +1,4 @@
-"""The programme report and the signatory register, for people and programs."""
+"""The programme report and the register of signatories, for people and programs."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -24,33 +24,34 @@ SIGNATORY_COLUMNS: Final[Columns] = {
     "lapsed_on": csv_table.day,
     "withdrawn_on": csv_table.day,
 }
-"""The columns of the signatory register as CSV. `position` is an office, such as Chief Digital Officer; no name."""
+"""The columns of the signatory register as CSV. `position` is an office, such as Chief Digital Officer, never a
+name."""
 
 
 async def measures(
     session: AsyncSession, as_of: date, *, authority: str | None = None, rate: tuple[float, float] | None = None
 ) -> list[Measure]:
-    """Every measure as of a day; of one authority, those of the first principle about itself."""
+    """All measures as of a day; for one authority, the first principle's measures of itself."""
     scene = build_scene(await store.load_records(session), as_of, rate)
     return measure_sharing(scene, authority) if authority else measure_all(scene)
 
 
 async def stale_plans(session: AsyncSession, as_of: date, authority: str | None) -> list[PlanHistory]:
-    """Shared plans that their authorities have not confirmed for six months, the oldest first."""
+    """Shared plans that their authorities have not confirmed for six months, oldest first."""
     records = await store.load_records(session)
     found = stale(build_histories(records.revisions, as_of).values(), as_of)
     return [one for one in found if authority in (None, one.authority)]
 
 
 def read_signatories(text: str) -> Iterator[AuthorityUpdate | Problem]:
-    """The signatories of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
+    """Reads the signatories of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
     lines = csv_table.read_lines(text, SIGNATORY_COLUMNS, ("authority", "signed_on"))
     for line in csv_table.refuse_repeated(lines, "authority", lambda one: one.values["authority"]):
         yield _update(line) if isinstance(line, Line) else line
 
 
 def signatories_csv(found: Sequence[Signatory]) -> str:
-    """Signatories in the form that `read_signatories` reads."""
+    """Writes signatories in the format that `read_signatories` reads."""
     return csv_table.to_text(
         SIGNATORY_COLUMNS,
         [
@@ -61,7 +62,7 @@ def signatories_csv(found: Sequence[Signatory]) -> str:
 
 
 def signatory_json(one: Signatory, as_of: date) -> dict[str, Any]:
-    """A signatory for programs."""
+    """A signatory as JSON, for programs."""
     return {
         "authority": one.authority,
         "name": one.name,
@@ -74,7 +75,7 @@ def signatory_json(one: Signatory, as_of: date) -> dict[str, Any]:
 
 
 def report_json(found: Sequence[Measure], as_of: date) -> dict[str, Any]:
-    """The report for programs."""
+    """The report as JSON, for programs."""
     fields = ("section", "name", "value", "unit", "definition")
     return {
         "as_of": as_of.isoformat(),
@@ -83,13 +84,13 @@ def report_json(found: Sequence[Measure], as_of: date) -> dict[str, Any]:
 
 
 def report_csv(found: Sequence[Measure], as_of: date) -> str:
-    """The report for a spreadsheet."""
+    """The report as CSV, for spreadsheets."""
     rows = [[as_of.isoformat(), one.section, one.name, _number(one.value), one.unit, one.definition] for one in found]
     return csv_table.to_text(("as_of", "section", "measure", "value", "unit", "definition"), rows)
 
 
 def report_page(found: Sequence[Measure], as_of: date, authority: str | None) -> list[str]:
-    """The report as one page of text, each definition beside its number."""
+    """The report as one page of text, with each number's definition."""
     whose = f" of {display_name(authority)}" if authority else ""
     lines = [f"Programme report{whose} as of {day_text(as_of)}"]
     section = ""

@@ -1,4 +1,4 @@
-"""The rehearsal of a reorganisation: what changes on its day for the plans, pairs and mailboxes that are stored."""
+"""The rehearsal of a reorganisation: its effects on the stored plans, pairs and mailboxes."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -6,17 +6,14 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from matching.plan import Kind
 from matching.reference import display_name
 from matching.successions import Succession, SuccessionKind
 from matching.text.formatting import day_text, quote
 from services.application import csv_table
 from services.application.csv_table import Columns, FieldError, Line, Problem
-from services.domain.reorganisation import AffectedPlan, Consent, Destination, Preview, preview
+from services.domain.reorganisation import Consent, Destination, Preview, preview, to_affected_plan
 from services.store import authorities, opportunities, plans
 from services.store.mapping import plan_from_store
-
-_WORKS: Final = "45"
 
 
 def _kind(cell: str) -> SuccessionKind:
@@ -38,37 +35,26 @@ COLUMNS: Final[Columns] = {
 
 
 def read(text: str) -> Iterator[Succession | Problem]:
-    """The successions of a CSV file, and the lines that are none. Raises FileError where the header is wrong."""
+    """Reads the successions of a CSV file, and its invalid lines. Raises FileError if the header is invalid."""
     lines = csv_table.read_lines(text, COLUMNS, tuple(COLUMNS))
     for line in csv_table.refuse_repeated(lines, "successor", _key):
         yield Succession(**line.values) if isinstance(line, Line) else line
 
 
 async def rehearse(session: AsyncSession, successions: Sequence[Succession], starts: date) -> Preview:
-    """What the successions of a day change for what is stored. Nothing is written."""
+    """Previews the effects of a day's successions on the stored data. Nothing is written."""
     gone = {one.predecessor for one in successions if one.starts == starts}
     everybody = gone | {one.successor for one in successions}
     register = await authorities.by_codes(session, sorted(everybody))
     rows = [plan for row in await plans.active_of(session, sorted(gone)) if (plan := plan_from_store(row)) is not None]
-    affected = [
-        AffectedPlan(
-            plan_id=plan.plan_id,
-            authority=plan.authority,
-            title=plan.title,
-            opens=plan.tender_window.earliest,
-            contract_end=plan.contract_end,
-            value=plan.value,
-            capital=plan.kind is Kind.PROJECT or any(code.startswith(_WORKS) for code in plan.cpv),
-        )
-        for plan in rows
-    ]
+    affected = [to_affected_plan(plan) for plan in rows]
     pairs = await opportunities.active_between(session, [plan.plan_id for plan in affected])
     mailboxes = [code for code, row in register.items() if row.mailbox]
     return preview(successions, starts, affected, pairs, mailboxes)
 
 
 def to_json(found: Preview) -> dict[str, Any]:
-    """A rehearsal for programs."""
+    """A rehearsal as JSON, for programs."""
     return {
         "starts": found.starts.isoformat(),
         "authorities": [

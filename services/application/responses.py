@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4, uuid5
@@ -17,6 +16,7 @@ from events.responses import RESPONSE_PAYLOADS, ResponsePayload
 from events.signing import SignatureError, sign_as
 from events.topics import RESPONSES, authority_topic
 from services.messaging import kafka
+from services.platform.clock import now
 from services.platform.settings import Settings
 from services.store import coalitions
 from services.store.opportunities import Opportunity
@@ -77,8 +77,9 @@ def build(kind: type[ResponsePayload], values: dict[str, Any]) -> ResponsePayloa
 def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:
     """Read the responses of a file, one JSON object a line; an invalid line yields the error.
 
-    `kind` is the kind of response: answered, invited, membership, dates, introduced, decided, route or undone. A
-    response without `response_id` gets one derived from its content, so that publishing the file again changes nothing.
+    `kind` is the kind of response: answered, invited, membership, dates, introduced, decided, route, document or
+    undone. A response without `response_id` gets one derived from its content, so that publishing the file again
+    changes nothing.
     """
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
@@ -95,7 +96,7 @@ def response_event(payload: ResponsePayload) -> Event:
         id=str(uuid5(_NAMESPACE, f"{payload.type}\n{payload.model_dump_json()}")),
         type=payload.type,
         source=f"/authorities/{payload.authority}/responses",
-        time=datetime.now(UTC),
+        time=now(),
         subject=payload.subject_id,
         payload=payload,
     )

@@ -1,4 +1,4 @@
-"""Route records for people and programs: what was recorded for a plan, what is to be looked at, and the audit note."""
+"""Route records for people and programs: the recorded steps of a plan, the routes to check, and the audit note."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ class RouteError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RouteView:
-    """A plan's record, and what speaks for looking again: frameworks that cover the plan, coalitions that it is in."""
+    """A plan's route record, with reasons to look again: frameworks that cover the plan, and its coalitions."""
 
     plan_id: str
     authority: str
@@ -53,9 +53,9 @@ class RouteView:
 
 
 async def load_record(session: AsyncSession, plan_id: str) -> RouteView:
-    """A plan's route record, with no framework held against the plan. Raises RouteError where there is no such plan.
+    """Loads a plan's route record without checking frameworks. Raises RouteError if there is no such plan.
 
-    What other members recorded for its coalition is in it while both plans are shared openly.
+    It includes records of other members for the plan's coalition, while both plans are shared openly.
     """
     stored = (await plans.by_id(session, [plan_id])).get(plan_id)
     if stored is None or stored.state is None:
@@ -70,7 +70,7 @@ async def load_record(session: AsyncSession, plan_id: str) -> RouteView:
 
 
 async def load(session: AsyncSession, settings: Settings, plan_id: str, embed_missing: EmbedMissing) -> RouteView:
-    """A plan's route record. Raises RouteError where there is no such plan."""
+    """Loads a plan's route record and checks frameworks. Raises RouteError if there is no such plan."""
     view = await load_record(session, plan_id)
     try:
         return replace(view, check=await frameworks.check(session, settings, plan_id, embed_missing))
@@ -79,7 +79,7 @@ async def load(session: AsyncSession, settings: Settings, plan_id: str, embed_mi
 
 
 async def subject_of(session: AsyncSession, plan_id: str, coalition_id: str | None) -> Subject:
-    """What a route is recorded about: the plan, or a coalition it is in. Raises ResponseError."""
+    """The subject of a route record: the plan, or a coalition that it is in. Raises ResponseError."""
     authority = plan_id.split(":", 1)[0]
     if coalition_id is not None:
         found = await find_subject(session, coalition_id, authority)
@@ -93,7 +93,7 @@ async def subject_of(session: AsyncSession, plan_id: str, coalition_id: str | No
 
 
 def to_entry(row: ResponseRow) -> RouteEntry:
-    """A stored response as an entry of the record."""
+    """Converts a stored response into an entry of the record."""
     payload = ResponseRoute.model_validate(row.payload)
     return RouteEntry(
         step=payload.step,
@@ -111,7 +111,7 @@ def to_entry(row: ResponseRow) -> RouteEntry:
 
 
 def audit_note(view: RouteView, as_of: date) -> list[str]:
-    """Half a page for the file: a line a step, what was left out, and what there is to look at."""
+    """Half a page for the file: one line per step, the steps left out, and the routes to check."""
     name = display_name(view.authority)
     lines = [
         f"Route record of {name} for {quote(view.title, 120)} ({view.plan_id}), as of {day_text(as_of)}",
@@ -124,7 +124,7 @@ def audit_note(view: RouteView, as_of: date) -> list[str]:
 
 
 def to_json(view: RouteView) -> dict[str, Any]:
-    """The record for programs."""
+    """The record as JSON, for programs."""
     return {
         "plan_id": view.plan_id,
         "chosen": view.record.chosen,

@@ -1,6 +1,6 @@
-"""Signing in from a role mailbox: a code goes there, and whoever enters it types a name and a job title.
+"""Signing in from a role mailbox: a code goes to the mailbox, and its reader enters it with a name and a job title.
 
-Whoever asks learns nothing of who takes part: an unknown council gets the same pages, and a code that nobody has.
+The pages never reveal who takes part: an unknown council gets the same pages, and a code that goes nowhere.
 """
 
 import secrets
@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
-from services.store import audit_log, audit_names, authorities, mailbox_changes, web_sessions
+from services.platform.clock import day_of
+from services.store import audit_log, audit_names, mailbox_changes, web_sessions
+from services.store.addressees import addressee
 from services.store.authorities import Authority
 from services.store.web_sessions import SignInCode, WebSession
 
@@ -24,7 +26,7 @@ _HOUR: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A sign-in that has begun. `ticket` goes to the browser, `code` to the mailbox, where there is one to send to."""
+    """A sign-in in progress. `ticket` goes to the browser, and `code` to the mailbox if there is one."""
 
     ticket: str
     code: str
@@ -33,7 +35,7 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Who a session acts for. `actor`: the id of the typed name."""
+    """The authority that a session acts for. `actor`: the id of the typed name."""
 
     authority: str
     name: str
@@ -41,12 +43,12 @@ class SignedIn:
 
 
 async def begin(session: AsyncSession, keys: Sequence[str], authority: str | None, at: datetime) -> Begun:
-    """Makes a code for an authority, or one that goes nowhere where it is unknown or has had its codes."""
+    """Creates a code. If the authority is unknown or has had its codes for this hour, the code goes nowhere."""
     await web_sessions.prune(session, at, _HOUR)
     await mailbox_changes.prune(session, at, _HOUR)
     ticket, code = secrets.token_urlsafe(32), new_code()
-    row = (await authorities.by_codes(session, [authority])).get(authority) if authority else None
-    mailbox = row.mailbox if row is not None and row.takes_part(at.date()) else None
+    row = await addressee(session, authority, day_of(at)) if authority else None
+    mailbox = row.mailbox if row is not None and row.takes_part(day_of(at)) else None
     if row is None or await web_sessions.codes_since(session, row.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
         mailbox = None
     session.add(
@@ -65,10 +67,10 @@ async def begin(session: AsyncSession, keys: Sequence[str], authority: str | Non
 async def finish(
     session: AsyncSession, keys: Sequence[str], ticket: str, code: str, person: tuple[str, str], at: datetime
 ) -> str | None:
-    """The token of a new session where the code is right; None where it is not, or no longer counts.
+    """Returns the token of a new session if the code is right; None if it is not, or has expired.
 
-    `person`: the typed name and job title. They go into the record, and nowhere else. The caller commits either way,
-    so that tries are counted.
+    `person`: the typed name and job title. Only `audit_names` stores them. The caller commits in either case, so that
+    tries are counted.
     """
     row = await web_sessions.count_try(session, _hash(ticket), MAX_TRIES, at)
     if row is None or row.authority is None or not is_code(keys, ticket, code, row.code_hash):
@@ -94,7 +96,7 @@ async def finish(
 
 
 async def find(session: AsyncSession, token: str, at: datetime) -> SignedIn | None:
-    """Who a session token acts for; None where it has ended, or the authority's mailbox is another one now."""
+    """Finds the authority of a session token; None if the session has ended or the mailbox has changed since."""
     row = await web_sessions.find(session, _hash(token), at)
     council = await _taking_part(session, row.authority, row.mailbox_ref, at) if row else None
     if row is None or council is None:
@@ -113,9 +115,9 @@ async def sign_out(session: AsyncSession, token: str, at: datetime) -> None:
 async def _taking_part(
     session: AsyncSession, authority: str, mailbox_ref: str | None, at: datetime
 ) -> Authority | None:
-    """The authority; None where it has another mailbox now, has none, or has withdrawn."""
-    row = (await authorities.by_codes(session, [authority])).get(authority)
-    if row is None or row.mailbox is None or row.mailbox_ref != mailbox_ref or not row.takes_part(at.date()):
+    """The authority; None if its mailbox has changed or is gone, or it has withdrawn."""
+    row = await addressee(session, authority, day_of(at))
+    if row is None or row.mailbox is None or row.mailbox_ref != mailbox_ref or not row.takes_part(day_of(at)):
         return None
     return row
 

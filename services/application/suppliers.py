@@ -1,4 +1,4 @@
-"""Who has contracts with which supplier: from shared contracts and from plans, as far as each is shared."""
+"""Contracts by supplier, from shared contracts and from plans, as far as each is shared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from services.store import plans
 
 @dataclass(frozen=True, slots=True)
 class SuppliersView:
-    """The contracts found, and how authorities rate the supplier that was asked for; None where fewer than three do."""
+    """The contracts found, and the ratings of the requested supplier; None if fewer than three authorities rate it."""
 
     contracts: Sequence[SupplierContract]
     ratings: Mapping[Rating, int] | None
 
 
 async def find_contracts(session: AsyncSession, today: date, *, name: str = "", product: str = "") -> SuppliersView:
-    """The running contracts with a supplier or product, those that end first in front."""
+    """Finds running contracts with a supplier or product, earliest end first."""
     shared = await _open_contracts(session, today)
     found = search(await _running(session, shared, today), name, product)
     return SuppliersView(found, count_ratings(shared, name) if name else None)

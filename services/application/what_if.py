@@ -1,6 +1,6 @@
-"""What a change of a plan's dates would gain and lose: partners and groups, by an exact scan over stored vectors.
+"""Previews what a change of a plan's dates would gain and lose: partners and groups, by a scan over stored vectors.
 
-Nothing is written. Only plans that are shared openly are reckoned with: of others not even the number is shown.
+Nothing is written. Only openly shared plans count; of others not even the number is shown.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from typing import Final
 from matching.assessment import Assessment, Band, LimitCode
 from matching.coalitions import Fit, FitGraph, Group, GroupPlan, put_forward, why_split
 from matching.components.timing import add_months
-from matching.features import Features, related_to
+from matching.features import Features, kin_of
 from matching.plan import Plan, Sharing, Status, Window
 from matching.reference import display_name
 from matching.text.formatting import name_of
@@ -23,19 +23,19 @@ from services.store.pipelined_queries import fetch
 from services.store.plan_fits import FitReader
 
 TOLD: Final = (Band.NOTIFY, Band.DIGEST)
-"""The bands that authorities are told of; a group is made of such pairs, too."""
+"""The bands of matches that authorities are notified of, and that groups are formed from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The change to try. `months` moves the whole window; `extension` is how far the present contract could run on."""
+    """The change to try. `months` moves the whole window; `extension` is the possible extension of the contract."""
 
     window: Window | None = None
     months: int | None = None
     extension: int | None = None
 
     def apply(self, plan: Plan) -> Plan:
-        """The plan with the change made. Raises ExplainError where it can't be made."""
+        """Applies the change to a plan. Raises ExplainError if it does not apply."""
         window = self.window
         if self.months is not None:
             own = plan.tender_window
@@ -51,7 +51,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PartnerChange:
-    """One partner gained, or lost `because` of something. `common_window`: of the match that is gained or lost."""
+    """One partner gained, or lost, with the reason in `because`. `common_window` is that of the match."""
 
     plan_id: str
     authority: str
@@ -65,7 +65,7 @@ class PartnerChange:
 
 @dataclass(frozen=True, slots=True)
 class GroupChange:
-    """One group gained, or lost `because` of something: its plans, their councils and the window they share."""
+    """One group gained, or lost, with the reason in `because`: its plans, their councils and their common window."""
 
     plans: tuple[str, ...]
     councils: tuple[str, ...]
@@ -75,7 +75,7 @@ class GroupChange:
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
-    """What the change would do. `kept`: how many partners it has before and after."""
+    """The effects of the change. `kept`: the number of partners both before and after."""
 
     plan_id: str
     as_of: date
@@ -89,10 +89,10 @@ class WhatIf:
 
 
 async def what_if(view: ExplainContext, plan_id: str, change: Change) -> WhatIf:
-    """Tries a change of one plan. Raises ExplainError where the plan is unknown, over or not shared openly."""
+    """Tries a change of one plan. Raises ExplainError if the plan is unknown, not active or not shared openly."""
     own = await _own_plan(view, plan_id)
     changed = change.apply(own)
-    now = (await view.context.features(view.session, [plan_id]))[plan_id]
+    now = (await view.context.features.load(view.session, [plan_id]))[plan_id]
     then = view.context.engine.moved(now, changed)
     before, after = [_told(await _assess(view, one)) for one in (now, then)]
     groups_gained, groups_lost = await _groups(view, (now, before), (then, after))
@@ -127,11 +127,11 @@ Found = Mapping[str, tuple[Assessment, Features]]
 
 
 async def _assess(view: ExplainContext, own: Features) -> Found:
-    """The openly shared plans that come into question for a plan, each with its assessment."""
+    """The openly shared candidates for a plan, each with its assessment."""
     index, key = view.context.index, own.plan.plan_id
     delta = await fetch(view.session, index.delta())
     near = (await index.search(view.session, {key: own}, view.as_of, delta))[key]
-    others = await view.context.features_at(view.session, near)
+    others = await view.context.features.load_revisions(view.session, near)
     unlike = await responses.silenced(view.session, [opportunity_id(key, other) for other in others])
     return {
         other: (view.context.engine.assess(own, one, view.as_of), one)
@@ -141,12 +141,12 @@ async def _assess(view: ExplainContext, own: Features) -> Found:
 
 
 def _told(found: Found) -> Found:
-    """The partners: those that are told of and can go to market together with the plan."""
+    """The partners among the candidates: in a notified band, with a common window."""
     return {other: pair for other, pair in found.items() if pair[0].band in TOLD and pair[0].common_window is not None}
 
 
 def _because(view: ExplainContext, own: Features, other: Features) -> tuple[str, ...]:
-    """Why a partner is lost: the gates that close, or that the dates fit too little."""
+    """Why a partner is lost: the gates that close, or dates that fit too little."""
     found = view.context.engine.assess(own, other, view.as_of)
     apart = [limit.sentence for limit in found.limits if limit.code is LimitCode.NEAR_MISS]
     return (*(gate.sentence for gate in found.gates), *apart) or ("The dates would fit too little.",)
@@ -173,7 +173,7 @@ def _ranked(partners: Iterable[PartnerChange]) -> tuple[PartnerChange, ...]:
 async def _groups(
     view: ExplainContext, before: tuple[Features, Found], after: tuple[Features, Found]
 ) -> tuple[tuple[GroupChange, ...], tuple[GroupChange, ...]]:
-    """The groups that would come and go, the plan's own and those of others that it changes."""
+    """The groups that would appear and disappear, both the plan's own and other groups that it affects."""
     seeds = {before[0].plan.plan_id, *before[1], *after[1]}
     stored = await FitReader(view.session).graph(seeds)
     old, new = (_with_own(stored, own, told) for own, told in (before, after))
@@ -187,7 +187,7 @@ async def _groups(
 
 
 def _with_own(stored: FitGraph, own: Features, told: Found) -> FitGraph:
-    """The stored fits, with those of one plan in place of what is stored of it."""
+    """The stored fits, with one plan's fits replaced."""
     key = own.plan.plan_id
     known = {**stored.plans, **{one.plan.plan_id: _group_plan(one) for one in (own, *(o for _, o in told.values()))}}
     fits = [(one, two, fit) for one, near in stored.fits.items() for two, fit in near.items() if key not in (one, two)]
@@ -200,7 +200,7 @@ def _with_own(stored: FitGraph, own: Features, told: Found) -> FitGraph:
 
 
 def _group_plan(one: Features) -> GroupPlan:
-    return GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, related_to(one.plan.authority))
+    return GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, kin_of(one.plan.authority))
 
 
 def _group(graph: FitGraph, group: Group, because: str = "") -> GroupChange:

@@ -1,4 +1,4 @@
-"""Who else plans to buy something: a search over plans that are shared openly. Others are not even counted."""
+"""Searches openly shared plans for others that buy the same. Other plans are not even counted."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ from services.domain.disclosure import PlanFacts, plan_facts
 
 LIMIT: Final = 50
 
-# What is not shared openly is left out before anything is compared, so that no time and no count tells of it.
+# Plans that are not shared openly are excluded before any comparison, so that neither time nor counts reveal them.
 _SEARCH: Final = text(
     "WITH open AS MATERIALIZED (SELECT authority, state FROM plans"
     "  WHERE status = 'active' AND state->>'sharing' = 'open' AND authority <> :authority)"
@@ -27,7 +27,7 @@ _SEARCH: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for. Empty texts and days leave a filter out."""
+    """Search terms. An empty text or day skips its filter."""
 
     need: str = ""
     supplier: str = ""
@@ -44,7 +44,7 @@ class Found:
 
 
 async def search(session: AsyncSession, authority: str, query: Query) -> list[Found]:
-    """Plans of others that are shared openly, those that go to tender first in front; at most `LIMIT`."""
+    """Finds openly shared plans of other authorities, earliest tender first; at most `LIMIT`."""
     given = {
         "authority": authority,
         "need": _contains(query.need),
@@ -59,6 +59,6 @@ async def search(session: AsyncSession, authority: str, query: Query) -> list[Fo
 
 
 def _contains(words: str) -> str:
-    """A pattern for texts that hold the words; what LIKE would read as a wildcard is a letter."""
+    """A LIKE pattern for texts that contain the words, with wildcards escaped."""
     escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%" if words else ""

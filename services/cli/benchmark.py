@@ -8,24 +8,26 @@ from typing import Annotated, Final
 import typer
 
 from matching.reference import display_name
-from services.application.benchmarks import Benchmark, BenchmarkError, MemberPrice, cell_as_json, read_benchmark
+from services.application.benchmarks import (
+    SUPPRESSED,
+    Benchmark,
+    BenchmarkError,
+    MemberPrice,
+    cell_as_json,
+    read_benchmark,
+)
 from services.cli.database import with_database
 from services.cli.producing import check_authority
 from services.cli.responses import REFUSED, USAGE, stop
 from services.cli.terminal import plain, print_rows
 from services.domain.audit import Channel
-from services.domain.benchmark_cells import BenchmarkCell, PriceStep, Quarter, Suppression
+from services.domain.benchmark_cells import BenchmarkCell, PriceStep, Quarter
 from services.platform.clock import today
 from services.platform.settings import settings
 from services.store.database import Sessions, transaction
 
 _COLUMNS: Final = ("unit", "units bought", "lower quartile", "median", "upper quartile", "authorities", "suppliers")
 _MEMBER_COLUMNS: Final = ("council", "supplier", "item", "unit", "units bought", "price of a unit")
-_WHY: Final = {
-    Suppression.FEW_AUTHORITIES: "fewer than 5 authorities",
-    Suppression.FEW_SUPPLIERS: "fewer than 3 suppliers",
-    Suppression.DOMINATED: "one or two authorities buy nearly all of it",
-}
 
 
 def benchmark(
@@ -86,7 +88,7 @@ def _row(cell: BenchmarkCell, found: Benchmark) -> tuple[str, ...]:
     own = (key.unit, key.size_class) == (found.unit, found.size_class)
     size = f"{key.size_class.value}{' (yours)' if own else ''}"
     if cell.suppression is not None:
-        return (key.unit, size, f"not shown: {_WHY[cell.suppression]}", "", "", "", "")
+        return (key.unit, size, f"not shown: {SUPPRESSED[cell.suppression]}", "", "", "", "")
     lower, upper = cell.quartiles or (None, None)
     prices = (_step(lower), _step(cell.median), _step(upper))
     return (key.unit, size, *prices, str(cell.authorities), str(cell.suppliers))

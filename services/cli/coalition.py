@@ -13,14 +13,25 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import canonical_authority
-from events.responses import ResponseDates, ResponseMembership
+from events.responses import DocumentKind, DocumentReaders, ResponseDates, ResponseDocument, ResponseMembership
 from matching.text.formatting import day_text, pounds
 from services.application import coalitions as use
 from services.application.authority_lists import find_coalition_deadlines
 from services.application.calendar_file import to_ics
 from services.application.coalitions import Answer, CoalitionError
 from services.cli.database import with_snapshot
-from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, needed, respond, stop
+from services.cli.responses import (
+    AUTHORITY,
+    DRY_RUN,
+    OWN_TOPIC,
+    REFUSED,
+    SIGNING_KEY,
+    USAGE,
+    Sending,
+    needed,
+    respond,
+    stop,
+)
 from services.cli.terminal import plain, print_count, print_rows
 from services.platform.settings import settings
 
@@ -104,12 +115,37 @@ def act(
     coalition: _Id,
     what: Annotated[Act, typer.Argument(help="What the authority does.")],
     authority: Annotated[str, AUTHORITY],
+    decided_by: Annotated[
+        str, typer.Option(help="With commit: the body or position whose decision it was; no name.")
+    ] = "",
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
     """Accept an invitation or decline it, join late, leave, commit, or take the lead."""
-    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run))
+    if decided_by and what is not Act.COMMIT:
+        stop("--decided-by goes with `commit`", USAGE)
+    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run), decided_by)
+
+
+@app.command()
+def document(
+    coalition: _Id,
+    url: Annotated[str, typer.Argument(help="Where the document is: an address that begins with https:// or http://.")],
+    title: Annotated[str, typer.Option(help="What it is called.")],
+    authority: Annotated[str, AUTHORITY],
+    kind: Annotated[DocumentKind, typer.Option(help="What it is.")] = DocumentKind.OTHER,
+    readers: Annotated[
+        DocumentReaders, typer.Option(help="members: those that are in; invited: those that are invited, too.")
+    ] = DocumentReaders.MEMBERS,
+    signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
+    own_topic: Annotated[bool, OWN_TOPIC] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
+) -> None:
+    """Show the other members where a document is. Nobody opens or stores it; `jointly answer ID undo` takes it back."""
+    values = {"url": url, "title": title, "document": kind, "readers": readers}
+    payload = respond(ResponseDocument, coalition, canonical_authority(authority), values)
+    Sending(signing_key_file, own_topic, dry_run).send([payload])
 
 
 @app.command()
@@ -153,9 +189,9 @@ def dates(
     Sending(signing_key_file, own_topic, dry_run).send([payload])
 
 
-def _act(what: Act, coalition: str, authority: str, sending: Sending) -> None:
+def _act(what: Act, coalition: str, authority: str, sending: Sending, decided_by: str = "") -> None:
     code = canonical_authority(authority)
-    sending.send([respond(ResponseMembership, coalition, code, {"act": what.value})])
+    sending.send([respond(ResponseMembership, coalition, code, {"act": what.value, "decided_by": decided_by})])
 
 
 def _print_calendar(coalition: str, authority: str) -> None:

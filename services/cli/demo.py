@@ -22,10 +22,12 @@ from services.ingest import formats
 from services.ingest.entries import Accepted, Options, Rejected
 from services.local_stack import demo as pipeline
 from services.local_stack.child_process import ComponentError
-from services.local_stack.demo import DemoResult, Show, StalledError
+from services.local_stack.demo import STALLED_SECONDS, DemoResult, Show, StalledError, Watch
 from services.local_stack.sample import sample_plans
+from services.local_stack.sample.notices import sample_notices
 from services.local_stack.stack import DEFAULT_FOLDER, Stack
 from services.platform.clock import today
+from services.store.database import now
 
 FAILED = 1
 USAGE = 2
@@ -41,6 +43,9 @@ def demo(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON line.")] = False,
+    give_up_after: Annotated[
+        float, typer.Option(min=1, help="Seconds without any progress after which the demo fails.")
+    ] = STALLED_SECONDS,
     stay: Annotated[bool, typer.Option("--stay", help="Keep the pages open afterwards, until Ctrl-C.")] = False,
 ) -> None:
     """Run everything once on an embedded stack: publish plans, match them, notify the authorities, show the result."""
@@ -59,8 +64,9 @@ def demo(
             outcome = pipeline.run(
                 _waves(events),
                 day,
+                notices=() if plans else sample_notices(day, now()),
                 say=lambda text: console.print(text, style="dim"),
-                show=show,
+                watch=Watch(show, give_up_after),
                 stay=linger if stay else None,
             )
     except formats.FormatError as error:
@@ -160,6 +166,7 @@ def _summary(outcome: DemoResult, rejected: int) -> dict[str, object]:
         "plans": counts.plans,
         "rejected": rejected,
         "opportunities": counts.opportunities,
+        "collected": outcome.collected,
         "coalitions": {status: counts.coalitions.get(status, 0) for status in SHOWN_STATUSES},
         "answers": outcome.answers,
         "mails": outcome.mails,
@@ -174,6 +181,7 @@ def _told(outcome: DemoResult, rejected: int) -> str:
     lines = [
         "",
         f"{counts.plans} plans were matched, {rejected} were rejected, {outcome.dead_letters} are dead letters.",
+        *([f"{outcome.collected} of them came from public notices."] if outcome.collected else []),
         (
             f"{sum(bands.values())} opportunities: {bands['notify']} for an immediate email, {bands['digest']} for "
             f"the weekly digest, {bands['feed']} to look up."

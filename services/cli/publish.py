@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,6 +30,7 @@ from services.ingest.event_publisher import PublishingError, structured
 from services.ingest.publishing import PublishOptions, UsageError
 from services.ingest.publishing import publish as publish_file
 from services.ingest.report import Report
+from services.platform.clock import today
 
 
 def publish(
@@ -124,6 +124,6 @@ def _shown(
 
 def _write_page(report: Report, html: Path) -> None:
     try:
-        report_page.write_page(report, html, datetime.now(UTC).date())
+        report_page.write_page(report, html, today(None))
     except OSError as error:
         end_usage(f"--html: {html} can't be written: {error.strerror}. What was published stays published")

@@ -1,7 +1,6 @@
 """`jointly withdraw`: withdraws one plan that an authority no longer intends to buy."""
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -33,6 +32,7 @@ from services.ingest.entries import refusal
 from services.ingest.event_publisher import PublishingError, own_topic, publish_events, shared_topic, structured
 from services.ingest.publishing import now_ms
 from services.ingest.report import Report
+from services.platform.clock import now
 from services.platform.settings import Settings
 from services.store import plans
 from services.store.database import make_engine, make_sessions
@@ -128,7 +128,7 @@ def _check(payload: PlanWithdrawn, last: int | None) -> None:
             f"Nothing was sent: the plan already has revision {last}, so a withdrawal under {payload.revision} would "
             f"be superseded. Give a higher --revision, {RESET}."
         )
-    if excess := find_excess(payload, datetime.now(UTC)):
+    if excess := find_excess(payload, now()):
         _refuse(f"Nothing was sent: {excess.field} {excess.sentence}, {RESET}.")
 
 

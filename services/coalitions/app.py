@@ -8,6 +8,7 @@ from aiokafka import ConsumerRecord as Record
 from events.topics import CONTRACTS_PATTERN, DEAD_OPPORTUNITIES, OPPORTUNITIES, RESPONSES_PATTERN
 from services.coalitions.contract_handler import ContractHandler
 from services.coalitions.opportunity_handler import OpportunityHandler
+from services.coalitions.programme_metrics import measure_for_ever
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep_for_ever
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
@@ -85,6 +86,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
             partial(consumer.measure_for_ever, responses, "coalitions-responses"),
             partial(consumer.measure_for_ever, contracts, "coalitions-contracts"),
             lambda: sweep_for_ever(sessions, settings),
+            lambda: measure_for_ever(sessions, settings),
         ],
         on_shutdown=[producer.stop, database.dispose],
     )

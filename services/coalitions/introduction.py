@@ -11,7 +11,7 @@ from events.responses import ResponseIntroduced
 from services.coalitions.writing import Moment
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.introduction import Consent, IntroductionAnswer, ask_on, is_agreed, later_day
-from services.domain.notification_rules import Change
+from services.domain.notifications import NotificationChange, Purpose
 from services.platform.clock import LONDON
 from services.store import intents, introductions
 from services.store.database import now
@@ -60,17 +60,19 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
 async def _tell(session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, moment: Moment) -> None:
     """Both are introduced once both have agreed; until then the other is asked, or who said later is asked again."""
     if is_agreed(own, other):
-        drafts = [_intent(opportunity, one, "introduced", moment, moment.today) for one in (own, other)]
+        drafts = [
+            _intent(opportunity, one, NotificationChange.INTRODUCED, moment, moment.today) for one in (own, other)
+        ]
         await intents.add(session, drafts)
         return
     for asking, asked in ((own, other), (other, own)):
         day = ask_on(asking, asked, moment.today)
         if day is not None:
             await introductions.put(session, opportunity.opportunity_id, replace(asked, asked_on=day), None)
-            await intents.add(session, [_intent(opportunity, asked, "asked", moment, day)])
+            await intents.add(session, [_intent(opportunity, asked, NotificationChange.ASKED, moment, day)])
 
 
-def _intent(opportunity: Opportunity, to: Consent, change: Change, moment: Moment, day: date) -> Intent:
+def _intent(opportunity: Opportunity, to: Consent, change: NotificationChange, moment: Moment, day: date) -> Intent:
     at = now()
     state = OpportunityState.model_validate(opportunity.payload)
     partner = next(side.authority for side in state.plans if side.authority != to.authority)
@@ -79,7 +81,7 @@ def _intent(opportunity: Opportunity, to: Consent, change: Change, moment: Momen
         material_revision=opportunity.material_revision,
         authority=to.authority,
         partner=partner,
-        purpose="immediate",
+        purpose=Purpose.IMMEDIATE,
         band=opportunity.band,
         change=change,
         occasion=f"{change} {day.isoformat()}",

@@ -4,7 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from events.redaction import without_contacts
-from events.responses import RESPONSE_PAYLOADS, ResponseInvited, ResponsePayload, ResponseRoute
+from events.responses import (
+    RESPONSE_PAYLOADS,
+    ResponseDocument,
+    ResponseInvited,
+    ResponseMembership,
+    ResponsePayload,
+    ResponseRoute,
+)
 from events.topics import RESPONSES
 from services.messaging.authority_events import AuthorityRecord, read_event
 from services.messaging.kafka import Record
@@ -32,6 +39,10 @@ def _redacted(payload: ResponsePayload) -> ResponsePayload:
         lines = tuple(without_contacts(line) for line in payload.candidates)
         texts = {"by": without_contacts(payload.by), "note": without_contacts(payload.note), "candidates": lines}
         return payload.model_copy(update=texts)
+    if isinstance(payload, ResponseDocument):
+        return payload.model_copy(update={"title": without_contacts(payload.title)})
+    if isinstance(payload, ResponseMembership):
+        return payload.model_copy(update={"decided_by": without_contacts(payload.decided_by)})
     if not isinstance(payload, ResponseInvited):
         return payload
     said = {"scope": without_contacts(payload.scope), "route": without_contacts(payload.route)}

@@ -1,7 +1,7 @@
 """What a response does: to a coalition, or to an opportunity that it turns into one. The caller has the lock."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -12,6 +12,7 @@ from events.responses import (
     ResponseAnswered,
     ResponseDates,
     ResponseDecided,
+    ResponseDocument,
     ResponseIntroduced,
     ResponseInvited,
     ResponseMembership,
@@ -20,12 +21,12 @@ from events.responses import (
     ResponseUndone,
 )
 from matching.coalitions import joint_terms
-from services.coalitions import introduction, route_rules
+from services.coalitions import introduction, record_rules
 from services.coalitions.benchmark_requests import record_decision
 from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write
 from services.domain import coalition_answers as rules
-from services.domain.coalition import Coalition, Member, suggest
+from services.domain.coalition import Coalition, Member, MemberState, suggest
 from services.domain.coalition_answers import AnswerKind, AnswerRefusedError, InvitationRequest, RefusalReason
 from services.domain.ids import opportunity_id
 from services.store import coalitions as store
@@ -41,10 +42,15 @@ _REPEATED_TERMS = ("leave", "decline")
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a response did: the member before, for an undo, and plans whose groups are to be looked at again."""
+    """What a response did: the member before, for an undo, and plans whose groups are to be looked at again.
+
+    `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer.
+    """
 
     member_before: Any = None
     plan_ids: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    reply_by: date | None = None
 
 
 async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment) -> Effect:
@@ -52,7 +58,10 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
     if isinstance(payload, ResponseUndone):
         return await _undo(session, payload, moment)
     if isinstance(payload, ResponseRoute):
-        await route_rules.require_subject(session, payload)
+        await record_rules.require_subject(session, payload)
+        return Effect()
+    if isinstance(payload, ResponseDocument):
+        await record_rules.require_accepted(session, payload)
         return Effect()
     if payload.subject == "plan":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "of a plan itself, only its routes can be recorded")
@@ -80,7 +89,16 @@ async def _on_coalition(
     await _write(session, row, after, moment)
     others = [member.plan_id for member in coalition.current if member.plan_id != payload.plan_id]
     touched = await _judge(session, payload, others)
-    return Effect(_MEMBER.dump_python(before, mode="json") if before else None, touched)
+    effect = Effect(_MEMBER.dump_python(before, mode="json") if before else None, touched)
+    return _invited(effect, coalition, after) if isinstance(payload, ResponseInvited) else effect
+
+
+def _invited(effect: Effect, before: Coalition, after: Coalition) -> Effect:
+    """The effect with whom the invitation asked, and until when."""
+    assert after.invitation is not None
+    known = before.in_state(MemberState.INVITED)
+    asked = tuple(one.plan_id for one in after.in_state(MemberState.INVITED) if one not in known)
+    return replace(effect, asked=asked, reply_by=after.invitation.reply_by)
 
 
 def _counts_whatever_changed(payload: ResponsePayload) -> bool:
@@ -172,7 +190,8 @@ async def _on_new_pair(session: AsyncSession, coalition: Coalition, payload: Res
     request = InvitationRequest((), payload.reply_days, payload.scope, payload.route)
     invited = rules.invite(coalition, payload.plan_id, request, moment.today)
     await _write(session, store.new_row(coalition.coalition_id), invited, moment)
-    return Effect(None, tuple(member.plan_id for member in invited.members))
+    effect = Effect(None, tuple(member.plan_id for member in invited.members))
+    return _invited(effect, coalition, invited)
 
 
 async def _judge(session: AsyncSession, payload: ResponsePayload, others: Sequence[str]) -> tuple[str, ...]:
@@ -200,8 +219,9 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the last answer can be taken back, and only once")
     if undone.subject == "benchmark":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a decision is not taken back; record another one")
-    rules.require_undoable(undone.received_on, moment.today)
-    is_act = undone.subject == "coalition" and undone.kind != responses.ROUTE
+    if undone.kind != responses.DOCUMENT:  # its address may be wrong, and is taken back whenever that is seen
+        rules.require_undoable(undone.received_on, moment.today)
+    is_act = undone.subject == "coalition" and undone.kind not in responses.RECORDS
     row = await store.load(session, undone.subject_id) if is_act else None
     if row is not None:
         await _restore(session, row, undone, moment)

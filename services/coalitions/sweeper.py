@@ -1,9 +1,7 @@
 """Looks at coalitions whose day for answers has passed, and at members' plans that changed without an event."""
 
 import asyncio
-import math
 import time
-from statistics import median
 from typing import Final
 
 from services.coalitions.benchmark_publishing import publish_ended_quarter
@@ -53,14 +51,10 @@ async def measure(sessions: Sessions) -> None:
     """Keeps the numbers of coalitions and answers visible."""
     async with transaction(sessions) as session:
         by_status, by_kind = await store.counts(session), await responses.counts(session)
-        days_to_answer = await responses.median_days_to_answer(session)
-        left = [days for one in await store.inviting(session) if (days := one.reply_days) is not None]
     for status in metrics.COALITION_STATUSES:
         metrics.COALITIONS.labels(status=status).set(by_status.get(status, 0))
     for kind in metrics.RESPONSE_KINDS:
         metrics.RESPONSES_RECORDED.labels(kind=kind).set(by_kind.get(kind, 0))
-    metrics.DAYS_TO_ANSWER.set(math.nan if days_to_answer is None else days_to_answer)
-    metrics.INVITATION_WORKING_DAYS.set(median(left) if left else math.nan)
 
 
 async def _pass_days(sessions: Sessions, moment: Moment) -> int:

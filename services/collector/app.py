@@ -17,7 +17,7 @@ from services.collector.feed_client import FeedClient, FeedError
 from services.ingest.event_publisher import PublishingError, publish_events
 from services.messaging import kafka
 from services.platform import logs, metrics, service
-from services.platform.clock import LONDON
+from services.platform.clock import LONDON, now, today
 from services.platform.dependencies import Dependencies
 from services.platform.settings import Settings
 from services.platform.version import version
@@ -60,10 +60,10 @@ async def collectors(settings: Settings, sessions: Sessions) -> AsyncIterator[li
         yield [
             Collector(
                 source=source,
-                client=FeedClient(source, http, _now),
+                client=FeedClient(source, http, now),
                 sessions=sessions,
                 publish=partial(_publish, settings),
-                clock=_now,
+                clock=now,
                 begin=_begin(settings),
                 pause=settings.collect_pause_seconds,
             )
@@ -118,9 +118,5 @@ async def _publish(settings: Settings, events: Sequence[PlanPayload]) -> None:
 
 def _begin(settings: Settings) -> datetime:
     """Return the start of the first round: the start of a day in the United Kingdom."""
-    day = settings.collect_from or _now().astimezone(LONDON).date() - timedelta(days=1)
+    day = settings.collect_from or today(None) - timedelta(days=1)
     return datetime.combine(day, time(), LONDON).astimezone(UTC)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

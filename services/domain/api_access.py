@@ -1,4 +1,4 @@
-"""What a token of the read interface may read. Pure."""
+"""The scopes and tokens of the read interface. Pure."""
 
 import hashlib
 import secrets
@@ -9,11 +9,11 @@ MARK: Final = "jly_"
 """The beginning of every token: scanners for leaked secrets know them by it."""
 
 SHOWN_CHARACTERS: Final = 10
-"""How much of a token its prefix shows: enough to tell tokens apart, far too little to guess the rest."""
+"""Length of the prefix shown: enough to tell tokens apart, far too little to guess the rest."""
 
 
 class Scope(StrEnum):
-    """One list that a token may read. `calendar` is that of a calendar address alone."""
+    """One list that a token may read. `calendar` is the scope of a calendar address."""
 
     PLANS = "plans"
     OPPORTUNITIES = "opportunities"
@@ -23,19 +23,19 @@ class Scope(StrEnum):
 
 
 READ_SCOPES: Final = (Scope.PLANS, Scope.OPPORTUNITIES, Scope.COALITIONS, Scope.DEADLINES)
-"""What a token reads where nothing else is said."""
+"""The scopes of a token unless others are chosen."""
 
 
 def new_token() -> str:
-    """A token that nobody can guess: 32 random bytes."""
+    """Creates an unguessable token from 32 random bytes."""
     return MARK + secrets.token_urlsafe(32)
 
 
 def token_hash(token: str) -> str:
-    """What is stored of a token. Without a salt: it is random, so there is nothing to guess from."""
+    """The hash that is stored instead of the token. It needs no salt, because the token is random."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def token_prefix(token: str) -> str:
-    """What is shown of a token."""
+    """The prefix by which pages and commands show a token."""
     return token[:SHOWN_CHARACTERS]

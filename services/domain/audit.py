@@ -1,4 +1,4 @@
-"""What an entry of the audit log says, and the bytes that are hashed. Pure."""
+"""The content of an audit log entry, and the bytes that are hashed. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -12,24 +12,26 @@ MAX_TEXT: Final = 256
 
 
 class AuditAction(StrEnum):
-    """What was done."""
+    """The recorded action."""
 
     RESPONSE_RECORDED = "response-recorded"
     RESPONSE_REFUSED = "response-refused"
     RESPONSE_SENT = "response-sent"
-    """On the pages; whether it counts is recorded when it has been handled."""
+    """Sent on the pages; a second entry records whether it counts, once it has been handled."""
+    PLAN_SENT = "plan-sent"
+    """A plan was published, changed or ended on the pages."""
     SIGNED_IN = "signed-in"
     SIGNED_OUT = "signed-out"
     EMAILS_CHANGED = "emails-changed"
     MAILBOX_CHANGED = "mailbox-changed"
-    """With a code to the one before and one to the new one."""
+    """Confirmed by a code to the old mailbox and one to the new."""
     API_ACCESS_GRANTED = "api-access-granted"
     API_ACCESS_REVOKED = "api-access-revoked"
     BENCHMARK_READ = "benchmark-read"
 
 
 class Channel(StrEnum):
-    """How it reached us: with it goes what vouches for the authority."""
+    """The channel an act came by. It determines how the authority was authenticated."""
 
     BROWSER = "browser"
     COMMAND_LINE = "command-line"
@@ -39,10 +41,10 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing that somebody did. `authority`: for whom; None for whoever runs the installation.
+    """One recorded act, on behalf of `authority`; None for the operator of the installation.
 
-    `actor` is an id: of a typed name (`audit_names` in the store) or of a signing key. `subject` is the kind and id
-    of what it was done to, such as `coalition:4f0c...`. `details` are further ids, numbers and codes.
+    `actor` is the id of a typed name (`audit_names` in the store) or of a signing key. `subject` is the kind and id of
+    the thing acted on, such as `coalition:4f0c...`. `details` are further ids, numbers and codes.
     """
 
     action: AuditAction
@@ -53,7 +55,7 @@ class Act:
     details: Mapping[str, str | int | bool | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises ValueError where a text is too long for an id."""
+        """Raises ValueError if a text is too long for an id."""
         texts = (self.subject, self.authority, self.actor, *self.details, *self.details.values())
         if any(isinstance(text, str) and len(text) > MAX_TEXT for text in texts):
             raise ValueError(f"an audit entry holds ids of at most {MAX_TEXT} characters, no texts of people")

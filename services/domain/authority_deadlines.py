@@ -1,4 +1,4 @@
-"""The days that one authority has to keep: those of its coalitions, and the ends of its contracts. Pure."""
+"""An authority's deadlines: the dates of its coalitions, and the ends of its contracts. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +18,7 @@ class DeadlineKind(StrEnum):
 
 
 class DeadlineStatus(StrEnum):
-    """Whether the day holds: a suggestion's days are tentative; those of what ended are cancelled."""
+    """Whether the date holds: a suggestion's dates are tentative, and those of an ended coalition or plan cancelled."""
 
     TENTATIVE = "tentative"
     CONFIRMED = "confirmed"
@@ -27,7 +27,7 @@ class DeadlineStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """One day, of a coalition or of a plan (`subject_id`); `plan_id`: the authority's own plan."""
+    """One date of a coalition or of a plan (`subject_id`). `plan_id` is the authority's own plan."""
 
     kind: DeadlineKind
     day: date
@@ -40,7 +40,7 @@ _GIVEN_UP: Final = frozenset({CoalitionStatus.DISSOLVED, CoalitionStatus.LAPSED}
 
 
 def coalition_deadlines(coalition: Coalition, authority: str) -> list[Deadline]:
-    """The days that a coalition sets an authority with a plan in it, past or present member."""
+    """The dates that a coalition sets for an authority that is or was a member."""
     found: list[Deadline] = []
     for member in coalition.members:
         if member.authority != authority:
@@ -62,6 +62,6 @@ def coalition_deadlines(coalition: Coalition, authority: str) -> list[Deadline]:
 
 
 def contract_deadline(plan_id: str, ends: date, *, active: bool) -> Deadline:
-    """The last day of the contract that a plan is to replace; cancelled where the plan is no longer active."""
+    """The last day of the contract that a plan will replace; cancelled if the plan is no longer active."""
     status = DeadlineStatus.CONFIRMED if active else DeadlineStatus.CANCELLED
     return Deadline(DeadlineKind.CONTRACT_END, ends, plan_id, plan_id, status)

@@ -1,7 +1,7 @@
 """Which prices may be shown to others, and how exactly: cells of enough authorities, on a fixed grid. Pure.
 
-Every price is put on the grid before anything else is computed. So all that is ever published, in however many
-quarters, depends on a price only through its step of 5 per cent, and nobody can narrow it further.
+Every price is rounded to the grid first. Everything published, in any number of quarters, therefore depends on a price
+only through its 5 per cent step, and nobody can narrow it further.
 """
 
 import math
@@ -27,7 +27,7 @@ CATEGORY_DIGITS: Final = 5
 
 
 class SizeClass(StrEnum):
-    """How much a contract buys, in the cell's unit."""
+    """The quantity that a contract buys, in the cell's unit."""
 
     UNDER_100 = "under-100"
     FROM_100 = "100-to-999"
@@ -60,12 +60,12 @@ class Quarter:
 
     @classmethod
     def containing(cls, day: date) -> Self:
-        """The quarter that a day lies in."""
+        """The quarter that contains a day."""
         return cls(day.year, (day.month + 2) // 3)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """A quarter written as 2026-Q3. Raises ValueError."""
+        """Parses a quarter written as 2026-Q3. Raises ValueError."""
         year, _, number = text.partition("-Q")
         if not (len(year) == 4 and year.isdigit() and number in ("1", "2", "3", "4")):
             raise ValueError(f"'{text}' is no quarter; write it as 2026-Q3")
@@ -93,13 +93,13 @@ class Quarter:
 
 @dataclass(frozen=True, slots=True, order=True)
 class PriceStep:
-    """A step of the grid: prices from `low` up to, but not with, `high`, which is 5 per cent more."""
+    """A step of the grid: prices from `low` up to but excluding `high`, which is 5 per cent more."""
 
     index: int
 
     @classmethod
     def containing(cls, price: float) -> Self:
-        """The step that a price above zero lies in."""
+        """The step that contains a price above zero."""
         index = math.floor(math.log(price, GRID))
         # The logarithm may be off by one at a step's edge.
         while GRID ** (index + 1) <= price:
@@ -121,9 +121,9 @@ class PriceStep:
 
 @dataclass(frozen=True, slots=True)
 class PriceRecord:
-    """What one contract pays for one item, without VAT.
+    """The price that one contract pays for one item, without VAT.
 
-    `line` is the item's place among the contract's prices. `supplier` is a key that all spellings of a name share.
+    `line` is the item's position among the contract's prices. `supplier` is a key shared by all spellings of a name.
     """
 
     contract_id: str
@@ -138,7 +138,7 @@ class PriceRecord:
 
 @dataclass(frozen=True, slots=True, order=True)
 class CellKey:
-    """What a cell is about: a CPV category of five digits, the unit that is paid for, and the size of the contracts."""
+    """The identity of a cell: a CPV category of five digits, the unit of the price, and the size of the contracts."""
 
     category: str
     unit: str
@@ -147,9 +147,9 @@ class CellKey:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkCell:
-    """One cell of one quarter as it is published, once and for all.
+    """One cell of one quarter. It never changes once published.
 
-    A suppressed cell gives no numbers at all. `withheld` counts the category's contracts without prices, by reason.
+    A suppressed cell has no numbers. `withheld` counts the category's contracts without prices, by reason.
     """
 
     key: CellKey
@@ -179,9 +179,9 @@ def size_class_of(quantity: float) -> SizeClass:
 def build_cells(
     records: Iterable[PriceRecord], quarter: Quarter, withheld: Mapping[str, Mapping[WithheldReason, int]]
 ) -> list[BenchmarkCell]:
-    """The cells of a quarter, by key. Every record is in one cell; `withheld` is by category.
+    """Builds the cells of a quarter, ordered by key. Every record is in one cell; `withheld` is by category.
 
-    Records without a price or a quantity above zero count for nothing: free items are no benchmark.
+    Records without a price or a quantity above zero are ignored: free items are no benchmark.
     """
     by_key: dict[CellKey, list[PriceRecord]] = defaultdict(list)
     for record in records:
@@ -210,9 +210,9 @@ def _cell(
 
 
 def _one_each(records: Sequence[PriceRecord]) -> list[PriceRecord]:
-    """Each authority's record of the largest quantity: one vote each.
+    """Picks each authority's record with the largest quantity, so that each has one vote.
 
-    Prices play no part in the choice, and none are averaged: either would tell more of a price than its step.
+    The choice ignores prices, and no prices are averaged: either would reveal more of a price than its step.
     """
     largest: dict[str, PriceRecord] = {}
     for record in sorted(records, key=lambda one: (-one.quantity, one.contract_id, one.line)):
@@ -233,5 +233,5 @@ def _suppression(records: Sequence[PriceRecord]) -> Suppression | None:
 
 
 def _quantile(steps: Sequence[PriceStep], quarters: int) -> PriceStep:
-    """The lowest step that at least so many quarters of the authorities do not exceed."""
+    """The lowest step that at least this many quarters of the authorities do not exceed."""
     return steps[math.ceil(len(steps) * quarters / 4) - 1]

@@ -1,4 +1,4 @@
-"""Which contracts count in the benchmark of a quarter. Pure."""
+"""Selects the contracts that count in the benchmark of a quarter. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -26,15 +26,15 @@ class BenchmarkInputs:
 
 
 def cells_of_quarter(contracts: Iterable[ContractPublished], quarter: Quarter) -> list[BenchmarkCell]:
-    """The cells of a quarter, from the contracts that are known when it is published."""
+    """Builds the cells of a quarter from the contracts known when it is published."""
     inputs = benchmark_inputs(contracts, quarter)
     return build_cells(inputs.records, quarter, inputs.withheld)
 
 
 def benchmark_inputs(contracts: Iterable[ContractPublished], quarter: Quarter) -> BenchmarkInputs:
-    """The prices of contracts that ran in the quarter and were open to signatories by its last day.
+    """Collects the prices of contracts that ran in the quarter and were open to signatories by its last day.
 
-    A price counts as it was agreed. It is not adjusted to the quarter: see docs/decisions/0801.
+    Prices count as agreed. They are not adjusted to the quarter: see docs/decisions/0801.
     """
     records: list[PriceRecord] = []
     withheld: dict[str, Counter[WithheldReason]] = defaultdict(Counter)

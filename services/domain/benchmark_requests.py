@@ -1,4 +1,4 @@
-"""When an extension asks for a benchmark, until when, what answers it, and whether it went ahead without one. Pure."""
+"""Benchmark requests of extensions: when one is made, its due day, its answer, and the authority's decision. Pure."""
 
 import calendar
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from services.domain.deadlines import reminder_days
 from services.domain.ids import text_hash
 
 FREE_MONTHS: Final = 12
-"""Months past a contract's first end, all extensions together, up to which none asks for a benchmark."""
+"""Extensions need no benchmark until a contract runs this many months past its first end, all extensions together."""
 
 ANSWER_DAYS: Final = 10
-"""Working days until a request is answered, if only by the word that there is no benchmark."""
+"""Working days to answer a request. The answer may be that no benchmark is available."""
 
 
 class BenchmarkStatus(StrEnum):
-    """What became of a request."""
+    """The outcome of a request."""
 
     REQUESTED = "requested"
     SUPPLIED = "supplied"
@@ -29,7 +29,7 @@ class BenchmarkStatus(StrEnum):
 
 
 class ExtensionDecision(StrEnum):
-    """What an authority decides once it has looked at the benchmark."""
+    """The authority's decision after it has looked at the benchmark."""
 
     EXTEND = "extend"
     EXTEND_SHORTER = "extend-shorter"
@@ -38,7 +38,7 @@ class ExtensionDecision(StrEnum):
 
 
 class PlanStanding(StrEnum):
-    """Where the plan to extend stands."""
+    """The state of the plan to extend."""
 
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
@@ -55,7 +55,7 @@ class BenchmarkNotice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRequest:
-    """The request that one extension makes. `months`: past the first end, this extension included."""
+    """The request for one extension. `months` counts past the first end and includes this extension."""
 
     request_id: str
     plan_id: str
@@ -86,9 +86,9 @@ def request_benchmark(
     ends: tuple[date, date],
     today: date,
 ) -> BenchmarkRequest | None:
-    """The request of an extension by `months`; None where all extensions together stay within twelve months.
+    """Creates the request for an extension by `months`; None if all extensions together stay within twelve months.
 
-    `ends`: the contract's first and present last day. The Act's limit of 10 per cent is another test.
+    `ends`: the contract's first and current last day. The Act's limit of 10 per cent is a separate test.
     """
     first_end, current_end = ends
     total = months_past(first_end, current_end) + months
@@ -108,10 +108,10 @@ def request_benchmark(
 
 
 def answer_request(request: BenchmarkRequest, cells: Sequence[BenchmarkCell], today: date) -> BenchmarkRequest:
-    """The request as the published cells of its category answer it.
+    """Answers the request from the published cells of its category.
 
-    A cell with a median supplies it at once. Where there is none by the due day, prices are withheld or none are there:
-    both meet the duty to ask.
+    A cell with a median answers it immediately. Without one by the due day, prices are withheld or not available; both
+    meet the duty to ask.
     """
     if request.status is not BenchmarkStatus.REQUESTED:
         return request
@@ -125,19 +125,19 @@ def answer_request(request: BenchmarkRequest, cells: Sequence[BenchmarkCell], to
 
 
 def decide(request: BenchmarkRequest, decision: ExtensionDecision, today: date) -> BenchmarkRequest:
-    """The request with the authority's decision; a later one takes the place of an earlier one."""
+    """Records the authority's decision; a later one replaces an earlier one."""
     return replace(request, decision=decision, decided_on=today)
 
 
 def is_overdue(request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
-    """Whether the authority's decision is awaited and the due day has passed."""
+    """Whether the due day has passed without the authority's decision."""
     return plan is PlanStanding.ACTIVE and request.decision is None and today > request.due_on
 
 
 def is_without_benchmark(request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
-    """Whether the contract was extended and nobody recorded a decision on a benchmark before.
+    """Whether the contract was extended without a recorded decision.
 
-    A plan that is awarded was carried out; one that still stands when the contract has ended was, too.
+    A plan that was awarded was carried out. So was a plan that is still active when the contract has ended.
     """
     if plan is PlanStanding.WITHDRAWN or request.decision is not None:
         return False
@@ -147,7 +147,7 @@ def is_without_benchmark(request: BenchmarkRequest, plan: PlanStanding, today: d
 def due_notices(
     request: BenchmarkRequest, plan: PlanStanding, today: date
 ) -> list[tuple[BenchmarkNotice, date | None]]:
-    """What the authority is to be told, each with its day, None for at once. A decision ends it."""
+    """The notices due to the authority, each with its day; None means immediately. A decision ends them."""
     if is_without_benchmark(request, plan, today):
         return [(BenchmarkNotice.WITHOUT, None)]
     if not is_current(BenchmarkNotice.REQUEST, request, plan, today):
@@ -158,7 +158,7 @@ def due_notices(
 
 
 def is_current(kind: BenchmarkNotice, request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
-    """Whether a notice still holds."""
+    """Whether a notice is still true."""
     if kind is BenchmarkNotice.WITHOUT:
         return is_without_benchmark(request, plan, today)
     return plan is PlanStanding.ACTIVE and request.decision is None and today <= request.current_end

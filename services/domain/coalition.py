@@ -1,9 +1,9 @@
-"""The state of a coalition, and what plans, the engine and the calendar do to it. Pure.
+"""The state of a coalition, and how plans, the engine and the calendar change it. Pure.
 
     suggested -> inviting -> formed -> frozen -> awarded
-    any of these -> dissolved; inviting -> lapsed where the day for answers passes with fewer than two in
+    any of these -> dissolved; inviting -> lapsed if the reply-by passes and fewer than two have accepted
 
-What people do is in `coalition_answers`. Every function returns the next state; where nothing changes, the same one.
+The acts of people are in `coalition_answers`. Every function returns the next state, or the same object if none.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from matching.calendar import Nation, nations_of, working_days_between
+from matching.calendar import Nation, nations_of
 from services.domain.deadlines import CoalitionDates
 
 MIN_MEMBERS: Final = 2
@@ -20,7 +20,7 @@ MAX_MEMBERS: Final = 8
 
 
 class CoalitionStatus(StrEnum):
-    """Where a coalition stands."""
+    """The stage of a coalition."""
 
     SUGGESTED = "suggested"
     INVITING = "inviting"
@@ -37,7 +37,7 @@ LIVING: Final = frozenset(
 
 
 class MemberState(StrEnum):
-    """Where one plan stands in a coalition."""
+    """The state of one plan in a coalition."""
 
     SUGGESTED = "suggested"
     INVITED = "invited"
@@ -49,14 +49,14 @@ class MemberState(StrEnum):
 
 
 class ProposalKind(StrEnum):
-    """What the engine proposes to people who have begun to act: another plan, or a second look at a member."""
+    """A proposal of the engine to people who have begun to act: add a plan, or reconsider a member."""
 
     FITS_TOO = "fits-too"
     STILL_IN = "still-in"
 
 
 class PlanChange(StrEnum):
-    """What may become of a member's plan."""
+    """A change of a member's plan that the coalition reacts to."""
 
     WITHDRAWN = "withdrawn"
     TENDERING = "tendering"
@@ -65,7 +65,7 @@ class PlanChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One plan in a coalition. `answer`: what its authority last said without binding itself."""
+    """One plan in a coalition. `answer`: its authority's last answer that binds nobody."""
 
     plan_id: str
     authority: str
@@ -76,7 +76,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Something the engine found after people began to act; it changes nothing by itself."""
+    """A finding of the engine after people began to act. It changes nothing by itself."""
 
     kind: ProposalKind
     plan_id: str
@@ -86,7 +86,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What the members were asked, and until when they can answer."""
+    """The question put to the members, and the last day to answer it."""
 
     by: str
     invited_on: date
@@ -97,7 +97,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A group as the engine puts it forward. `lead`: the plan suggested to bring the others together."""
+    """A group suggested by the engine. `lead`: the plan suggested to bring the others together."""
 
     members: tuple[tuple[str, str], ...]
     earliest: date
@@ -116,17 +116,19 @@ _LEAD_ORDER: Final = {"lead": 0, None: 1, "none": 1, "join": 2}
 
 
 def suggest_lead(plans: Mapping[str, tuple[str | None, float | None]]) -> str:
-    """The plan suggested to lead, of plans with their `preference` and value: first who would, last who would rather
-    join; among equals the largest."""
+    """Suggests the lead among plans with their `preference` and value.
+
+    Plans that offer to lead come first, and plans that would rather join come last. Ties go to the larger value.
+    """
     return min(plans, key=lambda one: (_LEAD_ORDER[plans[one][0]], -(plans[one][1] or 0.0), one))
 
 
 @dataclass(frozen=True, slots=True)
 class Coalition:
-    """One coalition as it stands. `members` are in the order of their plan ids, former ones included.
+    """One coalition in its current state. `members` are ordered by plan id and include former ones.
 
-    `terms_revision` rises with what people agree to: members asked, dates and lead; an answer to older terms is stale.
-    `touched`: whether a person has acted; from then on the engine only proposes.
+    `terms_revision` rises with every change of what people agree to: members asked, dates and lead. An answer to older
+    terms is stale. Once a person has acted (`touched`), the engine only proposes.
     """
 
     coalition_id: str
@@ -153,25 +155,18 @@ class Coalition:
 
     @property
     def accepted(self) -> tuple[Member, ...]:
-        """The members that are in."""
+        """The members that have accepted."""
         return self.in_state(MemberState.ACCEPTED)
 
     @property
     def current(self) -> tuple[Member, ...]:
-        """The members that are in or may still be."""
+        """The members that have accepted or still can."""
         return self.in_state(MemberState.SUGGESTED, MemberState.INVITED, MemberState.ACCEPTED)
 
     @property
     def is_living(self) -> bool:
-        """Whether anything can still become of it."""
+        """Whether the coalition has not ended."""
         return self.status in LIVING
-
-    @property
-    def reply_days(self) -> int | None:
-        """The working days that its invitation leaves to reply; None without one."""
-        if self.invitation is None:
-            return None
-        return working_days_between(self.invitation.invited_on, self.invitation.reply_by, self.nations)
 
     @property
     def nations(self) -> frozenset[Nation]:
@@ -180,7 +175,7 @@ class Coalition:
 
 
 def suggest(coalition_id: str, suggestion: Suggestion) -> Coalition:
-    """A new coalition from a group that the engine puts forward."""
+    """Creates a coalition from a group that the engine suggests."""
     return Coalition(
         coalition_id=coalition_id,
         status=CoalitionStatus.SUGGESTED,
@@ -194,9 +189,9 @@ def suggest(coalition_id: str, suggestion: Suggestion) -> Coalition:
 
 
 def revise(coalition: Coalition, suggestion: Suggestion) -> Coalition:
-    """The coalition after the engine found this group in its place.
+    """Updates the coalition with the group that the engine now finds for it.
 
-    Before a person has acted the group replaces the members. Afterwards it only makes proposals.
+    Until a person has acted, the group replaces the members. Afterwards it only becomes proposals.
     """
     if not coalition.is_living or coalition.status is CoalitionStatus.FROZEN:
         return coalition
@@ -217,14 +212,14 @@ def revise(coalition: Coalition, suggestion: Suggestion) -> Coalition:
 
 
 def release(coalition: Coalition, because: str) -> Coalition:
-    """The coalition after the engine no longer finds its group: an untouched suggestion ends, others stand."""
+    """Handles the loss of the engine's group: an untouched suggestion is dissolved, other coalitions stand."""
     if coalition.status is CoalitionStatus.SUGGESTED and not coalition.touched:
         return end(coalition, CoalitionStatus.DISSOLVED, because)
     return coalition
 
 
 def apply_plan_change(coalition: Coalition, plan_id: str, change: PlanChange) -> Coalition:
-    """The coalition after a member's plan was withdrawn, went to tender or was awarded."""
+    """Updates the coalition after a member's plan was withdrawn, went to tender or was awarded."""
     member = coalition.member(plan_id)
     if member is None or not coalition.is_living:
         return coalition
@@ -241,7 +236,7 @@ def apply_plan_change(coalition: Coalition, plan_id: str, change: PlanChange) ->
 
 
 def pass_day(coalition: Coalition, today: date) -> Coalition:
-    """The coalition on a day: answers that are overdue lapse, and are never a yes."""
+    """Updates the coalition for a day: overdue answers lapse, and never count as a yes."""
     invitation = coalition.invitation
     if invitation is None or not coalition.is_living or today <= invitation.reply_by:
         return coalition
@@ -257,7 +252,7 @@ def pass_day(coalition: Coalition, today: date) -> Coalition:
 
 
 def settle(coalition: Coalition) -> Coalition:
-    """The status that follows from the members' states."""
+    """Sets the status that follows from the members' states."""
     if coalition.status is CoalitionStatus.SUGGESTED:
         if len(coalition.current) < MIN_MEMBERS:
             return end(coalition, CoalitionStatus.DISSOLVED, "Fewer than two plans are left.")
@@ -273,18 +268,18 @@ def settle(coalition: Coalition) -> Coalition:
 
 
 def end(coalition: Coalition, status: CoalitionStatus, because: str) -> Coalition:
-    """The coalition, ended for a reason."""
+    """Ends the coalition for a reason."""
     return replace(coalition, status=status, ended_because=because, proposals=())
 
 
 def replace_member(coalition: Coalition, changed: Member) -> Coalition:
-    """The coalition with one member in another state, or with one more."""
+    """Replaces one member, or adds it."""
     others = [member for member in coalition.members if member.plan_id != changed.plan_id]
     return replace(coalition, members=tuple(sorted((*others, changed), key=lambda member: member.plan_id)))
 
 
 def is_same_group(one: Collection[str], other: Collection[str]) -> bool:
-    """Whether two sets of plans count as one group: they share half of the smaller one or more."""
+    """Whether two sets of plans count as the same group: they share at least half of the smaller one."""
     shared = len(set(one) & set(other))
     return 2 * shared >= min(len(one), len(other)) > 0
 
@@ -292,10 +287,10 @@ def is_same_group(one: Collection[str], other: Collection[str]) -> bool:
 def match_groups(
     coalitions: Sequence[Coalition], suggestions: Iterable[Suggestion]
 ) -> tuple[dict[str, Suggestion], list[Suggestion]]:
-    """Which suggestion continues which coalition, by its id, and the suggestions that are new.
+    """Assigns suggestions to the coalitions that they continue, by coalition id; also returns the new suggestions.
 
-    The older coalition chooses first, and takes the suggestion with which it shares most. `coalitions` are in the
-    order of their age.
+    Older coalitions choose first, and take the suggestion that shares most plans with them. `coalitions` are ordered
+    by age.
     """
     open_suggestions = sorted(suggestions, key=lambda one: sorted(one.plan_ids))
     continued: dict[str, Suggestion] = {}

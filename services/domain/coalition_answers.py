@@ -1,6 +1,7 @@
-"""What authorities do in a coalition: answer, invite, accept, leave, commit, lead, and undo. Pure.
+"""The acts of authorities in a coalition: answer, invite, accept, leave, commit, lead, and undo. Pure.
 
-Each function returns the next state or raises `AnswerRefusedError`: a reason for programs, a sentence for people.
+Each function returns the next state, or raises `AnswerRefusedError` with a reason for programs and a sentence for
+people.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ UNDO_DAYS: Final = 7
 
 
 class AnswerKind(StrEnum):
-    """What an authority says of a suggestion without binding itself."""
+    """An authority's answer to a suggestion. It binds nobody."""
 
     INTERESTED = "interested"
     OTHER_DATES = "other-dates"
@@ -38,7 +39,7 @@ REFUSALS: Final = frozenset({AnswerKind.NOT_THE_SAME, AnswerKind.NOT_THIS_TIME})
 
 
 class RefusalReason(StrEnum):
-    """Why an answer does not count."""
+    """Why an answer is refused."""
 
     STALE = "stale"
     UNKNOWN_SUBJECT = "unknown-subject"
@@ -49,7 +50,7 @@ class RefusalReason(StrEnum):
 
 
 class AnswerRefusedError(ValueError):
-    """An answer that does not count: `reason` for programs, the message a sentence for people."""
+    """A refused answer: `reason` is for programs, the message for people."""
 
     def __init__(self, reason: RefusalReason, sentence: str) -> None:
         super().__init__(sentence)
@@ -58,7 +59,7 @@ class AnswerRefusedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class InvitationRequest:
-    """What the inviting authority asks: the plans invited, the working days to reply, what is bought, and how."""
+    """The inviting authority's request: the plans to invite, the working days to reply, the scope and the route."""
 
     plan_ids: tuple[str, ...] = ()
     reply_days: int = DEFAULT_REPLY_DAYS
@@ -67,7 +68,7 @@ class InvitationRequest:
 
 
 def require_current(coalition: Coalition, terms_revision: int) -> None:
-    """Raises AnswerRefusedError where an answer is to other terms than those that stand."""
+    """Raises AnswerRefusedError if an answer is to other terms than the current ones."""
     if terms_revision < coalition.terms_revision:
         raise AnswerRefusedError(
             RefusalReason.STALE,
@@ -82,7 +83,7 @@ def require_current(coalition: Coalition, terms_revision: int) -> None:
 
 
 def answer(coalition: Coalition, plan_id: str, kind: AnswerKind) -> Coalition:
-    """The coalition after a member said what it thinks of the suggestion. A no takes the member out."""
+    """Records a member's answer to the suggestion. A no takes the member out."""
     member = _current_member(coalition, plan_id)
     _require_open(coalition)
     if kind in REFUSALS:
@@ -92,7 +93,7 @@ def answer(coalition: Coalition, plan_id: str, kind: AnswerKind) -> Coalition:
 
 
 def invite(coalition: Coalition, plan_id: str, request: InvitationRequest, today: date) -> Coalition:
-    """The coalition after a member invited others: all suggested ones, or those named. The first to invite leads."""
+    """Invites the named plans, or all suggested ones, on behalf of a member. The first to invite leads."""
     member = _current_member(coalition, plan_id)
     _require_open(coalition)
     if member.state is MemberState.INVITED:
@@ -120,7 +121,7 @@ def invite(coalition: Coalition, plan_id: str, request: InvitationRequest, today
 
 
 def accept(coalition: Coalition, plan_id: str, today: date, *, elsewhere: bool = False) -> Coalition:
-    """The coalition after an invited member said yes. `elsewhere`: the plan is in another coalition that has formed."""
+    """Accepts for an invited member. `elsewhere`: the plan is in another coalition that has formed."""
     member = _current_member(coalition, plan_id)
     _require_open(coalition)
     if member.state is MemberState.ACCEPTED:
@@ -137,7 +138,7 @@ def accept(coalition: Coalition, plan_id: str, today: date, *, elsewhere: bool =
 
 
 def join(coalition: Coalition, plan_id: str, authority: str, today: date, *, elsewhere: bool = False) -> Coalition:
-    """The coalition after a plan came in late: it is named, and not committed before its authority says so."""
+    """Adds a plan late. The member is named, and not committed until its authority says so."""
     _require_open(coalition)
     if coalition.status is CoalitionStatus.SUGGESTED:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "nobody has invited yet; say that you are interested")
@@ -160,7 +161,7 @@ def join(coalition: Coalition, plan_id: str, authority: str, today: date, *, els
 
 
 def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) -> Coalition:
-    """The coalition after a member said no. No reason is asked."""
+    """Declines for a member. No reason is asked for."""
     member = _current_member(coalition, plan_id)
     _require_open(coalition)
     if member.state is MemberState.ACCEPTED:
@@ -171,7 +172,7 @@ def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) 
 
 
 def leave(coalition: Coalition, plan_id: str) -> Coalition:
-    """The coalition after a member that was in went. It may go after the tender notice, too."""
+    """Takes out a member that had accepted. It may leave even after the tender notice."""
     member = _current_member(coalition, plan_id)
     if not coalition.is_living:
         raise _ended(coalition)
@@ -182,7 +183,7 @@ def leave(coalition: Coalition, plan_id: str) -> Coalition:
 
 
 def commit(coalition: Coalition, plan_id: str) -> Coalition:
-    """The coalition after a member's decision was taken: from now on it is committed."""
+    """Marks a member as committed, after its authority has taken the decision."""
     member = _current_member(coalition, plan_id)
     if not coalition.is_living:
         raise _ended(coalition)
@@ -192,7 +193,7 @@ def commit(coalition: Coalition, plan_id: str) -> Coalition:
 
 
 def take_lead(coalition: Coalition, plan_id: str) -> Coalition:
-    """The coalition after a member offered to lead. A lead that is in stays the lead until it leaves."""
+    """Makes a member the lead. A lead that has accepted stays the lead until it leaves."""
     member = _current_member(coalition, plan_id)
     _require_open(coalition)
     if coalition.lead == plan_id:
@@ -206,7 +207,7 @@ def take_lead(coalition: Coalition, plan_id: str) -> Coalition:
 
 
 def move_reply_by(coalition: Coalition, plan_id: str, due: date) -> Coalition:
-    """The coalition after its lead gave the others more time."""
+    """Moves the reply-by to a later day, on behalf of the lead."""
     _current_member(coalition, plan_id)
     _require_open(coalition)
     if coalition.invitation is None or coalition.lead != plan_id:
@@ -219,7 +220,7 @@ def move_reply_by(coalition: Coalition, plan_id: str, due: date) -> Coalition:
 
 
 def undo(coalition: Coalition, before: Member, answered_on: date, today: date) -> Coalition:
-    """The coalition after a member took its last answer back; `before`: the member as it was."""
+    """Takes back a member's last answer. `before`: the member as it was."""
     _require_open(coalition)
     require_undoable(answered_on, today)
     undone = replace_member(coalition, before)
@@ -229,7 +230,7 @@ def undo(coalition: Coalition, before: Member, answered_on: date, today: date) -
 
 
 def require_undoable(answered_on: date, today: date) -> None:
-    """Raises AnswerRefusedError where an answer is too old to be taken back."""
+    """Raises AnswerRefusedError if an answer is too old to be taken back."""
     if today > answered_on + timedelta(days=UNDO_DAYS):
         raise AnswerRefusedError(RefusalReason.TOO_LATE, f"an answer can be taken back for {UNDO_DAYS} days")
 
@@ -268,7 +269,7 @@ def _require_free(elsewhere: bool) -> None:
 
 
 def _guest(coalition: Coalition, plan_id: str) -> Member:
-    """The member that an invitation asks. A no is asked again only where the engine proposed the plan anew."""
+    """The member to invite. A member that said no is invited again only if the engine proposed its plan anew."""
     known = coalition.member(plan_id)
     if known is not None and known.state in (MemberState.SUGGESTED, MemberState.LAPSED):
         return known
@@ -288,5 +289,5 @@ def _invitation(coalition: Coalition, plan_id: str, request: InvitationRequest, 
     earlier = coalition.invitation
     if earlier is None:
         return Invitation(plan_id, today, due, request.scope, request.route)
-    # Those asked before count on their day: it never moves earlier.
+    # Members asked before rely on their reply-by: it never moves earlier.
     return replace(earlier, reply_by=max(due, earlier.reply_by))

@@ -1,4 +1,4 @@
-"""What members of a coalition are told, when, and whether it still holds at the moment of sending. Pure."""
+"""The notices to a coalition's members: their content, their day, and whether they are still true when sent. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ ENDED: Final = frozenset({CoalitionStatus.AWARDED, CoalitionStatus.DISSOLVED, Co
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing to tell one member. `occasion` makes it one of a kind; `due_on`: the day, None for at once."""
+    """One notice to one member. `occasion` makes it unique; `due_on` None means immediately."""
 
     authority: str
     plan_id: str
@@ -35,15 +35,15 @@ class Notice:
 
 
 def plan_notices(coalition: Coalition, actor: str | None, today: date) -> list[Notice]:
-    """What the members are to be told of a coalition as it stands; `actor`: whose act brought it there.
+    """Plans the notices about a coalition in its present state. `actor`: the authority whose act led to it.
 
-    Nobody is told of its own act. A suggestion that ends without an invitation is told to nobody: nobody acted on it.
+    An authority gets no notice of its own act. A suggestion that ends without an invitation notifies nobody.
     """
     return [one for one in _notices(coalition, today) if one.authority != actor]
 
 
 def is_current(coalition: Coalition, plan_id: str, kind: NoticeKind, today: date) -> bool:
-    """Whether a notice still holds."""
+    """Whether a notice is still true."""
     member = coalition.member(plan_id)
     if member is None:
         return False
@@ -72,7 +72,7 @@ def _notices(coalition: Coalition, today: date) -> Iterator[Notice]:
 
 
 def _endings(coalition: Coalition) -> Iterator[Notice]:
-    """The lead awarded the contract itself, and needs no email about it."""
+    """Notices of an end. A lead that awarded the contract needs no email about it."""
     if coalition.status not in ENDED or coalition.invitation is None:
         return
     for member in coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED):
@@ -88,5 +88,5 @@ def _reminders(coalition: Coalition, member: Member, today: date) -> Iterator[No
 
 
 def _notice(member: Member, kind: NoticeKind) -> Notice:
-    """A notice that a member gets once: its occasion is its kind."""
+    """Creates a notice that a member gets once: its occasion is its kind."""
     return Notice(member.authority, member.plan_id, kind, kind.value)

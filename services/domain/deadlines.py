@@ -1,6 +1,6 @@
-"""The days that a coalition goes by: reply by, and when members are reminded. Pure.
+"""A coalition's reply-by and the days of its reminders. Pure.
 
-Together from and decide by are the engine's: `matching.lead_time`.
+The first common day and decide-by are the engine's: see `matching.lead_time`.
 """
 
 from collections.abc import Collection
@@ -28,19 +28,19 @@ MIN_DAYS_BETWEEN_REMINDERS: Final = 3
 
 
 class DeadlineError(ValueError):
-    """A date that nobody could keep, or that the rules forbid; the message says which and why."""
+    """A date that is too soon to keep or breaks a rule; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class CoalitionDates:
-    """The two days that follow from the plans: the first common day, and the last one for the decision."""
+    """The two dates that follow from the plans: the first common day, and the last day for the decision."""
 
     together_from: date
     decide_by: date
 
 
 def last_reply_day(dates: CoalitionDates, nations: Collection[Nation]) -> date:
-    """The latest day an answer may be due on: the decision, and two working days before the tender notice."""
+    """The latest possible reply-by: the decision's day, or two working days before the tender notice if earlier."""
     before_notice = add_working_days(dates.together_from, -FREEZE_MARGIN_DAYS, nations)
     return min(dates.decide_by, before_notice)
 
@@ -50,7 +50,7 @@ def reply_by(
 ) -> date:
     """The day on which answers to an invitation are due.
 
-    Raises DeadlineError where `working_days` is out of bounds, or fewer than ten are left before the decision.
+    Raises DeadlineError if `working_days` is out of bounds, or fewer than ten are left before the decision.
     """
     if not MIN_REPLY_DAYS <= working_days <= MAX_REPLY_DAYS:
         raise DeadlineError(
@@ -67,7 +67,7 @@ def reply_by(
 
 
 def check_new_reply_by(current: date, proposed: date, dates: CoalitionDates, nations: Collection[Nation]) -> None:
-    """Raises DeadlineError where an open invitation may not get this reply-by: earlier, or past the last day."""
+    """Raises DeadlineError if the new reply-by of an open invitation is earlier, or past the last possible day."""
     if proposed < current:
         raise DeadlineError(f"reply-by can only move later; it is {current} and the others count on that")
     last = last_reply_day(dates, nations)
@@ -78,9 +78,9 @@ def check_new_reply_by(current: date, proposed: date, dates: CoalitionDates, nat
 
 
 def reminder_days(invited_on: date, due: date, nations: Collection[Nation]) -> tuple[date, ...]:
-    """When to remind members without an answer: at half time, and five working days before the last day.
+    """The days on which members without an answer are reminded: half way, and five working days before the last day.
 
-    Only the later one where the two are less than three working days apart.
+    If the two are less than three working days apart, only the later one.
     """
     total = working_days_between(invited_on, due, nations)
     half_time = add_working_days(invited_on, total // 2, nations)

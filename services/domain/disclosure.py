@@ -1,6 +1,6 @@
-"""Applies `sharing`: opportunities and coalitions say no more than their plans share; a contract is for open tiers.
+"""Applies `sharing`: opportunities and coalitions reveal no more than their plans share, contracts only to open tiers.
 
-Where either plan is not shared openly, that is authority, window, region and band.
+An opportunity with a plan that is not shared openly shows authorities, windows, regions and band, and nothing else.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +15,7 @@ from events.contracts import ContractPublished
 from events.fields import Origin
 from events.fields import Window as WireWindow
 from events.plans import CurrentContract
+from events.responses import DocumentReaders
 from matching.assessment import Assessment, Component, NearestMove
 from matching.engine import Generation
 from matching.plan import Plan, Sharing, Window
@@ -23,7 +24,7 @@ from services.domain.ids import opportunity_id
 
 
 class Tier(StrEnum):
-    """Who may see a contract, from the fewest to everybody."""
+    """The audience of a contract, from narrowest to widest."""
 
     COALITION = "coalition"
     SIGNATORIES = "signatories"
@@ -34,7 +35,7 @@ _TIERS: Final = tuple(Tier)
 
 
 def contract_opens_on(contract: ContractPublished, tier: Tier) -> date | None:
-    """The first day on which a tier may see a contract: its own, or that of a wider tier; None where it may never."""
+    """The first day on which a tier, or a wider one, may see a contract; None if never."""
     days = [getattr(contract.sharing, wider.value) for wider in _TIERS[_TIERS.index(tier) :]]
     return min((day for day in days if day), default=None)
 
@@ -46,7 +47,7 @@ def contract_is_open(contract: ContractPublished, tier: Tier, day: date) -> bool
 
 
 def shown_current_contract(state: Mapping[str, Any]) -> CurrentContract | None:
-    """What a plan's state shows others of the contract that runs now: nothing unless the plan is shared openly."""
+    """The part of the current contract that others may see: nothing unless the plan is shared openly."""
     contract = state.get("current_contract")
     return CurrentContract.model_validate(contract) if contract and state.get("sharing") == "open" else None
 
@@ -62,7 +63,7 @@ def opportunity_state(
     generation: Generation,
     withdrawn_because: Sequence[str] = (),
 ) -> wire.OpportunityState:
-    """The payload of an opportunity event. `plans` in the order of the assessment; `revisions`: own, material."""
+    """Builds the payload of an opportunity event. `plans` in the assessment's order; `revisions`: own, material."""
     open_ = all(plan.sharing is Sharing.OPEN for plan in plans)
     common = assessment.common_window
     return wire.OpportunityState(
@@ -88,7 +89,7 @@ def opportunity_state(
 
 
 def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """An opportunity's payload with no more in it than two plans show of which one is not shared openly."""
+    """Redacts an opportunity's payload to what is shown if one of its plans is not shared openly."""
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
     sides = [{**side, **hidden} for side in payload["plans"]]
     unknown = dict.fromkeys(("score", "components", "decide_by", "join_by", "lead_days"))
@@ -96,7 +97,7 @@ def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _move(move: NearestMove | None) -> wire.NearestMove | None:
-    """Windows are shown even where only the match is shared, and the move follows from them."""
+    """Windows are shown even for match_only plans, and the move follows from the windows."""
     if move is None:
         return None
     return wire.NearestMove(
@@ -113,8 +114,11 @@ def _window(window: Window) -> WireWindow:
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """What a plan that is shared openly says to those it matches. `value`: pounds, None where unknown or in another
-    currency; `contract_ends` and `supplier` are of the contract that runs now."""
+    """The facts that an openly shared plan shows to its partners.
+
+    `value` is in pounds, None if unknown or in another currency. `contract_ends` and `supplier` belong to the current
+    contract.
+    """
 
     title: str
     tender_window: WireWindow
@@ -129,13 +133,15 @@ SHARED_OPENLY: Final = Sharing.OPEN.value
 
 
 def is_open(state: Mapping[str, Any] | None) -> bool:
-    """Whether a plan's payload says that the plan is shared openly."""
+    """Whether a plan's payload is shared openly."""
     return state is not None and state.get("sharing", SHARED_OPENLY) == SHARED_OPENLY
 
 
 def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> PlanFacts | None:
-    """What a plan's payload says to others; None where it is not shared openly. `introduced`: to an authority that was
-    introduced, which learns what is shared as a match only, too; nobody ever learns what is private."""
+    """The facts that a plan's payload shows to others; None if it is not shared openly.
+
+    `introduced`: the reader was introduced, and may also see a match_only plan. Nobody ever sees a private one.
+    """
     shares_match = state is not None and state.get("sharing") == Sharing.MATCH_ONLY.value
     if state is None or not (is_open(state) or (introduced and shares_match)):
         return None
@@ -143,7 +149,7 @@ def plan_facts(state: Mapping[str, Any] | None, *, introduced: bool = False) -> 
 
 
 def member_facts(member: CoalitionMember) -> PlanFacts:
-    """What a member's plan says, as its coalition's event tells it."""
+    """The facts of a member's plan, from its coalition's event."""
     return PlanFacts(
         title=member.title,
         tender_window=member.tender_window,
@@ -156,12 +162,12 @@ def member_facts(member: CoalitionMember) -> PlanFacts:
 
 
 def pounds_of(value: Mapping[str, Any] | None) -> float | None:
-    """A value as a plan's payload holds it, in pounds; None where it is unknown or in another currency."""
+    """The value in a plan's payload, in pounds; None if unknown or in another currency."""
     return float(value["amount"]) if value and value.get("currency", "GBP") == "GBP" else None
 
 
 def read_facts(state: Mapping[str, Any]) -> PlanFacts:
-    """What a plan's payload says, for its own authority: others ask `plan_facts`."""
+    """Reads all facts of a plan's payload, for its own authority. For others use `plan_facts`."""
     now = state.get("current_contract") or {}
     return PlanFacts(
         title=state["title"],
@@ -174,14 +180,20 @@ def read_facts(state: Mapping[str, Any]) -> PlanFacts:
     )
 
 
+def shows_document(readers: DocumentReaders, state: str) -> bool:
+    """Whether a document's address is for a member in this state; both plans are shared openly."""
+    return state == "accepted" or (state == "invited" and readers is DocumentReaders.INVITED)
+
+
 UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."
 
 
 def redact_coalition(payload: Mapping[str, Any], authority: str, open_plans: Collection[str]) -> dict[str, Any]:
-    """A coalition's payload as one of its authorities may see it now. `open_plans`: the plans still shared openly.
+    """Redacts a coalition's payload for one of its authorities. `open_plans`: the plans still shared openly.
 
-    The payload was written when all were. Of a plan that is open no longer, only its authority and state are left; so
-    of all others where the reader's own plan is open no longer.
+    All plans were open when the payload was written. A plan that no longer is shows only its authority and state. If
+    the
+    reader's own plan is no longer open, the same applies to every other plan.
     """
     owners = {member["plan_id"]: member["authority"] for member in payload["members"]}
     reciprocal = any(owner == authority and plan_id in open_plans for plan_id, owner in owners.items())

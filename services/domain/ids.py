@@ -1,4 +1,4 @@
-"""Identities and hashes that are the same wherever and whenever they are computed."""
+"""Ids and hashes that any process computes the same at any time."""
 
 import hashlib
 import json
@@ -12,32 +12,32 @@ _NAMESPACE: Final = UUID("5f1f4d6e-6a0e-5d0b-9a57-0c6b1f1f6a3d")
 
 
 def event_content_hash(kind: str, content: Mapping[str, Any]) -> str:
-    """A hash over an event's type and its canonical, validated content."""
+    """Hashes an event's type and its canonical, validated content."""
     canonical = json.dumps([kind, content], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def event_id(*parts: str | int) -> str:
-    """An event id that is the same whenever the same thing is said again."""
+    """Derives an event id: the same parts always give the same id."""
     return str(uuid5(_NAMESPACE, "\n".join(str(part) for part in parts)))
 
 
 def text_hash(text: str) -> str:
-    """The key under which a text's embedding is kept."""
+    """The key under which a text's embedding is stored."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def features_hash(plan: Plan, generation: str) -> str:
-    """A hash of all that the features of a plan's words depend on: words, codes, authority and generation."""
+    """Hashes all inputs of a plan's word features: words, codes, authority and generation."""
     said = (generation, plan.authority, *plan.cpv, "", plan.title, plan.description)
     return hashlib.sha256("\0".join(said).encode()).hexdigest()[:32]
 
 
 def opportunity_id(plan_a: str, plan_b: str) -> str:
-    """The identity of a pair of plans, in either order."""
+    """The id of a pair of plans, the same in either order."""
     return hashlib.sha256("\n".join(sorted((plan_a, plan_b))).encode()).hexdigest()[:32]
 
 
 def plan_subject(plan_id: str) -> str:
-    """The identity under which responses are about a plan itself."""
+    """The id by which responses refer to a plan itself."""
     return hashlib.sha256(plan_id.encode()).hexdigest()[:32]

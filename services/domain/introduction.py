@@ -1,7 +1,7 @@
-"""Introductions: two plans of which one shares only that there is a match open to each other once both say yes. Pure.
+"""Introductions of match_only plans: both authorities see each other's plan once both say yes. Pure.
 
-Nothing of either plan is told before. A no is final for six months and is reported to nobody: whoever asked hears as
-much as of silence.
+Before that neither sees anything of the other's plan. A no is final for six months and is never reported: to the
+authority that asked it looks like silence.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from enum import StrEnum
 from typing import Final
 
 FINAL_DAYS: Final = 182
-"""Six months: so long a no stands, a yes counts, and nobody is asked a second time."""
+"""Six months: how long a no stands and a yes counts, and how long nobody is asked again."""
 LATER_DAYS: Final = 30
-"""When to ask again whoever said later, and did not say when."""
+"""Days until an authority that answered later, without a date, is asked again."""
 
 
 class IntroductionAnswer(StrEnum):
-    """What an authority says to an introduction."""
+    """An authority's answer to an introduction."""
 
     YES = "yes"
     NO = "no"
@@ -25,7 +25,7 @@ class IntroductionAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """One side of an introduction: the authority, its plan, what it said when, and when it was last asked."""
+    """One side of an introduction: the authority, its plan, its answer with the day, and the day it was last asked."""
 
     authority: str
     plan_id: str
@@ -45,10 +45,10 @@ def is_agreed(one: Consent, other: Consent) -> bool:
 
 
 def ask_on(one: Consent, other: Consent, today: date) -> date | None:
-    """The day to ask `other` for an introduction to `one`; None where it is not to be asked.
+    """The day to ask `other` for an introduction to `one`; None if it is not to be asked.
 
-    It is asked where `one` has said yes, at most once in six months, not while its no stands, and after the day that it
-    gave with a later.
+    It is asked if `one` has said yes: at most once in six months, not while its own no stands, and after a later not
+    before the day it gave.
     """
     if one.answer is not IntroductionAnswer.YES or _is_over(one.on, today):
         return None
@@ -64,7 +64,7 @@ def ask_on(one: Consent, other: Consent, today: date) -> date | None:
 
 
 def is_asking(one: Consent, other: Consent, today: date) -> bool:
-    """Whether a request to `other` still holds at the moment of sending."""
+    """Whether a request to `other` is still true at the moment of sending."""
     if one.answer is not IntroductionAnswer.YES or _is_over(one.on, today):
         return False
     if other.answer is IntroductionAnswer.NO:
@@ -74,7 +74,7 @@ def is_asking(one: Consent, other: Consent, today: date) -> bool:
 
 
 def later_day(today: date, remind_on: date | None) -> date:
-    """When whoever said later is asked again."""
+    """The day on which an authority that answered later is asked again."""
     return max(remind_on, today) if remind_on is not None else today + timedelta(days=LATER_DAYS)
 
 

@@ -1,6 +1,6 @@
-"""Links that emails carry: signed, for one purpose, one authority and one subject. Opening one changes nothing. Pure.
+"""Signed links in emails, each for one purpose, authority and subject. Opening one changes nothing. Pure.
 
-A link may be opened as often as its reader likes. It ends after 60 days, and with the mailbox that it was sent to.
+A link may be opened any number of times. It expires after 60 days, or when the authority changes its mailbox.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,22 @@ MAX_TOKEN: Final = 400
 
 
 class LinkPurpose(StrEnum):
-    """What a link lets its reader do."""
+    """The purpose of a link."""
 
     ANSWER = "answer"
     STOP = "stop"
+    CONFIRM = "confirm"
 
 
 class LinkError(ValueError):
-    """A link that opens nothing (any more); the message says why and what to do."""
+    """A link that is invalid or has expired; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a link stands for. `mailbox_ref`: the register's reference of the mailbox that the link goes to.
+    """The content of a link. `mailbox_ref`: the register's reference of the mailbox that the link is sent to.
 
-    `subject`: the id of a coalition or an opportunity; of a stop link, the kind of email.
+    `subject`: the id of a coalition or an opportunity; of a stop link, the kind of email; of a confirm link, nothing.
     """
 
     purpose: LinkPurpose
@@ -42,26 +43,26 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class OpenedLink:
-    """A link with a valid signature, still to be held against the mailbox that the authority has now."""
+    """A link with a valid signature. Its mailbox still has to be compared with the authority's current one."""
 
     authority: str
     subject: str
     mailbox_mark: str
 
     def require_mailbox(self, mailbox_ref: str | None) -> None:
-        """Raises LinkError where the authority's mailbox is another one now."""
+        """Raises LinkError if the authority's mailbox has changed."""
         if mailbox_ref is None or mailbox_mark(mailbox_ref) != self.mailbox_mark:
             raise LinkError("Your council has changed its mailbox since. Use the newest email, or sign in.")
 
 
 def make_token(secrets: Sequence[str], link: Link, today: date) -> str:
-    """The token of a link. `secrets`: newest first, which is the one that signs."""
+    """Creates the token of a link. `secrets` come newest first; the newest signs."""
     content = [link.authority, link.subject, mailbox_mark(link.mailbox_ref), today.toordinal()]
     return str(_serializer(secrets, link.purpose).dumps(content))
 
 
 def open_token(secrets: Sequence[str], purpose: LinkPurpose, token: str, today: date) -> OpenedLink:
-    """What a token stands for. Raises LinkError where it is forged, for another purpose, or too old."""
+    """Reads a token. Raises LinkError if it is forged, for another purpose, or expired."""
     try:
         if len(token) > MAX_TOKEN:
             raise BadData("too long")
@@ -75,18 +76,18 @@ def open_token(secrets: Sequence[str], purpose: LinkPurpose, token: str, today: 
 
 
 def mailbox_mark(mailbox_ref: str) -> str:
-    """What stands in a link for a mailbox's reference, which itself stays inside."""
+    """The hash that a link carries instead of the mailbox's reference, which stays internal."""
     return sha256(mailbox_ref.encode()).hexdigest()[:16]
 
 
 def _serializer(secrets: Sequence[str], purpose: LinkPurpose) -> URLSafeSerializer:
-    # The library wants the newest last.
+    # The library expects the newest key last.
     return URLSafeSerializer(list(reversed(secrets)), salt=f"jointly-link-{purpose.value}")
 
 
 @dataclass(frozen=True, slots=True)
 class LinkMaker:
-    """Makes the addresses that emails carry. `base`: where the pages are, without a slash at the end."""
+    """Builds the addresses in emails. `base`: the address of the pages, without a trailing slash."""
 
     base: str
     secrets: tuple[str, ...]
@@ -96,7 +97,12 @@ class LinkMaker:
         link = Link(LinkPurpose.ANSWER, authority, subject_id, mailbox_ref)
         return f"{self.base}/g/{make_token(self.secrets, link, today)}"
 
+    def confirm(self, authority: str, mailbox_ref: str, today: date) -> str:
+        """The page on which an authority says which of its plans are still true."""
+        link = Link(LinkPurpose.CONFIRM, authority, "", mailbox_ref)
+        return f"{self.base}/still/{make_token(self.secrets, link, today)}"
+
     def stop(self, authority: str, kind: str, mailbox_ref: str, today: date) -> str:
-        """The page on which an authority pauses or stops emails; `kind` is the one that the email is of."""
+        """The page on which an authority pauses or stops emails. `kind`: the kind of the email that has the link."""
         link = Link(LinkPurpose.STOP, authority, kind, mailbox_ref)
         return f"{self.base}/s/{make_token(self.secrets, link, today)}"

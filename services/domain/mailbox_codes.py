@@ -1,4 +1,4 @@
-"""Six-digit codes that prove who reads a mailbox: for signing in, and for changing the mailbox. Pure but for chance."""
+"""Six-digit codes that prove access to a mailbox, for signing in and for changing it. Pure but for randomness."""
 
 import hmac
 import secrets
@@ -18,10 +18,10 @@ def new_code() -> str:
 
 
 def code_hash(key: str, salt: str, code: str) -> str:
-    """What is stored of a code. `salt`: what the code belongs to; without `key` nobody can try all codes."""
+    """The hash stored instead of a code. `salt`: what the code is for. Without `key` nobody can try all codes."""
     return hmac.new(key.encode(), f"{salt}\n{code}".encode(), sha256).hexdigest()
 
 
 def is_code(keys: Sequence[str], salt: str, code: str, stored: str) -> bool:
-    """Whether this is the code that was stored, under any of the keys."""
+    """Whether this code was stored, under any of the keys."""
     return any(hmac.compare_digest(stored, code_hash(key, salt, code)) for key in keys)

@@ -1,4 +1,4 @@
-"""Which changes of an opportunity are worth telling, held against what was last told."""
+"""Decides which changes of an opportunity are worth a notification, compared with the last one sent."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -8,15 +8,15 @@ from matching.assessment import Assessment
 from matching.plan import Window
 
 HYSTERESIS_POINTS: Final = 5.0
-"""A band that changes counts only once the score has moved this far, or a pair at the edge would email weekly."""
+"""A change of band counts only if the score moved at least this much; a pair at the edge would email weekly."""
 MATERIAL_SHIFT_DAYS: Final = 31
-"""A common window that has moved by no more than a month in all is not news."""
+"""A common window that moved by at most a month in total is not worth a notification."""
 
 LastNotified = Mapping[str, Any]
 
 
 def to_last_notified(assessment: Assessment, status: str) -> LastNotified:
-    """What is remembered of a state once it has been told."""
+    """The part of a state that is remembered once a notification of it went out."""
     window = assessment.common_window
     return {
         "status": status,
@@ -27,7 +27,7 @@ def to_last_notified(assessment: Assessment, status: str) -> LastNotified:
 
 
 def is_material(told: LastNotified, assessment: Assessment, status: str) -> bool:
-    """Whether `status` and `assessment` differ enough from what was told."""
+    """Whether `status` and `assessment` differ enough from the last notification."""
     if status != told["status"]:
         return True
     if status != "active":

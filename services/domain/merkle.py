@@ -1,4 +1,4 @@
-"""The hash tree of RFC 6962: one hash that stands for a list of entries and for their order. Pure."""
+"""The hash tree of RFC 6962: one hash commits to a list of entries and their order. Pure."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """As much of a tree as it takes to append to it: its size, and the roots of its complete subtrees, largest first.
+    """The part of a tree that an append needs: its size, and the roots of its complete subtrees, largest first.
 
-    One entry more costs as many hashes as the size has trailing one bits, so a few however many there are.
+    An append computes one hash per trailing one bit of the size: few, however large the tree is.
     """
 
     size: int = 0
     peaks: tuple[bytes, ...] = ()
 
     def append(self, leaf: bytes) -> "Frontier":
-        """The tree with one more leaf."""
+        """Appends a leaf."""
         peaks, height = list(self.peaks), self.size
         while height & 1:
             leaf = node_hash(peaks.pop(), leaf)
@@ -78,7 +78,7 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
 
 
 def root_from_proof(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
-    """The root of a tree of `size` leaves that a proof leads to (RFC 9162, 2.1.3.2); None where it can't be one."""
+    """The root that a proof leads to, in a tree of `size` leaves (RFC 9162, 2.1.3.2); None if the proof is invalid."""
     if not 0 <= index < size:
         return None
     node, last, root = index, size - 1, leaf

@@ -1,7 +1,8 @@
-"""How much of an email may be about one plan or one authority, and how many may hear of a plan at once. Pure.
+"""Caps on one email's matches with one plan or authority, and on the authorities that learn of a plan in a day. Pure.
 
-Nobody can fill others' emails with copies of a plan, or with one that is made to match everything: what is over a cap
-is told later. Which opportunities there are does not depend on it.
+They keep an authority from filling others' emails with copies of a plan, or with a plan that matches everything. A
+match
+over a cap comes in a later email. The opportunities themselves do not depend on caps.
 """
 
 from collections import Counter, defaultdict
@@ -17,9 +18,11 @@ REACH_SPAN: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """`per_plan`, `per_authority`: most matches with one plan of another authority, and with all of its plans, that
-    one email tells. `reach`: most authorities that are told of one plan at once within `REACH_SPAN`. `near_misses`:
-    most near misses in time with one of the reader's plans that one email tells."""
+    """Limits of one email: `per_plan` and `per_authority` are the most matches with one plan of another authority, and
+    with all of its plans. `near_misses` is the most near misses for one of the reader's plans.
+
+    `reach` is the most authorities that are emailed about one plan within `REACH_SPAN`.
+    """
 
     per_plan: int = 5
     per_authority: int = 20
@@ -29,8 +32,10 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class CapCandidate:
-    """What an intent tells of: another authority's plan. `strength` is greater for what is told first. `near_miss_of`:
-    the reader's own plan where the two windows do not meet, else empty."""
+    """An intent about another authority's plan. The greatest `strength` goes first.
+
+    `near_miss_of`: the reader's own plan if the two tender windows do not overlap, otherwise empty.
+    """
 
     intent_id: int
     partner: str
@@ -40,8 +45,10 @@ class CapCandidate:
 
 
 def exceeding_caps(found: Iterable[CapCandidate], caps: Caps, reached: Mapping[str, int]) -> dict[int, Cap]:
-    """The intents that are over a cap, and which; the strongest are within. `reached` says how many other
-    authorities have been told of a plan; where nobody counts, leave it empty."""
+    """The intents over a cap, and which cap. The strongest stay within.
+
+    `reached` is the number of authorities already emailed about each plan; leave it empty to ignore reach.
+    """
     plans: Counter[str] = Counter()
     partners: Counter[str] = Counter()
     near: Counter[str] = Counter()
@@ -63,8 +70,10 @@ def exceeding_caps(found: Iterable[CapCandidate], caps: Caps, reached: Mapping[s
 
 
 def spread(found: Iterable[CapCandidate], caps: Caps) -> dict[int, int]:
-    """In which of the emails to come each intent is told: 0 is the next one. The strongest come first, and no email is
-    over a cap. So an email looks at what it tells, not at all that waits."""
+    """The number of the coming email that carries each intent; 0 is the next one.
+
+    The strongest come first, and no email is over a cap. So the next email has to look only at its own intents.
+    """
     plans: defaultdict[str, Counter[int]] = defaultdict(Counter)
     partners: defaultdict[str, Counter[int]] = defaultdict(Counter)
     near: defaultdict[str, Counter[int]] = defaultdict(Counter)

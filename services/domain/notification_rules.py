@@ -1,20 +1,18 @@
-"""What an opportunity's state means for each of its two authorities, given what they were told before. Pure."""
+"""Decides which notifications follow from an opportunity's state, given each authority's earlier ones. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from events.fields import Origin
 from events.opportunities import Band, OpportunityState, PlanSummary
-
-Purpose = Literal["immediate", "digest", "correction"]
-Change = Literal["new", "again", "stronger", "weaker", "moved", "withdrawn", "asked", "introduced"]
+from services.domain.notifications import POSSIBLY_SENT, CancelReason, NotificationChange, Purpose
 
 RANK: Final[dict[str, int]] = {"feed": 0, "digest": 1, "notify": 2}
 
 
 class PriorIntent(Protocol):
-    """What is known of something told, or to be told, before."""
+    """A notification recorded earlier, sent or not."""
 
     @property
     def material_revision(self) -> int: ...
@@ -32,39 +30,38 @@ class PriorIntent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NotificationDraft:
-    """Something to tell one authority. `needs_told`: only if what came before did reach it."""
+    """A notification to one authority. `needs_told`: send it only if the previous one did reach the authority."""
 
     authority: str
     partner: str
     purpose: Purpose
     band: Band
-    change: Change
+    change: NotificationChange
     needs_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationPlan:
-    """`news` are the intents to add; everything still waiting from before is to be cancelled for `outdated`."""
+    """`drafts` are the notifications to add; unsent earlier ones are cancelled with the reason `outdated`."""
 
     drafts: tuple[NotificationDraft, ...]
-    outdated: Literal["superseded", "withdrawn"] | None
+    outdated: CancelReason | None
 
 
 NOTHING: Final = NotificationPlan((), None)
 
 
 def plan_notifications(state: OpportunityState, earlier: Sequence[PriorIntent]) -> NotificationPlan:
-    """What has to be told of `state`, where `earlier` holds every intent about this opportunity.
+    """Plans the notifications of `state`. `earlier` holds every intent about this opportunity.
 
-    A state no newer than what is known means nothing. A plan that is private means nothing either: it should
-    never have come this far.
+    A state no newer than the known ones, or one with a private plan, plans nothing. Private plans never get this far.
     """
     if any(intent.material_revision >= state.material_revision for intent in earlier):
         return NOTHING
     if any(side.sharing == "private" for side in state.plans):
         return NOTHING
     news = tuple(_news(state, own, other, earlier) for own, other in sides(state))
-    outdated: Literal["superseded", "withdrawn"] = "withdrawn" if state.status == "withdrawn" else "superseded"
+    outdated = CancelReason.WITHDRAWN if state.status == "withdrawn" else CancelReason.SUPERSEDED
     return NotificationPlan(tuple(item for item in news if item is not None), outdated)
 
 
@@ -75,11 +72,11 @@ def sides(state: OpportunityState) -> tuple[tuple[PlanSummary, PlanSummary], tup
 
 
 def last_notified(earlier: Iterable[PriorIntent], authority: str) -> PriorIntent | None:
-    """The newest thing that has, or may have, reached the authority."""
+    """The newest notification that has reached the authority, or may have."""
     told = [
         intent
         for intent in earlier
-        if intent.authority == authority and (intent.state in ("sending", "sent", "ambiguous") or intent.maybe_told)
+        if intent.authority == authority and (intent.state in POSSIBLY_SENT or intent.maybe_told)
     ]
     return max(told, key=lambda intent: intent.material_revision, default=None)
 
@@ -88,34 +85,46 @@ def _news(
     state: OpportunityState, own: PlanSummary, other: PlanSummary, earlier: Sequence[PriorIntent]
 ) -> NotificationDraft | None:
     told = last_notified(earlier, own.authority)
-    standing = told is not None and told.change != "withdrawn"
+    standing = told is not None and told.change != NotificationChange.WITHDRAWN
     if state.status == "withdrawn":
         if not standing:
             return None
-        return NotificationDraft(own.authority, other.authority, "correction", state.band, "withdrawn", needs_told=True)
+        return NotificationDraft(
+            own.authority,
+            other.authority,
+            Purpose.CORRECTION,
+            state.band,
+            NotificationChange.WITHDRAWN,
+            needs_told=True,
+        )
     if state.band == "feed":
-        # Never told of its own accord; but who was told that it is more must not go on believing it.
+        # A feed match is never emailed. But an authority that was told of a stronger match must learn that it is
+        # weaker.
         if not standing or told is None or told.band == "feed":
             return None
-        return NotificationDraft(own.authority, other.authority, "digest", "feed", "weaker", needs_told=True)
-    # What nobody has confirmed interrupts nobody.
+        return NotificationDraft(
+            own.authority, other.authority, Purpose.DIGEST, "feed", NotificationChange.WEAKER, needs_told=True
+        )
+    # A plan that its authority has not confirmed causes no immediate email.
     derived = any(side.origin == Origin.DERIVED for side in state.plans)
-    purpose: Purpose = "immediate" if state.band == "notify" and not derived else "digest"
+    purpose = Purpose.IMMEDIATE if state.band == "notify" and not derived else Purpose.DIGEST
     return NotificationDraft(own.authority, other.authority, purpose, state.band, _change(state, told))
 
 
-def _change(state: OpportunityState, told: PriorIntent | None) -> Change:
+def _change(state: OpportunityState, told: PriorIntent | None) -> NotificationChange:
     if told is None:
-        return "new"
-    if told.change == "withdrawn":
-        return "again"
+        return NotificationChange.NEW
+    if told.change == NotificationChange.WITHDRAWN:
+        return NotificationChange.AGAIN
     step = RANK[state.band] - RANK[told.band]
-    return "stronger" if step > 0 else "weaker" if step < 0 else "moved"
+    if step == 0:
+        return NotificationChange.MOVED
+    return NotificationChange.STRONGER if step > 0 else NotificationChange.WEAKER
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What an authority wants to hear, as it is at the moment of sending."""
+    """An authority's choice of emails at the moment of sending."""
 
     immediate: bool
     digest: bool
@@ -123,12 +132,14 @@ class Preferences:
 
 
 def effective_purpose(purpose: Purpose, wishes: Preferences) -> Purpose | None:
-    """As what something is told: immediate news of one who wants digests only waits for the digest, a
-    correction goes to everybody who still hears from us at all. None where it is not told."""
+    """The purpose under which a notification is sent; None if it is not.
+
+    Without immediate emails, it waits for the digest. Corrections go to every authority that still gets any email.
+    """
     if not wishes.takes_part or not (wishes.immediate or wishes.digest):
         return None
-    if purpose == "immediate":
-        return "immediate" if wishes.immediate else "digest"
-    if purpose == "digest":
-        return "digest" if wishes.digest else None
-    return "correction"
+    if purpose == Purpose.IMMEDIATE:
+        return Purpose.IMMEDIATE if wishes.immediate else Purpose.DIGEST
+    if purpose == Purpose.DIGEST:
+        return Purpose.DIGEST if wishes.digest else None
+    return Purpose.CORRECTION

@@ -1,4 +1,4 @@
-"""The life of an opportunity: what an assessment makes of a pair of plans. Pure: reads and writes nothing.
+"""The state machine of an opportunity: how an assessment changes a pair of plans. Pure.
 
 | status | assessment | next status | event |
 |---|---|---|---|
@@ -32,14 +32,14 @@ BELOW_THRESHOLD: Final = "The two plans no longer match closely enough to be wor
 
 
 class OpportunityStatus(StrEnum):
-    """Whether the two plans are an opportunity now."""
+    """Whether the two plans are an opportunity at present."""
 
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
 
 
 class EventKind(StrEnum):
-    """Which event tells of a transition."""
+    """The event that publishes a transition."""
 
     IDENTIFIED = "identified"
     UPDATED = "updated"
@@ -48,7 +48,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AssessedPair:
-    """One assessed pair, in the order of its assessment."""
+    """One assessed pair; its plans are in the assessment's order."""
 
     plans: tuple[Plan, Plan]
     assessment: Assessment
@@ -57,7 +57,7 @@ class AssessedPair:
 
 @dataclass(frozen=True, slots=True)
 class SettlementContext:
-    """What every pair of a settlement shares. `causes`: the event that brought each plan's revision."""
+    """The values shared by all pairs of a settlement. `causes`: the event that brought each plan's revision."""
 
     as_of: date
     generation: Generation
@@ -65,7 +65,7 @@ class SettlementContext:
 
 
 class CurrentState(Protocol):
-    """What is known of an opportunity that exists: the columns of its row that decide."""
+    """An existing opportunity: the columns of its row that decide the next state."""
 
     @property
     def revision(self) -> int: ...
@@ -85,7 +85,7 @@ class CurrentState(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """The columns that get new values, and the event that tells of it; no event where only the assessment is newer."""
+    """New values of columns, and the event that publishes them; no event if only the assessment is newer."""
 
     columns: Mapping[str, Any]
     state: OpportunityState | None = None
@@ -93,14 +93,14 @@ class Transition:
 
 
 def next_state(current: CurrentState | None, pair: AssessedPair, context: SettlementContext) -> Transition | None:
-    """What an assessment makes of a pair: None where nothing is to be written."""
+    """The transition of a pair after an assessment; None if nothing is to be written."""
     assessment = pair.assessment
     was_active = current is not None and current.status == OpportunityStatus.ACTIVE
     status = OpportunityStatus.ACTIVE if assessment.is_opportunity else OpportunityStatus.WITHDRAWN
     if status is OpportunityStatus.WITHDRAWN and not was_active:
         return None
     if current is not None and any(plan.sharing is Sharing.PRIVATE for plan in pair.plans):
-        # Of a plan that is no longer shared, nothing newer may be told than what was told before.
+        # The plan is no longer shared: publish nothing newer than the last event did.
         return withdrawal(current, NO_LONGER, hide=True)
     material = current is None or is_material(current.told, assessment, status)
     state = _assessed_state(current, pair, status, material, context)
@@ -110,7 +110,7 @@ def next_state(current: CurrentState | None, pair: AssessedPair, context: Settle
         "revision_a": pair.plans[0].revision,
         "revision_b": pair.plans[1].revision,
         "generation": context.generation.id,
-        # Where not all is shared the score is not in the content: it may change when nothing that is told does.
+        # For match_only plans the score is not part of the content: it may change when nothing published does.
         "score": assessment.score,
     }
     content = state_columns(state)
@@ -124,7 +124,7 @@ def next_state(current: CurrentState | None, pair: AssessedPair, context: Settle
 def withdrawal(current: CurrentState, sentence: str, *, hide: bool = False) -> Transition:
     """Withdraws an opportunity without a new assessment.
 
-    What is said of the plans is what was said before; `hide` takes their titles and all details out of it.
+    The event repeats the last published facts of the plans; `hide` removes their titles and all details.
     """
     state = withdrawn_state(current, sentence, material=True, hide=hide)
     columns = {"told": {**current.told, "status": OpportunityStatus.WITHDRAWN.value}, **state_columns(state)}
@@ -132,7 +132,7 @@ def withdrawal(current: CurrentState, sentence: str, *, hide: bool = False) -> T
 
 
 def withdrawn_state(current: CurrentState, sentence: str, *, material: bool, hide: bool = False) -> OpportunityState:
-    """The next revision of an opportunity without an assessment: withdrawn, for the reason of the sentence."""
+    """The next revision of an opportunity: withdrawn without an assessment, with the sentence as its reason."""
     content = {
         **current.payload,
         "status": OpportunityStatus.WITHDRAWN.value,
@@ -144,7 +144,7 @@ def withdrawn_state(current: CurrentState, sentence: str, *, material: bool, hid
 
 
 def stripped_state(payload: Mapping[str, Any]) -> OpportunityState:
-    """An ended opportunity's state without the contents of its plans, at the revision that it has."""
+    """An ended opportunity's state without the contents of its plans, at the same revision."""
     sides = [{**side, "title": None} for side in payload["plans"]]
     details = {"plans": sides, "score": None, "components": None, "would_change": []}
     return OpportunityState.model_validate({**payload, **details, "reasons": [NO_LONGER]})
@@ -169,14 +169,14 @@ def state_content_hash(state: OpportunityState) -> str:
 
 
 def event_kind(was_active: bool, status: str) -> EventKind:
-    """Which event tells of a change of status."""
+    """The event for a change of status."""
     if status == OpportunityStatus.WITHDRAWN:
         return EventKind.WITHDRAWN
     return EventKind.UPDATED if was_active else EventKind.IDENTIFIED
 
 
 def _payload_content_hash(payload: Mapping[str, Any]) -> str:
-    """All but the counters, the day of the assessment, and what may differ by the day alone."""
+    """Hashes all but the counters, the day of the assessment, and fields that can change with the day alone."""
     content = {name: value for name, value in payload.items() if name not in _NOT_CONTENT}
     return event_content_hash("opportunity", content)
 
@@ -191,7 +191,7 @@ def _assessed_state(
     assessment = pair.assessment
     band = assessment.band.value
     if status is OpportunityStatus.WITHDRAWN and current is not None:
-        band = current.band  # a withdrawn opportunity keeps the band in which it was last told
+        band = current.band  # a withdrawn opportunity keeps its last published band
     revision, material_revision = (current.revision, current.material_revision) if current else (0, 0)
     return opportunity_state(
         assessment,

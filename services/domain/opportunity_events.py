@@ -1,4 +1,4 @@
-"""Builds the events that tell of an opportunity's state."""
+"""Builds the events that publish an opportunity's state."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,21 +10,21 @@ from services.domain.ids import event_id
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The plan event from which something follows: its CloudEvents id, and the trace that it belongs to."""
+    """The plan event behind a change: its CloudEvents id, and its trace."""
 
     event_id: str
     traceparent: str | None = None
 
 
 def opportunity_event(state: wire.OpportunityState, change: str, cause: Cause | None, at: datetime) -> Event:
-    """The event that tells of an opportunity's state; `change` is identified, updated or withdrawn."""
+    """Builds the event that publishes an opportunity's state; `change` is identified, updated or withdrawn."""
     kinds: dict[str, type[wire.OpportunityPayload]] = {
         "identified": wire.OpportunityIdentified,
         "updated": wire.OpportunityUpdated,
         "withdrawn": wire.OpportunityWithdrawn,
     }
     payload_type = kinds[change]
-    # The same fields, validated already.
+    # The fields are the same and already validated.
     payload = payload_type.model_construct(**{name: getattr(state, name) for name in payload_type.model_fields})
     return Event(
         id=event_id("opportunity", state.opportunity_id, state.revision),

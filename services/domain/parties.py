@@ -1,4 +1,4 @@
-"""Parties beside authorities: programme offices, regional groups and purchasing bodies, and their members. Pure."""
+"""Parties other than authorities: programme offices, regional groups and purchasing bodies, with members. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from matching.frameworks import FrameworkLot
 
 
 class PartyKind(StrEnum):
-    """What a party is."""
+    """The kind of a party."""
 
     PROGRAMME_OFFICE = "programme-office"
     REGIONAL_GROUP = "regional-group"
@@ -18,7 +18,7 @@ class PartyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """An authority's membership. `left_on`: the first day on which it is a member no more."""
+    """An authority's membership. `left_on`: the first day on which it is no longer a member."""
 
     authority: str
     joined_on: date
@@ -50,16 +50,16 @@ class Party:
 
 
 def with_members(entitled: tuple[str, ...], parties: Mapping[str, Party], day: date) -> tuple[str, ...]:
-    """The codes that a framework entitles, with the members on a day of every party among them.
+    """The codes that a framework entitles, plus the members on a day of every party among them.
 
-    A party's own code stays, so that a party without members never becomes "everybody".
+    A party's own code stays. Without it, a party that has no members would leave an empty list, which means everybody.
     """
     members = {code for named in entitled if named in parties for code in parties[named].members_on(day)}
     return tuple(sorted({*entitled, *members}))
 
 
 def entitle_members(lots: Sequence[FrameworkLot], parties: Mapping[str, Party], day: date) -> list[FrameworkLot]:
-    """The lots; where one entitles a party, it entitles the members that the party has on that day."""
+    """The lots, each entitling also the members on that day of the parties that it entitles."""
     return [replace(lot, entitled=with_members(lot.entitled, parties, day)) if lot.entitled else lot for lot in lots]
 
 

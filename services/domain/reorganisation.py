@@ -1,4 +1,4 @@
-"""What a reorganisation changes: who is written to, whose plans go where, which pairs become one authority. Pure."""
+"""The effects of a reorganisation: new addressees, plans that move, and pairs that become one authority. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from matching.successions import Succession, SuccessionKind
+from matching.plan import Kind, Plan
+from matching.successions import Succession, SuccessionKind, dissolution_of, dissolutions
+from matching.text.formatting import day_text, listed, name_of
 
 CONSENT_POUNDS: Final = 100_000.0
 CAPITAL_POUNDS: Final = 1_000_000.0
@@ -14,25 +16,29 @@ CAPITAL_POUNDS: Final = 1_000_000.0
 Government and Public Involvement in Health Act 2007), once a direction is in force."""
 
 
+_WORKS: Final = "45"
+"""The CPV division of construction works."""
+
+
 class Destination(StrEnum):
-    """Where a plan of a dissolved authority goes."""
+    """The destination of a dissolved authority's plan."""
 
     SUCCESSOR = "successor"
     WAITS = "waits for a person"
 
 
 class Consent(StrEnum):
-    """Whether a contract that runs past the day needs the successor's consent."""
+    """Whether a contract that outlasts the authority needs the successor's consent."""
 
     NOT_NEEDED = "not needed"
     NEEDED = "needed"
     UNKNOWN = "unknown"
-    """Its end or its value is not known."""
+    """The contract's end or value is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class AffectedPlan:
-    """One active plan of an authority that is dissolved. `capital`: works and projects have the higher limit."""
+    """One active plan of an authority that will be dissolved. `capital`: works and projects have the higher limit."""
 
     plan_id: str
     authority: str
@@ -45,7 +51,7 @@ class AffectedPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlanMove:
-    """What becomes of one plan; `successors` has the one that it goes to, or those to choose from."""
+    """The move of one plan. `successors`: its new authority, or several to choose from."""
 
     plan: AffectedPlan
     destination: Destination
@@ -55,7 +61,8 @@ class PlanMove:
 
 @dataclass(frozen=True, slots=True)
 class Merger:
-    """A pair of plans whose authorities become one: no coalition, but one purchase. `certain` unless a part decides."""
+    """A pair whose authorities become one: no coalition, but one purchase. Not `certain` if a plan has several
+    successors."""
 
     opportunity_id: str
     plans: tuple[str, str]
@@ -65,7 +72,7 @@ class Merger:
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """A dissolved authority and who is written to in its place: successors with a mailbox, and those without."""
+    """A dissolved authority and its successors, which get its emails: those with a mailbox, and those without."""
 
     authority: str
     has_mailbox: bool
@@ -75,7 +82,7 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """All that changes on one day."""
+    """All changes of one day."""
 
     starts: date
     names: Mapping[str, str]
@@ -91,7 +98,7 @@ def preview(
     pairs: Iterable[tuple[str, str, str]],
     mailboxes: Iterable[str],
 ) -> Preview:
-    """What the successions of one day change. `pairs`: active opportunities as id and both plans; `mailboxes`: the
+    """Previews the successions of one day. `pairs`: active opportunities as id and both plans; `mailboxes`: the
     authorities that have one. Authorities that continue keep their plans and their mailbox."""
     of_day = [one for one in successions if one.starts == starts and one.kind is not SuccessionKind.CONTINUING]
     heirs: dict[str, list[Succession]] = {}
@@ -108,8 +115,62 @@ def preview(
     )
 
 
+def name_on(code: str, day: date) -> str:
+    """What an authority is called on a day: a dissolved one by its successor's name, with its own behind."""
+    heir = dissolutions(day).get(code)
+    return for_predecessor(heir.successor_name, code) if heir else name_of(code)
+
+
+def for_predecessor(successor_name: str, code: str) -> str:
+    """The name of a successor where it stands for a predecessor."""
+    return f"{successor_name} (for {name_of(code)})"
+
+
+def is_for_predecessor(name: str, code: str) -> bool:
+    """Whether a name is the one of a successor that stands for this predecessor."""
+    return name.endswith(for_predecessor("", code))
+
+
+def is_dissolved(code: str, day: date) -> bool:
+    """Whether an authority is dissolved by a day."""
+    return code in dissolutions(day)
+
+
+def is_divided(code: str, day: date) -> bool:
+    """Whether an authority is dissolved and nobody has taken over all of it: its plans wait for a person."""
+    dissolved = dissolutions(day)
+    return code in dissolved and dissolved[code] is None
+
+
+def say_consent(plan: Plan, today: date) -> str | None:
+    """What a dissolving authority is told of a contract that runs past its last day; None where there is nothing."""
+    heirs = dissolution_of(plan.authority)
+    if not heirs or today >= heirs[0].starts:
+        return None
+    consent = consent_for(to_affected_plan(plan), heirs[0].starts)
+    names, day = listed([one.successor_name for one in heirs]), day_text(heirs[0].starts)
+    if consent is Consent.NEEDED:
+        return f"This contract runs past {day}: it may need the written consent of {names} (section 24 direction)."
+    if consent is Consent.UNKNOWN:
+        return f"If this contract runs past {day}, it may need the written consent of {names} (section 24 direction)."
+    return None
+
+
+def to_affected_plan(plan: Plan) -> AffectedPlan:
+    """What a reorganisation looks at in a plan."""
+    return AffectedPlan(
+        plan_id=plan.plan_id,
+        authority=plan.authority,
+        title=plan.title,
+        opens=plan.tender_window.earliest,
+        contract_end=plan.contract_end,
+        value=plan.value,
+        capital=plan.kind is Kind.PROJECT or any(code.startswith(_WORKS) for code in plan.cpv),
+    )
+
+
 def consent_for(plan: AffectedPlan, starts: date) -> Consent:
-    """Whether the plan's contract, if it is let before the day, needs the successor's consent."""
+    """Whether the plan's contract, if it is awarded before the day, needs the successor's consent."""
     if plan.opens >= starts or (plan.contract_end is not None and plan.contract_end < starts):
         return Consent.NOT_NEEDED
     limit = CAPITAL_POUNDS if plan.capital else CONSENT_POUNDS

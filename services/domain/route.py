@@ -1,6 +1,6 @@
-"""A plan's route record: which collaborative routes were looked at before a contract of its own, and what came of it.
+"""A plan's route record: the collaborative routes that were checked before a new contract, and the outcome of each.
 
-Pure. Every step is prompted and none is locked: a record with gaps is shown as such.
+Pure. Every step is prompted and none is required: a record with gaps is shown with its gaps.
 """
 
 from collections.abc import Iterable
@@ -11,15 +11,15 @@ from typing import Final
 from events.responses import RouteOutcome, RouteReason, RouteStep
 
 STEPS: Final = tuple(RouteStep)
-"""In the order in which they are looked at."""
+"""In the order in which they are checked."""
 
 BEFORE_NEW: Final = (RouteStep.FRAMEWORK, RouteStep.COALITION)
-"""What the third principle asks for before a new contract; a framework's own coalition is one of both."""
+"""The steps that the third principle asks for before a new contract."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouteEntry:
-    """One step as it was recorded: `recorded_on` is the day it arrived, `coalition_id` where it was for a coalition."""
+    """One recorded step. `recorded_on` is the day it arrived; `coalition_id` is set if it was for a coalition."""
 
     step: RouteStep
     outcome: RouteOutcome
@@ -36,28 +36,28 @@ class RouteEntry:
 
 @dataclass(frozen=True, slots=True)
 class RouteRecord:
-    """What stands of each step: the entry that was recorded last."""
+    """The newest entry of each step."""
 
     entries: tuple[RouteEntry, ...]
 
     @property
     def chosen(self) -> RouteStep | None:
-        """The route that is taken: the first that was chosen."""
+        """The route taken: the first step with the outcome chosen."""
         return next((one.step for one in self.entries if one.outcome is RouteOutcome.CHOSEN), None)
 
     @property
     def missing(self) -> tuple[RouteStep, ...]:
-        """The steps before the chosen one that nobody has looked at; before a new contract where none is chosen yet."""
+        """The steps nobody has checked before the chosen one, or before a new contract if none is chosen yet."""
         looked_at = {one.step for one in self.entries if one.outcome is not RouteOutcome.NOT_CHECKED}
         end = STEPS.index(self.chosen or RouteStep.NEW)
         return tuple(step for step in BEFORE_NEW if STEPS.index(step) < end and step not in looked_at)
 
     def entry(self, step: RouteStep) -> RouteEntry | None:
-        """What stands of a step."""
+        """The newest entry of a step."""
         return next((one for one in self.entries if one.step is step), None)
 
 
 def build_record(entries: Iterable[RouteEntry]) -> RouteRecord:
-    """The record of entries in the order in which they arrived."""
+    """Builds the record from entries in their order of arrival."""
     latest = {one.step: one for one in entries}
     return RouteRecord(tuple(latest[step] for step in STEPS if step in latest))

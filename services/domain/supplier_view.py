@@ -1,6 +1,6 @@
-"""Who has contracts with which supplier, ending when, and councils whose contracts with one end together. Pure.
+"""Which councils have contracts with a supplier, until when, and whose contracts end in the same year. Pure.
 
-A group here shares a supplier. It does not share a need: that is what coalitions are formed from.
+The councils of a group share a supplier, not a need: coalitions are formed from needs.
 """
 
 from collections import Counter, defaultdict
@@ -21,7 +21,7 @@ _WORST_FIRST: Final[tuple[Rating, ...]] = ("inadequate", "requires-improvement",
 
 @dataclass(frozen=True, slots=True)
 class SupplierContract:
-    """A contract that runs now, as far as its authority shows it. `reference`: the contract's id, or its plan's."""
+    """A current contract, as far as its authority shows it. `reference`: the contract's id, or its plan's."""
 
     authority: str
     reference: str
@@ -32,21 +32,21 @@ class SupplierContract:
 
 @dataclass(frozen=True, slots=True)
 class SupplierGroup:
-    """Councils whose contracts with one supplier end within a year, those that end first in front."""
+    """Councils whose contracts with one supplier end within a year, earliest end first."""
 
     supplier: str
     contracts: tuple[SupplierContract, ...]
 
     @property
     def authorities(self) -> int:
-        """How many councils they are."""
+        """The number of councils."""
         return len({one.authority for one in self.contracts})
 
 
 def merge_sources(
     contracts: Iterable[SupplierContract], plans: Iterable[tuple[SupplierContract, str]]
 ) -> list[SupplierContract]:
-    """Shared contracts, and those that plans name and nobody shared. A plan comes with its contract's reference."""
+    """Merges shared contracts with those that only plans name. Each plan comes with its contract's reference."""
     shared = list(contracts)
     known = {one.reference for one in shared}
     named = [
@@ -56,12 +56,12 @@ def merge_sources(
 
 
 def search(contracts: Iterable[SupplierContract], name: str = "", product: str = "") -> list[SupplierContract]:
-    """The contracts with a supplier whose name has all these words, and whose product's name has these."""
+    """Finds contracts whose supplier's name has all words of `name`, and whose product has all words of `product`."""
     return [one for one in contracts if _has_words(one.supplier, name) and _has_words(one.product, product)]
 
 
 def group_by_supplier(contracts: Iterable[SupplierContract], today: date) -> list[SupplierGroup]:
-    """The suppliers with contracts of three or more councils that end within a year, most councils first."""
+    """Groups suppliers with contracts of three or more councils that end within a year, most councils first."""
     by_key: dict[str, list[SupplierContract]] = defaultdict(list)
     names: dict[str, str] = {}
     for one in contracts:
@@ -79,7 +79,7 @@ def group_by_supplier(contracts: Iterable[SupplierContract], today: date) -> lis
 
 
 def count_ratings(contracts: Sequence[ContractPublished], name: str) -> Mapping[Rating, int] | None:
-    """How authorities rate a supplier, one vote each; None where fewer than three do.
+    """Counts authorities' ratings of a supplier, one vote each; None if fewer than three authorities rate it.
 
     An authority's vote is the lowest rating of its newest period.
     """

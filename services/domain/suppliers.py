@@ -1,4 +1,4 @@
-"""Names of suppliers: one key for the spellings that councils use. Pure."""
+"""Names of suppliers: one key for the different spellings of a name. Pure."""
 
 import re
 from typing import Final
@@ -13,7 +13,7 @@ def supplier_names(supplier: str) -> list[str]:
 
 
 def supplier_key(name: str) -> str:
-    """A key that the usual spellings of one name share: without case, punctuation, and legal form at its end.
+    """A key shared by the usual spellings of one name: without case, punctuation, and a legal form at its end.
 
     >>> supplier_key("Northmoor Software (UK) Ltd.") == supplier_key("NORTHMOOR SOFTWARE LIMITED")
     True

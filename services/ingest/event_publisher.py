@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -24,6 +24,7 @@ from events.plans import PlanPayload
 from events.signing import SignatureError, sign
 from events.topics import PLANS, authority_topic
 from services.messaging.kafka import make_producer, send
+from services.platform.clock import now
 from services.platform.settings import Settings
 
 IN_FLIGHT: Final = 500
@@ -64,7 +65,7 @@ def plan_event(payload: PlanPayload, time: datetime | None = None) -> Event:
         id=str(uuid5(_NAMESPACE, name)),
         type=payload.type,
         source=f"/authorities/{payload.authority}/plans",
-        time=time or datetime.now(UTC),
+        time=time or now(),
         subject=payload.plan_id,
         payload=payload,
     )

@@ -1,7 +1,6 @@
 """Publishes a file of plans: the function behind `jointly publish`, for a council's own script."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from services.ingest.entries import Accepted, Options, Read, Skipped, check_limi
 from services.ingest.event_publisher import own_topic, publish_events, shared_topic
 from services.ingest.register.column_mapping import BUILT_IN, MappingError, RegisterMapping, load_mapping
 from services.ingest.report import GONE, Report
+from services.platform import clock
 from services.platform.settings import Settings
 from services.platform.settings import settings as load_settings
 
@@ -116,13 +116,13 @@ class _Run:
         """Compare the file's entries with the state before this run. Acknowledgements during the run must not change
         the result."""
         authority = canonical_authority(self.options.authority) if self.options.authority else None
-        options = Options(authority, self.options.unknown_buyers, self.settings.as_of or datetime.now(UTC).date())
+        options = Options(authority, self.options.unknown_buyers, clock.today(self.settings.as_of))
         found = formats.once(formats.read(self._file, self._format, options, self._mapping))
         before, now = publication_state.State(plans=dict(self._state.plans)), now_ms(self.settings)
         entries = (publication_state.revised(read, before, now) for read in found) if self._state_file else found
         if self.options.complete:
             entries = iter(with_withdrawals(list(entries), before, sure=self.options.sure))
-        return (check_limits(entry, datetime.now(UTC)) for entry in entries)
+        return (check_limits(entry, clock.now()) for entry in entries)
 
     def _payloads(self, entries: Iterable[Read]) -> Iterator[PlanPayload]:
         """Yield the entries to publish, and report every entry as it is read."""
@@ -176,7 +176,7 @@ def now_ms(settings: Settings) -> int:
     """Return the current time, or the fixed day, in milliseconds since 1970."""
     if settings.as_of:
         return int(datetime.combine(settings.as_of, datetime.min.time(), UTC).timestamp() * 1000)
-    return time.time_ns() // 1_000_000
+    return int(clock.now().timestamp() * 1000)
 
 
 def _identity(entry: Read) -> str | None:

@@ -2,12 +2,18 @@
 
 import base64
 import json
+import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
+
+import uvicorn
+
+from services.local_stack.child_process import LOOPBACK
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -135,6 +141,22 @@ class FeedServer:
         if self.quirks.wild_numbers:
             text = text[:-1] + ', "lots": [1e9999, 000, Infinity, -007.5]}'
         return 200, {}, text.encode("latin-1" if self.quirks.latin_1 else "utf-8", "replace")
+
+
+@contextmanager
+def serving(server: FeedServer) -> Iterator[FeedServer]:
+    """Serve on a free port of this machine; `server.base` is the address."""
+    http = uvicorn.Server(uvicorn.Config(server, host=LOOPBACK, port=0, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=http.run, daemon=True)
+    thread.start()
+    while not http.started:
+        time.sleep(0.01)
+    server.base = f"http://{LOOPBACK}:{http.servers[0].sockets[0].getsockname()[1]}"
+    try:
+        yield server
+    finally:
+        http.should_exit = True
+        thread.join()
 
 
 def _read_cursor(cursor: str) -> tuple[str, str, int]:

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
+from services.domain.notifications import IntentState, NotificationChange, Purpose
 from services.domain.opportunity import OpportunityStatus, event_kind, state_content_hash
 from services.maintenance.rebuild import PairDifference, PlanDifference, RebuildError, RebuildReport
 from services.matcher.pending_writes import PendingWrites, enqueue_event
@@ -155,10 +156,10 @@ def _suppressed_intents(row: Opportunity) -> list[Intent]:
             material_revision=row.material_revision,
             authority=own,
             partner=other,
-            purpose="digest",
+            purpose=Purpose.DIGEST,
             band=row.band,
-            change="new" if row.status == "active" else "withdrawn",
-            state="cancelled",
+            change=NotificationChange.NEW if row.status == "active" else NotificationChange.WITHDRAWN,
+            state=IntentState.CANCELLED,
             reason=REBUILT_REASON,
             cause=REBUILT_REASON,
             due_at=moment,

@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.notification_rules import Preferences, Purpose, effective_purpose, plan_notifications, sides
+from services.domain.notification_rules import Preferences, effective_purpose, plan_notifications, sides
+from services.domain.notifications import POSSIBLY_SENT, Purpose
 from services.maintenance.reassess import OpportunityChange
+from services.platform.clock import today
 from services.store import authorities, intents
 from services.store.authorities import Authority, Mutes
-from services.store.intents import POSSIBLY_SENT, Intent
+from services.store.intents import Intent
 
 
 @dataclass(slots=True)
@@ -58,5 +59,5 @@ def _delivery_route(purpose: Purpose, row: Authority | None) -> str:
     """Return the purpose of the email, or the reason why there is none."""
     if row is None or row.mailbox is None:
         return "unreachable"
-    takes_part = row.takes_part(datetime.now(UTC).date())
+    takes_part = row.takes_part(today(None))
     return effective_purpose(purpose, Preferences(row.immediate, row.digest, takes_part)) or "unwanted"

@@ -109,7 +109,7 @@ async def preview_reassessment(
     known = _Known(context.engine, context.as_of)
     for start in range(0, len(stored), AT_ONCE):
         rows = await plans.by_id(view, stored[start : start + AT_ONCE])
-        made = await context.made(view, _whole(rows))
+        made = await context.features.compute(view, _whole(rows))
         known.put(made, {plan_id for plan_id in made if generation.is_matchable(rows[plan_id])})
         say("plans read", min(start + AT_ONCE, len(stored)), len(stored))
     changes: list[OpportunityChange] = []
@@ -191,7 +191,7 @@ async def _embed(context: MatcherContext, sessions: Sessions, say: ProgressCallb
             cleaned = [context.engine.texts(plan) for plan in known]
             texts = {text for both in cleaned for text in (both.title, both.body) if text}
             kept = await fetch(session, embeddings.known_embeddings(map(text_hash, texts), context.embedder.model))
-        vectors = await context.embed(text for text in texts if text_hash(text) not in kept)
+        vectors = await context.features.embed(text for text in texts if text_hash(text) not in kept)
         await retry.retry_lost_races(partial(_keep, sessions, vectors, context.embedder.model))
         say("plans embedded", min(start + AT_ONCE, len(ids)), len(ids))
 

@@ -144,7 +144,7 @@ class _RebuildRun:
             async with transaction(self.sessions) as writer:
                 await shadow_tables.add(writer, shadow_tables.PLANS, made)
             candidates = {plan.plan_id: plan for plan in made if plan.searchable}
-            self.candidates.put(list((await self.context.made(self.view, candidates)).values()))
+            self.candidates.put(list((await self.context.features.compute(self.view, candidates)).values()))
             self.searchable |= candidates.keys()
             say("plans replayed", len(self.ids), max(total, len(self.ids)))
         # No process of ours wrote this live row.
@@ -185,7 +185,7 @@ class _RebuildRun:
         async with transaction(self.sessions) as reader:
             over = await shadow_tables.shadow_plans(reader, named - self.searchable)
         known = {plan_id: plan for plan_id, plan in over.items() if plan_from_store(plan) is not None}
-        return await self.context.made(self.view, known)
+        return await self.context.features.compute(self.view, known)
 
     def _rows(
         self, chunk: Sequence[str], live: Sequence[Opportunity], over: Mapping[str, Features]

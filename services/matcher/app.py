@@ -1,4 +1,4 @@
-"""The matcher's process: plan events in, opportunities into the outbox."""
+"""The matcher process: reads plan events and writes opportunities to the outbox."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ GROUP = "jointly-matcher"
 
 
 def make_context(settings: Settings, load: Callable[[str], Embedder] = load_embedder) -> MatcherContext:
-    """The engine with the settings' policy, statistics and model, and nothing in it yet."""
+    """Loads the engine with the settings' policy, statistics and model. The index is still empty."""
     embedder = load(settings.embedding_model)
     engine = Engine.load(
         policy=Policy.load(settings.policy_file),
@@ -42,7 +42,7 @@ def make_context(settings: Settings, load: Callable[[str], Embedder] = load_embe
 
 
 async def adopt(context: MatcherContext, sessions: Sessions) -> None:
-    """Takes a new database into this process's generation. Raises WrongGenerationError where it has another."""
+    """Gives a new database this process's generation. Raises WrongGenerationError if the database has another."""
     async with transaction(sessions) as session:
         current = await generation.initialise(session, context.generation)
     mine = context.generation
@@ -61,13 +61,13 @@ def run(settings: Settings) -> None:
     settings.need_kafka()
     settings.need_database()
     if "OMP_NUM_THREADS" not in os.environ:
-        # Threads that wait for each other burn what the encoder and the database could use; see also its own.
+        # Idle BLAS threads spin, and take processor time from the encoder and the database.
         threadpool_limits(1, "blas")
     service.run_service(settings, partial(_make, settings))
 
 
 async def _make(settings: Settings) -> service.ServiceParts:
-    # In a thread: it takes up to a minute, and meanwhile somebody asks how we are.
+    # In a thread: loading takes up to a minute, and the health endpoint has to answer meanwhile.
     context = await asyncio.to_thread(make_context, settings, load_apart)
     database = make_engine(settings.need_database(), plan_once=True)
     sessions = make_sessions(database)

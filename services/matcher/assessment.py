@@ -1,4 +1,4 @@
-"""Steps 4 and 5 for some plans: judge in a fresh snapshot, settle under locks."""
+"""Assesses plans in a fresh snapshot, then settles the result under locks."""
 
 import asyncio
 from collections.abc import Mapping, Sequence, Set
@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Features
 from services.domain.opportunity import SettlementContext
 from services.domain.opportunity_events import Cause
+from services.matcher.candidate_assessment import PlanAssessment, assess_candidates
 from services.matcher.context import MatcherContext
-from services.matcher.judging import PlanAssessment, assess_candidates
 from services.matcher.plan_index import is_matchable, new_words, placement
 from services.matcher.quarantine import count_failure
 from services.matcher.settlement import (
@@ -33,7 +33,7 @@ log: Final = logs.get(__name__)
 
 async def match(context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]) -> None:
     """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
-    # Held: no older revision may come into the index after a newer one.
+    # The lock keeps an older revision from entering the index after a newer one.
     held = plan_features.load(plan_ids)
     async with transaction(sessions, plans.lock_query(plan_ids), held) as session:
         await index(context, session, held.result)
@@ -41,9 +41,9 @@ async def match(context: MatcherContext, sessions: Sessions, plan_ids: Sequence[
 
 
 async def index(context: MatcherContext, session: AsyncSession, held: Mapping[str, PlanWithFeatures]) -> None:
-    """Brings the index to these plans' newest revisions, and commits. The caller holds the plans."""
+    """Brings the index to these plans' newest revisions, and commits. The caller holds the plans' locks."""
     hashes = {plan_id: one.text_hash for plan_id, one in held.items()}
-    features = await context.features_of(session, held)
+    features = await context.features.load_rows(session, held)
     found = {plan_id: one for plan_id, one in features.items() if is_matchable(one)}
     placements = [placement(one, context.engine) for _, one in sorted(found.items())]
     writes = BulkWrites()
@@ -53,7 +53,7 @@ async def index(context: MatcherContext, session: AsyncSession, held: Mapping[st
 
 
 async def assess(context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]) -> None:
-    """Assesses plans of the index in a fresh snapshot, then settles what was found.
+    """Assesses indexed plans in a fresh snapshot, then settles the result.
 
     Call it after the transaction that put them into the index has committed, never inside it: two matchers with a
     plan each would both miss the pair.
@@ -65,8 +65,9 @@ async def assess(context: MatcherContext, sessions: Sessions, plan_ids: Sequence
     await _settle_all(sessions, judged, settling)
     if unknown:
         async with transaction(sessions) as session:
-            # Of these only a withdrawal was ever seen: no partners, nothing to assess. In a transaction of their own:
-            # not locked with the others in the order of ids, they could wait in a circle with who records them.
+            # Only a withdrawal of these plans ever arrived: they have no partners, nothing to assess. They get their
+            # own
+            # transaction: locked after the others, out of id order, they could deadlock with the recording of a batch.
             await plans.lock_plans(session, unknown)
             async with bulk_writes(session) as writes:
                 plans.mark_assessed(writes, unknown)
@@ -82,7 +83,9 @@ async def _judge_all(
     asked, delta = plans.assessment_inputs(plan_ids), context.index.delta()
     async with transaction(sessions, asked, delta, isolation="REPEATABLE READ") as session:
         notices = asked.result
-        asking = await context.features_at(session, {key: notice.revision for key, notice in notices.items()})
+        asking = await context.features.load_revisions(
+            session, {key: notice.revision for key, notice in notices.items()}
+        )
         partners = {key: set(notices[key].partners) for key in asking}
         found = await context.candidates(session, asking, set().union(*partners.values()), delta.result)
     causes = {plan_id: Cause(notice.event_id, notice.traceparent) for plan_id, notice in notices.items()}
@@ -94,7 +97,7 @@ async def _judge_all(
                 context.engine,
                 asking[key],
                 candidates,
-                _of(found.known, partners[key]),
+                _select(found.known, partners[key]),
                 settling.as_of,
                 context.hopeless,
             )
@@ -123,11 +126,11 @@ async def _settle_part(
 
 
 async def let_others_in() -> None:
-    """Between two parts of a settlement: nothing is held, heartbeats and other tasks have their turn."""
+    """Yields between two parts of a settlement, without locks, so that heartbeats and other tasks can run."""
     await asyncio.sleep(0)
 
 
-def _of(features: Mapping[str, Features], ids: Set[str]) -> dict[str, Features]:
+def _select(features: Mapping[str, Features], ids: Set[str]) -> dict[str, Features]:
     return {plan_id: features[plan_id] for plan_id in ids if plan_id in features}
 
 

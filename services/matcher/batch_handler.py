@@ -1,4 +1,4 @@
-"""One batch of plan events: steps 1 to 5, each repeatable."""
+"""The way of one batch of plan events through the matcher. Every part of it may be repeated."""
 
 import asyncio
 from collections import OrderedDict
@@ -34,13 +34,13 @@ Place = tuple[str, int, int]
 """Topic, partition and offset of a record."""
 
 MAX_PREPARED_BATCHES: Final = 3
-"""What was prepared is dropped once it is so many batches old: its partition has gone to another matcher."""
+"""The matcher drops a prepared batch after this many newer ones: its partition has gone to another matcher."""
 CONFLICT: Final = "this revision was published before with other content; publish the change under a higher revision"
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRecord:
-    """A record as it was decoded, and the vectors of all new texts of its batch."""
+    """A decoded record, and the vectors of all new texts of its batch."""
 
     item: PlanRecordAccepted | RecordRejected
     vectors: Vectors
@@ -48,11 +48,11 @@ class PreparedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """The two stages of the way of a plan event, made once by the process's composition root.
+    """The two stages of the plan pipeline. The process's composition root creates one instance.
 
     `prepare` decodes a batch and embeds its new texts; it writes nothing. `handle` records the batch, then assesses its
-    plans. The consumer has the next batch prepared while one is handled, so that the encoder works while the database
-    does.
+    plans. The consumer prepares the next batch while it handles the current one, so the encoder works while the
+    database does.
     """
 
     context: MatcherContext
@@ -62,13 +62,13 @@ class Matcher:
     _prepared: OrderedDict[Place, PreparedRecord] = field(default_factory=OrderedDict)
 
     async def prepare(self, records: Records) -> None:
-        """Decodes records that will be handled next, and embeds their new texts. May run in vain."""
+        """Decodes the records of the next batch and embeds their new texts. The result may never be used."""
         self._prepared.update(zip(map(_place, records), await self._prepare(records), strict=True))
         while len(self._prepared) > MAX_PREPARED_BATCHES * self.context.settings.max_poll_records:
             self._prepared.popitem(last=False)
 
     async def handle(self, records: Records) -> None:
-        """Takes a batch from bytes to committed opportunities; may run again over the same batch."""
+        """Takes a batch from bytes to committed opportunities. It may run again over the same batch."""
         metrics.EVENTS_IN.labels(family="plans").inc(len(records))
         with metrics.HANDLING.labels(process="matcher").time():
             prepared = await self._take_prepared(records)
@@ -79,11 +79,11 @@ class Matcher:
                 await self._assess(accepted, plan_ids)
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
-        """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
+        """Dead-letters a record whose handling raised an unexpected error, so that the records behind it can go on."""
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_PLANS, record, fault)
 
     async def _take_prepared(self, records: Records) -> list[PreparedRecord]:
-        """What was prepared, in order. A batch that is tried again, or whose preparation failed, is prepared now."""
+        """Returns the prepared records in order. Prepares now those of a retried batch or a failed preparation."""
         known = [self._prepared.pop(_place(record), None) for record in records]
         missing = [record for record, one in zip(records, known, strict=True) if one is None]
         late = iter(await self._prepare(missing))
@@ -94,15 +94,15 @@ class Matcher:
             return []
         items = await self._decode(records)
         async with autocommit_session(self.sessions) as session:
-            texts = await self.context.new_texts(
+            texts = await self.context.features.texts_to_embed(
                 session, [item.payload for item in items if isinstance(item, PlanRecordAccepted)]
             )
-        vectors = await self.context.embed(texts.values())
+        vectors = await self.context.features.embed(texts.values())
         return [PreparedRecord(item, vectors) for item in items]
 
     async def _decode(self, records: Records) -> list[PlanRecordAccepted | RecordRejected]:
         demand = self.context.settings.signatures
-        # A key's days are real ones, also where plans are judged as of a fixed day.
+        # A key's validity is checked against the real date, even when plans are assessed as of a fixed day.
         return await verify_all(
             [read(record, now()) for record in records], demand, self.keyring, self.sessions, today(None)
         )
@@ -110,14 +110,14 @@ class Matcher:
     async def _dead_letter_refused(
         self, items: Sequence[PlanRecordAccepted | RecordRejected]
     ) -> list[PlanRecordAccepted]:
-        """Sends the dead letters of records that can't be plan events; returns the others."""
-        # At once, in their order: one after the other a thousand of them would hold up all others for seconds.
+        """Publishes dead letters for the rejected records; returns the accepted ones."""
+        # Concurrently, in order: a thousand dead letters in sequence would delay the whole batch by seconds.
         refused = [item for item in items if isinstance(item, RecordRejected)]
         await asyncio.gather(*(dead_letter_rejected(self.producer, DEAD_PLANS, item) for item in refused))
         return [item for item in items if isinstance(item, PlanRecordAccepted)]
 
     async def _record(self, accepted: Sequence[PlanRecordAccepted], vectors: Vectors) -> Sequence[str]:
-        """Records a batch and brings the index to it, in one transaction; which plans are to be assessed."""
+        """Records a batch and updates the index, in one transaction; returns the ids of the plans to assess."""
         ids = sorted({item.payload.plan_id for item in accepted})
         try:
             first = BulkWrites()
@@ -129,7 +129,7 @@ class Matcher:
                 superseded = await keep_superseded(session, accepted, outcomes)
                 await index(self.context, session, unmatched.result)
         except BaseException:
-            self.context.forget(ids)
+            self.context.features.invalidate(ids)
             raise
         report_superseded(superseded)
         for item, outcome in zip(accepted, outcomes, strict=True):
@@ -162,5 +162,5 @@ def _revision(item: PlanRecordAccepted) -> PlanRevision:
     revision = revision_from_event(item.event, origin)
     if item.sent is None:
         return revision
-    # Before contacts were taken out, the log kept the hash of the text with them.
+    # Earlier versions logged the hash of the text before contact details were removed. It still has to match.
     return replace(revision, sent_hash=event_content_hash(item.event.type, item.sent.model_dump(mode="json")))

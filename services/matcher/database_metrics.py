@@ -1,6 +1,6 @@
-"""What every matcher measures in the database, whether or not it is the one that sweeps.
+"""Gauges that every matcher reads from the database, whether or not it runs the sweeper.
 
-Beside the sweeper and not in it: a count that stands still while nothing can be assessed would hide just that.
+They run outside the sweeper: when the sweeper is blocked, the count of waiting plans must still move.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ from services.store.database import Sessions, now, transaction
 from services.store.opportunities import PlanReach, Probes
 
 FULL_MEASURE_INTERVAL: Final = 600.0
-"""How often all opportunities are looked through."""
+"""Seconds between two passes over all opportunities."""
 AT_MOST: Final = 64
 SPAM_PLAN_THRESHOLD: Final = 50
-"""From so many opportunities on, a plan is named in the log: of 3,086 real plans none comes near it."""
+"""The log names a plan with at least this many opportunities. None of 3,086 real plans comes near it."""
 SPAM_PAIR_THRESHOLD: Final = 10
-"""The same for those with plans of one other authority."""
+"""The same, for opportunities with plans of one other authority."""
 
 PROBES: Final = 10
-"""From so many on an authority is named in the log: twelve plans made up for it tell a hidden plan's category."""
+"""The log names an authority with at least this many probes: twelve invented plans reveal a hidden plan's category."""
 PROBES_SPAN: Final = timedelta(days=30)
 PROBE_WITHIN: Final = timedelta(days=7)
 
@@ -35,7 +35,7 @@ _reported_before: Final[set[tuple[str, str | None]]] = set()
 
 
 async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
-    """Measures again and again; where it can't, what was measured last stands until it can."""
+    """Measures periodically. After an error the last values stand until a measurement succeeds."""
     looked_through = float("-inf")
     while True:
         try:
@@ -49,14 +49,14 @@ async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
 
 
 async def measure_pending(sessions: Sessions) -> None:
-    """Shows how many plans are not assessed yet."""
+    """Exports the number of plans that are not assessed yet."""
     async with transaction(sessions) as session:
         metrics.PENDING_PLANS.set(await plans.count_unassessed(session))
 
 
 async def measure_reach(sessions: Sessions) -> None:
-    """Shows what may be match spam: a plan that matches everything, or one authority's copies of another's plan. Shows
-    too who may be finding out what plans shared as match_only are about."""
+    """Exports signs of abuse: a plan that matches everything, copies of another authority's plan, and authorities that
+    may be probing match_only plans."""
     async with transaction(sessions) as session:
         reaches = await opportunities.most_connected(session, AT_MOST)
         probes = await opportunities.probes(session, now() - PROBES_SPAN, PROBE_WITHIN, AT_MOST)
@@ -83,7 +83,7 @@ def _report(gauge: Gauge, reaches: Sequence[PlanReach], limit: int) -> None:
 
 
 def _report_probes(found: Sequence[Probes]) -> None:
-    """Shows who may be finding out what plans shared as match_only are about, with plans made up for it."""
+    """Exports and logs authorities that may be using invented plans to learn what match_only plans are about."""
     metrics.MATCH_ONLY_PROBES.set(max((one.count for one in found), default=0))
     for one in found:
         if one.count >= PROBES and (one.authority, _PROBING) not in _reported_before:

@@ -1,4 +1,4 @@
-"""Withdrawals and awards that come under too low a revision: their plans still stand, so somebody has to see it."""
+"""Withdrawals and awards whose revision is too low. Their plans stay active, so an operator has to see them."""
 
 import json
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ log: Final = logs.get(__name__)
 async def keep_superseded(
     session: AsyncSession, items: Sequence[PlanRecordAccepted], outcomes: Sequence[RecordOutcome]
 ) -> int:
-    """Writes a dead letter for each ending that was superseded while its plan still stands; how many there are.
+    """Writes a dead letter for each superseded withdrawal or award whose plan is still active; returns the number.
 
-    They go into the outbox in the transaction that logs the endings: a copy that comes later is a duplicate, and makes
-    no second one. The plan log has the content, so the dead letter only says which plan and revision.
+    The dead letters enter the outbox in the transaction that logs the events: a later copy is a duplicate and writes
+    none. The plan log has the content, so the dead letter names only the plan and the revision.
     """
     late = [
         item
@@ -42,7 +42,7 @@ async def keep_superseded(
 
 
 def report_superseded(count: int) -> None:
-    """Counts and logs what `keep_superseded` wrote, once that is committed."""
+    """Counts and logs the dead letters of `keep_superseded`, after their commit."""
     if count:
         metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.SUPERSEDED_WITHDRAWAL.value).inc(count)
         log.warning("withdrawals superseded, their plans still stand", count=count)

@@ -1,9 +1,8 @@
-"""Forgetting plans: their content goes, from every table, and the identities stay.
+"""Erases plans: their content goes from every table, their identities stay.
 
-What was decided from a plan stays decided: its active opportunities are withdrawn and told of as ended, ended ones lose
-what they said of both plans, and the compacted topic forgets them once all have heard of their end. Ids, revisions and
-hashes stay in the plan log, so a rebuild still finds what is live, and an event that is delivered once more is a
-duplicate.
+Past decisions stand. Active opportunities of an erased plan are withdrawn, and that is published. Ended ones lose the
+contents of both plans, and become tombstones on the compacted topic once every consumer has read of their end. The plan
+log keeps ids, revisions and hashes: a rebuild still finds the live plans, and a redelivered event is a duplicate.
 """
 
 from collections.abc import Sequence
@@ -16,13 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from events.plans import PlanState
-from events.topics import DEAD_PLANS, OPPORTUNITIES
+from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
 from matching.features import texts_of
 from matching.policy import Policy
 from services.domain.ids import text_hash
 from services.domain.opportunity import EventKind
 from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
-from services.store import coalitions, embeddings, forgotten, outbox, plan_features, plans
+from services.store import coalitions, embeddings, forgotten, outbox, plan_drafts, plan_features, plans
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.mapping import plan_from_payload
@@ -32,13 +31,12 @@ from services.store.replay_log import FULL_STATE_TYPES
 
 ENDED: Final = "One of the two plans has ended."
 SETTLED: Final = timedelta(days=7)
-"""An opportunity that ended before that was told of as ended; until then its topic has to go on saying so."""
+"""Consumers have read the end of an opportunity that ended before this; until then the topic has to state it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErasedContent:
-    """What was forgotten of one plan or several: events of the log, opportunities that were withdrawn for it, and those
-    that had ended before."""
+    """Counts of an erasure: plans, events of the log, opportunities withdrawn for it, and those ended before."""
 
     plans: int = 0
     events: int = 0
@@ -55,7 +53,7 @@ class ErasedContent:
 
 
 async def plans_of(session: AsyncSession, subject: str) -> list[str]:
-    """The ids of the plans that are meant: one, or all of an authority, also those that were forgotten before."""
+    """The ids of one plan, or of all of an authority's plans, including those erased before."""
     meant = (
         col(PlanLog.plan_id) == subject if ":" in subject else func.split_part(col(PlanLog.plan_id), ":", 1) == subject
     )
@@ -64,14 +62,16 @@ async def plans_of(session: AsyncSession, subject: str) -> list[str]:
 
 
 async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedContent:
-    """Forgets one plan, in one transaction; a second time there is nothing left to forget. `policy`: under which its
-    texts were embedded."""
+    """Erases one plan in one transaction. A second run has nothing left to erase.
+
+    `policy`: the policy under which the plan's texts were embedded.
+    """
     while True:
         async with transaction(sessions) as session:
             involved = await _involved(session, plan_id)
         async with transaction(sessions) as session:
             locked = await plans.lock_plans(session, involved)
-            # A pair that was found in between has a plan that nobody holds: from the beginning.
+            # A pair found in between has a plan that is not locked: start again.
             if await _involved(session, plan_id) <= involved:
                 await _forget_embeddings(session, policy, plan_id)
                 return await _forget(session, plan_id, locked.get(plan_id, 0))
@@ -88,7 +88,7 @@ async def _opportunities(session: AsyncSession, plan_id: str) -> Sequence[Opport
 
 
 async def _forget(session: AsyncSession, plan_id: str, revision: int) -> ErasedContent:
-    # Revisions that an operator annulled are too high on purpose: no later one would be read as new.
+    # An operator annuls revisions that are too high: counting them would make every later revision look old.
     counts = (col(PlanLog.plan_id) == plan_id, col(PlanLog.annulled_by).is_(None))
     logged = select(func.max(col(PlanLog.revision))).where(*counts)
     newest = max(revision, (await session.execute(logged)).scalar_one() or 0)
@@ -99,7 +99,7 @@ async def _forget(session: AsyncSession, plan_id: str, revision: int) -> ErasedC
         update(PlanRecord)
         .where(col(PlanRecord.plan_id) == plan_id)
         .values(
-            # Not the JSON value null, which is a value.
+            # SQL NULL; None would become the JSON value null.
             state=null(),
             status=func.coalesce(func.nullif(col(PlanRecord.status), "active"), "withdrawn"),
             searchable=False,
@@ -112,7 +112,7 @@ async def _forget(session: AsyncSession, plan_id: str, revision: int) -> ErasedC
 
 
 async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str) -> None:
-    """Removes the vectors of all texts that the plan ever had; another plan with the same words gets them anew."""
+    """Removes the vectors of all texts that the plan ever had. Another plan with the same text is embedded again."""
     query = select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.event_type).in_(FULL_STATE_TYPES))
     rows = (await session.execute(query)).scalars()
     states = [PlanState.model_validate(row.payload) for row in rows if not forgotten.is_blank(row.payload)]
@@ -121,13 +121,15 @@ async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str
 
 
 async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
-    """Withdraws the plan's active opportunities, and takes both plans' contents out of all others."""
+    """Withdraws the plan's active opportunities, and strips both plans' contents from its ended ones."""
     kept = PendingWrites()
     rows = await _opportunities(session, plan_id)
     active = [row for row in rows if row.status == "active"]
     ended = [row for row in rows if row.status != "active" and row.tombstoned_at is None]
     await outbox.drop(session, OPPORTUNITIES.name, [row.opportunity_id for row in (*active, *ended)])
     await outbox.drop(session, DEAD_PLANS.name, [plan_id])
+    await outbox.drop(session, PAGE_PLANS.name, [plan_id])
+    await plan_drafts.take(session, plan_id)
     await coalitions.forget_plan(session, plan_id)
     for row in active:
         withdraw(kept, row, ENDED, None, hide=True)

@@ -1,4 +1,4 @@
-"""The vectors of frameworks' texts: embedded once, so that whoever checks a plan against them needs no model."""
+"""The vectors of frameworks' texts, stored once, so that checking a plan against frameworks needs no model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,11 +17,11 @@ from services.store.pipelined_queries import execute_pipelined, fetch
 async def lot_vectors(
     session: AsyncSession, context: MatcherContext, lots: Sequence[FrameworkLot]
 ) -> Mapping[str, np.ndarray]:
-    """The vectors of these lots' texts by text hash: those that are stored, and the others embedded now."""
+    """The vectors of these lots' texts, by text hash: read from the database, or embedded now."""
     texts = lot_texts(context.engine, lots)
     known = await embeddings.vectors_of(session, texts, context.embedder.model)
     missing = texts.keys() - known.keys()
-    return known | (await context.embed(texts[key] for key in missing) if missing else {})
+    return known | (await context.features.embed(texts[key] for key in missing) if missing else {})
 
 
 async def put_vectors(session: AsyncSession, context: MatcherContext, vectors: Mapping[str, np.ndarray]) -> None:
@@ -32,7 +32,7 @@ async def put_vectors(session: AsyncSession, context: MatcherContext, vectors: M
 
 
 async def embed_frameworks(context: MatcherContext, sessions: Sessions) -> None:
-    """Stores the vectors that are missing: of frameworks imported before the first plan, or under another model."""
+    """Embeds and stores missing vectors: of frameworks imported before the first plan, or under another model."""
     async with sessions() as session:
         lots = await frameworks.all_lots(session)
         texts = lot_texts(context.engine, lots)
@@ -40,8 +40,8 @@ async def embed_frameworks(context: MatcherContext, sessions: Sessions) -> None:
     missing = texts.keys() - known
     if not missing:
         return
-    vectors = await context.embed(texts[key] for key in missing)
+    vectors = await context.features.embed(texts[key] for key in missing)
     async with transaction(sessions) as session:
         await put_vectors(session, context, vectors)
-        # Whoever holds the frameworks in memory reads them again.
+        # Processes that cache the frameworks read them again.
         await frameworks.touch(session)

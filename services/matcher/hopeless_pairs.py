@@ -1,4 +1,4 @@
-"""Pairs of plans whose words allow no opportunity on any day and at any value, remembered in memory.
+"""A memory of plan pairs whose words allow no opportunity on any day and at any value.
 
 Most events change a date or a figure and no word, and most candidates of a plan were its candidates before. Nothing is
 lost with this memory: a pair that it does not hold is scored.
@@ -9,13 +9,13 @@ from typing import Final
 from matching.engine import Features
 
 MAX_PAIRS: Final = 500_000
-"""Some 100 MB; beyond, the memory begins anew."""
+"""About 100 MB. A full memory starts again from empty."""
 
 Key = tuple[str, int, str, int]
 
 
 class HopelessPairs:
-    """Pairs by the ids and the words of both plans: other words make another pair."""
+    """Pairs, keyed by the ids and the words of both plans. A pair with new words is another pair."""
 
     def __init__(self, max_pairs: int = MAX_PAIRS) -> None:
         self._pairs: set[Key] = set()

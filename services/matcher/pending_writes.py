@@ -1,4 +1,4 @@
-"""What is to be written of pairs: their rows' next revisions, and the events that tell of them."""
+"""Pending writes of pairs: the next revisions of their rows, and the events that publish them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,20 +30,20 @@ AnyRow = Opportunity | OpportunityRow
 
 @dataclass(slots=True)
 class PendingWrites:
-    """Rows, new or changed, and the messages that tell of them."""
+    """New or changed rows, and the messages that publish them."""
 
     rows: list[AnyRow] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
 
     def add(self, other: "PendingWrites") -> None:
-        """Appends what is to be written of other pairs."""
+        """Appends the pending writes of other pairs."""
         self.rows += other.rows
         self.messages += other.messages
         self.changes += other.changes
 
     def post(self, writes: BulkWrites) -> None:
-        """Puts the messages into the outbox, and counts them."""
+        """Writes the messages to the outbox, and counts them."""
         outbox.append(writes, self.messages)
         for change in self.changes:
             metrics.PAIRS_WRITTEN.labels(change=change).inc()
@@ -52,35 +52,35 @@ class PendingWrites:
 def write_pair(
     pending: PendingWrites, row: AnyRow | None, key: str, pair: AssessedPair, context: SettlementContext
 ) -> None:
-    """One pair: nothing, a new row, or the next revision of the row it has, with its event."""
+    """Adds the write of one pair: nothing, a new row, or the next revision of its row, with its event."""
     transition = next_state(row, pair, context)
     if transition is not None:
         _apply(pending, _new_row(key, pair, now()) if row is None else row, transition, pair.cause)
 
 
 def withdraw(pending: PendingWrites, row: AnyRow, sentence: str, cause: Cause | None, *, hide: bool = False) -> None:
-    """Withdraws an opportunity without a new assessment. The caller holds both plans and commits."""
+    """Withdraws an opportunity without a new assessment. The caller holds both plans' locks and commits."""
     _apply(pending, row, withdrawal(row, sentence, hide=hide), cause)
 
 
 def enqueue_event(pending: PendingWrites, state: OpportunityState, kind: EventKind, cause: Cause | None) -> None:
-    """Puts the event that tells of a state into the outbox."""
+    """Adds the event that publishes a state."""
     pending.changes.append(kind)
     event = opportunity_event(state, kind, cause, now())
     pending.messages.append(outbox.to_columns(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
 
 
 def strip_contents(row: Opportunity) -> OpportunityState:
-    """Takes the contents of both plans out of an ended opportunity, at the revision that it has; the state left."""
+    """Strips the contents of both plans from an ended opportunity, keeping its revision; returns the new state."""
     state = stripped_state(row.payload)
     _assign(row, state_columns(state))
     return state
 
 
 def tombstone(row: Opportunity) -> dict[str, Any]:
-    """Strips an ended opportunity; the message that has the topic forget it.
+    """Strips an ended opportunity; returns the message that removes it from the compacted topic.
 
-    The row stays, and a pair that is found again goes on counting. The caller holds both plans and commits.
+    The row stays: if the pair is found again, its revisions count on. The caller holds both plans' locks and commits.
     """
     strip_contents(row)
     row.tombstoned_at = now()
@@ -104,7 +104,7 @@ def _assign(row: AnyRow, columns: Mapping[str, Any]) -> None:
 
 
 def _new_row(key: str, pair: AssessedPair, at: datetime) -> OpportunityRow:
-    """A row before its first revision: the transition brings all that is not the pair's identity."""
+    """Builds a row before its first revision. It holds the pair's identity; the transition fills in the rest."""
     plan_a, plan_b = pair.plans
     return OpportunityRow(
         opportunity_id=key,

@@ -1,4 +1,4 @@
-"""From a Kafka record to a validated plan event, or to the reason why it is none."""
+"""Decodes a Kafka record into a validated plan event, or into the reason for its rejection."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,15 +21,15 @@ NOT_THE_OWNER: Final = "the topic belongs to {owner}, the plan to {authority}; n
 class PlanRecordAccepted(AuthorityRecord[PlanPayload]):
     """A record that holds a plan event.
 
-    The event's texts are without e-mail addresses and telephone numbers. Where they had some, `sent` is the payload as
-    it came, for nothing but its hash.
+    Email addresses and telephone numbers are removed from the event's texts. If there were any, `sent` is the original
+    payload; only its hash is used.
     """
 
     sent: PlanPayload | None = None
 
 
 def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
-    """Decodes and validates one record at a moment, and holds its authority against the topic it came by."""
+    """Decodes and validates one record as of `at`, and checks that its topic belongs to its authority."""
     event = read_event(record, PLAN_PAYLOADS, PLANS, NOT_THE_OWNER)
     if isinstance(event, RecordRejected):
         return event

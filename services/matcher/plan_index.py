@@ -1,4 +1,4 @@
-"""The index of candidates that a matcher holds in memory, and how it follows the database."""
+"""The matcher's in-memory index of candidates, which follows the database's snapshots."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ Revisions = Mapping[str, int]
 
 
 class SnapshotIndex:
-    """All plans that can be matched, as the newest snapshot that anybody searched in shows them.
+    """All plans that can be matched, as of the newest snapshot that a search has used.
 
-    A search in an older snapshot may see newer rows. No pair is lost by that: whoever wrote such a row searches after
-    its commit, and finds every plan that the older snapshot shows.
+    A search in an older snapshot may see newer rows. This loses no pair: the process that wrote a newer row searches
+    after its commit, and finds every plan of the older snapshot.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -33,16 +33,16 @@ class SnapshotIndex:
         self._following = asyncio.Lock()
 
     def delta(self) -> Query[IndexDelta]:
-        """The query for what this index has not seen; ask it first in the transaction that searches."""
+        """The query for the changes since the last search. Run it first in the transaction that searches."""
         return plan_features.delta(self._seen, self._engine.generation.id)
 
     async def search(
         self, session: AsyncSession, asking: Mapping[str, Features], as_of: date, delta: IndexDelta
     ) -> dict[str, Revisions]:
-        """The candidates of each of these plans, with their revisions, at least as of the session's snapshot.
+        """Finds each plan's candidates, with their revisions, at least as of the session's snapshot.
 
-        The transaction must be REPEATABLE READ, `delta` its answer. A plan that moved on since it was read is left out:
-        whoever moved it searches for it. A plan that can't be matched has no candidates.
+        The transaction must be REPEATABLE READ, and `delta` queried in it. A plan with a newer revision is left out;
+        the handler of that revision searches for it. A plan that can't be matched has no candidates.
         """
         found: dict[str, Revisions] = {key: {} for key, one in asking.items() if not is_matchable(one)}
         async with self._following:
@@ -59,20 +59,20 @@ class SnapshotIndex:
         return found | dict(zip(queries, near, strict=True))
 
     async def nearest(self, session: AsyncSession, vector: Vector, limit: int) -> Revisions:
-        """The plans whose words are nearest, whatever keeps them apart, in the session's snapshot."""
+        """Finds the plans with the nearest words in the session's snapshot, even if rules keep them apart."""
         delta = await fetch(session, self.delta())
         async with self._following:
             await self._follow(session, delta)
             return await asyncio.to_thread(self._index.nearest, vector, limit)
 
     async def _follow(self, session: AsyncSession, delta: IndexDelta) -> None:
-        """Brings the index to the session's snapshot; one at a time."""
+        """Brings the index to the session's snapshot. The caller holds the lock."""
         known = self._seen if self._seen.server == delta.until.server else NOTHING_SEEN
         if (known == NOTHING_SEEN and delta.since != NOTHING_SEEN) or delta.since.server not in (
             "",
             delta.until.server,
         ):
-            # The server was started again since we asked: what was seen of the other one says nothing of this one.
+            # PostgreSQL restarted since the query: the old server's transaction ids mean nothing to the new one.
             delta = await fetch(session, plan_features.delta(known, self._engine.generation.id))
         if known == NOTHING_SEEN:
             self._index, self._seen = PlanIndex(), NOTHING_SEEN
@@ -90,18 +90,18 @@ class SnapshotIndex:
 
 
 def is_matchable(features: Features) -> bool:
-    """Whether a plan has a place in the index: active, and shared with others."""
+    """Whether a plan belongs in the index: it is active, and shared with others."""
     return features.plan.status is Status.ACTIVE and features.plan.sharing is not Sharing.PRIVATE
 
 
 def placement(features: Features, engine: Engine) -> Placement:
-    """When and where a plan is to be found."""
+    """Builds the index entry of a plan."""
     plan = features.plan
     return Placement(plan.plan_id, engine.generation.id, plan.revision, plan.authority, engine.opening(features))
 
 
 def new_words(features: Mapping[str, Features], stored: Mapping[str, str | None], engine: Engine) -> dict[str, Words]:
-    """What the words make of those plans of which other words are `stored`, or none."""
+    """Builds the word features of plans whose `stored` words differ or are missing."""
     hashes = {plan_id: features_hash(one.plan, engine.generation.id) for plan_id, one in features.items()}
     return {
         plan_id: Words(hashes[plan_id], engine.vector(one), engine.pack(one))

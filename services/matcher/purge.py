@@ -1,7 +1,7 @@
-"""What has been kept long enough: contents are forgotten, ended opportunities become tombstones, once a day.
+"""Retention: once a day, contents past their time are erased and ended opportunities become tombstones.
 
-One matcher at a time does it, in small transactions. Nothing that a decision still needs goes: an active plan keeps its
-newest revision, an active opportunity all that it is about and that was told of it.
+One matcher at a time runs it, in small transactions. It keeps everything that a decision still needs: the newest
+revision of an active plan, and an active opportunity with its notifications.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from matching.policy import Policy
+from services.domain.notifications import EmailState
 from services.matcher.erasure import SETTLED, erase
 from services.matcher.pending_writes import PendingWrites, tombstone
 from services.platform import logs, retry
@@ -30,7 +31,7 @@ from services.store.plans import PlanRecord
 
 EVERY: Final = timedelta(days=1)
 AT_ONCE: Final = 200
-OVER: Final = ("sent", "failed", "cancelled")
+OVER: Final = (EmailState.SENT, EmailState.FAILED, EmailState.CANCELLED)
 """The states in which an email stays."""
 
 log: Final = logs.get(__name__)
@@ -38,22 +39,22 @@ log: Final = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RetentionRules:
-    """How long what is over is kept; None: for ever."""
+    """How long ended plans and opportunities are kept; None means for ever."""
 
     plans: timedelta | None
     opportunities: timedelta | None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """As the settings say; 0 days mean for ever."""
+        """Reads the settings; 0 days mean for ever."""
         days = (settings.keep_plans_days, settings.keep_opportunities_days)
         return cls(*(timedelta(days=number) if number else None for number in days))
 
 
 @dataclass(frozen=True, slots=True)
 class PurgeResult:
-    """How many ended plans and superseded revisions lost their content, how many opportunities became tombstones, and
-    how many intents and emails were deleted."""
+    """Counts of a purge: ended plans and superseded revisions without content now, opportunities turned into
+    tombstones, and intents and emails deleted."""
 
     plans: int = 0
     revisions: int = 0
@@ -63,7 +64,7 @@ class PurgeResult:
 
 
 async def purge_for_ever(sessions: Sessions, policy: Policy, keep: RetentionRules) -> None:
-    """Purges once a day; a fault that passes waits for the next day."""
+    """Purges once a day. After a transient error it tries again the next day."""
     while True:
         try:
             done = await purge(sessions, policy, keep, now())
@@ -75,7 +76,7 @@ async def purge_for_ever(sessions: Sessions, policy: Policy, keep: RetentionRule
 
 
 async def purge(sessions: Sessions, policy: Policy, keep: RetentionRules, at: datetime) -> PurgeResult | None:
-    """One round; None where another matcher is at it."""
+    """Runs one purge; None if another matcher is running one."""
     async with sessions() as holder:
         if not await advisory_locks.try_advisory_lock(holder, advisory_locks.PURGE):
             return None
@@ -91,7 +92,7 @@ async def purge(sessions: Sessions, policy: Policy, keep: RetentionRules, at: da
 
 
 async def _forget_ended(sessions: Sessions, policy: Policy, before: datetime) -> int:
-    """Forgets plans that were withdrawn or awarded before `before`."""
+    """Erases plans that were withdrawn or awarded before `before`."""
     query = select(col(PlanRecord.plan_id)).where(
         col(PlanRecord.status) != "active", col(PlanRecord.state).is_not(None), col(PlanRecord.received_at) < before
     )
@@ -115,13 +116,13 @@ _BLANK_SUPERSEDED: Final = text(
 
 
 async def _blank_superseded(sessions: Sessions, before: datetime) -> int:
-    """Blanks revisions that a newer one replaced: a rebuild reads the newest alone."""
+    """Blanks revisions that a newer one replaced: a rebuild reads only the newest."""
     async with transaction(sessions) as session:
         return await _count(session, _BLANK_SUPERSEDED, {"forgotten": FORGOTTEN, "before": before})
 
 
 async def _tombstone_ended(sessions: Sessions, before: datetime | None, forgotten_before: datetime) -> int:
-    """Makes tombstones of opportunities that ended before `before`; earlier where a plan of theirs was forgotten."""
+    """Makes tombstones of opportunities that ended before `before`, and earlier if one of their plans was erased."""
     gone = exists().where(
         or_(
             col(ForgottenPlan.plan_id) == col(Opportunity.plan_a), col(ForgottenPlan.plan_id) == col(Opportunity.plan_b)
@@ -144,7 +145,7 @@ async def _tombstone_ended(sessions: Sessions, before: datetime | None, forgotte
 
 async def _tombstone(sessions: Sessions, found: Sequence[Opportunity]) -> int:
     async with transaction(sessions) as session:
-        # Whoever finds the pair again holds both plans: either we see that it stands, or they see our tombstone.
+        # A matcher that finds the pair again locks both plans: either we see its row, or it sees our tombstone.
         await plans.lock_plans(session, {plan_id for row in found for plan_id in (row.plan_a, row.plan_b)})
         query = select(Opportunity).where(
             in_array(col(Opportunity.opportunity_id), [row.opportunity_id for row in found])
@@ -158,9 +159,9 @@ async def _tombstone(sessions: Sessions, found: Sequence[Opportunity]) -> int:
 
 
 async def _delete_notified(sessions: Sessions, before: datetime) -> tuple[int, int]:
-    """Deletes what was told of tombstones, and the emails of which nothing is left.
+    """Deletes the intents of tombstones, and the emails that nothing refers to any more.
 
-    A notice of a coalition keeps its email: it says that the member was told, and nobody is told twice.
+    A coalition notice keeps its email: it proves that the member was notified, so that nobody is notified twice.
     """
     buried = select(col(Opportunity.opportunity_id)).where(col(Opportunity.tombstoned_at).is_not(None))
     async with transaction(sessions) as session:

@@ -1,4 +1,4 @@
-"""A plan whose assessment keeps failing is set aside, visibly; its neighbours go on."""
+"""Sets aside a plan whose assessment keeps failing, so that other plans go on. Operators see it as a dead letter."""
 
 import json
 from collections.abc import Sequence
@@ -27,17 +27,17 @@ log: Final = logs.get(__name__)
 
 
 async def count_failure(sessions: Sessions, plan: Plan) -> None:
-    """Counts a failed assessment; the third of one revision sets the plan aside and withdraws its opportunities.
+    """Counts a failed assessment. The third failure of a revision sets the plan aside and withdraws its opportunities.
 
-    As many as a settlement may have are withdrawn in one transaction. The plan is set aside in the last of them, so
-    that after a crash the sweeper comes back to it.
+    Each transaction withdraws as many as a settlement may have. The plan is set aside in the last one, so that after a
+    crash the sweeper returns to it.
     """
     while not await _count(sessions, plan):
         pass
 
 
 async def _count(sessions: Sessions, plan: Plan) -> bool:
-    """One transaction of it; whether no other is to follow."""
+    """Runs one transaction; True if it was the last."""
     async with transaction(sessions) as session:
         partners = sorted((await opportunities.active_for_plan(session, [plan.plan_id]))[plan.plan_id])
         some = partners[: settlement.PAIRS_AT_ONCE]
@@ -60,7 +60,7 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
 
 
 async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str]) -> None:
-    """Withdraws the plan's opportunities with these partners. The caller holds all of them."""
+    """Withdraws the plan's opportunities with these partners. The caller holds the locks of all these plans."""
     kept = PendingWrites()
     rows = await opportunities.get_many(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
     for _, row in sorted(rows.items()):

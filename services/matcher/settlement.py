@@ -1,13 +1,13 @@
-"""Step 5: what was judged becomes state and events, in transactions that hold all plans involved.
+"""Turns assessments into state and events, in transactions that lock all plans involved.
 
-Whoever settles a pair holds both plans' rows, in the order of their ids. A pair whose partner has moved on
-is left alone: the partner's own handler searches after our commit and finds it.
+The process that settles a pair locks both plans' rows, in the order of their ids. It skips a pair whose partner has a
+newer revision: the handler of that revision searches after this commit and finds the pair.
 
-Others wait while we hold them, and longer where our share of the processor is used up just then. So what is to be
-written is drafted before, from the rows as they are read without locks; what is held is only compared with that.
+Other matchers wait while these locks are held, longer still when this process is short of processor time. So changes
+are computed before locking; under the locks only row versions are compared.
 
-One transaction settles `PAIRS_AT_ONCE` pairs at most; more are settled in parts. A plan counts as assessed only with
-the last of its pairs. A crash between two parts leaves the plan to the sweeper.
+One transaction settles at most `PAIRS_AT_ONCE` pairs; more are settled in parts. A plan counts as assessed only with
+the last of its pairs. If the process crashes between two parts, the sweeper assesses the plan again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from matching.plan import Plan
 from services.domain.ids import opportunity_id
 from services.domain.opportunity import AssessedPair, SettlementContext
 from services.domain.opportunity_events import Cause
-from services.matcher.judging import PlanAssessment
+from services.matcher.candidate_assessment import PlanAssessment
 from services.matcher.pending_writes import PendingWrites, write_pair
 from services.platform import metrics, retry
 from services.store import generation as generations
@@ -33,16 +33,16 @@ from services.store.opportunities import OpportunityRow, Versioned
 from services.store.pipelined_queries import Query, fetch
 
 PAIRS_AT_ONCE: Final = 500
-"""A pair writes some 7 KB. So a transaction writes 4 MB at most, and others wait for its locks for about a second."""
+"""A pair writes about 7 KB, so a transaction writes 4 MB at most and holds its locks for about a second."""
 
 
 class WrongGenerationError(retry.HaltConsumerError):
-    """The database was decided under another policy, statistics or model than this process has."""
+    """The database's opportunities come from another policy, statistics or model than this process has."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettlementPart:
-    """What one transaction settles: pairs by opportunity id, and the judgements whose last pair is among them."""
+    """The work of one transaction: pairs by opportunity id, and the assessments whose last pair is among them."""
 
     pairs: Mapping[str, AssessedPair]
     complete: Sequence[PlanAssessment]
@@ -55,7 +55,7 @@ class SettlementPart:
 
 
 def divide(judged: Sequence[PlanAssessment], causes: Mapping[str, Cause]) -> list[SettlementPart]:
-    """The parts of a settlement, in order; one where there is nothing to settle."""
+    """Divides a settlement into parts, in order. If there is nothing to settle, the one part is empty."""
     pairs = _pairs(judged, causes)
     keys = list(pairs)
     part_of = {key: position // PAIRS_AT_ONCE for position, key in enumerate(keys)}
@@ -72,14 +72,14 @@ def divide(judged: Sequence[PlanAssessment], causes: Mapping[str, Cause]) -> lis
 
 @dataclass(slots=True)
 class SettlementProgress:
-    """What the parts of one settlement have found so far: plans at a newer revision than the judged one (`moved_on`),
-    and plans of pairs that another matcher judged on a later day (`behind`)."""
+    """Findings of the parts settled so far: plans with a newer revision than the assessed one (`moved_on`), and plans
+    of pairs that another matcher assessed on a later day (`behind`)."""
 
     moved_on: set[str] = field(default_factory=set)
     behind: set[str] = field(default_factory=set)
 
     def left(self, part: SettlementPart) -> SettlementPart:
-        """The part without the pairs of plans that moved on: the handler of the newer revision settles those."""
+        """Returns the part without pairs of plans that moved on; the handler of the newer revision settles those."""
         pairs = {
             key: pair
             for key, pair in part.pairs.items()
@@ -90,9 +90,9 @@ class SettlementProgress:
 
 @dataclass(frozen=True, slots=True)
 class ProposedChange:
-    """What is to be written of a pair while both plans stand and its row is of this version, None where it has no row.
+    """The proposed write of a pair, valid while both plans keep their revisions and the row keeps this version.
 
-    `behind`: nothing, as the row was judged on a later day than ours.
+    `version` is None if there is no row. `is_stale`: no write, as the row was assessed on a later day than ours.
     """
 
     pair: AssessedPair
@@ -103,7 +103,7 @@ class ProposedChange:
 
 @dataclass(frozen=True, slots=True)
 class SettlementLocks:
-    """What a settlement begins with: it holds the generation and all plans involved, and what their pairs' rows are."""
+    """The first queries of a settlement: they lock the generation and all plans, and read the pairs' row versions."""
 
     generation: Query[str | None]
     locked: Query[dict[str, int]]
@@ -111,20 +111,20 @@ class SettlementLocks:
 
     @classmethod
     def of(cls, part: SettlementPart, drafts: Iterable[str]) -> Self:
-        """For one part, and the opportunities that were drafted."""
+        """Builds the queries for one part and the opportunities with proposed changes."""
         involved = part.plans
         return cls(generations.share_lock_query(), plans.lock_whole_query(involved), store.get_many_versioned(drafts))
 
     @property
     def queries(self) -> tuple[Query[Any], ...]:
-        """In the order in which everybody takes these locks."""
+        """In the order in which every process takes these locks."""
         return self.generation, self.locked, self.versions
 
 
 async def propose_changes(
     sessions: Sessions, part: SettlementPart, context: SettlementContext
 ) -> dict[str, ProposedChange]:
-    """What is to become of a part's pairs if nobody writes of them meanwhile; nothing is held."""
+    """Computes the changes of a part's pairs, for as long as no other process writes them. No lock is held."""
     if not part.pairs:
         return {}
     async with autocommit_session(sessions) as session:
@@ -139,10 +139,10 @@ async def settle(
     context: SettlementContext,
     progress: SettlementProgress,
 ) -> None:
-    """Writes a part's opportunities and their events, and commits. Of plans that are complete with this part it also
-    writes how far they have been assessed. What is `held` was asked in this transaction; `drafts` were made before it.
+    """Writes a part's opportunities and their events, and commits. Marks the plans that are complete with this part as
+    assessed. The queries of `held` ran in this transaction; `drafts` were computed before it.
 
-    Raises WrongGenerationError where the database's generation is not this process's.
+    Raises WrongGenerationError if the database's generation is not this process's.
     """
     _require_generation(held.generation.result, context.generation)
     locked, versions = held.locked.result, held.versions.result
@@ -162,7 +162,7 @@ async def settle(
     for one in pairs.values():
         kept.add(one.kept)
         if one.is_stale:
-            # Another matcher is in tomorrow already. The sweeper assesses these plans again once we are, too.
+            # Another matcher's day is already tomorrow. The sweeper assesses these plans again once ours is, too.
             progress.behind.update(plan.plan_id for plan in one.pair.plans)
     writes = BulkWrites()
     store.put(writes, [row for row in kept.rows if isinstance(row, OpportunityRow)])

@@ -1,4 +1,4 @@
-"""A context of the database's own generation, for whoever looks at plans that matchers have embedded already."""
+"""A context of the database's own generation, for reading plans whose vectors are stored. It needs no model."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,8 +18,7 @@ EmbedMissing = Callable[[str, Sequence[str]], np.ndarray]
 
 
 class StoredVectors:
-    """Stands in for the encoder: the vectors of all texts are stored, and only for missing ones `embed_missing` is
-    called."""
+    """Replaces the encoder. The texts' vectors are stored; only a missing one calls `embed_missing`."""
 
     def __init__(self, model: str, dimensions: int, embed_missing: EmbedMissing) -> None:
         self.model = model
@@ -34,8 +33,10 @@ class StoredVectors:
 async def load_stored_context(
     session: AsyncSession, settings: Settings, embed_missing: EmbedMissing
 ) -> tuple[MatcherContext, GenerationRow] | None:
-    """The settings' policy and statistics with the database's model, and the database's generation; None where it has
-    no plans yet."""
+    """Loads the settings' policy and statistics with the database's model, and returns the database's generation.
+
+    None if the database has no plans yet.
+    """
     current = await generation.read(session)
     if current is None:
         return None

@@ -1,4 +1,4 @@
-"""Step 8: finishes what a crash left between recording and settling, and looks again where time has passed."""
+"""Finishes the work that a crash left between recording and settlement, and assesses pairs again when time passes."""
 
 import asyncio
 import time
@@ -16,16 +16,16 @@ from services.store import advisory_locks, opportunities, plan_features, plans
 from services.store.database import Sessions, now, transaction
 
 RECENT_PLAN_GRACE: Final = timedelta(seconds=30)
-"""A plan received more recently is most likely just being handled."""
+"""A plan received more recently is probably being handled right now."""
 AT_ONCE: Final = 64
 FULL_SWEEP_INTERVAL: Final = 600.0
-"""How often a sweep looks at all plans and opportunities there are; the others only read what is marked as left."""
+"""Seconds between two sweeps over all plans and opportunities. Other sweeps read only plans marked unassessed."""
 
 log: Final = logs.get(__name__)
 
 
 async def sweep_for_ever(context: MatcherContext, sessions: Sessions, every_seconds: float) -> None:
-    """Sweeps again and again; a fault that passes waits for the next round."""
+    """Sweeps periodically. After a transient error it tries again in the next round."""
     looked_through = float("-inf")
     while True:
         try:
@@ -40,8 +40,11 @@ async def sweep_for_ever(context: MatcherContext, sessions: Sessions, every_seco
 async def sweep(
     context: MatcherContext, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True
 ) -> int:
-    """One round, by one matcher at a time. How many plans it assessed. A `thorough` one also looks for plans that are
-    missing from the index, for frameworks without vectors, and for vectors of a server's other life."""
+    """Runs one round, unless another matcher is running one; returns the number of plans assessed.
+
+    A `thorough` round also repairs the index: plans missing from it, frameworks without vectors, and entries stamped
+    by transaction ids that this server has not reached.
+    """
     async with sessions() as holder:
         if not await advisory_locks.try_advisory_lock(holder, advisory_locks.SWEEP):
             return 0
@@ -67,7 +70,7 @@ Finder = Callable[[AsyncSession], Awaitable[Sequence[str]]]
 
 
 async def _assess_found(context: MatcherContext, sessions: Sessions, why: str, find: Finder) -> int:
-    """Matches what `find` gives until it gives nothing new."""
+    """Matches the plans that `find` returns until it returns no new ones."""
     seen: set[str] = set()
     while True:
         async with transaction(sessions) as session:

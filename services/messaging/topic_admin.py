@@ -9,7 +9,16 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from events.topics import AUTHORITY_FAMILIES, DAY_MS, NOTIFICATIONS, PAGE_RESPONSES, TOPICS, Topic, authority_topic
+from events.topics import (
+    AUTHORITY_FAMILIES,
+    DAY_MS,
+    NOTIFICATIONS,
+    PAGE_PLANS,
+    PAGE_RESPONSES,
+    TOPICS,
+    Topic,
+    authority_topic,
+)
 from services.messaging.kafka import connection
 from services.platform.settings import Settings
 
@@ -36,11 +45,7 @@ async def create(settings: Settings, authorities: Iterable[str] = ()) -> TopicsC
     Returns once the broker lists them all. A matcher that starts earlier finds no topic, and looks again minutes later.
     """
     wanted = {topic.name: topic for topic in TOPICS}
-    wanted |= {
-        authority_topic(code, family): family
-        for code in authorities
-        for family in (*AUTHORITY_FAMILIES, PAGE_RESPONSES)
-    }
+    wanted |= {authority_topic(code, family): family for code in authorities for family in AUTHORITY_FAMILIES}
     admin = AIOKafkaAdminClient(**connection(settings), client_id="jointly-topics")
     try:
         await admin.start()
@@ -81,7 +86,7 @@ def _config(topic: Topic, settings: Settings) -> dict[str, str]:
     """Build the topic's declared configuration, with the retention from the settings."""
     if RETENTION not in topic.config:
         return dict(topic.config)
-    days = {family.name: settings.keep_plan_topics_days for family in (*AUTHORITY_FAMILIES, PAGE_RESPONSES)}
+    days = {family.name: settings.keep_plan_topics_days for family in (*AUTHORITY_FAMILIES, PAGE_PLANS, PAGE_RESPONSES)}
     days[NOTIFICATIONS.name] = settings.keep_notifications_days
     kept = days.get(topic.name, settings.keep_dead_letters_days)
     return {**topic.config, RETENTION: str(kept * DAY_MS)}

@@ -11,9 +11,11 @@ from events.dead_letters import Reason
 from events.topics import COALITIONS, DEAD_COALITIONS, DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
+from services.domain.notifications import UNDELIVERED
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
 from services.notifier.coalition_handler import CoalitionEvents
+from services.notifier.confirmations import ask_for_ever
 from services.notifier.context import DispatchContext
 from services.notifier.dispatch import DispatchLoop
 from services.notifier.rendering.email_message import Sender, sender
@@ -67,9 +69,10 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
     producer = kafka.make_producer(settings, "jointly-notifier")
     broker = kafka.make_broker(settings, "jointly-notifier")
     caps = Caps(settings.max_matches_per_plan, settings.max_matches_per_authority, settings.max_authorities_per_plan)
-    rounds = DispatchLoop(
-        DispatchContext(sessions, channel, who, caps, links=make_links(settings), frameworks=FrameworkIndex(settings))
+    dispatch = DispatchContext(
+        sessions, channel, who, caps, links=make_links(settings), frameworks=FrameworkIndex(settings)
     )
+    rounds = DispatchLoop(dispatch)
 
     async def refuse(record: Record, reason: Reason, sentence: str) -> None:
         await dead_letter_queue.dead_letter(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
@@ -130,6 +133,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
             lambda: consumer.measure_for_ever(pulse, "notifier"),
             lambda: consumer.measure_for_ever(groups, "notifier-coalitions"),
             rounds.run_for_ever,
+            lambda: ask_for_ever(dispatch),
             lambda: _measure(sessions),
         ],
         on_shutdown=[producer.stop, database.dispose],
@@ -153,7 +157,7 @@ async def _measure(sessions: Sessions) -> None:
                 waiting = await deliveries.waiting_mails(session, now())
             for why in ("no-mailbox", "paused", "unknown-partner"):
                 metrics.NOTIFICATIONS_WITHHELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
-            for state in ("queued", "claimed", "sending", "ambiguous"):
+            for state in UNDELIVERED:
                 metrics.EMAILS_WAITING.labels(state=state).set(waiting.get(state, 0))
         except Exception as error:
             log.warning("measuring failed", error=type(error).__name__)

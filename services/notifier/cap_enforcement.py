@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.notification_caps import REACH_SPAN, Cap, CapCandidate, exceeding_caps, spread
-from services.domain.notification_rules import RANK, Purpose
+from services.domain.notification_rules import RANK
+from services.domain.notifications import Purpose
 from services.notifier.context import DispatchContext
 from services.platform import logs, metrics
 from services.store import partner_plans
@@ -27,7 +28,7 @@ async def apply_caps(
     """
     about = await _about(session, intents)
     reached: Mapping[str, int] = {}
-    if purpose == "immediate":
+    if purpose == Purpose.IMMEDIATE:
         plans = sorted({item.plan_id for item in about.values()})
         reached = await partner_plans.authorities_notified(session, authority, plans, dispatch.clock() - REACH_SPAN)
     left = exceeding_caps(about.values(), dispatch.caps, reached)

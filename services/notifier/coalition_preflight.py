@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionState
 from services.domain.coalition_notices import NoticeKind, is_current
+from services.domain.notifications import CancelReason
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
@@ -15,8 +16,9 @@ from services.notifier.recipient import recipient_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.platform import clock
-from services.platform.clock import LONDON
-from services.store import authorities, coalition_notices, coalitions, deliveries
+from services.platform.clock import day_of
+from services.store import coalition_notices, coalitions, deliveries
+from services.store.addressees import addressees
 from services.store.authorities import Authority
 from services.store.intents import Mail
 
@@ -27,9 +29,9 @@ async def begin(
     """The email composed and recorded as being sent; None where it no longer holds, or has nobody to go to yet."""
     notice = await coalition_notices.of_mail(session, mail.mail_id)
     stored = await coalitions.load(session, notice.coalition_id)
-    kind, today = NoticeKind(notice.kind), at.astimezone(LONDON).date()
+    kind, today = NoticeKind(notice.kind), day_of(at)
     if stored is None or not is_current(stored.coalition, notice.plan_id, kind, today):
-        close_unsent(session, mail, [], row, at, "superseded")
+        close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
     recipient = recipient_of(session, mail, row, at)
     if recipient is None:
@@ -37,7 +39,7 @@ async def begin(
     authority, mailbox = recipient
     state = CoalitionState.model_validate(stored.payload)
     codes = [member.authority for member in state.members]
-    names, register = await names_of(session, set(codes)), await authorities.by_codes(session, codes)
+    names, register = await names_of(session, set(codes), today), await addressees(session, codes, today)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
     letter = coalition_letter(state, notice.plan_id, kind, authority.name, names, mailboxes, authority.signed_on)
     # A link's days are real ones, also where plans are judged as of a fixed day.

@@ -5,9 +5,15 @@ from datetime import datetime
 from typing import Final, cast
 
 from events.cloudevents import Event, encode
-from events.notifications import NotificationFailed, NotificationPayload, NotificationSent, NotifiedOpportunity
+from events.notifications import (
+    NotificationFailed,
+    NotificationPayload,
+    NotificationSent,
+    NotifiedOpportunity,
+)
 from events.topics import NOTIFICATIONS
-from services.store.intents import Failure, Intent, Mail, Purpose
+from services.domain.notifications import DeliveryFailure, IntentState, Purpose
+from services.store.intents import Intent, Mail
 from services.store.outbox import Outbox, to_outbox_row
 
 SOURCE: Final = "/notifier"
@@ -40,10 +46,12 @@ def failed_event(mail: Mail, recipient: str, intents: Sequence[Intent], at: date
             recipient=recipient,
             purpose=cast(Purpose, mail.purpose),
             coalition_id=mail.coalition_id,
-            opportunities=_told([intent for intent in intents if intent.state in ("failed", "ambiguous")]),
+            opportunities=_told(
+                [intent for intent in intents if intent.state in (IntentState.FAILED, IntentState.AMBIGUOUS)]
+            ),
             attempts=mail.attempts,
             at=at,
-            failure=cast(Failure, mail.failure),
+            failure=cast(DeliveryFailure, mail.failure),
             reason=mail.reason or "unknown",
         )
     )

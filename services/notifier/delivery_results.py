@@ -7,15 +7,18 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain import notification_schedule
+from services.domain.notifications import DeliveryFailure, EmailState, IntentState, Purpose
 from services.notifier.channels import ChannelError, PermanentError, TemporaryError, UnknownOutcomeError
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_events import failed_event, sent_event
 from services.platform import logs, metrics
-from services.store import authorities, deliveries
+from services.platform.clock import day_of
+from services.store import deliveries
 from services.store import intents as notifications
+from services.store.addressees import addressee
 from services.store.authorities import Authority
 from services.store.database import transaction
-from services.store.intents import Failure, Intent, Mail
+from services.store.intents import Intent, Mail
 
 LOGGED_IDS: Final = 20
 """How many ids of each kind a log line names; an email tells of at most as many opportunities."""
@@ -28,13 +31,13 @@ async def record_result(dispatch: DispatchContext, ready: ReadyEmail, error: Cha
     mail_id = ready.mail_id
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, ready.holder)
-        if mail is None or mail.state not in ("sending", "ambiguous"):
+        if mail is None or mail.state not in (EmailState.SENDING, EmailState.AMBIGUOUS):
             log.warning("outcome of a mail that somebody else has taken over", mail_id=mail_id)
             return
-        if mail.state == "ambiguous" and error is not None:
+        if mail.state == EmailState.AMBIGUOUS and error is not None:
             return
         intents = await notifications.locked_in(session, mail_id)
-        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        row = await addressee(session, mail.authority, day_of(dispatch.clock()))
         await _apply_result(session, mail, intents, row.mailbox_ref if row else "", dispatch, error)
 
 
@@ -48,7 +51,7 @@ async def _apply_result(
 ) -> None:
     at = dispatch.clock()
     if error is None:
-        told = [intent for intent in intents if intent.state in ("sending", "ambiguous")]
+        told = [intent for intent in intents if intent.state in (IntentState.SENDING, IntentState.AMBIGUOUS)]
         deliveries.mark_sent(mail, intents, at)
         session.add(sent_event(mail, ref, told, at))
         _measure(mail, told, at)
@@ -82,17 +85,17 @@ async def _apply_result(
     )
 
 
-def _failure(mail: Mail, error: ChannelError) -> Failure:
+def _failure(mail: Mail, error: ChannelError) -> DeliveryFailure:
     if mail.ambiguities:
         # Whatever became of the second try, the first one may have arrived.
-        return "ambiguous"
+        return DeliveryFailure.AMBIGUOUS
     if isinstance(error, PermanentError):
-        return "permanent"
-    return "ambiguous" if isinstance(error, UnknownOutcomeError) else "temporary"
+        return DeliveryFailure.PERMANENT
+    return DeliveryFailure.AMBIGUOUS if isinstance(error, UnknownOutcomeError) else DeliveryFailure.TEMPORARY
 
 
 def _measure(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
-    if mail.purpose != "digest":
+    if mail.purpose != Purpose.DIGEST:
         for intent in told:
             metrics.OPPORTUNITY_TO_EMAIL.observe(max(0.0, (at - intent.created_at).total_seconds()))
 
@@ -114,7 +117,7 @@ async def _forsaken(dispatch: DispatchContext) -> bool:
         if mail is None:
             return False
         intents = await notifications.locked_in(session, mail.mail_id)
-        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        row = await addressee(session, mail.authority, day_of(dispatch.clock()))
         lost = UnknownOutcomeError("sender-vanished")
         await _apply_result(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
     return True
@@ -124,9 +127,9 @@ async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: 
     """An email that raised what nobody foresaw before it was given to the server: it must not block the others."""
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, holder)
-        if mail is not None and mail.state == "claimed":
+        if mail is not None and mail.state == EmailState.CLAIMED:
             intents = await notifications.locked_in(session, mail_id)
-            row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+            row = await addressee(session, mail.authority, day_of(dispatch.clock()))
             await _apply_result(
                 session, mail, intents, row.mailbox_ref if row else "", dispatch, PermanentError(reason)
             )
@@ -138,7 +141,7 @@ def close_unsent(
     """Ends an email that is not to be sent (again)."""
     if mail.ambiguities:
         # It may have arrived all the same: it ends as what it is, unknown.
-        deliveries.mark_failed(mail, intents, at, "ambiguous", reason)
+        deliveries.mark_failed(mail, intents, at, DeliveryFailure.AMBIGUOUS, reason)
         session.add(failed_event(mail, row.mailbox_ref if row else "", intents, at))
         metrics.EMAILS.labels(purpose=mail.purpose, outcome="failed-ambiguous").inc()
     else:

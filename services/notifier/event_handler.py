@@ -12,10 +12,11 @@ from events.dead_letters import Reason
 from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from services.domain.notification_rules import NotificationDraft, plan_notifications
 from services.domain.notification_schedule import next_digest
+from services.domain.notifications import UNSENT, Purpose
 from services.platform import logs, metrics
 from services.store import coalitions, intents
 from services.store.database import Sessions, transaction
-from services.store.intents import UNSENT, Intent, Stand
+from services.store.intents import Intent, Stand
 
 CORRECTION_GATHER_SECONDS: Final = 5.0
 """Corrections go at once; but one withdrawn plan ends several opportunities, and they belong into one mail."""
@@ -149,9 +150,9 @@ def _newest(told: Iterable[OpportunityEvent]) -> dict[str, OpportunityEvent]:
 
 def _intent(item: OpportunityEvent, news: NotificationDraft, at: datetime, notify_batch_seconds: float) -> Intent:
     due = {
-        "immediate": at + timedelta(seconds=notify_batch_seconds),
-        "correction": at + timedelta(seconds=min(notify_batch_seconds, CORRECTION_GATHER_SECONDS)),
-        "digest": next_digest(at),
+        Purpose.IMMEDIATE: at + timedelta(seconds=notify_batch_seconds),
+        Purpose.CORRECTION: at + timedelta(seconds=min(notify_batch_seconds, CORRECTION_GATHER_SECONDS)),
+        Purpose.DIGEST: next_digest(at),
     }
     return Intent(
         opportunity_id=item.state.opportunity_id,

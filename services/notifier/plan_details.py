@@ -10,11 +10,13 @@ from events.coalitions import CoalitionState
 from matching.reference import authority as known_authority
 from services.domain.coalition import CoalitionStatus
 from services.domain.disclosure import is_open, plan_facts
+from services.domain.reorganisation import is_divided, say_consent
 from services.notifier.partner_names import names_of
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import Disclosed
 from services.store import coalitions, introductions, plans
 from services.store.authorities import Mutes
+from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
 
@@ -27,6 +29,13 @@ class PlanDetails:
     plans: Mapping[str, PlanRecord]
     groups: Mapping[str, SuggestedGroup]
     introduced: Set[str]
+
+    def consent(self, plan_id: str, today: date) -> tuple[str, ...]:
+        """What an authority that is to be dissolved has to know of its plan's contract."""
+        stored = self.plans.get(plan_id)
+        plan = plan_from_store(stored) if stored is not None else None
+        said = say_consent(plan, today) if plan is not None else None
+        return (said,) if said else ()
 
     def disclosed(self, stands: Opportunity, authority: str) -> Disclosed | None:
         """What both plans of an opportunity say now to `authority`; None where they are not stored."""
@@ -56,7 +65,7 @@ async def load(
     ]
     members = {member.plan_id for state in suggested for member in state.members}
     stored = await plans.by_id(session, members.union(*pairs) if pairs else members)
-    names = await names_of(session, {member.authority for state in suggested for member in state.members})
+    names = await names_of(session, {member.authority for state in suggested for member in state.members}, today)
     tellable = [state for state in suggested if _is_tellable(state, authority, stored, names, muted, today)]
     found = {}
     for own, others in partners.items():
@@ -74,9 +83,10 @@ def own_and_other(stands: Opportunity, authority: str) -> tuple[str, str]:
 
 
 def is_dissolved(code: str, today: date) -> bool:
-    """Whether a council has ceased to be: it is neither told nor told of."""
+    """Whether a council has ceased to be and no single one has taken its place: it is neither told nor told of."""
     council = known_authority(code)
-    return council is not None and council.end is not None and council.end <= today.isoformat()
+    ended = council is not None and council.end is not None and council.end <= today.isoformat()
+    return ended or is_divided(code, today)
 
 
 def _overlap(state: CoalitionState, own: str, others: Collection[str]) -> int:

@@ -11,8 +11,9 @@ from events.opportunities import OpportunityState
 from services.domain import notification_schedule
 from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
-from services.domain.notification_rules import Preferences, Purpose, effective_purpose, sides
-from services.notifier import benchmark_preflight, coalition_preflight, plan_details, receipts
+from services.domain.notification_rules import Preferences, effective_purpose, sides
+from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
+from services.notifier import benchmark_preflight, coalition_preflight, confirmations, plan_details, receipts
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
@@ -21,7 +22,7 @@ from services.notifier.rendering import email_message, mail_view
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.platform import clock, metrics
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import (
     authorities,
     benchmark_notices,
@@ -30,9 +31,11 @@ from services.store import (
     introductions,
     opportunities,
     partner_plans,
+    plan_confirmations,
     responses,
 )
 from services.store import intents as notifications
+from services.store.addressees import addressee, addressees
 from services.store.authorities import Authority, Mutes
 from services.store.database import transaction
 from services.store.intents import Intent, Mail
@@ -42,11 +45,12 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
     """The moment of sending: what of the email still holds and is still wanted, composed and recorded as being
     sent. None where nothing is, or the email is not ours any more."""
     at = dispatch.clock()
+    today = day_of(at)
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, holder)
-        if mail is None or mail.state != "claimed":
+        if mail is None or mail.state != EmailState.CLAIMED:
             return None
-        row = (await authorities.by_codes(session, [mail.authority])).get(mail.authority)
+        row = await addressee(session, mail.authority, today)
         if mail.purpose == coalition_notices.PURPOSE:
             act = await responses.of_receipt(session, mail_id)
             if act is not None:
@@ -54,25 +58,29 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
         if mail.purpose == benchmark_notices.PURPOSE:
             return await benchmark_preflight.begin(session, dispatch, mail, holder, row, at)
+        if mail.purpose == plan_confirmations.PURPOSE:
+            return await confirmations.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
-        if row is None or row.mailbox is None or (row.paused_until and row.paused_until > at.date()):
+        if row is None or row.mailbox is None or row.is_paused(today):
             _release_unreachable(session, mail, intents, row, at)
             return None
         items = await _select_current(session, mail, row, intents, at)
         if not items.told:
             close_unsent(session, mail, intents, row, at, "nothing-left")
             return None
-        later = await partner_plans.over_cap_counts(session, row.authority) if mail.purpose != "correction" else {}
+        partners = {intent.partner for intent, _ in items.told} if mail.purpose != Purpose.CORRECTION else set()
+        later = await partner_plans.over_cap_counts(session, row.authority, partners)
         letter = mail_view.email_view(
             row.authority,
             row.name,
             mail.purpose,
             [item for _, item in items.told],
-            at.astimezone(LONDON).date(),
+            today,
             items.groups,
             later,
             row.signed_on,
             await _usable_frameworks(session, dispatch, items),
+            items.consents,
         )
         # A link's days are real ones, also where plans are judged as of a fixed day.
         links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
@@ -112,54 +120,58 @@ def _release_unreachable(
 ) -> None:
     """The mailbox has gone or paused since: everything becomes held again, and visible as such."""
     for intent in intents:
-        if intent.state == "queued":
+        if intent.state == IntentState.QUEUED:
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)
     close_unsent(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
 
 
 @dataclass(frozen=True, slots=True)
 class _Current:
-    """What of an email still holds, and the groups around the reader's plans."""
+    """What of an email still holds, and by the reader's plans: the groups around them, and whose consent they need."""
 
     told: list[tuple[Intent, OpportunityView]]
     groups: Mapping[str, SuggestedGroup]
+    consents: Mapping[str, tuple[str, ...]]
 
 
 async def _select_current(
     session: AsyncSession, mail: Mail, row: Authority, intents: Sequence[Intent], at: datetime
 ) -> _Current:
     """The intents that hold now, as items; the others are cancelled, or given to another mail."""
-    open_ = [intent for intent in intents if intent.state in ("queued", "ambiguous")]
+    open_ = [intent for intent in intents if intent.state in (IntentState.QUEUED, IntentState.AMBIGUOUS)]
     ids = [intent.opportunity_id for intent in open_]
     states = await opportunities.get_many(session, ids)
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
-    partners = await authorities.by_codes(session, [intent.partner for intent in open_])
-    names = await names_of(session, {intent.partner for intent in open_})
-    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(at.date())}
+    today = day_of(at)
+    partners = await addressees(session, {intent.partner for intent in open_}, today)
+    names = await names_of(session, {intent.partner for intent in open_}, today)
+    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(today)}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
-    today = at.astimezone(LONDON).date()
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
-    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(at.date()))
+    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))
     found = []
     for intent in open_:
         stands = states.get(intent.opportunity_id)
         reason = _cancel_reason(intent, stands, muted, told)
         if reason is None and stands is not None and intent.occasion:
             reason = await _act_is_over(session, intent, stands, today)
-        if intent.change != "withdrawn":
+        if intent.change != NotificationChange.WITHDRAWN:
             gone = plan_details.is_dissolved(intent.partner, today)
-            reason = "muted" if intent.opportunity_id in unlike else "dissolved" if gone else reason
+            reason = (
+                CancelReason.MUTED if intent.opportunity_id in unlike else CancelReason.DISSOLVED if gone else reason
+            )
         purpose = effective_purpose(cast(Purpose, mail.purpose), wishes) if reason is None else None
         if stands is not None and reason is None and purpose == mail.purpose:
             name = names.get(intent.partner, UNNAMED)
             found.append((intent, _view(row.authority, intent, stands, name, mailboxes, details)))
-        elif intent.state == "queued" and purpose is not None:
+        elif intent.state == IntentState.QUEUED and purpose is not None:
             notifications.release(intent, purpose, notification_schedule.next_digest(at), at)
-        elif intent.state == "queued":
-            notifications.cancel(intent, reason or "not-wanted", at)
-            metrics.INTENTS_CANCELLED.labels(reason=reason or "not-wanted").inc()
-    return _Current(found, details.groups)
+        elif intent.state == IntentState.QUEUED:
+            notifications.cancel(intent, reason or CancelReason.NOT_WANTED, at)
+            metrics.INTENTS_CANCELLED.labels(reason=reason or CancelReason.NOT_WANTED).inc()
+    consents = {item.plan_id: details.consent(item.plan_id, today) for _, item in found}
+    return _Current(found, details.groups, consents)
 
 
 def _view(
@@ -189,23 +201,25 @@ def _seen_by(authority: str, stands: opportunities.Opportunity) -> OpportunitySt
 
 def _cancel_reason(
     intent: Intent, stands: opportunities.Opportunity | None, muted: Mutes, told: dict[str, set[str]]
-) -> str | None:
+) -> CancelReason | None:
     """Why an intent is not to be told any more, in a word; None where it is."""
     if stands is None or (stands.material_revision != intent.material_revision and not intent.occasion):
-        return "superseded"
-    if (stands.status == "withdrawn") != (intent.change == "withdrawn"):
-        return "superseded"
+        return CancelReason.SUPERSEDED
+    if (stands.status == "withdrawn") != (intent.change == NotificationChange.WITHDRAWN):
+        return CancelReason.SUPERSEDED
     if muted.includes(intent.partner, intent.opportunity_id):
-        return "muted"
+        return CancelReason.MUTED
     if intent.needs_told and not told.get(intent.opportunity_id):
-        return "never-told"
+        return CancelReason.NEVER_TOLD
     return None
 
 
 async def _act_is_over(
     session: AsyncSession, intent: Intent, stands: opportunities.Opportunity, today: date
-) -> str | None:
+) -> CancelReason | None:
     """Why what people did is not to be told any more: the request was answered, or the yes taken back."""
     own, partner = await introductions.sides(session, stands, intent.authority)
-    holds = is_agreed(own, partner) if intent.change == "introduced" else is_asking(partner, own, today)
-    return None if holds else "answered"
+    holds = (
+        is_agreed(own, partner) if intent.change == NotificationChange.INTRODUCED else is_asking(partner, own, today)
+    )
+    return None if holds else CancelReason.ANSWERED

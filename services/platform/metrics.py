@@ -24,6 +24,7 @@ from events.topics import (
     DEAD_RESPONSES,
     NOTIFICATIONS,
     OPPORTUNITIES,
+    PAGE_PLANS,
     PAGE_RESPONSES,
     PLANS,
     RESPONSES,
@@ -93,7 +94,7 @@ def _series(metric: Any, known: Known) -> list[Any]:
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _PURPOSES: Final = ("immediate", "digest", "correction")
-_MAIL_PURPOSES: Final = (*_PURPOSES, "coalition", "benchmark")
+_MAIL_PURPOSES: Final = (*_PURPOSES, "coalition", "benchmark", "confirmation")
 
 EVENTS_IN: Final = _owned(
     Counter("jointly_events_in_total", "Events read from Kafka.", ["family"], registry=None),
@@ -110,6 +111,7 @@ EVENTS_OUT: Final = _owned(
             "topic": [
                 OPPORTUNITIES.name,
                 COALITIONS_TOPIC.name,
+                PAGE_PLANS.name,
                 PAGE_RESPONSES.name,
                 NOTIFICATIONS.name,
                 CHECKPOINTS.name,
@@ -344,6 +346,7 @@ RESPONSE_KINDS: Final = (
     "undone",
     "decided",
     "route",
+    "document",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter("jointly_coalitions_written_total", "Coalitions written, by new status.", ["status"], registry=None),
@@ -368,26 +371,19 @@ RESPONSES_RECORDED: Final = _measured_gauge(
     ),
     {Process.COALITIONS: {"kind": RESPONSE_KINDS}},
 )
-DAYS_TO_ANSWER: Final = _measured_gauge(
-    Gauge(
-        "jointly_days_to_answer",
-        "Median days from an invitation to the yes or no of those it asked.",
-        registry=None,
-    ),
-    COALITIONS_PROCESS,
-)
-INVITATION_WORKING_DAYS: Final = _measured_gauge(
-    Gauge(
-        "jointly_invitation_working_days",
-        "Median working days that open invitations leave to reply.",
-        registry=None,
-    ),
-    COALITIONS_PROCESS,
-)
 COALITIONS_SWEPT: Final = _measured_gauge(
     Gauge(
         "jointly_coalitions_swept_timestamp_seconds",
         "Time at which the sweep of coalitions last ended without an error, in seconds since 1970.",
+        registry=None,
+    ),
+    COALITIONS_PROCESS,
+)
+PROGRAMME: Final = _owned(
+    Gauge(
+        "jointly_programme",
+        "Measures of the programme report as of today, by section and measure; measured once an hour.",
+        ["section", "measure"],
         registry=None,
     ),
     COALITIONS_PROCESS,

@@ -28,11 +28,11 @@ log: Final = logs.get(__name__)
 
 
 class BrokenChainError(Exception):
-    """The log does not continue what was signed last. Signing it would vouch for the change."""
+    """The log does not continue the last signed checkpoint. Signing it would vouch for the change."""
 
 
 async def sign_for_ever(sessions: Sessions, key: SigningKey, origin: str) -> None:
-    """Looks again and again whether a checkpoint is due; a fault waits for the next look."""
+    """Checks periodically whether a checkpoint is due. After an error it checks again later."""
     while True:
         try:
             async with transaction(sessions) as session:
@@ -45,9 +45,9 @@ async def sign_for_ever(sessions: Sessions, key: SigningKey, origin: str) -> Non
 
 
 async def sign_if_due(session: AsyncSession, key: SigningKey, origin: str, at: datetime) -> bool:
-    """Signs the log where it has grown and the last checkpoint is an hour old; whether it did.
+    """Signs the log if it has grown and the last checkpoint is an hour old; returns whether it did.
 
-    Raises BrokenChainError where the entries since then do not lead to the head.
+    Raises BrokenChainError if the entries since then do not lead to the head.
     """
     if not await advisory_locks.try_advisory_lock(session, advisory_locks.CHECKPOINT):
         return False
@@ -70,7 +70,7 @@ async def sign_if_due(session: AsyncSession, key: SigningKey, origin: str, at: d
 
 
 async def _continue(session: AsyncSession, signed: Frontier, size: int) -> Frontier:
-    """The tree after the entries that follow, up to `size`; others may have been appended meanwhile."""
+    """Extends the tree by the following entries, up to `size`; other processes may have appended more meanwhile."""
     frontier = signed
     async for entry in audit_log.entries(session, signed.size):
         if frontier.size == size:

@@ -1,4 +1,4 @@
-"""Tokens of the read interface and calendar addresses: who may read what of one authority. Only hashes are stored."""
+"""Tokens of the read interface and of calendar addresses, each for one authority. Only hashes are stored."""
 
 import uuid
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ USE_NOTED_EVERY: Final = timedelta(minutes=1)
 
 
 class ApiToken(SQLModel, table=True):
-    """One token of one authority. `label`: what the authority calls it, such as the system that reads with it."""
+    """One token of one authority. `label`: the authority's own name for it, such as the system that reads with it."""
 
     __tablename__ = "api_tokens"
 
@@ -33,7 +33,7 @@ class ApiToken(SQLModel, table=True):
 
 
 async def issue(session: AsyncSession, authority: str, scopes: Collection[Scope], label: str) -> tuple[ApiToken, str]:
-    """A new token of a registered authority: its row, and the token itself, which can't be found out later."""
+    """Creates a token for a registered authority; returns its row and the token, which can't be recovered later."""
     token = new_token()
     row = ApiToken(
         token_id=uuid.uuid4().hex,
@@ -50,7 +50,7 @@ async def issue(session: AsyncSession, authority: str, scopes: Collection[Scope]
 
 
 async def find(session: AsyncSession, token: str, today: date) -> ApiToken | None:
-    """The row of a token that has not been revoked, of an authority that has not withdrawn by today."""
+    """Finds the row of a token that is not revoked and whose authority has not withdrawn by today."""
     query = (
         select(ApiToken)
         .join(Authority, col(Authority.authority) == col(ApiToken.authority))
@@ -65,14 +65,15 @@ async def find(session: AsyncSession, token: str, today: date) -> ApiToken | Non
 
 
 async def note_use(session: AsyncSession, token_id: str) -> None:
-    """Notes that a token was used, once a minute: reading must not cost a write each time."""
+    """Records the use of a token, at most once a minute, so that reading does not cost a write each time."""
     at = now()
     stale = or_(col(ApiToken.last_used_at).is_(None), col(ApiToken.last_used_at) < at - USE_NOTED_EVERY)
     await session.execute(update(ApiToken).where(col(ApiToken.token_id) == token_id, stale).values(last_used_at=at))
 
 
 async def revoke(session: AsyncSession, token_id: str, authority: str | None = None) -> ApiToken | None:
-    """Revokes a token for ever; the row, or None where there is none, or it is another authority's. Repeatable."""
+    """Revokes a token permanently; returns the row, or None if it does not exist or is another authority's.
+    Repeatable."""
     row: ApiToken | None = await session.get(ApiToken, token_id, with_for_update=True)
     if row is None or authority not in (None, row.authority):
         return None
@@ -82,7 +83,7 @@ async def revoke(session: AsyncSession, token_id: str, authority: str | None = N
 
 
 async def listed(session: AsyncSession, authority: str | None = None) -> Sequence[ApiToken]:
-    """All tokens, or one authority's, by authority and age, revoked ones included."""
+    """Lists all tokens, or one authority's, by authority and age, including revoked ones."""
     query = select(ApiToken).order_by(col(ApiToken.authority), col(ApiToken.created_at), col(ApiToken.token_id))
     if authority is not None:
         query = query.where(col(ApiToken.authority) == authority)

@@ -1,7 +1,7 @@
-"""The audit log: entries that are only ever added, the frontier of their hash tree, and the checkpoints signed of it.
+"""The audit log: append-only entries, the frontier of their hash tree, and its signed checkpoints.
 
-A trigger and the table's privileges refuse to change an entry. They don't stop who owns the database, but the hash tree
-shows it: every entry changes the root, and checkpoints of earlier roots are with others.
+A trigger and the table's privileges reject changes to entries. They can't stop the owner of the database. The hash tree
+reveals such a change: every entry changes the root, and others hold checkpoints of earlier roots.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -21,7 +21,7 @@ CHUNK: Final = 10_000
 
 
 class AuditEntry(SQLModel, table=True):
-    """One entry. `body` is what was hashed; the columns repeat what is asked for. `seq` counts from 0, without gaps."""
+    """One entry. `body` holds the hashed bytes; the columns repeat its fields for queries. `seq` is gapless from 0."""
 
     __tablename__ = "audit_log"
 
@@ -36,7 +36,7 @@ class AuditEntry(SQLModel, table=True):
 
 
 class AuditHead(SQLModel, table=True):
-    """The one row that whoever appends locks: the tree's frontier. Made by the migration."""
+    """The one row that every append locks: the tree's frontier. The migration creates it."""
 
     __tablename__ = "audit_head"
 
@@ -46,7 +46,7 @@ class AuditHead(SQLModel, table=True):
 
 
 class AuditCheckpoint(SQLModel, table=True):
-    """A signed statement of the tree at one size. `note` is the text as it was published."""
+    """A signed statement of the tree at one size. `note` is the published text."""
 
     __tablename__ = "audit_checkpoints"
 
@@ -58,7 +58,7 @@ class AuditCheckpoint(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """What of an entry is verified, as values: cheap to read by the hundred thousand."""
+    """The verified fields of an entry as plain values: cheap to read by the hundred thousand."""
 
     seq: int
     at: datetime
@@ -75,9 +75,9 @@ class AuditHeadMissingError(Exception):
 
 
 async def append(session: AsyncSession, acts: Sequence[Act]) -> list[int]:
-    """Appends acts in the caller's transaction; their numbers. Nothing is appended where that rolls back.
+    """Appends acts in the caller's transaction; returns their numbers. A rollback appends nothing.
 
-    Do it last: until the transaction ends, whoever else wants to append waits.
+    Call it last: every other append waits until the transaction ends.
     """
     if not acts:
         return []
@@ -110,18 +110,18 @@ async def append(session: AsyncSession, acts: Sequence[Act]) -> list[int]:
 
 
 def to_frontier(size: int, peaks: bytes) -> Frontier:
-    """The frontier that a row holds."""
+    """Builds the frontier from a row."""
     return Frontier(size, tuple(peaks[n : n + HASH_BYTES] for n in range(0, len(peaks), HASH_BYTES)))
 
 
 async def read_head(session: AsyncSession) -> Frontier:
-    """The frontier as it stands; nothing is locked."""
+    """The current frontier, read without a lock."""
     head = (await session.execute(select(AuditHead.size, AuditHead.peaks))).one_or_none()  # type: ignore[call-overload]
     return to_frontier(head[0], head[1]) if head is not None else Frontier()
 
 
 async def entries(session: AsyncSession, first: int = 0) -> AsyncIterator[StoredEntry]:
-    """All entries from `first` on, in their order, read in chunks."""
+    """All entries from `first` on, in order, read in chunks."""
     columns = [col(getattr(AuditEntry, name)) for name in StoredEntry.__slots__]
     while True:
         query = select(*columns).where(col(AuditEntry.seq) >= first).order_by(col(AuditEntry.seq)).limit(CHUNK)
@@ -169,5 +169,5 @@ async def newest_checkpoint(session: AsyncSession) -> AuditCheckpoint | None:
 
 
 def checkpoint_row(frontier: Frontier, note: str, signed_at: datetime) -> AuditCheckpoint:
-    """The row of a checkpoint; the caller adds it to its transaction."""
+    """Builds the row of a checkpoint; the caller adds it to its transaction."""
     return AuditCheckpoint(size=frontier.size, peaks=b"".join(frontier.peaks), note=note, signed_at=signed_at)

@@ -1,6 +1,6 @@
-"""The names and job titles that people typed when they acted, apart from the audit log so that they can be erased.
+"""The names and job titles that people typed when they acted, kept outside the audit log so that they can be erased.
 
-The log holds the random id of a row here. It stays valid when the name is gone.
+The log holds the random id of a row here. The id stays valid after the name is erased.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from services.store.database import now, timestamp
 
 
 class AuditName(SQLModel, table=True):
-    """A person as they named themselves at one sign-in, for one authority."""
+    """A person's own statement of name and job title at one sign-in, for one authority."""
 
     __tablename__ = "audit_names"
 
@@ -27,7 +27,7 @@ class AuditName(SQLModel, table=True):
 
 
 async def add(session: AsyncSession, authority: str, name: str, job_title: str) -> str:
-    """Keeps a name under a new random id, which it returns: the `actor` of the acts that follow."""
+    """Stores a name under a new random id, and returns the id: the `actor` of the acts that follow."""
     row = AuditName(actor=uuid.uuid4().hex, authority=authority, name=name, job_title=job_title, created_at=now())
     session.add(row)
     await session.flush()
@@ -35,13 +35,13 @@ async def add(session: AsyncSession, authority: str, name: str, job_title: str) 
 
 
 async def find(session: AsyncSession, actors: Collection[str]) -> dict[str, AuditName]:
-    """The names behind these ids, as far as they have not been erased."""
+    """The names behind these ids; erased ones are missing."""
     rows = await session.execute(select(AuditName).where(col(AuditName.actor).in_(actors)))
     return {row.actor: row for row in rows.scalars()}
 
 
 async def erase(session: AsyncSession, actor: str) -> bool:
-    """Erases one name; whether there was one."""
+    """Erases one name; returns whether it existed."""
     erased = await session.execute(
         delete(AuditName).where(col(AuditName.actor) == actor).returning(col(AuditName.actor))
     )
@@ -49,5 +49,5 @@ async def erase(session: AsyncSession, actor: str) -> bool:
 
 
 async def erase_authority(session: AsyncSession, authority: str) -> None:
-    """Erases all names that were typed for an authority."""
+    """Erases all names typed for an authority."""
     await session.execute(delete(AuditName).where(col(AuditName.authority) == authority))

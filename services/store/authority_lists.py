@@ -1,6 +1,6 @@
-"""What belongs to one authority, page by page: plans, opportunities, coalitions. Every query names the authority.
+"""Pages of one authority's plans, opportunities and coalitions. Every query names the authority.
 
-Pages go by key, so that each row comes once however many are added meanwhile.
+Pages are cut by key, so that each row appears once, even if rows are added meanwhile.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ ACTIVE: Final = "active"
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Which part of a list: rows after a key, at most `limit`, of these statuses, changed since then."""
+    """The part of a list to read: rows after a key, at most `limit`, with these statuses, changed since then."""
 
     after: str = ""
     limit: int = 100
@@ -30,7 +30,7 @@ class Cut:
 
 
 async def plans(session: AsyncSession, authority: str, cut: Cut) -> Sequence[PlanRecord]:
-    """The authority's plans, by id. A plan of which only an end was ever seen is left out."""
+    """The authority's plans, by id. Plans known only by their withdrawal or award are left out."""
     wanted = [
         col(PlanRecord.authority) == authority,
         col(PlanRecord.state).is_not(None),
@@ -41,7 +41,7 @@ async def plans(session: AsyncSession, authority: str, cut: Cut) -> Sequence[Pla
 
 
 async def plan(session: AsyncSession, authority: str, plan_id: str) -> PlanRecord | None:
-    """One plan, where it is the authority's."""
+    """One plan, if it is the authority's."""
     query = select(PlanRecord).where(
         col(PlanRecord.plan_id) == plan_id,
         col(PlanRecord.authority) == authority,
@@ -52,7 +52,7 @@ async def plan(session: AsyncSession, authority: str, plan_id: str) -> PlanRecor
 
 
 async def opportunities(session: AsyncSession, authority: str, cut: Cut) -> Sequence[Opportunity]:
-    """The opportunities of the authority's plans, by id; none with a plan that has become private."""
+    """The opportunities of the authority's plans, by id, without those of plans that are private now."""
     wanted = [
         *_own_pairs(authority),
         *_narrowed(cut, Opportunity.opportunity_id, Opportunity.status, Opportunity.updated_at),
@@ -62,14 +62,14 @@ async def opportunities(session: AsyncSession, authority: str, cut: Cut) -> Sequ
 
 
 async def opportunity(session: AsyncSession, authority: str, opportunity_id: str) -> Opportunity | None:
-    """One opportunity, where a plan of the authority is in it."""
+    """One opportunity, if one of its plans is the authority's."""
     query = select(Opportunity).where(col(Opportunity.opportunity_id) == opportunity_id, *_own_pairs(authority))
     found: Opportunity | None = (await session.execute(query)).scalar_one_or_none()
     return found
 
 
 async def coalitions(session: AsyncSession, authority: str, cut: Cut) -> Sequence[CoalitionRow]:
-    """The coalitions in which the authority is or was, by id."""
+    """The coalitions of which the authority is or was a member, by id."""
     wanted = [
         _own_coalition(authority),
         *_narrowed(cut, CoalitionRow.coalition_id, CoalitionRow.status, CoalitionRow.updated_at),
@@ -79,7 +79,7 @@ async def coalitions(session: AsyncSession, authority: str, cut: Cut) -> Sequenc
 
 
 async def coalition(session: AsyncSession, authority: str, coalition_id: str) -> CoalitionRow | None:
-    """One coalition, where the authority is or was in it."""
+    """One coalition, if the authority is or was a member."""
     query = select(CoalitionRow).where(col(CoalitionRow.coalition_id) == coalition_id, _own_coalition(authority))
     found: CoalitionRow | None = (await session.execute(query)).scalar_one_or_none()
     return found

@@ -1,4 +1,4 @@
-"""What an authority is told of its extension's benchmark: each notice once, each in an email of its own."""
+"""Notices to authorities about benchmarks of extensions: each is sent once, in an email of its own."""
 
 import uuid
 from datetime import datetime
@@ -16,7 +16,7 @@ PURPOSE = "benchmark"
 
 
 class BenchmarkNoticeRow(SQLModel, table=True):
-    """One thing to tell, and the email that tells it. The email is purged before: what was told is not told again."""
+    """One notice and its email. The row outlives the email, so that no notice is repeated after a purge."""
 
     __tablename__ = "benchmark_notices"
     __table_args__ = (UniqueConstraint("request_id", "kind", name="benchmark_notices_once"),)
@@ -28,9 +28,9 @@ class BenchmarkNoticeRow(SQLModel, table=True):
 
 
 async def add(session: AsyncSession, request: BenchmarkRequest, kind: BenchmarkNotice, due_at: datetime) -> bool:
-    """Writes a notice that is not there yet, with the email that is to tell it at its moment.
+    """Writes a notice unless it exists, with an email that is due at `due_at`; returns whether it was new.
 
-    The caller has the lock of coalitions. The notifier gives the email its Message-ID when it sends it.
+    The caller holds the lock of coalitions. The notifier sets the Message-ID when it sends the email.
     """
     known = select(col(BenchmarkNoticeRow.mail_id)).where(
         col(BenchmarkNoticeRow.request_id) == request.request_id, col(BenchmarkNoticeRow.kind) == kind.value
@@ -55,6 +55,6 @@ async def add(session: AsyncSession, request: BenchmarkRequest, kind: BenchmarkN
 
 
 async def of_mail(session: AsyncSession, mail_id: str) -> BenchmarkNoticeRow:
-    """The notice that an email tells."""
+    """The notice that an email carries."""
     found = await session.execute(select(BenchmarkNoticeRow).where(col(BenchmarkNoticeRow.mail_id) == mail_id))
     return found.scalar_one()

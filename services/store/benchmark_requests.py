@@ -1,4 +1,4 @@
-"""Requests for benchmarks, and the extensions that make them."""
+"""Benchmark requests, and the extensions that cause them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class BenchmarkRequestRow(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A plan to extend a contract: its state, and the contract's first end as far as anybody said it."""
+    """A plan to extend a contract: its state, and the contract's first end as far as it is known."""
 
     plan_id: str
     state: Mapping[str, Any]
@@ -46,7 +46,7 @@ class Extension:
 
 
 _UNASKED: Final = text(
-    # The first end: as the shared contract says it, else the earliest end that the authority's plans ever gave for it.
+    # The first end: from the shared contract, otherwise the earliest end in any revision of the authority's plans.
     "SELECT p.plan_id, p.state, coalesce("
     "  (SELECT min(coalesce(c.payload->>'first_end', c.payload->>'end')) FROM contracts c"
     "   WHERE c.contract_id IN (p.plan_id, p.authority || ':' || (p.state#>>'{current_contract,reference}'))),"
@@ -63,7 +63,7 @@ _UNASKED: Final = text(
 
 
 async def unasked_extensions(session: AsyncSession) -> list[Extension]:
-    """The active plans to extend a contract that have made no request for its present end."""
+    """The active plans to extend a contract without a request for its current end."""
     rows = await session.execute(_UNASKED)
     return [Extension(row.plan_id, row.state, date.fromisoformat(row.first_end)) for row in rows]
 
@@ -74,13 +74,13 @@ async def load(session: AsyncSession, request_id: str) -> BenchmarkRequestRow | 
 
 
 async def unanswered(session: AsyncSession) -> Sequence[BenchmarkRequestRow]:
-    """The requests that nothing has answered yet."""
+    """The requests without an answer."""
     statement = select(BenchmarkRequestRow).where(col(BenchmarkRequestRow.status) == BenchmarkStatus.REQUESTED.value)
     return (await session.execute(statement.order_by(col(BenchmarkRequestRow.request_id)))).scalars().all()
 
 
 async def save(session: AsyncSession, request: BenchmarkRequest) -> int:
-    """Writes a request at its next revision; which one that is."""
+    """Writes a request at its next revision; returns the revision."""
     row = await load(session, request.request_id)
     if row is None:
         row = BenchmarkRequestRow(
@@ -103,7 +103,7 @@ async def save(session: AsyncSession, request: BenchmarkRequest) -> int:
 
 
 async def undecided(session: AsyncSession) -> list[tuple[BenchmarkRequest, PlanStanding]]:
-    """The requests without a decision, each with where its plan stands."""
+    """The requests without a decision, each with its plan's state."""
     rows = await session.execute(
         text(
             "SELECT r.state, coalesce(p.status, 'withdrawn') AS standing FROM benchmark_requests r"
@@ -114,7 +114,7 @@ async def undecided(session: AsyncSession) -> list[tuple[BenchmarkRequest, PlanS
 
 
 async def load_standing(session: AsyncSession, request_id: str) -> tuple[BenchmarkRequest, PlanStanding] | None:
-    """One request, and where its plan stands."""
+    """One request, with its plan's state."""
     row = await load(session, request_id)
     if row is None:
         return None
@@ -125,7 +125,7 @@ async def load_standing(session: AsyncSession, request_id: str) -> tuple[Benchma
 
 
 async def listed(session: AsyncSession, authority: str | None) -> list[tuple[BenchmarkRequest, PlanStanding]]:
-    """All requests, or those of one authority, by due day; each with where its plan stands."""
+    """All requests, or those of one authority, by due day, each with its plan's state."""
     rows = await session.execute(
         text(
             "SELECT r.state, coalesce(p.status, 'withdrawn') AS standing FROM benchmark_requests r"

@@ -1,4 +1,4 @@
-"""Benchmark cells as they were published: a quarter once, and never again."""
+"""Published benchmark cells. A quarter is published once and never changes."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ _CELLS: TypeAdapter[list[BenchmarkCell]] = TypeAdapter(list[BenchmarkCell])
 
 
 class BenchmarkQuarter(SQLModel, table=True):
-    """All cells of one quarter. A row is never changed: a contract that comes later counts in the next quarter."""
+    """All cells of one quarter. The row never changes: a later contract counts in the next quarter."""
 
     __tablename__ = "benchmark_quarters"
 
@@ -31,7 +31,7 @@ async def is_published(session: AsyncSession, quarter: Quarter) -> bool:
 
 
 async def publish(session: AsyncSession, quarter: Quarter, cells: list[BenchmarkCell]) -> bool:
-    """Publishes the cells of a quarter unless somebody has; whether this call did."""
+    """Publishes the cells of a quarter unless they are published already; returns whether this call did."""
     row = BenchmarkQuarter(quarter=str(quarter), cells=_CELLS.dump_python(cells, mode="json"), published_at=now())
     written = await session.execute(
         insert(table_of(BenchmarkQuarter))
@@ -43,7 +43,7 @@ async def publish(session: AsyncSession, quarter: Quarter, cells: list[Benchmark
 
 
 async def cells(session: AsyncSession, category: str, quarter: Quarter | None = None) -> list[BenchmarkCell]:
-    """The cells of a category in a quarter, or in the newest one that is published."""
+    """The cells of a category in a quarter, or in the newest published one."""
     statement = select(col(BenchmarkQuarter.cells))
     if quarter is not None:
         statement = statement.where(col(BenchmarkQuarter.quarter) == str(quarter))

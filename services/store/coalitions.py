@@ -186,12 +186,6 @@ async def due(session: AsyncSession, today: date, limit: int) -> list[CoalitionR
     return list(found.scalars())
 
 
-async def inviting(session: AsyncSession) -> list[Coalition]:
-    """Return the coalitions whose invitation is open."""
-    found = await session.execute(select(CoalitionRow).where(col(CoalitionRow.status) == CoalitionStatus.INVITING))
-    return [row.coalition for row in found.scalars()]
-
-
 async def listed(session: AsyncSession, authority: str | None, statuses: Iterable[str], limit: int) -> Sequence[Any]:
     """Return the coalitions with these statuses, newest first; with an authority, only those it is or was in."""
     wanted: list[ColumnElement[bool]] = [col(CoalitionRow.status).in_(list(statuses))]

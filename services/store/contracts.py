@@ -1,4 +1,4 @@
-"""Contracts as authorities share them: the newest revision of each, and a withdrawn one without its content."""
+"""Shared contracts: the newest revision of each. A withdrawn contract keeps no content."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -36,9 +36,9 @@ class ContractRow(SQLModel, table=True):
 
 
 async def record(session: AsyncSession, row: ContractRow) -> RecordOutcome:
-    """Writes a revision unless the same or a later one is there; what became of it.
+    """Writes a revision unless the same or a later one exists; returns the outcome.
 
-    The order in which revisions arrive changes nothing, nor does a second arrival.
+    The result does not depend on the order of revisions, and a repeated one changes nothing.
     """
     statement = insert(table_of(ContractRow)).values(**row.model_dump())
     newer = {name: statement.excluded[name] for name in row.model_dump() if name != "contract_id"}
@@ -62,7 +62,7 @@ async def record(session: AsyncSession, row: ContractRow) -> RecordOutcome:
 
 
 async def published(session: AsyncSession, authority: str | None = None) -> list[ContractRow]:
-    """All contracts that are shared, or those of one authority, by id."""
+    """All shared contracts, or those of one authority, by id."""
     statement = select(ContractRow).where(col(ContractRow.status) == ContractStatus.PUBLISHED.value)
     if authority is not None:
         statement = statement.where(col(ContractRow.authority) == authority)
@@ -70,7 +70,7 @@ async def published(session: AsyncSession, authority: str | None = None) -> list
 
 
 async def priced(session: AsyncSession) -> list[ContractRow]:
-    """All contracts that are shared with prices, or with the reason why there are none, by id."""
+    """All contracts shared with prices, or with a reason for none, by id."""
     payload = col(ContractRow.payload)
     statement = select(ContractRow).where(
         col(ContractRow.status) == ContractStatus.PUBLISHED.value,
@@ -80,14 +80,14 @@ async def priced(session: AsyncSession) -> list[ContractRow]:
 
 
 async def count_of(session: AsyncSession, authority: str) -> int:
-    """How many contracts an authority shares."""
+    """The number of contracts that an authority shares."""
     return len(await published(session, authority))
 
 
 async def forget_authority(session: AsyncSession, authority: str) -> int:
-    """Deletes the content of an authority's contracts, as a withdrawal would; how many there were.
+    """Deletes the content of an authority's contracts, like a withdrawal; returns their number.
 
-    Revision and hash stay: an event that is delivered again brings nothing back.
+    Revisions and hashes stay, so a redelivered event restores nothing.
     """
     forgotten = await session.execute(
         update(ContractRow)

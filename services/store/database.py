@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -12,6 +12,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlmodel import SQLModel
 
+# Rows carry the time of the one clock: whoever writes them imports it from here.
+from services.platform.clock import now as now
 from services.platform.dependencies import Check
 from services.store.pipelined_queries import Query, execute_pipelined
 
@@ -106,20 +108,14 @@ def table_of(model: type[SQLModel]) -> Table:
     return found
 
 
-def now() -> datetime:
-    """Return the current time in UTC, for records of when something happened. Assess plans by `as_of`, never by
-    this."""
-    return datetime.now(UTC)
-
-
 def timestamp(*, nullable: bool = False, index: bool = False) -> Column[datetime]:
     """Declare a timestamp column with a time zone."""
     return Column(DateTime(timezone=True), nullable=nullable, index=index)
 
 
 def json_column(*, nullable: bool = False) -> Column[Any]:
-    """Declare a column for a JSON document."""
-    return Column(JSONB, nullable=nullable)
+    """Declare a column for a JSON document. A missing one is NULL, not JSON's own null: `IS NULL` finds it."""
+    return Column(JSONB(none_as_null=nullable), nullable=nullable)
 
 
 async def begin_snapshot(session: AsyncSession) -> None:

@@ -1,4 +1,4 @@
-"""The frameworks that plans can use, from stored vectors alone: for processes that load no model."""
+"""Finds the frameworks that plans can use, from stored vectors alone, for processes that load no model."""
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
@@ -27,7 +27,7 @@ LotFeatures = Sequence[tuple[FrameworkLot, Features]]
 
 _CACHED_PLANS: Final = 10_000
 
-# The generation that the stored vectors belong to; size and newest change of the frameworks and of the parties, whose
+# The generation of the stored vectors, and the size and newest change of the frameworks and of the parties, whose
 # members a framework may entitle.
 _VERSION: Final = text(
     "SELECT g.generation, g.model, f.size, f.changed_at, p.size, p.changed_at FROM generation g,"
@@ -49,8 +49,9 @@ class _Version:
 
 
 class FrameworkIndex:
-    """The frameworks as one process holds them. It reads them again when the register or the generation changes, and
-    checks each revision of a plan once."""
+    """One process's copy of the frameworks. It reloads them when the register or the generation changes, and checks
+    each
+    revision of a plan once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -61,9 +62,9 @@ class FrameworkIndex:
         self._checked: OrderedDict[tuple[str, int], Mapping[str, str]] = OrderedDict()
 
     async def usable(self, session: AsyncSession, plan_ids: Collection[str]) -> dict[str, Mapping[str, str]]:
-        """The titles of the frameworks that each plan can use on its day of need, by reference, the likest first.
+        """The titles of the frameworks that each plan can use on its day of need, by reference, most likely first.
 
-        Plans that no matcher has read yet are left out.
+        Plans that no matcher has processed yet are left out.
         """
         if not plan_ids or not await self._follow(session):
             return {}
@@ -88,7 +89,7 @@ class FrameworkIndex:
         return self._checked[key]
 
     async def _follow(self, session: AsyncSession) -> bool:
-        """Reads the frameworks again where they have changed; whether there are any."""
+        """Reloads the frameworks if they have changed; returns whether there are any."""
         row = (await session.execute(_VERSION)).one_or_none()
         if row is None or not row[2]:
             return False
@@ -118,7 +119,7 @@ def lot_texts(engine: Engine, lots: Sequence[FrameworkLot]) -> dict[str, str]:
 
 
 def lot_features(engine: Engine, lots: Sequence[FrameworkLot], vectors: Mapping[str, np.ndarray]) -> LotFeatures:
-    """The lots with their features; those whose vectors are missing are left out."""
+    """Computes the lots' features; lots with missing vectors are left out."""
     found = []
     for lot in lots:
         plan = to_plan(lot)

@@ -1,4 +1,4 @@
-"""Framework agreements as reference data: a row a lot, as `jointly frameworks import` read it."""
+"""Framework agreements as reference data from `jointly frameworks import`, one row per lot."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -35,8 +35,8 @@ async def all_lots(session: AsyncSession) -> list[FrameworkLot]:
 
 
 async def replace_frameworks(session: AsyncSession, lots: Sequence[FrameworkLot]) -> dict[str, int]:
-    """Writes frameworks whole: lots of theirs that are not among these go. How many were added, changed, unchanged and
-    removed."""
+    """Replaces frameworks completely, and removes their lots that are not among these. Returns the counts of added,
+    changed, unchanged and removed lots."""
     names = {lot.framework for lot in lots}
     found = await session.execute(
         select(FrameworkLotRow).where(in_array(col(FrameworkLotRow.framework), names)).with_for_update()
@@ -61,12 +61,12 @@ async def replace_frameworks(session: AsyncSession, lots: Sequence[FrameworkLot]
 
 
 async def touch(session: AsyncSession) -> None:
-    """Marks the register as changed, though its frameworks are the same."""
+    """Marks the register as changed, so that processes reload it."""
     await session.execute(update(FrameworkLotRow).values(updated_at=now()))
 
 
 async def remove_framework(session: AsyncSession, framework: str) -> int:
-    """Removes a framework with its lots; how many there were."""
+    """Removes a framework with its lots; returns the number of lots."""
     done = await session.execute(
         delete(FrameworkLotRow).where(col(FrameworkLotRow.framework) == framework).returning(col(FrameworkLotRow.lot))
     )

@@ -32,19 +32,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
+from services.domain.notifications import POSSIBLY_SENT, EmailState, IntentState, Purpose
+from services.platform.clock import day_of
+from services.store.addressees import addressee_code
 from services.store.authorities import Authority
 from services.store.database import in_array, limit_idle_in_transaction, timestamp
 from services.store.opportunities import Opportunity
 
-Purpose = Literal["immediate", "digest", "correction"]
-Failure = Literal["permanent", "temporary", "ambiguous"]
-
-UNSENT: Final = ("pending", "queued")
-"""States of intents that have not been sent."""
-POSSIBLY_SENT: Final = ("sending", "sent", "ambiguous")
-"""States of intents that have reached their reader, or may have."""
 OVER_CAP: Final = "over-a-cap"
 """The reason of a pending intent that waits because the email already held enough about its plan or authority."""
 
@@ -72,6 +69,12 @@ class Intent(SQLModel, table=True):
             name="notification_intents_once",
         ),
         Index("notification_intents_due", "authority", "due_at", postgresql_where=text("state = 'pending'")),
+        Index(
+            "notification_intents_over_cap",
+            "authority",
+            "partner",
+            postgresql_where=text(f"state = 'pending' AND reason = '{OVER_CAP}'"),
+        ),
         Index("notification_intents_mail", "mail_id"),
     )
 
@@ -87,7 +90,7 @@ class Intent(SQLModel, table=True):
     occasion: str = Field(default="")
     needs_told: bool = Field(default=False)
     maybe_told: bool = Field(default=False)
-    state: str = Field(default="pending")
+    state: str = Field(default=IntentState.PENDING)
     reason: str | None = Field(default=None)
     round: int = Field(default=0)
     mail_id: str | None = Field(default=None, foreign_key="notification_mails.mail_id")
@@ -118,7 +121,7 @@ class Mail(SQLModel, table=True):
     purpose: str
     coalition_id: str | None = Field(default=None, description="the coalition that the email is about, if any")
     message_id: str
-    state: str = Field(default="queued")
+    state: str = Field(default=EmailState.QUEUED)
     attempts: int = Field(default=0)
     ambiguities: int = Field(default=0)
     next_attempt_at: datetime = Field(sa_column=timestamp())
@@ -186,8 +189,10 @@ _ACTORS: Final = text(
 
 
 async def actors(session: AsyncSession, causes: Mapping[str, str]) -> dict[str, str]:
-    """Whose plan event is behind the state of each of these opportunities, as far as no later event of that plan has
-    come. `causes`: the plan events' ids, by opportunity."""
+    """The authority whose plan event caused the state of each opportunity, unless that plan has a later event.
+
+    `causes`: the plan events' ids, by opportunity.
+    """
     given = {"ids": list(causes), "causes": sorted(set(causes.values()))}
     rows = await session.execute(_ACTORS, given)
     return {opportunity_id: authority for opportunity_id, authority in rows}  # noqa: C416 (rows are no pairs)
@@ -195,18 +200,13 @@ async def actors(session: AsyncSession, causes: Mapping[str, str]) -> dict[str, 
 
 def cancel(intent: Intent, reason: str, at: datetime) -> None:
     """Cancel an intent, with a reason in one word."""
-    set_state(intent, "cancelled", at, reason)
-
-
-def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None = None) -> None:
-    """Postpone an intent."""
-    intent.due_at, intent.reason, intent.updated_at = due_at, reason, at
+    set_state(intent, IntentState.CANCELLED, at, reason)
 
 
 def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
     """Release an intent from its email, so that another email can carry it."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
-    set_state(intent, "pending", at, reason)
+    set_state(intent, IntentState.PENDING, at, reason)
 
 
 def set_state(intent: Intent, state: str, at: datetime, reason: str | None = None) -> None:
@@ -228,15 +228,19 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
 
 
 async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200) -> Sequence[str]:
-    """Return registered authorities with a mailbox, not paused, that have intents due."""
+    """Return registered authorities that have intents due and a mailbox to write to, not paused."""
+    recipient = aliased(Authority)
     due = exists().where(
-        col(Intent.authority) == col(Authority.authority), col(Intent.state) == "pending", col(Intent.due_at) <= at
+        col(Intent.authority) == col(Authority.authority),
+        col(Intent.state) == IntentState.PENDING,
+        col(Intent.due_at) <= at,
     )
     query = (
         select(col(Authority.authority))
+        .join(recipient, col(recipient.authority) == addressee_code(col(Authority.authority), day_of(at)))
         .where(
-            col(Authority.mailbox).is_not(None),
-            or_(col(Authority.paused_until).is_(None), col(Authority.paused_until) <= at.date()),
+            col(recipient.mailbox).is_not(None),
+            or_(col(recipient.paused_until).is_(None), col(recipient.paused_until) <= day_of(at)),
             due,
         )
         .limit(limit)
@@ -257,46 +261,10 @@ async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: 
     An intent over a cap is left out until it is due.
     """
     await limit_idle_in_transaction(session)
-    waiting = col(Intent.authority) == authority, col(Intent.state) == "pending", col(Intent.due_at) <= ahead
-    along = and_(col(Intent.purpose) == "immediate", col(Intent.reason).is_distinct_from(OVER_CAP))
+    waiting = col(Intent.authority) == authority, col(Intent.state) == IntentState.PENDING, col(Intent.due_at) <= ahead
+    along = and_(col(Intent.purpose) == Purpose.IMMEDIATE, col(Intent.reason).is_distinct_from(OVER_CAP))
     query = select(Intent).where(*waiting, or_(col(Intent.due_at) <= at, along))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
-
-
-_WHO: Final = """
-    WITH RECURSIVE who AS (
-        (SELECT authority FROM notification_intents WHERE state = 'pending' ORDER BY authority LIMIT 1)
-        UNION ALL
-        SELECT (SELECT authority FROM notification_intents WHERE state = 'pending' AND authority > who.authority
-                ORDER BY authority LIMIT 1)
-        FROM who WHERE who.authority IS NOT NULL
-    )
-"""
-"""The authorities with pending intents. It seeks each one in the index instead of reading the whole index."""
-_FLUSH: Final = text(
-    f"""{_WHO}, these AS (
-        SELECT i.id FROM who
-        CROSS JOIN LATERAL (
-            SELECT due_at FROM notification_intents
-            WHERE authority = who.authority AND state = 'pending' AND purpose = 'digest'
-                AND reason IS DISTINCT FROM '{UNKNOWN_PARTNER}' ORDER BY due_at LIMIT 1
-        ) nearest
-        JOIN notification_intents i ON i.authority = who.authority AND i.due_at = nearest.due_at
-        WHERE nearest.due_at > :at AND i.state = 'pending' AND i.purpose = 'digest' ORDER BY i.id FOR UPDATE OF i
-    )
-    UPDATE notification_intents i SET due_at = :at FROM these WHERE i.id = these.id"""  # noqa: S608 (ours)
-)
-_DUE: Final = text(
-    f"""{_WHO} SELECT count(*) FROM who JOIN notification_intents i ON i.authority = who.authority
-    WHERE i.state = 'pending' AND i.purpose = 'digest' AND i.due_at <= :at"""  # noqa: S608 (ours)
-)
-
-
-async def flush_digests(session: AsyncSession, at: datetime) -> int:
-    """Make each authority's next digest due now; returns the number of due digest intents. Intents over a cap wait for
-    a later digest, and a later call makes them due."""
-    await session.execute(_FLUSH, {"at": at})
-    return int((await session.execute(_DUE, {"at": at})).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,10 +282,10 @@ async def withheld(session: AsyncSession, at: datetime) -> Sequence[WithheldNoti
     """Return withheld notifications by authority, the longest waiting first."""
     query = (
         select(col(Intent.authority), col(Authority.mailbox), func.count(), func.min(col(Intent.created_at)))
-        .join(Authority, col(Authority.authority) == col(Intent.authority), isouter=True)
+        .join(Authority, col(Authority.authority) == addressee_code(col(Intent.authority), day_of(at)), isouter=True)
         .where(
-            col(Intent.state) == "pending",
-            or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > at.date()),
+            col(Intent.state) == IntentState.PENDING,
+            or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > day_of(at)),
         )
         .group_by(col(Intent.authority), col(Authority.mailbox))
         .order_by(func.min(col(Intent.created_at)))
@@ -334,7 +302,7 @@ async def _about_unknown(session: AsyncSession) -> list[WithheldNotifications]:
     oldest = func.min(col(Intent.created_at))
     query = (
         select(col(Intent.partner), func.count(), oldest)
-        .where(col(Intent.state) == "pending", col(Intent.reason) == UNKNOWN_PARTNER)
+        .where(col(Intent.state) == IntentState.PENDING, col(Intent.reason) == UNKNOWN_PARTNER)
         .group_by(col(Intent.partner))
         .order_by(oldest)
     )
@@ -346,8 +314,8 @@ async def _about_unknown(session: AsyncSession) -> list[WithheldNotifications]:
 
 async def requeue_failed(session: AsyncSession, authority: str, at: datetime) -> int:
     """Retry the failed intents of an authority whose mailbox changed. Those that no longer hold are dropped later."""
-    failed = select(col(Intent.id)).where(col(Intent.authority) == authority, col(Intent.state) == "failed")
+    failed = select(col(Intent.id)).where(col(Intent.authority) == authority, col(Intent.state) == IntentState.FAILED)
     ids = (await session.execute(failed.order_by(col(Intent.id)).with_for_update())).scalars().all()
     again = update(Intent).where(in_array(col(Intent.id), ids))
-    await session.execute(again.values(state="pending", reason=None, mail_id=None, due_at=at, updated_at=at))
+    await session.execute(again.values(state=IntentState.PENDING, reason=None, mail_id=None, due_at=at, updated_at=at))
     return len(ids)

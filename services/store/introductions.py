@@ -1,4 +1,4 @@
-"""What authorities said to introductions: one row for each side that has said something, or was asked."""
+"""Answers to introductions: one row for each side that has answered or was asked."""
 
 from collections.abc import Collection
 from datetime import date
@@ -13,7 +13,7 @@ from services.store.opportunities import Opportunity
 
 
 class IntroductionConsent(SQLModel, table=True):
-    """One side of an introduction. `asked_on`: when an email last asked it."""
+    """One side of an introduction. `asked_on`: the day of the last email that asked it."""
 
     __tablename__ = "introduction_consents"
 
@@ -28,7 +28,7 @@ class IntroductionConsent(SQLModel, table=True):
 
 
 async def put(session: AsyncSession, opportunity_id: str, consent: Consent, response_id: str | None) -> None:
-    """Writes one side in place of what it said before."""
+    """Writes one side, replacing its earlier answer."""
     await session.merge(
         IntroductionConsent(
             opportunity_id=opportunity_id,
@@ -45,7 +45,7 @@ async def put(session: AsyncSession, opportunity_id: str, consent: Consent, resp
 
 
 async def sides(session: AsyncSession, opportunity: Opportunity, authority: str) -> tuple[Consent, Consent]:
-    """Both sides of an introduction, that of `authority` first."""
+    """Both sides of an introduction, `authority` first."""
     known = (await _of(session, [opportunity.opportunity_id])).get(opportunity.opportunity_id, {})
     plans = {opportunity.authority_a: opportunity.plan_a, opportunity.authority_b: opportunity.plan_b}
     other = next(code for code in plans if code != authority)
@@ -54,7 +54,7 @@ async def sides(session: AsyncSession, opportunity: Opportunity, authority: str)
 
 
 async def agreed(session: AsyncSession, opportunity_ids: Collection[str]) -> set[str]:
-    """Of these opportunities, those whose two authorities have both said yes."""
+    """The opportunities among these to which both authorities have said yes."""
     found = await _of(session, opportunity_ids)
     return {key for key, both in found.items() if len(both) == 2 and is_agreed(*both.values())}
 

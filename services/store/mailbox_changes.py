@@ -1,4 +1,4 @@
-"""Changes of a role mailbox on their way: both mailboxes have a code, of which only a hash is kept."""
+"""Pending changes of role mailboxes. Each mailbox gets a code; only the codes' hashes are stored."""
 
 from datetime import datetime, timedelta
 
@@ -10,8 +10,8 @@ from services.store.database import timestamp
 
 
 class MailboxChange(SQLModel, table=True):
-    """One change that somebody asked for. `actor`: the typed name whose session asked; `mailbox_ref`: the mailbox that
-    the authority had then."""
+    """One requested change. `actor`: the typed name of the session that requested it; `mailbox_ref`: the authority's
+    mailbox at that time."""
 
     __tablename__ = "mailbox_changes"
 
@@ -28,13 +28,13 @@ class MailboxChange(SQLModel, table=True):
 
 
 async def count_since(session: AsyncSession, authority: str, since: datetime) -> int:
-    """How many changes were asked for in an authority's name since then."""
+    """Counts the changes requested for an authority since then."""
     query = select(func.count()).where(col(MailboxChange.authority) == authority, col(MailboxChange.created_at) > since)
     return int((await session.execute(query)).scalar_one())
 
 
 async def newest(session: AsyncSession, authority: str, actor: str, at: datetime) -> MailboxChange | None:
-    """The change that this session asked for last; None where it has expired."""
+    """The change that this session requested last; None if it has expired."""
     query = (
         select(MailboxChange)
         .where(col(MailboxChange.authority) == authority, col(MailboxChange.actor) == actor)
@@ -46,7 +46,7 @@ async def newest(session: AsyncSession, authority: str, actor: str, at: datetime
 
 
 async def count_try(session: AsyncSession, change_id: str, max_tries: int) -> bool:
-    """Counts one try of the codes before they are compared; whether there was one left."""
+    """Counts one try of the codes before they are compared; returns False if none was left."""
     counted = await session.execute(
         update(MailboxChange)
         .where(col(MailboxChange.change_id) == change_id, col(MailboxChange.tries) < max_tries)
@@ -57,10 +57,10 @@ async def count_try(session: AsyncSession, change_id: str, max_tries: int) -> bo
 
 
 async def end_all(session: AsyncSession, authority: str) -> None:
-    """Ends all changes of an authority that are on their way."""
+    """Deletes all pending changes of an authority."""
     await session.execute(delete(MailboxChange).where(col(MailboxChange.authority) == authority))
 
 
 async def prune(session: AsyncSession, at: datetime, kept: timedelta) -> None:
-    """Deletes old changes. They stay a while after they have expired: they are counted."""
+    """Deletes old changes. Expired ones stay for a while, because they count towards the limit."""
     await session.execute(delete(MailboxChange).where(col(MailboxChange.created_at) <= at - kept))

@@ -146,7 +146,7 @@ async def active_for_plan(session: AsyncSession, plan_ids: Sequence[str]) -> dic
 
 
 async def active_between(session: AsyncSession, plan_ids: Sequence[str]) -> list[tuple[str, str, str]]:
-    """The active opportunities of which both plans are among these: id and both plans."""
+    """The active opportunities whose plans are both among these: id and both plans."""
     found = await session.execute(
         select(col(Opportunity.opportunity_id), col(Opportunity.plan_a), col(Opportunity.plan_b)).where(
             in_array(col(Opportunity.plan_a), plan_ids),

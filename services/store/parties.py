@@ -1,4 +1,4 @@
-"""Parties and their members as `jointly parties import` read them. The register of authorities has their mailboxes."""
+"""Parties and their members from `jointly parties import`. Their mailboxes are in the register of authorities."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from services.store.database import in_array, now, timestamp
 
 
 class PartyRow(SQLModel, table=True):
-    """What a party of the register is."""
+    """The kind of a party in the register."""
 
     __tablename__ = "parties"
 
@@ -34,7 +34,7 @@ class MembershipRow(SQLModel, table=True):
 
 
 async def load(session: AsyncSession, code: str) -> Party | None:
-    """One party; None where the code is not a party's."""
+    """One party; None if the code is not a party's."""
     return next(iter(await _load(session, [code])), None)
 
 
@@ -44,7 +44,7 @@ async def all_parties(session: AsyncSession) -> list[Party]:
 
 
 async def save(session: AsyncSession, party: Party) -> authorities.SaveResult:
-    """Writes a party whole: memberships of its own that are not among these go. It has to be in the register."""
+    """Replaces a party with its memberships. It must be in the register."""
     before = await load(session, party.party)
     if before is not None and (before.kind, before.memberships) == (party.kind, party.memberships):
         return "unchanged"

@@ -1,28 +1,44 @@
 """The other authority's plan of an intent, and the number of authorities that have been notified of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import ARRAY, String, bindparam, case, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.domain.notifications import POSSIBLY_SENT, IntentState, Purpose
 from services.store.database import in_array
-from services.store.intents import OVER_CAP, POSSIBLY_SENT, Intent, Mail
+from services.store.intents import OVER_CAP, Intent, Mail
 from services.store.opportunities import Opportunity
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
-"""Of an opportunity's two plans the partner's; two plans of one authority are never an opportunity."""
+"""The partner's one of an opportunity's two plans. The two never belong to the same authority."""
 _OWN_PLAN = case(
     (col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_b)), else_=Opportunity.plan_a
 )
 
-_BOTH_OPEN = and_(*(col(Opportunity.payload)[("plans", n, "sharing")].astext == "open" for n in ("0", "1")))
+MAX_COUNTED: Final = 100
+"""The maximum number of intents counted per partner. An email costs the same however many wait."""
+
+_OVER_CAP: Final = text(
+    f"""SELECT partner.code, count(*) FILTER (WHERE waiting.openly), count(*) FROM unnest(:partners) AS partner (code)
+    CROSS JOIN LATERAL (
+        SELECT o.payload #>> '{{plans,0,sharing}}' = 'open' AND o.payload #>> '{{plans,1,sharing}}' = 'open' AS openly
+        FROM (
+            SELECT opportunity_id FROM notification_intents WHERE authority = :authority AND partner = partner.code
+                AND state = 'pending' AND reason = '{OVER_CAP}' LIMIT {MAX_COUNTED}
+        ) i
+        JOIN opportunities o ON o.opportunity_id = i.opportunity_id
+    ) waiting
+    GROUP BY partner.code"""  # noqa: S608 (ours)
+).bindparams(bindparam("partners", type_=ARRAY(String)))
 
 
 class PartnerPlan(NamedTuple):
-    """The partner's plan, the reader's own, and how the two stand: the score, and whether their windows do not meet."""
+    """The partner's plan, the reader's own plan, their score, and whether their windows miss each other."""
 
     plan_id: str
     own_plan: str
@@ -31,7 +47,7 @@ class PartnerPlan(NamedTuple):
 
 
 async def partner_plans(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, PartnerPlan]:
-    """The partner's plan in each opportunity as it stands, by the intents' ids."""
+    """The partner's plan in each intent's opportunity at present, by intent id."""
     near_miss = col(Opportunity.payload)["nearest_move"].as_string().is_not(None)
     query = (
         select(col(Intent.id), _PLAN, _OWN_PLAN, col(Opportunity.score), near_miss)
@@ -52,9 +68,9 @@ async def authorities_notified(
         .join(Mail, col(Mail.mail_id) == col(Intent.mail_id))
         .where(
             or_(in_array(col(Opportunity.plan_a), plan_ids), in_array(col(Opportunity.plan_b), plan_ids)),
-            col(Mail.purpose) == "immediate",
+            col(Mail.purpose) == Purpose.IMMEDIATE,
             col(Mail.created_at) > since,
-            col(Intent.state).in_(("queued", *POSSIBLY_SENT)),
+            col(Intent.state).in_((IntentState.QUEUED, *POSSIBLY_SENT)),
             col(Intent.authority) != authority,
         )
         .group_by(_PLAN)
@@ -62,18 +78,17 @@ async def authorities_notified(
     return {plan_id: count for plan_id, count in await session.execute(query) if plan_id in plan_ids}
 
 
-async def over_cap_counts(session: AsyncSession, authority: str) -> dict[str, int]:
-    """How much the authority is told later because it is over a cap, by partner. Matches of which one side shares only
-    that there is one are in no count."""
-    query = (
-        select(col(Intent.partner), func.count())
-        .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
-        .where(
-            _BOTH_OPEN,
-            col(Intent.authority) == authority,
-            col(Intent.state) == "pending",
-            col(Intent.reason) == OVER_CAP,
-        )
-        .group_by(col(Intent.partner))
-    )
-    return {partner: count for partner, count in await session.execute(query)}  # noqa: C416 (rows are no pairs)
+@dataclass(frozen=True, slots=True)
+class OverCapCount:
+    """The number of matches with one partner that wait because they are over a cap; with `at_least`, there may be
+    more."""
+
+    count: int
+    at_least: bool
+
+
+async def over_cap_counts(session: AsyncSession, authority: str, partners: Collection[str]) -> dict[str, OverCapCount]:
+    """Counts the authority's matches that wait for a later email because of a cap, by partner. Matches with a
+    match_only plan are not counted."""
+    rows = await session.execute(_OVER_CAP, {"authority": authority, "partners": sorted(partners)})
+    return {partner: OverCapCount(openly, counted == MAX_COUNTED) for partner, openly, counted in rows if openly}

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.coalitions import Fit, FitGraph, GroupPlan
-from matching.features import related_to
+from matching.features import kin_of
 from matching.plan import Window
 from services.store import responses
 
@@ -103,7 +103,7 @@ def _pair(row: Any) -> _Pair:
 # A plan with hundreds of fits appears in as many rows, but with few different days.
 @lru_cache(10_000)
 def _group_plan(plan_id: str, authority: str, earliest: str, latest: str) -> GroupPlan:
-    return GroupPlan(plan_id, authority, Window(_day(earliest), _day(latest)), related_to(authority))
+    return GroupPlan(plan_id, authority, Window(_day(earliest), _day(latest)), kin_of(authority))
 
 
 @lru_cache(10_000)

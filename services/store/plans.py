@@ -293,7 +293,7 @@ async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> di
 
 
 async def active_of(session: AsyncSession, authorities: Iterable[str]) -> list[PlanRecord]:
-    """The plans of these authorities that are neither withdrawn nor awarded, by id."""
+    """The active plans of these authorities, by id."""
     found = await session.execute(
         select(PlanRecord)
         .where(in_array(col(PlanRecord.authority), authorities), col(PlanRecord.status) == "active")
@@ -340,7 +340,7 @@ def _by_id(found: Rows) -> dict[str, int]:
 
 
 async def naming_suppliers(session: AsyncSession) -> list[SupplierPlan]:
-    """The active plans that name the supplier of the contract that runs now, by id."""
+    """The active plans that name the supplier of the current contract, by id."""
     rows = await session.execute(
         text(
             "SELECT plan_id, authority, jsonb_build_object('sharing', state->'sharing', 'current_contract',"

@@ -1,4 +1,4 @@
-"""What the programme's measures are computed from, read in one snapshot."""
+"""Loads the records behind the programme's measures, in one snapshot."""
 
 from datetime import date
 from typing import Any, Final
@@ -32,7 +32,7 @@ ICT: Final = ("30", "32", "48", "64", "72")
 
 _WIDER: Final = ("signatories", "public")
 _KINDS: Final = {PlanWithdrawn.type: RevisionKind.WITHDRAWN, PlanAwarded.type: RevisionKind.AWARDED}
-# Days are those of the clocks of the United Kingdom.
+# Days are United Kingdom days.
 _REVISIONS: Final = text(
     "SELECT plan_id, split_part(plan_id, ':', 1) AS authority, event_type,"
     " (received_at AT TIME ZONE 'Europe/London')::date AS day, origin ->> 'topic' AS topic,"
@@ -69,7 +69,7 @@ _CONTRACTS: Final = text(
 
 
 async def load_records(session: AsyncSession) -> Records:
-    """All records. The session reads one snapshot."""
+    """Loads all records. The session must read one snapshot."""
     return Records(
         revisions=[_revision(row) for row in await session.execute(_REVISIONS)],
         register=[to_signatory(row) for row in await authorities.all_authorities(session)],
@@ -86,7 +86,7 @@ async def load_records(session: AsyncSession) -> Records:
 
 
 def to_signatory(row: authorities.Authority) -> Signatory:
-    """An authority of the register as a signatory."""
+    """Converts an authority of the register into a signatory."""
     return Signatory(
         authority=row.authority,
         name=row.name if row.name != row.authority else display_name(row.authority),
@@ -134,13 +134,15 @@ def _contract(row: Any) -> SharedContract:
 async def _answers(session: AsyncSession) -> list[RecordedAnswer]:
     found = await session.execute(
         select(ResponseRow)
-        .where(col(ResponseRow.outcome) == "recorded", col(ResponseRow.undone_by).is_(None))
+        .where(col(ResponseRow.outcome) == "recorded")
         .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
     )
-    return [_answer(row) for row in found.scalars()]
+    rows = found.scalars().all()
+    days = {row.response_id: row.received_on for row in rows}
+    return [_answer(row, days.get(row.undone_by or "")) for row in rows]
 
 
-def _answer(row: ResponseRow) -> RecordedAnswer:
+def _answer(row: ResponseRow, undone_on: date | None) -> RecordedAnswer:
     said = row.payload
     return RecordedAnswer(
         response_id=row.response_id,
@@ -151,7 +153,8 @@ def _answer(row: ResponseRow) -> RecordedAnswer:
         kind=row.kind,
         on=row.received_on,
         reason=said.get("reason") if "answer" in said else None,
-        reply_days=said.get("reply_days"),
-        invited=tuple(said.get("plan_ids", ())),
+        undone_on=undone_on,
+        reply_by=row.reply_by,
+        asked=tuple(row.asked or ()),
         route_step=RouteStep(said["step"]) if "step" in said else None,
     )

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.domain.notifications import UNDELIVERED, EmailState, IntentState
 from services.store import coalitions, deliveries, outbox, plans
 from services.store.authorities import Authority
 from services.store.coalitions import CoalitionRow
@@ -46,21 +47,21 @@ async def progress(session: AsyncSession) -> Progress:
         opportunities={band: found.get(band, 0) for band in ("notify", "digest", "feed")},
         outbox_waiting=(await outbox.backlog(session))[0],
         opportunity_events=await _count(session, select(func.coalesce(func.sum(Opportunity.revision), 0))),
-        untold=await _untold(session),
-        mails=await _count(session, select(func.count()).where(col(Mail.state) == "sent")),
+        untold=await count_untold(session),
+        mails=await _count(session, select(func.count()).where(col(Mail.state) == EmailState.SENT)),
         coalition_events=await _count(session, select(func.coalesce(func.sum(CoalitionRow.revision), 0))),
         coalitions=await coalitions.counts(session),
     )
 
 
-async def _untold(session: AsyncSession) -> int:
+async def count_untold(session: AsyncSession) -> int:
+    """Count the intents and emails that a reachable authority has still to get."""
     reachable = select(col(Authority.authority)).where(col(Authority.mailbox).is_not(None))
     intents = select(func.count()).where(
-        col(Intent.state).in_(("pending", "queued", "sending")), col(Intent.authority).in_(reachable)
+        col(Intent.state).in_((IntentState.PENDING, IntentState.QUEUED, IntentState.SENDING)),
+        col(Intent.authority).in_(reachable),
     )
-    waiting = select(func.count()).where(
-        col(Mail.state).in_(("queued", "claimed", "sending", "ambiguous")), deliveries.is_due(now())
-    )
+    waiting = select(func.count()).where(col(Mail.state).in_(UNDELIVERED), deliveries.is_due(now()))
     return await _count(session, intents) + await _count(session, waiting)
 
 

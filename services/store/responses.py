@@ -12,13 +12,16 @@ from sqlmodel import Field, SQLModel, col
 from services.store.database import in_array, json_column, now, timestamp
 
 ROUTE: Final = "route"
-"""The kind of a response that records a route: it changes nothing, and no answer waits for it to be undone first."""
+DOCUMENT: Final = "document"
+RECORDS: Final = (ROUTE, DOCUMENT)
+"""Kinds of responses that record something: they change nothing, and no answer waits for them to be undone first."""
 
 
 class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
-    `member_before`: the member's state before the response, for an undo. `receipt_mail_id`: the email that told its
+    `member_before`: the member's state before the response, for an undo. `asked`, `reply_by`: the plans that an
+    invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its
     authority of it.
     """
 
@@ -44,6 +47,8 @@ class ResponseRow(SQLModel, table=True):
     outcome: str
     detail: str | None = Field(default=None)
     member_before: Any = Field(default=None, sa_column=json_column(nullable=True))
+    asked: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
+    reply_by: date | None = Field(default=None)
     undone_by: str | None = Field(default=None)
     receipt_mail_id: str | None = Field(default=None, index=True)
     received_on: date
@@ -80,7 +85,7 @@ async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
 
 
 async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow]:
-    """Answers that counted and have no receipt yet, locked; those that others have locked are left out."""
+    """Answers that counted and have no receipt yet, locked; answers locked by other processes are skipped."""
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == "recorded")
@@ -93,13 +98,16 @@ async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow
 
 
 async def of_receipt(session: AsyncSession, mail_id: str) -> ResponseRow | None:
-    """The response that an email is the receipt of; None where it is none."""
+    """The response whose receipt an email is; None if it is no receipt."""
     found = await session.execute(select(ResponseRow).where(col(ResponseRow.receipt_mail_id) == mail_id))
     return found.scalar_one_or_none()
 
 
 async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
-    """Return whether a plan's authority has recorded no later valid response about the same subject."""
+    """Return whether a plan's authority has recorded no later valid response about the same subject. Routes follow each
+    other apart from answers; each document stands for itself."""
+    if response.kind == DOCUMENT:
+        return True
     found = await session.execute(
         select(func.count())
         .select_from(ResponseRow)
@@ -109,11 +117,16 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
             col(ResponseRow.outcome) == "recorded",
             col(ResponseRow.undone_by).is_(None),
             col(ResponseRow.kind) != "undone",
-            col(ResponseRow.kind) == ROUTE if response.kind == ROUTE else col(ResponseRow.kind) != ROUTE,
+            col(ResponseRow.kind) == ROUTE if response.kind == ROUTE else col(ResponseRow.kind).not_in(RECORDS),
             col(ResponseRow.received_at) > response.received_at,
         )
     )
     return not found.scalar_one()
+
+
+def stands(response: ResponseRow) -> bool:
+    """Whether a response counted and has not been taken back."""
+    return response.outcome == "recorded" and response.undone_by is None
 
 
 async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow]:
@@ -127,7 +140,7 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
 
 
 async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: Collection[str]) -> list[ResponseRow]:
-    """The routes recorded for these plans, or about these coalitions, that were not taken back, oldest first."""
+    """The routes recorded for these plans or coalitions and not taken back, oldest first."""
     about = or_(in_array(col(ResponseRow.plan_id), plan_ids), in_array(col(ResponseRow.subject_id), subject_ids))
     found = await session.execute(
         select(ResponseRow)
@@ -178,22 +191,6 @@ async def counts(session: AsyncSession) -> dict[str, int]:
         .group_by(col(ResponseRow.kind))
     )
     return {row[0]: row[1] for row in found}
-
-
-_DAYS_TO_ANSWER: Final = text(
-    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY days) FROM ("
-    " SELECT min(r.received_on) - (c.payload#>>'{invitation,invited_on}')::date AS days"
-    " FROM responses r JOIN coalitions c ON c.coalition_id = r.subject_id"
-    " WHERE r.kind IN ('accept', 'decline') AND r.outcome = 'recorded' AND r.undone_by IS NULL"
-    " AND c.payload#>>'{invitation,invited_on}' IS NOT NULL"
-    " GROUP BY c.coalition_id, r.plan_id) answered"
-)
-
-
-async def median_days_to_answer(session: AsyncSession) -> float | None:
-    """Return the median days from an invitation to the first yes or no of each plan it asked; None of none."""
-    found: float | None = (await session.execute(_DAYS_TO_ANSWER)).scalar_one()
-    return found
 
 
 def new_verdict(

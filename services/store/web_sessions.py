@@ -1,6 +1,6 @@
-"""Sign-ins on the pages: codes on their way to a mailbox, and sessions, each a row that can be revoked.
+"""Sign-ins on the pages: pending codes, and sessions, each a row that can be revoked.
 
-Only hashes of tickets, codes and session tokens are kept.
+Only hashes of tickets, codes and session tokens are stored.
 """
 
 from datetime import datetime, timedelta
@@ -13,9 +13,9 @@ from services.store.database import timestamp
 
 
 class SignInCode(SQLModel, table=True):
-    """One code. `ticket_hash` stands for the browser that asked; without `authority` nobody has the code.
+    """One code. `ticket_hash` identifies the browser that asked. Without an `authority`, the code was sent to nobody.
 
-    `mailbox_ref`: the mailbox that the code went to; it ends with it.
+    `mailbox_ref`: the mailbox that the code went to; the code expires when that mailbox changes.
     """
 
     __tablename__ = "sign_in_codes"
@@ -30,7 +30,7 @@ class SignInCode(SQLModel, table=True):
 
 
 class WebSession(SQLModel, table=True):
-    """One session. It ends with its hours, by sign-out, or with the mailbox that it was opened from."""
+    """One session. It ends when it expires, on sign-out, or when the mailbox of the sign-in changes."""
 
     __tablename__ = "web_sessions"
 
@@ -43,13 +43,13 @@ class WebSession(SQLModel, table=True):
 
 
 async def codes_since(session: AsyncSession, authority: str, since: datetime) -> int:
-    """How many codes an authority's mailbox was sent since then."""
+    """Counts the codes sent to an authority's mailbox since then."""
     query = select(func.count()).where(col(SignInCode.authority) == authority, col(SignInCode.created_at) > since)
     return int((await session.execute(query)).scalar_one())
 
 
 async def count_try(session: AsyncSession, ticket_hash: str, max_tries: int, at: datetime) -> SignInCode | None:
-    """Counts one try of a code before it is compared; None where there is no such code (any more)."""
+    """Counts one try of a code before it is compared; None if there is no such code, or no try left."""
     found = await session.execute(
         update(SignInCode)
         .where(
@@ -64,13 +64,13 @@ async def count_try(session: AsyncSession, ticket_hash: str, max_tries: int, at:
 
 
 async def take_code(session: AsyncSession, ticket_hash: str) -> bool:
-    """Uses a code up; whether it was there. Of two who enter it at once, one signs in."""
+    """Consumes a code; returns whether it existed. If two people enter it at the same moment, one signs in."""
     query = delete(SignInCode).where(col(SignInCode.ticket_hash) == ticket_hash).returning(col(SignInCode.ticket_hash))
     return (await session.execute(query)).scalar_one_or_none() is not None
 
 
 async def find(session: AsyncSession, token_hash: str, at: datetime) -> WebSession | None:
-    """A session that has not ended by its hours."""
+    """A session that has not expired."""
     row = await session.get(WebSession, token_hash)
     return row if row is not None and row.expires_at > at else None
 
@@ -86,6 +86,6 @@ async def revoke_all(session: AsyncSession, authority: str) -> None:
 
 
 async def prune(session: AsyncSession, at: datetime, codes_kept: timedelta) -> None:
-    """Deletes what has ended. Codes stay a while longer: they are counted."""
+    """Deletes expired sessions and codes. Codes stay for a while, because they count towards the limit."""
     await session.execute(delete(WebSession).where(col(WebSession.expires_at) <= at))
     await session.execute(delete(SignInCode).where(col(SignInCode.created_at) <= at - codes_kept))

@@ -50,6 +50,12 @@ ACTS: Final[Mapping[str, ActText]] = {
         "Commit",
         warning=True,
     ),
+    "document": ActText(
+        "Share a document",
+        "Show the others where a document is",
+        "We show its address as text. We never open the document, and never store it.",
+        "Share",
+    ),
     "leave": ActText(
         "Leave this group",
         "Leave this group?",

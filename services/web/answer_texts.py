@@ -48,6 +48,18 @@ DONE: Final[Mapping[str, str]] = {
     "invited": "Invited the others",
     "dates": "Gave more time to reply",
     "undone": "Took an answer back",
+    "route": "Recorded a route",
+    "document": "Shared a document",
+}
+DOCUMENTS: Final[Mapping[str, str]] = {
+    "specification": "Specification",
+    "prices": "Prices",
+    "agreement": "Draft of an agreement between us",
+    "other": "Something else",
+}
+DOCUMENT_READERS: Final[Mapping[str, str]] = {
+    "members": "Councils that are in",
+    "invited": "Councils that are in, and those that are invited",
 }
 STAGES: Final[Mapping[str, str]] = {
     "planned": "Planned",

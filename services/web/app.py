@@ -11,7 +11,21 @@ from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
-from services.web.pages import coalition, emails, group, home, mailbox, public, route, sign_in, tokens
+from services.web.pages import (
+    coalition,
+    emails,
+    group,
+    home,
+    mailbox,
+    plan_draft,
+    plan_end,
+    prices,
+    public,
+    route,
+    sign_in,
+    still_true,
+    tokens,
+)
 from services.web.parts import WebParts
 
 STATIC: Final = Path(__file__).parent / "static"
@@ -20,11 +34,15 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     group.router,
     sign_in.router,
     home.router,
+    plan_draft.router,
+    plan_end.router,
     coalition.router,
     emails.router,
+    still_true.router,
     mailbox.router,
     tokens.router,
     route.router,
+    prices.router,
     *API_ROUTERS,
 )
 

@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.web import errors
 
-MAX_FORM_BYTES: Final = 64 * 1024
+MAX_FORM_BYTES: Final = 256 * 1024
+"""A plan's description has up to 20,000 characters, and a form writes one of them in up to 12 bytes."""
 
 
 class _TooLargeError(Exception):

@@ -16,7 +16,8 @@ from services.web.access import Session
 SESSION_COOKIE: Final = "__Host-jointly"
 TICKET_COOKIE: Final = "__Host-jointly-ticket"
 _OWN_PAGE: Final = re.compile(
-    r"/(home|search|settings(/[a-z]+)?|[co]/[0-9a-f]{32}(/do/[a-z]+)?|p/[A-Za-z0-9:._-]{3,201}(/route)?)"
+    r"/(home|search|benchmarks|suppliers|contracts|plans/new|settings(/[a-z]+)?|[co]/[0-9a-f]{32}(/do/[a-z]+)?"
+    r"|p/[A-Za-z0-9:._-]{3,201}(/(benchmark|draft|end|route|what-if))?)"
 )
 
 

@@ -13,11 +13,11 @@ import psycopg
 
 from events.plans import PlanWithdrawn
 from events.topics import OPPORTUNITIES
-from services.local_stack.feed_server import FeedServer
+from services.local_stack.feed_server import FeedServer, serving
 from services.platform.clock import LONDON
 from services.store import advisory_locks
 from tests.alerts.ground import POISON, Ground, plan
-from tests.support.feeds import day_of_releases, running
+from tests.support.feeds import day_of_releases
 
 COPIES: Final = 11
 Mend = Callable[[], None]
@@ -173,7 +173,7 @@ def lossy_feed(ground: Ground) -> Mend:
     yesterday = datetime.now(LONDON).replace(hour=0, minute=5, second=0) - timedelta(days=1)
     releases = day_of_releases(20, yesterday)
     del releases[7]
-    with running(FeedServer(releases)) as feed:
+    with serving(FeedServer(releases)) as feed:
         settings = {"FIND_A_TENDER_URL": feed.base, "CONTRACTS_FINDER_URL": "", "COLLECT_PAUSE_SECONDS": "0"}
         ground.start("collector", **{f"JOINTLY_{name}": value for name, value in settings.items()})
         lost = re.compile(r"^jointly_feed_missing_notices{.*} [1-9]", re.MULTILINE)

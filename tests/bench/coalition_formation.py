@@ -24,7 +24,7 @@ from matching.assessment import Band
 from matching.coalitions import Fit, FitGraph, GroupPlan, put_forward
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine
-from matching.features import related_to
+from matching.features import kin_of
 from matching.plan_set import PlanSet
 from services.cli.offline import default_cache, features_of_plans, read_plans
 
@@ -50,7 +50,7 @@ def load(path: Path, as_of: date, model: str) -> tuple[list[GroupPlan], Edges, f
                 if found.common_window and found.band is not Band.NONE:
                     edges.append((plan_id, other, Fit(found.score, found.common_window, found.lead_days)))
     plans = [
-        GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, related_to(one.plan.authority))
+        GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, kin_of(one.plan.authority))
         for one in features
     ]
     return plans, edges, engine.policy.bands.digest

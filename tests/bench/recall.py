@@ -41,8 +41,8 @@ async def _recall(url: str, count: int, model: str) -> dict[str, Any]:
         async with transaction(make_sessions(database), isolation="REPEATABLE READ") as session:
             known = sorted(await plans.searchable(session))
             asked = random.Random(5).sample(known, min(count, len(known)))
-            asking = await context.features(session, asked)
-            all_plans = await context.features(session, known)
+            asking = await context.features.load(session, asked)
+            all_plans = await context.features.load(session, known)
             delta = await fetch(session, context.index.delta())
             await context.index.search(session, {}, AS_OF, delta)
             started = time.perf_counter()

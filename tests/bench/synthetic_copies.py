@@ -15,6 +15,8 @@ _TABLES = {
     "plan_log": ("plan_id", "event_id"),
     "opportunities": ("opportunity_id", "plan_a", "plan_b"),
     "plan_features": ("plan_id",),
+    "coalitions": ("coalition_id",),
+    "coalition_members": ("coalition_id", "plan_id"),
 }
 """The tables that grow with the number of plans, and what of each has to be another in a copy."""
 

@@ -88,7 +88,7 @@ MUTANTS: Final = (
                 "    return outcomes\n\n\nSEEN: dict[str, set[str]] = {}\n",
             ),
             Edit(
-                "services/matcher/judging.py",
+                "services/matcher/candidate_assessment.py",
                 "        if other_id == plan.plan.plan_id:",
                 "        from services.store.plans import SEEN\n\n"
                 "        if other_id == plan.plan.plan_id or other_id not in SEEN.get(plan.plan.plan_id, {other_id}):",
@@ -249,7 +249,7 @@ MUTANTS: Final = (
             ),
             Edit(
                 "services/notifier/preflight.py",
-                "    wishes = Preferences(row.immediate, row.digest, takes_part=not _withdrawn(row, at))\n",
+                "    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(at.date()))\n",
                 "    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
             ),
         ],
@@ -259,7 +259,7 @@ MUTANTS: Final = (
         "withdrawal of what was merely not retrieved",
         [
             Edit(
-                "services/matcher/judging.py",
+                "services/matcher/candidate_assessment.py",
                 "    others = dict(partners)\n",
                 "    others: dict[str, Features] = {}\n",
             ),
@@ -299,8 +299,8 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/domain/notification_rules.py",
-                'intent.state in ("sending", "sent", "ambiguous")',
-                'intent.state in ("sent", "ambiguous")',
+                "intent.state in POSSIBLY_SENT",
+                "intent.state in POSSIBLY_SENT[1:]",
             )
         ],
         [f"{WITHDRAWALS}::test_withdrawn_while_the_mail_is_being_sent_the_correction_follows"],

@@ -24,7 +24,7 @@ from services.store import intents, plans
 from services.store.database import make_engine, make_sessions
 from tests.chaos.stream import CANARIES, canary
 from tests.chaos.waiting import PATIENCE, until
-from tests.integration.test_matcher_steps import Rig, world_of
+from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import AS_OF, all_pairs
 from tests.support.notifier import NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
@@ -41,8 +41,8 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 async def rigs(engine: AsyncEngine) -> tuple[Rig, Rig]:
     """Two matchers on one database."""
     sessions = make_sessions(engine)
-    made = [Rig(Matcher(world_of(Settings(as_of=AS_OF)), sessions, producer=None), sessions) for _ in range(2)]  # type: ignore[arg-type]
-    await adopt(made[0].matcher.notifier, sessions)
+    made = [Rig(Matcher(context_of(Settings(as_of=AS_OF)), sessions, producer=None), sessions) for _ in range(2)]  # type: ignore[arg-type]
+    await adopt(made[0].matcher.context, sessions)
     return made[0], made[1]
 
 
@@ -99,7 +99,7 @@ async def test_a_partner_that_ends_while_the_pair_is_being_settled_takes_it_alon
     go_on.set()
     async with asyncio.timeout(PATIENCE):
         await asyncio.gather(settling, ending)
-    await sweep(ours.matcher.notifier, ours.sessions)
+    await sweep(ours.matcher.context, ours.sessions)
     assert await ours.active() == {}, "its partner is gone"
 
 

@@ -13,6 +13,7 @@ from events.cloudevents import MAX_VALUE_BYTES
 from events.dead_letters import MAX_STORED_BYTES, DeadLetter
 from events.topics import (
     NOTICES,
+    PAGE_PLANS,
     PAGE_RESPONSES,
     PLANS,
     PLANS_PATTERN,
@@ -30,6 +31,7 @@ EXTERNAL = "external:"
 
 STANDS_FOR = {
     "NOTICES": ("NOTICES", "PLANS_PATTERN"),
+    "PAGE_PLANS": ("PAGE_PLANS", "PLANS_PATTERN"),
     "PLANS": ("PLANS", "PLANS_PATTERN", "authority_topic"),
     "RESPONSES": ("RESPONSES", "RESPONSES_PATTERN"),
     "PAGE_RESPONSES": ("PAGE_RESPONSES", "RESPONSES_PATTERN"),
@@ -58,6 +60,7 @@ WRITES_BY_OUTBOX = {
     "BENCHMARKS": "services.coalitions",
     "NOTIFICATIONS": "services.notifier",
     "CHECKPOINTS": "services.relay",
+    "PAGE_PLANS": "services.application",
     "PAGE_RESPONSES": "services.application",
 }
 """Who writes what the relay publishes: the relay itself sends whatever the outbox holds."""
@@ -148,11 +151,11 @@ def test_a_topic_says_what_a_broker_and_a_reader_have_to_know(topic: Topic) -> N
 
 
 def test_an_event_type_belongs_to_one_family() -> None:
-    # Plans from notices are plans, and answers on the pages responses.
+    # Plans from notices and from the pages are plans, and answers on the pages responses.
     kinds = [
         payload.type
         for topic in TOPICS
-        if topic not in (NOTICES, PAGE_RESPONSES)
+        if topic not in (NOTICES, PAGE_PLANS, PAGE_RESPONSES)
         for payload in topic.payloads
         if payload is not DeadLetter
     ]  # type: ignore[attr-defined]

@@ -52,9 +52,9 @@ class Scene:
 async def scene(database: AsyncEngine, mailbox: MailSink) -> AsyncIterator[Scene]:
     sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
-    matcher_world = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(matcher_world, sessions)
-    harness = CoalitionsHarness(Matcher(matcher_world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(context, sessions)
+    harness = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
     notifier = NotifierHarness(sessions, mailbox)
     await notifier.register(LEEDS, name="Leeds", signed_on=date(2026, 4, 1))
     yield Scene(harness, notifier)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from itertools import permutations
-from math import isnan
 
 import pytest
 import pytest_asyncio
@@ -17,10 +16,8 @@ from events.responses import ResponseAnswered, ResponseInvited
 from events.topics import COALITIONS, RESPONSES, authority_topic
 from services.coalitions.opportunity_handler import MAX_REMEMBERED, OpportunityHandler, SeenOpportunities
 from services.coalitions.response_decoding import Accepted, read
-from services.coalitions.sweeper import measure
 from services.matcher import erasure
 from services.messaging.signature_policy import RecordRejected
-from services.platform import metrics
 from services.store.database import make_engine, make_sessions
 from tests.support.coalitions import (
     ALL,
@@ -191,22 +188,6 @@ async def test_silence_lapses_and_a_yes_after_the_day_is_refused(harness: Coalit
     await harness.act(KIRKLEES, "join")
     member = next(member for member in (await harness.only()).members if member.authority == KIRKLEES)
     assert (member.state, member.committed) == ("accepted", False)
-
-
-async def test_the_days_that_invitations_leave_and_answers_take_are_measured(harness: CoalitionsHarness) -> None:
-    await _three(harness)
-    await harness.invite(LEEDS)
-    await measure(harness.sessions)
-    # 26 November to 8 January: the days around Christmas are no working days.
-    assert metrics.INVITATION_WORKING_DAYS._value.get() == 20
-    assert isnan(metrics.DAYS_TO_ANSWER._value.get())
-    harness.on(AS_OF + timedelta(days=4))
-    await harness.act(BRADFORD, "accept")
-    harness.on(AS_OF + timedelta(days=7))
-    await harness.act(KIRKLEES, "decline")
-    await measure(harness.sessions)
-    assert metrics.DAYS_TO_ANSWER._value.get() == 5.5
-    assert isnan(metrics.INVITATION_WORKING_DAYS._value.get())
 
 
 async def test_nobody_answers_in_time(harness: CoalitionsHarness) -> None:

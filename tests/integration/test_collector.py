@@ -25,7 +25,7 @@ from services.collector.sources import LONDON, Source, contracts_finder, find_a_
 from services.ingest.entries import Accepted, Options
 from services.ingest.event_publisher import plan_event
 from services.ingest.ocds.reader import read_ocds
-from services.local_stack.feed_server import FeedQuirks, FeedServer
+from services.local_stack.feed_server import FeedQuirks, FeedServer, serving
 from services.messaging.topic_admin import create
 from services.platform import metrics
 from services.platform.settings import Settings
@@ -36,7 +36,7 @@ from services.store.mapping import revision_from_event
 from services.store.plans import RecordOutcome
 from tests.conftest import AnyBroker
 from tests.integration.test_publish import _records
-from tests.support.feeds import day_of_releases, release, running
+from tests.support.feeds import day_of_releases, release
 from tests.support.service_processes import run_command
 from tests.unit.ingest import SHARED
 
@@ -124,7 +124,7 @@ QUIRKS = {
 @pytest.mark.parametrize("name", QUIRKS)
 async def test_430_releases_come_through_whatever_the_feed_does(database: AsyncEngine, name: str) -> None:
     published = Published()
-    with running(FeedServer(day_of_releases(430, DAY), quirks=replace(QUIRKS[name]))) as server:
+    with serving(FeedServer(day_of_releases(430, DAY), quirks=replace(QUIRKS[name]))) as server:
         make = contracts_finder if name == "403" else find_a_tender
         refusals = await collect_all(database, server, make(server.base), published)
     assert len(published.events) == len({event.plan_id for event in published.events}) == 430
@@ -143,7 +143,7 @@ async def test_a_collector_that_is_killed_50_times_loses_nothing_and_contradicts
         "none",
         *chance.choices(["before", "after"], k=25),
     ]
-    with running(FeedServer(day_of_releases(430, DAY))) as server:
+    with serving(FeedServer(day_of_releases(430, DAY))) as server:
         await collect_all(database, server, find_a_tender(server.base), published)
     assert published.crashes == []
     assert len(published.newest()) == 430
@@ -176,7 +176,7 @@ async def test_real_notices_become_the_plans_that_their_files_give(database: Asy
     file.write_text(json.dumps({"releases": releases}))
     expected = {read.payload.plan_id for read in read_ocds(file, Options()) if isinstance(read, Accepted)}
     published = Published()
-    with running(FeedServer(releases, quirks=FeedQuirks(requests=3, wild_numbers=True))) as server:
+    with serving(FeedServer(releases, quirks=FeedQuirks(requests=3, wild_numbers=True))) as server:
         await collect_all(database, server, find_a_tender(server.base), published)
     assert {event.plan_id for event in published.events} == expected
     assert len(published.events) == len(expected) > 50
@@ -184,7 +184,7 @@ async def test_real_notices_become_the_plans_that_their_files_give(database: Asy
 
 async def test_a_second_round_publishes_nothing(database: AsyncEngine) -> None:
     published = Published()
-    with running(FeedServer(day_of_releases(50, DAY))) as server:
+    with serving(FeedServer(day_of_releases(50, DAY))) as server:
         await collect_all(database, server, find_a_tender(server.base), published)
         await collect_all(database, server, find_a_tender(server.base), published)
     assert len(published.events) == 50
@@ -193,7 +193,7 @@ async def test_a_second_round_publishes_nothing(database: AsyncEngine) -> None:
 async def test_a_page_on_another_host_is_not_followed(database: AsyncEngine) -> None:
     published = Published()
     releases = [release(number, DAY + timedelta(minutes=number)) for number in range(1, 150)]
-    with running(FeedServer(releases, quirks=FeedQuirks(foreign_next_link=True))) as server:
+    with serving(FeedServer(releases, quirks=FeedQuirks(foreign_next_link=True))) as server:
         async with collector(database, find_a_tender(server.base), published) as one:
             with pytest.raises(FeedError, match="another host"):
                 await one.collect()
@@ -201,7 +201,7 @@ async def test_a_page_on_another_host_is_not_followed(database: AsyncEngine) -> 
 
 async def test_a_page_beyond_the_limit_is_not_read(database: AsyncEngine) -> None:
     huge = release(1, DAY) | {"padding": "x" * (MAX_PAGE_BYTES + 1)}
-    with running(FeedServer([huge])) as server:
+    with serving(FeedServer([huge])) as server:
         async with collector(database, find_a_tender(server.base), Published()) as one:
             with pytest.raises(FeedError, match="bytes"):
                 await one.collect()
@@ -209,7 +209,7 @@ async def test_a_page_beyond_the_limit_is_not_read(database: AsyncEngine) -> Non
 
 async def test_gaps_in_the_numbers_of_notices_are_counted(database: AsyncEngine) -> None:
     releases = [one for one in day_of_releases(60, DAY) if one["id"] not in ("000007-2026", "000031-2026")]
-    with running(FeedServer(releases)) as server:
+    with serving(FeedServer(releases)) as server:
         await collect_all(database, server, find_a_tender(server.base), Published())
     sessions = make_sessions(database)
     async with sessions() as session:
@@ -223,7 +223,7 @@ async def test_an_update_alone_is_completed_by_its_process(database: AsyncEngine
     tender = {"id": "1", "title": first["tender"]["title"], "communication": {"futureNoticeDate": "2027-08-01"}}
     update = {name: first[name] for name in ("ocid", "buyer", "parties", "planning")}
     update |= {"id": "000900-2026", "date": (DAY + timedelta(hours=3)).isoformat(), "tag": ["planningUpdate"]}
-    with running(FeedServer([first, update | {"tender": tender}])) as server:
+    with serving(FeedServer([first, update | {"tender": tender}])) as server:
         await collect_all(database, server, find_a_tender(server.base), published)
     (plan,) = published.newest().values()
     content = plan.model_dump(mode="json")
@@ -256,7 +256,7 @@ OWN = {
 
 async def test_an_authority_s_own_plan_takes_the_place_of_the_notice_s(database: AsyncEngine) -> None:
     published = Published()
-    with running(FeedServer([release(1, DAY), release(3, DAY)])) as server:
+    with serving(FeedServer([release(1, DAY), release(3, DAY)])) as server:
         source = find_a_tender(server.base)
         await collect_all(database, server, source, published)
         assert len(published.events) == 2
@@ -273,7 +273,7 @@ async def test_an_authority_s_own_plan_takes_the_place_of_the_notice_s(database:
 async def test_a_purchase_that_an_authority_has_sent_itself_is_not_published(database: AsyncEngine) -> None:
     await store_own(database, OWN)
     published = Published()
-    with running(FeedServer([release(1, DAY)])) as server:
+    with serving(FeedServer([release(1, DAY)])) as server:
         await collect_all(database, server, find_a_tender(server.base), published)
     assert published.events == []
 
@@ -322,7 +322,7 @@ async def test_one_command_makes_a_derived_plan_the_authority_s_own(
 
 
 async def test_no_person_is_kept(database: AsyncEngine) -> None:
-    with running(FeedServer([release(1, DAY)])) as server:
+    with serving(FeedServer([release(1, DAY)])) as server:
         await collect_all(database, server, find_a_tender(server.base), Published())
     async with make_sessions(database)() as session:
         kept = (await session.execute(text("SELECT content::text FROM feed_releases"))).scalars().all()
@@ -332,7 +332,7 @@ async def test_no_person_is_kept(database: AsyncEngine) -> None:
 
 def test_the_command_publishes_onto_the_topic_of_notices(broker: AnyBroker, database_url: str) -> None:
     start = datetime.now(LONDON).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=20)
-    with running(FeedServer(day_of_releases(20, start))) as server:
+    with serving(FeedServer(day_of_releases(20, start))) as server:
         settings = Settings(
             kafka_bootstrap_servers=(broker.bootstrap,),
             database_url=database_url.replace("+psycopg", ""),  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from services.cli import application
 from services.coalitions.contract_decoding import ContractRecord, read
 from services.messaging.signature_policy import RecordRejected
 from services.platform.settings import settings
-from services.store import authority_keys, contracts
+from services.store import authority_keys, contracts, programme
 from services.store.authority_keys import AuthorityKey
 from services.store.database import make_engine, make_sessions, now, transaction
 from tests.conftest import AnyBroker
@@ -45,6 +45,9 @@ async def test_the_newest_revision_stands_in_any_order(harness: ContractsHarness
     for number in order:
         await harness.handle(events[number])
     assert await harness.rows("SELECT revision, status, payload FROM contracts") == [(3, "withdrawn", None)]
+    assert len(await harness.rows("SELECT 1 FROM contracts WHERE payload IS NULL")) == 1, "NULL, not JSON's own null"
+    async with harness.sessions() as session:
+        assert (await programme.load_records(session)).contracts == []
     await harness.handle(contract(revision=4, title="Payroll again"))
     assert await harness.rows("SELECT revision, payload->>'title' FROM contracts") == [(4, "Payroll again")]
 

@@ -1,8 +1,10 @@
 """`jointly programme` and `signatories` on real PostgreSQL, against a count of its own over a seeded scenario."""
 
+import asyncio
 import csv
 import io
 import json
+import math
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,8 +19,10 @@ from typer.testing import CliRunner
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated
 from events.topics import NOTICES, PLANS
 from services.cli import application
+from services.coalitions.programme_metrics import measure_programme
+from services.platform import metrics
 from services.platform.settings import settings
-from services.store.database import table_of
+from services.store.database import make_engine, make_sessions, table_of
 from services.store.plans import PlanLog
 from services.store.responses import ResponseRow
 
@@ -112,6 +116,8 @@ def _stored(number: int, one: dict[str, Any]) -> dict[str, Any]:
         "payload": one["said"] | answer,
         "content_hash": "",
         "outcome": "recorded",
+        "asked": one["said"].get("plan_ids"),
+        "reply_by": one["on"] + timedelta(days=21) if one["kind"] == "invited" else None,
         "received_on": one["on"],
         "received_at": _noon(one["on"]),
     }
@@ -217,6 +223,21 @@ def test_the_forms_say_the_same(jointly: Jointly) -> None:
     own = jointly("programme", "--authority", COUNCILS[0])[1]
     assert "Leeds City Council" in own
     assert "Funnel" not in own
+
+
+def test_operators_see_the_same_numbers(jointly: Jointly, database_url: str) -> None:
+    async def measure() -> None:
+        engine = make_engine(database_url)
+        await measure_programme(make_sessions(engine), DAYS[-1])
+        await engine.dispose()
+
+    asyncio.run(measure())
+    (family,) = metrics.PROGRAMME.collect()
+    shown = {(one.labels["section"], one.labels["measure"]): one.value for one in family.samples}
+    report = json.loads(jointly("programme", "--format", "json")[1])["measures"]
+    assert {(one["section"], one["name"]): one["value"] for one in report} == {
+        about: None if math.isnan(value) else value for about, value in shown.items()
+    }
 
 
 def test_plans_to_confirm_are_listed(jointly: Jointly) -> None:

@@ -107,7 +107,7 @@ class CoalitionsHarness:
             tables = "coalitions, coalition_members, opportunities, plans, plan_log, outbox"
             await session.execute(text(f"TRUNCATE {tables}"))
             await session.commit()
-        self.matcher.context.forget([plan_id(authority) for authority in ALL])
+        self.matcher.context.features.invalidate([plan_id(authority) for authority in ALL])
         self.read_up_to = 0
 
     async def opportunity_records(self) -> list[Any]:

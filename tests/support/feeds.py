@@ -1,38 +1,13 @@
-"""A feed to collect from: the stand-in on a port of its own, and invented releases."""
+"""Invented releases for the stand-in of a feed."""
 
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
-
-import uvicorn
-
-from services.local_stack.feed_server import FeedServer
 
 COUNCILS = (
     "Derby City Council", "Luton Borough Council", "Leeds City Council", "Glasgow City Council", "Cornwall Council",
     "London Borough of Harrow", "Kent County Council", "Swansea Council", "Belfast City Council",
     "Reading Borough Council",
 )  # fmt: skip
-
-
-@contextmanager
-def running(server: FeedServer) -> Iterator[FeedServer]:
-    """The stand-in on a free port; `server.base` is its address."""
-    config = uvicorn.Config(server, host="127.0.0.1", port=0, log_config=None, lifespan="off")
-    http = uvicorn.Server(config)
-    thread = threading.Thread(target=http.run, daemon=True)
-    thread.start()
-    while not http.started:
-        time.sleep(0.01)
-    server.base = f"http://127.0.0.1:{http.servers[0].sockets[0].getsockname()[1]}"
-    try:
-        yield server
-    finally:
-        http.should_exit = True
-        thread.join()
 
 
 def release(number: int, at: datetime, notice: str = "UK3", **changes: Any) -> dict[str, Any]:

@@ -109,9 +109,9 @@ async def open_line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]
     engine = make_engine(database_url)
     sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
     embedder = load_embedder("hashing")
-    matcher_world = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(matcher_world, sessions)
-    harness = CoalitionsHarness(Matcher(matcher_world, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
+    await adopt(context, sessions)
+    harness = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
     notifier = NotifierHarness(sessions, mailbox, now=INVITED_AT)
     for authority in (*THREE, CALDERDALE):
         address = f"buying@{authority.lower()}.example"

@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -64,19 +64,29 @@ class Forked:
             os.kill(self.pid, number)
 
 
-def fork_service(name: str, settings: Mapping[str, str], log: Path, http_port: int) -> ChildProcess:
-    """Fork `jointly NAME` with no other JOINTLY_* settings than these; its output goes to `log`."""
+def fork_service(
+    name: str, settings: Mapping[str, str], log: Path, http_port: int, *, before: Callable[[], None] | None = None
+) -> ChildProcess:
+    """Fork `jointly NAME` with no other JOINTLY_* settings than these; its output goes to `log`.
+
+    `before` is called first in the new process.
+    """
     process = CONTEXT.Process(
-        target=_run_command, args=([name], _with_port(settings, http_port), log, log), daemon=True
+        target=_run_command, args=([name], _with_port(settings, http_port), log, log, before), daemon=True
     )
     process.start()
     return ChildProcess(name, Forked(process), log, http_port)  # type: ignore[arg-type]
 
 
-def run_command(arguments: Sequence[str], settings: Mapping[str, str], folder: Path) -> CompletedProcess[str]:
-    """Fork `jointly ARGUMENTS...` and wait for its end. Its output passes through files in `folder`."""
+def run_command(
+    arguments: Sequence[str], settings: Mapping[str, str], folder: Path, *, before: Callable[[], None] | None = None
+) -> CompletedProcess[str]:
+    """Fork `jointly ARGUMENTS...` and wait for its end. Its output passes through files in `folder`.
+
+    `before` is called first in the new process.
+    """
     output, errors = folder / "stdout", folder / "stderr"
-    process = CONTEXT.Process(target=_run_command, args=(arguments, settings, output, errors), daemon=True)
+    process = CONTEXT.Process(target=_run_command, args=(arguments, settings, output, errors, before), daemon=True)
     process.start()
     process.join()
     assert process.exitcode is not None
@@ -93,8 +103,16 @@ def _with_port(settings: Mapping[str, str], http_port: int) -> dict[str, str]:
     return {**settings, "JOINTLY_HTTP_PORT": str(http_port)}
 
 
-def _run_command(arguments: Sequence[str], settings: Mapping[str, str], output: Path, errors: Path) -> None:
+def _run_command(
+    arguments: Sequence[str],
+    settings: Mapping[str, str],
+    output: Path,
+    errors: Path,
+    before: Callable[[], None] | None,
+) -> None:
     detach(output, errors)
+    if before is not None:
+        before()
     os.environ.update(settings)
     sys.argv = ["jointly", *arguments]
     from services.cli import main

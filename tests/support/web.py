@@ -12,13 +12,15 @@ from typing import Final
 
 import httpx2
 
-from events.topics import PAGE_RESPONSES
+from events.topics import PAGE_PLANS, PAGE_RESPONSES
+from services.application import sign_in
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store import authorities
-from services.store.database import Sessions
+from services.store.authorities import AuthorityUpdate
+from services.store.database import Sessions, now, transaction
 from services.store.framework_index import FrameworkIndex
 from services.web.app import create_app
 from services.web.parts import WebParts
@@ -64,15 +66,15 @@ class WebHarness:
         return links.answer(authority, subject, row.mailbox_ref, made_on or today(None)).removeprefix(BASE)
 
     async def deliver(self) -> int:
-        """What relay and coalitions process do: hands over what the pages have put into the outbox; how many."""
+        """What the relay does: hands over what the pages have put into the outbox; how many events."""
         rows = await self.processes.rows(
-            f"SELECT id, key, headers, value FROM outbox WHERE topic = '{PAGE_RESPONSES.name}'"
-            f" AND id > {self.delivered} ORDER BY id"
+            "SELECT id, topic, key, headers, value FROM outbox"
+            f" WHERE topic IN ('{PAGE_PLANS.name}', '{PAGE_RESPONSES.name}') AND id > {self.delivered} ORDER BY id"
         )
         self.delivered = max([self.delivered, *(row.id for row in rows)])
         records = [
             SimpleNamespace(
-                topic=PAGE_RESPONSES.name,
+                topic=row.topic,
                 partition=0,
                 offset=row.id,
                 key=row.key.encode(),
@@ -81,7 +83,11 @@ class WebHarness:
             )
             for row in rows
         ]
-        await self.processes.responses.handle(records)
+        plans = [record for record in records if record.topic == PAGE_PLANS.name]
+        if plans:
+            await self.processes.matcher.handle(plans)
+            await self.processes.regroup()
+        await self.processes.responses.handle([record for record in records if record.topic == PAGE_RESPONSES.name])
         return len(records)
 
     async def send(self, path: str, **fields: str) -> httpx2.Response:
@@ -112,10 +118,23 @@ class WebHarness:
     async def state_hash(self) -> list[object]:
         """Everything that an act could change."""
         found: list[object] = []
-        for table in ("outbox", "responses", "coalitions", "authorities", "authority_mutes", "audit_log"):
+        tables = ("outbox", "responses", "coalitions", "authorities", "authority_mutes", "audit_log", "plan_drafts")
+        for table in tables:
             rows = await self.processes.rows(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t")
             found.append((table, rows[0][0]))
         return found
+
+
+async def open_session(sessions: Sessions, authority: str) -> str:
+    """A session of an authority as a right code opens it, without the email: its token. Gives it a mailbox."""
+    async with transaction(sessions) as session:
+        await authorities.save(session, AuthorityUpdate(authority, {"mailbox": f"{authority.lower()}@council.example"}))
+        begun = await sign_in.begin(session, [SECRET], authority, now())
+        await session.flush()
+        person = ("Ann Other", "Category manager")
+        token = await sign_in.finish(session, [SECRET], begun.ticket, begun.code, person, now())
+    assert token is not None
+    return token
 
 
 def form_of(html: str) -> tuple[str, dict[str, str]]:

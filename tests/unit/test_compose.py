@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.cli import COMMANDS, application
+from services.domain.programme.report import Records, build_scene, measure_all
 from services.platform import health, metrics
 from services.platform.settings import PREFIX, Settings
 
@@ -307,6 +309,17 @@ def test_each_expression_asks_for_metrics_and_labels_that_exist(where: str, expr
     asked += [label.strip() for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(",")]
     assert set(asked) <= allowed, where
     assert expression.count("(") == expression.count(")")
+
+
+def test_the_dashboard_shows_measures_that_the_programme_report_has() -> None:
+    sections = {one.section for one in measure_all(build_scene(Records(), date(2027, 1, 1)))}
+    shown = {
+        section
+        for _, expression in _expressions()
+        for section in re.findall(r'jointly_programme\{section="([^"]*)"', expression)
+    }
+    assert shown <= sections
+    assert {"Sharing ahead", "Coverage", "Extensions", "Routes", "Invitations", "Contracts"} <= shown, "all principles"
 
 
 def test_each_metric_is_on_the_dashboard() -> None:

@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from services.local_stack.child_process import LOOPBACK, free_port
+from services.local_stack.mail_sink import MailSink
 from services.web.parts import WebParts
 from services.web.process import serve_pages
 from tests.support.web import WebHarness
@@ -56,6 +57,21 @@ async def site(web: WebHarness) -> AsyncIterator[Site]:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+
+
+async def sign_in(opened: Site, context: BrowserContext, council: str, mailbox: MailSink) -> Page:
+    """A person signs in with the code from the mailbox; the page they get."""
+    mailbox.clear()
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    await page.get_by_label("What is your council's name?").fill(council)
+    await page.get_by_role("button", name="Send a code").click()
+    await page.get_by_label("Code", exact=True).fill(await opened.web.code(mailbox))
+    await page.get_by_label("Your name").fill("Ann Other")
+    await page.get_by_label("Your job title").fill("Category manager")
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/home")
+    return page
 
 
 async def tab_to(page: Page, selector: str) -> None:

@@ -1,41 +1,27 @@
 """Councils with plans that fit, and the pages on top of them."""
 
 from collections.abc import AsyncIterator
-from functools import cache
 
 import pytest_asyncio
 
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.local_stack.mail_sink import MailSink
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
-from services.store.authorities import AuthorityUpdate, save
-from services.store.database import make_engine, make_sessions, transaction
-from tests.support.coalitions import ALL, AS_OF, CoalitionsHarness
-from tests.support.web import WebHarness, web_client, web_settings
-
-
-@cache
-def _engine(model: str) -> Engine:
-    """The engine, loaded once: it never changes."""
-    return Engine.load(model=model)
+from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan
+from tests.support.web import WebHarness
+from tests.web.browser import Site, site
+from tests.web.harness import open_web
 
 
 @pytest_asyncio.fixture
 async def web(database_url: str, mailbox: MailSink) -> AsyncIterator[WebHarness]:
     """The pages, a matcher and a coalitions process on one database; each of four councils has a mailbox."""
-    engine = make_engine(database_url)
-    sessions = make_sessions(engine)
-    settings = web_settings(as_of=AS_OF, smtp_url=mailbox.url)
-    embedder = load_embedder("hashing")
-    context = MatcherContext(_engine(embedder.model), embedder, settings)
-    await adopt(context, sessions)
-    async with transaction(sessions) as session:
-        for code in ALL:
-            await save(session, AuthorityUpdate(code, {"mailbox": f"procurement@{code.lower()}.example"}))
-    processes = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
-    async with web_client(sessions, settings) as client:
-        yield WebHarness(processes, client)
-    await engine.dispose()
+    async with open_web(database_url, mailbox) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def open_site(web: WebHarness) -> AsyncIterator[Site]:
+    """The pages in a browser, with three councils that could go together."""
+    supplier = {"current_contract": {"supplier": "Payroll Systems Limited", "end": "2027-12-31"}}
+    await web.processes.publish(*(plan(authority, **supplier) for authority in (LEEDS, BRADFORD, KIRKLEES)))
+    async with site(web) as opened:
+        yield opened

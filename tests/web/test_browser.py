@@ -1,51 +1,24 @@
 """A whole journey in a real browser, and every page at two widths."""
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, Page
 
 from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store import authorities
-from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
-from tests.support.web import BASE, SECRET, WebHarness
-from tests.web.browser import Site, needs_chromium, site, tab_to
+from services.web.plan_questions import QUESTIONS
+from tests.support.coalitions import BRADFORD, LEEDS, plan_id
+from tests.support.web import BASE, SECRET
+from tests.web.browser import Site, needs_chromium, sign_in, tab_to
 
-THREE = (LEEDS, BRADFORD, KIRKLEES)
 WIDTHS = (375, 1200)
 
 pytestmark = needs_chromium
-
-
-@pytest_asyncio.fixture
-async def open_site(web: WebHarness) -> AsyncIterator[Site]:
-    """The pages with three councils that could go together."""
-    supplier = {"current_contract": {"supplier": "Payroll Systems Limited", "end": "2027-12-31"}}
-    await web.processes.publish(*(plan(authority, **supplier) for authority in THREE))
-    async with site(web) as opened:
-        yield opened
-
-
-async def sign_in(opened: Site, context: BrowserContext, council: str, mailbox: MailSink) -> Page:
-    """A person signs in with the code from the mailbox; the page they get."""
-    mailbox.clear()
-    page = await context.new_page()
-    await page.goto("/sign-in")
-    await page.get_by_label("What is your council's name?").fill(council)
-    await page.get_by_role("button", name="Send a code").click()
-    await page.get_by_label("Code", exact=True).fill(await opened.web.code(mailbox))
-    await page.get_by_label("Your name").fill("Ann Other")
-    await page.get_by_label("Your job title").fill("Category manager")
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/home")
-    return page
 
 
 async def test_from_the_email_to_a_formed_group(open_site: Site, mailbox: MailSink) -> None:
@@ -110,7 +83,22 @@ async def paths(opened: Site) -> dict[str, str]:
         "home": "/home",
         "plan": f"/p/{plan_id(LEEDS)}",
         "search": "/search?need=payroll",
+        "plan-new": "/plans/new",
+        "plan-draft": f"/p/{plan_id(LEEDS)}/draft",
+        **{f"plan-{one.slug}": f"/p/{plan_id(LEEDS)}/draft/{one.slug}" for one in QUESTIONS if one.slug != "extension"},
+        "plan-end": f"/p/{plan_id(LEEDS)}/end",
+        "plan-sent": f"/p/{plan_id(LEEDS)}/sent/1",
+        "route": f"/p/{plan_id(LEEDS)}/route",
+        "benchmark": f"/p/{plan_id(LEEDS)}/benchmark",
+        "benchmarks": "/benchmarks",
+        "suppliers": "/suppliers",
+        "suppliers-found": "/suppliers?name=payroll",
+        "contracts": "/contracts",
         "settings": "/settings",
+        "mailbox": "/settings/mailbox",
+        "mailbox-changed": "/mailbox-changed",
+        "tokens": "/settings/access",
+        "calendar": "/settings/calendar",
         "sign-out": "/sign-out",
         "coalition": f"/c/{coalition}",
         "invite": f"/c/{coalition}/do/invite",
@@ -122,8 +110,9 @@ async def paths(opened: Site) -> dict[str, str]:
 async def test_each_page_is_accessible_and_fits(open_site: Site, mailbox: MailSink, width: int, tmp_path: Path) -> None:
     """axe finds nothing, nothing is wider than the screen, the policy refuses nothing. Pictures stay for a look."""
     visitor = await open_site.visitor(width=width)
-    await sign_in(open_site, visitor, "Leeds", mailbox)
-    page, problems = await visitor.new_page(), []
+    page, problems = await sign_in(open_site, visitor, "Leeds", mailbox), []
+    await page.goto(f"/p/{plan_id(LEEDS)}")
+    await page.get_by_role("button", name="Change this plan").click()
     page.on("console", lambda message: problems.append(message.text) if "Content Security" in message.text else None)
     for name, path in (await paths(open_site)).items():
         await page.goto(path)
@@ -147,3 +136,24 @@ async def test_errors_are_accessible_too(open_site: Site, width: int, tmp_path: 
         await page.get_by_text("There is a problem").wait_for()
         assert (await Axe().run(page)).response["violations"] == []
         await page.screenshot(path=tmp_path / f"error-{name}-{width}.png", full_page=True)
+
+
+@pytest.mark.slow
+async def test_a_plan_is_added_without_javascript_on_a_telephone(open_site: Site, mailbox: MailSink) -> None:
+    page = await sign_in(open_site, await open_site.visitor(scripts=False, width=375), "Leeds", mailbox)
+    await page.get_by_role("link", name="Add a plan").click()
+    await page.get_by_label("What do you plan to buy?").fill("Payroll software")
+    chosen = {"kind": "It replaces a contract", "stage": "Planned", "preference": "We would lead", "sharing": "Open"}
+    for question in QUESTIONS:
+        if question.slug in chosen:
+            await page.get_by_label(chosen[question.slug]).check()
+        if question.slug == "dates":
+            for which, date in (("First day", ("1", "7", "2027")), ("Last day", ("30", "9", "2027"))):
+                for part, value in zip(("Day", "Month", "Year"), date, strict=True):
+                    await page.get_by_role("group", name=which).get_by_label(part).fill(value)
+        if question.slug != "extension":
+            await page.get_by_role("button", name="Save and continue").click()
+    await page.get_by_role("button", name="Publish this plan").click()
+    await page.get_by_text("Your plan is up to date").wait_for()
+    await page.get_by_role("link", name="See your plan").click()
+    assert await page.get_by_role("heading", name="Payroll software").count() == 1

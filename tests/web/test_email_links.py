@@ -19,7 +19,7 @@ from tests.support.web import BASE, SECRET, web_client, web_settings
 async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
     """Three councils with one need, and a notifier whose emails lead to pages."""
     async with open_line(database_url, mailbox) as opened:
-        opened.context.links = LinkMaker(BASE, (SECRET,))
+        opened.notifier.links = LinkMaker(BASE, (SECRET,))
         await opened.plans(*(plan(authority) for authority in THREE))
         await opened.deliver(day=date(2026, 12, 1))
         yield opened
@@ -33,7 +33,7 @@ async def client(line: Line, mailbox: MailSink) -> AsyncIterator[httpx2.AsyncCli
 
 
 def newest(line: Line, authority: str) -> EmailMessage:
-    return [mail for mail in line.context.mails() if authority.lower() in mail["To"]][-1]
+    return [mail for mail in line.notifier.mails() if authority.lower() in mail["To"]][-1]
 
 
 def links(mail: EmailMessage, kind: str) -> list[str]:

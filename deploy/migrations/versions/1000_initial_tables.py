@@ -65,6 +65,8 @@ def upgrade() -> None:
         sa.Column("mailbox_ref", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("immediate", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.Boolean(), nullable=False),
+        sa.Column("confirmations", sa.Boolean(), nullable=False),
+        sa.Column("confirmation_asked_on", sa.Date(), nullable=True),
         sa.Column("paused_until", sa.Date(), nullable=True),
         sa.Column("signed_on", sa.Date(), nullable=True),
         sa.Column("lapsed_on", sa.Date(), nullable=True),
@@ -375,6 +377,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index("notification_intents_mail", "notification_intents", ["mail_id"], unique=False)
+    op.create_index(
+        "notification_intents_over_cap",
+        "notification_intents",
+        ["authority", "partner"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND reason = 'over-a-cap'"),
+    )
     op.create_table(
         "introduction_consents",
         sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -428,6 +437,8 @@ def upgrade() -> None:
         sa.Column("outcome", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("detail", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("member_before", postgresql.JSONB(), nullable=True),
+        sa.Column("asked", postgresql.JSONB(), nullable=True),
+        sa.Column("reply_by", sa.Date(), nullable=True),
         sa.Column("undone_by", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("receipt_mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("received_on", sa.Date(), nullable=False),
@@ -525,6 +536,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("framework", "lot"),
     )
     op.create_table(
+        "plan_drafts",
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("base_revision", sa.BigInteger(), nullable=False),
+        sa.Column("fields", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("plan_id"),
+    )
+    op.create_index(op.f("ix_plan_drafts_authority"), "plan_drafts", ["authority"], unique=False)
+    op.create_table(
         "sign_in_codes",
         sa.Column("ticket_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -596,6 +618,7 @@ def downgrade() -> None:
     op.drop_table("web_sessions")
     op.drop_table("mailbox_changes")
     op.drop_table("sign_in_codes")
+    op.drop_table("plan_drafts")
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
@@ -607,6 +630,11 @@ def downgrade() -> None:
     op.drop_table("coalition_members")
     op.drop_table("coalitions")
     op.drop_table("introduction_consents")
+    op.drop_index(
+        "notification_intents_over_cap",
+        table_name="notification_intents",
+        postgresql_where=sa.text("state = 'pending' AND reason = 'over-a-cap'"),
+    )
     op.drop_index("notification_intents_mail", table_name="notification_intents")
     op.drop_index(
         "notification_intents_due", table_name="notification_intents", postgresql_where=sa.text("state = 'pending'")

@@ -1,1 +1,1 @@
-"""The numbers of the programme office, as of any day. Pure: what was recorded by then goes in, measures come out."""
+"""The programme office's numbers as of any day. Pure: records go in, measures come out."""

@@ -1,24 +1,26 @@
-"""The third and fourth principles in numbers: routes recorded before tenders, and the time that invitations left."""
+"""The third and fourth principles in numbers: routes recorded before tenders, and the time to answer invitations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
 from typing import Final
 
 from events.responses import RouteStep
+from matching.calendar import nation_of, working_days_between
 from services.domain.programme.funnel import coalition_of, memberships
 from services.domain.programme.records import RecordedAnswer
 from services.domain.programme.shares import PlanHistory
 
 YEAR_DAYS: Final = 365
 USUAL_REPLY_DAYS: Final = 20
-_YES_OR_NO: Final = ("accept", "decline")
+_YES: Final = ("accept", "join")
+_NO: Final = ("decline", "not-the-same", "not-this-time")
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Plans that went to market in the last year, and what was recorded of their routes by then."""
+    """Plans tendered in the last year, and the routes recorded for them by then."""
 
     tendered: int
     with_record: int
@@ -27,9 +29,9 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class Invitations:
-    """Invitations in all: the working days they left, and the answers of those who were asked.
+    """All invitations: how many gave too few working days, and the answers of the invited.
 
-    `working_days` and `days_to_answer` are medians, None of none.
+    `working_days` and `days_to_answer` are medians; None without any.
     """
 
     sent: int
@@ -39,15 +41,11 @@ class Invitations:
     asked: int
     accepted: int
     declined: int
-
-    @property
-    def silent(self) -> int:
-        """Who was asked and has said nothing yet."""
-        return self.asked - self.accepted - self.declined
+    silent: int
 
 
 def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], as_of: date) -> Routes:
-    """The routes of the plans that their authorities have sent and that were tendered in the last year."""
+    """The routes of shared plans that were tendered in the last year."""
     since = as_of - timedelta(days=YEAR_DAYS)
     tendered = {
         one.plan_id: one.tendering_on
@@ -67,31 +65,44 @@ def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], 
 
 
 def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
-    """What became of the invitations. Whom one without names asked is known by the answers alone."""
+    """The outcome of the invitations, of each plan once."""
     sent = [one for one in answers if one.kind == "invited"]
-    leads = {one.plan_id for one in sent}
-    accepted = {plan_id for coalition in memberships(answers) for plan_id in coalition.joined} - leads
-    declined = {one.plan_id for one in answers if one.kind == "decline"} - accepted
-    named = {plan_id for one in sent for plan_id in one.invited}
-    left = [one.reply_days or USUAL_REPLY_DAYS for one in sent]
-    taken = _days_to_answer(answers)
+    leads = {(coalition_of(one), one.plan_id) for one in sent}
+    asked = {(coalition_of(one), plan_id) for one in sent for plan_id in one.asked}
+    joined = {(one.coalition_id, plan_id) for one in memberships(answers) for plan_id in one.joined} - leads
+    declined = {(coalition_of(one), one.plan_id) for one in answers if one.kind in _NO} & asked - joined
+    left = {(coalition_of(one), one.plan_id) for one in answers if one.kind == "leave"} - joined
+    days_left, days_taken = [_days_left(one) for one in sent], _days_to_answer(answers, asked)
     return Invitations(
         sent=len(sent),
-        short=sum(days < USUAL_REPLY_DAYS for days in left),
-        working_days=float(median(left)) if left else None,
-        days_to_answer=float(median(taken)) if taken else None,
-        asked=len(named | accepted | declined),
-        accepted=len(accepted),
-        declined=len(declined),
+        short=sum(days < USUAL_REPLY_DAYS for days in days_left),
+        working_days=float(median(days_left)) if days_left else None,
+        days_to_answer=float(median(days_taken)) if days_taken else None,
+        asked=len(_plans(asked | joined)),
+        accepted=len(_plans(joined)),
+        declined=len(_plans(declined)),
+        silent=len(_plans(asked) - _plans(joined | declined | left)),
     )
 
 
-def _days_to_answer(answers: Sequence[RecordedAnswer]) -> list[int]:
-    """From each invitation to the first yes or no of each plan that it asked, in days."""
-    invited = {coalition_of(one): one.on for one in answers if one.kind == "invited"}
+def _days_to_answer(answers: Sequence[RecordedAnswer], asked: Collection[tuple[str, str]]) -> list[int]:
+    """The days from each invitation to the first yes or no of each plan that it asked."""
+    invited: dict[str, date] = {}
     first: dict[tuple[str, str], date] = {}
     for one in answers:
-        if one.kind in _YES_OR_NO and one.subject_id in invited:
-            day = first.get((one.subject_id, one.plan_id), one.on)
-            first[one.subject_id, one.plan_id] = min(day, one.on)
+        if one.kind == "invited":
+            invited.setdefault(coalition_of(one), one.on)
+        elif one.kind in (*_YES, *_NO) and (coalition_of(one), one.plan_id) in asked:
+            first.setdefault((coalition_of(one), one.plan_id), one.on)
     return [(day - invited[coalition_id]).days for (coalition_id, _), day in first.items()]
+
+
+def _plans(found: Iterable[tuple[str, str]]) -> set[str]:
+    """The plans of coalitions and plans."""
+    return {plan_id for _, plan_id in found}
+
+
+def _days_left(invitation: RecordedAnswer) -> int:
+    """The working days to answer, by the holidays of whoever invited."""
+    assert invitation.reply_by is not None
+    return working_days_between(invitation.on, invitation.reply_by, {nation_of(invitation.authority)})

@@ -1,4 +1,4 @@
-"""The second and fifth principles in numbers: benchmarks before long extensions, and what is shared of contracts."""
+"""The second and fifth principles in numbers: benchmarks before long extensions, and shared contracts."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _STANDING = {
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """Extensions beyond twelve months: what their benchmarks came to, and how many went ahead without a decision."""
+    """Extensions beyond twelve months: the outcome of their benchmark requests, and those without a decision."""
 
     asked: int
     by_status: Mapping[BenchmarkStatus, int]
@@ -35,7 +35,7 @@ class Extensions:
 
 @dataclass(frozen=True, slots=True)
 class Contracts:
-    """Contracts that are shared: with prices or why not, with ratings, and by the tiers that they are open to."""
+    """Shared contracts: with prices or a reason for none, with ratings, and by the tiers that may see them."""
 
     shared: int
     prices: int
@@ -51,7 +51,7 @@ def extensions(
     plans: Mapping[str, PlanHistory],
     as_of: date,
 ) -> Extensions:
-    """The requests of up to a day, as they stood on it."""
+    """The requests made by a day, in their state on that day."""
     found = [_on_day(one, decisions, as_of) for one in requests if one.requested_on <= as_of]
     standing = {one.plan_id: _STANDING[plans[one.plan_id].last.kind] for one in found if one.plan_id in plans}
     return Extensions(
@@ -65,7 +65,7 @@ def extensions(
 
 
 def contracts(shared: Sequence[SharedContract], as_of: date) -> Contracts:
-    """What is shared of contracts on a day."""
+    """The contracts shared by a day."""
     found = [one for one in shared if one.on <= as_of]
     return Contracts(
         shared=len(found),
@@ -78,7 +78,7 @@ def contracts(shared: Sequence[SharedContract], as_of: date) -> Contracts:
 
 
 def _on_day(request: BenchmarkRequest, decisions: Sequence[RecordedDecision], as_of: date) -> BenchmarkRequest:
-    """The request without what came later: an answer after the day, and decisions after it."""
+    """The request without later events: answers and decisions after the day."""
     answered = request.answered_on is not None and request.answered_on <= as_of
     bare = BenchmarkRequest(
         request_id=request.request_id,

@@ -1,8 +1,8 @@
-"""From an email to an award, plan by plan; what answers say of the matches; and what it is worth."""
+"""The funnel from an email to an award, plan by plan; precision by the answers; and the value of the matches."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from statistics import median
@@ -19,7 +19,7 @@ _OUT: Final = ("leave", "decline")
 
 
 class Stage(StrEnum):
-    """How far a plan has come on the way to a joint contract."""
+    """A plan's stage on the way to a joint contract."""
 
     TOLD = "told"
     ANSWERED = "answered"
@@ -35,7 +35,7 @@ Days = Mapping[Stage, Mapping[str, date]]
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A coalition by its answers: since when each plan is in it without having left."""
+    """A coalition derived from its answers: the plans in it now, each with the day it joined."""
 
     coalition_id: str
     joined: Mapping[str, date]
@@ -48,7 +48,7 @@ class Membership:
 
 
 def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
-    """The coalitions that answers in their order made; an invitation to one partner begins one of its own."""
+    """Derives coalitions from answers in their order. An invitation to one partner starts a coalition of its own."""
     found: dict[str, dict[str, date]] = {}
     for one in answers:
         if one.kind in _IN:
@@ -58,12 +58,19 @@ def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
     return [Membership(coalition_id, joined) for coalition_id, joined in sorted(found.items())]
 
 
+def coalition_of(one: RecordedAnswer) -> str:
+    """The coalition that a response is about. An invitation on an opportunity derives a new id from the response's."""
+    if one.subject == "opportunity":
+        return opportunity_id(f"pair {one.response_id}", one.subject_id)
+    return one.subject_id
+
+
 def reach(
     plans: Mapping[str, PlanHistory],
     emails: Iterable[SentEmail],
     answers: Sequence[RecordedAnswer],
 ) -> Days:
-    """The first day on which each plan reached each stage. All of it was recorded by the day of the plans."""
+    """The first day on which each plan reached each stage. All records are from up to the day of the plans."""
     told: dict[str, date] = {}
     for email in sorted(emails, key=lambda one: one.on):
         told.setdefault(email.plan_id, email.on)
@@ -71,7 +78,7 @@ def reach(
     for one in sorted(answers, key=lambda one: one.on):
         if one.kind in (*ANSWERS, *_IN, *_OUT):
             answered.setdefault(one.plan_id, one.on)
-    together = _together(answers)
+    together = _together(answers, plans)
     market = {
         plan_id: max(joined, day)
         for plan_id, joined in together.items()
@@ -93,7 +100,7 @@ def reach(
 
 
 def days_between(days: Days, before: Stage, after: Stage) -> float | None:
-    """The median days from one stage to a later one, of plans that reached both; None of none."""
+    """The median days from one stage to a later one, over plans that reached both; None if no plan did."""
     taken = [
         (reached - days[before][plan_id]).days for plan_id, reached in days[after].items() if plan_id in days[before]
     ]
@@ -106,12 +113,12 @@ def count_answers(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
 
 
 def count_reasons(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
-    """How often each reason was given."""
+    """Counts how often each reason was given."""
     return dict(sorted(Counter(one.reason for one in answers if one.reason).items()))
 
 
 def precision(answers: Iterable[RecordedAnswer], pairs: Iterable[RecordedPair]) -> dict[str, tuple[int, int]]:
-    """By band: of how many pairs somebody answered, and of how many nobody said "not the same thing"."""
+    """By band: the number of pairs with an answer, and of those without a "not the same thing"."""
     said: dict[str, set[str]] = {}
     for one in answers:
         if one.subject == "opportunity" and one.kind in ANSWERS:
@@ -125,7 +132,7 @@ def precision(answers: Iterable[RecordedAnswer], pairs: Iterable[RecordedPair]) 
 
 
 def potential(plans: Mapping[str, PlanHistory], pairs: Iterable[RecordedPair], as_of: date) -> tuple[int, float]:
-    """How many active plans stand in a pair of the two upper bands on a day, and what they are worth, each once."""
+    """The number of active plans in a digest or notify pair on a day, and their value, each plan counted once."""
     matched = {
         plan_id
         for pair in pairs
@@ -137,20 +144,15 @@ def potential(plans: Mapping[str, PlanHistory], pairs: Iterable[RecordedPair], a
 
 
 def sum_values(plans: Iterable[PlanHistory]) -> float:
-    """What plans are worth together, in pounds; unknown values count as nothing."""
+    """The total value of plans in pounds; unknown values count as zero."""
     return float(sum(one.state.value or 0.0 for one in plans if one.state))
 
 
-def coalition_of(one: RecordedAnswer) -> str:
-    """The coalition that a response is about. An invitation on an opportunity mints one from its own id."""
-    if one.subject == "opportunity":
-        return opportunity_id(f"pair {one.response_id}", one.subject_id)
-    return one.subject_id
-
-
-def _together(answers: Iterable[RecordedAnswer]) -> dict[str, date]:
+def _together(answers: Iterable[RecordedAnswer], plans: Mapping[str, PlanHistory]) -> dict[str, date]:
+    """Since when each plan is in a coalition of two or more; a plan that was withdrawn is in none."""
     found: dict[str, date] = {}
-    for one in memberships(answers):
+    for whole in memberships(answers):
+        one = replace(whole, joined={key: day for key, day in whole.joined.items() if not _is_gone(plans.get(key))})
         if one.formed_on is not None:
             for plan_id, joined in one.joined.items():
                 day = max(joined, one.formed_on)
@@ -158,8 +160,15 @@ def _together(answers: Iterable[RecordedAnswer]) -> dict[str, date]:
     return found
 
 
+def _is_gone(plan: PlanHistory | None) -> bool:
+    """Whether a plan was withdrawn, or is no longer shared: then its coalition goes on without it."""
+    if plan is None or plan.last.kind is RevisionKind.AWARDED:
+        return False
+    return plan.last.kind is RevisionKind.WITHDRAWN or not plan.last.shared
+
+
 def _mutual(answers: Iterable[RecordedAnswer]) -> dict[str, date]:
-    """The plans of which another plan's authority is interested in the same thing, since when both are."""
+    """Plans with mutual interest: another plan's authority is interested in the same thing; the day both were."""
     interested: dict[str, dict[str, date]] = {}
     for one in answers:
         if one.kind in _INTEREST:
@@ -175,5 +184,5 @@ def _mutual(answers: Iterable[RecordedAnswer]) -> dict[str, date]:
 
 
 def _earlier(one: Mapping[str, date], other: Mapping[str, date]) -> dict[str, date]:
-    """Being in a coalition is mutual interest, too."""
+    """A coalition counts as mutual interest, from the earlier of the two days."""
     return {plan_id: min(day, other.get(plan_id, day)) for plan_id, day in one.items()}

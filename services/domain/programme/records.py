@@ -1,4 +1,4 @@
-"""What the measures are computed from: revisions of plans, signatories, answers, emails, pairs; each with its day."""
+"""The records behind the measures: revisions of plans, signatories, answers, emails, pairs; each with its day."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -8,7 +8,7 @@ from events.responses import RouteStep
 
 
 class RevisionKind(StrEnum):
-    """What a revision in the plan log does."""
+    """The effect of a revision in the plan log."""
 
     STATE = "state"
     WITHDRAWN = "withdrawn"
@@ -16,7 +16,7 @@ class RevisionKind(StrEnum):
 
 
 class CharterStatus(StrEnum):
-    """How an authority stands to the Charter."""
+    """An authority's status under the Charter."""
 
     NOT_SIGNED = "not signed"
     SIGNED = "signed"
@@ -26,9 +26,9 @@ class CharterStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoggedRevision:
-    """One revision as the plan log has it. `own`: the authority sent it; else it was made from a public notice.
+    """One revision in the plan log. `own`: the authority sent it; otherwise it comes from a public notice.
 
-    Of a plan that is withdrawn, awarded or forgotten the fields from `shared` on are empty.
+    If a plan is withdrawn, awarded or erased, the fields from `shared` on are empty.
     """
 
     plan_id: str
@@ -46,7 +46,7 @@ class LoggedRevision:
 
 @dataclass(frozen=True, slots=True)
 class Signatory:
-    """An authority in the register, with the Charter's dates. `mailbox`: whether it has named one."""
+    """An authority in the register, with the Charter's dates. `mailbox`: whether it has a role mailbox."""
 
     authority: str
     name: str
@@ -59,7 +59,10 @@ class Signatory:
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
-    """One response that counts. `kind` is the answer, the act or the type of response; `route_step` that of a route."""
+    """One response that counts. `kind` is the answer, the act or the type of response; routes have a `route_step`.
+
+    `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer.
+    """
 
     response_id: str
     authority: str
@@ -69,14 +72,15 @@ class RecordedAnswer:
     kind: str
     on: date
     reason: str | None = None
-    reply_days: int | None = None
-    invited: tuple[str, ...] = ()
+    undone_on: date | None = None
+    reply_by: date | None = None
+    asked: tuple[str, ...] = ()
     route_step: RouteStep | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedPair:
-    """One opportunity: its plans, its band, and the days between which it stood."""
+    """One opportunity: its plans, its band, and the days on which it began and ended."""
 
     opportunity_id: str
     plans: tuple[str, str]
@@ -95,7 +99,7 @@ class SentEmail:
 
 @dataclass(frozen=True, slots=True)
 class RecordedDecision:
-    """What an authority decided on an extension after a benchmark."""
+    """An authority's decision on an extension after a benchmark."""
 
     request_id: str
     decision: str
@@ -116,7 +120,7 @@ class SharedContract:
 
 
 def status_on(one: Signatory, day: date) -> CharterStatus:
-    """How an authority stands on a day: whatever happened last by then. A withdrawal outweighs all of the same day."""
+    """An authority's status on a day: its last event by then. On the same day a withdrawal takes precedence."""
     happened = [
         (on, rank, status)
         for on, rank, status in (

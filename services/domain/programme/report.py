@@ -1,4 +1,4 @@
-"""The programme report: every measure with its definition beside it, in a fixed order."""
+"""The programme report: every measure with its definition, in a fixed order."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ EXTENSIONS, CONTRACTS = "Extensions", "Contracts"
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number: `value` is None where there is nothing to measure."""
+    """One number. `value` is None if there is nothing to measure."""
 
     section: str
     name: str
@@ -37,7 +37,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """All that was recorded, in the order in which it was."""
+    """All records, in their order of arrival."""
 
     revisions: Sequence[LoggedRevision] = ()
     register: Sequence[Signatory] = ()
@@ -51,7 +51,7 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What was recorded by a day, and the plans as they stood on it."""
+    """The records up to a day, and the plans in their state on it."""
 
     as_of: date
     plans: Mapping[str, PlanHistory]
@@ -66,12 +66,13 @@ class Scene:
 
 
 def build_scene(records: Records, as_of: date, rate: tuple[float, float] | None = None) -> Scene:
-    """Cuts the records off after a day. `rate`: the parts of its value, from and to, that a joint purchase may save."""
+    """Cuts the records off after a day. `rate`: the lower and upper share of its value that a joint purchase may
+    save."""
     return Scene(
         as_of=as_of,
         plans=shares.build_histories(records.revisions, as_of),
         register=records.register,
-        answers=[one for one in records.answers if one.on <= as_of],
+        answers=[one for one in records.answers if one.on <= as_of and (one.undone_on or date.max) > as_of],
         pairs=[one for one in records.pairs if one.found_on <= as_of],
         emails=[one for one in records.emails if one.on <= as_of],
         requests=records.requests,
@@ -224,10 +225,10 @@ def _invitations(scene: Scene) -> Iterator[Measure]:
         "Of these, those that left less time to reply",
     )
     yield Measure(INVITATIONS, "working days", found.working_days, "days", "The median time to reply that they left")
-    yield Measure(INVITATIONS, "asked", found.asked, "plans", "Plans that were named, or whose authority answered")
+    yield Measure(INVITATIONS, "asked", found.asked, "plans", "Plans that were asked, or joined by themselves")
     yield Measure(INVITATIONS, "accepted", found.accepted, "plans", "Of these, in a coalition that they have not left")
     yield Measure(INVITATIONS, "declined", found.declined, "plans", "Of these, whose authority said no")
-    yield Measure(INVITATIONS, "no answer", found.silent, "plans", "Of these, the rest; silence is never a no")
+    yield Measure(INVITATIONS, "no answer", found.silent, "plans", "Of these, with no word yet; silence is never a no")
     what = "The median from the invitation to the first yes or no of a plan that was asked"
     yield Measure(INVITATIONS, "days to answer", found.days_to_answer, "days", what)
 

@@ -1,4 +1,4 @@
-"""The first principle in numbers: how early plans are shared, by how many, and whether they are kept true."""
+"""The first principle in numbers: how early plans are shared, by how many authorities, and whether they are current."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from services.domain.programme.records import (
 )
 
 STALE_DAYS: Final = 182
-"""Six months: a plan that its authority has not confirmed for longer is asked about."""
+"""Six months: an authority is asked about a plan that it has not confirmed for longer."""
 RECENT_DAYS: Final = 90
 TENDERS_DAYS: Final = 365
 
 
 class Lateness(StrEnum):
-    """How long before the first day of its tender window a plan was first shared."""
+    """The time between the first sharing of a plan and the first day of its tender window."""
 
     OVER_12_MONTHS = "over 12 months"
     FROM_6_TO_12_MONTHS = "6 to 12 months"
@@ -33,8 +33,8 @@ class Lateness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanHistory:
-    """One plan as it stood on a day. `first_shared`: when its authority first shared it; `last_own`: when it last sent
-    any revision; `state`: the last whole one."""
+    """One plan in its state on a day. `first_shared` and `last_own` are the days its authority first shared it and last
+    sent a revision; `state` is the last full revision."""
 
     plan_id: str
     authority: str
@@ -52,7 +52,7 @@ class PlanHistory:
 
     @property
     def lead_days(self) -> int | None:
-        """Days from the first sharing to the window's first day; below 0 where it was open already."""
+        """Days from the first sharing to the window's first day; negative if the window was open already."""
         if self.first_shared is None or self.state is None or self.state.earliest is None:
             return None
         return (self.state.earliest - self.first_shared).days
@@ -60,7 +60,7 @@ class PlanHistory:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many signatories there are, share plans and can be told, and how many tenders were here before."""
+    """Numbers of signatories: all, sharing plans, with a mailbox; and of their tenders: all, and shared beforehand."""
 
     signed: int
     sharing: int
@@ -70,7 +70,7 @@ class Coverage:
 
 
 def build_histories(revisions: Iterable[LoggedRevision], as_of: date) -> dict[str, PlanHistory]:
-    """Each plan by its revisions of up to a day, which come in the order of the log."""
+    """Builds each plan's history from its revisions up to a day, given in the order of the log."""
     by_plan: dict[str, list[LoggedRevision]] = {}
     for one in revisions:
         if one.on <= as_of:
@@ -79,7 +79,7 @@ def build_histories(revisions: Iterable[LoggedRevision], as_of: date) -> dict[st
 
 
 def lateness(days: int) -> Lateness:
-    """The class of a number of days."""
+    """Classifies a number of days."""
     if days < 0:
         return Lateness.AFTER
     if days < 90:
@@ -90,34 +90,34 @@ def lateness(days: int) -> Lateness:
 
 
 def lead_days(plans: Iterable[PlanHistory]) -> list[int]:
-    """Of every plan that was shared and has a window: the days it was shared ahead."""
+    """The days that each plan was shared ahead, for plans that were shared and have a window."""
     return sorted(days for plan in plans if (days := plan.lead_days) is not None)
 
 
 def count_lateness(days: Sequence[int]) -> dict[Lateness, int]:
-    """How many plans there are of each class."""
+    """The number of plans in each class."""
     return {kind: sum(lateness(one) is kind for one in days) for kind in Lateness}
 
 
 def median_days(days: Sequence[int]) -> float | None:
-    """The median, None of nothing."""
+    """The median; None if there are no days."""
     return float(median(days)) if days else None
 
 
 def shared_now(plans: Iterable[PlanHistory]) -> list[PlanHistory]:
-    """The plans that stand and that their authorities share."""
+    """The active plans that their authorities share."""
     return [one for one in plans if one.is_active and one.last_own is not None and one.state and one.state.shared]
 
 
 def stale(plans: Iterable[PlanHistory], as_of: date) -> list[PlanHistory]:
-    """The shared plans that their authorities have not sent anything of for six months, the oldest first."""
+    """The shared plans without a revision from their authority for six months, oldest first."""
     limit = as_of - timedelta(days=STALE_DAYS)
     found = [one for one in shared_now(plans) if one.last_own is not None and one.last_own < limit]
     return sorted(found, key=lambda one: (one.last_own or as_of, one.plan_id))
 
 
 def coverage(plans: Mapping[str, PlanHistory], register: Iterable[Signatory], as_of: date) -> Coverage:
-    """The coverage on a day; of tenders, the ICT ones that notices of signatories announced in the last year."""
+    """The coverage on a day. Its tenders are signatories' ICT tenders announced by notices of the last year."""
     signed = {one.authority: one for one in register if status_on(one, as_of) is CharterStatus.SIGNED}
     recent = as_of - timedelta(days=RECENT_DAYS)
     sharing = {one.authority for one in plans.values() if one.last_own is not None and one.last_own > recent}
@@ -149,14 +149,16 @@ def _history(logged: Sequence[LoggedRevision]) -> PlanHistory:
 
 
 def _is_recent_tender(one: PlanHistory, as_of: date) -> bool:
-    """Whether a public notice of ICT announced it as a tender in the last year."""
-    if one.tendering_on is None or one.state is None or not one.state.ict or one.state.procurement is None:
+    """Whether only a public notice announced it as an ICT tender in the last year."""
+    if one.last_own is not None or one.tendering_on is None or one.state is None:
+        return False
+    if not one.state.ict or one.state.procurement is None:
         return False
     return as_of - timedelta(days=TENDERS_DAYS) < one.tendering_on <= as_of
 
 
 def _was_foreseen(tender: PlanHistory, plans: Iterable[PlanHistory]) -> bool:
-    """Whether its authority had shared a plan of the same procurement 90 days before."""
+    """Whether its authority had shared a plan for the same procurement 90 days before."""
     assert tender.tendering_on is not None
     assert tender.state is not None
     limit = tender.tendering_on - timedelta(days=RECENT_DAYS)

@@ -39,7 +39,7 @@ def _payload(entry: Mapping[str, Any], state: Mapping[str, Any], as_of: date) ->
         case "withdrawn":
             return PlanWithdrawn.model_validate(reference | {"reason": entry["reason"]})
         case "awarded":
-            return PlanAwarded.model_validate(reference | {"awarded_on": _first(as_of, entry["awarded_on"])})
+            return PlanAwarded.model_validate(reference | {"awarded_on": first_of_month(as_of, entry["awarded_on"])})
         case "updated":
             return PlanUpdated.model_validate(reference | _state(state, as_of))
         case _:
@@ -56,9 +56,9 @@ def _state(state: Mapping[str, Any], as_of: date) -> dict[str, Any]:
         "stage": state.get("stage", "planned"),
         "cpv": state["cpv"],
         "value": {"amount": state["value"]},
-        "tender_window": {"earliest": _first(as_of, earliest), "latest": _last(as_of, latest)},
+        "tender_window": {"earliest": first_of_month(as_of, earliest), "latest": _last(as_of, latest)},
         "contract": {
-            "start": None if start is None else _first(as_of, start),
+            "start": None if start is None else first_of_month(as_of, start),
             "end": None if end is None else _last(as_of, end),
             "extension_months": state.get("extension", 0),
         },
@@ -73,7 +73,8 @@ def _month(as_of: date, months: int) -> tuple[int, int]:
     return year, month + 1
 
 
-def _first(as_of: date, months: int) -> date:
+def first_of_month(as_of: date, months: int) -> date:
+    """Return the first day of the month that many months after the month of `as_of`."""
     year, month = _month(as_of, months)
     return date(year, month, 1)
 

@@ -9,6 +9,7 @@ from events.fields import Window
 from matching.reference import authority as known_authority
 from matching.text.formatting import day_text, pounds
 from services.domain.disclosure import PlanFacts
+from services.domain.reorganisation import is_for_predecessor
 from services.notifier.partner_names import UNNAMED
 from services.notifier.rendering.plain_text import sanitise, visible
 
@@ -71,8 +72,8 @@ def text_table(rows: Sequence[CouncilRow]) -> list[str]:
 
 def short_name(code: str, names: Mapping[str, str]) -> str:
     """What a council is called in a table: "Leeds". `names`: what others are called, by code."""
-    known = known_authority(code)
-    return sanitise(known.short_name if known else names.get(code, UNNAMED), 60)
+    known, name = known_authority(code), names.get(code, UNNAMED)
+    return sanitise(known.short_name if known and not is_for_predecessor(name, code) else name, 60)
 
 
 def reference(plan_id: str) -> str:

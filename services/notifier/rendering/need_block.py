@@ -87,9 +87,11 @@ def build(
     group: SuggestedGroup | None,
     today: date,
     frameworks: Mapping[str, Usable],
+    own_notes: Sequence[str],
 ) -> Block:
     """The block of one plan of `authority`: the pairs that the email tells, all shared openly, and the suggested group
-    of that plan, where there is one. `frameworks`: those that a plan can use, by plan."""
+    of that plan, where there is one. `frameworks`: those that a plan can use, by plan. `own_notes`: what else to
+    know of the own plan."""
     first = items[0]
     own = first.own
     assert own is not None
@@ -113,6 +115,7 @@ def build(
         notes=(
             *_frameworks(first.plan_id, councils, frameworks),
             *_notes(councils, own, together, bool(days) and due is None),
+            *own_notes,
         ),
         why=_why(councils, group),
         answer=ANSWER.format(reference=reference(first.plan_id)),

@@ -24,6 +24,8 @@ NOTED: Final = {
     "dates": "the others have more time",
     "introduced": "your answer to an introduction",
     "undone": "you took an answer back",
+    "route": "you recorded a route",
+    "document": "you shared a document",
 }
 FINAL: Final = frozenset({"invited", "dates", "undone"})
 """What can't be taken back."""

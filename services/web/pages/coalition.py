@@ -8,7 +8,15 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from events.responses import ResponseDates, ResponseInvited, ResponseMembership, ResponsePayload
+from events.responses import (
+    DOCUMENT_URL,
+    ResponseDates,
+    ResponseDocument,
+    ResponseInvited,
+    ResponseMembership,
+    ResponsePayload,
+)
+from services.application.coalition_history import load_history
 from services.application.group_view import GroupView
 from services.domain.deadlines import DEFAULT_REPLY_DAYS, MAX_REPLY_DAYS, MIN_REPLY_DAYS
 from services.web import answer_texts as texts
@@ -20,6 +28,7 @@ from services.web.signing import Council
 from services.web.templating import render
 
 router = APIRouter()
+MAX_URL: Final = 500
 REPLY_DAYS: Final = {
     str(days): f"{days} working days" for days in (MIN_REPLY_DAYS, 15, DEFAULT_REPLY_DAYS, 30, MAX_REPLY_DAYS)
 }
@@ -27,12 +36,14 @@ REPLY_DAYS: Final = {
 
 @router.get("/c/{subject}")
 async def show(request: Request, session: Session, council: Council, subject: str) -> Response:
-    """The coalition: members, dates, history."""
+    """The coalition: members, dates, documents, decisions, history."""
     reader = Reader(council.authority, subject, f"/c/{subject}", council.actor)
     group = await group_of(request, session, reader)
     if group.subject.kind != "coalition":
         return RedirectResponse(f"/o/{subject}", 303)
-    return render(request, "coalition.html", reader=reader, group=group, texts=texts, acts=ACTS, section="home")
+    history = await load_history(session, group)
+    values: dict[str, Any] = {"reader": reader, "group": group, "history": history, "texts": texts, "acts": ACTS}
+    return render(request, "coalition.html", section="home", **values)
 
 
 @router.get("/c/{subject}/do/{act}")
@@ -75,7 +86,22 @@ def _read(form: Form, act: str, group: GroupView) -> tuple[type[ResponsePayload]
         return ResponseInvited, _read_invitation(form, group)
     if act == "dates":
         return ResponseDates, {"reply_by": form.day("reply_by", "the new day")}
-    return ResponseMembership, {"act": act}
+    if act == "document":
+        return ResponseDocument, _read_document(form)
+    decided_by = form.text("decided_by") if act == "commit" else ""
+    return ResponseMembership, {"act": act, "decided_by": decided_by}
+
+
+def _read_document(form: Form) -> dict[str, Any]:
+    url = form.text("url", MAX_URL, label="the document's address")
+    if url and not DOCUMENT_URL.fullmatch(url):
+        form.errors["url"] = "Enter an address that begins with https:// or http://, as your browser shows it"
+    return {
+        "title": form.text("title", label="what the document is called"),
+        "url": url,
+        "document": form.choice("document", texts.DOCUMENTS, "Choose what it is"),
+        "readers": form.choice("readers", texts.DOCUMENT_READERS, "Choose who sees it"),
+    }
 
 
 def _read_invitation(form: Form, group: GroupView) -> dict[str, Any]:
@@ -98,6 +124,7 @@ def _ask(request: Request, reader: Reader, group: GroupView, act: str, form: For
         group=group,
         act=act,
         text=ACTS[act],
+        texts=texts,
         form=form,
         reply_days=REPLY_DAYS,
         default_days=str(DEFAULT_REPLY_DAYS),

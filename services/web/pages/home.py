@@ -8,7 +8,9 @@ from starlette.responses import Response
 
 from services.application import home as use
 from services.application import who_else
+from services.store.database import now
 from services.web import answer_texts as texts
+from services.web import plan_texts
 from services.web.access import Session
 from services.web.forms import Form
 from services.web.signing import Council
@@ -20,7 +22,7 @@ router = APIRouter()
 @router.get("/home")
 async def home(request: Request, session: Session, council: Council) -> Response:
     """Replies due, coalitions and plans."""
-    found = await use.load_home(session, council.authority)
+    found = await use.load_home(session, council.authority, now())
     return render(request, "home.html", home=found, council=council, texts=texts, section="home")
 
 
@@ -30,7 +32,7 @@ async def plan(request: Request, session: Session, council: Council, plan_id: st
     found = await use.load_plan(session, council.authority, plan_id)
     if found is None:
         raise HTTPException(404)
-    return render(request, "plan.html", plan=found[0], matches=found[1], section="home")
+    return render(request, "plan.html", plan=found[0], matches=found[1], texts=plan_texts, section="home")
 
 
 @router.get("/search")

@@ -18,6 +18,7 @@ from services.application.acts import wait_for_outcome
 from services.application.responses import ResponseError
 from services.application.routes import RouteError, RouteView
 from services.domain.coalition_answers import UNDO_DAYS
+from services.domain.framework_prompt import check_first
 from services.domain.route import STEPS, RouteEntry
 from services.platform.clock import today
 from services.web.access import Session
@@ -60,7 +61,7 @@ async def show(request: Request, session: Session, council: Council, plan_id: st
     if RESPONSE_ID.fullmatch(sent):
         outcome = await wait_for_outcome(parts_of(request).sessions, sent, council.authority)
         view = await _own(session, council, plan_id)
-    return _page(request, view, Form(FormData()), sent=bool(sent), outcome=outcome)
+    return await _page(request, session, view, Form(FormData()), sent=bool(sent), outcome=outcome)
 
 
 @router.post("/p/{plan_id}/route")
@@ -70,7 +71,7 @@ async def record(request: Request, session: Session, council: Council, plan_id: 
     form = Form(await read_form(request))
     values, coalition_id = _read(form, view)
     if form.errors:
-        return _page(request, view, form, status=400)
+        return await _page(request, session, view, form, status=400)
     values.setdefault("asked_at", today(parts_of(request).settings.as_of))
     return await _submit(session, council, view, coalition_id, ResponseRoute, values)
 
@@ -151,7 +152,11 @@ async def _submit(
     return RedirectResponse(f"/p/{view.plan_id}/route?sent={response_id}", 303)
 
 
-def _page(request: Request, view: RouteView, form: Form, status: int = 200, **values: Any) -> Response:
+async def _page(
+    request: Request, session: AsyncSession, view: RouteView, form: Form, status: int = 200, **values: Any
+) -> Response:
+    index = parts_of(request).frameworks
+    usable = (await index.usable(session, [view.plan_id])).get(view.plan_id, {}) if index else {}
     chosen_new, rows = view.record.chosen is RouteStep.NEW, view.coalitions
     return render(
         request,
@@ -159,6 +164,8 @@ def _page(request: Request, view: RouteView, form: Form, status: int = 200, **va
         status=status,
         view=view,
         entries={step: view.record.entry(step) for step in STEPS},
+        check_first=check_first(len(usable)),
+        frameworks=[f"{title} ({reference})" for reference, title in usable.items()],
         missing=[use.STEP_NAMES[step].lower() for step in view.record.missing] if chosen_new else [],
         groups={row.coalition_id: listed([name_of(one.authority) for one in row.coalition.current]) for row in rows},
         undoable={one.response_id for one in _undoable(request, view)},

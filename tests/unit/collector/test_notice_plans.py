@@ -11,6 +11,7 @@ from services.collector.notice_plans import read_processes, to_publish, to_row
 from services.collector.precedence import own_plan_for
 from services.collector.releases import kept
 from services.collector.sources import LONDON, find_a_tender
+from services.local_stack.sample.notices import sample_notices
 from tests.support.feeds import release
 
 FTS = find_a_tender("https://feed.example")
@@ -102,6 +103,7 @@ def test_a_plan_that_was_never_published_need_not_be_ended() -> None:
     assert to_publish(events_of(notice(7, "UK12", "tenderCancellation")), {}) == []
 
 
+GRIT = "Supplies of grit and brine to the county's highways depots"
 OWN = {
     "plan_id": "E06000032:ICT-1",
     "revision": 1,
@@ -134,3 +136,26 @@ def test_an_authority_s_own_plan_of_the_same_purchase_counts(changes: dict[str, 
     assert isinstance(plan, PlanState)
     own = PlanState.model_validate(OWN | changes)
     assert (own_plan_for(plan, [own]) is own) is same
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ("Supply of winter grit for the county's depots", "County depots - the supply of winter grit", True),
+        ("C118 - Supply of grit and brine to the county's highway depots", GRIT, True),
+        ("Care and support framework, lot 1: north", "Care and support framework, lot 2: north", False),
+        ("Marquees for the summer show on 29 July 2027", "Marquees for the summer show on 28 July 2028", False),
+        ("Quay renewal phases 2 to 7: cost consultant", "Quay renewal phases 2 to 7: fire consultant", False),
+    ],
+)
+def test_titles_with_words_of_their_own_on_both_sides_are_two_purchases(one: str, two: str, same: bool) -> None:
+    (plan,) = events_of(release(1, START))
+    assert isinstance(plan, PlanState)
+    own = PlanState.model_validate(OWN | {"title": one})
+    assert (own_plan_for(plan.model_copy(update={"title": two}), [own]) is own) is same
+
+
+def test_the_sample_s_notices_are_plans_of_known_councils() -> None:
+    plans = events_of(*sample_notices(TODAY, START))
+    assert [plan.authority for plan in plans] == ["E06000016", "E06000026", "E08000037"]
+    assert all(isinstance(plan, PlanPublished) and plan.tender_window.earliest > TODAY for plan in plans)

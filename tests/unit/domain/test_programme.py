@@ -119,11 +119,18 @@ def test_a_tender_was_foreseen_where_its_procurement_was_shared_ninety_days_befo
     assert (found.tenders, found.tenders_foreseen) == (2, 1)
 
 
+def test_a_council_s_own_tender_is_not_counted_beside_its_notice() -> None:
+    values = {"ict": True, "procurement": "ocds-1", "tendering": True}
+    log = [_state(f"{LEEDS}:OWN", DAY, **values), _state(f"{LEEDS}:NOTICE", DAY, own=False, shared=False, **values)]
+    register = [Signatory(LEEDS, "Leeds", signed_on=date(2026, 4, 1))]
+    assert coverage(build_histories(log, DAY), register, DAY).tenders == 1
+
+
 def test_stages_need_two_members_and_whoever_leaves_is_out() -> None:
     later = DAY + timedelta(days=10)
     minted = opportunity_id("pair r1", "pair")
     answers = [
-        _said(1, "E1:A", "invited", subject="opportunity", subject_id="pair", reply_days=10),
+        _said(1, "E1:A", "invited", subject="opportunity", subject_id="pair", asked=("E2:B",), reply_by=later),
         _said(2, "E2:B", "accept", later, subject_id=minted),
         _said(3, "E3:C", "join", later, subject_id="alone"),
         _said(4, "E4:D", "interested", subject_id="x"),
@@ -145,6 +152,52 @@ def test_stages_need_two_members_and_whoever_leaves_is_out() -> None:
     assert (found.working_days, found.days_to_answer) == (10.0, 5.0)
     assert compliance.invitations([]).days_to_answer is None
     assert funnel.count_answers(answers)["accept"] == 2
+
+
+def test_a_plan_that_is_withdrawn_or_hidden_is_in_no_coalition() -> None:
+    later = DAY + timedelta(days=10)
+    answers = [
+        _said(1, "E1:A", "invited", asked=("E2:B", "E3:C", "E4:D"), reply_by=later),
+        *(_said(2 + number, plan, "accept") for number, plan in enumerate(("E2:B", "E3:C", "E4:D"))),
+    ]
+    log = [_state(plan, DAY) for plan in ("E1:A", "E2:B", "E3:C", "E4:D")]
+    gone = LoggedRevision("E3:C", "E3", later, RevisionKind.WITHDRAWN, own=True)
+    hidden = _state("E4:D", later, shared=False)
+    assert len(funnel.reach(build_histories(log, DAY), [], answers)[Stage.COALITION]) == 4
+    after = build_histories([*log, gone, hidden], later)
+    assert funnel.reach(after, [], answers)[Stage.COALITION] == {"E1:A": DAY, "E2:B": DAY}
+    assert funnel.reach({**after, "E2:B": after["E3:C"]}, [], answers)[Stage.COALITION] == {}
+
+
+def test_an_invitation_counts_whom_it_asked_and_every_way_to_say_no() -> None:
+    asked = ("E2:B", "E3:C", "E4:D", "E5:E", "E6:F")
+    answers = [
+        # Said of the suggestion, before anybody was asked.
+        _said(0, "E7:G", "not-this-time"),
+        _said(1, "E1:A", "invited", asked=asked, reply_by=DAY + timedelta(days=60)),
+        _said(2, "E2:B", "accept"),
+        _said(3, "E3:C", "not-this-time"),
+        _said(4, "E4:D", "decline"),
+        _said(5, "E5:E", "accept"),
+        _said(6, "E5:E", "leave"),
+        _said(7, "E8:H", "join"),
+    ]
+    found = compliance.invitations(answers)
+    assert (found.sent, found.short) == (1, 0)
+    assert (found.asked, found.accepted, found.declined, found.silent) == (6, 2, 2, 1)
+
+
+@pytest.mark.parametrize(("days", "short"), [(28, 0), (27, 1)])
+def test_an_invitation_is_short_by_the_working_days_that_it_left(days: int, short: int) -> None:
+    said = [_said(1, "E1:A", "invited", date(2026, 9, 1), reply_by=date(2026, 9, 1) + timedelta(days=days))]
+    assert compliance.invitations(said).short == short
+
+
+def test_an_answer_counts_until_the_day_on_which_it_was_taken_back() -> None:
+    said = _said(1, "E1:A", "interested", undone_on=DAY + timedelta(days=3))
+    records = Records(answers=[said])
+    assert build_scene(records, DAY + timedelta(days=2)).answers == [said]
+    assert build_scene(records, DAY + timedelta(days=3)).answers == []
 
 
 def test_potential_counts_each_plan_once_and_only_while_its_pair_stands() -> None:

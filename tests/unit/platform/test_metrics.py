@@ -18,11 +18,10 @@ from events.responses import Answer, MembershipAct
 from events.topics import DEAD_CONTRACTS, DEAD_PLANS, DEAD_RESPONSES, TOPICS
 from services.domain.coalition import CoalitionStatus
 from services.domain.notification_caps import Cap
-from services.domain.notification_rules import Change, Purpose
+from services.domain.notifications import UNDELIVERED, CancelReason, DeliveryFailure, NotificationChange, Purpose
 from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
-from services.store import benchmark_notices, coalition_notices
-from services.store.intents import Failure
+from services.store import benchmark_notices, coalition_notices, plan_confirmations
 from services.store.plans import RecordOutcome
 
 DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, Counter | Gauge | Histogram)]
@@ -99,16 +98,20 @@ def test_the_known_values_are_all_there_are() -> None:
     assert _known(metrics.EMAILS, "purpose") == _values(Purpose) | {
         coalition_notices.PURPOSE,
         benchmark_notices.PURPOSE,
+        plan_confirmations.PURPOSE,
     }
-    assert _known(metrics.INTENTS, "change") == _values(Change)
+    assert _known(metrics.INTENTS, "change") == _values(NotificationChange)
+    # What is withdrawn before it is frozen in an email never comes to a preflight.
+    assert _known(metrics.INTENTS_CANCELLED, "reason") == _values(CancelReason) - {CancelReason.WITHDRAWN}
+    assert _known(metrics.EMAILS_WAITING, "state") == set(UNDELIVERED)
     assert _known(metrics.INTENTS_CAPPED, "cap") == _values(Cap)
-    failed = {f"failed-{failure}" for failure in _values(Failure)}
+    failed = {f"failed-{failure}" for failure in _values(DeliveryFailure)}
     assert _known(metrics.EMAILS, "outcome") == failed | {"sent", "temporary", "ambiguous", "cancelled"}
     relayed = {topic.name for topic in TOPICS if "services.relay" in topic.producers}
     # A plan that is set aside, and an answer that does not count, become dead letters by the outbox, in the transaction
     # that notes it.
     assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name, DEAD_RESPONSES.name, DEAD_CONTRACTS.name}
     assert _known(metrics.COALITIONS, "status") == _values(CoalitionStatus)
-    others = {"invited", "dates", "introduced", "undone", "decided", "route"}
+    others = {"invited", "dates", "introduced", "undone", "decided", "route", "document"}
     acts = _values(Answer) | _values(MembershipAct) | others
     assert _known(metrics.RESPONSES_HANDLED, "kind") == acts

@@ -1,8 +1,9 @@
-"""What a recorded route may be about: the authority's own plan, or a coalition that the plan is in."""
+"""What may be recorded of what: a route of the authority's own plan or its coalition, a document of its coalition."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.responses import ResponseRoute
+from events.responses import ResponseDocument, ResponseRoute
+from services.domain.coalition import CoalitionStatus
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import plan_subject
 from services.store import coalitions, plans
@@ -34,3 +35,14 @@ async def _require_member(session: AsyncSession, payload: ResponseRoute) -> None
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} is in no coalition {payload.subject_id}"
         )
+
+
+async def require_accepted(session: AsyncSession, payload: ResponseDocument) -> None:
+    """Raises AnswerRefusedError unless the plan is in the coalition, and this has not broken up."""
+    row = await coalitions.load(session, payload.subject_id) if payload.subject == "coalition" else None
+    if row is None or payload.plan_id not in {member.plan_id for member in row.coalition.accepted}:
+        raise AnswerRefusedError(
+            RefusalReason.NOT_A_MEMBER, "only a member that is in shows the others a document; accept or join first"
+        )
+    if row.status in (CoalitionStatus.DISSOLVED, CoalitionStatus.LAPSED):
+        raise AnswerRefusedError(RefusalReason.CLOSED, "the coalition has ended; send the document yourselves")

@@ -1,4 +1,4 @@
-"""Step 4: each plan against what the search found for it and its own present partners, outside any lock."""
+"""Assesses each plan against its candidates and its present partners. No lock is held."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +15,9 @@ log: Final = logs.get(__name__)
 
 @dataclass(slots=True)
 class PlanAssessment:
-    """What was found for one revision of a plan: an assessment for every pair worth writing.
+    """The result for one revision of a plan: an assessment for every pair worth writing.
 
-    `failed` names the partner whose pair raised an error, with the error; the other pairs stand.
+    `error` names the partner whose pair raised an error, and the error's type. The other pairs are unaffected.
     """
 
     plan: Features
@@ -33,10 +33,10 @@ def assess_candidates(
     as_of: date,
     hopeless: HopelessPairs,
 ) -> PlanAssessment:
-    """Assesses `plan` against the `candidates` that a search found, and against its present `partners`.
+    """Assesses `plan` against the `candidates` of a search, and against its present `partners`.
 
-    A present partner that the search does not find is assessed all the same: a pair is withdrawn only because
-    it was judged, never because it was not retrieved.
+    A present partner that the search missed is assessed as well. A pair is withdrawn only after an assessment, never
+    because a search missed it.
     """
     judged = PlanAssessment(plan)
     others = dict(partners)
@@ -57,7 +57,7 @@ def assess_candidates(
 def _assess_pair(
     engine: Engine, judged: PlanAssessment, other: Features, as_of: date, hopeless: HopelessPairs | None
 ) -> Assessment | None:
-    """The assessment of a present partner (`hopeless` is None), or of a candidate that is an opportunity."""
+    """Assesses a present partner (`hopeless` is None), or a candidate, for which None means no opportunity."""
     alike = engine.likeness(judged.plan, other)
     if hopeless is None:
         return engine.assess(judged.plan, other, as_of, alike)

@@ -1,0 +1,229 @@
+"""What others pay, who has which supplier, and what a council shares of its own contracts.
+
+Whoever looks at prices presses a button, because each look is an entry of the audit log and opening a page is none.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Request
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from matching.text.formatting import name_of
+from services.application import benchmarks, extensions, home, suppliers
+from services.application.acts import submit, wait_for_outcome
+from services.application.benchmarks import Benchmark, BenchmarkError
+from services.application.contract_list import own_contracts
+from services.application.extensions import ExtensionRecord
+from services.application.list_csv import CONTRACT_COLUMNS, SUPPLIER_COLUMNS, table_to_csv
+from services.application.responses import ResponseError
+from services.domain.audit import Channel
+from services.domain.benchmark_requests import BenchmarkStatus, ExtensionDecision
+from services.platform.clock import today
+from services.web.access import Session
+from services.web.api.lists import csv_answer
+from services.web.forms import Form, read_form
+from services.web.parts import parts_of
+from services.web.sending import RESPONSE_ID
+from services.web.signing import Council, signed_in
+from services.web.templating import render
+
+router = APIRouter()
+MAX_ROWS: Final = 500
+STATUS_TEXTS: Final[Mapping[BenchmarkStatus, str]] = {
+    BenchmarkStatus.REQUESTED: "Asked for; no benchmark yet",
+    BenchmarkStatus.SUPPLIED: "There is one: look at it below",
+    BenchmarkStatus.NONE_AVAILABLE: "None was there within ten working days. You have asked, and that is enough",
+    BenchmarkStatus.WITHHELD: "Others withhold their prices. You have asked, and that is enough",
+}
+DECISIONS: Final[Mapping[str, str]] = {
+    ExtensionDecision.EXTEND: "Extend as planned",
+    ExtensionDecision.EXTEND_SHORTER: "Extend, but for less time",
+    ExtensionDecision.TENDER: "Tender alone",
+    ExtensionDecision.TENDER_JOINTLY: "Tender with others",
+}
+NO_CODE: Final = "Enter a CPV code of 5 to 8 digits, for example 48450000"
+
+
+@router.get("/p/{plan_id}/benchmark")
+async def show(request: Request, session: Session, council: Council, plan_id: str) -> Response:
+    """The extension's request, and a button that shows the benchmark."""
+    sent = request.query_params.get("sent", "")
+    outcome = None
+    if RESPONSE_ID.fullmatch(sent):
+        outcome = await wait_for_outcome(parts_of(request).sessions, sent, council.authority)
+    return await _of_plan(request, session, council, plan_id, sent=bool(sent), outcome=outcome)
+
+
+@router.post("/p/{plan_id}/benchmark")
+async def look(request: Request, session: Session, council: Council, plan_id: str) -> Response:
+    """The same with the benchmark; the look is recorded."""
+    await _require_own(session, council, plan_id)
+    try:
+        found = await _read(request, session, council, plan_id)
+    except BenchmarkError:
+        # The plan names no CPV code: whoever knows one can ask by it.
+        return RedirectResponse("/benchmarks", 303)
+    return await _of_plan(request, session, council, plan_id, found=found)
+
+
+@router.post("/p/{plan_id}/benchmark/decide")
+async def decide(request: Request, session: Session, council: Council, plan_id: str) -> Response:
+    """Records what the council decides of its extension."""
+    record = await _extension(request, session, council, plan_id)
+    if record is None:
+        raise HTTPException(404)
+    form = Form(await read_form(request))
+    response_id = form.text("response_id")
+    decision = form.choice("decision", DECISIONS, "Choose what you decide")
+    if not RESPONSE_ID.fullmatch(response_id):
+        raise HTTPException(400)
+    if form.errors:
+        return await _of_plan(request, session, council, plan_id, status=400, form=form)
+    try:
+        payload = await extensions.build_decision(session, record.request.request_id, council.authority, decision)
+    except ResponseError:
+        raise HTTPException(409) from None
+    await submit(session, payload.model_copy(update={"response_id": response_id}), council.actor)
+    return RedirectResponse(f"/p/{plan_id}/benchmark?sent={response_id}", 303)
+
+
+@router.get("/benchmarks")
+async def ask(request: Request, council: Council) -> Response:
+    """Asks for a category."""
+    return _category(request, council, Form(FormData()))
+
+
+@router.post("/benchmarks")
+async def look_at_category(request: Request, session: Session, council: Council) -> Response:
+    """The benchmark of a category; the look is recorded."""
+    form = Form(await read_form(request))
+    code = form.text("cpv", label="a CPV code")
+    if form.errors or ":" in code:
+        form.errors["cpv"] = NO_CODE
+        return _category(request, council, form, status=400)
+    try:
+        found = await _read(request, session, council, code)
+    except BenchmarkError:
+        form.errors["cpv"] = NO_CODE
+        return _category(request, council, form, status=400)
+    return _category(request, council, form, found=found)
+
+
+@router.get("/suppliers", dependencies=[Depends(signed_in)])
+async def show_suppliers(request: Request, session: Session) -> Response:
+    """Who has contracts with a supplier. Without a name: councils whose contracts with one supplier end together."""
+    form = Form(request.query_params)
+    name, product = form.text("name", 100), form.text("product", 100)
+    day = today(parts_of(request).settings.as_of)
+    asked = bool(name or product) and not form.errors
+    view = await suppliers.find_contracts(session, day, name=name, product=product) if asked else None
+    groups = [] if asked else await suppliers.supplier_groups(session, day)
+    values: dict[str, Any] = {"view": view, "groups": groups, "form": form, "page_errors": bool(form.errors)}
+    values["query"] = urlencode({"name": name, "product": product})
+    return render(request, "suppliers.html", name_of=name_of, limit=MAX_ROWS, section="prices", **values)
+
+
+@router.get("/suppliers.csv", dependencies=[Depends(signed_in)])
+async def suppliers_csv(request: Request, session: Session) -> Response:
+    """The contracts that a search finds, all of them; without a name or product, every one."""
+    form = Form(request.query_params)
+    name, product = form.text("name", 100), form.text("product", 100)
+    if form.errors:
+        raise HTTPException(400)
+    day = today(parts_of(request).settings.as_of)
+    view = await suppliers.find_contracts(session, day, name=name, product=product)
+    return csv_answer(table_to_csv(SUPPLIER_COLUMNS, view.contracts), "suppliers")
+
+
+@router.get("/contracts")
+async def show_contracts(request: Request, session: Session, council: Council) -> Response:
+    """What the council shares of its contracts, and from which day."""
+    found = await own_contracts(session, council.authority)
+    return render(request, "contracts.html", contracts=found, section="prices")
+
+
+@router.get("/contracts.csv")
+async def contracts_csv(session: Session, council: Council) -> Response:
+    """The same as a file."""
+    return csv_answer(table_to_csv(CONTRACT_COLUMNS, await own_contracts(session, council.authority)), "contracts")
+
+
+async def _require_own(session: Session, council: Council, plan_id: str) -> home.OwnPlan:
+    found = await home.load_plan(session, council.authority, plan_id)
+    if found is None:
+        raise HTTPException(404)
+    return found[0]
+
+
+async def _read(request: Request, session: Session, council: Council, about: str) -> Benchmark:
+    return await benchmarks.read_benchmark(
+        session,
+        about,
+        reader=council.authority,
+        channel=Channel.BROWSER,
+        actor=council.actor,
+        today=today(parts_of(request).settings.as_of),
+    )
+
+
+async def _extension(request: Request, session: Session, council: Council, plan_id: str) -> ExtensionRecord | None:
+    """The newest request that an extension of the council's plan has made."""
+    day = today(parts_of(request).settings.as_of)
+    found = [
+        record
+        for record in await extensions.list_extensions(session, council.authority, day)
+        if record.request.plan_id == plan_id
+    ]
+    return max(found, key=lambda record: record.request.current_end, default=None)
+
+
+async def _of_plan(
+    request: Request,
+    session: Session,
+    council: Council,
+    plan_id: str,
+    *,
+    status: int = 200,
+    form: Form | None = None,
+    **values: Any,
+) -> Response:
+    own = await _require_own(session, council, plan_id)
+    form = form or Form(FormData())
+    return render(
+        request,
+        "plan_benchmark.html",
+        status=status,
+        plan=own,
+        extension=await _extension(request, session, council, plan_id),
+        statuses=STATUS_TEXTS,
+        decisions=DECISIONS,
+        suppressed=benchmarks.SUPPRESSED,
+        name_of=name_of,
+        form=form,
+        response_id=str(uuid4()),
+        page_errors=bool(form.errors),
+        section="home",
+        **values,
+    )
+
+
+def _category(
+    request: Request, council: Council, form: Form, status: int = 200, found: Benchmark | None = None
+) -> Response:
+    return render(
+        request,
+        "benchmarks.html",
+        status=status,
+        council=council,
+        found=found,
+        suppressed=benchmarks.SUPPRESSED,
+        name_of=name_of,
+        form=form,
+        page_errors=bool(form.errors),
+        section="prices",
+    )

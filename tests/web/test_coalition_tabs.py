@@ -1,0 +1,133 @@
+"""The tabs of a group: documents by their address, decisions and history, each as far as a member may see it."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from events.responses import DOCUMENT_URL
+from services.local_stack.mail_sink import MailSink
+from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.web import WebHarness, form_of
+
+URL = "https://files.leeds.example/payroll/specification.pdf?v=2"
+DOCUMENT = {"title": "Draft specification", "url": URL, "document": "specification", "readers": "members"}
+
+
+@pytest.fixture
+async def group(web: WebHarness, mailbox: MailSink) -> WebHarness:
+    """Leeds has invited Bradford and Kirklees; Bradford is in. Leeds is signed in."""
+    await web.processes.publish(*(plan(authority) for authority in (LEEDS, BRADFORD, KIRKLEES)))
+    await web.sign_in(LEEDS, mailbox)
+    guests = [plan_id(BRADFORD), plan_id(KIRKLEES)]
+    await do(web, "invite", guest=guests, route="No framework.", reply_days="20")
+    await enter(web, BRADFORD, mailbox)
+    await do(web, "accept")
+    await enter(web, LEEDS, mailbox)
+    return web
+
+
+async def base(web: WebHarness) -> str:
+    return f"/c/{(await web.processes.only()).coalition_id}"
+
+
+async def enter(web: WebHarness, authority: str, mailbox: MailSink) -> None:
+    web.client.cookies.clear()
+    assert (await web.sign_in(authority, mailbox)).status_code == 303
+
+
+async def do(web: WebHarness, act: str, **fields: str | list[str]) -> str:
+    """Does something; the page that says what became of it."""
+    page = await web.client.get(f"{await base(web)}/do/{act}")
+    action, hidden = form_of(page.text)
+    done = await web.client.post(action, data={**hidden, **fields})
+    assert done.status_code == 303, done.text
+    await web.deliver()
+    return (await web.client.get(done.headers["location"])).text
+
+
+async def pages(web: WebHarness, mailbox: MailSink) -> Mapping[str, str]:
+    """The group as each of the three sees it."""
+    found = {}
+    for authority in (LEEDS, BRADFORD, KIRKLEES):
+        await enter(web, authority, mailbox)
+        found[authority] = (await web.client.get(await base(web))).text
+    return found
+
+
+async def test_a_document_is_shown_by_its_address_to_those_it_is_for(group: WebHarness, mailbox: MailSink) -> None:
+    await do(group, "document", **DOCUMENT)
+    await do(group, "document", **{**DOCUMENT, "title": "Note for the invited", "readers": "invited"})
+    seen = await pages(group, mailbox)
+    for authority, page in seen.items():
+        assert ("Draft specification" in page) == (authority != KIRKLEES), authority
+        assert "Note for the invited" in page, authority
+        assert "files.leeds.example" in page, authority
+        # The address is text: nobody is led to another site by a click.
+        assert f'href="{URL}"' not in page
+        assert (page.count("Take back") >= 2) == (authority == LEEDS)
+    assert "shared a document" in seen[BRADFORD]
+
+    await enter(group, LEEDS, mailbox)
+    (row,) = await group.processes.rows(
+        "SELECT response_id FROM responses WHERE payload->>'title' = 'Draft specification'"
+    )
+    await group.client.post(f"{await base(group)}/undo", data={"response_id": row.response_id})
+    await group.deliver()
+    assert "Draft specification" not in (await pages(group, mailbox))[BRADFORD]
+
+    await group.processes.publish(plan(LEEDS, revision=2, sharing="match_only"))
+    seen = await pages(group, mailbox)
+    assert "files.leeds.example" in seen[LEEDS]
+    assert "files.leeds.example" not in seen[BRADFORD] + seen[KIRKLEES]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "ftp://files.leeds.example/a",
+        "https://leeds.gov.uk@evil.example/",
+        "https://le\u0435ds.example/",
+        "https://files.leeds.example/<script>",
+        "//evil.example/a",
+        "",
+    ],
+)
+def test_only_web_addresses_are_taken(url: str) -> None:
+    assert not DOCUMENT_URL.fullmatch(url)
+
+
+async def test_a_document_says_what_is_missing_and_is_offered_to_those_who_are_in(
+    group: WebHarness, mailbox: MailSink
+) -> None:
+    before = await group.state_hash()
+    page = await group.send(f"{await base(group)}/do/document", url="javascript:alert(1)")
+    assert page.status_code == 400
+    for said in (
+        "Enter what the document is called",
+        "begins with https://",
+        "Choose what it is",
+        "Choose who sees it",
+    ):
+        assert said in page.text
+    await enter(group, KIRKLEES, mailbox)
+    assert "/do/document" not in (await group.client.get(await base(group))).text
+    answer = await group.client.post(f"{await base(group)}/do/document", data={**DOCUMENT, "response_id": "0" * 36})
+    assert answer.status_code == 409
+    assert [pair for pair in before if pair[0] != "audit_log"] == [
+        pair for pair in await group.state_hash() if pair[0] != "audit_log"
+    ]
+
+
+async def test_decisions_and_history_are_those_of_the_members(group: WebHarness, mailbox: MailSink) -> None:
+    await do(group, "commit", decided_by="Cabinet <b>, ann@leeds.example")
+    seen = await pages(group, mailbox)
+    for page in seen.values():
+        assert "Decision taken on 26 November 2026 by Cabinet &lt;b&gt;" in page
+        assert "ann@leeds.example" not in page
+        for said in ("invited the others", "accepted", "committed", "In principle"):
+            assert said in page
+    await group.processes.publish(plan(LEEDS, revision=2, sharing="match_only"))
+    seen = await pages(group, mailbox)
+    assert "Cabinet" in seen[LEEDS]
+    assert "Cabinet" not in seen[BRADFORD]
