@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from events.coalitions import MemberStatus, Status
 from events.fields import Window
-from events.opportunities import Band
+from events.opportunities import Band, NearestMove
 from services.domain.authority_deadlines import DeadlineKind, DeadlineStatus
 
 
@@ -70,6 +70,7 @@ class OpportunityItem(Item):
     common_window: Window | None
     decide_by: date | None = Field(description="The working day by which both decide to go together")
     join_by: date | None = Field(description="The same day as `decide_by`, under its name in 0.2")
+    nearest_move: NearestMove | None = Field(description="What would make the two windows meet, where they do not")
     updated_at: datetime
 
 
