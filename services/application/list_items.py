@@ -96,7 +96,8 @@ class MemberItem(Item):
 class InvitationItem(Item):
     """What members were asked, by whom, and until when they can answer."""
 
-    by: str | None
+    by: str | None = Field(description="The inviting authority's plan, where it is shared")
+    convened_by: str | None = Field(default=None, description="The party that convened, where one did")
     invited_on: date
     reply_by: date
     scope: str

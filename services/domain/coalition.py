@@ -86,13 +86,15 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """The question put to the members, and the last day to answer it."""
+    """The question put to the members, and the last day to answer it. `by`: the plan whose authority invited, None
+    where the party `convened_by` did."""
 
-    by: str
+    by: str | None
     invited_on: date
     reply_by: date
     scope: str = ""
     route: str = ""
+    convened_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 An opportunity with a plan that is not shared openly shows authorities, windows, regions and band, and nothing else.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -185,6 +185,13 @@ def shows_document(readers: DocumentReaders, state: str) -> bool:
     return state == "accepted" or (state == "invited" and readers is DocumentReaders.INVITED)
 
 
+def shown_to_party(
+    members: Iterable[CoalitionMember], of_party: Collection[str], open_plans: Collection[str]
+) -> tuple[CoalitionMember, ...]:
+    """The members of a coalition that a party sees: those of its own members whose plans are shared openly now."""
+    return tuple(one for one in members if one.authority in of_party and one.plan_id in open_plans)
+
+
 UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."
 
 
@@ -208,7 +215,7 @@ def redact_coalition(payload: Mapping[str, Any], authority: str, open_plans: Col
     if payload["lead"] is not None and not shows(payload["lead"]):
         redacted["lead"] = None
     invitation = payload["invitation"]
-    if invitation is not None and not shows(invitation["by"]):
+    if invitation is not None and invitation["by"] is not None and not shows(invitation["by"]):
         redacted["invitation"] = {**invitation, "by": None, "scope": "", "route": ""}
     if not all(shows(plan_id) for plan_id in owners):
         redacted["explanation"] = UNSAID_EXPLANATION

@@ -346,6 +346,8 @@ RESPONSE_KINDS: Final = (
     "undone",
     "decided",
     "route",
+    "convened",
+    "delegated",
     "document",
 )
 COALITIONS_WRITTEN: Final = _owned(

@@ -14,7 +14,7 @@ from matching.plan import Plan
 from tests.properties.strategies import meetings, pairs, plans
 from tests.unit.matching.builders import engine, features
 
-many = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=120)
 shares = st.floats(0, 1)
 today = st.integers(-200, 1000).map(lambda n: date(2027, 1, 1) + timedelta(days=n))
 BANDS = (Band.NONE, Band.FEED, Band.DIGEST, Band.NOTIFY)
@@ -153,7 +153,7 @@ def _verdict(one: Plan, other: Plan, as_of: date) -> tuple[object, ...]:
     return found.score, found.band, found.specification.value, [gate.code for gate in found.gates]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(plans(), min_size=2, max_size=12, unique_by=lambda p: p.plan_id), today)
 def test_search_is_assess_over_all_pairs(several: list[Plan], as_of: date) -> None:
     every = [features(one) for one in several]

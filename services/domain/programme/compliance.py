@@ -66,7 +66,7 @@ def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], 
 
 def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
     """The outcome of the invitations, of each plan once."""
-    sent = [one for one in answers if one.kind == "invited"]
+    sent = [one for one in answers if one.kind in ("invited", "convened")]
     leads = {(coalition_of(one), one.plan_id) for one in sent}
     asked = {(coalition_of(one), plan_id) for one in sent for plan_id in one.asked}
     joined = {(one.coalition_id, plan_id) for one in memberships(answers) for plan_id in one.joined} - leads

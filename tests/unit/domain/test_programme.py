@@ -187,6 +187,12 @@ def test_an_invitation_counts_whom_it_asked_and_every_way_to_say_no() -> None:
     assert (found.asked, found.accepted, found.declined, found.silent) == (6, 2, 2, 1)
 
 
+def test_a_group_that_a_party_convened_counts_as_an_invitation_that_nobody_has_accepted_yet() -> None:
+    convened = _said(1, "", "convened", asked=("E1:A", "E2:B"), reply_by=DAY)
+    found = compliance.invitations([convened, _said(2, "E1:A", "accept")])
+    assert (found.sent, found.asked, found.accepted, found.silent) == (1, 2, 1, 1)
+
+
 @pytest.mark.parametrize(("days", "short"), [(28, 0), (27, 1)])
 def test_an_invitation_is_short_by_the_working_days_that_it_left(days: int, short: int) -> None:
     said = [_said(1, "E1:A", "invited", date(2026, 9, 1), reply_by=date(2026, 9, 1) + timedelta(days=days))]
