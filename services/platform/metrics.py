@@ -346,6 +346,8 @@ RESPONSE_KINDS: Final = (
     "undone",
     "decided",
     "route",
+    "convened",
+    "delegated",
     "document",
 )
 COALITIONS_WRITTEN: Final = _owned(
@@ -370,6 +372,14 @@ RESPONSES_RECORDED: Final = _measured_gauge(
         "jointly_responses_recorded", "Recorded responses by kind, without those taken back.", ["kind"], registry=None
     ),
     {Process.COALITIONS: {"kind": RESPONSE_KINDS}},
+)
+COALITIONS_SWEPT: Final = _measured_gauge(
+    Gauge(
+        "jointly_coalitions_swept_timestamp_seconds",
+        "Time at which the sweep of coalitions last ended without an error, in seconds since 1970.",
+        registry=None,
+    ),
+    COALITIONS_PROCESS,
 )
 PROGRAMME: Final = _owned(
     Gauge(

@@ -15,6 +15,7 @@ from events.plans import PlanWithdrawn
 from events.topics import OPPORTUNITIES
 from services.local_stack.feed_server import FeedServer, serving
 from services.platform.clock import LONDON
+from services.store import advisory_locks
 from tests.alerts.ground import POISON, Ground, plan
 from tests.support.feeds import day_of_releases
 
@@ -174,6 +175,13 @@ def hung_session(ground: Ground) -> Mend:
     return lambda: connection.close()
 
 
+def held_coalitions(ground: Ground) -> Mend:
+    """A session that holds the lock of coalitions and does not let go: no sweep ends."""
+    connection: Any = psycopg.connect(ground.database_url.replace("+psycopg", ""))
+    connection.execute("SELECT pg_advisory_lock(%s)", (advisory_locks.COALITIONS,))
+    return lambda: connection.close()
+
+
 def lossy_feed(ground: Ground) -> Mend:
     """A feed that leaves a notice out, and soon answers no more."""
     yesterday = datetime.now(LONDON).replace(hour=0, minute=5, second=0) - timedelta(days=1)
@@ -213,6 +221,7 @@ FAULTS: Final = (
     Fault(
         "a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed, patience_seconds=420
     ),
+    Fault("a session that holds the coalitions' lock", ("CoalitionsNotSwept",), held_coalitions, patience_seconds=900),
     Fault("a session that holds the generation", ("PlansPending",), hung_session),
     Fault(
         "PostgreSQL stopped",
