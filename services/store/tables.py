@@ -28,6 +28,7 @@ from services.store import (
     plan_resets,
     plans,
     responses,
+    saved_searches,
     web_sessions,
 )
 
@@ -59,5 +60,6 @@ __all__ = [
     "plan_resets",
     "plans",
     "responses",
+    "saved_searches",
     "web_sessions",
 ]
