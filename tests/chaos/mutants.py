@@ -146,7 +146,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "digests flushed in no order of rows",
-        [Edit("services/store/intents.py", " ORDER BY i.id FOR UPDATE OF i\n", "\n")],
+        [Edit("services/store/digests.py", " ORDER BY i.id FOR UPDATE OF i\n", "\n")],
         [f"{LOCKS}::test_of_intents"],
     ),
     Mutant(
