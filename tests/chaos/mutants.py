@@ -249,7 +249,7 @@ MUTANTS: Final = (
             ),
             Edit(
                 "services/notifier/preflight.py",
-                "    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(at.date()))\n",
+                "    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))\n",
                 "    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
             ),
         ],
