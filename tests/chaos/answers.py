@@ -31,7 +31,7 @@ from events.cloudevents import Message, encode
 from events.plans import PlanPublished
 from events.responses import ResponseAnswered, ResponseInvited, ResponseMembership, ResponsePayload, ResponseUndone
 from events.topics import PLANS, RESPONSES
-from services.application.responses import response_event
+from services.application.responses import RESPONSE_EVENTS
 from services.coalitions.response_handler import ResponseHandler
 from services.ingest.event_publisher import plan_event
 from services.local_stack.child_process import LOOPBACK
@@ -119,7 +119,7 @@ class Answering(threading.Thread):
                 payload = self._choose(number)
                 if payload is not None:
                     # One partition: coalitions depend on each other, and the oracle needs one order.
-                    message = encode(response_event(payload), payload.subject_id)
+                    message = encode(RESPONSE_EVENTS.event(payload), payload.subject_id)
                     await producer.send_and_wait(
                         RESPONSES.name, message.value, message.key, partition=0, headers=list(message.headers)
                     )
