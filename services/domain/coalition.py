@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from services.domain.calendar import Nation, nations_of
+from matching.calendar import Nation, nations_of
 from services.domain.deadlines import CoalitionDates
 
 MIN_MEMBERS: Final = 2

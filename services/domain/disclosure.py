@@ -78,8 +78,10 @@ def opportunity_state(
         reasons=_reasons(assessment, status, open_, withdrawn_because),
         would_change=assessment.would_change if open_ else (),
         common_window=_window(common) if common else None,
-        # The last day to join tells of the lead time, and that of the category.
-        join_by=assessment.join_by if open_ else None,
+        # The day to decide by tells of the lead time, and that of the category.
+        decide_by=assessment.decide_by if open_ else None,
+        join_by=assessment.decide_by if open_ else None,
+        lead_days=assessment.lead_days if open_ and common else None,
         nearest_move=_move(assessment.nearest_move),
         assessed_as_of=as_of,
         generation=wire.Generation(policy=generation.policy, statistics=generation.statistics, model=generation.model),
@@ -90,7 +92,8 @@ def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Redacts an opportunity's payload to what is shown if one of its plans is not shared openly."""
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
     sides = [{**side, **hidden} for side in payload["plans"]]
-    return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
+    unknown = dict.fromkeys(("score", "components", "decide_by", "join_by", "lead_days"))
+    return {**payload, "plans": sides, "would_change": [], **unknown}
 
 
 def _move(move: NearestMove | None) -> wire.NearestMove | None:

@@ -5,7 +5,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -377,4 +377,23 @@ async def test_a_key_is_made_for_the_relay_and_never_over_another(jointly: Joint
     assert (code, "d" in json.loads(said), file.stat().st_mode & 0o777) == (0, False, 0o600)
     assert json.loads(file.read_text())["x"] == json.loads(said)["x"]
     assert (await _in_thread(jointly, "make-key", file))[0] == 2
+    assert await _in_thread(jointly, "make-key", "--keep", file) == (0, said)
+    other = tmp_path / "other.jwk"
+    assert (await _in_thread(jointly, "make-key", "--keep", other))[0] == 0
+    assert other.read_text() != file.read_text()
     assert (await _in_thread(jointly, "erase-name", "nobody"))[0] == 1
+
+
+async def test_the_oldest_unsigned_entry_is_known_until_it_is_signed(sessions: Sessions) -> None:
+    async def oldest() -> datetime | None:
+        async with sessions() as session:
+            return await audit_log.oldest_unsigned(session)
+
+    assert await oldest() is None
+    await append(sessions, 1)
+    first = await oldest()
+    assert first is not None
+    await append(sessions, 1, first=1)
+    assert await oldest() == first, "the age of what waits longest"
+    assert await sign(sessions)
+    assert await oldest() is None

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matching.assessment import Assessment, Band, GateCode
+from matching.assessment import Assessment, Band, GateCode, LimitCode
 from matching.components.specification import Signals, logistic, logit
 from matching.engine import Features
 from matching.pair_scoring import score_of
@@ -37,8 +37,9 @@ def test_bounds_and_gates_dominate(pair: tuple[Features, Features], as_of: date)
     if found.gates:
         assert found.band is Band.NONE
     if found.is_opportunity:
-        assert (found.common_window is None) == (found.join_by is None) == (found.nearest_move is not None)
-        assert found.join_by is None or found.join_by >= as_of
+        assert (found.common_window is None) == (found.decide_by is None) == (found.nearest_move is not None)
+        late = found.decide_by is not None and found.decide_by < as_of
+        assert late == (LimitCode.LATE_DECISION in {limit.code for limit in found.limits})
         assert found.nearest_move is None or found.band is not Band.NOTIFY
         assert found.specification_band is not Band.NONE
 
@@ -95,7 +96,7 @@ def _decision(found: Assessment) -> tuple[object, ...]:
         found.band,
         found.gates,
         found.timing.value,
-        found.join_by,
+        found.decide_by,
         found.common_window,
         found.nearest_move,
         found.review_on,

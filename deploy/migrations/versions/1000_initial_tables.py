@@ -242,7 +242,7 @@ def upgrade() -> None:
         sa.Column("earliest", sa.Integer(), nullable=False),
         sa.Column("latest", sa.Integer(), nullable=False),
         sa.Column("flexible", sa.Integer(), nullable=False),
-        sa.Column("lead_days", sa.Integer(), nullable=False),
+        sa.Column("preparation_days", sa.Integer(), nullable=False),
         sa.Column("local", sa.Boolean(), nullable=False),
         sa.Column("areas", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("council", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
