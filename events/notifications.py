@@ -23,7 +23,7 @@ class NotificationOutcome(Payload):
     authority: Authority
     channel: Literal["email"]
     recipient: str = Field(description="Opaque reference of the mailbox, never its address")
-    purpose: Literal["immediate", "digest", "correction", "coalition", "benchmark"]
+    purpose: Literal["immediate", "digest", "correction", "coalition", "benchmark", "confirmation"]
     opportunities: tuple[NotifiedOpportunity, ...]
     coalition_id: str | None = Field(default=None, description="The coalition that the message was about")
     attempts: int = Field(ge=0)

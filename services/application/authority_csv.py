@@ -44,6 +44,7 @@ COLUMNS: Final[Mapping[str, Callable[[str], Any]]] = {
     "mailbox": _mailbox,
     "immediate": _switch,
     "digest": _switch,
+    "confirmations": _switch,
     "paused_until": csv_table.day,
     "signed_on": csv_table.day,
     "lapsed_on": csv_table.day,

@@ -1,7 +1,7 @@
 """Makes the weekly digests due now."""
 
 from services.platform import retry
-from services.store import intents
+from services.store import digests
 from services.store.database import Sessions, now, transaction
 
 
@@ -10,6 +10,6 @@ async def flush_all(sessions: Sessions) -> int:
 
     async def flush_once() -> int:
         async with transaction(sessions) as session:
-            return await intents.flush_digests(session, now())
+            return await digests.flush_digests(session, now())
 
     return await retry.retry_lost_races(flush_once)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from events.coalitions import MemberStatus, Status
 from events.fields import Window
-from events.opportunities import Band
+from events.opportunities import Band, NearestMove
 from services.domain.authority_deadlines import DeadlineKind, DeadlineStatus
 
 
@@ -69,6 +69,7 @@ class OpportunityItem(Item):
     would_change: tuple[str, ...]
     common_window: Window | None
     join_by: date | None = Field(description="The last sensible day to agree to go together")
+    nearest_move: NearestMove | None = Field(description="What would make the two windows meet, where they do not")
     updated_at: datetime
 
 

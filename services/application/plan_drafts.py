@@ -135,6 +135,16 @@ async def end_plan(
     return payload
 
 
+async def confirm_plan(session: AsyncSession, row: PlanRecord) -> PlanPayload:
+    """Sends a plan again as it stands, for who holds its authority's link. The caller commits. Raises PlanActError."""
+    newest = await _newest_revision(session, row.plan_id)
+    if newest != row.revision or row.status != "active":
+        raise PlanActError("This plan has changed since, or a change of it is still on its way")
+    payload = PlanUpdated.model_validate({**row.state, "revision": newest + 1, "origin": Origin.AUTHORITY})
+    await _send(session, payload, None)
+    return payload
+
+
 async def wait_for_revision(sessions: Sessions, plan_id: str, revision: int, seconds: float = WAIT_SECONDS) -> bool:
     """Waits briefly until the matcher has recorded a revision of a plan; returns whether it has."""
     give_up = time.monotonic() + seconds
@@ -168,7 +178,7 @@ async def _newest_revision(session: AsyncSession, plan_id: str) -> int:
     return max(row.revision if row is not None else 0, on_its_way)
 
 
-async def _send(session: AsyncSession, payload: PlanPayload, actor: str) -> None:
+async def _send(session: AsyncSession, payload: PlanPayload, actor: str | None) -> None:
     event_id = plan_event(payload).id
     session.add(outbox.to_outbox_row(PAGE_PLANS.name, event_id, message_of(payload)))
     await session.flush()

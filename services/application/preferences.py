@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
 from services.store import audit_log, authorities
-from services.store.authorities import AuthorityUpdate
+from services.store.authorities import AuthorityUpdate, Mutes
 
 
 class EmailChoice(StrEnum):
@@ -21,6 +21,7 @@ class EmailChoice(StrEnum):
     PAUSE_QUARTER = "pause-quarter"
     DIGEST_ONLY = "digest-only"
     STOP = "stop"
+    NO_QUESTIONS = "no-questions"
 
 
 SENTENCES: Final[Mapping[EmailChoice, str]] = {
@@ -29,6 +30,7 @@ SENTENCES: Final[Mapping[EmailChoice, str]] = {
     EmailChoice.PAUSE_QUARTER: "All emails are paused for three months.",
     EmailChoice.DIGEST_ONLY: "You get the weekly digest, and no emails at once.",
     EmailChoice.STOP: "You get no emails about matches any more.",
+    EmailChoice.NO_QUESTIONS: "Nobody asks you whether your plans are still true.",
 }
 
 
@@ -39,10 +41,15 @@ class EmailsNow:
     mailbox: str
     immediate: bool
     digest: bool
+    confirmations: bool
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
         """Describes the choice in words."""
+        about_matches = self._about_matches(today)
+        return about_matches if self.confirmations else f"{about_matches} {SENTENCES[EmailChoice.NO_QUESTIONS]}"
+
+    def _about_matches(self, today: date) -> str:
         if not self.immediate and not self.digest:
             return SENTENCES[EmailChoice.STOP]
         if self.paused_until is not None and self.paused_until > today:
@@ -55,7 +62,9 @@ class EmailsNow:
 async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
     """The emails that an authority gets; None if it has no mailbox."""
     row = (await authorities.by_codes(session, [authority])).get(authority)
-    return EmailsNow(row.mailbox, row.immediate, row.digest, row.paused_until) if row and row.mailbox else None
+    if row is None or row.mailbox is None:
+        return None
+    return EmailsNow(row.mailbox, row.immediate, row.digest, row.confirmations, row.paused_until)
 
 
 async def choose(
@@ -67,14 +76,35 @@ async def choose(
 
 async def stop_kind(session: AsyncSession, authority: str, kind: str) -> EmailsNow | None:
     """Stops one kind of email, for the unsubscribe button of an email program; returns the new choice."""
-    name = "digest" if kind == "digest" else "immediate"
+    name = kind if kind in ("digest", "confirmation") else "immediate"
+    if name == "confirmation":
+        return await _write(session, authority, {"confirmations": False}, f"stop-{name}", None)
     return await _write(session, authority, {name: False}, f"stop-{name}", None)
 
 
-async def _write(
-    session: AsyncSession, authority: str, fields: Mapping[str, Any], choice: str, actor: str | None
+async def muted_partners(session: AsyncSession, authority: str) -> frozenset[str]:
+    """The authorities that this one wants no emails about, by their codes."""
+    return (await authorities.mutes_of(session, [authority])).get(authority, Mutes()).partners
+
+
+async def set_muted(
+    session: AsyncSession, authority: str, partner: str, actor: str | None, *, muted: bool
 ) -> EmailsNow | None:
-    result, _ = await authorities.save(session, AuthorityUpdate(authority, fields))
+    """Mutes a partner, or lets emails about it through again; what the authority gets then."""
+    before = await muted_partners(session, authority)
+    partners = before | {partner} if muted else before - {partner}
+    return await _write(session, authority, {}, f"{'mute' if muted else 'unmute'} {partner}", actor, partners)
+
+
+async def _write(
+    session: AsyncSession,
+    authority: str,
+    fields: Mapping[str, Any],
+    choice: str,
+    actor: str | None,
+    partners: frozenset[str] | None = None,
+) -> EmailsNow | None:
+    result, _ = await authorities.save(session, AuthorityUpdate(authority, fields, partners))
     await session.flush()
     now = await current(session, authority)
     if result != "unchanged":
@@ -87,12 +117,14 @@ async def _write(
 def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
     match choice:
         case EmailChoice.ALL:
-            return {"immediate": True, "digest": True, "paused_until": None}
+            return {"immediate": True, "digest": True, "confirmations": True, "paused_until": None}
         case EmailChoice.PAUSE_MONTH:
             return {"paused_until": today + timedelta(days=30)}
         case EmailChoice.PAUSE_QUARTER:
             return {"paused_until": today + timedelta(days=91)}
         case EmailChoice.DIGEST_ONLY:
             return {"immediate": False, "digest": True, "paused_until": None}
+        case EmailChoice.NO_QUESTIONS:
+            return {"confirmations": False}
         case EmailChoice.STOP:
             return {"immediate": False, "digest": False}

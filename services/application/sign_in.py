@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import audit_log, audit_names, mailbox_changes, web_sessions
 from services.store.addressees import addressee
 from services.store.authorities import Authority
@@ -47,8 +47,8 @@ async def begin(session: AsyncSession, keys: Sequence[str], authority: str | Non
     await web_sessions.prune(session, at, _HOUR)
     await mailbox_changes.prune(session, at, _HOUR)
     ticket, code = secrets.token_urlsafe(32), new_code()
-    row = await addressee(session, authority, at.astimezone(LONDON).date()) if authority else None
-    mailbox = row.mailbox if row is not None and row.takes_part(at.date()) else None
+    row = await addressee(session, authority, day_of(at)) if authority else None
+    mailbox = row.mailbox if row is not None and row.takes_part(day_of(at)) else None
     if row is None or await web_sessions.codes_since(session, row.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
         mailbox = None
     session.add(
@@ -116,8 +116,8 @@ async def _taking_part(
     session: AsyncSession, authority: str, mailbox_ref: str | None, at: datetime
 ) -> Authority | None:
     """The authority; None if its mailbox has changed or is gone, or it has withdrawn."""
-    row = await addressee(session, authority, at.astimezone(LONDON).date())
-    if row is None or row.mailbox is None or row.mailbox_ref != mailbox_ref or not row.takes_part(at.date()):
+    row = await addressee(session, authority, day_of(at))
+    if row is None or row.mailbox is None or row.mailbox_ref != mailbox_ref or not row.takes_part(day_of(at)):
         return None
     return row
 

@@ -22,7 +22,7 @@ from services.ingest import formats
 from services.ingest.entries import Accepted, Options, Rejected
 from services.local_stack import demo as pipeline
 from services.local_stack.child_process import ComponentError
-from services.local_stack.demo import DemoResult, Show, StalledError
+from services.local_stack.demo import STALLED_SECONDS, DemoResult, Show, StalledError, Watch
 from services.local_stack.sample import sample_plans
 from services.local_stack.sample.notices import sample_notices
 from services.local_stack.stack import DEFAULT_FOLDER, Stack
@@ -43,6 +43,9 @@ def demo(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON line.")] = False,
+    give_up_after: Annotated[
+        float, typer.Option(min=1, help="Seconds without any progress after which the demo fails.")
+    ] = STALLED_SECONDS,
     stay: Annotated[bool, typer.Option("--stay", help="Keep the pages open afterwards, until Ctrl-C.")] = False,
 ) -> None:
     """Run everything once on an embedded stack: publish plans, match them, notify the authorities, show the result."""
@@ -63,7 +66,7 @@ def demo(
                 day,
                 notices=() if plans else sample_notices(day, now()),
                 say=lambda text: console.print(text, style="dim"),
-                show=show,
+                watch=Watch(show, give_up_after),
                 stay=linger if stay else None,
             )
     except formats.FormatError as error:

@@ -21,6 +21,7 @@ class LinkPurpose(StrEnum):
 
     ANSWER = "answer"
     STOP = "stop"
+    CONFIRM = "confirm"
 
 
 class LinkError(ValueError):
@@ -31,7 +32,7 @@ class LinkError(ValueError):
 class Link:
     """The content of a link. `mailbox_ref`: the register's reference of the mailbox that the link is sent to.
 
-    `subject`: the id of a coalition or an opportunity; of a stop link, the kind of email.
+    `subject`: the id of a coalition or an opportunity; of a stop link, the kind of email; of a confirm link, nothing.
     """
 
     purpose: LinkPurpose
@@ -95,6 +96,11 @@ class LinkMaker:
         """The page on which an authority answers about a coalition or an opportunity."""
         link = Link(LinkPurpose.ANSWER, authority, subject_id, mailbox_ref)
         return f"{self.base}/g/{make_token(self.secrets, link, today)}"
+
+    def confirm(self, authority: str, mailbox_ref: str, today: date) -> str:
+        """The page on which an authority says which of its plans are still true."""
+        link = Link(LinkPurpose.CONFIRM, authority, "", mailbox_ref)
+        return f"{self.base}/still/{make_token(self.secrets, link, today)}"
 
     def stop(self, authority: str, kind: str, mailbox_ref: str, today: date) -> str:
         """The page on which an authority pauses or stops emails. `kind`: the kind of the email that has the link."""

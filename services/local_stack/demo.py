@@ -7,12 +7,14 @@ import secrets
 import shutil
 import time
 import urllib.request
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.plans import PlanPayload
 from matching.reference import authority as known_authority
@@ -32,11 +34,11 @@ from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.migrate import migrate
 from services.store.opportunities import Opportunity, top_by_score
-from services.store.progress import Progress, progress
+from services.store.progress import Progress, count_untold, progress
 
 FOLDER: Final = Path(".jointly") / "demo"
 STALLED_SECONDS: Final = 180.0
-"""Without progress for this long, the demo gives up."""
+"""Without progress for this long, the demo gives up, unless its caller says otherwise."""
 CONSUMERS: Final = ("matcher", "coalitions", "notifier")
 KINDS: Final = ("matcher", "coalitions", "relay", "notifier", "web")
 LOOK_EVERY_SECONDS: Final = 0.5
@@ -44,6 +46,9 @@ MAX_LINKS: Final = 8
 """Most links to pages that are printed: enough to try each side of a group."""
 FLUSH_EVERY_SECONDS: Final = 0.1
 """The interval between flushes of the weekly digests. Each flush sends an authority at most one email's content."""
+WATCHING_SHARE: Final = 0.2
+"""The largest share of the time in which the demo reads the database. Counting many rows takes long, and delays the
+processes."""
 
 Say = Callable[[str], None]
 Show = Callable[[str, int, int], None]
@@ -72,12 +77,20 @@ class DemoResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """How the caller sees the progress of a step, and for how long it waits without any."""
+
+    show: Show
+    stalled_seconds: float = STALLED_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class _Running:
     stack: Stack
     settings: Settings
     sessions: Sessions
     processes: dict[str, ChildProcess]
-    show: Show
+    watch: Watch
 
 
 def run(
@@ -86,13 +99,14 @@ def run(
     *,
     notices: Sequence[Release] = (),
     say: Say,
-    show: Show,
+    watch: Watch,
     stay: Callable[[DemoResult, Stack], None] | None = None,
 ) -> DemoResult:
     """Run the waves of plan events through a stack of its own; each wave ends before the next begins.
 
     A later wave makes corrections visible: an authority learns of changes to opportunities in earlier emails. `notices`
-    come last, from a stand-in for Find a Tender. `stay` is called with the result while everything still runs.
+    come last, from a stand-in for Find a Tender. `stay` is called with the result while everything still runs. Raises
+    StalledError where nothing moves any more.
     """
     started = time.monotonic()
     with suppress(FileNotFoundError):
@@ -108,7 +122,7 @@ def run(
         settings = settings_of(stack)
         prepare(settings, say)
         processes = start_services(stack, say)
-        outcome = asyncio.run(_drive(stack, settings, processes, waves, notices, show, as_of))
+        outcome = asyncio.run(_drive(stack, settings, processes, waves, notices, watch, as_of))
         outcome = replace(outcome, seconds=round(time.monotonic() - started, 1))
         if stay is not None:
             stay(outcome, stack)
@@ -163,11 +177,11 @@ async def _drive(
     processes: dict[str, ChildProcess],
     waves: Sequence[Sequence[PlanPayload]],
     notices: Sequence[Release],
-    show: Show,
+    watch: Watch,
     as_of: date,
 ) -> DemoResult:
     database = make_engine(settings.need_database())
-    running = _Running(stack, settings, make_sessions(database), processes, show)
+    running = _Running(stack, settings, make_sessions(database), processes, watch)
     try:
         buyers = [buyer.code for one in notices if (buyer := identify(one["buyer"]["name"]))]
         await _register_authorities(running.sessions, [p.authority for wave in waves for p in wave] + buyers)
@@ -218,14 +232,15 @@ async def _publish(running: _Running, wave: Sequence[PlanPayload]) -> None:
     def acknowledged(_: PlanPayload) -> None:
         nonlocal done
         done += 1
-        running.show("Publishing plans", done, len(wave))
+        running.watch.show("Publishing plans", done, len(wave))
 
     await publish_events(running.settings, wave, progress=acknowledged)
 
 
 async def _wait_until_assessed(running: _Running, events: int) -> None:
-    def left(now: Progress) -> int:
-        return max(0, events - now.revisions - _dead_letters(running)) + now.pending
+    async def left(session: AsyncSession) -> _Left:
+        now = await progress(session)
+        return _Left(max(0, events - now.revisions - _dead_letters(running)) + now.pending, now)
 
     await _until(running, "Matching", events, left)
 
@@ -234,39 +249,60 @@ async def _wait_until_notified(running: _Running) -> None:
     """Wait until everything is published, read by the notifier, batched into emails and sent. Weekly digests are
     flushed."""
 
-    def left(now: Progress) -> int:
+    async def unpublished(session: AsyncSession) -> _Left:
+        now = await progress(session)
         unread = max(0, now.opportunity_events - _events_in(running, "notifier", "opportunities"))
         ungrouped = max(0, now.opportunity_events - _events_in(running, "coalitions", "opportunities"))
         unnoticed = max(0, now.coalition_events - _events_in(running, "notifier", "coalitions"))
-        return now.outbox_waiting + unread + ungrouped + unnoticed
+        return _Left(now.outbox_waiting + unread + ungrouped + unnoticed, now)
 
-    await _until(running, "Publishing opportunities", None, left)
-    await _until(running, "Notifying authorities", None, lambda now: now.untold, flush=True)
+    await _until(running, "Publishing opportunities", None, unpublished)
+    await _tell_all(running)
+
+
+async def _tell_all(running: _Running) -> None:
+    async def untold(session: AsyncSession) -> _Left:
+        return _Left(await count_untold(session))
+
+    await _until(running, "Notifying authorities", None, untold, flush=True)
+
+
+class _Left(NamedTuple):
+    """What is left of a step. `seen` changes while the step moves, even if nothing less is left."""
+
+    remaining: int
+    seen: Progress | None = None
 
 
 async def _until(
-    running: _Running, what: str, total: int | None, left: Callable[[Progress], int], *, flush: bool = False
+    running: _Running,
+    what: str,
+    total: int | None,
+    count: Callable[[AsyncSession], Awaitable[_Left]],
+    *,
+    flush: bool = False,
 ) -> None:
     """Looks again and again until nothing is left. Raises StalledError where nothing moves any more."""
     most, moved = total or 0, time.monotonic()
-    last: tuple[Progress, int] | None = None
+    last: _Left | None = None
     while True:
+        started = time.monotonic()
         running.stack.check()
         if flush:
             await flush_all(running.sessions)
         async with transaction(running.sessions) as session:
-            now = await progress(session)
-        remaining = left(now)
-        most = max(most, remaining)
-        running.show(what, most - remaining, most)
-        if remaining == 0:
+            left = await count(session)
+        most = max(most, left.remaining)
+        running.watch.show(what, most - left.remaining, most)
+        if left.remaining == 0:
             return
-        # Events that a process reads show in what is left only.
-        if (now, remaining) != last:
-            last, moved = (now, remaining), time.monotonic()
-        if time.monotonic() - moved > STALLED_SECONDS:
-            raise StalledError(f"{what}: {remaining} left and nothing moves; see {running.stack.folder / 'logs'}")
-        await asyncio.sleep(FLUSH_EVERY_SECONDS if flush else LOOK_EVERY_SECONDS)
+        now = time.monotonic()
+        if left != last:
+            last, moved = left, now
+        if now - moved > running.watch.stalled_seconds:
+            raise StalledError(f"{what}: {left.remaining} left and nothing moves; see {running.stack.folder / 'logs'}")
+        pause = FLUSH_EVERY_SECONDS if flush else LOOK_EVERY_SECONDS
+        await asyncio.sleep(max(pause, (now - started) * (1 / WATCHING_SHARE - 1)))
 
 
 async def _collect(running: _Running, notices: Sequence[Release]) -> int:

@@ -15,6 +15,7 @@ from services.domain.notifications import UNDELIVERED
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
 from services.notifier.coalition_handler import CoalitionEvents
+from services.notifier.confirmations import ask_for_ever
 from services.notifier.context import DispatchContext
 from services.notifier.dispatch import DispatchLoop
 from services.notifier.rendering.email_message import Sender, sender
@@ -68,9 +69,10 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
     producer = kafka.make_producer(settings, "jointly-notifier")
     broker = kafka.make_broker(settings, "jointly-notifier")
     caps = Caps(settings.max_matches_per_plan, settings.max_matches_per_authority, settings.max_authorities_per_plan)
-    rounds = DispatchLoop(
-        DispatchContext(sessions, channel, who, caps, links=make_links(settings), frameworks=FrameworkIndex(settings))
+    dispatch = DispatchContext(
+        sessions, channel, who, caps, links=make_links(settings), frameworks=FrameworkIndex(settings)
     )
+    rounds = DispatchLoop(dispatch)
 
     async def refuse(record: Record, reason: Reason, sentence: str) -> None:
         await dead_letter_queue.dead_letter(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
@@ -131,6 +133,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
             lambda: consumer.measure_for_ever(pulse, "notifier"),
             lambda: consumer.measure_for_ever(groups, "notifier-coalitions"),
             rounds.run_for_ever,
+            lambda: ask_for_ever(dispatch),
             lambda: _measure(sessions),
         ],
         on_shutdown=[producer.stop, database.dispose],

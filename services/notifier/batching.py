@@ -13,11 +13,12 @@ from services.notifier.cap_enforcement import apply_caps
 from services.notifier.context import DispatchContext
 from services.notifier.partner_names import names_of
 from services.notifier.rendering import email_message
-from services.platform.clock import LONDON
-from services.store import deliveries
+from services.platform.clock import day_of
+from services.store import deliveries, digests
 from services.store import intents as notifications
 from services.store.authorities import Authority
 from services.store.database import transaction
+from services.store.digests import Deferral
 from services.store.intents import OVER_CAP, UNKNOWN_PARTNER, Intent, Mail
 
 LOOK_AHEAD: Final = timedelta(days=1)
@@ -54,7 +55,8 @@ async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchCo
             within = await _within_caps(session, row, Purpose.IMMEDIATE, waiting[Purpose.IMMEDIATE], dispatch)
             made += await _freeze(session, row, Purpose.IMMEDIATE, within, dispatch)
         else:
-            _defer(row, waiting[Purpose.IMMEDIATE], at)
+            # Enough for this week: the digest takes it; who wants no digest hears of it once the week allows.
+            await digests.defer(session, [_left(row, intent, at, 0, None) for intent in waiting[Purpose.IMMEDIATE]], at)
     if due[Purpose.DIGEST]:
         ripe = [intent for intent in waiting[Purpose.DIGEST] if intent.due_at <= at]
         within = await _within_caps(session, row, Purpose.DIGEST, ripe, dispatch)
@@ -64,20 +66,15 @@ async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchCo
 
 async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> list[Intent]:
     """The intents about partners whom an email can name, and all corrections; what is due of the others is held."""
-    names = await names_of(session, {intent.partner for intent in intents}, at.astimezone(LONDON).date())
-    found = []
+    names = await names_of(session, {intent.partner for intent in intents}, day_of(at))
+    found, held = [], []
     for intent in intents:
         if intent.partner in names or intent.purpose == Purpose.CORRECTION:
             found.append(intent)
         elif intent.due_at <= at:
-            notifications.postpone(intent, at + notification_schedule.LOOK_AGAIN, at, UNKNOWN_PARTNER)
+            held.append(_postponed(intent, at + notification_schedule.LOOK_AGAIN, UNKNOWN_PARTNER))
+    await digests.defer(session, held, at)
     return found
-
-
-def _defer(row: Authority, intents: Sequence[Intent], at: datetime) -> None:
-    """Enough for this week: the digest takes it; who wants no digest hears of it once the week allows."""
-    for intent in intents:
-        _leave(row, intent, at, 0, None)
 
 
 async def _within_caps(
@@ -85,18 +82,27 @@ async def _within_caps(
 ) -> Sequence[Intent]:
     """What one email may tell of what is due; what is over a cap is spread over the next digests."""
     later = await apply_caps(session, row.authority, purpose, intents, dispatch)
-    for intent in intents:
-        if intent.id in later:
-            _leave(row, intent, dispatch.clock(), later[intent.id], OVER_CAP)
+    at = dispatch.clock()
+    left = [_left(row, intent, at, later[intent.id], OVER_CAP) for intent in intents if intent.id in later]
+    await digests.defer(session, left, at)
     return [intent for intent in intents if intent.id not in later]
 
 
-def _leave(row: Authority, intent: Intent, at: datetime, number: int, reason: str | None) -> None:
+def _left(row: Authority, intent: Intent, at: datetime, number: int, reason: str | None) -> Deferral:
     """Leaves an intent to the email of this number, from 0 on: a digest, or a day where the authority wants none."""
     if row.digest:
-        notifications.release(intent, Purpose.DIGEST, notification_schedule.next_digest(at, later=number), at, reason)
-    else:
-        notifications.postpone(intent, at + timedelta(days=1 + number), at, reason)
+        due_at = notification_schedule.next_digest(at, later=number)
+        return Deferral(_id(intent), Purpose.DIGEST, due_at, reason)
+    return _postponed(intent, at + timedelta(days=1 + number), reason)
+
+
+def _postponed(intent: Intent, due_at: datetime, reason: str | None) -> Deferral:
+    return Deferral(_id(intent), Purpose(intent.purpose), due_at, reason)
+
+
+def _id(intent: Intent) -> int:
+    assert intent.id is not None, "it was read from the database"
+    return intent.id
 
 
 async def _without_in_flight(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:

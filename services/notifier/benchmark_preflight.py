@@ -10,7 +10,7 @@ from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.recipient import recipient_of
 from services.notifier.rendering import benchmark_email, email_message
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import benchmark_notices, benchmark_requests, deliveries, plans
 from services.store.authorities import Authority
 from services.store.intents import Mail
@@ -21,7 +21,7 @@ async def begin(
 ) -> ReadyEmail | None:
     """The email composed and recorded as being sent; None where it no longer holds, or has nobody to go to yet."""
     notice = await benchmark_notices.of_mail(session, mail.mail_id)
-    kind, today = BenchmarkNotice(notice.kind), at.astimezone(LONDON).date()
+    kind, today = BenchmarkNotice(notice.kind), day_of(at)
     stored = await benchmark_requests.load_standing(session, notice.request_id)
     if stored is None or not is_current(kind, *stored, today):
         close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)

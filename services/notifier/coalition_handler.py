@@ -15,7 +15,7 @@ from services.domain.coalition_notices import Notice, NoticeKind, plan_notices
 from services.domain.ids import event_id
 from services.notifier.rendering.email_message import Sender, message_id
 from services.platform import logs, metrics
-from services.platform.clock import LONDON
+from services.platform.clock import LONDON, day_of
 from services.store import advisory_locks, coalition_notices, coalitions
 from services.store.database import Sessions, limit_idle_in_transaction, transaction
 
@@ -62,7 +62,7 @@ class CoalitionEvents:
             if row is None or row.revision < state.revision:
                 return False
             coalition = row.coalition
-            today = at.astimezone(LONDON).date()
+            today = day_of(at)
             due = [(one, self._due_at(one, at)) for one in plan_notices(coalition, row.status_by, today)]
             make_id = partial(notice_message_id, self.sender, state.coalition_id)
             added = await coalition_notices.add(session, state.coalition_id, due, make_id, at)

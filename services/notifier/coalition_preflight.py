@@ -16,7 +16,7 @@ from services.notifier.recipient import recipient_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.platform import clock
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import coalition_notices, coalitions, deliveries
 from services.store.addressees import addressees
 from services.store.authorities import Authority
@@ -29,7 +29,7 @@ async def begin(
     """The email composed and recorded as being sent; None where it no longer holds, or has nobody to go to yet."""
     notice = await coalition_notices.of_mail(session, mail.mail_id)
     stored = await coalitions.load(session, notice.coalition_id)
-    kind, today = NoticeKind(notice.kind), at.astimezone(LONDON).date()
+    kind, today = NoticeKind(notice.kind), day_of(at)
     if stored is None or not is_current(stored.coalition, notice.plan_id, kind, today):
         close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None

@@ -12,7 +12,7 @@ from services.notifier.channels import ChannelError, PermanentError, TemporaryEr
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_events import failed_event, sent_event
 from services.platform import logs, metrics
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import deliveries
 from services.store import intents as notifications
 from services.store.addressees import addressee
@@ -37,7 +37,7 @@ async def record_result(dispatch: DispatchContext, ready: ReadyEmail, error: Cha
         if mail.state == EmailState.AMBIGUOUS and error is not None:
             return
         intents = await notifications.locked_in(session, mail_id)
-        row = await addressee(session, mail.authority, dispatch.clock().astimezone(LONDON).date())
+        row = await addressee(session, mail.authority, day_of(dispatch.clock()))
         await _apply_result(session, mail, intents, row.mailbox_ref if row else "", dispatch, error)
 
 
@@ -117,7 +117,7 @@ async def _forsaken(dispatch: DispatchContext) -> bool:
         if mail is None:
             return False
         intents = await notifications.locked_in(session, mail.mail_id)
-        row = await addressee(session, mail.authority, dispatch.clock().astimezone(LONDON).date())
+        row = await addressee(session, mail.authority, day_of(dispatch.clock()))
         lost = UnknownOutcomeError("sender-vanished")
         await _apply_result(session, mail, intents, row.mailbox_ref if row else "", dispatch, lost)
     return True
@@ -129,7 +129,7 @@ async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: 
         mail = await deliveries.get_leased(session, mail_id, holder)
         if mail is not None and mail.state == EmailState.CLAIMED:
             intents = await notifications.locked_in(session, mail_id)
-            row = await addressee(session, mail.authority, dispatch.clock().astimezone(LONDON).date())
+            row = await addressee(session, mail.authority, day_of(dispatch.clock()))
             await _apply_result(
                 session, mail, intents, row.mailbox_ref if row else "", dispatch, PermanentError(reason)
             )

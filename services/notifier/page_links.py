@@ -28,6 +28,10 @@ class PageLinks:
         """The letter with a link to its coalition."""
         return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=self._stop("immediate"))
 
+    def confirm(self) -> str:
+        """The page on which the authority says which of its plans are still true."""
+        return self.maker.confirm(self.row.authority, self.row.mailbox_ref, self.today)
+
     def add_one_click(self, message: EmailMessage, kind: str) -> None:
         """The headers that RFC 8058 wants: a mail program's button stops this kind of email, without a question."""
         mailto = message["List-Unsubscribe"]

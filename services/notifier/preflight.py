@@ -13,7 +13,7 @@ from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
 from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
-from services.notifier import benchmark_preflight, coalition_preflight, plan_details, receipts
+from services.notifier import benchmark_preflight, coalition_preflight, confirmations, plan_details, receipts
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
@@ -22,7 +22,7 @@ from services.notifier.rendering import email_message, mail_view
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
 from services.platform import clock, metrics
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import (
     authorities,
     benchmark_notices,
@@ -31,6 +31,7 @@ from services.store import (
     introductions,
     opportunities,
     partner_plans,
+    plan_confirmations,
     responses,
 )
 from services.store import intents as notifications
@@ -44,11 +45,12 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
     """The moment of sending: what of the email still holds and is still wanted, composed and recorded as being
     sent. None where nothing is, or the email is not ours any more."""
     at = dispatch.clock()
+    today = day_of(at)
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, holder)
         if mail is None or mail.state != EmailState.CLAIMED:
             return None
-        row = await addressee(session, mail.authority, at.astimezone(LONDON).date())
+        row = await addressee(session, mail.authority, today)
         if mail.purpose == coalition_notices.PURPOSE:
             act = await responses.of_receipt(session, mail_id)
             if act is not None:
@@ -56,23 +58,24 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
         if mail.purpose == benchmark_notices.PURPOSE:
             return await benchmark_preflight.begin(session, dispatch, mail, holder, row, at)
+        if mail.purpose == plan_confirmations.PURPOSE:
+            return await confirmations.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
-        if row is None or row.mailbox is None or (row.paused_until and row.paused_until > at.date()):
+        if row is None or row.mailbox is None or row.is_paused(today):
             _release_unreachable(session, mail, intents, row, at)
             return None
         items = await _select_current(session, mail, row, intents, at)
         if not items.told:
             close_unsent(session, mail, intents, row, at, "nothing-left")
             return None
-        later = (
-            await partner_plans.over_cap_counts(session, row.authority) if mail.purpose != Purpose.CORRECTION else {}
-        )
+        partners = {intent.partner for intent, _ in items.told} if mail.purpose != Purpose.CORRECTION else set()
+        later = await partner_plans.over_cap_counts(session, row.authority, partners)
         letter = mail_view.email_view(
             row.authority,
             row.name,
             mail.purpose,
             [item for _, item in items.told],
-            at.astimezone(LONDON).date(),
+            today,
             items.groups,
             later,
             row.signed_on,
@@ -139,14 +142,14 @@ async def _select_current(
     ids = [intent.opportunity_id for intent in open_]
     states = await opportunities.get_many(session, ids)
     told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
-    today = at.astimezone(LONDON).date()
+    today = day_of(at)
     partners = await addressees(session, {intent.partner for intent in open_}, today)
     names = await names_of(session, {intent.partner for intent in open_}, today)
-    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(at.date())}
+    mailboxes = {code: p.mailbox for code, p in partners.items() if p.mailbox and p.takes_part(today)}
     unlike = await responses.silenced(session, ids)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes())
     details = await plan_details.load(session, row.authority, list(states.values()), muted, today)
-    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(at.date()))
+    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))
     found = []
     for intent in open_:
         stands = states.get(intent.opportunity_id)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.notifications import CancelReason
 from services.notifier.delivery_results import close_unsent
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import deliveries
 from services.store.authorities import Authority
 from services.store.intents import Mail
@@ -26,8 +26,8 @@ class Recipient(NamedTuple):
 def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: datetime) -> Recipient | None:
     """The recipient. None where there is no mailbox yet or the authority has paused: the email is put off. None, and
     the email is closed, where the authority wants none."""
-    today = at.astimezone(LONDON).date()
-    if row is None or row.mailbox is None or (row.paused_until and row.paused_until > today):
+    today = day_of(at)
+    if row is None or row.mailbox is None or row.is_paused(today):
         deliveries.mark_retry(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")
         return None
     if not (row.immediate or row.digest) or not row.takes_part(today):

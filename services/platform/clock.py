@@ -32,4 +32,9 @@ def now() -> datetime:
 
 def today(fixed: date | None) -> date:
     """Return the day as of which plans are assessed: a fixed one, or today in the United Kingdom."""
-    return fixed or now().astimezone(LONDON).date()
+    return fixed or day_of(now())
+
+
+def day_of(at: datetime) -> date:
+    """Return the day in the United Kingdom at a moment: an authority's pause begins and ends with it."""
+    return at.astimezone(LONDON).date()

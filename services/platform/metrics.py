@@ -94,7 +94,7 @@ def _series(metric: Any, known: Known) -> list[Any]:
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 _PURPOSES: Final = ("immediate", "digest", "correction")
-_MAIL_PURPOSES: Final = (*_PURPOSES, "coalition", "benchmark")
+_MAIL_PURPOSES: Final = (*_PURPOSES, "coalition", "benchmark", "confirmation")
 
 EVENTS_IN: Final = _owned(
     Counter("jointly_events_in_total", "Events read from Kafka.", ["family"], registry=None),

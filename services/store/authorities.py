@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.store.database import now, timestamp
+from services.store.database import in_array, now, timestamp
 
 Subject = Literal["partner", "opportunity"]
 
@@ -34,8 +34,9 @@ class AddressError(ValueError):
 class Authority(SQLModel, table=True):
     """One authority. `mailbox` is null until the authority names one; `mailbox_ref` identifies it outside this table.
 
-    `immediate` and `digest` switch the two kinds of email on and off; `paused_until` withholds all email until that
-    day.
+    `immediate` and `digest` switch the two kinds of email about matches on and off. `confirmations` switches the one
+    that asks whether plans are still true, last sent on `confirmation_asked_on`. `paused_until` withholds all email
+    until that day.
     """
 
     __tablename__ = "authorities"
@@ -46,6 +47,8 @@ class Authority(SQLModel, table=True):
     mailbox_ref: str
     immediate: bool = Field(default=True)
     digest: bool = Field(default=True)
+    confirmations: bool = Field(default=True)
+    confirmation_asked_on: date | None = Field(default=None)
     paused_until: date | None = Field(default=None)
     signed_on: date | None = Field(default=None)
     lapsed_on: date | None = Field(default=None)
@@ -57,6 +60,10 @@ class Authority(SQLModel, table=True):
     def takes_part(self, on: date) -> bool:
         """Whether the authority has not withdrawn by this day: from then on it is sent nothing and reads nothing."""
         return self.withdrawn_on is None or self.withdrawn_on > on
+
+    def is_paused(self, today: date) -> bool:
+        """Return whether the authority wants no email yet."""
+        return self.paused_until is not None and self.paused_until > today
 
 
 class Mute(SQLModel, table=True):
@@ -206,7 +213,7 @@ async def mute(session: AsyncSession, authority: str, kind: Subject, subject: st
 
 async def by_codes(session: AsyncSession, codes: Sequence[str]) -> dict[str, Authority]:
     """The registered authorities among these codes."""
-    rows = await session.execute(select(Authority).where(col(Authority.authority).in_(codes)))
+    rows = await session.execute(select(Authority).where(in_array(col(Authority.authority), codes)))
     return {row.authority: row for row in rows.scalars()}
 
 
@@ -217,7 +224,7 @@ async def lock(session: AsyncSession, code: str) -> Authority | None:
 
 async def mutes_of(session: AsyncSession, codes: Sequence[str]) -> dict[str, Mutes]:
     """Return the mutes of each of these authorities, without those that have none."""
-    rows = await session.execute(select(Mute).where(col(Mute.authority).in_(codes)))
+    rows = await session.execute(select(Mute).where(in_array(col(Mute.authority), codes)))
     found: dict[str, dict[str, set[str]]] = {}
     for row in rows.scalars():
         found.setdefault(row.authority, {"partner": set(), "opportunity": set()})[row.kind].add(row.subject)

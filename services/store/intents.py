@@ -36,6 +36,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
 from services.domain.notifications import POSSIBLY_SENT, EmailState, IntentState, Purpose
+from services.platform.clock import day_of
 from services.store.addressees import addressee_code
 from services.store.authorities import Authority
 from services.store.database import in_array, limit_idle_in_transaction, timestamp
@@ -68,6 +69,12 @@ class Intent(SQLModel, table=True):
             name="notification_intents_once",
         ),
         Index("notification_intents_due", "authority", "due_at", postgresql_where=text("state = 'pending'")),
+        Index(
+            "notification_intents_over_cap",
+            "authority",
+            "partner",
+            postgresql_where=text(f"state = 'pending' AND reason = '{OVER_CAP}'"),
+        ),
         Index("notification_intents_mail", "mail_id"),
     )
 
@@ -196,11 +203,6 @@ def cancel(intent: Intent, reason: str, at: datetime) -> None:
     set_state(intent, IntentState.CANCELLED, at, reason)
 
 
-def postpone(intent: Intent, due_at: datetime, at: datetime, reason: str | None = None) -> None:
-    """Postpone an intent."""
-    intent.due_at, intent.reason, intent.updated_at = due_at, reason, at
-
-
 def release(intent: Intent, purpose: Purpose, due_at: datetime, at: datetime, reason: str | None = None) -> None:
     """Release an intent from its email, so that another email can carry it."""
     intent.purpose, intent.due_at, intent.mail_id = purpose, due_at, None
@@ -235,10 +237,10 @@ async def due_authorities(session: AsyncSession, at: datetime, limit: int = 200)
     )
     query = (
         select(col(Authority.authority))
-        .join(recipient, col(recipient.authority) == addressee_code(col(Authority.authority), at.date()))
+        .join(recipient, col(recipient.authority) == addressee_code(col(Authority.authority), day_of(at)))
         .where(
             col(recipient.mailbox).is_not(None),
-            or_(col(recipient.paused_until).is_(None), col(recipient.paused_until) <= at.date()),
+            or_(col(recipient.paused_until).is_(None), col(recipient.paused_until) <= day_of(at)),
             due,
         )
         .limit(limit)
@@ -265,42 +267,6 @@ async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: 
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
 
-_WHO: Final = """
-    WITH RECURSIVE who AS (
-        (SELECT authority FROM notification_intents WHERE state = 'pending' ORDER BY authority LIMIT 1)
-        UNION ALL
-        SELECT (SELECT authority FROM notification_intents WHERE state = 'pending' AND authority > who.authority
-                ORDER BY authority LIMIT 1)
-        FROM who WHERE who.authority IS NOT NULL
-    )
-"""
-"""The authorities with pending intents. It seeks each one in the index instead of reading the whole index."""
-_FLUSH: Final = text(
-    f"""{_WHO}, these AS (
-        SELECT i.id FROM who
-        CROSS JOIN LATERAL (
-            SELECT due_at FROM notification_intents
-            WHERE authority = who.authority AND state = 'pending' AND purpose = 'digest'
-                AND reason IS DISTINCT FROM '{UNKNOWN_PARTNER}' ORDER BY due_at LIMIT 1
-        ) nearest
-        JOIN notification_intents i ON i.authority = who.authority AND i.due_at = nearest.due_at
-        WHERE nearest.due_at > :at AND i.state = 'pending' AND i.purpose = 'digest' ORDER BY i.id FOR UPDATE OF i
-    )
-    UPDATE notification_intents i SET due_at = :at FROM these WHERE i.id = these.id"""  # noqa: S608 (ours)
-)
-_DUE: Final = text(
-    f"""{_WHO} SELECT count(*) FROM who JOIN notification_intents i ON i.authority = who.authority
-    WHERE i.state = 'pending' AND i.purpose = 'digest' AND i.due_at <= :at"""  # noqa: S608 (ours)
-)
-
-
-async def flush_digests(session: AsyncSession, at: datetime) -> int:
-    """Make each authority's next digest due now; returns the number of due digest intents. Intents over a cap wait for
-    a later digest, and a later call makes them due."""
-    await session.execute(_FLUSH, {"at": at})
-    return int((await session.execute(_DUE, {"at": at})).scalar_one())
-
-
 @dataclass(frozen=True, slots=True)
 class WithheldNotifications:
     """Intents withheld from an authority without a mailbox or with a pause; with `unknown-partner`, those about this
@@ -316,10 +282,10 @@ async def withheld(session: AsyncSession, at: datetime) -> Sequence[WithheldNoti
     """Return withheld notifications by authority, the longest waiting first."""
     query = (
         select(col(Intent.authority), col(Authority.mailbox), func.count(), func.min(col(Intent.created_at)))
-        .join(Authority, col(Authority.authority) == addressee_code(col(Intent.authority), at.date()), isouter=True)
+        .join(Authority, col(Authority.authority) == addressee_code(col(Intent.authority), day_of(at)), isouter=True)
         .where(
             col(Intent.state) == IntentState.PENDING,
-            or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > at.date()),
+            or_(col(Authority.mailbox).is_(None), col(Authority.paused_until) > day_of(at)),
         )
         .group_by(col(Intent.authority), col(Authority.mailbox))
         .order_by(func.min(col(Intent.created_at)))

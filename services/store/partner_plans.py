@@ -1,10 +1,11 @@
 """The other authority's plan of an intent, and the number of authorities that have been notified of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import ARRAY, String, bindparam, case, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -19,7 +20,21 @@ _OWN_PLAN = case(
     (col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_b)), else_=Opportunity.plan_a
 )
 
-_BOTH_OPEN = and_(*(col(Opportunity.payload)[("plans", n, "sharing")].astext == "open" for n in ("0", "1")))
+MAX_COUNTED: Final = 100
+"""The maximum number of intents counted per partner. An email costs the same however many wait."""
+
+_OVER_CAP: Final = text(
+    f"""SELECT partner.code, count(*) FILTER (WHERE waiting.openly), count(*) FROM unnest(:partners) AS partner (code)
+    CROSS JOIN LATERAL (
+        SELECT o.payload #>> '{{plans,0,sharing}}' = 'open' AND o.payload #>> '{{plans,1,sharing}}' = 'open' AS openly
+        FROM (
+            SELECT opportunity_id FROM notification_intents WHERE authority = :authority AND partner = partner.code
+                AND state = 'pending' AND reason = '{OVER_CAP}' LIMIT {MAX_COUNTED}
+        ) i
+        JOIN opportunities o ON o.opportunity_id = i.opportunity_id
+    ) waiting
+    GROUP BY partner.code"""  # noqa: S608 (ours)
+).bindparams(bindparam("partners", type_=ARRAY(String)))
 
 
 class PartnerPlan(NamedTuple):
@@ -63,19 +78,17 @@ async def authorities_notified(
     return {plan_id: count for plan_id, count in await session.execute(query) if plan_id in plan_ids}
 
 
-async def over_cap_counts(session: AsyncSession, authority: str) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class OverCapCount:
+    """The number of matches with one partner that wait because they are over a cap; with `at_least`, there may be
+    more."""
+
+    count: int
+    at_least: bool
+
+
+async def over_cap_counts(session: AsyncSession, authority: str, partners: Collection[str]) -> dict[str, OverCapCount]:
     """Counts the authority's matches that wait for a later email because of a cap, by partner. Matches with a
-    match_only
-    plan are not counted."""
-    query = (
-        select(col(Intent.partner), func.count())
-        .join(Opportunity, col(Opportunity.opportunity_id) == col(Intent.opportunity_id))
-        .where(
-            _BOTH_OPEN,
-            col(Intent.authority) == authority,
-            col(Intent.state) == IntentState.PENDING,
-            col(Intent.reason) == OVER_CAP,
-        )
-        .group_by(col(Intent.partner))
-    )
-    return {partner: count for partner, count in await session.execute(query)}  # noqa: C416 (rows are no pairs)
+    match_only plan are not counted."""
+    rows = await session.execute(_OVER_CAP, {"authority": authority, "partners": sorted(partners)})
+    return {partner: OverCapCount(openly, counted == MAX_COUNTED) for partner, openly, counted in rows if openly}

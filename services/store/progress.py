@@ -47,14 +47,15 @@ async def progress(session: AsyncSession) -> Progress:
         opportunities={band: found.get(band, 0) for band in ("notify", "digest", "feed")},
         outbox_waiting=(await outbox.backlog(session))[0],
         opportunity_events=await _count(session, select(func.coalesce(func.sum(Opportunity.revision), 0))),
-        untold=await _untold(session),
+        untold=await count_untold(session),
         mails=await _count(session, select(func.count()).where(col(Mail.state) == EmailState.SENT)),
         coalition_events=await _count(session, select(func.coalesce(func.sum(CoalitionRow.revision), 0))),
         coalitions=await coalitions.counts(session),
     )
 
 
-async def _untold(session: AsyncSession) -> int:
+async def count_untold(session: AsyncSession) -> int:
+    """Count the intents and emails that a reachable authority has still to get."""
     reachable = select(col(Authority.authority)).where(col(Authority.mailbox).is_not(None))
     intents = select(func.count()).where(
         col(Intent.state).in_((IntentState.PENDING, IntentState.QUEUED, IntentState.SENDING)),

@@ -79,6 +79,27 @@ class Form:
             return self.day(name, label)
         return None
 
+    def span(self, what: str) -> tuple[date, date] | None:
+        """Two days in order, `earliest` and `latest`; None where there are none. `what` could happen on them."""
+        earliest = self.day("earliest", f"the first day on which {what}")
+        latest = self.day("latest", f"the last day on which {what}")
+        if not (earliest and latest):
+            return None
+        if latest < earliest:
+            self.errors["latest"] = "The last day must be the same as or after the first day"
+            return None
+        return earliest, latest
+
+    def number(self, name: str, least: int, most: int, label: str, *, required: bool = True) -> int | None:
+        """A whole number; None where there is none."""
+        text = self.text(name, label=label if required else "")
+        if not text or name in self.errors:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 6 and least <= int(text) <= most):
+            self.errors[name] = f"Enter {label} as a whole number from {least} to {most}"
+            return None
+        return int(text)
+
     @property
     def summary(self) -> list[dict[str, str]]:
         """The errors as the error summary's links."""

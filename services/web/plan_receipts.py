@@ -7,8 +7,10 @@ from fastapi import BackgroundTasks
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.text.formatting import quote
+from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store import authorities
+from services.store.addressees import addressee
 from services.web.code_email import send_text
 
 _TEXT: Final = """\
@@ -31,6 +33,29 @@ class Receipt:
     done: Literal["published", "changed", "ended"]
     plan_id: str
     title: str
+
+
+_CONFIRMED: Final = """\
+Somebody with the link of an email has confirmed for your council, on Jointly, that these plans are still true:
+
+{plans}
+
+If that was not your council, or they have changed, sign in and change them:
+{link}
+
+Opening the link changes nothing.
+"""
+
+
+async def send_confirmation_receipt(
+    settings: Settings, session: AsyncSession, later: BackgroundTasks, authority: str, plan_ids: list[str]
+) -> None:
+    """Tells the authority's mailbox which plans were confirmed by a link."""
+    row = await addressee(session, authority, today(settings.as_of))
+    if row is None or row.mailbox is None:
+        return
+    text = _CONFIRMED.format(plans="\n".join(plan_ids), link=f"{settings.public_url.rstrip('/')}/home")
+    later.add_task(send_text, settings, row.mailbox, "Plans of your council were confirmed on Jointly", text)
 
 
 async def send_receipt(

@@ -8,6 +8,7 @@ this process and the server in one of its own, so that two cores do for both.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from typing import Any, Final
 import httpx2
 import numpy as np
 import psycopg
+import structlog
 from sqlalchemy import text
 
 from matching.encoders.loading import load_embedder
@@ -158,6 +160,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8, help="how many read at the same time")
     parser.add_argument("--seconds", type=float, default=20, help="how long each kind of page is read")
     given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     plans, results, times_before = corpus(given.size, given.real), [], 1
     with tempfile.TemporaryDirectory(prefix="jointly-pages-") as made:
         folder = Path(made)

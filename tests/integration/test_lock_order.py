@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from services.application.digests import flush_all
 from services.platform import metrics
-from services.store import intents, outbox
+from services.store import digests, intents, outbox
 from services.store.database import Sessions, make_engine, make_sessions, now, transaction
 
 WAITING: Final = text(
@@ -97,7 +97,7 @@ async def a_notifier_reads(session: AsyncSession) -> None:
 
 
 async def digests_are_flushed(session: AsyncSession) -> None:
-    await intents.flush_digests(session, now())
+    await digests.flush_digests(session, now())
 
 
 async def failed_ones_are_tried_again(session: AsyncSession) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -209,6 +209,24 @@ async def test_a_pause_holds_everything_back_until_its_end(notifier: NotifierHar
     notifier.later(days=2)
     await notifier.run()
     assert len(notifier.mails(LEEDS)) == 1
+
+
+async def test_a_pause_ends_at_midnight_in_london(notifier: NotifierHarness) -> None:
+    notifier.now = datetime(2027, 7, 1, 20, 0, tzinfo=UTC)
+    await notifier.register(LEEDS, CAMDEN)
+    await notifier.arrives(state())
+    notifier.later(seconds=61)
+    await notifier.gather()
+    for code in (LEEDS, CAMDEN):
+        await notifier.prefer(code, {"paused_until": date(2027, 7, 2)}, "")
+    notifier.now = datetime(2027, 7, 1, 22, 59, tzinfo=UTC)
+    await notifier.run()
+    assert not notifier.mails()
+    assert {h.why for h in await notifier.held()} == {"paused"}
+    notifier.later(minutes=2)
+    await notifier.run()
+    assert len(notifier.mails()) == 2
+    assert not await notifier.held()
 
 
 @pytest.mark.parametrize(

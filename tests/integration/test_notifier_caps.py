@@ -14,8 +14,9 @@ from events.opportunities import NearestMove
 from services.domain.notification_caps import Caps
 from services.local_stack.mail_sink import MailSink
 from services.platform import metrics
-from services.store import intents
+from services.store import digests
 from services.store.database import make_engine, make_sessions, transaction
+from services.store.partner_plans import MAX_COUNTED
 from tests.support.notifier import NotifierHarness, body
 from tests.unit.notifier.making import CAMDEN, LEEDS, side, state
 
@@ -33,7 +34,7 @@ async def notifier(database_url: str, mailbox: MailSink) -> AsyncIterator[Notifi
 def copies(count: int, *, of: str = CAMDEN, to: str = LEEDS, **fields: object) -> list:
     """One authority's plans, all of which match one plan; the first one is the strongest match."""
     return [
-        state(side(to), side(of, plan_id=f"{of}:COPY-{n}", title=f"Copy number {n}."), score=95.0 - n, **fields)
+        state(side(to), side(of, plan_id=f"{of}:COPY-{n}", title=f"Copy number {n}."), score=95.0 - n / 2, **fields)
         for n in range(count)
     ]
 
@@ -85,21 +86,23 @@ async def versions(notifier: NotifierHarness) -> dict[int, tuple[str, str]]:
         return {number: (written, held) for number, written, held in rows}
 
 
-@pytest.mark.parametrize("waiting", [12, 90])
-async def test_a_digest_costs_what_it_tells_whatever_waits_besides(notifier: NotifierHarness, waiting: int) -> None:
+@pytest.mark.parametrize(("waiting", "said"), [(12, "4"), (150, f"at least {MAX_COUNTED}")])
+async def test_a_digest_costs_what_it_tells_whatever_waits_besides(
+    notifier: NotifierHarness, waiting: int, said: str
+) -> None:
     """Neither making the digest due nor making and sending it touches a row that it does not tell."""
     await notifier.register(LEEDS)
     await notifier.arrives(*copies(waiting))
     await at_once(notifier)
     before = await versions(notifier)
     async with transaction(notifier.sessions) as session:
-        flushed = await intents.flush_digests(session, notifier.now)
+        flushed = await digests.flush_digests(session, notifier.now)
     assert await notifier.run() == 1
     after = await versions(notifier)
     assert flushed == CAPS.per_authority
     assert sum(after[number] != before[number] for number in before) == CAPS.per_authority
     assert Counter(intent.state for intent in await notifier.intents(LEEDS)) == {"sent": 8, "pending": waiting - 8}
-    assert f"And {waiting - 8} more with London Borough of Camden" in body(notifier.mails(LEEDS)[-1])
+    assert f"And {said} more with London Borough of Camden" in body(notifier.mails(LEEDS)[-1])
 
 
 async def test_what_is_new_and_stronger_comes_before_what_was_spread(notifier: NotifierHarness) -> None:
@@ -240,3 +243,15 @@ async def test_a_digest_tells_two_near_misses_of_a_plan_and_the_next_one_the_oth
         in said[1]
     )
     assert capped("near-miss") - before == 1
+
+
+async def test_what_is_shared_as_a_match_only_is_in_no_count(notifier: NotifierHarness) -> None:
+    await notifier.register(LEEDS)
+    closed = [
+        state(side(LEEDS), side(CAMDEN, plan_id=f"{CAMDEN}:CLOSED-{n}", sharing="match_only"), score=50.0 - n)
+        for n in range(3)
+    ]
+    await notifier.arrives(*copies(6), *closed)
+    await at_once(notifier)
+    (mail,) = notifier.mails(LEEDS)
+    assert "And 2 more with London Borough of Camden" in body(mail)

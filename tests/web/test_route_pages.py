@@ -31,7 +31,7 @@ async def test_steps_are_recorded_in_any_order_shown_to_the_group_and_taken_back
 ) -> None:
     assert f'href="{ROUTE}"' in (await leeds.client.get(f"/p/{plan_id(LEEDS)}")).text
     page = await record(leeds, ROUTE, **NEW)
-    assert "Nothing is recorded yet of these routes: framework, coalition of its own" in page
+    assert "Nothing is recorded yet of these routes: a framework, a group with a tender of its own" in page
     group = (await leeds.processes.only()).coalition_id
     hostile = "<script>alert(1)</script>"
     looked = {"step": "framework", "outcome": "unsuitable", "reason": "scope", "candidates": f"EX-1\n{hostile}"}
@@ -39,7 +39,7 @@ async def test_steps_are_recorded_in_any_order_shown_to_the_group_and_taken_back
     assert "&lt;script&gt;alert(1)" in page
     assert hostile not in page
     assert "ann@leeds.example" not in page
-    assert "these routes: coalition of its own" in page
+    assert "these routes: a group with a tender of its own" in page
     note = await leeds.client.get(f"{ROUTE}/note")
     assert note.headers["content-type"].startswith("text/plain")
     assert "1. Framework: looked at, does not suit (scope). Category manager, 26 November 2026." in note.text

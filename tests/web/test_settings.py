@@ -19,7 +19,7 @@ from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan
 from tests.support.web import BASE, WebHarness, web_client
 
 OLD, NEW = f"procurement@{LEEDS.lower()}.example", "buying@leeds.example"
-PATHS = ("/settings/mailbox", "/settings/mailbox/codes", "/settings/access", "/settings/calendar")
+PATHS = ("/settings/mailbox", "/settings/mailbox/codes", "/settings/access", "/settings/calendar", "/settings/muted")
 
 
 @pytest.fixture
@@ -191,6 +191,23 @@ async def test_a_calendar_address_is_made_renewed_and_revoked(leeds: WebHarness,
     assert "calendar" in (await received(mailbox, 1))[OLD]
 
 
+async def test_a_council_is_muted_and_heard_again(leeds: WebHarness, mailbox: MailSink) -> None:
+    for wrong in ("", "Atlantis", LEEDS, "<script>"):
+        assert (await leeds.send("/settings/muted", partner=wrong)).status_code == 400
+    assert (await leeds.send("/settings/muted", partner="Bradford")).status_code == 303
+    assert "Bradford" in (await leeds.client.get("/settings/muted")).text
+    rows = await leeds.processes.rows("SELECT authority, kind, subject FROM authority_mutes")
+    assert [tuple(row) for row in rows] == [(LEEDS, "partner", BRADFORD)]
+    ended = await leeds.client.post("/settings/muted/end", data={"partner": BRADFORD})
+    assert ended.status_code == 303
+    assert (await leeds.client.post("/settings/muted/end", data={"partner": BRADFORD})).status_code == 409
+    assert await leeds.processes.rows("SELECT 1 FROM authority_mutes") == []
+    acts = await leeds.processes.rows("SELECT actor FROM audit_log WHERE action = 'emails-changed'")
+    assert len(acts) == 2
+    assert all(act.actor for act in acts)
+    assert "emails about Bradford" in (await received(mailbox, 1))[OLD]
+
+
 async def test_nobody_sees_or_revokes_the_token_of_another(leeds: WebHarness) -> None:
     async with transaction(leeds.processes.sessions) as session:
         row, _ = await api_tokens.issue(session, BRADFORD, [Scope.PLANS], "Hidden", channel=Channel.COMMAND_LINE)
@@ -206,7 +223,7 @@ async def test_nobody_sees_or_revokes_the_token_of_another(leeds: WebHarness) ->
 
 async def test_settings_are_closed_to_strangers_and_to_other_sites(leeds: WebHarness, mailbox: MailSink) -> None:
     before = await leeds.state_hash()
-    targets = (*PATHS, "/settings/calendar/end", f"/settings/access/{'0' * 32}/revoke")
+    targets = (*PATHS, "/settings/calendar/end", "/settings/muted/end", f"/settings/access/{'0' * 32}/revoke")
     for path in targets:
         data = {"mailbox": NEW, "label": "x", "scope": "plans"}
         answer = await leeds.client.post(path, data=data, headers={"Sec-Fetch-Site": "cross-site"})

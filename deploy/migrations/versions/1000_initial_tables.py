@@ -65,6 +65,8 @@ def upgrade() -> None:
         sa.Column("mailbox_ref", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("immediate", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.Boolean(), nullable=False),
+        sa.Column("confirmations", sa.Boolean(), nullable=False),
+        sa.Column("confirmation_asked_on", sa.Date(), nullable=True),
         sa.Column("paused_until", sa.Date(), nullable=True),
         sa.Column("signed_on", sa.Date(), nullable=True),
         sa.Column("lapsed_on", sa.Date(), nullable=True),
@@ -375,6 +377,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index("notification_intents_mail", "notification_intents", ["mail_id"], unique=False)
+    op.create_index(
+        "notification_intents_over_cap",
+        "notification_intents",
+        ["authority", "partner"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending' AND reason = 'over-a-cap'"),
+    )
     op.create_table(
         "introduction_consents",
         sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -621,6 +630,11 @@ def downgrade() -> None:
     op.drop_table("coalition_members")
     op.drop_table("coalitions")
     op.drop_table("introduction_consents")
+    op.drop_index(
+        "notification_intents_over_cap",
+        table_name="notification_intents",
+        postgresql_where=sa.text("state = 'pending' AND reason = 'over-a-cap'"),
+    )
     op.drop_index("notification_intents_mail", table_name="notification_intents")
     op.drop_index(
         "notification_intents_due", table_name="notification_intents", postgresql_where=sa.text("state = 'pending'")

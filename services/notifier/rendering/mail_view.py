@@ -11,14 +11,15 @@ from services.notifier.rendering import need_block, subject_line
 from services.notifier.rendering.need_block import Block, SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView
 from services.notifier.rendering.plain_text import sanitise
+from services.store.partner_plans import OverCapCount
 
 
 @dataclass(frozen=True, slots=True)
 class EmailView:
     """A whole email: `blocks` are needs in full, `brief` opportunities in a line each, under the own plan's name;
     `closed` are those of which one side shares only that there is a match, `asked` those of them whose partner asks to
-    be introduced. `later`: names of authorities that the email tells of, each with how many more matches with it are
-    told later. `stop_link`: a page that pauses or stops emails, where there is one."""
+    be introduced. `later`: names of authorities that the email tells of, each with the words for how many more matches
+    with it are told later. `stop_link`: a page that pauses or stops emails, where there is one."""
 
     authority: str
     name: str
@@ -31,7 +32,7 @@ class EmailView:
     closed: tuple[OpportunityView, ...]
     brief: tuple[tuple[str, tuple[OpportunityView, ...]], ...]
     signed_on: date | None = None
-    later: tuple[tuple[str, int], ...] = ()
+    later: tuple[tuple[str, str], ...] = ()
     stop_link: str | None = None
 
 
@@ -42,7 +43,7 @@ def email_view(
     items: Sequence[OpportunityView],
     today: date,
     groups: Mapping[str, SuggestedGroup] = MappingProxyType({}),
-    later: Mapping[str, int] = MappingProxyType({}),
+    later: Mapping[str, OverCapCount] = MappingProxyType({}),
     signed_on: date | None = None,
     frameworks: Mapping[str, Usable] = MappingProxyType({}),
     notes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
@@ -77,8 +78,12 @@ def email_view(
         closed=tuple(entry for entry in closed if not entry.asked),
         brief=_headed(current[MAX_ITEMS_IN_FULL:]),
         signed_on=signed_on,
-        later=tuple((partner, later[code]) for code, partner in partners.items() if later.get(code)),
+        later=tuple((partner, _number(later[code])) for code, partner in partners.items() if code in later),
     )
+
+
+def _number(waiting: OverCapCount) -> str:
+    return f"at least {waiting.count}" if waiting.at_least else str(waiting.count)
 
 
 def _by_plan(items: Sequence[OpportunityView]) -> list[tuple[OpportunityView, ...]]:

@@ -27,6 +27,7 @@ CHOICES: Final[Mapping[str, str]] = {
     EmailChoice.PAUSE_MONTH: "Pause all emails for a month",
     EmailChoice.PAUSE_QUARTER: "Pause all emails for three months",
     EmailChoice.STOP: "Stop emails about matches",
+    EmailChoice.NO_QUESTIONS: "Stop asking whether our plans are still true",
 }
 RECEIPT: Final = """\
 {sentence}

@@ -21,7 +21,7 @@ from services.domain.notification_caps import Cap
 from services.domain.notifications import UNDELIVERED, CancelReason, DeliveryFailure, NotificationChange, Purpose
 from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
-from services.store import benchmark_notices, coalition_notices
+from services.store import benchmark_notices, coalition_notices, plan_confirmations
 from services.store.plans import RecordOutcome
 
 DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, Counter | Gauge | Histogram)]
@@ -98,6 +98,7 @@ def test_the_known_values_are_all_there_are() -> None:
     assert _known(metrics.EMAILS, "purpose") == _values(Purpose) | {
         coalition_notices.PURPOSE,
         benchmark_notices.PURPOSE,
+        plan_confirmations.PURPOSE,
     }
     assert _known(metrics.INTENTS, "change") == _values(NotificationChange)
     # What is withdrawn before it is frozen in an email never comes to a preflight.

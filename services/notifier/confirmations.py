@@ -1,0 +1,82 @@
+"""Asks authorities once a month whether plans that they have not confirmed for half a year are still true."""
+
+import asyncio
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.notifier.context import DispatchContext, ReadyEmail
+from services.notifier.delivery_results import close_unsent
+from services.notifier.page_links import PageLinks
+from services.notifier.recipient import recipient_of
+from services.notifier.rendering import confirmation_email, email_message
+from services.platform import clock, logs, retry
+from services.platform.clock import LONDON
+from services.store import deliveries, plan_confirmations
+from services.store import intents as notifications
+from services.store.addressees import addressee
+from services.store.authorities import Authority
+from services.store.database import transaction
+from services.store.intents import Mail
+
+EVERY_SECONDS: Final = 3600.0
+
+log: Final = logs.get(__name__)
+
+
+async def ask_for_ever(dispatch: DispatchContext) -> None:
+    """Looks again and again; a fault that passes waits for the next round."""
+    while True:
+        try:
+            await ask_confirmations(dispatch)
+        except Exception as error:
+            log.warning("asking for confirmations failed, next round will try again", error=retry.one_line(error))
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def ask_confirmations(dispatch: DispatchContext) -> int:
+    """Makes an email for each authority that has plans to confirm; how many."""
+    at = dispatch.clock()
+    today = at.astimezone(LONDON).date()
+    async with dispatch.sessions() as session:
+        asked = set(await plan_confirmations.to_ask(session, today))
+        waiting = {plan.authority for plan in await plan_confirmations.unconfirmed(session, today)} if asked else set()
+    made = 0
+    for authority in sorted(asked & waiting):
+        async with transaction(dispatch.sessions) as session:
+            row = await notifications.lock_authority(session, authority)
+            # Another notifier may have asked since.
+            if row is None or authority not in await plan_confirmations.to_ask(session, today):
+                continue
+            reader = await addressee(session, authority, today)
+            if reader is not None and reader.mailbox is not None:
+                plan_confirmations.add_email(session, row, today, at)
+                made += 1
+    return made
+
+
+async def begin(
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
+) -> ReadyEmail | None:
+    """The email composed and recorded as being sent; None where nothing is left to ask, or nobody to ask yet."""
+    today = at.astimezone(LONDON).date()
+    plans = await plan_confirmations.unconfirmed(session, today, mail.authority)
+    if not plans or (row is not None and not row.confirmations):
+        close_unsent(session, mail, [], row, at, "nothing-left" if not plans else "not-wanted")
+        return None
+    recipient = recipient_of(session, mail, row, at)
+    if recipient is None:
+        return None
+    authority, mailbox = recipient
+    # A link's days are real ones, also where plans are judged as of a fixed day.
+    links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
+    letter = confirmation_email.confirmation_letter(
+        plans, authority.authority, authority.name, authority.signed_on, links.confirm() if links else None
+    )
+    deliveries.mark_sending(mail, [], at)
+    mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
+    composed = confirmation_email.compose(letter, dispatch.sender, mailbox, mail.message_id, at)
+    if links:
+        links.add_one_click(composed, plan_confirmations.PURPOSE)
+    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)
