@@ -186,6 +186,7 @@ def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: s
         "reasons",
         "would_change",
         "common_window",
+        "decide_by",
         "join_by",
     )
     return OpportunityItem.model_validate(

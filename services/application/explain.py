@@ -229,7 +229,7 @@ def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
         "reasons": list(found.reasons),
         "would_change": list(found.would_change),
         "common_window": _window(found.common_window),
-        "join_by": found.join_by.isoformat() if found.join_by else None,
+        "decide_by": found.decide_by.isoformat() if found.decide_by else None,
         "nearest_move": _move(found.nearest_move),
     }
 

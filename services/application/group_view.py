@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionInvitation, CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState, PlanSummary
 from matching.text.formatting import name_of
@@ -30,7 +30,7 @@ from services.domain.disclosure import (
 from services.domain.framework_prompt import framework_prompts
 from services.domain.introduction import is_agreed
 from services.domain.reorganisation import is_dissolved, name_on, say_consent
-from services.store import coalitions, introductions, plans, responses
+from services.store import coalitions, introductions, parties, plans, responses
 from services.store.framework_index import FrameworkIndex
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
@@ -210,8 +210,9 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     )
     invitation = state.invitation
     elsewhere = await coalitions.is_elsewhere(session, subject.plan_id, subject.subject_id)
-    said = invitation is not None and invitation.by in {subject.plan_id, *shown}
-    inviter = next((line.council for line in lines if invitation and line.plan_id == invitation.by), None)
+    # A party's own words are of no council's plan.
+    said = invitation is not None and invitation.by in {None, subject.plan_id, *shown}
+    inviter = await _inviter(session, invitation, lines) if invitation else None
     return GroupView(
         subject=subject,
         authority=authority,
@@ -234,6 +235,14 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         closed=_why_closed(state, own),
         visible_plans=frozenset({subject.plan_id, *shown}),
     )
+
+
+async def _inviter(session: AsyncSession, invitation: CoalitionInvitation, lines: Sequence[CouncilLine]) -> str | None:
+    """The name of whoever invited: a council of the group, or the party that convened it."""
+    if invitation.convened_by is not None:
+        party = await parties.load(session, invitation.convened_by)
+        return party.name if party is not None else None
+    return next((line.council for line in lines if line.plan_id == invitation.by), None)
 
 
 def _guests(state: CoalitionState, lines: Sequence[CouncilLine], shown: Collection[str]) -> tuple[CouncilLine, ...]:

@@ -14,6 +14,8 @@ from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
 from services.web.pages import (
     coalition,
+    convene,
+    delegations,
     emails,
     group,
     home,
@@ -23,6 +25,7 @@ from services.web.pages import (
     plan_draft,
     plan_end,
     prices,
+    programme,
     public,
     route,
     sign_in,
@@ -50,6 +53,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     tokens.router,
     route.router,
     prices.router,
+    programme.router,
+    convene.router,
+    delegations.router,
     *API_ROUTERS,
 )
 

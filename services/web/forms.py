@@ -14,7 +14,9 @@ MAX_LINE: Final = 200
 MAX_TEXT: Final = 2000
 CODE_DIGITS: Final = 6
 
-DATE_FIELDS: Final = frozenset({"asked_at", "awarded_on", "contract_end", "earliest", "latest", "remind", "reply_by"})
+DATE_FIELDS: Final = frozenset(
+    {"as_of", "asked_at", "awarded_on", "contract_end", "earliest", "latest", "remind", "reply_by", "until"}
+)
 """Fields of three parts: an error leads to the first one."""
 
 Sent = FormData | QueryParams

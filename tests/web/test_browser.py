@@ -103,6 +103,8 @@ async def paths(opened: Site) -> dict[str, str]:
         "tokens": "/settings/access",
         "calendar": "/settings/calendar",
         "muted": "/settings/muted",
+        "delegations": "/settings/delegations",
+        "own-numbers": "/programme",
         "sign-out": "/sign-out",
         "coalition": f"/c/{coalition}",
         "invite": f"/c/{coalition}/do/invite",

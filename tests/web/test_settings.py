@@ -15,7 +15,7 @@ from services.domain.mailbox_codes import MAX_CODES_AN_HOUR, MAX_TRIES
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
-from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan
+from tests.support.coalitions import BRADFORD, LEEDS
 from tests.support.web import BASE, WebHarness, web_client
 
 OLD, NEW = f"procurement@{LEEDS.lower()}.example", "buying@leeds.example"
@@ -23,11 +23,11 @@ PATHS = ("/settings/mailbox", "/settings/mailbox/codes", "/settings/access", "/s
 
 
 @pytest.fixture
-async def leeds(web: WebHarness, mailbox: MailSink) -> WebHarness:
+async def leeds(grouped: WebHarness, mailbox: MailSink) -> WebHarness:
     """Leeds has signed in."""
-    assert (await web.sign_in(LEEDS, mailbox)).status_code == 303
+    assert (await grouped.sign_in(LEEDS, mailbox)).status_code == 303
     mailbox.clear()
-    return web
+    return grouped
 
 
 async def received(mailbox: MailSink, count: int) -> dict[str, str]:
@@ -64,7 +64,6 @@ async def mailbox_of_leeds(web: WebHarness) -> str:
 async def test_a_mailbox_changes_by_two_codes_and_everything_of_the_old_one_ends(
     leeds: WebHarness, mailbox: MailSink
 ) -> None:
-    await leeds.processes.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES))
     link = await leeds.link(LEEDS)
     assert (await leeds.client.get(link)).status_code == 200
     async with web_client(leeds.processes.sessions, leeds.processes.settings) as late:
@@ -238,7 +237,6 @@ async def test_settings_are_closed_to_strangers_and_to_other_sites(leeds: WebHar
 
 
 async def test_who_withdraws_reads_nothing_from_that_day_on(leeds: WebHarness) -> None:
-    await leeds.processes.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES))
     link = await leeds.link(LEEDS)
     page = await leeds.send("/settings/access", label="Contracts system", scope="plans")
     token = re.search(r"<code>(jly_[^<]+)</code>", page.text)

@@ -107,6 +107,11 @@ def days_between(days: Days, before: Stage, after: Stage) -> float | None:
     return float(median(taken)) if taken else None
 
 
+def count_answers(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
+    """How often each answer, act or type of response was recorded; routes have measures of their own."""
+    return dict(sorted(Counter(one.kind for one in answers if one.route_step is None).items()))
+
+
 def count_reasons(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
     """Counts how often each reason was given."""
     return dict(sorted(Counter(one.reason for one in answers if one.reason).items()))

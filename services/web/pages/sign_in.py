@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from services.application import sign_in
 from services.application.known_councils import find_code
 from services.domain.mailbox_codes import CODE_LIFETIME
+from services.store import parties
 from services.store.database import now
 from services.web.access import Session
 from services.web.code_email import send_code
@@ -44,7 +45,8 @@ async def start(request: Request, session: Session, later: BackgroundTasks) -> R
     if form.errors:
         return _ask(request, form, status=400)
     parts = parts_of(request)
-    begun = await sign_in.begin(session, parts.settings.need_link_secrets(), find_code(council) or council, now())
+    code = find_code(council) or await parties.find_by_name(session, council) or council
+    begun = await sign_in.begin(session, parts.settings.need_link_secrets(), code, now())
     if begun.mailbox is not None:
         later.add_task(send_code, parts.settings, begun.mailbox, begun.code)
     wanted = safe_next(form.text("next"))
