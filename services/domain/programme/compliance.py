@@ -14,6 +14,7 @@ from services.domain.programme.shares import PlanHistory
 
 YEAR_DAYS: Final = 365
 USUAL_REPLY_DAYS: Final = 20
+_INVITATIONS: Final = ("invited", "convened")
 _YES: Final = ("accept", "join")
 _NO: Final = ("decline", "not-the-same", "not-this-time")
 
@@ -66,13 +67,14 @@ def routes(plans: Mapping[str, PlanHistory], answers: Sequence[RecordedAnswer], 
 
 def invitations(answers: Sequence[RecordedAnswer]) -> Invitations:
     """The outcome of the invitations, of each plan once."""
-    sent = [one for one in answers if one.kind in ("invited", "convened")]
+    sent = [one for one in answers if one.kind in _INVITATIONS]
     leads = {(coalition_of(one), one.plan_id) for one in sent}
     asked = {(coalition_of(one), plan_id) for one in sent for plan_id in one.asked}
     joined = {(one.coalition_id, plan_id) for one in memberships(answers) for plan_id in one.joined} - leads
     declined = {(coalition_of(one), one.plan_id) for one in answers if one.kind in _NO} & asked - joined
     left = {(coalition_of(one), one.plan_id) for one in answers if one.kind == "leave"} - joined
-    days_left, days_taken = [_days_left(one) for one in sent], _days_to_answer(answers, asked)
+    days_left = [days for one in sent if (days := _days_left(one)) is not None]
+    days_taken = _days_to_answer(answers, asked)
     return Invitations(
         sent=len(sent),
         short=sum(days < USUAL_REPLY_DAYS for days in days_left),
@@ -90,7 +92,7 @@ def _days_to_answer(answers: Sequence[RecordedAnswer], asked: Collection[tuple[s
     invited: dict[str, date] = {}
     first: dict[tuple[str, str], date] = {}
     for one in answers:
-        if one.kind == "invited":
+        if one.kind in _INVITATIONS:
             invited.setdefault(coalition_of(one), one.on)
         elif one.kind in (*_YES, *_NO) and (coalition_of(one), one.plan_id) in asked:
             first.setdefault((coalition_of(one), one.plan_id), one.on)
@@ -102,7 +104,8 @@ def _plans(found: Iterable[tuple[str, str]]) -> set[str]:
     return {plan_id for _, plan_id in found}
 
 
-def _days_left(invitation: RecordedAnswer) -> int:
-    """The working days to answer, by the holidays of whoever invited."""
-    assert invitation.reply_by is not None
+def _days_left(invitation: RecordedAnswer) -> int | None:
+    """The working days to answer, by the holidays of whoever invited; None where nobody recorded the last day."""
+    if invitation.reply_by is None:
+        return None
     return working_days_between(invitation.on, invitation.reply_by, {nation_of(invitation.authority)})

@@ -265,7 +265,7 @@ _STAGES: Final = {
     Stage.TOLD: "Plans about which an email was sent",
     Stage.ANSWERED: "Plans whose authority answered, invited or accepted",
     Stage.MUTUAL: "Plans interested in the same thing as another one, or in a coalition",
-    Stage.COALITION: "Plans in a coalition of two or more that have not left it",
+    Stage.COALITION: "Plans in a coalition of two or more; not those that left it, or went to market before its lead",
     Stage.MARKET: "Of these, plans whose tender is out",
     Stage.AWARDED: "Of these, plans whose contract is awarded",
 }

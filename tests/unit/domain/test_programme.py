@@ -169,6 +169,24 @@ def test_a_plan_that_is_withdrawn_or_hidden_is_in_no_coalition() -> None:
     assert funnel.reach({**after, "E2:B": after["E3:C"]}, [], answers)[Stage.COALITION] == {}
 
 
+def test_a_plan_that_goes_to_market_before_the_lead_has_left() -> None:
+    later = DAY + timedelta(days=10)
+    answers = [_said(1, "E1:A", "invited"), _said(2, "E2:B", "accept"), _said(3, "E3:C", "accept")]
+    log = [_state(plan, DAY) for plan in ("E1:A", "E2:B", "E3:C")]
+    alone = _state("E2:B", later, tendering=True)
+    award = LoggedRevision("E3:C", "E3", later, RevisionKind.AWARDED, own=True)
+    lead = _state("E1:A", DAY, tendering=True)
+    for events, left in (([], 3), ([alone], 2), ([alone, award], 0), ([lead, alone, award], 3)):
+        days = funnel.reach(build_histories([*log, *events], later), [], answers)
+        assert len(days[Stage.COALITION]) == left
+    taken_over = [*answers, _said(4, "E2:B", "lead")]
+    assert set(funnel.reach(build_histories([*log, alone], later), [], taken_over)[Stage.COALITION]) == {
+        "E1:A",
+        "E2:B",
+        "E3:C",
+    }
+
+
 def test_an_invitation_counts_whom_it_asked_and_every_way_to_say_no() -> None:
     asked = ("E2:B", "E3:C", "E4:D", "E5:E", "E6:F")
     answers = [
