@@ -75,7 +75,7 @@ def opportunity_view(
     shared = openly and None not in (said.own, said.other)
     ended = change == "withdrawn"
     score = state.score if shared else None
-    # The day to decide by tells of the lead time: it is not in the state of what is shared as a match only.
+    # The day to decide by would reveal the lead time, so a match_only state does not have it.
     common = state.common_window if shared and not ended and state.decide_by else None
     return OpportunityView(
         opportunity_id=state.opportunity_id,
