@@ -15,6 +15,7 @@ from services.coalitions.formation import Region, load_region
 from services.coalitions.wire import coalition_event, coalition_state
 from services.domain.coalition import (
     Coalition,
+    CoalitionStatus,
     MemberState,
     PlanChange,
     Suggestion,
@@ -162,7 +163,9 @@ async def _new_id(session: AsyncSession, anchor: str) -> str:
 
 
 def _review_on(coalition: Coalition) -> date | None:
-    """The day after the reply-by, while answers are missing."""
+    """The next day on which the calendar alone changes the coalition: overdue answers, or the day to decide by."""
+    if coalition.status is CoalitionStatus.SUGGESTED and not coalition.touched:
+        return coalition.dates.decide_by + timedelta(days=1)
     if coalition.invitation is None or not coalition.is_living or not coalition.in_state(MemberState.INVITED):
         return None
     return coalition.invitation.reply_by + timedelta(days=1)
