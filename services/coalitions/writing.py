@@ -56,8 +56,7 @@ async def lock(session: AsyncSession) -> None:
 async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Moment) -> Mapping[str, int]:
     """Brings the coalitions around these plans up to date with the engine and the plans. The caller holds the lock.
 
-    It reads everything after taking the lock, so the last writer has seen every earlier change. It returns the
-    revisions
+    It reads everything after taking the lock, so the last writer has seen every earlier change. Returns the revisions
     of the opportunities taken into account. Once it has committed, their own events bring nothing new.
     """
     if not plan_ids:

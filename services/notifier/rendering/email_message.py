@@ -80,9 +80,10 @@ def compose(
     at: datetime,
     earlier: Sequence[str] = (),
 ) -> EmailMessage:
-    """Composes the message. `identity` is its Message-ID, `at` its date, and `earlier` the Message-IDs of earlier
-    emails
-    about the same opportunities, oldest first."""
+    """Composes the message. `identity` is its Message-ID, and `at` its date.
+
+    `earlier`: the Message-IDs of earlier emails about the same opportunities, oldest first.
+    """
     message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
     message["List-Id"] = f"Suggestions <suggestions.{who.domain}>"
     message["Reply-To"] = Address(display_name=who.name, addr_spec=who.mailbox)
