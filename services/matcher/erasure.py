@@ -21,7 +21,7 @@ from matching.policy import Policy
 from services.domain.ids import text_hash
 from services.domain.opportunity import EventKind
 from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
-from services.store import coalitions, embeddings, forgotten, outbox, plan_drafts, plan_features, plans
+from services.store import coalitions, embeddings, forgotten, outbox, plan_drafts, plan_features, plans, responses
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.mapping import plan_from_payload
@@ -131,6 +131,7 @@ async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
     await outbox.drop(session, PAGE_PLANS.name, [plan_id])
     await plan_drafts.take(session, plan_id)
     await coalitions.forget_plan(session, plan_id)
+    await responses.forget_plan(session, plan_id)
     for row in active:
         withdraw(kept, row, ENDED, None, hide=True)
     for row in ended:

@@ -10,7 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.database import in_array, json_column, now, timestamp
+from services.store.forgotten import FORGOTTEN
 
+FORGOTTEN_URL: Final = "https://forgotten.invalid"
+"""Stands for the address of a document that was forgotten; no such host can exist."""
 ROUTE: Final = "route"
 DOCUMENT: Final = "document"
 RECORDS: Final = (ROUTE, DOCUMENT)
@@ -154,6 +157,21 @@ async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: 
         .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
     )
     return list(found.scalars())
+
+
+_FORGET: Final = text(
+    "UPDATE responses SET payload = payload - ARRAY['scope', 'route', 'note', 'decided_by', 'candidates']"
+    " || CASE WHEN kind = 'route' THEN jsonb_build_object('by', CAST(:blank AS text)) ELSE '{}' END"
+    " || CASE WHEN kind = 'document' THEN jsonb_build_object('title', CAST(:blank AS text), 'url', CAST(:url AS text))"
+    " ELSE '{}' END,"
+    " undone_by = CASE WHEN kind = 'document' THEN coalesce(undone_by, :blank) ELSE undone_by END"
+    " WHERE plan_id = :plan_id"
+)
+
+
+async def forget_plan(session: AsyncSession, plan_id: str) -> None:
+    """Delete what people wrote in responses for the plan, and take its documents back. What was decided stays."""
+    await session.execute(_FORGET, {"plan_id": plan_id, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
 
 
 async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -> None:

@@ -24,7 +24,8 @@ from services.matcher.batch_handler import Matcher
 from services.matcher.sweeper import sweep
 from services.platform.settings import Settings, settings
 from services.store import authorities as register
-from services.store.database import make_engine, make_sessions, transaction
+from services.store.database import make_engine, make_sessions, now, transaction
+from services.store.responses import ResponseRow
 from tests.conftest import AnyBroker
 from tests.integration.test_dead_letters import refuse_all
 from tests.integration.test_matcher_steps import Rig, context_of
@@ -126,6 +127,40 @@ async def test_no_word_of_a_forgotten_plan_is_left(rig: Rig, events: list[Any]) 
     found, _ = await compared(rig)
     assert found.equal, (found.plans, found.pairs)
     assert await forget(rig, OURS.plan_id) == erasure.ErasedContent(plans=1, ended=done.withdrawn + done.ended)
+
+
+async def test_no_word_of_an_answer_for_the_plan_is_left(rig: Rig) -> None:
+    await rig.handle([OURS])
+    written = {
+        "invited": {"scope": f"{WORD} for both", "route": f"{WORD} framework", "reply_days": 20},
+        "route": {"step": "framework", "by": f"{WORD} buyer", "note": f"Not {WORD}", "candidates": [WORD]},
+        "document": {"title": f"{WORD} specification", "url": f"https://leeds.example/{WORD}"},
+        "commit": {"act": "commit", "decided_by": f"{WORD} board"},
+    }
+    async with transaction(rig.sessions) as session:
+        for kind, payload in written.items():
+            session.add(_response(kind, payload))
+    await forget(rig, OURS.plan_id)
+    assert await tables_with(rig, WORD) == set()
+    kept = await rig.rows("SELECT kind, payload ? 'reply_days' OR payload ? 'act' OR payload ? 'step' FROM responses")
+    assert dict(kept) == {"invited": True, "route": True, "document": False, "commit": True}
+    assert await rig.rows("SELECT kind FROM responses WHERE undone_by IS NOT NULL") == [("document",)]
+
+
+def _response(kind: str, payload: dict[str, Any]) -> ResponseRow:
+    return ResponseRow(
+        response_id=f"response-{kind}",
+        authority=OURS.authority,
+        plan_id=OURS.plan_id,
+        subject="coalition",
+        subject_id="0" * 32,
+        kind=kind,
+        payload=payload,
+        content_hash="0",
+        outcome="recorded",
+        received_on=AS_OF,
+        received_at=now(),
+    )
 
 
 async def test_the_topic_forgets_what_ended_long_ago(rig: Rig) -> None:
