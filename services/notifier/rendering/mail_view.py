@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
+from typing import Final
 
 from services.domain.framework_prompt import Usable
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
@@ -13,13 +14,16 @@ from services.notifier.rendering.opportunity_view import OpportunityView
 from services.notifier.rendering.plain_text import sanitise
 from services.store.partner_plans import OverCapCount
 
+MAX_SUPPLIERS: Final = 3
+
 
 @dataclass(frozen=True, slots=True)
 class EmailView:
     """A whole email: `blocks` are needs in full, `brief` opportunities in a line each, under the own plan's name;
     `closed` are those of which one side shares only that there is a match, `asked` those of them whose partner asks to
     be introduced. `later`: names of authorities that the email tells of, each with the words for how many more matches
-    with it are told later. `stop_link`: a page that pauses or stops emails, where there is one."""
+    with it are told later. `stop_link`: a page that pauses or stops emails, where there is one. `suppliers`: groups of
+    councils whose contracts with one supplier end together."""
 
     authority: str
     name: str
@@ -34,6 +38,7 @@ class EmailView:
     signed_on: date | None = None
     later: tuple[tuple[str, str], ...] = ()
     stop_link: str | None = None
+    suppliers: tuple[str, ...] = ()
 
 
 def email_view(
@@ -47,12 +52,13 @@ def email_view(
     signed_on: date | None = None,
     frameworks: Mapping[str, Usable] = MappingProxyType({}),
     notes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    suppliers: tuple[str, ...] = (),
 ) -> EmailView:
     """Composes an email of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE.
 
     `groups`: suggested groups by the reader's own plan. `later`: by authority, how many more matches wait because an
     email tells of only so many with one. `frameworks`: those that a plan can use, by plan.
-    `notes`: what else the reader has to know of its own plans, by plan.
+    `notes`: what else the reader has to know of its own plans, by plan. `suppliers`: sentences about its suppliers.
     """
     assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
@@ -78,6 +84,7 @@ def email_view(
         closed=tuple(entry for entry in closed if not entry.asked),
         brief=_headed(current[MAX_ITEMS_IN_FULL:]),
         signed_on=signed_on,
+        suppliers=suppliers[:MAX_SUPPLIERS],
         later=tuple((partner, _number(later[code])) for code, partner in partners.items() if code in later),
     )
 
