@@ -23,12 +23,12 @@ base=$python@$(digest "$python")
 {
     printf '# Made by make release: what the tags of compose.yaml were when it was made.\nservices:\n'
     # Two lines of compose.yaml belong together: "  NAME:" and "    image: IMAGE". Our own image has no registry.
-    awk '/^  [a-z]+:$/ {name = substr($1, 1, length($1) - 1)} /^    image: / {print name, $2}' compose.yaml |
+    awk '/^  [a-z-]+:$/ {name = substr($1, 1, length($1) - 1)} /^    image: / {print name, $2}' compose.yaml |
         while read -r name image; do
             found=$(digest "$image")
             printf '  %s:\n    image: %s@%s\n' "$name" "$image" "$found"
         done
-    awk '/^  [a-z]+:$/ {name = $1} /^    <<: \*/ {print name}' compose.yaml |
+    awk '/^  [a-z-]+:$/ {name = $1} /^    <<: \*/ {print name}' compose.yaml |
         while read -r name; do
             printf '  %s\n    build:\n      args:\n        PYTHON: %s\n' "$name" "$base"
         done

@@ -34,7 +34,8 @@ class CoalitionMember(Payload):
 class CoalitionInvitation(Payload):
     """The invitation to the members: inviter, deadline, scope and earlier checks."""
 
-    by: PlanId
+    by: PlanId | None = Field(description="The plan whose authority invited; null where a party convened")
+    convened_by: Authority | None = Field(default=None, description="The party that convened")
     invited_on: date
     reply_by: date
     scope: str = ""

@@ -74,9 +74,9 @@ class OpportunityState(Payload):
     """The whole opportunity as it stands at this revision; consumers ignore a revision lower than they know.
 
     `material_revision` rises only where the change is worth telling (new, band moved, common window moved by
-    more than a month, withdrawn). Where either plan is `match_only`, `score`, `components` and `join_by` are null and
-    the reasons say no more than window, region and band. Of two plans whose windows do not meet, but nearly do,
-    `common_window` and `join_by` are null and `nearest_move` says what would make them meet.
+    more than a month, withdrawn). Where either plan is `match_only`, `score`, `components`, `decide_by` and `lead_days`
+    are null and the reasons say no more than window, region and band. Of two plans whose windows do not meet, but
+    nearly do, `common_window`, `decide_by` and `lead_days` are null and `nearest_move` says what would make them meet.
     """
 
     opportunity_id: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -90,7 +90,15 @@ class OpportunityState(Payload):
     reasons: tuple[str, ...]
     would_change: tuple[str, ...] = ()
     common_window: Window | None = None
-    join_by: date | None = Field(default=None, description="The last sensible day to agree to go together")
+    decide_by: date | None = Field(
+        default=None, description="The working day by which both decide, to tender together from the first common day"
+    )
+    join_by: date | None = Field(
+        default=None, description="The same day as `decide_by`, under its name in 0.2; goes with the next version"
+    )
+    lead_days: int | None = Field(
+        default=None, ge=0, description="Days that preparation and governance take before a joint tender"
+    )
     nearest_move: NearestMove | None = Field(
         default=None,
         exclude_if=lambda move: move is None,

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from events.benchmarks import ExtensionDecision
 from events.fields import FOREIGN_PLAN_ERROR, Authority, Payload, PlanId, Revision, Text, Window
 
-SubjectKind = Literal["opportunity", "coalition", "benchmark", "plan"]
+SubjectKind = Literal["opportunity", "coalition", "benchmark", "plan", "party"]
 Answer = Literal["interested", "other-dates", "not-the-same", "not-this-time", "later"]
 MembershipAct = Literal["accept", "decline", "join", "leave", "commit", "lead"]
 ResponseReason = Literal[
@@ -71,6 +71,17 @@ class RouteReason(StrEnum):
     NOT_THIS_TIME = "not-this-time"
 
 
+class DelegationScope(StrEnum):
+    """What a party may do in an authority's name; each includes the ones before it."""
+
+    ANSWER = "answer"
+    """Answer suggestions and record routes: nothing of it binds."""
+    TAKE_PART = "take-part"
+    """Invite, accept, decline, join, leave and lead, too."""
+    COMMIT = "commit"
+    """Say that the authority's decision was taken, too."""
+
+
 class DocumentKind(StrEnum):
     """What a document is."""
 
@@ -91,7 +102,7 @@ class DocumentReaders(StrEnum):
 
 
 class Response(Payload):
-    """Who responds with which plan, and to what.
+    """Who responds, and to what.
 
     `subject_revision`: the `revision` of the opportunity or benchmark, or the coalition's `terms_revision`, that was
     looked at.
@@ -99,19 +110,37 @@ class Response(Payload):
 
     response_id: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The same whenever the same is sent again")
     authority: Authority
-    plan_id: PlanId = Field(description="The responding authority's own plan")
     subject: SubjectKind
     subject_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     subject_revision: Revision
 
+    @property
+    def speaker(self) -> str:
+        """Whose key signs this, and on whose topic it may come."""
+        return self.authority
+
+
+class PlanResponse(Response):
+    """A response with one of the authority's own plans."""
+
+    plan_id: PlanId = Field(description="The responding authority's own plan")
+    acting_party: Authority | None = Field(
+        default=None, description="The party that says this in the authority's name, by a delegation of the authority"
+    )
+
     @model_validator(mode="after")
-    def _own(self) -> "Response":
+    def _own(self) -> "PlanResponse":
         if self.plan_id.split(":", 1)[0] != self.authority:
             raise PydanticCustomError(FOREIGN_PLAN_ERROR, "plan_id must start with the event's authority and a colon")
         return self
 
+    @property
+    def speaker(self) -> str:
+        """The party, where one acts for the authority."""
+        return self.acting_party or self.authority
 
-class ResponseAnswered(Response):
+
+class ResponseAnswered(PlanResponse):
     """The authority says what it thinks of a suggestion. It binds nobody; a reason is for the matcher alone."""
 
     type: ClassVar[str] = "jointly.response.answered.v1"
@@ -122,7 +151,7 @@ class ResponseAnswered(Response):
     remind_on: date | None = Field(default=None, description="With `later`: the day to ask again")
 
 
-class ResponseInvited(Response):
+class ResponseInvited(PlanResponse):
     """The authority invites others to go to market together, and leads. An invitation on an opportunity makes a
     coalition of its two plans."""
 
@@ -133,7 +162,7 @@ class ResponseInvited(Response):
     route: Text = ShortText
 
 
-class ResponseMembership(Response):
+class ResponseMembership(PlanResponse):
     """The authority accepts, declines, joins late, leaves, commits or takes the lead of a coalition."""
 
     type: ClassVar[str] = "jointly.response.membership.v1"
@@ -143,14 +172,14 @@ class ResponseMembership(Response):
     )
 
 
-class ResponseDates(Response):
+class ResponseDates(PlanResponse):
     """The lead gives the others more time to reply."""
 
     type: ClassVar[str] = "jointly.response.dates.v1"
     reply_by: date
 
 
-class ResponseIntroduced(Response):
+class ResponseIntroduced(PlanResponse):
     """The authority wants, or does not want, to be introduced to the other authority of an opportunity of which one
     side shares only that there is a match. Both plans open to each other once both say yes."""
 
@@ -159,14 +188,14 @@ class ResponseIntroduced(Response):
     remind_on: date | None = Field(default=None, description="With `later`: the day to ask again")
 
 
-class ResponseUndone(Response):
+class ResponseUndone(PlanResponse):
     """The authority takes back an answer of the last seven days."""
 
     type: ClassVar[str] = "jointly.response.undone.v1"
     undoes: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The `response_id` to take back")
 
 
-class ResponseRoute(Response):
+class ResponseRoute(PlanResponse):
     """The authority records one route that it has looked at for its plan, and what came of it. Nothing depends on it.
 
     Its subject is the plan, or a coalition that the plan is in.
@@ -182,7 +211,7 @@ class ResponseRoute(Response):
     note: Text = ShortText
 
 
-class ResponseDocument(Response):
+class ResponseDocument(PlanResponse):
     """The authority shows members of its coalition where a document is. Nobody but the document's own host keeps it."""
 
     type: ClassVar[str] = "jointly.response.document.v1"
@@ -192,14 +221,44 @@ class ResponseDocument(Response):
     readers: DocumentReaders = DocumentReaders.MEMBERS
 
 
-class ResponseDecided(Response):
+class ResponseDecided(PlanResponse):
     """The authority decides whether it extends, after it has looked at the benchmark."""
 
     type: ClassVar[str] = "jointly.response.decided.v1"
     decision: ExtensionDecision
 
 
-ResponsePayload = (
+class ResponseConvened(Response):
+    """A party invites members of its own, of a suggested coalition, to go to market together. It answers for nobody:
+    each of them still says yes or no, and one of them leads."""
+
+    type: ClassVar[str] = "jointly.response.convened.v1"
+    plan_ids: tuple[PlanId, ...] = Field(min_length=2, max_length=8, description="Plans of its members")
+    reply_days: int = Field(default=20, ge=10, le=40, description="Working days to reply")
+    scope: Text = ShortText
+
+
+class ResponseDelegated(Response):
+    """The authority lets a party act in its name, changes that, or ends it.
+
+    `subject_id`: the first 32 hexadecimal digits of the SHA-256 of the party's code. `subject_revision` rises with
+    every change of this delegation; an end counts whatever its number.
+    """
+
+    type: ClassVar[str] = "jointly.response.delegated.v1"
+    party: Authority
+    scope: DelegationScope | None = Field(description="Null ends the delegation")
+    starts_on: date
+    until: date = Field(description="The last day on which the party may act")
+
+    @model_validator(mode="after")
+    def _dated(self) -> "ResponseDelegated":
+        if self.until < self.starts_on:
+            raise ValueError("until must not lie before starts_on")
+        return self
+
+
+PlanResponsePayload = (
     ResponseAnswered
     | ResponseInvited
     | ResponseMembership
@@ -210,6 +269,7 @@ ResponsePayload = (
     | ResponseRoute
     | ResponseDocument
 )
+ResponsePayload = PlanResponsePayload | ResponseConvened | ResponseDelegated
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseAnswered,
@@ -221,4 +281,6 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseDecided,
     ResponseRoute,
     ResponseDocument,
+    ResponseConvened,
+    ResponseDelegated,
 )

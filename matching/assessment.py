@@ -55,6 +55,7 @@ class LimitCode(StrEnum):
     OTHER_NATURE = "other-nature"
     VALUES_APART = "values-apart"
     SHORT_WINDOW = "short-window"
+    LATE_DECISION = "late-decision"
     NEAR_MISS = "near-miss"
 
 
@@ -104,7 +105,8 @@ class Assessment:
     below the lowest threshold. `limits` hold the band down, whatever the score. `specification_band` is the band
     that the requirement alone allows: if every other component were 1 and no gate of time, place or status held.
     `review_on` is the next day on which this judgement could change by the passing of time alone.
-    A near miss in time has a `nearest_move` and neither `common_window` nor `join_by`.
+    A near miss in time has a `nearest_move` and neither `common_window` nor `decide_by`. `lead_days` counts preparation
+    and governance.
     """
 
     plans: tuple[str, str]
@@ -119,7 +121,8 @@ class Assessment:
     reasons: tuple[str, ...]
     would_change: tuple[str, ...]
     common_window: Window | None
-    join_by: date | None
+    decide_by: date | None
+    lead_days: int
     review_on: date | None
     limits: tuple[Limit, ...] = ()
     nearest_move: NearestMove | None = None

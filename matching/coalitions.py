@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Self
 
+from matching.calendar import nations_of
+from matching.lead_time import decide_by
 from matching.plan import Window
 from matching.text.formatting import day_text, listed, name_of
 
@@ -44,11 +46,12 @@ class GroupPlan:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Two plans that fit each other: the score (0 to 100), the window both share, and the last day to agree."""
+    """Two plans that fit each other: the score (0 to 100), the window both share, and what comes before a joint tender
+    in days, preparation and governance."""
 
     score: float
     window: Window
-    join_by: date
+    lead_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,15 @@ class FitGraph:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A set of plans that all fit each other; `members` are plan ids, sorted. `join_by`: the last day to agree."""
+    """A set of plans that all fit each other; `members` are plan ids, sorted.
+
+    `decide_by`: the last day on which they can decide to tender together from the first day of `window`.
+    """
 
     members: tuple[str, ...]
     window: Window
-    join_by: date
+    lead_days: int
+    decide_by: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +103,15 @@ class NearMiss:
 
 
 def best_group(graph: FitGraph, plan_id: str, as_of: date, rules: FormationRules = DEFAULT_RULES) -> Group | None:
-    """The best group of one plan: its neighbours by score, each taken where it fits all taken before.
+    """The best group of one plan: each neighbour is taken where it fits all taken before.
 
-    None where no neighbour can be taken.
+    First come those with the most neighbours in common, then by score: who fits whom changes far less often than
+    scores do, so that an edit seldom moves a group. None where no neighbour can be taken.
     """
     group: Group | None = None
     neighbours = graph.neighbours(plan_id)
-    for other in sorted(neighbours, key=lambda one: (-neighbours[one].score, one)):
+    in_common = {other: len(neighbours.keys() & graph.neighbours(other).keys()) for other in neighbours}
+    for other in sorted(neighbours, key=lambda one: (-in_common[one], -neighbours[one].score, one)):
         members = group.members if group else (plan_id,)
         if len(members) == rules.max_members:
             break
@@ -136,16 +145,13 @@ def put_forward(
 
 
 def joint_terms(graph: FitGraph, members: Collection[str]) -> Group | None:
-    """The window and the last day that all members share; None where two of them don't fit, or no day is left."""
+    """The window that all members share and the day to decide by; None where two don't fit, or share no day."""
     ordered = tuple(sorted(members))
     pairs = [graph.fit(one, other) for number, one in enumerate(ordered) for other in ordered[number + 1 :]]
     fits = [fit for fit in pairs if fit is not None]
     if not fits or len(fits) < len(pairs):
         return None
-    earliest, latest = max(fit.window.earliest for fit in fits), min(fit.window.latest for fit in fits)
-    if earliest > latest:
-        return None
-    return Group(ordered, Window(earliest, latest), min(fit.join_by for fit in fits))
+    return _group(graph, ordered, fits)
 
 
 def near_miss(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = DEFAULT_RULES) -> NearMiss | None:
@@ -197,17 +203,25 @@ def _join(
     graph: FitGraph, members: tuple[str, ...], group: Group | None, other: str, as_of: date, rules: FormationRules
 ) -> Group | None:
     """The group with one more plan, None where that one may not be in it."""
-    fits = [graph.fit(member, other) for member in members]
+    fits = [fit for member in members if (fit := graph.fit(member, other)) is not None]
     plan = graph.plans[other]
-    if any(fit is None for fit in fits) or any(plan.is_kin(graph.plans[member]) for member in members):
+    if len(fits) < len(members) or any(plan.is_kin(graph.plans[member]) for member in members):
         return None
-    windows = [fit.window for fit in fits if fit] + ([group.window] if group else [])
-    earliest, latest = max(window.earliest for window in windows), min(window.latest for window in windows)
+    joined = _group(graph, tuple(sorted((*members, other))), [*fits, *([group] if group else [])])
+    return None if joined is None or _term_problem(joined, as_of, rules) else joined
+
+
+def _group(graph: FitGraph, members: tuple[str, ...], parts: Sequence[Fit | Group]) -> Group | None:
+    """The group that these fits and smaller groups make together; None where they share no day."""
+    earliest, latest = max(part.window.earliest for part in parts), min(part.window.latest for part in parts)
     if earliest > latest:
         return None
-    days = [fit.join_by for fit in fits if fit] + ([group.join_by] if group else [])
-    joined = Group(tuple(sorted((*members, other))), Window(earliest, latest), min(days))
-    return None if _term_problem(joined, as_of, rules) else joined
+    lead_days = max(part.lead_days for part in parts)
+    plans = [graph.plans[member] for member in members]
+    last_day = min(plan.window.latest for plan in plans).toordinal()
+    nations = nations_of(plan.authority for plan in plans)
+    day = decide_by(earliest.toordinal(), lead_days, last_day, nations)
+    return Group(members, Window(earliest, latest), lead_days, date.fromordinal(day))
 
 
 def _term_problem(group: Group, as_of: date, rules: FormationRules) -> str | None:
@@ -215,8 +229,8 @@ def _term_problem(group: Group, as_of: date, rules: FormationRules) -> str | Non
     if days < rules.min_window_days:
         shared = f"{days} day" if days == 1 else f"{days} days"
         return f"all would share only {shared}, and a joint tender needs {rules.min_window_days}"
-    if group.join_by < as_of:
-        return f"all would have had to agree by {day_text(group.join_by)}"
+    if group.decide_by < as_of:
+        return f"all would have had to decide by {day_text(group.decide_by)}"
     return None
 
 

@@ -35,8 +35,9 @@ def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
     return found
 
 
-def of_meeting(a: Features, b: Features, meeting: Meeting, policy: Policy) -> list[Limit]:
-    """The limit of a common window too short to agree in, or of windows that do not meet."""
+def of_meeting(a: Features, b: Features, meeting: Meeting, as_of: int, policy: Policy) -> list[Limit]:
+    """The limits of a common window too short to agree in, of a day to decide by that has passed, and of windows that
+    do not meet."""
     if meeting.near_miss:
         early, late = by_window(a, b)
         return [
@@ -48,11 +49,16 @@ def of_meeting(a: Features, b: Features, meeting: Meeting, policy: Policy) -> li
                 f"{day_text(date.fromordinal(late.span.earliest))}.",
             )
         ]
+    found = []
     days = meeting.common_days if meeting.stated_days < 1 else meeting.stated_days
     if 1 <= days < policy.timing.short_window_days:
         counted = "one day" if days == 1 else f"{days} days"
-        return [Limit(LimitCode.SHORT_WINDOW, Band.DIGEST, f"The two windows share only {counted}.")]
-    return []
+        found.append(Limit(LimitCode.SHORT_WINDOW, Band.DIGEST, f"The two windows share only {counted}."))
+    if days >= 1 and meeting.decide_by < as_of:
+        decide, begins = (day_text(date.fromordinal(day)) for day in (meeting.decide_by, meeting.earliest))
+        sentence = f"To tender together from {begins}, both had to decide by {decide}."
+        found.append(Limit(LimitCode.LATE_DECISION, Band.DIGEST, sentence))
+    return found
 
 
 def by_window(a: Features, b: Features) -> tuple[Features, Features]:

@@ -22,6 +22,7 @@ from matching.components.specification import (
 from matching.components.timing import Meeting
 from matching.components.value import worth
 from matching.features import Features
+from matching.lead_time import LeadTime, lead_time
 from matching.policy import Policy
 from matching.text.formatting import day_text, name_of
 from matching.text.tokens import likeness
@@ -47,6 +48,7 @@ class Judged:
     as_of: int
     signals: Signals
     specification: float
+    lead_time: LeadTime
     meeting: Meeting
     near: float
     nearness: str
@@ -83,7 +85,8 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
     alike = alike or likeness_of(a, b, policy)
     spec = alike.specification
 
-    meeting = timing.meet(a.span, b.span, max(a.category.lead_days, b.category.lead_days), today, policy.timing)
+    before = lead_time_of(a, b, policy)
+    meeting = timing.meet(a.span, b.span, before, today, policy.timing)
     near, nearness = closeness(a.place, b.place, policy.region)
     locality = max(a.category.locality, b.category.locality)
     region = component(near, locality)
@@ -95,17 +98,18 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
         *gates.of_state(a, today),
         *gates.of_state(b, today),
         *gates.of_reorganisation(a, b, today),
-        *_timing_gates(a, b, meeting, today),
+        *_timing_gates(a, b, meeting, before, today),
         *gates.of_market(a, b),
         *_likeness_gates(spec, near, locality, policy),
     )
-    brief = limits.of_meeting(a, b, meeting, policy)
+    brief = limits.of_meeting(a, b, meeting, today, policy)
     return Judged(
         a=a,
         b=b,
         as_of=today,
         signals=alike.signals,
         specification=spec,
+        lead_time=before,
         meeting=meeting,
         near=near,
         nearness=nearness,
@@ -118,6 +122,12 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
         band=Band.NONE if closed else limits.lowest(policy.bands.of(score), (*held, *brief)),
         specification_band=Band.NONE if wanting else limits.lowest(alike.band, held),
     )
+
+
+def lead_time_of(a: Features, b: Features, policy: Policy) -> LeadTime:
+    """What a joint tender of two plans takes before it goes out."""
+    authorities = (a.plan.authority, b.plan.authority)
+    return lead_time(authorities, (a.category, b.category), (a.value, b.value), policy.timing)
 
 
 def gates_of_requirement(a: Features, b: Features, policy: Policy) -> list[Gate]:
@@ -162,7 +172,7 @@ def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
     )
 
 
-def _timing_gates(a: Features, b: Features, meeting: Meeting, today: int) -> list[Gate]:
+def _timing_gates(a: Features, b: Features, meeting: Meeting, before: LeadTime, today: int) -> list[Gate]:
     if meeting.common_days < 1 and not meeting.near_miss:
         early, late = limits.by_window(a, b)
         return [
@@ -172,10 +182,10 @@ def _timing_gates(a: Features, b: Features, meeting: Meeting, today: int) -> lis
                 f"{name_of(late.plan.authority)} starts on {day_text(date.fromordinal(late.span.earliest))}.",
             )
         ]
-    if today > meeting.join_by:
-        return [
-            Gate(GateCode.TOO_LATE, f"To prepare a joint tender they had to join by {day_text(_day(meeting.join_by))}.")
-        ]
+    if today > meeting.prepare_by:
+        ends = day_text(date.fromordinal(meeting.latest))
+        days = before.preparation_days
+        return [Gate(GateCode.TOO_LATE, f"A joint tender takes {days} days to prepare, and must go out by {ends}.")]
     return []
 
 
@@ -186,7 +196,3 @@ def _likeness_gates(spec: float, near: float, locality: float, policy: Policy) -
     if locality >= policy.region.local_from and near < policy.region.adjacent:
         found.append(Gate(GateCode.LOCAL_DISTANCE, "This is bought locally, and the two are no neighbours."))
     return found
-
-
-def _day(ordinal: int) -> date:
-    return date.fromordinal(max(1, ordinal))

@@ -66,7 +66,7 @@ class SpecificationRules:
 
 @dataclass(frozen=True, slots=True)
 class TimingRules:
-    """How well two windows fit and what the time left to join counts."""
+    """How well two windows fit, how long a joint tender takes, and what the time left to decide counts."""
 
     full_overlap_days: int = _within(1, 3650)
     one_day: float = _within(0, 1)
@@ -76,6 +76,9 @@ class TimingRules:
     lead_step_days: int = _within(1, 3650)
     lead_steps: tuple[float, ...] = _within(0, 1)
     short_window_days: int = _within(0, 3650, 15)
+    governance_days: int = _within(0, 3650, 20)
+    large_governance_days: int = _within(0, 3650, 45)
+    large_value: float = _within(0, 1e13, 500_000.0)
     near_miss_days: int = _within(0, 180, 180)
     near_miss_step_days: int = _within(1, 3650, 30)
     near_miss_steps: tuple[float, ...] = _within(0, 1, (0.45, 0.4, 0.35, 0.3, 0.25, 0.2))
@@ -114,7 +117,7 @@ class Category:
     name: str
     cpv: tuple[str, ...] = ()
     locality: float = _within(0, 1, 0.4)
-    lead_days: int = _within(0, 3650, 60)
+    preparation_days: int = _within(0, 3650, 60)
     value_floor: float = _within(0, 1e12, 50_000.0)
     works: bool = False
     separate_nations: tuple[str, ...] = ()
@@ -217,7 +220,9 @@ def _check_order(policy: Policy, source: str) -> None:
     if not b.notify >= b.digest >= b.feed > 0:
         raise PolicyError(f"{source}: bands must fall and stay above 0: notify >= digest >= feed > 0")
     if not t.lead_steps or list(t.lead_steps) != sorted(t.lead_steps):
-        raise PolicyError(f"{source}: timing.lead_steps must rise: more time to join never counts less")
+        raise PolicyError(f"{source}: timing.lead_steps must rise: more time to decide never counts less")
+    if t.large_governance_days < t.governance_days:
+        raise PolicyError(f"{source}: timing.large_governance_days must not be below governance_days")
     if not t.near_miss_steps or list(t.near_miss_steps) != sorted(t.near_miss_steps, reverse=True):
         raise PolicyError(f"{source}: timing.near_miss_steps must fall: more days between windows never count more")
     closeness = [r.itl3, r.itl2, r.itl1, r.adjacent, r.nation, r.uk]

@@ -24,6 +24,7 @@ from typing import Any, TypeAlias
 import pytest
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
+from hypothesis import HealthCheck, settings
 from pytest_socket import disable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
 from xdist.scheduler import LoadScopeScheduling
@@ -32,7 +33,7 @@ from services.local_stack.mail_sink import MailSink
 from services.local_stack.mail_sink import run_mail_sink as run_mailbox
 from services.local_stack.postgres import Server, postgres
 from services.local_stack.tansu import Broker, tansu
-from services.store.database import make_engine
+from services.store.database import Sessions, make_engine, make_sessions
 from tests import brokers
 from tests.brokers import ApacheKafka
 
@@ -45,6 +46,10 @@ AnyBroker: TypeAlias = Broker | ApacheKafka
 
 APACHE = "apache-kafka"
 EMBEDDED = "tansu"
+
+# Laws hold on a busy machine too: no example fails by the clock.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 TEMPORARY = pytest.StashKey[Path]()
 PREFIX = "jointly-tests-"
@@ -177,6 +182,12 @@ async def database(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = make_engine(database_url)
     yield engine
     await engine.dispose()
+
+
+@pytest.fixture
+def sessions(database: AsyncEngine) -> Sessions:
+    """Sessions on it."""
+    return make_sessions(database)
 
 
 @pytest.fixture

@@ -74,7 +74,9 @@ def _open(
     stated = timing.overlap_days(s.earliest, s.latest, c["earliest"], c["latest"])
     common = timing.overlap_days(s.earliest, s.flexible, c["earliest"], c["flexible"])
     end = timing.common_end(stated, common, (s.latest, c["latest"]), (s.flexible, c["flexible"]))
-    join = timing.join_by(end, s.latest, c["latest"], np.maximum(query.category.lead_days, c["lead_days"]))
+    preparation = np.maximum(query.category.preparation_days, c["preparation_days"])
+    # Values and nations can only bring the day to decide by forward: the bound holds.
+    decide = timing.latest_decision(s.earliest, c["earliest"], preparation, policy.timing)
     near = near_by_place[c["place"]]
     locality = np.maximum(query.category.locality, c["locality"])
     is_open = (
@@ -83,14 +85,14 @@ def _open(
         & timing.within_reach(common, policy.timing)
         & (c["latest"] >= today)
         & (s.latest >= today)
-        & (join >= today)
+        & (timing.prepare_by(end, preparation) >= today)
         & ~((locality >= policy.region.local_from) & (near < policy.region.adjacent))
     )
     related = [number for code in query.related if (number := corpus.authorities.known(code)) is not None]
     is_open &= ~np.isin(c["authority"], related)
     rows = np.flatnonzero(is_open)
     fit = timing.fit(stated[rows], common[rows], policy.timing)
-    return rows, fit, timing.lead(join[rows], today, policy.timing), near[rows], locality[rows]
+    return rows, fit, timing.lead(decide[rows], today, policy.timing), near[rows], locality[rows]
 
 
 def _specification(query: Features, corpus: Corpus, rows: Rows, policy: Policy) -> Floats:

@@ -112,7 +112,7 @@ class Opening:
     earliest: int
     latest: int
     flexible: int
-    lead_days: int
+    preparation_days: int
     local: bool
     areas: tuple[str, ...]
     council: str
@@ -125,7 +125,7 @@ def opening_of(f: Features, policy: Policy) -> Opening:
         earliest=f.span.earliest,
         latest=f.span.latest,
         flexible=f.span.flexible,
-        lead_days=f.category.lead_days,
+        preparation_days=f.category.preparation_days,
         local=f.category.locality >= policy.region.local_from,
         areas=tuple(sorted({code[:3] for code in f.place.codes if len(code) >= 3})),
         council=f.place.authority or "",

@@ -29,7 +29,7 @@ _FACTS = np.dtype(
         ("earliest", np.int32),
         ("latest", np.int32),
         ("flexible", np.int32),
-        ("lead_days", np.int32),
+        ("preparation_days", np.int32),
         ("authority", np.int32),
         ("council", np.int32),
         ("areas", np.uint64),
@@ -152,18 +152,20 @@ class PlanIndex:
         stated = timing.overlap_days(mine.earliest, mine.latest, facts["earliest"], latest)
         common = timing.overlap_days(mine.earliest, mine.flexible, facts["earliest"], flexible)
         end = timing.common_end(stated, common, (mine.latest, latest), (mine.flexible, flexible))
-        join = timing.join_by(end, mine.latest, latest, np.maximum(mine.lead_days, facts["lead_days"]))
+        preparation = np.maximum(mine.preparation_days, facts["preparation_days"])
+        # Values and nations can only bring the day to decide by forward: the bound holds.
+        decide = timing.latest_decision(mine.earliest, facts["earliest"], preparation, policy.timing)
         open_ = (
             facts["standing"]
             & timing.within_reach(common, policy.timing)
-            & (join >= as_of)
+            & (timing.prepare_by(end, preparation) >= as_of)
             & (np.minimum(mine.latest, latest) >= as_of)
         )
         open_ &= ~np.isin(facts["authority"], self._numbers(query.related))
         near = (facts["areas"] & self._area_bits(mine.areas)) != 0
         near |= np.isin(facts["council"], self._numbers(query.bordering))
         open_ &= near | ~(facts["local"] | mine.local)
-        time = timing.fit(stated, common, policy.timing) * timing.lead(join, as_of, policy.timing)
+        time = timing.fit(stated, common, policy.timing) * timing.lead(decide, as_of, policy.timing)
         specification = 1.0 / (1.0 + np.exp(-np.clip(max_logits(products, policy), -500.0, 500.0)))
         e = policy.exponents
         score = 100.0 * specification**e.specification * time**e.timing
@@ -181,7 +183,7 @@ class PlanIndex:
             opening.earliest,
             opening.latest,
             opening.flexible,
-            opening.lead_days,
+            opening.preparation_days,
             self._authorities.setdefault(entry.authority, len(self._authorities)),
             self._authorities.setdefault(opening.council, len(self._authorities)),
             self._area_bits(opening.areas),

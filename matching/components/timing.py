@@ -1,4 +1,4 @@
-"""When two plans could go to market together: common window, last sensible day to join, time left.
+"""When two plans could go to market together: common window, the day to decide by, time left.
 
 Days are proleptic ordinals (`date.toordinal`), so the same arithmetic serves one pair and a whole corpus, and leap
 days need no care. Nothing here depends on a time zone: plans speak of calendar days.
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matching.lead_time import LeadTime
 from matching.plan import Kind, Plan
 from matching.policy import TimingRules
 
@@ -122,33 +123,39 @@ def _near_fit(common: Any, rules: TimingRules) -> Any:
     return np.where(within_reach(common, rules), steps[step], 0.0)
 
 
-def join_by(common_latest: Any, latest: Any, other_latest: Any, lead_days: Any) -> Any:
-    """The last day on which joining still leaves time to prepare, never after either stated window's end."""
-    return np.minimum(common_latest - lead_days, np.minimum(latest, other_latest))
+def prepare_by(common_latest: Any, preparation_days: Any) -> Any:
+    """The last day on which a joint tender can still be prepared before the common window ends."""
+    return common_latest - preparation_days
 
 
-def lead(join: Any, as_of: int, rules: TimingRules) -> Any:
-    """What the time left counts (0 to 1), in steps, so that it only changes on known days; 0 once it is too late."""
+def latest_decision(earliest: Any, other_earliest: Any, preparation_days: Any, rules: TimingRules) -> Any:
+    """A day that the day to decide by is never after, whatever the values and the nations. Works on arrays."""
+    return np.maximum(earliest, other_earliest) - preparation_days - rules.governance_days
+
+
+def lead(decide: Any, as_of: int, rules: TimingRules) -> Any:
+    """What the time left to decide counts (0 to 1), in steps, so that it only changes on known days."""
     steps = np.asarray(rules.lead_steps, dtype=np.float64)
-    left = np.asarray(join) - as_of
-    step = np.clip(left // rules.lead_step_days, 0, len(steps) - 1)
-    return np.where(left < 0, 0.0, steps[step])
+    return steps[np.clip((np.asarray(decide) - as_of) // rules.lead_step_days, 0, len(steps) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """When two plans meet: days shared as stated and with extensions, the common window's ends and the last day to join
-    as ordinals, and the two factors of the timing component.
+    """When two plans meet: days shared as stated and with extensions, and the two factors of the timing component.
+
+    The common window's ends, the day to decide by and the last day to begin preparing are ordinals.
 
     Where `common_days` is below 1, the windows are so many days apart and there is no common window: `latest` and
-    `join_by` are then those there would be if the earlier plan waited for the later one.
+    `prepare_by` are then those there would be if the earlier plan waited for the later one, and `decide_by` is the day
+    for it to decide to wait.
     """
 
     stated_days: int
     common_days: int
     earliest: int
     latest: int
-    join_by: int
+    decide_by: int
+    prepare_by: int
     fit: float
     lead: float
 
@@ -163,22 +170,26 @@ class Meeting:
         return self.common_days < 1 and self.fit > 0
 
 
-def meet(a: Span, b: Span, lead_days: int, as_of: int, rules: TimingRules) -> Meeting:
+def meet(a: Span, b: Span, lead_time: LeadTime, as_of: int, rules: TimingRules) -> Meeting:
     """What two spans have in common on a day."""
     begin = max(a.earliest, b.earliest)
     stated = min(a.latest, b.latest) - begin + 1
     common = min(a.flexible, b.flexible) - begin + 1
     end = int(common_end(stated, common, (a.latest, b.latest), (a.flexible, b.flexible)))
-    join = min(end - lead_days, a.latest, b.latest)
-    reached = bool(within_reach(common, rules))
+    # Where windows do not meet, whether to wait is decided before the earlier one ends, however far off the other is.
+    opens = min(begin, min(a.flexible, b.flexible) + 1)
+    decide = lead_time.decide_by(opens, min(a.latest, b.latest))
+    prepare = int(prepare_by(end, lead_time.preparation_days))
+    reached = bool(within_reach(common, rules)) and as_of <= prepare
     return Meeting(
         stated_days=stated,
         common_days=common,
         earliest=begin,
         latest=end,
-        join_by=join,
+        decide_by=decide,
+        prepare_by=prepare,
         fit=_fit(stated, common, rules),
-        lead=_lead(join - as_of, rules) if reached else 0.0,
+        lead=_lead(decide - as_of, rules) if reached else 0.0,
     )
 
 
@@ -192,9 +203,10 @@ def _lead(days_left: int, rules: TimingRules) -> float:
     return float(lead(days_left, 0, rules))
 
 
-def changes_after(as_of: int, join: int, ends: tuple[int, int], rules: TimingRules) -> int | None:
+def changes_after(as_of: int, meeting: Meeting, ends: tuple[int, int], rules: TimingRules) -> int | None:
     """The first day after `as_of` on which a step of the lead or the end of a window changes the judgement."""
-    steps = len(rules.lead_steps)
-    days = [join + 1, *(end + 1 for end in ends)]
-    days += [join - rules.lead_step_days * k + 1 for k in range(1, steps)]
+    days = [end + 1 for end in ends]
+    if meeting.fit > 0:
+        steps = range(len(rules.lead_steps))
+        days += [meeting.prepare_by + 1, *(meeting.decide_by - rules.lead_step_days * k + 1 for k in steps)]
     return min((day for day in days if day > as_of), default=None)

@@ -7,7 +7,7 @@ from matching.assessment import Assessment, Component
 from matching.components import timing
 from matching.explanation.advice import advice_of
 from matching.explanation.nearest_move import nearest_move_of, say_move
-from matching.explanation.reasons import common_window, last_day_to_join, reasons_of
+from matching.explanation.reasons import common_window, decide_by, reasons_of
 from matching.explanation.words import telling_words
 from matching.pair_scoring import Judged
 from matching.policy import Policy
@@ -36,7 +36,8 @@ def assessment_of(found: Judged, policy: Policy) -> Assessment:
         reasons=reasons_of(found, policy, say_move(move) if move else ""),
         would_change=advice_of(found, policy),
         common_window=common_window(found),
-        join_by=last_day_to_join(found),
+        decide_by=decide_by(found),
+        lead_days=found.lead_time.days,
         review_on=_review_on(found, policy),
         nearest_move=move,
     )
@@ -75,7 +76,8 @@ def _timing(found: Judged) -> Component:
         "common_days_as_stated": max(0, found.meeting.stated_days),
         "days_apart": max(0, -found.meeting.common_days),
         "needed_by": [d.isoformat() if (d := timing.need_by(f.plan)) else None for f in (found.a, found.b)],
-        "lead_days": max(found.a.category.lead_days, found.b.category.lead_days),
+        "preparation_days": found.lead_time.preparation_days,
+        "governance_days": found.lead_time.governance_days,
     }
     return Component(round(found.meeting.value, 6), saw)
 
@@ -99,8 +101,7 @@ def _value(found: Judged) -> Component:
 
 def _review_on(found: Judged, policy: Policy) -> date | None:
     ends = (found.a.span.latest, found.b.span.latest)
-    join = found.meeting.join_by if found.meeting.fit > 0 else found.as_of - 1
-    day = timing.changes_after(found.as_of, join, ends, policy.timing)
+    day = timing.changes_after(found.as_of, found.meeting, ends, policy.timing)
     merger = merger_of(found.a.plan.authority, found.b.plan.authority)
     if merger is not None and found.as_of < (starts := merger.starts.toordinal()):
         day = min(day or starts, starts)

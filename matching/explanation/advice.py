@@ -49,11 +49,11 @@ def _move(found: Judged, policy: Policy) -> str | None:
 
 def _band_after(found: Judged, moved: timing.Span, other: Features, policy: Policy) -> Band:
     """The band if one of the plans had another span: `none` where the windows still do not meet in time."""
-    lead_days = max(found.a.category.lead_days, found.b.category.lead_days)
-    meeting = timing.meet(moved, other.span, lead_days, found.as_of, policy.timing)
-    if meeting.common_days < 1 or meeting.join_by < found.as_of or other.span.latest < found.as_of:
+    meeting = timing.meet(moved, other.span, found.lead_time, found.as_of, policy.timing)
+    if meeting.common_days < 1 or meeting.decide_by < found.as_of or other.span.latest < found.as_of:
         return Band.NONE
     band = policy.bands.of(score_of(found.specification, meeting.value, found.region, found.value, policy))
     return limits.lowest(
-        band, [*limits.of_pair(found.a, found.b, policy), *limits.of_meeting(found.a, found.b, meeting, policy)]
+        band,
+        [*limits.of_pair(found.a, found.b, policy), *limits.of_meeting(found.a, found.b, meeting, found.as_of, policy)],
     )

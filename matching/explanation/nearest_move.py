@@ -31,7 +31,7 @@ def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
             # Whole months skip a short window: let both begin on the same day.
             days = late.span.earliest - early.span.earliest
             moved = timing.Span(late.span.earliest, early.span.latest + days, early.span.flexible + days)
-        meeting = timing.meet(moved, late.span, 0, found.as_of, policy.timing)
+        meeting = timing.meet(moved, late.span, found.lead_time, found.as_of, policy.timing)
         if meeting.common_days >= 1:
             return NearestMove(
                 plan_id=early.plan.plan_id,

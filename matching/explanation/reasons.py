@@ -109,21 +109,24 @@ def common_window(found: Judged) -> Window | None:
     return Window(date.fromordinal(m.earliest), date.fromordinal(m.latest)) if m.common_days >= 1 else None
 
 
-def last_day_to_join(found: Judged) -> date | None:
-    """The last day that leaves time to prepare; None where there is no common window."""
-    return date.fromordinal(max(1, found.meeting.join_by)) if found.meeting.common_days >= 1 else None
+def decide_by(found: Judged) -> date | None:
+    """The day to decide by so that both can tender from the first common day; None where there is none."""
+    return date.fromordinal(found.meeting.decide_by) if found.meeting.common_days >= 1 else None
 
 
 def _when(found: Judged) -> list[str]:
-    window, join = common_window(found), last_day_to_join(found)
-    if window is None or join is None:
+    window, decide = common_window(found), decide_by(found)
+    if window is None or decide is None:
         return []
     when = span_text(window.earliest, window.latest)
     if found.meeting.stated_days < 1:
         early = min((found.a, found.b), key=lambda f: f.span.latest)
         when += f" if {_name(early)} extends its present contract"
-    verb = "was" if found.meeting.join_by < found.as_of else "is"
-    return [f"Both can go to tender {when}.", f"The last day to decide on a joint tender {verb} {day_text(join)}."]
+    said = [f"Both can go to tender {when}."]
+    # Where the day has passed, the limit says so.
+    if found.meeting.decide_by >= found.as_of:
+        said.append(f"Decide by {day_text(decide)} to tender together from {day_text(window.earliest)}.")
+    return said
 
 
 def _where(found: Judged) -> str:

@@ -178,10 +178,21 @@ async def _opportunity_items(
 def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: str) -> OpportunityItem:
     own_is_a = row.authority_a == authority
     partner = payload["plans"][1 if own_is_a else 0]
-    names = ("opportunity_id", "revision", "band", "score", "reasons", "would_change", "common_window", "join_by")
+    names = (
+        "opportunity_id",
+        "revision",
+        "band",
+        "score",
+        "reasons",
+        "would_change",
+        "common_window",
+        "decide_by",
+        "join_by",
+    )
     return OpportunityItem.model_validate(
         {
             **{name: payload[name] for name in names},
+            "nearest_move": payload.get("nearest_move"),
             "status": row.status,
             "plan_id": row.plan_a if own_is_a else row.plan_b,
             "partner": {"notice": None, **partner},

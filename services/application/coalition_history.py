@@ -75,7 +75,7 @@ async def load_history(session: AsyncSession, group: GroupView) -> CoalitionHist
 
 
 def _council(lines: Mapping[str, CouncilLine], row: ResponseRow) -> str:
-    return lines[row.plan_id].council
+    return lines[row.plan_id or ""].council
 
 
 def _decision(line: CouncilLine, commit: ResponseRow | None, group: GroupView) -> Decision:

@@ -32,7 +32,7 @@ class Answer:
 async def listed(session: AsyncSession, authority: str | None, *, ended: bool, limit: int) -> Sequence[CoalitionState]:
     """Return the living coalitions, or the ended ones, newest first; optionally of one authority."""
     statuses = [status.value for status in CoalitionStatus if (status in LIVING) is not ended]
-    rows = await store.listed(session, authority, statuses, limit)
+    rows = await store.listed(session, None if authority is None else [authority], statuses, limit)
     return [CoalitionState.model_validate(row.payload) for row in rows]
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -18,8 +19,8 @@ from services.messaging.kafka import connection
 from services.notifier import app as notifier
 from services.notifier.channels import ChannelError, smtp_from_url
 from services.platform.settings import Settings
-from services.store import generation, schema
-from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.store import audit_log, generation, schema
+from services.store.database import Sessions, make_engine, make_sessions, now, transaction
 from services.store.progress import progress
 from services.store.schema import SchemaError
 
@@ -32,6 +33,10 @@ GROUPS: Final = {
     coalitions.CONTRACTS_GROUP: CONTRACTS_PATTERN,
 }
 """The consumer groups whose lag is shown, with their topics."""
+
+
+UNSIGNED_TOO_LONG: Final = timedelta(hours=2)
+"""The relay signs the audit log once an hour. The alert AuditUnsigned waits as long."""
 
 
 class Verdict(StrEnum):
@@ -64,6 +69,7 @@ async def diagnose(settings: Settings) -> Sequence[Finding]:
         "generation": _generation,
         "lag": _lag,
         "work": _work,
+        "audit": _audit,
         "smtp": _smtp,
     }
     return [await _safely(part, look, settings) for part, look in parts.items()]
@@ -159,6 +165,21 @@ async def _work(settings: Settings) -> Finding:
                 f"{found.outbox_waiting} messages wait in the outbox, {found.untold} notifications are not sent yet",
             ),
         )
+
+    return await _on_database(settings, look)
+
+
+async def _audit(settings: Settings) -> Finding:
+    async def look(sessions: Sessions) -> Finding:
+        async with transaction(sessions) as session:
+            since, size = await audit_log.oldest_unsigned(session), (await audit_log.read_head(session)).size
+        if since is None:
+            return Finding("audit", Verdict.OK, (f"{size} entries, all covered by a signed checkpoint",))
+        seen = f"{size} entries; no checkpoint covers those from {since:%Y-%m-%d %H:%M} UTC on"
+        if now() - since < UNSIGNED_TOO_LONG:
+            return Finding("audit", Verdict.OK, (seen,))
+        told = "the relay has no JOINTLY_INSTALLATION_KEY_FILE, or its log says why it does not sign"
+        return Finding("audit", Verdict.WARNING, (seen, told))
 
     return await _on_database(settings, look)
 

@@ -4,8 +4,10 @@ It respects sharing. If either plan is match_only, only the authorities, windows
 plan has no partners to show.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -21,8 +23,9 @@ from services.domain.ids import opportunity_id
 from services.matcher.context import MatcherContext
 from services.matcher.stored_context import load_stored_context
 from services.platform.settings import Settings
+from services.store import generation, plans
 from services.store import opportunities as store
-from services.store import plans
+from services.store.database import Sessions, begin_snapshot
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
@@ -70,6 +73,30 @@ async def open_context(session: AsyncSession, settings: Settings, as_of: date) -
             f"policy {current.policy} and statistics {current.statistics}"
         )
     return ExplainContext(session, context, as_of, warning)
+
+
+class ExplainContextCache:
+    """The engine and its index of plans as one process holds them. They are made again when the generation changes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._last: tuple[str, ExplainContext] | None = None
+        # A search takes a core: one at a time.
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def open(self, sessions: Sessions, as_of: date) -> AsyncIterator[ExplainContext]:
+        """One view of the database in a read-only snapshot. Raises ExplainError."""
+        async with self._turn, sessions() as session:
+            await begin_snapshot(session)
+            current = await generation.read(session)
+            known = current.generation if current is not None else ""
+            if self._last is not None and self._last[0] == known:
+                view = replace(self._last[1], session=session, as_of=as_of)
+            else:
+                view = await open_context(session, self._settings, as_of)
+            yield view
+            self._last = known, view
 
 
 async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> Json:
@@ -202,7 +229,7 @@ def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
         "reasons": list(found.reasons),
         "would_change": list(found.would_change),
         "common_window": _window(found.common_window),
-        "join_by": found.join_by.isoformat() if found.join_by else None,
+        "decide_by": found.decide_by.isoformat() if found.decide_by else None,
         "nearest_move": _move(found.nearest_move),
     }
 

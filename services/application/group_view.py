@@ -10,17 +10,27 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.coalitions import CoalitionMember, CoalitionState
+from events.coalitions import CoalitionInvitation, CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState, PlanSummary
 from matching.text.formatting import name_of
+from services.application.introduction_view import Introduction, introduction_view
+from services.application.near_misses import near_miss_sentences, other_near_misses
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.coalition_answers import UNDO_DAYS
-from services.domain.disclosure import UNSAID_EXPLANATION, PlanFacts, is_open, member_facts, plan_facts, read_facts
+from services.domain.disclosure import (
+    UNSAID_EXPLANATION,
+    PlanFacts,
+    is_open,
+    member_facts,
+    plan_facts,
+    read_facts,
+)
 from services.domain.framework_prompt import framework_prompts
+from services.domain.introduction import is_agreed
 from services.domain.reorganisation import is_dissolved, name_on, say_consent
-from services.store import coalitions, introductions, plans, responses
+from services.store import coalitions, introductions, parties, plans, responses
 from services.store.framework_index import FrameworkIndex
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
@@ -101,6 +111,8 @@ class GroupView:
     scope: str = ""
     route: str = ""
     proposals: tuple[str, ...] = ()
+    near_misses: tuple[str, ...] = ()
+    introduction: Introduction | None = None
     acts: tuple[str, ...] = ()
     guests: tuple["CouncilLine", ...] = ()
     closed: str | None = None
@@ -141,13 +153,14 @@ async def load_group(
     if subject.kind == "coalition":
         view = await _coalition(session, authority, subject, today)
     else:
-        view = await _pair(session, authority, subject)
+        view = await _pair(session, authority, subject, today)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
     view = replace(view, others=_named(view.others, today), guests=_named(view.guests, today))
+    introduced = view.introduction is not None and view.introduction.agreed
     return replace(
         view,
         consent=await _consent(session, subject.plan_id, today) if not view.closed else None,
-        answers=tuple(_own_answer(row, given, today) for row in reversed(given)),
+        answers=tuple(_own_answer(row, given, today, introduced=introduced) for row in reversed(given)),
         framework_prompts=await _frameworks(session, view, frameworks) if frameworks and not view.closed else (),
     )
 
@@ -197,8 +210,9 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     )
     invitation = state.invitation
     elsewhere = await coalitions.is_elsewhere(session, subject.plan_id, subject.subject_id)
-    said = invitation is not None and invitation.by in {subject.plan_id, *shown}
-    inviter = next((line.council for line in lines if invitation and line.plan_id == invitation.by), None)
+    # A party's own words are of no council's plan.
+    said = invitation is not None and invitation.by in {None, subject.plan_id, *shown}
+    inviter = await _inviter(session, invitation, lines) if invitation else None
     return GroupView(
         subject=subject,
         authority=authority,
@@ -216,10 +230,19 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         route=invitation.route if invitation and said else "",
         proposals=tuple(f"{name_of(one.authority)}: {one.sentence}" for one in state.proposals if one.plan_id in shown),
         acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
+        near_misses=await other_near_misses(session, authority, subject.plan_id, {one.plan_id for one in lines}),
         guests=_guests(state, lines, shown - {subject.plan_id}),
         closed=_why_closed(state, own),
         visible_plans=frozenset({subject.plan_id, *shown}),
     )
+
+
+async def _inviter(session: AsyncSession, invitation: CoalitionInvitation, lines: Sequence[CouncilLine]) -> str | None:
+    """The name of whoever invited: a council of the group, or the party that convened it."""
+    if invitation.convened_by is not None:
+        party = await parties.load(session, invitation.convened_by)
+        return party.name if party is not None else None
+    return next((line.council for line in lines if line.plan_id == invitation.by), None)
 
 
 def _guests(state: CoalitionState, lines: Sequence[CouncilLine], shown: Collection[str]) -> tuple[CouncilLine, ...]:
@@ -241,14 +264,15 @@ def _why_closed(state: CoalitionState, own: CouncilLine) -> str | None:
     return None
 
 
-async def _pair(session: AsyncSession, authority: str, subject: Subject) -> GroupView:
+async def _pair(session: AsyncSession, authority: str, subject: Subject, today: date) -> GroupView:
     row = await session.get(Opportunity, subject.subject_id)
     assert row is not None
     state = OpportunityState.model_validate(row.payload)
     mine, theirs = state.plans if row.authority_a == authority else (state.plans[1], state.plans[0])
     other_id = row.plan_b if row.plan_a == subject.plan_id else row.plan_a
     stored = await plans.by_id(session, [subject.plan_id, other_id])
-    introduced = bool(await introductions.agreed(session, [row.opportunity_id]))
+    said = await introductions.sides(session, row, authority)
+    introduced = is_agreed(*said)
     facts = [
         plan_facts(stored[key].state, introduced=introduced) for key in (subject.plan_id, other_id) if key in stored
     ]
@@ -265,6 +289,8 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject) -> Grou
         reasons=state.reasons if theirs.title is not None and theirs_too else (),
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
+        near_misses=near_miss_sentences(state, authority),
+        introduction=introduction_view(state, *said, today),
         acts=("invite",) if theirs.title is not None and theirs_too and ended is None else (),
         closed=ended if theirs_too or ended is None else "This match no longer holds.",
     )
@@ -309,12 +335,14 @@ def _member(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> C
     return _described(line, member_facts(member))
 
 
-def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date) -> OwnAnswer:
+def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, introduced: bool) -> OwnAnswer:
     latest = not any(
         later.received_at > row.received_at and responses.stands(later) and later.kind not in NO_ANSWERS
         for later in given
     )
-    recorded = responses.stands(row) and row.kind not in FINAL
+    # What was told by an introduction can't be taken back.
+    final = FINAL | {"introduced"} if introduced else FINAL
+    recorded = responses.stands(row) and row.kind not in final
     in_time = today <= row.received_on + timedelta(days=UNDO_DAYS)
     return OwnAnswer(
         response_id=row.response_id,

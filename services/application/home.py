@@ -15,6 +15,7 @@ from events.fields import Window
 from events.opportunities import OpportunityState
 from matching.text.formatting import name_of
 from services.application import coalitions
+from services.application.near_misses import near_miss_sentences
 from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
 from services.store import introductions, opportunities, plan_drafts, plans
 from services.store.opportunities import Opportunity
@@ -81,6 +82,7 @@ class Match:
     window: Window
     facts: PlanFacts | None
     strength: str
+    near_misses: tuple[str, ...]
 
 
 async def load_home(session: AsyncSession, authority: str, at: datetime) -> Home:
@@ -143,4 +145,5 @@ def _match(row: Opportunity, authority: str, states: Mapping[str, Any], *, intro
         window=other.tender_window,
         facts=both[1] if all(both) else None,
         strength=row.band,
+        near_misses=near_miss_sentences(payload, authority),
     )

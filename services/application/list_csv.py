@@ -43,7 +43,7 @@ OPPORTUNITY_COLUMNS: Final[Mapping[str, Column]] = {
     "partner_title": lambda one: one.partner.title,
     "common_from": lambda one: one.common_window.earliest if one.common_window else None,
     "common_until": lambda one: one.common_window.latest if one.common_window else None,
-    "join_by": lambda one: one.join_by,
+    "decide_by": lambda one: one.decide_by,
     "reasons": lambda one: one.reasons,
 }
 COALITION_COLUMNS: Final[Mapping[str, Column]] = {

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from events.coalitions import MemberStatus, Status
 from events.fields import Window
-from events.opportunities import Band
+from events.opportunities import Band, NearestMove
 from services.domain.authority_deadlines import DeadlineKind, DeadlineStatus
 
 
@@ -68,7 +68,9 @@ class OpportunityItem(Item):
     reasons: tuple[str, ...]
     would_change: tuple[str, ...]
     common_window: Window | None
-    join_by: date | None = Field(description="The last sensible day to agree to go together")
+    decide_by: date | None = Field(description="The working day by which both decide to go together")
+    join_by: date | None = Field(description="The same day as `decide_by`, under its name in 0.2")
+    nearest_move: NearestMove | None = Field(description="What would make the two windows meet, where they do not")
     updated_at: datetime
 
 
@@ -94,7 +96,8 @@ class MemberItem(Item):
 class InvitationItem(Item):
     """What members were asked, by whom, and until when they can answer."""
 
-    by: str | None
+    by: str | None = Field(description="The inviting authority's plan, where it is shared")
+    convened_by: str | None = Field(default=None, description="The party that convened, where one did")
     invited_on: date
     reply_by: date
     scope: str

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
 from services.store import audit_log, authorities
-from services.store.authorities import AuthorityUpdate
+from services.store.authorities import AuthorityUpdate, Mutes
 
 
 class EmailChoice(StrEnum):
@@ -82,10 +82,29 @@ async def stop_kind(session: AsyncSession, authority: str, kind: str) -> EmailsN
     return await _write(session, authority, {name: False}, f"stop-{name}", None)
 
 
-async def _write(
-    session: AsyncSession, authority: str, fields: Mapping[str, Any], choice: str, actor: str | None
+async def muted_partners(session: AsyncSession, authority: str) -> frozenset[str]:
+    """The authorities that this one wants no emails about, by their codes."""
+    return (await authorities.mutes_of(session, [authority])).get(authority, Mutes()).partners
+
+
+async def set_muted(
+    session: AsyncSession, authority: str, partner: str, actor: str | None, *, muted: bool
 ) -> EmailsNow | None:
-    result, _ = await authorities.save(session, AuthorityUpdate(authority, fields))
+    """Mutes a partner, or lets emails about it through again; what the authority gets then."""
+    before = await muted_partners(session, authority)
+    partners = before | {partner} if muted else before - {partner}
+    return await _write(session, authority, {}, f"{'mute' if muted else 'unmute'} {partner}", actor, partners)
+
+
+async def _write(
+    session: AsyncSession,
+    authority: str,
+    fields: Mapping[str, Any],
+    choice: str,
+    actor: str | None,
+    partners: frozenset[str] | None = None,
+) -> EmailsNow | None:
+    result, _ = await authorities.save(session, AuthorityUpdate(authority, fields, partners))
     await session.flush()
     now = await current(session, authority)
     if result != "unchanged":

@@ -74,6 +74,25 @@ def signatory_json(one: Signatory, as_of: date) -> dict[str, Any]:
     }
 
 
+def read_rate(text: str) -> tuple[float, float] | None:
+    """A range in per cent as parts of one; None where there is none. Raises ValueError where it is no such range."""
+    if not text:
+        return None
+    lower, _, upper = text.replace("%", "").partition("-")
+    try:
+        found = float(lower) / 100, float(upper or lower) / 100
+    except ValueError:
+        found = (-1.0, -1.0)
+    if not 0 <= found[0] <= found[1] <= 1:
+        raise ValueError(f"'{text}' is not a range in per cent, such as 2-5")
+    return found
+
+
+def show_value(one: Measure) -> str:
+    """A measure's number for people; "none" where there is nothing to measure."""
+    return "none" if one.value is None else f"{one.value:,.10g}"
+
+
 def report_json(found: Sequence[Measure], as_of: date) -> dict[str, Any]:
     """The report as JSON, for programs."""
     fields = ("section", "name", "value", "unit", "definition")
@@ -98,7 +117,7 @@ def report_page(found: Sequence[Measure], as_of: date, authority: str | None) ->
         if one.section != section:
             section = one.section
             lines.append(section)
-        shown = f"{quote(one.name, 40):<40} {_shown(one):>14} {one.unit:<12}"
+        shown = f"{quote(one.name, 40):<40} {show_value(one):>14} {one.unit:<12}"
         lines.append(f"  {shown} {one.definition}")
     return lines
 
@@ -119,7 +138,3 @@ def _day(day: date | None) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
-
-
-def _shown(one: Measure) -> str:
-    return "none" if one.value is None else f"{one.value:,.10g}"

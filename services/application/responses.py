@@ -108,7 +108,7 @@ def response_message(payload: ResponsePayload, key: SigningKey | None = None) ->
     event = response_event(payload)
     message = encode(event, payload.subject_id)
     try:
-        return sign_as(payload.authority, event, message, key) if key else message
+        return sign_as(payload.speaker, event, message, key) if key else message
     except SignatureError as error:
         raise ResponseError(str(error)) from None
 
@@ -121,7 +121,7 @@ async def send(
     Raises ResponseError if a key is another authority's, KafkaError if Kafka refuses one.
     """
     messages = [
-        (authority_topic(payload.authority, RESPONSES) if own_topic else RESPONSES.name, response_message(payload, key))
+        (authority_topic(payload.speaker, RESPONSES) if own_topic else RESPONSES.name, response_message(payload, key))
         for payload in payloads
     ]
     return await kafka.send_all(settings, "jointly-responses", messages)

@@ -63,7 +63,7 @@ async def load_record(session: AsyncSession, plan_id: str) -> RouteView:
     rows = await coalitions.living_with(session, [plan_id])
     joined = [row for row in rows if plan_id in {member.plan_id for member in row.coalition.current}]
     recorded = await responses.routes(session, [plan_id], [row.coalition_id for row in joined])
-    states = await plans.by_id(session, {row.plan_id for row in recorded})
+    states = await plans.by_id(session, {row.plan_id for row in recorded if row.plan_id})
     open_plans = {key for key, plan in states.items() if is_open(plan.state)} if is_open(stored.state) else set()
     record = build_record(to_entry(row) for row in recorded if row.plan_id in {plan_id, *open_plans})
     return RouteView(plan_id, stored.authority, str(stored.state["title"]), record, None, tuple(joined))

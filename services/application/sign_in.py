@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
+from services.domain.parties import PartyKind
 from services.platform.clock import day_of
-from services.store import audit_log, audit_names, mailbox_changes, web_sessions
+from services.store import audit_log, audit_names, mailbox_changes, parties, web_sessions
 from services.store.addressees import addressee
 from services.store.authorities import Authority
 from services.store.web_sessions import SignInCode, WebSession
@@ -35,11 +36,12 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """The authority that a session acts for. `actor`: the id of the typed name."""
+    """The authority that a session acts for. `actor`: the id of the typed name. `party`: its kind, if it is a party."""
 
     authority: str
     name: str
     actor: str
+    party: PartyKind | None = None
 
 
 async def begin(session: AsyncSession, keys: Sequence[str], authority: str | None, at: datetime) -> Begun:
@@ -101,7 +103,7 @@ async def find(session: AsyncSession, token: str, at: datetime) -> SignedIn | No
     council = await _taking_part(session, row.authority, row.mailbox_ref, at) if row else None
     if row is None or council is None:
         return None
-    return SignedIn(row.authority, council.name, row.actor)
+    return SignedIn(row.authority, council.name, row.actor, await parties.kind_of(session, row.authority))
 
 
 async def sign_out(session: AsyncSession, token: str, at: datetime) -> None:

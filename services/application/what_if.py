@@ -192,9 +192,9 @@ def _with_own(stored: FitGraph, own: Features, told: Found) -> FitGraph:
     known = {**stored.plans, **{one.plan.plan_id: _group_plan(one) for one in (own, *(o for _, o in told.values()))}}
     fits = [(one, two, fit) for one, near in stored.fits.items() for two, fit in near.items() if key not in (one, two)]
     fits += [
-        (key, other, Fit(found.score, found.common_window, found.join_by))
+        (key, other, Fit(found.score, found.common_window, found.lead_days))
         for other, (found, _) in told.items()
-        if found.common_window is not None and found.join_by is not None
+        if found.common_window is not None
     ]
     return FitGraph.build(known.values(), fits)
 

@@ -1,15 +1,16 @@
 """`jointly audit`: whether the audit log is whole, proofs of single entries, and the entries themselves."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_authority
-from events.jwk import KeyFileError, PublicKey, new_key, public_key, signing_key, to_file_text
+from events.jwk import KeyFileError, PublicKey, SigningKey, new_key, public_key, signing_key, to_file_text
 from events.signed_notes import NoteError, read_checkpoints
 from services.application import audit as use
 from services.application.audit import AuditError, Known
@@ -21,6 +22,8 @@ from services.store import audit_log, audit_names
 from services.store.database import Sessions, transaction
 
 app = typer.Typer(no_args_is_help=True, help="Check, prove and export the audit log.")
+
+Key = TypeVar("Key")
 
 BROKEN: Final = 1
 USAGE: Final = 2
@@ -91,11 +94,11 @@ def checkpoint() -> None:
 @app.command("make-key")
 def make_key(
     private_key: Annotated[Path, typer.Argument(help="Where the private key goes: a new file, for its owner only.")],
+    keep: Annotated[bool, typer.Option("--keep", help="If the file exists, keep its key.")] = False,
 ) -> None:
     """Make the installation's key: the private half into a file, the public half (a JWK) to standard output."""
-    key = new_key()
-    write_private_key(private_key, key)
-    typer.echo(to_file_text(key.public.jwk()), nl=False)
+    public = _file_key(private_key).public if keep and private_key.exists() else _make_key(private_key).public
+    typer.echo(to_file_text(public.jwk()), nl=False)
 
 
 @app.command("erase-name")
@@ -124,13 +127,27 @@ def _read_kept(path: Path, key: PublicKey | None) -> list[Known]:
         stop(f"{path}: {error}", USAGE)
 
 
+def _make_key(path: Path) -> SigningKey:
+    key = new_key()
+    write_private_key(path, key)
+    return key
+
+
+def _file_key(path: Path) -> SigningKey:
+    return _read_key(path, signing_key)
+
+
 def _public_key(path: Path | None) -> PublicKey | None:
+    if path is not None:
+        return _read_key(path, public_key)
     own = settings().installation_key_file
+    return _file_key(own).public if own is not None else None
+
+
+def _read_key(path: Path, read: Callable[[bytes], Key]) -> Key:
     try:
-        if path is not None:
-            return public_key(path.read_bytes())
-        return signing_key(own.read_bytes()).public if own is not None else None
+        return read(path.read_bytes())
     except OSError as error:
-        stop(f"{path or own}: can't be read: {error.strerror}", USAGE)
+        stop(f"{path}: can't be read: {error.strerror}", USAGE)
     except KeyFileError as error:
-        stop(f"{path or own}: {error}", USAGE)
+        stop(f"{path}: {error}", USAGE)

@@ -24,6 +24,7 @@ from services.cli.responses import (
     AUTHORITY,
     DRY_RUN,
     OWN_TOPIC,
+    PARTY,
     REFUSED,
     SIGNING_KEY,
     USAGE,
@@ -115,6 +116,7 @@ def act(
     coalition: _Id,
     what: Annotated[Act, typer.Argument(help="What the authority does.")],
     authority: Annotated[str, AUTHORITY],
+    party: Annotated[str | None, PARTY] = None,
     decided_by: Annotated[
         str, typer.Option(help="With commit: the body or position whose decision it was; no name.")
     ] = "",
@@ -125,7 +127,7 @@ def act(
     """Accept an invitation or decline it, join late, leave, commit, or take the lead."""
     if decided_by and what is not Act.COMMIT:
         stop("--decided-by goes with `commit`", USAGE)
-    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run), decided_by)
+    _act(what, coalition, authority, Sending(signing_key_file, own_topic, dry_run), decided_by=decided_by, party=party)
 
 
 @app.command()
@@ -189,9 +191,12 @@ def dates(
     Sending(signing_key_file, own_topic, dry_run).send([payload])
 
 
-def _act(what: Act, coalition: str, authority: str, sending: Sending, decided_by: str = "") -> None:
+def _act(
+    what: Act, coalition: str, authority: str, sending: Sending, *, decided_by: str = "", party: str | None = None
+) -> None:
     code = canonical_authority(authority)
-    sending.send([respond(ResponseMembership, coalition, code, {"act": what.value, "decided_by": decided_by})])
+    values = {"act": what.value, "decided_by": decided_by, "acting_party": party}
+    sending.send([respond(ResponseMembership, coalition, code, values)])
 
 
 def _print_calendar(coalition: str, authority: str) -> None:

@@ -200,5 +200,5 @@ def _told(outcome: DemoResult, rejected: int) -> str:
 def _explained(number: int, state: OpportunityState) -> list[str]:
     names = " and ".join(side.authority_name for side in state.plans)
     score = f", score {state.score:.0f}" if state.score is not None else ""
-    join_by = f"  Agree by {state.join_by:%-d %B %Y}." if state.join_by else ""
-    return [f"{number}. {names} ({state.band}{score}){join_by}", *(f"     {reason}" for reason in state.reasons)]
+    decide_by = f"  Decide by {state.decide_by:%-d %B %Y}." if state.decide_by else ""
+    return [f"{number}. {names} ({state.band}{score}){decide_by}", *(f"     {reason}" for reason in state.reasons)]

@@ -64,7 +64,7 @@ def opportunities(
             typer.echo(json.dumps(payload))
         return
     ids = [payload["opportunity_id"] for payload in found]
-    print_rows(("band", "score", "plans", "both can tender", "join by"), [_row(payload) for payload in found], ids)
+    print_rows(("band", "score", "plans", "both can tender", "decide by"), [_row(payload) for payload in found], ids)
     print_count(len(found), "opportunity", "opportunities", limit)
 
 
@@ -75,7 +75,7 @@ def _row(payload: Said) -> Sequence[str]:
         "" if score is None else f"{score:.0f}",
         "\n".join(_side(side) for side in payload["plans"]),
         f"{window['earliest']} to {window['latest']}" if window else "",
-        payload["join_by"] or "",
+        payload["decide_by"] or "",
     )
 
 

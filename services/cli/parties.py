@@ -12,6 +12,7 @@ from services.application import csv_table
 from services.application import parties as use
 from services.application.csv_table import FileError
 from services.application.party_csv import PartyEntry, read
+from services.cli import party_acts
 from services.cli.database import with_database, with_snapshot
 from services.cli.terminal import plain
 from services.platform.clock import today
@@ -22,6 +23,9 @@ from services.store.database import Sessions, transaction
 app = typer.Typer(
     no_args_is_help=True, help="Programme offices, regional groups and purchasing bodies, and their members."
 )
+
+for act in (party_acts.convene, party_acts.delegate, party_acts.revoke, party_acts.delegations):
+    app.command()(act)
 
 REFUSED = 1
 USAGE = 2

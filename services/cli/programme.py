@@ -41,7 +41,10 @@ def programme(
     """Print the programme's measures: sharing, coverage, funnel, precision, worth, routes, invitations."""
     day = as_of.date() if as_of else today(settings().as_of)
     code = canonical_authority(authority) if authority else None
-    parts = _parts(rate)
+    try:
+        parts = use.read_rate(rate or "")
+    except ValueError as error:
+        stop(f"--rate: {error}", USAGE)
 
     async def read(session: AsyncSession) -> list[Measure]:
         return await use.measures(session, day, authority=code, rate=parts)
@@ -54,17 +57,3 @@ def programme(
     else:
         for line in use.report_page(found, day, code):
             typer.echo(line)
-
-
-def _parts(rate: str | None) -> tuple[float, float] | None:
-    """A range in per cent as parts of one; ends the command where it is none."""
-    if rate is None:
-        return None
-    lower, _, upper = rate.replace("%", "").partition("-")
-    try:
-        found = float(lower) / 100, float(upper or lower) / 100
-    except ValueError:
-        found = (-1.0, -1.0)
-    if not 0 <= found[0] <= found[1] <= 1:
-        stop(f"--rate: '{rate}' is not a range in per cent, such as 2-5", USAGE)
-    return found

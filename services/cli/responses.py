@@ -26,6 +26,7 @@ AUTHORITY = typer.Option("--authority", help="The authority that answers (code).
 SUBJECT = typer.Argument(help="The id of a coalition or an opportunity.")
 SIGNING_KEY = typer.Option("--signing-key", help="Private key to sign with (`jointly keys make`).")
 OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
+PARTY = typer.Option("--party", help="The party that says this for the authority, by its delegation (code).")
 DRY_RUN = typer.Option("--dry-run", help="Print the response; send nothing.")
 
 
@@ -50,6 +51,7 @@ def answer(
     share_reason: Annotated[bool, typer.Option("--share-reason", help="Share the reason with the others.")] = False,
     window: Annotated[str | None, typer.Option(help="With other-dates: 2027-09-01/2027-12-31.")] = None,
     remind_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: when.")] = None,
+    party: Annotated[str | None, PARTY] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
@@ -64,7 +66,7 @@ def answer(
         return
     code = needed(authority)
     if said is Answer.UNDO:
-        sending.send([_undo(subject, code)])
+        sending.send([_undo(subject, code, party)])
         return
     values: dict[str, Any] = {
         "answer": said.value,
@@ -72,6 +74,7 @@ def answer(
         "share_reason": share_reason,
         "window": span(window),
         "remind_on": remind_on.date() if remind_on else None,
+        "acting_party": party,
     }
     sending.send([respond(ResponseAnswered, subject, code, values)])
 
@@ -83,6 +86,7 @@ def invite(
     reply_days: Annotated[int, typer.Option(min=10, max=40, help="Working days for the reply.")] = 20,
     scope: Annotated[str, typer.Option(help="The purchase in a sentence or two.")] = "",
     route: Annotated[str, typer.Option(help="Checks already made: frameworks, other coalitions.")] = "",
+    party: Annotated[str | None, PARTY] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
@@ -95,6 +99,7 @@ def invite(
         "reply_days": reply_days,
         "scope": scope,
         "route": route,
+        "acting_party": party,
     }
     Sending(signing_key_file, own_topic, dry_run).send([respond(ResponseInvited, subject, code, values)])
 
@@ -158,12 +163,14 @@ def stop(sentence: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _undo(response_id: str, authority: str) -> ResponsePayload:
+def _undo(response_id: str, authority: str, party: str | None) -> ResponsePayload:
     row = with_snapshot(lambda session: store.load(session, response_id))
     if row is None or row.authority != authority:
         stop(f"{authority} gave no answer {response_id}", REFUSED)
+    if row.plan_id is None:
+        stop("that can't be taken back; a delegation ends with `jointly parties revoke`", REFUSED)
     subject = use.Subject(row.subject, row.subject_id, int(row.payload["subject_revision"]), row.plan_id)
-    return use.build(ResponseUndone, {**subject.fields(authority), "undoes": response_id})
+    return use.build(ResponseUndone, {**subject.fields(authority), "undoes": response_id, "acting_party": party})
 
 
 def _publish_file(path: Path, sending: Sending) -> None:

@@ -115,7 +115,7 @@ def row_of(plan_id: str, found: Assessment) -> dict[str, Any]:
         "reasons": [*found.reasons, *(gate.sentence for gate in found.gates)],
         "would_change": list(found.would_change),
         "common_window": [window.earliest.isoformat(), window.latest.isoformat()] if window else None,
-        "join_by": found.join_by.isoformat() if found.join_by else None,
+        "decide_by": found.decide_by.isoformat() if found.decide_by else None,
         "nearest_move": _move(found.nearest_move),
     }
 

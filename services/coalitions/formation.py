@@ -9,9 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching import coalitions as engine
 from matching.coalitions import FitGraph, Group
-from services.domain.calendar import nations_of
 from services.domain.coalition import Suggestion, suggest_lead
-from services.domain.deadlines import coalition_dates
+from services.domain.deadlines import CoalitionDates
 from services.domain.disclosure import pounds_of
 from services.store import coalitions as store
 from services.store import plan_fits, plans
@@ -60,18 +59,11 @@ def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord
     """A group with its dates, the lead it suggests and the sentence that explains it."""
     members = tuple((plan_id, graph.plans[plan_id].authority) for plan_id in group.members)
     values = {plan_id: value_of(stored.get(plan_id)) for plan_id in group.members}
-    known = [value for value in values.values() if value is not None]
-    dates = coalition_dates(
-        group.window.earliest,
-        _preparation_days(graph, group),
-        max(known, default=None),
-        nations_of(authority for _, authority in members),
-    )
     return Suggestion(
         members=members,
         earliest=group.window.earliest,
         latest=group.window.latest,
-        dates=dates,
+        dates=CoalitionDates(group.window.earliest, group.decide_by),
         lead=suggest_lead({one: (_preference(stored.get(one)), values[one]) for one in group.members}),
         explanation=engine.explain(graph, group, as_of),
     )
@@ -86,9 +78,3 @@ def _preference(plan: PlanRecord | None) -> str | None:
     """What a plan says of leading a coalition, None where it says nothing."""
     preference: str | None = (plan.state or {}).get("preference") if plan is not None else None
     return preference
-
-
-def _preparation_days(graph: FitGraph, group: Group) -> int:
-    """The longest preparation that two members need: from the last day to agree to the end of their window."""
-    fits = [graph.fit(one, other) for one in group.members for other in group.members if one < other]
-    return max((fit.window.latest - fit.join_by).days for fit in fits if fit is not None)

@@ -6,6 +6,7 @@ from typing import Final, cast
 from events.redaction import without_contacts
 from events.responses import (
     RESPONSE_PAYLOADS,
+    ResponseConvened,
     ResponseDocument,
     ResponseInvited,
     ResponseMembership,
@@ -39,6 +40,8 @@ def _redacted(payload: ResponsePayload) -> ResponsePayload:
         lines = tuple(without_contacts(line) for line in payload.candidates)
         texts = {"by": without_contacts(payload.by), "note": without_contacts(payload.note), "candidates": lines}
         return payload.model_copy(update=texts)
+    if isinstance(payload, ResponseConvened):
+        return payload.model_copy(update={"scope": without_contacts(payload.scope)})
     if isinstance(payload, ResponseDocument):
         return payload.model_copy(update={"title": without_contacts(payload.title)})
     if isinstance(payload, ResponseMembership):

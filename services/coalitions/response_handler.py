@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.dead_letters import Reason
+from events.responses import PlanResponse, ResponsePayload
 from events.topics import DEAD_RESPONSES, PAGE_RESPONSES, RESPONSES
 from services.coalitions.response_decoding import Accepted, read
 from services.coalitions.response_rules import Effect, apply
@@ -97,7 +98,7 @@ class ResponseHandler:
             ResponseRow(
                 response_id=payload.response_id,
                 authority=payload.authority,
-                plan_id=payload.plan_id,
+                plan_id=_plan_id(payload),
                 subject=payload.subject,
                 subject_id=payload.subject_id,
                 kind=response_kind(item),
@@ -122,6 +123,10 @@ class ResponseHandler:
         return _act(item, content, refused)
 
 
+def _plan_id(payload: ResponsePayload) -> str | None:
+    return payload.plan_id if isinstance(payload, PlanResponse) else None
+
+
 def response_kind(item: Accepted) -> str:
     """What an authority did, in one word: the answer, the act, or the type of the response."""
     payload = item.payload
@@ -141,7 +146,8 @@ def _act(item: Accepted, content: str, refused: AnswerRefusedError | None) -> Ac
         details={
             "response_id": payload.response_id,
             "kind": response_kind(item),
-            "plan_id": payload.plan_id,
+            "plan_id": _plan_id(payload),
+            "acting_party": payload.acting_party if isinstance(payload, PlanResponse) else None,
             "subject_revision": payload.subject_revision,
             "event_id": item.event.id[:MAX_TEXT],
             "content_hash": content,

@@ -9,9 +9,12 @@ from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import (
+    PlanResponsePayload,
     ResponseAnswered,
+    ResponseConvened,
     ResponseDates,
     ResponseDecided,
+    ResponseDelegated,
     ResponseDocument,
     ResponseIntroduced,
     ResponseInvited,
@@ -21,10 +24,10 @@ from events.responses import (
     ResponseUndone,
 )
 from matching.coalitions import joint_terms
-from services.coalitions import introduction, record_rules
+from services.coalitions import introduction, party_rules, record_rules
 from services.coalitions.benchmark_requests import record_decision
 from services.coalitions.formation import suggestion_of
-from services.coalitions.writing import Moment, write
+from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
 from services.domain.coalition import Coalition, Member, MemberState, suggest
 from services.domain.coalition_answers import AnswerKind, AnswerRefusedError, InvitationRequest, RefusalReason
@@ -55,6 +58,17 @@ class Effect:
 
 async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment) -> Effect:
     """Does what a response asks for. Raises AnswerRefusedError where it does not count."""
+    if isinstance(payload, ResponseConvened):
+        before, after = await party_rules.convene(session, payload, moment)
+        return _invited(Effect(), before, after)
+    if isinstance(payload, ResponseDelegated):
+        await party_rules.record_delegation(session, payload)
+        return Effect()
+    await party_rules.require_delegation(session, payload, moment)
+    return await _apply_to_plan(session, payload, moment)
+
+
+async def _apply_to_plan(session: AsyncSession, payload: PlanResponsePayload, moment: Moment) -> Effect:
     if isinstance(payload, ResponseUndone):
         return await _undo(session, payload, moment)
     if isinstance(payload, ResponseRoute):
@@ -79,14 +93,14 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
 
 
 async def _on_coalition(
-    session: AsyncSession, row: CoalitionRow, coalition: Coalition, payload: ResponsePayload, moment: Moment
+    session: AsyncSession, row: CoalitionRow, coalition: Coalition, payload: PlanResponsePayload, moment: Moment
 ) -> Effect:
     if coalition.is_living and not _counts_whatever_changed(payload):
         rules.require_current(coalition, payload.subject_revision)
     before = coalition.member(payload.plan_id)
     elsewhere = await store.is_elsewhere(session, payload.plan_id, coalition.coalition_id)
     after = _act(coalition, payload, moment.today, elsewhere=elsewhere)
-    await _write(session, row, after, moment)
+    await write_with_plans(session, row, after, moment)
     others = [member.plan_id for member in coalition.current if member.plan_id != payload.plan_id]
     touched = await _judge(session, payload, others)
     effect = Effect(_MEMBER.dump_python(before, mode="json") if before else None, touched)
@@ -101,13 +115,13 @@ def _invited(effect: Effect, before: Coalition, after: Coalition) -> Effect:
     return replace(effect, asked=asked, reply_by=after.invitation.reply_by)
 
 
-def _counts_whatever_changed(payload: ResponsePayload) -> bool:
+def _counts_whatever_changed(payload: PlanResponsePayload) -> bool:
     if isinstance(payload, ResponseMembership):
         return payload.act in _REPEATED_TERMS
     return isinstance(payload, ResponseAnswered) and AnswerKind(payload.answer) in (*rules.REFUSALS, AnswerKind.LATER)
 
 
-def _act(coalition: Coalition, payload: ResponsePayload, today: date, *, elsewhere: bool) -> Coalition:
+def _act(coalition: Coalition, payload: PlanResponsePayload, today: date, *, elsewhere: bool) -> Coalition:
     plan_id = payload.plan_id
     match payload:
         case ResponseAnswered():
@@ -135,7 +149,7 @@ def _act(coalition: Coalition, payload: ResponsePayload, today: date, *, elsewhe
             return rules.take_lead(coalition, plan_id)
 
 
-async def _on_opportunity(session: AsyncSession, payload: ResponsePayload, moment: Moment) -> Effect:
+async def _on_opportunity(session: AsyncSession, payload: PlanResponsePayload, moment: Moment) -> Effect:
     opportunity = await store.load_opportunity(session, payload.subject_id)
     if opportunity is None or payload.plan_id not in (opportunity.plan_a, opportunity.plan_b):
         raise AnswerRefusedError(
@@ -189,12 +203,12 @@ async def _invite_partner(session: AsyncSession, payload: ResponseInvited, other
 async def _on_new_pair(session: AsyncSession, coalition: Coalition, payload: ResponseInvited, moment: Moment) -> Effect:
     request = InvitationRequest((), payload.reply_days, payload.scope, payload.route)
     invited = rules.invite(coalition, payload.plan_id, request, moment.today)
-    await _write(session, store.new_row(coalition.coalition_id), invited, moment)
+    await write_with_plans(session, store.new_row(coalition.coalition_id), invited, moment)
     effect = Effect(None, tuple(member.plan_id for member in invited.members))
     return _invited(effect, coalition, invited)
 
 
-async def _judge(session: AsyncSession, payload: ResponsePayload, others: Sequence[str]) -> tuple[str, ...]:
+async def _judge(session: AsyncSession, payload: PlanResponsePayload, others: Sequence[str]) -> tuple[str, ...]:
     """Keeps that an authority calls its plan and others not the same thing; the plans whose groups this may change."""
     if not isinstance(payload, ResponseAnswered) or AnswerKind(payload.answer) is not AnswerKind.NOT_THE_SAME:
         return ()
@@ -215,6 +229,8 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} gave no answer {payload.undoes}"
         )
+    if payload.acting_party not in (None, undone.payload.get("acting_party")):
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a party takes back only what it said itself")
     if undone.undone_by is not None or not await responses.is_latest(session, undone):
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "only the last answer can be taken back, and only once")
     if undone.subject == "benchmark":
@@ -239,9 +255,4 @@ async def _restore(session: AsyncSession, row: CoalitionRow, undone: ResponseRow
     if undone.kind == "invited" or undone.member_before is None:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "this can't be taken back; leave the coalition")
     before = _MEMBER.validate_python(undone.member_before)
-    await _write(session, row, rules.undo(row.coalition, before, undone.received_on, moment.today), moment)
-
-
-async def _write(session: AsyncSession, row: CoalitionRow, coalition: Coalition, moment: Moment) -> None:
-    stored = await plans.by_id(session, [member.plan_id for member in coalition.members])
-    await write(session, row, coalition, stored, moment)
+    await write_with_plans(session, row, rules.undo(row.coalition, before, undone.received_on, moment.today), moment)

@@ -8,7 +8,7 @@ from services.coalitions.benchmark_requests import sweep_requests
 from services.coalitions.writing import Moment, lock, regroup, write
 from services.domain.coalition import pass_day
 from services.platform import logs, metrics, retry
-from services.platform.clock import today
+from services.platform.clock import now, today
 from services.platform.settings import Settings
 from services.store import coalitions as store
 from services.store import plans, responses
@@ -27,6 +27,7 @@ async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
             await publish_ended_quarter(sessions, today(settings.as_of))
             await sweep_requests(sessions, today(settings.as_of))
             await measure(sessions)
+            metrics.COALITIONS_SWEPT.set(now().timestamp())
         except Exception as error:
             log.warning("sweep failed, next round will try again", error=retry.one_line(error))
         await asyncio.sleep(settings.sweep_interval_seconds)

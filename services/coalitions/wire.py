@@ -85,6 +85,7 @@ def _invitation(invitation: Invitation | None) -> wire.CoalitionInvitation | Non
         return None
     return wire.CoalitionInvitation(
         by=invitation.by,
+        convened_by=invitation.convened_by,
         invited_on=invitation.invited_on,
         reply_by=invitation.reply_by,
         scope=invitation.scope,

@@ -68,9 +68,7 @@ async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Mome
         after = _next(coalition, continued.get(coalition_id), region, moment.today)
         await write(session, rows[coalition_id], after, region.plans, moment)
     for row in await store.ended_with_forgotten(session, plan_ids):
-        coalition = row.coalition
-        stored = await plans.by_id(session, [member.plan_id for member in coalition.members])
-        await write(session, row, coalition, stored, moment)
+        await write_with_plans(session, row, row.coalition, moment)
     for suggestion in new:
         if not await _ended_by_people(session, suggestion):
             coalition_id = await _new_id(session, min(suggestion.plan_ids))
@@ -109,6 +107,12 @@ async def write(
     metrics.COALITIONS_WRITTEN.labels(status=row.status).inc()
     log.info("coalition", coalition_id=row.coalition_id, status=row.status, revision=row.revision)
     return True
+
+
+async def write_with_plans(session: AsyncSession, row: CoalitionRow, coalition: Coalition, moment: Moment) -> None:
+    """Writes a coalition with what its members' plans say now."""
+    stored = await plans.by_id(session, [member.plan_id for member in coalition.members])
+    await write(session, row, coalition, stored, moment)
 
 
 def plan_change(plan: PlanRecord | None) -> PlanChange | None:

@@ -7,8 +7,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from matching.calendar import add_working_days, nation_of
 from services.domain.benchmark_cells import BenchmarkCell
-from services.domain.calendar import add_working_days, nation_of
 from services.domain.deadlines import reminder_days
 from services.domain.ids import text_hash
 

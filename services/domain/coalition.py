@@ -12,7 +12,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from services.domain.calendar import Nation, nations_of
+from matching.calendar import Nation, nations_of
 from services.domain.deadlines import CoalitionDates
 
 MIN_MEMBERS: Final = 2
@@ -86,13 +86,15 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """The question put to the members, and the last day to answer it."""
+    """The question put to the members, and the last day to answer it. `by`: the plan whose authority invited, None
+    where the party `convened_by` did."""
 
-    by: str
+    by: str | None
     invited_on: date
     reply_by: date
     scope: str = ""
     route: str = ""
+    convened_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Final
 
 from services.domain.coalition import (
     MAX_MEMBERS,
+    MIN_MEMBERS,
     Coalition,
     CoalitionStatus,
     Invitation,
@@ -117,6 +118,27 @@ def invite(coalition: Coalition, plan_id: str, request: InvitationRequest, today
         touched=True,
         terms_revision=coalition.terms_revision + 1,
         proposals=tuple(one for one in coalition.proposals if one.plan_id not in invited),
+    )
+
+
+def convene(coalition: Coalition, party: str, request: InvitationRequest, today: date) -> Coalition:
+    """The coalition after a party invited members of it. Nobody is in, and nobody leads, before they say so."""
+    _require_open(coalition)
+    if coalition.status is not CoalitionStatus.SUGGESTED:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "its members have been invited already; ask those")
+    guests = [_guest(coalition, plan_id) for plan_id in sorted(set(request.plan_ids))]
+    if len(guests) < MIN_MEMBERS:
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"invite at least {MIN_MEMBERS} plans")
+    invitation = replace(_invitation(coalition, None, request, today), convened_by=party)
+    for guest in guests:
+        coalition = replace_member(coalition, replace(guest, state=MemberState.INVITED))
+    return replace(
+        coalition,
+        status=CoalitionStatus.INVITING,
+        lead=None,
+        invitation=invitation,
+        touched=True,
+        terms_revision=coalition.terms_revision + 1,
     )
 
 
@@ -281,7 +303,7 @@ def _guest(coalition: Coalition, plan_id: str) -> Member:
     return Member(plan_id, proposed.authority)
 
 
-def _invitation(coalition: Coalition, plan_id: str, request: InvitationRequest, today: date) -> Invitation:
+def _invitation(coalition: Coalition, plan_id: str | None, request: InvitationRequest, today: date) -> Invitation:
     try:
         due = reply_by(today, coalition.dates, coalition.nations, request.reply_days)
     except DeadlineError as error:

@@ -1,21 +1,19 @@
-"""A coalition's dates: the first common day, decide-by, reply-by, and the days of reminders. Pure."""
+"""A coalition's reply-by and the days of its reminders. Pure.
+
+The first common day and decide-by are the engine's: see `matching.lead_time`.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
-from services.domain.calendar import (
+from matching.calendar import (
     Nation,
     add_working_days,
     working_day_on_or_before,
     working_days_between,
 )
-
-GOVERNANCE_DAYS: Final = 20
-LARGE_GOVERNANCE_DAYS: Final = 45
-LARGE_VALUE: Final = 500_000.0
-"""Pounds. A plan above it goes to a committee, which takes longer than an officer's decision."""
 
 DEFAULT_REPLY_DAYS: Final = 20
 MIN_REPLY_DAYS: Final = 10
@@ -39,19 +37,6 @@ class CoalitionDates:
 
     together_from: date
     decide_by: date
-
-
-def coalition_dates(
-    together_from: date, preparation_days: int, largest_value: float | None, nations: Collection[Nation]
-) -> CoalitionDates:
-    """The dates of a group whose common window opens on `together_from`.
-
-    Preparation is the category's. Governance takes longer if a plan's value is over £500,000; an unknown value counts
-    as lower.
-    """
-    large = largest_value is not None and largest_value > LARGE_VALUE
-    days = preparation_days + (LARGE_GOVERNANCE_DAYS if large else GOVERNANCE_DAYS)
-    return CoalitionDates(together_from, working_day_on_or_before(together_from - timedelta(days=days), nations))
 
 
 def last_reply_day(dates: CoalitionDates, nations: Collection[Nation]) -> date:

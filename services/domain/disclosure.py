@@ -3,7 +3,7 @@
 An opportunity with a plan that is not shared openly shows authorities, windows, regions and band, and nothing else.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -78,8 +78,10 @@ def opportunity_state(
         reasons=_reasons(assessment, status, open_, withdrawn_because),
         would_change=assessment.would_change if open_ else (),
         common_window=_window(common) if common else None,
-        # The last day to join tells of the lead time, and that of the category.
-        join_by=assessment.join_by if open_ else None,
+        # The day to decide by tells of the lead time, and that of the category.
+        decide_by=assessment.decide_by if open_ else None,
+        join_by=assessment.decide_by if open_ else None,
+        lead_days=assessment.lead_days if open_ and common else None,
         nearest_move=_move(assessment.nearest_move),
         assessed_as_of=as_of,
         generation=wire.Generation(policy=generation.policy, statistics=generation.statistics, model=generation.model),
@@ -90,7 +92,8 @@ def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Redacts an opportunity's payload to what is shown if one of its plans is not shared openly."""
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
     sides = [{**side, **hidden} for side in payload["plans"]]
-    return {**payload, "plans": sides, "score": None, "components": None, "would_change": [], "join_by": None}
+    unknown = dict.fromkeys(("score", "components", "decide_by", "join_by", "lead_days"))
+    return {**payload, "plans": sides, "would_change": [], **unknown}
 
 
 def _move(move: NearestMove | None) -> wire.NearestMove | None:
@@ -182,6 +185,13 @@ def shows_document(readers: DocumentReaders, state: str) -> bool:
     return state == "accepted" or (state == "invited" and readers is DocumentReaders.INVITED)
 
 
+def shown_to_party(
+    members: Iterable[CoalitionMember], of_party: Collection[str], open_plans: Collection[str]
+) -> tuple[CoalitionMember, ...]:
+    """The members of a coalition that a party sees: those of its own members whose plans are shared openly now."""
+    return tuple(one for one in members if one.authority in of_party and one.plan_id in open_plans)
+
+
 UNSAID_EXPLANATION: Final = "One of the authorities no longer shares its plan; ask each other for the details."
 
 
@@ -205,7 +215,7 @@ def redact_coalition(payload: Mapping[str, Any], authority: str, open_plans: Col
     if payload["lead"] is not None and not shows(payload["lead"]):
         redacted["lead"] = None
     invitation = payload["invitation"]
-    if invitation is not None and not shows(invitation["by"]):
+    if invitation is not None and invitation["by"] is not None and not shows(invitation["by"]):
         redacted["invitation"] = {**invitation, "by": None, "scope": "", "route": ""}
     if not all(shows(plan_id) for plan_id in owners):
         redacted["explanation"] = UNSAID_EXPLANATION

@@ -41,3 +41,8 @@ def opportunity_id(plan_a: str, plan_b: str) -> str:
 def plan_subject(plan_id: str) -> str:
     """The id by which responses refer to a plan itself."""
     return hashlib.sha256(plan_id.encode()).hexdigest()[:32]
+
+
+def party_subject(party: str) -> str:
+    """The identity under which responses are about a party."""
+    return plan_subject(party)

@@ -11,9 +11,9 @@ from events.coalitions import CoalitionState
 from events.jwk import SigningKey, new_key
 from events.plans import PlanPayload, PlanUpdated
 from events.responses import ResponseInvited, ResponseMembership, ResponsePayload
+from matching.calendar import nations_of
 from services.application import coalitions as views
 from services.application.responses import Subject, build, send
-from services.domain.calendar import nations_of
 from services.domain.deadlines import CoalitionDates, DeadlineError, reply_by
 from services.platform.settings import Settings
 from services.store import authority_keys, plans

@@ -44,8 +44,8 @@ class AuthorityRecord(Generic[P]):
 
     @property
     def authority(self) -> str:
-        """The authority that speaks."""
-        return self.payload.authority
+        """Whoever speaks: the authority, or the party that acts for it."""
+        return _speaker(self.payload)
 
     def with_signature(self, signature: Signature | None) -> Self:
         """The same event with its signature."""
@@ -66,10 +66,14 @@ def read_event(
         return RecordRejected(record, error.reason, str(error))
     except NotAnAuthorityTopicError as error:
         return RecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
-    authority = cast(Any, event.payload).authority
+    authority = _speaker(cast(Any, event.payload))
     if owner is not None and authority != owner:
         return RecordRejected(record, Reason.TOPIC_MISMATCH, refusal.format(owner=owner, authority=authority))
     return event
+
+
+def _speaker(payload: Spoken) -> str:
+    return cast(str, getattr(payload, "speaker", payload.authority))
 
 
 async def dead_letter_rejected(producer: AIOKafkaProducer, topic: Topic, item: RecordRejected) -> None:

@@ -39,7 +39,9 @@ async def begin(
     authority, mailbox = recipient
     state = CoalitionState.model_validate(stored.payload)
     codes = [member.authority for member in state.members]
-    names, register = await names_of(session, set(codes), today), await addressees(session, codes, today)
+    convener = state.invitation.convened_by if state.invitation else None
+    names = await names_of(session, {*codes, *([convener] if convener else [])}, today)
+    register = await addressees(session, codes, today)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
     letter = coalition_letter(state, notice.plan_id, kind, authority.name, names, mailboxes, authority.signed_on)
     # A link's days are real ones, also where plans are judged as of a fixed day.

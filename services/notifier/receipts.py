@@ -9,8 +9,10 @@ from services.domain.coalition_answers import UNDO_DAYS
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
+from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.receipt_view import receipt_letter
+from services.platform.clock import day_of
 from services.store import coalition_notices, deliveries, plans, responses
 from services.store.authorities import Authority
 from services.store.database import transaction
@@ -64,10 +66,14 @@ async def begin(
     opportunity = await session.get(Opportunity, act.subject_id) if act.subject == "opportunity" else None
     # What is shared as a match only is named in no email before both agree, not even the reader's own plan.
     closed = opportunity is not None and opportunity.payload["score"] is None
-    plan = (await plans.by_id(session, [act.plan_id])).get(act.plan_id) if not closed else None
+    plan = (await plans.by_id(session, [act.plan_id])).get(act.plan_id) if act.plan_id and not closed else None
     title = (plan.state or {}).get("title", "") if plan is not None else ""
     undo_by = act.received_on + timedelta(days=UNDO_DAYS)
-    letter = receipt_letter(row.authority, row.name, act, title, undo_by, row.signed_on, named=not closed)
+    party = act.payload.get("acting_party") or act.payload.get("party")
+    said_by = (await names_of(session, [party], day_of(at))).get(party, UNNAMED) if party else ""
+    letter = receipt_letter(
+        row.authority, row.name, act, title, undo_by, row.signed_on, party=said_by, named=not closed
+    )
     deliveries.mark_sending(mail, [], at)
     thread = thread_id(dispatch.sender, act.subject_id, row.authority)
     composed = coalition_email.compose(letter, dispatch.sender, row.mailbox, mail, thread, at)

@@ -346,6 +346,8 @@ RESPONSE_KINDS: Final = (
     "undone",
     "decided",
     "route",
+    "convened",
+    "delegated",
     "document",
 )
 COALITIONS_WRITTEN: Final = _owned(
@@ -371,6 +373,14 @@ RESPONSES_RECORDED: Final = _measured_gauge(
     ),
     {Process.COALITIONS: {"kind": RESPONSE_KINDS}},
 )
+COALITIONS_SWEPT: Final = _measured_gauge(
+    Gauge(
+        "jointly_coalitions_swept_timestamp_seconds",
+        "Time at which the sweep of coalitions last ended without an error, in seconds since 1970.",
+        registry=None,
+    ),
+    COALITIONS_PROCESS,
+)
 PROGRAMME: Final = _owned(
     Gauge(
         "jointly_programme",
@@ -386,6 +396,14 @@ OUTBOX_WAITING: Final = _measured_gauge(
 )
 OUTBOX_AGE: Final = _measured_gauge(
     Gauge("jointly_outbox_age_seconds", "Age of the oldest unpublished message in the outbox.", registry=None), RELAY
+)
+AUDIT_UNSIGNED: Final = _measured_gauge(
+    Gauge(
+        "jointly_audit_unsigned_seconds",
+        "Age of the oldest entry of the audit log that no signed checkpoint covers.",
+        registry=None,
+    ),
+    RELAY,
 )
 RELAY_SHARDS_HELD: Final = _owned(
     Gauge("jointly_relay_shards_held", "Outbox shards that this relay holds.", registry=None), RELAY

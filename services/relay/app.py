@@ -12,8 +12,8 @@ from services.platform.dependencies import Check, Dependencies
 from services.platform.settings import PREFIX, Settings, SettingsError
 from services.relay.checkpoints import sign_for_ever
 from services.relay.outbox_publisher import OutboxPublisher
-from services.store import outbox
-from services.store.database import Sessions, database_responds, make_engine, make_sessions
+from services.store import audit_log, outbox
+from services.store.database import Sessions, database_responds, make_engine, make_sessions, now
 
 ALIVE_SECONDS = 120.0
 MEASURE_SECONDS = 5.0
@@ -72,13 +72,15 @@ def _rounds(relay: OutboxPublisher) -> Check:
 
 
 async def _measure(sessions: Sessions) -> None:
-    """Measure the outbox's backlog and age, even while another relay does the work."""
+    """Measure the outbox's backlog and age, and what the audit log holds unsigned, whichever relay does the work."""
     while True:
         try:
             async with sessions() as session:
                 waiting, age = await outbox.backlog(session)
+                unsigned = await audit_log.oldest_unsigned(session)
             metrics.OUTBOX_WAITING.set(waiting)
             metrics.OUTBOX_AGE.set(age)
+            metrics.AUDIT_UNSIGNED.set((now() - unsigned).total_seconds() if unsigned else 0)
         except Exception:
             # /health/ready reports the missing database. Meanwhile the age must not look fresh.
             metrics.OUTBOX_AGE.inc(MEASURE_SECONDS)

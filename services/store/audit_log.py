@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, LargeBinary, insert, select, update
+from sqlalchemy import BigInteger, Column, LargeBinary, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -165,6 +165,15 @@ async def newest_checkpoint(session: AsyncSession) -> AuditCheckpoint | None:
     """The checkpoint of the largest tree."""
     query = select(AuditCheckpoint).order_by(col(AuditCheckpoint.size).desc()).limit(1)
     found: AuditCheckpoint | None = (await session.execute(query)).scalar_one_or_none()
+    return found
+
+
+async def oldest_unsigned(session: AsyncSession) -> datetime | None:
+    """The moment of the first entry that no checkpoint covers; None where all are covered."""
+    signed = select(func.coalesce(func.max(AuditCheckpoint.size), 0)).scalar_subquery()
+    found: datetime | None = (
+        await session.execute(select(col(AuditEntry.at)).where(col(AuditEntry.seq) == signed))
+    ).scalar_one_or_none()
     return found
 
 

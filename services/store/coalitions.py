@@ -186,11 +186,15 @@ async def due(session: AsyncSession, today: date, limit: int) -> list[CoalitionR
     return list(found.scalars())
 
 
-async def listed(session: AsyncSession, authority: str | None, statuses: Iterable[str], limit: int) -> Sequence[Any]:
-    """Return the coalitions with these statuses, newest first; with an authority, only those it is or was in."""
+async def listed(
+    session: AsyncSession, authorities: Collection[str] | None, statuses: Iterable[str], limit: int
+) -> Sequence[Any]:
+    """Return the coalitions with these statuses, newest first; with authorities, only those that one is or was in."""
     wanted: list[ColumnElement[bool]] = [col(CoalitionRow.status).in_(list(statuses))]
-    if authority is not None:
-        own = select(col(CoalitionMemberRow.coalition_id)).where(col(CoalitionMemberRow.authority) == authority)
+    if authorities is not None:
+        own = select(col(CoalitionMemberRow.coalition_id)).where(
+            in_array(col(CoalitionMemberRow.authority), authorities)
+        )
         wanted.append(col(CoalitionRow.coalition_id).in_(own))
     found = await session.execute(
         select(CoalitionRow)

@@ -157,6 +157,21 @@ async def active_between(session: AsyncSession, plan_ids: Sequence[str]) -> list
     return [(row[0], row[1], row[2]) for row in found]
 
 
+async def near_misses(session: AsyncSession, plan_id: str, limit: int) -> Sequence[Opportunity]:
+    """The active opportunities of a plan whose windows do not meet, the strongest first."""
+    found = await session.execute(
+        select(Opportunity)
+        .where(
+            or_(col(Opportunity.plan_a) == plan_id, col(Opportunity.plan_b) == plan_id),
+            col(Opportunity.status) == "active",
+            col(Opportunity.payload)["nearest_move"].as_string().is_not(None),
+        )
+        .order_by(col(Opportunity.score).desc(), col(Opportunity.opportunity_id))
+        .limit(limit)
+    )
+    return found.scalars().all()
+
+
 async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequence[str]:
     """Return plans of active opportunities whose assessment may be out of date because days have passed."""
     found = await session.execute(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
@@ -36,6 +36,23 @@ class MembershipRow(SQLModel, table=True):
 async def load(session: AsyncSession, code: str) -> Party | None:
     """One party; None if the code is not a party's."""
     return next(iter(await _load(session, [code])), None)
+
+
+async def kind_of(session: AsyncSession, code: str) -> PartyKind | None:
+    """What a party is; None where the code is not a party's."""
+    row = await session.get(PartyRow, code)
+    return PartyKind(row.kind) if row is not None else None
+
+
+async def find_by_name(session: AsyncSession, name: str) -> str | None:
+    """The code of the party with this name, in whatever case it is typed; None where none or several have it."""
+    query = (
+        select(col(PartyRow.party))
+        .join(authorities.Authority, col(authorities.Authority.authority) == col(PartyRow.party))
+        .where(func.lower(col(authorities.Authority.name)) == name.lower())
+    )
+    found = (await session.execute(query)).scalars().all()
+    return found[0] if len(found) == 1 else None
 
 
 async def all_parties(session: AsyncSession) -> list[Party]:

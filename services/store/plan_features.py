@@ -52,7 +52,7 @@ class PlanFeatures(SQLModel, table=True):
     earliest: int
     latest: int
     flexible: int
-    lead_days: int
+    preparation_days: int
     local: bool
     areas: Any = Field(sa_column=Column(ARRAY(Text), nullable=False))
     council: str
@@ -138,8 +138,8 @@ def text_hashes(plan_ids: Iterable[str]) -> Query[dict[str, str]]:
 _MOVE: Final = """
     UPDATE plan_features f
     SET generation = r.generation, revision = r.revision, authority = r.authority, standing = r.standing,
-        earliest = r.earliest, latest = r.latest, flexible = r.flexible, lead_days = r.lead_days, local = r.local,
-        areas = r.areas, council = r.council
+        earliest = r.earliest, latest = r.latest, flexible = r.flexible,
+        preparation_days = r.preparation_days, local = r.local, areas = r.areas, council = r.council
     FROM json_populate_recordset(NULL::plan_features, CAST(:plan_features_moved AS json)) r
     WHERE f.plan_id = r.plan_id
 """
@@ -232,8 +232,8 @@ _DELTA: Final = text(
     f"""
     SELECT CAST(pg_postmaster_start_time() AS text), CAST(pg_current_snapshot() AS text), f.*
     FROM (VALUES (1)) AS always(one) LEFT JOIN (
-        SELECT written_xid, plan_id, revision, authority, standing, earliest, latest, flexible, lead_days, local, areas,
-            council, CASE WHEN generation = :generation THEN vector END
+        SELECT written_xid, plan_id, revision, authority, standing, earliest, latest, flexible, preparation_days, local,
+            areas, council, CASE WHEN generation = :generation THEN vector END
         FROM plan_features
         WHERE (written_xid, plan_id) > (CAST(:xid AS bigint), CAST(:plan_id AS text))
             AND NOT pg_visible_in_snapshot(CAST(CAST(written_xid AS text) AS xid8), CAST(:snapshot AS pg_snapshot))
@@ -264,8 +264,8 @@ def _delta(since: Seen, found: Rows) -> IndexDelta:
 
 
 def _opening(*columns: Any) -> Opening:
-    standing, earliest, latest, flexible, lead_days, local, areas, council = columns
-    return Opening(standing, earliest, latest, flexible, lead_days, local, tuple(areas), council)
+    standing, earliest, latest, flexible, preparation_days, local, areas, council = columns
+    return Opening(standing, earliest, latest, flexible, preparation_days, local, tuple(areas), council)
 
 
 def _halves(vector: bytes) -> Halves:

@@ -17,14 +17,14 @@ from services.store import responses
 STEPS: Final = 3
 """The maximum distance of a plan in the graph: its fits, their fits, and the fits of those."""
 
-# A match_only plan has no last day to join, so it is in no group.
+# A pair of which one plan is match_only has no day to decide by, so it is in no group.
 _FITS: Final = text(
     "SELECT opportunity_id, revision, plan_a, plan_b, authority_a, authority_b, score,"
-    " payload#>>'{common_window,earliest}', payload#>>'{common_window,latest}', payload->>'join_by',"
+    " payload#>>'{common_window,earliest}', payload#>>'{common_window,latest}', payload->'lead_days',"
     " payload#>>'{plans,0,tender_window,earliest}', payload#>>'{plans,0,tender_window,latest}',"
     " payload#>>'{plans,1,tender_window,earliest}', payload#>>'{plans,1,tender_window,latest}'"
     " FROM opportunities WHERE status = 'active' AND band IN ('notify', 'digest')"
-    " AND payload->>'join_by' IS NOT NULL AND (plan_a = ANY(:ids) OR plan_b = ANY(:ids))"
+    " AND payload->>'decide_by' IS NOT NULL AND (plan_a = ANY(:ids) OR plan_b = ANY(:ids))"
 )
 
 
@@ -91,12 +91,12 @@ async def _fits_of(session: AsyncSession, plan_ids: Collection[str]) -> dict[str
 
 
 def _pair(row: Any) -> _Pair:
-    _, revision, plan_a, plan_b, authority_a, authority_b, score, earliest, latest, join_by, *windows = row
+    _, revision, plan_a, plan_b, authority_a, authority_b, score, earliest, latest, lead_days, *windows = row
     return _Pair(
         revision,
         _group_plan(plan_a, authority_a, *windows[:2]),
         _group_plan(plan_b, authority_b, *windows[2:]),
-        Fit(score, Window(_day(earliest), _day(latest)), _day(join_by)),
+        Fit(score, Window(_day(earliest), _day(latest)), lead_days),
     )
 
 

@@ -147,7 +147,7 @@ def _answer(row: ResponseRow, undone_on: date | None) -> RecordedAnswer:
     return RecordedAnswer(
         response_id=row.response_id,
         authority=row.authority,
-        plan_id=row.plan_id,
+        plan_id=row.plan_id or "",
         subject=row.subject,
         subject_id=row.subject_id,
         kind=row.kind,

@@ -20,6 +20,7 @@ RECORDS: Final = (ROUTE, DOCUMENT)
 class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
+    `plan_id` is null where the act is about no plan: a party convenes, or an authority delegates.
     `member_before`: the member's state before the response, for an undo. `asked`, `reply_by`: the plans that an
     invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its
     authority of it.
@@ -38,7 +39,7 @@ class ResponseRow(SQLModel, table=True):
 
     response_id: str = Field(primary_key=True)
     authority: str = Field(index=True)
-    plan_id: str
+    plan_id: str | None = Field(default=None)
     subject: str
     subject_id: str
     kind: str
@@ -89,7 +90,7 @@ async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == "recorded")
-        .where(col(ResponseRow.subject).in_(("opportunity", "coalition")))
+        .where(col(ResponseRow.subject).in_(("opportunity", "coalition", "party")))
         .order_by(col(ResponseRow.response_id))
         .limit(limit)
         .with_for_update(skip_locked=True)

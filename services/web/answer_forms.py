@@ -68,8 +68,5 @@ def read_answered(form: Form) -> Answered:
 
 
 def _with_dates(form: Form) -> Answered:
-    earliest = form.day("earliest", "the first day on which you could go to tender")
-    latest = form.day("latest", "the last day on which you could go to tender")
-    if earliest and latest and latest < earliest:
-        form.errors["latest"] = "The last day must be the same as or after the first day"
+    earliest, latest = form.span("you could go to tender") or (None, None)
     return Answered("other-dates", earliest=earliest, latest=latest)

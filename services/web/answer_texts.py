@@ -47,6 +47,7 @@ DONE: Final[Mapping[str, str]] = {
     "lead": "Took the lead",
     "invited": "Invited the others",
     "dates": "Gave more time to reply",
+    "introduced": "Answered about an introduction",
     "undone": "Took an answer back",
     "route": "Recorded a route",
     "document": "Shared a document",
@@ -60,6 +61,16 @@ DOCUMENTS: Final[Mapping[str, str]] = {
 DOCUMENT_READERS: Final[Mapping[str, str]] = {
     "members": "Councils that are in",
     "invited": "Councils that are in, and those that are invited",
+}
+INTRODUCTIONS: Final[Mapping[str, str]] = {
+    "yes": "Yes, introduce us",
+    "no": "No",
+    "later": "Ask me later",
+}
+INTRODUCTION_HINTS: Final[Mapping[str, str]] = {
+    "yes": "Once both councils have said yes, each sees the other's plan.",
+    "no": "Final for six months. Nobody is told.",
+    "later": "Nobody is told. We ask you again.",
 }
 STAGES: Final[Mapping[str, str]] = {
     "planned": "Planned",

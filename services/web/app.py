@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from starlette.staticfiles import StaticFiles
 
+from services.application.explain import ExplainContextCache
 from services.web import errors
 from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
@@ -13,18 +14,24 @@ from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
 from services.web.pages import (
     coalition,
+    convene,
+    delegations,
     emails,
     group,
     home,
+    introduce,
     mailbox,
+    mutes,
     plan_draft,
     plan_end,
     prices,
+    programme,
     public,
     route,
     sign_in,
     still_true,
     tokens,
+    what_if,
 )
 from services.web.parts import WebParts
 
@@ -32,17 +39,23 @@ STATIC: Final = Path(__file__).parent / "static"
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     public.router,
     group.router,
+    introduce.router,
     sign_in.router,
     home.router,
     plan_draft.router,
     plan_end.router,
+    what_if.router,
     coalition.router,
     emails.router,
     still_true.router,
     mailbox.router,
+    mutes.router,
     tokens.router,
     route.router,
     prices.router,
+    programme.router,
+    convene.router,
+    delegations.router,
     *API_ROUTERS,
 )
 
@@ -51,6 +64,7 @@ def create_app(parts: WebParts) -> FastAPI:
     """The application, on these parts. Nothing is opened or started."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=errors.HANDLERS)
     app.state.parts = parts
+    app.state.contexts = ExplainContextCache(parts.settings)
     app.state.starts, app.state.tries = sign_in.limits()
     for router in ROUTERS:
         app.include_router(router)

@@ -14,7 +14,9 @@ MAX_LINE: Final = 200
 MAX_TEXT: Final = 2000
 CODE_DIGITS: Final = 6
 
-DATE_FIELDS: Final = frozenset({"asked_at", "awarded_on", "contract_end", "earliest", "latest", "remind", "reply_by"})
+DATE_FIELDS: Final = frozenset(
+    {"as_of", "asked_at", "awarded_on", "contract_end", "earliest", "latest", "remind", "reply_by", "until"}
+)
 """Fields of three parts: an error leads to the first one."""
 
 Sent = FormData | QueryParams
@@ -78,6 +80,27 @@ class Form:
         if any(self.sent.get(f"{name}-{part}") for part in ("day", "month", "year")):
             return self.day(name, label)
         return None
+
+    def span(self, what: str) -> tuple[date, date] | None:
+        """Two days in order, `earliest` and `latest`; None where there are none. `what` could happen on them."""
+        earliest = self.day("earliest", f"the first day on which {what}")
+        latest = self.day("latest", f"the last day on which {what}")
+        if not (earliest and latest):
+            return None
+        if latest < earliest:
+            self.errors["latest"] = "The last day must be the same as or after the first day"
+            return None
+        return earliest, latest
+
+    def number(self, name: str, least: int, most: int, label: str, *, required: bool = True) -> int | None:
+        """A whole number; None where there is none."""
+        text = self.text(name, label=label if required else "")
+        if not text or name in self.errors:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 6 and least <= int(text) <= most):
+            self.errors[name] = f"Enter {label} as a whole number from {least} to {most}"
+            return None
+        return int(text)
 
     @property
     def summary(self) -> list[dict[str, str]]:

@@ -89,20 +89,17 @@ def _read_kind(form: Form, _fields: Fields, _today: date) -> Fields:
 
 
 def _read_extension(form: Form, _fields: Fields, _today: date) -> Fields:
-    months = _number(form, "months", 1, 240, "the number of months")
+    months = form.number("months", 1, 240, "the number of months")
     stated = form.choice("option_stated", texts.OPTION_STATED, "Choose whether the contract has this option")
     known = {"yes": True, "no": False}.get(stated)
     return {"extension": {"months": months, "option_stated": known} if months else None}
 
 
 def _read_window(form: Form, _fields: Fields, today: date) -> Fields:
-    earliest = form.day("earliest", "the first day on which the tender could be published")
-    latest = form.day("latest", "the last day on which the tender could be published")
-    if not (earliest and latest):
+    span = form.span("the tender could be published")
+    if span is None:
         return {}
-    if latest < earliest:
-        form.errors["latest"] = "The last day must be the same as or after the first day"
-        return {}
+    earliest, latest = span
     if latest < today:
         form.errors["latest"] = "The last day must be today or later"
     elif problem := window_problem(Window(earliest=earliest, latest=latest)):
@@ -130,7 +127,7 @@ def _read_value(form: Form, _fields: Fields, _today: date) -> Fields:
 def _read_contract(form: Form, fields: Fields, _today: date) -> Fields:
     before = fields.get("current_contract") or {}
     end = form.optional_day("contract_end", "the day on which it ends")
-    months = _number(form, "extension_months", 0, 240, "the number of months", required=False)
+    months = form.number("extension_months", 0, 240, "the number of months", required=False)
     yearly = _money(form, "annual_value")
     now = {
         **before,
@@ -152,16 +149,6 @@ def _read_regions(form: Form, fields: Fields, _today: date) -> Fields:
     offered = texts.regions_for(fields)
     chosen = [value for value in form.sent.getlist("regions") if value in offered]
     return {"regions": chosen or None}
-
-
-def _number(form: Form, name: str, least: int, most: int, label: str, *, required: bool = True) -> int | None:
-    text = form.text(name, label=label if required else "")
-    if not text or name in form.errors:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 5 and least <= int(text) <= most):
-        form.errors[name] = f"Enter {label} as a whole number from {least} to {most}"
-        return None
-    return int(text)
 
 
 def _money(form: Form, name: str) -> float | None:

@@ -28,6 +28,12 @@ SHARINGS: Final[Mapping[str, str]] = {
     "match_only": "Match only: others learn only that there is a match",
     "private": "Private: it is never matched",
 }
+CHANGES: Final[Mapping[str, str]] = {
+    "later": "Tender later",
+    "earlier": "Tender earlier",
+    "window": "Tender between other days",
+    "extension": "Extend the contract that runs now",
+}
 HINTS: Final[Mapping[str, str]] = {
     "title": "Name the purchase, not your council. For example, HR and payroll system",
     "description": "Who uses it, for how many, and what it has to do. Name no people. You can leave this empty.",

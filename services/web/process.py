@@ -15,6 +15,7 @@ from services.store.database import database_responds, make_engine, make_session
 from services.store.framework_index import FrameworkIndex
 from services.web.app import create_app
 from services.web.parts import WebParts
+from services.web.warm_up import warm_up
 
 MAX_CONNECTIONS: Final = 500
 IDLE_SECONDS: Final = 10
@@ -34,6 +35,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
     sessions = make_sessions(database)
     dependencies = Dependencies({"postgresql": database_responds(sessions)})
     parts = WebParts(sessions, settings, FrameworkIndex(settings))
+    await warm_up(parts)
     return service.ServiceParts(
         live=[],
         ready=[database_responds(sessions)],

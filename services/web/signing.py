@@ -10,13 +10,15 @@ from starlette.responses import Response
 
 from services.application import sign_in
 from services.application.sign_in import SignedIn
+from services.domain.parties import PartyKind
 from services.store.database import now
 from services.web.access import Session
 
 SESSION_COOKIE: Final = "__Host-jointly"
 TICKET_COOKIE: Final = "__Host-jointly-ticket"
+OFFICE_HOME: Final = "/programme"
 _OWN_PAGE: Final = re.compile(
-    r"/(home|search|benchmarks|suppliers|contracts|plans/new|settings(/[a-z]+)?|[co]/[0-9a-f]{32}(/do/[a-z]+)?"
+    r"/(home|search|programme|signatories|convene(/[0-9a-f]{32})?|benchmarks|suppliers|contracts|plans/new|settings(/[a-z]+)?|[co]/[0-9a-f]{32}(/do/[a-z]+)?"
     r"|p/[A-Za-z0-9:._-]{3,201}(/(benchmark|draft|end|route|what-if))?)"
 )
 
@@ -32,7 +34,34 @@ async def signed_in(request: Request, session: Session) -> SignedIn:
     return found
 
 
-Council = Annotated[SignedIn, Depends(signed_in)]
+Account = Annotated[SignedIn, Depends(signed_in)]
+"""A council or an office."""
+
+
+async def council_of(account: Account) -> SignedIn:
+    """The council that is signed in. An office has pages of its own, and is led there."""
+    if account.party is not None:
+        raise HTTPException(303, headers={"Location": OFFICE_HOME})
+    return account
+
+
+async def office_of(account: Account) -> SignedIn:
+    """The party that is signed in. For a council, its pages are not there."""
+    if account.party is None:
+        raise HTTPException(404)
+    return account
+
+
+async def programme_office_of(account: Account) -> SignedIn:
+    """The programme office that is signed in. For others, its pages are not there."""
+    if account.party is not PartyKind.PROGRAMME_OFFICE:
+        raise HTTPException(404)
+    return account
+
+
+Council = Annotated[SignedIn, Depends(council_of)]
+Office = Annotated[SignedIn, Depends(office_of)]
+ProgrammeOffice = Annotated[SignedIn, Depends(programme_office_of)]
 
 
 async def current(request: Request, session: Session) -> SignedIn | None:

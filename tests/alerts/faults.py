@@ -15,6 +15,7 @@ from events.plans import PlanWithdrawn
 from events.topics import OPPORTUNITIES
 from services.local_stack.feed_server import FeedServer, serving
 from services.platform.clock import LONDON
+from services.store import advisory_locks
 from tests.alerts.ground import POISON, Ground, plan
 from tests.support.feeds import day_of_releases
 
@@ -152,11 +153,32 @@ def no_topic(ground: Ground) -> Mend:
     return ground.create_topics
 
 
+def unsigned_entry(ground: Ground) -> Mend:
+    """An entry of the audit log from three hours ago. The relays have no key, so none signs it."""
+    ground.arena.sql(
+        "INSERT INTO audit_log (seq, at, action, subject, body, leaf)"
+        " SELECT size, now() - interval '3 hours', 'answered', 'nothing', '', '' FROM audit_head"
+    )
+
+    def remove() -> None:
+        # No ordinary session may delete an entry.
+        ground.arena.sql("SET session_replication_role = replica; DELETE FROM audit_log WHERE subject = 'nothing'")
+
+    return remove
+
+
 def hung_session(ground: Ground) -> Mend:
     """A session that holds the generation's row, as a `jointly reassess` that hangs would: nothing can be settled."""
     connection: Any = psycopg.connect(ground.database_url.replace("+psycopg", ""))
     connection.execute("SELECT * FROM generation FOR UPDATE")
     ground.pair()
+    return lambda: connection.close()
+
+
+def held_coalitions(ground: Ground) -> Mend:
+    """A session that holds the lock of coalitions and does not let go: no sweep ends."""
+    connection: Any = psycopg.connect(ground.database_url.replace("+psycopg", ""))
+    connection.execute("SELECT pg_advisory_lock(%s)", (advisory_locks.COALITIONS,))
     return lambda: connection.close()
 
 
@@ -194,10 +216,12 @@ FAULTS: Final = (
     Fault("the only relay killed", ("RelayAbsent",), death("relay")),
     Fault("a relay killed three times", ("ProcessRestarts",), restarts, labels={"job": "relay"}),
     Fault("a broker that hangs", ("KafkaAway",), hung_broker),
+    Fault("an entry of the audit log that nobody signs", ("AuditUnsigned",), unsigned_entry),
     Fault("a topic deleted", ("OutboxStuck",), no_topic),
     Fault(
         "a feed that loses a notice, then is away", ("FeedIncomplete", "FeedSilent"), lossy_feed, patience_seconds=420
     ),
+    Fault("a session that holds the coalitions' lock", ("CoalitionsNotSwept",), held_coalitions, patience_seconds=900),
     Fault("a session that holds the generation", ("PlansPending",), hung_session),
     Fault(
         "PostgreSQL stopped",

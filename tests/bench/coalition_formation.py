@@ -47,8 +47,8 @@ def load(path: Path, as_of: date, model: str) -> tuple[list[GroupPlan], Edges, f
         for other in partners:
             if plan_id < other:
                 found = engine.assess(by_id[plan_id], by_id[other], as_of)
-                if found.common_window and found.join_by and found.band is not Band.NONE:
-                    edges.append((plan_id, other, Fit(found.score, found.common_window, found.join_by)))
+                if found.common_window and found.band is not Band.NONE:
+                    edges.append((plan_id, other, Fit(found.score, found.common_window, found.lead_days)))
     plans = [
         GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, kin_of(one.plan.authority))
         for one in features

@@ -8,6 +8,7 @@ this process and the server in one of its own, so that two cores do for both.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -21,17 +22,13 @@ from typing import Any, Final
 import httpx2
 import numpy as np
 import psycopg
+import structlog
 from sqlalchemy import text
 
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.domain.links import LinkMaker
 from services.local_stack.child_process import LOOPBACK, free_port, start, stop, wait_until
 from services.local_stack.postgres import postgres
 from services.local_stack.stack import ready
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.clock import today
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import Sessions, make_engine, make_sessions, transaction
@@ -42,6 +39,7 @@ from tests.bench.corpora import REAL, Corpus, corpus
 from tests.bench.running import say
 from tests.bench.synthetic_copies import multiply
 from tests.support.coalitions import AS_OF, CoalitionsHarness
+from tests.support.matcher import make_matcher
 from tests.support.web import SECRET, open_session, web_settings
 
 BATCH: Final = 100
@@ -52,10 +50,8 @@ SEARCHES: Final = ("software", "payroll", "cloud", "network", "housing")
 
 async def load_plans(sessions: Sessions, plans: Corpus) -> None:
     """Has the plans matched and grouped, and gives every authority a mailbox."""
-    settings, embedder = web_settings(as_of=AS_OF), load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(context, sessions)
-    harness = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    settings = web_settings(as_of=AS_OF)
+    harness = CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings)
     async with transaction(sessions) as session:
         for code in sorted({plan.authority for plan in plans.active}):
             await save(session, AuthorityUpdate(code, {"mailbox": f"{code.lower()}@council.example"}))
@@ -158,6 +154,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8, help="how many read at the same time")
     parser.add_argument("--seconds", type=float, default=20, help="how long each kind of page is read")
     given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     plans, results, times_before = corpus(given.size, given.real), [], 1
     with tempfile.TemporaryDirectory(prefix="jointly-pages-") as made:
         folder = Path(made)

@@ -1,4 +1,4 @@
-"""Seeded bugs in what authorities answer, and in what of it is told to whom."""
+"""Seeded bugs in what authorities answer and share, and in what of it is told to whom."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from tests.chaos.mutant import Edit, Mutant
 
 COALITIONS: Final = "tests/integration/test_coalitions.py"
 ANSWERS: Final = "tests/unit/domain/test_coalition_answers.py"
+CONTRACTS: Final = "tests/integration/test_contracts.py"
+EXTENSIONS: Final = "tests/integration/test_extensions.py"
 INTRODUCTIONS: Final = "tests/integration/test_introductions.py"
 
 ANSWER_MUTANTS: Final = (
@@ -129,5 +131,38 @@ ANSWER_MUTANTS: Final = (
             )
         ],
         ["tests/integration/test_suggestion_emails.py::test_what_is_shared_no_longer_is_told_no_more"],
+    ),
+    Mutant(
+        "contracts: other content under a known revision taken",
+        [
+            Edit(
+                "services/store/contracts.py",
+                "where=col(ContractRow.revision) < statement.excluded.revision",
+                "where=col(ContractRow.revision) <= statement.excluded.revision",
+            )
+        ],
+        [f"{CONTRACTS}::test_the_same_again_changes_nothing_and_other_content_is_a_dead_letter"],
+    ),
+    Mutant(
+        "contracts: an older revision comes back",
+        [
+            Edit(
+                "services/store/contracts.py",
+                "where=col(ContractRow.revision) < statement.excluded.revision",
+                "where=col(ContractRow.revision) != statement.excluded.revision",
+            )
+        ],
+        [f"{CONTRACTS}::test_the_newest_revision_stands_in_any_order"],
+    ),
+    Mutant(
+        "benchmarks: told again at every look",
+        [
+            Edit(
+                "services/coalitions/benchmark_requests.py",
+                "            if answered != request:\n",
+                "            if answered is not None:\n",
+            )
+        ],
+        [f"{EXTENSIONS}::test_an_extension_asks_once_however_often_it_is_looked_at"],
     ),
 )

@@ -1,9 +1,9 @@
 """Answers flow while coalitions processes die: `python -m tests.chaos.answers --seed N --minutes M`.
 
 Plans come first, until all coalitions are suggested. The database is copied then. Authorities answer at random, out of
-date and twice, while processes are killed and parts fail. Once everything has drained, the oracle takes the answers
-from the topic, in their order, and has one process that never stops handle them on the copy: the coalitions, members,
-answers and verdicts must be the same.
+date and twice, share contracts and decide on extensions, while processes are killed and parts fail. Once all has
+drained, the oracle takes the answers from the topic, in their order, and has one process that never stops handle them
+on the copy: the coalitions, members, answers, verdicts and requests for benchmarks must be the same.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ from aiokafka.errors import KafkaError
 from psycopg import OperationalError
 
 from events.cloudevents import Message, encode
+from events.contracts import CONTRACT_PAYLOADS, ContractPayload
 from events.plans import PlanPublished
 from events.responses import ResponseAnswered, ResponseInvited, ResponseMembership, ResponsePayload, ResponseUndone
-from events.topics import PLANS, RESPONSES
+from events.topics import CONTRACTS, PLANS, RESPONSES
+from services.application.contracts import contract_message
 from services.application.responses import response_event
+from services.coalitions.benchmark_requests import sweep_requests
 from services.coalitions.response_handler import ResponseHandler
 from services.ingest.event_publisher import plan_event
 from services.local_stack.child_process import LOOPBACK
@@ -39,10 +42,12 @@ from services.platform import logs
 from services.store.database import make_engine, make_sessions
 from tests.chaos import progress
 from tests.chaos.chaos import Chaos, Log
+from tests.chaos.charter_events import EXTENDING, PRICED, CharterEvents, extensions, judge_charter, priced_contracts
 from tests.chaos.cluster import Arena, arena, wait
 from tests.chaos.oracle import Verdict, judge_mails
 from tests.chaos.stream import AUTHORITIES
-from tests.pipeline import records_of
+from tests.pipeline import AS_OF, records_of
+from tests.support.service_processes import run_command
 
 FIRST: Final = ("matcher-1", "relay-1", "coalitions-1")
 CREW: Final = ("relay-1", "relay-2", "coalitions-1", "coalitions-2", "notifier-1", "notifier-2")
@@ -63,6 +68,7 @@ _TABLES: Final = {
     "members": "SELECT coalition_id, plan_id, state FROM coalition_members ORDER BY 1, 2",
     "answers": "SELECT response_id, outcome, detail, member_before, undone_by FROM responses ORDER BY 1",
     "verdicts": "SELECT opportunity_id, authority, reason, words FROM pair_verdicts ORDER BY 1, 2",
+    "benchmarks": "SELECT request_id, plan_id, status, revision, state FROM benchmark_requests ORDER BY 1",
 }
 
 
@@ -96,6 +102,7 @@ class Answering(threading.Thread):
         self._over = threading.Event()
         self._last: list[ResponsePayload] = []
         self.sent: set[str] = set()
+        self.charter = CharterEvents(chance)
 
     def run(self) -> None:
         """One answer after the other, each kept at until the broker has it."""
@@ -118,20 +125,32 @@ class Answering(threading.Thread):
                     await producer.start()
                 payload = self._choose(number)
                 if payload is not None:
-                    # One partition: coalitions depend on each other, and the oracle needs one order.
-                    message = encode(response_event(payload), payload.subject_id)
-                    await producer.send_and_wait(
-                        RESPONSES.name, message.value, message.key, partition=0, headers=list(message.headers)
-                    )
-                    self.sent.add(payload.response_id)
-                    self._last = [*self._last[-20:], payload]
+                    await self._send(producer, payload)
                     number += 1
             await asyncio.sleep(self._chance.uniform(0, 2 * PAUSE_SECONDS))
         if producer is not None:
             await producer.stop()
 
-    def _choose(self, number: int) -> ResponsePayload | None:
+    async def _send(self, producer: AIOKafkaProducer, payload: ResponsePayload | ContractPayload) -> None:
+        if isinstance(payload, CONTRACT_PAYLOADS):
+            message = contract_message(payload)
+            await producer.send_and_wait(CONTRACTS.name, message.value, message.key, headers=list(message.headers))
+            self.charter.note(payload)
+            return
+        # One partition: coalitions depend on each other, and the oracle needs one order.
+        message = encode(response_event(payload), payload.subject_id)
+        await producer.send_and_wait(
+            RESPONSES.name, message.value, message.key, partition=0, headers=list(message.headers)
+        )
+        self.sent.add(payload.response_id)
+        self._last = [*self._last[-20:], payload]
+
+    def _choose(self, number: int) -> ResponsePayload | ContractPayload | None:
         """What some authority says now: sense and nonsense, to this version or an older one; sometimes once more."""
+        if self._chance.random() < 0.25:
+            return self.charter.contract()
+        if self._chance.random() < 0.15 and (decision := self.charter.decision(self._arena, number)) is not None:
+            return decision
         if self._last and self._chance.random() < 0.15:
             return self._chance.choice(self._last)
         rows = self._arena.sql("SELECT payload FROM coalitions ORDER BY coalition_id")
@@ -170,6 +189,7 @@ def run(seed: int, seconds: float, log: Log, folder: Path) -> dict[str, Any]:
     """One run: plans, a copy, answers under faults, the verdict. `ok` is whether every promise held."""
     chance = random.Random(f"answers {seed}")
     progress.GROUPS.setdefault("jointly-coalitions-responses", RESPONSES)
+    progress.GROUPS.setdefault("jointly-coalitions-contracts", CONTRACTS)
     with arena(folder, quick=True) as made:
         _suggest(made, log)
         _copy(made)
@@ -182,17 +202,20 @@ def run(seed: int, seconds: float, log: Log, folder: Path) -> dict[str, Any]:
         answering.stop()
         chaos.heal_all()
         log(f"mended; {len(answering.sent)} answers to {chaos.counts.total()} faults, draining")
-        dry = wait(lambda: progress.drained(made) and _all_kept(made, answering.sent), DRAIN_SECONDS, pause=1.0)
+        dry = wait(lambda: progress.drained(made) and _all_kept(made, answering), DRAIN_SECONDS, pause=1.0)
         verdict = Verdict()
         verdict.demand("I7", dry is not None, f"not drained: {_left(made)}")
         judge_mails(verdict, made)
-        differences = asyncio.run(_compare(made))
+        differences = [*asyncio.run(_compare(made)), *judge_charter(made), *_rebuilt(made)]
         statuses = Counter(status for (status,) in made.sql("SELECT status FROM coalitions"))
         outcomes = Counter(outcome for (outcome,) in made.sql("SELECT outcome FROM responses"))
+        statistics = Counter(status for (status,) in made.sql("SELECT status FROM benchmark_requests"))
     return {
         "ok": verdict.ok and not differences,
         "seed": seed,
         "answers": len(answering.sent),
+        "contracts": {one: payload.revision for one, payload in sorted(answering.charter.newest.items())},
+        "benchmarks": dict(statistics),
         "outcomes": dict(outcomes),
         "coalitions": dict(statuses),
         "faults": dict(sorted(chaos.counts.items())),
@@ -206,6 +229,7 @@ def _suggest(made: Arena, log: Log) -> None:
     for name in FIRST:
         made.start(name)
     asyncio.run(_publish(made, [encode(plan_event(plan), plan.plan_id) for plan in plans()]))
+    asyncio.run(_publish(made, [contract_message(contract) for contract in priced_contracts()], CONTRACTS.name))
 
     def suggested() -> bool:
         with suppress(OperationalError):
@@ -213,7 +237,10 @@ def _suggest(made: Arena, log: Log) -> None:
             ((left,),) = made.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
             ((unmatched,),) = made.sql("SELECT count(*) FROM plans WHERE matched_revision < revision")
             ((known,),) = made.sql("SELECT count(*) FROM plans")
-            return count >= len(NEEDS) and left == 0 and unmatched == 0 and known == len(NEEDS) * MEMBERS
+            ((shared,),) = made.sql("SELECT count(*) FROM contracts")
+            ((quarters,),) = made.sql("SELECT count(*) FROM benchmark_quarters")
+            done = left == 0 and unmatched == 0 and shared == len(PRICED) and quarters == 1
+            return bool(done and count >= len(NEEDS) and known == len(NEEDS) * MEMBERS)
         return False
 
     if wait(suggested, 120, pause=0.5) is None:
@@ -221,15 +248,21 @@ def _suggest(made: Arena, log: Log) -> None:
     # What the coalitions process has still in hand changes nothing any more: its events were all of matched plans.
     time.sleep(5)
     log(f"{made.sql('SELECT count(*) FROM coalitions')[0][0]} coalitions are suggested")
-    for name in FIRST:
+    made.kill("coalitions-1")
+    # Nobody has asked for a benchmark yet when the database is copied.
+    asyncio.run(_publish(made, [encode(plan_event(plan), plan.plan_id) for plan in extensions()]))
+    extending = "SELECT count(*) FROM plans WHERE state->>'kind' = 'extension' AND matched_revision = revision"
+    if wait(lambda: made.sql(extending)[0][0] == len(EXTENDING), 60, pause=0.5) is None:
+        raise AssertionError(f"the plans to extend were not taken; look at {made.folder}/*.log")
+    for name in FIRST[:2]:
         made.kill(name)
 
 
-async def _publish(made: Arena, messages: list[Message]) -> None:
+async def _publish(made: Arena, messages: list[Message], topic: str = PLANS.name) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=made.bootstrap, acks="all")
     await producer.start()
     for message in messages:
-        await producer.send_and_wait(PLANS.name, message.value, message.key, headers=list(message.headers))
+        await producer.send_and_wait(topic, message.value, message.key, headers=list(message.headers))
     await producer.stop()
 
 
@@ -241,10 +274,10 @@ def _copy(made: Arena) -> None:
         connection.execute(f"CREATE DATABASE {COPY} TEMPLATE jointly")
 
 
-def _all_kept(made: Arena, sent: set[str]) -> bool:
+def _all_kept(made: Arena, answering: Answering) -> bool:
     with suppress(OperationalError):
         kept = {response_id for (response_id,) in made.sql("SELECT response_id FROM responses")}
-        return sent <= kept
+        return answering.sent <= kept and answering.charter.all_kept(made)
     return False
 
 
@@ -254,6 +287,12 @@ def _left(made: Arena) -> Any:
     return "nobody answers"
 
 
+def _rebuilt(made: Arena) -> list[str]:
+    """What `jointly rebuild --check` finds to differ from the log."""
+    done = run_command(["rebuild", "--check"], made.environment, made.folder / "rebuild")
+    return [] if done.returncode == 0 else [f"rebuild --check ended with {done.returncode}: {done.stdout}{done.stderr}"]
+
+
 async def _compare(made: Arena) -> list[str]:
     """What differs from the coalitions of one process that handled the same answers and never stopped."""
     records = await asyncio.to_thread(records_of, made.bootstrap, RESPONSES.name, quiet_seconds=2.0)
@@ -261,6 +300,8 @@ async def _compare(made: Arena) -> list[str]:
     url = f"postgresql+psycopg://postgres:{made.database.password}@{LOOPBACK}:{made.database.port}/{COPY}"
     engine = make_engine(url)
     handler = ResponseHandler(make_sessions(engine), made.settings, producer=None)  # type: ignore[arg-type]
+    # Decisions came later than the requests that they are about.
+    await sweep_requests(make_sessions(engine), AS_OF)
     for record in records:
         await handler.handle([record])
     await engine.dispose()

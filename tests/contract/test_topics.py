@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -79,9 +80,16 @@ def modules(package: str) -> Iterator[Path]:
     yield from sorted((ROOT / package.replace(".", "/")).rglob("*.py"))
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def uses(path: Path, name: str) -> bool:
     """Whether a module imports one of the names a topic goes by, and does more with it than that."""
-    tree = ast.parse(path.read_text("utf-8"))
+    if "events.topics" not in path.read_text("utf-8"):
+        return False
+    tree = _tree(path)
     imported = {
         alias.asname or alias.name
         for node in ast.walk(tree)
@@ -97,7 +105,7 @@ def calls(package: str, function: str) -> bool:
     return any(
         isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == function
         for path in modules(package)
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(_tree(path))
     )
 
 

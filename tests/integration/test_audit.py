@@ -5,7 +5,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,17 +20,12 @@ from events.jwk import SigningKey, new_key, to_file_text
 from events.responses import ResponseAnswered
 from events.signed_notes import read_checkpoint
 from events.topics import CHECKPOINTS, RESPONSES, authority_topic
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.application import audit
 from services.cli import application
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.merkle import leaf_hash, root_from_proof
 from services.local_stack.postgres import Server
 from services.local_stack.tansu import Broker
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, SettingsError, settings
 from services.relay.app import installation_key
 from services.relay.checkpoints import INTERVAL, BrokenChainError, sign_if_due
@@ -48,6 +43,7 @@ from tests.support.coalitions import (
     response_fields,
     response_record,
 )
+from tests.support.matcher import make_matcher
 
 ORIGIN = "jointly.example/audit"
 KEY = new_key()
@@ -71,10 +67,8 @@ def sessions(database: AsyncEngine) -> Sessions:
 
 @pytest.fixture
 async def harness(sessions: Sessions) -> CoalitionsHarness:
-    embedder, using = load_embedder("hashing"), Settings(as_of=AS_OF)
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, using)
-    await adopt(context, sessions)
-    return CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
+    using = Settings(as_of=AS_OF)
+    return CoalitionsHarness(await make_matcher(sessions, using), sessions, using)
 
 
 @pytest.fixture
@@ -383,4 +377,23 @@ async def test_a_key_is_made_for_the_relay_and_never_over_another(jointly: Joint
     assert (code, "d" in json.loads(said), file.stat().st_mode & 0o777) == (0, False, 0o600)
     assert json.loads(file.read_text())["x"] == json.loads(said)["x"]
     assert (await _in_thread(jointly, "make-key", file))[0] == 2
+    assert await _in_thread(jointly, "make-key", "--keep", file) == (0, said)
+    other = tmp_path / "other.jwk"
+    assert (await _in_thread(jointly, "make-key", "--keep", other))[0] == 0
+    assert other.read_text() != file.read_text()
     assert (await _in_thread(jointly, "erase-name", "nobody"))[0] == 1
+
+
+async def test_the_oldest_unsigned_entry_is_known_until_it_is_signed(sessions: Sessions) -> None:
+    async def oldest() -> datetime | None:
+        async with sessions() as session:
+            return await audit_log.oldest_unsigned(session)
+
+    assert await oldest() is None
+    await append(sessions, 1)
+    first = await oldest()
+    assert first is not None
+    await append(sessions, 1, first=1)
+    assert await oldest() == first, "the age of what waits longest"
+    assert await sign(sessions)
+    assert await oldest() is None

@@ -10,17 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.notifications import NotificationSent
 from events.topics import NOTIFICATIONS
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.coalitions.benchmark_requests import sweep_requests
 from services.local_stack.mail_sink import MailSink
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store.database import make_sessions
 from tests.integration.test_extensions import AFTER, decision, extension
 from tests.support.coalitions import AS_OF, LEEDS, CoalitionsHarness, award, plan_id
+from tests.support.matcher import make_matcher
 from tests.support.notifier import NotifierHarness, body
 
 pytestmark = pytest.mark.integration
@@ -51,10 +47,7 @@ class Scene:
 @pytest_asyncio.fixture
 async def scene(database: AsyncEngine, mailbox: MailSink) -> AsyncIterator[Scene]:
     sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(context, sessions)
-    harness = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    harness = CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings)
     notifier = NotifierHarness(sessions, mailbox)
     await notifier.register(LEEDS, name="Leeds", signed_on=date(2026, 4, 1))
     yield Scene(harness, notifier)

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from events.coalitions import CoalitionState
 from events.responses import RESPONSE_PAYLOADS
 from services.application.responses import ResponseError, read_jsonl
-from services.cli import application
-from services.platform.settings import settings
 from tests.support.coalitions import (
     BRADFORD,
     CALDERDALE,
@@ -24,23 +21,16 @@ from tests.support.coalitions import (
     plan,
     plan_id,
 )
+from tests.support.command_line import CommandLine, command_line
 
 THREE = (LEEDS, BRADFORD, KIRKLEES)
-Jointly = Callable[..., tuple[int, str, str]]
 Scene = Callable[[Callable[[CoalitionsHarness], Awaitable[Any]]], Any]
 
 
 @pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jointly]:
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
-    settings.cache_clear()
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        done = CliRunner().invoke(application(str(arguments[0])), [str(argument) for argument in arguments])
-        return done.exit_code, done.stdout, done.stderr
-
-    yield run
-    settings.cache_clear()
+def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
+    with command_line(database_url, monkeypatch) as run:
+        yield run
 
 
 @pytest.fixture
@@ -95,7 +85,7 @@ def _payload(printed: str) -> Any:
     ],
 )
 def test_what_would_be_sent(
-    jointly: Jointly, coalition: CoalitionState, arguments: list[str], said: dict[str, Any]
+    jointly: CommandLine, coalition: CoalitionState, arguments: list[str], said: dict[str, Any]
 ) -> None:
     given = [coalition.coalition_id if one == "ID" else one for one in arguments]
     code, printed, _ = jointly(*given, "--authority", LEEDS.lower(), "--dry-run")
@@ -123,7 +113,7 @@ def test_what_would_be_sent(
     ],
 )
 def test_what_is_refused(
-    jointly: Jointly, coalition: CoalitionState, arguments: list[str], code: int, sentence: str
+    jointly: CommandLine, coalition: CoalitionState, arguments: list[str], code: int, sentence: str
 ) -> None:
     found, _, said = jointly(*(coalition.coalition_id if one == "ID" else one for one in arguments))
     assert found == code
@@ -131,7 +121,7 @@ def test_what_is_refused(
     assert said.count("\n") == 1
 
 
-def test_what_is_shown_of_a_coalition(jointly: Jointly, scene: Scene, coalition: CoalitionState) -> None:
+def test_what_is_shown_of_a_coalition(jointly: CommandLine, scene: Scene, coalition: CoalitionState) -> None:
     code, printed, errors = jointly("coalition", "list", "--authority", LEEDS)
     assert (code, errors) == (0, "1 coalition\n")
     names, row = (line.split("\t") for line in printed.splitlines())
@@ -163,7 +153,7 @@ def test_what_is_shown_of_a_coalition(jointly: Jointly, scene: Scene, coalition:
     assert jointly("coalition", "list", "--ended")[2] == "0 coalitions\n"
 
 
-def test_an_answer_is_taken_back_by_its_id(jointly: Jointly, scene: Scene, coalition: CoalitionState) -> None:
+def test_an_answer_is_taken_back_by_its_id(jointly: CommandLine, scene: Scene, coalition: CoalitionState) -> None:
     given = scene(lambda harness: harness.answer(BRADFORD, "not-this-time"))
     assert jointly("answer", given, "undo", "--authority", LEEDS, "--dry-run")[0] == 1
     code, printed, _ = jointly("answer", given, "undo", "--authority", BRADFORD, "--dry-run")
@@ -172,7 +162,7 @@ def test_an_answer_is_taken_back_by_its_id(jointly: Jointly, scene: Scene, coali
     assert scene(lambda harness: harness.states())[BRADFORD] == "suggested"
 
 
-def test_a_file_of_answers(jointly: Jointly, coalition: CoalitionState, tmp_path: Path) -> None:
+def test_a_file_of_answers(jointly: CommandLine, coalition: CoalitionState, tmp_path: Path) -> None:
     common = {
         "subject": "coalition",
         "subject_id": coalition.coalition_id,

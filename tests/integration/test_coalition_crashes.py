@@ -10,13 +10,8 @@ from sqlalchemy import event
 
 from events.responses import ResponseInvited, ResponseMembership
 from events.topics import DEAD_CONTRACTS
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.coalitions.contract_handler import ContractHandler
 from services.coalitions.opportunity_handler import OpportunityHandler
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.support.coalitions import (
@@ -30,6 +25,7 @@ from tests.support.coalitions import (
     response_record,
 )
 from tests.support.contracts import contract, contract_record
+from tests.support.matcher import make_matcher
 
 TABLES = (
     "coalitions",
@@ -95,10 +91,7 @@ class Scene:
 async def scene(database_url: str) -> AsyncIterator[Scene]:
     engine = make_engine(database_url)
     sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(context, sessions)
-    yield Scene(CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings), engine)  # type: ignore[arg-type]
+    yield Scene(CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings), engine)
     await engine.dispose()
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -45,7 +46,7 @@ def examined() -> tuple[int, dict[str, Any]]:
     return done.exit_code, {part["part"]: part for part in json.loads(done.stdout)["parts"]}
 
 
-def test_all_parts_are_there(parts: pytest.MonkeyPatch, mailbox: MailSink) -> None:
+def test_all_parts_are_there(parts: pytest.MonkeyPatch, mailbox: MailSink, database_url: str) -> None:
     code, found = examined()
     assert code == ExitCode.DONE
     assert not [part for part in found.values() if part["verdict"] == "failed"]
@@ -61,6 +62,17 @@ def test_all_parts_are_there(parts: pytest.MonkeyPatch, mailbox: MailSink) -> No
     assert all("is 0 records behind" in sentence for sentence in found["lag"]["sentences"])
     assert found["generation"]["verdict"] == "warning", "no matcher has run on this database"
     assert mailbox.mails() == []
+    assert found["audit"] == {
+        "part": "audit", "verdict": "ok", "sentences": ["0 entries, all covered by a signed checkpoint"],
+    }  # fmt: skip
+    with psycopg.connect(database_url.replace("+psycopg", "")) as connection:
+        connection.execute(
+            "INSERT INTO audit_log (seq, at, action, subject, body, leaf)"
+            " VALUES (0, now() - interval '3 hours', 'answered', 'nothing', '', '')"
+        )
+    code, found = examined()
+    assert (code, found["audit"]["verdict"]) == (ExitCode.DONE, "warning")
+    assert "the relay has no JOINTLY_INSTALLATION_KEY_FILE" in found["audit"]["sentences"][1]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +91,7 @@ def test_a_part_that_is_away_is_named_and_the_others_are_looked_at(
     ended, found = examined()
     assert (ended, found[part]["verdict"]) == (code, "failed")
     assert says in found[part]["sentences"][0]
-    assert {"settings", "kafka", "database", "generation", "lag", "work", "smtp"} == found.keys()
+    assert {"settings", "kafka", "database", "generation", "lag", "work", "audit", "smtp"} == found.keys()
     assert any(other["verdict"] == "ok" for other in found.values())
 
 

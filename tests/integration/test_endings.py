@@ -1,6 +1,5 @@
 """Withdrawals that can't take effect are seen once; what can never be corrected is not taken."""
 
-from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -11,30 +10,16 @@ from events.cloudevents import decode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
 from events.plans import PlanAwarded, PlanPayload, PlanUpdated, PlanWithdrawn
 from events.topics import DEAD_PLANS
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
-from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
-from services.platform.settings import Settings
-from services.store.database import Sessions, make_engine, make_sessions
+from services.store.database import Sessions
 from services.store.outbox import Outbox
-from tests.pipeline import AS_OF, invented_plans, record_of
-
-
-@pytest_asyncio.fixture
-async def sessions(database_url: str) -> AsyncIterator[Sessions]:
-    engine = make_engine(database_url)
-    yield make_sessions(engine)
-    await engine.dispose()
+from tests.pipeline import invented_plans, record_of
+from tests.support.matcher import make_matcher
 
 
 @pytest_asyncio.fixture
 async def matcher(sessions: Sessions) -> Matcher:
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
-    await adopt(context, sessions)
-    return Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
+    return await make_matcher(sessions)
 
 
 async def take(matcher: Matcher, *payloads: PlanPayload, offset: int = 0) -> None:

@@ -13,17 +13,12 @@ from typer.testing import CliRunner
 
 from events.responses import ResponseDecided
 from events.topics import BENCHMARKS
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.application.benchmarks import BenchmarkError, read_benchmark
 from services.application.extensions import list_extensions
 from services.cli import application
 from services.coalitions.benchmark_publishing import publish_ended_quarter
 from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.audit import Channel
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, settings
 from services.store.database import make_sessions, transaction
 from tests.integration.test_coalition_crashes import Scene
@@ -39,6 +34,7 @@ from tests.support.coalitions import (
     response_fields,
 )
 from tests.support.contracts import ContractsHarness, contract
+from tests.support.matcher import make_matcher
 
 pytestmark = pytest.mark.integration
 
@@ -49,10 +45,7 @@ AFTER = date(2026, 12, 11)
 @pytest_asyncio.fixture
 async def scene(database: AsyncEngine) -> AsyncIterator[Scene]:
     sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(context, sessions)
-    yield Scene(CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings), database)  # type: ignore[arg-type]
+    yield Scene(CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings), database)
 
 
 @pytest_asyncio.fixture

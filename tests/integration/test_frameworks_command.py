@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,56 +11,41 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.cli import application, lazy_encoder
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
-from services.platform.settings import Settings, settings
+from services.platform.settings import settings
 from services.store.database import make_engine, make_sessions
 from tests.pipeline import record_of
-from tests.support.coalitions import AS_OF, LEEDS, plan, plan_id
+from tests.support.coalitions import LEEDS, plan, plan_id
+from tests.support.command_line import CommandLine, command_line
+from tests.support.matcher import make_matcher
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/frameworks.csv"
-Jointly = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jointly]:
+def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
     """A database in which Leeds plans to buy HR software, and the command on it."""
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
-    monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "hashing")
-    settings.cache_clear()
     lazy_encoder.encoder.cache_clear()
 
     async def fill() -> None:
         engine = make_engine(database_url)
-        embedder = load_embedder("hashing")
-        context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
-        sessions = make_sessions(engine)
-        await adopt(context, sessions)
-        await Matcher(context, sessions, producer=None).handle([record_of(plan(LEEDS), 0)])  # type: ignore[arg-type]
+        matcher = await make_matcher(make_sessions(engine))
+        await matcher.handle([record_of(plan(LEEDS), 0)])
         await engine.dispose()
 
     asyncio.run(fill())
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        done = CliRunner().invoke(application("frameworks"), ["frameworks", *map(str, arguments)])
-        return done.exit_code, done.stdout, done.stderr
-
-    yield run
-    settings.cache_clear()
+    with command_line(database_url, monkeypatch, JOINTLY_EMBEDDING_MODEL="hashing") as run:
+        yield partial(run, "frameworks")
     lazy_encoder.encoder.cache_clear()
 
 
-def _checked(jointly: Jointly) -> Any:
+def _checked(jointly: CommandLine) -> Any:
     code, printed, said = jointly("check", plan_id(LEEDS), "--json")
     assert code == 0, said
     return json.loads(printed)
 
 
-def test_a_plan_is_held_against_what_was_imported(jointly: Jointly, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_is_held_against_what_was_imported(jointly: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _checked(jointly)["line"] is None
     assert jointly("import", EXAMPLE)[:2] == (0, "3 added, 0 changed, 0 unchanged, 0 removed, 0 rejected\n")
     # The vectors are stored: no model is needed any more.
@@ -77,7 +63,7 @@ def test_a_plan_is_held_against_what_was_imported(jointly: Jointly, monkeypatch:
     assert "It runs from 1 April 2026 until 31 March 2028." in printed
 
 
-def test_a_framework_is_imported_whole_and_twice_changes_nothing(jointly: Jointly, tmp_path: Path) -> None:
+def test_a_framework_is_imported_whole_and_twice_changes_nothing(jointly: CommandLine, tmp_path: Path) -> None:
     jointly("import", EXAMPLE)
     assert jointly("import", EXAMPLE)[1] == "0 added, 0 changed, 3 unchanged, 0 removed, 0 rejected\n"
     _, written, _ = jointly("export")
@@ -98,7 +84,7 @@ def test_a_framework_is_imported_whole_and_twice_changes_nothing(jointly: Jointl
     assert jointly("remove", "EX-0002")[0] == 1
 
 
-def test_what_cannot_be_checked_or_read_is_said(jointly: Jointly, tmp_path: Path) -> None:
+def test_what_cannot_be_checked_or_read_is_said(jointly: CommandLine, tmp_path: Path) -> None:
     code, _, said = jointly("check", "E08000035:NONE")
     assert (code, "there is no plan E08000035:NONE" in said) == (1, True)
     for name, content in (("x.csv", "framework\n"), ("x.json", "{"), ("none.csv", None)):
@@ -108,7 +94,7 @@ def test_what_cannot_be_checked_or_read_is_said(jointly: Jointly, tmp_path: Path
         assert jointly("import", file)[0] == 2
 
 
-def test_a_plan_that_is_a_call_off_is_not_told_to_check_first(jointly: Jointly, database_url: str) -> None:
+def test_a_plan_that_is_a_call_off_is_not_told_to_check_first(jointly: CommandLine, database_url: str) -> None:
     jointly("import", EXAMPLE)
     engine = create_engine(database_url)
     with engine.begin() as connection:
@@ -121,7 +107,7 @@ def test_a_plan_that_is_a_call_off_is_not_told_to_check_first(jointly: Jointly, 
     assert found["covering"]
 
 
-def test_a_purchasing_bodys_planned_framework_is_for_its_members(jointly: Jointly, tmp_path: Path) -> None:
+def test_a_purchasing_bodys_planned_framework_is_for_its_members(jointly: CommandLine, tmp_path: Path) -> None:
     file, members = tmp_path / "planned.csv", tmp_path / "members.csv"
     first, *_ = EXAMPLE.read_text("utf-8").splitlines()
     values = "PL-1,Back-office software,A body,HR and payroll software for councils,2027-07-01,2029-06-30,{},a plan"

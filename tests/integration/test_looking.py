@@ -41,7 +41,7 @@ def plan(authority: str, reference: str = "HR-1", **changed: Any) -> PlanPublish
             "kind": "renewal",
             "cpv": ["48450000"],
             "value": {"amount": 900_000},
-            "tender_window": {"earliest": "2027-04-01", "latest": "2027-08-31"},
+            "tender_window": {"earliest": "2027-06-01", "latest": "2027-08-31"},
             "sharing": "open",
             **changed,
         }
@@ -241,7 +241,7 @@ def test_match_only_shows_who_when_where_and_the_band_alone(publish: Publish, se
         payload = json.loads(line)
         assert {side["plan_id"] for side in payload["plans"] if side["plan_id"]} == shown_ids, "its own, nobody else's"
         assert [side["revision"] for side in payload["plans"]] == [None, None]
-        assert payload["join_by"] is None
+        assert payload["decide_by"] is None
     (partner,) = explained(f"{LEEDS}:HR-1")["partners"]
     assert partner["partner"] is None
     assert [side["plan_id"] for side in partner["sides"]] == [f"{LEEDS}:HR-1", None]

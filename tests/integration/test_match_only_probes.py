@@ -1,41 +1,27 @@
 """Who finds out with plans made up for it what plans shared as match_only are about is counted and named."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest_asyncio
 from sqlalchemy import text
 
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.matcher import database_metrics
-from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform import metrics
-from services.platform.settings import Settings
 from services.store import opportunities
-from services.store.database import Sessions, make_engine, make_sessions, now
+from services.store.database import Sessions, now
 from services.store.opportunities import Probes
-from tests.pipeline import AS_OF, record_of
+from tests.pipeline import record_of
+from tests.support.matcher import make_matcher
 
 LEEDS, CAMDEN = "E08000035", "E09000007"
 
 
 @pytest_asyncio.fixture
-async def sessions(database_url: str) -> AsyncIterator[Sessions]:
-    engine = make_engine(database_url)
-    yield make_sessions(engine)
-    await engine.dispose()
-
-
-@pytest_asyncio.fixture
 async def matcher(sessions: Sessions) -> Matcher:
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
-    await adopt(context, sessions)
-    return Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
+    return await make_matcher(sessions)
 
 
 def plan(authority: str, reference: str, sharing: str = "open") -> PlanPublished:

@@ -220,7 +220,7 @@ async def test_a_digest_tells_two_near_misses_of_a_plan_and_the_next_one_the_oth
     readers = ["E06000014", "E08000032", "E08000033"]
     window = Window(earliest=date(2027, 9, 1), latest=date(2027, 9, 30))
     move = NearestMove(authority=LEEDS, months=3, tender_window=window, common_window=window)
-    apart = {"band": "digest", "common_window": None, "join_by": None, "nearest_move": move}
+    apart = {"band": "digest", "common_window": None, "decide_by": None, "nearest_move": move}
     near = [
         state(side(LEEDS), side(code, title=f"Near number {n}."), score=60.0 - n, **apart)
         for n, code in enumerate(readers)

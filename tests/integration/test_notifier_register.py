@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from typer.testing import CliRunner
 
-from services.cli import application
 from services.local_stack.mail_sink import MailSink
-from services.platform.settings import settings
 from services.store.database import make_engine, make_sessions
+from tests.support.command_line import CommandLine, command_line
 from tests.support.notifier import NotifierHarness
 from tests.unit.notifier.making import CAMDEN, LEEDS, state
 
@@ -22,16 +20,9 @@ REGISTER = f"authority,name,mailbox\n{LEEDS},,procurement@leeds.example\n{CAMDEN
 
 
 @pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[int, str, str]]]:
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
-    settings.cache_clear()
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        done = CliRunner().invoke(application(arguments[0]), arguments)
-        return done.exit_code, done.stdout, done.stderr
-
-    yield run
-    settings.cache_clear()
+def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
+    with command_line(database_url, monkeypatch) as run:
+        yield run
 
 
 @pytest.fixture
@@ -51,9 +42,7 @@ def with_notifier(
     return run
 
 
-def test_import_reports_each_wrong_line_and_takes_the_rest(
-    jointly: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
+def test_import_reports_each_wrong_line_and_takes_the_rest(jointly: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "register.csv"
     file.write_text(REGISTER, encoding="utf-8-sig")
     code, out, err = jointly("authorities", "import", str(file))
@@ -67,7 +56,7 @@ def test_import_reports_each_wrong_line_and_takes_the_rest(
     assert jointly("authorities", "import", str(file))[:2] == (0, "0 added, 0 changed, 2 unchanged, 0 rejected\n")
 
 
-def test_what_is_exported_is_imported_unchanged(jointly: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+def test_what_is_exported_is_imported_unchanged(jointly: CommandLine, tmp_path: Path) -> None:
     file, back = tmp_path / "register.csv", tmp_path / "back.csv"
     file.write_text(
         "authority,name,mailbox,digest,paused_until,signed_on,muted_partners\n"
@@ -92,9 +81,7 @@ def test_what_is_exported_is_imported_unchanged(jointly: Callable[..., tuple[int
     ("content", "says"),
     [(None, "can't be read"), (b"\xff\xfe\x00", "can't be read"), (b"code,mail\n", "header line of these columns")],
 )
-def test_a_file_that_cannot_be_read(
-    jointly: Callable[..., tuple[int, str, str]], tmp_path: Path, content: bytes | None, says: str
-) -> None:
+def test_a_file_that_cannot_be_read(jointly: CommandLine, tmp_path: Path, content: bytes | None, says: str) -> None:
     file = tmp_path / "register.csv"
     if content is not None:
         file.write_bytes(content)
@@ -104,7 +91,7 @@ def test_a_file_that_cannot_be_read(
 
 
 def test_what_is_held_failed_and_flushed_is_visible(
-    jointly: Callable[..., tuple[int, str, str]],
+    jointly: CommandLine,
     with_notifier: Callable[[Callable[[NotifierHarness], Awaitable[Result]]], Result],
     mailbox: MailSink,
 ) -> None:
@@ -134,6 +121,6 @@ def test_what_is_held_failed_and_flushed_is_visible(
     assert json.loads(jointly("digests", "flush", "--json")[1]) == {"due": 2}
 
 
-def test_muting_needs_to_know_whom_and_what(jointly: Callable[..., tuple[int, str, str]]) -> None:
+def test_muting_needs_to_know_whom_and_what(jointly: CommandLine) -> None:
     assert jointly("authorities", "mute", LEEDS)[0] == 2
     assert jointly("authorities", "mute", LEEDS, "--partner", CAMDEN)[0] == 1

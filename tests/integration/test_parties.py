@@ -1,34 +1,25 @@
 """`jointly parties` on real PostgreSQL: imported whole, listed as of a day, written again; nothing by halves."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
-from typer.testing import CliRunner
 
-from services.cli import application
-from services.platform.settings import settings
+from tests.support.command_line import CommandLine, command_line
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/parties.csv"
-Jointly = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jointly]:
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
-    settings.cache_clear()
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        done = CliRunner().invoke(application("parties"), ["parties", *map(str, arguments)])
-        return done.exit_code, done.stdout, done.stderr
-
-    yield run
-    settings.cache_clear()
+def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
+    with command_line(database_url, monkeypatch) as run:
+        yield partial(run, "parties")
 
 
-def test_parties_are_imported_whole_listed_and_written(jointly: Jointly, database_url: str, tmp_path: Path) -> None:
+def test_parties_are_imported_whole_listed_and_written(jointly: CommandLine, database_url: str, tmp_path: Path) -> None:
     assert jointly("import", EXAMPLE)[:2] == (0, "2 added, 0 changed, 0 unchanged\n")
     assert jointly("import", EXAMPLE)[1] == "0 added, 0 changed, 2 unchanged\n"
     listed = jointly("list", "--as-of", "2027-04-01")[1].splitlines()
@@ -47,7 +38,7 @@ def test_parties_are_imported_whole_listed_and_written(jointly: Jointly, databas
     engine.dispose()
 
 
-def test_a_wrong_line_leaves_everything_as_it_was(jointly: Jointly, tmp_path: Path) -> None:
+def test_a_wrong_line_leaves_everything_as_it_was(jointly: CommandLine, tmp_path: Path) -> None:
     file = tmp_path / "wrong.csv"
     file.write_text(EXAMPLE.read_text("utf-8").replace("E08000032,2026-04-01", "E08000032,soon"), "utf-8")
     code, printed, said = jointly("import", file)

@@ -110,7 +110,7 @@ def test_what_becomes_of_a_plan_becomes_of_its_opportunities(
         match_only = states[4]
         assert (match_only.score, match_only.components, match_only.would_change) == (None, None, ())
         assert all((side.title, side.plan_id, side.revision) == (None, None, None) for side in match_only.plans)
-        assert match_only.join_by is None
+        assert match_only.decide_by is None
 
 
 @pytest.mark.kafka

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,18 +12,15 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from events.plans import PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.cli import application
 from services.maintenance.plan_reset import ResetError, reset
 from services.maintenance.rebuild import compare
-from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.matcher.sweeper import sweep
-from services.platform.settings import Settings, settings
-from services.store.database import Sessions, make_engine, make_sessions, transaction
+from services.platform.settings import settings
+from services.store.database import Sessions, transaction
 from tests.pipeline import AS_OF, record_of
+from tests.support.matcher import make_matcher
 
 LEEDS, CAMDEN = "E08000035", "E09000007"
 PLAN = f"{LEEDS}:HR-1"
@@ -31,18 +28,8 @@ FROZEN = 1_790_000_000_000_000
 
 
 @pytest_asyncio.fixture
-async def sessions(database_url: str) -> AsyncIterator[Sessions]:
-    engine = make_engine(database_url)
-    yield make_sessions(engine)
-    await engine.dispose()
-
-
-@pytest_asyncio.fixture
 async def matcher(sessions: Sessions) -> Matcher:
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, Settings(as_of=AS_OF))
-    await adopt(context, sessions)
-    return Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
+    return await make_matcher(sessions)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import io
 import json
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from statistics import median
@@ -14,19 +14,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, insert, text
-from typer.testing import CliRunner
 
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated
 from events.topics import NOTICES, PLANS
-from services.cli import application
 from services.coalitions.programme_metrics import measure_programme
 from services.platform import metrics
-from services.platform.settings import settings
 from services.store.database import make_engine, make_sessions, table_of
 from services.store.plans import PlanLog
 from services.store.responses import ResponseRow
+from tests.support.command_line import CommandLine, command_line
 
-Jointly = Callable[..., tuple[int, str, str]]
 COUNCILS = ["E08000035", "E08000032", "E08000034", "E08000033", "E06000014", "E09000007"]
 FIRST = date(2026, 1, 5)
 DAYS = (date(2026, 6, 30), date(2026, 12, 31), date(2027, 6, 30))
@@ -124,15 +121,13 @@ def _stored(number: int, one: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Jointly]:
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
-    monkeypatch.setenv("JOINTLY_AS_OF", "2027-06-30")
-    settings.cache_clear()
+def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[CommandLine]:
+    with command_line(database_url, monkeypatch, JOINTLY_AS_OF="2027-06-30") as run:
+        _fill(run, database_url, tmp_path)
+        yield run
 
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        done = CliRunner().invoke(application(str(arguments[0])), [str(argument) for argument in arguments])
-        return done.exit_code, done.stdout, done.stderr
 
+def _fill(run: CommandLine, database_url: str, tmp_path: Path) -> None:
     register = tmp_path / "signatories.csv"
     lines = [f"{code},,Chief Digital Officer,{day}" for code, day in SIGNED.items()]
     register.write_text("\n".join(["authority,name,position,signed_on", *lines]), "utf-8")
@@ -145,8 +140,6 @@ def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         connection.execute(insert(table_of(PlanLog)), [*log, _logged(notice, 1, NOTICES.name)])
         connection.execute(insert(table_of(ResponseRow)), [_stored(*one) for one in enumerate(_answers())])
     engine.dispose()
-    yield run
-    settings.cache_clear()
 
 
 def _expected(as_of: date) -> dict[str, float | None]:
@@ -198,7 +191,7 @@ def _expected(as_of: date) -> dict[str, float | None]:
 
 
 @pytest.mark.parametrize("as_of", DAYS)
-def test_the_report_agrees_with_a_count_of_its_own(jointly: Jointly, as_of: date) -> None:
+def test_the_report_agrees_with_a_count_of_its_own(jointly: CommandLine, as_of: date) -> None:
     code, printed, said = jointly("programme", "--as-of", as_of.isoformat(), "--format", "json")
     assert code == 0, said
     found = {one["name"]: one["value"] for one in json.loads(printed)["measures"]}
@@ -208,7 +201,7 @@ def test_the_report_agrees_with_a_count_of_its_own(jointly: Jointly, as_of: date
     assert sum(found[name] for name in lateness) > 0
 
 
-def test_the_forms_say_the_same(jointly: Jointly) -> None:
+def test_the_forms_say_the_same(jointly: CommandLine) -> None:
     measures = json.loads(jointly("programme", "--format", "json", "--rate", "2-5")[1])["measures"]
     rows = list(csv.DictReader(io.StringIO(jointly("programme", "--format", "csv", "--rate", "2-5%")[1])))
     assert [row["measure"] for row in rows] == [one["name"] for one in measures]
@@ -225,7 +218,7 @@ def test_the_forms_say_the_same(jointly: Jointly) -> None:
     assert "Funnel" not in own
 
 
-def test_operators_see_the_same_numbers(jointly: Jointly, database_url: str) -> None:
+def test_operators_see_the_same_numbers(jointly: CommandLine, database_url: str) -> None:
     async def measure() -> None:
         engine = make_engine(database_url)
         await measure_programme(make_sessions(engine), DAYS[-1])
@@ -240,7 +233,7 @@ def test_operators_see_the_same_numbers(jointly: Jointly, database_url: str) -> 
     }
 
 
-def test_plans_to_confirm_are_listed(jointly: Jointly) -> None:
+def test_plans_to_confirm_are_listed(jointly: CommandLine) -> None:
     lines = [json.loads(line) for line in jointly("plans", "stale", "--json")[1].splitlines()]
     assert len(lines) == _expected(DAYS[-1])["not confirmed"] > 0
     council = lines[0]["plan_id"].split(":")[0]
@@ -249,7 +242,7 @@ def test_plans_to_confirm_are_listed(jointly: Jointly) -> None:
     assert len(own.splitlines()) - 1 == sum(line["plan_id"].startswith(council) for line in lines)
 
 
-def test_the_register_is_listed_written_and_read_again(jointly: Jointly, tmp_path: Path, database_url: str) -> None:
+def test_the_register_is_listed_written_and_read_again(jointly: CommandLine, tmp_path: Path, database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.begin() as connection:
         connection.execute(

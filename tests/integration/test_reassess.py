@@ -72,8 +72,8 @@ class OtherModel:
 def stricter() -> MatcherContext:
     """A policy under which more is asked: some pairs end, others change their band."""
     shipped = Policy.load()
-    exponents = replace(shipped.exponents, specification=2.0, timing=1.5, value=1.5)
-    bands = replace(shipped.bands, notify=85.0, digest=60.0, feed=55.0)
+    exponents = replace(shipped.exponents, specification=1.5, timing=0.7, value=0.5)
+    bands = replace(shipped.bands, notify=85.0, digest=45.0, feed=35.0)
     return context_of(Settings(as_of=AS_OF), with_changes(shipped, exponents=exponents, bands=bands))
 
 

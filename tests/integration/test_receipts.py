@@ -5,11 +5,22 @@ from typing import Any
 
 import pytest_asyncio
 
-from events.responses import ResponseIntroduced
+from events.responses import DelegationScope, ResponseIntroduced, ResponseMembership
 from services.local_stack.mail_sink import MailSink
-from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, undo
+from tests.support.coalitions import (
+    AS_OF,
+    BRADFORD,
+    KIRKLEES,
+    LEEDS,
+    pair_fields,
+    plan,
+    plan_id,
+    response_fields,
+    undo,
+)
 from tests.support.notified_coalitions import THREE, Line, open_line
 from tests.support.notifier import body
+from tests.support.parties import OFFICE, OFFICE_NAME, convene, delegated, register_party, since
 
 
 @pytest_asyncio.fixture
@@ -79,3 +90,25 @@ async def test_a_receipt_of_an_introduction_names_neither_plan(line: Line) -> No
     assert mail["Subject"] == "Your answer: noted, your answer to an introduction"
     for secret in ("HR", "ayroll", "Bradford"):
         assert secret not in body(mail) + body(mail, "html")
+
+
+async def test_emails_name_the_office_that_convened_or_acted_and_the_council_hears_of_both(line: Line) -> None:
+    await line.harness.publish(*(plan(authority) for authority in THREE))
+    await register_party(line.harness.sessions, since(AS_OF, *THREE), mailbox="office@gb-x-office.example")
+    await convene(line.harness, *map(plan_id, THREE))
+    await line.harness.respond(delegated(DelegationScope.TAKE_PART, next(line.harness.numbers)))
+    state = await line.harness.only()
+    fields = response_fields(LEEDS, state.coalition_id, state.terms_revision, next(line.harness.numbers))
+    await line.deliver()
+    (invitation,) = line.to(BRADFORD)
+    assert "join Yorkshire program" in invitation["Subject"]
+    assert f"{OFFICE_NAME} asks you to go to market together. You may say no" in body(invitation)
+    await line.harness.respond(ResponseMembership(**fields, act="accept", acting_party=OFFICE))
+    await line.deliver()
+    said = "\n".join(body(mail) for mail in receipts(line, LEEDS))
+    may = "may act for your authority until 26 December 2026: answer, invite, accept, join and leave."
+    assert f"We noted on 26 November 2026: {OFFICE_NAME} {may}" in said
+    assert f"what {OFFICE_NAME} said in your authority's name, by your delegation: you are in." in said
+    (own,) = receipts(line, OFFICE)
+    assert own["Subject"] == "Your answer: noted, you convened the group"
+    assert "Each council still says yes or no for itself." in body(own)

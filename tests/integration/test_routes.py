@@ -8,32 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from events.responses import ResponseAnswered, ResponseRoute, ResponseUndone
-from services.cli import application, lazy_encoder
-from services.platform.settings import settings
+from services.cli import lazy_encoder
 from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, CoalitionsHarness, open_harness, plan, plan_id
+from tests.support.command_line import CommandLine, command_line
 
-Jointly = Callable[..., tuple[int, str, str]]
 OWN = hashlib.sha256(plan_id(LEEDS).encode()).hexdigest()[:32]
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/frameworks.csv"
 
 
 @pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jointly]:
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
-    monkeypatch.setenv("JOINTLY_EMBEDDING_MODEL", "hashing")
-    monkeypatch.setenv("JOINTLY_AS_OF", AS_OF.isoformat())
-    settings.cache_clear()
+def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
     lazy_encoder.encoder.cache_clear()
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        done = CliRunner().invoke(application(str(arguments[0])), [str(argument) for argument in arguments])
-        return done.exit_code, done.stdout, done.stderr
-
-    yield run
-    settings.cache_clear()
+    chosen = {"JOINTLY_EMBEDDING_MODEL": "hashing", "JOINTLY_AS_OF": AS_OF.isoformat()}
+    with command_line(database_url, monkeypatch, **chosen) as run:
+        yield run
     lazy_encoder.encoder.cache_clear()
 
 
@@ -70,7 +60,7 @@ async def _publish(harness: CoalitionsHarness) -> None:
     await harness.publish(*(plan(authority) for authority in (LEEDS, BRADFORD, KIRKLEES)))
 
 
-def test_a_record_is_kept_shown_and_taken_back(jointly: Jointly, play: Any) -> None:
+def test_a_record_is_kept_shown_and_taken_back(jointly: CommandLine, play: Any) -> None:
     async def act(harness: CoalitionsHarness) -> tuple[Any, Any]:
         await _publish(harness)
         before = await harness.only()
@@ -107,7 +97,7 @@ def test_a_record_is_kept_shown_and_taken_back(jointly: Jointly, play: Any) -> N
     assert len(found["coalitions"]) == 1
 
 
-def test_what_is_recorded_for_a_coalition_shows_for_its_members(jointly: Jointly, play: Any) -> None:
+def test_what_is_recorded_for_a_coalition_shows_for_its_members(jointly: CommandLine, play: Any) -> None:
     async def act(harness: CoalitionsHarness) -> Any:
         await _publish(harness)
         state = await harness.only()
@@ -158,7 +148,7 @@ def test_what_does_not_count_is_refused(play: Any) -> None:
     assert refused[2][1] == "a route is recorded for a plan or for a coalition, not for an opportunity"
 
 
-def test_the_command_says_what_it_would_send(jointly: Jointly, play: Any) -> None:
+def test_the_command_says_what_it_would_send(jointly: CommandLine, play: Any) -> None:
     play(_publish)
     words = ("route", "record", plan_id(LEEDS), "framework", "none-found", "--by", "Category manager")
     code, printed, said = jointly(*words, "--candidate", "EX-1", "--dry-run")
@@ -170,7 +160,7 @@ def test_the_command_says_what_it_would_send(jointly: Jointly, play: Any) -> Non
     assert jointly("route", "show", "E08000035:NONE")[0] == 1
 
 
-def test_frameworks_that_cover_the_plan_are_to_be_looked_at(jointly: Jointly, play: Any) -> None:
+def test_frameworks_that_cover_the_plan_are_to_be_looked_at(jointly: CommandLine, play: Any) -> None:
     play(_publish)
     assert jointly("frameworks", "import", EXAMPLE)[0] == 0
     assert "Check first: 1 framework covers this. Back-office software." in jointly("route", "show", plan_id(LEEDS))[1]

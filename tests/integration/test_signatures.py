@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from typer.testing import CliRunner
 
 from events.cloudevents import encode
 from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
@@ -20,7 +19,6 @@ from events.jwk import SigningKey, new_key, to_file_text
 from events.plans import PlanPublished
 from events.signing import sign
 from events.topics import DEAD_PLANS, PLANS, authority_topic
-from services.cli import application
 from services.ingest.event_publisher import PublishingError, message_of, plan_event, publish_events
 from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.messaging import signature_policy, topic_admin
@@ -32,22 +30,15 @@ from services.store.database import Sessions, make_engine, make_sessions, now, t
 from tests.conftest import AnyBroker
 from tests.integration.test_pipeline import BARNET, LEEDS, enrol, plan
 from tests.pipeline import payloads_of, pipeline, send_raw
+from tests.support.command_line import CommandLine, command_line
 
 DAY = date(2026, 11, 22)
-Jointly = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jointly]:
-    monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("postgresql+psycopg", "postgresql"))
-    settings.cache_clear()
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        done = CliRunner().invoke(application(str(arguments[0])), [str(argument) for argument in arguments])
-        return done.exit_code, done.stdout, done.stderr
-
-    yield run
-    settings.cache_clear()
+def jointly(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[CommandLine]:
+    with command_line(database_url, monkeypatch) as run:
+        yield run
 
 
 def public_file(folder: Path, key: SigningKey) -> Path:
@@ -68,7 +59,7 @@ def stolen(payload: PlanPublished, key: SigningKey) -> tuple[Any, ...]:
 
 
 def test_only_the_authority_itself_is_believed_on_a_shared_topic(
-    broker: AnyBroker, database_url: str, jointly: Jointly, tmp_path: Path
+    broker: AnyBroker, database_url: str, jointly: CommandLine, tmp_path: Path
 ) -> None:
     enrol(database_url, LEEDS, BARNET)
     leeds, barnet, unknown = new_key(LEEDS), new_key(BARNET), new_key(LEEDS)
@@ -112,7 +103,7 @@ def test_only_the_authority_itself_is_believed_on_a_shared_topic(
 
 
 def test_what_was_refused_for_want_of_a_key_is_replayed_with_its_signature(
-    broker: AnyBroker, database_url: str, jointly: Jointly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: AnyBroker, database_url: str, jointly: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enrol(database_url, LEEDS, BARNET)
     leeds, payload = new_key(LEEDS), plan("HR-1")
@@ -236,7 +227,7 @@ async def test_a_batch_asks_the_register_once(sessions: Sessions) -> None:
     assert len(asked) == 1
 
 
-def test_the_commands_keep_the_register(database_url: str, jointly: Jointly, tmp_path: Path) -> None:
+def test_the_commands_keep_the_register(database_url: str, jointly: CommandLine, tmp_path: Path) -> None:
     leeds = new_key(LEEDS)
     file = public_file(tmp_path, leeds)
     assert "not in the register" in jointly("keys", "add", LEEDS, file)[2]

@@ -7,16 +7,12 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.cli import application
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings, settings
 from services.store.database import make_sessions
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan
 from tests.support.contracts import ContractsHarness, contract
+from tests.support.matcher import make_matcher
 
 pytestmark = pytest.mark.integration
 
@@ -28,10 +24,7 @@ RATINGS = [
 
 async def _fill(database: AsyncEngine) -> None:
     sessions, using = make_sessions(database), Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, using)
-    await adopt(context, sessions)
-    harness = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
+    harness = CoalitionsHarness(await make_matcher(sessions, using), sessions, using)
     contracts = ContractsHarness(sessions, AS_OF)
     await contracts.handle(
         contract(LEEDS, performance=RATINGS),

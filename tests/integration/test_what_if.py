@@ -30,13 +30,13 @@ def ids(partners: list[dict[str, Any]]) -> set[str]:
 
 def test_another_window_gains_and_loses_partners_and_groups(publish: Publish) -> None:
     publish(plan(LEEDS), plan(BRADFORD), plan(CAMDEN), plan(KENT, **LATE), plan("E08000034", **LATE))
-    found = tried("--window", "2028-04-01/2028-08-31")
+    found = tried("--window", "2028-06-01/2028-08-31")
     assert ids(found["gained"]) == {KENT, "E08000034"}
     assert ids(found["lost"]) == {BRADFORD, CAMDEN}
     assert found["kept"] == 0
     assert {one["because"][0] for one in found["lost"]} == {
-        "Bradford must tender by 31 August 2027, Leeds starts on 1 April 2028.",
-        "Camden must tender by 31 August 2027, Leeds starts on 1 April 2028.",
+        "Bradford must tender by 31 August 2027, Leeds starts on 1 June 2028.",
+        "Camden must tender by 31 August 2027, Leeds starts on 1 June 2028.",
     }
     assert [{plan_id.partition(":")[0] for plan_id in one["plans"]} for one in found["groups_gained"]] == [
         {LEEDS, KENT, "E08000034"}

@@ -41,9 +41,9 @@ def graphs(draw: st.DrawFn, *, authorities: int = 6) -> tuple[list[GroupPlan], E
         window_of_both = one.window.common(other.window)
         if window_of_both is None or one.is_kin(other) or not draw(st.booleans()):
             continue
-        join_by = window_of_both.latest - timedelta(days=draw(st.sampled_from([60, 90, 120])))
+        lead_days = draw(st.sampled_from([0, 20, 60, 120]))
         # Few different scores: equal ones happen.
-        edges.append((one.plan_id, other.plan_id, Fit(float(draw(st.integers(45, 50))), window_of_both, join_by)))
+        edges.append((one.plan_id, other.plan_id, Fit(float(draw(st.integers(45, 50))), window_of_both, lead_days)))
     return plans, edges
 
 
@@ -71,7 +71,7 @@ def test_every_pair_fits_and_every_limit_holds(given_: tuple[list[GroupPlan], Ed
             assert not graph.plans[one].is_kin(graph.plans[other])
         assert group == joint_terms(graph, group.members)
         assert (group.window.latest - group.window.earliest).days + 1 >= rules.min_window_days
-        assert group.join_by >= AS_OF
+        assert group.decide_by >= AS_OF
         agreeing = sum(best_group(graph, member, AS_OF) == group for member in group.members)
         assert 2 * agreeing >= len(group.members)
         assert explain(graph, group, AS_OF).endswith(".")
@@ -122,7 +122,7 @@ def test_without_limits_a_best_group_is_a_maximal_clique(given_: tuple[list[Grou
     plans, edges = given_
     alone = [GroupPlan(plan.plan_id, plan.plan_id, plan.window) for plan in plans]
     open_ended = Window(FIRST, FIRST + timedelta(days=600))
-    graph = FitGraph.build(alone, [(one, other, Fit(fit.score, open_ended, FIRST)) for one, other, fit in edges])
+    graph = FitGraph.build(alone, [(one, other, Fit(fit.score, open_ended, 0)) for one, other, fit in edges])
     oracle = networkx.Graph([edge[:2] for edge in edges])
     cliques = {tuple(sorted(clique)) for clique in networkx.find_cliques(oracle)}
     for plan in alone:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from matching.assessment import Assessment, Band, GateCode
+from matching.assessment import Assessment, Band, GateCode, LimitCode
 from matching.components.specification import Signals, logistic, logit
 from matching.engine import Features
 from matching.pair_scoring import score_of
@@ -14,7 +14,7 @@ from matching.plan import Plan
 from tests.properties.strategies import meetings, pairs, plans
 from tests.unit.matching.builders import engine, features
 
-many = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=120)
 shares = st.floats(0, 1)
 today = st.integers(-200, 1000).map(lambda n: date(2027, 1, 1) + timedelta(days=n))
 BANDS = (Band.NONE, Band.FEED, Band.DIGEST, Band.NOTIFY)
@@ -37,8 +37,9 @@ def test_bounds_and_gates_dominate(pair: tuple[Features, Features], as_of: date)
     if found.gates:
         assert found.band is Band.NONE
     if found.is_opportunity:
-        assert (found.common_window is None) == (found.join_by is None) == (found.nearest_move is not None)
-        assert found.join_by is None or found.join_by >= as_of
+        assert (found.common_window is None) == (found.decide_by is None) == (found.nearest_move is not None)
+        late = found.decide_by is not None and found.decide_by < as_of
+        assert late == (LimitCode.LATE_DECISION in {limit.code for limit in found.limits})
         assert found.nearest_move is None or found.band is not Band.NOTIFY
         assert found.specification_band is not Band.NONE
 
@@ -95,7 +96,7 @@ def _decision(found: Assessment) -> tuple[object, ...]:
         found.band,
         found.gates,
         found.timing.value,
-        found.join_by,
+        found.decide_by,
         found.common_window,
         found.nearest_move,
         found.review_on,
@@ -152,7 +153,7 @@ def _verdict(one: Plan, other: Plan, as_of: date) -> tuple[object, ...]:
     return found.score, found.band, found.specification.value, [gate.code for gate in found.gates]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(plans(), min_size=2, max_size=12, unique_by=lambda p: p.plan_id), today)
 def test_search_is_assess_over_all_pairs(several: list[Plan], as_of: date) -> None:
     every = [features(one) for one in several]

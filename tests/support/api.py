@@ -8,21 +8,18 @@ from typing import Any, Final
 import httpx2
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.application import api_tokens
 from services.domain.api_access import READ_SCOPES, Scope
 from services.domain.audit import Channel
 from services.local_stack.postgres import Server
-from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store import authorities
 from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.migrate import migrate
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan
+from tests.support.matcher import make_matcher
 from tests.support.web import web_settings
 
 API: Final = "/api/v1"
@@ -76,10 +73,7 @@ async def make_harness(database: AsyncEngine) -> CoalitionsHarness:
 
 
 async def _make_matcher(sessions: Sessions, settings: Settings) -> Matcher:
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(context, sessions)
-    return Matcher(context, sessions, producer=None)  # type: ignore[arg-type]
+    return await make_matcher(sessions, settings)
 
 
 async def register(sessions: Sessions, codes: Sequence[str]) -> None:

@@ -23,18 +23,15 @@ from events.responses import (
     ResponseUndone,
 )
 from events.topics import DEAD_RESPONSES, OPPORTUNITIES, RESPONSES
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.coalitions.opportunity_handler import OpportunityHandler
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep
 from services.domain.ids import event_id, opportunity_id
-from services.matcher.app import adopt
 from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.platform.settings import Settings
 from services.store.database import Sessions, make_engine, make_sessions, now
 from tests.pipeline import record_of
+from tests.support.matcher import make_matcher
 
 AS_OF = date(2026, 11, 26)
 LEEDS, BRADFORD, KIRKLEES, CALDERDALE = "E08000035", "E08000032", "E08000034", "E08000033"
@@ -199,12 +196,8 @@ class CoalitionsHarness:
 async def open_harness(database_url: str) -> AsyncIterator[CoalitionsHarness]:
     """A harness on a migrated database, with the hashing model."""
     engine = make_engine(database_url)
-    using = Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, using)
-    sessions = make_sessions(engine)
-    await adopt(context, sessions)
-    yield CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, using)  # type: ignore[arg-type]
+    using, sessions = Settings(as_of=AS_OF), make_sessions(engine)
+    yield CoalitionsHarness(await make_matcher(sessions, using), sessions, using)
     await engine.dispose()
 
 

@@ -11,19 +11,15 @@ from typing import Any, Final
 from events.dead_letters import Reason
 from events.plans import PlanPayload
 from events.topics import COALITIONS
-from matching.encoders.loading import load_embedder
-from matching.engine import Engine
 from services.coalitions.opportunity_handler import OpportunityHandler
 from services.local_stack.mail_sink import MailSink
-from services.matcher.app import adopt
-from services.matcher.batch_handler import Matcher
-from services.matcher.context import MatcherContext
 from services.notifier import event_handler
 from services.notifier.coalition_handler import CoalitionEvents
 from services.notifier.rendering.email_message import sender
 from services.platform.settings import Settings
 from services.store.database import make_engine, make_sessions
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness
+from tests.support.matcher import make_matcher
 from tests.support.notifier import NotifierHarness
 
 THREE: Final = (LEEDS, BRADFORD, KIRKLEES)
@@ -108,10 +104,7 @@ async def open_line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]
     """A line on an empty database, whose four councils are registered."""
     engine = make_engine(database_url)
     sessions, settings = make_sessions(engine), Settings(as_of=AS_OF)
-    embedder = load_embedder("hashing")
-    context = MatcherContext(Engine.load(model=embedder.model), embedder, settings)
-    await adopt(context, sessions)
-    harness = CoalitionsHarness(Matcher(context, sessions, producer=None), sessions, settings)  # type: ignore[arg-type]
+    harness = CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings)
     notifier = NotifierHarness(sessions, mailbox, now=INVITED_AT)
     for authority in (*THREE, CALDERDALE):
         address = f"buying@{authority.lower()}.example"

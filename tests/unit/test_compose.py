@@ -53,6 +53,10 @@ def _listening(name: str) -> set[int]:
 def test_the_parts_of_the_design_are_there() -> None:
     parts = {"kafka", "postgres", "mail", "migrate", "topics", "matcher", "coalitions", "relay", "notifier"}
     assert parts < SERVICES.keys()
+    # Without a key nobody could show that the audit log was changed.
+    key = OURS["installation-key"]["command"][-1]
+    assert _environment(OURS["relay"])["JOINTLY_INSTALLATION_KEY_FILE"] == key
+    assert [name for name, service in OURS.items() if "volumes" in service] == ["installation-key", "relay"]
     assert set(PROCESSES) == {"matcher", "coalitions", "relay", "notifier", "collector", "web"}
 
 
@@ -60,8 +64,10 @@ def test_the_parts_of_the_design_are_there() -> None:
 def test_each_command_exists_and_takes_its_options(name: str) -> None:
     arguments: list[str] = OURS[name]["command"]
     assert arguments[0] in COMMANDS
-    command: Any = typer.main.get_command(application(arguments[0])).commands[arguments[0]]  # type: ignore[attr-defined]
-    command.make_context(arguments[0], list(arguments[1:]))  # raises where an option is unknown or missing
+    command: Any = typer.main.get_command(application(arguments[0]))
+    while arguments and hasattr(command, "commands"):
+        command, arguments = command.commands[arguments[0]], arguments[1:]
+    command.make_context("command", list(arguments))  # raises where an option is unknown or missing
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -72,7 +78,11 @@ def test_each_variable_is_a_setting_and_its_value_is_accepted(name: str, monkeyp
     ]
     assert all(variable.startswith(PREFIX) for variable in environment)
     assert not unknown
+    mounts = [mount.split(":")[1] for mount in OURS[name].get("volumes", [])]
     for variable, value in environment.items():
+        if variable.endswith("_FILE"):
+            assert str(Path(value).parent) in mounts, f"{name} does not mount {value}"
+            continue
         monkeypatch.setenv(variable, value)
     Settings().need_kafka()
     Settings().need_database()

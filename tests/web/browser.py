@@ -59,7 +59,9 @@ async def site(web: WebHarness) -> AsyncIterator[Site]:
                     await task
 
 
-async def sign_in(opened: Site, context: BrowserContext, council: str, mailbox: MailSink) -> Page:
+async def sign_in(
+    opened: Site, context: BrowserContext, council: str, mailbox: MailSink, home: str = "**/home"
+) -> Page:
     """A person signs in with the code from the mailbox; the page they get."""
     mailbox.clear()
     page = await context.new_page()
@@ -70,7 +72,7 @@ async def sign_in(opened: Site, context: BrowserContext, council: str, mailbox: 
     await page.get_by_label("Your name").fill("Ann Other")
     await page.get_by_label("Your job title").fill("Category manager")
     await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url("**/home")
+    await page.wait_for_url(home)
     return page
 
 

@@ -12,7 +12,7 @@ from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store import authorities
 from services.web.plan_questions import QUESTIONS
-from tests.support.coalitions import BRADFORD, LEEDS, plan_id
+from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, plan_id
 from tests.support.web import BASE, SECRET
 from tests.web.browser import Site, needs_chromium, sign_in, tab_to
 
@@ -83,6 +83,9 @@ async def paths(opened: Site) -> dict[str, str]:
         "home": "/home",
         "plan": f"/p/{plan_id(LEEDS)}",
         "search": "/search?need=payroll",
+        "introduce": f"/o/{opportunity_id(plan_id(LEEDS), plan_id(CALDERDALE))}/introduce",
+        "match-only": f"/o/{opportunity_id(plan_id(LEEDS), plan_id(CALDERDALE))}",
+        "what-if": f"/p/{plan_id(LEEDS)}/what-if?change=later&months=4",
         "plan-new": "/plans/new",
         "plan-draft": f"/p/{plan_id(LEEDS)}/draft",
         **{f"plan-{one.slug}": f"/p/{plan_id(LEEDS)}/draft/{one.slug}" for one in QUESTIONS if one.slug != "extension"},
@@ -99,6 +102,9 @@ async def paths(opened: Site) -> dict[str, str]:
         "mailbox-changed": "/mailbox-changed",
         "tokens": "/settings/access",
         "calendar": "/settings/calendar",
+        "muted": "/settings/muted",
+        "delegations": "/settings/delegations",
+        "own-numbers": "/programme",
         "sign-out": "/sign-out",
         "coalition": f"/c/{coalition}",
         "invite": f"/c/{coalition}/do/invite",

@@ -55,7 +55,7 @@ async def test_pages_behind_a_form_are_accessible(
     await page.get_by_role("button", name="Record").click()
     await look(page, "route-error", width, tmp_path)
     await page.get_by_label("This plan").check()
-    await page.get_by_label("New contract").check()
+    await page.get_by_label("A contract of our own").check()
     await page.get_by_label("We take it").check()
     await page.get_by_label("Your position").fill("Category manager, ICT")
     await page.get_by_role("button", name="Record").click()
@@ -63,10 +63,17 @@ async def test_pages_behind_a_form_are_accessible(
     await look(page, "route-recorded", width, tmp_path)
 
 
-async def press(page: Page, selector: str, key: str = "Enter") -> None:
-    """Moves there with Tab and presses a key."""
+async def follow(page: Page, selector: str) -> None:
+    """Moves there with Tab, presses Enter, and waits for the page that it leads to."""
     await tab_to(page, selector)
-    await page.keyboard.press(key)
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+
+
+async def choose(page: Page, selector: str) -> None:
+    """Moves there with Tab and presses the space bar."""
+    await tab_to(page, selector)
+    await page.keyboard.press("Space")
 
 
 async def enter(page: Page, fields: dict[str, str]) -> None:
@@ -84,37 +91,37 @@ async def test_the_journey_needs_no_mouse(open_site: Site, mailbox: MailSink) ->
         mailbox.clear()
         page = await (await open_site.visitor()).new_page()
         await page.goto("/")
-        await press(page, ".govuk-button--start")
+        await follow(page, ".govuk-button--start")
         await enter(page, {"council": council})
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/sign-in/code")
         await enter(page, {"code": await open_site.web.code(mailbox), **person})
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/home")
-        await press(page, f'a[href="/c/{coalition}"]')
+        await follow(page, f'a[href="/c/{coalition}"]')
         await page.wait_for_url(f"**/c/{coalition}")
         return page
 
     page = await enter_as("Leeds")
-    await press(page, 'a[href$="/do/invite"]')
+    await follow(page, 'a[href$="/do/invite"]')
     await enter(page, {"route": "No framework covers payroll on the day of need."})
-    await press(page, "main button")
+    await follow(page, "main button")
     await page.get_by_text("Reply sent").wait_for()
     for council in ("Bradford", "Kirklees"):
         page = await enter_as(council)
-        await press(page, 'a[href$="/do/accept"]')
-        await press(page, "main button")
+        await follow(page, 'a[href$="/do/accept"]')
+        await follow(page, "main button")
         await page.get_by_text("Reply sent").wait_for()
-    await press(page, f'main a[href="/c/{coalition}"]')
+    await follow(page, f'main a[href="/c/{coalition}"]')
     # The tabs are moved along with the arrow keys; what is shown can be reached with Tab.
     await tab_to(page, "#tab_members")
     for _ in range(2):
         await page.keyboard.press("ArrowRight")
-    await press(page, 'a[href$="/do/document"]')
+    await follow(page, 'a[href$="/do/document"]')
     await enter(page, {"title": "Draft specification", "url": "https://files.kirklees.example/draft"})
-    await press(page, "#document", "Space")
-    await press(page, "#readers", "Space")
-    await press(page, "main button")
+    await choose(page, "#document")
+    await choose(page, "#readers")
+    await follow(page, "main button")
     await page.get_by_text("Reply sent").wait_for()
     assert (await open_site.web.processes.only()).status == "formed"
     assert re.search("files.kirklees.example", await (await page.goto(f"/c/{coalition}")).text())  # type: ignore[union-attr]

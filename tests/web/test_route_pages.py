@@ -3,7 +3,8 @@
 import pytest
 
 from services.local_stack.mail_sink import MailSink
-from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.api import add_matcher
+from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, plan, plan_id
 from tests.support.web import WebHarness, web_client
 
 ROUTE = f"/p/{plan_id(LEEDS)}/route"
@@ -11,11 +12,10 @@ NEW = {"subject": "plan", "step": "new", "outcome": "chosen", "reason": "", "by"
 
 
 @pytest.fixture
-async def leeds(web: WebHarness, mailbox: MailSink) -> WebHarness:
+async def leeds(grouped: WebHarness, mailbox: MailSink) -> WebHarness:
     """Leeds has signed in, and is in a group of three."""
-    await web.processes.publish(*(plan(authority) for authority in (LEEDS, BRADFORD, KIRKLEES)))
-    await web.sign_in(LEEDS, mailbox)
-    return web
+    await grouped.sign_in(LEEDS, mailbox)
+    return grouped
 
 
 async def record(web: WebHarness, path: str, **fields: str) -> str:
@@ -31,7 +31,7 @@ async def test_steps_are_recorded_in_any_order_shown_to_the_group_and_taken_back
 ) -> None:
     assert f'href="{ROUTE}"' in (await leeds.client.get(f"/p/{plan_id(LEEDS)}")).text
     page = await record(leeds, ROUTE, **NEW)
-    assert "Nothing is recorded yet of these routes: framework, coalition of its own" in page
+    assert "Nothing is recorded yet of these routes: a framework, a group with a tender of its own" in page
     group = (await leeds.processes.only()).coalition_id
     hostile = "<script>alert(1)</script>"
     looked = {"step": "framework", "outcome": "unsuitable", "reason": "scope", "candidates": f"EX-1\n{hostile}"}
@@ -39,7 +39,7 @@ async def test_steps_are_recorded_in_any_order_shown_to_the_group_and_taken_back
     assert "&lt;script&gt;alert(1)" in page
     assert hostile not in page
     assert "ann@leeds.example" not in page
-    assert "these routes: coalition of its own" in page
+    assert "these routes: a group with a tender of its own" in page
     note = await leeds.client.get(f"{ROUTE}/note")
     assert note.headers["content-type"].startswith("text/plain")
     assert "1. Framework: looked at, does not suit (scope). Category manager, 26 November 2026." in note.text
@@ -51,6 +51,7 @@ async def test_steps_are_recorded_in_any_order_shown_to_the_group_and_taken_back
         theirs = f"/p/{plan_id(BRADFORD)}/route"
         assert "EX-1" in (await browser.get(theirs)).text
         assert "Take back" not in (await browser.get(theirs)).text
+        await add_matcher(leeds.processes)
         await leeds.processes.publish(plan(LEEDS, revision=2, sharing="match_only"))
         assert "EX-1" not in (await browser.get(theirs)).text
 

@@ -15,19 +15,19 @@ from services.domain.mailbox_codes import MAX_CODES_AN_HOUR, MAX_TRIES
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
-from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan
+from tests.support.coalitions import BRADFORD, LEEDS
 from tests.support.web import BASE, WebHarness, web_client
 
 OLD, NEW = f"procurement@{LEEDS.lower()}.example", "buying@leeds.example"
-PATHS = ("/settings/mailbox", "/settings/mailbox/codes", "/settings/access", "/settings/calendar")
+PATHS = ("/settings/mailbox", "/settings/mailbox/codes", "/settings/access", "/settings/calendar", "/settings/muted")
 
 
 @pytest.fixture
-async def leeds(web: WebHarness, mailbox: MailSink) -> WebHarness:
+async def leeds(grouped: WebHarness, mailbox: MailSink) -> WebHarness:
     """Leeds has signed in."""
-    assert (await web.sign_in(LEEDS, mailbox)).status_code == 303
+    assert (await grouped.sign_in(LEEDS, mailbox)).status_code == 303
     mailbox.clear()
-    return web
+    return grouped
 
 
 async def received(mailbox: MailSink, count: int) -> dict[str, str]:
@@ -64,7 +64,6 @@ async def mailbox_of_leeds(web: WebHarness) -> str:
 async def test_a_mailbox_changes_by_two_codes_and_everything_of_the_old_one_ends(
     leeds: WebHarness, mailbox: MailSink
 ) -> None:
-    await leeds.processes.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES))
     link = await leeds.link(LEEDS)
     assert (await leeds.client.get(link)).status_code == 200
     async with web_client(leeds.processes.sessions, leeds.processes.settings) as late:
@@ -191,6 +190,23 @@ async def test_a_calendar_address_is_made_renewed_and_revoked(leeds: WebHarness,
     assert "calendar" in (await received(mailbox, 1))[OLD]
 
 
+async def test_a_council_is_muted_and_heard_again(leeds: WebHarness, mailbox: MailSink) -> None:
+    for wrong in ("", "Atlantis", LEEDS, "<script>"):
+        assert (await leeds.send("/settings/muted", partner=wrong)).status_code == 400
+    assert (await leeds.send("/settings/muted", partner="Bradford")).status_code == 303
+    assert "Bradford" in (await leeds.client.get("/settings/muted")).text
+    rows = await leeds.processes.rows("SELECT authority, kind, subject FROM authority_mutes")
+    assert [tuple(row) for row in rows] == [(LEEDS, "partner", BRADFORD)]
+    ended = await leeds.client.post("/settings/muted/end", data={"partner": BRADFORD})
+    assert ended.status_code == 303
+    assert (await leeds.client.post("/settings/muted/end", data={"partner": BRADFORD})).status_code == 409
+    assert await leeds.processes.rows("SELECT 1 FROM authority_mutes") == []
+    acts = await leeds.processes.rows("SELECT actor FROM audit_log WHERE action = 'emails-changed'")
+    assert len(acts) == 2
+    assert all(act.actor for act in acts)
+    assert "emails about Bradford" in (await received(mailbox, 1))[OLD]
+
+
 async def test_nobody_sees_or_revokes_the_token_of_another(leeds: WebHarness) -> None:
     async with transaction(leeds.processes.sessions) as session:
         row, _ = await api_tokens.issue(session, BRADFORD, [Scope.PLANS], "Hidden", channel=Channel.COMMAND_LINE)
@@ -206,7 +222,7 @@ async def test_nobody_sees_or_revokes_the_token_of_another(leeds: WebHarness) ->
 
 async def test_settings_are_closed_to_strangers_and_to_other_sites(leeds: WebHarness, mailbox: MailSink) -> None:
     before = await leeds.state_hash()
-    targets = (*PATHS, "/settings/calendar/end", f"/settings/access/{'0' * 32}/revoke")
+    targets = (*PATHS, "/settings/calendar/end", "/settings/muted/end", f"/settings/access/{'0' * 32}/revoke")
     for path in targets:
         data = {"mailbox": NEW, "label": "x", "scope": "plans"}
         answer = await leeds.client.post(path, data=data, headers={"Sec-Fetch-Site": "cross-site"})
@@ -221,7 +237,6 @@ async def test_settings_are_closed_to_strangers_and_to_other_sites(leeds: WebHar
 
 
 async def test_who_withdraws_reads_nothing_from_that_day_on(leeds: WebHarness) -> None:
-    await leeds.processes.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES))
     link = await leeds.link(LEEDS)
     page = await leeds.send("/settings/access", label="Contracts system", scope="plans")
     token = re.search(r"<code>(jly_[^<]+)</code>", page.text)

@@ -5,7 +5,7 @@ Only the engine is asked, for each pair and day, whether two plans are worth tel
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from itertools import combinations
 from statistics import median
@@ -19,19 +19,12 @@ from tests.year import scenario
 from tests.year.acts import DAYS, Extension, PlanEvent, Said
 from tests.year.charter import EXTENSIONS
 from tests.year.histories import OUT, History, first_days, interest, thing, together
+from tests.year.working_days import last_day, next_working_day, working_days
 
 Number = float | None
 Measures = dict[tuple[str, str], Number]
 Pair = tuple[str, str]
 
-HOLIDAYS: Final = frozenset(
-    date(year, month, day)
-    for year, month, day in (
-        *((2026, 5, 4), (2026, 5, 25), (2026, 8, 31)),
-        *((2027, 3, 26), (2027, 3, 29), (2027, 5, 3), (2027, 5, 31), (2027, 8, 30)),
-    )
-)
-"""The bank holidays of England that fall into the scenario, without those between 20 December and 4 January."""
 CELL_FROM: Final = date(2026, 10, 6)
 """The first day on which councils act in the quarter after the one whose HR prices are open to signatories."""
 ICT: Final = ("30", "32", "48", "64", "72")
@@ -220,7 +213,7 @@ class Expected:
     def _answer(self, asked: Extension, day: date) -> str:
         due = asked.day
         for _ in range(10):
-            due = _next_working_day(due)
+            due = next_working_day(due)
         late = [one for one in DAYS if due < one <= day]
         in_time = [one for one in DAYS if asked.day <= one <= day and one not in late[1:]]
         if asked.cpv.startswith("48450") and any(one >= CELL_FROM for one in in_time):
@@ -257,15 +250,39 @@ class Expected:
         into = {one.plan_id for one in heard if one.kind in ("accept", "join")}
         accepted = {plan_id for plan_id, kind in last.items() if kind in ("accept", "join")}
         declined = {plan_id for plan_id, kind in last.items() if kind in OUT and kind != "leave"}
+        left = [len(working_days(one.day, last_day(one))) for one in sent]
+        # Only whoever was asked answers an invitation; the same story has no second one.
+        first = {one.plan_id: one.day for one in reversed(heard) if one.kind != "leave" and one.plan_id in asked}
+        taken = [(day - next(one.day for one in sent if _same(one, plan_id))).days for plan_id, day in first.items()]
         asked |= into | declined
         return {
             "sent": len(sent),
-            "under 20 working days": sum(_is_short(one) for one in sent),
+            "under 20 working days": sum(days < 20 for days in left),
+            "working days": float(median(left)) if left else None,
+            "days to answer": float(median(taken)) if taken else None,
             "asked": len(asked),
             "accepted": len(accepted),
             "declined": len(declined),
             "no answer": len(asked - last.keys()),
         }
+
+    def reminders(self) -> Counter[tuple[str, date]]:
+        """How often each invited council is reminded, and on which day.
+
+        At half time and five working days before the last day, unless the two are close: then only the later one.
+        """
+        found: Counter[tuple[str, date]] = Counter()
+        for asked in (one for one in self.said(DAYS[-1]) if one.kind == "invited"):
+            allowed = working_days(asked.day, last_day(asked))
+            half, late = allowed[len(allowed) // 2 - 1], allowed[-6]
+            days = [late] if len(working_days(half, late)) < 3 else [half, late]
+            for plan_id in self._guests(asked):
+                answers = [one.day for one in scenario.ANSWERS if one.plan_id == plan_id and one.day > asked.day]
+                for day in days:
+                    first = min(one for one in DAYS if one >= day)
+                    if first <= allowed[-1] and not any(answered < first for answered in answers):
+                        found[plan_id, first] += 1
+        return found
 
     def _guests(self, invitation: Said) -> list[str]:
         """Whom an invitation asked: those it names, the partner, or all others of the story that had not said no."""
@@ -330,16 +347,9 @@ def _months(one: Extension) -> int:
     return ran + one.months
 
 
-def _is_short(invitation: Said) -> bool:
-    """Whether it leaves less than 20 working days: it says so, or the decision is due before."""
-    return int(invitation.said.get("reply_days", 20)) < 20 or invitation.plan_id.endswith(":GRIT")
-
-
-def _next_working_day(day: date) -> date:
-    """The next day that counts: nobody is asked to answer between 20 December and 4 January."""
-    day += timedelta(days=1)
-    christmas = (day.month, day.day) >= (12, 20) or (day.month, day.day) <= (1, 4)
-    return _next_working_day(day) if christmas or day.weekday() > 4 or day in HOLIDAYS else day
+def _same(invitation: Said, plan_id: str) -> bool:
+    """Whether an invitation is about the story of a plan."""
+    return invitation.plan_id.split(":")[1] == plan_id.split(":")[1]
 
 
 def _day(found: date | None) -> date:

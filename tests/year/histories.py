@@ -60,8 +60,12 @@ class History:
 
 
 def together(plans: Mapping[str, History], said: Sequence[Said]) -> dict[str, date]:
-    """Since when each plan is in a coalition of two or more. Who left, said no or withdrew its plan is in none."""
+    """Since when each plan is in a coalition of two or more.
+
+    Whoever left, said no, withdrew its plan or went to market before the lead is in none.
+    """
     coalitions: dict[str, dict[str, date]] = {}
+    leads = {thing(one): plans[one.plan_id] for one in said if one.kind == "invited"}
     for one in said:
         members = coalitions.setdefault(thing(one), {})
         if one.kind in ("invited", "accept", "join"):
@@ -69,12 +73,18 @@ def together(plans: Mapping[str, History], said: Sequence[Said]) -> dict[str, da
         elif one.kind in OUT:
             members.pop(one.plan_id, None)
     found: list[tuple[str, date]] = []
-    for members in coalitions.values():
-        still = {one: day for one, day in members.items() if _is_open(plans[one]) or plans[one].awarded_on}
+    for about, members in coalitions.items():
+        open_plans = {one: day for one, day in members.items() if _is_open(plans[one]) or plans[one].awarded_on}
+        still = {one: day for one, day in open_plans.items() if not _went_alone(plans[one], leads[about])}
         if len(still) > 1:
             second = sorted(still.values())[1]
             found += [(one, max(day, second)) for one, day in still.items()]
     return first_days(found)
+
+
+def _went_alone(plan: History, lead: History) -> bool:
+    went = plan.tendered_on or plan.awarded_on
+    return went is not None and (lead.tendered_on is None or went < lead.tendered_on)
 
 
 def _is_open(plan: History) -> bool:

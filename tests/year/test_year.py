@@ -1,5 +1,6 @@
 """Eighteen months of forty councils on the real services: the programme's numbers are those of the scenario."""
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -29,12 +30,17 @@ FATES = {
     "GRIT": "formed",
     "FLEET": "formed",
     "CASH": "formed",
-    "PLAN": "formed",
+    "PLAN": "dissolved",
 }
 """What becomes of the coalitions whose members were invited."""
 _INVITED = """
 SELECT DISTINCT split_part(m.plan_id, ':', 2) AS key, c.status FROM coalitions c
 JOIN coalition_members m USING (coalition_id) WHERE c.state ->> 'invitation' IS NOT NULL
+"""
+
+_REMINDED = """
+SELECT n.plan_id, (m.updated_at AT TIME ZONE 'Europe/London')::date AS day FROM coalition_notices n
+JOIN notification_mails m USING (mail_id) WHERE n.kind = 'reminder' AND m.state = 'sent'
 """
 
 
@@ -64,6 +70,7 @@ def test_the_programme_over_a_year_and_a_half(
         for number, said in enumerate(scenario.ANSWERS):
             assert verdicts[f"said-{number:05}"] == ("recorded" if said.counts else "refused"), said
         assert {row.key: row.status for row in line.sql(_INVITED)} == FATES
+        assert Counter((row.plan_id, row.day) for row in line.sql(_REMINDED)) == year.expected.reminders()
 
 
 def _differences(found: Measures, wanted: Measures) -> dict[tuple[str, str], tuple[float | None, float | None]]:

@@ -242,7 +242,7 @@ def upgrade() -> None:
         sa.Column("earliest", sa.Integer(), nullable=False),
         sa.Column("latest", sa.Integer(), nullable=False),
         sa.Column("flexible", sa.Integer(), nullable=False),
-        sa.Column("lead_days", sa.Integer(), nullable=False),
+        sa.Column("preparation_days", sa.Integer(), nullable=False),
         sa.Column("local", sa.Boolean(), nullable=False),
         sa.Column("areas", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("council", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -428,7 +428,7 @@ def upgrade() -> None:
         "responses",
         sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("subject", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("subject_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -604,6 +604,18 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["party"], ["parties.party"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("party", "authority", "joined_on"),
     )
+    op.create_table(
+        "delegations",
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("party", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("scope", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("until", sa.Date(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.PrimaryKeyConstraint("authority", "party"),
+    )
+    op.create_index(op.f("ix_delegations_party"), "delegations", ["party"], unique=False)
     op.create_index(op.f("ix_party_memberships_authority"), "party_memberships", ["authority"], unique=False)
     # Random numbers don't shrink: to try costs time.
     op.execute("ALTER TABLE plan_features ALTER vector SET STORAGE EXTERNAL")
@@ -613,6 +625,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
 
+    op.drop_table("delegations")
     op.drop_table("party_memberships")
     op.drop_table("parties")
     op.drop_table("web_sessions")

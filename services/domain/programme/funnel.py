@@ -35,10 +35,11 @@ Days = Mapping[Stage, Mapping[str, date]]
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A coalition derived from its answers: the plans in it now, each with the day it joined."""
+    """A coalition derived from its answers: the plans in it now with the day each joined, and the one that leads."""
 
     coalition_id: str
     joined: Mapping[str, date]
+    lead: str | None = None
 
     @property
     def formed_on(self) -> date | None:
@@ -50,12 +51,17 @@ class Membership:
 def memberships(answers: Iterable[RecordedAnswer]) -> list[Membership]:
     """Derives coalitions from answers in their order. An invitation to one partner starts a coalition of its own."""
     found: dict[str, dict[str, date]] = {}
+    leads: dict[str, str] = {}
     for one in answers:
+        if one.kind == "invited":
+            leads.setdefault(coalition_of(one), one.plan_id)
+        elif one.kind == "lead":
+            leads[coalition_of(one)] = one.plan_id
         if one.kind in _IN:
             found.setdefault(coalition_of(one), {}).setdefault(one.plan_id, one.on)
         elif one.kind in _OUT:
             found.get(coalition_of(one), {}).pop(one.plan_id, None)
-    return [Membership(coalition_id, joined) for coalition_id, joined in sorted(found.items())]
+    return [Membership(coalition_id, joined, leads.get(coalition_id)) for coalition_id, joined in sorted(found.items())]
 
 
 def coalition_of(one: RecordedAnswer) -> str:
@@ -107,6 +113,11 @@ def days_between(days: Days, before: Stage, after: Stage) -> float | None:
     return float(median(taken)) if taken else None
 
 
+def count_answers(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
+    """How often each answer, act or type of response was recorded; routes have measures of their own."""
+    return dict(sorted(Counter(one.kind for one in answers if one.route_step is None).items()))
+
+
 def count_reasons(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
     """Counts how often each reason was given."""
     return dict(sorted(Counter(one.reason for one in answers if one.reason).items()))
@@ -144,10 +155,12 @@ def sum_values(plans: Iterable[PlanHistory]) -> float:
 
 
 def _together(answers: Iterable[RecordedAnswer], plans: Mapping[str, PlanHistory]) -> dict[str, date]:
-    """Since when each plan is in a coalition of two or more; a plan that was withdrawn is in none."""
+    """Since when each plan is in a coalition of two or more. One that was withdrawn, or that went to market before the
+    lead, is in none."""
     found: dict[str, date] = {}
     for whole in memberships(answers):
-        one = replace(whole, joined={key: day for key, day in whole.joined.items() if not _is_gone(plans.get(key))})
+        lead = plans.get(whole.lead or "")
+        one = replace(whole, joined={key: day for key, day in whole.joined.items() if _is_in(plans.get(key), lead)})
         if one.formed_on is not None:
             for plan_id, joined in one.joined.items():
                 day = max(joined, one.formed_on)
@@ -155,11 +168,17 @@ def _together(answers: Iterable[RecordedAnswer], plans: Mapping[str, PlanHistory
     return found
 
 
-def _is_gone(plan: PlanHistory | None) -> bool:
-    """Whether a plan was withdrawn, or is no longer shared: then its coalition goes on without it."""
-    if plan is None or plan.last.kind is RevisionKind.AWARDED:
+def _is_in(plan: PlanHistory | None, lead: PlanHistory | None) -> bool:
+    """Whether a plan is still its coalition's: shared, and not at market on its own. The lead's notice is joint."""
+    if plan is None:
+        return True
+    is_awarded = plan.last.kind is RevisionKind.AWARDED
+    if plan.last.kind is RevisionKind.WITHDRAWN or not (is_awarded or plan.last.shared):
         return False
-    return plan.last.kind is RevisionKind.WITHDRAWN or not plan.last.shared
+    went = plan.tendering_on or (plan.last.on if is_awarded else None)
+    if went is None or lead is None or plan.plan_id == lead.plan_id:
+        return True
+    return lead.tendering_on is not None and lead.tendering_on <= went
 
 
 def _mutual(answers: Iterable[RecordedAnswer]) -> dict[str, date]:

@@ -61,7 +61,8 @@ class Signatory:
 class RecordedAnswer:
     """One response that counts. `kind` is the answer, the act or the type of response; routes have a `route_step`.
 
-    `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer.
+    `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer. `plan_id` is empty where
+    a party convenes or an authority delegates.
     """
 
     response_id: str

@@ -144,6 +144,8 @@ def _funnel(scene: Scene) -> Iterator[Measure]:
                 FUNNEL, f"{before.value} to {stage.value}", taken, "days", "The median, of plans that reached both"
             )
         before = stage
+    for kind, count in funnel.count_answers(scene.answers).items():
+        yield Measure(FUNNEL, f"answer: {kind}", count, "answers", "How often authorities said this")
     for reason, count in funnel.count_reasons(scene.answers).items():
         yield Measure(FUNNEL, f"reason: {reason}", count, "answers", "How often an answer gave this reason")
 
@@ -222,10 +224,13 @@ def _invitations(scene: Scene) -> Iterator[Measure]:
         "invitations",
         "Of these, those that left less time to reply",
     )
+    yield Measure(INVITATIONS, "working days", found.working_days, "days", "The median time to reply that they left")
     yield Measure(INVITATIONS, "asked", found.asked, "plans", "Plans that were asked, or joined by themselves")
     yield Measure(INVITATIONS, "accepted", found.accepted, "plans", "Of these, in a coalition that they have not left")
     yield Measure(INVITATIONS, "declined", found.declined, "plans", "Of these, whose authority said no")
     yield Measure(INVITATIONS, "no answer", found.silent, "plans", "Of these, with no word yet; silence is never a no")
+    what = "The median from the invitation to the first yes or no of a plan that was asked"
+    yield Measure(INVITATIONS, "days to answer", found.days_to_answer, "days", what)
 
 
 _SECTIONS: Final[Sequence[Callable[[Scene], Iterator[Measure]]]] = (
@@ -260,7 +265,7 @@ _STAGES: Final = {
     Stage.TOLD: "Plans about which an email was sent",
     Stage.ANSWERED: "Plans whose authority answered, invited or accepted",
     Stage.MUTUAL: "Plans interested in the same thing as another one, or in a coalition",
-    Stage.COALITION: "Plans in a coalition of two or more that have not left it",
+    Stage.COALITION: "Plans in a coalition of two or more; not those that left it, or went to market before its lead",
     Stage.MARKET: "Of these, plans whose tender is out",
     Stage.AWARDED: "Of these, plans whose contract is awarded",
 }

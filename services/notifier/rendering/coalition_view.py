@@ -76,12 +76,14 @@ def coalition_letter(
     others = [member for member in shown if member is not own]
     leader = short_name(lead.authority, names) if lead is not None else "Nobody"
     invitation = state.invitation
+    convened = invitation is not None and invitation.convened_by is not None
+    asker = short_name(invitation.convened_by or "", names) if invitation and convened else leader
     return CoalitionLetter(
         authority=own.authority,
         name=sanitise(name, 80),
-        subject=_subject(state, own, kind, leader),
+        subject=_subject(state, own, kind, asker),
         preheader=_preheader(state, shown, names),
-        opening=_opening(state, kind, leader, [short_name(member.authority, names) for member in others]),
+        opening=_opening(state, kind, (leader, asker), [short_name(member.authority, names) for member in others]),
         own_plan=own_plan_line(member_facts(own), own.plan_id),
         rows=tuple(_row(member, state, names) for member in sorted(others, key=lambda one: one.authority_name)),
         dates=_dates(state, kind),
@@ -96,11 +98,11 @@ def coalition_letter(
     )
 
 
-def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, leader: str) -> str:
+def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, asker: str) -> str:
     """The reader's own need first; what is asked and the day are never cut."""
     due = f"Reply by {short_day(state.invitation.reply_by)}" if state.invitation else "Reply soon"
     asked = {
-        NoticeKind.INVITATION: f"join {truncate(leader, 18)}? {due}",
+        NoticeKind.INVITATION: f"join {truncate(asker, 18)}? {due}",
         NoticeKind.REMINDER: f"no answer yet. {due}",
         NoticeKind.FORMED: "your coalition has formed",
         NoticeKind.FROZEN: "the joint tender is out",
@@ -116,13 +118,14 @@ def _preheader(state: CoalitionState, shown: Sequence[CoalitionMember], names: M
     return f"{councils}.{' ' + together if together else ''} Together from {state.together_from:%B %Y}."
 
 
-def _opening(state: CoalitionState, kind: NoticeKind, leader: str, others: Sequence[str]) -> str:
-    partners = join_words(others, limit=7)
+def _opening(state: CoalitionState, kind: NoticeKind, who: tuple[str, str], others: Sequence[str]) -> str:
+    """`who`: who leads, and who asked."""
+    (leader, asker), partners = who, join_words(others, limit=7)
     match kind:
         case NoticeKind.INVITATION:
-            return f"{leader} asks you to go to market together. You may say no, and need give no reason."
+            return f"{asker} asks you to go to market together. You may say no, and need give no reason."
         case NoticeKind.REMINDER:
-            return f"{leader} asked you to go to market together, and has no answer from you yet."
+            return f"{asker} asked you to go to market together, and has no answer from you yet."
         case NoticeKind.FORMED:
             return f"You go to market together with {partners}. {leader} leads."
         case NoticeKind.FROZEN:

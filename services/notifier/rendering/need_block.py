@@ -6,10 +6,10 @@ from datetime import date
 from typing import Final
 
 from events.coalitions import CoalitionState
+from matching.calendar import nations_of
 from matching.text.formatting import day_text
-from services.domain.calendar import nations_of
 from services.domain.coalition import suggest_lead
-from services.domain.deadlines import CoalitionDates, DeadlineError, coalition_dates, reply_by
+from services.domain.deadlines import CoalitionDates, DeadlineError, reply_by
 from services.domain.disclosure import PlanFacts, member_facts
 from services.domain.framework_prompt import Usable, framework_prompts
 from services.notifier.rendering.councils import (
@@ -152,17 +152,15 @@ def _councils(authority: str, items: Sequence[OpportunityView], group: Suggested
                         source=item.source if item else None,
                     )
                 )
-    return found + [_alone(authority, item) for item in pairs.values()]
+    return found + [_alone(item) for item in pairs.values()]
 
 
-def _alone(authority: str, item: OpportunityView) -> _Council:
+def _alone(item: OpportunityView) -> _Council:
     assert item.own is not None
     assert item.other is not None
     dates = None
-    if item.together_from is not None:
-        largest = max((value for value in (item.own.value, item.other.value) if value is not None), default=None)
-        nations = nations_of([authority, item.partner_code])
-        dates = coalition_dates(item.together_from, item.preparation_days, largest, nations)
+    if item.together_from is not None and item.decide_by is not None:
+        dates = CoalitionDates(item.together_from, item.decide_by)
     return _Council(
         code=item.partner_code,
         plan_id=item.partner_plan,

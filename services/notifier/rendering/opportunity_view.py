@@ -35,7 +35,7 @@ class OpportunityView:
     partner_window: str
     partner_regions: str
     together_from: date | None
-    preparation_days: int
+    decide_by: date | None
     why: str
     near_miss: bool
     contact: str | None
@@ -75,8 +75,8 @@ def opportunity_view(
     shared = openly and None not in (said.own, said.other)
     ended = change == "withdrawn"
     score = state.score if shared else None
-    # The last day to join tells of the lead time: it is not in the state of what is shared as a match only.
-    common = state.common_window if shared and not ended and state.join_by else None
+    # The day to decide by tells of the lead time: it is not in the state of what is shared as a match only.
+    common = state.common_window if shared and not ended and state.decide_by else None
     return OpportunityView(
         opportunity_id=state.opportunity_id,
         plan_id=own.plan_id or state.opportunity_id,
@@ -93,14 +93,14 @@ def opportunity_view(
         partner_window=phrases.format_date_range(other.tender_window),
         partner_regions=phrases.places(other.regions),
         together_from=common.earliest if common else None,
-        preparation_days=(common.latest - state.join_by).days if common and state.join_by else 0,
+        decide_by=state.decide_by if common else None,
         why=_why(state, said, authority, partner, ended=ended) if shared else "",
         near_miss=state.nearest_move is not None,
         contact=contact if shared and not ended else None,
         asked=change == "asked",
         introduced=change == "introduced" and shared,
         source=phrases.source(other.origin, other.notice) if shared else None,
-        rank=(-RANK[band], -(score or 0.0), state.join_by.isoformat() if state.join_by and shared else "9999"),
+        rank=(-RANK[band], -(score or 0.0), state.decide_by.isoformat() if state.decide_by and shared else "9999"),
     )
 
 

@@ -47,7 +47,7 @@ def strength(band: str, score: float | None) -> str:
 
 
 _IN_THE_TABLE: Final = re.compile(
-    r"\bCPV\b|^Both texts speak of |^Both can (?:go to )?tender |^The last (?:sensible )?day "
+    r"\bCPV\b|^Both texts speak of |^Both can (?:go to )?tender |^Decide by |^To tender together from "
     r"|^If .* waited |^Together (?:they are )?worth | expects to spend .* gives no value"
 )
 """Reasons that an email tells elsewhere, or that say nothing to a buyer: codes, words in common, dates, money."""

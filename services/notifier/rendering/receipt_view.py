@@ -1,7 +1,7 @@
 """What a receipt says: what was noted in the reader's name, and until when and how it can be taken back. Pure."""
 
 from datetime import date
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from matching.text.formatting import day_text
 from services.notifier.rendering.coalition_view import SUBJECT_LENGTH, CoalitionLetter
@@ -24,11 +24,25 @@ NOTED: Final = {
     "dates": "the others have more time",
     "introduced": "your answer to an introduction",
     "undone": "you took an answer back",
+    "convened": "you convened the group",
+    "delegated": "your delegation",
     "route": "you recorded a route",
     "document": "you shared a document",
 }
-FINAL: Final = frozenset({"invited", "dates", "undone"})
-"""What can't be taken back."""
+_FINAL: Final = "This can't be taken back; you can still leave."
+FINAL: Final = {
+    "invited": _FINAL,
+    "dates": _FINAL,
+    "undone": _FINAL,
+    "convened": "This can't be taken back. Each council still says yes or no for itself.",
+    "delegated": "To change or end it, reply and say so; an end counts at once.",
+}
+"""What to do about acts that can't be taken back."""
+SCOPES: Final = {
+    "answer": "answer suggestions and record routes",
+    "take-part": "answer, invite, accept, join and leave",
+    "commit": "answer, take part, and say that your decision was taken",
+}
 
 
 class Act(Protocol):
@@ -37,7 +51,9 @@ class Act(Protocol):
     @property
     def response_id(self) -> str: ...
     @property
-    def plan_id(self) -> str: ...
+    def plan_id(self) -> str | None: ...
+    @property
+    def payload(self) -> Any: ...
     @property
     def kind(self) -> str: ...
     @property
@@ -49,27 +65,29 @@ class Act(Protocol):
 
 
 def receipt_letter(
-    authority: str, name: str, act: Act, title: str, undo_by: date, signed_on: date | None, *, named: bool
+    authority: str, name: str, act: Act, title: str, undo_by: date, signed_on: date | None, *, party: str, named: bool
 ) -> CoalitionLetter:
-    """The receipt of one act. `named`: whether the reader's own plan may be named."""
+    """The receipt of one act. `named`: whether the reader's own plan may be named. `party`: the name of the party that
+    acted for the authority, or that a delegation is to; empty where there is none."""
     noted = NOTED.get(act.kind, act.kind)
     asked = f"noted, {noted}"
-    need = (sanitise(title, 120) or reference(act.plan_id)) if named else "Your answer"
-    own = f"{sanitise(title, 120)} ({reference(act.plan_id)})" if title else reference(act.plan_id)
+    plan = reference(act.plan_id) if act.plan_id is not None and named else ""
+    need = (sanitise(title, 120) or plan) if plan else "Your answer"
+    own = f"{sanitise(title, 120)} ({plan})" if title else plan
     undo = f"To take this back: reply \u201cundo {act.response_id}\u201d by {day_text(undo_by)}."
     return CoalitionLetter(
         authority=authority,
         name=sanitise(name, 80),
         subject=f"{truncate(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}",
         preheader=f"Noted on {day_text(act.received_on)}.",
-        opening=f"We noted on {day_text(act.received_on)} in your authority's name: {noted}.",
-        own_plan=own if named else "",
+        opening=_opening(act, noted, sanitise(party, 80)),
+        own_plan=own if plan else "",
         rows=(),
         dates=(),
         scope="",
         route="",
         actions=(
-            "This can't be taken back; you can still leave." if act.kind in FINAL else undo,
+            FINAL.get(act.kind, undo),
             "If nobody of yours did this, reply and say so at once.",
         ),
         explanation="",
@@ -78,3 +96,15 @@ def receipt_letter(
         coalition_id=act.subject_id,
         reference=f"{act.subject.capitalize()}: {act.subject_id}",
     )
+
+
+def _opening(act: Act, noted: str, party: str) -> str:
+    on = day_text(act.received_on)
+    if act.kind == "delegated":
+        scope, until = act.payload["scope"], date.fromisoformat(act.payload["until"])
+        if scope is None:
+            return f"We noted on {on}: {party} may not act for your authority any more."
+        return f"We noted on {on}: {party} may act for your authority until {day_text(until)}: {SCOPES[scope]}."
+    if party:
+        return f"We noted on {on} what {party} said in your authority's name, by your delegation: {noted}."
+    return f"We noted on {on} in your authority's name: {noted}."

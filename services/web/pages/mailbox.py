@@ -63,7 +63,8 @@ async def enter_codes(request: Request, session: Session, council: Council, late
     if mailboxes is None:
         return RedirectResponse("/settings/mailbox", 303)
     form = Form(await read_form(request))
-    codes = form.digits("present", "the code from the present mailbox"), form.digits("new", "the code from the new one")
+    present = form.digits("present", "the code from the present mailbox")
+    codes = present, form.digits("new", "the code from the new mailbox")
     if form.errors:
         return _ask_codes(request, mailboxes, form, status=400)
     settings = parts_of(request).settings

@@ -30,7 +30,12 @@ from services.web.templating import render
 
 router = APIRouter()
 MAX_CANDIDATES: Final = 20
-STEP_CHOICES: Final[Mapping[str, str]] = {step.value: name for step, name in use.STEP_NAMES.items()}
+STEP_CHOICES: Final[Mapping[str, str]] = {
+    RouteStep.FRAMEWORK: "A framework",
+    RouteStep.FRAMEWORK_COALITION: "A group that uses a framework",
+    RouteStep.COALITION: "A group with a tender of its own",
+    RouteStep.NEW: "A contract of our own",
+}
 OUTCOME_CHOICES: Final[Mapping[str, str]] = {
     RouteOutcome.CHOSEN: "We take it",
     RouteOutcome.UNSUITABLE: "We looked at it, and it does not suit",
@@ -166,7 +171,7 @@ async def _page(
         entries={step: view.record.entry(step) for step in STEPS},
         check_first=check_first(len(usable)),
         frameworks=[f"{title} ({reference})" for reference, title in usable.items()],
-        missing=[use.STEP_NAMES[step].lower() for step in view.record.missing] if chosen_new else [],
+        missing=[STEP_CHOICES[step].lower() for step in view.record.missing] if chosen_new else [],
         groups={row.coalition_id: listed([name_of(one.authority) for one in row.coalition.current]) for row in rows},
         undoable={one.response_id for one in _undoable(request, view)},
         steps=STEP_CHOICES,

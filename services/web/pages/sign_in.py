@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, BackgroundTasks, Request
 from starlette.responses import RedirectResponse, Response
 
-from matching.reference import authority as known_authority
-from matching.reference import authority_names
 from services.application import sign_in
+from services.application.known_councils import find_code
 from services.domain.mailbox_codes import CODE_LIFETIME
+from services.store import parties
 from services.store.database import now
 from services.web.access import Session
 from services.web.code_email import send_code
@@ -45,7 +45,8 @@ async def start(request: Request, session: Session, later: BackgroundTasks) -> R
     if form.errors:
         return _ask(request, form, status=400)
     parts = parts_of(request)
-    begun = await sign_in.begin(session, parts.settings.need_link_secrets(), _code_of(council), now())
+    code = find_code(council) or await parties.find_by_name(session, council) or council
+    begun = await sign_in.begin(session, parts.settings.need_link_secrets(), code, now())
     if begun.mailbox is not None:
         later.add_task(send_code, parts.settings, begun.mailbox, begun.code)
     wanted = safe_next(form.text("next"))
@@ -99,12 +100,6 @@ async def end(request: Request, session: Session) -> Response:
     response = RedirectResponse("/", 303)
     drop_cookie(response, SESSION_COOKIE)
     return response
-
-
-def _code_of(council: str) -> str | None:
-    """The code of a council by its name, or by the code itself."""
-    found = known_authority(council.upper()) or authority_names.identify(council)
-    return found.code if found is not None else council
 
 
 def _ask(request: Request, form: Form, status: int = 200) -> Response:

@@ -4,65 +4,28 @@ from datetime import date
 
 import pytest
 
-from services.domain.calendar import Nation
+from matching.calendar import Nation
+from matching.lead_time import decide_by
 from services.domain.deadlines import (
+    CoalitionDates,
     DeadlineError,
     check_new_reply_by,
-    coalition_dates,
     last_reply_day,
     reminder_days,
     reply_by,
 )
 
-ENGLAND, SCOTLAND, WALES, NORTHERN_IRELAND = Nation.ENGLAND, Nation.SCOTLAND, Nation.WALES, Nation.NORTHERN_IRELAND
+ENGLAND, SCOTLAND = Nation.ENGLAND, Nation.SCOTLAND
 
 
 def _day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-@pytest.mark.parametrize(
-    ("together_from", "preparation", "value", "nations", "decide_by"),
-    [
-        # Preparation and governance: 20 days up to £500,000, 45 above, 20 where the value is unknown.
-        ("2027-07-01", 90, 400_000, [ENGLAND], "2027-03-12"),
-        ("2027-07-01", 90, 500_000, [ENGLAND], "2027-03-12"),
-        ("2027-07-01", 90, 500_001, [ENGLAND], "2027-02-16"),
-        ("2027-07-01", 90, None, [ENGLAND], "2027-03-12"),
-        ("2027-07-01", 60, 400_000, [ENGLAND], "2027-04-12"),
-        ("2027-07-01", 120, 600_000, [ENGLAND], "2027-01-15"),
-        ("2028-05-20", 60, 400_000, [ENGLAND], "2028-03-01"),
-        # Weekends.
-        ("2027-06-26", 90, 400_000, [ENGLAND], "2027-03-08"),
-        ("2027-07-02", 90, 400_000, [ENGLAND], "2027-03-12"),
-        ("2027-07-03", 90, 400_000, [ENGLAND], "2027-03-15"),
-        # Easter: Monday 29 March is a holiday in England, not in Scotland; Good Friday is one in both.
-        ("2027-07-16", 90, 400_000, [ENGLAND], "2027-03-25"),
-        ("2027-07-17", 90, 400_000, [ENGLAND], "2027-03-25"),
-        ("2027-07-17", 90, 400_000, [SCOTLAND], "2027-03-29"),
-        ("2027-07-17", 90, 400_000, [ENGLAND, SCOTLAND], "2027-03-25"),
-        # Christmas.
-        ("2027-04-05", 60, 600_000, [ENGLAND], "2026-12-18"),
-        ("2027-04-10", 90, 400_000, [ENGLAND], "2026-12-18"),
-        ("2027-04-19", 60, 600_000, [ENGLAND], "2026-12-18"),
-        ("2027-04-20", 60, 600_000, [ENGLAND], "2027-01-05"),
-        # One nation's own holidays.
-        ("2027-10-21", 60, 400_000, [SCOTLAND], "2027-07-30"),
-        ("2027-10-21", 60, 400_000, [ENGLAND], "2027-08-02"),
-        ("2027-11-18", 60, 400_000, [ENGLAND], "2027-08-27"),
-        ("2027-11-18", 60, 400_000, [SCOTLAND], "2027-08-30"),
-        ("2028-02-18", 60, 400_000, [SCOTLAND], "2027-11-29"),
-        ("2028-02-18", 60, 400_000, [ENGLAND], "2027-11-30"),
-        ("2027-10-30", 90, 400_000, [NORTHERN_IRELAND], "2027-07-09"),
-        ("2027-10-30", 90, 400_000, [WALES], "2027-07-12"),
-        # Beyond the official list.
-        ("2031-07-03", 60, 400_000, [ENGLAND], "2031-04-10"),
-    ],
-)
-def test_decide_by(
-    together_from: str, preparation: int, value: float | None, nations: list[Nation], decide_by: str
-) -> None:
-    assert coalition_dates(_day(together_from), preparation, value, nations).decide_by == _day(decide_by)
+def _dates(together_from: str, nations: list[Nation], lead_days: int = 110) -> CoalitionDates:
+    day = _day(together_from)
+    decide = decide_by(day.toordinal(), lead_days, day.toordinal(), frozenset(nations))
+    return CoalitionDates(day, date.fromordinal(decide))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +60,7 @@ def test_reply_by(
     due: str,
     reminders: list[str],
 ) -> None:
-    dates = coalition_dates(_day(together_from), 90, 400_000, nations)
+    dates = _dates(together_from, nations)
     found = reply_by(_day(invited_on), dates, nations, working_days)
     assert found == _day(due)
     assert [day.isoformat() for day in reminder_days(_day(invited_on), found, nations)] == reminders
@@ -114,7 +77,7 @@ def test_reply_by(
     ],
 )
 def test_no_invitation_that_nobody_could_answer(invited_on: str, working_days: int, sentence: str) -> None:
-    dates = coalition_dates(_day("2027-07-01"), 90, 400_000, [ENGLAND])
+    dates = _dates("2027-07-01", [ENGLAND])
     with pytest.raises(DeadlineError, match=sentence):
         reply_by(_day(invited_on), dates, [ENGLAND], working_days)
 
@@ -131,7 +94,7 @@ def test_no_invitation_that_nobody_could_answer(invited_on: str, working_days: i
     ],
 )
 def test_reply_by_moves_later_while_there_is_time(proposed: str, sentence: str | None) -> None:
-    dates = coalition_dates(_day("2027-07-01"), 90, 400_000, [ENGLAND])
+    dates = _dates("2027-07-01", [ENGLAND])
     if sentence is None:
         check_new_reply_by(_day("2027-01-08"), _day(proposed), dates, [ENGLAND])
         return
@@ -140,7 +103,7 @@ def test_reply_by_moves_later_while_there_is_time(proposed: str, sentence: str |
 
 
 def test_answers_are_in_two_working_days_before_the_tender_notice() -> None:
-    dates = coalition_dates(_day("2027-06-01"), 0, None, [ENGLAND])
+    dates = _dates("2027-06-01", [ENGLAND], 20)
     assert dates.decide_by == _day("2027-05-12")
-    late = coalition_dates(_day("2027-06-01"), -19, None, [ENGLAND])
+    late = _dates("2027-06-01", [ENGLAND], 1)
     assert last_reply_day(late, [ENGLAND]) == _day("2027-05-27")

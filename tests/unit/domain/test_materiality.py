@@ -13,7 +13,7 @@ JUNE = Window(date(2027, 6, 1), date(2027, 6, 30))
 
 def assessment(score: float, band: Band, window: Window | None = JUNE) -> Assessment:
     one = Component(1.0)
-    return Assessment(("a", "b"), score, band, band, one, one, one, one, (), (), (), window, None, None)
+    return Assessment(("a", "b"), score, band, band, one, one, one, one, (), (), (), window, None, 80, None)
 
 
 TOLD = to_last_notified(assessment(72.0, Band.NOTIFY), "active")

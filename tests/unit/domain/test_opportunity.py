@@ -82,7 +82,7 @@ def pair(
 ) -> AssessedPair:
     one = Component(1.0)
     ids = (plans[0].plan_id, plans[1].plan_id)
-    found = Assessment(ids, score, band, band, one, one, one, one, gates, reasons, (), window, None, LATER)
+    found = Assessment(ids, score, band, band, one, one, one, one, gates, reasons, (), window, None, 80, LATER)
     return AssessedPair(plans, found, Cause("event-1"))
 
 

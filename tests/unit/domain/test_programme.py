@@ -148,6 +148,10 @@ def test_stages_need_two_members_and_whoever_leaves_is_out() -> None:
     assert funnel.days_between(days, Stage.ANSWERED, Stage.COALITION) == 5.0
     found = compliance.invitations(answers)
     assert (found.sent, found.short, found.accepted, found.silent) == (1, 1, 2, 0)
+    # E6:F was not asked: what it says answers no invitation.
+    assert (found.working_days, found.days_to_answer) == (8.0, 10.0)
+    assert compliance.invitations([]).days_to_answer is None
+    assert funnel.count_answers(answers)["accept"] == 2
 
 
 def test_a_plan_that_is_withdrawn_or_hidden_is_in_no_coalition() -> None:
@@ -163,6 +167,24 @@ def test_a_plan_that_is_withdrawn_or_hidden_is_in_no_coalition() -> None:
     after = build_histories([*log, gone, hidden], later)
     assert funnel.reach(after, [], answers)[Stage.COALITION] == {"E1:A": DAY, "E2:B": DAY}
     assert funnel.reach({**after, "E2:B": after["E3:C"]}, [], answers)[Stage.COALITION] == {}
+
+
+def test_a_plan_that_goes_to_market_before_the_lead_has_left() -> None:
+    later = DAY + timedelta(days=10)
+    answers = [_said(1, "E1:A", "invited"), _said(2, "E2:B", "accept"), _said(3, "E3:C", "accept")]
+    log = [_state(plan, DAY) for plan in ("E1:A", "E2:B", "E3:C")]
+    alone = _state("E2:B", later, tendering=True)
+    award = LoggedRevision("E3:C", "E3", later, RevisionKind.AWARDED, own=True)
+    lead = _state("E1:A", DAY, tendering=True)
+    for events, left in (([], 3), ([alone], 2), ([alone, award], 0), ([lead, alone, award], 3)):
+        days = funnel.reach(build_histories([*log, *events], later), [], answers)
+        assert len(days[Stage.COALITION]) == left
+    taken_over = [*answers, _said(4, "E2:B", "lead")]
+    assert set(funnel.reach(build_histories([*log, alone], later), [], taken_over)[Stage.COALITION]) == {
+        "E1:A",
+        "E2:B",
+        "E3:C",
+    }
 
 
 def test_an_invitation_counts_whom_it_asked_and_every_way_to_say_no() -> None:
@@ -181,6 +203,12 @@ def test_an_invitation_counts_whom_it_asked_and_every_way_to_say_no() -> None:
     found = compliance.invitations(answers)
     assert (found.sent, found.short) == (1, 0)
     assert (found.asked, found.accepted, found.declined, found.silent) == (6, 2, 2, 1)
+
+
+def test_a_group_that_a_party_convened_counts_as_an_invitation_that_nobody_has_accepted_yet() -> None:
+    convened = _said(1, "", "convened", asked=("E1:A", "E2:B"), reply_by=DAY)
+    found = compliance.invitations([convened, _said(2, "E1:A", "accept")])
+    assert (found.sent, found.asked, found.accepted, found.silent) == (1, 2, 1, 1)
 
 
 @pytest.mark.parametrize(("days", "short"), [(28, 0), (27, 1)])

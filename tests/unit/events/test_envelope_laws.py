@@ -8,7 +8,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.cloudevents import EnvelopeError, Event, decode, encode
@@ -27,7 +27,6 @@ from tests.unit.events.messages import (
 
 ALL: tuple[type[Payload], ...] = (*PLAN_PAYLOADS, *OPPORTUNITY_PAYLOADS, *DEAD_LETTER_PAYLOADS)
 GOLDEN = example(PUBLISHED)
-UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """How fast the machine is says nothing of the law."""
 
 DAYS = st.dates(date(1900, 1, 1), date(2900, 12, 31))
@@ -71,7 +70,6 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
     } | draw(st.fixed_dictionaries({}, optional=optional))
 
 
-@UNTIMED
 @given(plans(), st.sampled_from([PlanPublished, PlanUpdated]), MOMENTS)
 def test_any_valid_plan_comes_back_as_it_was_sent(
     content: dict[str, Any], kind: type[PlanPublished] | type[PlanUpdated], moment: datetime
@@ -100,7 +98,7 @@ JSON = st.recursive(
 )
 
 
-@settings(UNTIMED, max_examples=400)
+@settings(max_examples=400)
 @given(HEADERS, st.none() | st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_or_refused_and_nothing_else(headers: list[Any], value: bytes | None) -> None:
     with pytest.raises(EnvelopeError) as caught:
@@ -121,7 +119,7 @@ MUTATIONS = st.dictionaries(
 )
 
 
-@settings(UNTIMED, max_examples=400)
+@settings(max_examples=400)
 @given(MUTATIONS)
 @hypothesis.example({"id": "\u0378"})  # a code point that Unicode has not assigned: the envelope lets it through
 @hypothesis.example({"id": "\u00a0"})  # and a space that is not the ordinary one
@@ -139,7 +137,7 @@ def test_an_id_that_could_deceive_a_reader_is_refused(letter: str) -> None:
         decode(STRUCTURED_HEADERS, structured({**GOLDEN}, id=f"a{letter}b"), ALL)
 
 
-@settings(UNTIMED, max_examples=400)
+@settings(max_examples=400)
 @given(st.data())
 def test_any_flipped_bytes_never_make_one_authority_speak_for_another(data: st.DataObject) -> None:
     value = bytearray(value_of(GOLDEN))
@@ -153,7 +151,6 @@ ODD = st.sampled_from(
 )
 
 
-@UNTIMED
 @given(
     st.fixed_dictionaries(
         {}, optional={"authority": ODD | TEXT, "plan_id": st.builds(lambda a, b: a + b, ODD, TEXT | st.just(":ICT-1"))}

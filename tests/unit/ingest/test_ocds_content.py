@@ -181,9 +181,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(PARTS), JSON), st.dictionaries(st.sampled_from(NAMES), JSON), st.booleans())
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_no_content_makes_the_reader_raise(
     tmp_path: Path, changes: dict[str, Any], tender: dict[str, Any], as_record: bool
 ) -> None:

@@ -51,7 +51,7 @@ def test_a_wrong_code_neither_gates_nor_delays() -> None:
     found = engine().assess(miscoded, right, AS_OF)
     assert found.gates == ()
     assert found.region.saw["locality"] == right.category.locality
-    assert found.timing.saw["lead_days"] == right.category.lead_days
+    assert found.timing.saw["preparation_days"] == right.category.preparation_days
 
 
 def test_care_without_a_code_is_bought_locally() -> None:

@@ -1,6 +1,7 @@
 """Coalition formation on small groups that one can check by hand: who is in, who is not, and the sentence why."""
 
 from datetime import date
+from itertools import combinations
 
 import pytest
 
@@ -25,22 +26,21 @@ LEEDS, BRADFORD, KIRKLEES, CALDERDALE, HULL = "E08000035", "E08000032", "E080000
 SPRING = Window(date(2027, 3, 1), date(2027, 6, 30))
 SUMMER = Window(date(2027, 6, 1), date(2027, 9, 30))
 AUTUMN = Window(date(2027, 9, 25), date(2027, 12, 31))
-JOIN_BY = date(2027, 4, 1)
+LEAD_DAYS, DECIDE_BY = 61, date(2027, 4, 1)
 
 
 def _plan(authority: str, window: Window = SUMMER, reference: str = "A") -> GroupPlan:
     return GroupPlan(f"{authority}:{reference}", authority, window, related_to(authority))
 
 
-def _fit(one: GroupPlan, other: GroupPlan, score: float = 60.0, join_by: date = JOIN_BY) -> tuple[str, str, Fit]:
+def _fit(one: GroupPlan, other: GroupPlan, score: float = 60.0) -> tuple[str, str, Fit]:
     window = one.window.common(other.window)
     assert window is not None
-    return one.plan_id, other.plan_id, Fit(score, window, join_by)
+    return one.plan_id, other.plan_id, Fit(score, window, LEAD_DAYS)
 
 
 def _all_fit(plans: list[GroupPlan], score: float = 60.0) -> FitGraph:
-    pairs = [(one, other) for number, one in enumerate(plans) for other in plans[number + 1 :]]
-    return FitGraph.build(plans, [_fit(one, other, score) for one, other in pairs])
+    return FitGraph.build(plans, [_fit(one, other, score) for one, other in combinations(plans, 2)])
 
 
 def _ids(*authorities: str) -> tuple[str, ...]:
@@ -49,7 +49,9 @@ def _ids(*authorities: str) -> tuple[str, ...]:
 
 def test_three_that_fit_each_other_are_put_forward() -> None:
     graph = _all_fit([_plan(LEEDS), _plan(BRADFORD), _plan(KIRKLEES)])
-    assert put_forward(graph, graph.plans, AS_OF) == [Group(_ids(LEEDS, BRADFORD, KIRKLEES), SUMMER, JOIN_BY)]
+    assert put_forward(graph, graph.plans, AS_OF) == [
+        Group(_ids(LEEDS, BRADFORD, KIRKLEES), SUMMER, LEAD_DAYS, DECIDE_BY)
+    ]
     assert explain(graph, put_forward(graph, graph.plans, AS_OF)[0], AS_OF) == "All three fit each other."
 
 
@@ -130,9 +132,9 @@ def test_a_common_window_that_is_too_short() -> None:
 
 def test_no_group_after_its_last_day() -> None:
     graph = _all_fit([_plan(LEEDS), _plan(BRADFORD), _plan(KIRKLEES)])
-    assert len(put_forward(graph, graph.plans, JOIN_BY)) == 1
+    assert len(put_forward(graph, graph.plans, DECIDE_BY)) == 1
     assert put_forward(graph, graph.plans, date(2027, 4, 2)) == []
-    assert why_split(graph, list(graph.plans), date(2027, 4, 2)) == "All would have had to agree by 1 April 2027."
+    assert why_split(graph, list(graph.plans), date(2027, 4, 2)) == "All would have had to decide by 1 April 2027."
 
 
 def test_at_most_eight() -> None:
@@ -144,16 +146,33 @@ def test_at_most_eight() -> None:
 
 
 def test_half_the_members_must_agree() -> None:
-    """Leeds, Bradford and Kirklees fit; but Bradford and Kirklees each have better company."""
+    """Leeds, Bradford and Kirklees fit; but Bradford and Kirklees are each in a larger group without Leeds."""
     leeds, bradford, kirklees = _plan(LEEDS), _plan(BRADFORD), _plan(KIRKLEES)
-    others = [_plan(HULL), _plan(CALDERDALE)]
     fits = [_fit(leeds, bradford), _fit(leeds, kirklees), _fit(bradford, kirklees)]
-    graph = FitGraph.build([leeds, bradford, kirklees, *others], fits)
+    graph = FitGraph.build([leeds, bradford, kirklees], fits)
     assert len(put_forward(graph, graph.plans, AS_OF)) == 1
-    fits += [_fit(bradford, others[0], 90.0), _fit(kirklees, others[1], 90.0)]
-    graph = FitGraph.build([leeds, bradford, kirklees, *others], fits)
-    assert put_forward(graph, graph.plans, AS_OF) == []
-    assert len(put_forward(graph, graph.plans, AS_OF, FormationRules(consensus=0.3))) == 1
+    here, there = ([_plan(f"E070002{place}{n}") for n in range(3)] for place in range(2))
+    fits += [
+        _fit(one, other) for group in ([bradford, *here], [kirklees, *there]) for one, other in combinations(group, 2)
+    ]
+    graph = FitGraph.build([leeds, bradford, kirklees, *here, *there], fits)
+    three = _ids(LEEDS, BRADFORD, KIRKLEES)
+    assert three not in [group.members for group in put_forward(graph, graph.plans, AS_OF)]
+    rules = FormationRules(consensus=0.3)
+    assert three in [group.members for group in put_forward(graph, graph.plans, AS_OF, rules)]
+
+
+def test_company_in_common_counts_before_the_score() -> None:
+    """An edit that moves one score moves no group while the same plans fit each other."""
+    plans = [_plan(authority) for authority in (LEEDS, BRADFORD, KIRKLEES)]
+    alone = _plan(HULL)
+    for score in (40.0, 60.0, 90.0):
+        edges = [_fit(one, other) for one, other in combinations(plans, 2)]
+        graph = FitGraph.build([*plans, alone], [*edges, _fit(plans[0], alone, score)])
+        assert [group.members for group in put_forward(graph, graph.plans, AS_OF)] == [_ids(LEEDS, BRADFORD, KIRKLEES)]
+        best = best_group(graph, plans[0].plan_id, AS_OF)
+        assert best is not None
+        assert alone.plan_id not in best.members
 
 
 def test_why_a_group_is_no_longer_one() -> None:
@@ -165,7 +184,7 @@ def test_why_a_group_is_no_longer_one() -> None:
     )
 
 
-def test_terms_are_those_of_all_pairs() -> None:
+def test_terms_are_those_of_allcombinations() -> None:
     plans = [_plan(LEEDS, SUMMER), _plan(BRADFORD, Window(date(2027, 7, 1), date(2027, 8, 31))), _plan(HULL, SUMMER)]
     terms = joint_terms(_all_fit(plans), [plan.plan_id for plan in plans])
     assert terms is not None

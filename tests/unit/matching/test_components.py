@@ -8,6 +8,7 @@ from matching.assessment import Band
 from matching.components.region import Place, closeness, place
 from matching.components.specification import cpv_likeness
 from matching.components.timing import add_months, changes_after, meet, span
+from matching.lead_time import LeadTime
 from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
 from matching.policy import Policy
 from tests.unit.matching.builders import AS_OF, CAMDEN, GLASGOW, ISLINGTON, LEEDS, YORK, engine, features, plan
@@ -76,11 +77,13 @@ def test_windows_that_meet_only_by_an_extension_fit_less() -> None:
 
 def test_the_day_of_review_is_the_next_step() -> None:
     two = span(plan(), POLICY.timing), span(plan(YORK), POLICY.timing)
-    met = meet(*two, 60, AS_OF.toordinal(), POLICY.timing)
+    met = meet(*two, LeadTime(60, 20), AS_OF.toordinal(), POLICY.timing)
     ends = (two[0].latest, two[1].latest)
-    first = changes_after(AS_OF.toordinal(), met.join_by, ends, POLICY.timing)
-    assert first == met.join_by - 120 + 1
-    assert changes_after(max(ends) + 1, met.join_by, ends, POLICY.timing) is None
+    first = changes_after(AS_OF.toordinal(), met, ends, POLICY.timing)
+    assert first == met.decide_by - 90 + 1
+    assert changes_after(met.decide_by, met, ends, POLICY.timing) == met.decide_by + 1
+    assert changes_after(met.decide_by + 1, met, ends, POLICY.timing) == met.prepare_by + 1
+    assert changes_after(max(ends) + 1, met, ends, POLICY.timing) is None
 
 
 def at(*codes: str, authority: str | None = None) -> Place:

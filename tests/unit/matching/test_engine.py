@@ -86,7 +86,7 @@ def test_the_same_need_is_a_notify_with_reasons() -> None:
     found = engine().assess(features(plan(LEEDS)), features(plan(YORK)), AS_OF)
     assert found.band is Band.NOTIFY
     assert found.common_window == Window(date(2027, 6, 1), date(2027, 9, 30))
-    assert found.join_by == date(2027, 7, 2)
+    assert (found.decide_by, found.lead_days) == (date(2027, 2, 11), 110)
     assert any("payroll" in reason for reason in found.reasons)
     assert "Both name CPV 48450000 (Time accounting or human resources software package)." in found.reasons
 

@@ -98,3 +98,15 @@ def test_unknown_and_token_values_are_not_small(value: float | None) -> None:
     found = assess({"value": value})
     assert found.gates == ()
     assert not any("£0" in reason or "£1 " in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize(("as_of", "held"), [(date(2027, 2, 11), False), (date(2027, 2, 12), True)])
+def test_once_the_day_to_decide_by_has_passed_a_pair_is_digest_at_most(as_of: date, *, held: bool) -> None:
+    one, other = (features(plan(authority, description=SAID)) for authority in (LEEDS, YORK))
+    found = engine().assess(one, other, as_of)
+    assert found.decide_by == date(2027, 2, 11)
+    assert codes(found) == [LimitCode.LATE_DECISION] * held
+    assert found.band is (Band.DIGEST if held else Band.NOTIFY)
+    said = "To tender together from 1 June 2027, both had to decide by 11 February 2027."
+    assert (said in found.reasons) is held
+    assert any(reason.startswith("Decide by") for reason in found.reasons) is not held

@@ -36,7 +36,7 @@ def test_a_near_miss_is_digest_at_most_and_has_a_move_in_place_of_a_day_to_join(
     assert found.gates == ()
     assert found.band is Band.DIGEST
     assert [limit.code for limit in found.limits] == [LimitCode.NEAR_MISS]
-    assert (found.common_window, found.join_by) == (None, None)
+    assert (found.common_window, found.decide_by) == (None, None)
     move = found.nearest_move
     assert move is not None
     assert (move.plan_id, move.authority, move.months) == (f"{LEEDS}:A-1", LEEDS, 2)

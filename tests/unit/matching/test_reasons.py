@@ -34,7 +34,7 @@ def test_the_whole_answer_reads_like_a_letter() -> None:
         f"Both plans have the same need, HR and payroll: {title} and {title}.",
         "Together they are worth £650,000 (£250,000 and £400,000).",
         "Both can go to tender between 1 June and 30 September 2027.",
-        "The last day to decide on a joint tender is 2 July 2027.",
+        "Decide by 11 February 2027 to tender together from 1 June 2027.",
         "Both are in Yorkshire and The Humber; distance matters little here.",
         "Both texts speak of human, employees, software and managers.",
         "Both name CPV 48450000 (Time accounting or human resources software package).",

@@ -97,7 +97,8 @@ def pair(own: str, other: str, change: str = "new", band: str = "notify", **fiel
     )  # fmt: skip
     mine = side(own, plan_id=fields.pop("plan_id", f"{own}:HR-1"), title=PLANS[own].title)
     common = window(max(PLANS[own].tender_window.earliest, partner.tender_window.earliest).isoformat(), "2027-09-30")
-    given = {"common_window": common, "join_by": date(2027, 6, 2)} | fields
+    decide_by = date(2027, 3, 19) if YORK in (own, other) else date(2027, 1, 15)
+    given = {"common_window": common, "decide_by": decide_by} | fields
     if change == "withdrawn":
         given |= {"material": 2, "status": "withdrawn"}
     disclosed = Disclosed(PLANS[own], PLANS[other]) if other in PLANS else None
@@ -161,7 +162,7 @@ def emails() -> dict[str, tuple[str, str, str]]:
             "digest",
             pair(LEEDS, BRADFORD, band="digest", score=62.0, partner={"origin": "notice", "notice": NOTICE}),
             pair(LEEDS, YORK, "stronger", band="digest", score=58.0),
-            pair(LEEDS, CALDERDALE, band="digest", score=55.0, plan_id=f"{LEEDS}:ICT-7", join_by=date(2027, 1, 5)),
+            pair(LEEDS, CALDERDALE, band="digest", score=55.0, plan_id=f"{LEEDS}:ICT-7", decide_by=date(2026, 11, 13)),
             closed,
             suppliers=(SUPPLIERS,),
         ),

@@ -55,7 +55,7 @@ def state(
         ),
         "would_change": ("If Camden moved its tender to October 2027, this would be a possible match",),
         "common_window": Window(earliest=date(2027, 3, 1), latest=date(2027, 6, 30)),
-        "join_by": date(2027, 1, 12),
+        "decide_by": date(2026, 11, 16),
         "assessed_as_of": date(2026, 11, 22),
         "generation": Generation(policy="1", statistics="1", model="1"),
     } | fields

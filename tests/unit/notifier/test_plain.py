@@ -63,7 +63,7 @@ ADDRESSES = st.one_of(
 TEXTS = st.lists(ADDRESSES | st.text(max_size=20) | st.sampled_from([" ", "(", ")", ",", "see", "\n"]), max_size=6)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(TEXTS.map("".join))
 @example("call 0113 222 4444 or (0113) 222-4444")
 @example("evil.\u0301com and evil\u3002com")
@@ -73,7 +73,7 @@ def test_nothing_can_be_clicked_on(text: str) -> None:
     assert clickable(said.replace(EMAIL, "gone").replace(LINK, "gone").replace(TELEPHONE, "gone")) == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(TEXTS.map("".join), st.integers(20, 200))
 def test_it_is_one_visible_line_of_bounded_length_and_stays_so(text: str, limit: int) -> None:
     said = sanitise(text, limit)

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from govuk_bank_holidays.bank_holidays import BankHolidays
 
-from services.domain.calendar import (
+from matching.calendar import (
     Nation,
     add_working_days,
     is_working_day,

@@ -1,0 +1,24 @@
+"""Where an introduction stands, as one of its two sides may know it: the other's no is never told."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from events.opportunities import OpportunityState
+from services.domain.disclosure import SHARED_OPENLY
+from services.domain.introduction import Consent, IntroductionAnswer, is_agreed, is_asking
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """An introduction from one side. `asked`: the other has said yes and waits for this side."""
+
+    agreed: bool
+    own_answer: IntroductionAnswer | None
+    asked: bool
+
+
+def introduction_view(state: OpportunityState, own: Consent, other: Consent, today: date) -> Introduction | None:
+    """None where the match is over, or where both plans are shared openly: nothing is hidden then."""
+    if state.status != "active" or all(side.sharing == SHARED_OPENLY for side in state.plans):
+        return None
+    return Introduction(agreed=is_agreed(own, other), own_answer=own.answer, asked=is_asking(other, own, today))

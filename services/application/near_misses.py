@@ -1,0 +1,34 @@
+"""Near misses: plans that would fit if one council waited a few months. Windows are told wherever a match is."""
+
+from collections.abc import Collection
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.opportunities import OpportunityState
+from matching.text.formatting import name_of
+from services.notifier.rendering.phrases import say_move
+from services.store import opportunities
+
+LIMIT: Final = 5
+
+
+def near_miss_sentences(state: OpportunityState, authority: str) -> tuple[str, ...]:
+    """What would make the two windows meet, as one of the two authorities reads it; empty where they meet."""
+    move = state.nearest_move
+    if move is None or state.status != "active":
+        return ()
+    return (say_move(move, "you" if move.authority == authority else name_of(move.authority)),)
+
+
+async def other_near_misses(
+    session: AsyncSession, authority: str, plan_id: str, members: Collection[str]
+) -> tuple[str, ...]:
+    """The near misses of an authority's own plan outside a group of `members`, each with the other council's name."""
+    found = await opportunities.near_misses(session, plan_id, LIMIT + len(members))
+    outside = [row for row in found if not ({row.plan_a, row.plan_b} - {plan_id}) & set(members)]
+    return tuple(
+        f"{name_of(row.authority_b if row.authority_a == authority else row.authority_a)}: {sentence}"
+        for row in outside[:LIMIT]
+        for sentence in near_miss_sentences(OpportunityState.model_validate(row.payload), authority)
+    )

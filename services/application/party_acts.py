@@ -1,0 +1,105 @@
+"""What parties and their members send: a delegation given or ended, and members of a suggested coalition convened."""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.responses import DelegationScope, ResponseConvened, ResponseDelegated
+from services.application.responses import ResponseError, build
+from services.domain.coalition import MemberState
+from services.domain.delegation import Delegation
+from services.domain.ids import party_subject
+from services.store import coalitions, delegations, parties
+
+
+async def delegated(
+    session: AsyncSession,
+    authority: str,
+    party: str,
+    scope: DelegationScope,
+    days: tuple[date, date],
+    response_id: str | None = None,
+) -> ResponseDelegated:
+    """The response by which an authority lets a party act, from the first to the last of these days.
+
+    Raises ResponseError where there is no such party or the days are wrong.
+    """
+    if await parties.load(session, party) is None:
+        raise ResponseError(f"there is no party {party}; `jointly parties list` shows them")
+    return await _delegation(session, authority, party, (scope, *days), response_id)
+
+
+async def revoked(
+    session: AsyncSession, authority: str, party: str, today: date, response_id: str | None = None
+) -> ResponseDelegated:
+    """The response by which an authority ends a delegation. Raises ResponseError where there is none."""
+    current = await delegations.load(session, authority, party)
+    if current is None or current.scope is None:
+        raise ResponseError(f"{authority} has delegated nothing to {party}")
+    return await _delegation(session, authority, party, (None, today, today), response_id)
+
+
+async def convened(
+    session: AsyncSession, party: str, coalition_id: str, day: date, *, plan_ids: Collection[str] = (), **values: Any
+) -> ResponseConvened:
+    """The response by which a party invites members of its own: those of the plans named, or all that are suggested.
+
+    Raises ResponseError where there is no such party or coalition.
+    """
+    found, row = await parties.load(session, party), await coalitions.load(session, coalition_id)
+    if found is None:
+        raise ResponseError(f"there is no party {party}; `jointly parties list` shows them")
+    if row is None:
+        raise ResponseError(f"there is no coalition {coalition_id}; `jointly coalition list` shows them")
+    members = found.members_on(day)
+    own = [one for one in row.coalition.in_state(MemberState.SUGGESTED) if one.authority in members]
+    common = {
+        "response_id": str(uuid4()),
+        "authority": party,
+        "subject": "coalition",
+        "subject_id": coalition_id,
+        "subject_revision": row.coalition.terms_revision,
+        "plan_ids": sorted(plan_ids) or [one.plan_id for one in own],
+    }
+    built = build(ResponseConvened, common | values)
+    assert isinstance(built, ResponseConvened)
+    return built
+
+
+async def _delegation(
+    session: AsyncSession,
+    authority: str,
+    party: str,
+    terms: tuple[DelegationScope | None, date, date],
+    response_id: str | None,
+) -> ResponseDelegated:
+    current = await delegations.load(session, authority, party)
+    values = {
+        "response_id": response_id or str(uuid4()),
+        "authority": authority,
+        "subject": "party",
+        "subject_id": party_subject(party),
+        "subject_revision": current.revision + 1 if current is not None else 1,
+        "party": party,
+        "scope": terms[0],
+        "starts_on": terms[1],
+        "until": terms[2],
+    }
+    built = build(ResponseDelegated, values)
+    assert isinstance(built, ResponseDelegated)
+    return built
+
+
+def delegation_json(one: Delegation, day: date) -> dict[str, Any]:
+    """A delegation for programs."""
+    return {
+        "authority": one.authority,
+        "party": one.party,
+        "scope": one.scope.value if one.scope is not None else None,
+        "starts_on": one.starts_on.isoformat(),
+        "until": one.until.isoformat(),
+        "valid": one.is_valid_on(day),
+    }

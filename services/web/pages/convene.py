@@ -1,0 +1,124 @@
+"""Groups with members of an office, and the page on which it convenes one. It answers for none of them."""
+
+from datetime import date
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from services.application import office as use
+from services.application.acts import submit, wait_for_outcome
+from services.application.office import PartyGroup
+from services.application.party_acts import convened
+from services.application.responses import ResponseError
+from services.domain.coalition import MIN_MEMBERS
+from services.domain.deadlines import DEFAULT_REPLY_DAYS
+from services.domain.parties import Party
+from services.platform.clock import today
+from services.store import parties
+from services.web import answer_texts as texts
+from services.web.access import Session
+from services.web.forms import MAX_TEXT, Form, read_form
+from services.web.pages.coalition import REPLY_DAYS
+from services.web.parts import parts_of
+from services.web.sending import RESPONSE_ID
+from services.web.signing import Office
+from services.web.templating import render
+
+router = APIRouter()
+
+
+@router.get("/convene")
+async def groups(request: Request, session: Session, office: Office) -> Response:
+    """The groups with plans of members, those that wait for somebody to begin first."""
+    party = await _party(session, office)
+    found = await use.list_groups(session, party, _day(request))
+    members = len(party.members_on(_day(request)))
+    return render(request, "convene.html", groups=found, office=office, members=members, texts=texts, section="convene")
+
+
+@router.get("/convene/{coalition_id}")
+async def ask(request: Request, session: Session, office: Office, coalition_id: str) -> Response:
+    """One group: its members, and whom to invite where the office can."""
+    group = await _group(request, session, office, coalition_id)
+    return _ask(request, office, group, Form(FormData()))
+
+
+@router.post("/convene/{coalition_id}")
+async def convene(request: Request, session: Session, office: Office, coalition_id: str) -> Response:
+    """Sends the invitation."""
+    group = await _group(request, session, office, coalition_id)
+    if not group.invitable:
+        # It could have been done when the page was made, and can't any more.
+        raise HTTPException(409)
+    form = Form(await read_form(request))
+    response_id = form.text("response_id")
+    if not RESPONSE_ID.fullmatch(response_id):
+        raise HTTPException(400)
+    values = _read(form, group)
+    if form.errors:
+        return _ask(request, office, group, form, status=400)
+    try:
+        payload = await convened(
+            session, office.authority, coalition_id, _day(request), response_id=response_id, **values
+        )
+    except ResponseError:
+        raise HTTPException(400) from None
+    await submit(session, payload, office.actor)
+    return RedirectResponse(f"/convene/{coalition_id}/sent/{response_id}", 303)
+
+
+@router.get("/convene/{coalition_id}/sent/{response_id}")
+async def sent(request: Request, session: Session, office: Office, coalition_id: str, response_id: str) -> Response:
+    """What became of the invitation."""
+    outcome = await wait_for_outcome(parts_of(request).sessions, response_id, office.authority)
+    group = await _group(request, session, office, coalition_id)
+    return render(request, "convene_sent.html", group=group, office=office, outcome=outcome, section="convene")
+
+
+def _read(form: Form, group: PartyGroup) -> dict[str, Any]:
+    days = form.choice("reply_days", REPLY_DAYS, "Choose how long they have to reply")
+    offered = {member.plan_id for member in group.invitable}
+    chosen = [value for value in form.sent.getlist("plan") if value in offered]
+    if len(chosen) < MIN_MEMBERS:
+        form.errors["plan"] = f"Choose at least {MIN_MEMBERS} councils"
+    scope = form.text("scope", MAX_TEXT)
+    return {"plan_ids": chosen, "reply_days": int(days or DEFAULT_REPLY_DAYS), "scope": scope}
+
+
+def _ask(request: Request, office: Office, group: PartyGroup, form: Form, status: int = 200) -> Response:
+    return render(
+        request,
+        "convene_group.html",
+        status=status,
+        group=group,
+        office=office,
+        form=form,
+        texts=texts,
+        reply_days=REPLY_DAYS,
+        default_days=str(DEFAULT_REPLY_DAYS),
+        response_id=str(uuid4()),
+        page_errors=bool(form.errors),
+        section="convene",
+    )
+
+
+async def _party(session: AsyncSession, office: Office) -> Party:
+    found = await parties.load(session, office.authority)
+    assert found is not None, "only a party signs in as one"
+    return found
+
+
+async def _group(request: Request, session: AsyncSession, office: Office, coalition_id: str) -> PartyGroup:
+    found = await use.find_group(session, await _party(session, office), coalition_id, _day(request))
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+def _day(request: Request) -> date:
+    return today(parts_of(request).settings.as_of)

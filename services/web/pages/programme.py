@@ -1,0 +1,105 @@
+"""The programme report and the signatories, for the office; and for a council, the numbers about itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from matching.reference import display_name
+from services.application import programme as use
+from services.application.list_csv import BYTE_ORDER_MARK
+from services.domain.parties import PartyKind
+from services.domain.programme.records import status_on
+from services.domain.programme.report import Measure
+from services.platform.clock import today
+from services.store import authorities
+from services.store.programme import to_signatory
+from services.web.api.lists import csv_answer, snapshot
+from services.web.forms import Form
+from services.web.parts import parts_of
+from services.web.signing import Account, ProgrammeOffice
+from services.web.templating import render
+
+router = APIRouter()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The report that somebody may see: as of which day, of which authority (None: of all), at which rate."""
+
+    form: Form
+    day: date
+    authority: str | None
+    rate: tuple[float, float] | None
+
+
+@router.get("/programme")
+async def report(request: Request, account: Account) -> Response:
+    """The measures as of a day, each with what it counts."""
+    if account.party not in (None, PartyKind.PROGRAMME_OFFICE):
+        return RedirectResponse("/convene", 303)
+    asked = _read(request, account)
+    found = await _measures(request, asked) if not asked.form.errors else []
+    values: dict[str, Any] = {
+        "asked": asked,
+        "form": asked.form,
+        "sections": [(name, list(measures)) for name, measures in groupby(found, lambda one: one.section)],
+        "whose": display_name(asked.authority) if asked.authority else "",
+        "show": use.show_value,
+        "page_errors": bool(asked.form.errors),
+    }
+    status = 400 if asked.form.errors else 200
+    return render(request, "programme.html", status=status, section="programme", **values)
+
+
+@router.get("/programme.csv")
+async def report_csv(request: Request, account: Account) -> Response:
+    """The same as one CSV file."""
+    asked = _read(request, account)
+    if asked.form.errors or account.party not in (None, PartyKind.PROGRAMME_OFFICE):
+        raise HTTPException(404)
+    text = use.report_csv(await _measures(request, asked), asked.day)
+    return csv_answer(BYTE_ORDER_MARK + text, f"programme-{asked.day.isoformat()}")
+
+
+@router.get("/signatories")
+async def signatories(request: Request, office: ProgrammeOffice) -> Response:
+    """Who signed the Charter, and how they stand today."""
+    day, found = await _signatories(request)
+    listed = [(one, status_on(one, day).value) for one in found]
+    return render(request, "signatories.html", listed=listed, office=office, section="signatories")
+
+
+@router.get("/signatories.csv")
+async def signatories_csv(request: Request, office: ProgrammeOffice) -> Response:  # noqa: ARG001 (who may read)
+    """The same as one CSV file."""
+    _, found = await _signatories(request)
+    return csv_answer(BYTE_ORDER_MARK + use.signatories_csv(found), "signatories")
+
+
+def _read(request: Request, account: Account) -> Asked:
+    """What was asked for. A council gets the numbers about itself, whatever it asks for."""
+    form = Form(request.query_params)
+    day = form.optional_day("as_of", "the day of the report") or today(parts_of(request).settings.as_of)
+    whose: Mapping[bool, str | None] = {True: account.authority, False: form.text("authority", 120) or None}
+    try:
+        rate = use.read_rate(form.text("rate", 20))
+    except ValueError as error:
+        form.errors["rate"], rate = str(error), None
+    return Asked(form, day, whose[account.party is None], rate)
+
+
+async def _measures(request: Request, asked: Asked) -> list[Measure]:
+    async with snapshot(request) as session:
+        return await use.measures(session, asked.day, authority=asked.authority, rate=asked.rate)
+
+
+async def _signatories(request: Request) -> tuple[date, list[Any]]:
+    async with snapshot(request) as session:
+        found = [to_signatory(row) for row in await authorities.all_authorities(session)]
+    return today(parts_of(request).settings.as_of), [one for one in found if one.signed_on]

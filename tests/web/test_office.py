@@ -1,0 +1,168 @@
+"""The pages of an office: its report, the signatories, convening; and what it neither sees nor says."""
+
+import csv
+import io
+import re
+
+import pytest
+
+from events.responses import DelegationScope
+from services.domain.parties import PartyKind
+from services.local_stack.mail_sink import MailSink
+from services.store.authorities import AuthorityUpdate, save
+from services.store.database import transaction
+from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.parties import OFFICE, OFFICE_NAME, register_party, since
+from tests.support.web import WebHarness, form_of
+
+HUB = "GB-X-HUB"
+SECRET_TITLE = "Zanzibar payroll and HR system"
+
+
+@pytest.fixture
+async def office(web: WebHarness) -> WebHarness:
+    """Three councils that fit; Leeds and Bradford are members of a programme office, and nobody of a hub."""
+    await web.processes.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES, title=SECRET_TITLE))
+    sessions = web.processes.sessions
+    await register_party(sessions, since(AS_OF, LEEDS, BRADFORD), mailbox="office@gb-x-office.example")
+    await register_party(sessions, (), HUB, kind=PartyKind.PURCHASING_BODY, mailbox="hub@gb-x-hub.example")
+    async with transaction(sessions) as session:
+        signed = {"signed_on": AS_OF, "signatory": "Chief Digital Officer", "name": "Leeds City Council"}
+        await save(session, AuthorityUpdate(LEEDS, signed))
+    return web
+
+
+async def _coalition(web: WebHarness) -> str:
+    return (await web.processes.only()).coalition_id
+
+
+async def test_the_report_has_the_numbers_of_the_command_with_their_definitions(
+    office: WebHarness, mailbox: MailSink
+) -> None:
+    await office.sign_in(OFFICE_NAME.upper(), mailbox)
+    assert (await office.client.get("/home")).headers["location"] == "/programme"
+    page = (await office.client.get("/programme?rate=2-5")).text
+    assert f"Programme report as of {AS_OF.day} November 2026" in page
+    assert "Authorities that have signed and not left" in page
+    assert "potential, upper" in page
+    # The log's days are those of the clock, which no test sets: a late day has them all.
+    found = await office.client.get("/programme.csv?rate=2-5&as_of-day=1&as_of-month=1&as_of-year=2099")
+    assert found.text.startswith("\ufeffas_of,section,measure")
+    rows = list(csv.DictReader(io.StringIO(found.text[1:])))
+    values = {(row["section"], row["measure"]): row["value"] for row in rows}
+    assert values["Coverage", "signed"] == "1"
+    assert values["Freshness", "shared plans"] == "3"
+    earlier = (await office.client.get("/programme?as_of-day=1&as_of-month=1&as_of-year=2026")).text
+    assert "as of 1 January 2026" in earlier
+    for wrong in ("rate=lots", "as_of-day=99&as_of-month=1&as_of-year=2026"):
+        refused = await office.client.get(f"/programme?{wrong}")
+        assert (refused.status_code, "There is a problem" in refused.text) == (400, True)
+
+
+async def test_a_council_sees_the_numbers_about_itself_alone(office: WebHarness, mailbox: MailSink) -> None:
+    await office.sign_in(LEEDS, mailbox)
+    for path in ("/programme", f"/programme?authority={BRADFORD}"):
+        page = (await office.client.get(path)).text
+        assert "Leeds" in page
+        assert "Bradford" not in page
+        assert "Invitations" not in page
+    rows = list(csv.DictReader(io.StringIO((await office.client.get("/programme.csv")).text[1:])))
+    assert {row["section"] for row in rows} == {"Sharing ahead", "Coverage", "Freshness"}
+    for path in ("/signatories", "/signatories.csv", "/convene", f"/convene/{await _coalition(office)}"):
+        assert (await office.client.get(path)).status_code == 404
+
+
+async def test_the_signatories_lead_to_each_ones_numbers(office: WebHarness, mailbox: MailSink) -> None:
+    await office.sign_in(OFFICE, mailbox)
+    page = (await office.client.get("/signatories")).text
+    assert "Chief Digital Officer" in page
+    assert "procurement@" not in page
+    (link,) = re.findall(r'href="(/programme\?authority=[^"]+)"', page)
+    assert "Leeds" in (await office.client.get(link)).text
+    written = (await office.client.get("/signatories.csv")).text
+    assert f"{LEEDS},Leeds City Council,Chief Digital Officer,{AS_OF.isoformat()},," in written
+
+
+async def test_an_office_convenes_and_sees_what_its_members_share(office: WebHarness, mailbox: MailSink) -> None:
+    await office.sign_in(OFFICE, mailbox)
+    path = f"/convene/{await _coalition(office)}"
+    overview, page = (await office.client.get("/convene")).text, (await office.client.get(path)).text
+    for text in (overview, page):
+        assert "Leeds" in text
+        assert "Zanzibar" not in text
+        assert "Kirklees" not in text
+    assert "1 council more in this group" in page
+    nobody = await office.send(path, plan=plan_id(LEEDS), reply_days="20")
+    assert (nobody.status_code, "Choose at least 2 councils" in nobody.text) == (400, True)
+    _, hidden = await _form(office, path)
+    plans = [plan_id(LEEDS), plan_id(BRADFORD), plan_id(KIRKLEES)]
+    sent = await office.client.post(path, data={**hidden, "plan": plans, "reply_days": "20", "scope": "Payroll"})
+    assert sent.status_code == 303
+    await office.deliver()
+    assert "Invitation sent" in (await office.client.get(sent.headers["location"])).text
+    assert await office.processes.states() == {LEEDS: "invited", BRADFORD: "invited", KIRKLEES: "suggested"}
+    again = await office.client.post(path, data={**hidden, "plan": plans, "reply_days": "20"})
+    assert again.status_code == 409
+    (act,) = await office.processes.rows("SELECT actor FROM audit_log WHERE action = 'response-sent'")
+    assert act.actor is not None
+    office.client.cookies.clear()
+    await office.sign_in(LEEDS, mailbox)
+    group = (await office.client.get(f"/c/{await _coalition(office)}")).text
+    assert OFFICE_NAME in group
+    assert "Payroll" in group
+
+
+async def test_a_plan_that_is_shared_no_longer_is_gone_from_the_offices_pages(
+    office: WebHarness, mailbox: MailSink
+) -> None:
+    await office.processes.matcher.handle([office.processes.record(plan(LEEDS, 2, sharing="match_only"))])
+    await office.sign_in(OFFICE, mailbox)
+    page = (await office.client.get(f"/convene/{await _coalition(office)}")).text
+    assert "Leeds" not in page
+    assert "At least two of your members" in page
+
+
+async def test_a_hub_has_no_report_and_no_groups_of_others(office: WebHarness, mailbox: MailSink) -> None:
+    await office.sign_in(HUB, mailbox)
+    assert (await office.client.get("/programme")).headers["location"] == "/convene"
+    assert "No plans of your members are in a group yet." in (await office.client.get("/convene")).text
+    for path in ("/signatories", "/programme.csv", f"/convene/{await _coalition(office)}"):
+        assert (await office.client.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/search?need=payroll", "/settings", f"/p/{plan_id(LEEDS)}", "/c/{coalition}"])
+async def test_an_office_is_led_away_from_councils_pages(office: WebHarness, mailbox: MailSink, path: str) -> None:
+    await office.sign_in(OFFICE, mailbox)
+    found = await office.client.get(path.format(coalition=await _coalition(office)))
+    assert found.status_code in (303, 404)
+    assert "Zanzibar" not in found.text
+
+
+async def test_a_council_lets_an_office_act_and_ends_it(office: WebHarness, mailbox: MailSink) -> None:
+    await office.sign_in(LEEDS, mailbox)
+    path = "/settings/delegations"
+    empty = await office.send(path)
+    assert empty.status_code == 400
+    for problem in ("Choose an office", "Choose what it may do", "Enter the last day"):
+        assert problem in empty.text
+    until = {"until-day": "31", "until-month": "1", "until-year": "2027"}
+    done = await office.send(path, party=OFFICE, scope=DelegationScope.TAKE_PART.value, **until)
+    await office.deliver()
+    page = (await office.client.get(done.headers["location"])).text
+    assert "A receipt comes to your council" in page
+    assert "26 November 2026 to 31 January 2027" in page
+    (row,) = await office.processes.rows("SELECT authority, party, scope FROM delegations")
+    assert tuple(row) == (LEEDS, OFFICE, "take-part")
+    end = re.findall(
+        r'action="(/settings/delegations/end)">\s+<input type="hidden" name="response_id" value="([^"]+)"', page
+    )
+    data = {"response_id": end[0][1], "party": OFFICE}
+    assert (await office.client.post(end[0][0], data=data)).status_code == 303
+    await office.deliver()
+    assert "Nobody may act for your council." in (await office.client.get(path)).text
+    assert (await office.client.post(end[0][0], data=data | {"response_id": "0" * 36})).status_code == 409
+    assert (await office.processes.rows("SELECT scope FROM delegations"))[0].scope is None
+
+
+async def _form(web: WebHarness, path: str) -> tuple[str, dict[str, str]]:
+    return form_of((await web.client.get(path)).text)
