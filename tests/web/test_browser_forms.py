@@ -125,3 +125,27 @@ async def test_the_journey_needs_no_mouse(open_site: Site, mailbox: MailSink) ->
     await page.get_by_text("Reply sent").wait_for()
     assert (await open_site.web.processes.only()).status == "formed"
     assert re.search("files.kirklees.example", await (await page.goto(f"/c/{coalition}")).text())  # type: ignore[union-attr]
+
+
+async def test_settings_routes_and_tabs_work_without_javascript(open_site: Site, mailbox: MailSink) -> None:
+    page = await sign_in(open_site, await open_site.visitor(scripts=False, width=375), "Leeds", mailbox)
+    await page.goto("/settings/access")
+    await page.get_by_label("What reads with it?").fill("Contracts system")
+    await page.get_by_label("Your plans").check()
+    await page.get_by_role("button", name="Make a token").click()
+    assert (await page.locator("main code").first.inner_text()).startswith("jly_")
+    await page.goto("/settings/calendar")
+    await page.get_by_role("button", name="Make an address").click()
+    assert (await page.locator("main code").first.inner_text()).endswith(".ics")
+    await page.goto(f"/p/{plan_id(LEEDS)}/route")
+    for label in ("This plan", "A framework", "We looked for one, and found none"):
+        await page.get_by_label(label, exact=True).check()
+    await page.get_by_label("Your position").fill("Category manager, ICT")
+    await page.get_by_role("button", name="Record").click()
+    await page.get_by_text("Recorded.").wait_for()
+    await page.goto(f"/p/{plan_id(LEEDS)}/benchmark")
+    await page.get_by_role("button", name="Show what others pay").click()
+    await page.get_by_text("No prices are shared for category 48450 yet.").wait_for()
+    await page.goto(f"/c/{(await open_site.web.processes.only()).coalition_id}")
+    for panel in ("Dates", "Documents", "Decisions"):
+        await page.get_by_role("heading", name=panel, exact=True).wait_for()
