@@ -72,6 +72,16 @@ DEADLINE_COLUMNS: Final[Mapping[str, Column]] = {
     "coalition_id": lambda one: one.coalition_id,
     "partners": lambda one: one.partners,
 }
+FOUND_COLUMNS: Final[Mapping[str, Column]] = {
+    "council": lambda one: one.council,
+    "title": lambda one: one.facts.title,
+    "value": lambda one: one.facts.value,
+    "tender_earliest": lambda one: one.facts.tender_window.earliest,
+    "tender_latest": lambda one: one.facts.tender_window.latest,
+    "stage": lambda one: one.facts.stage,
+    "contract_ends": lambda one: one.facts.contract_ends,
+    "supplier": lambda one: one.facts.supplier,
+}
 SUPPLIER_COLUMNS: Final[Mapping[str, Column]] = {
     "authority": lambda one: one.authority,
     "supplier": lambda one: one.supplier,

@@ -17,7 +17,7 @@ from services.cli.terminal import plain
 from services.matcher.erasure import ErasedContent, plans_of
 from services.matcher.erasure import erase as forget_plan
 from services.platform.settings import Settings, settings
-from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts
+from services.store import audit_names, authorities, contracts, mailbox_changes, plan_drafts, saved_searches
 from services.store.database import Sessions, transaction
 
 FAILED: Final = 1
@@ -91,6 +91,7 @@ async def _forget(using: Settings, sessions: Sessions, policy: Policy, subject: 
             await mailbox_changes.end_all(session, subject)
             await audit_names.erase_authority(session, subject)
             await plan_drafts.forget(session, subject)
+            await saved_searches.forget(session, subject)
     total = ErasedContent()
     for plan_id in plan_ids:
         total += await forget_plan(sessions, policy, plan_id)

@@ -29,6 +29,7 @@ from services.store import (
     plan_resets,
     plans,
     responses,
+    saved_searches,
     web_sessions,
 )
 
@@ -61,5 +62,6 @@ __all__ = [
     "plan_resets",
     "plans",
     "responses",
+    "saved_searches",
     "web_sessions",
 ]

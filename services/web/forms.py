@@ -15,7 +15,19 @@ MAX_TEXT: Final = 2000
 CODE_DIGITS: Final = 6
 
 DATE_FIELDS: Final = frozenset(
-    {"as_of", "asked_at", "awarded_on", "contract_end", "earliest", "latest", "remind", "reply_by", "until"}
+    {
+        "as_of",
+        "asked_at",
+        "awarded_on",
+        "contract_end",
+        "earliest",
+        "ends_from",
+        "ends_until",
+        "latest",
+        "remind",
+        "reply_by",
+        "until",
+    }
 )
 """Fields of three parts: an error leads to the first one."""
 

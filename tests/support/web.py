@@ -118,7 +118,16 @@ class WebHarness:
     async def state_hash(self) -> list[object]:
         """Everything that an act could change."""
         found: list[object] = []
-        tables = ("outbox", "responses", "coalitions", "authorities", "authority_mutes", "audit_log", "plan_drafts")
+        tables = (
+            "outbox",
+            "responses",
+            "coalitions",
+            "authorities",
+            "authority_mutes",
+            "audit_log",
+            "plan_drafts",
+            "saved_searches",
+        )
         for table in tables:
             rows = await self.processes.rows(f"SELECT md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {table} t")
             found.append((table, rows[0][0]))

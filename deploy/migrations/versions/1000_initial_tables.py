@@ -547,6 +547,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_plan_drafts_authority"), "plan_drafts", ["authority"], unique=False)
     op.create_table(
+        "saved_searches",
+        sa.Column("search_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("query", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("search_id"),
+    )
+    op.create_index(op.f("ix_saved_searches_authority"), "saved_searches", ["authority"], unique=False)
+    op.create_table(
         "sign_in_codes",
         sa.Column("ticket_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -631,6 +642,7 @@ def downgrade() -> None:
     op.drop_table("web_sessions")
     op.drop_table("mailbox_changes")
     op.drop_table("sign_in_codes")
+    op.drop_table("saved_searches")
     op.drop_table("plan_drafts")
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")

@@ -1,0 +1,114 @@
+"""Who else plans to buy something: a search over openly shared plans, which a council can save and run again."""
+
+from datetime import date
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from services.application import who_else
+from services.application.list_csv import FOUND_COLUMNS, table_to_csv
+from services.application.who_else import Found, Query
+from services.store import saved_searches
+from services.web.access import Session
+from services.web.answer_texts import STAGES
+from services.web.api.lists import csv_answer
+from services.web.forms import Form, read_form
+from services.web.signing import Council
+from services.web.templating import render
+
+router = APIRouter()
+MAX_SAVED: Final = 20
+_DAYS: Final = ("earliest", "latest", "ends_from", "ends_until")
+_ANY: Final = {"": "Any"}
+
+
+@router.get("/search")
+async def search(request: Request, session: Session, council: Council) -> Response:
+    """Asks what is looked for, and shows what was found."""
+    form = Form(request.query_params)
+    query = _read(form)
+    return await _page(request, session, council.authority, form, query)
+
+
+@router.get("/search.csv")
+async def found_csv(request: Request, session: Session, council: Council) -> Response:
+    """What was found, as a file."""
+    form = Form(request.query_params)
+    query = _read(form)
+    if form.errors:
+        raise HTTPException(400)
+    return csv_answer(table_to_csv(FOUND_COLUMNS, await who_else.search(session, council.authority, query)), "plans")
+
+
+@router.post("/search")
+async def save(request: Request, session: Session, council: Council) -> Response:
+    """Saves a search."""
+    form = Form(await read_form(request))
+    query = _read(form)
+    name = form.text("name", 100, label="a name for this search")
+    if await saved_searches.count(session, council.authority) >= MAX_SAVED:
+        form.errors["name"] = f"Your council has {MAX_SAVED} saved searches. Delete one first"
+    if form.errors:
+        return await _page(request, session, council.authority, form, query, status=400)
+    await saved_searches.add(session, council.authority, name, _fields(query))
+    return RedirectResponse("/search", 303)
+
+
+@router.post("/search/{search_id}/delete")
+async def delete(session: Session, council: Council, search_id: str) -> Response:
+    """Deletes a saved search."""
+    if not await saved_searches.remove(session, council.authority, search_id):
+        raise HTTPException(404)
+    return RedirectResponse("/search", 303)
+
+
+def _read(form: Form) -> Query:
+    """What is looked for; invalid fields are in `form.errors`."""
+    regions = {**_ANY, **who_else.search_regions()}
+    return Query(
+        need=form.text("need", 100),
+        supplier=form.text("supplier", 100),
+        region=form.choice("region", regions, "Choose a region") if form.sent.get("region") else "",
+        stage=form.choice("stage", STAGES, "Choose a stage") if form.sent.get("stage") else "",
+        earliest=form.optional_day("earliest", "the first day"),
+        latest=form.optional_day("latest", "the last day"),
+        ends_from=form.optional_day("ends_from", "the first day"),
+        ends_until=form.optional_day("ends_until", "the last day"),
+    )
+
+
+def _fields(query: Query) -> dict[str, str]:
+    """The form's fields of a search, without those that are empty."""
+    found = {name: getattr(query, name) for name in ("need", "supplier", "region", "stage")}
+    for name in _DAYS:
+        day: date | None = getattr(query, name)
+        if day is not None:
+            found |= {f"{name}-day": str(day.day), f"{name}-month": str(day.month), f"{name}-year": str(day.year)}
+    return {name: value for name, value in found.items() if value}
+
+
+async def _page(
+    request: Request, session: Session, authority: str, form: Form, query: Query, status: int = 200
+) -> Response:
+    asked = isinstance(form.sent, FormData) or bool(request.query_params)
+    found: list[Found] | None = None
+    if asked and not form.errors.keys() - {"name"}:
+        found = await who_else.search(session, authority, query)
+    saved = [
+        (one.search_id, one.name, urlencode(one.query)) for one in await saved_searches.of_authority(session, authority)
+    ]
+    values: dict[str, Any] = {
+        "form": form,
+        "found": found,
+        "limit": who_else.LIMIT,
+        "regions": {**_ANY, **who_else.search_regions()},
+        "stages": {**_ANY, **STAGES},
+        "saved": saved,
+        "fields": _fields(query),
+        "query": urlencode(_fields(query)),
+    }
+    return render(request, "search.html", status=status, section="search", page_errors=bool(form.errors), **values)
