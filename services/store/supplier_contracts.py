@@ -24,7 +24,7 @@ async def open_contracts(session: AsyncSession, today: date) -> list[ContractPub
 async def running_contracts(
     session: AsyncSession, shared: Sequence[ContractPublished], today: date
 ) -> list[SupplierContract]:
-    """These contracts, and those that openly shared plans name; without those that have ended, the first to end first."""
+    """These contracts and those that openly shared plans name, without ended ones; the first to end in front."""
     given = [SupplierContract(one.authority, one.contract_id, one.supplier, one.product, one.end) for one in shared]
     named = []
     for plan in await plans.naming_suppliers(session):
