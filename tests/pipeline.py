@@ -225,11 +225,15 @@ def record_of(payload: PlanPayload, offset: int = 0, topic: str = PLANS.name) ->
     return SimpleNamespace(**place, key=message.key, headers=message.headers, value=message.value)
 
 
-def records_of(bootstrap: str, topic: str, *, quiet_seconds: float = 0.7) -> list[Any]:
+def records_of(
+    bootstrap: str, topic: str, *, quiet_seconds: float = 0.7, isolation: str = "read_uncommitted"
+) -> list[Any]:
     """Every record of a topic from its beginning: all that it has now, and then until none comes for a while."""
 
     async def read() -> list[Any]:
-        consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level=isolation
+        )
         await consumer.start()
         found: list[Any] = []
         try:

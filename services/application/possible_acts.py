@@ -8,7 +8,7 @@ from services.domain import coalition_answers as rules
 from services.domain.coalition import Coalition, CoalitionStatus
 from services.domain.coalition_answers import AnswerRefusedError, InvitationRequest
 
-ACTS: Final = ("accept", "join", "decline", "invite", "dates", "lead", "commit", "document", "leave")
+ACTS: Final = ("accept", "join", "invite", "dates", "lead", "commit", "document", "decline", "leave")
 
 
 def possible_acts(

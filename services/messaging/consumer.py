@@ -123,6 +123,8 @@ def consume(
     )
 
     def replace_the_poll() -> None:
+        """FastStream reads by the client's public `getmany`, and offers no hook around it. So the consumer that it
+        made gets a `getmany` with the same contract: each record once, in order. It reads by the client's own."""
         consumer = subscriber.consumer
         if consumer is None or getattr(consumer.getmany, "ours", False):
             return

@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--plans", type=int, default=150)
     made.add_argument("--profile", choices=sorted(PROFILES), default="mixed")
     made.add_argument("--measured", type=float, default=0.4, help="part of the time in which faults come one at a time")
+    made.add_argument("--odd", action="store_true", help="also feed odd batches, transactions and a large settlement")
     made.add_argument("--as-shipped", action="store_true", help="leave session timeouts and leases as they are")
     made.add_argument("--keep", type=Path, help="keep logs and data in this folder")
     made.add_argument("--json", action="store_true", help="print one JSON line")
@@ -46,6 +47,7 @@ def main() -> int:
         profile=options.profile,
         measured=options.measured,
         quick=not options.as_shipped,
+        odd=options.odd,
         log=narrate,
         keep=options.keep.resolve() if options.keep else None,
     )

@@ -59,7 +59,10 @@ def _one(seed: int, minutes: float, plans: int) -> dict[str, Any]:
     arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     narrate(f"seed {seed}, {profile}")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.chaos", "--json", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.chaos", "--json", "--odd", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     try:
         found: dict[str, Any] = json.loads(done.stdout)

@@ -146,7 +146,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "digests flushed in no order of rows",
-        [Edit("services/store/intents.py", " ORDER BY i.id FOR UPDATE OF i\n", "\n")],
+        [Edit("services/store/digests.py", " ORDER BY i.id FOR UPDATE OF i\n", "\n")],
         [f"{LOCKS}::test_of_intents"],
     ),
     Mutant(
@@ -249,7 +249,7 @@ MUTANTS: Final = (
             ),
             Edit(
                 "services/notifier/preflight.py",
-                "    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(at.date()))\n",
+                "    wishes = Preferences(row.immediate, row.digest, takes_part=row.takes_part(today))\n",
                 "    wishes = Preferences(immediate=True, digest=True, takes_part=True)\n",
             ),
         ],

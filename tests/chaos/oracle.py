@@ -17,6 +17,7 @@ from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
 from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PLANS
+from services.messaging.record_batches import UnreadableRecord
 from tests.chaos.cluster import Arena
 from tests.pipeline import assessment_of, records_of
 
@@ -68,6 +69,9 @@ def fold(records: Iterable[Any]) -> Accepted:
     for record in sorted(records, key=lambda record: (record.partition, record.offset)):
         found.records += 1
         place = (record.topic, record.partition, record.offset)
+        if isinstance(record, UnreadableRecord):
+            found.refused[place] = record.reason
+            continue
         try:
             payload = cast(PlanPayload, decode(record.headers, record.value, PLAN_PAYLOADS).payload)
         except EnvelopeError as error:
@@ -95,7 +99,7 @@ def expected_pairs(latest: Iterable[PlanPayload]) -> dict[tuple[str, str], tuple
 def judge(arena: Arena, quiet_seconds: float = 3.0) -> Verdict:
     """Holds a drained arena against its input, once no topic has had anything new for so long."""
     verdict = Verdict()
-    accepted = fold(records_of(arena.bootstrap, PLANS.name, quiet_seconds=quiet_seconds))
+    accepted = fold(records_of(arena.bootstrap, PLANS.name, quiet_seconds=quiet_seconds, isolation="read_committed"))
     verdict.counts["records"] = accepted.records
     _opportunities(verdict, arena, accepted)
     _inputs(verdict, arena, accepted, quiet_seconds)

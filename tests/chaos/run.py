@@ -6,14 +6,15 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.chaos import stream
+from tests.chaos import odd_inputs, stream
 from tests.chaos.chaos import Chaos, Log, man
 from tests.chaos.cluster import Arena, arena, wait
+from tests.chaos.odd_inputs import OddInput
 from tests.chaos.oracle import judge
 from tests.chaos.progress import canary_arrived, drained, left
 from tests.chaos.workload import Feeder
@@ -49,13 +50,24 @@ class Report:
 
 
 def run(
-    seed: int, minutes: float, *, plans: int, profile: str, measured: float, quick: bool, log: Log, keep: Path | None
+    seed: int,
+    minutes: float,
+    *,
+    plans: int,
+    profile: str,
+    measured: float,
+    quick: bool,
+    odd: bool,
+    log: Log,
+    keep: Path | None,
 ) -> Report:
-    """Runs one seed for so many minutes of faults. `measured`: the part of it in which faults come one at a time."""
+    """Runs one seed for so many minutes of faults. `measured`: the part of it in which faults come one at a time.
+    `odd`: whether odd batches, transactions and a large settlement are among the inputs."""
     began = time.monotonic()
     folder = keep or Path(tempfile.mkdtemp(prefix="jointly-faults-"))
     with arena(folder, quick=quick) as made:
-        report = _run(made, began, seed, minutes * 60, plans, profile, measured, log)
+        unusual = odd_inputs.make(seed) if odd else []
+        report = _run(made, began, seed, minutes * 60, plans, profile, measured, unusual, log)
     if report.ok and keep is None:
         shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -64,12 +76,20 @@ def run(
 
 
 def _run(
-    made: Arena, began: float, seed: int, seconds: float, plans: int, profile: str, measured: float, log: Log
+    made: Arena,
+    began: float,
+    seed: int,
+    seconds: float,
+    plans: int,
+    profile: str,
+    measured: float,
+    odd: Sequence[OddInput],
+    log: Log,
 ) -> Report:
     chance = random.Random(f"faults {seed}")
     inputs = stream.make(seed, plans)
     man(made)
-    feeder = Feeder(made.bootstrap, inputs, seconds * 0.9)
+    feeder = Feeder(made.bootstrap, inputs, seconds * 0.9, odd)
     chaos = Chaos(made, feeder, chance, log)
     first = feeder.canary()
     if wait(lambda: canary_arrived(made, first), 120) is None:

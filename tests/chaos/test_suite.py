@@ -10,7 +10,10 @@ import pytest
 
 from events.dead_letters import Reason
 from events.plans import PlanPublished
-from tests.chaos import stream
+from events.topics import PLANS
+from services.matcher.settlement import PAIRS_AT_ONCE
+from services.messaging.record_batches import UnreadableRecord
+from tests.chaos import odd_inputs, stream
 from tests.chaos.mutants import MUTANTS, ROOT, Mutant
 from tests.chaos.oracle import expected_pairs, fold
 from tests.chaos.proxy import Link, Proxies, Toxic, proxies
@@ -59,6 +62,18 @@ def test_the_first_of_two_contents_counts_and_the_other_is_refused() -> None:
     accepted = fold(records([first, first, other]))
     assert accepted.latest[CANARIES[0]] == canary(CANARIES[0], 1)
     assert list(accepted.refused.values()) == [Reason.REVISION_CONFLICT]
+
+
+def test_a_batch_that_nobody_can_open_is_to_be_a_dead_letter() -> None:
+    good = records([stream.input_of(canary(CANARIES[0], 1))])
+    batch = (PLANS.name, 0, 7, -1, 0, None, b"raw", None, -1, 3, ())
+    accepted = fold([*good, UnreadableRecord(*batch)])
+    assert accepted.refused == {(PLANS.name, 0, 7): Reason.UNREADABLE_BATCH}
+    assert list(accepted.latest) == [CANARIES[0]]
+
+
+def test_the_alike_plans_of_a_long_run_are_settled_in_parts() -> None:
+    assert odd_inputs.ALIKE**2 > PAIRS_AT_ONCE
 
 
 def test_every_pair_is_what_a_search_finds() -> None:

@@ -12,16 +12,18 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from events.topics import PLANS
+from tests.chaos.odd_inputs import OddInput
 from tests.chaos.stream import CANARIES, Input, canary, input_of
 
 CHUNK: Final = 10
+ODD_PATIENCE_SECONDS: Final = 20.0
 
 
 class Feeder:
     """A thread with a producer of its own. `fed` counts the records of the stream that the broker has."""
 
-    def __init__(self, bootstrap: str, inputs: Sequence[Input], seconds: float) -> None:
-        self._bootstrap, self._inputs, self._seconds = bootstrap, inputs, seconds
+    def __init__(self, bootstrap: str, inputs: Sequence[Input], seconds: float, odd: Sequence[OddInput] = ()) -> None:
+        self._bootstrap, self._inputs, self._seconds, self._odd = bootstrap, inputs, seconds, odd
         self._loop = asyncio.new_event_loop()
         self._producer: AIOKafkaProducer | None = None
         self._making = asyncio.Lock()
@@ -29,7 +31,7 @@ class Feeder:
         self._thread.start()
         self._canary = 0
         self.fed = 0
-        self.stream = asyncio.run_coroutine_threadsafe(self._feed(), self._loop)
+        self.stream = asyncio.run_coroutine_threadsafe(self._feed_all(), self._loop)
 
     def canary(self) -> int:
         """Has a new revision of the canary published; which one. Returns once the broker has it."""
@@ -47,6 +49,22 @@ class Feeder:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+    async def _feed_all(self) -> None:
+        await asyncio.gather(self._feed(), self._feed_odd())
+
+    async def _feed_odd(self) -> None:
+        began = time.monotonic()
+        for number, send in enumerate(self._odd):
+            due = began + self._seconds * number / len(self._odd)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            while True:
+                try:
+                    async with asyncio.timeout(ODD_PATIENCE_SECONDS):
+                        await send(await self._ready(), self._bootstrap)
+                    break
+                except (KafkaError, OSError, TimeoutError):
+                    await asyncio.sleep(0.3)
 
     async def _feed(self) -> None:
         began = time.monotonic()
