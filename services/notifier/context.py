@@ -1,4 +1,4 @@
-"""What gathering, sending and recording work with, made once by the process's composition root."""
+"""The dependencies of batching, sending and recording. The process's composition root creates them once."""
 
 import random
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from services.store.framework_index import FrameworkIndex
 
 @dataclass(frozen=True, slots=True)
 class DispatchContext:
-    """What sending needs. `chance` gives 0 to 1 for the jitter; without `links` emails lead to no pages, without
-    `frameworks` they name none."""
+    """The dependencies of sending. `chance` gives 0 to 1 for the jitter. Without `links` emails have no links to pages,
+    and without `frameworks` they name none."""
 
     sessions: Sessions
     channel: Channel
@@ -30,7 +30,7 @@ class DispatchContext:
 
 @dataclass(frozen=True, slots=True)
 class ReadyEmail:
-    """An email that is to be sent now, to whom, and the claim it is sent under."""
+    """An email ready to be sent: its bytes, its recipient, and the lease it is sent under."""
 
     mail_id: str
     holder: str
