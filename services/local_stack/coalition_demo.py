@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from events.coalitions import CoalitionState
+from events.coalitions import CoalitionMember, CoalitionState
 from events.jwk import SigningKey, new_key
 from events.plans import PlanPayload, PlanUpdated
 from events.responses import ResponseInvited, ResponseMembership, ResponsePayload
@@ -63,11 +63,10 @@ class CoalitionDemo:
             return False
         return state.status == "suggested"
 
-    async def _act(self, state: CoalitionState, last: str) -> None:
-        lead = next(member for member in state.members if member.plan_id == state.lead)
+    async def _act(self, suggested: CoalitionState, last: str) -> None:
+        state = await self._invite(suggested)
+        lead = _lead(state)
         others = [member for member in state.members if member is not lead]
-        await self._respond(ResponseInvited, state, lead.plan_id, scope=SCOPE, route=ROUTE)
-        state = await self._until(state.coalition_id, "inviting")
         if last == "inviting":
             return
         # The last member declines, as some do; the others continue.
@@ -78,6 +77,15 @@ class CoalitionDemo:
         if last == "frozen":
             await self._publish_notice(lead.plan_id)
             await self._until(state.coalition_id, "frozen")
+
+    async def _invite(self, state: CoalitionState) -> CoalitionState:
+        """Invite in the lead's name; once more if the suggestion changed before the invitation came."""
+        while True:
+            terms = state.terms_revision
+            await self._respond(ResponseInvited, state, _lead(state).plan_id, scope=SCOPE, route=ROUTE)
+            state = await self._until(state.coalition_id, "inviting", after=terms)
+            if state.status == "inviting":
+                return state
 
     async def _respond(self, kind: type[ResponsePayload], state: CoalitionState, plan_id: str, **said: Any) -> None:
         authority = plan_id.partition(":")[0]
@@ -107,14 +115,18 @@ class CoalitionDemo:
         state = {**(stored.state or {}), "revision": stored.revision + 1, "stage": "tendering"}
         await self.publish([PlanUpdated.model_validate(state)])
 
-    async def _until(self, coalition_id: str, status: str) -> CoalitionState:
-        """Wait until the coalition has this status, and return it. Raises TimeoutError."""
+    async def _until(self, coalition_id: str, status: str, after: int | None = None) -> CoalitionState:
+        """Wait until the coalition has this status, or other terms than those of `after`. Raises TimeoutError."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             async with transaction(self.sessions) as session:
                 state = await views.find(session, coalition_id)
-            if state.status == status:
+            if state.status == status or after not in (None, state.terms_revision):
                 return state
             if time.monotonic() > deadline:
                 raise TimeoutError(f"coalition {coalition_id} is {state.status}, not {status}")
             await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+def _lead(state: CoalitionState) -> CoalitionMember:
+    return next(member for member in state.members if member.plan_id == state.lead)

@@ -195,6 +195,7 @@ async def _drive(
             await _wait_until_notified(running)
         collected = await _collect(running, notices) if notices else 0
         await _wait_until_assessed(running, len(handled) + collected)
+        await _wait_until_notified(running)
         answers = await _play(running, as_of)
         await _wait_until_notified(running)
         async with transaction(running.sessions) as session:
