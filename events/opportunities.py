@@ -1,4 +1,4 @@
-"""Opportunity events: two plans of two authorities that could be bought together, and why."""
+"""Opportunity events: two plans of two authorities that could be bought together, with the reasons."""
 
 from datetime import date
 from typing import ClassVar, Final, Literal
@@ -11,8 +11,10 @@ Band = Literal["notify", "digest", "feed"]
 
 
 class PlanSummary(Payload):
-    """One of the two plans. `title`, `plan_id` and `revision` are null where either authority shares only that there is
-    a match."""
+    """One of the two plans.
+
+    `title`, `plan_id` and `revision` are null if either authority shares only that there is a match.
+    """
 
     plan_id: PlanId | None
     revision: Revision | None
@@ -25,24 +27,24 @@ class PlanSummary(Payload):
     origin: Origin = Field(
         default=Origin.AUTHORITY,
         exclude_if=lambda origin: origin == Origin.AUTHORITY,
-        description="Who says that the plan exists",
+        description="The source of the plan",
     )
     notice: NoticeUrl | None = Field(
         default=None,
         exclude_if=lambda notice: notice is None,
-        description="Where the public notice can be read, if the plan is from one and shared",
+        description="The address of the public notice, if the plan comes from one and is shared",
     )
 
 
 class Component(Payload):
-    """One term of the score: 0 to 1, and what it saw."""
+    """One term of the score: its value, 0 to 1, and its evidence."""
 
     value: float = Field(ge=0, le=1)
     saw: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Components(Payload):
-    """The terms that the score is combined from."""
+    """The terms of the score."""
 
     specification: Component
     timing: Component
@@ -51,7 +53,7 @@ class Components(Payload):
 
 
 class Generation(Payload):
-    """Which version of policy, corpus statistics and model decided."""
+    """The versions of policy, corpus statistics and model that the assessment used."""
 
     policy: str
     statistics: str
@@ -59,9 +61,9 @@ class Generation(Payload):
 
 
 class NearestMove(Payload):
-    """The shortest move that would make two windows meet, in months rounded up: `authority` waits.
+    """The shortest move that would make two windows overlap: `authority` waits `months`, rounded up.
 
-    `tender_window` is its window then, and `common_window` what both would share.
+    `tender_window` is its window after the move, and `common_window` the overlap of both.
     """
 
     authority: Authority
@@ -71,12 +73,12 @@ class NearestMove(Payload):
 
 
 class OpportunityState(Payload):
-    """The whole opportunity as it stands at this revision; consumers ignore a revision lower than they know.
+    """The whole opportunity at this revision. Consumers ignore revisions lower than one that they have.
 
-    `material_revision` rises only where the change is worth telling (new, band moved, common window moved by
-    more than a month, withdrawn). Where either plan is `match_only`, `score`, `components`, `decide_by` and `lead_days`
-    are null and the reasons say no more than window, region and band. Of two plans whose windows do not meet, but
-    nearly do, `common_window`, `decide_by` and `lead_days` are null and `nearest_move` says what would make them meet.
+    `material_revision` rises only with a change worth an email: a new opportunity, another band, a common window moved
+    by more than a month, a withdrawal. If either plan is `match_only`, `score`, `components`, `decide_by` and
+    `lead_days` are null, and the reasons give no more than window, region and band. If the two windows only nearly
+    overlap, `common_window`, `decide_by` and `lead_days` are null, and `nearest_move` is set.
     """
 
     opportunity_id: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -91,37 +93,37 @@ class OpportunityState(Payload):
     would_change: tuple[str, ...] = ()
     common_window: Window | None = None
     decide_by: date | None = Field(
-        default=None, description="The working day by which both decide, to tender together from the first common day"
+        default=None, description="The last working day to decide to tender together from the first common day"
     )
     join_by: date | None = Field(
-        default=None, description="The same day as `decide_by`, under its name in 0.2; goes with the next version"
+        default=None, description="The same day as `decide_by`, under its name in 0.2; removed in the next version"
     )
     lead_days: int | None = Field(
-        default=None, ge=0, description="Days that preparation and governance take before a joint tender"
+        default=None, ge=0, description="Days of preparation and governance before a joint tender"
     )
     nearest_move: NearestMove | None = Field(
         default=None,
         exclude_if=lambda move: move is None,
-        description="What would make the windows meet, if they do not",
+        description="The move that would make the windows overlap, if they only nearly do",
     )
     assessed_as_of: date
     generation: Generation
 
 
 class OpportunityIdentified(OpportunityState):
-    """Two plans belong together (again, where it had been withdrawn before)."""
+    """Two plans match, for the first time or again after a withdrawal."""
 
     type: ClassVar[str] = "jointly.opportunity.identified.v1"
 
 
 class OpportunityUpdated(OpportunityState):
-    """What is known of the opportunity changed."""
+    """The opportunity has changed."""
 
     type: ClassVar[str] = "jointly.opportunity.updated.v1"
 
 
 class OpportunityWithdrawn(OpportunityState):
-    """The two plans no longer belong together; the reasons say why."""
+    """The two plans no longer match; `reasons` says why."""
 
     type: ClassVar[str] = "jointly.opportunity.withdrawn.v1"
 

@@ -1,5 +1,7 @@
-"""Response events: what an authority answers, asks and does about an opportunity, a coalition or a benchmark. Signed
-like plans."""
+"""Response events: an authority's answers and acts on an opportunity, a coalition, a benchmark or its own plan.
+
+They are signed like plan events.
+"""
 
 import re
 from datetime import date
@@ -33,12 +35,12 @@ Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f
 OptionalLine = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 ShortText = Field(default="", max_length=2000)
 DOCUMENT_URL: Final = re.compile(r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!#-;=?-~]*)?$")
-"""An address on the web in ASCII, without a user's name in front of the host: what it shows is where it leads."""
+"""A web address in ASCII, without a user name before the host, so that readers see the true host."""
 DocumentUrl = Annotated[str, Field(max_length=500, pattern=DOCUMENT_URL.pattern)]
 
 
 class RouteStep(StrEnum):
-    """A collaborative route, in the order in which they are looked at; the last is a contract of one's own."""
+    """The routes to a contract, in the order in which councils check them; the last is a contract of its own."""
 
     FRAMEWORK = "framework"
     FRAMEWORK_COALITION = "framework-coalition"
@@ -48,7 +50,7 @@ class RouteStep(StrEnum):
 
 
 class RouteOutcome(StrEnum):
-    """What came of looking at a route."""
+    """The outcome of checking a route."""
 
     CHOSEN = "chosen"
     UNSUITABLE = "unsuitable"
@@ -57,7 +59,7 @@ class RouteOutcome(StrEnum):
 
 
 class RouteReason(StrEnum):
-    """Why a route was chosen, passed over or not looked at."""
+    """The reason why a route was chosen, rejected or not checked."""
 
     SCOPE = "scope"
     TERM = "term"
@@ -72,18 +74,18 @@ class RouteReason(StrEnum):
 
 
 class DelegationScope(StrEnum):
-    """What a party may do in an authority's name; each includes the ones before it."""
+    """The acts that a party may perform for an authority; each scope includes the ones before it."""
 
     ANSWER = "answer"
-    """Answer suggestions and record routes: nothing of it binds."""
+    """Answer suggestions and record routes. None of this binds the authority."""
     TAKE_PART = "take-part"
-    """Invite, accept, decline, join, leave and lead, too."""
+    """Also invite, accept, decline, join, leave and lead."""
     COMMIT = "commit"
-    """Say that the authority's decision was taken, too."""
+    """Also report the authority's decision."""
 
 
 class DocumentKind(StrEnum):
-    """What a document is."""
+    """The kind of a document."""
 
     SPECIFICATION = "specification"
     PRICES = "prices"
@@ -93,22 +95,23 @@ class DocumentKind(StrEnum):
 
 
 class DocumentReaders(StrEnum):
-    """Which members of a coalition are shown a document's address."""
+    """The members of a coalition that see a document's address."""
 
     MEMBERS = "members"
-    """Those that are in."""
+    """Authorities that have joined."""
     INVITED = "invited"
-    """Those that are in, and those that are invited."""
+    """Authorities that have joined or are invited."""
 
 
 class Response(Payload):
-    """Who responds, and to what.
+    """The responding authority or party, and the subject of the response.
 
-    `subject_revision`: the `revision` of the opportunity or benchmark, or the coalition's `terms_revision`, that was
-    looked at.
+    `subject_revision`: the revision that it saw. For a coalition this is `terms_revision`, otherwise `revision`.
     """
 
-    response_id: str = Field(pattern=r"^[A-Za-z0-9-]{8,64}$", description="The same whenever the same is sent again")
+    response_id: str = Field(
+        pattern=r"^[A-Za-z0-9-]{8,64}$", description="Stays the same when the response is sent again"
+    )
     authority: Authority
     subject: SubjectKind
     subject_id: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -116,7 +119,7 @@ class Response(Payload):
 
     @property
     def speaker(self) -> str:
-        """Whose key signs this, and on whose topic it may come."""
+        """The authority or party whose key signs the response, or whose own topic carries it."""
         return self.authority
 
 
@@ -125,7 +128,7 @@ class PlanResponse(Response):
 
     plan_id: PlanId = Field(description="The responding authority's own plan")
     acting_party: Authority | None = Field(
-        default=None, description="The party that says this in the authority's name, by a delegation of the authority"
+        default=None, description="The party that acts for the authority under its delegation"
     )
 
     @model_validator(mode="after")
@@ -136,27 +139,31 @@ class PlanResponse(Response):
 
     @property
     def speaker(self) -> str:
-        """The party, where one acts for the authority."""
+        """The party that acts for the authority, if any."""
         return self.acting_party or self.authority
 
 
 class ResponseAnswered(PlanResponse):
-    """The authority says what it thinks of a suggestion. It binds nobody; a reason is for the matcher alone."""
+    """The authority answers a suggestion. An answer binds nobody. Others see its reason only with `share_reason`."""
 
     type: ClassVar[str] = "jointly.response.answered.v1"
     answer: Answer
     reason: ResponseReason | None = None
     share_reason: bool = Field(default=False, description="Whether the others may learn the reason")
-    window: Window | None = Field(default=None, description="With `other-dates`: when it would fit")
+    window: Window | None = Field(default=None, description="With `other-dates`: the window that would suit")
     remind_on: date | None = Field(default=None, description="With `later`: the day to ask again")
 
 
 class ResponseInvited(PlanResponse):
-    """The authority invites others to go to market together, and leads. An invitation on an opportunity makes a
-    coalition of its two plans."""
+    """The authority invites others to go to market together, and leads.
+
+    An invitation on an opportunity makes a coalition of its two plans.
+    """
 
     type: ClassVar[str] = "jointly.response.invited.v1"
-    plan_ids: tuple[PlanId, ...] = Field(default=(), max_length=7, description="Whom; empty for all suggested members")
+    plan_ids: tuple[PlanId, ...] = Field(
+        default=(), max_length=7, description="The plans to invite; empty for all suggested members"
+    )
     reply_days: int = Field(default=20, ge=10, le=40, description="Working days to reply")
     scope: Text = ShortText
     route: Text = ShortText
@@ -168,7 +175,7 @@ class ResponseMembership(PlanResponse):
     type: ClassVar[str] = "jointly.response.membership.v1"
     act: MembershipAct
     decided_by: OptionalLine = Field(
-        default="", description="With `commit`: the body or position whose decision it was, never a name"
+        default="", description="With `commit`: the body or position that decided, never a person's name"
     )
 
 
@@ -180,8 +187,10 @@ class ResponseDates(PlanResponse):
 
 
 class ResponseIntroduced(PlanResponse):
-    """The authority wants, or does not want, to be introduced to the other authority of an opportunity of which one
-    side shares only that there is a match. Both plans open to each other once both say yes."""
+    """The authority accepts or declines an introduction to the other authority of an opportunity.
+
+    One of the two shares only that there is a match. Once both accept, each sees the other's plan.
+    """
 
     type: ClassVar[str] = "jointly.response.introduced.v1"
     agrees: Literal["yes", "no", "later"]
@@ -196,23 +205,25 @@ class ResponseUndone(PlanResponse):
 
 
 class ResponseRoute(PlanResponse):
-    """The authority records one route that it has looked at for its plan, and what came of it. Nothing depends on it.
+    """The authority records a route that it checked for its plan, and the outcome. No rule depends on it.
 
-    Its subject is the plan, or a coalition that the plan is in.
+    The subject is the plan, or a coalition that the plan is in.
     """
 
     type: ClassVar[str] = "jointly.response.route.v1"
     step: RouteStep
     outcome: RouteOutcome
-    asked_at: date = Field(description="The day on which the route was looked at")
-    by: Line = Field(description="The position of whoever looked, never a name")
-    candidates: tuple[Line, ...] = Field(default=(), max_length=20, description="What was looked at")
+    asked_at: date = Field(description="The day on which the route was checked")
+    by: Line = Field(description="The job title of the person who checked, never a name")
+    candidates: tuple[Line, ...] = Field(
+        default=(), max_length=20, description="The frameworks or contracts that were checked"
+    )
     reason: RouteReason | None = None
     note: Text = ShortText
 
 
 class ResponseDocument(PlanResponse):
-    """The authority shows members of its coalition where a document is. Nobody but the document's own host keeps it."""
+    """The authority shares a document's address with members of its coalition. Jointly never stores the document."""
 
     type: ClassVar[str] = "jointly.response.document.v1"
     document: DocumentKind
@@ -222,15 +233,17 @@ class ResponseDocument(PlanResponse):
 
 
 class ResponseDecided(PlanResponse):
-    """The authority decides whether it extends, after it has looked at the benchmark."""
+    """The authority decides whether to extend its contract, after it saw the benchmark."""
 
     type: ClassVar[str] = "jointly.response.decided.v1"
     decision: ExtensionDecision
 
 
 class ResponseConvened(Response):
-    """A party invites members of its own, of a suggested coalition, to go to market together. It answers for nobody:
-    each of them still says yes or no, and one of them leads."""
+    """A party invites its members in a suggested coalition to go to market together.
+
+    It answers for none of them: each still says yes or no, and one of them leads.
+    """
 
     type: ClassVar[str] = "jointly.response.convened.v1"
     plan_ids: tuple[PlanId, ...] = Field(min_length=2, max_length=8, description="Plans of its members")
@@ -239,7 +252,7 @@ class ResponseConvened(Response):
 
 
 class ResponseDelegated(Response):
-    """The authority lets a party act in its name, changes that, or ends it.
+    """The authority grants, changes or ends a delegation to a party, which may then act for it.
 
     `subject_id`: the first 32 hexadecimal digits of the SHA-256 of the party's code. `subject_revision` rises with
     every change of this delegation; an end counts whatever its number.

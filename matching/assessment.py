@@ -1,4 +1,4 @@
-"""What the engine says of two plans: the value types of its answer."""
+"""The value types of an assessment: band, components, gates, limits, and the result for two plans."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from matching.plan import Window
 
 
 class Band(StrEnum):
-    """How loudly an opportunity is told: at once, in the weekly digest, on request; `none` is no opportunity."""
+    """How an opportunity is shown: by email, in the weekly digest, or only on request. `none` is no opportunity."""
 
     NOTIFY = "notify"
     DIGEST = "digest"
@@ -30,7 +30,7 @@ _RANKS = {Band.NONE: 0, Band.FEED: 1, Band.DIGEST: 2, Band.NOTIFY: 3}
 
 
 class GateCode(StrEnum):
-    """Why two plans are no opportunity, however alike."""
+    """The reason why two plans are no opportunity, however alike they are."""
 
     SAME_AUTHORITY = "same-authority"
     RELATED_AUTHORITY = "related-authority"
@@ -49,7 +49,7 @@ class GateCode(StrEnum):
 
 
 class LimitCode(StrEnum):
-    """Why an opportunity belongs to no higher band, whatever its score."""
+    """The reason why an opportunity is in no higher band, whatever its score."""
 
     ROLE = "role"
     OTHER_NATURE = "other-nature"
@@ -61,7 +61,7 @@ class LimitCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One term of the score: its value (0 to 1) and what it saw, as plain JSON values for the explanation."""
+    """One term of the score: its value (0 to 1) and its evidence (`saw`), as plain JSON values for the explanation."""
 
     value: float
     saw: Mapping[str, object] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A reason that two plans are not an opportunity: a stable code and a sentence for people."""
+    """A reason why two plans are not an opportunity: a stable code and a sentence for people."""
 
     code: GateCode
     sentence: str
@@ -77,7 +77,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A reason that an opportunity is of a lower band than its score says: a stable code and a sentence for people."""
+    """A reason why an opportunity is in a lower band than its score allows: a stable code and a sentence for people."""
 
     code: LimitCode
     band: Band
@@ -86,8 +86,10 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class NearestMove:
-    """The shortest move that would make two windows meet, in months rounded up: `plan_id` waits. `tender_window` is its
-    window then, and `common_window` what both would share."""
+    """The shortest move that would make two windows overlap: the plan `plan_id` waits `months`, rounded up.
+
+    `tender_window` is its window after the move, and `common_window` the overlap of both.
+    """
 
     plan_id: str
     authority: str
@@ -98,15 +100,14 @@ class NearestMove:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The engine's judgement of one pair, as of one day.
+    """The engine's assessment of one pair, as of one day.
 
-    `plans` are the two plan ids, sorted; every per-plan detail follows that order. `score` is 0 to 100 and,
-    like the components, is computed for gated pairs too; `band` is `none` where a gate holds or the score is
-    below the lowest threshold. `limits` hold the band down, whatever the score. `specification_band` is the band
-    that the requirement alone allows: if every other component were 1 and no gate of time, place or status held.
-    `review_on` is the next day on which this judgement could change by the passing of time alone.
-    A near miss in time has a `nearest_move` and neither `common_window` nor `decide_by`. `lead_days` counts preparation
-    and governance.
+    `plans` are the two plan ids, sorted; all details per plan follow that order. `score` is 0 to 100. Score and
+    components are computed for gated pairs too. `band` is `none` if a gate applies or the score is below the lowest
+    threshold. `limits` keep the band down, whatever the score. `specification_band` is the band that the requirement
+    alone allows: with every other component at 1 and no gate of time, place or status. `review_on` is the next day on
+    which time alone could change the assessment. A near miss in time has a `nearest_move` and neither `common_window`
+    nor `decide_by`. `lead_days` is the time for preparation and governance.
     """
 
     plans: tuple[str, str]
@@ -129,5 +130,5 @@ class Assessment:
 
     @property
     def is_opportunity(self) -> bool:
-        """Whether the pair is to be written and told at all."""
+        """Whether the pair is an opportunity in any band."""
         return self.band is not Band.NONE

@@ -1,7 +1,7 @@
-"""Groups of plans that could go to market together: who fits whom is known, here it is decided who goes with whom.
+"""Forms groups of plans that could go to market together, from the pairs that fit each other.
 
-Every plan names its best group. A set is put forward where it is the best group of at least half its members. So the
-answer does not depend on the order in which plans came, and follows from the neighbours of its members alone: see
+Every plan names its best group. A set is proposed if it is the best group of at least half its members. So the
+result does not depend on the order in which plans came, and follows from the neighbours of its members alone: see
 docs/decisions/0701.
 """
 
@@ -18,7 +18,7 @@ from matching.text.formatting import day_text, listed, name_of
 
 @dataclass(frozen=True, slots=True)
 class FormationRules:
-    """What a group must have to be put forward. `consensus`: the share of members whose best group it must be."""
+    """The conditions for proposing a group. `consensus`: the share of members whose best group it must be."""
 
     min_members: int = 3
     max_members: int = 8
@@ -31,8 +31,10 @@ DEFAULT_RULES: Final = FormationRules()
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """One plan as formation sees it. `kin`: its authority under all its codes, with predecessors, successors
-    and those that become one with it."""
+    """The facts of a plan that formation uses.
+
+    `kin`: the codes of its authority, of predecessors and successors, and of authorities that will merge with it.
+    """
 
     plan_id: str
     authority: str
@@ -40,14 +42,13 @@ class GroupPlan:
     kin: frozenset[str] = frozenset()
 
     def is_kin(self, other: "GroupPlan") -> bool:
-        """Whether both plans are of one authority, of one and its predecessor or successor, or of two that merge."""
+        """Whether both plans are of one authority, of an authority and its successor, or of two that will merge."""
         return self.authority == other.authority or self.authority in other.kin or other.authority in self.kin
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Two plans that fit each other: the score (0 to 100), the window both share, and what comes before a joint tender
-    in days, preparation and governance."""
+    """The fit of two plans: the score (0 to 100), the common window, and the days of preparation and governance."""
 
     score: float
     window: Window
@@ -56,14 +57,14 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class FitGraph:
-    """All plans and which of them fit each other. Both directions of a fit are in `fits`."""
+    """Plans and the fits between them. Each fit is in `fits` under both plans."""
 
     plans: Mapping[str, GroupPlan]
     fits: Mapping[str, Mapping[str, Fit]] = field(default_factory=dict)
 
     @classmethod
     def build(cls, plans: Iterable[GroupPlan], fits: Iterable[tuple[str, str, Fit]]) -> Self:
-        """A graph of plans and of the pairs among them; a pair of which a plan is missing is left out."""
+        """Builds a graph from plans and pairs. Leaves out pairs with a plan that is not among them."""
         known = {plan.plan_id: plan for plan in plans}
         found: dict[str, dict[str, Fit]] = {}
         for one, other, fit in fits:
@@ -73,11 +74,11 @@ class FitGraph:
         return cls(known, found)
 
     def neighbours(self, plan_id: str) -> Mapping[str, Fit]:
-        """The plans that fit a plan."""
+        """The plans that fit this plan."""
         return self.fits.get(plan_id, {})
 
     def fit(self, one: str, other: str) -> Fit | None:
-        """How two plans fit, None where they don't."""
+        """The fit of two plans; None if they don't fit."""
         return self.neighbours(one).get(other)
 
 
@@ -85,7 +86,7 @@ class FitGraph:
 class Group:
     """A set of plans that all fit each other; `members` are plan ids, sorted.
 
-    `decide_by`: the last day on which they can decide to tender together from the first day of `window`.
+    `decide_by`: the last day to decide to tender together from the first day of `window`.
     """
 
     members: tuple[str, ...]
@@ -96,17 +97,17 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class NearMiss:
-    """A plan that fits some members and was left out, and why: a clause that follows "because"."""
+    """A plan that fits some members and was left out. `because`: the reason, as a clause after "because"."""
 
     plan_id: str
     because: str
 
 
 def best_group(graph: FitGraph, plan_id: str, as_of: date, rules: FormationRules = DEFAULT_RULES) -> Group | None:
-    """The best group of one plan: each neighbour is taken where it fits all taken before.
+    """The best group of one plan: adds each neighbour that fits every plan added before; None if no neighbour can join.
 
-    First come those with the most neighbours in common, then by score: who fits whom changes far less often than
-    scores do, so that an edit seldom moves a group. None where no neighbour can be taken.
+    Neighbours with the most neighbours in common come first, then those with the highest score. Fits change far less
+    often than scores, so that an edit seldom changes a group.
     """
     group: Group | None = None
     neighbours = graph.neighbours(plan_id)
@@ -122,7 +123,7 @@ def best_group(graph: FitGraph, plan_id: str, as_of: date, rules: FormationRules
 def put_forward(
     graph: FitGraph, plan_ids: Iterable[str], as_of: date, rules: FormationRules = DEFAULT_RULES
 ) -> list[Group]:
-    """The groups put forward among the best groups of these plans, by their members.
+    """The groups to propose among the best groups of these plans, sorted by their members.
 
     The graph must hold all fits of these plans, of their neighbours, and of those plans' neighbours.
     """
@@ -145,7 +146,7 @@ def put_forward(
 
 
 def joint_terms(graph: FitGraph, members: Collection[str]) -> Group | None:
-    """The window that all members share and the day to decide by; None where two don't fit, or share no day."""
+    """The common window of all members and the day to decide by; None if two don't fit, or if all share no day."""
     ordered = tuple(sorted(members))
     pairs = [graph.fit(one, other) for number, one in enumerate(ordered) for other in ordered[number + 1 :]]
     fits = [fit for fit in pairs if fit is not None]
@@ -155,9 +156,9 @@ def joint_terms(graph: FitGraph, members: Collection[str]) -> Group | None:
 
 
 def near_miss(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = DEFAULT_RULES) -> NearMiss | None:
-    """The plan outside that comes nearest to being in: it fits most members, with the highest scores.
+    """The plan that was left out most narrowly: it fits the most members, with the highest scores.
 
-    A second plan of a member's own authority is none: nobody misses it.
+    A second plan of a member's own authority does not count.
     """
     authorities = {graph.plans[member].authority for member in group.members}
     fitting: dict[str, list[float]] = {}
@@ -165,7 +166,7 @@ def near_miss(graph: FitGraph, group: Group, as_of: date, rules: FormationRules 
         for other, fit in graph.neighbours(member).items():
             if other not in group.members and graph.plans[other].authority not in authorities:
                 fitting.setdefault(other, []).append(fit.score)
-    # One plan that fits one member is no near miss: there are many of those, and nothing to learn from them.
+    # A near miss fits at least half the members: many plans fit one, and that explains nothing.
     near = {other: scores for other, scores in fitting.items() if 2 * len(scores) >= len(group.members)}
     if not near:
         return None
@@ -174,7 +175,7 @@ def near_miss(graph: FitGraph, group: Group, as_of: date, rules: FormationRules 
 
 
 def explain(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
-    """Why these plans, and why not one more: "All three fit each other; Hull was left out because ..."."""
+    """Explains the choice of members: "All three fit each other; Hull was left out because ..."."""
     opening = f"All {_NUMBERS.get(len(group.members), str(len(group.members)))} fit each other"
     if len(group.members) == 2:
         opening = "The two plans fit each other"
@@ -185,7 +186,8 @@ def explain(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = 
 
 
 def why_split(graph: FitGraph, members: Sequence[str], as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
-    """Why a set that was put forward before no longer is: the first two that don't fit, or what is too short."""
+    """Explains why a group is no longer proposed: two plans that don't fit, or a window that is too short or too
+    late."""
     ordered = sorted(members)
     for number, one in enumerate(ordered):
         for other in ordered[number + 1 :]:
@@ -202,7 +204,7 @@ def why_split(graph: FitGraph, members: Sequence[str], as_of: date, rules: Forma
 def _join(
     graph: FitGraph, members: tuple[str, ...], group: Group | None, other: str, as_of: date, rules: FormationRules
 ) -> Group | None:
-    """The group with one more plan, None where that one may not be in it."""
+    """The group with one more plan; None if that plan can't join it."""
     fits = [fit for member in members if (fit := graph.fit(member, other)) is not None]
     plan = graph.plans[other]
     if len(fits) < len(members) or any(plan.is_kin(graph.plans[member]) for member in members):
@@ -212,7 +214,7 @@ def _join(
 
 
 def _group(graph: FitGraph, members: tuple[str, ...], parts: Sequence[Fit | Group]) -> Group | None:
-    """The group that these fits and smaller groups make together; None where they share no day."""
+    """The group of these members, from its fits and smaller groups; None if all share no day."""
     earliest, latest = max(part.window.earliest for part in parts), min(part.window.latest for part in parts)
     if earliest > latest:
         return None

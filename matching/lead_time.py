@@ -1,6 +1,6 @@
-"""The day to decide by: a joint tender takes time to prepare and to be agreed before its window opens. Pure.
+"""Computes the day to decide by: a joint tender needs preparation and approval before its window opens. Pure.
 
-Days are proleptic ordinals. One rule serves a pair and a group, so everybody reads the same day everywhere.
+Days are proleptic ordinals. Pairs and groups share this rule, so every email and page shows the same day.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from matching.policy import Category, TimingRules
 
 @dataclass(frozen=True, slots=True)
 class LeadTime:
-    """What comes before a joint tender: days of preparation and of governance, and whose working days count."""
+    """The time before a joint tender: days of preparation and governance, and the nations whose working days count."""
 
     preparation_days: int = 0
     governance_days: int = 0
@@ -27,14 +27,14 @@ class LeadTime:
         return self.preparation_days + self.governance_days
 
     def decide_by(self, together_from: int, last_day: int) -> int:
-        """The last day to decide so that all can tender from `together_from`: see `decide_by`."""
+        """The last day to decide to tender together from `together_from`: see the function `decide_by`."""
         return decide_by(together_from, self.days, last_day, self.nations)
 
 
 def lead_time(
     authorities: Iterable[str], categories: Iterable[Category], values: Iterable[float], rules: TimingRules
 ) -> LeadTime:
-    """The lead time of plans: the longest preparation of their categories, and governance by the largest value.
+    """The lead time of several plans: the longest preparation of their categories, and governance by the largest value.
 
     A plan above `large_value` pounds goes to a committee, which takes longer than an officer's decision. An unknown
     value (NaN) counts as below.
@@ -49,9 +49,9 @@ def lead_time(
 
 @lru_cache(maxsize=100_000)
 def decide_by(together_from: int, lead_days: int, last_day: int, nations: frozenset[Nation]) -> int:
-    """The working day on or before which the plans decide to go together: `lead_days` before they can tender together.
+    """The last working day to decide to tender together: `lead_days` before the first common day, or earlier.
 
-    Never after `last_day`, the end of a window as stated: only who has decided by then can still wait for the others.
+    Never after `last_day`, the end of a stated window: after it, that plan can no longer wait for the others.
     """
     day = max(1, min(together_from - lead_days, last_day))
     try:

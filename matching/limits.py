@@ -1,4 +1,4 @@
-"""What holds an opportunity down to a lower band than its score, each with a stable code and a sentence."""
+"""The limits that keep an opportunity in a lower band than its score allows, each with a stable code and a sentence."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -12,7 +12,7 @@ from matching.text.formatting import day_text, name_of, pounds
 
 
 def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
-    """The limits that hold whatever the day; the same in either order."""
+    """The limits that apply on any day; the same in either order."""
     found = []
     roles = [f for f in (a, b) if nature_of(f) == "role"]
     natures = say_natures(a, b)
@@ -36,8 +36,8 @@ def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
 
 
 def of_meeting(a: Features, b: Features, meeting: Meeting, as_of: int, policy: Policy) -> list[Limit]:
-    """The limits of a common window too short to agree in, of a day to decide by that has passed, and of windows that
-    do not meet."""
+    """The limits of timing: a common window too short to agree in, a missed day to decide by, windows that only nearly
+    overlap."""
     if meeting.near_miss:
         early, late = by_window(a, b)
         return [
@@ -62,12 +62,12 @@ def of_meeting(a: Features, b: Features, meeting: Meeting, as_of: int, policy: P
 
 
 def by_window(a: Features, b: Features) -> tuple[Features, Features]:
-    """Two plans whose windows do not meet, the earlier one first."""
+    """Orders two plans whose windows do not overlap, the earlier one first."""
     return (a, b) if a.span.flexible < b.span.earliest else (b, a)
 
 
 def lowest(band: Band, limits: Iterable[Limit]) -> Band:
-    """The band once the limits have held it down."""
+    """The band after applying the limits."""
     for limit in limits:
         band = band.at_most(limit.band)
     return band

@@ -1,4 +1,5 @@
-"""One pair on one day: signals, components, gates, score and band. The explanation is made from it, elsewhere."""
+"""Scores one pair on one day: signals, components, gates, score and band. `matching.explanation` explains the
+result."""
 
 from dataclasses import dataclass, replace
 from datetime import date
@@ -30,8 +31,11 @@ from matching.text.tokens import likeness
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How alike two requirements are, whatever the day and the place: signals, specification, and the band there would
-    be if all else were perfect. `hopeless`: no day and no values make an opportunity of the two while they say this."""
+    """How alike two requirements are, whatever the day and the place.
+
+    `band` is the band with every other component at 1. `hopeless`: the two can't become an opportunity on any day or
+    with any values, unless their words or codes change.
+    """
 
     signals: Signals
     specification: float
@@ -41,7 +45,7 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Everything that was found of two plans, `a` before `b` by id; days are ordinals."""
+    """All intermediate results for two plans, `a` before `b` by id; days are ordinals."""
 
     a: Features
     b: Features
@@ -63,7 +67,7 @@ class Judged:
 
 
 def likeness_of(first: Features, second: Features, policy: Policy) -> Likeness:
-    """How alike two plans are by their words and codes; the same in either order."""
+    """Compares two plans by their words and codes; the same in either order."""
     a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
     signals = signals_of(a, b, policy)
     weights = policy.scorer.weights
@@ -73,13 +77,13 @@ def likeness_of(first: Features, second: Features, policy: Policy) -> Likeness:
 
 
 def _band_of(spec: float, policy: Policy) -> Band:
-    """The band of a specification if all else were perfect."""
+    """The band of a specification with every other component at 1."""
     whole = score_of(spec, 1.0, 1.0, 1.0, policy)
     return Band.NONE if spec < policy.specification.weak else policy.bands.of(whole)
 
 
 def judge(first: Features, second: Features, as_of: date, policy: Policy, alike: Likeness | None = None) -> Judged:
-    """The judgement of a pair; the order of the two makes no difference. `alike`: its likeness, where it is known."""
+    """Scores a pair; the same in either order. `alike`: its likeness, if it is known."""
     a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
     today = as_of.toordinal()
     alike = alike or likeness_of(a, b, policy)
@@ -125,18 +129,18 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
 
 
 def lead_time_of(a: Features, b: Features, policy: Policy) -> LeadTime:
-    """What a joint tender of two plans takes before it goes out."""
+    """The time that a joint tender of two plans needs before it goes out."""
     authorities = (a.plan.authority, b.plan.authority)
     return lead_time(authorities, (a.category, b.category), (a.value, b.value), policy.timing)
 
 
 def gates_of_requirement(a: Features, b: Features, policy: Policy) -> list[Gate]:
-    """The gates that who the two are and what they want closes, whatever the day and the place."""
+    """The gates of the two authorities and their requirements, whatever the day and the place."""
     return [*gates.of_authorities(a, b), *gates.of_requirement(a, policy), *gates.of_requirement(b, policy)]
 
 
 def band_of_requirement(a: Features, b: Features, band: Band, policy: Policy) -> Band:
-    """The band that the requirement alone allows, where the specification is worth `band`."""
+    """The band that the requirement alone allows, if the specification allows `band`."""
     if gates_of_requirement(a, b, policy):
         return Band.NONE
     return limits.lowest(band, limits.of_pair(a, b, policy))
@@ -150,13 +154,13 @@ def score_of(spec: float, time: float, region: float, value: float, policy: Poli
 
 
 def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
-    """What two requirements have in common; the same in either order, to the last bit."""
+    """The signals of two requirements; the same in either order, to the last bit."""
     return Signals(
         dense=cosine(a.dense, b.dense),
         title_terms=likeness(a.title_terms, b.title_terms),
         all_terms=likeness(a.all_terms, b.all_terms),
         phrases=likeness(a.phrases, b.phrases),
-        # A need that the lexicon does not know is no evidence against.
+        # A need that is missing from the lexicon is no evidence against a match.
         concepts=likeness(a.concepts, b.concepts)
         if a.concepts and b.concepts
         else policy.specification.concepts_unknown,

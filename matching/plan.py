@@ -31,7 +31,7 @@ class Status(StrEnum):
 
 
 class Sharing(StrEnum):
-    """What others may learn: `open` everything, `match_only` that there is a match, `private` nothing."""
+    """The facts that others may see: `open` all, `match_only` only that there is a match, `private` none."""
 
     OPEN = "open"
     MATCH_ONLY = "match_only"

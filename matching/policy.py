@@ -13,7 +13,7 @@ from matching.scorer import Scorer, ScorerError
 
 
 class PolicyError(ValueError):
-    """The policy file cannot be used; the message names the file, the key and what is allowed."""
+    """The policy file is invalid. The message names the file, the key and the allowed values."""
 
 
 def _within(low: float, high: float, default: float | int | tuple[float, ...] = MISSING) -> Any:  # type: ignore[assignment]
@@ -23,7 +23,7 @@ def _within(low: float, high: float, default: float | int | tuple[float, ...] = 
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """Scores (0 to 100) from which on a pair belongs to a band; falling from notify to feed."""
+    """The lowest score (0 to 100) of each band, falling from notify to feed."""
 
     notify: float = _within(0, 100)
     digest: float = _within(0, 100)
@@ -40,7 +40,7 @@ class Bands:
 
 @dataclass(frozen=True, slots=True)
 class Exponents:
-    """How strongly each component draws the score down; 0 leaves it out."""
+    """The exponent of each component: how strongly it lowers the score; 0 leaves it out."""
 
     specification: float = _within(0, 10)
     timing: float = _within(0, 10)
@@ -50,7 +50,7 @@ class Exponents:
 
 @dataclass(frozen=True, slots=True)
 class SpecificationRules:
-    """How texts and codes become signals; what each signal weighs is the scorer's."""
+    """How texts and codes become signals. The scorer has the signals' weights."""
 
     cpv_unknown: float = _within(0, 1)
     concepts_unknown: float = _within(0, 1)
@@ -66,7 +66,7 @@ class SpecificationRules:
 
 @dataclass(frozen=True, slots=True)
 class TimingRules:
-    """How well two windows fit, how long a joint tender takes, and what the time left to decide counts."""
+    """The fit of two windows, the duration of a joint tender, and the weight of the time left to decide."""
 
     full_overlap_days: int = _within(1, 3650)
     one_day: float = _within(0, 1)
@@ -99,7 +99,7 @@ class RegionRules:
 
 @dataclass(frozen=True, slots=True)
 class ValueRules:
-    """What the money says; pounds sterling."""
+    """Rules for the plans' values, in pounds sterling."""
 
     floor: float = _within(0, 1e12)
     low: float = _within(0, 1)
@@ -125,8 +125,10 @@ class Category:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy and the fitted scorer that goes with it. `version` is what the file declares, the first digits of its
-    content's hash, and the scorer's version."""
+    """One policy and the fitted scorer that goes with it.
+
+    `version` is the file's declared version, the first digits of its content's hash, and the scorer's version.
+    """
 
     version: str
     bands: Bands
@@ -143,8 +145,10 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path | None = None, scorer: Scorer | None = None) -> "Policy":
-        """The policy of a TOML file, by default the packaged one. Its scorer is the one given, else the one that the
-        file names (a path from its folder), else the packaged one. Raises PolicyError with a sentence that helps."""
+        """Loads the policy of a TOML file, by default the packaged one; raises PolicyError.
+
+        The scorer is the given one, else the one that the file names (a path from its folder), else the packaged one.
+        """
         source = str(path) if path else "policy.toml (packaged)"
         try:
             text = path.read_text(encoding="utf-8") if path else _packaged()
@@ -158,7 +162,7 @@ class Policy:
         return _policy(content, source, digest, scorer or _scorer(content.get("scorer"), path, source))
 
     def category_of(self, codes: tuple[str, ...]) -> Category:
-        """The category with the longest prefix of any of the codes, the default where none fits."""
+        """The category with the longest prefix of any of the codes; the default if none matches."""
         best, length = self.default_category, 0
         for category in self.categories:
             for prefix in category.cpv:
@@ -290,5 +294,5 @@ _WORDS = {float: "number", int: "whole number", str: "text", bool: "true or fals
 
 
 def with_changes(policy: Policy, **changes: Any) -> Policy:
-    """A copy with other values, its version marked as changed by hand; for experiments and tests."""
+    """A copy with other values and a version marked as changed by hand; for experiments and tests."""
     return replace(policy, version=f"{policy.version}*", **changes)

@@ -10,14 +10,14 @@ from matching import reference
 
 
 class SuccessionKind(StrEnum):
-    """What becomes of the predecessor."""
+    """The fate of the predecessor."""
 
     WHOLE = "whole"
-    """It is dissolved, and all of it goes to this successor."""
+    """It is dissolved, and this successor takes over everything."""
     PART = "part"
-    """It is dissolved and divided: which plan goes where, a person decides."""
+    """It is dissolved and divided; a person decides on each plan's successor."""
     CONTINUING = "continuing"
-    """It goes on, and gives something up."""
+    """It continues, and gives up some of its tasks or area."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def decided() -> tuple[Succession, ...]:
 
 
 def dissolutions(day: date) -> dict[str, Succession | None]:
-    """The authorities that are dissolved by a day, each with what became of it; None where it was divided."""
+    """The authorities dissolved by a day, each with its successor; None if it was divided."""
     return {
         code: found[0] if found[0].kind is SuccessionKind.WHOLE else None
         for code, found in _dissolving().items()
@@ -62,23 +62,23 @@ def dissolutions(day: date) -> dict[str, Succession | None]:
 
 
 def dissolution_of(code: str) -> tuple[Succession, ...]:
-    """The successions that dissolve an authority; several where it is divided, none where it stands."""
+    """The successions that dissolve an authority; several if it is divided, none if it continues."""
     return _dissolving().get(code, ())
 
 
 def related_by_succession(code: str) -> frozenset[str]:
-    """The successors and the predecessors of an authority, those to come as well."""
+    """The successors and predecessors of an authority, including future ones."""
     return _related().get(code, frozenset())
 
 
 def merging_with(code: str) -> frozenset[str]:
-    """The authorities that certainly become one with this one."""
+    """The authorities that will certainly merge with this one."""
     mergers = {other: merger_of(code, other) for other in _dissolving() if other != code}
     return frozenset(other for other, merger in mergers.items() if merger is not None and merger.certain)
 
 
 def merger_of(code: str, other: str) -> Merger | None:
-    """How two authorities become one; None where they do not. Of two successors in question, the first by code."""
+    """The merger of two authorities; None if there is none. If two successors are possible, the first by code."""
     mine, theirs = dissolution_of(code), dissolution_of(other)
     for one, two in sorted(product(mine, theirs), key=lambda both: both[0].successor):
         if one.successor == two.successor:

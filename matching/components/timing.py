@@ -1,7 +1,7 @@
-"""When two plans could go to market together: common window, the day to decide by, time left.
+"""The timing of two plans: their common window, the day to decide by, and the time left.
 
 Days are proleptic ordinals (`date.toordinal`), so the same arithmetic serves one pair and a whole corpus, and leap
-days need no care. Nothing here depends on a time zone: plans speak of calendar days.
+days need no special case. Nothing here depends on a time zone: plans have calendar days.
 """
 
 import calendar
@@ -23,8 +23,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One plan's freedom to go to market, in ordinals: the stated window, and how far an unused extension of the
-    running contract could delay its end (`flexible >= latest`)."""
+    """The days on which one plan can go to market, as ordinals.
+
+    `flexible` is the end of the stated window after using the running contract's extension; never before `latest`.
+    """
 
     earliest: int
     latest: int
@@ -32,8 +34,10 @@ class Span:
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day so many months on; the last of the month where it has no such day (31 January + 1 is 28 February,
-    29 in a leap year). The last day there is stands for anything after the year 9999."""
+    """Adds months to a day. If the month has no such day, its last one is used: 31 January + 1 is 28 or 29 February.
+
+    A day after the year 9999 becomes the last day of that year.
+    """
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     if year > date.max.year:
         return date.max
@@ -42,7 +46,7 @@ def add_months(day: date, months: int) -> date:
 
 
 def span(plan: Plan, rules: TimingRules) -> Span:
-    """The plan's window, and the later end that the unused extension of a contract now running allows."""
+    """The plan's window, and its later end if the running contract has an unused extension."""
     window = plan.tender_window
     latest = window.latest.toordinal()
     flexible = latest
@@ -50,21 +54,21 @@ def span(plan: Plan, rules: TimingRules) -> Span:
     if needed is not None and plan.extension_months > 0 and plan.kind is not Kind.EXTENSION:
         months = min(plan.extension_months, rules.max_extension_months)
         delayed = add_months(window.latest, months).toordinal()
-        # The extended contract ends too, and what follows it takes time to start.
+        # The extended contract ends too, and the next one takes time to start.
         last = add_months(needed, months).toordinal() - rules.mobilisation_days
         flexible = max(latest, min(delayed, last))
     return Span(window.earliest.toordinal(), latest, flexible)
 
 
 def need_by(plan: Plan) -> date | None:
-    """The day the new contract is needed: the running one's end, or the start of the one to be let."""
+    """The day on which the new contract is needed: the running contract's end, or the new one's stated start."""
     if _runs_now(plan):
         return plan.contract_end
     return plan.contract_start
 
 
 def _runs_now(plan: Plan) -> bool:
-    """Whether the contract dates are those of the contract to be replaced: it has begun before the tender does."""
+    """Whether the contract dates belong to the contract to be replaced, which begins before the tender."""
     if plan.contract_end is None:
         return False
     begins = plan.contract_start or (date.min if plan.kind in (Kind.RENEWAL, Kind.EXTENSION) else date.max)
@@ -72,7 +76,7 @@ def _runs_now(plan: Plan) -> bool:
 
 
 def shift(moved: Span, months: int) -> Span | None:
-    """The span so many months later or, where negative, earlier; None where that is no date any more."""
+    """Moves a span by months, to an earlier day if negative; None if the result is no valid date."""
     try:
         earliest = add_months(date.fromordinal(moved.earliest), months).toordinal()
     except ValueError:
@@ -85,29 +89,33 @@ def shift(moved: Span, months: int) -> Span | None:
 
 
 def overlap_days(earliest: Any, latest: Any, other_earliest: Any, other_latest: Any) -> Any:
-    """How many days two windows share; 0 or less where they share none. Works on numbers and on arrays."""
+    """Counts the days that two windows share; 0 or less if they share none. Works on numbers and on arrays."""
     return np.minimum(latest, other_latest) - np.maximum(earliest, other_earliest) + 1
 
 
 def within_reach(common: Any, rules: TimingRules) -> Any:
-    """Whether windows that share so many days with extensions used, below 1 where they share none, meet or nearly do.
-    Works on numbers and on arrays."""
+    """Whether windows with `common` shared days, extensions used, overlap or nearly do. Works on numbers and on arrays.
+
+    `common` is below 1 if they share no day.
+    """
     return common > -rules.near_miss_days
 
 
 def common_end(stated: Any, common: Any, latest: tuple[Any, Any], flexible: tuple[Any, Any]) -> Any:
     """The end of the common window. Works on numbers and on arrays.
 
-    An extension is only reckoned with where the windows as stated do not meet. Where no extension helps, the earlier
-    plan has to wait, so the later one's end counts.
+    Extensions count only if the stated windows do not overlap. If no extension helps, the earlier plan has to wait, so
+    the later one's end counts.
     """
     extended = np.where(common >= 1, np.minimum(*flexible), np.maximum(*latest))
     return np.where(stated >= 1, np.minimum(*latest), extended)
 
 
 def fit(stated: Any, flexible: Any, rules: TimingRules) -> Any:
-    """How well the windows fit (0 to 1) from the days they share as stated and with extensions used; below 1 these are
-    the days between them."""
+    """How well two windows fit (0 to 1), from the days that they share as stated and with extensions used.
+
+    Numbers below 1 are the days between them.
+    """
     full = rules.full_overlap_days
     share = np.minimum(np.maximum(stated, 0), full) / full
     close = rules.one_day + (1.0 - rules.one_day) * share
@@ -117,7 +125,7 @@ def fit(stated: Any, flexible: Any, rules: TimingRules) -> Any:
 
 
 def _near_fit(common: Any, rules: TimingRules) -> Any:
-    """The fit of windows that do not meet: falls in steps with the days between them, 0 beyond reach."""
+    """The fit of windows that do not overlap: falls in steps with the days between them, 0 beyond reach."""
     steps = np.asarray(rules.near_miss_steps, dtype=np.float64)
     step = np.clip(-np.asarray(common) // rules.near_miss_step_days, 0, len(steps) - 1)
     return np.where(within_reach(common, rules), steps[step], 0.0)
@@ -129,25 +137,25 @@ def prepare_by(common_latest: Any, preparation_days: Any) -> Any:
 
 
 def latest_decision(earliest: Any, other_earliest: Any, preparation_days: Any, rules: TimingRules) -> Any:
-    """A day that the day to decide by is never after, whatever the values and the nations. Works on arrays."""
+    """An upper bound of the day to decide by, for any values and nations. Works on arrays."""
     return np.maximum(earliest, other_earliest) - preparation_days - rules.governance_days
 
 
 def lead(decide: Any, as_of: int, rules: TimingRules) -> Any:
-    """What the time left to decide counts (0 to 1), in steps, so that it only changes on known days."""
+    """The weight of the time left to decide (0 to 1), in steps, so that it changes only on known days."""
     steps = np.asarray(rules.lead_steps, dtype=np.float64)
     return steps[np.clip((np.asarray(decide) - as_of) // rules.lead_step_days, 0, len(steps) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """When two plans meet: days shared as stated and with extensions, and the two factors of the timing component.
+    """The overlap of two plans: days shared as stated and with extensions, and the two factors of the timing component.
 
     The common window's ends, the day to decide by and the last day to begin preparing are ordinals.
 
-    Where `common_days` is below 1, the windows are so many days apart and there is no common window: `latest` and
-    `prepare_by` are then those there would be if the earlier plan waited for the later one, and `decide_by` is the day
-    for it to decide to wait.
+    If `common_days` is below 1, there is no common window, and it counts the days between the two. `latest` and
+    `prepare_by` then assume that the earlier plan waits for the later one. `decide_by` is the last day for the earlier
+    plan to decide to wait.
     """
 
     stated_days: int
@@ -161,22 +169,22 @@ class Meeting:
 
     @property
     def value(self) -> float:
-        """The timing component: window fit times what the time left counts."""
+        """The timing component: the windows' fit times the weight of the time left."""
         return self.fit * self.lead
 
     @property
     def near_miss(self) -> bool:
-        """Whether the windows do not meet and yet count for something."""
+        """Whether the windows do not overlap, but nearly do."""
         return self.common_days < 1 and self.fit > 0
 
 
 def meet(a: Span, b: Span, lead_time: LeadTime, as_of: int, rules: TimingRules) -> Meeting:
-    """What two spans have in common on a day."""
+    """Computes the overlap of two spans, as of a day."""
     begin = max(a.earliest, b.earliest)
     stated = min(a.latest, b.latest) - begin + 1
     common = min(a.flexible, b.flexible) - begin + 1
     end = int(common_end(stated, common, (a.latest, b.latest), (a.flexible, b.flexible)))
-    # Where windows do not meet, whether to wait is decided before the earlier one ends, however far off the other is.
+    # If the windows do not overlap, the earlier plan decides whether to wait before its window ends.
     opens = min(begin, min(a.flexible, b.flexible) + 1)
     decide = lead_time.decide_by(opens, min(a.latest, b.latest))
     prepare = int(prepare_by(end, lead_time.preparation_days))
@@ -204,7 +212,7 @@ def _lead(days_left: int, rules: TimingRules) -> float:
 
 
 def changes_after(as_of: int, meeting: Meeting, ends: tuple[int, int], rules: TimingRules) -> int | None:
-    """The first day after `as_of` on which a step of the lead or the end of a window changes the judgement."""
+    """The first day after `as_of` on which a step of the lead or the end of a window changes the assessment."""
     days = [end + 1 for end in ends]
     if meeting.fit > 0:
         steps = range(len(rules.lead_steps))

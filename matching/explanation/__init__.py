@@ -19,7 +19,7 @@ _MAX_TERMS = 6
 
 
 def assessment_of(found: Judged, policy: Policy) -> Assessment:
-    """The engine's answer about a pair, with its reasons."""
+    """The assessment of a scored pair, with its reasons."""
     a, b = found.a, found.b
     move = nearest_move_of(found, policy)
     return Assessment(

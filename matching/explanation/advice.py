@@ -1,4 +1,4 @@
-"""Say what would change the answer: the shortest move of a tender that would help."""
+"""Advises on a pair: the shortest move of a tender that would bring it into a higher band."""
 
 from datetime import date
 
@@ -19,7 +19,7 @@ _OUTCOMES = {
 
 
 def advice_of(found: Judged, policy: Policy) -> tuple[str, ...]:
-    """Return the steps that either side could take, in sentences; empty where none would help."""
+    """The steps that either authority could take, in sentences; empty if none would help."""
     codes = {gate.code for gate in found.gates}
     if codes <= {GateCode.NO_COMMON_WINDOW, GateCode.TOO_LATE}:
         return tuple(filter(None, (_move(found, policy),)))
@@ -48,7 +48,7 @@ def _move(found: Judged, policy: Policy) -> str | None:
 
 
 def _band_after(found: Judged, moved: timing.Span, other: Features, policy: Policy) -> Band:
-    """The band if one of the plans had another span: `none` where the windows still do not meet in time."""
+    """The band if one plan moved to another span; `none` if the windows still do not overlap in time."""
     meeting = timing.meet(moved, other.span, found.lead_time, found.as_of, policy.timing)
     if meeting.common_days < 1 or meeting.decide_by < found.as_of or other.span.latest < found.as_of:
         return Band.NONE

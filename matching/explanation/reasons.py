@@ -1,4 +1,4 @@
-"""Give the reasons in plain English: the need, the value, the days, the place."""
+"""Explains a pair in plain English: the need, the value, the days, the place."""
 
 from datetime import date
 from math import isnan
@@ -18,7 +18,7 @@ from matching.text.tokens import tokens
 
 _LEAST_WORDS: Final = 2
 _MAX_WORDS: Final = 4
-# The name of a need is given where the texts say at least so much of it themselves.
+# A reason names a need if the texts contain at least this share of the words of its name.
 _LEAST_SAID: Final = 0.5
 _ANYWHERE: Final = 0.2
 _ROUTES: Final = {
@@ -35,7 +35,7 @@ _COMMON_ROUTES: Final = {
 
 
 def reasons_of(found: Judged, policy: Policy, move: str) -> tuple[str, ...]:
-    """The sentences, what matters most first; none is empty. `move` says what would make windows meet that do not."""
+    """The sentences, the most important first; none is empty. `move` is the sentence on windows that nearly overlap."""
     every = [
         _what(found),
         _merger(found),
@@ -77,7 +77,7 @@ def _merger(found: Judged) -> str:
 
 
 def shared_need(a: Features, b: Features) -> str:
-    """The need that most of what both say is about, by a name that a reader finds in the texts; empty where none is."""
+    """The main need of both texts, by a name whose words are in the texts; empty if there is none."""
     said = {*a.all_terms, *b.all_terms}
     worth = {
         need: a.concepts[need] * b.concepts[need] * share
@@ -88,7 +88,7 @@ def shared_need(a: Features, b: Features) -> str:
 
 
 def _share_said(need: str, said: set[str]) -> float:
-    """How much of a need's name the texts say themselves, 0 to 1."""
+    """The share of the words of a need's name that the texts contain, 0 to 1."""
     words = tokens(need)
     return sum(word in said for word in words) / len(words) if words else 0.0
 
@@ -104,13 +104,13 @@ def _worth(found: Judged) -> str:
 
 
 def common_window(found: Judged) -> Window | None:
-    """The days on which both can tender; None where there are none."""
+    """The days on which both can tender; None if there are none."""
     m = found.meeting
     return Window(date.fromordinal(m.earliest), date.fromordinal(m.latest)) if m.common_days >= 1 else None
 
 
 def decide_by(found: Judged) -> date | None:
-    """The day to decide by so that both can tender from the first common day; None where there is none."""
+    """The last day to decide to tender together from the first common day; None if there is no common day."""
     return date.fromordinal(found.meeting.decide_by) if found.meeting.common_days >= 1 else None
 
 
@@ -123,7 +123,7 @@ def _when(found: Judged) -> list[str]:
         early = min((found.a, found.b), key=lambda f: f.span.latest)
         when += f" if {_name(early)} extends its present contract"
     said = [f"Both can go to tender {when}."]
-    # Where the day has passed, the limit says so.
+    # If the day has passed, the limit says so.
     if found.meeting.decide_by >= found.as_of:
         said.append(f"Decide by {day_text(decide)} to tender together from {day_text(window.earliest)}.")
     return said
@@ -137,7 +137,7 @@ def _where(found: Judged) -> str:
 
 
 def _placed(f: Features) -> bool:
-    """Whether anything is known of the place: a body of no known area that names none may be anywhere."""
+    """Whether the place is known: a body without a known area that names no region may be anywhere."""
     return f.place.stated or f.place.codes != ("UK",)
 
 
@@ -150,7 +150,7 @@ def _words(found: Judged) -> str:
 def _codes(found: Judged, policy: Policy) -> str:
     a, b = found.a, found.b
     same = sorted(set(a.codes) & set(b.codes), key=lambda code: (-len(code.rstrip("0")), code))
-    # A code that the text of either contradicts is no evidence.
+    # A code is no evidence if the text of either plan contradicts it.
     told = [code for code in same if policy.category_of((code,)) in (a.category, b.category)]
     if told:
         return f"Both name CPV {told[0]} ({reference.cpv_label(told[0])})."
@@ -170,7 +170,7 @@ def _routes(found: Judged) -> list[str]:
 
 
 def _law(found: Judged) -> str:
-    """Point out that one side buys under Scottish law: a joint procedure follows one law only."""
+    """The sentence for a pair where one side buys under Scottish law: a joint procedure follows one law only."""
     known = [reference.authority(f.plan.authority) for f in (found.a, found.b)]
     scottish = [one.short_name for one in known if one and one.nation == "Scotland"]
     others = [one.short_name for one in known if one and one.nation != "Scotland"]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import ResponsePayload
 from events.topics import PAGE_RESPONSES
-from services.application.responses import response_event, response_message
+from services.application.responses import RESPONSE_EVENTS
 from services.domain.audit import Act, AuditAction, Channel
 from services.store import audit_log, outbox, responses
 from services.store.database import Sessions
@@ -35,8 +35,8 @@ async def submit(session: AsyncSession, payload: ResponsePayload, actor: str | N
 
     `actor`: the id of the name typed at sign-in. The audit log has it, the event does not.
     """
-    event_id = response_event(payload).id
-    session.add(outbox.to_outbox_row(PAGE_RESPONSES.name, event_id, response_message(payload)))
+    event_id = RESPONSE_EVENTS.event(payload).id
+    session.add(outbox.to_outbox_row(PAGE_RESPONSES.name, event_id, RESPONSE_EVENTS.message(payload)))
     await session.flush()
     subject = f"{payload.subject}:{payload.subject_id}"
     details = {"response": payload.response_id, "type": payload.type}

@@ -340,7 +340,7 @@ def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, 
         later.received_at > row.received_at and responses.stands(later) and later.kind not in NO_ANSWERS
         for later in given
     )
-    # What was told by an introduction can't be taken back.
+    # An introduction can't be taken back: both have seen each other's plan.
     final = FINAL | {"introduced"} if introduced else FINAL
     recorded = responses.stands(row) and row.kind not in final
     in_time = today <= row.received_on + timedelta(days=UNDO_DAYS)

@@ -1,4 +1,4 @@
-"""Where an introduction stands, as one of its two sides may know it: the other's no is never told."""
+"""The state of an introduction as one of its two sides may see it: the other's no stays hidden."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +18,7 @@ class Introduction:
 
 
 def introduction_view(state: OpportunityState, own: Consent, other: Consent, today: date) -> Introduction | None:
-    """None where the match is over, or where both plans are shared openly: nothing is hidden then."""
+    """The introduction; None if the match is over, or if both plans are shared openly."""
     if state.status != "active" or all(side.sharing == SHARED_OPENLY for side in state.plans):
         return None
     return Introduction(agreed=is_agreed(own, other), own_answer=own.answer, asked=is_asking(other, own, today))

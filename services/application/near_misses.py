@@ -1,4 +1,4 @@
-"""Near misses: plans that would fit if one council waited a few months. Windows are told wherever a match is."""
+"""Near misses: plans that would fit if one council waited a few months. Every match shows its windows."""
 
 from collections.abc import Collection
 from typing import Final
@@ -14,7 +14,7 @@ LIMIT: Final = 5
 
 
 def near_miss_sentences(state: OpportunityState, authority: str) -> tuple[str, ...]:
-    """What would make the two windows meet, as one of the two authorities reads it; empty where they meet."""
+    """The sentence on the move that would make two windows overlap, for one of the two authorities; empty if none."""
     move = state.nearest_move
     if move is None or state.status != "active":
         return ()

@@ -1,4 +1,4 @@
-"""What parties and their members send: a delegation given or ended, and members of a suggested coalition convened."""
+"""Builds the responses of parties and their members: a delegation, its end, and an invitation by a party."""
 
 from collections.abc import Collection
 from datetime import date
@@ -23,9 +23,9 @@ async def delegated(
     days: tuple[date, date],
     response_id: str | None = None,
 ) -> ResponseDelegated:
-    """The response by which an authority lets a party act, from the first to the last of these days.
+    """The response that delegates to a party, from the first to the last of these days.
 
-    Raises ResponseError where there is no such party or the days are wrong.
+    Raises ResponseError if there is no such party or the days are invalid.
     """
     if await parties.load(session, party) is None:
         raise ResponseError(f"there is no party {party}; `jointly parties list` shows them")
@@ -35,7 +35,7 @@ async def delegated(
 async def revoked(
     session: AsyncSession, authority: str, party: str, today: date, response_id: str | None = None
 ) -> ResponseDelegated:
-    """The response by which an authority ends a delegation. Raises ResponseError where there is none."""
+    """The response that ends a delegation. Raises ResponseError if there is none."""
     current = await delegations.load(session, authority, party)
     if current is None or current.scope is None:
         raise ResponseError(f"{authority} has delegated nothing to {party}")
@@ -45,9 +45,9 @@ async def revoked(
 async def convened(
     session: AsyncSession, party: str, coalition_id: str, day: date, *, plan_ids: Collection[str] = (), **values: Any
 ) -> ResponseConvened:
-    """The response by which a party invites members of its own: those of the plans named, or all that are suggested.
+    """The response by which a party invites its members: those of the given plans, or all suggested ones.
 
-    Raises ResponseError where there is no such party or coalition.
+    Raises ResponseError if there is no such party or coalition.
     """
     found, row = await parties.load(session, party), await coalitions.load(session, coalition_id)
     if found is None:

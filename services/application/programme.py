@@ -75,7 +75,7 @@ def signatory_json(one: Signatory, as_of: date) -> dict[str, Any]:
 
 
 def read_rate(text: str) -> tuple[float, float] | None:
-    """A range in per cent as parts of one; None where there is none. Raises ValueError where it is no such range."""
+    """Parses a range in per cent into fractions; None if the text is empty. Raises ValueError if it is invalid."""
     if not text:
         return None
     lower, _, upper = text.replace("%", "").partition("-")
@@ -89,7 +89,7 @@ def read_rate(text: str) -> tuple[float, float] | None:
 
 
 def show_value(one: Measure) -> str:
-    """A measure's number for people; "none" where there is nothing to measure."""
+    """A measure's number for people; "none" if there is nothing to measure."""
     return "none" if one.value is None else f"{one.value:,.10g}"
 
 

@@ -10,19 +10,17 @@ from uuid import UUID, uuid4, uuid5
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.cloudevents import Event, Message, describe_validation_error, encode
-from events.jwk import SigningKey
+from events.cloudevents import describe_validation_error
 from events.responses import RESPONSE_PAYLOADS, ResponsePayload
-from events.signing import SignatureError, sign_as
-from events.topics import RESPONSES, authority_topic
-from services.messaging import kafka
-from services.platform.clock import now
-from services.platform.settings import Settings
+from events.topics import RESPONSES
+from services.application.authority_events import AuthorityEvents
 from services.store import coalitions
 from services.store.opportunities import Opportunity
 
 MAX_LINE_BYTES: Final = 64 * 1024
-_NAMESPACE: Final = UUID("0d5f7c7b-8b9e-5f07-a4fb-5d1c2f64c9e1")
+RESPONSE_EVENTS: Final[AuthorityEvents[ResponsePayload]] = AuthorityEvents(
+    RESPONSES, "responses", UUID("0d5f7c7b-8b9e-5f07-a4fb-5d1c2f64c9e1"), lambda payload: payload.subject_id
+)
 _KINDS: Final = {payload.type.split(".")[2]: payload for payload in RESPONSE_PAYLOADS}
 
 
@@ -90,43 +88,6 @@ def read_jsonl(path: Path) -> Iterator[ResponsePayload | ResponseError]:
                     yield ResponseError(f"line {number}: {error}")
 
 
-def response_event(payload: ResponsePayload) -> Event:
-    """Build the CloudEvent of a response. The same response always gets the same id."""
-    return Event(
-        id=str(uuid5(_NAMESPACE, f"{payload.type}\n{payload.model_dump_json()}")),
-        type=payload.type,
-        source=f"/authorities/{payload.authority}/responses",
-        time=now(),
-        subject=payload.subject_id,
-        payload=payload,
-    )
-
-
-def response_message(payload: ResponsePayload, key: SigningKey | None = None) -> Message:
-    """Build the Kafka message of a response, signed if there is a key. Raises ResponseError if the key is another
-    authority's."""
-    event = response_event(payload)
-    message = encode(event, payload.subject_id)
-    try:
-        return sign_as(payload.speaker, event, message, key) if key else message
-    except SignatureError as error:
-        raise ResponseError(str(error)) from None
-
-
-async def send(
-    settings: Settings, payloads: Sequence[ResponsePayload], *, key: SigningKey | None = None, own_topic: bool = False
-) -> int:
-    """Publish responses in order and wait until Kafka has acknowledged all; returns their number.
-
-    Raises ResponseError if a key is another authority's, KafkaError if Kafka refuses one.
-    """
-    messages = [
-        (authority_topic(payload.speaker, RESPONSES) if own_topic else RESPONSES.name, response_message(payload, key))
-        for payload in payloads
-    ]
-    return await kafka.send_all(settings, "jointly-responses", messages)
-
-
 def _own(plans: Sequence[tuple[str, str]], authority: str, subject_id: str) -> str:
     own = [plan_id for plan_id, code in plans if code == authority]
     if len(own) != 1:
@@ -145,5 +106,5 @@ def _from_line(line: bytes) -> ResponsePayload:
         raise ResponseError(f"needs `kind`: {', '.join(sorted(_KINDS))}")
     if "response_id" not in values:
         said = json.dumps(values, sort_keys=True)
-        values["response_id"] = str(uuid5(_NAMESPACE, said))
+        values["response_id"] = str(uuid5(RESPONSE_EVENTS.namespace, said))
     return build(_KINDS[values.pop("kind")], values)

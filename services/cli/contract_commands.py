@@ -13,7 +13,7 @@ from rich.console import Console
 
 from events.contracts import ContractPublished
 from events.signing import SignatureError
-from services.application import contracts as use
+from services.application.contracts import CONTRACT_EVENTS
 from services.cli.database import with_snapshot
 from services.cli.producing import (
     DRY_RUN,
@@ -82,7 +82,7 @@ def publish(
             typer.echo(payload.model_dump_json())
     elif payloads:
         try:
-            asyncio.run(use.send(chosen, payloads, key=key, own_topic=own_topic))
+            asyncio.run(CONTRACT_EVENTS.send(chosen, payloads, key=key, own_topic=own_topic))
         except SignatureError as error:
             end_usage(f"{error}. Nothing was published")
     counts = {"published": len(payloads), "rejected": len(rejected)}

@@ -11,6 +11,7 @@ import typer
 
 from events.fields import canonical_authority, canonical_plan_id
 from events.responses import ResponseAnswered, ResponseInvited, ResponsePayload, ResponseUndone
+from events.signing import SignatureError
 from services.application import responses as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
@@ -119,8 +120,8 @@ class Sending:
                 typer.echo(payload.model_dump_json())
             return
         try:
-            count = asyncio.run(use.send(settings(), payloads, key=self.key, own_topic=self.own_topic))
-        except ResponseError as error:
+            count = asyncio.run(use.RESPONSE_EVENTS.send(settings(), payloads, key=self.key, own_topic=self.own_topic))
+        except SignatureError as error:
             stop(str(error), REFUSED)
         if not undoable:
             typer.echo("Sent.")

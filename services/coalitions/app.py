@@ -1,4 +1,4 @@
-"""The coalitions process: opportunities, responses and contracts in, coalitions into the outbox."""
+"""The coalitions process: reads opportunities, responses and contracts, and writes coalitions to the outbox."""
 
 from functools import partial
 from typing import Final

@@ -1,4 +1,4 @@
-"""Publishes the benchmark cells of the quarter that has ended, once."""
+"""Publishes the benchmark cells of each quarter once, after the quarter has ended."""
 
 from datetime import date
 from typing import Final
@@ -14,9 +14,9 @@ log: Final = logs.get(__name__)
 
 
 async def publish_ended_quarter(sessions: Sessions, today: date) -> bool:
-    """Publishes the cells of the last quarter that has ended, unless they are there; whether this call did.
+    """Publishes the cells of the last ended quarter unless they exist; returns whether this call did.
 
-    Two processes may do it at the same moment: the database takes one. A quarter without any price waits.
+    If two processes try at the same moment, the database accepts one. A quarter without any price waits.
     """
     quarter = Quarter.containing(today).previous
     async with transaction(sessions) as session:

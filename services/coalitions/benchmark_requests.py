@@ -1,4 +1,4 @@
-"""Extensions beyond twelve months ask for a benchmark; published cells answer, and authorities decide."""
+"""Benchmark requests for extensions beyond twelve months: created, answered by published cells, and decided."""
 
 from datetime import date, datetime, time
 from typing import Any, Final
@@ -36,9 +36,9 @@ log: Final = logs.get(__name__)
 
 
 async def sweep_requests(sessions: Sessions, today: date, at: datetime | None = None) -> None:
-    """Makes missing requests, answers those that published cells or the due day answer, and has authorities told.
+    """Creates missing requests, answers requests from published cells or on their due day, and adds due notices.
 
-    `at`: the moment of emails that go at once, the present one if left out.
+    `at`: the due time of immediate emails; the current time by default.
     """
     async with transaction(sessions) as session:
         await lock(session)
@@ -59,7 +59,7 @@ async def sweep_requests(sessions: Sessions, today: date, at: datetime | None = 
 
 
 async def record_decision(session: AsyncSession, payload: ResponseDecided, today: date, cause: str | None) -> None:
-    """Records what an authority decided. The caller has the lock. Raises AnswerRefusedError."""
+    """Records an authority's decision. The caller holds the lock. Raises AnswerRefusedError."""
     row = await store.load(session, payload.subject_id)
     if row is None or row.plan_id != payload.plan_id:
         raise AnswerRefusedError(
@@ -82,7 +82,7 @@ def _request(extension: Extension, today: date) -> BenchmarkRequest | None:
 
 
 async def _write(session: AsyncSession, request: BenchmarkRequest, cause: str | None) -> None:
-    """Writes a request and, unless its plan is private, the event that tells of it."""
+    """Writes a request, and its event unless the plan is private."""
     revision = await store.save(session, request)
     log.info("benchmark request", request_id=request.request_id, status=request.status.value, revision=revision)
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)

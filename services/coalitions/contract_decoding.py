@@ -1,4 +1,4 @@
-"""From a Kafka record to a validated contract event, or to the reason why it is none."""
+"""Decodes a Kafka record into a validated contract event, or into the reason for its rejection."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,11 +18,11 @@ NOT_THE_OWNER: Final = "the topic belongs to {owner}, the contract to {authority
 
 @dataclass(frozen=True, slots=True)
 class ContractRecord(AuthorityRecord[ContractPayload]):
-    """A record that holds what an authority says of its contract."""
+    """A record with an authority's contract event."""
 
 
 def read(record: Record, at: datetime) -> ContractRecord | RecordRejected:
-    """Decodes and validates one record, and holds its authority against the topic it came by."""
+    """Decodes and validates one record, and checks that its topic belongs to its authority."""
     event = read_event(record, CONTRACT_PAYLOADS, CONTRACTS, NOT_THE_OWNER)
     if isinstance(event, RecordRejected):
         return event

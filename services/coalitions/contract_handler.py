@@ -1,4 +1,4 @@
-"""Contract events become rows: the newest revision of each contract stands. Consuming twice changes nothing."""
+"""Records contract events: the newest revision of each contract wins. Consuming an event twice changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ log: Final = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ContractHandler:
-    """What the handler works with, made once by the process's composition root."""
+    """The handler's dependencies. The process's composition root creates one instance."""
 
     sessions: Sessions
     settings: Settings
@@ -39,7 +39,7 @@ class ContractHandler:
     keyring: KeyCache = field(default_factory=KeyCache)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Handles a batch: what can't be a contract event is refused, the rest recorded in one transaction."""
+        """Handles a batch: dead-letters records that are no contract events, records the others in one transaction."""
         with metrics.HANDLING.labels(process="coalitions").time():
             at = now()
             items = await verify_all(
@@ -47,7 +47,7 @@ class ContractHandler:
                 self.settings.signatures,
                 self.keyring,
                 self.sessions,
-                # A key's days are real ones, also where plans are judged as of a fixed day.
+                # A key's validity is checked against the real date, even when plans are assessed as of a fixed day.
                 today(None),
             )
             for item in items:
@@ -56,13 +56,13 @@ class ContractHandler:
             accepted = [item for item in items if not isinstance(item, RecordRejected)]
             if accepted:
                 async with transaction(self.sessions) as session:
-                    # In one order everywhere: two processes that hold the same contracts must not wait for each other.
+                    # One fixed order: two processes with the same contracts must not deadlock.
                     for item in sorted(accepted, key=lambda one: one.payload.contract_id):
                         await _record(session, item)
         metrics.EVENTS_IN.labels(family="contracts").inc(len(records))
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
-        """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
+        """Dead-letters a record whose handling raised an unexpected error, so that the records behind it can go on."""
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_CONTRACTS, record, fault)
 
 

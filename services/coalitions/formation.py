@@ -1,4 +1,4 @@
-"""Groups around plans that changed: what the engine suggests now, and which coalitions that touches."""
+"""Computes the groups around changed plans: the engine's suggestions, and the coalitions that they affect."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from services.store.coalitions import CoalitionRow
 from services.store.plans import PlanRecord
 
 MAX_ROUNDS: Final = 6
-"""Groups and coalitions overlap seldom and by little; beyond this the next event finds what is left."""
+"""Groups and coalitions seldom overlap, and by little. Anything beyond is left to the next event."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """All groups and coalitions that a change may have touched. `coalitions` are the living ones, oldest first.
+    """All groups and coalitions that a change may affect. `coalitions` are the living ones, oldest first.
 
-    `seen`: the revisions of the opportunities on which nothing outside the region depends, by id.
+    `seen`: the revisions, by id, of opportunities on which nothing outside the region depends.
     """
 
     graph: FitGraph
@@ -36,7 +36,7 @@ class Region:
 
 
 async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: date) -> Region:
-    """The region around plans that changed: it grows until no group in it overlaps a coalition outside it."""
+    """Loads the region around changed plans. It grows until no group in it overlaps a coalition outside."""
     seeds = set(plan_ids)
     reader = plan_fits.FitReader(session)
     graph = await reader.graph(seeds)
@@ -56,7 +56,7 @@ async def load_region(session: AsyncSession, plan_ids: Collection[str], as_of: d
 
 
 def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord], as_of: date) -> Suggestion:
-    """A group with its dates, the lead it suggests and the sentence that explains it."""
+    """Turns a group into a suggestion, with its dates, its suggested lead and its explanation."""
     members = tuple((plan_id, graph.plans[plan_id].authority) for plan_id in group.members)
     values = {plan_id: value_of(stored.get(plan_id)) for plan_id in group.members}
     return Suggestion(
@@ -70,11 +70,11 @@ def suggestion_of(graph: FitGraph, group: Group, stored: Mapping[str, PlanRecord
 
 
 def value_of(plan: PlanRecord | None) -> float | None:
-    """A plan's value in pounds, None where it is unknown or in another currency."""
+    """A plan's value in pounds; None if unknown or in another currency."""
     return pounds_of((plan.state or {}).get("value")) if plan is not None else None
 
 
 def _preference(plan: PlanRecord | None) -> str | None:
-    """What a plan says of leading a coalition, None where it says nothing."""
+    """A plan's preference about leading a coalition; None if it states none."""
     preference: str | None = (plan.state or {}).get("preference") if plan is not None else None
     return preference

@@ -1,4 +1,4 @@
-"""What an answer to an introduction does: it is kept, and whoever is to be told gets something to be told."""
+"""Records an answer to an introduction, and adds the notifications that follow from it."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -25,9 +25,10 @@ HOUR: Final = time(9, 0)
 async def answer(
     session: AsyncSession, opportunity: Opportunity, payload: ResponseIntroduced, moment: Moment
 ) -> dict[str, Any]:
-    """Keeps what an authority says to an introduction; what it had said before, for an undo.
+    """Records an authority's answer to an introduction; returns its previous answer, for an undo.
 
-    Raises AnswerRefusedError where both plans are shared openly. Whatever the other has said, the answer counts alike.
+    Raises AnswerRefusedError if both plans are shared openly. The result looks the same whatever the other has
+    answered.
     """
     if opportunity.payload["score"] is not None:
         raise AnswerRefusedError(
@@ -43,7 +44,7 @@ async def answer(
 
 
 async def undo(session: AsyncSession, opportunity: Opportunity, undone: ResponseRow) -> None:
-    """Takes an answer back. Raises AnswerRefusedError once both have said yes: what was told can't be taken back."""
+    """Takes an answer back. Raises AnswerRefusedError once both have said yes: the emails can't be taken back."""
     own, other = await introductions.sides(session, opportunity, undone.authority)
     if is_agreed(own, other):
         raise AnswerRefusedError(
@@ -58,7 +59,7 @@ async def undo(session: AsyncSession, opportunity: Opportunity, undone: Response
 
 
 async def _tell(session: AsyncSession, opportunity: Opportunity, own: Consent, other: Consent, moment: Moment) -> None:
-    """Both are introduced once both have agreed; until then the other is asked, or who said later is asked again."""
+    """Introduces both once both have agreed. Until then it asks the other side, or asks again after a later."""
     if is_agreed(own, other):
         drafts = [
             _intent(opportunity, one, NotificationChange.INTRODUCED, moment, moment.today) for one in (own, other)

@@ -1,4 +1,4 @@
-"""Opportunity events have the coalitions around their plans looked at again. Consuming twice changes nothing."""
+"""Reviews the coalitions around the plans of opportunity events. Consuming an event twice changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,33 +15,33 @@ from services.platform.settings import Settings
 from services.store.database import Sessions, transaction
 
 MAX_REMEMBERED: Final = 200_000
-"""Opportunities whose revisions are remembered, about 40 MB; beyond, all are forgotten and read again."""
+"""The most opportunities whose revisions are remembered (about 40 MB). A full memory starts again from empty."""
 
 log: Final = logs.get(__name__)
 
 
 @dataclass(slots=True)
 class SeenOpportunities:
-    """The revision of each opportunity that groups were last made from, on one day.
+    """The revision of each opportunity that groups were last computed from, on one day.
 
-    The database is ahead of the topic. Where many plans are alike, each event reads thousands of pairs whose own events
-    are still to come; those bring nothing new then, and reading everything again for each would never catch up.
+    The database is ahead of the topic. Among many similar plans, each event loads thousands of pairs whose own events
+    are still to come. Those events then bring nothing new; loading everything again for each would never catch up.
     """
 
     day: date | None = None
     revisions: dict[str, int] = field(default_factory=dict)
 
     def pass_day(self, day: date) -> None:
-        """Forgets everything on a new day: what can still be joined has changed."""
+        """Empties the memory on a new day, because the last days to agree move closer."""
         if day != self.day:
             self.day, self.revisions = day, {}
 
     def is_news(self, event: OpportunityState) -> bool:
-        """Whether the groups around this event's plans have yet to be looked at for it."""
+        """Whether the groups around this event's plans have not been computed from this revision yet."""
         return event.revision > self.revisions.get(event.opportunity_id, 0)
 
     def remember(self, revisions: Mapping[str, int]) -> None:
-        """Keeps what was read; only once the transaction that read it has committed."""
+        """Remembers loaded revisions. Call it only after the transaction that loaded them has committed."""
         if len(self.revisions) + len(revisions) > MAX_REMEMBERED:
             self.revisions.clear()
         self.revisions.update(revisions)
@@ -49,14 +49,14 @@ class SeenOpportunities:
 
 @dataclass(frozen=True, slots=True)
 class OpportunityHandler:
-    """What the handler works with, made once by the process's composition root."""
+    """The handler's dependencies. The process's composition root creates one instance."""
 
     sessions: Sessions
     settings: Settings
     seen: SeenOpportunities = field(default_factory=SeenOpportunities)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Handles a batch: the database has the opportunities, an event only says where to look."""
+        """Handles a batch. The database holds the opportunities; an event only names the plans to review."""
         with metrics.HANDLING.labels(process="coalitions").time():
             day = today(self.settings.as_of)
             self.seen.pass_day(day)
@@ -67,7 +67,7 @@ class OpportunityHandler:
                 plan_ids |= event_plans
                 cause = event_cause or cause
             if plan_ids:
-                # One event behind many changes is named; of several, the last stands for all.
+                # The change names one event as its cause: the last of the batch.
                 await self._regroup(plan_ids, Moment(day, cause))
         metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
 
@@ -78,14 +78,14 @@ class OpportunityHandler:
         self.seen.remember(revisions)
 
     def _read(self, record: Record) -> tuple[set[str], str | None]:
-        """The plans of an event, and the plan event behind it; none of a tombstone or of what brings no news."""
+        """The plans of an event, and the plan event behind it; none for a tombstone or a known revision."""
         if record.value is None:
             return set(), None
         try:
             event = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS)
         except EnvelopeError as error:
-            # The notifier reads the same topic, and keeps it as a dead letter.
-            log.warning("no opportunity event", error=str(error), partition=record.partition, offset=record.offset)
+            # The notifier reads the same topic, and dead-letters this record.
+            log.warning("not an opportunity event", error=str(error), partition=record.partition, offset=record.offset)
             return set(), None
         assert isinstance(event.payload, OpportunityState)
         if not self.seen.is_news(event.payload):

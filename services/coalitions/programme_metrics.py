@@ -19,7 +19,7 @@ log: Final = logs.get(__name__)
 
 
 async def measure_for_ever(sessions: Sessions, settings: Settings) -> None:
-    """Measures again and again; where it can't, what was measured last stands until it can."""
+    """Measures at regular intervals. After a failure, the last measurement stays until the next one."""
     while True:
         try:
             await measure_programme(sessions, today(settings.as_of))

@@ -1,4 +1,5 @@
-"""What may be recorded of what: a route of the authority's own plan or its coalition, a document of its coalition."""
+"""Checks records of routes and documents: a route of the authority's own plan or coalition, or a coalition's
+document."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,7 +11,7 @@ from services.store import coalitions, plans
 
 
 async def require_subject(session: AsyncSession, payload: ResponseRoute) -> None:
-    """Raises AnswerRefusedError where there is no such subject. Whatever has changed since, a route is recorded."""
+    """Raises AnswerRefusedError if the subject does not exist. Later changes of the subject do not matter."""
     if payload.subject == "plan":
         await _require_plan(session, payload)
     elif payload.subject == "coalition":
@@ -38,7 +39,7 @@ async def _require_member(session: AsyncSession, payload: ResponseRoute) -> None
 
 
 async def require_accepted(session: AsyncSession, payload: ResponseDocument) -> None:
-    """Raises AnswerRefusedError unless the plan is in the coalition, and this has not broken up."""
+    """Raises AnswerRefusedError unless the plan is in the coalition and the coalition has not ended."""
     row = await coalitions.load(session, payload.subject_id) if payload.subject == "coalition" else None
     if row is None or payload.plan_id not in {member.plan_id for member in row.coalition.accepted}:
         raise AnswerRefusedError(

@@ -1,4 +1,4 @@
-"""From a Kafka record to a validated response, or to the reason why it is none."""
+"""Decodes a Kafka record into a validated response, or into the reason for its rejection."""
 
 from dataclasses import dataclass, replace
 from typing import Final, cast
@@ -23,11 +23,11 @@ NOT_THE_OWNER: Final = "the topic belongs to {owner}, the response to {authority
 
 @dataclass(frozen=True, slots=True)
 class Accepted(AuthorityRecord[ResponsePayload]):
-    """A record that holds a response."""
+    """A record with a response."""
 
 
 def read(record: Record) -> Accepted | RecordRejected:
-    """Decodes and validates one record, and holds its authority against the topic it came by."""
+    """Decodes and validates one record, and checks that its topic belongs to its authority."""
     event = read_event(record, RESPONSE_PAYLOADS, RESPONSES, NOT_THE_OWNER)
     if isinstance(event, RecordRejected):
         return event
@@ -35,7 +35,7 @@ def read(record: Record) -> Accepted | RecordRejected:
 
 
 def _redacted(payload: ResponsePayload) -> ResponsePayload:
-    """Without e-mail addresses and telephone numbers in the texts that others read."""
+    """Removes email addresses and telephone numbers from texts that others read."""
     if isinstance(payload, ResponseRoute):
         lines = tuple(without_contacts(line) for line in payload.candidates)
         texts = {"by": without_contacts(payload.by), "note": without_contacts(payload.note), "candidates": lines}

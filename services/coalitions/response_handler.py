@@ -1,4 +1,4 @@
-"""Responses become state: each is kept once, with what became of it. Consuming twice changes nothing."""
+"""Records each response once, with its outcome. Consuming a response twice changes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,17 +32,17 @@ REASONS: Final = {
     RefusalReason.STALE: Reason.STALE_RESPONSE,
     RefusalReason.UNKNOWN_SUBJECT: Reason.UNKNOWN_SUBJECT,
 }
-"""Dead-letter reasons of answers that do not count; of all others RESPONSE_REFUSED."""
+"""Dead-letter reasons of refused answers; all other refusals have RESPONSE_REFUSED."""
 
 CHANNELS: Final = {RESPONSES.name: Channel.SHARED_TOPIC, PAGE_RESPONSES.name: Channel.BROWSER}
-"""How a response came, by its topic; any other is the authority's own."""
+"""The channel of a response by its topic; any other topic is the authority's own."""
 
 log: Final = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseHandler:
-    """What the handler works with, made once by the process's composition root."""
+    """The handler's dependencies. The process's composition root creates one instance."""
 
     sessions: Sessions
     settings: Settings
@@ -50,9 +50,10 @@ class ResponseHandler:
     keyring: KeyCache = field(default_factory=KeyCache)
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Handles a batch: what can't be a response is refused, the rest recorded in one transaction, in order."""
+        """Handles a batch: dead-letters records that are no responses, records the others in order, in one
+        transaction."""
         with metrics.HANDLING.labels(process="coalitions").time():
-            # A key's days are real ones, also where plans are judged as of a fixed day.
+            # A key's validity is checked against the real date, even when plans are assessed as of a fixed day.
             items = await verify_all(
                 [read(record) for record in records],
                 self.settings.signatures,
@@ -68,16 +69,16 @@ class ResponseHandler:
                 async with transaction(self.sessions) as session:
                     await lock(session)
                     acts = [await self._record(session, item) for item in accepted]
-                    # Last: whoever else appends to the audit log waits from here until the commit.
+                    # Last, because other appends to the audit log wait from here until the commit.
                     await audit_log.append(session, [act for act in acts if act is not None])
         metrics.EVENTS_IN.labels(family="responses").inc(len(records))
 
     async def refuse(self, record: Record, fault: BaseException) -> None:
-        """Keeps a record whose handling raised what nobody foresaw, so that the ones behind it can go on."""
+        """Dead-letters a record whose handling raised an unexpected error, so that the records behind it can go on."""
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_RESPONSES, record, fault)
 
     async def _record(self, session: AsyncSession, item: Accepted) -> Act | None:
-        """Records a response and what comes of it; what the audit log says of it, None of one that is known."""
+        """Records a response and its effect; returns its audit entry, or None if the response is known."""
         payload = item.payload
         content = event_content_hash(item.event.type, payload.model_dump(mode="json"))
         known = await responses.load(session, payload.response_id)
@@ -128,14 +129,16 @@ def _plan_id(payload: ResponsePayload) -> str | None:
 
 
 def response_kind(item: Accepted) -> str:
-    """What an authority did, in one word: the answer, the act, or the type of the response."""
+    """The kind of a response as one word: the answer, the act, or the type."""
     payload = item.payload
     return str(getattr(payload, "answer", None) or getattr(payload, "act", None) or payload.type.split(".")[2])
 
 
 def _act(item: Accepted, content: str, refused: AnswerRefusedError | None) -> Act:
-    """What the audit log says: whoever brought the answer, all take this one way. The signing key vouches for it, or
-    the topic; `content_hash` binds the entry to the answer, whose texts it does not hold."""
+    """Builds the audit entry. Responses of every channel pass here, authenticated by the signing key or the topic.
+
+    `content_hash` binds the entry to the response, whose texts it does not hold.
+    """
     payload, key_id = item.payload, item.signature.key_id if item.signature else None
     return Act(
         action=AuditAction.RESPONSE_REFUSED if refused else AuditAction.RESPONSE_RECORDED,

@@ -1,4 +1,4 @@
-"""What a response does: to a coalition, or to an opportunity that it turns into one. The caller has the lock."""
+"""Applies a response to a coalition, or to an opportunity that it turns into one. The caller holds the lock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -40,12 +40,12 @@ from services.store.responses import ResponseRow
 
 _MEMBER: TypeAdapter[Member] = TypeAdapter(Member)
 _REPEATED_TERMS = ("leave", "decline")
-"""A no counts whatever has changed since: nobody is held by a version."""
+"""Acts that count whatever has changed since: an older version never keeps an authority in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a response did: the member before, for an undo, and plans whose groups are to be looked at again.
+    """The effect of a response: the member's former state, for an undo, and the plans whose groups to form again.
 
     `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer.
     """
@@ -57,7 +57,7 @@ class Effect:
 
 
 async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment) -> Effect:
-    """Does what a response asks for. Raises AnswerRefusedError where it does not count."""
+    """Applies a response. Raises AnswerRefusedError if it does not count."""
     if isinstance(payload, ResponseConvened):
         before, after = await party_rules.convene(session, payload, moment)
         return _invited(Effect(), before, after)
@@ -108,7 +108,7 @@ async def _on_coalition(
 
 
 def _invited(effect: Effect, before: Coalition, after: Coalition) -> Effect:
-    """The effect with whom the invitation asked, and until when."""
+    """Adds the invited plans and their last day to answer to the effect."""
     assert after.invitation is not None
     known = before.in_state(MemberState.INVITED)
     asked = tuple(one.plan_id for one in after.in_state(MemberState.INVITED) if one not in known)
@@ -178,7 +178,7 @@ def _require_standing(opportunity: Opportunity, payload: ResponsePayload) -> Non
 
 
 async def _invite_partner(session: AsyncSession, payload: ResponseInvited, other: str, moment: Moment) -> Effect:
-    """An invitation to one partner makes a coalition of two, or goes into the one that both are in already."""
+    """Creates a coalition of two from an invitation to one partner, unless both are in one already."""
     both = {payload.plan_id, other}
     for row in await store.living_with(session, both):
         coalition = row.coalition
@@ -209,7 +209,7 @@ async def _on_new_pair(session: AsyncSession, coalition: Coalition, payload: Res
 
 
 async def _judge(session: AsyncSession, payload: PlanResponsePayload, others: Sequence[str]) -> tuple[str, ...]:
-    """Keeps that an authority calls its plan and others not the same thing; the plans whose groups this may change."""
+    """Records a "not the same thing" about other plans; returns the plans whose groups this may change."""
     if not isinstance(payload, ResponseAnswered) or AnswerKind(payload.answer) is not AnswerKind.NOT_THE_SAME:
         return ()
     stored = await plans.by_id(session, [payload.plan_id, *others])

@@ -1,4 +1,4 @@
-"""Looks at coalitions whose day for answers has passed, and at members' plans that changed without an event."""
+"""Reviews coalitions whose reply-by has passed, and members' plans that changed without an event."""
 
 import asyncio
 from typing import Final
@@ -20,7 +20,7 @@ log: Final = logs.get(__name__)
 
 
 async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
-    """Sweeps again and again; a fault that passes waits for the next round."""
+    """Sweeps periodically. After a transient error it tries again in the next round."""
     while True:
         try:
             await sweep(sessions, settings)
@@ -34,7 +34,7 @@ async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
 
 
 async def sweep(sessions: Sessions, settings: Settings) -> None:
-    """One round: until nothing is due and no member's plan is unseen."""
+    """Runs one round, until nothing is due and every change of a member's plan has been reviewed."""
     moment = Moment(today(settings.as_of))
     while await _pass_days(sessions, moment):
         pass
@@ -47,7 +47,7 @@ async def sweep(sessions: Sessions, settings: Settings) -> None:
 
 
 async def measure(sessions: Sessions) -> None:
-    """Keeps the numbers of coalitions and answers visible."""
+    """Updates the gauges of coalitions and responses."""
     async with transaction(sessions) as session:
         by_status, by_kind = await store.counts(session), await responses.counts(session)
     for status in metrics.COALITION_STATUSES:

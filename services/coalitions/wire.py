@@ -1,4 +1,4 @@
-"""A coalition as its event tells of it. Members' plans are shared openly: others are in no coalition."""
+"""Builds a coalition's event. Only openly shared plans are members of coalitions."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,7 +15,7 @@ from services.store.plans import PlanRecord
 
 
 def coalition_state(coalition: Coalition, revision: int, stored: Mapping[str, PlanRecord]) -> wire.CoalitionState:
-    """The payload of a coalition at a revision, with what its members' plans say now."""
+    """Builds the payload of a coalition at a revision, with the present facts of its members' plans."""
     return wire.CoalitionState(
         coalition_id=coalition.coalition_id,
         revision=revision,
@@ -43,7 +43,7 @@ def coalition_state(coalition: Coalition, revision: int, stored: Mapping[str, Pl
 
 
 def coalition_event(coalition: Coalition, state: wire.CoalitionState, cause: str | None, at: datetime) -> Event:
-    """The event that tells of a coalition's state. `cause`: the id of the event that it follows from."""
+    """Builds the event that publishes a coalition's state. `cause`: the id of the event behind the change."""
     kind: type[wire.CoalitionPayload] = wire.CoalitionChanged if coalition.is_living else wire.CoalitionEnded
     return Event(
         id=event_id("coalition", state.coalition_id, state.revision),
@@ -57,7 +57,7 @@ def coalition_event(coalition: Coalition, state: wire.CoalitionState, cause: str
 
 
 def _member(member: Member, coalition: Coalition, plan: PlanRecord | None) -> wire.CoalitionMember:
-    # Of a plan that is shared no longer, nothing newer is told.
+    # A plan that is no longer shared publishes nothing new.
     facts = plan_facts(plan.state if plan is not None else None)
     if facts is None:
         facts = PlanFacts("", Window(earliest=coalition.earliest, latest=coalition.latest))

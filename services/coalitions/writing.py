@@ -1,4 +1,4 @@
-"""Writes coalitions and their events. All of it happens under one lock: one transaction at a time writes coalitions."""
+"""Writes coalitions and their events, under one lock: one transaction at a time writes coalitions."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -15,6 +15,7 @@ from services.coalitions.formation import Region, load_region
 from services.coalitions.wire import coalition_event, coalition_state
 from services.domain.coalition import (
     Coalition,
+    CoalitionStatus,
     MemberState,
     PlanChange,
     Suggestion,
@@ -39,7 +40,7 @@ log: Final = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When and why something is written: the day, the id of the event that it follows from, and whose act it was."""
+    """The context of a write: the day, the id of the event behind it, and the authority whose act it was."""
 
     today: date
     cause: str | None = None
@@ -47,16 +48,16 @@ class Moment:
 
 
 async def lock(session: AsyncSession) -> None:
-    """Waits for the lock that everybody takes before coalitions are read to be written."""
+    """Waits for the lock that every process takes before it reads coalitions in order to write them."""
     await limit_idle_in_transaction(session)
     await advisory_locks.wait_for(session, advisory_locks.COALITIONS)
 
 
 async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Moment) -> Mapping[str, int]:
-    """Brings the coalitions around these plans to what the engine and the plans say now. The caller has the lock.
+    """Brings the coalitions around these plans up to date with the engine and the plans. The caller holds the lock.
 
-    Everything is read after the lock was taken, so whoever comes last has seen every change before it. Returns the
-    revisions of the opportunities that this took into account: their own events bring no news once it has committed.
+    It reads everything after taking the lock, so the last writer has seen every earlier change. Returns the revisions
+    of the opportunities taken into account. Once it has committed, their own events bring nothing new.
     """
     if not plan_ids:
         return {}
@@ -80,7 +81,7 @@ async def regroup(session: AsyncSession, plan_ids: Collection[str], moment: Mome
 async def write(
     session: AsyncSession, row: CoalitionRow, coalition: Coalition, stored: Mapping[str, PlanRecord], moment: Moment
 ) -> bool:
-    """Writes a coalition and the event that tells of it, where its content changed; whether it did."""
+    """Writes a coalition and its event if its content has changed; returns whether it has."""
     state = coalition_state(coalition, row.revision + 1, stored)
     payload = state.model_dump(mode="json")
     content = _content_hash(payload)
@@ -116,7 +117,7 @@ async def write_with_plans(session: AsyncSession, row: CoalitionRow, coalition: 
 
 
 def plan_change(plan: PlanRecord | None) -> PlanChange | None:
-    """What became of a member's plan, None where it stands. A plan no longer shared openly counts as withdrawn."""
+    """The change of a member's plan; None if there is none. A plan no longer shared openly counts as withdrawn."""
     if plan is None:
         return None
     state: Mapping[str, Any] = plan.state or {}
@@ -143,7 +144,7 @@ def _next(coalition: Coalition, suggestion: Suggestion | None, region: Region, t
 
 
 async def _ended_by_people(session: AsyncSession, suggestion: Suggestion) -> bool:
-    """Whether people have said no to this group, or let it lapse: it is not put before them again."""
+    """Whether people have said no to this group, or let it lapse. Such a group is not suggested again."""
     for row in await store.ended_with(session, suggestion.plan_ids):
         coalition = row.coalition
         plans = {member.plan_id for member in coalition.members}
@@ -162,14 +163,16 @@ async def _new_id(session: AsyncSession, anchor: str) -> str:
 
 
 def _review_on(coalition: Coalition) -> date | None:
-    """The first day after the one for answers, while answers are awaited."""
+    """The next day on which the calendar alone changes the coalition: overdue answers, or the day to decide by."""
+    if coalition.status is CoalitionStatus.SUGGESTED and not coalition.touched:
+        return coalition.dates.decide_by + timedelta(days=1)
     if coalition.invitation is None or not coalition.is_living or not coalition.in_state(MemberState.INVITED):
         return None
     return coalition.invitation.reply_by + timedelta(days=1)
 
 
 def _content_hash(payload: Mapping[str, Any]) -> str:
-    """The content that counts: all but the counters."""
+    """Hashes the content without counters."""
     members = [
         {name: value for name, value in member.items() if name != "plan_revision"} for member in payload["members"]
     ]

@@ -9,7 +9,7 @@ from services.domain.coalition import Coalition, CoalitionStatus, MemberState
 
 
 class DeadlineKind(StrEnum):
-    """What is due on the day."""
+    """The kind of deadline."""
 
     REPLY_BY = "reply-by"
     DECIDE_BY = "decide-by"

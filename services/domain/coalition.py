@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from matching.calendar import Nation, nations_of
+from matching.text.formatting import day_text
 from services.domain.deadlines import CoalitionDates
 
 MIN_MEMBERS: Final = 2
@@ -238,7 +239,12 @@ def apply_plan_change(coalition: Coalition, plan_id: str, change: PlanChange) ->
 
 
 def pass_day(coalition: Coalition, today: date) -> Coalition:
-    """Updates the coalition for a day: overdue answers lapse, and never count as a yes."""
+    """Updates the coalition for a day: overdue answers lapse, and never count as a yes.
+
+    A suggestion that nobody has acted on ends once its day to decide by has passed.
+    """
+    if today > coalition.dates.decide_by:
+        coalition = release(coalition, f"All would have had to decide by {day_text(coalition.dates.decide_by)}.")
     invitation = coalition.invitation
     if invitation is None or not coalition.is_living or today <= invitation.reply_by:
         return coalition

@@ -1,4 +1,4 @@
-"""Delegations: what a party may do in an authority's name, because the authority said so. Pure."""
+"""Delegations: the acts that an authority lets a party perform in its name. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +23,7 @@ _SCOPES: Final = tuple(DelegationScope)
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """What stands between an authority and a party. `scope` is None once it has ended; `until` is the last day."""
+    """An authority's delegation to a party. `scope` is None once it has ended; `until` is the last day."""
 
     authority: str
     party: str
@@ -37,14 +37,14 @@ class Delegation:
         return self.scope is not None and self.starts_on <= day <= self.until
 
     def allows(self, needed: DelegationScope, day: date) -> bool:
-        """Whether the party may do what needs this scope on a day."""
+        """Whether the party may perform acts of this scope on a day."""
         return self.is_valid_on(day) and _SCOPES.index(needed) <= _SCOPES.index(self.scope or needed)
 
 
 def needed_scope(payload: PlanResponsePayload) -> DelegationScope | None:
-    """The scope that a party needs to say this for an authority; None where only the authority itself may.
+    """The scope that a party needs for this response; None if only the authority itself may send it.
 
-    Introductions and documents open what an authority has, and a decision on an extension spends its money.
+    Introductions and documents disclose an authority's own facts, and a decision on an extension spends its money.
     """
     match payload:
         case ResponseIntroduced() | ResponseDocument() | ResponseDecided():

@@ -89,7 +89,7 @@ def opportunity_state(
 
 
 def redact_opportunity(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Redacts an opportunity's payload to what is shown if one of its plans is not shared openly."""
+    """Removes the fields of an opportunity's payload that a match_only plan hides."""
     hidden = {"title": None, "plan_id": None, "revision": None, "notice": None}
     sides = [{**side, **hidden} for side in payload["plans"]]
     unknown = dict.fromkeys(("score", "components", "decide_by", "join_by", "lead_days"))

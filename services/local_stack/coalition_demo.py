@@ -13,7 +13,7 @@ from events.plans import PlanPayload, PlanUpdated
 from events.responses import ResponseInvited, ResponseMembership, ResponsePayload
 from matching.calendar import nations_of
 from services.application import coalitions as views
-from services.application.responses import Subject, build, send
+from services.application.responses import RESPONSE_EVENTS, Subject, build
 from services.domain.deadlines import CoalitionDates, DeadlineError, reply_by
 from services.platform.settings import Settings
 from services.store import authority_keys, plans
@@ -83,7 +83,7 @@ class CoalitionDemo:
         authority = plan_id.partition(":")[0]
         subject = Subject("coalition", state.coalition_id, state.terms_revision, plan_id)
         payload = build(kind, {**subject.fields(authority), **said})
-        await send(self.settings, [payload], key=await self._key(authority))
+        await RESPONSE_EVENTS.send(self.settings, [payload], key=await self._key(authority))
         self.answers += 1
 
     async def _key(self, authority: str) -> SigningKey:

@@ -1,4 +1,4 @@
-"""The notifier's process: opportunity events in, emails out, their outcomes into the outbox."""
+"""The notifier process: reads opportunity events, sends emails, and writes their outcomes to the outbox."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ from services.store.framework_index import FrameworkIndex
 GROUP: Final = "jointly-notifier"
 COALITIONS_GROUP: Final = "jointly-notifier-coalitions"
 ALIVE_SECONDS: Final = 900.0
-"""A round with a slow mail server takes long; it is stuck only well after every timeout."""
+"""A round with a slow mail server takes long. The loop counts as stuck only well after every timeout."""
 MEASURE_SECONDS: Final = 10.0
 
 log: Final = logs.get(__name__)
@@ -47,7 +47,7 @@ def run(settings: Settings) -> None:
 
 
 def make_sender(settings: Settings) -> Sender:
-    """Who the emails are from. Raises SettingsError where that is not a mailbox."""
+    """Builds the sender of all emails. Raises SettingsError if the setting is not a mailbox."""
     try:
         return sender(settings.mail_from, settings.public_url)
     except AddressError as error:
@@ -57,7 +57,7 @@ def make_sender(settings: Settings) -> Sender:
 
 
 def make_links(settings: Settings) -> LinkMaker | None:
-    """Links to the pages, where the installation has any."""
+    """Builds the links to the pages; None if the installation has no pages."""
     if not settings.public_url or not settings.link_secret.get_secret_value():
         return None
     return LinkMaker(settings.public_url.rstrip("/"), tuple(settings.need_link_secrets()))
@@ -149,7 +149,7 @@ def _dispatching(rounds: DispatchLoop) -> Check:
 
 
 async def _measure(sessions: Sessions) -> None:
-    """Keeps what is held and what waits visible."""
+    """Updates the gauges of withheld notifications and waiting emails."""
     while True:
         try:
             async with sessions() as session:

@@ -1,4 +1,4 @@
-"""Intents that are due become emails: as few as hold them, and not more than anybody wants to get."""
+"""Batches due intents into emails: as few as can hold them, within each authority's limits."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from services.store.digests import Deferral
 from services.store.intents import OVER_CAP, UNKNOWN_PARTNER, Intent, Mail
 
 LOOK_AHEAD: Final = timedelta(days=1)
-"""How far ahead an email at once looks for news that it can take along: further than any news waits to be gathered."""
+"""An immediate email also takes intents due within this time, which is longer than any intent waits for a batch."""
 
 
 async def batch_due_intents(dispatch: DispatchContext) -> int:
-    """Freezes what is due into emails; how many emails came of it."""
+    """Freezes due intents into emails; returns the number of emails."""
     made = 0
     async with dispatch.sessions() as session:
         due = await notifications.due_authorities(session, dispatch.clock())
@@ -39,7 +39,7 @@ async def batch_due_intents(dispatch: DispatchContext) -> int:
 
 
 async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchContext) -> int:
-    """News that is due takes along what is not yet; the week's digest and corrections wait for their own time."""
+    """Batches one authority's intents. Immediate ones not yet due come along; digests and corrections wait."""
     at = dispatch.clock()
     waiting: dict[str, list[Intent]] = {Purpose.CORRECTION: [], Purpose.IMMEDIATE: [], Purpose.DIGEST: []}
     ready = await notifications.to_gather(session, row.authority, at, at + LOOK_AHEAD)
@@ -65,7 +65,7 @@ async def _batch_for(session: AsyncSession, row: Authority, dispatch: DispatchCo
 
 
 async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent], at: datetime) -> list[Intent]:
-    """The intents about partners whom an email can name, and all corrections; what is due of the others is held."""
+    """The intents whose partner an email can name, and all corrections. Other due intents are withheld."""
     names = await names_of(session, {intent.partner for intent in intents}, day_of(at))
     found, held = [], []
     for intent in intents:
@@ -80,7 +80,7 @@ async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent],
 async def _within_caps(
     session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> Sequence[Intent]:
-    """What one email may tell of what is due; what is over a cap is spread over the next digests."""
+    """The due intents that fit into one email. Those over a cap are spread over the next digests."""
     later = await apply_caps(session, row.authority, purpose, intents, dispatch)
     at = dispatch.clock()
     left = [_left(row, intent, at, later[intent.id], OVER_CAP) for intent in intents if intent.id in later]
@@ -89,7 +89,7 @@ async def _within_caps(
 
 
 def _left(row: Authority, intent: Intent, at: datetime, number: int, reason: str | None) -> Deferral:
-    """Leaves an intent to the email of this number, from 0 on: a digest, or a day where the authority wants none."""
+    """Leaves an intent to the email with this number from 0: a digest, or a day if the authority wants no digest."""
     if row.digest:
         due_at = notification_schedule.next_digest(at, later=number)
         return Deferral(_id(intent), Purpose.DIGEST, due_at, reason)
@@ -106,7 +106,7 @@ def _id(intent: Intent) -> int:
 
 
 async def _without_in_flight(session: AsyncSession, authority: str, corrections: Sequence[Intent]) -> Sequence[Intent]:
-    """The corrections whose forerunner is not just being sent: whether it arrives decides about them."""
+    """The corrections whose earlier email is not being sent right now; its outcome decides about the others."""
     told = await notifications.told_before(session, authority, [intent.opportunity_id for intent in corrections])
     return [intent for intent in corrections if IntentState.SENDING not in told.get(intent.opportunity_id, set())]
 
@@ -122,7 +122,7 @@ async def _within_weekly_limit(session: AsyncSession, row: Authority, at: dateti
 async def _freeze(
     session: AsyncSession, row: Authority, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> int:
-    """Puts intents into as few emails as hold them; how many."""
+    """Freezes intents into as few emails as can hold them; returns the number of emails."""
     at = dispatch.clock()
     size = notification_schedule.MAX_ITEMS_IN_FULL + notification_schedule.MAX_ITEMS_IN_A_LINE
     parts = [intents[start : start + size] for start in range(0, len(intents), size)]

@@ -1,4 +1,4 @@
-"""The moment of sending an email about an extension's benchmark: whether it still holds, and what it says."""
+"""Checks an email about an extension's benchmark just before sending, and composes it."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from services.store.intents import Mail
 async def begin(
     session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
-    """The email composed and recorded as being sent; None where it no longer holds, or has nobody to go to yet."""
+    """Composes the email and marks it as being sent; None if it is outdated, or has no recipient yet."""
     notice = await benchmark_notices.of_mail(session, mail.mail_id)
     kind, today = BenchmarkNotice(notice.kind), day_of(at)
     stored = await benchmark_requests.load_standing(session, notice.request_id)

@@ -1,4 +1,4 @@
-"""Holds what is due against the caps, and shows what is over one: counted, and named in the log."""
+"""Applies the caps to due intents. Intents over a cap are counted, and named in the log."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,10 @@ log: Final = logs.get(__name__)
 async def apply_caps(
     session: AsyncSession, authority: str, purpose: Purpose, intents: Sequence[Intent], dispatch: DispatchContext
 ) -> dict[int, int]:
-    """The ids of the intents that an email to the authority, made now, is not to tell; and which of the emails to come
-    tells each, 0 the next one. Each is shown once.
+    """Returns the intents that an email to the authority may not carry now, each with the number of its later email.
 
-    Two notifiers that gather for two authorities at one moment don't see each other's emails: of the cap on how many
-    hear of a plan at once, each may let one authority too many through.
+    Number 0 is the next email. Each intent over a cap is reported once. Two notifiers that work for two authorities at
+    the same moment do not see each other's emails. So each may exceed the reach of a plan by one authority.
     """
     about = await _about(session, intents)
     reached: Mapping[str, int] = {}
@@ -50,12 +49,12 @@ async def _about(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, 
 
 
 def _report_capped(authority: str, left: Mapping[CapCandidate, Cap]) -> None:
-    """Once for each plan, or for each partner where it is not about one plan."""
+    """Reports each plan over a cap once, or each partner for the cap on an authority."""
     counts = Counter((cap, item.partner, item.plan_id if cap != "authority" else None) for item, cap in left.items())
     for (cap, partner, plan_id), count in sorted(counts.items(), key=str):
         metrics.INTENTS_CAPPED.labels(cap=cap).inc(count)
         if cap == "near-miss":
-            continue  # ordinary, and nobody's doing
+            continue  # ordinary, and caused by nobody
         log.warning(
             "told later, over a cap", cap=cap, authority=authority, partner=partner, plan_id=plan_id, intents=count
         )

@@ -1,4 +1,4 @@
-"""The way out: SMTP. What can go wrong is of three kinds, told apart by exception type."""
+"""The email channel: SMTP. Exception types distinguish the three kinds of failure."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -14,7 +14,7 @@ _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class ChannelError(Exception):
-    """A message was not, or maybe not, taken. `reason` is a word for records; neither holds an address."""
+    """The server did not take a message, or may not have. `reason` is a code for records, without any address."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -22,15 +22,15 @@ class ChannelError(Exception):
 
 
 class PermanentError(ChannelError):
-    """The server will never take this message (5xx)."""
+    """The server permanently refused the message (5xx)."""
 
 
 class TemporaryError(ChannelError):
-    """The server has not taken this message and may take it later (4xx, no connection, no answer)."""
+    """The server did not take the message now, and may later (4xx, no connection, no answer)."""
 
 
 class UnknownOutcomeError(ChannelError):
-    """The message was given to the server, and no answer came: it may or may not have been taken."""
+    """The message was sent to the server without an answer: it may or may not have been accepted."""
 
 
 class Channel(Protocol):
@@ -45,7 +45,7 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SmtpChannel:
-    """One SMTP server. `start_tls`: True insists, None upgrades where the server can."""
+    """One SMTP server. `start_tls`: True requires TLS, None uses it if the server offers it."""
 
     host: str
     port: int
@@ -56,18 +56,18 @@ class SmtpChannel:
     timeout: float = COMMAND_TIMEOUT_SECONDS
 
     async def send(self, message: bytes, sender: str, recipient: str) -> None:
-        """One connection, one message: nothing is shared that a slow or broken server could hold up."""
+        """Sends one message on a connection of its own, so that a slow or broken server delays nothing else."""
         client = self._client()
         given = False
         try:
-            # A refusal of us (sign-in, sender) is the operator's to mend, and no reason to give a message up.
+            # The operator has to fix a refused sign-in or sender. The message itself is not at fault.
             await _classify_errors(client.connect(), permanent=TemporaryError)
             await _classify_errors(client.mail(sender), permanent=TemporaryError)
             await _classify_errors(client.rcpt(recipient))
             given = True
             await _classify_errors(client.data(message))
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            # Past DATA a lost connection says nothing of what the server did with the message.
+            # After DATA, a lost connection does not tell whether the server accepted the message.
             kind = UnknownOutcomeError if given else TemporaryError
             raise kind(type(error).__name__) from None
         except asyncio.CancelledError:
@@ -99,9 +99,9 @@ class SmtpChannel:
 
 
 def smtp_from_url(url: str, timeout: float = COMMAND_TIMEOUT_SECONDS) -> SmtpChannel:
-    """`smtp://user:password@host:port[?starttls=require]` or `smtps://...`.
+    """Parses `smtp://user:password@host:port[?starttls=require]` or `smtps://...`.
 
-    A password is only ever given over TLS, except to a server on this machine.
+    A password is only sent over TLS, except to a server on this machine.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -127,7 +127,7 @@ async def _classify_errors(command: Awaitable[object], permanent: type[ChannelEr
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:
-    """Says goodbye; whatever comes of that, the message's outcome stands."""
+    """Ends the connection. Errors here do not change the message's outcome."""
     if client.is_connected:
         with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
             await client.quit(timeout=5)

@@ -1,4 +1,4 @@
-"""Coalition events become notices to their members. Consuming twice changes nothing."""
+"""Turns coalition events into notices to the members. Consuming an event twice changes nothing."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ log: Final = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CoalitionEvents:
-    """What the handler works with."""
+    """The handler's dependencies."""
 
     sessions: Sessions
     sender: Sender
@@ -37,7 +37,7 @@ class CoalitionEvents:
     clock: Callable[[], datetime]
 
     async def handle(self, records: Sequence[Record]) -> None:
-        """Handles a batch: the database has the coalitions, an event only says which to look at."""
+        """Handles a batch. The database holds the coalitions; an event only names the one to read."""
         with metrics.HANDLING.labels(process="notifier").time():
             for record in records:
                 if record.value is None:
@@ -53,7 +53,7 @@ class CoalitionEvents:
         metrics.EVENTS_IN.labels(family="coalitions").inc(len(records))
 
     async def _note(self, state: CoalitionState) -> bool:
-        """Writes the notices that the coalition asks for; False where the database never had this revision."""
+        """Writes the notices due for a coalition; False if the database never had this revision."""
         at = self.clock()
         async with transaction(self.sessions) as session:
             await limit_idle_in_transaction(session)
@@ -77,7 +77,8 @@ class CoalitionEvents:
 
 
 def notice_message_id(sender: Sender, coalition_id: str, mail_id: str, notice: Notice) -> str:
-    """The Message-ID of a notice. The invitation's is known beforehand, so that what follows can name it."""
+    """The Message-ID of a notice. The invitation's is derived from the coalition, so that later emails can refer to
+    it."""
     if notice.kind is NoticeKind.INVITATION:
         return thread_id(sender, coalition_id, notice.authority)
     return message_id(mail_id, sender)
@@ -85,5 +86,5 @@ def notice_message_id(sender: Sender, coalition_id: str, mail_id: str, notice: N
 
 def thread_id(sender: Sender, coalition_id: str, authority: str) -> str:
     """The Message-ID that all emails to one authority about one coalition refer to."""
-    # Short: a longer one is folded onto a line of its own, which some mail programs take for a part of it.
+    # Short: a longer one is folded onto its own line, which some email programs misread.
     return f"<{event_id('thread', coalition_id, authority)}@{sender.domain}>"

@@ -1,4 +1,4 @@
-"""The moment of sending an email about a coalition: whether it still holds, and what it says."""
+"""Checks an email about a coalition just before sending, and composes it."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ from services.store.intents import Mail
 async def begin(
     session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
-    """The email composed and recorded as being sent; None where it no longer holds, or has nobody to go to yet."""
+    """Composes the email and marks it as being sent; None if it is outdated, or has no recipient yet."""
     notice = await coalition_notices.of_mail(session, mail.mail_id)
     stored = await coalitions.load(session, notice.coalition_id)
     kind, today = NoticeKind(notice.kind), day_of(at)
@@ -44,7 +44,7 @@ async def begin(
     register = await addressees(session, codes, today)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
     letter = coalition_letter(state, notice.plan_id, kind, authority.name, names, mailboxes, authority.signed_on)
-    # A link's days are real ones, also where plans are judged as of a fixed day.
+    # A link's validity follows the real date, even when plans are assessed as of a fixed day.
     links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
     letter = links.in_coalition_letter(letter) if links else letter
     deliveries.mark_sending(mail, [], at)

@@ -1,4 +1,4 @@
-"""What gathering, sending and recording work with, made once by the process's composition root."""
+"""The dependencies of batching, sending and recording. The process's composition root creates them once."""
 
 import random
 from collections.abc import Callable
@@ -11,12 +11,13 @@ from services.notifier.channels import Channel
 from services.notifier.rendering.email_message import Sender
 from services.store.database import Sessions, now
 from services.store.framework_index import FrameworkIndex
+from services.store.supplier_contracts import SupplierGroups
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchContext:
-    """What sending needs. `chance` gives 0 to 1 for the jitter; without `links` emails lead to no pages, without
-    `frameworks` they name none."""
+    """The dependencies of sending. `chance` gives 0 to 1 for the jitter. Without `links` emails have no links to pages,
+    and without `frameworks` they name none."""
 
     sessions: Sessions
     channel: Channel
@@ -26,11 +27,12 @@ class DispatchContext:
     chance: Callable[[], float] = random.random
     links: LinkMaker | None = None
     frameworks: FrameworkIndex | None = None
+    suppliers: SupplierGroups = field(default_factory=SupplierGroups)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyEmail:
-    """An email that is to be sent now, to whom, and the claim it is sent under."""
+    """An email ready to be sent: its bytes, its recipient, and the lease it is sent under."""
 
     mail_id: str
     holder: str

@@ -1,4 +1,4 @@
-"""What became of an email, as an event in the outbox. The recipient is an opaque reference."""
+"""Builds the event of an email's outcome for the outbox. It names the recipient by an opaque reference."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ SOURCE: Final = "/notifier"
 
 
 def sent_event(mail: Mail, recipient: str, told: Sequence[Intent], at: datetime) -> Outbox:
-    """The mail server has taken the email, which told of these."""
+    """The event of an accepted email, with the opportunities that it told of."""
     return _outgoing(
         NotificationSent(
             notification_id=mail.mail_id,
@@ -37,7 +37,7 @@ def sent_event(mail: Mail, recipient: str, told: Sequence[Intent], at: datetime)
 
 
 def failed_event(mail: Mail, recipient: str, intents: Sequence[Intent], at: datetime) -> Outbox:
-    """The email was given up: what it should have told of, and why it could not."""
+    """The event of an email that was given up, with its opportunities and the reason."""
     return _outgoing(
         NotificationFailed(
             notification_id=mail.mail_id,
@@ -69,10 +69,10 @@ def _told(intents: Sequence[Intent]) -> tuple[NotifiedOpportunity, ...]:
 
 
 def _outgoing(payload: NotificationPayload) -> Outbox:
-    # One final outcome a mail: the event id is the same however often it is written or published.
+    # Each email has one final outcome, so the event id is the same however often the event is written.
     event_id = f"{payload.notification_id}.{'sent' if isinstance(payload, NotificationSent) else 'failed'}"
     causes = {told.causation_id for told in payload.opportunities}
-    # The envelope names one cause; an email that has several names each beside its opportunity.
+    # The envelope names one cause. An email with several causes names them with its opportunities.
     cause = causes.pop() if len(causes) == 1 else None
     event = Event(id=event_id, type=payload.type, source=SOURCE, time=payload.at, payload=payload, causation_id=cause)
     return to_outbox_row(NOTIFICATIONS.name, event_id, encode(event, payload.notification_id))

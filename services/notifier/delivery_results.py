@@ -1,4 +1,4 @@
-"""What became of an attempt: written down, with its event where it is final."""
+"""Records the result of an attempt to send, with its event if the result is final."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,18 +21,18 @@ from services.store.database import transaction
 from services.store.intents import Intent, Mail
 
 LOGGED_IDS: Final = 20
-"""How many ids of each kind a log line names; an email tells of at most as many opportunities."""
+"""The most ids of each kind in a log line. An email can tell of more opportunities."""
 
 log: Final = logs.get(__name__)
 
 
 async def record_result(dispatch: DispatchContext, ready: ReadyEmail, error: ChannelError | None) -> None:
-    """Writes down what became of an attempt, with its event where that is final."""
+    """Records the result of an attempt, with its event if the result is final."""
     mail_id = ready.mail_id
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, ready.holder)
         if mail is None or mail.state not in (EmailState.SENDING, EmailState.AMBIGUOUS):
-            log.warning("outcome of a mail that somebody else has taken over", mail_id=mail_id)
+            log.warning("outcome of an email that another notifier has taken over", mail_id=mail_id)
             return
         if mail.state == EmailState.AMBIGUOUS and error is not None:
             return
@@ -87,7 +87,7 @@ async def _apply_result(
 
 def _failure(mail: Mail, error: ChannelError) -> DeliveryFailure:
     if mail.ambiguities:
-        # Whatever became of the second try, the first one may have arrived.
+        # Whatever the second attempt's result, the first one may have arrived.
         return DeliveryFailure.AMBIGUOUS
     if isinstance(error, PermanentError):
         return DeliveryFailure.PERMANENT
@@ -101,7 +101,7 @@ def _measure(mail: Mail, told: Sequence[Intent], at: datetime) -> None:
 
 
 async def recover_expired(dispatch: DispatchContext) -> int:
-    """Mails whose sender vanished while sending: tried once more, or given up as unknown; how many there were."""
+    """Retries emails whose sender died while sending, or gives them up as unknown; returns their number."""
     found = 0
     while await _forsaken(dispatch):
         found += 1
@@ -109,8 +109,7 @@ async def recover_expired(dispatch: DispatchContext) -> int:
 
 
 async def _forsaken(dispatch: DispatchContext) -> bool:
-    """One of them, in a transaction of its own: intents are locked in the order of their ids, and two mails' intents
-    would not be."""
+    """Recovers one such email in its own transaction: intents are locked in id order, which two emails would break."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.expired_sending(session, at)
@@ -124,7 +123,7 @@ async def _forsaken(dispatch: DispatchContext) -> bool:
 
 
 async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: str) -> None:
-    """An email that raised what nobody foresaw before it was given to the server: it must not block the others."""
+    """Gives up an email that raised an unexpected error before sending, so that it does not block the others."""
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.get_leased(session, mail_id, holder)
         if mail is not None and mail.state == EmailState.CLAIMED:
@@ -138,9 +137,9 @@ async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: 
 def close_unsent(
     session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime, reason: str
 ) -> None:
-    """Ends an email that is not to be sent (again)."""
+    """Ends an email that must not be sent (again)."""
     if mail.ambiguities:
-        # It may have arrived all the same: it ends as what it is, unknown.
+        # An earlier attempt may have arrived, so the outcome stays unknown.
         deliveries.mark_failed(mail, intents, at, DeliveryFailure.AMBIGUOUS, reason)
         session.add(failed_event(mail, row.mailbox_ref if row else "", intents, at))
         metrics.EMAILS.labels(purpose=mail.purpose, outcome="failed-ambiguous").inc()

@@ -1,4 +1,4 @@
-"""Mails leave: gather, claim, check once more, send, record. Any number of processes may do this at once.
+"""The dispatch loop: batch, claim, check, send, record. Any number of processes may run it concurrently.
 
 No database session is open while the mail server works.
 """
@@ -27,7 +27,7 @@ log: Final = logs.get(__name__)
 
 
 class DispatchLoop:
-    """Dispatches again and again. `last` is when the last round ended well, by the monotonic clock."""
+    """Runs dispatch rounds. `last` is the end of the last successful round, by the monotonic clock."""
 
     def __init__(self, dispatch: DispatchContext) -> None:
         self._dispatch = dispatch
@@ -35,9 +35,9 @@ class DispatchLoop:
         self.last = time.monotonic()
 
     async def run_for_ever(self) -> None:
-        """Until cancelled; a fault is waited out, nothing is lost by it.
+        """Runs until cancelled. Transient errors are retried with backoff and lose nothing.
 
-        Once cancelled, emails that are being sent are still sent: cut off, their outcome would be unknown.
+        After cancellation, emails already being sent are finished; interrupted, their outcome would be unknown.
         """
         failures = 0
         while True:
@@ -45,7 +45,7 @@ class DispatchLoop:
             try:
                 tried = await asyncio.shield(round_)
                 self.last, failures = time.monotonic(), 0
-                # More may have become due while emails were sent.
+                # More intents may have become due while emails were sent.
                 await asyncio.sleep(0 if tried else IDLE_SECONDS)
             except asyncio.CancelledError:
                 self._stopping.set()
@@ -60,7 +60,7 @@ class DispatchLoop:
 async def dispatch_once(
     dispatch: DispatchContext, senders: int = SENDERS, stopping: asyncio.Event | None = None
 ) -> int:
-    """Does all that is due now; returns how many emails were tried. `stopping` ends it after those in hand."""
+    """Dispatches everything due; returns the number of emails tried. `stopping` ends it after the current emails."""
     await recover_expired(dispatch)
     await batch_due_intents(dispatch)
     await batch_due_receipts(dispatch)
@@ -79,7 +79,7 @@ async def _send_all(dispatch: DispatchContext, stopping: asyncio.Event | None) -
 
 
 async def send_next(dispatch: DispatchContext) -> bool:
-    """Claims, checks and sends one email; False where there is none."""
+    """Claims, checks and sends one email; False if none is due."""
     holder = uuid.uuid4().hex
     async with transaction(dispatch.sessions) as session:
         mail = await deliveries.claim_next(session, holder, dispatch.clock(), notification_schedule.LEASE)
@@ -109,5 +109,5 @@ async def _send(dispatch: DispatchContext, ready: ReadyEmail) -> None:
     except TimeoutError:
         error = UnknownOutcomeError("timeout")
     metrics.SENDING.observe(time.monotonic() - started)
-    # What is not written down would be sent again: a database that is away for a moment is waited for.
+    # A result that is not recorded leads to a second email, so wait for the database.
     await retry.retry_transient(lambda: record_result(dispatch, ready, error), RECORD_PATIENCE_SECONDS)

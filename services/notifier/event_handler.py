@@ -1,4 +1,4 @@
-"""Opportunity events become intents. Consuming twice changes nothing."""
+"""Turns opportunity events into intents. Consuming an event twice changes nothing."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from services.store.database import Sessions, transaction
 from services.store.intents import Intent, Stand
 
 CORRECTION_GATHER_SECONDS: Final = 5.0
-"""Corrections go at once; but one withdrawn plan ends several opportunities, and they belong into one mail."""
+"""Corrections are urgent, but one withdrawn plan ends several opportunities, and one email should carry them all."""
 
 UNKNOWN: Final = "the database has no such opportunity at this revision: it did not come from the matcher"
 
@@ -29,12 +29,12 @@ log: Final = logs.get(__name__)
 
 
 DeadLetterHandler = Callable[[Record, Reason, str], Awaitable[None]]
-"""Keeps a record that can't be handled as a dead letter; returns once it is kept."""
+"""Writes a dead letter for a record that can't be handled; returns once the broker has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpportunityEvent:
-    """An opportunity's state, the id of the event that brought it, its record, and the plan event's id behind it."""
+    """An opportunity's state, its event's id, its record, and the id of the plan event behind it."""
 
     event_id: str
     state: OpportunityState
@@ -43,7 +43,7 @@ class OpportunityEvent:
 
 
 def read(record: Record) -> OpportunityEvent:
-    """Reads one Kafka record. Raises EnvelopeError where it is no opportunity event."""
+    """Decodes one Kafka record. Raises EnvelopeError if it is no opportunity event."""
     event: Event = decode(record.headers, record.value, OPPORTUNITY_PAYLOADS)
     assert isinstance(event.payload, OpportunityState)
     return OpportunityEvent(event.id, event.payload, record, event.causation_id)
@@ -57,12 +57,12 @@ async def handle(
     clock: Clock,
     notify_batch_seconds: float,
 ) -> None:
-    """Handles a batch: what can't be an opportunity event is refused, the rest becomes intents."""
+    """Handles a batch: dead-letters records that are no opportunity events, and turns the others into intents."""
     with metrics.HANDLING.labels(process="notifier").time():
         told = []
         for record in records:
             if record.value is None:
-                continue  # A tombstone: the opportunity ended long ago, and was told of then.
+                continue  # A tombstone: the opportunity ended long ago, and its correction was sent then.
             try:
                 told.append(read(record))
             except EnvelopeError as error:
@@ -70,17 +70,17 @@ async def handle(
         if told:
             for item in await record_intents(sessions, told, clock(), notify_batch_seconds):
                 await refuse(item.record, Reason.UNKNOWN_OPPORTUNITY, UNKNOWN)
-    # Counted once handled, not once read: whoever waits for the notifier waits for this.
+    # Count handled records, not read ones: code that waits for the notifier relies on it.
     metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
 
 
 async def record_intents(
     sessions: Sessions, told: Sequence[OpportunityEvent], at: datetime, notify_batch_seconds: float
 ) -> list[OpportunityEvent]:
-    """Writes the intents that these states ask for, and cancels those they overtake, in one transaction.
+    """Adds the intents that follow from these states, and cancels outdated ones, in one transaction.
 
-    A state that the database has already moved on from is left to its successor. Returns those that it never had: the
-    matcher writes an opportunity before the relay publishes it, so they came from somebody else.
+    A state older than the database's is skipped, since a newer event follows. Returns states that the database never
+    had: the matcher writes an opportunity before the relay publishes it, so they come from another source.
     """
     added: list[Intent] = []
     async with transaction(sessions) as session:
@@ -90,7 +90,7 @@ async def record_intents(
         together = await coalitions.pairs_inside(session, list(newest))
         actors = await intents.actors(session, _causes_of_endings(newest))
         locked: dict[str, list[Intent]] = {}
-        # What people asked for does not follow from the state, and is not overtaken by it.
+        # Intents caused by people's acts do not depend on the state, and are not outdated by it.
         for intent in (one for one in await intents.locked_of(session, list(newest)) if not one.occasion):
             locked.setdefault(intent.opportunity_id, []).append(intent)
         for opportunity_id, item in sorted(newest.items()):
@@ -101,9 +101,9 @@ async def record_intents(
             for intent in earlier:
                 if means.outdated and intent.state in UNSENT and not intent.maybe_told:
                     intents.cancel(intent, means.outdated, at)
-            # Two that go to market together are not told to stop: their windows may close, their coalition stands.
+            # Members of a coalition get no correction: their windows may close, but their coalition stands.
             apart = item.state.status == "active" or opportunity_id not in together
-            # Nobody is told of its own act: who withdrew or awarded knows.
+            # No authority is notified of its own act.
             actor = actors.get(opportunity_id)
             added += [
                 _intent(item, news, at, notify_batch_seconds)
@@ -139,7 +139,7 @@ def _was_written(state: OpportunityState, stand: Stand | None) -> bool:
 
 
 def _newest(told: Iterable[OpportunityEvent]) -> dict[str, OpportunityEvent]:
-    """The last state of each opportunity in a batch; what it overtook need not be told."""
+    """The newest state of each opportunity in a batch; older ones need no notification."""
     newest: dict[str, OpportunityEvent] = {}
     for item in told:
         known = newest.get(item.state.opportunity_id)

@@ -1,4 +1,4 @@
-"""Links to the pages in an email: to each need's group, to pause or stop, and for a mail program's own button."""
+"""Links to the pages in an email: to each need's group, to pause or stop, and for the unsubscribe button."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from services.store.authorities import Authority
 
 @dataclass(frozen=True, slots=True)
 class PageLinks:
-    """The links of one email: to one authority's mailbox, made on a day."""
+    """The links of one email to one authority's mailbox, made on one day."""
 
     maker: LinkMaker
     row: Authority
     today: date
 
     def in_letter(self, letter: EmailView, subjects: Mapping[str, str]) -> EmailView:
-        """The letter with a link for each need. `subjects`: the group or match that it leads to, by the own plan."""
+        """Adds a link for each need. `subjects`: the group or match that it leads to, by the own plan."""
         blocks = tuple(replace(block, link=self._answer(subjects[block.plan_id])) for block in letter.blocks)
         return replace(letter, blocks=blocks, stop_link=self._stop(letter.purpose))
 
     def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
-        """The letter with a link to its coalition."""
+        """Adds a link to the letter's coalition."""
         return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=self._stop("immediate"))
 
     def confirm(self) -> str:
@@ -33,7 +33,7 @@ class PageLinks:
         return self.maker.confirm(self.row.authority, self.row.mailbox_ref, self.today)
 
     def add_one_click(self, message: EmailMessage, kind: str) -> None:
-        """The headers that RFC 8058 wants: a mail program's button stops this kind of email, without a question."""
+        """Adds the headers of RFC 8058: the email program's button stops this kind of email without a question."""
         mailto = message["List-Unsubscribe"]
         address = self._stop(kind).replace("/s/", "/unsubscribe/", 1)
         del message["List-Unsubscribe"]

@@ -1,4 +1,4 @@
-"""What a partner is called in a mail: as the register says, or as a council is called. No event ever says it."""
+"""The names of partners in emails: from the register, or a council's own name. Events never contain them."""
 
 from collections.abc import Collection
 from datetime import date
@@ -11,14 +11,14 @@ from services.domain.reorganisation import is_dissolved, name_on
 from services.store.addressees import addressees
 
 UNNAMED: Final = "another authority"
-"""A partner that was told of before and has left the register."""
+"""The name of a partner from an earlier email that has left the register since."""
 
 
 async def names_of(session: AsyncSession, codes: Collection[str], today: date) -> dict[str, str]:
-    """The names of those partners that the register has or whose code is a council's; the others are told to nobody.
+    """The names of partners from the register, or of the council with their code. Emails leave out all other partners.
 
-    An authority's code is free text to whoever publishes under it, and a subject line would carry it to others.
-    A dissolved council is called by its successor's name.
+    A publisher can put any text into an authority's code, and a subject line would carry it to others. A dissolved
+    council gets its successor's name.
     """
     registered = await addressees(session, codes, today)
     names = {code: row.name for code, row in registered.items() if row.mailbox or not is_dissolved(code, today)}

@@ -1,4 +1,4 @@
-"""What the plans behind an email say now, and the groups that are suggested around its reader's plans."""
+"""Loads the present facts of the plans in an email, and the groups suggested around its reader's plans."""
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ from services.store.plans import PlanRecord
 
 @dataclass(frozen=True, slots=True)
 class PlanDetails:
-    """The plans by id, by the reader's own plan the group that is suggested around it, and the ids of the opportunities
-    whose authorities have been introduced to each other."""
+    """The plans by id, the group suggested around each of the reader's own plans, and the ids of opportunities whose
+    authorities were introduced to each other."""
 
     plans: Mapping[str, PlanRecord]
     groups: Mapping[str, SuggestedGroup]
@@ -38,7 +38,7 @@ class PlanDetails:
         return (said,) if said else ()
 
     def disclosed(self, stands: Opportunity, authority: str) -> Disclosed | None:
-        """What both plans of an opportunity say now to `authority`; None where they are not stored."""
+        """The present facts of both plans of an opportunity for `authority`; None if they are not stored."""
         own, other = own_and_other(stands, authority)
         if own not in self.plans or other not in self.plans:
             return None
@@ -53,7 +53,7 @@ class PlanDetails:
 async def load(
     session: AsyncSession, authority: str, stands: Sequence[Opportunity], muted: Mutes, today: date
 ) -> PlanDetails:
-    """What an email to `authority` about these opportunities may say beyond them."""
+    """Loads the details that an email to `authority` about these opportunities may show."""
     pairs = [own_and_other(one, authority) for one in stands]
     partners: dict[str, set[str]] = {}
     for own, other in pairs:
@@ -90,7 +90,7 @@ def is_dissolved(code: str, today: date) -> bool:
 
 
 def _overlap(state: CoalitionState, own: str, others: Collection[str]) -> int:
-    """How many of the reader's partners are in a group with its own plan; 0 where that is not in it."""
+    """The number of the reader's partners in a group with its own plan; 0 if its plan is not in the group."""
     members = {member.plan_id for member in state.members}
     return len(members & set(others)) if own in members else 0
 
@@ -103,7 +103,7 @@ def _is_tellable(
     muted: Mutes,
     today: date,
 ) -> bool:
-    """Whether all of a group may be told: its plans stand and are shared openly, its councils are known and wanted."""
+    """Whether a group may be shown: its plans are active and open, its councils are known and not muted."""
     for member in state.members:
         plan = stored.get(member.plan_id)
         if plan is None or plan.status != "active" or not is_open(plan.state):

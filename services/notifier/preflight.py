@@ -1,4 +1,4 @@
-"""The moment of sending: what of an email still holds and is still wanted, and what is not is let go."""
+"""Checks an email just before sending: keeps the intents that are still true and wanted, and drops the others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
 from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
+from services.domain.supplier_view import say_group
 from services.notifier import benchmark_preflight, coalition_preflight, confirmations, plan_details, receipts
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
@@ -42,8 +43,10 @@ from services.store.intents import Intent, Mail
 
 
 async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> ReadyEmail | None:
-    """The moment of sending: what of the email still holds and is still wanted, composed and recorded as being
-    sent. None where nothing is, or the email is not ours any more."""
+    """Selects the intents that are still true and wanted, composes the email and marks it as being sent.
+
+    None if no intent is left, or the lease has passed to another sender.
+    """
     at = dispatch.clock()
     today = day_of(at)
     async with transaction(dispatch.sessions) as session:
@@ -81,8 +84,9 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             row.signed_on,
             await _usable_frameworks(session, dispatch, items),
             items.consents,
+            await _supplier_groups(session, dispatch, mail, row, at),
         )
-        # A link's days are real ones, also where plans are judged as of a fixed day.
+        # A link's validity follows the real date, even when plans are assessed as of a fixed day.
         links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
         letter = links.in_letter(letter, _subjects(items)) if links else letter
         ids = [intent.opportunity_id for intent, _ in items.told]
@@ -97,7 +101,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
 async def _usable_frameworks(
     session: AsyncSession, dispatch: DispatchContext, items: "_Current"
 ) -> Mapping[str, Usable]:
-    """The frameworks that the plans of an email can use, by plan; only plans that the email tells of are looked at."""
+    """The usable frameworks of an email's plans, by plan. Only plans that the email shows are checked."""
     if dispatch.frameworks is None:
         return {}
     told = [item for _, item in items.told if item.shared and not item.ended]
@@ -106,8 +110,21 @@ async def _usable_frameworks(
     return await dispatch.frameworks.usable(session, sorted(pairs | groups))
 
 
+async def _supplier_groups(
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, row: Authority, at: datetime
+) -> tuple[str, ...]:
+    """What a digest says of suppliers that a signatory shares with others."""
+    today = day_of(at)
+    if mail.purpose != Purpose.DIGEST or row.signed_on is None or row.signed_on > today:
+        return ()
+    found = await dispatch.suppliers.of_authority(session, row.authority, today)
+    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes()) if found else Mutes()
+    said = [say_group(group, row.authority, muted.partners) for group in found]
+    return tuple(sentence for sentence in said if sentence)
+
+
 def _subjects(items: "_Current") -> dict[str, str]:
-    """What the link of each need leads to, by the own plan: the suggested group, else its strongest match."""
+    """The link target of each need, by the own plan: the suggested group, otherwise the strongest match."""
     found: dict[str, str] = {}
     for item in sorted((item for _, item in items.told), key=lambda one: (one.rank, one.opportunity_id)):
         group = items.groups.get(item.plan_id)
@@ -118,7 +135,7 @@ def _subjects(items: "_Current") -> dict[str, str]:
 def _release_unreachable(
     session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime
 ) -> None:
-    """The mailbox has gone or paused since: everything becomes held again, and visible as such."""
+    """Withholds the intents again, visibly, because the mailbox is gone or paused since."""
     for intent in intents:
         if intent.state == IntentState.QUEUED:
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)
@@ -137,7 +154,7 @@ class _Current:
 async def _select_current(
     session: AsyncSession, mail: Mail, row: Authority, intents: Sequence[Intent], at: datetime
 ) -> _Current:
-    """The intents that hold now, as items; the others are cancelled, or given to another mail."""
+    """The intents that are still true, as items. The others are cancelled, or left to another email."""
     open_ = [intent for intent in intents if intent.state in (IntentState.QUEUED, IntentState.AMBIGUOUS)]
     ids = [intent.opportunity_id for intent in open_]
     states = await opportunities.get_many(session, ids)
@@ -190,7 +207,7 @@ def _view(
 
 
 def _seen_by(authority: str, stands: opportunities.Opportunity) -> OpportunityState:
-    """An opportunity as one of its authorities sees it: its own plan by its own reference, whatever else is shared."""
+    """An opportunity as one of its authorities sees it. Its own plan always has its reference."""
     state = OpportunityState.model_validate(stands.payload)
     own = {stands.authority_a: stands.plan_a, stands.authority_b: stands.plan_b}[authority]
     plans = tuple(
@@ -202,7 +219,7 @@ def _seen_by(authority: str, stands: opportunities.Opportunity) -> OpportunitySt
 def _cancel_reason(
     intent: Intent, stands: opportunities.Opportunity | None, muted: Mutes, told: dict[str, set[str]]
 ) -> CancelReason | None:
-    """Why an intent is not to be told any more, in a word; None where it is."""
+    """The reason to cancel an intent; None if it is still to be sent."""
     if stands is None or (stands.material_revision != intent.material_revision and not intent.occasion):
         return CancelReason.SUPERSEDED
     if (stands.status == "withdrawn") != (intent.change == NotificationChange.WITHDRAWN):
@@ -217,7 +234,7 @@ def _cancel_reason(
 async def _act_is_over(
     session: AsyncSession, intent: Intent, stands: opportunities.Opportunity, today: date
 ) -> CancelReason | None:
-    """Why what people did is not to be told any more: the request was answered, or the yes taken back."""
+    """The reason to cancel an intent about an act: the request was answered, or the yes taken back."""
     own, partner = await introductions.sides(session, stands, intent.authority)
     holds = (
         is_agreed(own, partner) if intent.change == NotificationChange.INTRODUCED else is_asking(partner, own, today)

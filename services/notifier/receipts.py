@@ -1,4 +1,4 @@
-"""Receipts: whoever answered gets one email for each act that counted, which says how to take it back."""
+"""Receipts: one email to the acting authority for each act that counted. It says how to take the act back."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,7 +24,7 @@ AT_ONCE: Final = 100
 
 
 async def batch_due_receipts(dispatch: DispatchContext) -> int:
-    """Makes an email of each act that has none yet; how many."""
+    """Makes an email for each act without a receipt; returns their number."""
     at = dispatch.clock()
     async with transaction(dispatch.sessions) as session:
         acts = await responses.without_receipt(session, AT_ONCE)
@@ -56,15 +56,15 @@ async def begin(
     row: Authority | None,
     at: datetime,
 ) -> ReadyEmail | None:
-    """The receipt composed and recorded as being sent; None where nobody can get it.
+    """Composes the receipt and marks it as being sent; None if nobody can get it.
 
-    A pause does not hold it back: somebody acted in the authority's name just now.
+    A pause does not delay it: somebody acted in the authority's name just now.
     """
     if row is None or row.mailbox is None:
         close_unsent(session, mail, [], row, at, "no-mailbox")
         return None
     opportunity = await session.get(Opportunity, act.subject_id) if act.subject == "opportunity" else None
-    # What is shared as a match only is named in no email before both agree, not even the reader's own plan.
+    # Emails never name a match_only plan before both agree, not even the reader's own.
     closed = opportunity is not None and opportunity.payload["score"] is None
     plan = (await plans.by_id(session, [act.plan_id])).get(act.plan_id) if act.plan_id and not closed else None
     title = (plan.state or {}).get("title", "") if plan is not None else ""

@@ -1,4 +1,4 @@
-"""Whether an email that one notice fills can go out now: to whom, later, or not at all."""
+"""Decides whether an email that carries one notice can go out now, later, or never."""
 
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
@@ -13,19 +13,19 @@ from services.store.authorities import Authority
 from services.store.intents import Mail
 
 LOOK_AGAIN: Final = timedelta(hours=6)
-"""When an email to an authority without a mailbox, or that has paused, is looked at again."""
+"""The wait before the next check of an email whose authority has no mailbox or has paused."""
 
 
 class Recipient(NamedTuple):
-    """An authority that wants the email, and its mailbox."""
+    """An authority that wants the email, with its mailbox."""
 
     authority: Authority
     mailbox: str
 
 
 def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: datetime) -> Recipient | None:
-    """The recipient. None where there is no mailbox yet or the authority has paused: the email is put off. None, and
-    the email is closed, where the authority wants none."""
+    """Returns the recipient. None, and the email is put off, if there is no mailbox yet or the authority has paused.
+    None, and the email is closed, if the authority wants no emails."""
     today = day_of(at)
     if row is None or row.mailbox is None or row.is_paused(today):
         deliveries.mark_retry(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")

@@ -32,8 +32,8 @@ from events.contracts import CONTRACT_PAYLOADS, ContractPayload
 from events.plans import PlanPublished
 from events.responses import ResponseAnswered, ResponseInvited, ResponseMembership, ResponsePayload, ResponseUndone
 from events.topics import CONTRACTS, PLANS, RESPONSES
-from services.application.contracts import contract_message
-from services.application.responses import response_event
+from services.application.contracts import CONTRACT_EVENTS
+from services.application.responses import RESPONSE_EVENTS
 from services.coalitions.benchmark_requests import sweep_requests
 from services.coalitions.response_handler import ResponseHandler
 from services.ingest.event_publisher import plan_event
@@ -133,12 +133,12 @@ class Answering(threading.Thread):
 
     async def _send(self, producer: AIOKafkaProducer, payload: ResponsePayload | ContractPayload) -> None:
         if isinstance(payload, CONTRACT_PAYLOADS):
-            message = contract_message(payload)
+            message = CONTRACT_EVENTS.message(payload)
             await producer.send_and_wait(CONTRACTS.name, message.value, message.key, headers=list(message.headers))
             self.charter.note(payload)
             return
         # One partition: coalitions depend on each other, and the oracle needs one order.
-        message = encode(response_event(payload), payload.subject_id)
+        message = encode(RESPONSE_EVENTS.event(payload), payload.subject_id)
         await producer.send_and_wait(
             RESPONSES.name, message.value, message.key, partition=0, headers=list(message.headers)
         )
@@ -229,7 +229,7 @@ def _suggest(made: Arena, log: Log) -> None:
     for name in FIRST:
         made.start(name)
     asyncio.run(_publish(made, [encode(plan_event(plan), plan.plan_id) for plan in plans()]))
-    asyncio.run(_publish(made, [contract_message(contract) for contract in priced_contracts()], CONTRACTS.name))
+    asyncio.run(_publish(made, [CONTRACT_EVENTS.message(contract) for contract in priced_contracts()], CONTRACTS.name))
 
     def suggested() -> bool:
         with suppress(OperationalError):

@@ -190,6 +190,18 @@ async def test_silence_lapses_and_a_yes_after_the_day_is_refused(harness: Coalit
     assert (member.state, member.committed) == ("accepted", False)
 
 
+async def test_a_suggestion_ends_with_its_day_to_decide_by(harness: CoalitionsHarness) -> None:
+    await _three(harness)
+    decide_by = (await harness.only()).decide_by
+    harness.on(decide_by)
+    await harness.sweep()
+    assert (await harness.only()).status == "suggested"
+    harness.on(decide_by + timedelta(days=1))
+    await harness.sweep()
+    state = await harness.only()
+    assert (state.status, state.ended_because) == ("dissolved", "All would have had to decide by 16 February 2027.")
+
+
 async def test_nobody_answers_in_time(harness: CoalitionsHarness) -> None:
     await _three(harness)
     await harness.invite(LEEDS)

@@ -17,7 +17,7 @@ from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
 from events.jwk import SigningKey, new_key, to_file_text
 from events.signing import sign_as
 from events.topics import CONTRACTS, DEAD_CONTRACTS, authority_topic
-from services.application.contracts import contract_event, contract_message
+from services.application.contracts import CONTRACT_EVENTS
 from services.cli import application
 from services.coalitions.contract_decoding import ContractRecord, read
 from services.messaging.signature_policy import RecordRejected
@@ -113,7 +113,7 @@ def test_from_a_signed_file_to_the_list_and_forgeries_to_dead_letters(
         process = line.start("coalitions", JOINTLY_SIGNATURES="required")
         _jointly(line, monkeypatch, "contracts", "publish", str(file), "--signing-key", str(key))
         forged = contract(revision=2, supplier="Somebody else")
-        event, message = contract_event(forged), contract_message(forged)
+        event, message = CONTRACT_EVENTS.event(forged), CONTRACT_EVENTS.message(forged)
         anybodys = SigningKey(type(bradford.public)(bradford.public.key_id, bradford.public.x), bradford.key)
         for one in (message, sign_as(LEEDS, event, message, anybodys)):
             records = [(CONTRACTS.name, one.key, list(one.headers), one.value)]

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from events.contracts import ContractPayload, ContractPublished, ContractWithdrawn
 from events.topics import CONTRACTS
-from services.application.contracts import contract_message
+from services.application.contracts import CONTRACT_EVENTS
 from services.coalitions.contract_handler import ContractHandler
 from services.platform.settings import Settings
 from services.store.database import Sessions
@@ -43,7 +43,7 @@ def withdrawal(authority: str = LEEDS, revision: int = 2, reference: str = "C-1"
 
 def contract_record(payload: ContractPayload, topic: str = CONTRACTS.name) -> Any:
     """A contract event as the handler gets it from the consumer."""
-    message = contract_message(payload)
+    message = CONTRACT_EVENTS.message(payload)
     place = {"topic": topic, "partition": 0, "offset": next(_NUMBERS)}
     return SimpleNamespace(**place, key=message.key, headers=message.headers, value=message.value)
 

@@ -114,7 +114,7 @@ class Year:
         async def send() -> None:
             # What a council shares of a contract is there before its plan to extend it.
             if shared:
-                await contracts.send(settings, shared)
+                await contracts.CONTRACT_EVENTS.send(settings, shared)
             for notice in {one.notice for one in plans}:
                 about = [one.payload for one in plans if one.notice is notice]
                 await publish_events(settings, about, topic=_notices if notice else shared_topic)
@@ -140,7 +140,7 @@ class Year:
                 payloads.append(self._undo(payload))
         self._sent += [one.response_id for one in payloads]
         if payloads:
-            asyncio.run(responses.send(self.line.settings, payloads))
+            asyncio.run(responses.RESPONSE_EVENTS.send(self.line.settings, payloads))
         self._wait(lambda: not self._unheard(), self._unheard)
         return bool(payloads)
 

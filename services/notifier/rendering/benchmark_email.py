@@ -1,4 +1,4 @@
-"""A letter about an extension's benchmark: what it says, and the e-mail message. Pure."""
+"""Emails about an extension's benchmark: their content, and the message. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -30,7 +30,7 @@ _STATUS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkLetter:
-    """What one email says."""
+    """The content of one email."""
 
     authority: str
     name: str
@@ -45,7 +45,7 @@ class BenchmarkLetter:
 def benchmark_letter(
     request: BenchmarkRequest, kind: BenchmarkNotice, title: str, name: str, signed_on: date | None
 ) -> BenchmarkLetter:
-    """What an authority is told of its extension. `title`: its plan's, empty where that was forgotten."""
+    """Builds the letter about an extension. `title`: its plan's title, empty if it was erased."""
     plan = sanitise(title) or request.plan_id
     about = _SUBJECTS[kind]
     months = f"{request.months} months past the contract's first end, all extensions together"
@@ -66,7 +66,7 @@ def benchmark_letter(
 
 
 def compose(letter: BenchmarkLetter, who: Sender, recipient: str, identity: str, at: datetime) -> EmailMessage:
-    """The whole message. `identity` is its Message-ID."""
+    """Composes the message. `identity` is its Message-ID."""
     message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
     context = {"letter": letter, "sender": who.name, "reply_to": who.mailbox, "mailto": partial(quote, safe="@")}
     message.set_content(environment(False).get_template("benchmark.txt.j2").render(**context))

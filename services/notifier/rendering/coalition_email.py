@@ -1,4 +1,4 @@
-"""A letter about a coalition as an e-mail message, threaded with the invitation. Pure."""
+"""Composes an email about a coalition, in the invitation's thread. Pure."""
 
 from datetime import datetime
 from email.headerregistry import Address
@@ -17,7 +17,7 @@ COLUMNS = (*WIDE, ("Reply", "reply"))
 def compose(
     letter: CoalitionLetter, who: Sender, recipient: str, mail: Mail, thread: str, at: datetime
 ) -> EmailMessage:
-    """The whole message. `thread`: the invitation's Message-ID, which every later email refers to."""
+    """Composes the message. `thread`: the invitation's Message-ID, which every later email refers to."""
     message = add_headers(who, recipient, letter.subject, letter.authority, mail.message_id, at)
     message["List-Id"] = f"Coalitions <coalitions.{who.domain}>"
     if mail.message_id != thread:

@@ -1,4 +1,4 @@
-"""What an email about a coalition says: one block for one need, a table of councils, three dates, what to do. Pure."""
+"""The content of an email about a coalition: one need, a table of councils, three dates, and actions. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ STATES: Final = {
 class CoalitionLetter:
     """A whole email about a coalition. `dates`: label and day. `actions`: what the reader can do.
 
-    `answer_link` and `stop_link` lead to pages, where there are any.
+    `answer_link` and `stop_link` lead to pages, if the installation has any.
     """
 
     authority: str
@@ -69,7 +69,7 @@ def coalition_letter(
     mailboxes: Mapping[str, str],
     signed_on: date | None,
 ) -> CoalitionLetter:
-    """The email of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
+    """Builds the email of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
     own = next(member for member in state.members if member.plan_id == plan_id)
     lead = next((member for member in state.members if member.plan_id == state.lead), None)
     shown = [member for member in state.members if member.state in ("suggested", "invited", "accepted")]
@@ -99,7 +99,7 @@ def coalition_letter(
 
 
 def _subject(state: CoalitionState, own: CoalitionMember, kind: NoticeKind, asker: str) -> str:
-    """The reader's own need first; what is asked and the day are never cut."""
+    """The reader's own need comes first; the request and its day are never cut."""
     due = f"Reply by {short_day(state.invitation.reply_by)}" if state.invitation else "Reply soon"
     asked = {
         NoticeKind.INVITATION: f"join {truncate(asker, 18)}? {due}",

@@ -1,4 +1,4 @@
-"""A letter that asks whether plans are still true: what it says, and the e-mail message. Pure."""
+"""The email that asks whether plans are still true: its content, and the message. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from services.notifier.rendering.plain_text import sanitise, truncate
 from services.store.plan_confirmations import UnconfirmedPlan
 
 MAX_PLANS: Final = 20
-"""How many plans an email lists; the page lists all."""
+"""An email lists at most this many plans; the page lists all."""
 _TITLE_IN_SUBJECT: Final = 42
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmationLetter:
-    """What one email says. `link`: the page on which the plans are confirmed, where there is one."""
+    """The content of one email. `link`: the page that confirms the plans, if there is one."""
 
     authority: str
     name: str

@@ -1,4 +1,4 @@
-"""The table of councils that emails show: who plans what, for how much, when, and with whom now. Pure."""
+"""The table of councils in emails: plan, value, tender, stage and current contract. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from services.notifier.rendering.plain_text import sanitise, visible
 STAGES: Final = {"planned": "Planned", "engagement": "Talking to suppliers now", "tendering": "Out to tender"}
 PREFERENCES: Final = {"lead": ", would lead", "join": ", would rather join"}
 NARROW: Final = (("Council", "council"), ("Plan", "plan"), ("Value", "value"), ("Tender", "tender"))
-"""The columns that a plain text email has room for."""
+"""The columns that fit into a plain text email."""
 WIDE: Final = (*NARROW, ("Stage", "stage"), ("Contract now", "now"))
 
 
@@ -34,7 +34,7 @@ class CouncilRow:
 
 
 def council_row(council: str, facts: PlanFacts, reply: str) -> CouncilRow:
-    """The row of a council of this name, whose plan says this."""
+    """Builds the row of a council with this name and these facts."""
     return CouncilRow(
         council=council,
         plan=sanitise(facts.title, 60) or "Not shared",
@@ -47,20 +47,20 @@ def council_row(council: str, facts: PlanFacts, reply: str) -> CouncilRow:
 
 
 def own_plan_line(facts: PlanFacts, plan_id: str) -> str:
-    """The reader's own plan in a line: title, reference, value, window."""
+    """The reader's own plan in one line: title, reference, value, window."""
     title, own = sanitise(facts.title, 120), reference(plan_id)
     value = f", {pounds(facts.value)}" if facts.value is not None else ""
     return f"{title} ({own}){value}, tender {months(facts.tender_window)}" if title else own
 
 
 def worth(values: Sequence[float | None]) -> str:
-    """What plans are worth together: "About £5.9 million together.", or "" where nobody says."""
+    """The total value of plans: "About £5.9 million together.", or "" if no value is known."""
     known = [value for value in values if value is not None]
     return f"{'About' if len(known) == len(values) else 'At least'} {pounds(sum(known))} together." if known else ""
 
 
 def text_table(rows: Sequence[CouncilRow]) -> list[str]:
-    """The table in aligned columns; what they have no room for stands on a line below each."""
+    """The table in aligned columns. Columns that do not fit follow on a line below each row."""
     cells = [[title for title, _ in NARROW], *([getattr(row, name) for _, name in NARROW] for row in rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(NARROW))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
@@ -71,13 +71,13 @@ def text_table(rows: Sequence[CouncilRow]) -> list[str]:
 
 
 def short_name(code: str, names: Mapping[str, str]) -> str:
-    """What a council is called in a table: "Leeds". `names`: what others are called, by code."""
+    """The short name of a council for a table: "Leeds". `names`: the names of others, by code."""
     known, name = known_authority(code), names.get(code, UNNAMED)
     return sanitise(known.short_name if known and not is_for_predecessor(name, code) else name, 60)
 
 
 def reference(plan_id: str) -> str:
-    """The reference that an authority itself uses for its plan."""
+    """The authority's own reference of its plan."""
     return visible(plan_id.partition(":")[2] or plan_id)
 
 
@@ -95,7 +95,7 @@ def short_day(value: date) -> str:
 
 
 def _contract_now(facts: PlanFacts) -> str:
-    """The contract that runs now, as far as it is shared."""
+    """The current contract, as far as it is shared."""
     supplier = sanitise(facts.supplier, 60)
     if facts.contract_ends is None:
         return supplier or "Not stated"

@@ -1,4 +1,4 @@
-"""A letter as an e-mail message: text and HTML, and the headers that mail servers and readers act on. Pure."""
+"""Composes an email about opportunities: text and HTML, and the headers for servers and programs. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from matching.text.formatting import day_text
+from services.domain.supplier_view import SUPPLIER_NOT_NEED
 from services.notifier.rendering.councils import WIDE, text_table
 from services.notifier.rendering.mail_view import EmailView
 from services.store.authorities import AddressError, valid_mailbox
@@ -41,12 +42,12 @@ OPENINGS: Final = {
     "digest": "This week's look at who may be buying what you plan to buy.",
     "immediate": "",
 }
-"""The first sentence, where the needs do not speak for themselves."""
+"""The first sentence, unless the needs speak for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who writes: a name, a mailbox that is read, and where preferences are shown (or "")."""
+    """The sender: a name, a mailbox that is read, and the address of the preferences (or "")."""
 
     name: str
     mailbox: str
@@ -59,7 +60,7 @@ class Sender:
 
 
 def sender(mail_from: str, public_url: str = "") -> Sender:
-    """Reads `Name <mailbox@domain>`. Raises AddressError where it is not one mailbox."""
+    """Parses `Name <mailbox@domain>`. Raises AddressError if it is not one mailbox."""
     name, address = parseaddr(mail_from)
     if not address:
         raise AddressError("is not of the form: Name <mailbox@domain>")
@@ -67,7 +68,7 @@ def sender(mail_from: str, public_url: str = "") -> Sender:
 
 
 def message_id(mail_id: str, who: Sender) -> str:
-    """The Message-ID of a mail: the same at every attempt."""
+    """The Message-ID of an email, the same for every attempt."""
     return f"<{mail_id}@{who.domain}>"
 
 
@@ -80,8 +81,10 @@ def compose(
     at: datetime,
     earlier: Sequence[str] = (),
 ) -> EmailMessage:
-    """The whole message. `identity` is its Message-ID, `at` its date, `earlier` the Message-IDs of the emails that told
-    of the same opportunities before, oldest first."""
+    """Composes the message. `identity` is its Message-ID, and `at` its date.
+
+    `earlier`: the Message-IDs of earlier emails about the same opportunities, oldest first.
+    """
     message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
     message["List-Id"] = f"Suggestions <suggestions.{who.domain}>"
     message["Reply-To"] = Address(display_name=who.name, addr_spec=who.mailbox)
@@ -94,14 +97,14 @@ def compose(
 
 
 def add_headers(who: Sender, recipient: str, subject: str, authority: str, identity: str, at: datetime) -> EmailMessage:
-    """A message with the headers that all of ours have, and no content yet."""
+    """Builds a message with the headers that all our emails have, and no content yet."""
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(display_name=who.name, addr_spec=who.mailbox)
     message["To"] = Address(addr_spec=recipient)
     message["Subject"] = subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = identity
-    # RFC 3834: nobody's out-of-office answers this.
+    # RFC 3834: prevents out-of-office replies.
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message["List-Unsubscribe"] = _unsubscribe(authority, who)
@@ -109,10 +112,10 @@ def add_headers(who: Sender, recipient: str, subject: str, authority: str, ident
 
 
 def as_bytes(made: EmailMessage) -> bytes:
-    """The message as every mail server takes it: 7 bit, CRLF."""
+    """Encodes the message so that every mail server accepts it: 7 bit, CRLF."""
     raw = made.as_bytes(policy=SMTP.clone(cte_type="7bit"))
     head, gap, content = raw.partition(b"\r\n\r\n")
-    # A long first word is folded onto a line of its own; some mail programs then take the header for empty.
+    # A long first word is folded onto its own line; some email programs then read the header as empty.
     return _EMPTY_FIRST_LINE.sub(rb"\1 ", head) + gap + content
 
 
@@ -154,6 +157,7 @@ def _context(letter: EmailView, who: Sender, mail_id: str) -> dict[str, object]:
         "closed": CLOSED,
         "asked": ASKED,
         "later": LATER,
+        "supplier_not_need": SUPPLIER_NOT_NEED,
         "brief_count": sum(len(items) for _, items in letter.brief),
         "signed_on": day_text(letter.signed_on) if letter.signed_on else None,
         "sender": who.name,

@@ -1,9 +1,10 @@
-"""What an email about opportunities says: one block for each need of its reader. Pure."""
+"""The content of an email about opportunities: one block for each of the reader's needs. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
+from typing import Final
 
 from services.domain.framework_prompt import Usable
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
@@ -13,13 +14,18 @@ from services.notifier.rendering.opportunity_view import OpportunityView
 from services.notifier.rendering.plain_text import sanitise
 from services.store.partner_plans import OverCapCount
 
+MAX_SUPPLIERS: Final = 3
+
 
 @dataclass(frozen=True, slots=True)
 class EmailView:
-    """A whole email: `blocks` are needs in full, `brief` opportunities in a line each, under the own plan's name;
-    `closed` are those of which one side shares only that there is a match, `asked` those of them whose partner asks to
-    be introduced. `later`: names of authorities that the email tells of, each with the words for how many more matches
-    with it are told later. `stop_link`: a page that pauses or stops emails, where there is one."""
+    """A whole email. `blocks` are needs in full, `brief` opportunities in one line each, by the own plan's name.
+
+    `closed` are match_only opportunities; `asked` are those of them whose partner asks for an introduction. `later`:
+    names of authorities, each with the words for the number of further matches in later emails. `stop_link`: the page
+    that pauses or stops emails, if there is one. `suppliers`: groups of councils whose contracts with one supplier end
+    together.
+    """
 
     authority: str
     name: str
@@ -34,6 +40,7 @@ class EmailView:
     signed_on: date | None = None
     later: tuple[tuple[str, str], ...] = ()
     stop_link: str | None = None
+    suppliers: tuple[str, ...] = ()
 
 
 def email_view(
@@ -47,12 +54,13 @@ def email_view(
     signed_on: date | None = None,
     frameworks: Mapping[str, Usable] = MappingProxyType({}),
     notes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    suppliers: tuple[str, ...] = (),
 ) -> EmailView:
-    """Composes an email of the items; at least one, at most ITEMS_IN_FULL + ITEMS_IN_A_LINE.
+    """Composes an email of at least one and at most MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE items.
 
-    `groups`: suggested groups by the reader's own plan. `later`: by authority, how many more matches wait because an
-    email tells of only so many with one. `frameworks`: those that a plan can use, by plan.
-    `notes`: what else the reader has to know of its own plans, by plan.
+    `groups`: suggested groups by the reader's own plan. `later`: by authority, the number of matches over a cap.
+    `frameworks`: the usable frameworks of each plan. `notes`: further notes on each of the reader's own plans.
+    `suppliers`: sentences on suppliers that the reader shares with others.
     """
     assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
@@ -78,6 +86,7 @@ def email_view(
         closed=tuple(entry for entry in closed if not entry.asked),
         brief=_headed(current[MAX_ITEMS_IN_FULL:]),
         signed_on=signed_on,
+        suppliers=suppliers[:MAX_SUPPLIERS],
         later=tuple((partner, _number(later[code])) for code, partner in partners.items() if code in later),
     )
 
@@ -94,7 +103,7 @@ def _by_plan(items: Sequence[OpportunityView]) -> list[tuple[OpportunityView, ..
 
 
 def _headed(items: Sequence[OpportunityView]) -> tuple[tuple[str, tuple[OpportunityView, ...]], ...]:
-    """Opportunities under the reader's own plans; those that are not shared under no plan."""
+    """Groups opportunities under the reader's own plans; match_only ones come last, without a plan."""
     shared = [(need_block.heading(own[0]), own) for own in _by_plan([entry for entry in items if entry.shared])]
     closed = tuple(entry for entry in items if not entry.shared)
     return (*shared, *((("", closed),) if closed else ()))

@@ -1,4 +1,4 @@
-"""One need of the reader in an email: its own plan, a table of who plans the same, the days, and why. Pure."""
+"""One need of the reader in an email: its own plan, a table of councils, the dates, and the reasons. Pure."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ IN_THE_GROUP: Final = "In the group"
 
 @dataclass(frozen=True, slots=True)
 class SuggestedGroup:
-    """A group that the engine suggests, and what its councils are called, by code."""
+    """A group that the engine suggests, with the names of its councils, by code."""
 
     state: CoalitionState
     names: dict[str, str]
@@ -43,8 +43,8 @@ class SuggestedGroup:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One need. `councils`: how many other councils it tells of; `reply_by`: None where it is too late to invite;
-    `contacts`: councils and their role mailboxes; `link`: a page about it, where there is one."""
+    """One need. `councils`: names of the other councils; `reply_by`: None if it is too late to invite; `contacts`:
+    councils and their role mailboxes; `link`: the page about it, if there is one."""
 
     plan_id: str
     title: str
@@ -66,7 +66,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class _Council:
-    """One council of a block, whether it comes with the group or by a pair of its own."""
+    """One council of a block, from the group or from a pair of its own."""
 
     code: str
     plan_id: str
@@ -89,9 +89,10 @@ def build(
     frameworks: Mapping[str, Usable],
     own_notes: Sequence[str],
 ) -> Block:
-    """The block of one plan of `authority`: the pairs that the email tells, all shared openly, and the suggested group
-    of that plan, where there is one. `frameworks`: those that a plan can use, by plan. `own_notes`: what else to
-    know of the own plan."""
+    """Builds the block of one plan of `authority`, from openly shared pairs and the suggested group, if there is one.
+
+    `frameworks`: the usable frameworks of each plan. `own_notes`: further notes on the own plan.
+    """
     first = items[0]
     own = first.own
     assert own is not None
@@ -131,7 +132,7 @@ def heading(item: OpportunityView) -> str:
 
 
 def _councils(authority: str, items: Sequence[OpportunityView], group: SuggestedGroup | None) -> list[_Council]:
-    """The group's members first, then those that fit the reader alone, each once and strongest first."""
+    """The group's members first, then partners that fit the reader alone, each once and strongest first."""
     pairs = {item.partner_plan: item for item in items}
     found: list[_Council] = []
     if group is not None:
@@ -181,7 +182,7 @@ def _fit(item: OpportunityView) -> str:
 
 
 def _lead(plan_id: str, own: PlanFacts, councils: Sequence[_Council], group: SuggestedGroup | None) -> str | None:
-    """The plan that is suggested to lead; None where several pairs have no lead in common."""
+    """The plan suggested to lead; None if several pairs have no common lead."""
     if group is not None:
         return group.state.lead
     if len(councils) > 1:
@@ -195,7 +196,7 @@ def _leads(council: _Council, lead: str | None) -> str:
 
 
 def _opening(plan_id: str, councils: Sequence[_Council], lead: str | None, names: Sequence[str]) -> str:
-    """Who plans the same, and who is suggested to take the first step."""
+    """Says who plans the same, and who is suggested to take the first step."""
     who = names[0] if len(names) == 1 else f"{count_words(len(names)).capitalize()} councils"
     said = f"{who} {'plans' if len(names) == 1 else 'plan'} to buy this{_when(councils)}"
     grouped = [one for one in councils if one.in_group]
@@ -215,7 +216,7 @@ def _opening(plan_id: str, councils: Sequence[_Council], lead: str | None, names
 
 
 def _when(councils: Sequence[_Council]) -> str:
-    """Who of them goes to tender when the reader does."""
+    """Says which of them go to tender when the reader does."""
     apart = list(dict.fromkeys(one.name for one in councils if one.near_miss))
     if not apart:
         return " when you do."
@@ -225,7 +226,7 @@ def _when(councils: Sequence[_Council]) -> str:
 
 
 def _reply_by(today: date, days: Sequence[CoalitionDates], authorities: Collection[str]) -> date | None:
-    """The day by which to answer, for the earliest decision that still can be taken; None where it is too late."""
+    """The reply-by for the earliest decision that is still possible; None if it is too late."""
     for dates in sorted(days, key=lambda one: one.decide_by):
         try:
             return reply_by(today, dates, nations_of(authorities))
@@ -245,7 +246,7 @@ def _dates(councils: Sequence[_Council], due: date | None) -> tuple[tuple[str, s
 
 
 def _by_council(councils: Sequence[_Council], day: Callable[[CoalitionDates], date]) -> str:
-    """One day, or each day with the councils that it is for."""
+    """One day for all, or each day with its councils."""
     days: dict[date, list[str]] = {}
     for one in councils:
         assert one.dates is not None
@@ -272,7 +273,7 @@ def _frameworks(plan_id: str, councils: Sequence[_Council], frameworks: Mapping[
 
 
 def _why(councils: Sequence[_Council], group: SuggestedGroup | None) -> tuple[str, ...]:
-    """One line for the group, and one for the councils that fit the reader alone, for the same reason each."""
+    """One line for the group, and one for each common reason of partners that fit the reader alone."""
     said = [sanitise(group.state.explanation, 300)] if group is not None else []
     alone: dict[str, list[str]] = {}
     for one in councils:

@@ -1,4 +1,4 @@
-"""One opportunity as one of its authorities may see it, as far as `sharing` allows. Pure."""
+"""One opportunity as one of its authorities may see it under `sharing`. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from services.notifier.rendering.plain_text import sanitise
 class OpportunityView:
     """One opportunity as its reader may see it. Every text is plain, on one line and of bounded length.
 
-    `shared` is whether both sides share openly; where not, everything but the partner's name, window and region and the
-    strength is empty, and so is what the reader's own plan says. `ended` is a withdrawn opportunity's.
-    `asked`: the partner asks to be introduced.
+    `shared`: both sides share openly. Otherwise only the partner's name, window, region and the strength are filled in,
+    and nothing of the reader's own plan. `ended`: the opportunity is withdrawn. `asked`: the partner asks for an
+    introduction.
     """
 
     opportunity_id: str
@@ -47,12 +47,12 @@ class OpportunityView:
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """What both plans of an opportunity say now; None for one that is not shared openly any more, or is not known."""
+    """The present facts of both plans of an opportunity; None for a plan that is not open (any more) or not known."""
 
     own: PlanFacts | None
     other: PlanFacts | None
     introduced_to: str | None = None
-    """The other plan's id where both authorities have said yes to an introduction: what is not shared openly opens."""
+    """The other plan's id if both authorities have agreed to an introduction, which opens match_only plans."""
 
 
 def opportunity_view(
@@ -64,10 +64,10 @@ def opportunity_view(
     contact: str | None,
     disclosed: Disclosed | None = None,
 ) -> OpportunityView:
-    """The opportunity as `authority` may see it; the other side is called `partner`.
+    """Builds the view of `authority`; the other side's name is `partner`.
 
-    Where either plan is not shared openly, only the other side's name, window, region and the band are in it.
-    `disclosed`: what the plans say beyond the opportunity's summary, None where that is not known.
+    If either plan is not open, only the other side's name, window, region and the band are shown. `disclosed`: the
+    plans' facts beyond the opportunity's summary; None if they are not known.
     """
     own, other = next(pair for pair in sides(state) if pair[0].authority == authority)
     said = disclosed or Disclosed(_summary(own), _summary(other))
@@ -75,7 +75,7 @@ def opportunity_view(
     shared = openly and None not in (said.own, said.other)
     ended = change == "withdrawn"
     score = state.score if shared else None
-    # The day to decide by tells of the lead time: it is not in the state of what is shared as a match only.
+    # The day to decide by would reveal the lead time, so a match_only state does not have it.
     common = state.common_window if shared and not ended and state.decide_by else None
     return OpportunityView(
         opportunity_id=state.opportunity_id,
@@ -121,7 +121,7 @@ def _summary(side: PlanSummary) -> PlanFacts:
 def contact_for(
     state: OpportunityState, other: PlanSummary, mailboxes: Mapping[str, str], *, introduced: bool = False
 ) -> str | None:
-    """The partner's role mailbox, where it is known and both sides share openly or have been introduced."""
+    """The partner's role mailbox, if it is known and both sides share openly or were introduced."""
     if not introduced and any(side.sharing != "open" for side in state.plans):
         return None
     return mailboxes.get(other.authority)

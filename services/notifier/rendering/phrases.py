@@ -1,4 +1,4 @@
-"""How things are said: dates, bands, subjects. Pure."""
+"""Phrases for emails: dates, bands, subjects. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from matching.text.formatting import day_text, month_text
 from services.notifier.rendering.plain_text import sanitise
 
 SUBJECT_LENGTH: Final = 60
-"""What phones and mail clients show of a subject."""
+"""The part of a subject that phones and email programs show."""
 
 
 def format_date_range(window: Window) -> str:
@@ -22,7 +22,7 @@ def format_date_range(window: Window) -> str:
 
 
 def say_move(move: NearestMove, waits: str) -> str:
-    """What would make two windows meet: "If you waited until March 2027, both could go to tender between ..."."""
+    """The move that would make two windows overlap: "If you waited until March 2027, both could ..."."""
     start = month_text(move.common_window.earliest)
     return f"If {waits} waited until {start}, both could go to tender {format_date_range(move.common_window)}."
 
@@ -34,14 +34,14 @@ def places(codes: Sequence[str], limit: int = 3) -> str:
 
 
 def join_words(names: Sequence[str], limit: int = 3) -> str:
-    """Names as a list in a sentence; beyond `limit`, "and N more"."""
+    """Joins names for a sentence; beyond `limit` it ends in "and N more"."""
     if len(names) > limit:
         return f"{', '.join(names[:limit])} and {len(names) - limit} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
 def strength(band: str, score: float | None) -> str:
-    """The band in words, with the score where it is shared."""
+    """The band in words, with the score if it is shared."""
     words = {"notify": "Strong match", "digest": "Possible match", "feed": "Weak match"}[band]
     return words if score is None else f"{words}, {round(score)} out of 100"
 
@@ -50,13 +50,13 @@ _IN_THE_TABLE: Final = re.compile(
     r"\bCPV\b|^Both texts speak of |^Both can (?:go to )?tender |^Decide by |^To tender together from "
     r"|^If .* waited |^Together (?:they are )?worth | expects to spend .* gives no value"
 )
-"""Reasons that an email tells elsewhere, or that say nothing to a buyer: codes, words in common, dates, money."""
+"""Reasons shown elsewhere in an email, or of no use to a buyer: codes, common words, dates, money."""
 _TITLES: Final = re.compile(r": \u201c.*\u201d\.?$")
 _WHY: Final = 2
 
 
 def why(reasons: Sequence[str], *, ended: bool) -> str:
-    """One line of why: what of the reasons is not in the table."""
+    """One line of reasons that the table does not show."""
     said = [_TITLES.sub(".", reason) for reason in reasons if ended or not _IN_THE_TABLE.search(reason)]
     return " ".join(sentence for text in said[:_WHY] if (sentence := sanitise(text, 200)))
 
@@ -70,12 +70,12 @@ def count_words(number: int) -> str:
 _NOTICE: Final = re.compile(
     r"https://www\.(?:find-tender|contractsfinder)\.service\.gov\.uk/Notice/[A-Za-z0-9%._-]{1,200}"
 )
-"""A notice's page on one of the two portals: no other link of an event's text may stand in an email."""
+"""A notice's page on one of the two portals. Emails contain no other link from an event's text."""
 LICENCE: Final = "Contains public sector information licensed under the Open Government Licence v3.0."
 
 
 def change_note(change: str) -> str | None:
-    """What is different from what the reader was told before; None for something new."""
+    """The change since the previous email; None for a new match."""
     return {
         "again": "we told you this had ended, and it is open again",
         "stronger": "stronger than when we last wrote",
@@ -86,7 +86,7 @@ def change_note(change: str) -> str | None:
 
 
 def source(origin: Origin, notice: str | None) -> str | None:
-    """The public notice that a plan is from, with its licence; None for a plan that its authority sent."""
+    """The public notice behind a plan, with its licence; None for a plan that its authority sent."""
     if origin is Origin.AUTHORITY:
         return None
     known = f"at {notice}" if notice and _NOTICE.fullmatch(notice) else "whose address is not known"

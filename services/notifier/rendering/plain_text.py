@@ -1,8 +1,9 @@
-"""Other people's words made plain: one visible line in which a mail client finds nothing to click on. Pure.
+"""Makes untrusted text safe for emails: one visible line in which an email program finds nothing to click on. Pure.
 
-Mail clients turn far more into links than addresses with a scheme: bare domains under some 1,500 top-level domains,
-domains with the full stops of other scripts, mailboxes, telephone numbers, `//host`, UNC paths. So the rules here go
-by form and know no list: what is joined as a domain would be is parted, what could be called or written to is removed.
+Email programs turn far more into links than addresses with a scheme: bare domains under some 1,500 top-level domains,
+domains with the full stops of other scripts, mailboxes, telephone numbers, `//host`, UNC paths. So these rules go by
+form and use no list: they split anything joined like a domain, and remove anything that looks like an address or
+number.
 """
 
 import re
@@ -19,7 +20,7 @@ TELEPHONE: Final = "[telephone removed]"
 _LINE_ENDS: Final = frozenset({"Cc", "Zl", "Zp", "Zs"})
 _UNSEEN: Final = frozenset({"Cf", "Cs", "Co", "Cn"})
 _JOINTS: Final = frozenset("./\\@:+-()[]~")
-"""Characters that join the parts of an address or a number: other scripts' forms of them are read as these."""
+"""Characters that join the parts of an address or a number. Other scripts' forms of them are treated the same."""
 _LOOKALIKES: Final = {
     **dict.fromkeys("\u2044\u2215\u29f8", "/"),
     **dict.fromkeys("\u2216\u29f5", "\\"),
@@ -44,22 +45,22 @@ _RANGE: Final = frozenset("-\u2010\u2011\u2012\u2013\u2014\u2015/")
 
 
 def sanitise(text: str, limit: int = 200) -> str:
-    """Untrusted text as one line of visible characters with nothing to click on, at most `limit` characters long.
+    """Reduces untrusted text to one line of visible characters with nothing to click on, at most `limit` long.
 
-    Line breaks could forge headers or lines of our own, bidirectional marks could turn what follows around, a link in
-    somebody's title would look like ours, and what looks like an encoded word ("=?utf-8?q?=0d=0a...?=") is decoded,
-    line breaks and all, by whoever handles the subject next.
+    Line breaks could forge headers or lines of our own. Bidirectional marks could reverse the text that follows. A link
+    in somebody's title would look like ours. Mail software decodes an encoded word ("=?utf-8?q?=0d=0a...?=") in a
+    subject, including its line breaks.
     """
     return truncate(" ".join(_unlinked(visible(text)).replace("=?", "= ?").split()), limit)
 
 
 def visible(text: str) -> str:
-    """Text without what can't be seen, on one line; the joints of addresses and all digits in ASCII."""
+    """Removes invisible characters, on one line; converts joints of addresses and all digits to ASCII."""
     return "".join(map(_visible, text))
 
 
 def truncate(text: str, limit: int) -> str:
-    """At most `limit` characters, cut between words where that leaves most of it."""
+    """Cuts text to at most `limit` characters, between words if most of it remains."""
     if len(text) <= limit:
         return text
     head = text[: limit - 1]
@@ -93,7 +94,7 @@ def _unlinked(text: str) -> str:
 
 
 def _in_decimal(text: str, at: int) -> bool:
-    """Whether the full stop at a place is one of a number such as 2.5 or 10.2.1; four parts are an IP address."""
+    """Whether the full stop at a position belongs to a number such as 2.5 or 10.2.1; four parts are an IP address."""
     start = at
     while start > 0 and text[start - 1] in "0123456789.":
         start -= 1
@@ -102,7 +103,7 @@ def _in_decimal(text: str, at: int) -> bool:
 
 
 def _number(found: re.Match[str]) -> str:
-    """A run of digits, unless it is dates, a CPV code or an amount of money: anything else might be called."""
+    """Keeps a run of digits if it is dates, a CPV code or money; anything else might be a telephone number."""
     digits = found[0]
     money = found.start() > 0 and unicodedata.category(found.string[found.start() - 1]) == "Sc"
     if money and digits.isdecimal():

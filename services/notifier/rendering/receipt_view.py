@@ -1,4 +1,4 @@
-"""What a receipt says: what was noted in the reader's name, and until when and how it can be taken back. Pure."""
+"""The content of a receipt: the act recorded in the reader's name, and how to take it back by when. Pure."""
 
 from datetime import date
 from typing import Any, Final, Protocol

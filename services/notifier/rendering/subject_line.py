@@ -1,4 +1,4 @@
-"""The subject of an email about opportunities: the reader's own need first, then who could join. Pure."""
+"""The subject of an email about opportunities: the reader's own need first, then the possible partners. Pure."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -11,19 +11,19 @@ from services.notifier.rendering.opportunity_view import OpportunityView
 from services.notifier.rendering.plain_text import sanitise, truncate
 
 MIN_NEED: Final = 22
-"""The reader's own need keeps so many characters, where it has them; the rest of the subject gets shorter for it."""
+"""The reader's own need keeps at least this many characters, if it has them; the rest of the subject shrinks first."""
 CLOSED: Final = {
     "asked": "A council asks to be introduced to you",
     "correction": "A match of yours no longer holds",
     "digest": "A council may plan what you plan",
     "immediate": "A council plans what you plan",
 }
-"""Where one side shares only that there is a match: of neither plan, nor of the partner, anything is said."""
+"""Subjects of match_only matches: they reveal neither plan, nor the partner."""
 
 
 def subject(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityView], plans: int) -> str:
-    """The subject, in at most SUBJECT_LENGTH characters. `shared`: the opportunities of which both sides share openly,
-    strongest first; `plans`: how many of the reader's plans they are about."""
+    """Builds the subject, in at most SUBJECT_LENGTH characters. `shared`: the openly shared opportunities, strongest
+    first; `plans`: the number of the reader's plans that they concern."""
     if not shared:
         return CLOSED[purpose]
     first = shared[0]
@@ -37,7 +37,7 @@ def subject(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityV
 
 
 def _variants(purpose: str, blocks: Sequence[Block], shared: Sequence[OpportunityView], plans: int) -> list[str]:
-    """Ways to say it, the fullest first."""
+    """Variants of the subject, the fullest first."""
     partners = {entry.partner_code: _short(entry) for entry in shared}
     codes = set(partners).union(*(block.codes for block in blocks)) if blocks else set(partners)
     noun = phrases.partner_noun(sorted(codes))

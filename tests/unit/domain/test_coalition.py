@@ -1,6 +1,7 @@
 """The state machine: what plans, the engine and the calendar do. One line, one case."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -22,6 +23,7 @@ from services.domain.coalition import (
 from services.domain.coalition_answers import AnswerKind, accept, answer
 from tests.unit.domain.coalitions import (
     BRADFORD,
+    DECIDE_BY,
     HULL,
     INVITED_ON,
     KIRKLEES,
@@ -102,7 +104,9 @@ def test_the_tender_notice_lapses_open_invitations() -> None:
 @pytest.mark.parametrize(
     ("make", "day", "status", "kirklees"),
     [
-        (suggested, REPLY_BY + timedelta(days=400), S.SUGGESTED, M.SUGGESTED),
+        (suggested, DECIDE_BY, S.SUGGESTED, M.SUGGESTED),
+        (suggested, DECIDE_BY + timedelta(days=1), S.DISSOLVED, M.SUGGESTED),
+        (lambda: replace(suggested(), touched=True), DECIDE_BY + timedelta(days=1), S.SUGGESTED, M.SUGGESTED),
         (inviting, REPLY_BY, S.INVITING, M.INVITED),
         (inviting, REPLY_BY + timedelta(days=1), S.LAPSED, M.LAPSED),
         (lambda: accept(inviting(), BRADFORD, INVITED_ON), REPLY_BY, S.INVITING, M.INVITED),
