@@ -78,16 +78,30 @@ async def open_context(session: AsyncSession, settings: Settings, as_of: date) -
 class ExplainContextCache:
     """The engine and its index of plans as one process holds them. They are made again when the generation changes."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, wait_seconds: float = 5.0) -> None:
         self._settings = settings
+        self._wait_seconds = wait_seconds
         self._last: tuple[str, ExplainContext] | None = None
         # A search takes a core: one at a time.
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def open(self, sessions: Sessions, as_of: date) -> AsyncIterator[ExplainContext]:
-        """One view of the database in a read-only snapshot. Raises ExplainError."""
-        async with self._turn, sessions() as session:
+        """One view of the database in a read-only snapshot. Raises ExplainError, also if others take too long."""
+        try:
+            # Whoever waits holds a connection of its own.
+            await asyncio.wait_for(self._turn.acquire(), self._wait_seconds)
+        except TimeoutError:
+            raise ExplainError("others are being served; try again in a moment") from None
+        try:
+            async with self._open(sessions, as_of) as view:
+                yield view
+        finally:
+            self._turn.release()
+
+    @asynccontextmanager
+    async def _open(self, sessions: Sessions, as_of: date) -> AsyncIterator[ExplainContext]:
+        async with sessions() as session:
             await begin_snapshot(session)
             current = await generation.read(session)
             known = current.generation if current is not None else ""

@@ -23,6 +23,7 @@ from services.ingest.entries import Accepted, Options, Rejected
 from services.local_stack import demo as pipeline
 from services.local_stack.child_process import ComponentError
 from services.local_stack.demo import STALLED_SECONDS, DemoResult, Show, StalledError, Watch
+from services.local_stack.demo_office import OFFICE_NAME
 from services.local_stack.sample import sample_plans
 from services.local_stack.sample.notices import sample_notices
 from services.local_stack.stack import DEFAULT_FOLDER, Stack
@@ -54,6 +55,7 @@ def demo(
     def linger(outcome: DemoResult, stack: Stack) -> None:
         typer.echo(_told(outcome, rejected))
         _print_links(outcome.pages, outcome.links)
+        typer.echo(f"  {OFFICE_NAME}: sign in by this name; the code comes to {outcome.mails_in}")
         console.print("Running; Ctrl-C stops it.", style="dim")
         _wait(stack)
 

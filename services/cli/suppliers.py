@@ -11,11 +11,12 @@ from services.application import suppliers as use
 from services.application.suppliers import SuppliersView
 from services.cli.database import with_snapshot
 from services.cli.terminal import plain, print_rows
-from services.domain.supplier_view import SupplierContract, SupplierGroup
+from services.domain.supplier_view import SUPPLIER_NOT_NEED, SupplierContract, SupplierGroup
 from services.platform.clock import today
 from services.platform.settings import settings
+from services.store.supplier_contracts import supplier_groups
 
-_APART = "They share a supplier, not a need: `jointly coalition list` shows groups that plan to buy the same thing."
+_APART = f"{SUPPLIER_NOT_NEED} `jointly coalition list` shows groups that plan to buy the same thing."
 
 
 def suppliers(
@@ -29,7 +30,7 @@ def suppliers(
     """
     day = today(settings().as_of)
     if not name and not product:
-        _print_groups(with_snapshot(lambda session: use.supplier_groups(session, day)), as_json=as_json)
+        _print_groups(with_snapshot(lambda session: supplier_groups(session, day)), as_json=as_json)
         return
     view = with_snapshot(lambda session: use.find_contracts(session, day, name=name, product=product))
     if as_json:

@@ -4,17 +4,22 @@ The councils of a group share a supplier, not a need: coalitions are formed from
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from events.contracts import ContractPublished, Rating
+from matching.text.formatting import day_text, listed, month_text, name_of, quote
 from services.domain.suppliers import supplier_key, supplier_names
 
 MIN_RATING_AUTHORITIES: Final = 3
 MIN_GROUP_AUTHORITIES: Final = 3
 GROUP_DAYS: Final = 365
+MAX_NAMED: Final = 6
+"""How many councils of a group an email names."""
+
+SUPPLIER_NOT_NEED: Final = "They share a supplier, not a need."
 
 _WORST_FIRST: Final[tuple[Rating, ...]] = ("inadequate", "requires-improvement", "approaching-target", "good", "other")
 
@@ -76,6 +81,21 @@ def group_by_supplier(contracts: Iterable[SupplierContract], today: date) -> lis
     ]
     large = [group for group in groups if group.authorities >= MIN_GROUP_AUTHORITIES]
     return sorted(large, key=lambda group: (-group.authorities, supplier_key(group.supplier)))
+
+
+def say_group(group: SupplierGroup, authority: str, muted: Collection[str] = ()) -> str | None:
+    """A group as one of its councils is told of it; None where fewer than two of the others may be named."""
+    own = next((one.end for one in group.contracts if one.authority == authority), None)
+    others = {one.authority: one.end for one in reversed(group.contracts) if one.authority not in (authority, *muted)}
+    if own is None or len(others) < MIN_GROUP_AUTHORITIES - 1:
+        return None
+    ends = sorted((end or date.max, name_of(code)) for code, end in others.items())
+    named = [f"{name} ({month_text(end)})" for end, name in ends[:MAX_NAMED]]
+    more = [f"{len(ends) - MAX_NAMED} more"] if len(ends) > MAX_NAMED else []
+    return (
+        f"{len(others) + 1} councils' contracts with {quote(group.supplier, 60)} end within a year: "
+        f"yours on {day_text(own)}, those of {listed([*named, *more])}."
+    )
 
 
 def count_ratings(contracts: Sequence[ContractPublished], name: str) -> Mapping[Rating, int] | None:

@@ -25,6 +25,7 @@ from services.collector.app import collect_once
 from services.ingest.event_publisher import content_hash, publish_events
 from services.local_stack.child_process import LOOPBACK, ChildProcess, free_port
 from services.local_stack.coalition_demo import CoalitionDemo
+from services.local_stack.demo_office import register_office
 from services.local_stack.feed_server import FeedServer, Release, serving
 from services.local_stack.stack import Stack
 from services.messaging import topic_admin
@@ -184,7 +185,8 @@ async def _drive(
     running = _Running(stack, settings, make_sessions(database), processes, watch)
     try:
         buyers = [buyer.code for one in notices if (buyer := identify(one["buyer"]["name"]))]
-        await _register_authorities(running.sessions, [p.authority for wave in waves for p in wave] + buyers)
+        codes = {p.authority for wave in waves for p in wave} | set(buyers)
+        await _register_authorities(running.sessions, codes, as_of)
         handled: set[tuple[str, int, str]] = set()
         for wave in waves:
             await _publish(running, wave)
@@ -215,10 +217,11 @@ async def _drive(
     )
 
 
-async def _register_authorities(sessions: Sessions, codes: Iterable[str]) -> None:
-    """Register a mailbox under `.example`, which no email can ever reach, for every authority of the plans."""
+async def _register_authorities(sessions: Sessions, codes: Iterable[str], day: date) -> None:
+    """Register each authority of the plans with a mailbox that no email can ever reach, and their programme office."""
     async with transaction(sessions) as session:
-        for code in sorted(set(codes)):
+        await register_office(session, codes, day)
+        for code in sorted(codes):
             known = known_authority(code)
             name = known.name if known else code
             slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60].strip("-")

@@ -11,6 +11,7 @@ from services.notifier.channels import Channel
 from services.notifier.rendering.email_message import Sender
 from services.store.database import Sessions, now
 from services.store.framework_index import FrameworkIndex
+from services.store.supplier_contracts import SupplierGroups
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class DispatchContext:
     chance: Callable[[], float] = random.random
     links: LinkMaker | None = None
     frameworks: FrameworkIndex | None = None
+    suppliers: SupplierGroups = field(default_factory=SupplierGroups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
 from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
+from services.domain.supplier_view import say_group
 from services.notifier import benchmark_preflight, coalition_preflight, confirmations, plan_details, receipts
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
@@ -83,6 +84,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             row.signed_on,
             await _usable_frameworks(session, dispatch, items),
             items.consents,
+            await _supplier_groups(session, dispatch, mail, row, at),
         )
         # A link's validity follows the real date, even when plans are assessed as of a fixed day.
         links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
@@ -106,6 +108,19 @@ async def _usable_frameworks(
     pairs = {plan_id for item in told for plan_id in (item.plan_id, item.partner_plan)}
     groups = {member.plan_id for group in items.groups.values() for member in group.state.members}
     return await dispatch.frameworks.usable(session, sorted(pairs | groups))
+
+
+async def _supplier_groups(
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, row: Authority, at: datetime
+) -> tuple[str, ...]:
+    """What a digest says of suppliers that a signatory shares with others."""
+    today = day_of(at)
+    if mail.purpose != Purpose.DIGEST or row.signed_on is None or row.signed_on > today:
+        return ()
+    found = await dispatch.suppliers.of_authority(session, row.authority, today)
+    muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes()) if found else Mutes()
+    said = [say_group(group, row.authority, muted.partners) for group in found]
+    return tuple(sentence for sentence in said if sentence)
 
 
 def _subjects(items: "_Current") -> dict[str, str]:

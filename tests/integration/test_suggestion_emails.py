@@ -70,6 +70,25 @@ async def test_a_need_names_frameworks_to_check_and_to_use_jointly(line: Line) -
     assert "Check first" not in body(mail), "a call-off is on its route"
 
 
+async def test_a_digest_names_councils_whose_contracts_with_its_supplier_end_together(line: Line) -> None:
+    soon = NOW | {"end": "2027-06-30"}
+    await line.plans(*(plan(code, current_contract=soon) for code in THREE), plan(CALDERDALE, current_contract=soon))
+    async with transaction(line.harness.sessions) as session:
+        await save(session, AuthorityUpdate(LEEDS, {"immediate": False}, frozenset([CALDERDALE])))
+        await save(session, AuthorityUpdate(BRADFORD, {"immediate": False, "signed_on": None}))
+    await _tell(line)
+    line.notifier.later(days=7)
+    await line.notifier.run()
+    (mail,) = line.notifier.mails(LEEDS.lower())
+    flat = " ".join(body(mail).split())
+    assert "3 councils' contracts with Paywell Ltd end within a year: yours on 30 June 2027, those of Bradford" in flat
+    assert "They share a supplier, not a need." in flat
+    assert "Calderdale" not in flat, "it is muted"
+    (mail,) = line.notifier.mails(BRADFORD.lower())
+    assert "Suppliers that you share" not in body(mail), "it has not signed"
+    assert all("Suppliers that you share" not in body(mail) for mail in line.notifier.mails(KIRKLEES.lower()))
+
+
 @pytest.mark.parametrize("sharing", ["match_only", "private"])
 async def test_what_is_shared_no_longer_is_told_no_more(line: Line, sharing: str) -> None:
     """The plan changes between the making of the email and its sending; the coalition has not been looked at yet."""

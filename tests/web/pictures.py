@@ -7,9 +7,11 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
+from services.local_stack.demo_office import OFFICE_NAME, register_office
 from services.local_stack.mail_sink import MailSink, run_mail_sink
 from services.local_stack.postgres import postgres
 from services.local_stack.sample import sample_plans
+from services.platform.clock import today
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
 from services.store.migrate import migrate
@@ -20,7 +22,8 @@ from tests.web.harness import open_web
 
 
 async def make_pictures(web: WebHarness, mailbox: MailSink, folder: Path) -> list[Path]:
-    """Pictures of the page that an email opens, of home, and of a group, as Leeds sees them; their files."""
+    """Pictures of the page that an email opens, of home, and of a group, as Leeds sees them, and of an office's pages;
+    their files."""
     made = []
 
     async def shoot(page: Page, name: str, path: str) -> None:
@@ -31,6 +34,7 @@ async def make_pictures(web: WebHarness, mailbox: MailSink, folder: Path) -> lis
     await web.processes.publish(*sample_plans(AS_OF))
     async with transaction(web.processes.sessions) as session:
         await save(session, AuthorityUpdate(LEEDS, {"name": "Leeds City Council"}))
+        await register_office(session, {payload.authority for payload in sample_plans(AS_OF)}, AS_OF)
     rows = await web.processes.rows(
         "SELECT coalition_id FROM coalition_members JOIN coalitions USING (coalition_id)"
         f" WHERE authority = '{LEEDS}' AND status = 'suggested' ORDER BY coalition_id"
@@ -42,6 +46,11 @@ async def make_pictures(web: WebHarness, mailbox: MailSink, folder: Path) -> lis
         page = await sign_in(opened, visitor, "Leeds", mailbox)
         await shoot(page, "home", "/home")
         await shoot(page, "coalition", f"/c/{coalition}")
+        page = await sign_in(opened, await opened.visitor(), OFFICE_NAME, mailbox, "**/programme")
+        # The log's days are those of the clock, whatever the day of the sample.
+        now = today(None)
+        await shoot(page, "programme", f"/programme?as_of-day={now.day}&as_of-month={now.month}&as_of-year={now.year}")
+        await shoot(page, "convene", f"/convene/{coalition}")
     return made
 
 

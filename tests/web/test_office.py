@@ -44,7 +44,7 @@ async def test_the_report_has_the_numbers_of_the_command_with_their_definitions(
     page = (await office.client.get("/programme?rate=2-5")).text
     assert f"Programme report as of {AS_OF.day} November 2026" in page
     assert "Authorities that have signed and not left" in page
-    assert "potential, upper" in page
+    assert "Potential, upper" in page
     # The log's days are those of the clock, which no test sets: a late day has them all.
     found = await office.client.get("/programme.csv?rate=2-5&as_of-day=1&as_of-month=1&as_of-year=2099")
     assert found.text.startswith("\ufeffas_of,section,measure")

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from events.topics import PAGE_PLANS
+from events.topics import NOTICES, PAGE_PLANS
 from services.domain.ids import opportunity_id
 from services.local_stack.mail_sink import MailSink
 from services.store import plan_drafts
 from services.store.database import now, transaction
 from services.store.plan_drafts import PlanDraft
+from tests.pipeline import record_of
 from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, plan, plan_id, withdrawal
 from tests.support.web import WebHarness
 
@@ -109,6 +110,21 @@ async def test_a_plan_of_the_councils_own_system_is_changed_and_keeps_what_is_no
     assert (event["revision"], event["value"]["amount"], event["quantity"]) == (2, 2_500_000, quantity)
     await web.deliver()
     assert "£2.5 million" in (await web.client.get(base)).text
+
+
+async def test_a_plan_from_a_public_notice_becomes_the_councils_own(web: WebHarness, mailbox: MailSink) -> None:
+    noticed = plan(LEEDS, origin="notice", notice="https://notices.example/1")
+    await web.processes.matcher.handle([record_of(noticed, topic=NOTICES.name)])
+    await web.sign_in(LEEDS, mailbox)
+    base = f"/p/{plan_id(LEEDS)}"
+    assert "comes from a public notice" in (await web.client.get(await post(web, f"{base}/draft"))).text
+    await post(web, f"{base}/publish")
+    (event,) = await published(web)
+    assert "origin" not in event, "its authority sent it"
+    await web.deliver()
+    await web.processes.matcher.handle([record_of(noticed.model_copy(update={"revision": 9}), 1, NOTICES.name)])
+    rows = await web.processes.rows("SELECT revision FROM plans")
+    assert [row.revision for row in rows] == [2], "notices change it no more"
 
 
 async def test_what_changed_elsewhere_meanwhile_is_not_overwritten(web: WebHarness, mailbox: MailSink) -> None:

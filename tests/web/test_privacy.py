@@ -20,8 +20,9 @@ from services.web.api.access import Limits
 from services.web.api.rate_limit import RateLimit
 from services.web.signing import SESSION_COOKIE
 from tests.support.api import make_harness, read_everything, register, token_of
-from tests.support.coalitions import CoalitionsHarness
+from tests.support.coalitions import AS_OF, CoalitionsHarness
 from tests.support.crawl import crawl
+from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import HOST, open_session, web_client
 
 COUNCILS: Final = tuple(f"E0800{number:04}" for number in range(16, 38) if number != 20)
@@ -97,6 +98,14 @@ async def every_page(harness: CoalitionsHarness, authority: str, words: Sequence
         return "\n".join(f"{path.partition('?')[0]}\n{page}" for path, page in texts.items())
 
 
+async def every_office_page(harness: CoalitionsHarness, max_alike: int) -> str:
+    """The same for an office that every council is a member of."""
+    async with web_client(harness.sessions, harness.settings) as browser:
+        browser.cookies.set(SESSION_COOKIE, await open_session(harness.sessions, OFFICE), HOST, "/")
+        texts = await crawl(browser, ["/programme", "/signatories", "/convene", "/programme.csv"], max_alike)
+        return "\n".join(texts.values())
+
+
 def hits(answers: dict[str, str], authority: str, number: int) -> list[tuple[str, str]]:
     """Where another authority reads something planted."""
     said = planted(authority, number).values()
@@ -115,6 +124,7 @@ async def test_hidden_plans_are_in_no_answer_to_another_authority(
     councils = COUNCILS[:count]
     plans = [(authority, number) for authority in councils for number in range(len(NEEDS))]
     await harness.publish(*(made(authority, number) for authority, number in plans))
+    await register_party(harness.sessions, since(AS_OF, *councils), mailbox="office@gb-x-office.example")
     tokens = {
         code: (await token_of(harness.sessions, code), await token_of(harness.sessions, code, [Scope.CALENDAR]))
         for code in councils
@@ -134,6 +144,7 @@ async def test_hidden_plans_are_in_no_answer_to_another_authority(
             pages = await every_page(harness, code, words, max_alike)
             assert any(hits({code: pages}, *one) for one in plans if one not in hidden), "open plans are seen on pages"
             answers[code] += pages
+        answers[OFFICE] = await every_office_page(harness, max_alike)
         return answers
 
     async with web_client(harness.sessions, harness.settings, {}) as client:
@@ -151,3 +162,4 @@ async def test_hidden_plans_are_in_no_answer_to_another_authority(
         assert [hit for one in hidden for hit in hits(answers, *one)] == []
         still = [one for one in plans if one not in hidden]
         assert any(hits(answers, *one) for one in still), "what is still open is still seen"
+        assert any(hits({OFFICE: answers[OFFICE]}, *one) for one in still), "by the office, too"

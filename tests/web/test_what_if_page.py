@@ -2,9 +2,10 @@
 
 import pytest
 
+from services.application.explain import ExplainContextCache, ExplainError
 from services.domain.ids import opportunity_id
 from services.local_stack.mail_sink import MailSink
-from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
 from tests.support.web import WebHarness
 
 LATE = {"tender_window": {"earliest": "2028-04-01", "latest": "2028-08-31"}}
@@ -57,6 +58,15 @@ async def test_a_plan_that_is_not_shared_openly_is_not_reckoned_with(council: We
     assert (await council.client.get(f"/p/{plan_id(CALDERDALE)}/what-if")).status_code == 404
     await council.processes.publish(plan(LEEDS, revision=2, sharing="match_only"))
     assert (await council.client.get(OWN)).status_code == 404
+
+
+async def test_nobody_waits_long_for_those_before(council: WebHarness) -> None:
+    contexts = ExplainContextCache(council.processes.settings, wait_seconds=0.01)
+    async with contexts.open(council.processes.sessions, AS_OF):
+        with pytest.raises(ExplainError, match="try again"):
+            await contexts.open(council.processes.sessions, AS_OF).__aenter__()
+    async with contexts.open(council.processes.sessions, AS_OF) as view:
+        assert view.as_of == AS_OF
 
 
 async def test_near_misses_are_told_on_the_pages_of_plan_pair_and_group(council: WebHarness) -> None:

@@ -105,7 +105,7 @@ def _plans(found: Iterable[tuple[str, str]]) -> set[str]:
 
 
 def _days_left(invitation: RecordedAnswer) -> int | None:
-    """The working days to answer, by the holidays of whoever invited; None where nobody recorded the last day."""
+    """The working days to answer, in the inviting authority's nation; None if the last day was not recorded."""
     if invitation.reply_by is None:
         return None
     return working_days_between(invitation.on, invitation.reply_by, {nation_of(invitation.authority)})

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from matching.text.formatting import day_text
+from services.domain.supplier_view import SUPPLIER_NOT_NEED
 from services.notifier.rendering.councils import WIDE, text_table
 from services.notifier.rendering.mail_view import EmailView
 from services.store.authorities import AddressError, valid_mailbox
@@ -156,6 +157,7 @@ def _context(letter: EmailView, who: Sender, mail_id: str) -> dict[str, object]:
         "closed": CLOSED,
         "asked": ASKED,
         "later": LATER,
+        "supplier_not_need": SUPPLIER_NOT_NEED,
         "brief_count": sum(len(items) for _, items in letter.brief),
         "signed_on": day_text(letter.signed_on) if letter.signed_on else None,
         "sender": who.name,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
+from typing import Final
 
 from services.domain.framework_prompt import Usable
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
@@ -13,6 +14,8 @@ from services.notifier.rendering.opportunity_view import OpportunityView
 from services.notifier.rendering.plain_text import sanitise
 from services.store.partner_plans import OverCapCount
 
+MAX_SUPPLIERS: Final = 3
+
 
 @dataclass(frozen=True, slots=True)
 class EmailView:
@@ -20,7 +23,8 @@ class EmailView:
 
     `closed` are match_only opportunities; `asked` are those of them whose partner asks for an introduction. `later`:
     names of authorities, each with the words for the number of further matches in later emails. `stop_link`: the page
-    that pauses or stops emails, if there is one.
+    that pauses or stops emails, if there is one. `suppliers`: groups of councils whose contracts with one supplier end
+    together.
     """
 
     authority: str
@@ -36,6 +40,7 @@ class EmailView:
     signed_on: date | None = None
     later: tuple[tuple[str, str], ...] = ()
     stop_link: str | None = None
+    suppliers: tuple[str, ...] = ()
 
 
 def email_view(
@@ -49,11 +54,13 @@ def email_view(
     signed_on: date | None = None,
     frameworks: Mapping[str, Usable] = MappingProxyType({}),
     notes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    suppliers: tuple[str, ...] = (),
 ) -> EmailView:
     """Composes an email of at least one and at most MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE items.
 
     `groups`: suggested groups by the reader's own plan. `later`: by authority, the number of matches over a cap.
     `frameworks`: the usable frameworks of each plan. `notes`: further notes on each of the reader's own plans.
+    `suppliers`: sentences on suppliers that the reader shares with others.
     """
     assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
@@ -79,6 +86,7 @@ def email_view(
         closed=tuple(entry for entry in closed if not entry.asked),
         brief=_headed(current[MAX_ITEMS_IN_FULL:]),
         signed_on=signed_on,
+        suppliers=suppliers[:MAX_SUPPLIERS],
         later=tuple((partner, _number(later[code])) for code, partner in partners.items() if code in later),
     )
 

@@ -24,6 +24,7 @@ from services.application.responses import ResponseError
 from services.domain.audit import Channel
 from services.domain.benchmark_requests import BenchmarkStatus, ExtensionDecision
 from services.platform.clock import today
+from services.store.supplier_contracts import supplier_groups
 from services.web.access import Session
 from services.web.api.lists import csv_answer
 from services.web.forms import Form, read_form
@@ -122,7 +123,7 @@ async def show_suppliers(request: Request, session: Session) -> Response:
     day = today(parts_of(request).settings.as_of)
     asked = bool(name or product) and not form.errors
     view = await suppliers.find_contracts(session, day, name=name, product=product) if asked else None
-    groups = [] if asked else await suppliers.supplier_groups(session, day)
+    groups = [] if asked else await supplier_groups(session, day)
     values: dict[str, Any] = {"view": view, "groups": groups, "form": form, "page_errors": bool(form.errors)}
     values["query"] = urlencode({"name": name, "product": product})
     return render(request, "suppliers.html", name_of=name_of, limit=MAX_ROWS, section="prices", **values)

@@ -1,6 +1,5 @@
 """The programme report and the signatories, for the office; and for a council, the numbers about itself."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from events.fields import canonical_authority
 from matching.reference import display_name
 from services.application import programme as use
 from services.application.list_csv import BYTE_ORDER_MARK
@@ -86,12 +86,12 @@ def _read(request: Request, account: Account) -> Asked:
     """What was asked for. A council gets the numbers about itself, whatever it asks for."""
     form = Form(request.query_params)
     day = form.optional_day("as_of", "the day of the report") or today(parts_of(request).settings.as_of)
-    whose: Mapping[bool, str | None] = {True: account.authority, False: form.text("authority", 120) or None}
+    chosen = canonical_authority(form.text("authority", 120)) or None
     try:
         rate = use.read_rate(form.text("rate", 20))
     except ValueError as error:
         form.errors["rate"], rate = str(error), None
-    return Asked(form, day, whose[account.party is None], rate)
+    return Asked(form, day, account.authority if account.party is None else chosen, rate)
 
 
 async def _measures(request: Request, asked: Asked) -> list[Measure]:

@@ -25,6 +25,10 @@ LEEDS, BRADFORD, KIRKLEES, CALDERDALE, YORK, CAMDEN = (
     "E08000035", "E08000032", "E08000034", "E08000033", "E06000014", "E09000007"
 )  # fmt: skip
 SHORT = {LEEDS: "Leeds", BRADFORD: "Bradford", KIRKLEES: "Kirklees", CALDERDALE: "Calderdale", YORK: "York"}
+SUPPLIERS = (
+    "3 councils' contracts with Paywell Ltd end within a year: yours on 31 March 2027, those of Bradford (June 2027) "
+    "and York (September 2027)."
+)
 NOTICE = "https://www.find-tender.service.gov.uk/Notice/000001-2026"
 
 
@@ -104,12 +108,17 @@ def pair(own: str, other: str, change: str = "new", band: str = "notify", **fiel
 
 
 def suggestion(
-    purpose: str, *items: OpportunityView, groups: Any = None, authority: str = LEEDS, frameworks: Any = None
+    purpose: str,
+    *items: OpportunityView,
+    groups: Any = None,
+    authority: str = LEEDS,
+    frameworks: Any = None,
+    suppliers: tuple[str, ...] = (),
 ) -> Any:
     """An email about opportunities."""
     name = f"{SHORT[authority]} City Council"
     letter = mail_view.email_view(
-        authority, name, purpose, items, AT.date(), groups or {}, {}, SIGNED, frameworks or {}
+        authority, name, purpose, items, AT.date(), groups or {}, {}, SIGNED, frameworks or {}, {}, suppliers
     )
     return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.subject
 
@@ -155,6 +164,7 @@ def emails() -> dict[str, tuple[str, str, str]]:
             pair(LEEDS, YORK, "stronger", band="digest", score=58.0),
             pair(LEEDS, CALDERDALE, band="digest", score=55.0, plan_id=f"{LEEDS}:ICT-7", decide_by=date(2026, 11, 13)),
             closed,
+            suppliers=(SUPPLIERS,),
         ),
         "closed": suggestion("digest", closed),
         "correction": suggestion(
