@@ -49,7 +49,7 @@ async def test_before_the_day_two_are_told_that_they_will_be_one(line: Line) -> 
     contract = {"start": "2027-03-01", "end": "2031-09-30"}
     soon = {"earliest": "2027-03-01", "latest": "2028-09-30"}
     plans = [late(code, contract=contract, tender_window=soon) for code in (ELMBRIDGE, EPSOM, LEEDS)]
-    await tell(line, date(2026, 11, 26), *plans)
+    await tell(line, date(2026, 6, 1), *plans)
     (said,) = to(line, ELMBRIDGE)
     flat = " ".join(said.split())
     assert "Both will be one authority on 1 April 2027: East Surrey Council." in flat

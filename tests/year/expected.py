@@ -160,6 +160,10 @@ class Expected:
                 spans = [(days[one] - stages[previous][one]).days for one in days.keys() & stages[previous].keys()]
                 found[f"{previous} to {name}"] = float(median(spans)) if spans else None
             previous = name
+        kinds = Counter(one.kind for one in said if one.kind != "route")
+        if undone := sum(one.undone for one in scenario.ANSWERS if one.day <= day):
+            kinds["undone"] = undone
+        found |= {f"answer: {kind}": count for kind, count in kinds.items()}
         reasons = Counter(str(one.said["reason"]) for one in said if "reason" in one.said)
         return found | {f"reason: {reason}": count for reason, count in reasons.items()}
 
