@@ -11,6 +11,15 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "JOINTLY_"
+_FILES: Final = (
+    "policy_file",
+    "statistics_file",
+    "kafka_ca_file",
+    "kafka_certificate_file",
+    "kafka_key_file",
+    "signing_key_file",
+    "installation_key_file",
+)
 
 
 class SettingsError(Exception):
@@ -234,6 +243,12 @@ class Settings(BaseSettings):
     )
     otel_endpoint: str = Field(default="", description="OTLP/HTTP endpoint for traces; empty for none")
 
+    @field_validator(*_FILES, "as_of", "collect_from", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        # Compose files and shells pass an unset variable as an empty one.
+        return value or None
+
     @field_validator("kafka_bootstrap_servers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -248,15 +263,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"'{part}' is not host:port, for example broker-1:9092")
         return value
 
-    @field_validator(
-        "policy_file",
-        "statistics_file",
-        "kafka_ca_file",
-        "kafka_certificate_file",
-        "kafka_key_file",
-        "signing_key_file",
-        "installation_key_file",
-    )
+    @field_validator(*_FILES)
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():

@@ -32,6 +32,12 @@ def test_says_which_setting_is_wrong(monkeypatch: pytest.MonkeyPatch, name: str,
     assert says in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["AS_OF", "COLLECT_FROM", "POLICY_FILE", "SIGNING_KEY_FILE", "KAFKA_CA_FILE"])
+def test_an_empty_file_or_day_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"JOINTLY_{name}", "")
+    assert getattr(Settings(), name.lower()) is None
+
+
 def test_an_old_name_is_refused_with_the_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOINTLY_PLAN_REACH", "30")
     with pytest.raises(SettingsError, match="JOINTLY_PLAN_REACH is called JOINTLY_MAX_AUTHORITIES_PER_PLAN now"):
