@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from uuid import UUID, uuid5
 
@@ -13,6 +12,7 @@ from events.responses import ResponsePayload
 from events.signing import sign_as
 from events.topics import Topic, authority_topic
 from services.messaging import kafka
+from services.platform import clock
 from services.platform.settings import Settings
 
 P = TypeVar("P", ContractPayload, ResponsePayload)
@@ -34,7 +34,7 @@ class AuthorityEvents(Generic[P]):
             id=str(uuid5(self.namespace, f"{payload.type}\n{payload.model_dump_json()}")),
             type=payload.type,
             source=f"/authorities/{payload.authority}/{self.things}",
-            time=datetime.now(UTC),
+            time=clock.now(),
             subject=self.subject(payload),
             payload=payload,
         )

@@ -109,16 +109,15 @@ def report_csv(found: Sequence[Measure], as_of: date) -> str:
 
 
 def report_page(found: Sequence[Measure], as_of: date, authority: str | None) -> list[str]:
-    """The report as one page of text, with each number's definition."""
+    """The report as one page of text: the sections in the first column, and each number with its definition."""
     whose = f" of {display_name(authority)}" if authority else ""
     lines = [f"Programme report{whose} as of {day_text(as_of)}"]
     section = ""
     for one in found:
-        if one.section != section:
-            section = one.section
-            lines.append(section)
+        heading = one.section if one.section != section else ""
+        section = one.section
         shown = f"{quote(one.name, 40):<40} {show_value(one):>14} {one.unit:<12}"
-        lines.append(f"  {shown} {one.definition}")
+        lines.append(f"{heading:<13} {shown} {one.definition}")
     return lines
 
 

@@ -43,6 +43,7 @@ NEEDS_DATABASE = {
     "answer": ["0" * 32, "interested", "--authority", "E09000015"],
     "coalition act": ["0" * 32, "accept", "--authority", "E09000015"],
     "coalition dates": ["0" * 32, "--authority", "E09000015", "--reply-by", "2027-01-22"],
+    "coalition document": ["0" * 32, "https://harrow.example/1", "--title", "Lots", "--authority", "E09000015"],
     "coalition export": ["0" * 32],
     "coalition join": ["0" * 32, "--authority", "E09000015"],
     "coalition leave": ["0" * 32, "--authority", "E09000015"],

@@ -286,6 +286,8 @@ def test_the_stack_keeps_its_data_and_points_processes_at_itself(tmp_path: Path)
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
+# The demo does so in the gate.
+@pytest.mark.slow
 def test_a_spawned_process_runs_against_the_stack(tmp_path: Path) -> None:
     with Stack(tmp_path) as stack:
         assert stack.spawn(["migrate"]).handle.wait(60) == 0

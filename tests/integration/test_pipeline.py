@@ -113,6 +113,8 @@ def test_what_becomes_of_a_plan_becomes_of_its_opportunities(
         assert match_only.decide_by is None
 
 
+# `make cuts` and `make faults` kill matchers in the gate, at more places.
+@pytest.mark.slow
 @pytest.mark.kafka
 def test_a_killed_matcher_loses_and_doubles_nothing(
     apache_broker: AnyBroker, database_url: str, mailbox: MailSink, tmp_path: Path
