@@ -51,20 +51,30 @@ def score(
     """Print the best partners of each plan, or the pairs of a file, as JSONL, without broker or database."""
     day, kept = today(as_of.date() if as_of else None), cache or default_cache()
     try:
+        # Files come first: a wrong name is told at once, a model takes seconds to load.
+        given, asked = _read_known(plans, plan), None if pairs is None else read_pairs(pairs)
         embedder = load_embedder(model)
         rules = Policy.load(policy, Scorer.load(scorer))
         engine = Engine.load(policy=rules, statistics=Statistics.load(statistics), model=embedder.model)
-        if pairs is not None:
-            _score_pairs(read_plans(plans), read_pairs(pairs), engine, embedder, day, kept)
+        if asked is not None:
+            _score_pairs(given, asked, engine, embedder, day, kept)
         else:
-            _score_plans(plans, plan, top, by, engine, embedder, day, kept)
+            _score_plans(given, plan, top, by, engine, embedder, day, kept)
     except (PlanFileError, PolicyError, ScorerError, StatisticsError, EmbeddingError) as error:
         say(str(error))
         raise typer.Exit(2) from error
 
 
+def _read_known(path: Path, wanted: Sequence[str] | None) -> list[Plan]:
+    """The plans of the file. Raises PlanFileError where a wanted one is missing."""
+    plans = read_plans(path)
+    if unknown := set(wanted or ()) - {plan.plan_id for plan in plans}:
+        raise PlanFileError(f"{path} holds no plan {', '.join(sorted(unknown))}")
+    return plans
+
+
 def _score_plans(
-    path: Path,
+    plans: Sequence[Plan],
     wanted: list[str] | None,
     top: int,
     by: By,
@@ -73,10 +83,6 @@ def _score_plans(
     as_of: date,
     cache: Path,
 ) -> None:
-    plans = read_plans(path)
-    unknown = set(wanted or ()) - {p.plan_id for p in plans}
-    if unknown:
-        raise PlanFileError(f"{path} holds no plan {', '.join(sorted(unknown))}")
     features = features_of_plans(plans, engine, embedder, cache)
     corpus = corpus_of(features, engine)
     chosen = [f for f in features if not wanted or f.plan.plan_id in wanted]

@@ -135,6 +135,8 @@ async def test_topics_that_were_created_are_listed_at_once(apache_broker: Apache
         await clear(apache_broker.bootstrap)
 
 
+# Starts Apache Kafka twice more.
+@pytest.mark.slow
 @pytest.mark.kafka
 async def test_a_killed_kafka_comes_back_with_what_it_acknowledged(tmp_path: Path) -> None:
     reason = brokers.unavailable()
