@@ -13,7 +13,7 @@ from services.domain.links import LinkError, LinkPurpose, OpenedLink, open_token
 from services.platform.clock import today
 from services.store.addressees import addressee
 from services.store.database import transaction
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ async def open_link(request: Request, session: AsyncSession, purpose: LinkPurpos
     secrets = parts_of(request).settings.need_link_secrets()
     day = today(None)
     opened = open_token(secrets, purpose, token, day)
-    row = await addressee(session, opened.authority, today(parts_of(request).settings.as_of))
+    row = await addressee(session, opened.authority, today_of(request))
     opened.require_mailbox(row.mailbox_ref if row is not None and row.mailbox else None)
     if purpose is LinkPurpose.ANSWER and row is not None and not row.takes_part(day):
         raise LinkError("Your council takes part no longer. To come back, reply to any of our emails.")

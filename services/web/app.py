@@ -13,6 +13,7 @@ from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
 from services.web.headers import SecurityHeaders
 from services.web.pages import (
+    benchmarks,
     coalition,
     convene,
     delegations,
@@ -24,13 +25,13 @@ from services.web.pages import (
     mutes,
     plan_draft,
     plan_end,
-    prices,
     programme,
     public,
     route,
     search,
     sign_in,
     still_true,
+    suppliers,
     tokens,
     what_if,
 )
@@ -54,7 +55,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     mutes.router,
     tokens.router,
     route.router,
-    prices.router,
+    benchmarks.router,
+    suppliers.router,
     programme.router,
     convene.router,
     delegations.router,

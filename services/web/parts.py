@@ -1,9 +1,11 @@
 """What the pages and the read interface work with: made once, handed to every request."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from fastapi import Request
 
+from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store.database import Sessions
 from services.store.framework_index import FrameworkIndex
@@ -23,3 +25,8 @@ def parts_of(request: Request) -> WebParts:
     parts = request.app.state.parts
     assert isinstance(parts, WebParts)
     return parts
+
+
+def today_of(request: Request) -> date:
+    """The day as of which plans are assessed: today, or the fixed day of the settings."""
+    return today(parts_of(request).settings.as_of)

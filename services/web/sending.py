@@ -3,17 +3,36 @@
 import re
 from typing import Any, Final
 
+from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
 from events.responses import ResponsePayload
-from services.application.acts import submit
+from services.application.acts import Outcome, submit, wait_for_outcome
 from services.application.group_view import GroupView
 from services.application.responses import ResponseError, Subject, build
 from services.web.access import Reader
+from services.web.forms import Form
+from services.web.parts import parts_of
 
 RESPONSE_ID: Final = re.compile(r"[a-f0-9-]{36}")
+
+
+def response_id_of(form: Form) -> str:
+    """The response's id that the form brings. Raises 400 where the page did not make it."""
+    found = form.text("response_id")
+    if not RESPONSE_ID.fullmatch(found):
+        raise HTTPException(400)
+    return found
+
+
+async def outcome_of(request: Request, authority: str) -> Outcome | None:
+    """What became of the authority's response that the address names as `sent`; None while that is unknown."""
+    sent = request.query_params.get("sent", "")
+    if not RESPONSE_ID.fullmatch(sent):
+        return None
+    return await wait_for_outcome(parts_of(request).sessions, sent, authority)
 
 
 async def send_response(

@@ -15,13 +15,12 @@ from services.application.authority_lists import ENDED_STATUSES, LIVING_STATUSES
 from services.application.list_csv import to_csv
 from services.application.list_items import CoalitionItem, DeadlineItem, Item, OpportunityItem, PlanItem
 from services.domain.api_access import Scope
-from services.platform.clock import today
 from services.store.authority_lists import Cut
 from services.store.database import begin_snapshot
 from services.web.api.access import Reader, reader_of
 from services.web.api.paging import ChangedSince, Cursor, HexKey, ItemPage, Limit, PlanKey, links, moment, read_cursor
 from services.web.api.problems import MEDIA_TYPE, Problem, ProblemError, ReadRoute
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 
 T = TypeVar("T", bound=Item)
 Found = TypeVar("Found")
@@ -208,7 +207,7 @@ async def deadlines_csv(request: Request, reader: DeadlinesReader) -> Response:
 
 
 async def _deadlines(request: Request, reader: Reader) -> list[DeadlineItem]:
-    day = today(parts_of(request).settings.as_of)
+    day = today_of(request)
     async with snapshot(request) as session:
         return await use.list_deadlines(session, reader.authority, day)
 

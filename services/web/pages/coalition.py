@@ -23,7 +23,7 @@ from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
 from services.web.act_texts import ACTS
 from services.web.forms import MAX_TEXT, Form, read_form
-from services.web.sending import RESPONSE_ID, send_response
+from services.web.sending import response_id_of, send_response
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -58,9 +58,7 @@ async def do(request: Request, session: Session, council: Council, subject: str,
     """Does it."""
     reader, group = await _acting(request, session, council, subject, act)
     form = Form(await read_form(request))
-    response_id = form.text("response_id")
-    if not RESPONSE_ID.fullmatch(response_id):
-        raise HTTPException(400)
+    response_id = response_id_of(form)
     kind, values = _read(form, act, group)
     if not form.errors:
         return await send_response(session, reader, group, kind, {**values, "response_id": response_id})

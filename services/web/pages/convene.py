@@ -1,6 +1,5 @@
 """Groups with members of an office, and the page on which it convenes one. It answers for none of them."""
 
-from datetime import date
 from typing import Any
 from uuid import uuid4
 
@@ -18,14 +17,13 @@ from services.application.responses import ResponseError
 from services.domain.coalition import MIN_MEMBERS
 from services.domain.deadlines import DEFAULT_REPLY_DAYS
 from services.domain.parties import Party
-from services.platform.clock import today
 from services.store import parties
 from services.web import answer_texts as texts
 from services.web.access import Session
 from services.web.forms import MAX_TEXT, Form, read_form
 from services.web.pages.coalition import REPLY_DAYS
-from services.web.parts import parts_of
-from services.web.sending import RESPONSE_ID
+from services.web.parts import parts_of, today_of
+from services.web.sending import response_id_of
 from services.web.signing import Office
 from services.web.templating import render
 
@@ -36,8 +34,8 @@ router = APIRouter()
 async def groups(request: Request, session: Session, office: Office) -> Response:
     """The groups with plans of members, those that wait for somebody to begin first."""
     party = await _party(session, office)
-    found = await use.list_groups(session, party, _day(request))
-    members = len(party.members_on(_day(request)))
+    found = await use.list_groups(session, party, today_of(request))
+    members = len(party.members_on(today_of(request)))
     return render(request, "convene.html", groups=found, office=office, members=members, texts=texts, section="convene")
 
 
@@ -56,15 +54,13 @@ async def convene(request: Request, session: Session, office: Office, coalition_
         # It could have been done when the page was made, and can't any more.
         raise HTTPException(409)
     form = Form(await read_form(request))
-    response_id = form.text("response_id")
-    if not RESPONSE_ID.fullmatch(response_id):
-        raise HTTPException(400)
+    response_id = response_id_of(form)
     values = _read(form, group)
     if form.errors:
         return _ask(request, office, group, form, status=400)
     try:
         payload = await convened(
-            session, office.authority, coalition_id, _day(request), response_id=response_id, **values
+            session, office.authority, coalition_id, today_of(request), response_id=response_id, **values
         )
     except ResponseError:
         raise HTTPException(400) from None
@@ -114,11 +110,7 @@ async def _party(session: AsyncSession, office: Office) -> Party:
 
 
 async def _group(request: Request, session: AsyncSession, office: Office, coalition_id: str) -> PartyGroup:
-    found = await use.find_group(session, await _party(session, office), coalition_id, _day(request))
+    found = await use.find_group(session, await _party(session, office), coalition_id, today_of(request))
     if found is None:
         raise HTTPException(404)
     return found
-
-
-def _day(request: Request) -> date:
-    return today(parts_of(request).settings.as_of)

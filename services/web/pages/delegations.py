@@ -10,15 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from events.responses import DelegationScope, ResponseDelegated
-from services.application.acts import submit, wait_for_outcome
+from services.application.acts import submit
 from services.application.party_acts import delegated, revoked
 from services.application.responses import ResponseError
-from services.platform.clock import today
 from services.store import delegations, parties
 from services.web.access import Session
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
-from services.web.sending import RESPONSE_ID
+from services.web.parts import today_of
+from services.web.sending import outcome_of, response_id_of
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -40,8 +39,8 @@ async def show(request: Request, session: Session, council: Council) -> Response
 @router.post(PAGE)
 async def give(request: Request, session: Session, council: Council) -> Response:
     """Lets an office act."""
-    form, day = Form(await read_form(request)), today(parts_of(request).settings.as_of)
-    response_id = _response_id(form)
+    form, day = Form(await read_form(request)), today_of(request)
+    response_id = response_id_of(form)
     party = form.choice("party", await _offices(session), "Choose an office")
     scope = form.choice("scope", SCOPES, "Choose what it may do")
     until = form.day("until", "the last day")
@@ -57,20 +56,13 @@ async def give(request: Request, session: Session, council: Council) -> Response
 @router.post(f"{PAGE}/end")
 async def end(request: Request, session: Session, council: Council) -> Response:
     """Ends a delegation."""
-    form, day = Form(await read_form(request)), today(parts_of(request).settings.as_of)
+    form, day = Form(await read_form(request)), today_of(request)
     try:
-        payload = await revoked(session, council.authority, form.text("party", 120), day, _response_id(form))
+        payload = await revoked(session, council.authority, form.text("party", 120), day, response_id_of(form))
     except ResponseError:
         # It could have been ended when the page was made, and has been since.
         raise HTTPException(409) from None
     return await _sent(session, council, payload)
-
-
-def _response_id(form: Form) -> str:
-    found = form.text("response_id")
-    if not RESPONSE_ID.fullmatch(found):
-        raise HTTPException(400)
-    return found
 
 
 async def _sent(session: Session, council: Council, payload: ResponseDelegated) -> Response:
@@ -83,14 +75,13 @@ async def _offices(session: Session) -> dict[str, str]:
 
 
 async def _show(request: Request, session: Session, council: Council, form: Form, status: int = 200) -> Response:
-    sent = request.query_params.get("sent", "")
-    waited = RESPONSE_ID.fullmatch(sent) and await wait_for_outcome(parts_of(request).sessions, sent, council.authority)
-    day, offices = today(parts_of(request).settings.as_of), await _offices(session)
+    outcome = await outcome_of(request, council.authority)
+    day, offices = today_of(request), await _offices(session)
     given = await delegations.listed(session, authority=council.authority)
     values: dict[str, Any] = {
         "form": form,
-        "sent": sent,
-        "outcome": waited or None,
+        "sent": request.query_params.get("sent", ""),
+        "outcome": outcome,
         "given": [(one, offices.get(one.party, one.party)) for one in given if one.scope and day <= one.until],
         "offices": offices,
         "scopes": SCOPES,

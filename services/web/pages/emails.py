@@ -16,7 +16,7 @@ from services.store import authorities
 from services.web.access import Session, open_link
 from services.web.code_email import send_text
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -90,7 +90,7 @@ async def _choose(
     choice = form.choice("emails", CHOICES, "Choose which emails you want")
     if form.errors:
         return await _page(request, session, who[0], path, form, status=400)
-    day = today(parts_of(request).settings.as_of)
+    day = today_of(request)
     now = await use.choose(session, who[0], EmailChoice(choice), who[1], day)
     await _send_receipt(request, session, later, who[0], now, "on the pages")
     response = RedirectResponse(f"{path}?saved=1", 303)
@@ -109,7 +109,7 @@ async def _page(
         "emails.html",
         status=status,
         path=path,
-        now=now.sentence(today(parts_of(request).settings.as_of)),
+        now=now.sentence(today_of(request)),
         mailbox=now.mailbox,
         choices=CHOICES,
         form=form,

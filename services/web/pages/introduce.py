@@ -13,7 +13,7 @@ from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
 from services.web.forms import Form, read_form
 from services.web.pages.group import Asking
-from services.web.sending import RESPONSE_ID, send_response
+from services.web.sending import response_id_of, send_response
 from services.web.templating import render
 
 router = APIRouter()
@@ -35,9 +35,7 @@ async def answer(request: Request, session: Session, reader: Asking) -> Response
     form = Form(await read_form(request))
     agrees = form.choice("agrees", texts.INTRODUCTIONS, "Choose your answer")
     remind_on = form.optional_day("remind", "the day on which we should ask again") if agrees == "later" else None
-    response_id = form.text("response_id")
-    if not RESPONSE_ID.fullmatch(response_id):
-        raise HTTPException(400)
+    response_id = response_id_of(form)
     if form.errors:
         return _page(request, reader, group, form, status=400)
     values = {"agrees": agrees, "remind_on": remind_on, "response_id": response_id}

@@ -9,14 +9,13 @@ from starlette.responses import RedirectResponse, Response
 
 from services.application import plan_drafts as use
 from services.application.plan_drafts import PlanActError
-from services.platform.clock import today
 from services.store.database import now
 from services.store.plan_drafts import PlanDraft
 from services.web import plan_texts as texts
 from services.web.access import Session
 from services.web.answer_texts import STAGES
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 from services.web.plan_questions import BY_SLUG, Question, questions_for, unanswered
 from services.web.plan_receipts import Receipt, send_receipt
 from services.web.signing import Council
@@ -36,7 +35,7 @@ async def ask_new(request: Request, council: Council) -> Response:  # noqa: ARG0
 async def begin_new(request: Request, session: Session, council: Council) -> Response:
     """Begins a draft."""
     form = Form(await read_form(request))
-    fields = FIRST.read(form, {}, _today(request))
+    fields = FIRST.read(form, {}, today_of(request))
     if not form.errors:
         try:
             plan_id = await use.begin_plan(session, council.authority, fields, now())
@@ -81,7 +80,7 @@ async def answer(request: Request, session: Session, council: Council, plan_id: 
     draft = await _draft(session, council.authority, plan_id)
     question = _question(slug, draft)
     form = Form(await read_form(request))
-    values = question.read(form, draft.fields, _today(request))
+    values = question.read(form, draft.fields, today_of(request))
     if form.errors:
         path = f"/p/{plan_id}/draft/{slug}"
         return _ask(request, question, draft.fields, form, path, _base(draft), status=400)
@@ -148,10 +147,6 @@ def _next(question: Question, fields: Any) -> str:
 
 def _base(draft: PlanDraft) -> str:
     return f"/p/{draft.plan_id}/draft"
-
-
-def _today(request: Request) -> Any:
-    return today(parts_of(request).settings.as_of)
 
 
 def _ask(

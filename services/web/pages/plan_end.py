@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from services.application import plan_drafts as use
 from services.application.plan_drafts import PlanActError, StoredPlan
-from services.platform.clock import today
 from services.web.access import Session
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 from services.web.plan_receipts import Receipt, send_receipt
 from services.web.signing import Council
 from services.web.templating import render
@@ -35,7 +34,7 @@ async def end(request: Request, session: Session, council: Council, plan_id: str
     form = Form(await read_form(request))
     ending = form.choice("ending", ENDINGS, "Choose why the plan ends")
     awarded_on = form.optional_day("awarded_on", "the day of the award") if ending == "awarded" else None
-    if awarded_on and awarded_on > today(parts_of(request).settings.as_of):
+    if awarded_on and awarded_on > today_of(request):
         form.errors["awarded_on"] = "The day of the award must be today or earlier"
     if form.errors:
         return _page(request, stored, form, status=400)

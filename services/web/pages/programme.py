@@ -16,12 +16,11 @@ from services.application.list_csv import BYTE_ORDER_MARK
 from services.domain.parties import PartyKind
 from services.domain.programme.records import status_on
 from services.domain.programme.report import Measure
-from services.platform.clock import today
 from services.store import authorities
 from services.store.programme import to_signatory
 from services.web.api.lists import csv_answer, snapshot
 from services.web.forms import Form
-from services.web.parts import parts_of
+from services.web.parts import today_of
 from services.web.signing import Account, ProgrammeOffice
 from services.web.templating import render
 
@@ -85,7 +84,7 @@ async def signatories_csv(request: Request, office: ProgrammeOffice) -> Response
 def _read(request: Request, account: Account) -> Asked:
     """What was asked for. A council gets the numbers about itself, whatever it asks for."""
     form = Form(request.query_params)
-    day = form.optional_day("as_of", "the day of the report") or today(parts_of(request).settings.as_of)
+    day = form.optional_day("as_of", "the day of the report") or today_of(request)
     chosen = canonical_authority(form.text("authority", 120)) or None
     try:
         rate = use.read_rate(form.text("rate", 20))
@@ -102,4 +101,4 @@ async def _measures(request: Request, asked: Asked) -> list[Measure]:
 async def _signatories(request: Request) -> tuple[date, list[Any]]:
     async with snapshot(request) as session:
         found = [to_signatory(row) for row in await authorities.all_authorities(session)]
-    return today(parts_of(request).settings.as_of), [one for one in found if one.signed_on]
+    return today_of(request), [one for one in found if one.signed_on]

@@ -14,17 +14,15 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from events.responses import ResponseRoute, ResponseUndone, RouteOutcome, RouteReason, RouteStep
 from matching.text.formatting import listed, name_of
 from services.application import routes as use
-from services.application.acts import wait_for_outcome
 from services.application.responses import ResponseError
 from services.application.routes import RouteError, RouteView
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.framework_prompt import check_first
 from services.domain.route import STEPS, RouteEntry
-from services.platform.clock import today
 from services.web.access import Session
 from services.web.forms import MAX_TEXT, Form, read_form
-from services.web.parts import parts_of
-from services.web.sending import RESPONSE_ID, submit_about
+from services.web.parts import parts_of, today_of
+from services.web.sending import outcome_of, response_id_of, submit_about
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -60,13 +58,10 @@ REASON_CHOICES: Final[Mapping[str, str]] = {
 @router.get("/p/{plan_id}/route")
 async def show(request: Request, session: Session, council: Council, plan_id: str) -> Response:
     """The record, what there is to look at, and a form for one more step."""
+    outcome = await outcome_of(request, council.authority)
     view = await _own(session, council, plan_id)
-    sent = request.query_params.get("sent", "")
-    outcome = None
-    if RESPONSE_ID.fullmatch(sent):
-        outcome = await wait_for_outcome(parts_of(request).sessions, sent, council.authority)
-        view = await _own(session, council, plan_id)
-    return await _page(request, session, view, Form(FormData()), sent=bool(sent), outcome=outcome)
+    sent = bool(request.query_params.get("sent"))
+    return await _page(request, session, view, Form(FormData()), sent=sent, outcome=outcome)
 
 
 @router.post("/p/{plan_id}/route")
@@ -77,7 +72,7 @@ async def record(request: Request, session: Session, council: Council, plan_id: 
     values, coalition_id = _read(form, view)
     if form.errors:
         return await _page(request, session, view, form, status=400)
-    values.setdefault("asked_at", today(parts_of(request).settings.as_of))
+    values.setdefault("asked_at", today_of(request))
     return await _submit(session, council, view, coalition_id, ResponseRoute, values)
 
 
@@ -96,7 +91,7 @@ async def undo(request: Request, session: Session, council: Council, plan_id: st
 async def note(request: Request, session: Session, council: Council, plan_id: str) -> Response:
     """The record as half a page of plain text, for the file."""
     view = await _own(session, council, plan_id)
-    lines = use.audit_note(view, today(parts_of(request).settings.as_of))
+    lines = use.audit_note(view, today_of(request))
     return PlainTextResponse("\n".join(lines) + "\n")
 
 
@@ -112,15 +107,13 @@ async def _own(session: AsyncSession, council: Council, plan_id: str) -> RouteVi
 
 def _undoable(request: Request, view: RouteView) -> list[RouteEntry]:
     """The steps that the council itself recorded, as long as they can be taken back."""
-    since = today(parts_of(request).settings.as_of) - timedelta(days=UNDO_DAYS)
+    since = today_of(request) - timedelta(days=UNDO_DAYS)
     return [one for one in view.record.entries if one.authority == view.authority and one.recorded_on >= since]
 
 
 def _read(form: Form, view: RouteView) -> tuple[dict[str, Any], str | None]:
     """The values of a step, and the coalition that it is recorded for. Invalid fields are in `form.errors`."""
-    response_id = form.text("response_id")
-    if not RESPONSE_ID.fullmatch(response_id):
-        raise HTTPException(400)
+    response_id = response_id_of(form)
     coalitions = {row.coalition_id: "" for row in view.coalitions}
     subject = form.choice("subject", {"plan": "", **coalitions}, "Choose what you record it for") if coalitions else ""
     candidates = [line.strip() for line in form.text("candidates", MAX_TEXT).splitlines() if line.strip()]

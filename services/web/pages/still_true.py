@@ -9,12 +9,11 @@ from starlette.responses import RedirectResponse, Response
 from services.application.plan_drafts import PlanActError, confirm_plan
 from services.domain.disclosure import read_facts
 from services.domain.links import LinkPurpose
-from services.platform.clock import today
 from services.store import plan_confirmations, plans
 from services.store.plan_confirmations import UnconfirmedPlan
 from services.web.access import Session, open_link
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 from services.web.plan_receipts import send_confirmation_receipt
 from services.web.templating import render
 
@@ -57,7 +56,7 @@ async def confirm(request: Request, session: Session, token: str, later: Backgro
 
 
 async def _unconfirmed(request: Request, session: Session, authority: str) -> list[UnconfirmedPlan]:
-    day = today(parts_of(request).settings.as_of)
+    day = today_of(request)
     return (await plan_confirmations.unconfirmed(session, day, authority))[:MAX_PLANS]
 
 

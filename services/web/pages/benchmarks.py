@@ -1,40 +1,33 @@
-"""What others pay, who has which supplier, and what a council shares of its own contracts.
+"""Benchmarks: of a plan to extend, with the council's decision, and of a category.
 
-Whoever looks at prices presses a button, because each look is an entry of the audit log and opening a page is none.
+Prices appear only after a button is pressed: each look is an entry of the audit log, and opening a page is none.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from matching.text.formatting import name_of
-from services.application import benchmarks, extensions, home, suppliers
-from services.application.acts import submit, wait_for_outcome
+from services.application import benchmarks, extensions, home
+from services.application.acts import submit
 from services.application.benchmarks import Benchmark, BenchmarkError
-from services.application.contract_list import own_contracts
 from services.application.extensions import ExtensionRecord
-from services.application.list_csv import CONTRACT_COLUMNS, SUPPLIER_COLUMNS, table_to_csv
 from services.application.responses import ResponseError
 from services.domain.audit import Channel
 from services.domain.benchmark_requests import BenchmarkStatus, ExtensionDecision
-from services.platform.clock import today
-from services.store.supplier_contracts import supplier_groups
 from services.web.access import Session
-from services.web.api.lists import csv_answer
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
-from services.web.sending import RESPONSE_ID
-from services.web.signing import Council, signed_in
+from services.web.parts import today_of
+from services.web.sending import outcome_of, response_id_of
+from services.web.signing import Council
 from services.web.templating import render
 
 router = APIRouter()
-MAX_ROWS: Final = 500
 STATUS_TEXTS: Final[Mapping[BenchmarkStatus, str]] = {
     BenchmarkStatus.REQUESTED: "Asked for; no benchmark yet",
     BenchmarkStatus.SUPPLIED: "There is one: look at it below",
@@ -53,11 +46,9 @@ NO_CODE: Final = "Enter a CPV code of 5 to 8 digits, for example 48450000"
 @router.get("/p/{plan_id}/benchmark")
 async def show(request: Request, session: Session, council: Council, plan_id: str) -> Response:
     """The extension's request, and a button that shows the benchmark."""
-    sent = request.query_params.get("sent", "")
-    outcome = None
-    if RESPONSE_ID.fullmatch(sent):
-        outcome = await wait_for_outcome(parts_of(request).sessions, sent, council.authority)
-    return await _of_plan(request, session, council, plan_id, sent=bool(sent), outcome=outcome)
+    outcome = await outcome_of(request, council.authority)
+    sent = bool(request.query_params.get("sent"))
+    return await _of_plan(request, session, council, plan_id, sent=sent, outcome=outcome)
 
 
 @router.post("/p/{plan_id}/benchmark")
@@ -67,7 +58,7 @@ async def look(request: Request, session: Session, council: Council, plan_id: st
     try:
         found = await _read(request, session, council, plan_id)
     except BenchmarkError:
-        # The plan names no CPV code: whoever knows one can ask by it.
+        # The plan names no CPV code. The council may know one, and ask by it.
         return RedirectResponse("/benchmarks", 303)
     return await _of_plan(request, session, council, plan_id, found=found)
 
@@ -79,10 +70,8 @@ async def decide(request: Request, session: Session, council: Council, plan_id: 
     if record is None:
         raise HTTPException(404)
     form = Form(await read_form(request))
-    response_id = form.text("response_id")
+    response_id = response_id_of(form)
     decision = form.choice("decision", DECISIONS, "Choose what you decide")
-    if not RESPONSE_ID.fullmatch(response_id):
-        raise HTTPException(400)
     if form.errors:
         return await _of_plan(request, session, council, plan_id, status=400, form=form)
     try:
@@ -115,45 +104,6 @@ async def look_at_category(request: Request, session: Session, council: Council)
     return _category(request, council, form, found=found)
 
 
-@router.get("/suppliers", dependencies=[Depends(signed_in)])
-async def show_suppliers(request: Request, session: Session) -> Response:
-    """Who has contracts with a supplier. Without a name: councils whose contracts with one supplier end together."""
-    form = Form(request.query_params)
-    name, product = form.text("name", 100), form.text("product", 100)
-    day = today(parts_of(request).settings.as_of)
-    asked = bool(name or product) and not form.errors
-    view = await suppliers.find_contracts(session, day, name=name, product=product) if asked else None
-    groups = [] if asked else await supplier_groups(session, day)
-    values: dict[str, Any] = {"view": view, "groups": groups, "form": form, "page_errors": bool(form.errors)}
-    values["query"] = urlencode({"name": name, "product": product})
-    return render(request, "suppliers.html", name_of=name_of, limit=MAX_ROWS, section="prices", **values)
-
-
-@router.get("/suppliers.csv", dependencies=[Depends(signed_in)])
-async def suppliers_csv(request: Request, session: Session) -> Response:
-    """The contracts that a search finds, all of them; without a name or product, every one."""
-    form = Form(request.query_params)
-    name, product = form.text("name", 100), form.text("product", 100)
-    if form.errors:
-        raise HTTPException(400)
-    day = today(parts_of(request).settings.as_of)
-    view = await suppliers.find_contracts(session, day, name=name, product=product)
-    return csv_answer(table_to_csv(SUPPLIER_COLUMNS, view.contracts), "suppliers")
-
-
-@router.get("/contracts")
-async def show_contracts(request: Request, session: Session, council: Council) -> Response:
-    """What the council shares of its contracts, and from which day."""
-    found = await own_contracts(session, council.authority)
-    return render(request, "contracts.html", contracts=found, section="prices")
-
-
-@router.get("/contracts.csv")
-async def contracts_csv(session: Session, council: Council) -> Response:
-    """The same as a file."""
-    return csv_answer(table_to_csv(CONTRACT_COLUMNS, await own_contracts(session, council.authority)), "contracts")
-
-
 async def _require_own(session: Session, council: Council, plan_id: str) -> home.OwnPlan:
     found = await home.load_plan(session, council.authority, plan_id)
     if found is None:
@@ -168,13 +118,13 @@ async def _read(request: Request, session: Session, council: Council, about: str
         reader=council.authority,
         channel=Channel.BROWSER,
         actor=council.actor,
-        today=today(parts_of(request).settings.as_of),
+        today=today_of(request),
     )
 
 
 async def _extension(request: Request, session: Session, council: Council, plan_id: str) -> ExtensionRecord | None:
     """The newest request that an extension of the council's plan has made."""
-    day = today(parts_of(request).settings.as_of)
+    day = today_of(request)
     found = [
         record
         for record in await extensions.list_extensions(session, council.authority, day)
