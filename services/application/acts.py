@@ -3,22 +3,17 @@
 The web process needs no broker and no key. The relay publishes the events on a topic that it alone may write.
 """
 
-import asyncio
-import time
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import ResponsePayload
 from events.topics import PAGE_RESPONSES
+from services.application.patience import WAIT_SECONDS, wait_for
 from services.application.responses import RESPONSE_EVENTS
 from services.domain.audit import Act, AuditAction, Channel
 from services.store import audit_log, outbox, responses
 from services.store.database import Sessions
-
-WAIT_SECONDS: Final = 3.0
-LOOK_EVERY_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +43,11 @@ async def wait_for_outcome(
     sessions: Sessions, response_id: str, authority: str, seconds: float = WAIT_SECONDS
 ) -> Outcome | None:
     """Waits briefly for the outcome of an authority's response; None if it is still unknown."""
-    give_up = time.monotonic() + seconds
-    while True:
-        async with sessions() as session:
-            row = await responses.load(session, response_id)
-        if row is not None and row.authority == authority:
-            return Outcome(response_id, row.kind, row.detail)
-        if time.monotonic() > give_up:
+
+    async def look(session: AsyncSession) -> Outcome | None:
+        row = await responses.load(session, response_id)
+        if row is None or row.authority != authority:
             return None
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        return Outcome(response_id, row.kind, row.detail)
+
+    return await wait_for(sessions, look, seconds)

@@ -3,10 +3,8 @@
 The web process needs no broker and no key. The relay publishes the events on a topic that it alone may write.
 """
 
-import asyncio
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -21,7 +19,7 @@ from events.fields import Origin
 from events.limits import find_excess
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import NOTICES, PAGE_PLANS
-from services.application.acts import LOOK_EVERY_SECONDS, WAIT_SECONDS
+from services.application.patience import WAIT_SECONDS, wait_for
 from services.domain.audit import Act, AuditAction, Channel
 from services.ingest.event_publisher import message_of, plan_event
 from services.store import audit_log, outbox, plan_drafts, plans
@@ -147,15 +145,12 @@ async def confirm_plan(session: AsyncSession, row: PlanRecord) -> PlanPayload:
 
 async def wait_for_revision(sessions: Sessions, plan_id: str, revision: int, seconds: float = WAIT_SECONDS) -> bool:
     """Waits briefly until the matcher has recorded a revision of a plan; returns whether it has."""
-    give_up = time.monotonic() + seconds
-    while True:
-        async with sessions() as session:
-            known = await fetch(session, plans.revisions([plan_id]))
-        if known.get(plan_id, 0) >= revision:
-            return True
-        if time.monotonic() > give_up:
-            return False
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+    async def look(session: AsyncSession) -> bool | None:
+        known = await fetch(session, plans.revisions([plan_id]))
+        return known.get(plan_id, 0) >= revision or None
+
+    return await wait_for(sessions, look, seconds) is not None
 
 
 def _payload(draft: PlanDraft, revision: int, at: datetime) -> PlanPayload:

@@ -30,3 +30,8 @@ def parts_of(request: Request) -> WebParts:
 def today_of(request: Request) -> date:
     """The day as of which plans are assessed: today, or the fixed day of the settings."""
     return today(parts_of(request).settings.as_of)
+
+
+def page_url(settings: Settings, path: str) -> str:
+    """The public address of a page."""
+    return settings.public_url.rstrip("/") + path

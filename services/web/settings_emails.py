@@ -7,6 +7,7 @@ from fastapi import BackgroundTasks
 from services.application.mailbox_change import BegunChange, Mailboxes
 from services.platform.settings import Settings
 from services.web.code_email import grouped, send_text
+from services.web.parts import page_url
 
 PRESENT_CODE: Final = """\
 Your code is {code}
@@ -57,15 +58,11 @@ def send_mailbox_receipts(later: BackgroundTasks, settings: Settings, changed: M
     """Tells both mailboxes."""
     subject = "Your council's mailbox for Jointly has changed"
     later.add_task(send_text, settings, changed.present, subject, PRESENT_RECEIPT.format(new=changed.new))
-    text = NEW_RECEIPT.format(present=changed.present, link=_page(settings, "/settings/access"))
+    text = NEW_RECEIPT.format(present=changed.present, link=page_url(settings, "/settings/access"))
     later.add_task(send_text, settings, changed.new, subject, text)
 
 
 def send_receipt(later: BackgroundTasks, settings: Settings, mailbox: str, sentence: str, path: str) -> None:
     """Tells the mailbox what has changed. `path`: the page that shows it."""
-    text = RECEIPT.format(sentence=sentence, link=_page(settings, path))
+    text = RECEIPT.format(sentence=sentence, link=page_url(settings, path))
     later.add_task(send_text, settings, mailbox, "Your settings in Jointly have changed", text)
-
-
-def _page(settings: Settings, path: str) -> str:
-    return settings.public_url.rstrip("/") + path

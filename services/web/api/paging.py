@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from events.fields import PLAN_ID_PATTERN
 from services.application.list_items import Item
 from services.web.api.problems import ProblemError
-from services.web.parts import parts_of
+from services.web.parts import page_url, parts_of
 
 T = TypeVar("T", bound=Item)
 
@@ -76,7 +76,7 @@ def links(request: Request, after: str | None) -> Links:
 
 def address(request: Request, path: str) -> str:
     """The address of a path: under the public one, never under what a request's `Host` says."""
-    return f"{parts_of(request).settings.public_url.rstrip('/')}{path}"
+    return page_url(parts_of(request).settings, path)
 
 
 def _with(path: str, query: list[tuple[str, str]]) -> str:

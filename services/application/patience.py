@@ -1,0 +1,28 @@
+"""A short wait for other processes to handle what was just written."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.store.database import Sessions
+
+WAIT_SECONDS: Final = 3.0
+LOOK_EVERY_SECONDS: Final = 0.1
+
+Found = TypeVar("Found")
+
+
+async def wait_for(
+    sessions: Sessions, look: Callable[[AsyncSession], Awaitable[Found | None]], seconds: float = WAIT_SECONDS
+) -> Found | None:
+    """Looks in new transactions until something is found; None if there is nothing after so many seconds."""
+    give_up = time.monotonic() + seconds
+    while True:
+        async with sessions() as session:
+            found = await look(session)
+        if found is not None or time.monotonic() > give_up:
+            return found
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
