@@ -13,9 +13,9 @@ from events.topics import DEAD_CONTRACTS
 from services.coalitions.contract_decoding import ContractRecord, read
 from services.domain.ids import event_content_hash
 from services.messaging import dead_letter_queue
-from services.messaging.authority_events import dead_letter_rejected, dead_letter_with
+from services.messaging.authority_events import accept, dead_letter_with
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
+from services.messaging.signature_policy import KeyCache, verify_all
 from services.platform import logs, metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
@@ -50,10 +50,7 @@ class ContractHandler:
                 # A key's validity is checked against the real date, even when plans are assessed as of a fixed day.
                 today(None),
             )
-            for item in items:
-                if isinstance(item, RecordRejected):
-                    await dead_letter_rejected(self.producer, DEAD_CONTRACTS, item)
-            accepted = [item for item in items if not isinstance(item, RecordRejected)]
+            accepted = await accept(self.producer, DEAD_CONTRACTS, items)
             if accepted:
                 async with transaction(self.sessions) as session:
                     # One fixed order: two processes with the same contracts must not deadlock.

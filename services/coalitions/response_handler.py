@@ -17,9 +17,9 @@ from services.domain.audit import MAX_TEXT, Act, AuditAction, Channel
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import event_content_hash
 from services.messaging import dead_letter_queue
-from services.messaging.authority_events import dead_letter_rejected, dead_letter_with
+from services.messaging.authority_events import accept, dead_letter_with
 from services.messaging.kafka import Record
-from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
+from services.messaging.signature_policy import KeyCache, verify_all
 from services.platform import logs, metrics
 from services.platform.clock import today
 from services.platform.settings import Settings
@@ -61,10 +61,7 @@ class ResponseHandler:
                 self.sessions,
                 today(None),
             )
-            for item in items:
-                if isinstance(item, RecordRejected):
-                    await dead_letter_rejected(self.producer, DEAD_RESPONSES, item)
-            accepted = [item for item in items if not isinstance(item, RecordRejected)]
+            accepted = await accept(self.producer, DEAD_RESPONSES, items)
             if accepted:
                 async with transaction(self.sessions) as session:
                     await lock(session)

@@ -1,6 +1,5 @@
 """The way of one batch of plan events through the matcher. Every part of it may be repeated."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from services.matcher.context import MatcherContext
 from services.matcher.endings import keep_superseded, report_superseded
 from services.matcher.plan_decoding import PlanRecordAccepted, read
 from services.messaging import dead_letter_queue
-from services.messaging.authority_events import dead_letter_rejected
+from services.messaging.authority_events import accept
 from services.messaging.kafka import Record, Records
 from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics, tracing
@@ -72,7 +71,7 @@ class Matcher:
         metrics.EVENTS_IN.labels(family="plans").inc(len(records))
         with metrics.HANDLING.labels(process="matcher").time():
             prepared = await self._take_prepared(records)
-            accepted = await self._dead_letter_refused([one.item for one in prepared])
+            accepted = await accept(self.producer, DEAD_PLANS, [one.item for one in prepared])
             if accepted:
                 vectors = {key: vector for one in prepared for key, vector in one.vectors.items()}
                 plan_ids = await self._record(accepted, vectors)
@@ -106,15 +105,6 @@ class Matcher:
         return await verify_all(
             [read(record, now()) for record in records], demand, self.keyring, self.sessions, today(None)
         )
-
-    async def _dead_letter_refused(
-        self, items: Sequence[PlanRecordAccepted | RecordRejected]
-    ) -> list[PlanRecordAccepted]:
-        """Publishes dead letters for the rejected records; returns the accepted ones."""
-        # Concurrently, in order: a thousand dead letters in sequence would delay the whole batch by seconds.
-        refused = [item for item in items if isinstance(item, RecordRejected)]
-        await asyncio.gather(*(dead_letter_rejected(self.producer, DEAD_PLANS, item) for item in refused))
-        return [item for item in items if isinstance(item, PlanRecordAccepted)]
 
     async def _record(self, accepted: Sequence[PlanRecordAccepted], vectors: Vectors) -> Sequence[str]:
         """Records a batch and updates the index, in one transaction; returns the ids of the plans to assess."""

@@ -1,5 +1,6 @@
 """Events in which an authority speaks: from a Kafka record to the decoded event, or to the reason why it is refused."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, Self, TypeVar, cast
@@ -27,6 +28,7 @@ class Spoken(Protocol):
 
 
 P = TypeVar("P", bound=Spoken)
+A = TypeVar("A", bound="AuthorityRecord[Any]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,14 @@ async def dead_letter_rejected(producer: AIOKafkaProducer, topic: Topic, item: R
     await dead_letter_queue.dead_letter(producer, topic, item.record, item.reason, item.sentence)
     if item.reason in SPOOFING:
         metrics.SPOOFING.labels(reason=item.reason.value).inc()
+
+
+async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | RecordRejected]) -> list[A]:
+    """Sends the refused records to the dead-letter topic; returns the others, in order."""
+    # Concurrently, in order: a thousand dead letters in sequence would delay the whole batch by seconds.
+    refused = [item for item in items if isinstance(item, RecordRejected)]
+    await asyncio.gather(*(dead_letter_rejected(producer, topic, item) for item in refused))
+    return [item for item in items if not isinstance(item, RecordRejected)]
 
 
 def dead_letter_with(
