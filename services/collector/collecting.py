@@ -19,7 +19,7 @@ from services.ingest.buyers import buyers_of
 from services.ingest.entries import RefusedError
 from services.ingest.loose_json import Object, text
 from services.platform import logs, metrics
-from services.platform.clock import LONDON
+from services.platform.clock import LONDON, day_of
 from services.store import feeds
 from services.store.database import Sessions, transaction
 
@@ -112,7 +112,7 @@ class Collector:
         before again."""
         start = first_moment(cursor.collected_to)
         last = cursor.last_page_at
-        if last and last.astimezone(LONDON).date() < now.astimezone(LONDON).date():
+        if last and day_of(last) < day_of(now):
             start = min(start, first_moment(cursor.collected_to - timedelta(days=1)))
         return start
 
@@ -185,7 +185,7 @@ class Collector:
 
     async def _processes(self, new: Sequence[Object]) -> tuple[list[ProcessPlans], list[Object]]:
         """Build the plans of the processes with new releases. Earlier releases are requested from the feed."""
-        today = self.clock().astimezone(LONDON).date()
+        today = day_of(self.clock())
         ocids = {text(release.get("ocid")) for release in new}
         async with self.sessions() as session:
             before = await feeds.releases_of(session, ocids)
@@ -235,7 +235,7 @@ class Collector:
 
     async def _count_missing(self) -> None:
         """Count the gaps in the notice numbers of the last closed day. Lost pages would otherwise look like success."""
-        yesterday = self.clock().astimezone(LONDON).date() - timedelta(days=1)
+        yesterday = day_of(self.clock()) - timedelta(days=1)
         async with self.sessions() as session:
             missing = await feeds.missing_notices(session, self.source.name, yesterday.isoformat())
         metrics.FEED_MISSING.labels(source=self.source.name).set(missing)

@@ -19,7 +19,7 @@ from services.store import intents as notifications
 from services.store.authorities import Authority
 from services.store.database import transaction
 from services.store.digests import Deferral
-from services.store.intents import OVER_CAP, UNKNOWN_PARTNER, Intent, Mail
+from services.store.intents import OVER_CAP, UNKNOWN_PARTNER, Intent, new_mail
 
 LOOK_AHEAD: Final = timedelta(days=1)
 """An immediate email also takes intents due within this time, which is longer than any intent waits for a batch."""
@@ -129,15 +129,8 @@ async def _freeze(
     for part in parts:
         frozen = "|".join([row.authority, purpose, *(f"{intent.id}.{intent.round}" for intent in part)])
         mail_id = hashlib.sha256(frozen.encode()).hexdigest()[:32]
-        mail = Mail(
-            mail_id=mail_id,
-            authority=row.authority,
-            purpose=purpose,
-            message_id=email_message.message_id(mail_id, dispatch.sender),
-            next_attempt_at=at,
-            created_at=at,
-            updated_at=at,
-        )
+        message_id = email_message.message_id(mail_id, dispatch.sender)
+        mail = new_mail(mail_id, row.authority, purpose, at, message_id=message_id)
         session.add(mail)
         await session.flush()
         deliveries.attach_intents(mail, part, at)

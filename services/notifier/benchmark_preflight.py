@@ -36,5 +36,5 @@ async def begin(
     letter = benchmark_email.benchmark_letter(request, kind, title, authority.name, authority.signed_on)
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
-    composed = benchmark_email.compose(letter, dispatch.sender, mailbox, mail.message_id, at)
+    composed = email_message.compose_notice("benchmark", letter, dispatch.sender, mailbox, mail.message_id, at)
     return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)

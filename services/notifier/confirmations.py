@@ -6,13 +6,14 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.domain.notifications import CancelReason
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
 from services.notifier.recipient import recipient_of
 from services.notifier.rendering import confirmation_email, email_message
 from services.platform import clock, logs, retry
-from services.platform.clock import LONDON
+from services.platform.clock import day_of
 from services.store import deliveries, plan_confirmations
 from services.store import intents as notifications
 from services.store.addressees import addressee
@@ -38,7 +39,7 @@ async def ask_for_ever(dispatch: DispatchContext) -> None:
 async def ask_confirmations(dispatch: DispatchContext) -> int:
     """Makes an email for each authority that has plans to confirm; how many."""
     at = dispatch.clock()
-    today = at.astimezone(LONDON).date()
+    today = day_of(at)
     async with dispatch.sessions() as session:
         asked = set(await plan_confirmations.to_ask(session, today))
         waiting = {plan.authority for plan in await plan_confirmations.unconfirmed(session, today)} if asked else set()
@@ -60,10 +61,10 @@ async def begin(
     session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
     """The email composed and recorded as being sent; None where nothing is left to ask, or nobody to ask yet."""
-    today = at.astimezone(LONDON).date()
+    today = day_of(at)
     plans = await plan_confirmations.unconfirmed(session, today, mail.authority)
     if not plans or (row is not None and not row.confirmations):
-        close_unsent(session, mail, [], row, at, "nothing-left" if not plans else "not-wanted")
+        close_unsent(session, mail, [], row, at, "nothing-left" if not plans else CancelReason.NOT_WANTED)
         return None
     recipient = recipient_of(session, mail, row, at)
     if recipient is None:
@@ -76,7 +77,7 @@ async def begin(
     )
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
-    composed = confirmation_email.compose(letter, dispatch.sender, mailbox, mail.message_id, at)
+    composed = email_message.compose_notice("confirmation", letter, dispatch.sender, mailbox, mail.message_id, at)
     if links:
         links.add_one_click(composed, plan_confirmations.PURPOSE)
     return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)

@@ -16,7 +16,7 @@ from services.platform.clock import day_of
 from services.store import coalition_notices, deliveries, plans, responses
 from services.store.authorities import Authority
 from services.store.database import transaction
-from services.store.intents import Mail
+from services.store.intents import Mail, new_mail
 from services.store.opportunities import Opportunity
 from services.store.responses import ResponseRow
 
@@ -31,15 +31,13 @@ async def batch_due_receipts(dispatch: DispatchContext) -> int:
         for act in acts:
             mail_id = coalition_notices.new_mail_id()
             session.add(
-                Mail(
-                    mail_id=mail_id,
-                    authority=act.authority,
-                    purpose=coalition_notices.PURPOSE,
-                    coalition_id=act.subject_id if act.subject == "coalition" else None,
+                new_mail(
+                    mail_id,
+                    act.authority,
+                    coalition_notices.PURPOSE,
+                    at,
                     message_id=email_message.message_id(mail_id, dispatch.sender),
-                    next_attempt_at=at,
-                    created_at=at,
-                    updated_at=at,
+                    coalition_id=act.subject_id if act.subject == "coalition" else None,
                 )
             )
             await session.flush()

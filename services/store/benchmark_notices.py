@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel, col
 
 from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest
 from services.store.database import now, timestamp
-from services.store.intents import Mail
+from services.store.intents import new_mail
 
 PURPOSE = "benchmark"
 """The purpose of emails about benchmarks."""
@@ -38,17 +38,7 @@ async def add(session: AsyncSession, request: BenchmarkRequest, kind: BenchmarkN
     if (await session.execute(known)).scalar() is not None:
         return False
     mail_id, at = uuid.uuid4().hex, now()
-    session.add(
-        Mail(
-            mail_id=mail_id,
-            authority=request.authority,
-            purpose=PURPOSE,
-            message_id="",
-            next_attempt_at=due_at,
-            created_at=at,
-            updated_at=at,
-        )
-    )
+    session.add(new_mail(mail_id, request.authority, PURPOSE, at, due_at=due_at))
     session.add(BenchmarkNoticeRow(mail_id=mail_id, request_id=request.request_id, kind=kind.value, created_at=at))
     await session.flush()
     return True

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from services.domain.coalition_notices import Notice
 from services.store.database import timestamp
-from services.store.intents import Mail
+from services.store.intents import new_mail
 
 PURPOSE = "coalition"
 """The purpose of emails about coalitions."""
@@ -63,15 +63,14 @@ async def add(
         if known.scalar() is not None:
             continue
         session.add(
-            Mail(
-                mail_id=mail_id,
-                authority=notice.authority,
-                purpose=PURPOSE,
-                coalition_id=coalition_id,
+            new_mail(
+                mail_id,
+                notice.authority,
+                PURPOSE,
+                at,
+                due_at=due_at,
                 message_id=message_id(mail_id, notice),
-                next_attempt_at=due_at,
-                created_at=at,
-                updated_at=at,
+                coalition_id=coalition_id,
             )
         )
         await session.flush()

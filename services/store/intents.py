@@ -133,6 +133,29 @@ class Mail(SQLModel, table=True):
     updated_at: datetime = Field(sa_column=timestamp())
 
 
+def new_mail(
+    mail_id: str,
+    authority: str,
+    purpose: str,
+    at: datetime,
+    *,
+    due_at: datetime | None = None,
+    message_id: str = "",
+    coalition_id: str | None = None,
+) -> Mail:
+    """Make an email that is due at `due_at`, or now. Without a `message_id` the notifier sets it when it sends."""
+    return Mail(
+        mail_id=mail_id,
+        authority=authority,
+        purpose=purpose,
+        coalition_id=coalition_id,
+        message_id=message_id,
+        next_attempt_at=due_at or at,
+        created_at=at,
+        updated_at=at,
+    )
+
+
 async def add(session: AsyncSession, intents: Sequence[Intent]) -> int:
     """Insert missing intents in key order, so that two concurrent writers can't deadlock. Returns the number
     inserted."""

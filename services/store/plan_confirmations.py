@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.topics import NOTICES
 from services.domain.programme.shares import STALE_DAYS
 from services.store.authorities import Authority
-from services.store.intents import Mail
+from services.store.intents import new_mail
 
 PURPOSE: Final = "confirmation"
 """The purpose of emails that ask whether plans are still true."""
@@ -64,14 +64,4 @@ async def to_ask(session: AsyncSession, today: date) -> Sequence[str]:
 def add_email(session: AsyncSession, row: Authority, today: date, at: datetime) -> None:
     """Adds the email that asks an authority, whose row the caller has locked. The sender gives it its Message-ID."""
     row.confirmation_asked_on = today
-    session.add(
-        Mail(
-            mail_id=uuid.uuid4().hex,
-            authority=row.authority,
-            purpose=PURPOSE,
-            message_id="",
-            next_attempt_at=at,
-            created_at=at,
-            updated_at=at,
-        )
-    )
+    session.add(new_mail(uuid.uuid4().hex, row.authority, PURPOSE, at))

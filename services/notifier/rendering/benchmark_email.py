@@ -1,15 +1,11 @@
-"""Emails about an extension's benchmark: their content, and the message. Pure."""
+"""Emails about an extension's benchmark: their content. Pure."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from email.message import EmailMessage
-from functools import partial
+from datetime import date
 from typing import Final
-from urllib.parse import quote
 
 from matching.text.formatting import day_text
 from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, BenchmarkStatus
-from services.notifier.rendering.email_message import Sender, add_headers, environment
 from services.notifier.rendering.plain_text import sanitise, truncate
 
 MAX_SUBJECT: Final = 60
@@ -63,15 +59,6 @@ def benchmark_letter(
         request_id=request.request_id,
         signed_on=day_text(signed_on) if signed_on else None,
     )
-
-
-def compose(letter: BenchmarkLetter, who: Sender, recipient: str, identity: str, at: datetime) -> EmailMessage:
-    """Composes the message. `identity` is its Message-ID."""
-    message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
-    context = {"letter": letter, "sender": who.name, "reply_to": who.mailbox, "mailto": partial(quote, safe="@")}
-    message.set_content(environment(False).get_template("benchmark.txt.j2").render(**context))
-    message.add_alternative(environment(True).get_template("benchmark.html.j2").render(**context), subtype="html")
-    return message
 
 
 def _actions(request: BenchmarkRequest, kind: BenchmarkNotice) -> tuple[str, ...]:

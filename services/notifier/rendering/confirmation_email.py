@@ -1,17 +1,13 @@
-"""The email that asks whether plans are still true: its content, and the message. Pure."""
+"""The email that asks whether plans are still true: its content. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from email.message import EmailMessage
-from functools import partial
+from datetime import date
 from typing import Final
-from urllib.parse import quote
 
 from matching.text.formatting import day_text
 from services.domain.disclosure import read_facts
 from services.notifier.rendering.councils import months, reference
-from services.notifier.rendering.email_message import Sender, add_headers, environment
 from services.notifier.rendering.phrases import count_words
 from services.notifier.rendering.plain_text import sanitise, truncate
 from services.store.plan_confirmations import UnconfirmedPlan
@@ -55,15 +51,6 @@ def confirmation_letter(
         link=link,
         signed_on=day_text(signed_on) if signed_on else None,
     )
-
-
-def compose(letter: ConfirmationLetter, who: Sender, recipient: str, identity: str, at: datetime) -> EmailMessage:
-    """The whole message. `identity` is its Message-ID."""
-    message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
-    context = {"letter": letter, "sender": who.name, "reply_to": who.mailbox, "mailto": partial(quote, safe="@")}
-    message.set_content(environment(False).get_template("confirmation.txt.j2").render(**context))
-    message.add_alternative(environment(True).get_template("confirmation.html.j2").render(**context), subtype="html")
-    return message
 
 
 def _line(plan: UnconfirmedPlan) -> str:

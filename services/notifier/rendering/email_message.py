@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from functools import cache, partial
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -93,6 +93,26 @@ def compose(
         message["References"] = " ".join(earlier[-MAX_REFERENCES:])
     message.set_content(text(letter, who, mail_id))
     message.add_alternative(html(letter, who, mail_id), subtype="html")
+    return message
+
+
+class NoticeLetter(Protocol):
+    """The content of an email that stands alone, in no thread."""
+
+    @property
+    def subject(self) -> str: ...
+    @property
+    def authority(self) -> str: ...
+
+
+def compose_notice(
+    template: str, letter: NoticeLetter, who: Sender, recipient: str, identity: str, at: datetime
+) -> EmailMessage:
+    """Composes the message from the two templates of this name. `identity` is its Message-ID."""
+    message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
+    context = {"letter": letter, "sender": who.name, "reply_to": who.mailbox, "mailto": partial(quote, safe="@")}
+    message.set_content(environment(False).get_template(f"{template}.txt.j2").render(**context))
+    message.add_alternative(environment(True).get_template(f"{template}.html.j2").render(**context), subtype="html")
     return message
 
 
