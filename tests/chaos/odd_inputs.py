@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -19,7 +19,7 @@ from events.topics import PLANS
 from services.messaging.record_batches import MAX_BATCH_BYTES
 from tests.chaos.odd_batches import batch, produce, record
 from tests.chaos.odd_events import BAD_HEADER, CODECS
-from tests.chaos.stream import AUTHORITIES, Input, input_of, subject
+from tests.chaos.stream import AUTHORITIES, Input, begin_sending, input_of, subject
 
 OddInput = Callable[[AIOKafkaProducer, str], Awaitable[None]]
 """Sends one odd thing by this producer, whose broker is at this address. Raises where the broker did not take it."""
@@ -82,7 +82,7 @@ def _transaction(item: Input, *, commit: bool) -> OddInput:
         try:
             await theirs.start()
             await theirs.begin_transaction()
-            await _sent(theirs, [item])
+            await asyncio.gather(*await begin_sending(theirs, [item]))
             await (theirs.commit_transaction() if commit else theirs.abort_transaction())
         finally:
             await theirs.stop()
@@ -99,20 +99,6 @@ def _alike() -> OddInput:
     ]
 
     async def send(producer: AIOKafkaProducer, _: str) -> None:
-        await _sent(producer, plans)
+        await asyncio.gather(*await begin_sending(producer, plans))
 
     return send
-
-
-async def _sent(producer: AIOKafkaProducer, items: Sequence[Input]) -> None:
-    tries = [
-        await producer.send(
-            PLANS.name,
-            value=item.message.value,
-            key=item.message.key,
-            headers=list(item.message.headers),
-            partition=item.partition,
-        )
-        for item in items
-    ]
-    await asyncio.gather(*tries)

@@ -1,11 +1,14 @@
 """What the fault suite feeds in: a seeded stream of plan events, with all that councils' systems do wrong in it."""
 
+import asyncio
 import random
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
 
 from events.cloudevents import Message, encode
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
@@ -177,3 +180,17 @@ def _poison(chance: random.Random) -> Input:
         Message(good.key, headers, good.value + b" " * 300_000),
     )
     return Input(chance.randrange(PLANS.partitions), chance.choice(spoilt))
+
+
+async def begin_sending(producer: AIOKafkaProducer, items: Sequence[Input]) -> list[asyncio.Future[Any]]:
+    """Hands inputs to the producer in order; each future ends once the broker has the record."""
+    return [
+        await producer.send(
+            PLANS.name,
+            value=item.message.value,
+            key=item.message.key,
+            headers=list(item.message.headers),
+            partition=item.partition,
+        )
+        for item in items
+    ]

@@ -11,9 +11,8 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from events.topics import PLANS
 from tests.chaos.odd_inputs import OddInput
-from tests.chaos.stream import CANARIES, Input, canary, input_of
+from tests.chaos.stream import CANARIES, Input, begin_sending, canary, input_of
 
 CHUNK: Final = 10
 ODD_PATIENCE_SECONDS: Final = 20.0
@@ -80,17 +79,7 @@ class Feeder:
         while left:
             try:
                 producer = await self._ready()
-                tries = [
-                    await producer.send(
-                        PLANS.name,
-                        value=item.message.value,
-                        key=item.message.key,
-                        headers=list(item.message.headers),
-                        partition=item.partition,
-                    )
-                    for item in left
-                ]
-                done = await asyncio.gather(*tries, return_exceptions=True)
+                done = await asyncio.gather(*await begin_sending(producer, left), return_exceptions=True)
                 left = [item for item, outcome in zip(left, done, strict=True) if isinstance(outcome, BaseException)]
             except (KafkaError, OSError):
                 pass
