@@ -20,8 +20,10 @@ P = TypeVar("P", ContractPayload, ResponsePayload)
 
 @dataclass(frozen=True, slots=True)
 class AuthorityEvents(Generic[P]):
-    """The events of one topic. `things` names what they are about, `subject` gives the id of the one that a payload is
-    about; ids of events are made in `namespace`."""
+    """The events of one topic. `things` is the plural noun of their subjects, such as contracts.
+
+    `subject` returns the id of a payload's subject. Event ids are UUIDs in `namespace`.
+    """
 
     topic: Topic
     things: str

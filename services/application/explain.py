@@ -89,7 +89,7 @@ class ExplainContextCache:
     async def open(self, sessions: Sessions, as_of: date) -> AsyncIterator[ExplainContext]:
         """One view of the database in a read-only snapshot. Raises ExplainError, also if others take too long."""
         try:
-            # Whoever waits holds a connection of its own.
+            # A waiting request holds a database connection.
             await asyncio.wait_for(self._turn.acquire(), self._wait_seconds)
         except TimeoutError:
             raise ExplainError("others are being served; try again in a moment") from None

@@ -238,7 +238,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
 
 
 async def _inviter(session: AsyncSession, invitation: CoalitionInvitation, lines: Sequence[CouncilLine]) -> str | None:
-    """The name of whoever invited: a council of the group, or the party that convened it."""
+    """The name of the inviter: a council of the group, or the party that convened it."""
     if invitation.convened_by is not None:
         party = await parties.load(session, invitation.convened_by)
         return party.name if party is not None else None

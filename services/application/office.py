@@ -35,7 +35,7 @@ class PartyGroup:
 
     @property
     def title(self) -> str:
-        """What is bought, in the words of the first member."""
+        """The title of the first member's plan."""
         return self.members[0].title
 
 

@@ -1,4 +1,4 @@
-"""A short wait for other processes to handle what was just written."""
+"""Waits briefly until another process has handled a new event."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ Found = TypeVar("Found")
 async def wait_for(
     sessions: Sessions, look: Callable[[AsyncSession], Awaitable[Found | None]], seconds: float = WAIT_SECONDS
 ) -> Found | None:
-    """Looks in new transactions until something is found; None if there is nothing after so many seconds."""
+    """Calls `look` in new transactions until it finds something. None if it finds nothing within `seconds`."""
     give_up = time.monotonic() + seconds
     while True:
         async with sessions() as session:

@@ -51,7 +51,7 @@ def score(
     """Print the best partners of each plan, or the pairs of a file, as JSONL, without broker or database."""
     day, kept = today(as_of.date() if as_of else None), cache or default_cache()
     try:
-        # Files come first: a wrong name is told at once, a model takes seconds to load.
+        # Files come first: a model takes seconds to load, and a wrong file name should not wait for it.
         given, asked = _read_known(plans, plan), None if pairs is None else read_pairs(pairs)
         embedder = load_embedder(model)
         rules = Policy.load(policy, Scorer.load(scorer))

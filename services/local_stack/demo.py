@@ -272,7 +272,7 @@ async def _tell_all(running: _Running) -> None:
 
 
 class _Left(NamedTuple):
-    """What is left of a step. `seen` changes while the step moves, even if nothing less is left."""
+    """The remaining work of a step. `seen` changes while the step makes progress, even if as much remains."""
 
     remaining: int
     seen: Progress | None = None

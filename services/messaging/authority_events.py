@@ -46,7 +46,7 @@ class AuthorityRecord(Generic[P]):
 
     @property
     def authority(self) -> str:
-        """Whoever speaks: the authority, or the party that acts for it."""
+        """The sender: the authority, or the party that acts for it."""
         return _speaker(self.payload)
 
     def with_signature(self, signature: Signature | None) -> Self:

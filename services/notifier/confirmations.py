@@ -37,7 +37,7 @@ async def ask_for_ever(dispatch: DispatchContext) -> None:
 
 
 async def ask_confirmations(dispatch: DispatchContext) -> int:
-    """Makes an email for each authority that has plans to confirm; how many."""
+    """Makes an email for each authority that has plans to confirm; returns their number."""
     at = dispatch.clock()
     today = day_of(at)
     async with dispatch.sessions() as session:

@@ -21,8 +21,8 @@ async def addressee(session: AsyncSession, code: str, day: date) -> Authority | 
 async def addressees(session: AsyncSession, codes: Collection[str], day: date) -> dict[str, Authority]:
     """Who is written to for these authorities, as far as they are in the register.
 
-    For a dissolved authority this is a copy with its successor's name, mailbox and preferences; without a mailbox where
-    it was divided, or where its successor is not in the register.
+    For a dissolved authority this is a copy with its successor's name, mailbox and preferences. The copy has no mailbox
+    if the authority was divided, or if its successor is not in the register.
     """
     dissolved = dissolutions(day)
     heirs = {code: heir.successor for code in codes if (heir := dissolved.get(code)) is not None}

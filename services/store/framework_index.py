@@ -50,8 +50,7 @@ class _Version:
 
 class FrameworkIndex:
     """One process's copy of the frameworks. It reloads them when the register or the generation changes, and checks
-    each
-    revision of a plan once."""
+    each revision of a plan once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -170,7 +170,7 @@ _FORGET: Final = text(
 
 
 async def forget_plan(session: AsyncSession, plan_id: str) -> None:
-    """Delete what people wrote in responses for the plan, and take its documents back. What was decided stays."""
+    """Delete what people wrote in responses for the plan, and take its documents back. Decisions stay."""
     await session.execute(_FORGET, {"plan_id": plan_id, "blank": FORGOTTEN, "url": FORGOTTEN_URL})
 
 

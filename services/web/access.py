@@ -1,4 +1,4 @@
-"""Who asks, and for which group: by the link of an email. What is not theirs is not there."""
+"""Identifies the reader and the group by the link of an email. To others a group does not exist."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ async def open_link(request: Request, session: AsyncSession, purpose: LinkPurpos
 
 
 async def reader_by_link(request: Request, session: AsyncSession, token: str) -> Reader:
-    """Whoever holds an answer link. Raises LinkError."""
+    """The reader who holds an answer link. Raises LinkError."""
     opened = await open_link(request, session, LinkPurpose.ANSWER, token)
     return Reader(opened.authority, opened.subject, f"/g/{token}")
 

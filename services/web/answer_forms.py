@@ -54,7 +54,7 @@ class Answered:
 
 
 def read_answered(form: Form) -> Answered:
-    """What was entered; `form.errors` says what is wrong with it."""
+    """Reads the answer; invalid fields are in `form.errors`."""
     answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
     if answer == "other-dates":
         return _with_dates(form)

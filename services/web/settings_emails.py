@@ -63,6 +63,6 @@ def send_mailbox_receipts(later: BackgroundTasks, settings: Settings, changed: M
 
 
 def send_receipt(later: BackgroundTasks, settings: Settings, mailbox: str, sentence: str, path: str) -> None:
-    """Tells the mailbox what has changed. `path`: the page that shows it."""
+    """Sends a receipt for a changed setting. `path`: the page with that setting."""
     text = RECEIPT.format(sentence=sentence, link=page_url(settings, path))
     later.add_task(send_text, settings, mailbox, "Your settings in Jointly have changed", text)

@@ -1,4 +1,4 @@
-"""Does before the first request what it would otherwise wait for: templates, reference tables, a connection."""
+"""Loads templates, reference tables and a connection before the first request needs them."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,7 +17,7 @@ log: Final = logs.get(__name__)
 
 
 async def warm_up(parts: WebParts) -> None:
-    """Compiles every page's template and reads what is kept in memory. Without a database the pages warm up later."""
+    """Compiles every page's template and loads the reference tables. Without a database the pages warm up later."""
     for name in _templates():
         environment().get_template(name)
     authority_names.identify(NOBODY)

@@ -41,7 +41,7 @@ async def groups(request: Request, session: Session, office: Office) -> Response
 
 @router.get("/convene/{coalition_id}")
 async def ask(request: Request, session: Session, office: Office, coalition_id: str) -> Response:
-    """One group: its members, and whom to invite where the office can."""
+    """Shows one group, with the members that the office can invite."""
     group = await _group(request, session, office, coalition_id)
     return _ask(request, office, group, Form(FormData()))
 

@@ -32,7 +32,7 @@ SCOPES: Final[Mapping[str, str]] = {
 
 @router.get(PAGE)
 async def show(request: Request, session: Session, council: Council) -> Response:
-    """What is delegated, and a form for more."""
+    """Shows the delegations, and a form for another."""
     return await _show(request, session, council, Form(FormData()))
 
 

@@ -81,7 +81,7 @@ async def enter_codes(request: Request, session: Session, council: Council, late
 
 @router.get("/mailbox-changed")
 async def changed(request: Request) -> Response:
-    """Says what has ended, and how to go on."""
+    """Confirms the change, lists the sessions and links that ended, and leads to sign-in."""
     return render(request, "mailbox_changed.html")
 
 

@@ -110,7 +110,7 @@ async def publish(
 
 @router.post("/p/{plan_id}/discard")
 async def discard(session: Session, council: Council, plan_id: str) -> Response:
-    """Deletes the draft. What is published stays as it is."""
+    """Deletes the draft. The published plan stays as it is."""
     draft = await _draft(session, council.authority, plan_id)
     await use.discard_draft(session, draft)
     return RedirectResponse(f"/p/{plan_id}" if draft.base_revision else "/home", 303)

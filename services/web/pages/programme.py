@@ -39,7 +39,7 @@ class Asked:
 
 @router.get("/programme")
 async def report(request: Request, account: Account) -> Response:
-    """The measures as of a day, each with what it counts."""
+    """The measures as of a day, each with its definition."""
     if account.party not in (None, PartyKind.PROGRAMME_OFFICE):
         return RedirectResponse("/convene", 303)
     asked = _read(request, account)
@@ -82,7 +82,7 @@ async def signatories_csv(request: Request, office: ProgrammeOffice) -> Response
 
 
 def _read(request: Request, account: Account) -> Asked:
-    """What was asked for. A council gets the numbers about itself, whatever it asks for."""
+    """Reads the request. A council always gets the numbers about itself."""
     form = Form(request.query_params)
     day = form.optional_day("as_of", "the day of the report") or today_of(request)
     chosen = canonical_authority(form.text("authority", 120)) or None

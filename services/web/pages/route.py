@@ -1,4 +1,4 @@
-"""A plan's route record: what was looked at before a contract of one's own. Steps are prompted, and none is locked."""
+"""A plan's route record: the collaborative routes checked before a contract of its own. Every step is optional."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -28,7 +28,7 @@ _ANY: Final = {"": "Any"}
 
 @router.get("/search")
 async def search(request: Request, session: Session, council: Council) -> Response:
-    """Asks what is looked for, and shows what was found."""
+    """Shows the search form and its results."""
     form = Form(request.query_params)
     query = _read(form)
     return await _page(request, session, council.authority, form, query)
@@ -36,7 +36,7 @@ async def search(request: Request, session: Session, council: Council) -> Respon
 
 @router.get("/search.csv")
 async def found_csv(request: Request, session: Session, council: Council) -> Response:
-    """What was found, as a file."""
+    """The results as a CSV file."""
     form = Form(request.query_params)
     query = _read(form)
     if form.errors:
@@ -67,7 +67,7 @@ async def delete(session: Session, council: Council, search_id: str) -> Response
 
 
 def _read(form: Form) -> Query:
-    """What is looked for; invalid fields are in `form.errors`."""
+    """Reads the search; invalid fields are in `form.errors`."""
     regions = {**_ANY, **who_else.search_regions()}
     return Query(
         need=form.text("need", 100),

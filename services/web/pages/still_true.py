@@ -20,7 +20,7 @@ from services.web.templating import render
 router = APIRouter()
 CHOICES: Final = {"yes": "Still true", "later": "Not now"}
 MAX_PLANS: Final = 50
-"""How many plans one page asks about: a form has at most 60 fields."""
+"""The most plans on one page: a form has at most 60 fields."""
 
 
 @router.get("/still/{token}")

@@ -89,7 +89,7 @@ async def calendar(request: Request, session: Session, council: Council) -> Resp
 
 @router.post("/settings/calendar")
 async def make_calendar(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
-    """Makes a new address in place of the one before, and shows it, this once."""
+    """Replaces the calendar's address, and shows the new one once."""
     try:
         token = await use.renew_calendar(session, council.authority, channel=Channel.BROWSER, actor=council.actor)
     except ApiTokenError:
