@@ -26,7 +26,7 @@ from services.store import advisory_locks, plans, shadow_tables
 from services.store import generation as generations
 from services.store.database import Sessions, transaction
 from services.store.mapping import plan_from_store
-from services.store.opportunities import Opportunity
+from services.store.opportunities import Opportunity, to_columns
 from services.store.plans import PlanRecord
 from services.store.replay_log import FULL_STATE_TYPES, differs_from_log, replay_plan
 from services.store.state_hash import StateHash, state_hash
@@ -142,7 +142,7 @@ class _RebuildRun:
             for plan in made:
                 self._record_difference(plan, live.get(plan.plan_id))
             async with transaction(self.sessions) as writer:
-                await shadow_tables.add(writer, shadow_tables.PLANS, made)
+                await shadow_tables.add(writer, shadow_tables.PLANS, [row.model_dump() for row in made])
             candidates = {plan.plan_id: plan for plan in made if plan.searchable}
             self.candidates.put(list((await self.context.features.compute(self.view, candidates)).values()))
             self.searchable |= candidates.keys()
@@ -175,7 +175,7 @@ class _RebuildRun:
             features = await self._features(live)
             rows = await asyncio.to_thread(self._rows, chunk, live, features)
             async with transaction(self.sessions) as writer:
-                await shadow_tables.add(writer, shadow_tables.OPPORTUNITIES, rows)
+                await shadow_tables.add(writer, shadow_tables.OPPORTUNITIES, [to_columns(row) for row in rows])
             say("plans compared", min(start + AT_ONCE, len(ids)), len(ids))
 
     async def _features(self, live: Iterable[Opportunity]) -> dict[str, Features]:

@@ -35,9 +35,7 @@ class Progress:
 async def progress(session: AsyncSession) -> Progress:
     """Count the existing rows and the remaining work."""
     bands = await session.execute(
-        select(col(Opportunity.band), func.count())
-        .where(col(Opportunity.status) == "active")
-        .group_by(Opportunity.band)
+        select(Opportunity.band, func.count()).where(Opportunity.status == "active").group_by(Opportunity.band)
     )
     found = dict(bands.all())
     return Progress(
