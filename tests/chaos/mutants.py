@@ -215,7 +215,7 @@ MUTANTS: Final = (
             Edit(
                 "services/store/outbox.py",
                 "    return await fetch(session, Query(_WAITING, given, _messages))\n",
-                "    query = select(Outbox).where(in_array(col(Outbox.slice), slices), col(Outbox.id) > LAST[0])\n"
+                "    query = select(Outbox).where(in_array(col(Outbox.shard), shards), col(Outbox.id) > LAST[0])\n"
                 "    found = (await session.execute(query.order_by(col(Outbox.id)).limit(limit))).scalars().all()\n"
                 "    LAST[0] = max([LAST[0], *(row.id or 0 for row in found)])\n"
                 "    return found\n\n\nLAST = [0]\n",
@@ -284,12 +284,12 @@ MUTANTS: Final = (
         [f"{SCHEDULES}::test_what_was_not_retrieved_is_judged_and_stays"],
     ),
     Mutant(
-        "relay without a slice lock",
+        "relay without a shard lock",
         [
             Edit(
                 "services/relay/outbox_publisher.py",
-                "SELECT pg_try_advisory_lock(:lock_class, :slice)",
-                "SELECT CAST(:lock_class AS int) + CAST(:slice AS int) > 0",
+                "SELECT pg_try_advisory_lock(:lock_class, :shard)",
+                "SELECT CAST(:lock_class AS int) + CAST(:shard AS int) > 0",
             )
         ],
         [f"{AT_BROKER}::test_a_relay_that_is_held_up_is_not_overtaken"],

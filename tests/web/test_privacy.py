@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from events.plans import PlanPublished, PlanUpdated
 from services.domain.api_access import Scope
 from services.web.api.access import Limits
-from services.web.api.rate_limit import RateLimit
+from services.web.rate_limit import MINUTE, RateLimit
 from services.web.signing import SESSION_COOKIE
 from tests.support.api import make_harness, read_everything, register, token_of
 from tests.support.coalitions import AS_OF, CoalitionsHarness
@@ -148,7 +148,7 @@ async def test_hidden_plans_are_in_no_answer_to_another_authority(
         return answers
 
     async with web_client(harness.sessions, harness.settings, {}) as client:
-        client._transport.app.state.api_limits = Limits(RateLimit(10**6), RateLimit(10**6))  # type: ignore[attr-defined]
+        client._transport.app.state.api_limits = Limits(RateLimit(10**6, MINUTE), RateLimit(10**6, MINUTE))  # type: ignore[attr-defined]
         answers = await everything(harness, client, {code: tokens[code] for code in councils[:3]})
         assert sum(bool(hits(answers, *one)) for one in plans) > len(plans) // 2, "open plans are seen by partners"
 
