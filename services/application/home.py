@@ -13,6 +13,7 @@ from sqlmodel import col
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState
+from matching.plan import Status
 from matching.text.formatting import name_of
 from services.application import coalitions
 from services.application.near_misses import near_miss_sentences
@@ -99,7 +100,7 @@ async def load_home(session: AsyncSession, authority: str, at: datetime) -> Home
 
 async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
     """The authority's active plans, earliest tender first."""
-    query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == "active")
+    query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == Status.ACTIVE)
     rows = [row for row in (await session.execute(query.limit(LIMIT))).scalars() if row.state]
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
     counts = Counter({plan_id: len(others) for plan_id, others in partners.items()})

@@ -30,8 +30,15 @@ from services.coalitions.formation import suggestion_of
 from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
 from services.domain.coalition import Coalition, Member, MemberState, suggest
-from services.domain.coalition_answers import AnswerKind, AnswerRefusedError, InvitationRequest, RefusalReason
+from services.domain.coalition_answers import (
+    AnswerKind,
+    AnswerRefusedError,
+    InvitationRequest,
+    RefusalReason,
+    ResponseOutcome,
+)
 from services.domain.ids import opportunity_id
+from services.domain.opportunity import OpportunityStatus
 from services.store import coalitions as store
 from services.store import plan_fits, plans, responses
 from services.store.coalitions import CoalitionRow
@@ -172,7 +179,7 @@ def _require_standing(opportunity: Opportunity, payload: ResponsePayload) -> Non
             RefusalReason.UNKNOWN_SUBJECT,
             f"the opportunity has no revision {payload.subject_revision} yet; it stands at {opportunity.revision}",
         )
-    if opportunity.status != "active":
+    if opportunity.status != OpportunityStatus.ACTIVE:
         why = " ".join(opportunity.payload.get("reasons", ()))
         raise AnswerRefusedError(RefusalReason.STALE, f"the opportunity has ended since. {why}".strip())
 
@@ -225,7 +232,7 @@ async def _judge(session: AsyncSession, payload: PlanResponsePayload, others: Se
 
 async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) -> Effect:
     undone = await responses.load(session, payload.undoes)
-    if undone is None or undone.plan_id != payload.plan_id or undone.outcome != "recorded":
+    if undone is None or undone.plan_id != payload.plan_id or undone.outcome != ResponseOutcome.RECORDED:
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} gave no answer {payload.undoes}"
         )

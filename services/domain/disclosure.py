@@ -49,7 +49,7 @@ def contract_is_open(contract: ContractPublished, tier: Tier, day: date) -> bool
 def shown_current_contract(state: Mapping[str, Any]) -> CurrentContract | None:
     """The part of the current contract that others may see: nothing unless the plan is shared openly."""
     contract = state.get("current_contract")
-    return CurrentContract.model_validate(contract) if contract and state.get("sharing") == "open" else None
+    return CurrentContract.model_validate(contract) if contract and state.get("sharing") == Sharing.OPEN else None
 
 
 def opportunity_state(

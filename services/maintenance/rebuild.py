@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id
-from services.domain.opportunity import AssessedPair, SettlementContext
+from services.domain.opportunity import AssessedPair, OpportunityStatus, SettlementContext
 from services.maintenance.dry_run import detached_copy, dry_run, is_consistent
 from services.matcher.context import MatcherContext
 from services.matcher.pending_writes import PendingWrites, withdraw
@@ -180,7 +180,9 @@ class _RebuildRun:
 
     async def _features(self, live: Iterable[Opportunity]) -> dict[str, Features]:
         """Process plans that can't be found any more but are still in an active pair."""
-        named = {plan_id for row in live if row.status == "active" for plan_id in (row.plan_a, row.plan_b)}
+        named = {
+            plan_id for row in live if row.status == OpportunityStatus.ACTIVE for plan_id in (row.plan_a, row.plan_b)
+        }
         # The view's snapshot is older than the shadow tables.
         async with transaction(self.sessions) as reader:
             over = await shadow_tables.shadow_plans(reader, named - self.searchable)
@@ -200,12 +202,13 @@ class _RebuildRun:
         # A withdrawn pair that the search does not find stays. Any other remaining row has a wrong id, and is
         # withdrawn.
         return rows + [
-            detached_copy(row) if row.status != "active" else self._expected_withdrawn(row) for row in by_key.values()
+            detached_copy(row) if row.status != OpportunityStatus.ACTIVE else self._expected_withdrawn(row)
+            for row in by_key.values()
         ]
 
     def _pairs(self, chunk: Sequence[str], live: Sequence[Opportunity]) -> dict[str, tuple[str, str]]:
         """Return the pairs found by search and the existing pairs of these plans, by opportunity id."""
-        pairs = [(row.plan_a, row.plan_b) for row in live if row.status == "active"]
+        pairs = [(row.plan_a, row.plan_b) for row in live if row.status == OpportunityStatus.ACTIVE]
         found = self.candidates.search(sorted(self.searchable.intersection(chunk)), self.found.as_of)
         pairs += [(plan_id, other) for plan_id, others in found.items() for other in others]
         return {opportunity_id(a, b): (a, b) for a, b in pairs if a < b}
@@ -223,7 +226,7 @@ class _RebuildRun:
             return self._expected_withdrawn(live)
         day = self.found.as_of
         if live is not None:
-            day = live.assessed_as_of if live.status == "active" else max(day, live.assessed_as_of)
+            day = live.assessed_as_of if live.status == OpportunityStatus.ACTIVE else max(day, live.assessed_as_of)
         try:
             assessment = self.context.engine.assess(a, b, day)
         except Exception as error:

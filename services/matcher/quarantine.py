@@ -10,6 +10,7 @@ from events.dead_letters import Origin, Reason
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
 from services.domain.ids import opportunity_id
+from services.domain.opportunity import OpportunityStatus
 from services.domain.opportunity_events import Cause
 from services.matcher import settlement
 from services.matcher.pending_writes import PendingWrites, withdraw
@@ -64,7 +65,7 @@ async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str
     kept = PendingWrites()
     rows = await opportunities.get_many(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
     for _, row in sorted(rows.items()):
-        if row.status == "active":
+        if row.status == OpportunityStatus.ACTIVE:
             withdraw(kept, row, UNKNOWN, Cause(plan.event_id))
     async with bulk_writes(session) as writes:
         kept.post(writes)

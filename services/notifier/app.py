@@ -11,7 +11,7 @@ from events.dead_letters import Reason
 from events.topics import COALITIONS, DEAD_COALITIONS, DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
-from services.domain.notifications import UNDELIVERED
+from services.domain.notifications import UNDELIVERED, WITHHELD
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
 from services.notifier.coalition_handler import CoalitionEvents
@@ -155,7 +155,7 @@ async def _measure(sessions: Sessions) -> None:
             async with sessions() as session:
                 held = await intents.withheld(session, now())
                 waiting = await deliveries.waiting_mails(session, now())
-            for why in ("no-mailbox", "paused", "unknown-partner"):
+            for why in WITHHELD:
                 metrics.NOTIFICATIONS_WITHHELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
             for state in UNDELIVERED:
                 metrics.EMAILS_WAITING.labels(state=state).set(waiting.get(state, 0))

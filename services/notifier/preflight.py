@@ -12,7 +12,8 @@ from services.domain import notification_schedule
 from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
-from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
+from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose, WaitReason
+from services.domain.opportunity import OpportunityStatus
 from services.domain.supplier_view import say_group
 from services.notifier import benchmark_preflight, coalition_preflight, confirmations, plan_details, receipts
 from services.notifier.context import DispatchContext, ReadyEmail
@@ -69,7 +70,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             return None
         items = await _select_current(session, mail, row, intents, at)
         if not items.told:
-            close_unsent(session, mail, intents, row, at, "nothing-left")
+            close_unsent(session, mail, intents, row, at, CancelReason.NOTHING_LEFT)
             return None
         partners = {intent.partner for intent, _ in items.told} if mail.purpose != Purpose.CORRECTION else set()
         later = await partner_plans.over_cap_counts(session, row.authority, partners)
@@ -139,7 +140,7 @@ def _release_unreachable(
     for intent in intents:
         if intent.state == IntentState.QUEUED:
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)
-    close_unsent(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
+    close_unsent(session, mail, intents, row, at, WaitReason.PAUSED if row and row.mailbox else WaitReason.NO_MAILBOX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ def _cancel_reason(
     """The reason to cancel an intent; None if it is still to be sent."""
     if stands is None or (stands.material_revision != intent.material_revision and not intent.occasion):
         return CancelReason.SUPERSEDED
-    if (stands.status == "withdrawn") != (intent.change == NotificationChange.WITHDRAWN):
+    if (stands.status == OpportunityStatus.WITHDRAWN) != (intent.change == NotificationChange.WITHDRAWN):
         return CancelReason.SUPERSEDED
     if muted.includes(intent.partner, intent.opportunity_id):
         return CancelReason.MUTED

@@ -20,10 +20,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_column
-from sqlalchemy.orm.attributes import manager_of_class
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, class_mapper, mapped_column
 from sqlmodel import SQLModel
 
+from services.domain.opportunity import OpportunityStatus
 from services.store.bulk_writes import BulkWrites
 from services.store.database import in_array, in_array_param
 from services.store.pipelined_queries import Query, Rows
@@ -95,7 +95,7 @@ _PARTNERS: Final = text(
 
 def build(columns: Mapping[str, Any]) -> Opportunity:
     """Build a row that no session tracks, from all its columns. The constructor takes 40 times as long."""
-    row: Opportunity = manager_of_class(Opportunity).new_instance()
+    row: Opportunity = class_mapper(Opportunity).class_manager.new_instance()
     row.__dict__.update(columns)
     return row
 
@@ -150,7 +150,7 @@ async def active_between(session: AsyncSession, plan_ids: Sequence[str]) -> list
         select(Opportunity.opportunity_id, Opportunity.plan_a, Opportunity.plan_b).where(
             in_array(Opportunity.plan_a, plan_ids),
             in_array(Opportunity.plan_b, plan_ids),
-            Opportunity.status == "active",
+            Opportunity.status == OpportunityStatus.ACTIVE,
         )
     )
     return [(row[0], row[1], row[2]) for row in found]
@@ -162,7 +162,7 @@ async def near_misses(session: AsyncSession, plan_id: str, limit: int) -> Sequen
         select(Opportunity)
         .where(
             or_(Opportunity.plan_a == plan_id, Opportunity.plan_b == plan_id),
-            Opportunity.status == "active",
+            Opportunity.status == OpportunityStatus.ACTIVE,
             Opportunity.payload["nearest_move"].as_string().is_not(None),
         )
         .order_by(Opportunity.score.desc(), Opportunity.opportunity_id)
@@ -175,7 +175,7 @@ async def due_for_review(session: AsyncSession, as_of: date, limit: int) -> Sequ
     """Return plans of active opportunities whose assessment may be out of date because days have passed."""
     found = await session.execute(
         select(Opportunity.plan_a)
-        .where(Opportunity.status == "active", Opportunity.review_on <= as_of)
+        .where(Opportunity.status == OpportunityStatus.ACTIVE, Opportunity.review_on <= as_of)
         .distinct()
         .limit(limit)
     )
@@ -195,7 +195,7 @@ async def most_connected(session: AsyncSession, limit: int) -> Sequence[PlanReac
     """Return the plans with most active opportunities, and the pairs of plan and other authority with most; `limit` of
     each."""
     a, b = Opportunity.plan_a, Opportunity.plan_b
-    active = Opportunity.status == "active"
+    active = Opportunity.status == OpportunityStatus.ACTIVE
     sides = union_all(
         select(a.label("plan"), Opportunity.authority_b.label("partner")).where(active),
         select(b.label("plan"), Opportunity.authority_a.label("partner")).where(active),
@@ -242,7 +242,7 @@ async def top_by_score(session: AsyncSession, limit: int) -> Sequence[Opportunit
     """Return the active opportunities with the highest scores."""
     found = await session.execute(
         select(Opportunity)
-        .where(Opportunity.status == "active")
+        .where(Opportunity.status == OpportunityStatus.ACTIVE)
         .order_by(Opportunity.score.desc(), Opportunity.opportunity_id)
         .limit(limit)
     )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from events.topics import NOTICES
+from matching.plan import Status
 from services.store import bulk_writes, forgotten
 from services.store.bulk_writes import BulkWrites
 from services.store.database import (
@@ -287,7 +288,7 @@ async def active_revisions(session: AsyncSession, plan_ids: Iterable[str]) -> di
     """Return the newest revision of each of these plans that is neither withdrawn nor awarded."""
     query = select(col(PlanRecord.plan_id), col(PlanRecord.revision))
     found = await session.execute(
-        query.where(in_array(col(PlanRecord.plan_id), plan_ids), col(PlanRecord.status) == "active")
+        query.where(in_array(col(PlanRecord.plan_id), plan_ids), col(PlanRecord.status) == Status.ACTIVE)
     )
     return {plan_id: revision for plan_id, revision in found}  # noqa: C416 (rows are no pairs)
 
@@ -296,7 +297,7 @@ async def active_of(session: AsyncSession, authorities: Iterable[str]) -> list[P
     """The active plans of these authorities, by id."""
     found = await session.execute(
         select(PlanRecord)
-        .where(in_array(col(PlanRecord.authority), authorities), col(PlanRecord.status) == "active")
+        .where(in_array(col(PlanRecord.authority), authorities), col(PlanRecord.status) == Status.ACTIVE)
         .order_by(col(PlanRecord.plan_id))
     )
     return list(found.scalars())

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.domain.notifications import UNDELIVERED, EmailState, IntentState
+from services.domain.opportunity import OpportunityStatus
 from services.store import coalitions, deliveries, outbox, plans
 from services.store.authorities import Authority
 from services.store.coalitions import CoalitionRow
@@ -35,7 +36,9 @@ class Progress:
 async def progress(session: AsyncSession) -> Progress:
     """Count the existing rows and the remaining work."""
     bands = await session.execute(
-        select(Opportunity.band, func.count()).where(Opportunity.status == "active").group_by(Opportunity.band)
+        select(Opportunity.band, func.count())
+        .where(Opportunity.status == OpportunityStatus.ACTIVE)
+        .group_by(Opportunity.band)
     )
     found = dict(bands.all())
     return Progress(

@@ -56,7 +56,7 @@ def differs_from_log(plan: PlanRecord, live: PlanRecord | None) -> bool:
         return True
     if _outline(plan) != _outline(live):
         return True
-    return plan.status == "active" and plan.state != live.state
+    return plan.status == Status.ACTIVE and plan.state != live.state
 
 
 def _outline(plan: PlanRecord) -> tuple[object, ...]:
