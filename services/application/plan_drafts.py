@@ -23,7 +23,7 @@ from matching.plan import Status
 from services.application.patience import WAIT_SECONDS, wait_for
 from services.domain.audit import Act, AuditAction, Channel
 from services.ingest.event_publisher import message_of, plan_event
-from services.store import audit_log, outbox, plan_drafts, plans
+from services.store import audit_log, outbox, plan_drafts, plan_log, plans
 from services.store.database import Sessions
 from services.store.pipelined_queries import fetch
 from services.store.plan_drafts import PlanDraft
@@ -58,7 +58,7 @@ async def own_plan(session: AsyncSession, authority: str, plan_id: str) -> Store
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
         return None
-    topic = (await plans.log_entry(session, plan_id, row.revision)).origin.get("topic")
+    topic = (await plan_log.log_entry(session, plan_id, row.revision)).origin.get("topic")
     sources = {NOTICES.name: PlanSource.NOTICE, PAGE_PLANS.name: PlanSource.PAGES}
     return StoredPlan(row, sources.get(topic, PlanSource.SYSTEM))
 

@@ -26,7 +26,8 @@ from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.mapping import plan_from_payload
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanLog, PlanRecord
+from services.store.plan_log import PlanLog
+from services.store.plans import PlanRecord
 from services.store.replay_log import FULL_STATE_TYPES
 
 ENDED: Final = "One of the two plans has ended."

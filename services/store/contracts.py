@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.database import json_column, table_of, timestamp
-from services.store.plans import RecordOutcome
+from services.store.plan_log import RecordOutcome
 
 
 class ContractStatus(StrEnum):

@@ -14,7 +14,8 @@ from services.store.coalitions import CoalitionRow
 from services.store.database import now
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanLog, PlanRecord
+from services.store.plan_log import PlanLog
+from services.store.plans import PlanRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from sqlmodel import col
 
 from services.store.database import table_of
 from services.store.opportunities import OPPORTUNITY_TABLE, Opportunity
-from services.store.plans import PlanLog, PlanRecord
+from services.store.plan_log import PlanLog
+from services.store.plans import PlanRecord
 
 SCHEMA: Final = "rebuild"
 _METADATA: Final = MetaData(schema=SCHEMA)

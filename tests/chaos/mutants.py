@@ -80,9 +80,9 @@ MUTANTS: Final = (
         "search inside Tx 1",
         [
             Edit(
-                "services/store/plans.py",
+                "services/store/plan_log.py",
                 "    return outcomes\n",
-                "    early = (await session.execute(select(StoredPlan.plan_id))).scalars().all()\n"
+                "    early = (await session.execute(select(PlanRecord.plan_id))).scalars().all()\n"
                 "    for revision in recording.revisions:\n"
                 "        SEEN[revision.plan_id] = set(early)\n"
                 "    return outcomes\n\n\nSEEN: dict[str, set[str]] = {}\n",
@@ -90,7 +90,7 @@ MUTANTS: Final = (
             Edit(
                 "services/matcher/candidate_assessment.py",
                 "        if other_id == plan.plan.plan_id:",
-                "        from services.store.plans import SEEN\n\n"
+                "        from services.store.plan_log import SEEN\n\n"
                 "        if other_id == plan.plan.plan_id or other_id not in SEEN.get(plan.plan.plan_id, {other_id}):",
             ),
         ],

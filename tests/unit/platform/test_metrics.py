@@ -17,6 +17,7 @@ from events.dead_letters import SPOOFING, Reason
 from events.responses import Answer, MembershipAct
 from events.topics import DEAD_CONTRACTS, DEAD_PLANS, DEAD_RESPONSES, TOPICS
 from services.domain.coalition import CoalitionStatus
+from services.domain.coalition_answers import ResponseOutcome
 from services.domain.notification_caps import Cap
 from services.domain.notifications import (
     UNDELIVERED,
@@ -29,7 +30,7 @@ from services.domain.notifications import (
 from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
 from services.store import benchmark_notices, coalition_notices, plan_confirmations
-from services.store.plans import RecordOutcome
+from services.store.plan_log import RecordOutcome
 
 DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, Counter | Gauge | Histogram)]
 EXPORT = """
