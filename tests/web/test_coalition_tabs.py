@@ -67,7 +67,7 @@ async def test_members_see_each_others_routes_and_record_one_from_the_page(
     path = await base(group)
     page = (await group.client.get(path)).text
     assert "Still to consider, if you like: framework and coalition under a framework. Nothing depends on it." in page
-    fields = {"step": "framework", "outcome": "unsuitable", "by": "Category manager, ICT"}
+    fields = {"step": "framework", "outcome": "unsuitable", "reason": "scope", "by": "Category manager, ICT"}
     sent = await group.client.post(f"/p/{plan_id(LEEDS)}/route", data={**route_fields(page), **fields})
     assert sent.headers["location"].startswith(f"{path}?sent=")
     await group.deliver()
@@ -75,7 +75,9 @@ async def test_members_see_each_others_routes_and_record_one_from_the_page(
     seen = await pages(group, mailbox)
     for authority, page in seen.items():
         who = "Your council" if authority == LEEDS else "Leeds"
-        assert f"{who}: looked at, does not suit. Category manager, ICT, 26 November 2026" in page, authority
+        assert f"{who}: looked at, does not suit (what it covers). Category manager, ICT, 26 November 2026" in page, (
+            authority
+        )
         assert "Still to consider, if you like: coalition under a framework." in page
     await hide_plan(group)
     seen = await pages(group, mailbox)
@@ -85,7 +87,8 @@ async def test_members_see_each_others_routes_and_record_one_from_the_page(
 async def test_a_route_without_a_position_is_asked_for_again(group: WebHarness) -> None:
     page = (await group.client.get(await base(group))).text
     asked = await group.client.post(
-        f"/p/{plan_id(LEEDS)}/route", data={**route_fields(page), "step": "new", "outcome": "chosen", "by": ""}
+        f"/p/{plan_id(LEEDS)}/route",
+        data={**route_fields(page), "step": "new", "outcome": "chosen", "reason": "", "by": ""},
     )
     assert asked.status_code == 400
     assert 'value="new" checked' in asked.text

@@ -62,6 +62,8 @@ async def test_the_report_has_the_numbers_of_the_command_with_their_definitions(
 
 async def test_a_council_sees_the_numbers_about_itself_alone(office: WebHarness, mailbox: MailSink) -> None:
     await office.sign_in(LEEDS, mailbox)
+    assert 'href="/programme"' in (await office.client.get("/home")).text
+    assert 'href="/home" class="govuk-back-link"' in (await office.client.get("/programme")).text
     for path in ("/programme", f"/programme?authority={BRADFORD}"):
         page = (await office.client.get(path)).text
         assert "Leeds" in page
@@ -79,7 +81,10 @@ async def test_the_signatories_lead_to_each_ones_numbers(office: WebHarness, mai
     assert "Chief Digital Officer" in page
     assert "procurement@" not in page
     (link,) = re.findall(r'href="(/programme\?authority=[^"]+)"', page)
-    assert "Leeds" in (await office.client.get(link)).text
+    numbers = (await office.client.get(link)).text
+    assert "Leeds" in numbers
+    assert 'href="/signatories" class="govuk-back-link"' in numbers
+    assert '<a class="govuk-link" href="/programme">The whole programme</a>' in numbers
     written = (await office.client.get("/signatories.csv")).text
     assert f"{LEEDS},Leeds City Council,Chief Digital Officer,{AS_OF.isoformat()},," in written
 
