@@ -59,16 +59,17 @@ def guest_lines(state: CoalitionState, lines: Sequence[CouncilLine], shown: Coll
 def own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Window) -> CouncilLine:
     """The reader's own plan, by all its stored facts."""
     line = CouncilLine(authority, "Your council", plan_id, "", window)
-    return _described(line, read_facts(plan.state)) if plan is not None and plan.state else line
+    return describe(line, read_facts(plan.state)) if plan is not None and plan.state else line
 
 
 def partner_line(side: PlanSummary, facts: PlanFacts | None) -> CouncilLine:
     """The other plan of a pair, by the facts that the reader may see; None if it may see none."""
     line = CouncilLine(side.authority, name_of(side.authority), "", "", side.tender_window)
-    return _described(line, facts) if facts is not None else line
+    return describe(line, facts) if facts is not None else line
 
 
-def _described(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
+def describe(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
+    """Add the facts of a plan to its line."""
     return replace(
         line,
         window=facts.tender_window,
@@ -95,4 +96,4 @@ def member_line(member: CoalitionMember, state: CoalitionState, *, shows: bool) 
     )
     if not shows:
         return line
-    return _described(line, member_facts(member))
+    return describe(line, member_facts(member))

@@ -126,7 +126,7 @@ ANSWER_MUTANTS: Final = (
         [
             Edit(
                 "services/notifier/plan_details.py",
-                'if plan is None or plan.status != Status.ACTIVE or not is_open(plan.state):',
+                "if plan is None or plan.status != Status.ACTIVE or not is_open(plan.state):",
                 "if plan is None:",
             )
         ],
