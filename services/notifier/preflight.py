@@ -14,7 +14,14 @@ from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
 from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
 from services.domain.supplier_view import say_group
-from services.notifier import benchmark_preflight, coalition_preflight, confirmations, plan_details, receipts
+from services.notifier import (
+    benchmark_preflight,
+    coalition_preflight,
+    confirmations,
+    plan_details,
+    receipts,
+    search_news,
+)
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
@@ -22,6 +29,7 @@ from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
+from services.notifier.rendering.search_section import SearchSection
 from services.platform import clock, metrics
 from services.platform.clock import day_of
 from services.store import (
@@ -68,24 +76,11 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             _release_unreachable(session, mail, intents, row, at)
             return None
         items = await _select_current(session, mail, row, intents, at)
-        if not items.told:
+        searches = await search_news.sections(session, mail, row, at)
+        if not items.told and not searches:
             close_unsent(session, mail, intents, row, at, "nothing-left")
             return None
-        partners = {intent.partner for intent, _ in items.told} if mail.purpose != Purpose.CORRECTION else set()
-        later = await partner_plans.over_cap_counts(session, row.authority, partners)
-        letter = mail_view.email_view(
-            row.authority,
-            row.name,
-            mail.purpose,
-            [item for _, item in items.told],
-            today,
-            items.groups,
-            later,
-            row.signed_on,
-            await _usable_frameworks(session, dispatch, items),
-            items.consents,
-            await _supplier_groups(session, dispatch, mail, row, at),
-        )
+        letter = await _compose(session, dispatch, mail, row, items, searches, at)
         # A link's validity follows the real date, even when plans are assessed as of a fixed day.
         links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
         letter = links.in_letter(letter, _subjects(items)) if links else letter
@@ -96,6 +91,33 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         if links:
             links.add_one_click(composed, mail.purpose)
         return ReadyEmail(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+
+
+async def _compose(
+    session: AsyncSession,
+    dispatch: DispatchContext,
+    mail: Mail,
+    row: Authority,
+    items: "_Current",
+    searches: tuple[SearchSection, ...],
+    at: datetime,
+) -> mail_view.EmailView:
+    """The content of an email about matches and saved searches, without links."""
+    partners = {intent.partner for intent, _ in items.told} if mail.purpose != Purpose.CORRECTION else set()
+    return mail_view.email_view(
+        row.authority,
+        row.name,
+        mail.purpose,
+        [item for _, item in items.told],
+        day_of(at),
+        items.groups,
+        await partner_plans.over_cap_counts(session, row.authority, partners),
+        row.signed_on,
+        await _usable_frameworks(session, dispatch, items),
+        items.consents,
+        await _supplier_groups(session, dispatch, mail, row, at),
+        searches,
+    )
 
 
 async def _usable_frameworks(
