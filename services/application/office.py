@@ -11,6 +11,7 @@ from events.coalitions import CoalitionMember, CoalitionState
 from services.domain.coalition import LIVING, MIN_MEMBERS, CoalitionStatus, MemberState
 from services.domain.disclosure import is_open, shown_to_party
 from services.domain.parties import Party
+from services.domain.reorganisation import is_dissolved, name_on, waits_for_person
 from services.store import coalitions, plans
 from services.store.coalitions import CoalitionRow
 
@@ -56,8 +57,20 @@ async def _groups(session: AsyncSession, rows: Sequence[CoalitionRow], party: Pa
     states = [CoalitionState.model_validate(row.payload) for row in rows]
     stored = await plans.by_id(session, {member.plan_id for state in states for member in state.members})
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
-    found = [_group(state, shown_to_party(state.members, party.members_on(day), open_plans)) for state in states]
+    of_party = party.members_on(day)
+    found = [_group(state, _named(shown_to_party(state.members, of_party, open_plans), day)) for state in states]
     return [one for one in found if one.members]
+
+
+def _named(members: Sequence[CoalitionMember], day: date) -> tuple[CoalitionMember, ...]:
+    """The members by their names of a day: a dissolved council by its successor's. None waits for a person."""
+    return tuple(
+        one.model_copy(update={"authority_name": name_on(one.authority, day)})
+        if is_dissolved(one.authority, day)
+        else one
+        for one in members
+        if not waits_for_person(one.authority, day)
+    )
 
 
 def _group(state: CoalitionState, members: tuple[CoalitionMember, ...]) -> PartyGroup:

@@ -7,17 +7,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.reference import regions
 from services.domain.disclosure import PlanFacts, plan_facts
-from services.domain.reorganisation import name_on
+from services.domain.reorganisation import name_on, waits_for_person
 from services.store import plan_search
 from services.store.plan_search import Query
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One plan of another authority."""
+    """One plan of another authority. `waits`: its council was divided, and the plan waits for a person."""
 
     council: str
     facts: PlanFacts
+    waits: bool
 
 
 def search_regions() -> dict[str, str]:
@@ -29,4 +30,8 @@ async def search(session: AsyncSession, authority: str, query: Query, today: dat
     """Finds openly shared plans of other authorities, earliest tender first; at most `plan_search.LIMIT`."""
     rows = await plan_search.search(session, authority, query)
     found = [(council, plan_facts(state)) for council, state in rows]
-    return [Found(name_on(council, today), facts) for council, facts in found if facts is not None]
+    return [
+        Found(name_on(council, today), facts, waits_for_person(council, today))
+        for council, facts in found
+        if facts is not None
+    ]

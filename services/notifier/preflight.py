@@ -13,6 +13,7 @@ from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
 from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
+from services.domain.reorganisation import waits_for_person
 from services.domain.supplier_view import say_group
 from services.notifier import (
     benchmark_preflight,
@@ -141,7 +142,7 @@ async def _supplier_groups(
         return ()
     found = await dispatch.suppliers.of_authority(session, row.authority, today)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes()) if found else Mutes()
-    said = [say_group(group, row.authority, muted.partners) for group in found]
+    said = [say_group(group, row.authority, today, muted.partners) for group in found]
     return tuple(sentence for sentence in said if sentence)
 
 
@@ -196,7 +197,7 @@ async def _select_current(
         if reason is None and stands is not None and intent.occasion:
             reason = await _act_is_over(session, intent, stands, today)
         if intent.change != NotificationChange.WITHDRAWN:
-            gone = plan_details.is_dissolved(intent.partner, today)
+            gone = waits_for_person(intent.partner, today)
             reason = (
                 CancelReason.MUTED if intent.opportunity_id in unlike else CancelReason.DISSOLVED if gone else reason
             )

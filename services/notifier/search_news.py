@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.domain.disclosure import PlanFacts, plan_facts
 from services.domain.notification_schedule import next_digest
 from services.domain.notifications import Purpose
-from services.domain.reorganisation import is_divided
+from services.domain.reorganisation import waits_for_person
 from services.notifier.context import DispatchContext
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message
@@ -103,7 +103,7 @@ def _shown_facts(plan: PlanRecord | None, muted: Mutes, at: datetime) -> PlanFac
     """What the reader may see of a plan now; None if it is not to be told of."""
     if plan is None or plan.status != "active" or plan.authority in muted.partners:
         return None
-    return None if is_divided(plan.authority, day_of(at)) else plan_facts(plan.state)
+    return None if waits_for_person(plan.authority, day_of(at)) else plan_facts(plan.state)
 
 
 async def _reader(session: AsyncSession, authority: str, at: datetime) -> Authority | None:

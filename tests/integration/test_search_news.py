@@ -68,7 +68,7 @@ async def test_each_plan_that_comes_to_fit_is_told_once(line: Line) -> None:
     await line.plans(
         plan(LEEDS, title="Payroll of Leeds"),
         plan(KIRKLEES, title="Payroll ZEBRA", sharing="match_only"),
-        plan("E06000014", title="Waste lorries of York"),
+        plan("E06000014", title="Waste lorries of York", description="Six lorries."),
         plan("E09000007", title="Payroll of Camden"),
         plan(BRADFORD, 2, title="Payroll of Bradford, second edition"),
     )
