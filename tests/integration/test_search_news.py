@@ -132,7 +132,7 @@ async def test_the_weekly_email_about_matches_tells_of_searches_too(line: Line) 
     await change(line, CALDERDALE, {"immediate": False})
     await line.plans(plan(LEEDS, title="Payroll of Leeds"), plan(CALDERDALE, title="Payroll of Calderdale"))
     (mail,) = await monday(line)
-    said = body(mail)
+    said = body(mail).replace("\r\n", "\n")
     assert "Payroll of Calderdale" in said
     assert "New in your saved searches\n\nPayroll nearby\n- Leeds: Payroll of Leeds" in said
     assert await monday(line, 1) == []

@@ -60,7 +60,7 @@ async def test_from_the_day_every_page_shows_the_successor_and_what_waits(web: W
         assert waits == (list(paths[:2]) if settings is later else [])
         assert ("Surrey County Council" in pages[paths[2]]) == (settings is not later), "nobody is gained or lost"
         assert ("It waits for a person" in pair) == (settings is later)
-        assert ("Send reply" in pair) == (settings is not later)
+        assert ("Continue" in pair) == (settings is not later)
     async with web.processes.sessions() as database:
         counts = [(await own_plans(database, LEEDS, day))[0].matches for day in (date(2026, 11, 26), VESTING)]
     assert counts == [2, 1]
