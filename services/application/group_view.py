@@ -202,7 +202,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     # An authority that no longer shares its own plan does not see the others' plans either.
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
-    lines = [_member(member, state, shows=member.plan_id in {subject.plan_id, *shown}) for member in state.members]
+    lines = [member_line(member, state, shows=member.plan_id in {subject.plan_id, *shown}) for member in state.members]
     hidden = any(line.plan_id not in {subject.plan_id, *shown} for line in lines)
     # A plan that the engine proposes is not a member yet.
     own = next((line for line in lines if line.plan_id == subject.plan_id), None) or _own_line(
@@ -298,15 +298,16 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
 
 def _own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Window) -> CouncilLine:
     line = CouncilLine(authority, "Your council", plan_id, "", window)
-    return _described(line, read_facts(plan.state)) if plan is not None and plan.state else line
+    return describe(line, read_facts(plan.state)) if plan is not None and plan.state else line
 
 
 def _partner(side: PlanSummary, facts: PlanFacts | None) -> CouncilLine:
     line = CouncilLine(side.authority, name_of(side.authority), "", "", side.tender_window)
-    return _described(line, facts) if facts is not None else line
+    return describe(line, facts) if facts is not None else line
 
 
-def _described(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
+def describe(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
+    """Adds the facts of a plan to its line."""
     return replace(
         line,
         window=facts.tender_window,
@@ -319,7 +320,8 @@ def _described(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
     )
 
 
-def _member(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> CouncilLine:
+def member_line(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> CouncilLine:
+    """The line of a coalition's member. Without `shows` it has no facts of its plan."""
     line = CouncilLine(
         authority=member.authority,
         council=name_of(member.authority),
@@ -332,7 +334,7 @@ def _member(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> C
     )
     if not shows:
         return line
-    return _described(line, member_facts(member))
+    return describe(line, member_facts(member))
 
 
 def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, introduced: bool) -> OwnAnswer:

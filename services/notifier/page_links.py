@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from services.domain.links import LinkMaker
 from services.notifier.rendering.coalition_view import CoalitionLetter
 from services.notifier.rendering.mail_view import EmailView
+from services.notifier.rendering.opportunity_view import OpportunityView
 from services.store.authorities import Authority
 
 
@@ -20,9 +21,13 @@ class PageLinks:
     today: date
 
     def in_letter(self, letter: EmailView, subjects: Mapping[str, str]) -> EmailView:
-        """Adds a link for each need. `subjects`: the group or match that it leads to, by the own plan."""
+        """Adds a link for each need and each introduction.
+
+        `subjects`: the group or match that a need's link leads to, by the own plan.
+        """
         blocks = tuple(replace(block, link=self._answer(subjects[block.plan_id])) for block in letter.blocks)
-        return replace(letter, blocks=blocks, stop_link=self._stop(letter.purpose))
+        asked, closed = (tuple(map(self._introducing, items)) for items in (letter.asked, letter.closed))
+        return replace(letter, blocks=blocks, asked=asked, closed=closed, stop_link=self._stop(letter.purpose))
 
     def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
         """Adds a link to the letter's coalition."""
@@ -39,6 +44,9 @@ class PageLinks:
         del message["List-Unsubscribe"]
         message["List-Unsubscribe"] = f"<{address}>, {mailto.split(', ')[0]}"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+
+    def _introducing(self, item: OpportunityView) -> OpportunityView:
+        return replace(item, link=f"{self._answer(item.opportunity_id)}/introduce")
 
     def _answer(self, subject: str) -> str:
         return self.maker.answer(self.row.authority, subject, self.row.mailbox_ref, self.today)

@@ -10,25 +10,31 @@ import pytest_asyncio
 
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
-from tests.support.coalitions import AS_OF, LEEDS, plan
+from tests.support.coalitions import AS_OF, BRADFORD, LEEDS, plan
 from tests.support.notified_coalitions import THREE, Line, open_line
-from tests.support.web import BASE, SECRET, web_client, web_settings
+from tests.support.web import BASE, SECRET, WebHarness, web_client, web_settings
 
 
 @pytest_asyncio.fixture
-async def line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
-    """Three councils with one need, and a notifier whose emails lead to pages."""
+async def empty_line(database_url: str, mailbox: MailSink) -> AsyncIterator[Line]:
+    """Councils without plans, and a notifier whose emails lead to pages."""
     async with open_line(database_url, mailbox) as opened:
         opened.notifier.links = LinkMaker(BASE, (SECRET,))
-        await opened.plans(*(plan(authority) for authority in THREE))
-        await opened.deliver(day=date(2026, 12, 1))
         yield opened
 
 
 @pytest_asyncio.fixture
-async def client(line: Line, mailbox: MailSink) -> AsyncIterator[httpx2.AsyncClient]:
+async def line(empty_line: Line) -> Line:
+    """Three councils with one need."""
+    await empty_line.plans(*(plan(authority) for authority in THREE))
+    await empty_line.deliver(day=date(2026, 12, 1))
+    return empty_line
+
+
+@pytest_asyncio.fixture
+async def client(empty_line: Line, mailbox: MailSink) -> AsyncIterator[httpx2.AsyncClient]:
     settings = web_settings(as_of=AS_OF, smtp_url=mailbox.url)
-    async with web_client(line.harness.sessions, settings) as browser:
+    async with web_client(empty_line.harness.sessions, settings) as browser:
         yield browser
 
 
@@ -41,7 +47,7 @@ def links(mail: EmailMessage, kind: str) -> list[str]:
     found = {
         address
         for part in ("plain", "html")
-        for address in re.findall(rf"{BASE}(/{kind}/[\w.-]+)", mail.get_body((part,)).get_content())
+        for address in re.findall(rf"{BASE}(/{kind}/[\w./-]+)", mail.get_body((part,)).get_content())
     }
     return sorted(found)
 
@@ -79,3 +85,28 @@ async def test_a_mail_programs_button_stops_one_kind_of_email(line: Line, client
     assert done.status_code == 200
     rows = await line.harness.rows("SELECT authority FROM authorities WHERE NOT immediate")
     assert [row.authority for row in rows] == [LEEDS]
+
+
+async def test_emails_about_an_introduction_lead_to_its_page(empty_line: Line, client: httpx2.AsyncClient) -> None:
+    line, pages = empty_line, WebHarness(empty_line.harness, client)
+    await line.plans(plan(LEEDS), plan(BRADFORD, sharing="match_only"))
+    await line.deliver(day=date(2026, 12, 1))
+    (ask,) = links(newest(line, LEEDS), "g")
+    assert ask.endswith("/introduce")
+    before = await pages.state_hash()
+    assert "Introduction to Bradford" in (await client.get(ask)).text
+    await client.head(ask)
+    assert await pages.state_hash() == before, "opening a link changes nothing"
+    assert (await pages.send(ask, agrees="yes")).status_code == 303
+    assert await pages.deliver() == 1
+    await line.deliver(day=date(2026, 12, 2))
+    mail = next(one for one in line.notifier.mails() if "asks to be introduced" in one["Subject"])
+    assert "reply" not in mail.get_body(("plain",)).get_content().lower().partition("jointly suggests")[0]
+    (answer,) = links(mail, "g")
+    before = await pages.state_hash()
+    assert "Introduction to Leeds" in (await client.get(answer)).text
+    assert await pages.state_hash() == before
+    await pages.send(answer, agrees="yes")
+    await pages.deliver()
+    await line.deliver(day=date(2026, 12, 3))
+    assert "introduced to" in newest(line, LEEDS)["Subject"]

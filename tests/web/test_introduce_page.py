@@ -65,5 +65,8 @@ async def test_an_introduction_is_only_where_something_is_hidden(match: WebHarne
     assert (await match.client.get(f"/o/{PAIR}/introduce")).status_code == 404
     assert (await match.client.post(f"/o/{PAIR}/introduce", data={"agrees": "yes"})).status_code == 404
     await match.processes.publish(plan(BRADFORD, revision=2))
-    assert (await match.client.get(f"{await match.link(LEEDS, PAIR)}/introduce")).status_code == 404
+    link = await match.link(LEEDS, PAIR)
+    opened = await match.client.get(f"{link}/introduce")
+    assert (opened.status_code, opened.headers["location"]) == (303, link), "an old email's link leads to the match"
+    assert (await match.client.post(f"{link}/introduce", data={"agrees": "yes"})).status_code == 404
     assert await match.deliver() == 0

@@ -24,14 +24,19 @@ LATER: Final = (
     "An email tells of only so many matches with one plan and one authority. Later emails bring the others, the "
     "strongest first. To hear no more of an authority, reply and say so."
 )
-CLOSED: Final = (
-    "One of you shares only that there is a match, so neither of you sees more here. To ask for an introduction, reply "
-    "\u201cintroduce\u201d and the reference. Both plans open to each other once both of you have said yes."
+CLOSED: Final = "One of you shares only that there is a match, so neither of you sees more here. "
+CLOSED_BY_PAGE: Final = (
+    f"{CLOSED}On its page you can ask to be introduced. Both plans open to each other once both of you have said yes."
+)
+CLOSED_BY_REPLY: Final = (
+    f"{CLOSED}To ask for an introduction, reply \u201cintroduce\u201d and the reference. Both plans open to each other "
+    "once both of you have said yes."
 )
 ASKED: Final = (
-    "Reply yes, no or later, and the reference. If you say yes, each of you sees the other's plan and mailbox. If you "
-    "say no or nothing, they are not told so; a no stands for six months."
+    "If you say yes, each of you sees the other's plan and mailbox. If you say no or nothing, they are not told so; "
+    "a no stands for six months."
 )
+ASKED_BY_REPLY: Final = f"Reply yes, no or later, and the reference. {ASKED}"
 MAX_REFERENCES: Final = 10
 _EMPTY_FIRST_LINE: Final = re.compile(rb"(?m)^([A-Za-z-]+:) *\r\n[ \t]+")
 
@@ -168,14 +173,15 @@ def environment(autoescape: bool) -> Environment:
 
 
 def _context(letter: EmailView, who: Sender, mail_id: str) -> dict[str, object]:
+    has_pages = letter.stop_link is not None
     return {
         "letter": letter,
         "opening": OPENINGS[letter.purpose],
         "columns": COLUMNS,
         "text_table": text_table,
         "mailto": partial(quote, safe="@"),
-        "closed": CLOSED,
-        "asked": ASKED,
+        "closed": CLOSED_BY_PAGE if has_pages else CLOSED_BY_REPLY,
+        "asked": ASKED if has_pages else ASKED_BY_REPLY,
         "later": LATER,
         "supplier_not_need": SUPPLIER_NOT_NEED,
         "brief_count": sum(len(items) for _, items in letter.brief),

@@ -17,7 +17,7 @@ class OpportunityView:
 
     `shared`: both sides share openly. Otherwise only the partner's name, window, region and the strength are filled in,
     and nothing of the reader's own plan. `ended`: the opportunity is withdrawn. `asked`: the partner asks for an
-    introduction.
+    introduction. `link`: the page on which the reader answers about an introduction, if there is one.
     """
 
     opportunity_id: str
@@ -43,6 +43,7 @@ class OpportunityView:
     introduced: bool
     source: str | None
     rank: tuple[int, float, str]
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from events.responses import (
     ResponseMembership,
     ResponsePayload,
 )
+from matching.text.formatting import name_of
 from services.application.coalition_history import load_history
 from services.application.group_view import GroupView
 from services.domain.deadlines import DEFAULT_REPLY_DAYS, MAX_REPLY_DAYS, MIN_REPLY_DAYS
@@ -23,7 +24,8 @@ from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
 from services.web.act_texts import ACTS
 from services.web.forms import MAX_TEXT, Form, read_form
-from services.web.sending import response_id_of, send_response
+from services.web.pages.route import route_values
+from services.web.sending import outcome_of, response_id_of, send_response
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -41,9 +43,20 @@ async def show(request: Request, session: Session, council: Council, subject: st
     group = await group_of(request, session, reader)
     if group.subject.kind != "coalition":
         return RedirectResponse(f"/o/{subject}", 303)
-    history = await load_history(session, group)
-    values: dict[str, Any] = {"reader": reader, "group": group, "history": history, "texts": texts, "acts": ACTS}
-    return render(request, "coalition.html", section="home", **values)
+    return render(
+        request,
+        "coalition.html",
+        section="home",
+        reader=reader,
+        group=group,
+        history=await load_history(session, group),
+        texts=texts,
+        acts=ACTS,
+        sent=bool(request.query_params.get("sent")),
+        outcome=await outcome_of(request, council.authority),
+        name_of=name_of,
+        **await route_values(session, group),
+    )
 
 
 @router.get("/c/{subject}/do/{act}")

@@ -5,7 +5,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from events.responses import ResponseIntroduced
 from services.application.group_view import GroupView
@@ -22,8 +22,10 @@ router = APIRouter()
 @router.get("/g/{token}/introduce")
 @router.get("/o/{subject}/introduce")
 async def ask(request: Request, session: Session, reader: Asking) -> Response:
-    """Asks whether the two councils should be introduced."""
-    group = await _group(request, session, reader)
+    """Asks whether the two councils should be introduced; leads to the match where nothing is hidden any more."""
+    group = await group_of(request, session, reader)
+    if group.introduction is None:
+        return RedirectResponse(reader.base, 303)
     return _page(request, reader, group, Form(FormData()))
 
 
@@ -31,7 +33,9 @@ async def ask(request: Request, session: Session, reader: Asking) -> Response:
 @router.post("/o/{subject}/introduce")
 async def answer(request: Request, session: Session, reader: Asking) -> Response:
     """Sends the answer."""
-    group = await _group(request, session, reader)
+    group = await group_of(request, session, reader)
+    if group.introduction is None:
+        raise HTTPException(404)
     form = Form(await read_form(request))
     agrees = form.choice("agrees", texts.INTRODUCTIONS, "Choose your answer")
     remind_on = form.optional_day("remind", "the day on which we should ask again") if agrees == "later" else None
@@ -40,13 +44,6 @@ async def answer(request: Request, session: Session, reader: Asking) -> Response
         return _page(request, reader, group, form, status=400)
     values = {"agrees": agrees, "remind_on": remind_on, "response_id": response_id}
     return await send_response(session, reader, group, ResponseIntroduced, values)
-
-
-async def _group(request: Request, session: Session, reader: Reader) -> GroupView:
-    group = await group_of(request, session, reader)
-    if group.introduction is None:
-        raise HTTPException(404)
-    return group
 
 
 def _page(request: Request, reader: Reader, group: GroupView, form: Form, status: int = 200) -> Response:
