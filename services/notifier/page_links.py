@@ -27,7 +27,14 @@ class PageLinks:
         """
         blocks = tuple(replace(block, link=self._answer(subjects[block.plan_id])) for block in letter.blocks)
         asked, closed = (tuple(map(self._introducing, items)) for items in (letter.asked, letter.closed))
-        return replace(letter, blocks=blocks, asked=asked, closed=closed, stop_link=self._stop(letter.purpose))
+        return replace(
+            letter,
+            blocks=blocks,
+            asked=asked,
+            closed=closed,
+            stop_link=self._stop(letter.purpose),
+            search_link=f"{self.maker.base}/search",
+        )
 
     def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
         """Adds a link to the letter's coalition."""
