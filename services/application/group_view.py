@@ -12,15 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionInvitation, CoalitionState
 from events.opportunities import OpportunityState
-from matching.text.formatting import name_of
-from services.application.council_lines import (
-    CouncilLine,
-    by_present_name,
-    guest_lines,
-    member_line,
-    own_line,
-    partner_line,
-)
+from services.application.council_lines import CouncilLine, guest_lines, member_line, own_line, partner_line
 from services.application.introduction_view import Introduction, introduction_view
 from services.application.near_misses import near_miss_sentences, other_near_misses
 from services.application.own_answers import OwnAnswer, own_answer
@@ -33,7 +25,7 @@ from services.domain.disclosure import (
 )
 from services.domain.framework_prompt import framework_prompts
 from services.domain.introduction import is_agreed
-from services.domain.reorganisation import say_consent
+from services.domain.reorganisation import name_on, say_consent, waits_for_person
 from services.store import coalitions, introductions, parties, plans, responses
 from services.store.framework_index import FrameworkIndex
 from services.store.mapping import plan_from_store
@@ -45,6 +37,7 @@ CLOSED: Final[Mapping[str, str]] = {
     "dissolved": "This group has ended.",
     "lapsed": "This group has ended.",
 }
+WAITS: Final = "The council was divided, and nobody has taken over its plan yet. It waits for a person."
 
 
 class NoGroupError(LookupError):
@@ -87,7 +80,8 @@ class GroupView:
     @property
     def current(self) -> tuple[CouncilLine, ...]:
         """The others that have accepted or still can."""
-        return tuple(line for line in self.others if line.state in ("", "suggested", "invited", "accepted"))
+        current = ("", "suggested", "invited", "accepted")
+        return tuple(line for line in self.others if line.state in current and not line.waits)
 
     @property
     def lead(self) -> CouncilLine | None:
@@ -119,7 +113,6 @@ async def load_group(
     else:
         view = await _pair(session, authority, subject, today)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
-    view = replace(view, others=by_present_name(view.others, today), guests=by_present_name(view.guests, today))
     introduced = view.introduction is not None and view.introduction.agreed
     return replace(
         view,
@@ -158,8 +151,9 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     # An authority that no longer shares its own plan does not see the others' plans either.
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
-    lines = [member_line(member, state, shows=member.plan_id in {subject.plan_id, *shown}) for member in state.members]
-    hidden = any(line.plan_id not in {subject.plan_id, *shown} for line in lines)
+    visible = {subject.plan_id, *shown}
+    lines = [member_line(member, state, today, shows=member.plan_id in visible) for member in state.members]
+    hidden = any(line.plan_id not in visible for line in lines)
     # A plan that the engine proposes is not a member yet.
     own = next((line for line in lines if line.plan_id == subject.plan_id), None) or own_line(
         stored.get(subject.plan_id), authority, subject.plan_id, state.common_window
@@ -184,12 +178,16 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         invited_by=inviter,
         scope=invitation.scope if invitation and said else "",
         route=invitation.route if invitation and said else "",
-        proposals=tuple(f"{name_of(one.authority)}: {one.sentence}" for one in state.proposals if one.plan_id in shown),
+        proposals=tuple(
+            f"{name_on(one.authority, today)}: {one.sentence}"
+            for one in state.proposals
+            if one.plan_id in shown and not waits_for_person(one.authority, today)
+        ),
         acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
-        near_misses=await other_near_misses(session, authority, subject.plan_id, {one.plan_id for one in lines}),
-        guests=guest_lines(state, lines, shown - {subject.plan_id}),
-        closed=_why_closed(state, own),
-        visible_plans=frozenset({subject.plan_id, *shown}),
+        near_misses=await other_near_misses(session, authority, subject.plan_id, {one.plan_id for one in lines}, today),
+        guests=guest_lines(state, lines, shown - {subject.plan_id}, today),
+        closed=_why_closed(state, own, [line for line in lines if line is not own]),
+        visible_plans=frozenset(visible),
     )
 
 
@@ -201,12 +199,12 @@ async def _inviter(session: AsyncSession, invitation: CoalitionInvitation, lines
     return next((line.council for line in lines if line.plan_id == invitation.by), None)
 
 
-def _why_closed(state: CoalitionState, own: CouncilLine) -> str | None:
+def _why_closed(state: CoalitionState, own: CouncilLine, others: Sequence[CouncilLine]) -> str | None:
     if state.status in CLOSED:
         return f"{CLOSED[state.status]} {state.ended_because or ''}".strip()
     if own.state in ("declined", "left", "lapsed", "withdrawn"):
         return "Your council is not in this group any more."
-    return None
+    return WAITS if others and all(line.waits for line in others) else None
 
 
 async def _pair(session: AsyncSession, authority: str, subject: Subject, today: date) -> GroupView:
@@ -223,19 +221,21 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
     ]
     theirs_too = facts[-1] if len(facts) == 2 and all(facts) else None
     own = own_line(stored.get(subject.plan_id), authority, subject.plan_id, mine.tender_window)
+    partner = partner_line(theirs, theirs_too, today)
     ended = f"This match no longer holds. {' '.join(state.reasons)}" if state.status != "active" else None
+    closed = ended if theirs_too or ended is None else "This match no longer holds."
     return GroupView(
         subject=subject,
         authority=authority,
         status=state.status,
         own=own,
-        others=(partner_line(theirs, theirs_too),),
+        others=(partner,),
         disclosed=theirs_too is not None,
         reasons=state.reasons if theirs.title is not None and theirs_too else (),
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
-        near_misses=near_miss_sentences(state, authority),
-        introduction=introduction_view(state, *said, today),
-        acts=("invite",) if theirs.title is not None and theirs_too and ended is None else (),
-        closed=ended if theirs_too or ended is None else "This match no longer holds.",
+        near_misses=near_miss_sentences(state, authority, today) if not partner.waits else (),
+        introduction=introduction_view(state, *said, today) if not partner.waits else None,
+        acts=("invite",) if theirs.title is not None and theirs_too and ended is None and not partner.waits else (),
+        closed=closed or (WAITS if partner.waits else None),
     )
