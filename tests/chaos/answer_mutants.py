@@ -159,8 +159,8 @@ ANSWER_MUTANTS: Final = (
         [
             Edit(
                 "services/coalitions/benchmark_requests.py",
-                "            if answered != request:\n",
-                "            if answered is not None:\n",
+                "        if answered != request:\n",
+                "        if answered is not None:\n",
             )
         ],
         [f"{EXTENSIONS}::test_an_extension_asks_once_however_often_it_is_looked_at"],
