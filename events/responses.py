@@ -242,7 +242,7 @@ class ResponseDecided(PlanResponse):
 
 
 class ResponseConvened(Response):
-    """A party invites its members in a suggested coalition to go to market together.
+    """A party invites its members to go to market together: those in a suggested coalition, or both of an opportunity.
 
     It answers for none of them: each still says yes or no, and one of them leads.
     """

@@ -199,7 +199,7 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
     visible = {subject.plan_id, *shown}
-    lines = [_member(member, state, today, shows=member.plan_id in visible) for member in state.members]
+    lines = [member_line(member, state, today, shows=member.plan_id in visible) for member in state.members]
     hidden = any(line.plan_id not in visible for line in lines)
     # A plan that the engine proposes is not a member yet.
     own = next((line for line in lines if line.plan_id == subject.plan_id), None) or _own_line(
@@ -252,7 +252,7 @@ def _guests(
     """The plans that the reader can invite: visible members not asked or without an answer, and visible proposals."""
     members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id in shown]
     proposed = [
-        _line(one.authority, one.plan_id, "proposed", state.common_window, today)
+        other_line(one.authority, one.plan_id, "proposed", state.common_window, today)
         for one in state.proposals
         if one.kind == "fits-too" and one.plan_id in shown
     ]
@@ -303,21 +303,22 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
 
 def _own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Window) -> CouncilLine:
     line = CouncilLine(authority, "Your council", plan_id, "", window)
-    return _described(line, read_facts(plan.state)) if plan is not None and plan.state else line
+    return describe(line, read_facts(plan.state)) if plan is not None and plan.state else line
 
 
-def _line(authority: str, plan_id: str, state: str, window: Window, today: date) -> CouncilLine:
-    """The line of another council, by its name of today."""
+def other_line(authority: str, plan_id: str, state: str, window: Window, today: date) -> CouncilLine:
+    """The line of another council's plan, by the council's name of today, without facts of the plan."""
     waits = waits_for_person(authority, today)
     return CouncilLine(authority, name_on(authority, today), plan_id, state, window, waits=waits)
 
 
 def _partner(side: PlanSummary, facts: PlanFacts | None, today: date) -> CouncilLine:
-    line = _line(side.authority, "", "", side.tender_window, today)
-    return _described(line, facts) if facts is not None else line
+    line = other_line(side.authority, "", "", side.tender_window, today)
+    return describe(line, facts) if facts is not None else line
 
 
-def _described(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
+def describe(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
+    """Adds the facts of a plan to its line."""
     return replace(
         line,
         window=facts.tender_window,
@@ -330,16 +331,17 @@ def _described(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
     )
 
 
-def _member(member: CoalitionMember, state: CoalitionState, today: date, *, shows: bool) -> CouncilLine:
+def member_line(member: CoalitionMember, state: CoalitionState, today: date, *, shows: bool) -> CouncilLine:
+    """The line of a coalition's member. Without `shows` it has no facts of its plan."""
     line = replace(
-        _line(member.authority, member.plan_id, member.state, member.tender_window, today),
+        other_line(member.authority, member.plan_id, member.state, member.tender_window, today),
         interest=member.interest,
         committed=member.committed,
         leads=member.plan_id == state.lead,
     )
     if not shows:
         return line
-    return _described(line, member_facts(member))
+    return describe(line, member_facts(member))
 
 
 def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, introduced: bool) -> OwnAnswer:

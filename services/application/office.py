@@ -1,4 +1,4 @@
-"""What an office sees: groups with members of its own, and of those no more than they share openly."""
+"""What an office sees: groups and pairs with members of its own, and of those no more than they share openly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,31 +8,36 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState
+from events.opportunities import OpportunityState
+from services.application.group_view import CouncilLine, describe, member_line, other_line
 from services.domain.coalition import LIVING, MIN_MEMBERS, CoalitionStatus, MemberState
-from services.domain.disclosure import is_open, shown_to_party
+from services.domain.disclosure import is_open, plan_facts, shown_to_party
 from services.domain.parties import Party
-from services.domain.reorganisation import is_dissolved, name_on, waits_for_person
+from services.domain.reorganisation import waits_for_person
 from services.store import coalitions, plans
 from services.store.coalitions import CoalitionRow
+from services.store.opportunities import Opportunity
 
 LIMIT: Final = 500
+PAIR_LIMIT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PartyGroup:
-    """A group as a party sees it. `members`: those of its own; `others`: how many councils more are in it.
+    """A group or a pair as a party sees it. `members`: those of its own; `others`: how many councils more are in it.
 
-    `invitable`: the members that the party could invite now; empty where it can't convene the group.
+    `subject_id`: the id of the coalition or the opportunity. `invitable`: the members that the party could invite now;
+    empty where it can't convene the group.
     """
 
-    coalition_id: str
+    subject_id: str
     status: str
     together_from: date
     decide_by: date
     reply_by: date | None
-    members: tuple[CoalitionMember, ...]
+    members: tuple[CouncilLine, ...]
     others: int
-    invitable: tuple[CoalitionMember, ...]
+    invitable: tuple[CouncilLine, ...]
 
     @property
     def title(self) -> str:
@@ -44,13 +49,53 @@ async def list_groups(session: AsyncSession, party: Party, day: date) -> list[Pa
     """The living groups with plans of members on a day, those that wait to be convened first."""
     rows = await coalitions.listed(session, party.members_on(day), [status.value for status in LIVING], LIMIT)
     found = await _groups(session, rows, party, day)
-    return sorted(found, key=lambda one: (not one.invitable, one.decide_by, one.coalition_id))
+    return sorted(found, key=lambda one: (not one.invitable, one.decide_by, one.subject_id))
 
 
-async def find_group(session: AsyncSession, party: Party, coalition_id: str, day: date) -> PartyGroup | None:
-    """One group; None where the party has no member in it that shares its plan."""
-    row = await coalitions.load(session, coalition_id)
-    return next(iter(await _groups(session, [row], party, day)), None) if row is not None else None
+async def list_pairs(session: AsyncSession, party: Party, day: date) -> list[PartyGroup]:
+    """The pairs of members' plans that are in no group together, the best match first."""
+    rows = await coalitions.pairs_outside(session, party.members_on(day), PAIR_LIMIT)
+    return await _pairs(session, rows, party, day)
+
+
+async def find_group(session: AsyncSession, party: Party, subject_id: str, day: date) -> PartyGroup | None:
+    """One group or pair; None where the party has no member in it that shares its plan.
+
+    A pair that has become a group is found as the group.
+    """
+    row = await coalitions.load(session, subject_id)
+    pair = await coalitions.load_opportunity(session, subject_id) if row is None else None
+    if pair is not None:
+        both = {pair.plan_a, pair.plan_b}
+        living = await coalitions.living_with(session, both)
+        row = next((one for one in living if both <= {member.plan_id for member in one.coalition.current}), None)
+    found = await _groups(session, [row], party, day) if row is not None else []
+    if row is None and pair is not None:
+        found = await _pairs(session, [pair], party, day)
+    return next(iter(found), None)
+
+
+async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Party, day: date) -> list[PartyGroup]:
+    """The pairs that stand, whose windows meet, and whose plans are both members' and shared openly."""
+    members = party.members_on(day)
+    rows = [row for row in rows if row.status == "active" and {row.authority_a, row.authority_b} <= members]
+    stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
+    facts = {plan_id: plan_facts(plan.state) for plan_id, plan in stored.items()}
+    found = []
+    for row in rows:
+        state = OpportunityState.model_validate(row.payload)
+        if state.common_window is None or state.decide_by is None:
+            continue
+        sides = ((row.plan_a, row.authority_a), (row.plan_b, row.authority_b))
+        lines = tuple(
+            describe(other_line(authority, plan_id, "", shown.tender_window, day), shown)
+            for plan_id, authority in sides
+            if (shown := facts.get(plan_id)) is not None and not waits_for_person(authority, day)
+        )
+        if len(lines) == len(sides):
+            opens = state.common_window.earliest
+            found.append(PartyGroup(row.opportunity_id, row.status, opens, state.decide_by, None, lines, 0, lines))
+    return found
 
 
 async def _groups(session: AsyncSession, rows: Sequence[CoalitionRow], party: Party, day: date) -> list[PartyGroup]:
@@ -58,26 +103,16 @@ async def _groups(session: AsyncSession, rows: Sequence[CoalitionRow], party: Pa
     stored = await plans.by_id(session, {member.plan_id for state in states for member in state.members})
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     of_party = party.members_on(day)
-    found = [_group(state, _named(shown_to_party(state.members, of_party, open_plans), day)) for state in states]
+    found = [_group(state, shown_to_party(state.members, of_party, open_plans), day) for state in states]
     return [one for one in found if one.members]
 
 
-def _named(members: Sequence[CoalitionMember], day: date) -> tuple[CoalitionMember, ...]:
-    """The members by their names of a day: a dissolved council by its successor's. None waits for a person."""
-    return tuple(
-        one.model_copy(update={"authority_name": name_on(one.authority, day)})
-        if is_dissolved(one.authority, day)
-        else one
-        for one in members
-        if not waits_for_person(one.authority, day)
-    )
-
-
-def _group(state: CoalitionState, members: tuple[CoalitionMember, ...]) -> PartyGroup:
-    suggested = tuple(member for member in members if MemberState(member.state) is MemberState.SUGGESTED)
+def _group(state: CoalitionState, shown: Sequence[CoalitionMember], day: date) -> PartyGroup:
+    members = tuple(one for one in (member_line(member, state, day, shows=True) for member in shown) if not one.waits)
+    suggested = tuple(one for one in members if MemberState(one.state) is MemberState.SUGGESTED)
     convenable = CoalitionStatus(state.status) is CoalitionStatus.SUGGESTED and len(suggested) >= MIN_MEMBERS
     return PartyGroup(
-        coalition_id=state.coalition_id,
+        subject_id=state.coalition_id,
         status=state.status,
         together_from=state.together_from,
         decide_by=state.decide_by,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import DelegationScope, ResponseConvened, ResponseDelegated
 from services.application.responses import ResponseError, build
-from services.domain.coalition import MemberState
+from services.domain.coalition import MIN_MEMBERS, MemberState
 from services.domain.delegation import Delegation
 from services.domain.ids import party_subject
 from services.store import coalitions, delegations, parties
@@ -43,30 +43,42 @@ async def revoked(
 
 
 async def convened(
-    session: AsyncSession, party: str, coalition_id: str, day: date, *, plan_ids: Collection[str] = (), **values: Any
+    session: AsyncSession, party: str, subject_id: str, day: date, *, plan_ids: Collection[str] = (), **values: Any
 ) -> ResponseConvened:
-    """The response by which a party invites its members: those of the given plans, or all suggested ones.
+    """The response by which a party invites its members: those of the given plans, or all that can be invited.
 
-    Raises ResponseError if there is no such party or coalition.
+    `subject_id`: a coalition's, or a pair's. Raises ResponseError if there is no such party or subject, or if fewer
+    than two plans of members can be invited.
     """
-    found, row = await parties.load(session, party), await coalitions.load(session, coalition_id)
+    found = await parties.load(session, party)
     if found is None:
         raise ResponseError(f"there is no party {party}; `jointly parties list` shows them")
-    if row is None:
-        raise ResponseError(f"there is no coalition {coalition_id}; `jointly coalition list` shows them")
+    subject, suggested = await _convenable(session, subject_id)
     members = found.members_on(day)
-    own = [one for one in row.coalition.in_state(MemberState.SUGGESTED) if one.authority in members]
-    common = {
-        "response_id": str(uuid4()),
-        "authority": party,
-        "subject": "coalition",
-        "subject_id": coalition_id,
-        "subject_revision": row.coalition.terms_revision,
-        "plan_ids": sorted(plan_ids) or [one.plan_id for one in own],
-    }
-    built = build(ResponseConvened, common | values)
+    chosen = sorted(plan_ids) or [plan_id for plan_id, authority in suggested if authority in members]
+    if len(chosen) < MIN_MEMBERS:
+        raise ResponseError(f"{party} has to invite {MIN_MEMBERS} plans or more of its members of {day}")
+    common = {"response_id": str(uuid4()), "authority": party, "plan_ids": chosen}
+    built = build(ResponseConvened, common | subject | values)
     assert isinstance(built, ResponseConvened)
     return built
+
+
+async def _convenable(session: AsyncSession, subject_id: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The subject of an invitation, and the plans that nobody has invited yet, each with its authority."""
+    row = await coalitions.load(session, subject_id)
+    if row is not None:
+        fields = {"subject": "coalition", "subject_revision": row.coalition.terms_revision}
+        suggested = [(one.plan_id, one.authority) for one in row.coalition.in_state(MemberState.SUGGESTED)]
+        return fields | {"subject_id": subject_id}, suggested
+    pair = await coalitions.load_opportunity(session, subject_id)
+    if pair is None:
+        raise ResponseError(
+            f"there is no coalition or opportunity {subject_id}; `jointly coalition list` and `jointly opportunities` "
+            "show them"
+        )
+    fields = {"subject": "opportunity", "subject_revision": pair.revision}
+    return fields | {"subject_id": subject_id}, [(pair.plan_a, pair.authority_a), (pair.plan_b, pair.authority_b)]
 
 
 async def _delegation(

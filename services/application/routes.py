@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.responses import ResponseRoute, RouteOutcome, RouteStep
+from events.responses import RouteStep
 from matching.reference import display_name
 from matching.text.formatting import day_text, quote
 from services.application import frameworks
@@ -16,24 +16,12 @@ from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.disclosure import is_open
 from services.domain.ids import plan_subject
 from services.domain.route import STEPS, RouteEntry, RouteRecord, build_record
+from services.domain.route_prompt import OUTCOME_NAMES, STEP_NAMES
 from services.matcher.stored_context import EmbedMissing
 from services.platform.settings import Settings
 from services.store import coalitions, plans, responses
 from services.store.coalitions import CoalitionRow
-from services.store.responses import ResponseRow
-
-STEP_NAMES: Final = {
-    RouteStep.FRAMEWORK: "Framework",
-    RouteStep.FRAMEWORK_COALITION: "Coalition under a framework",
-    RouteStep.COALITION: "Coalition of its own",
-    RouteStep.NEW: "New contract",
-}
-OUTCOME_NAMES: Final = {
-    RouteOutcome.CHOSEN: "chosen",
-    RouteOutcome.UNSUITABLE: "looked at, does not suit",
-    RouteOutcome.NONE_FOUND: "looked for, none found",
-    RouteOutcome.NOT_CHECKED: "not looked at",
-}
+from services.store.route_records import to_entry
 
 
 class RouteError(Exception):
@@ -90,24 +78,6 @@ async def subject_of(session: AsyncSession, plan_id: str, coalition_id: str | No
     if stored is None:
         raise ResponseError(f"there is no plan {plan_id}; a plan id is the authority, a colon and its reference")
     return Subject("plan", plan_subject(plan_id), stored.revision, plan_id)
-
-
-def to_entry(row: ResponseRow) -> RouteEntry:
-    """Converts a stored response into an entry of the record."""
-    payload = ResponseRoute.model_validate(row.payload)
-    return RouteEntry(
-        step=payload.step,
-        outcome=payload.outcome,
-        asked_at=payload.asked_at,
-        by=payload.by,
-        authority=row.authority,
-        recorded_on=row.received_on,
-        candidates=payload.candidates,
-        reason=payload.reason,
-        note=payload.note,
-        coalition_id=row.subject_id if row.subject == "coalition" else None,
-        response_id=row.response_id,
-    )
 
 
 def audit_note(view: RouteView, as_of: date) -> list[str]:

@@ -27,7 +27,7 @@ _Build = Callable[[AsyncSession], Awaitable[ResponsePayload]]
 
 
 def convene(
-    coalition: Annotated[str, typer.Argument(help="The coalition's id.")],
+    subject: Annotated[str, typer.Argument(help="The id of a suggested coalition, or of an opportunity.")],
     party: Annotated[str, typer.Option(help="The party that convenes (code).")],
     plan: Annotated[list[str] | None, typer.Option(help="Plan ids to invite; default: all of its members.")] = None,
     reply_days: Annotated[int, typer.Option(min=10, max=40, help="Working days for the reply.")] = 20,
@@ -36,12 +36,15 @@ def convene(
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
-    """Invite members of a party, of a suggested coalition, to go to market together. The party answers for nobody."""
+    """Invite members of a party to go to market together: a suggested coalition's, or both of a pair.
+
+    The party answers for nobody.
+    """
     code, day = canonical_authority(party), today(settings().as_of)
     plans = [canonical_plan_id(one) for one in plan or ()]
 
     async def build(session: AsyncSession) -> ResponsePayload:
-        return await use.convened(session, code, coalition, day, plan_ids=plans, reply_days=reply_days, scope=scope)
+        return await use.convened(session, code, subject, day, plan_ids=plans, reply_days=reply_days, scope=scope)
 
     _send(build, Sending(signing_key_file, own_topic, dry_run))
 

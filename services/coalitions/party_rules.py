@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import PlanResponsePayload, ResponseConvened, ResponseDelegated
+from services.coalitions.pair_coalitions import load_standing, suggest_pair
 from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
 from services.domain import delegation
@@ -11,6 +12,7 @@ from services.domain.coalition_answers import AnswerRefusedError, InvitationRequ
 from services.domain.ids import party_subject
 from services.domain.parties import Party
 from services.store import coalitions, delegations, parties
+from services.store.coalitions import CoalitionRow
 
 
 async def require_delegation(session: AsyncSession, payload: PlanResponsePayload, moment: Moment) -> None:
@@ -33,27 +35,38 @@ async def record_delegation(session: AsyncSession, payload: ResponseDelegated) -
 
 
 async def convene(session: AsyncSession, payload: ResponseConvened, moment: Moment) -> tuple[Coalition, Coalition]:
-    """Invites members of a party, of a coalition that the engine suggests; the coalition before and after.
+    """Invites members of a party: of a coalition that the engine suggests, or both of a pair.
 
-    Raises AnswerRefusedError.
+    Returns the coalition before and after. Raises AnswerRefusedError.
     """
     party = await _party(session, payload.authority)
-    row = await coalitions.load(session, payload.subject_id) if payload.subject == "coalition" else None
-    if row is None:
-        raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"there is no coalition {payload.subject_id}")
     members = party.members_on(moment.today)
     strangers = sorted(one for one in payload.plan_ids if one.split(":", 1)[0] not in members)
     if strangers:
         raise AnswerRefusedError(
             RefusalReason.NOT_ALLOWED, f"{strangers[0]} is no plan of a member of {party.party} on {moment.today}"
         )
-    before = row.coalition
-    if before.is_living:
-        rules.require_current(before, payload.subject_revision)
+    row, before = await _convenable(session, payload, moment)
     request = InvitationRequest(payload.plan_ids, payload.reply_days, payload.scope)
     after = rules.convene(before, party.party, request, moment.today)
     await write_with_plans(session, row, after, moment)
     return before, after
+
+
+async def _convenable(
+    session: AsyncSession, payload: ResponseConvened, moment: Moment
+) -> tuple[CoalitionRow, Coalition]:
+    """The coalition to convene, and its row; of a pair both are new."""
+    if payload.subject == "opportunity":
+        opportunity = await load_standing(session, payload, payload.plan_ids)
+        pair = await suggest_pair(session, opportunity, payload, moment.today)
+        return coalitions.new_row(pair.coalition_id), pair
+    row = await coalitions.load(session, payload.subject_id) if payload.subject == "coalition" else None
+    if row is None:
+        raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"there is no coalition {payload.subject_id}")
+    if row.coalition.is_living:
+        rules.require_current(row.coalition, payload.subject_revision)
+    return row, row.coalition
 
 
 async def _party(session: AsyncSession, code: str) -> Party:

@@ -105,6 +105,7 @@ class ResponseHandler:
                 outcome="refused" if refused else "recorded",
                 detail=str(refused) if refused else None,
                 member_before=effect.member_before,
+                about=list(effect.about) or None,
                 asked=list(effect.asked) if effect.reply_by else None,
                 reply_by=effect.reply_by,
                 received_on=day,

@@ -23,17 +23,16 @@ from events.responses import (
     ResponseRoute,
     ResponseUndone,
 )
-from matching.coalitions import joint_terms
 from services.coalitions import introduction, party_rules, record_rules
 from services.coalitions.benchmark_requests import record_decision
-from services.coalitions.formation import suggestion_of
+from services.coalitions.pair_coalitions import load_standing, suggest_pair
 from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
-from services.domain.coalition import Coalition, Member, MemberState, suggest
+from services.domain.coalition import Coalition, Member, MemberState
 from services.domain.coalition_answers import AnswerKind, AnswerRefusedError, InvitationRequest, RefusalReason
 from services.domain.ids import opportunity_id
 from services.store import coalitions as store
-from services.store import plan_fits, plans, responses
+from services.store import plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
 from services.store.responses import ResponseRow
@@ -47,11 +46,13 @@ _REPEATED_TERMS = ("leave", "decline")
 class Effect:
     """The effect of a response: the member's former state, for an undo, and the plans whose groups to form again.
 
-    `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer.
+    `about`: the other plans that an answer was about. `asked`, `reply_by`: the plans that an invitation asked, and
+    their last day to answer.
     """
 
     member_before: Any = None
     plan_ids: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
     reply_by: date | None = None
 
@@ -60,7 +61,9 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
     """Applies a response. Raises AnswerRefusedError if it does not count."""
     if isinstance(payload, ResponseConvened):
         before, after = await party_rules.convene(session, payload, moment)
-        return _invited(Effect(), before, after)
+        # The plans of a pair are in no group of the engine's any more: their groups form again.
+        regrouped = payload.plan_ids if payload.subject == "opportunity" else ()
+        return _invited(Effect(None, regrouped), before, after)
     if isinstance(payload, ResponseDelegated):
         await party_rules.record_delegation(session, payload)
         return Effect()
@@ -101,10 +104,13 @@ async def _on_coalition(
     elsewhere = await store.is_elsewhere(session, payload.plan_id, coalition.coalition_id)
     after = _act(coalition, payload, moment.today, elsewhere=elsewhere)
     await write_with_plans(session, row, after, moment)
-    others = [member.plan_id for member in coalition.current if member.plan_id != payload.plan_id]
-    touched = await _judge(session, payload, others)
-    effect = Effect(_MEMBER.dump_python(before, mode="json") if before else None, touched)
-    return _invited(effect, coalition, after) if isinstance(payload, ResponseInvited) else effect
+    effect = Effect(_MEMBER.dump_python(before, mode="json") if before else None)
+    if isinstance(payload, ResponseInvited):
+        return _invited(effect, coalition, after)
+    if isinstance(payload, ResponseAnswered):
+        others = [member.plan_id for member in coalition.current if member.plan_id != payload.plan_id]
+        return await _answered(session, effect, payload, others)
+    return effect
 
 
 def _invited(effect: Effect, before: Coalition, after: Coalition) -> Effect:
@@ -150,57 +156,21 @@ def _act(coalition: Coalition, payload: PlanResponsePayload, today: date, *, els
 
 
 async def _on_opportunity(session: AsyncSession, payload: PlanResponsePayload, moment: Moment) -> Effect:
-    opportunity = await store.load_opportunity(session, payload.subject_id)
-    if opportunity is None or payload.plan_id not in (opportunity.plan_a, opportunity.plan_b):
-        raise AnswerRefusedError(
-            RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} is in no opportunity {payload.subject_id}"
-        )
-    _require_standing(opportunity, payload)
+    opportunity = await load_standing(session, payload, [payload.plan_id])
     other = opportunity.plan_b if payload.plan_id == opportunity.plan_a else opportunity.plan_a
     if isinstance(payload, ResponseInvited):
-        return await _invite_partner(session, payload, other, moment)
+        return await _invite_partner(session, opportunity, payload, moment)
     if isinstance(payload, ResponseAnswered):
-        return Effect(None, await _judge(session, payload, [other]))
+        return await _answered(session, Effect(), payload, [other])
     if isinstance(payload, ResponseIntroduced):
         return Effect(await introduction.answer(session, opportunity, payload, moment))
     raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "that can only be said of a coalition; invite the other first")
 
 
-def _require_standing(opportunity: Opportunity, payload: ResponsePayload) -> None:
-    if payload.subject_revision > opportunity.revision:
-        raise AnswerRefusedError(
-            RefusalReason.UNKNOWN_SUBJECT,
-            f"the opportunity has no revision {payload.subject_revision} yet; it stands at {opportunity.revision}",
-        )
-    if opportunity.status != "active":
-        why = " ".join(opportunity.payload.get("reasons", ()))
-        raise AnswerRefusedError(RefusalReason.STALE, f"the opportunity has ended since. {why}".strip())
-
-
-async def _invite_partner(session: AsyncSession, payload: ResponseInvited, other: str, moment: Moment) -> Effect:
-    """Creates a coalition of two from an invitation to one partner, unless both are in one already."""
-    both = {payload.plan_id, other}
-    for row in await store.living_with(session, both):
-        coalition = row.coalition
-        if both <= {member.plan_id for member in coalition.current}:
-            raise AnswerRefusedError(
-                RefusalReason.NOT_ALLOWED, f"both plans are in coalition {row.coalition_id}; invite there"
-            )
-    graph = await plan_fits.load_graph(session, [payload.plan_id])
-    terms = joint_terms(graph, both)
-    if terms is None:
-        raise AnswerRefusedError(
-            RefusalReason.NOT_ALLOWED,
-            "the two plans fit too little, their windows do not meet, or one is shared only as a match, to invite yet",
-        )
-    stored = await plans.by_id(session, both)
-    suggestion = suggestion_of(graph, terms, stored, moment.today)
-    coalition_id = opportunity_id(f"pair {payload.response_id}", payload.subject_id)
-    coalition = suggest(coalition_id, suggestion)
-    return await _on_new_pair(session, coalition, payload, moment)
-
-
-async def _on_new_pair(session: AsyncSession, coalition: Coalition, payload: ResponseInvited, moment: Moment) -> Effect:
+async def _invite_partner(
+    session: AsyncSession, opportunity: Opportunity, payload: ResponseInvited, moment: Moment
+) -> Effect:
+    coalition = await suggest_pair(session, opportunity, payload, moment.today)
     request = InvitationRequest((), payload.reply_days, payload.scope, payload.route)
     invited = rules.invite(coalition, payload.plan_id, request, moment.today)
     await write_with_plans(session, store.new_row(coalition.coalition_id), invited, moment)
@@ -208,10 +178,11 @@ async def _on_new_pair(session: AsyncSession, coalition: Coalition, payload: Res
     return _invited(effect, coalition, invited)
 
 
-async def _judge(session: AsyncSession, payload: PlanResponsePayload, others: Sequence[str]) -> tuple[str, ...]:
-    """Records a "not the same thing" about other plans; returns the plans whose groups this may change."""
-    if not isinstance(payload, ResponseAnswered) or AnswerKind(payload.answer) is not AnswerKind.NOT_THE_SAME:
-        return ()
+async def _answered(session: AsyncSession, effect: Effect, payload: ResponseAnswered, others: Sequence[str]) -> Effect:
+    """Adds to the effect what an answer was about. A "not the same thing" also mutes the pairs with these plans."""
+    effect = replace(effect, about=tuple(others))
+    if AnswerKind(payload.answer) is not AnswerKind.NOT_THE_SAME:
+        return effect
     stored = await plans.by_id(session, [payload.plan_id, *others])
     verdicts = []
     for other in others:
@@ -220,7 +191,7 @@ async def _judge(session: AsyncSession, payload: PlanResponsePayload, others: Se
         pair = (opportunity_id(plan_a, plan_b), plan_a, plan_b)
         verdicts.append(responses.new_verdict(pair, payload.authority, payload.reason, words, payload.response_id))
     await responses.put_verdicts(session, verdicts)
-    return (payload.plan_id, *others)
+    return replace(effect, plan_ids=(payload.plan_id, *others))
 
 
 async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) -> Effect:

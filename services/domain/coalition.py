@@ -49,6 +49,10 @@ class MemberState(StrEnum):
     LEFT = "left"
 
 
+CURRENT: Final = (MemberState.SUGGESTED, MemberState.INVITED, MemberState.ACCEPTED)
+"""The states of members that have accepted or still can."""
+
+
 class ProposalKind(StrEnum):
     """A proposal of the engine to people who have begun to act: add a plan, or reconsider a member."""
 
@@ -164,7 +168,7 @@ class Coalition:
     @property
     def current(self) -> tuple[Member, ...]:
         """The members that have accepted or still can."""
-        return self.in_state(MemberState.SUGGESTED, MemberState.INVITED, MemberState.ACCEPTED)
+        return self.in_state(*CURRENT)
 
     @property
     def is_living(self) -> bool:

@@ -1,9 +1,9 @@
-"""A plan's route record: the collaborative routes that were checked before a new contract, and the outcome of each.
+"""Route records of plans and coalitions: the collaborative routes that were checked, and the outcome of each.
 
 Pure. Every step is prompted and none is required: a record with gaps is shown with its gaps.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -61,3 +61,23 @@ def build_record(entries: Iterable[RouteEntry]) -> RouteRecord:
     """Builds the record from entries in their order of arrival."""
     latest = {one.step: one for one in entries}
     return RouteRecord(tuple(latest[step] for step in STEPS if step in latest))
+
+
+@dataclass(frozen=True, slots=True)
+class CoalitionRoutes:
+    """What members of a coalition recorded: by step, the newest entry of each authority."""
+
+    by_step: Mapping[RouteStep, tuple[RouteEntry, ...]]
+
+    @property
+    def to_consider(self) -> tuple[RouteStep, ...]:
+        """The steps that no member has looked at and that come before the route chosen, or before a joint tender."""
+        outcomes = {step: {one.outcome for one in entries} for step, entries in self.by_step.items()}
+        chosen = next((step for step in STEPS if RouteOutcome.CHOSEN in outcomes[step]), RouteStep.COALITION)
+        return tuple(step for step in STEPS[: STEPS.index(chosen)] if outcomes[step] <= {RouteOutcome.NOT_CHECKED})
+
+
+def build_coalition_routes(entries: Iterable[RouteEntry]) -> CoalitionRoutes:
+    """Builds a coalition's routes from its members' entries in their order of arrival."""
+    latest = {(one.step, one.authority): one for one in entries}
+    return CoalitionRoutes({step: tuple(latest[key] for key in sorted(latest) if key[0] is step) for step in STEPS})

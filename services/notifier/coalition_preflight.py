@@ -6,7 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionState
 from services.domain.coalition_notices import NoticeKind, is_current
+from services.domain.disclosure import is_open
 from services.domain.notifications import CancelReason
+from services.domain.route import CoalitionRoutes
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
@@ -17,10 +19,11 @@ from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.platform import clock
 from services.platform.clock import day_of
-from services.store import coalition_notices, coalitions, deliveries
+from services.store import coalition_notices, coalitions, deliveries, plans
 from services.store.addressees import addressees
 from services.store.authorities import Authority
 from services.store.intents import Mail
+from services.store.route_records import load_coalition_routes
 
 
 async def begin(
@@ -43,7 +46,10 @@ async def begin(
     names = await names_of(session, {*codes, *([convener] if convener else [])}, today)
     register = await addressees(session, codes, today)
     mailboxes = {code: entry.mailbox for code, entry in register.items() if entry.mailbox}
-    letter = coalition_letter(state, notice.plan_id, kind, authority.name, names, mailboxes, authority.signed_on)
+    routes = await _routes(session, state, notice.plan_id)
+    letter = coalition_letter(
+        state, notice.plan_id, kind, authority.name, names, mailboxes, authority.signed_on, routes
+    )
     # A link's validity follows the real date, even when plans are assessed as of a fixed day.
     links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
     letter = links.in_coalition_letter(letter) if links else letter
@@ -53,3 +59,11 @@ async def begin(
     if links:
         links.add_one_click(composed, "immediate")
     return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)
+
+
+async def _routes(session: AsyncSession, state: CoalitionState, plan_id: str) -> CoalitionRoutes:
+    """The routes that the reader may see: its own, and others' while both plans are shared openly."""
+    stored = await plans.by_id(session, [member.plan_id for member in state.members])
+    open_plans = {key for key, plan in stored.items() if is_open(plan.state)}
+    visible = {plan_id, *open_plans} if plan_id in open_plans else {plan_id}
+    return await load_coalition_routes(session, plan_id, state.coalition_id, visible)

@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Index, and_, delete, f
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from services.domain.coalition import LIVING, Coalition, CoalitionStatus, MemberState
+from services.domain.coalition import CURRENT, LIVING, Coalition, CoalitionStatus, MemberState
 from services.store.database import in_array, json_column, now, timestamp
-from services.store.opportunities import Opportunity
+from services.store.opportunities import Opportunity, get_many
 
 _COALITION: Final = TypeAdapter(Coalition)
 _LIVING: Final = sorted(status.value for status in LIVING)
@@ -225,6 +225,27 @@ _PAIRS_INSIDE: Final = text(
 async def pairs_inside(session: AsyncSession, opportunity_ids: Collection[str]) -> set[str]:
     """Return those of these opportunities whose two active plans are going to market together in a living coalition."""
     return set((await session.execute(_PAIRS_INSIDE, {"ids": list(opportunity_ids)})).scalars())
+
+
+_OUTSIDE: Final = text(
+    "SELECT o.opportunity_id FROM opportunities o"
+    " WHERE o.status = 'active' AND o.band IN ('notify', 'digest') AND o.authority_a <> o.authority_b"
+    " AND o.authority_a = ANY(:authorities) AND o.authority_b = ANY(:authorities)"
+    " AND NOT EXISTS (SELECT FROM coalitions c"
+    "  JOIN coalition_members a ON a.coalition_id = c.coalition_id AND a.plan_id = o.plan_a"
+    "  JOIN coalition_members b ON b.coalition_id = c.coalition_id AND b.plan_id = o.plan_b"
+    "  WHERE c.status = ANY(:living) AND a.state = ANY(:current) AND b.state = ANY(:current))"
+    " ORDER BY (o.payload ->> 'score')::float DESC NULLS LAST, o.opportunity_id LIMIT :limit"
+)
+
+
+async def pairs_outside(session: AsyncSession, authorities: Collection[str], limit: int) -> list[Opportunity]:
+    """Return the pairs of these authorities that are worth telling of and not together in a living coalition, best
+    first."""
+    values = {"authorities": sorted(authorities), "living": _LIVING, "current": list(CURRENT), "limit": limit}
+    ids = list((await session.execute(_OUTSIDE, values)).scalars())
+    found = await get_many(session, ids)
+    return [found[one] for one in ids if one in found]
 
 
 async def load_opportunity(session: AsyncSession, opportunity_id: str) -> Opportunity | None:

@@ -156,5 +156,6 @@ def _answer(row: ResponseRow, undone_on: date | None) -> RecordedAnswer:
         undone_on=undone_on,
         reply_by=row.reply_by,
         asked=tuple(row.asked or ()),
+        about=tuple(row.about or ()),
         route_step=RouteStep(said["step"]) if "step" in said else None,
     )

@@ -24,9 +24,9 @@ class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
     `plan_id` is null where the act is about no plan: a party convenes, or an authority delegates.
-    `member_before`: the member's state before the response, for an undo. `asked`, `reply_by`: the plans that an
-    invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its
-    authority of it.
+    `member_before`: the member's state before the response, for an undo. `about`: the other plans that an answer was
+    about: the pair's, or those of the coalition's members on that day. `asked`, `reply_by`: the plans that an
+    invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its authority of it.
     """
 
     __tablename__ = "responses"
@@ -51,6 +51,7 @@ class ResponseRow(SQLModel, table=True):
     outcome: str
     detail: str | None = Field(default=None)
     member_before: Any = Field(default=None, sa_column=json_column(nullable=True))
+    about: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
     asked: list[str] | None = Field(default=None, sa_column=json_column(nullable=True))
     reply_by: date | None = Field(default=None)
     undone_by: str | None = Field(default=None)

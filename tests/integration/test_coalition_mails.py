@@ -10,10 +10,21 @@ import pytest_asyncio
 
 from events.dead_letters import Reason
 from events.notifications import NotificationSent
-from events.responses import ResponseAnswered
+from events.responses import ResponseAnswered, ResponseRoute
 from events.topics import NOTIFICATIONS
+from services.domain.ids import plan_subject
 from services.local_stack.mail_sink import MailSink
-from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, award, pair_fields, plan, withdrawal
+from tests.support.coalitions import (
+    BRADFORD,
+    KIRKLEES,
+    LEEDS,
+    award,
+    pair_fields,
+    plan,
+    plan_id,
+    response_fields,
+    withdrawal,
+)
 from tests.support.notified_coalitions import THREE, Line, is_receipt, open_line
 from tests.support.notifier import body
 
@@ -24,6 +35,10 @@ Leeds asks you to go to market together. You may say no, and need give no reason
 Your plan: Replacement of the HR and payroll system (HR-1), £1.2 million, tender Jul-Sep 2027
 What is to be bought: HR and payroll for 40,000 payslips a month
 Checked before: two frameworks looked at
+
+Routes before a tender:
+- Framework: Leeds, looked at, does not suit (scope).
+- Still to consider, if you like: coalition under a framework. Nothing depends on it.
 
   Council        Plan                                      Value         Tender
   Kirklees       Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
@@ -59,7 +74,19 @@ async def _invite(line: Line) -> None:
     kirklees = plan(KIRKLEES, current_contract=now, preference="join")
     await line.harness.publish(plan(LEEDS), plan(BRADFORD), kirklees)
     await line.harness.invite(LEEDS, scope=SCOPE, route="two frameworks looked at")
+    coalition = {"subject": "coalition", "subject_id": (await line.harness.only()).coalition_id}
+    await line.harness.respond(
+        _route(LEEDS, 800, step="framework", reason="scope", **coalition),
+        # Recorded for its own plan: the others are not told.
+        _route(KIRKLEES, 801, step="framework-coalition", subject="plan", subject_id=plan_subject(plan_id(KIRKLEES))),
+    )
     await line.deliver()
+
+
+def _route(authority: str, number: int, **values: Any) -> ResponseRoute:
+    """An authority has looked at a route, and it does not suit."""
+    common = response_fields(authority, "", 1, number) | {"asked_at": "2026-11-20", "by": "Category manager, ICT"}
+    return ResponseRoute.model_validate({**common, "outcome": "unsuitable", **values})
 
 
 async def test_an_invitation_goes_to_whom_was_asked_once(line: Line) -> None:

@@ -297,6 +297,22 @@ async def test_not_the_same_thing_parts_a_pair_until_a_requirement_changes(harne
     assert [state.status for state in await harness.coalitions()] == ["dissolved", "suggested"]
 
 
+async def test_the_report_counts_an_answer_to_the_whole_coalition_for_each_pair(harness: CoalitionsHarness) -> None:
+    await _three(harness)
+    await harness.answer(LEEDS, "interested")
+    given = await harness.answer(KIRKLEES, "not-the-same", reason="different-product")
+    assert await _precision(harness) == (3, 1)
+    await harness.respond(undo(KIRKLEES, (await harness.only()).coalition_id, given, 900))
+    assert await _precision(harness) == (2, 2)
+
+
+async def _precision(harness: CoalitionsHarness) -> tuple[float, float]:
+    """The report's pairs with an answer, and those of the same need, of all bands."""
+    found = await harness.measures("Precision")
+    numbers = {kind: sum(found[name] or 0 for name in found if name.endswith(kind)) for kind in ("answered", "need")}
+    return numbers["answered"], numbers["need"]
+
+
 async def test_an_invitation_to_a_partner_makes_a_coalition_of_two(harness: CoalitionsHarness) -> None:
     await harness.publish(plan(LEEDS), plan(BRADFORD))
     assert await harness.coalitions() == []

@@ -35,7 +35,7 @@ from tests.support.coalitions import (
     response_message,
     response_record,
 )
-from tests.support.parties import DELEGATED_DAYS, OFFICE, convene, delegated, register_party, since
+from tests.support.parties import DELEGATED_DAYS, OFFICE, convene, convene_pair, delegated, register_party, since
 
 HUB = "GB-X-HUB"
 THREE = (LEEDS, BRADFORD, KIRKLEES)
@@ -103,6 +103,34 @@ async def test_nobody_convenes_whom_it_may_not(
     await convene(harness, *map(plan_id, plans), party=party)
     ((reason, sentence),) = await harness.refusals()
     assert (reason, why in sentence) == (Reason.RESPONSE_REFUSED, True), sentence
+    assert set((await harness.states()).values()) == {"suggested"}
+
+
+async def test_an_office_convenes_a_pair_and_both_form_a_coalition(database_url: str) -> None:
+    async with open_harness(database_url) as harness:
+        await harness.publish(plan(LEEDS), plan(BRADFORD))
+        await register_party(harness.sessions, since(AS_OF, BRADFORD, LEEDS))
+        await convene_pair(harness, LEEDS, BRADFORD, plan_id(LEEDS), plan_id(BRADFORD))
+        state = await harness.only()
+        assert await harness.refusals() == []
+        assert (state.status, state.lead) == ("inviting", None)
+        assert await harness.states() == {LEEDS: "invited", BRADFORD: "invited"}
+        await convene_pair(harness, LEEDS, BRADFORD, plan_id(LEEDS), plan_id(BRADFORD))
+        ((_, sentence),) = await harness.refusals()
+        assert sentence == f"both plans are in coalition {state.coalition_id}; invite there"
+        for authority in (LEEDS, BRADFORD):
+            await harness.act(authority, "accept")
+        assert (await harness.only()).status == "formed"
+        found = await harness.measures("Invitations")
+        assert (found["sent"], found["asked"], found["accepted"]) == (1, 2, 2)
+
+
+async def test_an_office_convenes_no_pair_with_a_stranger_in_it(harness: CoalitionsHarness) -> None:
+    await convene_pair(harness, LEEDS, KIRKLEES, plan_id(LEEDS), plan_id(KIRKLEES))
+    await convene_pair(harness, LEEDS, KIRKLEES, plan_id(LEEDS), plan_id(BRADFORD))
+    stranger, foreign = (sentence for _, sentence in await harness.refusals())
+    assert f"{plan_id(KIRKLEES)} is no plan of a member of {OFFICE}" in stranger
+    assert f"plan {plan_id(BRADFORD)} is in no opportunity" in foreign
     assert set((await harness.states()).values()) == {"suggested"}
 
 

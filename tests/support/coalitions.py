@@ -23,6 +23,7 @@ from events.responses import (
     ResponseUndone,
 )
 from events.topics import DEAD_RESPONSES, OPPORTUNITIES, RESPONSES
+from services.application.programme import measures
 from services.coalitions.opportunity_handler import OpportunityHandler
 from services.coalitions.response_handler import ResponseHandler
 from services.coalitions.sweeper import sweep
@@ -184,6 +185,11 @@ class CoalitionsHarness:
     async def states(self) -> dict[str, str]:
         """Where each council stands in the only coalition."""
         return {member.authority: member.state for member in (await self.only()).members}
+
+    async def measures(self, section: str) -> dict[str, float | None]:
+        """One section of the programme's report. Pairs have the days of the clock, so that a late day has them all."""
+        async with self.sessions() as session:
+            return {one.name: one.value for one in await measures(session, date(2100, 1, 1)) if one.section == section}
 
     async def refusals(self) -> list[tuple[str, str]]:
         """Reason and sentence of every answer that did not count, in order."""

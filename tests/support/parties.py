@@ -10,7 +10,7 @@ from services.domain.parties import Membership, Party, PartyKind
 from services.store import parties
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import Sessions, transaction
-from tests.support.coalitions import AS_OF, LEEDS, CoalitionsHarness, response_fields
+from tests.support.coalitions import AS_OF, LEEDS, CoalitionsHarness, pair_fields, response_fields
 
 OFFICE = "GB-X-OFFICE"
 OFFICE_NAME = "Yorkshire programme office"
@@ -40,6 +40,13 @@ async def convene(harness: CoalitionsHarness, *plan_ids: str, party: str = OFFIC
     """A party invites plans of the only coalition."""
     state = await harness.only()
     fields = response_fields(party, state.coalition_id, state.terms_revision, next(harness.numbers))
+    del fields["plan_id"]
+    await harness.respond(ResponseConvened(**fields, plan_ids=plan_ids, scope="HR"))
+
+
+async def convene_pair(harness: CoalitionsHarness, authority: str, other: str, *plan_ids: str) -> None:
+    """The office invites plans of the pair of two authorities' plans."""
+    fields = pair_fields(authority, other, next(harness.numbers)) | {"authority": OFFICE}
     del fields["plan_id"]
     await harness.respond(ResponseConvened(**fields, plan_ids=plan_ids, scope="HR"))
 

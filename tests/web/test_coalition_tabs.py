@@ -1,5 +1,6 @@
 """The tabs of a group: documents by their address, decisions and history, each as far as a member may see it."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -62,6 +63,46 @@ async def pages(web: WebHarness, mailbox: MailSink) -> Mapping[str, str]:
         await enter(web, authority, mailbox)
         found[authority] = (await web.client.get(await base(web))).text
     return found
+
+
+async def test_members_see_each_others_routes_and_record_one_from_the_page(
+    group: WebHarness, mailbox: MailSink
+) -> None:
+    path = await base(group)
+    page = (await group.client.get(path)).text
+    assert "Still to consider, if you like: framework and coalition under a framework. Nothing depends on it." in page
+    fields = {"step": "framework", "outcome": "unsuitable", "reason": "scope", "by": "Category manager, ICT"}
+    sent = await group.client.post(f"/p/{plan_id(LEEDS)}/route", data={**route_fields(page), **fields})
+    assert sent.headers["location"].startswith(f"{path}?sent=")
+    await group.deliver()
+    assert "Recorded." in (await group.client.get(sent.headers["location"])).text
+    seen = await pages(group, mailbox)
+    for authority, page in seen.items():
+        who = "Your council" if authority == LEEDS else "Leeds"
+        assert f"{who}: looked at, does not suit (what it covers). Category manager, ICT, 26 November 2026" in page, (
+            authority
+        )
+        assert "Still to consider, if you like: coalition under a framework." in page
+    await hide_plan(group)
+    seen = await pages(group, mailbox)
+    assert [authority for authority, page in seen.items() if "Category manager, ICT" in page] == [LEEDS]
+
+
+async def test_a_route_without_a_position_is_asked_for_again(group: WebHarness) -> None:
+    page = (await group.client.get(await base(group))).text
+    asked = await group.client.post(
+        f"/p/{plan_id(LEEDS)}/route",
+        data={**route_fields(page), "step": "new", "outcome": "chosen", "reason": "", "by": ""},
+    )
+    assert asked.status_code == 400
+    assert 'value="new" checked' in asked.text
+    assert (await base(group)).removeprefix("/c/") + '" checked' in asked.text
+
+
+def route_fields(page: str) -> dict[str, str]:
+    """The hidden fields of the form that records a route on a group's page."""
+    form = page[page.index('action="/p/') : page.index("Your position")]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]+)">', form))
 
 
 async def test_a_document_is_shown_by_its_address_to_those_it_is_for(group: WebHarness, mailbox: MailSink) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from events.responses import DelegationScope
+from services.domain.ids import opportunity_id
 from services.domain.parties import PartyKind
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
@@ -61,6 +62,8 @@ async def test_the_report_has_the_numbers_of_the_command_with_their_definitions(
 
 async def test_a_council_sees_the_numbers_about_itself_alone(office: WebHarness, mailbox: MailSink) -> None:
     await office.sign_in(LEEDS, mailbox)
+    assert 'href="/programme"' in (await office.client.get("/home")).text
+    assert 'href="/home" class="govuk-back-link"' in (await office.client.get("/programme")).text
     for path in ("/programme", f"/programme?authority={BRADFORD}"):
         page = (await office.client.get(path)).text
         assert "Leeds" in page
@@ -78,7 +81,10 @@ async def test_the_signatories_lead_to_each_ones_numbers(office: WebHarness, mai
     assert "Chief Digital Officer" in page
     assert "procurement@" not in page
     (link,) = re.findall(r'href="(/programme\?authority=[^"]+)"', page)
-    assert "Leeds" in (await office.client.get(link)).text
+    numbers = (await office.client.get(link)).text
+    assert "Leeds" in numbers
+    assert 'href="/signatories" class="govuk-back-link"' in numbers
+    assert '<a class="govuk-link" href="/programme">The whole programme</a>' in numbers
     written = (await office.client.get("/signatories.csv")).text
     assert f"{LEEDS},Leeds City Council,Chief Digital Officer,{AS_OF.isoformat()},," in written
 
@@ -110,6 +116,34 @@ async def test_an_office_convenes_and_sees_what_its_members_share(office: WebHar
     group = (await office.client.get(f"/c/{await _coalition(office)}")).text
     assert OFFICE_NAME in group
     assert "Payroll" in group
+
+
+async def test_an_office_convenes_a_pair_that_is_in_no_group(web: WebHarness, mailbox: MailSink) -> None:
+    await web.processes.publish(plan(LEEDS), plan(BRADFORD, title=SECRET_TITLE))
+    await register_party(web.processes.sessions, since(AS_OF, LEEDS, BRADFORD), mailbox="office@gb-x-office.example")
+    await web.sign_in(OFFICE, mailbox)
+    overview = (await web.client.get("/convene")).text
+    (path,) = re.findall(r'href="(/convene/[0-9a-f]{32})"', overview)
+    page, (_, hidden) = (await web.client.get(path)).text, await _form(web, path)
+    assert all(name in text for name in ("Leeds", "Bradford", SECRET_TITLE) for text in (overview, page))
+    chosen = {"plan": [plan_id(LEEDS), plan_id(BRADFORD)], "reply_days": "20", "scope": "Payroll"}
+    sent = await web.client.post(path, data={**hidden, **chosen})
+    await web.deliver()
+    said = (await web.client.get(sent.headers["location"])).text
+    assert "Invitation sent" in said
+    assert f"/convene/{await _coalition(web)}" in said
+    assert await web.processes.states() == {LEEDS: "invited", BRADFORD: "invited"}
+    assert (await web.client.post(path, data={**hidden, **chosen})).status_code == 409
+    assert path not in (await web.client.get("/convene")).text
+
+
+async def test_a_pair_with_a_plan_that_is_not_open_is_not_shown(web: WebHarness, mailbox: MailSink) -> None:
+    await web.processes.publish(plan(LEEDS), plan(BRADFORD, sharing="match_only"))
+    await register_party(web.processes.sessions, since(AS_OF, LEEDS, BRADFORD), mailbox="office@gb-x-office.example")
+    await web.sign_in(OFFICE, mailbox)
+    assert "Pairs" not in (await web.client.get("/convene")).text
+    pair = opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))
+    assert (await web.client.get(f"/convene/{pair}")).status_code == 404
 
 
 async def test_a_plan_that_is_shared_no_longer_is_gone_from_the_offices_pages(

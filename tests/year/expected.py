@@ -186,16 +186,23 @@ class Expected:
 
     def _precision(self, said: Sequence[Said], day: date) -> Mapping[str, Number]:
         answers: dict[Pair, set[str]] = {}
-        for one in said:
-            if one.about == "pair" and one.kind in ANSWERS:
-                first, second = sorted((one.plan_id, one.partner))
-                answers.setdefault((first, second), set()).add(one.kind)
+        for number, one in enumerate(said):
+            if one.kind in ANSWERS:
+                others = [one.partner] if one.about == "pair" else self._others(one, said[:number])
+                for other in others:
+                    first, second = sorted((one.plan_id, other))
+                    answers.setdefault((first, second), set()).add(one.kind)
         found: Counter[str] = Counter()
         for pair, kinds in answers.items():
             band = self._last_band(pair, day)
             found[f"{band}: answered"] += 1
             found[f"{band}: the same need"] += "not-the-same" not in kinds
         return dict(found)
+
+    def _others(self, answer: Said, before: Sequence[Said]) -> list[str]:
+        """The other plans of a story, without those whose councils were out of it already."""
+        out = {one.plan_id for one in before if one.about == "coalition" and one.kind in OUT}
+        return [one for one in self.plans(answer.day) if _same(answer, one) and one not in {answer.plan_id, *out}]
 
     def _last_band(self, pair: Pair, day: date) -> str:
         return [self.pairs[one][pair] for one in DAYS if one <= day and pair in self.pairs[one]][-1]

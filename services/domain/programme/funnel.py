@@ -124,16 +124,21 @@ def count_reasons(answers: Iterable[RecordedAnswer]) -> dict[str, int]:
 
 
 def precision(answers: Iterable[RecordedAnswer], pairs: Iterable[RecordedPair]) -> dict[str, tuple[int, int]]:
-    """By band: the number of pairs with an answer, and of those without a "not the same thing"."""
-    said: dict[str, set[str]] = {}
+    """By band: the number of pairs with an answer, and of those without a "not the same thing".
+
+    An answer to a coalition counts for each pair of the authority's plan and another member's.
+    """
+    said: dict[frozenset[str], set[str]] = {}
     for one in answers:
-        if one.subject == "opportunity" and one.kind in ANSWERS:
-            said.setdefault(one.subject_id, set()).add(one.kind)
+        if one.kind in ANSWERS:
+            for other in one.about:
+                said.setdefault(frozenset((one.plan_id, other)), set()).add(one.kind)
     found: dict[str, tuple[int, int]] = {}
     for pair in pairs:
-        if pair.opportunity_id in said:
+        kinds = said.get(frozenset(pair.plans))
+        if kinds:
             judged, right = found.get(pair.band, (0, 0))
-            found[pair.band] = (judged + 1, right + ("not-the-same" not in said[pair.opportunity_id]))
+            found[pair.band] = (judged + 1, right + ("not-the-same" not in kinds))
     return dict(sorted(found.items()))
 
 

@@ -61,6 +61,7 @@ class Signatory:
 class RecordedAnswer:
     """One response that counts. `kind` is the answer, the act or the type of response; routes have a `route_step`.
 
+    `about`: the other plans that an answer was about: the pair's, or those of the coalition's members on that day.
     `asked`, `reply_by`: the plans that an invitation asked, and their last day to answer. `plan_id` is empty where
     a party convenes or an authority delegates.
     """
@@ -76,6 +77,7 @@ class RecordedAnswer:
     undone_on: date | None = None
     reply_by: date | None = None
     asked: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
     route_step: RouteStep | None = None
 
 

@@ -152,14 +152,10 @@ def _funnel(scene: Scene) -> Iterator[Measure]:
 
 def _precision(scene: Scene) -> Iterator[Measure]:
     for band, (judged, right) in funnel.precision(scene.answers, scene.pairs).items():
-        yield Measure(PRECISION, f"{band}: answered", judged, "pairs", "Pairs of this band that somebody answered")
-        yield Measure(
-            PRECISION,
-            f"{band}: the same need",
-            right,
-            "pairs",
-            'Of these, those nobody called "not the same thing"',
-        )
+        what = "Pairs of this band that somebody answered, alone or with a whole coalition: a plan with each other one"
+        yield Measure(PRECISION, f"{band}: answered", judged, "pairs", what)
+        what = 'Of these, those nobody called "not the same thing", alone or with a whole coalition'
+        yield Measure(PRECISION, f"{band}: the same need", right, "pairs", what)
 
 
 def _worth(scene: Scene) -> Iterator[Measure]:

@@ -9,6 +9,8 @@ from events.coalitions import CoalitionMember, CoalitionState
 from matching.text.formatting import day_text
 from services.domain.coalition_notices import NoticeKind
 from services.domain.disclosure import member_facts
+from services.domain.route import CoalitionRoutes
+from services.domain.route_prompt import consider_line, route_lines
 from services.notifier.rendering.councils import (
     CouncilRow,
     council_row,
@@ -36,6 +38,7 @@ STATES: Final = {
 @dataclass(frozen=True, slots=True)
 class CoalitionLetter:
     """A whole email about a coalition. `dates`: label and day. `actions`: what the reader can do.
+    `routes`: the routes that members looked at, and those still to consider.
 
     `answer_link` and `stop_link` lead to pages, if the installation has any.
     """
@@ -56,6 +59,7 @@ class CoalitionLetter:
     signed_on: str | None
     coalition_id: str
     reference: str
+    routes: tuple[str, ...] = ()
     answer_link: str | None = None
     stop_link: str | None = None
 
@@ -68,6 +72,7 @@ def coalition_letter(
     names: Mapping[str, str],
     mailboxes: Mapping[str, str],
     signed_on: date | None,
+    routes: CoalitionRoutes,
 ) -> CoalitionLetter:
     """Builds the email of one kind to the authority of one plan. `names` and `mailboxes`: of the members, by code."""
     own = next(member for member in state.members if member.plan_id == plan_id)
@@ -89,6 +94,7 @@ def coalition_letter(
         dates=_dates(state, kind),
         scope=sanitise(invitation.scope, 500) if invitation else "",
         route=sanitise(invitation.route, 500) if invitation else "",
+        routes=_routes(routes, kind, names),
         actions=_actions(state, kind),
         explanation=sanitise(state.explanation, 300),
         contact=mailboxes.get(lead.authority) if lead is not None and lead is not own else None,
@@ -142,6 +148,14 @@ def _dates(state: CoalitionState, kind: NoticeKind) -> tuple[tuple[str, str], ..
     if kind in (NoticeKind.INVITATION, NoticeKind.REMINDER) and state.invitation is not None:
         return (("Reply by", day_text(state.invitation.reply_by)), decide, together)
     return (decide, together) if kind is NoticeKind.FORMED else (together,)
+
+
+def _routes(routes: CoalitionRoutes, kind: NoticeKind, names: Mapping[str, str]) -> tuple[str, ...]:
+    if kind not in (NoticeKind.INVITATION, NoticeKind.REMINDER, NoticeKind.FORMED):
+        return ()
+    recorded = route_lines(routes, {code: short_name(code, names) for code in names})
+    consider = consider_line(routes)
+    return (*recorded, *([consider] if consider else []))
 
 
 def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:

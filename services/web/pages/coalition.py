@@ -1,5 +1,6 @@
 """A coalition, and what a signed-in council does in it. Each act has a page of its own that says what follows."""
 
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -19,11 +20,14 @@ from events.responses import (
 from services.application.coalition_history import load_history
 from services.application.group_view import GroupView
 from services.domain.deadlines import DEFAULT_REPLY_DAYS, MAX_REPLY_DAYS, MIN_REPLY_DAYS
+from services.domain.reorganisation import name_on
 from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
 from services.web.act_texts import ACTS
 from services.web.forms import MAX_TEXT, Form, read_form
-from services.web.sending import response_id_of, send_response
+from services.web.pages.route import route_values
+from services.web.parts import today_of
+from services.web.sending import outcome_of, response_id_of, send_response
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -41,9 +45,20 @@ async def show(request: Request, session: Session, council: Council, subject: st
     group = await group_of(request, session, reader)
     if group.subject.kind != "coalition":
         return RedirectResponse(f"/o/{subject}", 303)
-    history = await load_history(session, group)
-    values: dict[str, Any] = {"reader": reader, "group": group, "history": history, "texts": texts, "acts": ACTS}
-    return render(request, "coalition.html", section="home", **values)
+    return render(
+        request,
+        "coalition.html",
+        section="home",
+        reader=reader,
+        group=group,
+        history=await load_history(session, group),
+        texts=texts,
+        acts=ACTS,
+        sent=bool(request.query_params.get("sent")),
+        outcome=await outcome_of(request, council.authority),
+        name_of=partial(name_on, day=today_of(request)),
+        **await route_values(session, group),
+    )
 
 
 @router.get("/c/{subject}/do/{act}")

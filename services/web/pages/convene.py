@@ -1,4 +1,4 @@
-"""Groups with members of an office, and the page on which it convenes one. It answers for none of them."""
+"""Groups and pairs of an office's members, and the page on which it convenes one. It answers for none of them."""
 
 from typing import Any
 from uuid import uuid4
@@ -32,24 +32,32 @@ router = APIRouter()
 
 @router.get("/convene")
 async def groups(request: Request, session: Session, office: Office) -> Response:
-    """The groups with plans of members, those that wait for somebody to begin first."""
-    party = await _party(session, office)
-    found = await use.list_groups(session, party, today_of(request))
-    members = len(party.members_on(today_of(request)))
-    return render(request, "convene.html", groups=found, office=office, members=members, texts=texts, section="convene")
+    """The groups with plans of members, those that wait for somebody to begin first, and the pairs in no group."""
+    party, today = await _party(session, office), today_of(request)
+    return render(
+        request,
+        "convene.html",
+        groups=await use.list_groups(session, party, today),
+        pairs=await use.list_pairs(session, party, today),
+        pair_limit=use.PAIR_LIMIT,
+        office=office,
+        members=len(party.members_on(today)),
+        texts=texts,
+        section="convene",
+    )
 
 
-@router.get("/convene/{coalition_id}")
-async def ask(request: Request, session: Session, office: Office, coalition_id: str) -> Response:
-    """Shows one group, with the members that the office can invite."""
-    group = await _group(request, session, office, coalition_id)
+@router.get("/convene/{subject_id}")
+async def ask(request: Request, session: Session, office: Office, subject_id: str) -> Response:
+    """Shows one group or pair, with the members that the office can invite."""
+    group = await _group(request, session, office, subject_id)
     return _ask(request, office, group, Form(FormData()))
 
 
-@router.post("/convene/{coalition_id}")
-async def convene(request: Request, session: Session, office: Office, coalition_id: str) -> Response:
+@router.post("/convene/{subject_id}")
+async def convene(request: Request, session: Session, office: Office, subject_id: str) -> Response:
     """Sends the invitation."""
-    group = await _group(request, session, office, coalition_id)
+    group = await _group(request, session, office, subject_id)
     if not group.invitable:
         # It could have been done when the page was made, and can't any more.
         raise HTTPException(409)
@@ -60,19 +68,19 @@ async def convene(request: Request, session: Session, office: Office, coalition_
         return _ask(request, office, group, form, status=400)
     try:
         payload = await convened(
-            session, office.authority, coalition_id, today_of(request), response_id=response_id, **values
+            session, office.authority, subject_id, today_of(request), response_id=response_id, **values
         )
     except ResponseError:
         raise HTTPException(400) from None
     await submit(session, payload, office.actor)
-    return RedirectResponse(f"/convene/{coalition_id}/sent/{response_id}", 303)
+    return RedirectResponse(f"/convene/{subject_id}/sent/{response_id}", 303)
 
 
-@router.get("/convene/{coalition_id}/sent/{response_id}")
-async def sent(request: Request, session: Session, office: Office, coalition_id: str, response_id: str) -> Response:
+@router.get("/convene/{subject_id}/sent/{response_id}")
+async def sent(request: Request, session: Session, office: Office, subject_id: str, response_id: str) -> Response:
     """What became of the invitation."""
     outcome = await wait_for_outcome(parts_of(request).sessions, response_id, office.authority)
-    group = await _group(request, session, office, coalition_id)
+    group = await _group(request, session, office, subject_id)
     return render(request, "convene_sent.html", group=group, office=office, outcome=outcome, section="convene")
 
 
@@ -109,8 +117,8 @@ async def _party(session: AsyncSession, office: Office) -> Party:
     return found
 
 
-async def _group(request: Request, session: AsyncSession, office: Office, coalition_id: str) -> PartyGroup:
-    found = await use.find_group(session, await _party(session, office), coalition_id, today_of(request))
+async def _group(request: Request, session: AsyncSession, office: Office, subject_id: str) -> PartyGroup:
+    found = await use.find_group(session, await _party(session, office), subject_id, today_of(request))
     if found is None:
         raise HTTPException(404)
     return found

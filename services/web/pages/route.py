@@ -12,15 +12,18 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from events.responses import ResponseRoute, ResponseUndone, RouteOutcome, RouteReason, RouteStep
+from events.responses import ResponsePayload, ResponseRoute, ResponseUndone, RouteOutcome, RouteReason, RouteStep
 from matching.text.formatting import listed
 from services.application import routes as use
+from services.application.group_view import GroupView
 from services.application.responses import ResponseError
 from services.application.routes import RouteError, RouteView
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.framework_prompt import check_first
 from services.domain.reorganisation import name_on
 from services.domain.route import STEPS, RouteEntry
+from services.domain.route_prompt import OUTCOME_NAMES, consider_line
+from services.store.route_records import load_coalition_routes
 from services.web.access import Session
 from services.web.forms import MAX_TEXT, Form, read_form
 from services.web.parts import parts_of, today_of
@@ -75,7 +78,8 @@ async def record(request: Request, session: Session, council: Council, plan_id: 
     if form.errors:
         return await _page(request, session, view, form, status=400)
     values.setdefault("asked_at", today_of(request))
-    return await _submit(session, council, view, coalition_id, ResponseRoute, values)
+    page = f"/c/{coalition_id}" if coalition_id and form.text("page") == "group" else f"/p/{plan_id}/route"
+    return await _submit(session, council, view, coalition_id, (ResponseRoute, values), page)
 
 
 @router.post("/p/{plan_id}/route/undo")
@@ -86,7 +90,8 @@ async def undo(request: Request, session: Session, council: Council, plan_id: st
     found = next((one for one in _undoable(request, view) if one.response_id == undoes), None)
     if found is None:
         raise HTTPException(409)
-    return await _submit(session, council, view, found.coalition_id, ResponseUndone, {"undoes": undoes})
+    said = ResponseUndone, {"undoes": undoes}
+    return await _submit(session, council, view, found.coalition_id, said, f"/p/{plan_id}/route")
 
 
 @router.get("/p/{plan_id}/route/note")
@@ -95,6 +100,21 @@ async def note(request: Request, session: Session, council: Council, plan_id: st
     view = await _own(session, council, plan_id)
     lines = use.audit_note(view, today_of(request))
     return PlainTextResponse("\n".join(lines) + "\n")
+
+
+async def route_values(session: AsyncSession, group: GroupView) -> dict[str, Any]:
+    """What the page of a coalition shows of routes: its members' records, the prompt, and the choices of its form."""
+    subject = group.subject
+    routes = await load_coalition_routes(session, subject.plan_id, subject.subject_id, group.visible_plans)
+    return {
+        "routes": routes.by_step,
+        "consider": consider_line(routes),
+        "steps": STEP_CHOICES,
+        "outcomes": OUTCOME_CHOICES,
+        "outcome_names": OUTCOME_NAMES,
+        "reasons": REASON_CHOICES,
+        "response_id": str(uuid4()),
+    }
 
 
 async def _own(session: AsyncSession, council: Council, plan_id: str) -> RouteView:
@@ -141,15 +161,16 @@ async def _submit(
     council: Council,
     view: RouteView,
     coalition_id: str | None,
-    kind: Any,
-    values: dict[str, Any],
+    said: tuple[type[ResponsePayload], dict[str, Any]],
+    page: str,
 ) -> Response:
+    """Sends a response and leads back to the page that it was given on."""
     try:
         subject = await use.subject_of(session, view.plan_id, coalition_id)
     except ResponseError:
         raise HTTPException(409) from None
-    response_id = await submit_about(session, subject, (council.authority, council.actor), kind, values)
-    return RedirectResponse(f"/p/{view.plan_id}/route?sent={response_id}", 303)
+    response_id = await submit_about(session, subject, (council.authority, council.actor), *said)
+    return RedirectResponse(f"{page}?sent={response_id}", 303)
 
 
 async def _page(
@@ -175,7 +196,7 @@ async def _page(
         undoable={one.response_id for one in _undoable(request, view)},
         steps=STEP_CHOICES,
         outcomes=OUTCOME_CHOICES,
-        outcome_names=use.OUTCOME_NAMES,
+        outcome_names=OUTCOME_NAMES,
         reasons=REASON_CHOICES,
         name_of=called,
         form=form,

@@ -237,13 +237,23 @@ def test_potential_counts_each_plan_once_and_only_while_its_pair_stands() -> Non
 
 def test_a_pair_that_one_side_calls_different_is_wrong() -> None:
     answers = [
-        _said(1, "E1:A", "interested", subject="opportunity", subject_id="1"),
-        _said(2, "E2:B", "not-the-same", subject="opportunity", subject_id="1"),
-        _said(3, "E1:A", "later", subject="opportunity", subject_id="2"),
-        _said(4, "E1:A", "interested", subject="coalition", subject_id="3"),
+        _said(1, "E1:A", "interested", subject="opportunity", about=("E2:B",)),
+        _said(2, "E2:B", "not-the-same", subject="opportunity", about=("E1:A",)),
+        _said(3, "E1:A", "later", subject="opportunity", about=("E3:C",)),
+        _said(4, "E1:A", "accept", subject="coalition"),
     ]
-    pairs = [RecordedPair(str(number), ("E1:A", "E2:B"), "notify", DAY) for number in (1, 2, 3)]
+    pairs = [RecordedPair(other, ("E1:A", other), "notify", DAY) for other in ("E2:B", "E3:C", "E4:D")]
     assert funnel.precision(answers, pairs) == {"notify": (2, 1)}
+
+
+def test_an_answer_to_a_whole_coalition_counts_for_each_of_its_pairs() -> None:
+    answers = [
+        _said(1, "E1:A", "interested", about=("E2:B", "E3:C")),
+        _said(2, "E3:C", "not-the-same", about=("E1:A", "E2:B")),
+    ]
+    plans = ("E1:A", "E2:B"), ("E1:A", "E3:C"), ("E2:B", "E3:C"), ("E1:A", "E4:D")
+    pairs = [RecordedPair(str(number), both, "digest", DAY) for number, both in enumerate(plans)]
+    assert funnel.precision(answers, pairs) == {"digest": (3, 1)}
 
 
 def test_a_route_counts_where_it_was_recorded_by_the_tender() -> None:

@@ -1,11 +1,13 @@
 """Route records: the last entry of a step counts, and a new contract shows what nobody has looked at."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from events.responses import RouteOutcome, RouteStep
-from services.domain.route import RouteEntry, build_record
+from services.domain.route import RouteEntry, build_coalition_routes, build_record
+from services.domain.route_prompt import consider_line, route_lines
 
 DAY = date(2026, 12, 1)
 FRAMEWORK, JOINT, COALITION, NEW = RouteStep
@@ -41,3 +43,31 @@ def test_the_last_entry_of_a_step_counts_and_steps_stand_in_their_order() -> Non
     assert [one.step for one in record.entries] == [FRAMEWORK, NEW]
     assert record.entry(FRAMEWORK) == _entry(FRAMEWORK, CHOSEN, "Head")
     assert record.entry(COALITION) is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "left"),
+    [
+        ([], (FRAMEWORK, JOINT)),
+        ([(FRAMEWORK, NONE_FOUND)], (JOINT,)),
+        ([(FRAMEWORK, NOT_CHECKED)], (FRAMEWORK, JOINT)),
+        ([(FRAMEWORK, CHOSEN)], ()),
+        ([(COALITION, CHOSEN)], (FRAMEWORK, JOINT)),
+        ([(NEW, CHOSEN), (JOINT, UNSUITABLE)], (FRAMEWORK, COALITION)),
+    ],
+)
+def test_what_a_coalition_can_still_consider(
+    entries: list[tuple[RouteStep, RouteOutcome]], left: tuple[RouteStep, ...]
+) -> None:
+    assert build_coalition_routes(_entry(*one) for one in entries).to_consider == left
+
+
+def test_a_coalition_has_the_last_word_of_each_member() -> None:
+    york = replace(_entry(FRAMEWORK, UNSUITABLE), authority="E06000014")
+    found = build_coalition_routes([_entry(FRAMEWORK, CHOSEN), york, _entry(FRAMEWORK, NOT_CHECKED)])
+    names = {"E06000014": "York", "E08000035": "Leeds"}
+    assert route_lines(found, names) == ("Framework: York, looked at, does not suit; Leeds, not looked at.",)
+    assert consider_line(found) == (
+        "Still to consider, if you like: coalition under a framework. Nothing depends on it."
+    )
+    assert consider_line(build_coalition_routes([_entry(FRAMEWORK, CHOSEN)])) is None

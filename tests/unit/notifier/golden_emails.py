@@ -9,8 +9,10 @@ from typing import Any
 
 from events.coalitions import CoalitionInvitation, CoalitionMember, CoalitionState
 from events.fields import Window
+from events.responses import RouteOutcome, RouteReason, RouteStep
 from services.domain.coalition_notices import NoticeKind
 from services.domain.disclosure import PlanFacts
+from services.domain.route import RouteEntry, build_coalition_routes
 from services.notifier.rendering import coalition_email, email_message, mail_view
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.notifier.rendering.need_block import SuggestedGroup
@@ -125,6 +127,15 @@ def suggestion(
     return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.subject
 
 
+LOOKED_AT = build_coalition_routes(
+    RouteEntry(step, outcome, date(2026, 11, 20), "Category manager", LEEDS, date(2026, 11, 20), reason=reason)
+    for step, outcome, reason in (
+        (RouteStep.FRAMEWORK, RouteOutcome.UNSUITABLE, RouteReason.SCOPE),
+        (RouteStep.COALITION, RouteOutcome.CHOSEN, None),
+    )
+)
+
+
 def invitation() -> Any:
     """An email about a coalition."""
     asked = CoalitionInvitation(
@@ -138,7 +149,7 @@ def invitation() -> Any:
     inviting = group("inviting", invitation=asked, **states)
     mailboxes = {LEEDS: "procurement@leeds.example"}
     letter = coalition_letter(
-        inviting, f"{BRADFORD}:HR-1", NoticeKind.INVITATION, "Bradford Council", SHORT, mailboxes, SIGNED
+        inviting, f"{BRADFORD}:HR-1", NoticeKind.INVITATION, "Bradford Council", SHORT, mailboxes, SIGNED, LOOKED_AT
     )
     return coalition_email.text(letter, WHO), coalition_email.html(letter, WHO), letter.subject
 

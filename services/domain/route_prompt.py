@@ -1,0 +1,43 @@
+"""The lines about routes beside a coalition: what each member looked at, and what is still to consider. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from events.responses import RouteOutcome, RouteStep
+from matching.text.formatting import listed
+from services.domain.route import CoalitionRoutes, RouteEntry
+
+STEP_NAMES: Final = {
+    RouteStep.FRAMEWORK: "Framework",
+    RouteStep.FRAMEWORK_COALITION: "Coalition under a framework",
+    RouteStep.COALITION: "Coalition of its own",
+    RouteStep.NEW: "New contract",
+}
+OUTCOME_NAMES: Final = {
+    RouteOutcome.CHOSEN: "chosen",
+    RouteOutcome.UNSUITABLE: "looked at, does not suit",
+    RouteOutcome.NONE_FOUND: "looked for, none found",
+    RouteOutcome.NOT_CHECKED: "not looked at",
+}
+
+
+def route_lines(routes: CoalitionRoutes, names: Mapping[str, str]) -> tuple[str, ...]:
+    """One line for each route that somebody recorded. `names`: of the members' authorities, by code."""
+    return tuple(
+        f"{STEP_NAMES[step]}: {'; '.join(_said(one, names) for one in entries)}."
+        for step, entries in routes.by_step.items()
+        if entries
+    )
+
+
+def consider_line(routes: CoalitionRoutes) -> str | None:
+    """The line about routes that nobody has looked at; None if there is none. It is a prompt, and locks nothing."""
+    if not routes.to_consider:
+        return None
+    steps = listed([STEP_NAMES[step].lower() for step in routes.to_consider])
+    return f"Still to consider, if you like: {steps}. Nothing depends on it."
+
+
+def _said(entry: RouteEntry, names: Mapping[str, str]) -> str:
+    reason = f" ({entry.reason.replace('-', ' ')})" if entry.reason else ""
+    return f"{names.get(entry.authority, entry.authority)}, {OUTCOME_NAMES[entry.outcome]}{reason}"
