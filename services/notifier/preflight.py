@@ -77,7 +77,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             _release_unreachable(session, mail, intents, row, at)
             return None
         items = await _select_current(session, mail, row, intents, at)
-        searches = await search_news.sections(session, mail, row, at)
+        searches = await search_news.sections(session, mail, row, at, alone=not items.told)
         if not items.told and not searches:
             close_unsent(session, mail, intents, row, at, "nothing-left")
             return None

@@ -17,7 +17,7 @@ from services.notifier.rendering import email_message
 from services.notifier.rendering.search_section import SearchSection, search_section
 from services.platform import logs, retry
 from services.platform.clock import day_of
-from services.store import authorities, plans, saved_searches
+from services.store import authorities, deliveries, plans, saved_searches
 from services.store import intents as notifications
 from services.store.addressees import addressee
 from services.store.authorities import Authority, Mutes
@@ -71,13 +71,17 @@ async def look_for_hits(dispatch: DispatchContext) -> int:
     return found
 
 
-async def sections(session: AsyncSession, mail: Mail, row: Authority, at: datetime) -> tuple[SearchSection, ...]:
+async def sections(
+    session: AsyncSession, mail: Mail, row: Authority, at: datetime, *, alone: bool
+) -> tuple[SearchSection, ...]:
     """What a weekly email tells of its reader's saved searches. From now on its hits belong to this email.
 
-    A plan that is no longer shared openly, or whose council the reader has muted, is dropped: it was never told of.
+    If it tells of nothing else (`alone`), it leaves them to another weekly email that waits. A plan that is no longer shared openly, or whose council the reader has muted, is dropped: it was never told of.
     """
     today = day_of(at)
     if mail.purpose != Purpose.DIGEST or not _wants_news(row, today):
+        return ()
+    if alone and await deliveries.other_waiting(session, mail):
         return ()
     searches = await saved_searches.hits_for(session, row.authority, mail.mail_id)
     stored = await plans.by_id(session, {hit.plan_id for _, hits in searches for hit in hits})
