@@ -76,7 +76,8 @@ async def sections(
 ) -> tuple[SearchSection, ...]:
     """What a weekly email tells of its reader's saved searches. From now on its hits belong to this email.
 
-    If it tells of nothing else (`alone`), it leaves them to another weekly email that waits. A plan that is no longer shared openly, or whose council the reader has muted, is dropped: it was never told of.
+    If it tells of nothing else (`alone`), it leaves them to another weekly email that waits. A plan that is no longer
+    shared openly, or whose council the reader has muted, is dropped: it was never told of.
     """
     today = day_of(at)
     if mail.purpose != Purpose.DIGEST or not _wants_news(row, today):
