@@ -44,6 +44,10 @@ class PageLinks:
         """The page on which the authority says which of its plans are still true."""
         return self.maker.confirm(self.row.authority, self.row.mailbox_ref, self.today)
 
+    def enquiry(self, request_id: str) -> str:
+        """The page on which the authority says whether it shares what it pays."""
+        return self.maker.enquiry(self.row.authority, request_id, self.row.mailbox_ref, self.today)
+
     def add_one_click(self, message: EmailMessage, kind: str) -> None:
         """Adds the headers of RFC 8058: the email program's button stops this kind of email without a question."""
         mailto = message["List-Unsubscribe"]

@@ -495,11 +495,25 @@ def upgrade() -> None:
         "benchmark_notices",
         sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("request_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("mail_id"),
-        sa.UniqueConstraint("request_id", "kind", name="benchmark_notices_once"),
+        sa.UniqueConstraint("request_id", "authority", "kind", name="benchmark_notices_once"),
     )
+    op.create_table(
+        "benchmark_enquiries",
+        sa.Column("request_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("holding", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("asked_on", sa.Date(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("answer", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("answered_on", sa.Date(), nullable=True),
+        sa.PrimaryKeyConstraint("request_id", "authority"),
+    )
+    op.create_index("benchmark_enquiries_authority", "benchmark_enquiries", ["authority", "asked_on"])
     op.create_table(
         "contracts",
         sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -660,6 +674,7 @@ def downgrade() -> None:
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
+    op.drop_table("benchmark_enquiries")
     op.drop_table("benchmark_notices")
     op.drop_table("benchmark_requests")
     op.drop_table("benchmark_quarters")

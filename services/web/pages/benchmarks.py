@@ -32,7 +32,7 @@ router = APIRouter()
 STATUS_TEXTS: Final[Mapping[BenchmarkStatus, str]] = {
     BenchmarkStatus.REQUESTED: "Asked for; no benchmark yet",
     BenchmarkStatus.SUPPLIED: "There is one: look at it below",
-    BenchmarkStatus.NONE_AVAILABLE: "None was there within ten working days. You have asked, and that is enough",
+    BenchmarkStatus.NONE_AVAILABLE: "None is available. You have asked, and that is enough",
     BenchmarkStatus.WITHHELD: "Others withhold their prices. You have asked, and that is enough",
 }
 DECISIONS: Final[Mapping[str, str]] = {
