@@ -153,12 +153,13 @@ def _match(row: Opportunity, authority: str, states: Mapping[str, Any], today: d
     other = payload.plans[1] if first else payload.plans[0]
     own_id, other_id = (row.plan_a, row.plan_b) if first else (row.plan_b, row.plan_a)
     both = [plan_facts(states.get(plan_id), introduced=introduced) for plan_id in (own_id, other_id)]
+    waits = waits_for_person(other.authority, today)
     return Match(
         opportunity_id=row.opportunity_id,
         council=name_on(other.authority, today),
         window=other.tender_window,
         facts=both[1] if all(both) else None,
         strength=row.band,
-        near_misses=near_miss_sentences(payload, authority, today),
-        waits=waits_for_person(other.authority, today),
+        near_misses=near_miss_sentences(payload, authority, today) if not waits else (),
+        waits=waits,
     )

@@ -204,7 +204,12 @@ def read_facts(state: Mapping[str, Any]) -> PlanFacts:
 
 def shows_document(readers: DocumentReaders, state: str) -> bool:
     """Whether a document's address is for a member in this state; both plans are shared openly."""
-    return state == "accepted" or (state == "invited" and readers is DocumentReaders.INVITED)
+    return state == "accepted" or (state == "invited" and readers is not DocumentReaders.MEMBERS)
+
+
+def shows_document_to_signatories(readers: DocumentReaders, state: Mapping[str, Any] | None) -> bool:
+    """Whether a document's address is for every signatory. `state`: the payload of the plan that it belongs to."""
+    return readers is DocumentReaders.SIGNATORIES and is_open(state)
 
 
 def shown_to_party(

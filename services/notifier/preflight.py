@@ -139,7 +139,7 @@ async def _supplier_groups(
 ) -> tuple[str, ...]:
     """What a digest says of suppliers that a signatory shares with others."""
     today = day_of(at)
-    if mail.purpose != Purpose.DIGEST or row.signed_on is None or row.signed_on > today:
+    if mail.purpose != Purpose.DIGEST or not row.is_signatory(today):
         return ()
     found = await dispatch.suppliers.of_authority(session, row.authority, today)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes()) if found else Mutes()

@@ -62,6 +62,11 @@ class Authority(SQLModel, table=True):
         """Whether the authority has not withdrawn by this day: from then on it is sent nothing and reads nothing."""
         return self.withdrawn_on is None or self.withdrawn_on > on
 
+    def is_signatory(self, on: date) -> bool:
+        """Whether the authority's signature of the Charter counts on this day."""
+        signed = self.signed_on is not None and self.signed_on <= on
+        return signed and (self.lapsed_on is None or self.lapsed_on > on) and self.takes_part(on)
+
     def is_paused(self, today: date) -> bool:
         """Return whether the authority wants no email yet."""
         return self.paused_until is not None and self.paused_until > today

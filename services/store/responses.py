@@ -151,6 +151,20 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
     return list(found.scalars())
 
 
+async def documents(session: AsyncSession) -> list[ResponseRow]:
+    """All documents that were shared and not taken back, newest first."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(
+            col(ResponseRow.kind) == DOCUMENT,
+            col(ResponseRow.outcome) == "recorded",
+            col(ResponseRow.undone_by).is_(None),
+        )
+        .order_by(col(ResponseRow.received_at).desc(), col(ResponseRow.response_id))
+    )
+    return list(found.scalars())
+
+
 async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: Collection[str]) -> list[ResponseRow]:
     """The routes recorded for these plans or coalitions and not taken back, oldest first."""
     about = or_(in_array(col(ResponseRow.plan_id), plan_ids), in_array(col(ResponseRow.subject_id), subject_ids))

@@ -90,7 +90,7 @@ async def every_page(harness: CoalitionsHarness, authority: str, words: Sequence
             f"/{page}={word}" for page in ("search?need", "search?supplier", "suppliers?name") for word in words
         ]
         found = ("/search?need=system", "/suppliers", "/suppliers?name=vendrix", "/suppliers.csv", "/contracts.csv")
-        starts = ["/home", "/benchmarks", *found, *searches]
+        starts = ["/home", "/benchmarks", "/documents", *found, *searches]
         texts = await crawl(browser, starts, max_alike)
         for path in searches:
             # The form shows the searched word again: only what was found may not.
@@ -102,7 +102,9 @@ async def every_office_page(harness: CoalitionsHarness, max_alike: int) -> str:
     """The same for an office that every council is a member of."""
     async with web_client(harness.sessions, harness.settings) as browser:
         browser.cookies.set(SESSION_COOKIE, await open_session(harness.sessions, OFFICE), HOST, "/")
-        texts = await crawl(browser, ["/programme", "/signatories", "/convene", "/programme.csv"], max_alike)
+        texts = await crawl(
+            browser, ["/programme", "/signatories", "/convene", "/programme.csv", "/settings"], max_alike
+        )
         return "\n".join(texts.values())
 
 
