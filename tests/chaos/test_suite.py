@@ -87,7 +87,7 @@ def test_every_pair_is_what_a_search_finds() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_every_seeded_bug_still_has_its_place(mutant: Mutant) -> None:
-    """Each replaces what stands in the code exactly once; `make mutants` takes too long for every change."""
+    """Each replaces what stands in the code exactly once; `make test-mutation` takes too long for every change."""
     for edit in mutant.edits:
         assert (ROOT / edit.file).read_text("utf-8").count(edit.old) == 1, edit.file
 

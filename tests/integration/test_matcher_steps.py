@@ -169,7 +169,7 @@ async def test_a_plan_that_makes_scoring_fail_is_set_aside_and_its_neighbours_go
             raise ZeroDivisionError
         return judge(a, b, as_of, policy, *alike)
 
-    monkeypatch.setattr("matching.engine.judge", failing)
+    monkeypatch.setattr("matching.engine.score_pair", failing)
     first = [s for s in states if s.plan_id != poison]
     await rig.handle(first)
     await rig.handle([s for s in states if s.plan_id == poison])

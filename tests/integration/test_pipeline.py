@@ -113,7 +113,7 @@ def test_what_becomes_of_a_plan_becomes_of_its_opportunities(
         assert match_only.decide_by is None
 
 
-# `make cuts` and `make faults` kill matchers in the gate, at more places.
+# `make test-crash` and `make chaos` kill matchers in the gate, at more places.
 @pytest.mark.slow
 @pytest.mark.kafka
 def test_a_killed_matcher_loses_and_doubles_nothing(
