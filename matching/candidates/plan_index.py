@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.candidates.corpus import Grown
-from matching.candidates.pair_vector import DIMENSIONS, Opening, least_product, max_logits
+from matching.candidates.corpus import GrowableArray
+from matching.candidates.pair_vector import DIMENSIONS, JoinConstraints, max_logits, min_inner_product
 from matching.components import timing
 from matching.components.specification import Vector
 from matching.policy import Policy
@@ -48,7 +48,7 @@ class IndexEntry:
     plan_id: str
     revision: int
     authority: str
-    opening: Opening
+    opening: JoinConstraints
     vector: NDArray[np.floating]
 
 
@@ -58,7 +58,7 @@ class IndexQuery:
     are near enough for a local purchase."""
 
     vector: Vector
-    opening: Opening
+    opening: JoinConstraints
     related: Collection[str]
     bordering: Collection[str]
 
@@ -69,15 +69,15 @@ class PlanIndex:
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
         self._ids: list[str] = []
-        self._vectors = Grown(np.float32, DIMENSIONS)
-        self._facts = Grown(_FACTS)
+        self._vectors = GrowableArray(np.float32, DIMENSIONS)
+        self._facts = GrowableArray(_FACTS)
         self._authorities: dict[str, int] = {"": -1}
         self._areas: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def put(self, entries: Sequence[IndexEntry]) -> None:
+    def upsert(self, entries: Sequence[IndexEntry]) -> None:
         """Add plans, or replace their rows. No plan may appear twice."""
         new = [entry for entry in entries if entry.plan_id not in self._rows]
         for entry in entries:
@@ -92,7 +92,7 @@ class PlanIndex:
             self._rows |= {entry.plan_id: row for row, entry in enumerate(new, len(self._ids))}
             self._ids += [entry.plan_id for entry in new]
 
-    def drop(self, plan_ids: Iterable[str]) -> None:
+    def remove(self, plan_ids: Iterable[str]) -> None:
         """Remove the plans that are here; the last row moves into each gap."""
         for plan_id in plan_ids:
             row = self._rows.pop(plan_id, None)
@@ -117,7 +117,7 @@ class PlanIndex:
 
         These are all plans whose product allows it, up to `MAX_CANDIDATES`.
         """
-        found = self._scan([query.vector for query in queries], least_product(policy))
+        found = self._scan([query.vector for query in queries], min_inner_product(policy))
         return [
             self._revisions(self._open(query, rows, products, as_of, policy))
             for query, (rows, products) in zip(queries, found, strict=True)
@@ -165,7 +165,7 @@ class PlanIndex:
         near = (facts["areas"] & self._area_bits(mine.areas)) != 0
         near |= np.isin(facts["council"], self._numbers(query.bordering))
         open_ &= near | ~(facts["local"] | mine.local)
-        time = timing.fit(stated, common, policy.timing) * timing.lead(decide, as_of, policy.timing)
+        time = timing.overlap_factor(stated, common, policy.timing) * timing.lead_factor(decide, as_of, policy.timing)
         specification = 1.0 / (1.0 + np.exp(-np.clip(max_logits(products, policy), -500.0, 500.0)))
         e = policy.exponents
         score = 100.0 * specification**e.specification * time**e.timing

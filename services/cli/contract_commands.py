@@ -104,7 +104,7 @@ class _Source:
 
 def _read(file: Path, source: _Source) -> Iterator[ReadContract]:
     try:
-        kind = formats.chosen(file, None)
+        kind = formats.detect_format(file, None)
         mapping = load_mapping(source.mapping) if source.mapping else BUILT_IN
     except (MappingError, FormatError) as error:
         end_usage(str(error))

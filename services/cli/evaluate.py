@@ -113,7 +113,7 @@ def ranked(
     for one in features:
         own = one.plan.plan_id
         if own in judged:
-            best = engine.best(one, corpus, _ANY_DAY, top=_DEPTH, by_specification=True)
+            best = engine.top_partners(one, corpus, _ANY_DAY, top=_DEPTH, by_specification=True)
             order = sorted(best, key=lambda a: (-a.specification.value, _other(a.plans, own)))
             found[own] = [(_other(a.plans, own), a.specification_band) for a in order]
     if not found:

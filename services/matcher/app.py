@@ -11,7 +11,7 @@ from events.topics import PLANS_PATTERN
 from matching.corpus_statistics import Statistics
 from matching.embedding import Embedder
 from matching.encoders.loading import load_embedder
-from matching.encoders.worker_process import load_apart
+from matching.encoders.worker_process import load_in_subprocess
 from matching.engine import Engine
 from matching.policy import Policy
 from services.matcher.batch_handler import Matcher
@@ -68,7 +68,7 @@ def run(settings: Settings) -> None:
 
 async def _make(settings: Settings) -> service.ServiceParts:
     # In a thread: loading takes up to a minute, and the health endpoint has to answer meanwhile.
-    context = await asyncio.to_thread(make_context, settings, load_apart)
+    context = await asyncio.to_thread(make_context, settings, load_in_subprocess)
     database = make_engine(settings.need_database(), plan_once=True)
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-matcher")

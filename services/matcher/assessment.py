@@ -99,7 +99,7 @@ async def _judge_all(
                 candidates,
                 _select(found.known, partners[key]),
                 settling.as_of,
-                context.hopeless,
+                context.can_never_match,
             )
             for key, candidates in sorted(found.by_plan.items())
         ]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.topics import DEAD_PLANS
 from services.domain.ids import event_content_hash
 from services.matcher.assessment import assess, index
@@ -134,7 +134,7 @@ class Matcher:
         log.info("plan event", event_id=item.event.id, plan_id=item.payload.plan_id, outcome=outcome.value)
         if outcome is RecordOutcome.CONFLICT:
             await dead_letter_queue.dead_letter(
-                self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT
+                self.producer, DEAD_PLANS, item.record, DeadLetterReason.REVISION_CONFLICT, CONFLICT
             )
         else:
             metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()

@@ -36,7 +36,7 @@ class MatcherContext:
         self.settings = settings
         self.features = FeatureStore(engine, embedder, settings.feature_cache_plans)
         self.index = SnapshotIndex(engine)
-        self.hopeless = HopelessPairs()
+        self.can_never_match = HopelessPairs()
 
     @property
     def as_of(self) -> date:

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.dead_letters import Origin, Reason
+from events.dead_letters import DeadLetterReason, Origin
 from events.plans import PlanAwarded, PlanWithdrawn
 from events.topics import DEAD_PLANS
 from services.matcher.plan_decoding import PlanRecordAccepted
@@ -44,7 +44,7 @@ async def keep_superseded(
 def report_superseded(count: int) -> None:
     """Counts and logs the dead letters of `keep_superseded`, after their commit."""
     if count:
-        metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.SUPERSEDED_WITHDRAWAL.value).inc(count)
+        metrics.DEAD_LETTERS.labels(family="plans", reason=DeadLetterReason.SUPERSEDED_WITHDRAWAL.value).inc(count)
         log.warning("withdrawals superseded, their plans still stand", count=count)
 
 
@@ -52,7 +52,7 @@ def _letter(item: PlanRecordAccepted, revision: int) -> dict[str, object]:
     record, payload = item.record, item.payload
     ended = "award" if isinstance(payload, PlanAwarded) else "withdrawal"
     message = dead_letter_queue.to_event(
-        Reason.SUPERSEDED_WITHDRAWAL,
+        DeadLetterReason.SUPERSEDED_WITHDRAWAL,
         f"the {ended} has revision {payload.revision}, the plan stands at {revision}; publish it under a higher one",
         Origin(topic=record.topic, partition=record.partition, offset=record.offset),
         key=payload.plan_id.encode(),

@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from events.plans import PlanState
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
-from matching.features import texts_of
+from matching.features import clean_plan
 from matching.policy import Policy
 from services.domain.ids import text_hash
 from services.domain.opportunity import EventKind, OpportunityStatus
@@ -117,7 +117,7 @@ async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str
     query = select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.event_type).in_(FULL_STATE_TYPES))
     rows = (await session.execute(query)).scalars()
     states = [PlanState.model_validate(row.payload) for row in rows if not forgotten.is_blank(row.payload)]
-    both = [texts_of(plan_from_payload(state), policy) for state in states]
+    both = [clean_plan(plan_from_payload(state), policy) for state in states]
     await embeddings.remove(session, {text_hash(text) for one in both for text in (one.title, one.body) if text})
 
 

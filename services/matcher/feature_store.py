@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.plans import PlanPayload, PlanState
 from matching.embedding import Embedder
-from matching.engine import Engine, Features, Texts
+from matching.engine import CleanedTexts, Engine, Features
 from matching.plan import Plan
 from services.domain.ids import features_hash, text_hash
 from services.platform import metrics
@@ -39,7 +39,7 @@ class FeatureStore:
         self.embedder = embedder
         self._cached_plans = cached_plans
         self._recent: OrderedDict[str, Features] = OrderedDict()
-        self._texts: dict[tuple[str, str, str], Texts] = {}
+        self._texts: dict[tuple[str, str, str], CleanedTexts] = {}
         self._embedded: dict[str, np.ndarray] = {}
         # One thread only: PyTorch and the allocator keep memory for every thread that has run the encoder.
         self._encoding = ThreadPoolExecutor(1, "encoder")
@@ -74,7 +74,7 @@ class FeatureStore:
         """
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
         moved = {
-            key: self.engine.moved(held, plan)
+            key: self.engine.with_revision(held, plan)
             for key, plan in stored.items()
             if (held := self._cached_same_words(plan))
         }
@@ -141,12 +141,12 @@ class FeatureStore:
     def _unpack_stored(self, wanted: Mapping[str, Plan], blobs: Blobs) -> dict[str, Features]:
         """Unpacks the stored features of those plans whose words have not changed."""
         return {
-            plan_id: self.engine.unpack(blobs[plan_id][1], plan)
+            plan_id: self.engine.decode_features(blobs[plan_id][1], plan)
             for plan_id, plan in wanted.items()
             if plan_id in blobs and blobs[plan_id][0] == features_hash(plan, self.engine.generation.id)
         }
 
-    def _cleaned(self, plan: Plan) -> Texts:
+    def _cleaned(self, plan: Plan) -> CleanedTexts:
         """Cleans a plan's texts, once: cleaning is expensive, and both embedding and comparison need the result."""
         key = (plan.authority, plan.title, plan.description)
         texts = self._texts.get(key)
@@ -156,7 +156,7 @@ class FeatureStore:
             texts = self._texts[key] = self.engine.texts(plan)
         return texts
 
-    async def _vectors(self, session: AsyncSession, texts: Iterable[Texts]) -> dict[str, np.ndarray]:
+    async def _vectors(self, session: AsyncSession, texts: Iterable[CleanedTexts]) -> dict[str, np.ndarray]:
         by_hash = {text_hash(text): text for both in texts for text in (both.title, both.body) if text}
         vectors = {key: self._embedded[key] for key in by_hash if key in self._embedded}
         if unknown := by_hash.keys() - vectors.keys():
@@ -165,7 +165,7 @@ class FeatureStore:
 
     def _cached_same_words(self, plan: Plan) -> Features | None:
         held = self._recent.get(plan.plan_id)
-        return held if held is not None and self.engine.same_words(held, plan) else None
+        return held if held is not None and self.engine.same_text(held, plan) else None
 
     def _cached(self, plan_id: str, revision: int) -> Features | None:
         held = self._recent.get(plan_id)

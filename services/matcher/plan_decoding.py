@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.fields import Origin
 from events.limits import find_excess
 from events.plans import PLAN_PAYLOADS, PlanPayload, PlanState
@@ -38,7 +38,7 @@ def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
     if record.topic == NOTICES.name and isinstance(payload, PlanState) and payload.origin is Origin.AUTHORITY:
         return RecordRejected(
             record,
-            Reason.TOPIC_MISMATCH,
+            DeadLetterReason.TOPIC_MISMATCH,
             "the topic is for plans from public notices, and this one says that its authority sent it",
         )
     if excess := find_excess(redacted, at):

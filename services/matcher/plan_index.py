@@ -79,8 +79,8 @@ class SnapshotIndex:
         elif delta.until.is_older(known):
             return
         while True:
-            self._index.drop(delta.closed)
-            self._index.put(delta.entries)
+            self._index.remove(delta.closed)
+            self._index.upsert(delta.entries)
             if delta.after is None:
                 break
             portion = plan_features.delta(delta.since, self._engine.generation.id, delta.after)
@@ -97,14 +97,16 @@ def is_matchable(features: Features) -> bool:
 def placement(features: Features, engine: Engine) -> Placement:
     """Builds the index entry of a plan."""
     plan = features.plan
-    return Placement(plan.plan_id, engine.generation.id, plan.revision, plan.authority, engine.opening(features))
+    return Placement(
+        plan.plan_id, engine.generation.id, plan.revision, plan.authority, engine.join_constraints(features)
+    )
 
 
 def new_words(features: Mapping[str, Features], stored: Mapping[str, str | None], engine: Engine) -> dict[str, Words]:
     """Builds the word features of plans whose `stored` words differ or are missing."""
     hashes = {plan_id: features_hash(one.plan, engine.generation.id) for plan_id, one in features.items()}
     return {
-        plan_id: Words(hashes[plan_id], engine.vector(one), engine.pack(one))
+        plan_id: Words(hashes[plan_id], engine.pair_vector(one), engine.encode_features(one))
         for plan_id, one in features.items()
         if stored.get(plan_id) != hashes[plan_id]
     }

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.dead_letters import Origin, Reason
+from events.dead_letters import DeadLetterReason, Origin
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
 from services.domain.ids import opportunity_id
@@ -55,7 +55,7 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
         async with bulk_writes(session) as writes:
             plan_features.close(writes, [plan.plan_id])
         _dead_letter(session, logged)
-    metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
+    metrics.DEAD_LETTERS.labels(family="plans", reason=DeadLetterReason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)
     return True
 
@@ -73,7 +73,7 @@ async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str
 
 def _dead_letter(session: AsyncSession, row: PlanLog) -> None:
     message = to_event(
-        Reason.ASSESSMENT_FAILED,
+        DeadLetterReason.ASSESSMENT_FAILED,
         f"assessing the plan failed {plans.GIVE_UP_AFTER} times; it is set aside until its next revision",
         Origin.model_validate(row.origin),
         key=row.plan_id.encode(),

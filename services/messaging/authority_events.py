@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.cloudevents import EnvelopeError, Event, decode
-from events.dead_letters import SPOOFING, Reason
+from events.dead_letters import SPOOFING, DeadLetterReason
 from events.fields import Payload
 from events.signing import Signature
 from events.topics import NotAnAuthorityTopicError, Topic, authority_of
@@ -67,10 +67,10 @@ def read_event(
     except EnvelopeError as error:
         return RecordRejected(record, error.reason, str(error))
     except NotAnAuthorityTopicError as error:
-        return RecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
+        return RecordRejected(record, DeadLetterReason.TOPIC_MISMATCH, str(error))
     authority = _speaker(cast(Any, event.payload))
     if owner is not None and authority != owner:
-        return RecordRejected(record, Reason.TOPIC_MISMATCH, refusal.format(owner=owner, authority=authority))
+        return RecordRejected(record, DeadLetterReason.TOPIC_MISMATCH, refusal.format(owner=owner, authority=authority))
     return event
 
 
@@ -94,7 +94,7 @@ async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | R
 
 
 def dead_letter_with(
-    session: AsyncSession, topic: Topic, item: AuthorityRecord[Any], reason: Reason, sentence: str
+    session: AsyncSession, topic: Topic, item: AuthorityRecord[Any], reason: DeadLetterReason, sentence: str
 ) -> None:
     """Puts a dead letter into the outbox, in the transaction that records the event: a copy that comes later makes no
     second one."""

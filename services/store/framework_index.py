@@ -81,7 +81,7 @@ class FrameworkIndex:
         if key not in self._checked:
             lots = entitle_members([lot for lot, _ in self._lots], self._parties, day_of_need(plan))
             known = zip(lots, (features for _, features in self._lots), strict=True)
-            found = covering(engine.unpack(blob, plan), known, engine.policy)
+            found = covering(engine.decode_features(blob, plan), known, engine.policy)
             self._checked[key] = usable_frameworks(plan, found)
             while len(self._checked) > _CACHED_PLANS:
                 self._checked.popitem(last=False)

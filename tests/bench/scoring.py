@@ -53,7 +53,7 @@ def measure(engine: Engine, every: list[Features], queries: int) -> dict[str, An
     corpus = engine.corpus()
     started = time.perf_counter()
     for one in every:
-        corpus.put(one)
+        corpus.upsert(one)
     put = time.perf_counter() - started
     chosen = random.Random(2).sample(every, min(queries, len(every)))
     # The first search fills the tables of places and code lists, as a matcher does once when it starts.
