@@ -120,7 +120,7 @@ def _jointly(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Finds the authorities that plan to buy the same thing at the same time, and brings them together."""
+    """Find the authorities that plan to buy the same thing at the same time, and bring them together."""
 
 
 def _not_loaded() -> None:

@@ -66,7 +66,7 @@ def score(
 
 
 def _read_known(path: Path, wanted: Sequence[str] | None) -> list[Plan]:
-    """The plans of the file. Raises PlanFileError where a wanted one is missing."""
+    """The plans of the file. Raises PlanFileError if a wanted one is missing."""
     plans = read_plans(path)
     if unknown := set(wanted or ()) - {plan.plan_id for plan in plans}:
         raise PlanFileError(f"{path} holds no plan {', '.join(sorted(unknown))}")

@@ -44,7 +44,7 @@ NOT_OPEN: Final = "rows that are not shared openly were not published"
 
 
 def read_contracts(file: Path, authority: str | None = None) -> Iterator[ReadContract]:
-    """Reads contract events line by line. `authority`: only this one's may be in the file.
+    """Read contract events line by line. `authority`: only this one's may be in the file.
 
     A line without `revision` gets the time of the file's last change, in milliseconds: the same file published again
     changes nothing, and a changed one counts as newer.

@@ -19,7 +19,7 @@ _MAX_SCOPE: Final = 20_000
 def read_framework_notices(file: Path) -> Iterator[FrameworkLot | RefusedError]:
     """The lots of every notice of a framework agreement in a file of releases; other notices are passed over.
 
-    Of a contracting process the last release counts. Raises RefusedError where the file is not OCDS.
+    Of a contracting process the last release counts. Raises RefusedError if the file is not OCDS.
     """
     latest: dict[str, Object] = {}
     for _, release in find_releases(file):

@@ -79,7 +79,7 @@ def run(
 
     A later wave makes corrections visible: an authority learns of changes to opportunities in earlier emails. `notices`
     come last, from a stand-in for Find a Tender. `stay` is called with the result while everything still runs. Raises
-    StalledError where nothing moves any more.
+    StalledError if nothing moves any more.
     """
     started = time.monotonic()
     with suppress(FileNotFoundError):

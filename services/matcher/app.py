@@ -31,7 +31,7 @@ GROUP = "jointly-matcher"
 
 
 def make_context(settings: Settings, load: Callable[[str], Embedder] = load_embedder) -> MatcherContext:
-    """Loads the engine with the settings' policy, statistics and model. The index is still empty."""
+    """Load the engine with the settings' policy, statistics and model. The index is still empty."""
     embedder = load(settings.embedding_model)
     engine = Engine.load(
         policy=Policy.load(settings.policy_file),
@@ -42,7 +42,7 @@ def make_context(settings: Settings, load: Callable[[str], Embedder] = load_embe
 
 
 async def adopt(context: MatcherContext, sessions: Sessions) -> None:
-    """Gives a new database this process's generation. Raises WrongGenerationError if the database has another."""
+    """Give a new database this process's generation. Raises WrongGenerationError if the database has another."""
     async with transaction(sessions) as session:
         current = await generation.initialise(session, context.generation)
     mine = context.generation
@@ -55,7 +55,7 @@ async def adopt(context: MatcherContext, sessions: Sessions) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Runs one matcher until a signal."""
+    """Run one matcher until a signal."""
     service.start_logging("matcher", settings)
     metrics.export(metrics.Process.MATCHER)
     settings.need_kafka()

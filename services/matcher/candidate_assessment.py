@@ -33,7 +33,7 @@ def assess_candidates(
     as_of: date,
     hopeless: HopelessPairs,
 ) -> PlanAssessment:
-    """Assesses `plan` against the `candidates` of a search, and against its present `partners`.
+    """Assess `plan` against the `candidates` of a search, and against its present `partners`.
 
     A present partner that the search missed is assessed as well. A pair is withdrawn only after an assessment, never
     because a search missed it.
@@ -57,7 +57,7 @@ def assess_candidates(
 def _assess_pair(
     engine: Engine, judged: PlanAssessment, other: Features, as_of: date, hopeless: HopelessPairs | None
 ) -> Assessment | None:
-    """Assesses a present partner (`hopeless` is None), or a candidate, for which None means no opportunity."""
+    """Assess a present partner (`hopeless` is None), or a candidate, for which None means no opportunity."""
     similarity = engine.similarity(judged.plan, other)
     if hopeless is None:
         return engine.assess(judged.plan, other, as_of, similarity)

@@ -35,7 +35,7 @@ _reported_before: Final[set[tuple[str, str | None]]] = set()
 
 
 async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
-    """Measures periodically. After an error the last values stand until a measurement succeeds."""
+    """Measure periodically. After an error the last values stand until a measurement succeeds."""
     looked_through = float("-inf")
     while True:
         try:
@@ -49,13 +49,13 @@ async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
 
 
 async def measure_pending(sessions: Sessions) -> None:
-    """Exports the number of plans that are not assessed yet."""
+    """Export the number of plans that are not assessed yet."""
     async with transaction(sessions) as session:
         metrics.PENDING_PLANS.set(await plans.count_unassessed(session))
 
 
 async def measure_reach(sessions: Sessions) -> None:
-    """Exports signs of abuse: a plan that matches everything, copies of another authority's plan, and authorities that
+    """Export signs of abuse: a plan that matches everything, copies of another authority's plan, and authorities that
     may be probing match_only plans."""
     async with transaction(sessions) as session:
         reaches = await opportunities.most_connected(session, AT_MOST)
@@ -83,7 +83,7 @@ def _report(gauge: Gauge, reaches: Sequence[PlanReach], limit: int) -> None:
 
 
 def _report_probes(found: Sequence[Probes]) -> None:
-    """Exports and logs authorities that may be using invented plans to learn what match_only plans are about."""
+    """Export and log authorities that may be using invented plans to learn what match_only plans are about."""
     metrics.MATCH_ONLY_PROBES.set(max((one.count for one in found), default=0))
     for one in found:
         if one.count >= PROBES and (one.authority, _PROBING) not in _reported_before:

@@ -22,7 +22,7 @@ log: Final = logs.get(__name__)
 async def keep_superseded(
     session: AsyncSession, items: Sequence[PlanRecordAccepted], outcomes: Sequence[RecordOutcome]
 ) -> int:
-    """Writes a dead letter for each superseded withdrawal or award whose plan is still active; returns the number.
+    """Write a dead letter for each superseded withdrawal or award whose plan is still active; return the number.
 
     The dead letters enter the outbox in the transaction that logs the events: a later copy is a duplicate and writes
     none. The plan log has the content, so the dead letter names only the plan and the revision.
@@ -42,7 +42,7 @@ async def keep_superseded(
 
 
 def report_superseded(count: int) -> None:
-    """Counts and logs the dead letters of `keep_superseded`, after their commit."""
+    """Count and log the dead letters of `keep_superseded`, after their commit."""
     if count:
         metrics.DEAD_LETTERS.labels(family="plans", reason=DeadLetterReason.SUPERSEDED_WITHDRAWAL.value).inc(count)
         log.warning("withdrawals superseded, their plans still stand", count=count)

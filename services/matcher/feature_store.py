@@ -45,12 +45,12 @@ class FeatureStore:
         self._encoding = ThreadPoolExecutor(1, "encoder")
 
     async def load(self, session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Features]:
-        """Loads the features of these plans' newest revisions; unknown plans are missing from the result."""
+        """Load the features of these plans' newest revisions; unknown plans are missing from the result."""
         asked = list(plan_ids)
         return await self.load_revisions(session, await fetch(session, plans.revisions(asked))) if asked else {}
 
     async def load_revisions(self, session: AsyncSession, revisions: Mapping[str, int]) -> dict[str, Features]:
-        """Loads the features of plans whose newest revisions are these, or newer."""
+        """Load the features of plans whose newest revisions are these, or newer."""
         known = {key: held for key, revision in revisions.items() if (held := self._cached(key, revision)) is not None}
         missing = revisions.keys() - known.keys()
         if not missing:
@@ -58,7 +58,7 @@ class FeatureStore:
         return known | await self.load_rows(session, await fetch(session, plan_features.load(missing)))
 
     async def load_rows(self, session: AsyncSession, loaded: Mapping[str, PlanWithFeatures]) -> dict[str, Features]:
-        """Loads and caches the features of rows whose revisions are committed or will be with this transaction."""
+        """Load and caches the features of rows whose revisions are committed or will be with this transaction."""
         blobs = {key: (one.text_hash, one.blob) for key, one in loaded.items() if one.text_hash and one.blob}
         made = await self.compute(session, {key: one.plan for key, one in loaded.items()}, blobs)
         for plan_id, features in made.items():
@@ -68,7 +68,7 @@ class FeatureStore:
     async def compute(
         self, session: AsyncSession, rows: Mapping[str, PlanRecord | PlanValues], blobs: Blobs | None = None
     ) -> dict[str, Features]:
-        """Computes the features of these plans. This engine cleans their texts, whichever engine wrote the rows.
+        """Compute the features of these plans. This engine cleans their texts, whichever engine wrote the rows.
 
         `blobs`: the stored features of their words; read from the database if not given.
         """
@@ -118,7 +118,7 @@ class FeatureStore:
         return {key: text for key, text in texts.items() if key not in known}
 
     async def embed(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
-        """Computes the vectors of texts, by text hash, outside the event loop so that heartbeats continue."""
+        """Compute the vectors of texts, by text hash, outside the event loop so that heartbeats continue."""
         unique = {text_hash(text): text for text in texts}
         known = {key: self._embedded[key] for key in unique if key in self._embedded}
         new = {key: text for key, text in unique.items() if key not in known}
@@ -134,12 +134,12 @@ class FeatureStore:
         return known | made
 
     def invalidate(self, plan_ids: Iterable[str]) -> None:
-        """Drops plans from the cache, after the rollback of a transaction that had read its own writes."""
+        """Drop plans from the cache, after the rollback of a transaction that had read its own writes."""
         for plan_id in plan_ids:
             self._recent.pop(plan_id, None)
 
     def _unpack_stored(self, wanted: Mapping[str, Plan], blobs: Blobs) -> dict[str, Features]:
-        """Unpacks the stored features of those plans whose words have not changed."""
+        """Unpack the stored features of those plans whose words have not changed."""
         return {
             plan_id: self.engine.decode_features(blobs[plan_id][1], plan)
             for plan_id, plan in wanted.items()
@@ -147,7 +147,7 @@ class FeatureStore:
         }
 
     def _cleaned(self, plan: Plan) -> CleanedTexts:
-        """Cleans a plan's texts, once: cleaning is expensive, and both embedding and comparison need the result."""
+        """Clean a plan's texts, once: cleaning is expensive, and both embedding and comparison need the result."""
         key = (plan.authority, plan.title, plan.description)
         texts = self._texts.get(key)
         if texts is None:

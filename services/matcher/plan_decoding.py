@@ -29,7 +29,7 @@ class PlanRecordAccepted(AuthorityRecord[PlanPayload]):
 
 
 def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
-    """Decodes and validates one record as of `at`, and checks that its topic belongs to its authority."""
+    """Decode and validate one record as of `at`, and check that its topic belongs to its authority."""
     event = read_event(record, PLAN_PAYLOADS, PLANS, NOT_THE_OWNER)
     if isinstance(event, RecordRejected):
         return event

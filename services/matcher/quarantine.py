@@ -28,7 +28,7 @@ log: Final = logs.get(__name__)
 
 
 async def count_failure(sessions: Sessions, plan: Plan) -> None:
-    """Counts a failed assessment. The third failure of a revision sets the plan aside and withdraws its opportunities.
+    """Count a failed assessment. The third failure of a revision sets the plan aside and withdraws its opportunities.
 
     Each transaction withdraws as many as a settlement may have. The plan is set aside in the last one, so that after a
     crash the sweeper returns to it.
@@ -38,7 +38,7 @@ async def count_failure(sessions: Sessions, plan: Plan) -> None:
 
 
 async def _count(sessions: Sessions, plan: Plan) -> bool:
-    """Runs one transaction; True if it was the last."""
+    """Run one transaction; True if it was the last."""
     async with transaction(sessions) as session:
         partners = sorted((await opportunities.active_for_plan(session, [plan.plan_id]))[plan.plan_id])
         some = partners[: settlement.PAIRS_AT_ONCE]
@@ -61,7 +61,7 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
 
 
 async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str]) -> None:
-    """Withdraws the plan's opportunities with these partners. The caller holds the locks of all these plans."""
+    """Withdraw the plan's opportunities with these partners. The caller holds the locks of all these plans."""
     kept = PendingWrites()
     rows = await opportunities.get_many(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
     for _, row in sorted(rows.items()):

@@ -57,7 +57,7 @@ class AuthorityRecord(Generic[P]):
 def read_event(
     record: Record, payloads: Sequence[type[Payload]], family: Topic, refusal: str
 ) -> Event | RecordRejected:
-    """Decodes and validates one record, and holds its authority against the topic it came by.
+    """Decode and validate one record, and compare its authority with the topic it came by.
 
     `refusal` is the sentence where an authority's own topic holds another's event; it names {owner} and {authority}.
     """
@@ -79,14 +79,14 @@ def _speaker(payload: Spoken) -> str:
 
 
 async def dead_letter_rejected(producer: AIOKafkaProducer, topic: Topic, item: RecordRejected) -> None:
-    """Sends a refused record to the dead-letter topic, and counts the attempt to speak for another."""
+    """Send a refused record to the dead-letter topic, and count the attempt to speak for another."""
     await dead_letter_queue.dead_letter(producer, topic, item.record, item.reason, item.sentence)
     if item.reason in SPOOFING:
         metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
 
 async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | RecordRejected]) -> list[A]:
-    """Sends the refused records to the dead-letter topic; returns the others, in order."""
+    """Send the refused records to the dead-letter topic; return the others, in order."""
     # Concurrently, in order: a thousand dead letters in sequence would delay the whole batch by seconds.
     refused = [item for item in items if isinstance(item, RecordRejected)]
     await asyncio.gather(*(dead_letter_rejected(producer, topic, item) for item in refused))
@@ -96,7 +96,7 @@ async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | R
 def dead_letter_with(
     session: AsyncSession, topic: Topic, item: AuthorityRecord[Any], reason: DeadLetterReason, sentence: str
 ) -> None:
-    """Puts a dead letter into the outbox, in the transaction that records the event: a copy that comes later makes no
+    """Put a dead letter into the outbox, in the transaction that records the event: a copy that comes later makes no
     second one."""
     message = dead_letter_queue.from_record(item.record, reason, sentence)
     session.add(outbox.to_outbox_row(topic.name, item.event.id, message))

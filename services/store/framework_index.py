@@ -88,7 +88,7 @@ class FrameworkIndex:
         return self._checked[key]
 
     async def _follow(self, session: AsyncSession) -> bool:
-        """Reloads the frameworks if they have changed; returns whether there are any."""
+        """Reload the frameworks if they have changed; return whether there are any."""
         row = (await session.execute(_VERSION)).one_or_none()
         if row is None or not row[2]:
             return False
@@ -118,7 +118,7 @@ def lot_texts(engine: Engine, lots: Sequence[FrameworkLot]) -> dict[str, str]:
 
 
 def lot_features(engine: Engine, lots: Sequence[FrameworkLot], vectors: Mapping[str, np.ndarray]) -> LotFeatures:
-    """Computes the lots' features; lots with missing vectors are left out."""
+    """Compute the lots' features; lots with missing vectors are left out."""
     found = []
     for lot in lots:
         plan = to_plan(lot)

@@ -43,7 +43,7 @@ async def show(request: Request, session: Session, token: str) -> Response:
 
 @router.post("/q/{token}")
 async def answer(request: Request, session: Session, token: str) -> Response:
-    """Sends the chosen answer."""
+    """Send the chosen answer."""
     link, record = await _asked(request, session, token)
     form = Form(await read_form(request))
     response_id = response_id_of(form)
