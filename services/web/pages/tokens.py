@@ -94,7 +94,7 @@ async def make_calendar(request: Request, session: Session, account: Account, la
         token = await use.renew_calendar(session, account.authority, channel=Channel.BROWSER, actor=account.actor)
     except ApiTokenError:
         raise HTTPException(409) from None
-    sentence = "A private address of your calendar was made. One that was made before works no longer."
+    sentence = "We made a private address of your calendar. An earlier address no longer works."
     await _send_receipt(request, session, account, later, sentence, "/settings/calendar")
     address = use.calendar_address(parts_of(request).settings.public_url, token)
     return _show_secret(request, later, "Your calendar's address", address, "/settings/calendar")
