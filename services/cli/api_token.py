@@ -56,7 +56,8 @@ def issue(
 
 @app.command("list")
 def list_(
-    authority: Annotated[str | None, typer.Argument(help="Only tokens of this authority (code).")] = None, as_json: _Json = False
+    authority: Annotated[str | None, typer.Argument(help="Only tokens of this authority (code).")] = None,
+    as_json: _Json = False,
 ) -> None:
     """List tokens with their authority, scopes and last use."""
 

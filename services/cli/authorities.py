@@ -141,7 +141,8 @@ def held(as_json: _Json = False) -> None:
 
 @app.command("failed")
 def failed(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of emails shown.")] = 50, as_json: _Json = False
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of emails shown.")] = 50,
+    as_json: _Json = False,
 ) -> None:
     """List failed emails, the newest first. If the authority gets a new mailbox, their notifications become due
     again."""

@@ -97,7 +97,9 @@ def show(coalition: _Id, as_json: _Json = False) -> None:
 @app.command()
 def export(
     coalition: _Id,
-    ics: Annotated[bool, typer.Option("--ics", help="Print the deadlines as a calendar file; with --authority.")] = False,
+    ics: Annotated[
+        bool, typer.Option("--ics", help="Print the deadlines as a calendar file; with --authority.")
+    ] = False,
     authority: Annotated[str | None, typer.Option(help="The authority whose deadlines are shown (code).")] = None,
 ) -> None:
     """Print the authorities of a joint notice (regulation 13) as JSON: the lead, then each other one."""
@@ -117,9 +119,7 @@ def act(
     what: Annotated[Act, typer.Argument(help="The act of the authority.")],
     authority: Annotated[str, AUTHORITY],
     party: Annotated[str | None, PARTY] = None,
-    decided_by: Annotated[
-        str, typer.Option(help="With commit: the body or position that decided; no name.")
-    ] = "",
+    decided_by: Annotated[str, typer.Option(help="With commit: the body or position that decided; no name.")] = "",
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,

@@ -58,7 +58,8 @@ def publish(
     mapping: Annotated[Path | None, typer.Option(help="TOML file that maps a register's columns to fields.")] = None,
     open_to: Annotated[Tier, typer.Option(help="Who may see a register's contracts.")] = Tier.PUBLIC,
     open_from: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day from which they may see them; default: the day in the file.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day from which they may see them; default: the day in the file."),
     ] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,

@@ -46,7 +46,9 @@ def evaluate(
     ] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="Labelled pairs, JSONL: two plans (a, b), and sign: would a reader bring the buyers together?"),
+        typer.Option(
+            help="Labelled pairs, JSONL: two plans (a, b), and sign: would a reader bring the buyers together?"
+        ),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file; default: the shipped one.")] = None,
     against: Annotated[Path | None, typer.Option(help="Another policy file to compare with the first.")] = None,

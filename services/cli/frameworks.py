@@ -26,7 +26,9 @@ from services.platform.settings import settings
 from services.store import frameworks as store
 from services.store.database import Sessions, transaction
 
-app = typer.Typer(no_args_is_help=True, help="Framework agreements: import and list them, and check a plan against them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Framework agreements: import and list them, and check a plan against them."
+)
 
 REFUSED = 1
 USAGE = 2

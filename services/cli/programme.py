@@ -36,7 +36,9 @@ def programme(
     rate: Annotated[
         str | None, typer.Option(help="Assumed saving of a joint purchase in per cent, such as 2-5.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="Output format: one page, JSON, or CSV for a spreadsheet.")] = Format.PAGE,
+    form: Annotated[
+        Format, typer.Option("--format", help="Output format: one page, JSON, or CSV for a spreadsheet.")
+    ] = Format.PAGE,
 ) -> None:
     """Print the programme's measures: sharing, coverage, funnel, precision, worth, routes, invitations."""
     day = as_of.date() if as_of else today(settings().as_of)

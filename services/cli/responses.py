@@ -50,8 +50,12 @@ def answer(
     authority: Annotated[str | None, AUTHORITY] = None,
     reason: Annotated[str | None, typer.Option(help="The reason; for the matcher, never shown to the partner.")] = None,
     share_reason: Annotated[bool, typer.Option("--share-reason", help="Share the reason with the others.")] = False,
-    window: Annotated[str | None, typer.Option(help="With other-dates: the dates, such as 2027-09-01/2027-12-31.")] = None,
-    remind_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: the day to ask again.")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="With other-dates: the dates, such as 2027-09-01/2027-12-31.")
+    ] = None,
+    remind_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: the day to ask again.")
+    ] = None,
     party: Annotated[str | None, PARTY] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,

@@ -54,12 +54,16 @@ def record(
     plan: _Plan,
     step: Annotated[RouteStep, typer.Argument(help="The route.")],
     outcome: Annotated[RouteOutcome, typer.Argument(help="The outcome.")],
-    by: Annotated[str, typer.Option(help="The position of the person who looked, such as 'Category manager, ICT'; no name.")],
+    by: Annotated[
+        str, typer.Option(help="The position of the person who looked, such as 'Category manager, ICT'; no name.")
+    ],
     asked_at: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the look; default: today.")
     ] = None,
     reason: Annotated[RouteReason | None, typer.Option(help="The reason.")] = None,
-    candidate: Annotated[list[str] | None, typer.Option(help="A framework or contract that was looked at; repeatable.")] = None,
+    candidate: Annotated[
+        list[str] | None, typer.Option(help="A framework or contract that was looked at; repeatable.")
+    ] = None,
     note: Annotated[str, typer.Option(help="A note in a sentence or two.")] = "",
     coalition: Annotated[str | None, typer.Option(help="Record it for this coalition that the plan is in.")] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,

@@ -18,7 +18,9 @@ from services.platform.settings import settings
 from services.store import authorities
 from services.store.programme import to_signatory
 
-app = typer.Typer(no_args_is_help=True, help="The register of signatories: authorities, their signers' positions, and the days.")
+app = typer.Typer(
+    no_args_is_help=True, help="The register of signatories: authorities, their signers' positions, and the days."
+)
 
 REFUSED = 1
 USAGE = 2
