@@ -19,7 +19,7 @@ from matching.policy import Policy
 
 MAX_CANDIDATES = 2000
 """The maximum number of candidates of a plan, nearest first. A real plan has a few dozen."""
-_BLOCK_PRODUCTS = 8_000_000
+BLOCK_PRODUCTS = 8_000_000
 """The maximum number of products that a scan holds in memory, 32 MB."""
 _SLACK_POINTS = 0.05
 """Tolerance in points of score for sums in another order."""
@@ -66,7 +66,8 @@ class IndexQuery:
 class PlanIndex:
     """Every searchable plan: its vector and its facts, one row per plan, in single precision."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_candidates: int = MAX_CANDIDATES, block_products: int = BLOCK_PRODUCTS) -> None:
+        self._max_candidates, self._block_products = max_candidates, block_products
         self._rows: dict[str, int] = {}
         self._ids: list[str] = []
         self._vectors = GrowableArray(np.float32, DIMENSIONS)
@@ -115,7 +116,7 @@ class PlanIndex:
     def search(self, queries: Sequence[IndexQuery], as_of: int, policy: Policy) -> list[dict[str, int]]:
         """Return, for each query, the plans that may be an opportunity on that day (an ordinal), with their revisions.
 
-        These are all plans whose product allows it, up to `MAX_CANDIDATES`.
+        These are all plans whose product allows it, up to `max_candidates`.
         """
         found = self._scan([query.vector for query in queries], min_inner_product(policy))
         return [
@@ -136,7 +137,7 @@ class PlanIndex:
         asked, held = np.stack(vectors), self._vectors.view
         rows: list[list[Rows]] = [[] for _ in vectors]
         products: list[list[NDArray[np.float32]]] = [[] for _ in vectors]
-        at_once = max(1, _BLOCK_PRODUCTS // len(vectors))
+        at_once = max(1, self._block_products // len(vectors))
         for start in range(0, max(1, len(held)), at_once):
             block = asked @ held[start : start + at_once].T
             for number, line in enumerate(block):
@@ -170,7 +171,7 @@ class PlanIndex:
         e = policy.exponents
         score = 100.0 * specification**e.specification * time**e.timing
         open_ &= score >= policy.bands.feed - _SLACK_POINTS
-        return _largest(rows[open_], products[open_], MAX_CANDIDATES) if mine.standing else rows[:0]
+        return _largest(rows[open_], products[open_], self._max_candidates) if mine.standing else rows[:0]
 
     def _revisions(self, rows: Rows) -> dict[str, int]:
         revisions = self._facts.view["revision"]

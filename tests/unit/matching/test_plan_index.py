@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from matching.candidates import plan_index
 from matching.candidates.plan_index import PlanIndex
 from matching.engine import Features
 from matching.plan import Window
@@ -50,8 +49,8 @@ def some_plans() -> list[Features]:
     ]
 
 
-def index_of(plans: Sequence[Features]) -> PlanIndex:
-    index = PlanIndex()
+def index_of(plans: Sequence[Features], **limits: int) -> PlanIndex:
+    index = PlanIndex(**limits)
     index.upsert([engine().index_entry(one) for one in plans])
     return index
 
@@ -92,11 +91,10 @@ def test_time_place_and_authority_close_no_candidate() -> None:
     assert closed <= {"weak-specification", "too-small"}
 
 
-def test_a_scan_in_blocks_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_in_blocks_finds_the_same() -> None:
     plans = some_plans()
     whole = [candidates(index_of(plans), one) for one in plans]
-    monkeypatch.setattr(plan_index, "_BLOCK_PRODUCTS", 7)
-    assert [candidates(index_of(plans), one) for one in plans] == whole
+    assert [candidates(index_of(plans, block_products=7), one) for one in plans] == whole
 
 
 def test_a_changed_plan_replaces_its_row_and_dropped_ones_are_gone() -> None:
@@ -129,16 +127,16 @@ def test_the_nearest_have_the_largest_products(limit: int) -> None:
     )
 
 
-def test_too_many_candidates_are_cut_to_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_candidates_are_cut_to_the_nearest() -> None:
     plans = some_plans()
     index = index_of(plans)
     one = plans[0]
     found = candidates(index, one)
     assert len(found) > 2
-    monkeypatch.setattr(plan_index, "MAX_CANDIDATES", 2)
+    limited = index_of(plans, max_candidates=2)
     products = {other.plan.plan_id: float(engine().pair_vector(other) @ engine().pair_vector(one)) for other in plans}
     nearest = sorted((products[key] for key in found), reverse=True)[:2]
-    assert sorted((products[key] for key in candidates(index, one)), reverse=True) == pytest.approx(nearest)
+    assert sorted((products[key] for key in candidates(limited, one)), reverse=True) == pytest.approx(nearest)
 
 
 def test_an_empty_index_finds_nothing() -> None:
