@@ -41,17 +41,9 @@ from services.ingest.event_publisher import plan_event
 from services.local_stack.child_process import LOOPBACK
 from services.platform import logs
 from services.store.database import make_engine, make_sessions
-from tests.chaos import progress
+from tests.chaos import charter_events, progress
 from tests.chaos.chaos import Chaos, Log
-from tests.chaos.charter_events import (
-    EXTENDING,
-    PRICED,
-    CharterEvents,
-    compare_routes,
-    extensions,
-    judge_charter,
-    priced_contracts,
-)
+from tests.chaos.charter_events import EXTENDING, PRICED, CharterEvents, extensions, judge_charter, priced_contracts
 from tests.chaos.cluster import Arena, arena, wait
 from tests.chaos.oracle import Verdict, judge_mails
 from tests.chaos.stream import AUTHORITIES
@@ -319,7 +311,7 @@ async def _compare(made: Arena) -> list[str]:
         await handler.handle([record])
     standing = make_engine(_url(made, "jointly"))
     plan_ids = [plan.plan_id for plan in plans()]
-    found = await compare_routes(make_sessions(standing), make_sessions(engine), plan_ids)
+    found = await charter_events.compare_routes(make_sessions(standing), make_sessions(engine), plan_ids)
     await standing.dispose()
     await engine.dispose()
     for name, query in _TABLES.items():
