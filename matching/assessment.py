@@ -54,6 +54,7 @@ class LimitCode(StrEnum):
     ROLE = "role"
     OTHER_NATURE = "other-nature"
     VALUES_APART = "values-apart"
+    SCOPES_APART = "scopes-apart"
     SHORT_WINDOW = "short-window"
     LATE_DECISION = "late-decision"
     NEAR_MISS = "near-miss"

@@ -16,6 +16,7 @@ from matching.features import Features, Texts, amount, related_to
 from matching.plan import Plan
 from matching.policy import Policy
 from matching.text.cpv_profile import Groups
+from matching.text.scope import Scope
 
 _TERMS = ("title_terms", "all_terms", "phrases", "concepts")
 
@@ -34,6 +35,7 @@ def pack(f: Features, policy: Policy) -> bytes:
         "nature": f.nature,
         "readiness": f.readiness,
         "described": f.described,
+        "scope": f.scope,
     }
     document = json.dumps(said, separators=(",", ":")).encode()
     return struct.pack("<I", len(document)) + document + f.dense.astype("<f4").tobytes()
@@ -62,4 +64,5 @@ def unpack(packed: bytes, plan: Plan, policy: Policy, groups: Groups) -> Feature
         nature=tuple(said["nature"]),
         readiness=said["readiness"],
         described=said["described"],
+        scope=Scope(said["scope"]) if said["scope"] else None,
     )

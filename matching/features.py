@@ -18,6 +18,7 @@ from matching.policy import Category, Policy
 from matching.text.cleaning import clean
 from matching.text.cpv_profile import Groups
 from matching.text.needs import Table, concepts_in
+from matching.text.scope import Scope, scope_of
 from matching.text.tokens import count, expand, phrases, tokens, weigh
 
 _TITLE_WEIGHT = 2.0
@@ -77,6 +78,7 @@ class Features:
     nature: tuple[float, ...]
     readiness: float
     described: float
+    scope: Scope | None
 
     @property
     def small(self) -> bool:
@@ -172,6 +174,7 @@ def features_of(
         nature=policy.scorer.nature_of(titled, worded, needed),
         readiness=policy.scorer.readiness_of(titled, needed),
         described=described(len(texts.body.split())),
+        scope=scope_of(plan),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Final
 
 from matching.assessment import Band, Limit, LimitCode
 from matching.components.timing import Meeting
@@ -9,6 +10,9 @@ from matching.features import Features
 from matching.natures import nature_of, say_natures
 from matching.policy import Policy
 from matching.text.formatting import day_text, name_of, pounds
+from matching.text.scope import Scope
+
+_WHOLE: Final = {Scope.ESTATE: "its whole estate", Scope.AREA: "its whole area"}
 
 
 def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
@@ -32,7 +36,22 @@ def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
                 f"One is worth {round(more / max(less, 1.0)):,} times the other ({pounds(less)} and {pounds(more)}).",
             )
         )
+    scopes = _say_scopes(a, b)
+    if scopes:
+        found.append(Limit(LimitCode.SCOPES_APART, Band.DIGEST, scopes))
     return found
+
+
+def _say_scopes(a: Features, b: Features) -> str:
+    """A sentence about both scopes if one plan is for one site, the other for everything; otherwise empty.
+
+    Several sites are no difference: readers signed 10 of 21 such pairs, as many as of all others.
+    """
+    for one, other in ((a, b), (b, a)):
+        if one.scope is Scope.SITE and other.scope in _WHOLE:
+            site, whole = name_of(one.plan.authority), name_of(other.plan.authority)
+            return f"{site} buys for one site, {whole} for {_WHOLE[other.scope]}."
+    return ""
 
 
 def of_meeting(a: Features, b: Features, meeting: Meeting, as_of: int, policy: Policy) -> list[Limit]:

@@ -57,6 +57,7 @@ def _specification(found: Judged) -> Component:
         "telling_needs": round(s.needs, 3),
         "nature": round(s.nature, 3),
         "natures": [NATURES[f.nature.index(max(f.nature))] for f in (found.a, found.b)],
+        "scopes": [found.a.scope, found.b.scope],
         "readiness": round(s.readiness, 3),
         "described": round(s.described, 3),
         "value_likeness": round(s.value_likeness, 3),

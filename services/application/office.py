@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.coalitions import CoalitionMember, CoalitionState
 from events.opportunities import OpportunityState
 from matching.features import kin_of
-from matching.text.formatting import name_of
-from services.application.group_view import CouncilLine, describe, member_line
+from services.application.group_view import CouncilLine, describe, member_line, other_line
 from services.domain.coalition import LIVING, MIN_MEMBERS, CoalitionStatus, MemberState
 from services.domain.disclosure import is_open, plan_facts, shown_to_party
 from services.domain.parties import Party
+from services.domain.reorganisation import waits_for_person
 from services.store import coalitions, plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
@@ -90,9 +90,9 @@ async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Part
             continue
         sides = ((row.plan_a, row.authority_a), (row.plan_b, row.authority_b))
         lines = tuple(
-            describe(CouncilLine(authority, name_of(authority), plan_id, "", shown.tender_window), shown)
+            describe(other_line(authority, plan_id, "", shown.tender_window, day), shown)
             for plan_id, authority in sides
-            if (shown := facts.get(plan_id)) is not None
+            if (shown := facts.get(plan_id)) is not None and not waits_for_person(authority, day)
         )
         if len(lines) == len(sides):
             opens = state.common_window.earliest
@@ -104,7 +104,8 @@ async def _groups(session: AsyncSession, rows: Sequence[CoalitionRow], party: Pa
     states = [CoalitionState.model_validate(row.payload) for row in rows]
     stored = await plans.by_id(session, {member.plan_id for state in states for member in state.members})
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
-    found = [_group(state, shown_to_party(state.members, party.members_on(day), open_plans)) for state in states]
+    of_party = party.members_on(day)
+    found = [_group(state, shown_to_party(state.members, of_party, open_plans), day) for state in states]
     return [one for one in found if one.members]
 
 
@@ -113,8 +114,8 @@ def _may_convene(row: Opportunity, members: Collection[str]) -> bool:
     return row.status == "active" and both <= set(members) and row.authority_b not in kin_of(row.authority_a)
 
 
-def _group(state: CoalitionState, shown: Sequence[CoalitionMember]) -> PartyGroup:
-    members = tuple(member_line(member, state, shows=True) for member in shown)
+def _group(state: CoalitionState, shown: Sequence[CoalitionMember], day: date) -> PartyGroup:
+    members = tuple(one for one in (member_line(member, state, day, shows=True) for member in shown) if not one.waits)
     suggested = tuple(one for one in members if MemberState(one.state) is MemberState.SUGGESTED)
     convenable = CoalitionStatus(state.status) is CoalitionStatus.SUGGESTED and len(suggested) >= MIN_MEMBERS
     return PartyGroup(

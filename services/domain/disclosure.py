@@ -52,6 +52,28 @@ def shown_current_contract(state: Mapping[str, Any]) -> CurrentContract | None:
     return CurrentContract.model_validate(contract) if contract and state.get("sharing") == "open" else None
 
 
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """The authority behind a benchmark request, as others see it. Without a code, all of it is unsaid."""
+
+    authority: str | None = None
+    title: str = ""
+    supplier: str = ""
+
+
+def shown_requester(authority: str, state: Mapping[str, Any] | None) -> Requester | None:
+    """What a request for a plan shows to those it is put to; None if it must not be put to anybody.
+
+    A match_only plan is asked about without a name, and nobody learns of a private one.
+    """
+    if state is None or state.get("sharing") == Sharing.PRIVATE.value:
+        return None
+    if not is_open(state):
+        return Requester()
+    contract = shown_current_contract(state)
+    return Requester(authority, state["title"], contract.supplier if contract else "")
+
+
 def opportunity_state(
     assessment: Assessment,
     plans: tuple[Plan, Plan],

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from matching.plan import Kind, Plan
+from matching.reference import authority as known_authority
 from matching.successions import Succession, SuccessionKind, dissolution_of, dissolutions
 from matching.text.formatting import day_text, listed, name_of
 
@@ -136,10 +137,14 @@ def is_dissolved(code: str, day: date) -> bool:
     return code in dissolutions(day)
 
 
-def is_divided(code: str, day: date) -> bool:
-    """Whether an authority is dissolved and nobody has taken over all of it: its plans wait for a person."""
-    dissolved = dissolutions(day)
-    return code in dissolved and dissolved[code] is None
+def waits_for_person(code: str, day: date) -> bool:
+    """Whether a council has ceased to be and no single one has taken its place: its plans wait for a person.
+
+    It is neither told nor told of.
+    """
+    council, dissolved = known_authority(code), dissolutions(day)
+    ended = council is not None and council.end is not None and council.end <= day.isoformat()
+    return ended or (code in dissolved and dissolved[code] is None)
 
 
 def say_consent(plan: Plan, today: date) -> str | None:

@@ -19,6 +19,7 @@ from services.notifier.confirmations import ask_for_ever
 from services.notifier.context import DispatchContext
 from services.notifier.dispatch import DispatchLoop
 from services.notifier.rendering.email_message import Sender, sender
+from services.notifier.search_news import look_for_ever
 from services.platform import logs, metrics, service
 from services.platform.dependencies import Check, Dependencies
 from services.platform.settings import PREFIX, Settings, SettingsError
@@ -134,6 +135,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
             lambda: consumer.measure_for_ever(groups, "notifier-coalitions"),
             rounds.run_for_ever,
             lambda: ask_for_ever(dispatch),
+            lambda: look_for_ever(dispatch),
             lambda: _measure(sessions),
         ],
         on_shutdown=[producer.stop, database.dispose],

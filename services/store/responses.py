@@ -16,6 +16,7 @@ FORGOTTEN_URL: Final = "https://forgotten.invalid"
 """Stands for the address of a document that was forgotten; no such host can exist."""
 ROUTE: Final = "route"
 DOCUMENT: Final = "document"
+ENQUIRY: Final = "enquiry"
 RECORDS: Final = (ROUTE, DOCUMENT)
 """Kinds of responses that record something: they change nothing, and no answer waits for them to be undone first."""
 
@@ -94,7 +95,12 @@ async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow
     found = await session.execute(
         select(ResponseRow)
         .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == "recorded")
-        .where(col(ResponseRow.subject).in_(("opportunity", "coalition", "party")))
+        .where(
+            or_(
+                col(ResponseRow.subject).in_(("opportunity", "coalition", "party")),
+                col(ResponseRow.kind) == ENQUIRY,
+            )
+        )
         .order_by(col(ResponseRow.response_id))
         .limit(limit)
         .with_for_update(skip_locked=True)

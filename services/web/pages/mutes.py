@@ -5,13 +5,13 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from matching.text.formatting import name_of
 from services.application import preferences as use
 from services.application.known_councils import find_code
+from services.domain.reorganisation import name_on
 from services.web import settings_emails
 from services.web.access import Session
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -51,7 +51,8 @@ async def _change(
 ) -> Response:
     now = await use.set_muted(session, council.authority, partner, council.actor, muted=muted)
     if now is not None:
-        sentence = f"You get {'no' if muted else 'all'} emails about {name_of(partner)}{'' if muted else ' again'}."
+        council_name = name_on(partner, today_of(request))
+        sentence = f"You get {'no' if muted else 'all'} emails about {council_name}{'' if muted else ' again'}."
         settings_emails.send_receipt(later, parts_of(request).settings, now.mailbox, sentence, "/settings/muted")
     response = RedirectResponse("/settings/muted?saved=1", 303)
     response.background = later
@@ -64,7 +65,7 @@ async def _show(request: Request, session: Session, council: Council, form: Form
         request,
         "muted.html",
         status=status,
-        muted=sorted((name_of(code), code) for code in partners),
+        muted=sorted((name_on(code, today_of(request)), code) for code in partners),
         form=form,
         saved="saved" in request.query_params,
         page_errors=bool(form.errors),

@@ -112,6 +112,17 @@ def test_the_known_values_are_all_there_are() -> None:
     # that notes it.
     assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name, DEAD_RESPONSES.name, DEAD_CONTRACTS.name}
     assert _known(metrics.COALITIONS, "status") == _values(CoalitionStatus)
-    others = {"invited", "dates", "introduced", "undone", "decided", "route", "document", "convened", "delegated"}
+    others = {
+        "invited",
+        "dates",
+        "introduced",
+        "undone",
+        "decided",
+        "route",
+        "document",
+        "enquiry",
+        "convened",
+        "delegated",
+    }
     acts = _values(Answer) | _values(MembershipAct) | others
     assert _known(metrics.RESPONSES_HANDLED, "kind") == acts
