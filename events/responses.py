@@ -96,12 +96,14 @@ class DocumentKind(StrEnum):
 
 
 class DocumentReaders(StrEnum):
-    """The members of a coalition that see a document's address."""
+    """Who sees a document's address. Each value includes the one before."""
 
     MEMBERS = "members"
     """Authorities that have joined."""
     INVITED = "invited"
     """Authorities that have joined or are invited."""
+    SIGNATORIES = "signatories"
+    """Also every authority that has signed the Charter."""
 
 
 class EnquiryAnswer(StrEnum):

@@ -12,6 +12,7 @@ from sqlmodel import col
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState
+from matching.plan import Status
 from services.application import coalitions
 from services.application.near_misses import near_miss_sentences
 from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
@@ -107,7 +108,7 @@ async def load_home(session: AsyncSession, authority: str, at: datetime, today: 
 
 async def own_plans(session: AsyncSession, authority: str, today: date) -> list[OwnPlan]:
     """The authority's active plans, earliest tender first."""
-    query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == "active")
+    query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == Status.ACTIVE)
     rows = [row for row in (await session.execute(query.limit(LIMIT))).scalars() if row.state]
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
     counts = {
@@ -152,12 +153,13 @@ def _match(row: Opportunity, authority: str, states: Mapping[str, Any], today: d
     other = payload.plans[1] if first else payload.plans[0]
     own_id, other_id = (row.plan_a, row.plan_b) if first else (row.plan_b, row.plan_a)
     both = [plan_facts(states.get(plan_id), introduced=introduced) for plan_id in (own_id, other_id)]
+    waits = waits_for_person(other.authority, today)
     return Match(
         opportunity_id=row.opportunity_id,
         council=name_on(other.authority, today),
         window=other.tender_window,
         facts=both[1] if all(both) else None,
         strength=row.band,
-        near_misses=near_miss_sentences(payload, authority, today),
-        waits=waits_for_person(other.authority, today),
+        near_misses=near_miss_sentences(payload, authority, today) if not waits else (),
+        waits=waits,
     )

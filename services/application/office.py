@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.coalitions import CoalitionMember, CoalitionState
 from events.opportunities import OpportunityState
 from matching.features import kin_of
-from services.application.group_view import CouncilLine, describe, member_line, other_line
+from services.application.council_lines import CouncilLine, describe, member_line, other_line
 from services.domain.coalition import LIVING, MIN_MEMBERS, CoalitionStatus, MemberState
 from services.domain.disclosure import is_open, plan_facts, shown_to_party
+from services.domain.opportunity import OpportunityStatus
 from services.domain.parties import Party
 from services.domain.reorganisation import waits_for_person
 from services.store import coalitions, plans, responses
@@ -111,7 +112,8 @@ async def _groups(session: AsyncSession, rows: Sequence[CoalitionRow], party: Pa
 
 def _may_convene(row: Opportunity, members: Collection[str]) -> bool:
     both = {row.authority_a, row.authority_b}
-    return row.status == "active" and both <= set(members) and row.authority_b not in kin_of(row.authority_a)
+    stands = row.status == OpportunityStatus.ACTIVE
+    return stands and both <= set(members) and row.authority_b not in kin_of(row.authority_a)
 
 
 def _group(state: CoalitionState, shown: Sequence[CoalitionMember], day: date) -> PartyGroup:

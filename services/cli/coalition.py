@@ -138,7 +138,10 @@ def document(
     authority: Annotated[str, AUTHORITY],
     kind: Annotated[DocumentKind, typer.Option(help="What it is.")] = DocumentKind.OTHER,
     readers: Annotated[
-        DocumentReaders, typer.Option(help="members: those that are in; invited: those that are invited, too.")
+        DocumentReaders,
+        typer.Option(
+            help="members: those that are in; invited: also those invited; signatories: also all signatories."
+        ),
     ] = DocumentReaders.MEMBERS,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,

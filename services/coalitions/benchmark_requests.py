@@ -10,6 +10,7 @@ from events.benchmarks import BENCHMARK_PAYLOADS
 from events.cloudevents import Event, encode
 from events.responses import ResponseDecided, ResponseEnquiry
 from events.topics import BENCHMARKS
+from matching.plan import Sharing
 from services.coalitions.benchmark_enquiries import REMINDER_HOUR, ask_holders
 from services.coalitions.writing import lock
 from services.domain.benchmark_cells import category_of
@@ -117,14 +118,14 @@ async def _write(session: AsyncSession, request: BenchmarkRequest, cause: str | 
     log.info("benchmark request", request_id=request.request_id, status=request.status.value, revision=revision)
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
     sharing = (plan.state or {}).get("sharing", "private") if plan else "private"
-    if sharing == "private":
+    if sharing == Sharing.PRIVATE:
         return
     kind = _KINDS[request.status.value]
     payload = kind(
         request_id=request.request_id,
         revision=revision,
         authority=request.authority,
-        plan_id=request.plan_id if sharing == "open" else None,
+        plan_id=request.plan_id if sharing == Sharing.OPEN else None,
         category=request.category,
         months=request.months,
         requested_on=request.requested_on,

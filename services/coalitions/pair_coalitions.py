@@ -12,6 +12,7 @@ from services.coalitions.formation import suggestion_of
 from services.domain.coalition import Coalition, suggest
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import opportunity_id
+from services.domain.opportunity import OpportunityStatus
 from services.store import coalitions as store
 from services.store import plan_fits, plans
 from services.store.opportunities import Opportunity
@@ -34,7 +35,7 @@ async def load_standing(session: AsyncSession, payload: ResponsePayload, plan_id
             RefusalReason.UNKNOWN_SUBJECT,
             f"the opportunity has no revision {payload.subject_revision} yet; it stands at {opportunity.revision}",
         )
-    if opportunity.status != "active":
+    if opportunity.status != OpportunityStatus.ACTIVE:
         why = " ".join(opportunity.payload.get("reasons", ()))
         raise AnswerRefusedError(RefusalReason.STALE, f"the opportunity has ended since. {why}".strip())
     return opportunity

@@ -30,7 +30,13 @@ from services.coalitions.pair_coalitions import load_standing, suggest_pair
 from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
 from services.domain.coalition import Coalition, Member, MemberState
-from services.domain.coalition_answers import AnswerKind, AnswerRefusedError, InvitationRequest, RefusalReason
+from services.domain.coalition_answers import (
+    AnswerKind,
+    AnswerRefusedError,
+    InvitationRequest,
+    RefusalReason,
+    ResponseOutcome,
+)
 from services.domain.ids import opportunity_id
 from services.store import coalitions as store
 from services.store import plans, responses
@@ -200,7 +206,7 @@ async def _answered(session: AsyncSession, effect: Effect, payload: ResponseAnsw
 
 async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) -> Effect:
     undone = await responses.load(session, payload.undoes)
-    if undone is None or undone.plan_id != payload.plan_id or undone.outcome != "recorded":
+    if undone is None or undone.plan_id != payload.plan_id or undone.outcome != ResponseOutcome.RECORDED:
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} gave no answer {payload.undoes}"
         )

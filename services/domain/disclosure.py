@@ -49,7 +49,7 @@ def contract_is_open(contract: ContractPublished, tier: Tier, day: date) -> bool
 def shown_current_contract(state: Mapping[str, Any]) -> CurrentContract | None:
     """The part of the current contract that others may see: nothing unless the plan is shared openly."""
     contract = state.get("current_contract")
-    return CurrentContract.model_validate(contract) if contract and state.get("sharing") == "open" else None
+    return CurrentContract.model_validate(contract) if contract and state.get("sharing") == Sharing.OPEN else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,12 @@ def read_facts(state: Mapping[str, Any]) -> PlanFacts:
 
 def shows_document(readers: DocumentReaders, state: str) -> bool:
     """Whether a document's address is for a member in this state; both plans are shared openly."""
-    return state == "accepted" or (state == "invited" and readers is DocumentReaders.INVITED)
+    return state == "accepted" or (state == "invited" and readers is not DocumentReaders.MEMBERS)
+
+
+def shows_document_to_signatories(readers: DocumentReaders, state: Mapping[str, Any] | None) -> bool:
+    """Whether a document's address is for every signatory. `state`: the payload of the plan that it belongs to."""
+    return readers is DocumentReaders.SIGNATORIES and is_open(state)
 
 
 def shown_to_party(

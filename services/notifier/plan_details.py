@@ -7,6 +7,7 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionState
+from matching.plan import Status
 from services.domain.coalition import CoalitionStatus
 from services.domain.disclosure import is_open, plan_facts
 from services.domain.reorganisation import say_consent, waits_for_person
@@ -98,7 +99,7 @@ def _is_tellable(
     """Whether a group may be shown: its plans are active and open, its councils are known and not muted."""
     for member in state.members:
         plan = stored.get(member.plan_id)
-        if plan is None or plan.status != "active" or not is_open(plan.state):
+        if plan is None or plan.status != Status.ACTIVE or not is_open(plan.state):
             return False
         unwanted = member.authority not in names or muted.includes(member.authority, "")
         if member.authority != authority and (unwanted or waits_for_person(member.authority, today)):

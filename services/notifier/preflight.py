@@ -12,7 +12,8 @@ from services.domain import notification_schedule
 from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
-from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
+from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose, WaitReason
+from services.domain.opportunity import OpportunityStatus
 from services.domain.reorganisation import waits_for_person
 from services.domain.supplier_view import say_group
 from services.notifier import (
@@ -79,7 +80,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         items = await _select_current(session, mail, row, intents, at)
         searches = await search_news.sections(session, mail, row, at, alone=not items.told)
         if not items.told and not searches:
-            close_unsent(session, mail, intents, row, at, "nothing-left")
+            close_unsent(session, mail, intents, row, at, CancelReason.NOTHING_LEFT)
             return None
         letter = await _compose(session, dispatch, mail, row, items, searches, at)
         # A link's validity follows the real date, even when plans are assessed as of a fixed day.
@@ -138,7 +139,7 @@ async def _supplier_groups(
 ) -> tuple[str, ...]:
     """What a digest says of suppliers that a signatory shares with others."""
     today = day_of(at)
-    if mail.purpose != Purpose.DIGEST or row.signed_on is None or row.signed_on > today:
+    if mail.purpose != Purpose.DIGEST or not row.is_signatory(today):
         return ()
     found = await dispatch.suppliers.of_authority(session, row.authority, today)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes()) if found else Mutes()
@@ -162,7 +163,7 @@ def _release_unreachable(
     for intent in intents:
         if intent.state == IntentState.QUEUED:
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)
-    close_unsent(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
+    close_unsent(session, mail, intents, row, at, WaitReason.PAUSED if row and row.mailbox else WaitReason.NO_MAILBOX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +246,7 @@ def _cancel_reason(
     """The reason to cancel an intent; None if it is still to be sent."""
     if stands is None or (stands.material_revision != intent.material_revision and not intent.occasion):
         return CancelReason.SUPERSEDED
-    if (stands.status == "withdrawn") != (intent.change == NotificationChange.WITHDRAWN):
+    if (stands.status == OpportunityStatus.WITHDRAWN) != (intent.change == NotificationChange.WITHDRAWN):
         return CancelReason.SUPERSEDED
     if muted.includes(intent.partner, intent.opportunity_id):
         return CancelReason.MUTED

@@ -57,18 +57,22 @@ async def look_for_hits(dispatch: DispatchContext) -> int:
         async with transaction(dispatch.sessions) as session:
             if await _reader(session, authority, at) is not None:
                 found += await saved_searches.look(session, authority, before, at)
+    await _add_emails(dispatch, at, max(at, email_at))
+    return found
+
+
+async def _add_emails(dispatch: DispatchContext, at: datetime, due_at: datetime) -> None:
+    """Adds an email for each authority with untold hits that no weekly email until `due_at` could tell of."""
     async with dispatch.sessions() as session:
-        untold = await saved_searches.without_email(session, max(at, email_at))
+        untold = await saved_searches.without_email(session, due_at)
     for authority in untold:
         async with transaction(dispatch.sessions) as session:
             reader = await _reader(session, authority, at)
             # Another notifier may have added the email since.
-            if reader is not None and authority in await saved_searches.without_email(session, max(at, email_at)):
+            if reader is not None and authority in await saved_searches.without_email(session, due_at):
                 mail_id = uuid.uuid4().hex
                 message_id = email_message.message_id(mail_id, dispatch.sender)
-                due_at = max(at, email_at)
                 session.add(new_mail(mail_id, authority, Purpose.DIGEST, at, due_at=due_at, message_id=message_id))
-    return found
 
 
 async def sections(

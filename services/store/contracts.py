@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from events.contracts import ContractPublished
 from services.store.database import json_column, table_of, timestamp
-from services.store.plans import RecordOutcome
+from services.store.plan_log import RecordOutcome
 
 
 class ContractStatus(StrEnum):

@@ -127,7 +127,7 @@ ANSWER_MUTANTS: Final = (
         [
             Edit(
                 "services/notifier/plan_details.py",
-                'if plan is None or plan.status != "active" or not is_open(plan.state):',
+                "if plan is None or plan.status != Status.ACTIVE or not is_open(plan.state):",
                 "if plan is None:",
             )
         ],
@@ -171,8 +171,8 @@ ANSWER_MUTANTS: Final = (
         [
             Edit(
                 "services/coalitions/benchmark_requests.py",
-                "            if answered != request:\n",
-                "            if answered is not None:\n",
+                "        if answered != request:\n",
+                "        if answered is not None:\n",
             )
         ],
         [f"{EXTENSIONS}::test_an_extension_asks_once_however_often_it_is_looked_at"],

@@ -173,7 +173,7 @@ async def test_a_hub_has_no_report_and_no_groups_of_others(office: WebHarness, m
         assert (await office.client.get(path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/search?need=payroll", "/settings", f"/p/{plan_id(LEEDS)}", "/c/{coalition}"])
+@pytest.mark.parametrize("path", ["/search?need=payroll", "/documents", f"/p/{plan_id(LEEDS)}", "/c/{coalition}"])
 async def test_an_office_is_led_away_from_councils_pages(office: WebHarness, mailbox: MailSink, path: str) -> None:
     await office.sign_in(OFFICE, mailbox)
     found = await office.client.get(path.format(coalition=await _coalition(office)))

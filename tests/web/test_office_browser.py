@@ -43,6 +43,10 @@ async def test_each_page_of_the_office_is_accessible_and_fits(
             "signatories": "/signatories",
             "convene": "/convene",
             "convene-group": path,
+            "settings": "/settings",
+            "settings-mailbox": "/settings/mailbox",
+            "settings-muted": "/settings/muted",
+            "settings-access": "/settings/access",
         }.items():
             await page.goto(address)
             await look(name)

@@ -220,7 +220,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("topic", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("slice", sa.SmallInteger(), nullable=False),
+        sa.Column("shard", sa.SmallInteger(), nullable=False),
         sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),
@@ -230,7 +230,7 @@ def upgrade() -> None:
     )
     op.create_index("outbox_latest", "outbox", ["topic", "key", "id"], unique=False)
     op.create_index(
-        "outbox_waiting", "outbox", ["slice", "id"], unique=False, postgresql_where=sa.text("published_at IS NULL")
+        "outbox_waiting", "outbox", ["shard", "id"], unique=False, postgresql_where=sa.text("published_at IS NULL")
     )
     op.create_table(
         "plan_features",
