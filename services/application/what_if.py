@@ -13,10 +13,9 @@ from matching.coalitions import Fit, FitGraph, Group, GroupPlan, put_forward, wh
 from matching.components.timing import add_months
 from matching.features import Features, kin_of
 from matching.plan import Plan, Sharing, Status, Window
-from matching.reference import display_name
 from services.application.explain import ExplainContext, ExplainError
 from services.domain.ids import opportunity_id
-from services.domain.reorganisation import is_dissolved, name_on, waits_for_person
+from services.domain.reorganisation import full_name_on, name_on, waits_for_person
 from services.store import plans, responses
 from services.store.mapping import plan_from_store
 from services.store.pipelined_queries import fetch
@@ -160,18 +159,13 @@ def _partner(view: ExplainContext, found: Assessment, other: Features, because: 
     return PartnerChange(
         plan_id=other.plan.plan_id,
         authority=other.plan.authority,
-        authority_name=_name(other.plan.authority, view.as_of),
+        authority_name=full_name_on(other.plan.authority, view.as_of),
         title=other.plan.title,
         band=found.band.value,
         score=found.score,
         common_window=(common.earliest, common.latest) if common else None,
         because=because,
     )
-
-
-def _name(code: str, day: date) -> str:
-    """A council's full name, or the name of the successor that stands for it."""
-    return name_on(code, day) if is_dissolved(code, day) else display_name(code)
 
 
 def _ranked(partners: Iterable[PartnerChange]) -> tuple[PartnerChange, ...]:

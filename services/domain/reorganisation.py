@@ -8,6 +8,7 @@ from typing import Final
 
 from matching.plan import Kind, Plan
 from matching.reference import authority as known_authority
+from matching.reference import display_name
 from matching.successions import Succession, SuccessionKind, dissolution_of, dissolutions
 from matching.text.formatting import day_text, listed, name_of
 
@@ -120,6 +121,11 @@ def name_on(code: str, day: date) -> str:
     """What an authority is called on a day: a dissolved one by its successor's name, with its own behind."""
     heir = dissolutions(day).get(code)
     return for_predecessor(heir.successor_name, code) if heir else name_of(code)
+
+
+def full_name_on(code: str, day: date) -> str:
+    """The same with the full name of an authority that is not dissolved."""
+    return name_on(code, day) if is_dissolved(code, day) else display_name(code)
 
 
 def for_predecessor(successor_name: str, code: str) -> str:

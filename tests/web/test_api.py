@@ -44,19 +44,20 @@ from tests.support.coalitions import (
     plan,
     plan_id,
 )
+from tests.support.databases import DatabasePool
 from tests.support.web import BASE
 
 PROBLEM = "application/problem+json"
 
 
 @pytest.fixture
-def template(postgres_server: Server) -> str:
+def databases(postgres_server: Server) -> DatabasePool:
     return three_councils(postgres_server)
 
 
 @pytest.fixture
-async def harness(postgres_server: Server, template: str) -> AsyncIterator[CoalitionsHarness]:
-    async with open_three_councils(postgres_server, template) as made:
+async def harness(databases: DatabasePool) -> AsyncIterator[CoalitionsHarness]:
+    async with open_three_councils(databases) as made:
         yield made
 
 

@@ -9,6 +9,7 @@ from services.platform.clock import today
 from services.store.authorities import AuthorityUpdate, by_codes, save
 from services.store.database import transaction
 from services.web.signing import SESSION_COOKIE
+from tests.support.api import token_of
 from tests.support.coalitions import LEEDS, plan, plan_id
 from tests.support.web import BASE, HOST, SECRET, WebHarness, open_session, web_client
 
@@ -48,17 +49,21 @@ async def test_from_the_day_every_page_shows_the_successor_and_what_waits(web: W
     own = f"/p/{plan_id(LEEDS)}"
     paths = (own, "/search?need=payroll", f"{own}/what-if?change=later&months=24")
     later = web.processes.settings.model_copy(update={"as_of": VESTING})
-    session = await open_session(web.processes.sessions, LEEDS)
+    session, token = await open_session(web.processes.sessions, LEEDS), await token_of(web.processes.sessions, LEEDS)
     for settings, name in ((web.processes.settings, "Elmbridge"), (later, SUCCESSOR)):
         async with web_client(web.processes.sessions, settings) as client:
             client.cookies.set(SESSION_COOKIE, session, HOST, "/")
             pages = {path: (await client.get(path)).text for path in paths}
             pair = (await client.get(f"/o/{opportunity_id(plan_id(COUNTY), plan_id(LEEDS))}")).text
+            answer = await client.get("/api/v1/opportunities", headers={"Authorization": f"Bearer {token}"})
+            partners = {one["partner"]["authority"]: one["partner"] for one in answer.json()["items"]}
         waits = [path for path, page in pages.items() if "Waits for a person" in page]
         assert all(name in page for page in pages.values())
         assert all((SUCCESSOR in page) == (settings is later) for page in pages.values())
         assert waits == (list(paths[:2]) if settings is later else [])
         assert ("Surrey County Council" in pages[paths[2]]) == (settings is not later), "nobody is gained or lost"
+        assert (partners[ELMBRIDGE]["authority_name"] == SUCCESSOR) == (settings is later)
+        assert (partners[ELMBRIDGE]["waits"], partners[COUNTY]["waits"]) == (False, settings is later)
         assert ("It waits for a person" in pair) == (settings is later)
         assert ("Continue" in pair) == (settings is not later)
     async with web.processes.sessions() as database:
