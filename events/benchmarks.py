@@ -21,6 +21,9 @@ class BenchmarkRequestState(Payload):
     months: int = Field(ge=13, description="Months past the contract's first end, including this extension")
     requested_on: date
     due_on: date = Field(description="Ten working days after the request")
+    asked: int = Field(default=0, ge=0, description="Authorities with a comparable contract that were asked")
+    answers: int = Field(default=0, ge=0, description="Of these, those that have answered")
+    supplied: int = Field(default=0, ge=0, description="Of these, those that share what they pay")
     answered_on: date | None = None
     decision: ExtensionDecision | None = Field(default=None, description="The authority's decision")
     decided_on: date | None = None
@@ -33,19 +36,19 @@ class BenchmarkRequested(BenchmarkRequestState):
 
 
 class BenchmarkSupplied(BenchmarkRequestState):
-    """A benchmark is available for the category."""
+    """A benchmark is available for the category, or an authority that was asked shares what it pays."""
 
     type: ClassVar[str] = "jointly.benchmark.supplied.v1"
 
 
 class BenchmarkNoneAvailable(BenchmarkRequestState):
-    """Nobody shares prices in the category, or too few do."""
+    """Too few share prices in the category, and nobody who was asked does."""
 
     type: ClassVar[str] = "jointly.benchmark.none-available.v1"
 
 
 class BenchmarkWithheld(BenchmarkRequestState):
-    """No benchmark is available, because prices in the category are withheld."""
+    """No benchmark is available, and authorities withhold their prices in the category."""
 
     type: ClassVar[str] = "jointly.benchmark.withheld.v1"
 

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from events.benchmarks import ExtensionDecision
+from events.contracts import ContractId, PricesWithheld
 from events.fields import FOREIGN_PLAN_ERROR, Authority, Payload, PlanId, Revision, Text, Window
 
 SubjectKind = Literal["opportunity", "coalition", "benchmark", "plan", "party"]
@@ -95,12 +96,22 @@ class DocumentKind(StrEnum):
 
 
 class DocumentReaders(StrEnum):
-    """The members of a coalition that see a document's address."""
+    """Who sees a document's address. Each value includes the one before."""
 
     MEMBERS = "members"
     """Authorities that have joined."""
     INVITED = "invited"
     """Authorities that have joined or are invited."""
+    SIGNATORIES = "signatories"
+    """Also every authority that has signed the Charter."""
+
+
+class EnquiryAnswer(StrEnum):
+    """An authority's answer to the question what it pays."""
+
+    SUPPLIED = "supplied"
+    NONE_AVAILABLE = "none-available"
+    WITHHELD = "withheld"
 
 
 class Response(Payload):
@@ -239,6 +250,30 @@ class ResponseDecided(PlanResponse):
     decision: ExtensionDecision
 
 
+class ResponseEnquiry(Response):
+    """The authority says whether it shares what it pays, after another authority's benchmark request asked it.
+
+    `supplied` names a contract that it shares with signatories. The prices are in the contract's own event.
+    """
+
+    type: ClassVar[str] = "jointly.response.enquiry.v1"
+    outcome: EnquiryAnswer
+    contract_id: ContractId | None = Field(default=None, description="With `supplied`: the contract with the prices")
+    reason: PricesWithheld | None = Field(default=None, description="With `withheld`; never shown to others")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ResponseEnquiry":
+        if self.contract_id is not None and self.outcome is not EnquiryAnswer.SUPPLIED:
+            raise ValueError("contract_id belongs to supplied, and to no other outcome")
+        if self.contract_id is not None and self.contract_id.split(":", 1)[0] != self.authority:
+            raise PydanticCustomError(
+                FOREIGN_PLAN_ERROR, "contract_id must start with the event's authority and a colon"
+            )
+        if self.reason is not None and self.outcome is not EnquiryAnswer.WITHHELD:
+            raise ValueError("reason belongs to withheld, and to no other outcome")
+        return self
+
+
 class ResponseConvened(Response):
     """A party invites its members to go to market together: those in a suggested coalition, or both of an opportunity.
 
@@ -282,7 +317,7 @@ PlanResponsePayload = (
     | ResponseRoute
     | ResponseDocument
 )
-ResponsePayload = PlanResponsePayload | ResponseConvened | ResponseDelegated
+ResponsePayload = PlanResponsePayload | ResponseEnquiry | ResponseConvened | ResponseDelegated
 
 RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseAnswered,
@@ -294,6 +329,7 @@ RESPONSE_PAYLOADS: Final[tuple[type[ResponsePayload], ...]] = (
     ResponseDecided,
     ResponseRoute,
     ResponseDocument,
+    ResponseEnquiry,
     ResponseConvened,
     ResponseDelegated,
 )

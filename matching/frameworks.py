@@ -22,6 +22,9 @@ A scope is broader than a plan, so this is below the scorer's own bands. For 136
 37 of the 47 pairs above it were worth a look.
 """
 
+_GENERAL_DIGITS: Final = 3
+"""The significant digits of a CPV code, at most, that names a whole market: a division (2) or a group (3)."""
+
 REGION: Final = re.compile(r"UK|TL[A-Z][A-Z0-9]{0,2}")
 """An ITL code. Any other entitled code is an authority's."""
 
@@ -85,13 +88,17 @@ class FrameworkLot:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A lot whose scope covers a plan. `entitled` is None if the authority has to ask whether it may use the lot."""
+    """A lot whose scope covers a plan. `entitled` is None if the authority has to ask whether it may use the lot.
+
+    `general`: the scope names no need of the plan, but the lot's CPV code names the market that the plan's code is in.
+    """
 
     lot: FrameworkLot
     likeness: float
     term: Term
     entitled: bool | None
     needs: tuple[str, ...]
+    general: bool = False
 
     @property
     def usable(self) -> bool:
@@ -112,23 +119,35 @@ def day_of_need(plan: Plan) -> date:
 
 
 def covering(plan: Features, lots: Iterable[tuple[FrameworkLot, Features]], policy: Policy) -> list[Coverage]:
-    """Finds the lots whose scope covers a plan: usable ones first, then by likeness; the same in any order."""
+    """Finds the lots whose scope covers a plan, general ones last: usable ones first, then by likeness; the same in
+    any order."""
     found = []
     for lot, features in lots:
         worth = likeness_of(plan, features, policy).specification
-        if worth >= COVERS:
-            needs = tuple(sorted(set(plan.concepts) & set(features.concepts)))
-            found.append(
-                Coverage(lot, worth, term_on(lot, day_of_need(plan.plan)), is_entitled(lot, plan.plan.authority), needs)
-            )
-    return sorted(found, key=lambda one: (not one.usable, -one.likeness, one.lot.key))
+        general = worth < COVERS
+        if general and not _same_market(lot.cpv, plan.plan.cpv):
+            continue
+        needs = tuple(sorted(set(plan.concepts) & set(features.concepts)))
+        term, entitled = term_on(lot, day_of_need(plan.plan)), is_entitled(lot, plan.plan.authority)
+        found.append(Coverage(lot, worth, term, entitled, needs, general))
+    return sorted(found, key=lambda one: (one.general, not one.usable, -one.likeness, one.lot.key))
+
+
+def _same_market(general: Iterable[str], codes: Iterable[str]) -> bool:
+    """Whether a code of a whole market has one of these codes below it; a specific code says nothing here."""
+    stems = (code[:8].rstrip("0").ljust(2, "0") for code in general)
+    markets = tuple(stem for stem in stems if len(stem) <= _GENERAL_DIGITS)
+    return any(code.startswith(markets) for code in codes)
 
 
 def usable_frameworks(plan: Plan, found: Iterable[Coverage]) -> dict[str, str]:
-    """The titles of the frameworks that a plan can use, by reference; none if the plan is a call-off itself."""
+    """The titles of the frameworks that a plan can use, by reference; none if the plan is a call-off itself.
+
+    General ones are left out: so many plans are in a whole market that a prompt would be on every page.
+    """
     if route_of(plan) is Route.CALL_OFF:
         return {}
-    return {one.lot.framework: one.lot.title for one in found if one.usable}
+    return {one.lot.framework: one.lot.title for one in found if one.usable and not one.general}
 
 
 def term_on(lot: FrameworkLot, day: date) -> Term:
@@ -157,6 +176,7 @@ def say_coverage(found: Coverage) -> list[str]:
     """The sentences to read before using a lot."""
     lot = found.lot
     return [
+        *([_GENERAL] if found.general else []),
         _say_term(found),
         {
             True: "You may use it.",
@@ -182,6 +202,8 @@ def _say_term(found: Coverage) -> str:
         case _:
             return f"It began on {day_text(lot.starts)}; its end is not known."
 
+
+_GENERAL: Final = "It is for a whole market: ask whether it has what you need."
 
 _AWARD: Final = {
     AwardMethod.DIRECT: "Contracts are awarded directly.",

@@ -36,6 +36,7 @@ from services.local_stack.tansu import Broker, tansu
 from services.store.database import Sessions, make_engine, make_sessions
 from tests import brokers
 from tests.brokers import ApacheKafka
+from tests.support.databases import DatabasePool
 
 TESTS = Path(__file__).parent
 WITHOUT_SOCKETS = {"unit", "properties", "contract"}
@@ -171,10 +172,16 @@ def migrated_template(postgres_server: Server) -> str:
     return postgres_server.create_template("jointly_template", migrate)
 
 
+@pytest.fixture(scope="session")
+def migrated_databases(postgres_server: Server, migrated_template: str) -> DatabasePool:
+    """Copies of it, lent to one test after the other."""
+    return DatabasePool(postgres_server, migrated_template)
+
+
 @pytest.fixture
-def database_url(postgres_server: Server, migrated_template: str) -> Iterator[str]:
-    """The URL (`postgresql+psycopg://...`) of a migrated, empty database for this test, dropped after it."""
-    with postgres_server.fresh_database(template=migrated_template) as url:
+def database_url(migrated_databases: DatabasePool) -> Iterator[str]:
+    """The URL (`postgresql+psycopg://...`) of a migrated, empty database for this test."""
+    with migrated_databases.lend() as url:
         yield url
 
 

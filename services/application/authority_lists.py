@@ -12,6 +12,7 @@ from services.application.list_items import CoalitionItem, DeadlineItem, Item, O
 from services.domain.authority_deadlines import Deadline, DeadlineKind, coalition_deadlines, contract_deadline
 from services.domain.coalition import LIVING, CoalitionStatus
 from services.domain.disclosure import is_open, pounds_of, redact_coalition
+from services.domain.reorganisation import full_name_on, waits_for_person
 from services.store import authority_lists as store
 from services.store import introductions, plans
 from services.store.authority_lists import ACTIVE, Cut
@@ -52,32 +53,36 @@ async def find_plan(session: AsyncSession, authority: str, plan_id: str) -> Plan
     return _plan_item(row) if row is not None else None
 
 
-async def list_opportunities(session: AsyncSession, authority: str, cut: Cut) -> Page[OpportunityItem]:
-    """The opportunities of the authority's plans."""
+async def list_opportunities(session: AsyncSession, authority: str, cut: Cut, today: date) -> Page[OpportunityItem]:
+    """The opportunities of the authority's plans. Others are called by their names of today."""
     rows = await store.opportunities(session, authority, cut)
-    return Page(await _opportunity_items(session, authority, rows), _last([row.opportunity_id for row in rows], cut))
+    return Page(
+        await _opportunity_items(session, authority, rows, today), _last([row.opportunity_id for row in rows], cut)
+    )
 
 
-async def find_opportunity(session: AsyncSession, authority: str, opportunity_id: str) -> OpportunityItem | None:
+async def find_opportunity(
+    session: AsyncSession, authority: str, opportunity_id: str, today: date
+) -> OpportunityItem | None:
     """One opportunity of the authority's plans."""
     row = await store.opportunity(session, authority, opportunity_id)
-    return (await _opportunity_items(session, authority, [row]))[0] if row is not None else None
+    return (await _opportunity_items(session, authority, [row], today))[0] if row is not None else None
 
 
-async def list_coalitions(session: AsyncSession, authority: str, cut: Cut) -> Page[CoalitionItem]:
-    """The coalitions of which the authority is or was a member."""
+async def list_coalitions(session: AsyncSession, authority: str, cut: Cut, today: date) -> Page[CoalitionItem]:
+    """The coalitions of which the authority is or was a member. Others are called by their names of today."""
     rows = await store.coalitions(session, authority, cut)
-    return Page(await _coalition_items(session, authority, rows), _last([row.coalition_id for row in rows], cut))
+    return Page(await _coalition_items(session, authority, rows, today), _last([row.coalition_id for row in rows], cut))
 
 
-async def find_coalition(session: AsyncSession, authority: str, coalition_id: str) -> CoalitionItem | None:
+async def find_coalition(session: AsyncSession, authority: str, coalition_id: str, today: date) -> CoalitionItem | None:
     """One coalition of which the authority is or was a member."""
     row = await store.coalition(session, authority, coalition_id)
-    return (await _coalition_items(session, authority, [row]))[0] if row is not None else None
+    return (await _coalition_items(session, authority, [row], today))[0] if row is not None else None
 
 
 async def find_coalition_deadlines(
-    session: AsyncSession, authority: str, coalition_id: str
+    session: AsyncSession, authority: str, coalition_id: str, today: date
 ) -> list[DeadlineItem] | None:
     """The dates that one coalition sets for the authority; None if it never was a member."""
     row = await store.coalition(session, authority, coalition_id)
@@ -86,7 +91,7 @@ async def find_coalition_deadlines(
     own = [member["plan_id"] for member in row.payload["members"] if member["authority"] == authority]
     stored = await plans.by_id(session, own)
     titles = {plan_id: str(one.state["title"]) for plan_id, one in stored.items() if one.state is not None}
-    return _coalition_days(row, authority, titles)
+    return _coalition_days(row, authority, titles, today)
 
 
 async def read_all(session: AsyncSession, authority: str, cut: Cut, read: List[T]) -> AsyncIterator[T]:
@@ -107,14 +112,14 @@ async def list_deadlines(session: AsyncSession, authority: str, today: date) -> 
     titles = {row.plan_id: str(row.state["title"]) for row in own}
     found = [item for row in own if (item := _contract_item(row)) is not None]
     async for row in _all_rows(session, authority, store.coalitions, lambda row: row.coalition_id):
-        found += _coalition_days(row, authority, titles)
+        found += _coalition_days(row, authority, titles, today)
     return sorted((item for item in found if item.day >= today - PAST), key=lambda item: (item.day, item.uid))
 
 
-def _coalition_days(row: CoalitionRow, authority: str, titles: Mapping[str, str]) -> list[DeadlineItem]:
+def _coalition_days(row: CoalitionRow, authority: str, titles: Mapping[str, str], today: date) -> list[DeadlineItem]:
     """The dates that one coalition sets for an authority. `titles`: of its own plans."""
-    names = {member["authority"]: member["authority_name"] for member in row.payload["members"]}
-    partners = tuple(sorted(name for code, name in names.items() if code != authority))
+    others = {member["authority"] for member in row.payload["members"]} - {authority}
+    partners = tuple(sorted(full_name_on(code, today) for code in others))
     return [
         _deadline_item(
             deadline,
@@ -168,16 +173,18 @@ def _plan_item(row: PlanRecord) -> PlanItem:
 
 
 async def _opportunity_items(
-    session: AsyncSession, authority: str, rows: Sequence[Opportunity]
+    session: AsyncSession, authority: str, rows: Sequence[Opportunity], today: date
 ) -> list[OpportunityItem]:
     stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
     introduced = await introductions.agreed(session, [row.opportunity_id for row in rows])
-    return [_opportunity_item(row, redact_for_now(row, stored, authority, introduced), authority) for row in rows]
+    return [
+        _opportunity_item(row, redact_for_now(row, stored, authority, introduced), authority, today) for row in rows
+    ]
 
 
-def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: str) -> OpportunityItem:
+def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: str, today: date) -> OpportunityItem:
     own_is_a = row.authority_a == authority
-    partner = payload["plans"][1 if own_is_a else 0]
+    partner = _named(payload["plans"][1 if own_is_a else 0], today)
     names = (
         "opportunity_id",
         "revision",
@@ -195,22 +202,31 @@ def _opportunity_item(row: Opportunity, payload: Mapping[str, Any], authority: s
             "nearest_move": payload.get("nearest_move"),
             "status": row.status,
             "plan_id": row.plan_a if own_is_a else row.plan_b,
-            "partner": {"notice": None, **partner},
+            "partner": {"notice": None, **partner, "waits": waits_for_person(partner["authority"], today)},
             "updated_at": row.updated_at,
         }
     )
 
 
-async def _coalition_items(session: AsyncSession, authority: str, rows: Sequence[CoalitionRow]) -> list[CoalitionItem]:
+def _named(said: Mapping[str, Any], today: date) -> dict[str, Any]:
+    """What an event says of an authority's plan, with the authority's name of today."""
+    return {**said, "authority_name": full_name_on(said["authority"], today)}
+
+
+async def _coalition_items(
+    session: AsyncSession, authority: str, rows: Sequence[CoalitionRow], today: date
+) -> list[CoalitionItem]:
     ids = {member["plan_id"] for row in rows for member in row.payload["members"]}
     ids |= {proposal["plan_id"] for row in rows for proposal in row.payload["proposals"]}
     open_plans = shared_openly(await plans.by_id(session, ids))
     return [
-        CoalitionItem.model_validate(
-            {**redact_coalition(row.payload, authority, open_plans), "updated_at": row.updated_at}
-        )
-        for row in rows
+        _coalition_item(redact_coalition(row.payload, authority, open_plans), row.updated_at, today) for row in rows
     ]
+
+
+def _coalition_item(payload: Mapping[str, Any], updated_at: datetime, today: date) -> CoalitionItem:
+    named = {name: [_named(one, today) for one in payload[name]] for name in ("members", "proposals")}
+    return CoalitionItem.model_validate({**payload, **named, "updated_at": updated_at})
 
 
 def shared_openly(stored: Mapping[str, PlanRecord]) -> Collection[str]:

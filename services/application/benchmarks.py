@@ -18,8 +18,9 @@ from services.domain.benchmark_cells import (
     category_of,
     size_class_of,
 )
+from services.domain.benchmark_enquiries import contract_problem
 from services.domain.disclosure import Tier, contract_is_open
-from services.store import audit_log, benchmarks, coalitions, contracts, plans
+from services.store import audit_log, benchmark_enquiries, benchmarks, coalitions, contracts, plans
 
 SUPPRESSED: Final[Mapping[Suppression, str]] = {
     Suppression.FEW_AUTHORITIES: "fewer than 5 authorities",
@@ -34,8 +35,8 @@ class BenchmarkError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class MemberPrice:
-    """The price that another member of the reader's coalition pays for one item, in pounds without VAT."""
+class NamedPrice:
+    """The price that another authority pays for one item, in pounds without VAT. It agreed that the reader sees it."""
 
     authority: str
     supplier: str
@@ -49,12 +50,14 @@ class MemberPrice:
 class Benchmark:
     """The cells of a category in a quarter. `unit` and `size_class` are those of the plan in question, if there is one.
 
-    `members`: prices that other members of the plan's coalition have opened to it.
+    `members`: prices that other members of the plan's coalition have opened to it. `supplied`: prices of contracts that
+    other authorities named when the plan's extension asked them.
     """
 
     category: str
     cells: Sequence[BenchmarkCell]
-    members: Sequence[MemberPrice] = ()
+    members: Sequence[NamedPrice] = ()
+    supplied: Sequence[NamedPrice] = ()
     unit: str | None = None
     size_class: SizeClass | None = None
 
@@ -82,13 +85,15 @@ async def read_benchmark(
     category = _plan_category(about, state) if state is not None else _category(about)
     cells = await benchmarks.cells(session, category, quarter)
     members = await _member_prices(session, about, category, today) if reader is not None and state else []
-    details = {"cells": len(cells), "members": len(members), "quarter": str(cells[0].quarter) if cells else None}
+    supplied = await _supplied_prices(session, about, category, today) if reader is not None and state else []
+    details: dict[str, Any] = {"cells": len(cells), "members": len(members), "supplied": len(supplied)}
+    details["quarter"] = str(cells[0].quarter) if cells else None
     act = Act(AuditAction.BENCHMARK_READ, reader, f"benchmark:{category}", channel, actor, details)
     await audit_log.append(session, [act])
     quantity = (state or {}).get("quantity") or {}
     amount = quantity.get("amount") or 0
     size = size_class_of(amount) if amount else None
-    return Benchmark(category, cells, members, quantity.get("unit"), size)
+    return Benchmark(category, cells, members, supplied, quantity.get("unit"), size)
 
 
 def cell_as_json(cell: BenchmarkCell) -> dict[str, Any]:
@@ -113,9 +118,9 @@ def cell_as_json(cell: BenchmarkCell) -> dict[str, Any]:
     }
 
 
-async def _member_prices(session: AsyncSession, plan_id: str, category: str, today: date) -> list[MemberPrice]:
+async def _member_prices(session: AsyncSession, plan_id: str, category: str, today: date) -> list[NamedPrice]:
     """The category's prices that other accepted members of the plan's coalition have opened to it."""
-    found: list[MemberPrice] = []
+    found: list[NamedPrice] = []
     for row in await coalitions.living_with(session, [plan_id]):
         accepted = {member.plan_id: member.authority for member in row.coalition.accepted}
         own = accepted.pop(plan_id, None)
@@ -125,14 +130,31 @@ async def _member_prices(session: AsyncSession, plan_id: str, category: str, tod
     return found
 
 
-async def _prices_of(session: AsyncSession, authority: str, category: str, today: date) -> list[MemberPrice]:
+async def _prices_of(session: AsyncSession, authority: str, category: str, today: date) -> list[NamedPrice]:
     every = [ContractPublished.model_validate(row.payload) for row in await contracts.published(session, authority)]
     return [
-        MemberPrice(authority, contract.supplier, price.item, price.unit, price.quantity, price.unit_price)
+        price
         for contract in every
         if contract.cpv
         and category_of(contract.cpv[0]) == category
         and contract_is_open(contract, Tier.COALITION, today)
+        for price in _named_prices(contract)
+    ]
+
+
+async def _supplied_prices(session: AsyncSession, plan_id: str, category: str, today: date) -> list[NamedPrice]:
+    """The prices of the contracts that others named for the plan, as far as these are still shared and open."""
+    found: list[NamedPrice] = []
+    for enquiry in await benchmark_enquiries.supplied_for(session, plan_id):
+        contract = await contracts.load_published(session, enquiry.contract_id or "")
+        if contract is not None and contract_problem(contract, category, today) is None:
+            found += _named_prices(contract)
+    return found
+
+
+def _named_prices(contract: ContractPublished) -> list[NamedPrice]:
+    return [
+        NamedPrice(contract.authority, contract.supplier, price.item, price.unit, price.quantity, price.unit_price)
         for price in contract.prices
     ]
 

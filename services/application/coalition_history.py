@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import ResponseDocument
-from services.application.group_view import CouncilLine, GroupView
+from services.application.council_lines import CouncilLine
+from services.application.group_view import GroupView
 from services.domain.disclosure import shows_document
 from services.store import responses
 from services.store.responses import DOCUMENT, ROUTE, ResponseRow

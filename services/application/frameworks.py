@@ -96,6 +96,7 @@ def to_json(found: FrameworkCheck) -> dict[str, Any]:
                 "lot_title": one.lot.lot_title or None,
                 "owner": one.lot.owner,
                 "usable": one.usable,
+                "general": one.general,
                 "term": one.term.value,
                 "entitled": one.entitled,
                 "award": one.lot.award.value,

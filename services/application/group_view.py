@@ -3,39 +3,33 @@
 Every field of another authority's plan has passed `disclosure`: a plan that is not shared openly has no fields here.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.coalitions import CoalitionInvitation, CoalitionMember, CoalitionState
-from events.fields import Window
-from events.opportunities import OpportunityState, PlanSummary
-from matching.text.formatting import name_of
+from events.coalitions import CoalitionInvitation, CoalitionState
+from events.opportunities import OpportunityState
+from services.application.council_lines import CouncilLine, guest_lines, member_line, own_line, partner_line
 from services.application.introduction_view import Introduction, introduction_view
 from services.application.near_misses import near_miss_sentences, other_near_misses
+from services.application.own_answers import OwnAnswer, own_answer
 from services.application.possible_acts import possible_acts
 from services.application.responses import ResponseError, Subject, find_subject
-from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.disclosure import (
     UNSAID_EXPLANATION,
-    PlanFacts,
     is_open,
-    member_facts,
     plan_facts,
-    read_facts,
 )
 from services.domain.framework_prompt import framework_prompts
 from services.domain.introduction import is_agreed
-from services.domain.reorganisation import is_dissolved, name_on, say_consent
+from services.domain.reorganisation import name_on, say_consent, waits_for_person
 from services.store import coalitions, introductions, parties, plans, responses
 from services.store.framework_index import FrameworkIndex
 from services.store.mapping import plan_from_store
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanRecord
-from services.store.responses import ResponseRow
 
 CLOSED: Final[Mapping[str, str]] = {
     "frozen": "The joint tender notice is out. It names every member, so nobody can join any more.",
@@ -43,48 +37,11 @@ CLOSED: Final[Mapping[str, str]] = {
     "dissolved": "This group has ended.",
     "lapsed": "This group has ended.",
 }
-
-
-FINAL: Final = frozenset({"undone", "invited", "dates", responses.ROUTE})
-"""Responses that can't be taken back here; a route can, on its own page."""
-NO_ANSWERS: Final = frozenset({"undone", *responses.RECORDS})
-"""Kinds of responses that do not block the undo of an earlier answer."""
+WAITS: Final = "The council was divided, and nobody has taken over its plan yet. It waits for a person."
 
 
 class NoGroupError(LookupError):
     """The group does not exist, or the authority has no plan in it. The two look the same to the reader."""
-
-
-@dataclass(frozen=True, slots=True)
-class CouncilLine:
-    """One plan of a group. Fields that are not shared or not known are empty."""
-
-    authority: str
-    council: str
-    plan_id: str
-    state: str
-    window: Window
-    title: str = ""
-    value: float | None = None
-    stage: str = ""
-    contract_ends: date | None = None
-    supplier: str = ""
-    preference: str | None = None
-    interest: str | None = None
-    committed: bool = False
-    leads: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OwnAnswer:
-    """One answer of the authority, and whether it can still be taken back."""
-
-    response_id: str
-    kind: str
-    on: date
-    refused: str | None
-    undone: bool
-    can_undo: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +80,8 @@ class GroupView:
     @property
     def current(self) -> tuple[CouncilLine, ...]:
         """The others that have accepted or still can."""
-        return tuple(line for line in self.others if line.state in ("", "suggested", "invited", "accepted"))
+        current = ("", "suggested", "invited", "accepted")
+        return tuple(line for line in self.others if line.state in current and not line.waits)
 
     @property
     def lead(self) -> CouncilLine | None:
@@ -155,21 +113,12 @@ async def load_group(
     else:
         view = await _pair(session, authority, subject, today)
     given = [row for row in await responses.of_subject(session, subject_id) if row.authority == authority]
-    view = replace(view, others=_named(view.others, today), guests=_named(view.guests, today))
     introduced = view.introduction is not None and view.introduction.agreed
     return replace(
         view,
         consent=await _consent(session, subject.plan_id, today) if not view.closed else None,
-        answers=tuple(_own_answer(row, given, today, introduced=introduced) for row in reversed(given)),
+        answers=tuple(own_answer(row, given, today, introduced=introduced) for row in reversed(given)),
         framework_prompts=await _frameworks(session, view, frameworks) if frameworks and not view.closed else (),
-    )
-
-
-def _named(lines: Sequence[CouncilLine], today: date) -> tuple[CouncilLine, ...]:
-    """The lines of councils by their names of today: a dissolved one by its successor's."""
-    return tuple(
-        replace(one, council=name_on(one.authority, today)) if is_dissolved(one.authority, today) else one
-        for one in lines
     )
 
 
@@ -202,10 +151,11 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
     # An authority that no longer shares its own plan does not see the others' plans either.
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
     shown = open_plans if subject.plan_id in open_plans else {subject.plan_id}
-    lines = [member_line(member, state, shows=member.plan_id in {subject.plan_id, *shown}) for member in state.members]
-    hidden = any(line.plan_id not in {subject.plan_id, *shown} for line in lines)
+    visible = {subject.plan_id, *shown}
+    lines = [member_line(member, state, today, shows=member.plan_id in visible) for member in state.members]
+    hidden = any(line.plan_id not in visible for line in lines)
     # A plan that the engine proposes is not a member yet.
-    own = next((line for line in lines if line.plan_id == subject.plan_id), None) or _own_line(
+    own = next((line for line in lines if line.plan_id == subject.plan_id), None) or own_line(
         stored.get(subject.plan_id), authority, subject.plan_id, state.common_window
     )
     invitation = state.invitation
@@ -228,12 +178,16 @@ async def _coalition(session: AsyncSession, authority: str, subject: Subject, to
         invited_by=inviter,
         scope=invitation.scope if invitation and said else "",
         route=invitation.route if invitation and said else "",
-        proposals=tuple(f"{name_of(one.authority)}: {one.sentence}" for one in state.proposals if one.plan_id in shown),
+        proposals=tuple(
+            f"{name_on(one.authority, today)}: {one.sentence}"
+            for one in state.proposals
+            if one.plan_id in shown and not waits_for_person(one.authority, today)
+        ),
         acts=possible_acts(row.coalition, subject.plan_id, authority, today, elsewhere=elsewhere),
-        near_misses=await other_near_misses(session, authority, subject.plan_id, {one.plan_id for one in lines}),
-        guests=_guests(state, lines, shown - {subject.plan_id}),
-        closed=_why_closed(state, own),
-        visible_plans=frozenset({subject.plan_id, *shown}),
+        near_misses=await other_near_misses(session, authority, subject.plan_id, {one.plan_id for one in lines}, today),
+        guests=guest_lines(state, lines, shown - {subject.plan_id}, today),
+        closed=_why_closed(state, own, [line for line in lines if line is not own]),
+        visible_plans=frozenset(visible),
     )
 
 
@@ -245,23 +199,12 @@ async def _inviter(session: AsyncSession, invitation: CoalitionInvitation, lines
     return next((line.council for line in lines if line.plan_id == invitation.by), None)
 
 
-def _guests(state: CoalitionState, lines: Sequence[CouncilLine], shown: Collection[str]) -> tuple[CouncilLine, ...]:
-    """The plans that the reader can invite: visible members not asked or without an answer, and visible proposals."""
-    members = [line for line in lines if line.state in ("suggested", "lapsed") and line.plan_id in shown]
-    proposed = [
-        CouncilLine(one.authority, name_of(one.authority), one.plan_id, "proposed", state.common_window)
-        for one in state.proposals
-        if one.kind == "fits-too" and one.plan_id in shown
-    ]
-    return (*members, *proposed)
-
-
-def _why_closed(state: CoalitionState, own: CouncilLine) -> str | None:
+def _why_closed(state: CoalitionState, own: CouncilLine, others: Sequence[CouncilLine]) -> str | None:
     if state.status in CLOSED:
         return f"{CLOSED[state.status]} {state.ended_because or ''}".strip()
     if own.state in ("declined", "left", "lapsed", "withdrawn"):
         return "Your council is not in this group any more."
-    return None
+    return WAITS if others and all(line.waits for line in others) else None
 
 
 async def _pair(session: AsyncSession, authority: str, subject: Subject, today: date) -> GroupView:
@@ -277,80 +220,22 @@ async def _pair(session: AsyncSession, authority: str, subject: Subject, today: 
         plan_facts(stored[key].state, introduced=introduced) for key in (subject.plan_id, other_id) if key in stored
     ]
     theirs_too = facts[-1] if len(facts) == 2 and all(facts) else None
-    own = _own_line(stored.get(subject.plan_id), authority, subject.plan_id, mine.tender_window)
+    own = own_line(stored.get(subject.plan_id), authority, subject.plan_id, mine.tender_window)
+    partner = partner_line(theirs, theirs_too, today)
     ended = f"This match no longer holds. {' '.join(state.reasons)}" if state.status != "active" else None
+    closed = ended if theirs_too or ended is None else "This match no longer holds."
     return GroupView(
         subject=subject,
         authority=authority,
         status=state.status,
         own=own,
-        others=(_partner(theirs, theirs_too),),
+        others=(partner,),
         disclosed=theirs_too is not None,
         reasons=state.reasons if theirs.title is not None and theirs_too else (),
         answers=(),
         together_from=state.common_window.earliest if state.common_window else None,
-        near_misses=near_miss_sentences(state, authority),
-        introduction=introduction_view(state, *said, today),
-        acts=("invite",) if theirs.title is not None and theirs_too and ended is None else (),
-        closed=ended if theirs_too or ended is None else "This match no longer holds.",
-    )
-
-
-def _own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Window) -> CouncilLine:
-    line = CouncilLine(authority, "Your council", plan_id, "", window)
-    return describe(line, read_facts(plan.state)) if plan is not None and plan.state else line
-
-
-def _partner(side: PlanSummary, facts: PlanFacts | None) -> CouncilLine:
-    line = CouncilLine(side.authority, name_of(side.authority), "", "", side.tender_window)
-    return describe(line, facts) if facts is not None else line
-
-
-def describe(line: CouncilLine, facts: PlanFacts) -> CouncilLine:
-    """Adds the facts of a plan to its line."""
-    return replace(
-        line,
-        window=facts.tender_window,
-        title=facts.title,
-        value=facts.value,
-        stage=facts.stage,
-        contract_ends=facts.contract_ends,
-        supplier=facts.supplier,
-        preference=facts.preference,
-    )
-
-
-def member_line(member: CoalitionMember, state: CoalitionState, *, shows: bool) -> CouncilLine:
-    """The line of a coalition's member. Without `shows` it has no facts of its plan."""
-    line = CouncilLine(
-        authority=member.authority,
-        council=name_of(member.authority),
-        plan_id=member.plan_id,
-        state=member.state,
-        window=member.tender_window,
-        interest=member.interest,
-        committed=member.committed,
-        leads=member.plan_id == state.lead,
-    )
-    if not shows:
-        return line
-    return describe(line, member_facts(member))
-
-
-def _own_answer(row: ResponseRow, given: Sequence[ResponseRow], today: date, *, introduced: bool) -> OwnAnswer:
-    latest = not any(
-        later.received_at > row.received_at and responses.stands(later) and later.kind not in NO_ANSWERS
-        for later in given
-    )
-    # An introduction can't be taken back: both have seen each other's plan.
-    final = FINAL | {"introduced"} if introduced else FINAL
-    recorded = responses.stands(row) and row.kind not in final
-    in_time = today <= row.received_on + timedelta(days=UNDO_DAYS)
-    return OwnAnswer(
-        response_id=row.response_id,
-        kind=row.kind,
-        on=row.received_on,
-        refused=row.detail,
-        undone=row.undone_by is not None,
-        can_undo=recorded and (row.kind == responses.DOCUMENT or (latest and in_time)),
+        near_misses=near_miss_sentences(state, authority, today) if not partner.waits else (),
+        introduction=introduction_view(state, *said, today) if not partner.waits else None,
+        acts=("invite",) if theirs.title is not None and theirs_too and ended is None and not partner.waits else (),
+        closed=closed or (WAITS if partner.waits else None),
     )

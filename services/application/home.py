@@ -1,6 +1,5 @@
 """The first page after sign-in: replies that are due, coalitions, plans and their matches."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,10 +12,11 @@ from sqlmodel import col
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import OpportunityState
-from matching.text.formatting import name_of
+from matching.plan import Status
 from services.application import coalitions
 from services.application.near_misses import near_miss_sentences
 from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
+from services.domain.reorganisation import name_on, waits_for_person
 from services.store import introductions, opportunities, plan_drafts, plans
 from services.store.opportunities import Opportunity
 from services.store.plans import PlanRecord
@@ -56,6 +56,11 @@ class OwnCoalition:
         unanswered = self.own.state == "suggested" and self.own.interest is None
         return self.own.state == "invited" or (self.state.status == "suggested" and unanswered)
 
+    def has_others(self, today: date) -> bool:
+        """Whether another member's plan does not wait for a person."""
+        others = [one.authority for one in self.state.members if one.plan_id != self.own.plan_id]
+        return not all(waits_for_person(one, today) for one in others)
+
     @property
     def due_on(self) -> date:
         """The last day on which an answer helps."""
@@ -75,7 +80,10 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One plan of another authority that matches; without `facts` where either shares only that there is a match."""
+    """One plan of another authority that matches; without `facts` where either shares only that there is a match.
+
+    `waits`: its council was divided, and the plan waits for a person.
+    """
 
     opportunity_id: str
     council: str
@@ -83,33 +91,39 @@ class Match:
     facts: PlanFacts | None
     strength: str
     near_misses: tuple[str, ...]
+    waits: bool
 
 
-async def load_home(session: AsyncSession, authority: str, at: datetime) -> Home:
+async def load_home(session: AsyncSession, authority: str, at: datetime, today: date) -> Home:
     """Loads the first page of an authority."""
     states = await coalitions.listed(session, authority, ended=False, limit=LIMIT)
     mine = [_own(state, authority) for state in states]
     found = [one for one in mine if one is not None]
-    due = sorted((one for one in found if one.reply_is_due), key=lambda one: one.due_on)
+    due = sorted((one for one in found if one.reply_is_due and one.has_others(today)), key=lambda one: one.due_on)
     begun = [
         OwnDraft(one.plan_id, one.fields["title"]) for one in await plan_drafts.of_authority(session, authority, at)
     ]
-    return Home(due, found, await own_plans(session, authority), begun)
+    return Home(due, found, await own_plans(session, authority, today), begun)
 
 
-async def own_plans(session: AsyncSession, authority: str) -> list[OwnPlan]:
+async def own_plans(session: AsyncSession, authority: str, today: date) -> list[OwnPlan]:
     """The authority's active plans, earliest tender first."""
-    query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == "active")
+    query = select(PlanRecord).where(col(PlanRecord.authority) == authority, col(PlanRecord.status) == Status.ACTIVE)
     rows = [row for row in (await session.execute(query.limit(LIMIT))).scalars() if row.state]
     partners = await opportunities.active_for_plan(session, [row.plan_id for row in rows])
-    counts = Counter({plan_id: len(others) for plan_id, others in partners.items()})
+    counts = {
+        plan_id: sum(not waits_for_person(other.partition(":")[0], today) for other in others)
+        for plan_id, others in partners.items()
+    }
     return sorted(
-        (_plan(row, counts[row.plan_id]) for row in rows),
+        (_plan(row, counts.get(row.plan_id, 0)) for row in rows),
         key=lambda plan: (plan.facts.tender_window.earliest, plan.plan_id),
     )
 
 
-async def load_plan(session: AsyncSession, authority: str, plan_id: str) -> tuple[OwnPlan, list[Match]] | None:
+async def load_plan(
+    session: AsyncSession, authority: str, plan_id: str, today: date
+) -> tuple[OwnPlan, list[Match]] | None:
     """One of the authority's own plans with its matches, strongest first; None if it has no such plan."""
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
@@ -119,8 +133,8 @@ async def load_plan(session: AsyncSession, authority: str, plan_id: str) -> tupl
     stored = await plans.by_id(session, {one for pair in mine for one in (pair.plan_a, pair.plan_b)})
     agreed = await introductions.agreed(session, [one.opportunity_id for one in mine])
     states = {key: plan.state for key, plan in stored.items()}
-    matches = [_match(one, authority, states, introduced=one.opportunity_id in agreed) for one in mine]
-    return _plan(row, len(matches)), matches
+    matches = [_match(one, authority, states, today, introduced=one.opportunity_id in agreed) for one in mine]
+    return _plan(row, sum(not one.waits for one in matches)), matches
 
 
 def _own(state: CoalitionState, authority: str) -> OwnCoalition | None:
@@ -133,17 +147,19 @@ def _plan(row: PlanRecord, matches: int) -> OwnPlan:
     return OwnPlan(row.plan_id, read_facts(state), state.get("sharing", SHARED_OPENLY), matches, row.status)
 
 
-def _match(row: Opportunity, authority: str, states: Mapping[str, Any], *, introduced: bool) -> Match:
+def _match(row: Opportunity, authority: str, states: Mapping[str, Any], today: date, *, introduced: bool) -> Match:
     payload = OpportunityState.model_validate(row.payload)
     first = row.authority_a == authority
     other = payload.plans[1] if first else payload.plans[0]
     own_id, other_id = (row.plan_a, row.plan_b) if first else (row.plan_b, row.plan_a)
     both = [plan_facts(states.get(plan_id), introduced=introduced) for plan_id in (own_id, other_id)]
+    waits = waits_for_person(other.authority, today)
     return Match(
         opportunity_id=row.opportunity_id,
-        council=name_of(other.authority),
+        council=name_on(other.authority, today),
         window=other.tender_window,
         facts=both[1] if all(both) else None,
         strength=row.band,
-        near_misses=near_miss_sentences(payload, authority),
+        near_misses=near_miss_sentences(payload, authority, today) if not waits else (),
+        waits=waits,
     )

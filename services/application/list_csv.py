@@ -41,6 +41,7 @@ OPPORTUNITY_COLUMNS: Final[Mapping[str, Column]] = {
     "partner_name": lambda one: one.partner.authority_name,
     "partner_plan_id": lambda one: one.partner.plan_id,
     "partner_title": lambda one: one.partner.title,
+    "partner_waits": lambda one: "yes" if one.partner.waits else "no",
     "common_from": lambda one: one.common_window.earliest if one.common_window else None,
     "common_until": lambda one: one.common_window.latest if one.common_window else None,
     "decide_by": lambda one: one.decide_by,

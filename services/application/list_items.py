@@ -50,6 +50,7 @@ class PartnerPlan(Item):
     tender_window: Window
     regions: tuple[str, ...]
     notice: str | None = None
+    waits: bool = Field(description="The authority was divided, and the plan waits for a person")
 
 
 class OpportunityItem(Item):

@@ -43,24 +43,24 @@ class BegunChange:
 
 
 async def begin(
-    session: AsyncSession, keys: Sequence[str], council: SignedIn, mailbox: str, at: datetime
+    session: AsyncSession, keys: Sequence[str], account: SignedIn, mailbox: str, at: datetime
 ) -> BegunChange:
     """Makes both codes; the caller sends them. Raises MailboxChangeError."""
     try:
         new = authorities.valid_mailbox(mailbox)
     except AddressError as error:
         raise MailboxChangeError(f"The address {error}") from None
-    row = await authorities.lock(session, council.authority)
+    row = await authorities.lock(session, account.authority)
     if row is None or row.mailbox is None or row.mailbox == new:
-        raise MailboxChangeError("This is your council's mailbox already")
-    if await mailbox_changes.count_since(session, council.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
+        raise MailboxChangeError("This is your mailbox already")
+    if await mailbox_changes.count_since(session, account.authority, at - _HOUR) >= MAX_CODES_AN_HOUR:
         raise MailboxChangeError(f"Codes were sent {MAX_CODES_AN_HOUR} times within an hour. Try again later")
     change_id, present_code, code = uuid.uuid4().hex, new_code(), new_code()
     session.add(
         MailboxChange(
             change_id=change_id,
-            authority=council.authority,
-            actor=council.actor,
+            authority=account.authority,
+            actor=account.actor,
             mailbox_ref=row.mailbox_ref,
             new_mailbox=new,
             present_code_hash=code_hash(keys[0], f"{change_id} present", present_code),
@@ -72,37 +72,37 @@ async def begin(
     return BegunChange(Mailboxes(row.mailbox, new), present_code, code)
 
 
-async def find(session: AsyncSession, council: SignedIn, at: datetime) -> Mailboxes | None:
+async def find(session: AsyncSession, account: SignedIn, at: datetime) -> Mailboxes | None:
     """The change that this session has begun; None if there is none, or its codes have expired."""
-    change = await mailbox_changes.newest(session, council.authority, council.actor, at)
-    row = (await authorities.by_codes(session, [council.authority])).get(council.authority)
+    change = await mailbox_changes.newest(session, account.authority, account.actor, at)
+    row = (await authorities.by_codes(session, [account.authority])).get(account.authority)
     if change is None or row is None or row.mailbox is None or row.mailbox_ref != change.mailbox_ref:
         return None
     return Mailboxes(row.mailbox, change.new_mailbox)
 
 
 async def finish(
-    session: AsyncSession, keys: Sequence[str], council: SignedIn, codes: tuple[str, str], at: datetime
+    session: AsyncSession, keys: Sequence[str], account: SignedIn, codes: tuple[str, str], at: datetime
 ) -> Mailboxes | None:
     """Changes the mailbox if both codes are right; None if they are not, or have expired.
 
     `codes`: of the present mailbox, and of the new one. The caller commits in either case, so that tries are counted.
     """
-    change = await mailbox_changes.newest(session, council.authority, council.actor, at)
+    change = await mailbox_changes.newest(session, account.authority, account.actor, at)
     if change is None or not await mailbox_changes.count_try(session, change.change_id, MAX_TRIES):
         return None
     right = [
         is_code(keys, f"{change.change_id} present", codes[0], change.present_code_hash),
         is_code(keys, f"{change.change_id} new", codes[1], change.new_code_hash),
     ]
-    row = await authorities.lock(session, council.authority)
+    row = await authorities.lock(session, account.authority)
     if not all(right) or row is None or row.mailbox is None or row.mailbox_ref != change.mailbox_ref:
         return None
     changed = Mailboxes(row.mailbox, change.new_mailbox)
-    await authorities.save(session, AuthorityUpdate(council.authority, {"mailbox": change.new_mailbox}))
-    await mailbox_changes.end_all(session, council.authority)
-    await web_sessions.revoke_all(session, council.authority)
-    subject, details = f"authority:{council.authority}", {"mailbox_ref": row.mailbox_ref}
-    act = Act(AuditAction.MAILBOX_CHANGED, council.authority, subject, Channel.BROWSER, council.actor, details)
+    await authorities.save(session, AuthorityUpdate(account.authority, {"mailbox": change.new_mailbox}))
+    await mailbox_changes.end_all(session, account.authority)
+    await web_sessions.revoke_all(session, account.authority)
+    subject, details = f"authority:{account.authority}", {"mailbox_ref": row.mailbox_ref}
+    act = Act(AuditAction.MAILBOX_CHANGED, account.authority, subject, Channel.BROWSER, account.actor, details)
     await audit_log.append(session, [act])
     return changed

@@ -1,6 +1,6 @@
 """What an office sees: groups and pairs with members of its own, and of those no more than they share openly."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -9,12 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState
 from events.opportunities import OpportunityState
-from matching.text.formatting import name_of
-from services.application.group_view import CouncilLine, describe, member_line
+from matching.features import kin_of
+from services.application.council_lines import CouncilLine, describe, member_line, other_line
 from services.domain.coalition import LIVING, MIN_MEMBERS, CoalitionStatus, MemberState
 from services.domain.disclosure import is_open, plan_facts, shown_to_party
+from services.domain.opportunity import OpportunityStatus
 from services.domain.parties import Party
-from services.store import coalitions, plans
+from services.domain.reorganisation import waits_for_person
+from services.store import coalitions, plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
 
@@ -76,9 +78,10 @@ async def find_group(session: AsyncSession, party: Party, subject_id: str, day: 
 
 
 async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Party, day: date) -> list[PartyGroup]:
-    """The pairs that stand, whose windows meet, and whose plans are both members' and shared openly."""
-    members = party.members_on(day)
-    rows = [row for row in rows if row.status == "active" and {row.authority_a, row.authority_b} <= members]
+    """The pairs that stand and that could become a group: both plans are members' and shared openly, the windows meet,
+    the two councils will not be one, and neither has called it not the same thing."""
+    members, unlike = party.members_on(day), await responses.silenced(session, [row.opportunity_id for row in rows])
+    rows = [row for row in rows if row.opportunity_id not in unlike and _may_convene(row, members)]
     stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
     facts = {plan_id: plan_facts(plan.state) for plan_id, plan in stored.items()}
     found = []
@@ -88,9 +91,9 @@ async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Part
             continue
         sides = ((row.plan_a, row.authority_a), (row.plan_b, row.authority_b))
         lines = tuple(
-            describe(CouncilLine(authority, name_of(authority), plan_id, "", shown.tender_window), shown)
+            describe(other_line(authority, plan_id, "", shown.tender_window, day), shown)
             for plan_id, authority in sides
-            if (shown := facts.get(plan_id)) is not None
+            if (shown := facts.get(plan_id)) is not None and not waits_for_person(authority, day)
         )
         if len(lines) == len(sides):
             opens = state.common_window.earliest
@@ -102,12 +105,19 @@ async def _groups(session: AsyncSession, rows: Sequence[CoalitionRow], party: Pa
     states = [CoalitionState.model_validate(row.payload) for row in rows]
     stored = await plans.by_id(session, {member.plan_id for state in states for member in state.members})
     open_plans = {plan_id for plan_id, plan in stored.items() if is_open(plan.state)}
-    found = [_group(state, shown_to_party(state.members, party.members_on(day), open_plans)) for state in states]
+    of_party = party.members_on(day)
+    found = [_group(state, shown_to_party(state.members, of_party, open_plans), day) for state in states]
     return [one for one in found if one.members]
 
 
-def _group(state: CoalitionState, shown: Sequence[CoalitionMember]) -> PartyGroup:
-    members = tuple(member_line(member, state, shows=True) for member in shown)
+def _may_convene(row: Opportunity, members: Collection[str]) -> bool:
+    both = {row.authority_a, row.authority_b}
+    stands = row.status == OpportunityStatus.ACTIVE
+    return stands and both <= set(members) and row.authority_b not in kin_of(row.authority_a)
+
+
+def _group(state: CoalitionState, shown: Sequence[CoalitionMember], day: date) -> PartyGroup:
+    members = tuple(one for one in (member_line(member, state, day, shows=True) for member in shown) if not one.waits)
     suggested = tuple(one for one in members if MemberState(one.state) is MemberState.SUGGESTED)
     convenable = CoalitionStatus(state.status) is CoalitionStatus.SUGGESTED and len(suggested) >= MIN_MEMBERS
     return PartyGroup(

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,18 +11,16 @@ from services.application.party_csv import PartyEntry, to_csv
 from services.domain.parties import Party
 from services.store import authorities
 from services.store import parties as store
-from services.store.authorities import AuthorityUpdate
-
-_RESULTS: Final = ("added", "changed", "unchanged")
+from services.store.authorities import AuthorityUpdate, SaveResult
 
 
 async def import_parties(session: AsyncSession, entries: Sequence[PartyEntry]) -> dict[str, int]:
     """Replaces parties, and writes their names and mailboxes to the register. Returns the count of each result."""
-    tally: Counter[str] = Counter(dict.fromkeys(_RESULTS, 0))
+    tally: Counter[str] = Counter(dict.fromkeys(SaveResult, 0))
     for entry in entries:
         registered, _ = await authorities.save(session, AuthorityUpdate(entry.party.party, entry.fields))
         saved = await store.save(session, entry.party)
-        tally["changed" if saved == "unchanged" and registered == "changed" else saved] += 1
+        tally[SaveResult.CHANGED if saved == SaveResult.UNCHANGED and registered == SaveResult.CHANGED else saved] += 1
     return dict(tally)
 
 

@@ -19,10 +19,11 @@ from events.fields import Origin
 from events.limits import find_excess
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import NOTICES, PAGE_PLANS
+from matching.plan import Status
 from services.application.patience import WAIT_SECONDS, wait_for
 from services.domain.audit import Act, AuditAction, Channel
 from services.ingest.event_publisher import message_of, plan_event
-from services.store import audit_log, outbox, plan_drafts, plans
+from services.store import audit_log, outbox, plan_drafts, plan_log, plans
 from services.store.database import Sessions
 from services.store.pipelined_queries import fetch
 from services.store.plan_drafts import PlanDraft
@@ -57,7 +58,7 @@ async def own_plan(session: AsyncSession, authority: str, plan_id: str) -> Store
     row = (await plans.by_id(session, [plan_id])).get(plan_id)
     if row is None or row.authority != authority or not row.state:
         return None
-    topic = (await plans.log_entry(session, plan_id, row.revision)).origin.get("topic")
+    topic = (await plan_log.log_entry(session, plan_id, row.revision)).origin.get("topic")
     sources = {NOTICES.name: PlanSource.NOTICE, PAGE_PLANS.name: PlanSource.PAGES}
     return StoredPlan(row, sources.get(topic, PlanSource.SYSTEM))
 
@@ -136,7 +137,7 @@ async def end_plan(
 async def confirm_plan(session: AsyncSession, row: PlanRecord) -> PlanPayload:
     """Sends a plan again as it stands, for who holds its authority's link. The caller commits. Raises PlanActError."""
     newest = await _newest_revision(session, row.plan_id)
-    if newest != row.revision or row.status != "active":
+    if newest != row.revision or row.status != Status.ACTIVE:
         raise PlanActError("This plan has changed since, or a change of it is still on its way")
     payload = PlanUpdated.model_validate({**row.state, "revision": newest + 1, "origin": Origin.AUTHORITY})
     await _send(session, payload, None)

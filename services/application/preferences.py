@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
 from services.store import audit_log, authorities
-from services.store.authorities import AuthorityUpdate, Mutes
+from services.store.authorities import AuthorityUpdate, Mutes, SaveResult
 
 
 class EmailChoice(StrEnum):
@@ -107,7 +107,7 @@ async def _write(
     result, _ = await authorities.save(session, AuthorityUpdate(authority, fields, partners))
     await session.flush()
     now = await current(session, authority)
-    if result != "unchanged":
+    if result != SaveResult.UNCHANGED:
         details = {"choice": choice}
         act = Act(AuditAction.EMAILS_CHANGED, authority, f"authority:{authority}", Channel.BROWSER, actor, details)
         await audit_log.append(session, [act])

@@ -13,10 +13,9 @@ from matching.coalitions import Fit, FitGraph, Group, GroupPlan, put_forward, wh
 from matching.components.timing import add_months
 from matching.features import Features, kin_of
 from matching.plan import Plan, Sharing, Status, Window
-from matching.reference import display_name
-from matching.text.formatting import name_of
 from services.application.explain import ExplainContext, ExplainError
 from services.domain.ids import opportunity_id
+from services.domain.reorganisation import full_name_on, name_on, waits_for_person
 from services.store import plans, responses
 from services.store.mapping import plan_from_store
 from services.store.pipelined_queries import fetch
@@ -101,9 +100,10 @@ async def what_if(view: ExplainContext, plan_id: str, change: Change) -> WhatIf:
         as_of=view.as_of,
         window=(changed.tender_window.earliest, changed.tender_window.latest),
         extension_months=changed.extension_months,
-        gained=_ranked(_partner(*after[key]) for key in after.keys() - before.keys()),
+        gained=_ranked(_partner(view, *after[key]) for key in after.keys() - before.keys()),
         lost=_ranked(
-            _partner(*before[key], because=_because(view, then, before[key][1])) for key in before.keys() - after.keys()
+            _partner(view, *before[key], because=_because(view, then, before[key][1]))
+            for key in before.keys() - after.keys()
         ),
         kept=len(before.keys() & after.keys()),
         groups_gained=groups_gained,
@@ -136,7 +136,9 @@ async def _assess(view: ExplainContext, own: Features) -> Found:
     return {
         other: (view.context.engine.assess(own, one, view.as_of), one)
         for other, one in others.items()
-        if one.plan.sharing is Sharing.OPEN and opportunity_id(key, other) not in unlike
+        if one.plan.sharing is Sharing.OPEN
+        and opportunity_id(key, other) not in unlike
+        and not waits_for_person(one.plan.authority, view.as_of)
     }
 
 
@@ -152,12 +154,12 @@ def _because(view: ExplainContext, own: Features, other: Features) -> tuple[str,
     return (*(gate.sentence for gate in found.gates), *apart) or ("The dates would fit too little.",)
 
 
-def _partner(found: Assessment, other: Features, because: tuple[str, ...] = ()) -> PartnerChange:
+def _partner(view: ExplainContext, found: Assessment, other: Features, because: tuple[str, ...] = ()) -> PartnerChange:
     common = found.common_window
     return PartnerChange(
         plan_id=other.plan.plan_id,
         authority=other.plan.authority,
-        authority_name=display_name(other.plan.authority),
+        authority_name=full_name_on(other.plan.authority, view.as_of),
         title=other.plan.title,
         band=found.band.value,
         score=found.score,
@@ -178,11 +180,15 @@ async def _groups(
     stored = await FitReader(view.session).graph(seeds)
     old, new = (_with_own(stored, own, told) for own, told in (before, after))
     here, there = (
-        {group.members: group for group in put_forward(graph, sorted(seeds & graph.plans.keys()), view.as_of)}
+        {
+            group.members: group
+            for group in put_forward(graph, sorted(seeds & graph.plans.keys()), view.as_of)
+            if not any(waits_for_person(graph.plans[one].authority, view.as_of) for one in group.members)
+        }
         for graph in (old, new)
     )
-    gained = [_group(new, there[key]) for key in sorted(there.keys() - here.keys())]
-    lost = [_group(old, here[key], why_split(new, key, view.as_of)) for key in sorted(here.keys() - there.keys())]
+    gained = [_group(view, new, there[key]) for key in sorted(there.keys() - here.keys())]
+    lost = [_group(view, old, here[key], why_split(new, key, view.as_of)) for key in sorted(here.keys() - there.keys())]
     return tuple(gained), tuple(lost)
 
 
@@ -203,6 +209,6 @@ def _group_plan(one: Features) -> GroupPlan:
     return GroupPlan(one.plan.plan_id, one.plan.authority, one.plan.tender_window, kin_of(one.plan.authority))
 
 
-def _group(graph: FitGraph, group: Group, because: str = "") -> GroupChange:
-    councils = tuple(name_of(graph.plans[member].authority) for member in group.members)
+def _group(view: ExplainContext, graph: FitGraph, group: Group, because: str = "") -> GroupChange:
+    councils = tuple(name_on(graph.plans[member].authority, view.as_of) for member in group.members)
     return GroupChange(group.members, councils, (group.window.earliest, group.window.latest), because)

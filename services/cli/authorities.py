@@ -15,10 +15,11 @@ from services.application import csv_table
 from services.application.authority_csv import known_name, read, to_csv
 from services.application.csv_table import FileError, Problem
 from services.cli.database import with_database
+from services.domain.notifications import WaitReason
 from services.platform.files import write_atomically
 from services.store import authorities as register
 from services.store import deliveries, intents
-from services.store.authorities import AuthorityUpdate
+from services.store.authorities import AuthorityUpdate, SaveResult
 from services.store.database import Sessions, now, transaction
 
 app = typer.Typer(
@@ -29,9 +30,9 @@ REJECTED: Final = 1
 USAGE: Final = 2
 
 _WHY_HELD: Final = {
-    "no-mailbox": "no mailbox",
-    "paused": "paused",
-    "unknown-partner": "its notifications are withheld: not in the register",
+    WaitReason.NO_MAILBOX: "no mailbox",
+    WaitReason.PAUSED: "paused",
+    WaitReason.UNKNOWN_PARTNER: "its notifications are withheld: not in the register",
 }
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
@@ -71,7 +72,7 @@ def import_updates(
         typer.echo(f"{file}, line {problem.line}: {problem.field} {problem.reason}", err=True)
     updates = [item for item in found if isinstance(item, AuthorityUpdate)]
     tally = with_database(lambda sessions: save_all(sessions, updates, now()))
-    counts = {name: tally[name] for name in ("added", "changed", "unchanged")} | {"rejected": len(problems)}
+    counts = {name: tally[name] for name in SaveResult} | {"rejected": len(problems)}
     return counts, tally["due_again"]
 
 

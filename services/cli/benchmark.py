@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Final
 
@@ -12,7 +13,7 @@ from services.application.benchmarks import (
     SUPPRESSED,
     Benchmark,
     BenchmarkError,
-    MemberPrice,
+    NamedPrice,
     cell_as_json,
     read_benchmark,
 )
@@ -27,7 +28,7 @@ from services.platform.settings import settings
 from services.store.database import Sessions, transaction
 
 _COLUMNS: Final = ("unit", "units bought", "lower quartile", "median", "upper quartile", "authorities", "suppliers")
-_MEMBER_COLUMNS: Final = ("council", "supplier", "item", "unit", "units bought", "price of a unit")
+_PRICE_COLUMNS: Final = ("council", "supplier", "item", "unit", "units bought", "price of a unit")
 
 
 def benchmark(
@@ -57,13 +58,18 @@ def benchmark(
             typer.echo(json.dumps(cell_as_json(cell)))
         for price in found.members:
             typer.echo(json.dumps({"coalition_member": asdict(price)}))
+        for price in found.supplied:
+            typer.echo(json.dumps({"supplied": asdict(price)}))
         return
     _print_cells(found)
-    if found.members:
-        typer.echo(
-            "What members of your coalition pay, in pounds without VAT; for you alone:", err=not sys.stdout.isatty()
-        )
-        print_rows(_MEMBER_COLUMNS, [_member_row(price) for price in found.members])
+    _print_named("What members of your coalition pay", found.members)
+    _print_named("What others pay who were asked for you", found.supplied)
+
+
+def _print_named(heading: str, prices: Sequence[NamedPrice]) -> None:
+    if prices:
+        typer.echo(f"{heading}, in pounds without VAT; for you alone:", err=not sys.stdout.isatty())
+        print_rows(_PRICE_COLUMNS, [_price_row(price) for price in prices])
 
 
 def _print_cells(found: Benchmark) -> None:
@@ -94,7 +100,7 @@ def _row(cell: BenchmarkCell, found: Benchmark) -> tuple[str, ...]:
     return (key.unit, size, *prices, str(cell.authorities), str(cell.suppliers))
 
 
-def _member_row(price: MemberPrice) -> tuple[str, ...]:
+def _price_row(price: NamedPrice) -> tuple[str, ...]:
     names = (plain(text, 60) for text in (display_name(price.authority), price.supplier, price.item))
     return (*names, price.unit, f"{price.quantity:,.0f}", f"{price.unit_price:,.2f}")
 

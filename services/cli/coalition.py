@@ -34,6 +34,7 @@ from services.cli.responses import (
     stop,
 )
 from services.cli.terminal import plain, print_count, print_rows
+from services.platform.clock import today
 from services.platform.settings import settings
 
 app = typer.Typer(no_args_is_help=True, help="Show coalitions, and act in one.")
@@ -138,7 +139,10 @@ def document(
     authority: Annotated[str, AUTHORITY],
     kind: Annotated[DocumentKind, typer.Option(help="What it is.")] = DocumentKind.OTHER,
     readers: Annotated[
-        DocumentReaders, typer.Option(help="members: those that are in; invited: those that are invited, too.")
+        DocumentReaders,
+        typer.Option(
+            help="members: those that are in; invited: also those invited; signatories: also all signatories."
+        ),
     ] = DocumentReaders.MEMBERS,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
@@ -200,7 +204,9 @@ def _act(
 
 
 def _print_calendar(coalition: str, authority: str) -> None:
-    items = with_snapshot(lambda session: find_coalition_deadlines(session, authority, coalition))
+    items = with_snapshot(
+        lambda session: find_coalition_deadlines(session, authority, coalition, today(settings().as_of))
+    )
     if items is None:
         stop(f"{authority} is in no coalition {coalition}; `jointly coalition list` shows them", REFUSED)
     typer.echo(to_ics(items, settings().public_url).decode(), nl=False)

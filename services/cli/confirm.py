@@ -10,6 +10,7 @@ from rich.console import Console
 from events.fields import MAX_REVISION, Origin, canonical_plan_id
 from events.jwk import SigningKey
 from events.plans import PlanUpdated
+from matching.plan import Status
 from services.cli.database import with_database
 from services.cli.producing import (
     DRY_RUN,
@@ -62,7 +63,7 @@ async def _load(sessions: Sessions, plan_id: str) -> plans.PlanRecord | None:
 
 def _confirmed(stored: plans.PlanRecord | None, plan_id: str, now: int, console: Console) -> PlanUpdated:
     """Return the plan as its authority's own; exit if there is nothing to confirm."""
-    if stored is None or stored.state is None or stored.status != "active":
+    if stored is None or stored.state is None or stored.status != Status.ACTIVE:
         say(console, f"There is no active plan {plan_id}; nothing was sent.")
         raise typer.Exit(REJECTED)
     state = PlanUpdated.model_validate({**stored.state, "revision": stored.revision})

@@ -22,8 +22,9 @@ from services.ingest import formats
 from services.ingest.entries import Accepted, Options, Rejected
 from services.local_stack import demo as pipeline
 from services.local_stack.child_process import ComponentError
-from services.local_stack.demo import STALLED_SECONDS, DemoResult, Show, StalledError, Watch
+from services.local_stack.demo import DemoResult
 from services.local_stack.demo_office import OFFICE_NAME
+from services.local_stack.demo_progress import STALLED_SECONDS, Show, StalledError, Watch
 from services.local_stack.sample import sample_plans
 from services.local_stack.sample.notices import sample_notices
 from services.local_stack.stack import DEFAULT_FOLDER, Stack

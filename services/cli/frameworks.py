@@ -143,9 +143,15 @@ def _print_check(found: FrameworkCheck) -> None:
         typer.echo(f"\nNone of {found.registered} lots is to be checked first.")
 
 
+def _use(one: Coverage) -> str:
+    if not one.usable:
+        return "not usable"
+    return "general, may offer it" if one.general else "can be used"
+
+
 def _print_coverage(one: Coverage) -> None:
     alike = f" (both name {', '.join(one.needs)})" if one.needs else ""
-    typer.echo(f"\n  {'can be used' if one.usable else 'not usable'}: {plain(one.lot.name, 200)}{alike}")
+    typer.echo(f"\n  {_use(one)}: {plain(one.lot.name, 200)}{alike}")
     for sentence in say_coverage(one):
         typer.echo(f"    {plain(sentence, 200)}")
     typer.echo(f"    Source: {plain(one.lot.source, 200)}{' ' + one.lot.url if one.lot.url else ''}")

@@ -15,7 +15,7 @@ from services.cli.database import with_database
 from services.platform.clock import today
 from services.store import authorities as register
 from services.store import authority_keys as store
-from services.store.authority_keys import AuthorityKey
+from services.store.authority_keys import AddResult, AuthorityKey
 from services.store.database import Sessions, now, transaction
 
 app = typer.Typer(no_args_is_help=True, help="The keys with which authorities sign their plans.")
@@ -83,7 +83,7 @@ def add(
     outcome = with_database(write)
     if outcome is None:
         _end(REFUSED, f"{authority} is not in the register; add it first by `jointly authorities import`")
-    if outcome == "taken":
+    if outcome == AddResult.TAKEN:
         _end(
             REFUSED,
             f"key {key.key_id} is already registered for another authority or other days, or revoked. Make a new one",

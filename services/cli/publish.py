@@ -31,6 +31,7 @@ from services.ingest.publishing import PublishOptions, UsageError
 from services.ingest.publishing import publish as publish_file
 from services.ingest.report import Report
 from services.platform.clock import today
+from services.platform.settings import Settings
 
 
 def publish(
@@ -80,12 +81,21 @@ def publish(
         dry_run=dry_run,
         listed=html is not None,
     )
+    report = _publish_or_end(file, options, chosen, console, quiet=as_json)
+    if html:
+        _write_page(report, html)
+    finish(report, console, as_json=as_json)
+
+
+def _publish_or_end(
+    file: Path, options: PublishOptions, settings: Settings, console: Console, *, quiet: bool
+) -> Report:
     try:
-        with _shown(console, file, options, quiet=as_json) as show:
-            report = publish_file(
+        with _shown(console, file, options, quiet=quiet) as show:
+            return publish_file(
                 file,
                 options,
-                settings=chosen,
+                settings=settings,
                 on_entry=lambda entry: _name_rejected(entry, console),
                 on_published=show,
             )
@@ -94,9 +104,6 @@ def publish(
     except PublishingError as error:
         say(console, f"{error}. {error.published} events were published; run the same again, it is safe.", "red")
         raise typer.Exit(KAFKA) from None
-    if html:
-        _write_page(report, html)
-    finish(report, console, as_json=as_json)
 
 
 def _name_rejected(entry: Read, console: Console) -> None:

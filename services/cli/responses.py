@@ -169,7 +169,8 @@ def _undo(response_id: str, authority: str, party: str | None) -> ResponsePayloa
     if row is None or row.authority != authority:
         stop(f"{authority} gave no answer {response_id}", REFUSED)
     if row.plan_id is None:
-        stop("that can't be taken back; a delegation ends with `jointly parties revoke`", REFUSED)
+        how = "`jointly parties revoke` ends a delegation; another answer replaces one about prices"
+        stop(f"that can't be taken back; {how}", REFUSED)
     subject = use.Subject(row.subject, row.subject_id, int(row.payload["subject_revision"]), row.plan_id)
     return use.build(ResponseUndone, {**subject.fields(authority), "undoes": response_id, "acting_party": party})
 

@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Final
 
-from aiokafka import ConsumerRecord as Record
-
 from events.topics import CONTRACTS_PATTERN, DEAD_OPPORTUNITIES, OPPORTUNITIES, RESPONSES_PATTERN
 from services.coalitions.contract_handler import ContractHandler
 from services.coalitions.opportunity_handler import OpportunityHandler
@@ -39,15 +37,12 @@ async def _make(settings: Settings) -> service.ServiceParts:
     handler = ResponseHandler(sessions, settings, producer)
     contract_handler = ContractHandler(sessions, settings, producer)
 
-    async def give_up(record: Record, fault: BaseException) -> None:
-        await dead_letter_queue.dead_letter_unexpected(producer, DEAD_OPPORTUNITIES, record, fault)
-
     opportunities = consumer.consume(
         broker,
         settings,
         group=GROUP,
         handle=OpportunityHandler(sessions, settings).handle,
-        refuse=give_up,
+        refuse=partial(dead_letter_queue.dead_letter_unexpected, producer, DEAD_OPPORTUNITIES),
         topics=[OPPORTUNITIES.name],
     )
     responses = consumer.consume(

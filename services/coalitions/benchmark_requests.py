@@ -1,18 +1,23 @@
-"""Benchmark requests for extensions beyond twelve months: created, answered by published cells, and decided."""
+"""Benchmark requests of extensions beyond twelve months: made, answered by cells or other authorities, decided."""
 
-from datetime import date, datetime, time
+from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.benchmarks import BENCHMARK_PAYLOADS
 from events.cloudevents import Event, encode
-from events.responses import ResponseDecided
+from events.responses import ResponseDecided, ResponseEnquiry
 from events.topics import BENCHMARKS
+from matching.plan import Sharing
+from services.coalitions.benchmark_enquiries import REMINDER_HOUR, ask_holders
 from services.coalitions.writing import lock
 from services.domain.benchmark_cells import category_of
+from services.domain.benchmark_enquiries import answer_enquiry, tally
 from services.domain.benchmark_requests import (
     BenchmarkRequest,
+    BenchmarkStatus,
     ExtensionDecision,
     answer_request,
     decide,
@@ -23,39 +28,36 @@ from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import event_id
 from services.platform import logs
 from services.platform.clock import LONDON
-from services.store import benchmark_notices, benchmarks, outbox, plans
+from services.store import benchmark_enquiries, benchmark_notices, benchmarks, contracts, outbox, plans
 from services.store import benchmark_requests as store
 from services.store.benchmark_requests import Extension
 from services.store.database import Sessions, now, transaction
 
 _KINDS: Final = {payload.type.split(".")[2]: payload for payload in BENCHMARK_PAYLOADS}
 
-REMINDER_HOUR: Final = time(9, 0)
-
 log: Final = logs.get(__name__)
 
 
 async def sweep_requests(sessions: Sessions, today: date, at: datetime | None = None) -> None:
-    """Creates missing requests, answers requests from published cells or on their due day, and adds due notices.
+    """Creates missing requests, answers those that have an answer or are due, puts the others to holders of comparable
+    contracts, and adds due notices.
 
     `at`: the due time of immediate emails; the current time by default.
     """
+    at = at or now()
     async with transaction(sessions) as session:
         await lock(session)
         for extension in await store.unasked_extensions(session):
             request = _request(extension, today)
             if request is not None:
                 await _write(session, request, None)
-        for row in await store.unanswered(session):
-            request = row.request
-            cells = await benchmarks.cells(session, request.category) if request.category else []
-            answered = answer_request(request, cells, today)
-            if answered != request:
-                await _write(session, answered, None)
+        waiting = await _answer(session, [row.request for row in await store.unanswered(session)], today)
+        put = await ask_holders(session, waiting, today, at)
+        await _answer(session, [one for one in waiting if one.request_id in put], today)
         for request, plan in await store.undecided(session):
             for kind, day in due_notices(request, plan, today):
-                due_at = datetime.combine(day, REMINDER_HOUR, LONDON) if day else at or now()
-                await benchmark_notices.add(session, request, kind, due_at)
+                due_at = datetime.combine(day, REMINDER_HOUR, LONDON) if day else at
+                await benchmark_notices.add(session, request.request_id, request.authority, kind, due_at)
 
 
 async def record_decision(session: AsyncSession, payload: ResponseDecided, today: date, cause: str | None) -> None:
@@ -66,6 +68,35 @@ async def record_decision(session: AsyncSession, payload: ResponseDecided, today
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} made no request {payload.subject_id}"
         )
     await _write(session, decide(row.request, ExtensionDecision(payload.decision), today), cause)
+
+
+async def record_enquiry_answer(
+    session: AsyncSession, payload: ResponseEnquiry, today: date, cause: str | None
+) -> None:
+    """Records the answer of an authority that was asked. The caller holds the lock. Raises AnswerRefusedError."""
+    row = await store.load(session, payload.subject_id)
+    if row is None:
+        raise AnswerRefusedError(RefusalReason.UNKNOWN_SUBJECT, f"there is no request {payload.subject_id}")
+    enquiry = await benchmark_enquiries.load(session, payload.subject_id, payload.authority)
+    named = await contracts.load_published(session, payload.contract_id) if payload.contract_id else None
+    await benchmark_enquiries.save(session, answer_enquiry(enquiry, row.request, payload.outcome, named, today))
+    await _answer(session, [row.request], today, cause)
+
+
+async def _answer(
+    session: AsyncSession, requests: Sequence[BenchmarkRequest], today: date, cause: str | None = None
+) -> list[BenchmarkRequest]:
+    """Brings requests up to date with cells, enquiries and the day; returns those still without an answer."""
+    enquiries = await benchmark_enquiries.of_requests(session, [one.request_id for one in requests])
+    waiting = []
+    for request in requests:
+        cells = await benchmarks.cells(session, request.category) if request.category else []
+        answered = answer_request(request, cells, tally(enquiries.get(request.request_id, ())), today)
+        if answered != request:
+            await _write(session, answered, cause)
+        if answered.status is BenchmarkStatus.REQUESTED:
+            waiting.append(answered)
+    return waiting
 
 
 def _request(extension: Extension, today: date) -> BenchmarkRequest | None:
@@ -87,18 +118,21 @@ async def _write(session: AsyncSession, request: BenchmarkRequest, cause: str | 
     log.info("benchmark request", request_id=request.request_id, status=request.status.value, revision=revision)
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
     sharing = (plan.state or {}).get("sharing", "private") if plan else "private"
-    if sharing == "private":
+    if sharing == Sharing.PRIVATE:
         return
     kind = _KINDS[request.status.value]
     payload = kind(
         request_id=request.request_id,
         revision=revision,
         authority=request.authority,
-        plan_id=request.plan_id if sharing == "open" else None,
+        plan_id=request.plan_id if sharing == Sharing.OPEN else None,
         category=request.category,
         months=request.months,
         requested_on=request.requested_on,
         due_on=request.due_on,
+        asked=request.others.asked,
+        answers=request.others.answers,
+        supplied=request.others.supplied,
         answered_on=request.answered_on,
         decision=request.decision.value if request.decision else None,
         decided_on=request.decided_on,

@@ -22,7 +22,7 @@ from services.platform.settings import Settings
 from services.store import contracts
 from services.store.contracts import ContractRow, ContractStatus
 from services.store.database import Sessions, now, transaction
-from services.store.plans import RecordOutcome
+from services.store.plan_log import RecordOutcome
 
 CONFLICT: Final = "this revision of the contract was sent before with other content; send it under the next revision"
 

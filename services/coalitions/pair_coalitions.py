@@ -7,10 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import ResponsePayload
 from matching.coalitions import joint_terms
+from matching.features import kin_of
 from services.coalitions.formation import suggestion_of
 from services.domain.coalition import Coalition, suggest
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
 from services.domain.ids import opportunity_id
+from services.domain.opportunity import OpportunityStatus
 from services.store import coalitions as store
 from services.store import plan_fits, plans
 from services.store.opportunities import Opportunity
@@ -33,7 +35,7 @@ async def load_standing(session: AsyncSession, payload: ResponsePayload, plan_id
             RefusalReason.UNKNOWN_SUBJECT,
             f"the opportunity has no revision {payload.subject_revision} yet; it stands at {opportunity.revision}",
         )
-    if opportunity.status != "active":
+    if opportunity.status != OpportunityStatus.ACTIVE:
         why = " ".join(opportunity.payload.get("reasons", ()))
         raise AnswerRefusedError(RefusalReason.STALE, f"the opportunity has ended since. {why}".strip())
     return opportunity
@@ -42,10 +44,15 @@ async def load_standing(session: AsyncSession, payload: ResponsePayload, plan_id
 async def suggest_pair(
     session: AsyncSession, opportunity: Opportunity, payload: ResponsePayload, today: date
 ) -> Coalition:
-    """The coalition of two that an invitation begins. Raises AnswerRefusedError if both are in one, or fit too little.
+    """The coalition of two that an invitation begins.
 
-    Its id derives from the response's, so that the same invitation makes the same coalition.
+    Its id derives from the response's, so that the same invitation makes the same coalition. Raises AnswerRefusedError
+    if both are in one, fit too little, or will be one authority.
     """
+    if opportunity.authority_b in kin_of(opportunity.authority_a):
+        raise AnswerRefusedError(
+            RefusalReason.NOT_ALLOWED, "both will be one authority: this is one purchase of its own, not a group's"
+        )
     both = {opportunity.plan_a, opportunity.plan_b}
     for row in await store.living_with(session, both):
         if both <= {member.plan_id for member in row.coalition.current}:

@@ -14,7 +14,7 @@ from services.coalitions.response_decoding import Accepted, read
 from services.coalitions.response_rules import Effect, apply
 from services.coalitions.writing import Moment, lock, regroup
 from services.domain.audit import MAX_TEXT, Act, AuditAction, Channel
-from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
+from services.domain.coalition_answers import AnswerRefusedError, RefusalReason, ResponseOutcome
 from services.domain.ids import event_content_hash
 from services.messaging import dead_letter_queue
 from services.messaging.authority_events import accept, dead_letter_with
@@ -92,6 +92,7 @@ class ResponseHandler:
             refused = error
             reason = REASONS.get(error.reason, Reason.RESPONSE_REFUSED)
             dead_letter_with(session, DEAD_RESPONSES, item, reason, str(error))
+        outcome = ResponseOutcome.REFUSED if refused else ResponseOutcome.RECORDED
         session.add(
             ResponseRow(
                 response_id=payload.response_id,
@@ -102,7 +103,7 @@ class ResponseHandler:
                 kind=response_kind(item),
                 payload=payload.model_dump(mode="json"),
                 content_hash=content,
-                outcome="refused" if refused else "recorded",
+                outcome=outcome,
                 detail=str(refused) if refused else None,
                 member_before=effect.member_before,
                 about=list(effect.about) or None,
@@ -113,7 +114,7 @@ class ResponseHandler:
             )
         )
         await session.flush()
-        metrics.RESPONSES_HANDLED.labels(kind=response_kind(item), outcome="refused" if refused else "recorded").inc()
+        metrics.RESPONSES_HANDLED.labels(kind=response_kind(item), outcome=outcome).inc()
         log.info(
             "response", event_id=item.event.id, kind=response_kind(item), refused=str(refused) if refused else None
         )

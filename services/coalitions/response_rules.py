@@ -16,6 +16,7 @@ from events.responses import (
     ResponseDecided,
     ResponseDelegated,
     ResponseDocument,
+    ResponseEnquiry,
     ResponseIntroduced,
     ResponseInvited,
     ResponseMembership,
@@ -24,12 +25,18 @@ from events.responses import (
     ResponseUndone,
 )
 from services.coalitions import introduction, party_rules, record_rules
-from services.coalitions.benchmark_requests import record_decision
+from services.coalitions.benchmark_requests import record_decision, record_enquiry_answer
 from services.coalitions.pair_coalitions import load_standing, suggest_pair
 from services.coalitions.writing import Moment, write_with_plans
 from services.domain import coalition_answers as rules
 from services.domain.coalition import Coalition, Member, MemberState
-from services.domain.coalition_answers import AnswerKind, AnswerRefusedError, InvitationRequest, RefusalReason
+from services.domain.coalition_answers import (
+    AnswerKind,
+    AnswerRefusedError,
+    InvitationRequest,
+    RefusalReason,
+    ResponseOutcome,
+)
 from services.domain.ids import opportunity_id
 from services.store import coalitions as store
 from services.store import plans, responses
@@ -64,6 +71,9 @@ async def apply(session: AsyncSession, payload: ResponsePayload, moment: Moment)
         # The plans of a pair are in no group of the engine's any more: their groups form again.
         regrouped = payload.plan_ids if payload.subject == "opportunity" else ()
         return _invited(Effect(None, regrouped), before, after)
+    if isinstance(payload, ResponseEnquiry):
+        await record_enquiry_answer(session, payload, moment.today, moment.cause)
+        return Effect()
     if isinstance(payload, ResponseDelegated):
         await party_rules.record_delegation(session, payload)
         return Effect()
@@ -86,7 +96,7 @@ async def _apply_to_plan(session: AsyncSession, payload: PlanResponsePayload, mo
         await record_decision(session, payload, moment.today, moment.cause)
         return Effect()
     if payload.subject == "benchmark":
-        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "a benchmark takes no answer but a decision")
+        raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "its own benchmark request takes no answer but a decision")
     if payload.subject == "opportunity":
         return await _on_opportunity(session, payload, moment)
     row = await store.load(session, payload.subject_id)
@@ -196,7 +206,7 @@ async def _answered(session: AsyncSession, effect: Effect, payload: ResponseAnsw
 
 async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) -> Effect:
     undone = await responses.load(session, payload.undoes)
-    if undone is None or undone.plan_id != payload.plan_id or undone.outcome != "recorded":
+    if undone is None or undone.plan_id != payload.plan_id or undone.outcome != ResponseOutcome.RECORDED:
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} gave no answer {payload.undoes}"
         )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.cloudevents import encode
 from events.topics import COALITIONS
 from matching.coalitions import why_split
+from matching.plan import Sharing, Status
 from services.coalitions.formation import Region, load_region
 from services.coalitions.wire import coalition_event, coalition_state
 from services.domain.coalition import (
@@ -121,9 +122,9 @@ def plan_change(plan: PlanRecord | None) -> PlanChange | None:
     if plan is None:
         return None
     state: Mapping[str, Any] = plan.state or {}
-    if plan.status == "awarded":
+    if plan.status == Status.AWARDED:
         return PlanChange.AWARDED
-    if plan.status == "withdrawn" or not state or state.get("sharing", "open") != "open":
+    if plan.status == Status.WITHDRAWN or not state or state.get("sharing", Sharing.OPEN) != Sharing.OPEN:
         return PlanChange.WITHDRAWN
     return PlanChange.TENDERING if state.get("stage") == "tendering" else None
 

@@ -28,6 +28,8 @@ class AuditAction(StrEnum):
     API_ACCESS_GRANTED = "api-access-granted"
     API_ACCESS_REVOKED = "api-access-revoked"
     BENCHMARK_READ = "benchmark-read"
+    DOCUMENTS_READ = "documents-read"
+    """A signatory looked at the addresses of documents for all signatories."""
 
 
 class Channel(StrEnum):

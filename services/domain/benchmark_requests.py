@@ -46,16 +46,37 @@ class PlanStanding(StrEnum):
 
 
 class BenchmarkNotice(StrEnum):
-    """The emails about a request, each sent once."""
+    """The emails about a request, each sent once: to its authority, and enquiries to the authorities that it asks."""
 
     REQUEST = "request"
     REMINDER = "reminder"
+    ANSWERS = "answers"
     WITHOUT = "without-benchmark"
+    ENQUIRY = "enquiry"
+    ENQUIRY_REMINDER = "enquiry-reminder"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many other authorities a request was put to, and their answers."""
+
+    asked: int = 0
+    answers: int = 0
+    supplied: int = 0
+    withheld: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that were asked have answered."""
+        return 0 < self.asked == self.answers
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRequest:
-    """The request for one extension. `months` counts past the first end and includes this extension."""
+    """The request for one extension. `months` counts past the first end and includes this extension.
+
+    `others`: the answers of the authorities that it was put to.
+    """
 
     request_id: str
     plan_id: str
@@ -66,6 +87,7 @@ class BenchmarkRequest:
     requested_on: date
     due_on: date
     status: BenchmarkStatus = BenchmarkStatus.REQUESTED
+    others: Tally = Tally()
     answered_on: date | None = None
     decision: ExtensionDecision | None = None
     decided_on: date | None = None
@@ -107,19 +129,24 @@ def request_benchmark(
     )
 
 
-def answer_request(request: BenchmarkRequest, cells: Sequence[BenchmarkCell], today: date) -> BenchmarkRequest:
-    """Answers the request from the published cells of its category.
+def answer_request(
+    request: BenchmarkRequest, cells: Sequence[BenchmarkCell], others: Tally, today: date
+) -> BenchmarkRequest:
+    """Answers the request from the published cells of its category, and from the authorities that it was put to.
 
-    A cell with a median answers it immediately. Without one by the due day, prices are withheld or not available; both
-    meet the duty to ask.
+    A cell with a median answers it immediately. Otherwise it waits until all that were asked have answered, or the due
+    day has passed. Without a price, prices are withheld or not available; both meet the duty to ask.
     """
     if request.status is not BenchmarkStatus.REQUESTED:
         return request
+    request = replace(request, others=others)
     if any(cell.median is not None for cell in cells):
         return replace(request, status=BenchmarkStatus.SUPPLIED, answered_on=today)
-    if today <= request.due_on:
+    if today <= request.due_on and not others.is_complete:
         return request
-    withheld = any(cell.withheld for cell in cells)
+    if others.supplied:
+        return replace(request, status=BenchmarkStatus.SUPPLIED, answered_on=today)
+    withheld = others.withheld or any(cell.withheld for cell in cells)
     status = BenchmarkStatus.WITHHELD if withheld else BenchmarkStatus.NONE_AVAILABLE
     return replace(request, status=status, answered_on=today)
 
@@ -154,7 +181,9 @@ def due_notices(
         return []
     days = reminder_days(request.requested_on, request.due_on, {nation_of(request.authority)})
     reminders: list[tuple[BenchmarkNotice, date | None]] = [(BenchmarkNotice.REMINDER, day) for day in days[-1:]]
-    return [(BenchmarkNotice.REQUEST, None), *reminders]
+    heard = bool(request.others.asked) and request.status is not BenchmarkStatus.REQUESTED
+    answers: list[tuple[BenchmarkNotice, date | None]] = [(BenchmarkNotice.ANSWERS, None)] if heard else []
+    return [(BenchmarkNotice.REQUEST, None), *reminders, *answers]
 
 
 def is_current(kind: BenchmarkNotice, request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:

@@ -39,6 +39,13 @@ class AnswerKind(StrEnum):
 REFUSALS: Final = frozenset({AnswerKind.NOT_THE_SAME, AnswerKind.NOT_THIS_TIME})
 
 
+class ResponseOutcome(StrEnum):
+    """The outcome of a response: it counts, or it broke a rule and counts for nothing."""
+
+    RECORDED = "recorded"
+    REFUSED = "refused"
+
+
 class RefusalReason(StrEnum):
     """Why an answer is refused."""
 

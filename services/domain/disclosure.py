@@ -49,7 +49,29 @@ def contract_is_open(contract: ContractPublished, tier: Tier, day: date) -> bool
 def shown_current_contract(state: Mapping[str, Any]) -> CurrentContract | None:
     """The part of the current contract that others may see: nothing unless the plan is shared openly."""
     contract = state.get("current_contract")
-    return CurrentContract.model_validate(contract) if contract and state.get("sharing") == "open" else None
+    return CurrentContract.model_validate(contract) if contract and state.get("sharing") == Sharing.OPEN else None
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """The authority behind a benchmark request, as others see it. Without a code, all of it is unsaid."""
+
+    authority: str | None = None
+    title: str = ""
+    supplier: str = ""
+
+
+def shown_requester(authority: str, state: Mapping[str, Any] | None) -> Requester | None:
+    """What a request for a plan shows to those it is put to; None if it must not be put to anybody.
+
+    A match_only plan is asked about without a name, and nobody learns of a private one.
+    """
+    if state is None or state.get("sharing") == Sharing.PRIVATE.value:
+        return None
+    if not is_open(state):
+        return Requester()
+    contract = shown_current_contract(state)
+    return Requester(authority, state["title"], contract.supplier if contract else "")
 
 
 def opportunity_state(
@@ -182,7 +204,12 @@ def read_facts(state: Mapping[str, Any]) -> PlanFacts:
 
 def shows_document(readers: DocumentReaders, state: str) -> bool:
     """Whether a document's address is for a member in this state; both plans are shared openly."""
-    return state == "accepted" or (state == "invited" and readers is DocumentReaders.INVITED)
+    return state == "accepted" or (state == "invited" and readers is not DocumentReaders.MEMBERS)
+
+
+def shows_document_to_signatories(readers: DocumentReaders, state: Mapping[str, Any] | None) -> bool:
+    """Whether a document's address is for every signatory. `state`: the payload of the plan that it belongs to."""
+    return readers is DocumentReaders.SIGNATORIES and is_open(state)
 
 
 def shown_to_party(

@@ -22,6 +22,7 @@ class LinkPurpose(StrEnum):
     ANSWER = "answer"
     STOP = "stop"
     CONFIRM = "confirm"
+    ENQUIRY = "enquiry"
 
 
 class LinkError(ValueError):
@@ -32,7 +33,8 @@ class LinkError(ValueError):
 class Link:
     """The content of a link. `mailbox_ref`: the register's reference of the mailbox that the link is sent to.
 
-    `subject`: the id of a coalition or an opportunity; of a stop link, the kind of email; of a confirm link, nothing.
+    `subject`: the id of a coalition, an opportunity or a benchmark request; of a stop link, the kind of email; of a
+    confirm link, nothing.
     """
 
     purpose: LinkPurpose
@@ -101,6 +103,11 @@ class LinkMaker:
         """The page on which an authority says which of its plans are still true."""
         link = Link(LinkPurpose.CONFIRM, authority, "", mailbox_ref)
         return f"{self.base}/still/{make_token(self.secrets, link, today)}"
+
+    def enquiry(self, authority: str, request_id: str, mailbox_ref: str, today: date) -> str:
+        """The page on which an authority says whether it shares what it pays."""
+        link = Link(LinkPurpose.ENQUIRY, authority, request_id, mailbox_ref)
+        return f"{self.base}/q/{make_token(self.secrets, link, today)}"
 
     def stop(self, authority: str, kind: str, mailbox_ref: str, today: date) -> str:
         """The page on which an authority pauses or stops emails. `kind`: the kind of the email that has the link."""

@@ -9,11 +9,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
-
-Cap = Literal["plan", "authority", "reach", "near-miss"]
+from enum import StrEnum
+from typing import Final
 
 REACH_SPAN: Final = timedelta(days=1)
+
+
+class Cap(StrEnum):
+    """A cap on one email or, for `REACH`, on the authorities that learn of a plan in a day."""
+
+    PLAN = "plan"
+    AUTHORITY = "authority"
+    REACH = "reach"
+    NEAR_MISS = "near-miss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +63,13 @@ def exceeding_caps(found: Iterable[CapCandidate], caps: Caps, reached: Mapping[s
     left: dict[int, Cap] = {}
     for about in _strongest_first(found):
         if reached.get(about.plan_id, 0) >= caps.reach:
-            left[about.intent_id] = "reach"
+            left[about.intent_id] = Cap.REACH
         elif plans[about.plan_id] >= caps.per_plan:
-            left[about.intent_id] = "plan"
+            left[about.intent_id] = Cap.PLAN
         elif partners[about.partner] >= caps.per_authority:
-            left[about.intent_id] = "authority"
+            left[about.intent_id] = Cap.AUTHORITY
         elif about.near_miss_of and near[about.near_miss_of] >= caps.near_misses:
-            left[about.intent_id] = "near-miss"
+            left[about.intent_id] = Cap.NEAR_MISS
         else:
             near[about.near_miss_of] += 1
             plans[about.plan_id] += 1

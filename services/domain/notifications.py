@@ -59,6 +59,24 @@ class CancelReason(StrEnum):
     NOT_WANTED = "not-wanted"
     DISSOLVED = "dissolved"
     ANSWERED = "answered"
+    NOTHING_LEFT = "nothing-left"
+
+
+class WaitReason(StrEnum):
+    """Why a notification waits although it is due.
+
+    `UNKNOWN_PARTNER`: it is about an authority that is neither in the register nor a council. `OVER_CAP`: the email
+    already held enough about its plan or authority.
+    """
+
+    NO_MAILBOX = "no-mailbox"
+    PAUSED = "paused"
+    UNKNOWN_PARTNER = "unknown-partner"
+    OVER_CAP = "over-a-cap"
+
+
+WITHHELD: Final = (WaitReason.NO_MAILBOX, WaitReason.PAUSED, WaitReason.UNKNOWN_PARTNER)
+"""Reasons of notifications that wait until somebody changes the register."""
 
 
 class DeliveryFailure(StrEnum):

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from matching.plan import Kind, Plan
+from matching.reference import authority as known_authority
+from matching.reference import display_name
 from matching.successions import Succession, SuccessionKind, dissolution_of, dissolutions
 from matching.text.formatting import day_text, listed, name_of
 
@@ -121,6 +123,11 @@ def name_on(code: str, day: date) -> str:
     return for_predecessor(heir.successor_name, code) if heir else name_of(code)
 
 
+def full_name_on(code: str, day: date) -> str:
+    """The same with the full name of an authority that is not dissolved."""
+    return name_on(code, day) if is_dissolved(code, day) else display_name(code)
+
+
 def for_predecessor(successor_name: str, code: str) -> str:
     """The name of a successor where it stands for a predecessor."""
     return f"{successor_name} (for {name_of(code)})"
@@ -136,10 +143,14 @@ def is_dissolved(code: str, day: date) -> bool:
     return code in dissolutions(day)
 
 
-def is_divided(code: str, day: date) -> bool:
-    """Whether an authority is dissolved and nobody has taken over all of it: its plans wait for a person."""
-    dissolved = dissolutions(day)
-    return code in dissolved and dissolved[code] is None
+def waits_for_person(code: str, day: date) -> bool:
+    """Whether a council has ceased to be and no single one has taken its place: its plans wait for a person.
+
+    It is neither told nor told of.
+    """
+    council, dissolved = known_authority(code), dissolutions(day)
+    ended = council is not None and council.end is not None and council.end <= day.isoformat()
+    return ended or (code in dissolved and dissolved[code] is None)
 
 
 def say_consent(plan: Plan, today: date) -> str | None:

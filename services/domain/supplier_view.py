@@ -10,7 +10,8 @@ from datetime import date
 from typing import Final
 
 from events.contracts import ContractPublished, Rating
-from matching.text.formatting import day_text, listed, month_text, name_of, quote
+from matching.text.formatting import day_text, listed, month_text, quote
+from services.domain.reorganisation import name_on
 from services.domain.suppliers import supplier_key, supplier_names
 
 MIN_RATING_AUTHORITIES: Final = 3
@@ -83,13 +84,13 @@ def group_by_supplier(contracts: Iterable[SupplierContract], today: date) -> lis
     return sorted(large, key=lambda group: (-group.authorities, supplier_key(group.supplier)))
 
 
-def say_group(group: SupplierGroup, authority: str, muted: Collection[str] = ()) -> str | None:
+def say_group(group: SupplierGroup, authority: str, today: date, muted: Collection[str] = ()) -> str | None:
     """A group as one of its councils is told of it; None where fewer than two of the others may be named."""
     own = next((one.end for one in group.contracts if one.authority == authority), None)
     others = {one.authority: one.end for one in reversed(group.contracts) if one.authority not in (authority, *muted)}
     if own is None or len(others) < MIN_GROUP_AUTHORITIES - 1:
         return None
-    ends = sorted((end or date.max, name_of(code)) for code, end in others.items())
+    ends = sorted((end or date.max, name_on(code, today)) for code, end in others.items())
     named = [f"{name} ({month_text(end)})" for end, name in ends[:MAX_NAMED]]
     more = [f"{len(ends) - MAX_NAMED} more"] if len(ends) > MAX_NAMED else []
     return (

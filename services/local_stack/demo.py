@@ -6,26 +6,30 @@ import re
 import secrets
 import shutil
 import time
-import urllib.request
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Final, NamedTuple
-
-from sqlalchemy.ext.asyncio import AsyncSession
+from typing import Final
 
 from events.plans import PlanPayload
 from matching.reference import authority as known_authority
 from matching.reference.authority_names import identify
-from services.application.digests import flush_all
 from services.application.page_links import PageLink, links_to_groups
 from services.collector.app import collect_once
 from services.ingest.event_publisher import content_hash, publish_events
 from services.local_stack.child_process import LOOPBACK, ChildProcess, free_port
 from services.local_stack.coalition_demo import CoalitionDemo
 from services.local_stack.demo_office import register_office
+from services.local_stack.demo_progress import (
+    RunningDemo,
+    StalledError,
+    Watch,
+    count_dead_letters,
+    wait_until_assessed,
+    wait_until_notified,
+)
 from services.local_stack.feed_server import FeedServer, Release, serving
 from services.local_stack.stack import Stack
 from services.messaging import topic_admin
@@ -35,29 +39,14 @@ from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.migrate import migrate
 from services.store.opportunities import Opportunity, top_by_score
-from services.store.progress import Progress, count_untold, progress
+from services.store.progress import Progress, progress
 
 FOLDER: Final = Path(".jointly") / "demo"
-STALLED_SECONDS: Final = 180.0
-"""Without progress for this long, the demo gives up, unless its caller says otherwise."""
-CONSUMERS: Final = ("matcher", "coalitions", "notifier")
 KINDS: Final = ("matcher", "coalitions", "relay", "notifier", "web")
-LOOK_EVERY_SECONDS: Final = 0.5
 MAX_LINKS: Final = 8
 """Most links to pages that are printed: enough to try each side of a group."""
-FLUSH_EVERY_SECONDS: Final = 0.1
-"""The interval between flushes of the weekly digests. Each flush sends an authority at most one email's content."""
-WATCHING_SHARE: Final = 0.2
-"""The largest share of the time in which the demo reads the database. Counting many rows takes long, and delays the
-processes."""
 
 Say = Callable[[str], None]
-Show = Callable[[str, int, int], None]
-"""Called with the progress of a step: its name, the number done, the total."""
-
-
-class StalledError(Exception):
-    """The pipeline makes no more progress; the message says where, and which log to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +64,6 @@ class DemoResult:
     seconds: float
     pages: str = ""
     links: Sequence[PageLink] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """How the caller sees the progress of a step, and for how long it waits without any."""
-
-    show: Show
-    stalled_seconds: float = STALLED_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    stack: Stack
-    settings: Settings
-    sessions: Sessions
-    processes: dict[str, ChildProcess]
-    watch: Watch
 
 
 def run(
@@ -182,7 +154,7 @@ async def _drive(
     as_of: date,
 ) -> DemoResult:
     database = make_engine(settings.need_database())
-    running = _Running(stack, settings, make_sessions(database), processes, watch)
+    running = RunningDemo(stack, settings, make_sessions(database), processes, watch)
     try:
         buyers = [buyer.code for one in notices if (buyer := identify(one["buyer"]["name"]))]
         codes = {p.authority for wave in waves for p in wave} | set(buyers)
@@ -191,13 +163,13 @@ async def _drive(
         for wave in waves:
             await _publish(running, wave)
             handled |= {(p.plan_id, p.revision, content_hash(p)) for p in wave}
-            await _wait_until_assessed(running, len(handled))
-            await _wait_until_notified(running)
+            await wait_until_assessed(running, len(handled))
+            await wait_until_notified(running)
         collected = await _collect(running, notices) if notices else 0
-        await _wait_until_assessed(running, len(handled) + collected)
-        await _wait_until_notified(running)
+        await wait_until_assessed(running, len(handled) + collected)
+        await wait_until_notified(running)
         answers = await _play(running, as_of)
-        await _wait_until_notified(running)
+        await wait_until_notified(running)
         async with transaction(running.sessions) as session:
             counts = await progress(session)
             best = await top_by_score(session, 5)
@@ -206,7 +178,7 @@ async def _drive(
     mailbox = stack.parts.mailbox
     return DemoResult(
         counts=counts,
-        dead_letters=_dead_letters(running),
+        dead_letters=count_dead_letters(running),
         best=best,
         mails=len(mailbox.paths()),
         mails_in=mailbox.folder,
@@ -230,7 +202,7 @@ async def _register_authorities(sessions: Sessions, codes: Iterable[str], day: d
             await register.save(session, AuthorityUpdate(authority=code, fields=fields))
 
 
-async def _publish(running: _Running, wave: Sequence[PlanPayload]) -> None:
+async def _publish(running: RunningDemo, wave: Sequence[PlanPayload]) -> None:
     done = 0
 
     def acknowledged(_: PlanPayload) -> None:
@@ -241,75 +213,7 @@ async def _publish(running: _Running, wave: Sequence[PlanPayload]) -> None:
     await publish_events(running.settings, wave, progress=acknowledged)
 
 
-async def _wait_until_assessed(running: _Running, events: int) -> None:
-    async def left(session: AsyncSession) -> _Left:
-        now = await progress(session)
-        return _Left(max(0, events - now.revisions - _dead_letters(running)) + now.pending, now)
-
-    await _until(running, "Matching", events, left)
-
-
-async def _wait_until_notified(running: _Running) -> None:
-    """Wait until everything is published, read by the notifier, batched into emails and sent. Weekly digests are
-    flushed."""
-
-    async def unpublished(session: AsyncSession) -> _Left:
-        now = await progress(session)
-        unread = max(0, now.opportunity_events - _events_in(running, "notifier", "opportunities"))
-        ungrouped = max(0, now.opportunity_events - _events_in(running, "coalitions", "opportunities"))
-        unnoticed = max(0, now.coalition_events - _events_in(running, "notifier", "coalitions"))
-        return _Left(now.outbox_waiting + unread + ungrouped + unnoticed, now)
-
-    await _until(running, "Publishing opportunities", None, unpublished)
-    await _tell_all(running)
-
-
-async def _tell_all(running: _Running) -> None:
-    async def untold(session: AsyncSession) -> _Left:
-        return _Left(await count_untold(session))
-
-    await _until(running, "Notifying authorities", None, untold, flush=True)
-
-
-class _Left(NamedTuple):
-    """The remaining work of a step. `seen` changes while the step makes progress, even if as much remains."""
-
-    remaining: int
-    seen: Progress | None = None
-
-
-async def _until(
-    running: _Running,
-    what: str,
-    total: int | None,
-    count: Callable[[AsyncSession], Awaitable[_Left]],
-    *,
-    flush: bool = False,
-) -> None:
-    """Looks again and again until nothing is left. Raises StalledError where nothing moves any more."""
-    most, moved = total or 0, time.monotonic()
-    last: _Left | None = None
-    while True:
-        started = time.monotonic()
-        running.stack.check()
-        if flush:
-            await flush_all(running.sessions)
-        async with transaction(running.sessions) as session:
-            left = await count(session)
-        most = max(most, left.remaining)
-        running.watch.show(what, most - left.remaining, most)
-        if left.remaining == 0:
-            return
-        now = time.monotonic()
-        if left != last:
-            last, moved = left, now
-        if now - moved > running.watch.stalled_seconds:
-            raise StalledError(f"{what}: {left.remaining} left and nothing moves; see {running.stack.folder / 'logs'}")
-        pause = FLUSH_EVERY_SECONDS if flush else LOOK_EVERY_SECONDS
-        await asyncio.sleep(max(pause, (now - started) * (1 / WATCHING_SHARE - 1)))
-
-
-async def _collect(running: _Running, notices: Sequence[Release]) -> int:
+async def _collect(running: RunningDemo, notices: Sequence[Release]) -> int:
     """Read the notices as the collector reads a public feed; returns the number of plans made from them."""
     with serving(FeedServer(notices)) as feed:
         changes = {"find_a_tender_url": feed.base, "contracts_finder_url": "", "collect_pause_seconds": 0.0}
@@ -320,7 +224,7 @@ async def _collect(running: _Running, notices: Sequence[Release]) -> int:
     return sum(found.published for found in rounds.values())
 
 
-async def _play(running: _Running, as_of: date) -> int:
+async def _play(running: RunningDemo, as_of: date) -> int:
     """Let authorities answer; returns the number of answers. Raises StalledError if an answer has no effect."""
 
     async def publish(payloads: Sequence[PlanPayload]) -> None:
@@ -332,20 +236,3 @@ async def _play(running: _Running, as_of: date) -> int:
     except TimeoutError as error:
         raise StalledError(f"Answering: {error}; see {running.stack.folder / 'logs'}") from None
     return demo.answers
-
-
-def _events_in(running: _Running, process: str, family: str) -> int:
-    return int(_metric(running, process, rf'jointly_events_in_total\{{family="{family}"\}}'))
-
-
-def _dead_letters(running: _Running) -> int:
-    return sum(int(_metric(running, name, "jointly_dead_letters_total")) for name in CONSUMERS)
-
-
-def _metric(running: _Running, process: str, name: str) -> float:
-    """Return the sum of a metric over all its labels, from the process's own endpoint."""
-    url = f"http://{LOOPBACK}:{running.processes[process].http_port}/metrics"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        text: str = answer.read().decode()
-    values = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, flags=re.MULTILINE)
-    return sum(float(value) for value in values)

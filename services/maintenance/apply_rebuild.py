@@ -158,7 +158,7 @@ def _suppressed_intents(row: Opportunity) -> list[Intent]:
             partner=other,
             purpose=Purpose.DIGEST,
             band=row.band,
-            change=NotificationChange.NEW if row.status == "active" else NotificationChange.WITHDRAWN,
+            change=NotificationChange.NEW if row.status == OpportunityStatus.ACTIVE else NotificationChange.WITHDRAWN,
             state=IntentState.CANCELLED,
             reason=REBUILT_REASON,
             cause=REBUILT_REASON,

@@ -1,18 +1,18 @@
 """Applies a settlement to a copy of a pair's row, for rebuilds and previews."""
 
-from dataclasses import asdict
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from events.opportunities import OpportunityState
 from services.domain.opportunity import AssessedPair, SettlementContext, state_content_hash
 from services.matcher.pending_writes import PendingWrites, write_pair
-from services.store.opportunities import Opportunity, OpportunityRow
+from services.store.opportunities import Opportunity
 
 
 def detached_copy(row: Opportunity) -> Opportunity:
     """Copy the row, detached from any session."""
-    return Opportunity(**row.model_dump())
+    return replace(row)
 
 
 def dry_run(live: Opportunity | None, key: str, pair: AssessedPair, context: SettlementContext) -> Opportunity | None:
@@ -20,9 +20,7 @@ def dry_run(live: Opportunity | None, key: str, pair: AssessedPair, context: Set
     row = None if live is None else detached_copy(live)
     kept = PendingWrites()
     write_pair(kept, row, key, pair, context)
-    if row is None:
-        row = next((Opportunity(**asdict(new)) for new in kept.rows if isinstance(new, OpportunityRow)), None)
-    return row
+    return next(iter(kept.rows), row)
 
 
 def is_consistent(row: Opportunity) -> bool:

@@ -15,7 +15,7 @@ from events.opportunities import OpportunityState
 from matching.engine import Engine, Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id, text_hash
-from services.domain.opportunity import AssessedPair, SettlementContext
+from services.domain.opportunity import AssessedPair, OpportunityStatus, SettlementContext
 from services.maintenance.dry_run import dry_run
 from services.maintenance.rebuild import ProgressCallback
 from services.matcher.assessment import match
@@ -135,7 +135,7 @@ class _Known:
         self._candidates.put([made[plan_id] for plan_id in candidates])
 
     def changes(self, chunk: Sequence[str], live: Mapping[str, Opportunity]) -> list[OpportunityChange]:
-        pairs = {key: (row.plan_a, row.plan_b) for key, row in live.items() if row.status == "active"}
+        pairs = {key: (row.plan_a, row.plan_b) for key, row in live.items() if row.status == OpportunityStatus.ACTIVE}
         asking = [plan_id for plan_id in chunk if self._candidates.get(plan_id)]
         for plan_id, others in self._candidates.search(asking, self._as_of).items():
             for other in others:

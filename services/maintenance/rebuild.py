@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.engine import Features
 from matching.plan_set import PlanSet
 from services.domain.ids import opportunity_id
-from services.domain.opportunity import AssessedPair, SettlementContext
+from services.domain.opportunity import AssessedPair, OpportunityStatus, SettlementContext
 from services.maintenance.dry_run import detached_copy, dry_run, is_consistent
 from services.matcher.context import MatcherContext
 from services.matcher.pending_writes import PendingWrites, withdraw
@@ -26,7 +26,7 @@ from services.store import advisory_locks, plans, shadow_tables
 from services.store import generation as generations
 from services.store.database import Sessions, transaction
 from services.store.mapping import plan_from_store
-from services.store.opportunities import Opportunity
+from services.store.opportunities import Opportunity, to_columns
 from services.store.plans import PlanRecord
 from services.store.replay_log import FULL_STATE_TYPES, differs_from_log, replay_plan
 from services.store.state_hash import StateHash, state_hash
@@ -142,7 +142,7 @@ class _RebuildRun:
             for plan in made:
                 self._record_difference(plan, live.get(plan.plan_id))
             async with transaction(self.sessions) as writer:
-                await shadow_tables.add(writer, shadow_tables.PLANS, made)
+                await shadow_tables.add(writer, shadow_tables.PLANS, [row.model_dump() for row in made])
             candidates = {plan.plan_id: plan for plan in made if plan.searchable}
             self.candidates.put(list((await self.context.features.compute(self.view, candidates)).values()))
             self.searchable |= candidates.keys()
@@ -175,12 +175,14 @@ class _RebuildRun:
             features = await self._features(live)
             rows = await asyncio.to_thread(self._rows, chunk, live, features)
             async with transaction(self.sessions) as writer:
-                await shadow_tables.add(writer, shadow_tables.OPPORTUNITIES, rows)
+                await shadow_tables.add(writer, shadow_tables.OPPORTUNITIES, [to_columns(row) for row in rows])
             say("plans compared", min(start + AT_ONCE, len(ids)), len(ids))
 
     async def _features(self, live: Iterable[Opportunity]) -> dict[str, Features]:
         """Process plans that can't be found any more but are still in an active pair."""
-        named = {plan_id for row in live if row.status == "active" for plan_id in (row.plan_a, row.plan_b)}
+        named = {
+            plan_id for row in live if row.status == OpportunityStatus.ACTIVE for plan_id in (row.plan_a, row.plan_b)
+        }
         # The view's snapshot is older than the shadow tables.
         async with transaction(self.sessions) as reader:
             over = await shadow_tables.shadow_plans(reader, named - self.searchable)
@@ -200,12 +202,13 @@ class _RebuildRun:
         # A withdrawn pair that the search does not find stays. Any other remaining row has a wrong id, and is
         # withdrawn.
         return rows + [
-            detached_copy(row) if row.status != "active" else self._expected_withdrawn(row) for row in by_key.values()
+            detached_copy(row) if row.status != OpportunityStatus.ACTIVE else self._expected_withdrawn(row)
+            for row in by_key.values()
         ]
 
     def _pairs(self, chunk: Sequence[str], live: Sequence[Opportunity]) -> dict[str, tuple[str, str]]:
         """Return the pairs found by search and the existing pairs of these plans, by opportunity id."""
-        pairs = [(row.plan_a, row.plan_b) for row in live if row.status == "active"]
+        pairs = [(row.plan_a, row.plan_b) for row in live if row.status == OpportunityStatus.ACTIVE]
         found = self.candidates.search(sorted(self.searchable.intersection(chunk)), self.found.as_of)
         pairs += [(plan_id, other) for plan_id, others in found.items() for other in others]
         return {opportunity_id(a, b): (a, b) for a, b in pairs if a < b}
@@ -223,7 +226,7 @@ class _RebuildRun:
             return self._expected_withdrawn(live)
         day = self.found.as_of
         if live is not None:
-            day = live.assessed_as_of if live.status == "active" else max(day, live.assessed_as_of)
+            day = live.assessed_as_of if live.status == OpportunityStatus.ACTIVE else max(day, live.assessed_as_of)
         try:
             assessment = self.context.engine.assess(a, b, day)
         except Exception as error:

@@ -21,11 +21,11 @@ from services.messaging.kafka import Record, Records
 from services.messaging.signature_policy import KeyCache, RecordRejected, verify_all
 from services.platform import logs, metrics, tracing
 from services.platform.clock import today
-from services.store import embeddings, plan_features, plans
+from services.store import embeddings, plan_features, plan_log
 from services.store.bulk_writes import BulkWrites
 from services.store.database import Sessions, autocommit_session, now, transaction
 from services.store.mapping import revision_from_event
-from services.store.plans import PlanRevision, RecordOutcome
+from services.store.plan_log import PlanRevision, RecordOutcome
 
 log: Final = logs.get(__name__)
 Vectors = Mapping[str, np.ndarray]
@@ -112,10 +112,10 @@ class Matcher:
         try:
             first = BulkWrites()
             embeddings.put(first, vectors, self.context.embedder.model)
-            recording = plans.RevisionBatch([_revision(item) for item in accepted], first)
+            recording = plan_log.RevisionBatch([_revision(item) for item in accepted], first)
             async with transaction(self.sessions, *recording.queries) as session:
                 unmatched = plan_features.load_unassessed(ids)
-                outcomes = await plans.append_revisions(session, recording, unmatched)
+                outcomes = await plan_log.append_revisions(session, recording, unmatched)
                 superseded = await keep_superseded(session, accepted, outcomes)
                 await index(self.context, session, unmatched.result)
         except BaseException:

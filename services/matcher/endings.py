@@ -14,7 +14,7 @@ from services.messaging import dead_letter_queue
 from services.platform import logs, metrics
 from services.store import outbox, plans
 from services.store.bulk_writes import bulk_writes
-from services.store.plans import RecordOutcome
+from services.store.plan_log import RecordOutcome
 
 log: Final = logs.get(__name__)
 

@@ -19,14 +19,15 @@ from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
 from matching.features import texts_of
 from matching.policy import Policy
 from services.domain.ids import text_hash
-from services.domain.opportunity import EventKind
+from services.domain.opportunity import EventKind, OpportunityStatus
 from services.matcher.pending_writes import PendingWrites, enqueue_event, strip_contents, tombstone, withdraw
 from services.store import coalitions, embeddings, forgotten, outbox, plan_drafts, plan_features, plans, responses
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, now, transaction
 from services.store.mapping import plan_from_payload
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanLog, PlanRecord
+from services.store.plan_log import PlanLog
+from services.store.plans import PlanRecord
 from services.store.replay_log import FULL_STATE_TYPES
 
 ENDED: Final = "One of the two plans has ended."
@@ -124,8 +125,8 @@ async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
     """Withdraws the plan's active opportunities, and strips both plans' contents from its ended ones."""
     kept = PendingWrites()
     rows = await _opportunities(session, plan_id)
-    active = [row for row in rows if row.status == "active"]
-    ended = [row for row in rows if row.status != "active" and row.tombstoned_at is None]
+    active = [row for row in rows if row.status == OpportunityStatus.ACTIVE]
+    ended = [row for row in rows if row.status != OpportunityStatus.ACTIVE and row.tombstoned_at is None]
     await outbox.drop(session, OPPORTUNITIES.name, [row.opportunity_id for row in (*active, *ended)])
     await outbox.drop(session, DEAD_PLANS.name, [plan_id])
     await outbox.drop(session, PAGE_PLANS.name, [plan_id])

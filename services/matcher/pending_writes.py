@@ -23,16 +23,14 @@ from services.platform import metrics
 from services.store import outbox
 from services.store.bulk_writes import BulkWrites
 from services.store.database import now
-from services.store.opportunities import Opportunity, OpportunityRow
-
-AnyRow = Opportunity | OpportunityRow
+from services.store.opportunities import Opportunity, build
 
 
 @dataclass(slots=True)
 class PendingWrites:
     """New or changed rows, and the messages that publish them."""
 
-    rows: list[AnyRow] = field(default_factory=list)
+    rows: list[Opportunity] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
 
@@ -50,7 +48,7 @@ class PendingWrites:
 
 
 def write_pair(
-    pending: PendingWrites, row: AnyRow | None, key: str, pair: AssessedPair, context: SettlementContext
+    pending: PendingWrites, row: Opportunity | None, key: str, pair: AssessedPair, context: SettlementContext
 ) -> None:
     """Adds the write of one pair: nothing, a new row, or the next revision of its row, with its event."""
     transition = next_state(row, pair, context)
@@ -58,7 +56,9 @@ def write_pair(
         _apply(pending, _new_row(key, pair, now()) if row is None else row, transition, pair.cause)
 
 
-def withdraw(pending: PendingWrites, row: AnyRow, sentence: str, cause: Cause | None, *, hide: bool = False) -> None:
+def withdraw(
+    pending: PendingWrites, row: Opportunity, sentence: str, cause: Cause | None, *, hide: bool = False
+) -> None:
     """Withdraws an opportunity without a new assessment. The caller holds both plans' locks and commits."""
     _apply(pending, row, withdrawal(row, sentence, hide=hide), cause)
 
@@ -87,7 +87,7 @@ def tombstone(row: Opportunity) -> dict[str, Any]:
     return outbox.tombstone(OPPORTUNITIES.name, row.opportunity_id)
 
 
-def _apply(pending: PendingWrites, row: AnyRow, transition: Transition, cause: Cause | None) -> None:
+def _apply(pending: PendingWrites, row: Opportunity, transition: Transition, cause: Cause | None) -> None:
     _assign(row, transition.columns)
     pending.rows.append(row)
     if transition.state is None or transition.kind is None:
@@ -98,34 +98,37 @@ def _apply(pending: PendingWrites, row: AnyRow, transition: Transition, cause: C
     enqueue_event(pending, transition.state, transition.kind, cause)
 
 
-def _assign(row: AnyRow, columns: Mapping[str, Any]) -> None:
+def _assign(row: Opportunity, columns: Mapping[str, Any]) -> None:
     for name, value in columns.items():
         setattr(row, name, value)
 
 
-def _new_row(key: str, pair: AssessedPair, at: datetime) -> OpportunityRow:
+def _new_row(key: str, pair: AssessedPair, at: datetime) -> Opportunity:
     """Builds a row before its first revision. It holds the pair's identity; the transition fills in the rest."""
     plan_a, plan_b = pair.plans
-    return OpportunityRow(
-        opportunity_id=key,
-        plan_a=plan_a.plan_id,
-        plan_b=plan_b.plan_id,
-        authority_a=plan_a.authority,
-        authority_b=plan_b.authority,
-        revision_a=plan_a.revision,
-        revision_b=plan_b.revision,
-        revision=0,
-        material_revision=0,
-        status="new",
-        score=0.0,
-        band="feed",
-        payload={},
-        told={},
-        content_hash="",
-        causation_id=None,
-        generation="",
-        assessed_as_of=at.date(),
-        review_on=None,
-        created_at=at,
-        updated_at=at,
+    return build(
+        {
+            "opportunity_id": key,
+            "plan_a": plan_a.plan_id,
+            "plan_b": plan_b.plan_id,
+            "authority_a": plan_a.authority,
+            "authority_b": plan_b.authority,
+            "revision_a": plan_a.revision,
+            "revision_b": plan_b.revision,
+            "revision": 0,
+            "material_revision": 0,
+            "status": "new",
+            "score": 0.0,
+            "band": "feed",
+            "payload": {},
+            "told": {},
+            "content_hash": "",
+            "causation_id": None,
+            "generation": "",
+            "assessed_as_of": at.date(),
+            "review_on": None,
+            "created_at": at,
+            "updated_at": at,
+            "tombstoned_at": None,
+        }
     )

@@ -14,8 +14,10 @@ from sqlalchemy import ColumnElement, CursorResult, delete, exists, or_, select,
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from matching.plan import Status
 from matching.policy import Policy
 from services.domain.notifications import EmailState
+from services.domain.opportunity import OpportunityStatus
 from services.matcher.erasure import SETTLED, erase
 from services.matcher.pending_writes import PendingWrites, tombstone
 from services.platform import logs, retry
@@ -94,7 +96,9 @@ async def purge(sessions: Sessions, policy: Policy, keep: RetentionRules, at: da
 async def _forget_ended(sessions: Sessions, policy: Policy, before: datetime) -> int:
     """Erases plans that were withdrawn or awarded before `before`."""
     query = select(col(PlanRecord.plan_id)).where(
-        col(PlanRecord.status) != "active", col(PlanRecord.state).is_not(None), col(PlanRecord.received_at) < before
+        col(PlanRecord.status) != Status.ACTIVE,
+        col(PlanRecord.state).is_not(None),
+        col(PlanRecord.received_at) < before,
     )
     count = 0
     while True:
@@ -132,7 +136,7 @@ async def _tombstone_ended(sessions: Sessions, before: datetime | None, forgotte
     if before is not None:
         old.append(col(Opportunity.updated_at) < before)
     ended = select(Opportunity).where(
-        col(Opportunity.status) == "withdrawn", col(Opportunity.tombstoned_at).is_(None), or_(*old)
+        col(Opportunity.status) == OpportunityStatus.WITHDRAWN, col(Opportunity.tombstoned_at).is_(None), or_(*old)
     )
     count = 0
     while True:
@@ -152,7 +156,9 @@ async def _tombstone(sessions: Sessions, found: Sequence[Opportunity]) -> int:
         )
         rows = (await session.execute(query)).scalars().all()
         kept = PendingWrites()
-        kept.messages += [tombstone(row) for row in rows if row.status == "withdrawn" and row.tombstoned_at is None]
+        kept.messages += [
+            tombstone(row) for row in rows if row.status == OpportunityStatus.WITHDRAWN and row.tombstoned_at is None
+        ]
         async with bulk_writes(session) as writes:
             kept.post(writes)
         return len(kept.messages)

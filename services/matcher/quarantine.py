@@ -10,16 +10,17 @@ from events.dead_letters import Origin, Reason
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
 from services.domain.ids import opportunity_id
+from services.domain.opportunity import OpportunityStatus
 from services.domain.opportunity_events import Cause
 from services.matcher import settlement
 from services.matcher.pending_writes import PendingWrites, withdraw
 from services.messaging.dead_letter_queue import to_event
 from services.platform import logs, metrics
-from services.store import opportunities, plan_features, plans
+from services.store import opportunities, plan_features, plan_log, plans
 from services.store.bulk_writes import bulk_writes
 from services.store.database import Sessions, transaction
 from services.store.outbox import to_outbox_row
-from services.store.plans import PlanLog
+from services.store.plan_log import PlanLog
 
 UNKNOWN: Final = "One of the two plans can't be assessed at the moment."
 
@@ -44,7 +45,7 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
         locked = await plans.lock_plans(session, {plan.plan_id, *some})
         if locked.get(plan.plan_id) != plan.revision:
             return True
-        logged = await plans.log_entry(session, plan.plan_id, plan.revision)
+        logged = await plan_log.log_entry(session, plan.plan_id, plan.revision)
         if len(partners) > len(some) and await plans.is_last_attempt(session, plan.plan_id):
             await _withdraw(session, logged, some)
             return False
@@ -64,7 +65,7 @@ async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str
     kept = PendingWrites()
     rows = await opportunities.get_many(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
     for _, row in sorted(rows.items()):
-        if row.status == "active":
+        if row.status == OpportunityStatus.ACTIVE:
             withdraw(kept, row, UNKNOWN, Cause(plan.event_id))
     async with bulk_writes(session) as writes:
         kept.post(writes)

@@ -29,7 +29,7 @@ from services.store import opportunities as store
 from services.store import plans
 from services.store.bulk_writes import BulkWrites
 from services.store.database import Sessions, autocommit_session
-from services.store.opportunities import OpportunityRow, Versioned
+from services.store.opportunities import Versioned
 from services.store.pipelined_queries import Query, fetch
 
 PAIRS_AT_ONCE: Final = 500
@@ -165,7 +165,7 @@ async def settle(
             # Another matcher's day is already tomorrow. The sweeper assesses these plans again once ours is, too.
             progress.behind.update(plan.plan_id for plan in one.pair.plans)
     writes = BulkWrites()
-    store.put(writes, [row for row in kept.rows if isinstance(row, OpportunityRow)])
+    store.put(writes, kept.rows)
     kept.post(writes)
     done = {j.plan.plan.plan_id: j.plan.plan.revision for j in current if j.error is None}
     plans.mark_assessed(writes, {plan_id: done[plan_id] for plan_id in done.keys() - progress.behind})

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -11,6 +12,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
+from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from services.messaging.kafka import Record, Records
 from services.messaging.offsets import Offsets, behind
@@ -100,41 +102,8 @@ def consume(
     effects: a batch that is rewound or revoked is prepared for nothing.
     """
     pulse = Pulse()
-    interval_ms = settings.kafka_max_poll_interval_seconds * 1000
-    subscriber = broker.subscriber(
-        *topics,
-        pattern=pattern,
-        batch=True,
-        group_id=group,
-        max_records=settings.max_poll_records,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_poll_interval_ms=interval_ms,
-        rebalance_timeout_ms=interval_ms,
-        session_timeout_ms=int(settings.kafka_session_timeout_seconds * 1000),
-        heartbeat_interval_ms=int(settings.kafka_session_timeout_seconds * 1000 / 3),
-        max_partition_fetch_bytes=PARTITION_BYTES,
-        fetch_max_bytes=FETCH_BYTES,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        listener=pulse,
-        ack_policy=AckPolicy.MANUAL,
-        parser=_keep_raw,
-        decoder=_no_decoding,
-    )
-
-    def replace_the_poll() -> None:
-        """FastStream reads by the client's public `getmany`, and offers no hook around it. So the consumer that it
-        made gets a `getmany` with the same contract: each record once, in order. It reads by the client's own."""
-        consumer = subscriber.consumer
-        if consumer is None or getattr(consumer.getmany, "ours", False):
-            return
-        poll = _noted(unbroken(consumer.getmany), pulse)
-        if prepare is not None:
-            prefetcher = Prefetcher(poll, prepare, settings.max_poll_records)
-            poll, pulse.drop_read_ahead = prefetcher.poll, prefetcher.discard
-        consumer.getmany = _beating(poll, pulse)
-
-    pulse.before_reading = replace_the_poll
+    subscriber = _subscribe(broker, settings, group, topics, pattern, pulse)
+    pulse.before_reading = partial(_replace_poll, subscriber, pulse, prepare, settings.max_poll_records)
     pulse.consumer = lambda: subscriber.consumer
     # While a commit is in flight, this lock keeps the subscriber busy, so the consumer stops only after the commit.
     pulse.offsets.at_work = lambda: subscriber.lock
@@ -151,6 +120,46 @@ def consume(
         pulse.beat()
 
     return pulse
+
+
+def _subscribe(
+    broker: KafkaBroker, settings: Settings, group: str, topics: Sequence[str], pattern: str | None, pulse: Pulse
+) -> BatchSubscriber:
+    interval_ms = settings.kafka_max_poll_interval_seconds * 1000
+    session_ms = int(settings.kafka_session_timeout_seconds * 1000)
+    return broker.subscriber(
+        *topics,
+        pattern=pattern,
+        batch=True,
+        group_id=group,
+        max_records=settings.max_poll_records,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_poll_interval_ms=interval_ms,
+        rebalance_timeout_ms=interval_ms,
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=int(settings.kafka_session_timeout_seconds * 1000 / 3),
+        max_partition_fetch_bytes=PARTITION_BYTES,
+        fetch_max_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+        listener=pulse,
+        ack_policy=AckPolicy.MANUAL,
+        parser=_keep_raw,
+        decoder=_no_decoding,
+    )
+
+
+def _replace_poll(subscriber: BatchSubscriber, pulse: Pulse, prepare: Prepare | None, max_records: int) -> None:
+    """Replace the `getmany` of the consumer that FastStream has made. The new one has the same contract: each record
+    once, in order. FastStream reads by this public method, and offers no hook around it."""
+    consumer = subscriber.consumer
+    if consumer is None or getattr(consumer.getmany, "ours", False):
+        return
+    poll = _noted(unbroken(consumer.getmany), pulse)
+    if prepare is not None:
+        prefetcher = Prefetcher(poll, prepare, max_records)
+        poll, pulse.drop_read_ahead = prefetcher.poll, prefetcher.discard
+    consumer.getmany = _beating(poll, pulse)
 
 
 def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:

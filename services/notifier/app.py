@@ -5,13 +5,10 @@ import time
 from functools import partial
 from typing import Final
 
-from aiokafka import ConsumerRecord as Record
-
-from events.dead_letters import Reason
 from events.topics import COALITIONS, DEAD_COALITIONS, DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
-from services.domain.notifications import UNDELIVERED
+from services.domain.notifications import UNDELIVERED, WITHHELD
 from services.messaging import consumer, consumer_health, dead_letter_queue, kafka
 from services.notifier import channels, event_handler
 from services.notifier.coalition_handler import CoalitionEvents
@@ -19,6 +16,7 @@ from services.notifier.confirmations import ask_for_ever
 from services.notifier.context import DispatchContext
 from services.notifier.dispatch import DispatchLoop
 from services.notifier.rendering.email_message import Sender, sender
+from services.notifier.search_news import look_for_ever
 from services.platform import logs, metrics, service
 from services.platform.dependencies import Check, Dependencies
 from services.platform.settings import PREFIX, Settings, SettingsError
@@ -74,18 +72,6 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
     )
     rounds = DispatchLoop(dispatch)
 
-    async def refuse(record: Record, reason: Reason, sentence: str) -> None:
-        await dead_letter_queue.dead_letter(producer, DEAD_OPPORTUNITIES, record, reason, sentence)
-
-    async def refuse_coalition(record: Record, reason: Reason, sentence: str) -> None:
-        await dead_letter_queue.dead_letter(producer, DEAD_COALITIONS, record, reason, sentence)
-
-    async def give_up_coalition(record: Record, fault: BaseException) -> None:
-        await dead_letter_queue.dead_letter_unexpected(producer, DEAD_COALITIONS, record, fault)
-
-    async def give_up(record: Record, fault: BaseException) -> None:
-        await dead_letter_queue.dead_letter_unexpected(producer, DEAD_OPPORTUNITIES, record, fault)
-
     pulse = consumer.consume(
         broker,
         settings,
@@ -93,38 +79,35 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
         handle=partial(
             event_handler.handle,
             sessions=sessions,
-            refuse=refuse,
+            refuse=partial(dead_letter_queue.dead_letter, producer, DEAD_OPPORTUNITIES),
             clock=now,
             notify_batch_seconds=settings.notify_batch_seconds,
         ),
-        refuse=give_up,
+        refuse=partial(dead_letter_queue.dead_letter_unexpected, producer, DEAD_OPPORTUNITIES),
         topics=[OPPORTUNITIES.name],
     )
+    refuse_coalition = partial(dead_letter_queue.dead_letter, producer, DEAD_COALITIONS)
     groups = consumer.consume(
         broker,
         settings,
         group=COALITIONS_GROUP,
         handle=CoalitionEvents(sessions, who, refuse_coalition, now).handle,
-        refuse=give_up_coalition,
+        refuse=partial(dead_letter_queue.dead_letter_unexpected, producer, DEAD_COALITIONS),
         topics=[COALITIONS.name],
     )
     dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
+    pulses, poll_seconds = (pulse, groups), settings.kafka_max_poll_interval_seconds
     return service.ServiceParts(
         broker=broker,
         live=[
-            *(
-                consumer_health.loop_advances(one, dependencies, settings.kafka_max_poll_interval_seconds)
-                for one in (pulse, groups)
-            ),
+            *(consumer_health.loop_advances(one, dependencies, poll_seconds) for one in pulses),
             _dispatching(rounds),
         ],
         ready=[
-            consumer_health.has_assignment(pulse),
-            consumer_health.has_assignment(groups),
+            *(consumer_health.has_assignment(one) for one in pulses),
             dependencies.answers("kafka"),
             database_responds(sessions),
-            consumer_health.partitions_advance(pulse),
-            consumer_health.partitions_advance(groups),
+            *(consumer_health.partitions_advance(one) for one in pulses),
         ],
         note=consumer_health.oldest_unhandled_note(pulse),
         on_startup=[producer.start],
@@ -134,6 +117,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
             lambda: consumer.measure_for_ever(groups, "notifier-coalitions"),
             rounds.run_for_ever,
             lambda: ask_for_ever(dispatch),
+            lambda: look_for_ever(dispatch),
             lambda: _measure(sessions),
         ],
         on_shutdown=[producer.stop, database.dispose],
@@ -155,7 +139,7 @@ async def _measure(sessions: Sessions) -> None:
             async with sessions() as session:
                 held = await intents.withheld(session, now())
                 waiting = await deliveries.waiting_mails(session, now())
-            for why in ("no-mailbox", "paused", "unknown-partner"):
+            for why in WITHHELD:
                 metrics.NOTIFICATIONS_WITHHELD.labels(why=why).set(sum(h.intents for h in held if h.why == why))
             for state in UNDELIVERED:
                 metrics.EMAILS_WAITING.labels(state=state).set(waiting.get(state, 0))

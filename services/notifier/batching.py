@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain import notification_schedule
-from services.domain.notifications import IntentState, Purpose
+from services.domain.notifications import IntentState, Purpose, WaitReason
 from services.notifier.cap_enforcement import apply_caps
 from services.notifier.context import DispatchContext
 from services.notifier.partner_names import names_of
@@ -19,7 +19,7 @@ from services.store import intents as notifications
 from services.store.authorities import Authority
 from services.store.database import transaction
 from services.store.digests import Deferral
-from services.store.intents import OVER_CAP, UNKNOWN_PARTNER, Intent, new_mail
+from services.store.intents import Intent, new_mail
 
 LOOK_AHEAD: Final = timedelta(days=1)
 """An immediate email also takes intents due within this time, which is longer than any intent waits for a batch."""
@@ -72,7 +72,7 @@ async def _with_known_partners(session: AsyncSession, intents: Sequence[Intent],
         if intent.partner in names or intent.purpose == Purpose.CORRECTION:
             found.append(intent)
         elif intent.due_at <= at:
-            held.append(_postponed(intent, at + notification_schedule.LOOK_AGAIN, UNKNOWN_PARTNER))
+            held.append(_postponed(intent, at + notification_schedule.LOOK_AGAIN, WaitReason.UNKNOWN_PARTNER))
     await digests.defer(session, held, at)
     return found
 
@@ -83,7 +83,7 @@ async def _within_caps(
     """The due intents that fit into one email. Those over a cap are spread over the next digests."""
     later = await apply_caps(session, row.authority, purpose, intents, dispatch)
     at = dispatch.clock()
-    left = [_left(row, intent, at, later[intent.id], OVER_CAP) for intent in intents if intent.id in later]
+    left = [_left(row, intent, at, later[intent.id], WaitReason.OVER_CAP) for intent in intents if intent.id in later]
     await digests.defer(session, left, at)
     return [intent for intent in intents if intent.id not in later]
 

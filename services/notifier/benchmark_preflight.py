@@ -1,19 +1,34 @@
-"""Checks an email about an extension's benchmark just before sending, and composes it."""
+"""Checks an email about an extension's benchmark just before sending, and composes it.
 
-from datetime import datetime
+It goes to the authority that extends, or to one that is asked what it pays.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.benchmark_requests import BenchmarkNotice, is_current
+from services.domain.benchmark_enquiries import is_wanted
+from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, PlanStanding, is_current
+from services.domain.disclosure import shown_requester
 from services.domain.notifications import CancelReason
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
+from services.notifier.page_links import PageLinks
+from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.recipient import recipient_of
 from services.notifier.rendering import benchmark_email, email_message
+from services.notifier.rendering.benchmark_email import BenchmarkLetter
+from services.platform import clock
 from services.platform.clock import day_of
-from services.store import benchmark_notices, benchmark_requests, deliveries, plans
-from services.store.authorities import Authority
+from services.store import authorities, benchmark_enquiries, benchmark_notices, benchmark_requests, deliveries, plans
+from services.store.authorities import Authority, Mutes
 from services.store.intents import Mail
+
+Compose = Callable[[Authority, PageLinks | None], BenchmarkLetter]
+
+ENQUIRIES: Final = (BenchmarkNotice.ENQUIRY, BenchmarkNotice.ENQUIRY_REMINDER)
 
 
 async def begin(
@@ -23,18 +38,69 @@ async def begin(
     notice = await benchmark_notices.of_mail(session, mail.mail_id)
     kind, today = BenchmarkNotice(notice.kind), day_of(at)
     stored = await benchmark_requests.load_standing(session, notice.request_id)
-    if stored is None or not is_current(kind, *stored, today):
+    compose: Compose | None = None
+    if stored is not None:
+        letter = _enquiry if kind in ENQUIRIES else _own
+        compose = await letter(session, mail.authority, kind, stored, today)
+    if compose is None:
         close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
     recipient = recipient_of(session, mail, row, at)
     if recipient is None:
         return None
     authority, mailbox = recipient
-    request = stored[0]
-    plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
-    title = (plan.state or {}).get("title", "") if plan else ""
-    letter = benchmark_email.benchmark_letter(request, kind, title, authority.name, authority.signed_on)
+    # A link's days are real ones, also where plans are judged as of a fixed day.
+    links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
-    composed = email_message.compose_notice("benchmark", letter, dispatch.sender, mailbox, mail.message_id, at)
+    composed = email_message.compose_notice(
+        "benchmark", compose(authority, links), dispatch.sender, mailbox, mail.message_id, at
+    )
     return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)
+
+
+async def _own(
+    session: AsyncSession,
+    _: str,
+    kind: BenchmarkNotice,
+    stored: tuple[BenchmarkRequest, PlanStanding],
+    today: date,
+) -> Compose | None:
+    """An email to the authority that extends; None if it is outdated."""
+    request = stored[0]
+    if not is_current(kind, *stored, today):
+        return None
+    plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
+    title = (plan.state or {}).get("title", "") if plan else ""
+    return lambda row, _: benchmark_email.benchmark_letter(request, kind, title, row.name, row.signed_on)
+
+
+async def _enquiry(
+    session: AsyncSession,
+    authority: str,
+    kind: BenchmarkNotice,
+    stored: tuple[BenchmarkRequest, PlanStanding],
+    today: date,
+) -> Compose | None:
+    """An email to an authority that is asked; None if its answer is no longer wanted, or the two mute each other."""
+    request, standing = stored
+    enquiry = await benchmark_enquiries.load(session, request.request_id, authority)
+    if enquiry is None or not is_wanted(enquiry, request, standing, today):
+        return None
+    plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
+    requester = shown_requester(request.authority, plan.state if plan else None)
+    mutes = await authorities.mutes_of(session, [authority, request.authority])
+    muted = mutes.get(authority, Mutes()).partners | mutes.get(request.authority, Mutes()).partners
+    if requester is None or muted & {authority, request.authority}:
+        return None
+    code = requester.authority
+    name = (await names_of(session, {code}, today)).get(code, UNNAMED) if code else ""
+    asked = enquiry
+    return lambda row, links: benchmark_email.enquiry_letter(
+        asked,
+        kind,
+        requester,
+        name,
+        (row.name, row.signed_on),
+        links.enquiry(request.request_id) if links else None,
+    )

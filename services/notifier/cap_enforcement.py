@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.notification_caps import REACH_SPAN, Cap, CapCandidate, exceeding_caps, spread
 from services.domain.notification_rules import RANK
-from services.domain.notifications import Purpose
+from services.domain.notifications import Purpose, WaitReason
 from services.notifier.context import DispatchContext
 from services.platform import logs, metrics
 from services.store import partner_plans
-from services.store.intents import OVER_CAP, Intent
+from services.store.intents import Intent
 
 log: Final = logs.get(__name__)
 
@@ -31,7 +31,7 @@ async def apply_caps(
         plans = sorted({item.plan_id for item in about.values()})
         reached = await partner_plans.authorities_notified(session, authority, plans, dispatch.clock() - REACH_SPAN)
     left = exceeding_caps(about.values(), dispatch.caps, reached)
-    seen = {intent.id for intent in intents if intent.reason == OVER_CAP}
+    seen = {intent.id for intent in intents if intent.reason == WaitReason.OVER_CAP}
     _report_capped(authority, {about[number]: cap for number, cap in left.items() if number not in seen})
     return spread((about[number] for number in left), dispatch.caps)
 
@@ -50,10 +50,10 @@ async def _about(session: AsyncSession, intents: Sequence[Intent]) -> dict[int, 
 
 def _report_capped(authority: str, left: Mapping[CapCandidate, Cap]) -> None:
     """Reports each plan over a cap once, or each partner for the cap on an authority."""
-    counts = Counter((cap, item.partner, item.plan_id if cap != "authority" else None) for item, cap in left.items())
+    counts = Counter((cap, item.partner, item.plan_id if cap != Cap.AUTHORITY else None) for item, cap in left.items())
     for (cap, partner, plan_id), count in sorted(counts.items(), key=str):
         metrics.INTENTS_CAPPED.labels(cap=cap).inc(count)
-        if cap == "near-miss":
+        if cap == Cap.NEAR_MISS:
             continue  # ordinary, and caused by nobody
         log.warning(
             "told later, over a cap", cap=cap, authority=authority, partner=partner, plan_id=plan_id, intents=count

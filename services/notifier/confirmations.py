@@ -64,7 +64,7 @@ async def begin(
     today = day_of(at)
     plans = await plan_confirmations.unconfirmed(session, today, mail.authority)
     if not plans or (row is not None and not row.confirmations):
-        close_unsent(session, mail, [], row, at, "nothing-left" if not plans else CancelReason.NOT_WANTED)
+        close_unsent(session, mail, [], row, at, CancelReason.NOTHING_LEFT if not plans else CancelReason.NOT_WANTED)
         return None
     recipient = recipient_of(session, mail, row, at)
     if recipient is None:

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain import notification_schedule
-from services.domain.notifications import DeliveryFailure, EmailState, IntentState, Purpose
+from services.domain.notifications import CancelReason, DeliveryFailure, EmailState, IntentState, Purpose, WaitReason
 from services.notifier.channels import ChannelError, PermanentError, TemporaryError, UnknownOutcomeError
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_events import failed_event, sent_event
@@ -135,7 +135,12 @@ async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: 
 
 
 def close_unsent(
-    session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime, reason: str
+    session: AsyncSession,
+    mail: Mail,
+    intents: Sequence[Intent],
+    row: Authority | None,
+    at: datetime,
+    reason: CancelReason | WaitReason,
 ) -> None:
     """Ends an email that must not be sent (again)."""
     if mail.ambiguities:

@@ -27,7 +27,14 @@ class PageLinks:
         """
         blocks = tuple(replace(block, link=self._answer(subjects[block.plan_id])) for block in letter.blocks)
         asked, closed = (tuple(map(self._introducing, items)) for items in (letter.asked, letter.closed))
-        return replace(letter, blocks=blocks, asked=asked, closed=closed, stop_link=self._stop(letter.purpose))
+        return replace(
+            letter,
+            blocks=blocks,
+            asked=asked,
+            closed=closed,
+            stop_link=self._stop(letter.purpose),
+            search_link=f"{self.maker.base}/search",
+        )
 
     def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
         """Adds a link to the letter's coalition."""
@@ -36,6 +43,10 @@ class PageLinks:
     def confirm(self) -> str:
         """The page on which the authority says which of its plans are still true."""
         return self.maker.confirm(self.row.authority, self.row.mailbox_ref, self.today)
+
+    def enquiry(self, request_id: str) -> str:
+        """The page on which the authority says whether it shares what it pays."""
+        return self.maker.enquiry(self.row.authority, request_id, self.row.mailbox_ref, self.today)
 
     def add_one_click(self, message: EmailMessage, kind: str) -> None:
         """Adds the headers of RFC 8058: the email program's button stops this kind of email without a question."""

@@ -7,10 +7,10 @@ from datetime import date
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionState
-from matching.reference import authority as known_authority
+from matching.plan import Status
 from services.domain.coalition import CoalitionStatus
 from services.domain.disclosure import is_open, plan_facts
-from services.domain.reorganisation import is_divided, say_consent
+from services.domain.reorganisation import say_consent, waits_for_person
 from services.notifier.partner_names import names_of
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import Disclosed
@@ -82,13 +82,6 @@ def own_and_other(stands: Opportunity, authority: str) -> tuple[str, str]:
     return both if stands.authority_a == authority else (both[1], both[0])
 
 
-def is_dissolved(code: str, today: date) -> bool:
-    """Whether a council has ceased to be and no single one has taken its place: it is neither told nor told of."""
-    council = known_authority(code)
-    ended = council is not None and council.end is not None and council.end <= today.isoformat()
-    return ended or is_divided(code, today)
-
-
 def _overlap(state: CoalitionState, own: str, others: Collection[str]) -> int:
     """The number of the reader's partners in a group with its own plan; 0 if its plan is not in the group."""
     members = {member.plan_id for member in state.members}
@@ -106,9 +99,9 @@ def _is_tellable(
     """Whether a group may be shown: its plans are active and open, its councils are known and not muted."""
     for member in state.members:
         plan = stored.get(member.plan_id)
-        if plan is None or plan.status != "active" or not is_open(plan.state):
+        if plan is None or plan.status != Status.ACTIVE or not is_open(plan.state):
             return False
         unwanted = member.authority not in names or muted.includes(member.authority, "")
-        if member.authority != authority and (unwanted or is_dissolved(member.authority, today)):
+        if member.authority != authority and (unwanted or waits_for_person(member.authority, today)):
             return False
     return True

@@ -12,9 +12,18 @@ from services.domain import notification_schedule
 from services.domain.framework_prompt import Usable
 from services.domain.introduction import is_agreed, is_asking
 from services.domain.notification_rules import Preferences, effective_purpose, sides
-from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose
+from services.domain.notifications import CancelReason, EmailState, IntentState, NotificationChange, Purpose, WaitReason
+from services.domain.opportunity import OpportunityStatus
+from services.domain.reorganisation import waits_for_person
 from services.domain.supplier_view import say_group
-from services.notifier import benchmark_preflight, coalition_preflight, confirmations, plan_details, receipts
+from services.notifier import (
+    benchmark_preflight,
+    coalition_preflight,
+    confirmations,
+    plan_details,
+    receipts,
+    search_news,
+)
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
 from services.notifier.page_links import PageLinks
@@ -22,6 +31,7 @@ from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import email_message, mail_view
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
+from services.notifier.rendering.search_section import SearchSection
 from services.platform import clock, metrics
 from services.platform.clock import day_of
 from services.store import (
@@ -68,24 +78,11 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             _release_unreachable(session, mail, intents, row, at)
             return None
         items = await _select_current(session, mail, row, intents, at)
-        if not items.told:
-            close_unsent(session, mail, intents, row, at, "nothing-left")
+        searches = await search_news.sections(session, mail, row, at, alone=not items.told)
+        if not items.told and not searches:
+            close_unsent(session, mail, intents, row, at, CancelReason.NOTHING_LEFT)
             return None
-        partners = {intent.partner for intent, _ in items.told} if mail.purpose != Purpose.CORRECTION else set()
-        later = await partner_plans.over_cap_counts(session, row.authority, partners)
-        letter = mail_view.email_view(
-            row.authority,
-            row.name,
-            mail.purpose,
-            [item for _, item in items.told],
-            today,
-            items.groups,
-            later,
-            row.signed_on,
-            await _usable_frameworks(session, dispatch, items),
-            items.consents,
-            await _supplier_groups(session, dispatch, mail, row, at),
-        )
+        letter = await _compose(session, dispatch, mail, row, items, searches, at)
         # A link's validity follows the real date, even when plans are assessed as of a fixed day.
         links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links else None
         letter = links.in_letter(letter, _subjects(items)) if links else letter
@@ -96,6 +93,33 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         if links:
             links.add_one_click(composed, mail.purpose)
         return ReadyEmail(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+
+
+async def _compose(
+    session: AsyncSession,
+    dispatch: DispatchContext,
+    mail: Mail,
+    row: Authority,
+    items: "_Current",
+    searches: tuple[SearchSection, ...],
+    at: datetime,
+) -> mail_view.EmailView:
+    """The content of an email about matches and saved searches, without links."""
+    partners = {intent.partner for intent, _ in items.told} if mail.purpose != Purpose.CORRECTION else set()
+    return mail_view.email_view(
+        row.authority,
+        row.name,
+        mail.purpose,
+        [item for _, item in items.told],
+        day_of(at),
+        items.groups,
+        await partner_plans.over_cap_counts(session, row.authority, partners),
+        row.signed_on,
+        await _usable_frameworks(session, dispatch, items),
+        items.consents,
+        await _supplier_groups(session, dispatch, mail, row, at),
+        searches,
+    )
 
 
 async def _usable_frameworks(
@@ -115,11 +139,11 @@ async def _supplier_groups(
 ) -> tuple[str, ...]:
     """What a digest says of suppliers that a signatory shares with others."""
     today = day_of(at)
-    if mail.purpose != Purpose.DIGEST or row.signed_on is None or row.signed_on > today:
+    if mail.purpose != Purpose.DIGEST or not row.is_signatory(today):
         return ()
     found = await dispatch.suppliers.of_authority(session, row.authority, today)
     muted = (await authorities.mutes_of(session, [row.authority])).get(row.authority, Mutes()) if found else Mutes()
-    said = [say_group(group, row.authority, muted.partners) for group in found]
+    said = [say_group(group, row.authority, today, muted.partners) for group in found]
     return tuple(sentence for sentence in said if sentence)
 
 
@@ -139,7 +163,7 @@ def _release_unreachable(
     for intent in intents:
         if intent.state == IntentState.QUEUED:
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)
-    close_unsent(session, mail, intents, row, at, "paused" if row and row.mailbox else "no-mailbox")
+    close_unsent(session, mail, intents, row, at, WaitReason.PAUSED if row and row.mailbox else WaitReason.NO_MAILBOX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +198,7 @@ async def _select_current(
         if reason is None and stands is not None and intent.occasion:
             reason = await _act_is_over(session, intent, stands, today)
         if intent.change != NotificationChange.WITHDRAWN:
-            gone = plan_details.is_dissolved(intent.partner, today)
+            gone = waits_for_person(intent.partner, today)
             reason = (
                 CancelReason.MUTED if intent.opportunity_id in unlike else CancelReason.DISSOLVED if gone else reason
             )
@@ -222,7 +246,7 @@ def _cancel_reason(
     """The reason to cancel an intent; None if it is still to be sent."""
     if stands is None or (stands.material_revision != intent.material_revision and not intent.occasion):
         return CancelReason.SUPERSEDED
-    if (stands.status == "withdrawn") != (intent.change == NotificationChange.WITHDRAWN):
+    if (stands.status == OpportunityStatus.WITHDRAWN) != (intent.change == NotificationChange.WITHDRAWN):
         return CancelReason.SUPERSEDED
     if muted.includes(intent.partner, intent.opportunity_id):
         return CancelReason.MUTED

@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.coalition_answers import UNDO_DAYS
+from services.domain.notifications import WaitReason
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
@@ -59,7 +60,7 @@ async def begin(
     A pause does not delay it: somebody acted in the authority's name just now.
     """
     if row is None or row.mailbox is None:
-        close_unsent(session, mail, [], row, at, "no-mailbox")
+        close_unsent(session, mail, [], row, at, WaitReason.NO_MAILBOX)
         return None
     opportunity = await session.get(Opportunity, act.subject_id) if act.subject == "opportunity" else None
     # Emails never name a match_only plan before both agree, not even the reader's own.

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.notifications import CancelReason
+from services.domain.notifications import CancelReason, WaitReason
 from services.notifier.delivery_results import close_unsent
 from services.platform.clock import day_of
 from services.store import deliveries
@@ -28,7 +28,9 @@ def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: d
     None, and the email is closed, if the authority wants no emails."""
     today = day_of(at)
     if row is None or row.mailbox is None or row.is_paused(today):
-        deliveries.mark_retry(mail, [], at, at + LOOK_AGAIN, "paused" if row and row.mailbox else "no-mailbox")
+        deliveries.mark_retry(
+            mail, [], at, at + LOOK_AGAIN, WaitReason.PAUSED if row and row.mailbox else WaitReason.NO_MAILBOX
+        )
         return None
     if not (row.immediate or row.digest) or not row.takes_part(today):
         close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)

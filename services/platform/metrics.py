@@ -349,6 +349,7 @@ RESPONSE_KINDS: Final = (
     "convened",
     "delegated",
     "document",
+    "enquiry",
 )
 COALITIONS_WRITTEN: Final = _owned(
     Counter("jointly_coalitions_written_total", "Coalitions written, by new status.", ["status"], registry=None),

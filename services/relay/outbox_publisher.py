@@ -98,15 +98,15 @@ class OutboxPublisher:
 
     async def _acquire_shards(self, session: AsyncSession, held: set[int]) -> set[int]:
         taken = set()
-        for slice_ in sorted(set(range(OUTBOX_SHARDS)) - held):
-            query = text("SELECT pg_try_advisory_lock(:lock_class, :slice)")
-            if (await session.execute(query, {"lock_class": advisory_locks.RELAY, "slice": slice_})).scalar_one():
-                taken.add(slice_)
+        for shard in sorted(set(range(OUTBOX_SHARDS)) - held):
+            query = text("SELECT pg_try_advisory_lock(:lock_class, :shard)")
+            if (await session.execute(query, {"lock_class": advisory_locks.RELAY, "shard": shard})).scalar_one():
+                taken.add(shard)
         if taken:
             again = await outbox.last_published_since(session, taken, now() - IN_FLIGHT)
             metrics.REPUBLISHED.inc(len(again))
             await self._send(again)
-            log.info("shards taken", slices=sorted(taken), republished=len(again))
+            log.info("shards taken", shards=sorted(taken), republished=len(again))
         return taken
 
     async def _publish(self, session: AsyncSession, held: set[int]) -> int:

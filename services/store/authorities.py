@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any, Final, Literal
 
 from sqlalchemy import delete, select, update
@@ -60,6 +61,11 @@ class Authority(SQLModel, table=True):
     def takes_part(self, on: date) -> bool:
         """Whether the authority has not withdrawn by this day: from then on it is sent nothing and reads nothing."""
         return self.withdrawn_on is None or self.withdrawn_on > on
+
+    def is_signatory(self, on: date) -> bool:
+        """Whether the authority's signature of the Charter counts on this day."""
+        signed = self.signed_on is not None and self.signed_on <= on
+        return signed and (self.lapsed_on is None or self.lapsed_on > on) and self.takes_part(on)
 
     def is_paused(self, today: date) -> bool:
         """Return whether the authority wants no email yet."""
@@ -148,7 +154,12 @@ def _is_accented(character: str) -> bool:
     return parts[0].isascii() and parts[0].isalpha() and _ACCENTS.issuperset(parts[1:])
 
 
-SaveResult = Literal["added", "changed", "unchanged"]
+class SaveResult(StrEnum):
+    """The effect of writing one entry of a register."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
 
 
 async def forget_mailbox(session: AsyncSession, authority: str) -> None:
@@ -170,7 +181,7 @@ async def save(session: AsyncSession, entry: AuthorityUpdate) -> tuple[SaveResul
         session.add(row)
         await session.flush()
         await _replace_mutes(session, entry)
-        return "added", row.mailbox is not None
+        return SaveResult.ADDED, row.mailbox is not None
     different = {name: value for name, value in fields.items() if getattr(row, name) != value}
     for name, value in different.items():
         setattr(row, name, value)
@@ -179,9 +190,9 @@ async def save(session: AsyncSession, entry: AuthorityUpdate) -> tuple[SaveResul
         row.mailbox_ref = uuid.uuid4().hex
     muted = await _replace_mutes(session, entry)
     if not different and not muted:
-        return "unchanged", False
+        return SaveResult.UNCHANGED, False
     row.updated_at = now()
-    return "changed", other_mailbox and row.mailbox is not None
+    return SaveResult.CHANGED, other_mailbox and row.mailbox is not None
 
 
 async def _replace_mutes(session: AsyncSession, entry: AuthorityUpdate) -> bool:

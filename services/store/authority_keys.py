@@ -6,7 +6,7 @@ stays, so that readers can tell which events it signed before.
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Literal
+from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -33,7 +33,12 @@ class AuthorityKey(SQLModel, table=True):
     created_at: datetime = Field(sa_column=timestamp())
 
 
-AddResult = Literal["added", "unchanged", "taken"]
+class AddResult(StrEnum):
+    """The effect of adding a key. `TAKEN`: the key belongs to another authority or other days, or is revoked."""
+
+    ADDED = "added"
+    UNCHANGED = "unchanged"
+    TAKEN = "taken"
 
 
 def why_invalid(key: AuthorityKey, day: date) -> str | None:
@@ -54,12 +59,12 @@ async def add(session: AsyncSession, key: AuthorityKey) -> AddResult:
         insert(AuthorityKey).values(**values).on_conflict_do_nothing().returning(col(AuthorityKey.key_id))
     )
     if result.scalar() is not None:
-        return "added"
+        return AddResult.ADDED
     there = (await find(session, [key.key_id]))[key.key_id]
     same = there.revoked_at is None and all(
         getattr(there, name) == values[name] for name in ("authority", "public_key", "valid_from", "valid_until")
     )
-    return "unchanged" if same else "taken"
+    return AddResult.UNCHANGED if same else AddResult.TAKEN
 
 
 async def revoke(session: AsyncSession, key_id: str) -> AuthorityKey | None:

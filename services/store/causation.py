@@ -12,7 +12,8 @@ from sqlmodel import col
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
 from services.store.outbox import Outbox
-from services.store.plans import PlanLog, PlanRecord
+from services.store.plan_log import PlanLog
+from services.store.plans import PlanRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from events.contracts import ContractPublished
 from services.store.database import json_column, table_of, timestamp
-from services.store.plans import RecordOutcome
+from services.store.plan_log import RecordOutcome
 
 
 class ContractStatus(StrEnum):
@@ -67,6 +68,12 @@ async def published(session: AsyncSession, authority: str | None = None) -> list
     if authority is not None:
         statement = statement.where(col(ContractRow.authority) == authority)
     return list((await session.execute(statement.order_by(col(ContractRow.contract_id)))).scalars())
+
+
+async def load_published(session: AsyncSession, contract_id: str) -> ContractPublished | None:
+    """The shared facts of one contract; None if it is not shared."""
+    row = await session.get(ContractRow, contract_id)
+    return ContractPublished.model_validate(row.payload) if row is not None and row.payload is not None else None
 
 
 async def priced(session: AsyncSession) -> list[ContractRow]:

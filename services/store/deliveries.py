@@ -72,6 +72,17 @@ async def expired_sending(session: AsyncSession, at: datetime) -> Mail | None:
     return (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
 
 
+async def other_waiting(session: AsyncSession, mail: Mail) -> bool:
+    """Return whether another email of the same purpose still waits for the authority."""
+    query = select(func.count()).where(
+        col(Mail.authority) == mail.authority,
+        col(Mail.purpose) == mail.purpose,
+        col(Mail.mail_id) != mail.mail_id,
+        col(Mail.state).in_(UNDELIVERED),
+    )
+    return bool((await session.execute(query)).scalar_one())
+
+
 def is_due(at: datetime) -> ColumnElement[bool]:
     """Return a condition: the email is due, or was tried before. A reminder waits for its day."""
     return or_(col(Mail.attempts) > 0, col(Mail.next_attempt_at) <= at)

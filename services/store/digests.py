@@ -7,8 +7,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import ARRAY, BigInteger, DateTime, String, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.domain.notifications import Purpose
-from services.store.intents import UNKNOWN_PARTNER
+from services.domain.notifications import Purpose, WaitReason
 
 
 class Deferral(NamedTuple):
@@ -62,7 +61,7 @@ _FLUSH: Final = text(
         CROSS JOIN LATERAL (
             SELECT due_at FROM notification_intents
             WHERE authority = who.authority AND state = 'pending' AND purpose = 'digest'
-                AND reason IS DISTINCT FROM '{UNKNOWN_PARTNER}' ORDER BY due_at LIMIT 1
+                AND reason IS DISTINCT FROM '{WaitReason.UNKNOWN_PARTNER}' ORDER BY due_at LIMIT 1
         ) nearest
         JOIN notification_intents i ON i.authority = who.authority AND i.due_at = nearest.due_at
         WHERE nearest.due_at > :at AND i.state = 'pending' AND i.purpose = 'digest' ORDER BY i.id FOR UPDATE OF i

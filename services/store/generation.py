@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from matching.plan import Sharing, Status
 from services.store.pipelined_queries import Query
 from services.store.plans import PlanRecord
 
@@ -73,15 +74,15 @@ async def unassessed_after(session: AsyncSession, after: str, limit: int) -> lis
 
 def is_matchable(plan: PlanRecord) -> bool:
     """Return a condition: the plan would be searchable if its assessment had never failed."""
-    return plan.status == "active" and plan.state is not None and plan.state["sharing"] != "private"
+    return plan.status == Status.ACTIVE and plan.state is not None and plan.state["sharing"] != Sharing.PRIVATE
 
 
 async def reset_assessments(session: AsyncSession) -> None:
     """Mark every plan as not assessed, and release quarantined plans. The caller has locked all plans."""
-    shared = col(PlanRecord.state)["sharing"].as_string() != "private"
+    shared = col(PlanRecord.state)["sharing"].as_string() != Sharing.PRIVATE
     await session.execute(
         update(PlanRecord)
         .where(col(PlanRecord.quarantined))
-        .values(searchable=(col(PlanRecord.status) == "active") & shared)
+        .values(searchable=(col(PlanRecord.status) == Status.ACTIVE) & shared)
     )
     await session.execute(update(PlanRecord).values(matched_revision=0, attempts=0, quarantined=False))

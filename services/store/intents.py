@@ -14,7 +14,7 @@ sending; the notifier then tries once more under the same Message-ID.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -35,18 +35,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Field, SQLModel, col
 
-from services.domain.notifications import POSSIBLY_SENT, EmailState, IntentState, Purpose
+from services.domain.notifications import POSSIBLY_SENT, EmailState, IntentState, Purpose, WaitReason
 from services.platform.clock import day_of
 from services.store.addressees import addressee_code
 from services.store.authorities import Authority
 from services.store.database import in_array, limit_idle_in_transaction, timestamp
 from services.store.opportunities import Opportunity
-
-OVER_CAP: Final = "over-a-cap"
-"""The reason of a pending intent that waits because the email already held enough about its plan or authority."""
-
-UNKNOWN_PARTNER: Final = "unknown-partner"
-"""The reason of a pending intent about an authority that is neither in the register nor a council."""
 
 
 class Intent(SQLModel, table=True):
@@ -73,7 +67,7 @@ class Intent(SQLModel, table=True):
             "notification_intents_over_cap",
             "authority",
             "partner",
-            postgresql_where=text(f"state = 'pending' AND reason = '{OVER_CAP}'"),
+            postgresql_where=text(f"state = 'pending' AND reason = '{WaitReason.OVER_CAP}'"),
         ),
         Index("notification_intents_mail", "mail_id"),
     )
@@ -285,7 +279,7 @@ async def to_gather(session: AsyncSession, authority: str, at: datetime, ahead: 
     """
     await limit_idle_in_transaction(session)
     waiting = col(Intent.authority) == authority, col(Intent.state) == IntentState.PENDING, col(Intent.due_at) <= ahead
-    along = and_(col(Intent.purpose) == Purpose.IMMEDIATE, col(Intent.reason).is_distinct_from(OVER_CAP))
+    along = and_(col(Intent.purpose) == Purpose.IMMEDIATE, col(Intent.reason).is_distinct_from(WaitReason.OVER_CAP))
     query = select(Intent).where(*waiting, or_(col(Intent.due_at) <= at, along))
     return (await session.execute(query.order_by(col(Intent.id)).with_for_update())).scalars().all()
 
@@ -296,7 +290,7 @@ class WithheldNotifications:
     authority, which nobody receives."""
 
     authority: str
-    why: Literal["no-mailbox", "paused", "unknown-partner"]
+    why: WaitReason
     intents: int
     oldest: datetime
 
@@ -315,7 +309,7 @@ async def withheld(session: AsyncSession, at: datetime) -> Sequence[WithheldNoti
     )
     rows = await session.execute(query)
     found = [
-        WithheldNotifications(code, "paused" if mailbox else "no-mailbox", count, oldest)
+        WithheldNotifications(code, WaitReason.PAUSED if mailbox else WaitReason.NO_MAILBOX, count, oldest)
         for code, mailbox, count, oldest in rows
     ]
     return found + await _about_unknown(session)
@@ -325,12 +319,12 @@ async def _about_unknown(session: AsyncSession) -> list[WithheldNotifications]:
     oldest = func.min(col(Intent.created_at))
     query = (
         select(col(Intent.partner), func.count(), oldest)
-        .where(col(Intent.state) == IntentState.PENDING, col(Intent.reason) == UNKNOWN_PARTNER)
+        .where(col(Intent.state) == IntentState.PENDING, col(Intent.reason) == WaitReason.UNKNOWN_PARTNER)
         .group_by(col(Intent.partner))
         .order_by(oldest)
     )
     return [
-        WithheldNotifications(code, "unknown-partner", count, since)
+        WithheldNotifications(code, WaitReason.UNKNOWN_PARTNER, count, since)
         for code, count, since in await session.execute(query)
     ]
 

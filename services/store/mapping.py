@@ -7,7 +7,8 @@ from events.cloudevents import Event
 from events.plans import PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
 from matching.plan import Kind, Origin, Plan, Sharing, Stage, Status, Window
 from services.domain.ids import event_content_hash
-from services.store.plans import PlanRecord, PlanRevision, PlanValues
+from services.store.plan_log import PlanRevision
+from services.store.plans import PlanRecord, PlanValues
 
 
 def plan_from_payload(payload: PlanState, status: Status = Status.ACTIVE) -> Plan:

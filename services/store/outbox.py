@@ -36,14 +36,14 @@ class Outbox(SQLModel, table=True):
 
     __tablename__ = "outbox"
     __table_args__ = (
-        Index("outbox_waiting", "slice", "id", postgresql_where=text("published_at IS NULL")),
+        Index("outbox_waiting", "shard", "id", postgresql_where=text("published_at IS NULL")),
         Index("outbox_latest", "topic", "key", "id"),
     )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
     topic: str
     key: str
-    slice: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    shard: int = Field(sa_column=Column(SmallInteger, nullable=False))
     event_id: str
     headers: Any = Field(sa_column=json_column())
     value: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
@@ -80,7 +80,7 @@ def to_columns(topic: str, event_id: str, message: Message) -> dict[str, Any]:
     return {
         "topic": topic,
         "key": key,
-        "slice": shard_for(key),
+        "shard": shard_for(key),
         "event_id": event_id,
         "headers": [[name, value.decode()] for name, value in message.headers],
         "value": message.value,
@@ -93,7 +93,7 @@ def tombstone(topic: str, key: str) -> dict[str, Any]:
     return {
         "topic": topic,
         "key": key,
-        "slice": shard_for(key),
+        "shard": shard_for(key),
         "event_id": f"tombstone-{key}",
         "headers": [],
         "value": b"",
@@ -113,7 +113,7 @@ async def drop(session: AsyncSession, topic: str, keys: Collection[str]) -> None
 
 
 def append(writes: BulkWrites, messages: Sequence[Mapping[str, Any]]) -> None:
-    """Add messages (`columns_of`) in the order given, and wake the relays at commit."""
+    """Add messages (`to_columns`) in the order given, and wake the relays at commit."""
     # PostgreSQL delivers repeated notifications of a transaction once.
     writes.insert(table_of(Outbox), messages, behind=f"RETURNING pg_notify('{_CHANNEL}', '')")
 
@@ -133,7 +133,7 @@ async def wait_for_notify(session: AsyncSession, seconds: float) -> None:
 _READ: Final = ("id", "topic", "key", "event_id", "headers", "value")
 _WAITING: Final = (
     select(*(table_of(Outbox).c[name] for name in _READ))
-    .where(in_array_param(col(Outbox.slice), "slices"), col(Outbox.published_at).is_(None))
+    .where(in_array_param(col(Outbox.shard), "shards"), col(Outbox.published_at).is_(None))
     .order_by(col(Outbox.id))
     .limit(bindparam("most"))
 )
@@ -143,9 +143,9 @@ _PUBLISHED: Final = text(
 )
 
 
-async def unpublished(session: AsyncSession, slices: Collection[int], limit: int) -> list[Outbox]:
+async def unpublished(session: AsyncSession, shards: Collection[int], limit: int) -> list[Outbox]:
     """Return the oldest unpublished messages of these shards, in publishing order."""
-    given = {"slices": list(slices), "most": limit}
+    given = {"shards": list(shards), "most": limit}
     return await fetch(session, Query(_WAITING, given, _messages))
 
 
@@ -158,11 +158,11 @@ async def mark_published(session: AsyncSession, ids: Sequence[int]) -> None:
     await execute_pipelined(session, Query(_PUBLISHED, {"ids": list(ids), "moment": now()}, len))
 
 
-async def last_published_since(session: AsyncSession, slices: Collection[int], since: datetime) -> Sequence[Outbox]:
+async def last_published_since(session: AsyncSession, shards: Collection[int], since: datetime) -> Sequence[Outbox]:
     """Return the latest published message of each key of these shards that was published after `since`."""
     query = (
         select(Outbox)
-        .where(in_array(col(Outbox.slice), slices), col(Outbox.published_at) > since)
+        .where(in_array(col(Outbox.shard), shards), col(Outbox.published_at) > since)
         .order_by(col(Outbox.topic), col(Outbox.key), col(Outbox.id).desc())
         .ext(distinct_on(col(Outbox.topic), col(Outbox.key)))
     )

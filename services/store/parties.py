@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel, col
 
 from services.domain.parties import Membership, Party, PartyKind
 from services.store import authorities
+from services.store.authorities import SaveResult
 from services.store.database import in_array, now, timestamp
 
 
@@ -60,11 +61,11 @@ async def all_parties(session: AsyncSession) -> list[Party]:
     return await _load(session, None)
 
 
-async def save(session: AsyncSession, party: Party) -> authorities.SaveResult:
+async def save(session: AsyncSession, party: Party) -> SaveResult:
     """Replaces a party with its memberships. It must be in the register."""
     before = await load(session, party.party)
     if before is not None and (before.kind, before.memberships) == (party.kind, party.memberships):
-        return "unchanged"
+        return SaveResult.UNCHANGED
     await session.merge(PartyRow(party=party.party, kind=party.kind.value, updated_at=now()))
     await session.flush()
     await session.execute(delete(MembershipRow).where(col(MembershipRow.party) == party.party))
@@ -72,7 +73,7 @@ async def save(session: AsyncSession, party: Party) -> authorities.SaveResult:
         MembershipRow(party=party.party, authority=one.authority, joined_on=one.joined_on, left_on=one.left_on)
         for one in party.memberships
     )
-    return "changed" if before is not None else "added"
+    return SaveResult.CHANGED if before is not None else SaveResult.ADDED
 
 
 async def _load(session: AsyncSession, codes: Collection[str] | None) -> list[Party]:

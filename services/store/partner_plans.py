@@ -9,9 +9,9 @@ from sqlalchemy import ARRAY, String, bindparam, case, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.domain.notifications import POSSIBLY_SENT, IntentState, Purpose
+from services.domain.notifications import POSSIBLY_SENT, IntentState, Purpose, WaitReason
 from services.store.database import in_array
-from services.store.intents import OVER_CAP, Intent, Mail
+from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
 
 _PLAN = case((col(Opportunity.authority_a) == col(Intent.partner), col(Opportunity.plan_a)), else_=Opportunity.plan_b)
@@ -29,7 +29,7 @@ _OVER_CAP: Final = text(
         SELECT o.payload #>> '{{plans,0,sharing}}' = 'open' AND o.payload #>> '{{plans,1,sharing}}' = 'open' AS openly
         FROM (
             SELECT opportunity_id FROM notification_intents WHERE authority = :authority AND partner = partner.code
-                AND state = 'pending' AND reason = '{OVER_CAP}' LIMIT {MAX_COUNTED}
+                AND state = 'pending' AND reason = '{WaitReason.OVER_CAP}' LIMIT {MAX_COUNTED}
         ) i
         JOIN opportunities o ON o.opportunity_id = i.opportunity_id
     ) waiting

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.store.database import timestamp
-from services.store.plans import PlanLog
+from services.store.plan_log import PlanLog
 
 
 class PlanReset(SQLModel, table=True):

@@ -10,7 +10,9 @@ from sqlmodel import col
 from events.plans import PlanAwarded, PlanWithdrawn
 from events.responses import RouteStep
 from events.topics import NOTICES
+from matching.plan import Sharing
 from matching.reference import display_name
+from services.domain.coalition_answers import ResponseOutcome
 from services.domain.disclosure import pounds_of
 from services.domain.programme.records import (
     LoggedRevision,
@@ -107,7 +109,7 @@ def _revision(row: Any) -> LoggedRevision:
     return LoggedRevision(
         **common,
         own=own,
-        shared=row.sharing != "private",
+        shared=row.sharing != Sharing.PRIVATE,
         tendering=row.stage == "tendering",
         earliest=date.fromisoformat(row.earliest),
         value=pounds_of(row.value),
@@ -134,7 +136,7 @@ def _contract(row: Any) -> SharedContract:
 async def _answers(session: AsyncSession) -> list[RecordedAnswer]:
     found = await session.execute(
         select(ResponseRow)
-        .where(col(ResponseRow.outcome) == "recorded")
+        .where(col(ResponseRow.outcome) == ResponseOutcome.RECORDED)
         .order_by(col(ResponseRow.received_at), col(ResponseRow.response_id))
     )
     rows = found.scalars().all()

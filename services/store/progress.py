@@ -7,13 +7,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.domain.notifications import UNDELIVERED, EmailState, IntentState
+from services.domain.opportunity import OpportunityStatus
 from services.store import coalitions, deliveries, outbox, plans
 from services.store.authorities import Authority
 from services.store.coalitions import CoalitionRow
 from services.store.database import now
 from services.store.intents import Intent, Mail
 from services.store.opportunities import Opportunity
-from services.store.plans import PlanLog, PlanRecord
+from services.store.plan_log import PlanLog
+from services.store.plans import PlanRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Progress:
 async def progress(session: AsyncSession) -> Progress:
     """Count the existing rows and the remaining work."""
     bands = await session.execute(
-        select(col(Opportunity.band), func.count())
-        .where(col(Opportunity.status) == "active")
+        select(Opportunity.band, func.count())
+        .where(Opportunity.status == OpportunityStatus.ACTIVE)
         .group_by(Opportunity.band)
     )
     found = dict(bands.all())

@@ -5,9 +5,10 @@ from typing import Final
 from events.cloudevents import Event
 from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState
 from matching.plan import Status
-from services.store import forgotten, plans
+from services.store import forgotten, plan_log
 from services.store.mapping import revision_from_event
-from services.store.plans import PlanLog, PlanRecord, PlanRevision
+from services.store.plan_log import PlanLog, PlanRevision
+from services.store.plans import PlanRecord
 from services.store.shadow_tables import LoggedPlan
 
 _BY_TYPE: Final[dict[str, type[PlanPayload]]] = {payload.type: payload for payload in PLAN_PAYLOADS}
@@ -33,9 +34,9 @@ def replay_plan(logged: LoggedPlan, live: PlanRecord | None) -> PlanRecord:
         received_at=newest.received_at,
     )
     if logged.whole is not None:
-        plans.apply_revision(plan, _revision(logged.whole))
+        plan_log.apply_revision(plan, _revision(logged.whole))
     if newest is not logged.whole:
-        plans.apply_revision(plan, _revision(newest))
+        plan_log.apply_revision(plan, _revision(newest))
     plan.received_at = newest.received_at
     # A live row that contradicts the log is not trusted in anything else either.
     plan.matched_revision = plan.revision
@@ -56,7 +57,7 @@ def differs_from_log(plan: PlanRecord, live: PlanRecord | None) -> bool:
         return True
     if _outline(plan) != _outline(live):
         return True
-    return plan.status == "active" and plan.state != live.state
+    return plan.status == Status.ACTIVE and plan.state != live.state
 
 
 def _outline(plan: PlanRecord) -> tuple[object, ...]:

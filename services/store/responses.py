@@ -9,6 +9,7 @@ from sqlalchemy import Index, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from services.domain.coalition_answers import ResponseOutcome
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN
 
@@ -16,6 +17,7 @@ FORGOTTEN_URL: Final = "https://forgotten.invalid"
 """Stands for the address of a document that was forgotten; no such host can exist."""
 ROUTE: Final = "route"
 DOCUMENT: Final = "document"
+ENQUIRY: Final = "enquiry"
 RECORDS: Final = (ROUTE, DOCUMENT)
 """Kinds of responses that record something: they change nothing, and no answer waits for them to be undone first."""
 
@@ -93,8 +95,13 @@ async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow
     """Answers that counted and have no receipt yet, locked; answers locked by other processes are skipped."""
     found = await session.execute(
         select(ResponseRow)
-        .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == "recorded")
-        .where(col(ResponseRow.subject).in_(("opportunity", "coalition", "party")))
+        .where(col(ResponseRow.receipt_mail_id).is_(None), col(ResponseRow.outcome) == ResponseOutcome.RECORDED)
+        .where(
+            or_(
+                col(ResponseRow.subject).in_(("opportunity", "coalition", "party")),
+                col(ResponseRow.kind) == ENQUIRY,
+            )
+        )
         .order_by(col(ResponseRow.response_id))
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -119,7 +126,7 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
         .where(
             col(ResponseRow.subject_id) == response.subject_id,
             col(ResponseRow.plan_id) == response.plan_id,
-            col(ResponseRow.outcome) == "recorded",
+            col(ResponseRow.outcome) == ResponseOutcome.RECORDED,
             col(ResponseRow.undone_by).is_(None),
             col(ResponseRow.kind) != "undone",
             col(ResponseRow.kind) == ROUTE if response.kind == ROUTE else col(ResponseRow.kind).not_in(RECORDS),
@@ -131,7 +138,7 @@ async def is_latest(session: AsyncSession, response: ResponseRow) -> bool:
 
 def stands(response: ResponseRow) -> bool:
     """Whether a response counted and has not been taken back."""
-    return response.outcome == "recorded" and response.undone_by is None
+    return response.outcome == ResponseOutcome.RECORDED and response.undone_by is None
 
 
 async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow]:
@@ -144,6 +151,20 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
     return list(found.scalars())
 
 
+async def documents(session: AsyncSession) -> list[ResponseRow]:
+    """All documents that were shared and not taken back, newest first."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(
+            col(ResponseRow.kind) == DOCUMENT,
+            col(ResponseRow.outcome) == "recorded",
+            col(ResponseRow.undone_by).is_(None),
+        )
+        .order_by(col(ResponseRow.received_at).desc(), col(ResponseRow.response_id))
+    )
+    return list(found.scalars())
+
+
 async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: Collection[str]) -> list[ResponseRow]:
     """The routes recorded for these plans or coalitions and not taken back, oldest first."""
     about = or_(in_array(col(ResponseRow.plan_id), plan_ids), in_array(col(ResponseRow.subject_id), subject_ids))
@@ -151,7 +172,7 @@ async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: 
         select(ResponseRow)
         .where(
             col(ResponseRow.kind) == ROUTE,
-            col(ResponseRow.outcome) == "recorded",
+            col(ResponseRow.outcome) == ResponseOutcome.RECORDED,
             col(ResponseRow.undone_by).is_(None),
             about,
         )
@@ -207,7 +228,7 @@ async def counts(session: AsyncSession) -> dict[str, int]:
     """Count recorded responses by kind, without those taken back."""
     found = await session.execute(
         select(col(ResponseRow.kind), func.count())
-        .where(col(ResponseRow.outcome) == "recorded", col(ResponseRow.undone_by).is_(None))
+        .where(col(ResponseRow.outcome) == ResponseOutcome.RECORDED, col(ResponseRow.undone_by).is_(None))
         .group_by(col(ResponseRow.kind))
     )
     return {row[0]: row[1] for row in found}

@@ -1,19 +1,24 @@
-"""Searches that authorities have saved, to run them again with one click."""
+"""Searches that authorities have saved, and the plans that have come to fit one since."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import BigInteger, Column, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from services.store import plan_search
 from services.store.database import json_column, now, timestamp
+from services.store.plan_search import Query
 
 
 class SavedSearch(SQLModel, table=True):
-    """One search. `query`: the filters as they were entered, without those that were left empty."""
+    """One search. `query`: its filters, without those that were left empty.
+
+    `saved_at`, `looked_to`: positions in the log of plans; `looked_at`: when plans behind the earlier one were read.
+    """
 
     __tablename__ = "saved_searches"
 
@@ -22,6 +27,19 @@ class SavedSearch(SQLModel, table=True):
     name: str
     query: Any = Field(sa_column=json_column())
     created_at: datetime = Field(sa_column=timestamp())
+    saved_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+    looked_to: int = Field(sa_column=Column(BigInteger, nullable=False))
+    looked_at: datetime = Field(sa_column=timestamp())
+
+
+class SearchHit(SQLModel, table=True):
+    """A plan that has come to fit a search. `mail_id`: the email that told of it; null until one has."""
+
+    __tablename__ = "search_hits"
+
+    search_id: str = Field(primary_key=True, foreign_key="saved_searches.search_id", ondelete="CASCADE")
+    plan_id: str = Field(primary_key=True)
+    mail_id: str | None = Field(default=None)
 
 
 async def of_authority(session: AsyncSession, authority: str) -> list[SavedSearch]:
@@ -40,10 +58,21 @@ async def count(session: AsyncSession, authority: str) -> int:
     return int((await session.execute(query)).scalar_one())
 
 
-async def add(session: AsyncSession, authority: str, name: str, query: Mapping[str, str]) -> None:
-    """Saves a search."""
-    search_id = uuid.uuid4().hex
-    session.add(SavedSearch(search_id=search_id, authority=authority, name=name, query=dict(query), created_at=now()))
+async def add(session: AsyncSession, authority: str, name: str, query: Query) -> None:
+    """Saves a search. The plans that fit it now are no news."""
+    at = now()
+    position = await plan_search.log_position(session, at)
+    row = SavedSearch(
+        search_id=uuid.uuid4().hex,
+        authority=authority,
+        name=name,
+        query=query.to_json(),
+        created_at=at,
+        saved_at=position,
+        looked_to=position,
+        looked_at=at,
+    )
+    session.add(row)
     await session.flush()
 
 
@@ -60,3 +89,66 @@ async def remove(session: AsyncSession, authority: str, search_id: str) -> bool:
 async def forget(session: AsyncSession, authority: str) -> None:
     """Deletes all searches of an authority."""
     await session.execute(delete(SavedSearch).where(col(SavedSearch.authority) == authority))
+
+
+async def due(session: AsyncSession, before: datetime) -> Sequence[str]:
+    """The authorities with a search that was last looked at before a moment."""
+    query = select(col(SavedSearch.authority)).where(col(SavedSearch.looked_at) < before).distinct()
+    return (await session.execute(query.order_by(col(SavedSearch.authority)))).scalars().all()
+
+
+async def look(session: AsyncSession, authority: str, before: datetime, at: datetime) -> int:
+    """Adds the hits of an authority's searches that were last looked at before a moment; their number.
+
+    The caller has locked the authority's row. It reads only plans that have changed since the last look.
+    """
+    position = await plan_search.log_position(session, at)
+    found = 0
+    for one in await of_authority(session, authority):
+        if one.looked_at >= before:
+            continue
+        plan_ids = await plan_search.new_plans(
+            session,
+            authority,
+            Query.from_json(one.query),
+            search_id=one.search_id,
+            saved_at=one.saved_at,
+            looked_to=one.looked_to,
+        )
+        session.add_all(SearchHit(search_id=one.search_id, plan_id=plan_id) for plan_id in plan_ids)
+        one.looked_to, one.looked_at = position, at
+        found += len(plan_ids)
+    await session.flush()
+    return found
+
+
+_WAITING: Final = text(
+    "SELECT DISTINCT s.authority FROM search_hits h JOIN saved_searches s USING (search_id) WHERE h.mail_id IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM notification_mails m WHERE m.authority = s.authority AND m.purpose = 'digest'"
+    "  AND m.state IN ('queued', 'claimed', 'sending', 'ambiguous'))"
+    " AND NOT EXISTS (SELECT 1 FROM notification_intents i WHERE i.authority = s.authority AND i.purpose = 'digest'"
+    "  AND i.state = 'pending' AND i.due_at <= :until) ORDER BY s.authority"
+)
+
+
+async def without_email(session: AsyncSession, until: datetime) -> Sequence[str]:
+    """The authorities with hits that nobody has told them of, and no weekly email until a moment that could."""
+    return (await session.execute(_WAITING, {"until": until})).scalars().all()
+
+
+async def hits_for(session: AsyncSession, authority: str, mail_id: str) -> list[tuple[SavedSearch, list[SearchHit]]]:
+    """The hits that an email of the authority tells of, or could, by search; locked."""
+    query = (
+        select(SavedSearch, SearchHit)
+        .join(SearchHit, col(SearchHit.search_id) == col(SavedSearch.search_id))
+        .where(
+            col(SavedSearch.authority) == authority,
+            or_(col(SearchHit.mail_id).is_(None), col(SearchHit.mail_id) == mail_id),
+        )
+        .order_by(col(SavedSearch.name), col(SavedSearch.search_id), col(SearchHit.plan_id))
+        .with_for_update(of=SearchHit)
+    )
+    found: dict[str, tuple[SavedSearch, list[SearchHit]]] = {}
+    for search, hit in await session.execute(query):
+        found.setdefault(search.search_id, (search, []))[1].append(hit)
+    return list(found.values())

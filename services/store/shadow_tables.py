@@ -7,16 +7,17 @@ from typing import Any, Final
 from sqlalchemy import MetaData, Table, delete, insert, select, text, union
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import SQLModel, col
+from sqlmodel import col
 
 from services.store.database import table_of
-from services.store.opportunities import Opportunity
-from services.store.plans import PlanLog, PlanRecord
+from services.store.opportunities import OPPORTUNITY_TABLE, Opportunity
+from services.store.plan_log import PlanLog
+from services.store.plans import PlanRecord
 
 SCHEMA: Final = "rebuild"
 _METADATA: Final = MetaData(schema=SCHEMA)
 PLANS: Final[Table] = table_of(PlanRecord).to_metadata(_METADATA, schema=SCHEMA)
-OPPORTUNITIES: Final[Table] = table_of(Opportunity).to_metadata(_METADATA, schema=SCHEMA)
+OPPORTUNITIES: Final[Table] = OPPORTUNITY_TABLE.to_metadata(_METADATA, schema=SCHEMA)
 
 
 async def create(session: AsyncSession) -> None:
@@ -32,10 +33,10 @@ async def drop(session: AsyncSession) -> None:
     await session.execute(text(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE"))
 
 
-async def add(session: AsyncSession, table: Table, rows: Sequence[SQLModel]) -> None:
-    """Write rows into the shadow copy of the model's table."""
+async def add(session: AsyncSession, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows, given by their columns, into a shadow table."""
     if rows:
-        await session.execute(insert(table), [row.model_dump() for row in rows])
+        await session.execute(insert(table), rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,13 @@ async def _newest(session: AsyncSession, chunk: Sequence[str], types: list[str] 
 
 async def all_ids(session: AsyncSession) -> list[str]:
     """Return every plan id in `plans`, or as the first plan in `opportunities`; sorted."""
-    ids = union(select(col(PlanRecord.plan_id)), select(col(Opportunity.plan_a)))
+    ids = union(select(col(PlanRecord.plan_id)), select(Opportunity.plan_a))
     return sorted((await session.execute(ids)).scalars())
 
 
 async def opportunities_of(session: AsyncSession, plan_ids: Sequence[str]) -> list[Opportunity]:
     """Return all opportunities, active or withdrawn, whose first plan is one of these."""
-    rows = await session.execute(select(Opportunity).where(col(Opportunity.plan_a).in_(plan_ids)))
+    rows = await session.execute(select(Opportunity).where(Opportunity.plan_a.in_(plan_ids)))
     return list(rows.scalars())
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Table, collate, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.domain.opportunity import OpportunityStatus
 from services.store.database import table_of
-from services.store.opportunities import Opportunity
+from services.store.opportunities import OPPORTUNITY_TABLE
 from services.store.plans import PlanRecord
 
 
@@ -38,11 +39,11 @@ async def state_hash(
     If matchers are running, call it in one REPEATABLE READ transaction.
     """
     p = table_of(PlanRecord) if plans is None else plans
-    o = table_of(Opportunity) if opportunities is None else opportunities
+    o = OPPORTUNITY_TABLE if opportunities is None else opportunities
     plan_rows = select(p.c.plan_id, p.c.revision, p.c.status).order_by(collate(p.c.plan_id, "C"))
     pair_rows = (
         select(o.c.plan_a, o.c.plan_b, o.c.revision_a, o.c.revision_b, o.c.score, o.c.band, o.c.assessed_as_of)
-        .where(o.c.status == "active")
+        .where(o.c.status == OpportunityStatus.ACTIVE)
         .order_by(collate(o.c.plan_a, "C"), collate(o.c.plan_b, "C"))
     )
     running = hashlib.sha256()

@@ -44,7 +44,7 @@ async def open_link(request: Request, session: AsyncSession, purpose: LinkPurpos
     opened = open_token(secrets, purpose, token, day)
     row = await addressee(session, opened.authority, today_of(request))
     opened.require_mailbox(row.mailbox_ref if row is not None and row.mailbox else None)
-    if purpose is LinkPurpose.ANSWER and row is not None and not row.takes_part(day):
+    if purpose in (LinkPurpose.ANSWER, LinkPurpose.ENQUIRY) and row is not None and not row.takes_part(day):
         raise LinkError("Your council takes part no longer. To come back, reply to any of our emails.")
     return opened
 

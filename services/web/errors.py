@@ -34,7 +34,7 @@ TEXTS: Final = {
     405: ErrorText("That can't be done here", "Go back and use the buttons of the page."),
     409: ErrorText("Something has changed meanwhile", "Go back, look at the page again, then answer."),
     413: ErrorText("That was too long", "Nothing was changed. Shorten your text and send it again."),
-    429: ErrorText("Too many tries", "Wait an hour, then try again."),
+    429: ErrorText("Too many tries", "Wait five minutes, then try again."),
     500: ErrorText("Something went wrong on our side", "Nothing was changed. Try again in a few minutes."),
 }
 

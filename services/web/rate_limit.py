@@ -1,7 +1,8 @@
-"""A limit on the requests of one address in an hour. Each web process counts for itself."""
+"""Limits on the requests of one client. Each web process counts for itself."""
 
+import math
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,24 +10,40 @@ from typing import Final
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-MAX_ADDRESSES: Final = 10_000
+MINUTE: Final = 60.0
 HOUR: Final = 3600.0
+MAX_CLIENTS: Final = 10_000
+"""Beyond this number, the clients that asked longest ago are forgotten: their next request counts as their first."""
 
 
 @dataclass(slots=True)
 class RateLimit:
-    """At most `limit` times an hour for each address."""
+    """At most `limit` requests of each client at once. What a client has used is given back evenly over the window."""
 
     limit: int
+    window_seconds: float
     clock: Callable[[], float] = time.monotonic
-    _times: dict[str, deque[float]] = field(default_factory=dict)
+    _levels: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
+
+    def seconds_to_wait(self, client: str) -> int:
+        """Count a request. Return 0 if it may be answered, else the seconds after which the client may ask again."""
+        now = self.clock()
+        level, seen = self._levels.pop(client, (0.0, now))
+        per_second = self.limit / self.window_seconds
+        level = max(0.0, level - (now - seen) * per_second)
+        allowed = level + 1 <= self.limit
+        self._levels[client] = (level + 1 if allowed else level, now)
+        if len(self._levels) > MAX_CLIENTS:
+            self._levels.popitem(last=False)
+        return 0 if allowed else max(1, math.ceil((level + 1 - self.limit) / per_second))
 
     def require(self, request: Request) -> None:
-        """Counts one request. Raises 429 with the seconds to wait."""
-        address, now = request.client.host if request.client else "", self.clock()
-        if len(self._times) >= MAX_ADDRESSES:
-            self._times = {key: times for key, times in self._times.items() if times[-1] > now - HOUR}
-        times = self._times.setdefault(address, deque(maxlen=self.limit))
-        if len(times) == self.limit and times[0] > now - HOUR:
-            raise HTTPException(429, headers={"Retry-After": str(int(times[0] + HOUR - now) + 1)})
-        times.append(now)
+        """Count a request of its address. Raise 429 with the seconds to wait if it is one too many."""
+        wait = self.seconds_to_wait(client_address(request))
+        if wait:
+            raise HTTPException(429, headers={"Retry-After": str(wait)})
+
+
+def client_address(request: Request) -> str:
+    """The address that a request comes from; empty if the server does not know it."""
+    return request.client.host if request.client else ""

@@ -1,4 +1,4 @@
-"""Emails about a council's settings: codes for another mailbox, and receipts. They name no person."""
+"""Emails about the settings of a council or an office: codes for another mailbox, and receipts. They name no person."""
 
 from typing import Final
 
@@ -12,27 +12,27 @@ from services.web.parts import page_url
 PRESENT_CODE: Final = """\
 Your code is {code}
 
-Somebody at {council} asked that emails from Jointly go to {new} from now on, and no longer to this mailbox.
+Somebody at {name} asked that emails from Jointly go to {new} from now on, and no longer to this mailbox.
 Enter the code, and the one in {new}, on the page. Both work for 15 minutes, and once.
 
-If nobody at your council wants this, do nothing: without this code the mailbox stays as it is.
+If none of you wants this, do nothing: without this code the mailbox stays as it is.
 """
 NEW_CODE: Final = """\
 Your code is {code}
 
-Somebody at {council} asked that the council's emails from Jointly come to this mailbox.
-Enter the code, and the one in the council's present mailbox, on the page. Both work for 15 minutes, and once.
+Somebody at {name} asked that its emails from Jointly come to this mailbox.
+Enter the code, and the one in its present mailbox, on the page. Both work for 15 minutes, and once.
 
-If this is not your council, do nothing: you get no further email.
+If you are not {name}, do nothing: you get no further email.
 """
 PRESENT_RECEIPT: Final = """\
 Emails from Jointly go to {new} from now on, and no longer to this mailbox.
 
 Links in emails that came here have stopped working, and everybody who was signed in is signed out.
-If your council did not want this, reply to this email at once: a person reads it.
+If you did not want this, reply to this email at once: a person reads it.
 """
 NEW_RECEIPT: Final = """\
-Emails from Jointly for your council come to this mailbox from now on, and no longer to {present}.
+Your emails from Jointly come to this mailbox from now on, and no longer to {present}.
 
 Tokens and calendar addresses go on working. The settings show them, and revoke those that nobody needs:
 {link}
@@ -46,17 +46,17 @@ The settings show what there is, and revoke it:
 """
 
 
-def send_mailbox_codes(later: BackgroundTasks, settings: Settings, council: str, begun: BegunChange) -> None:
+def send_mailbox_codes(later: BackgroundTasks, settings: Settings, name: str, begun: BegunChange) -> None:
     """Sends each mailbox its code, once the page has been answered."""
     to, subject = begun.mailboxes, "Your code to change the mailbox of Jointly"
-    present = PRESENT_CODE.format(code=grouped(begun.present_code), council=council, new=to.new)
+    present = PRESENT_CODE.format(code=grouped(begun.present_code), name=name, new=to.new)
     later.add_task(send_text, settings, to.present, subject, present)
-    later.add_task(send_text, settings, to.new, subject, NEW_CODE.format(code=grouped(begun.new_code), council=council))
+    later.add_task(send_text, settings, to.new, subject, NEW_CODE.format(code=grouped(begun.new_code), name=name))
 
 
 def send_mailbox_receipts(later: BackgroundTasks, settings: Settings, changed: Mailboxes) -> None:
     """Tells both mailboxes."""
-    subject = "Your council's mailbox for Jointly has changed"
+    subject = "Your mailbox for Jointly has changed"
     later.add_task(send_text, settings, changed.present, subject, PRESENT_RECEIPT.format(new=changed.new))
     text = NEW_RECEIPT.format(present=changed.present, link=page_url(settings, "/settings/access"))
     later.add_task(send_text, settings, changed.new, subject, text)

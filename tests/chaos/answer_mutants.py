@@ -10,6 +10,7 @@ COALITIONS: Final = "tests/integration/test_coalitions.py"
 ANSWERS: Final = "tests/unit/domain/test_coalition_answers.py"
 CONTRACTS: Final = "tests/integration/test_contracts.py"
 EXTENSIONS: Final = "tests/integration/test_extensions.py"
+ROUTES: Final = "tests/integration/test_routes.py"
 INTRODUCTIONS: Final = "tests/integration/test_introductions.py"
 
 ANSWER_MUTANTS: Final = (
@@ -126,11 +127,22 @@ ANSWER_MUTANTS: Final = (
         [
             Edit(
                 "services/notifier/plan_details.py",
-                'if plan is None or plan.status != "active" or not is_open(plan.state):',
+                "if plan is None or plan.status != Status.ACTIVE or not is_open(plan.state):",
                 "if plan is None:",
             )
         ],
         ["tests/integration/test_suggestion_emails.py::test_what_is_shared_no_longer_is_told_no_more"],
+    ),
+    Mutant(
+        "routes: a step taken back still counts",
+        [
+            Edit(
+                "services/store/responses.py",
+                "            col(ResponseRow.undone_by).is_(None),\n            about,\n",
+                "            about,\n",
+            )
+        ],
+        [f"{ROUTES}::test_a_record_is_kept_shown_and_taken_back"],
     ),
     Mutant(
         "contracts: other content under a known revision taken",
@@ -159,8 +171,8 @@ ANSWER_MUTANTS: Final = (
         [
             Edit(
                 "services/coalitions/benchmark_requests.py",
-                "            if answered != request:\n",
-                "            if answered is not None:\n",
+                "        if answered != request:\n",
+                "        if answered is not None:\n",
             )
         ],
         [f"{EXTENSIONS}::test_an_extension_asks_once_however_often_it_is_looked_at"],

@@ -81,9 +81,9 @@ MUTANTS: Final = (
         "search inside Tx 1",
         [
             Edit(
-                "services/store/plans.py",
+                "services/store/plan_log.py",
                 "    return outcomes\n",
-                "    early = (await session.execute(select(StoredPlan.plan_id))).scalars().all()\n"
+                "    early = (await session.execute(select(PlanRecord.plan_id))).scalars().all()\n"
                 "    for revision in recording.revisions:\n"
                 "        SEEN[revision.plan_id] = set(early)\n"
                 "    return outcomes\n\n\nSEEN: dict[str, set[str]] = {}\n",
@@ -91,7 +91,7 @@ MUTANTS: Final = (
             Edit(
                 "services/matcher/candidate_assessment.py",
                 "        if other_id == plan.plan.plan_id:",
-                "        from services.store.plans import SEEN\n\n"
+                "        from services.store.plan_log import SEEN\n\n"
                 "        if other_id == plan.plan.plan_id or other_id not in SEEN.get(plan.plan.plan_id, {other_id}):",
             ),
         ],
@@ -216,7 +216,7 @@ MUTANTS: Final = (
             Edit(
                 "services/store/outbox.py",
                 "    return await fetch(session, Query(_WAITING, given, _messages))\n",
-                "    query = select(Outbox).where(in_array(col(Outbox.slice), slices), col(Outbox.id) > LAST[0])\n"
+                "    query = select(Outbox).where(in_array(col(Outbox.shard), shards), col(Outbox.id) > LAST[0])\n"
                 "    found = (await session.execute(query.order_by(col(Outbox.id)).limit(limit))).scalars().all()\n"
                 "    LAST[0] = max([LAST[0], *(row.id or 0 for row in found)])\n"
                 "    return found\n\n\nLAST = [0]\n",
@@ -285,12 +285,12 @@ MUTANTS: Final = (
         [f"{SCHEDULES}::test_what_was_not_retrieved_is_judged_and_stays"],
     ),
     Mutant(
-        "relay without a slice lock",
+        "relay without a shard lock",
         [
             Edit(
                 "services/relay/outbox_publisher.py",
-                "SELECT pg_try_advisory_lock(:lock_class, :slice)",
-                "SELECT CAST(:lock_class AS int) + CAST(:slice AS int) > 0",
+                "SELECT pg_try_advisory_lock(:lock_class, :shard)",
+                "SELECT CAST(:lock_class AS int) + CAST(:shard AS int) > 0",
             )
         ],
         [f"{AT_BROKER}::test_a_relay_that_is_held_up_is_not_overtaken"],

@@ -20,7 +20,7 @@ from services.matcher.batch_handler import Matcher
 from services.matcher.sweeper import sweep
 from services.notifier import event_handler
 from services.platform.settings import Settings
-from services.store import intents, plans
+from services.store import intents, plan_log
 from services.store.database import make_engine, make_sessions
 from tests.chaos.stream import CANARIES, canary
 from tests.chaos.waiting import PATIENCE, until
@@ -51,14 +51,14 @@ async def test_two_plans_recorded_at_the_same_moment_find_each_other(
 ) -> None:
     """Both have written and neither has committed: whoever searches now sees nothing of the other."""
     barrier = asyncio.Barrier(2)
-    record = plans.append_revisions
+    record = plan_log.append_revisions
 
     async def together(*args: Any) -> Any:
         done = await record(*args)
         await barrier.wait()
         return done
 
-    monkeypatch.setattr(plans, "append_revisions", together)
+    monkeypatch.setattr(plan_log, "append_revisions", together)
     # Other words: of two that embed the same text, the second would wait for the first at the database.
     words = {"title": "Renewal of the lighthouse lantern", "description": "The lantern, lens and fog signal."}
     states = [canary(CANARIES[0], 1), canary(CANARIES[1], 1).model_copy(update=words)]

@@ -24,7 +24,7 @@ from services.matcher.batch_handler import Matcher
 from services.matcher.sweeper import sweep
 from services.platform.settings import Settings
 from services.store import opportunities as store
-from services.store import plans, shadow_tables
+from services.store import plan_log, shadow_tables
 from services.store.database import make_engine, make_sessions, transaction
 from tests.chaos.stream import CANARIES, canary
 from tests.integration.test_matcher_steps import Rig, context_of
@@ -147,7 +147,7 @@ async def test_a_swap_waits_for_a_revision_that_is_being_recorded(rig: Rig, monk
     """The revision is written and not committed: the swap must not take the older one for what stands."""
     await spoil(rig, SPOILT_PLAN)
     held = Held()
-    monkeypatch.setattr(plans, "append_revisions", held.after(plans.append_revisions))
+    monkeypatch.setattr(plan_log, "append_revisions", held.after(plan_log.append_revisions))
 
     async def together(found: RebuildReport) -> list[Any]:
         return await meet(rig, held, rig.handle([SECOND]), lambda: apply_rebuild.apply_rebuild(rig.sessions, found))

@@ -34,6 +34,7 @@ TABLES = (
     "pair_verdicts",
     "contracts",
     "benchmark_requests",
+    "benchmark_enquiries",
     "benchmark_notices",
     "notification_mails",
     "outbox",

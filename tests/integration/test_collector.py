@@ -29,11 +29,11 @@ from services.local_stack.feed_server import FeedQuirks, FeedServer, serving
 from services.messaging.topic_admin import create
 from services.platform import metrics
 from services.platform.settings import Settings
-from services.store import feeds, plans
+from services.store import feeds, plan_log
 from services.store.bulk_writes import BulkWrites
 from services.store.database import make_sessions, transaction
 from services.store.mapping import revision_from_event
-from services.store.plans import RecordOutcome
+from services.store.plan_log import RecordOutcome
 from tests.conftest import AnyBroker
 from tests.integration.test_publish import _records
 from tests.support.feeds import day_of_releases, release
@@ -237,9 +237,9 @@ async def store_own(database: AsyncEngine, state: dict[str, Any], topic: str = P
 
     event = plan_event(PlanPublished.model_validate(state))
     origin = {"topic": topic, "partition": 0, "offset": 0}
-    recording = plans.RevisionBatch([revision_from_event(event, origin)], BulkWrites())
+    recording = plan_log.RevisionBatch([revision_from_event(event, origin)], BulkWrites())
     async with transaction(make_sessions(database), *recording.queries) as session:
-        (outcome,) = await plans.append_revisions(session, recording)
+        (outcome,) = await plan_log.append_revisions(session, recording)
     return outcome
 
 

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from services.local_stack import demo
-from services.local_stack.demo import StalledError, Watch
+from services.local_stack import demo_progress
+from services.local_stack.demo_progress import StalledError, Watch
 from services.local_stack.mail_sink import MailSink
 from services.store.database import make_engine, make_sessions
 from tests.support.notifier import NotifierHarness
@@ -22,12 +22,12 @@ async def test_the_demo_gives_up_where_nobody_sends_what_is_due(database_url: st
     shown: list[tuple[str, int, int]] = []
     watch = Watch(lambda *progress: shown.append(progress), stalled_seconds=0.3)
     stack = cast(Any, SimpleNamespace(check=lambda: None, folder=Path("here")))
-    running = demo._Running(stack, cast(Any, None), notifier.sessions, {}, watch)
+    running = demo_progress.RunningDemo(stack, cast(Any, None), notifier.sessions, {}, watch)
     with pytest.raises(StalledError, match="Notifying authorities: 2 left and nothing moves; see here/logs"):
-        await demo._tell_all(running)
+        await demo_progress.wait_until_emailed(running)
     assert set(shown) == {("Notifying authorities", 0, 2)}
     notifier.later(seconds=61)
     await notifier.run()
-    await demo._tell_all(running)
+    await demo_progress.wait_until_emailed(running)
     assert shown[-1][1:] == (0, 0)
     await engine.dispose()

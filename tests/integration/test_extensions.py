@@ -184,17 +184,18 @@ async def test_the_commands_list_the_extension_and_make_its_decision(
     await sweep_requests(harness.sessions, AS_OF)
     monkeypatch.setenv("JOINTLY_DATABASE_URL", database_url.replace("+psycopg", ""))
     monkeypatch.setenv("JOINTLY_AS_OF", AFTER.isoformat())
-    (found,) = [json.loads(await asyncio.to_thread(_jointly, "extensions", "list", "--json"))]
+    (found,) = [json.loads(await asyncio.to_thread(jointly, "extensions", "list", "--json"))]
     assert (found["months"], found["status"], found["decision_overdue"]) == (13, "requested", True)
-    assert "decision overdue" in await asyncio.to_thread(_jointly, "extensions", "list", "--authority", LEEDS)
+    assert "decision overdue" in await asyncio.to_thread(jointly, "extensions", "list", "--authority", LEEDS)
     words = ("extensions", "decide", found["request_id"], "tender")
-    made = json.loads(await asyncio.to_thread(_jointly, *words, "--authority", LEEDS, "--dry-run"))
+    made = json.loads(await asyncio.to_thread(jointly, *words, "--authority", LEEDS, "--dry-run"))
     assert (made["subject"], made["plan_id"], made["decision"]) == ("benchmark", plan_id(LEEDS), "tender")
-    refused = await asyncio.to_thread(_jointly, *words, "--authority", BRADFORD, "--dry-run", code=1)
+    refused = await asyncio.to_thread(jointly, *words, "--authority", BRADFORD, "--dry-run", code=1)
     assert "made no request" in refused
 
 
-def _jointly(*arguments: str, code: int = 0) -> str:
+def jointly(*arguments: str, code: int = 0) -> str:
+    """Runs a command; its output."""
     settings.cache_clear()
     try:
         done = CliRunner().invoke(application(arguments[0]), list(arguments))

@@ -51,7 +51,7 @@ async def put_intents(sessions: Sessions, state: str = "pending") -> None:
 
 async def put_messages(sessions: Sessions, published: bool) -> None:
     statement = text(
-        "INSERT INTO outbox (id, topic, key, slice, event_id, headers, value, created_at, published_at)"
+        "INSERT INTO outbox (id, topic, key, shard, event_id, headers, value, created_at, published_at)"
         " OVERRIDING SYSTEM VALUE VALUES (:id, 't', :key, 0, 'e', '[]', '', :at, :published)"
     )
     async with transaction(sessions) as session:

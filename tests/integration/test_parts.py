@@ -30,6 +30,7 @@ from services.platform.settings import Settings
 from tests import brokers
 from tests.brokers import ApacheKafka, Listener
 from tests.conftest import AnyBroker, clear
+from tests.support.databases import DatabasePool
 
 TOPIC = "parts.v1"
 
@@ -208,6 +209,28 @@ def test_a_fresh_database_is_a_copy_of_its_template(postgres_server: Server) -> 
         with postgres_server.fresh_database(template=template) as url, psycopg.connect(_plain(url)) as connection:
             assert connection.execute("SELECT * FROM kept").fetchall() == []
             connection.execute("INSERT INTO kept VALUES (1)")
+
+
+def test_a_borrowed_database_is_as_its_template_after_each_test(postgres_server: Server) -> None:
+    def prepare(url: str) -> None:
+        with psycopg.connect(_plain(url)) as connection:
+            connection.execute("CREATE TABLE counted (id int GENERATED ALWAYS AS IDENTITY, name text)")
+            connection.execute("INSERT INTO counted (name) VALUES ('kept')")
+
+    pool = DatabasePool(postgres_server, postgres_server.create_template("borrowed_template", prepare))
+    names = []
+    for change in (
+        "DELETE FROM counted",
+        "ALTER TABLE counted ALTER name SET NOT NULL",
+        "UPDATE counted SET name = 'x'",
+    ):
+        with pool.lend() as url, psycopg.connect(_plain(url)) as connection:
+            connection.execute("INSERT INTO counted (name) VALUES ('new')")
+            assert connection.execute("SELECT * FROM counted ORDER BY id").fetchall() == [(1, "kept"), (2, "new")]
+            connection.execute(change)
+            connection.commit()
+            names.append(url)
+    assert names[0] == names[1] != names[2], "only one that has another schema is given up"
 
 
 def test_postgresql_refuses_a_wrong_password(postgres_server: Server) -> None:

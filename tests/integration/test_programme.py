@@ -20,7 +20,7 @@ from events.topics import NOTICES, PLANS
 from services.coalitions.programme_metrics import measure_programme
 from services.platform import metrics
 from services.store.database import make_engine, make_sessions, table_of
-from services.store.plans import PlanLog
+from services.store.plan_log import PlanLog
 from services.store.responses import ResponseRow
 from tests.support.command_line import CommandLine, command_line
 

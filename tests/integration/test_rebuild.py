@@ -31,6 +31,7 @@ from services.store.state_hash import StateHash, state_hash
 from tests.chaos.order_independence import history
 from tests.integration.test_matcher_steps import Rig, context_of
 from tests.pipeline import AS_OF, all_pairs, invented_plans
+from tests.support.databases import DatabasePool
 
 STATES = tuple(invented_plans(64, 21))
 
@@ -52,8 +53,8 @@ async def rig(database_url: str) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture(scope="session")
-def matched_template(postgres_server: Server, migrated_template: str) -> str:
-    """A database in which a matcher has handled all of `STATES`: made once, and copied for each test."""
+def matched_databases(postgres_server: Server, migrated_template: str) -> DatabasePool:
+    """Databases in which a matcher has handled all of `STATES`."""
 
     async def handle(url: str) -> None:
         async with rig_on(url) as made:
@@ -61,13 +62,13 @@ def matched_template(postgres_server: Server, migrated_template: str) -> str:
 
     url = postgres_server.create_database("rebuild_template", template=migrated_template)
     asyncio.run(handle(url))
-    return "rebuild_template"
+    return DatabasePool(postgres_server, "rebuild_template")
 
 
 @pytest_asyncio.fixture
-async def matched_rig(postgres_server: Server, matched_template: str) -> AsyncIterator[Rig]:
-    """A matcher that starts on a copy of it."""
-    with postgres_server.fresh_database(template=matched_template) as url:
+async def matched_rig(matched_databases: DatabasePool) -> AsyncIterator[Rig]:
+    """A matcher that starts on one of them."""
+    with matched_databases.lend() as url:
         async with rig_on(url) as made:
             made.offset = len(STATES)
             yield made

@@ -188,7 +188,7 @@ def test_a_relay_whose_locks_were_taken_stops_publishing(tansu_broker: AnyBroker
 
 HOLDERS = "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 7401"
 AT_WORK = (
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%outbox.slice = ANY%' "
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%outbox.shard = ANY%' "
     "AND pid <> ALL(:others) AND pid <> pg_backend_pid()"
 )
 
@@ -210,7 +210,7 @@ def test_nobody_else_is_handed_the_connection_with_a_relays_locks(
     tansu_broker: AnyBroker, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A relay shares its pool with what measures the backlog. Were its locks on one connection and its work on another,
-    the database would end the silence of the wrong one, and a relay that stands still kept its slices."""
+    the database would end the silence of the wrong one, and a relay that stands still kept its shards."""
     monkeypatch.setattr(outbox_publisher, "SILENCE_SECONDS", 600)  # so that no lock ends by itself
 
     async def run(settings: Settings) -> tuple[list[int], set[int], set[int]]:

@@ -19,6 +19,7 @@ from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, make_engine, make_sessions, transaction
 from services.store.migrate import migrate
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan
+from tests.support.databases import DatabasePool
 from tests.support.matcher import make_matcher
 from tests.support.web import web_settings
 
@@ -27,15 +28,15 @@ LISTS: Final = ("plans", "opportunities", "coalitions", "deadlines")
 
 
 THREE: Final = (LEEDS, BRADFORD, KIRKLEES)
-_templates: dict[int, str] = {}
+_pools: dict[int, DatabasePool] = {}
 
 
-def three_councils(server: Server) -> str:
-    """The name of a database in which Leeds, Bradford and Kirklees are in a suggested coalition; Calderdale is in the
-    register and has no plan. It is made once for a server."""
-    if id(server) not in _templates:
-        _templates[id(server)] = server.create_template("jointly_three_councils", _prepare)
-    return _templates[id(server)]
+def three_councils(server: Server) -> DatabasePool:
+    """Databases in which Leeds, Bradford and Kirklees are in a suggested coalition; Calderdale is in the register and
+    has no plan. Their template is made once for a server."""
+    if id(server) not in _pools:
+        _pools[id(server)] = DatabasePool(server, server.create_template("jointly_three_councils", _prepare))
+    return _pools[id(server)]
 
 
 def _prepare(url: str) -> None:
@@ -52,9 +53,9 @@ async def _publish_three(url: str) -> None:
 
 
 @asynccontextmanager
-async def open_three_councils(server: Server, template: str) -> AsyncIterator[CoalitionsHarness]:
-    """A copy of that database (`template`), and a coalitions process on it; `add_matcher` adds a matcher."""
-    with server.fresh_database(template=template) as url:
+async def open_three_councils(databases: DatabasePool) -> AsyncIterator[CoalitionsHarness]:
+    """One of those databases, and a coalitions process on it; `add_matcher` adds a matcher."""
+    with databases.lend() as url:
         engine = make_engine(url)
         nobody: Any = None
         yield CoalitionsHarness(nobody, make_sessions(engine), web_settings(as_of=AS_OF))

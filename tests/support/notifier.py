@@ -192,11 +192,12 @@ def _row(item: OpportunityState, at: datetime) -> Opportunity:
         score=item.score or 0,
         band=item.band,
         payload=item.model_dump(mode="json"),
-        explanation={},
         told={},
         content_hash="-",
+        causation_id=None,
         generation="1",
         assessed_as_of=item.assessed_as_of,
+        review_on=None,
         created_at=at,
         updated_at=at,
     )

@@ -11,6 +11,7 @@ from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
 from tests.support.api import open_three_councils, three_councils
 from tests.support.coalitions import ALL, AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan
+from tests.support.databases import DatabasePool
 from tests.support.web import WebHarness, web_client, web_settings
 from tests.web.browser import Site, site
 from tests.web.harness import open_web
@@ -24,16 +25,16 @@ async def web(database_url: str, mailbox: MailSink) -> AsyncIterator[WebHarness]
 
 
 @pytest.fixture
-def three_template(postgres_server: Server) -> str:
-    """The name of a database with three councils in a suggested group."""
+def three_databases(postgres_server: Server) -> DatabasePool:
+    """Databases with three councils in a suggested group."""
     return three_councils(postgres_server)
 
 
 @pytest_asyncio.fixture
-async def grouped(postgres_server: Server, three_template: str, mailbox: MailSink) -> AsyncIterator[WebHarness]:
-    """The pages on a copy of that database, each of four councils with a mailbox. It starts in less time than `web`,
+async def grouped(three_databases: DatabasePool, mailbox: MailSink) -> AsyncIterator[WebHarness]:
+    """The pages on such a database, each of four councils with a mailbox. It starts in less time than `web`,
     because it has no matcher: `add_matcher` adds one."""
-    async with open_three_councils(postgres_server, three_template) as processes:
+    async with open_three_councils(three_databases) as processes:
         processes.settings = web_settings(as_of=AS_OF, smtp_url=mailbox.url)
         async with transaction(processes.sessions) as session:
             for code in ALL:

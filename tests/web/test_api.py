@@ -20,9 +20,9 @@ from services.domain.ids import opportunity_id
 from services.local_stack.postgres import Server
 from services.store.database import now, transaction
 from services.web.api.access import Limits
-from services.web.api.rate_limit import RateLimit
 from services.web.app import create_app
 from services.web.parts import WebParts
+from services.web.rate_limit import MINUTE, RateLimit
 from tests.support.api import (
     API,
     LISTS,
@@ -44,19 +44,20 @@ from tests.support.coalitions import (
     plan,
     plan_id,
 )
+from tests.support.databases import DatabasePool
 from tests.support.web import BASE
 
 PROBLEM = "application/problem+json"
 
 
 @pytest.fixture
-def template(postgres_server: Server) -> str:
+def databases(postgres_server: Server) -> DatabasePool:
     return three_councils(postgres_server)
 
 
 @pytest.fixture
-async def harness(postgres_server: Server, template: str) -> AsyncIterator[CoalitionsHarness]:
-    async with open_three_councils(postgres_server, template) as made:
+async def harness(databases: DatabasePool) -> AsyncIterator[CoalitionsHarness]:
+    async with open_three_councils(databases) as made:
         yield made
 
 
@@ -172,7 +173,7 @@ async def test_who_has_the_newest_answer_is_told_so(client: httpx2.AsyncClient, 
 
 async def test_who_asks_too_often_is_told_when_to_come_back(client: httpx2.AsyncClient, leeds: str) -> None:
     state: Any = client.app_state  # type: ignore[attr-defined]
-    state.api_limits = Limits(reads=RateLimit(2), refusals=RateLimit(1))
+    state.api_limits = Limits(reads=RateLimit(2, MINUTE), refusals=RateLimit(1, MINUTE))
     answers = [await client.get(f"{API}/plans", headers=bearer(leeds)) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert 1 <= int(answers[2].headers["retry-after"]) <= 60
@@ -280,7 +281,7 @@ async def test_every_list_is_a_csv_that_no_spreadsheet_runs(
 
 def test_the_limit_of_a_client_fills_again_and_is_its_own() -> None:
     time = SimpleNamespace(now=0.0)
-    limit = RateLimit(6, clock=lambda: time.now)
+    limit = RateLimit(6, MINUTE, clock=lambda: time.now)
     assert [limit.seconds_to_wait("a") for _ in range(7)] == [0] * 6 + [10]
     assert limit.seconds_to_wait("b") == 0
     time.now = 10.0

@@ -97,6 +97,7 @@ async def paths(opened: Site) -> dict[str, str]:
         "suppliers": "/suppliers",
         "suppliers-found": "/suppliers?name=payroll",
         "contracts": "/contracts",
+        "documents": "/documents",
         "settings": "/settings",
         "mailbox": "/settings/mailbox",
         "mailbox-changed": "/mailbox-changed",

@@ -19,19 +19,20 @@ from services.platform.settings import settings
 from services.store import api_tokens
 from tests.support.api import API, add_matcher, bearer, open_three_councils, three_councils, token_of
 from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, CoalitionsHarness, plan, withdrawal
+from tests.support.databases import DatabasePool
 from tests.support.web import web_client
 
 KINDS = ("reply-by", "decide-by", "together-from", "contract-end")
 
 
 @pytest.fixture
-def template(postgres_server: Server) -> str:
+def databases(postgres_server: Server) -> DatabasePool:
     return three_councils(postgres_server)
 
 
 @pytest.fixture
-async def harness(postgres_server: Server, template: str) -> AsyncIterator[CoalitionsHarness]:
-    async with open_three_councils(postgres_server, template) as made:
+async def harness(databases: DatabasePool) -> AsyncIterator[CoalitionsHarness]:
+    async with open_three_councils(databases) as made:
         yield made
 
 

@@ -2,13 +2,17 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 import pytest
 
 from events.responses import DOCUMENT_URL
 from services.local_stack.mail_sink import MailSink
+from services.store.authorities import AuthorityUpdate, save
+from services.store.database import transaction
 from tests.support.api import add_matcher
-from tests.support.coalitions import BRADFORD, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import WebHarness, form_of
 
 URL = "https://files.leeds.example/payroll/specification.pdf?v=2"
@@ -126,6 +130,47 @@ async def test_a_document_is_shown_by_its_address_to_those_it_is_for(group: WebH
     seen = await pages(group, mailbox)
     assert "files.leeds.example" in seen[LEEDS]
     assert "files.leeds.example" not in seen[BRADFORD] + seen[KIRKLEES]
+
+
+async def looks(web: WebHarness) -> int:
+    return len(await web.processes.rows("SELECT 1 FROM audit_log WHERE action = 'documents-read'"))
+
+
+async def test_a_document_for_signatories_is_read_by_them_alone_and_each_look_is_recorded(
+    group: WebHarness, mailbox: MailSink
+) -> None:
+    await do(group, "document", **DOCUMENT)
+    await do(group, "document", **{**DOCUMENT, "title": "Service levels", "readers": "signatories"})
+    for authority, page in (await pages(group, mailbox)).items():
+        assert "Service levels" in page, authority
+    assert (await group.client.get("/documents")).status_code == 200
+    await enter(group, CALDERDALE, mailbox)
+    for signed in ({}, {"signed_on": AS_OF + timedelta(days=1)}, {"signed_on": AS_OF, "lapsed_on": AS_OF}):
+        async with transaction(group.processes.sessions) as session:
+            await save(session, AuthorityUpdate(CALDERDALE, signed))
+        for answer in (await group.client.get("/documents"), await group.client.post("/documents")):
+            assert "Only councils that have signed the Charter" in answer.text
+            assert "Service levels" not in answer.text
+    assert await looks(group) == 0
+    async with transaction(group.processes.sessions) as session:
+        await save(session, AuthorityUpdate(CALDERDALE, {"signed_on": AS_OF, "lapsed_on": None}))
+    page = (await group.client.get("/documents")).text
+    assert "Service levels" in page
+    assert "files.leeds.example" not in page
+    assert await looks(group) == 0, "opening the page is no look"
+    page = (await group.client.post("/documents")).text
+    assert URL.replace("&", "&amp;") in page
+    assert f'href="{URL}"' not in page
+    assert "Draft specification" not in page
+    assert await looks(group) == 1
+    await hide_plan(group)
+    assert "Service levels" not in (await group.client.post("/documents")).text
+
+    await register_party(group.processes.sessions, since(AS_OF, LEEDS), mailbox="office@gb-x-office.example")
+    await enter(group, OFFICE, mailbox)
+    assert (await group.client.post("/documents")).headers["location"] == "/programme"
+    group.client.cookies.clear()
+    assert (await group.client.get("/documents")).headers["location"] == "/sign-in?next=%2Fdocuments"
 
 
 @pytest.mark.parametrize(

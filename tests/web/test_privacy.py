@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from events.plans import PlanPublished, PlanUpdated
 from services.domain.api_access import Scope
 from services.web.api.access import Limits
-from services.web.api.rate_limit import RateLimit
+from services.web.rate_limit import MINUTE, RateLimit
 from services.web.signing import SESSION_COOKIE
 from tests.support.api import make_harness, read_everything, register, token_of
 from tests.support.coalitions import AS_OF, CoalitionsHarness
@@ -90,7 +90,7 @@ async def every_page(harness: CoalitionsHarness, authority: str, words: Sequence
             f"/{page}={word}" for page in ("search?need", "search?supplier", "suppliers?name") for word in words
         ]
         found = ("/search?need=system", "/suppliers", "/suppliers?name=vendrix", "/suppliers.csv", "/contracts.csv")
-        starts = ["/home", "/benchmarks", *found, *searches]
+        starts = ["/home", "/benchmarks", "/documents", *found, *searches]
         texts = await crawl(browser, starts, max_alike)
         for path in searches:
             # The form shows the searched word again: only what was found may not.
@@ -102,7 +102,9 @@ async def every_office_page(harness: CoalitionsHarness, max_alike: int) -> str:
     """The same for an office that every council is a member of."""
     async with web_client(harness.sessions, harness.settings) as browser:
         browser.cookies.set(SESSION_COOKIE, await open_session(harness.sessions, OFFICE), HOST, "/")
-        texts = await crawl(browser, ["/programme", "/signatories", "/convene", "/programme.csv"], max_alike)
+        texts = await crawl(
+            browser, ["/programme", "/signatories", "/convene", "/programme.csv", "/settings"], max_alike
+        )
         return "\n".join(texts.values())
 
 
@@ -148,7 +150,7 @@ async def test_hidden_plans_are_in_no_answer_to_another_authority(
         return answers
 
     async with web_client(harness.sessions, harness.settings, {}) as client:
-        client._transport.app.state.api_limits = Limits(RateLimit(10**6), RateLimit(10**6))  # type: ignore[attr-defined]
+        client._transport.app.state.api_limits = Limits(RateLimit(10**6, MINUTE), RateLimit(10**6, MINUTE))  # type: ignore[attr-defined]
         answers = await everything(harness, client, {code: tokens[code] for code in councils[:3]})
         assert sum(bool(hits(answers, *one)) for one in plans) > len(plans) // 2, "open plans are seen by partners"
 

@@ -15,7 +15,8 @@ from services.domain.mailbox_codes import MAX_CODES_AN_HOUR, MAX_TRIES
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
-from tests.support.coalitions import BRADFORD, LEEDS
+from tests.support.coalitions import AS_OF, BRADFORD, LEEDS
+from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import BASE, WebHarness, web_client
 
 OLD, NEW = f"procurement@{LEEDS.lower()}.example", "buying@leeds.example"
@@ -91,6 +92,34 @@ async def test_a_mailbox_changes_by_two_codes_and_everything_of_the_old_one_ends
     assert "@" not in bytes(act.body).decode()
     assert (await leeds.sign_in(LEEDS, mailbox)).status_code == 303
     assert mailbox.mails()[-1]["To"] == NEW
+
+
+async def test_an_office_has_the_same_settings_but_lets_nobody_act_for_it(
+    grouped: WebHarness, mailbox: MailSink
+) -> None:
+    old = "office@gb-x-office.example"
+    await register_party(grouped.processes.sessions, since(AS_OF, LEEDS), mailbox=old)
+    await grouped.sign_in(OFFICE, mailbox)
+    for path in ("/settings", *PATHS):
+        page = await grouped.client.get(path)
+        if path != "/settings/mailbox/codes":
+            assert page.status_code == 200, path
+            assert 'href="/convene"' in page.text, path
+            assert "your council" not in page.text.lower(), path
+            assert "/settings/delegations" not in page.text
+    assert (await grouped.client.get("/settings/delegations")).headers["location"] == "/programme"
+    await grouped.send("/settings/muted", partner="Leeds")
+    assert "Leeds" in (await grouped.client.get("/settings/muted")).text
+    made = await grouped.send("/settings/access", label="Reporting", scope="plans")
+    assert "Your new token" in made.text
+    codes = await ask_for_codes(grouped, mailbox)
+    assert (await enter(grouped, codes[old], codes[NEW])).headers["location"] == "/mailbox-changed"
+    rows = await grouped.processes.rows(f"SELECT mailbox FROM authorities WHERE authority = '{OFFICE}'")
+    assert rows[0].mailbox == NEW
+    acts = await grouped.processes.rows(f"SELECT action FROM audit_log WHERE authority = '{OFFICE}' ORDER BY seq")
+    assert [one.action for one in acts] == ["signed-in", "emails-changed", "api-access-granted", "mailbox-changed"]
+    council = await grouped.processes.rows(f"SELECT mailbox FROM authorities WHERE authority = '{LEEDS}'")
+    assert council[0].mailbox == OLD, "nobody else's mailbox changes"
 
 
 async def test_one_code_is_not_enough_and_five_tries_are(leeds: WebHarness, mailbox: MailSink) -> None:

@@ -220,7 +220,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("topic", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("key", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("slice", sa.SmallInteger(), nullable=False),
+        sa.Column("shard", sa.SmallInteger(), nullable=False),
         sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("value", sa.LargeBinary(), nullable=False),
@@ -230,7 +230,7 @@ def upgrade() -> None:
     )
     op.create_index("outbox_latest", "outbox", ["topic", "key", "id"], unique=False)
     op.create_index(
-        "outbox_waiting", "outbox", ["slice", "id"], unique=False, postgresql_where=sa.text("published_at IS NULL")
+        "outbox_waiting", "outbox", ["shard", "id"], unique=False, postgresql_where=sa.text("published_at IS NULL")
     )
     op.create_table(
         "plan_features",
@@ -495,11 +495,25 @@ def upgrade() -> None:
         "benchmark_notices",
         sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("request_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("kind", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("mail_id"),
-        sa.UniqueConstraint("request_id", "kind", name="benchmark_notices_once"),
+        sa.UniqueConstraint("request_id", "authority", "kind", name="benchmark_notices_once"),
     )
+    op.create_table(
+        "benchmark_enquiries",
+        sa.Column("request_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("holding", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("asked_on", sa.Date(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("answer", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("answered_on", sa.Date(), nullable=True),
+        sa.PrimaryKeyConstraint("request_id", "authority"),
+    )
+    op.create_index("benchmark_enquiries_authority", "benchmark_enquiries", ["authority", "asked_on"])
     op.create_table(
         "contracts",
         sa.Column("contract_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -554,10 +568,21 @@ def upgrade() -> None:
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("query", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("saved_at", sa.BigInteger(), nullable=False),
+        sa.Column("looked_to", sa.BigInteger(), nullable=False),
+        sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("search_id"),
     )
     op.create_index(op.f("ix_saved_searches_authority"), "saved_searches", ["authority"], unique=False)
+    op.create_table(
+        "search_hits",
+        sa.Column("search_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.ForeignKeyConstraint(["search_id"], ["saved_searches.search_id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("search_id", "plan_id"),
+    )
     op.create_table(
         "sign_in_codes",
         sa.Column("ticket_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -643,11 +668,13 @@ def downgrade() -> None:
     op.drop_table("web_sessions")
     op.drop_table("mailbox_changes")
     op.drop_table("sign_in_codes")
+    op.drop_table("search_hits")
     op.drop_table("saved_searches")
     op.drop_table("plan_drafts")
     op.drop_table("framework_lots")
     op.drop_table("coalition_notices")
     op.drop_table("contracts")
+    op.drop_table("benchmark_enquiries")
     op.drop_table("benchmark_notices")
     op.drop_table("benchmark_requests")
     op.drop_table("benchmark_quarters")

@@ -1,11 +1,14 @@
-"""Emails about an extension's benchmark: their content. Pure."""
+"""Emails about an extension's benchmark, to its authority and to those that are asked: their content. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from matching.text.formatting import day_text
+from services.domain.benchmark_enquiries import Enquiry
 from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, BenchmarkStatus
+from services.domain.disclosure import Requester
+from services.notifier.rendering.councils import reference
 from services.notifier.rendering.plain_text import sanitise, truncate
 
 MAX_SUBJECT: Final = 60
@@ -13,6 +16,7 @@ MAX_SUBJECT: Final = 60
 _SUBJECTS: Final = {
     BenchmarkNotice.REQUEST: "compare prices before extending",
     BenchmarkNotice.REMINDER: "have you compared prices?",
+    BenchmarkNotice.ANSWERS: "what others answered",
     BenchmarkNotice.WITHOUT: "extended without benchmark",
 }
 _STATUS: Final = {
@@ -22,6 +26,7 @@ _STATUS: Final = {
     BenchmarkStatus.WITHHELD: "There is no benchmark for the category: prices are withheld. You have asked, and that "
     "is enough.",
 }
+_BY_OTHERS: Final = "Others with a contract of the category share what they pay."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class BenchmarkLetter:
     actions: tuple[str, ...]
     request_id: str
     signed_on: str | None
+    assurance: str = "Nothing is blocked: you may extend without comparing."
+    answer_link: str | None = None
 
 
 def benchmark_letter(
@@ -54,11 +61,57 @@ def benchmark_letter(
         name=name,
         subject=f"{truncate(plan, MAX_SUBJECT - len(about) - 2)}: {about}",
         opening=opening,
-        status=_STATUS[request.status].format(due=day_text(request.due_on)),
+        status=_status(request),
         actions=_actions(request, kind),
         request_id=request.request_id,
         signed_on=day_text(signed_on) if signed_on else None,
     )
+
+
+def enquiry_letter(
+    enquiry: Enquiry,
+    kind: BenchmarkNotice,
+    requester: Requester,
+    asker: str,
+    reader: tuple[str, date | None],
+    answer_link: str | None,
+) -> BenchmarkLetter:
+    """Builds the letter to an authority that is asked. `asker`: the requester's name, empty where it is unsaid.
+
+    `reader`: its own name, and the day on which it signed the Charter.
+    """
+    name, signed_on = reader
+    asker, due = sanitise(asker, 80) or "A council", day_text(enquiry.due_on)
+    still = "still asks" if kind is BenchmarkNotice.ENQUIRY_REMINDER else "asks"
+    about = f"{still} what you pay. Answer by {due.rpartition(' ')[0]}"
+    contract = f"its contract with {sanitise(requester.supplier, 80)}" if requester.supplier else "a contract"
+    plan = f" ({sanitise(requester.title, 80)})" if requester.title else ""
+    answer = f"jointly extensions answer {enquiry.request_id}"
+    return BenchmarkLetter(
+        authority=enquiry.authority,
+        name=name,
+        subject=f"{truncate(asker, MAX_SUBJECT - len(about) - 1)} {about}",
+        opening=f"{asker} is about to extend {contract}{plan}. Would you share what you pay?",
+        status=f"You hold a contract of the same category: {reference(enquiry.holding)}.",
+        actions=(
+            f"To share a price: publish the contract, then {answer} supplied --contract ID",
+            f"Otherwise: {answer} none-available (or withheld)",
+            f"Please answer by {due}.",
+        ),
+        request_id=enquiry.request_id,
+        signed_on=day_text(signed_on) if signed_on else None,
+        assurance="You need not answer. Others never see a reason for withholding a price.",
+        answer_link=answer_link,
+    )
+
+
+def _status(request: BenchmarkRequest) -> str:
+    others = request.others
+    by_others = others.supplied and request.status is BenchmarkStatus.SUPPLIED
+    said = _BY_OTHERS if by_others else _STATUS[request.status].format(due=day_text(request.due_on))
+    if not others.asked:
+        return said
+    return f"{said} Councils asked: {others.asked}; answers: {others.answers}; with a price: {others.supplied}."
 
 
 def _actions(request: BenchmarkRequest, kind: BenchmarkNotice) -> tuple[str, ...]:

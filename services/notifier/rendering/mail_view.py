@@ -8,10 +8,11 @@ from typing import Final
 
 from services.domain.framework_prompt import Usable
 from services.domain.notification_schedule import MAX_ITEMS_IN_A_LINE, MAX_ITEMS_IN_FULL
-from services.notifier.rendering import need_block, subject_line
+from services.notifier.rendering import need_block, search_section, subject_line
 from services.notifier.rendering.need_block import Block, SuggestedGroup
 from services.notifier.rendering.opportunity_view import OpportunityView
 from services.notifier.rendering.plain_text import sanitise
+from services.notifier.rendering.search_section import SearchSection
 from services.store.partner_plans import OverCapCount
 
 MAX_SUPPLIERS: Final = 3
@@ -24,7 +25,7 @@ class EmailView:
     `closed` are match_only opportunities; `asked` are those of them whose partner asks for an introduction. `later`:
     names of authorities, each with the words for the number of further matches in later emails. `stop_link`: the page
     that pauses or stops emails, if there is one. `suppliers`: groups of councils whose contracts with one supplier end
-    together.
+    together. `searches`: plans that have come to fit the reader's saved searches; `search_link`: the page with them.
     """
 
     authority: str
@@ -41,6 +42,8 @@ class EmailView:
     later: tuple[tuple[str, str], ...] = ()
     stop_link: str | None = None
     suppliers: tuple[str, ...] = ()
+    searches: tuple[SearchSection, ...] = ()
+    search_link: str | None = None
 
 
 def email_view(
@@ -55,14 +58,16 @@ def email_view(
     frameworks: Mapping[str, Usable] = MappingProxyType({}),
     notes: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     suppliers: tuple[str, ...] = (),
+    searches: tuple[SearchSection, ...] = (),
 ) -> EmailView:
-    """Composes an email of at least one and at most MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE items.
+    """Composes an email of at most MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE items. It has an item or a search's news.
 
     `groups`: suggested groups by the reader's own plan. `later`: by authority, the number of matches over a cap.
     `frameworks`: the usable frameworks of each plan. `notes`: further notes on each of the reader's own plans.
-    `suppliers`: sentences on suppliers that the reader shares with others.
+    `suppliers`: sentences on suppliers that the reader shares with others. `searches`: news of saved searches.
     """
-    assert 0 < len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
+    assert items or searches
+    assert len(items) <= MAX_ITEMS_IN_FULL + MAX_ITEMS_IN_A_LINE
     ordered = sorted(items, key=lambda entry: (entry.rank, entry.opportunity_id))
     shared = [entry for entry in ordered if entry.shared]
     current = [entry for entry in shared if not entry.ended]
@@ -74,12 +79,13 @@ def email_view(
         for own in _by_plan(current[:MAX_ITEMS_IN_FULL])
     )
     partners = {entry.partner_code: entry.partner for entry in shared}
+    subject = subject_line.subject("asked" if asked else purpose, blocks, shared, len(_by_plan(shared)))
     return EmailView(
         authority=authority,
         name=sanitise(name, 80),
         purpose=purpose,
-        subject=subject_line.subject("asked" if asked else purpose, blocks, shared, len(_by_plan(shared))),
-        preheader=_preheader(blocks, ended),
+        subject=subject if items else search_section.subject(searches),
+        preheader=_preheader(blocks, ended, searches),
         blocks=blocks,
         ended=_headed(ended),
         asked=asked,
@@ -87,6 +93,7 @@ def email_view(
         brief=_headed(current[MAX_ITEMS_IN_FULL:]),
         signed_on=signed_on,
         suppliers=suppliers[:MAX_SUPPLIERS],
+        searches=searches,
         later=tuple((partner, _number(later[code])) for code, partner in partners.items() if code in later),
     )
 
@@ -109,7 +116,8 @@ def _headed(items: Sequence[OpportunityView]) -> tuple[tuple[str, tuple[Opportun
     return (*shared, *((("", closed),) if closed else ()))
 
 
-def _preheader(blocks: Sequence[Block], ended: Sequence[OpportunityView]) -> str:
+def _preheader(blocks: Sequence[Block], ended: Sequence[OpportunityView], searches: Sequence[SearchSection]) -> str:
     if blocks:
         return blocks[0].preheader
-    return next((entry.why for entry in ended if entry.why), "")
+    first = searches[0].lines[0] if searches else ""
+    return next((entry.why for entry in ended if entry.why), first)

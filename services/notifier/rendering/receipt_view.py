@@ -28,6 +28,7 @@ NOTED: Final = {
     "delegated": "your delegation",
     "route": "you recorded a route",
     "document": "you shared a document",
+    "enquiry": "your answer to a question about prices",
 }
 _FINAL: Final = "This can't be taken back; you can still leave."
 FINAL: Final = {
@@ -35,6 +36,7 @@ FINAL: Final = {
     "dates": _FINAL,
     "undone": _FINAL,
     "convened": "This can't be taken back. Each council still says yes or no for itself.",
+    "enquiry": "To change it, answer again while the request is open.",
     "delegated": "To change or end it, reply and say so; an end counts at once.",
 }
 """What to do about acts that can't be taken back."""

@@ -12,8 +12,8 @@ from services.platform.clock import today
 from services.store import api_tokens
 from services.store.database import transaction
 from services.web.api.problems import ProblemError
-from services.web.api.rate_limit import RateLimit
 from services.web.parts import parts_of
+from services.web.rate_limit import MINUTE, RateLimit, client_address
 
 REQUESTS_A_MINUTE: Final = 120
 REFUSALS_A_MINUTE: Final = 20
@@ -42,7 +42,7 @@ class Limits:
 
 def make_limits() -> Limits:
     """Limits that have counted nothing yet."""
-    return Limits(RateLimit(REQUESTS_A_MINUTE), RateLimit(REFUSALS_A_MINUTE))
+    return Limits(RateLimit(REQUESTS_A_MINUTE, MINUTE), RateLimit(REFUSALS_A_MINUTE, MINUTE))
 
 
 def limits_of(request: Request) -> Limits:
@@ -84,7 +84,7 @@ async def authorise(request: Request, token: str, scope: Scope) -> Reader:
 
 def unknown_token(request: Request, detail: str) -> ProblemError:
     """The answer to somebody without a token that counts: the same for all of them. Raises it where they hurry."""
-    refuse_haste(limits_of(request).refusals, request.client.host if request.client else "")
+    refuse_haste(limits_of(request).refusals, client_address(request))
     return ProblemError(401, detail, {"WWW-Authenticate": 'Bearer realm="jointly"'})
 
 

@@ -13,7 +13,7 @@ from services.web.api.access import authorise
 from services.web.api.lists import PROBLEMS, CoalitionsReader, DeadlinesReader, found, snapshot
 from services.web.api.paging import HexKey
 from services.web.api.problems import ProblemError, ReadRoute
-from services.web.parts import parts_of
+from services.web.parts import parts_of, today_of
 
 ICS: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}}
 
@@ -43,7 +43,7 @@ async def deadlines_ics(request: Request, reader: DeadlinesReader) -> Response:
 async def coalition_ics(request: Request, reader: CoalitionsReader, coalition_id: HexKey) -> Response:
     """The days of one coalition, as a calendar file."""
     async with snapshot(request) as session:
-        items = await use.find_coalition_deadlines(session, reader.authority, coalition_id)
+        items = await use.find_coalition_deadlines(session, reader.authority, coalition_id, today_of(request))
     return _answer(to_ics(found(items), parts_of(request).settings.public_url))
 
 

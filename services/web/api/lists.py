@@ -1,7 +1,8 @@
 """The lists of the read interface, `/api/v1`: each as JSON, page by page, and as one CSV file."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar
 
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_plan_id
 from services.application import authority_lists as use
-from services.application.authority_lists import ENDED_STATUSES, LIVING_STATUSES, List
+from services.application.authority_lists import ENDED_STATUSES, LIVING_STATUSES, List, Page
 from services.application.list_csv import to_csv
 from services.application.list_items import CoalitionItem, DeadlineItem, Item, OpportunityItem, PlanItem
 from services.domain.api_access import Scope
@@ -100,6 +101,11 @@ async def _csv(request: Request, reader: Reader, kind: type[T], cut: Cut, read: 
     return csv_answer(to_csv(kind, items), name)
 
 
+def _on_day(request: Request, read: Callable[[AsyncSession, str, Cut, date], Awaitable[Page[T]]]) -> List[T]:
+    """A list whose names are those of the day."""
+    return lambda session, authority, cut: read(session, authority, cut, today_of(request))
+
+
 def csv_answer(text: str, name: str) -> Response:
     """A CSV file to save under a name."""
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
@@ -144,7 +150,7 @@ async def opportunities(
 ) -> ItemPage[OpportunityItem]:
     """The opportunities of the authority's plans, by id."""
     cut = Cut(read_cursor(cursor), limit, _OPPORTUNITY_STATUSES[status], moment(changed_since))
-    return await _page(request, reader, cut, use.list_opportunities)  # type: ignore[no-any-return]
+    return await _page(request, reader, cut, _on_day(request, use.list_opportunities))  # type: ignore[no-any-return]
 
 
 @router.get("/opportunities.csv", response_class=Response, responses=PLAIN_CSV)
@@ -153,14 +159,14 @@ async def opportunities_csv(
 ) -> Response:
     """The same as one CSV file."""
     cut = Cut(statuses=_OPPORTUNITY_STATUSES[status])
-    return await _csv(request, reader, OpportunityItem, cut, use.list_opportunities, "opportunities")
+    return await _csv(request, reader, OpportunityItem, cut, _on_day(request, use.list_opportunities), "opportunities")
 
 
 @router.get("/opportunities/{opportunity_id}")
 async def opportunity(request: Request, reader: OpportunitiesReader, opportunity_id: HexKey) -> OpportunityItem:
     """One opportunity of the authority's plans."""
     async with snapshot(request) as session:
-        return found(await use.find_opportunity(session, reader.authority, opportunity_id))
+        return found(await use.find_opportunity(session, reader.authority, opportunity_id, today_of(request)))
 
 
 @router.get("/coalitions")
@@ -174,7 +180,7 @@ async def coalitions(
 ) -> ItemPage[CoalitionItem]:
     """The coalitions in which the authority is or was, by id."""
     cut = Cut(read_cursor(cursor), limit, _COALITION_STATUSES[status], moment(changed_since))
-    return await _page(request, reader, cut, use.list_coalitions)  # type: ignore[no-any-return]
+    return await _page(request, reader, cut, _on_day(request, use.list_coalitions))  # type: ignore[no-any-return]
 
 
 @router.get("/coalitions.csv", response_class=Response, responses=PLAIN_CSV)
@@ -183,14 +189,14 @@ async def coalitions_csv(
 ) -> Response:
     """The same as one CSV file, one row a member."""
     cut = Cut(statuses=_COALITION_STATUSES[status])
-    return await _csv(request, reader, CoalitionItem, cut, use.list_coalitions, "coalitions")
+    return await _csv(request, reader, CoalitionItem, cut, _on_day(request, use.list_coalitions), "coalitions")
 
 
 @router.get("/coalitions/{coalition_id}")
 async def coalition(request: Request, reader: CoalitionsReader, coalition_id: HexKey) -> CoalitionItem:
     """One coalition in which the authority is or was."""
     async with snapshot(request) as session:
-        return found(await use.find_coalition(session, reader.authority, coalition_id))
+        return found(await use.find_coalition(session, reader.authority, coalition_id, today_of(request)))
 
 
 @router.get("/deadlines")

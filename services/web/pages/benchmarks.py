@@ -4,6 +4,7 @@ Prices appear only after a button is pressed: each look is an entry of the audit
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -12,7 +13,6 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from matching.text.formatting import name_of
 from services.application import benchmarks, extensions, home
 from services.application.acts import submit
 from services.application.benchmarks import Benchmark, BenchmarkError
@@ -20,6 +20,7 @@ from services.application.extensions import ExtensionRecord
 from services.application.responses import ResponseError
 from services.domain.audit import Channel
 from services.domain.benchmark_requests import BenchmarkStatus, ExtensionDecision
+from services.domain.reorganisation import name_on
 from services.web.access import Session
 from services.web.forms import Form, read_form
 from services.web.parts import today_of
@@ -31,7 +32,7 @@ router = APIRouter()
 STATUS_TEXTS: Final[Mapping[BenchmarkStatus, str]] = {
     BenchmarkStatus.REQUESTED: "Asked for; no benchmark yet",
     BenchmarkStatus.SUPPLIED: "There is one: look at it below",
-    BenchmarkStatus.NONE_AVAILABLE: "None was there within ten working days. You have asked, and that is enough",
+    BenchmarkStatus.NONE_AVAILABLE: "None is available. You have asked, and that is enough",
     BenchmarkStatus.WITHHELD: "Others withhold their prices. You have asked, and that is enough",
 }
 DECISIONS: Final[Mapping[str, str]] = {
@@ -54,7 +55,7 @@ async def show(request: Request, session: Session, council: Council, plan_id: st
 @router.post("/p/{plan_id}/benchmark")
 async def look(request: Request, session: Session, council: Council, plan_id: str) -> Response:
     """The same with the benchmark; the look is recorded."""
-    await _require_own(session, council, plan_id)
+    await _require_own(request, session, council, plan_id)
     try:
         found = await _read(request, session, council, plan_id)
     except BenchmarkError:
@@ -104,8 +105,8 @@ async def look_at_category(request: Request, session: Session, council: Council)
     return _category(request, council, form, found=found)
 
 
-async def _require_own(session: Session, council: Council, plan_id: str) -> home.OwnPlan:
-    found = await home.load_plan(session, council.authority, plan_id)
+async def _require_own(request: Request, session: Session, council: Council, plan_id: str) -> home.OwnPlan:
+    found = await home.load_plan(session, council.authority, plan_id, today_of(request))
     if found is None:
         raise HTTPException(404)
     return found[0]
@@ -143,7 +144,7 @@ async def _of_plan(
     form: Form | None = None,
     **values: Any,
 ) -> Response:
-    own = await _require_own(session, council, plan_id)
+    own = await _require_own(request, session, council, plan_id)
     form = form or Form(FormData())
     return render(
         request,
@@ -154,7 +155,7 @@ async def _of_plan(
         statuses=STATUS_TEXTS,
         decisions=DECISIONS,
         suppressed=benchmarks.SUPPRESSED,
-        name_of=name_of,
+        name_of=partial(name_on, day=today_of(request)),
         form=form,
         response_id=str(uuid4()),
         page_errors=bool(form.errors),
@@ -173,7 +174,7 @@ def _category(
         council=council,
         found=found,
         suppressed=benchmarks.SUPPRESSED,
-        name_of=name_of,
+        name_of=partial(name_on, day=today_of(request)),
         form=form,
         page_errors=bool(form.errors),
         section="prices",

@@ -1,4 +1,4 @@
-"""A council chooses its emails: on the settings page, through a link in an email, or with a mail client's button."""
+"""A council or an office chooses its emails: on the settings page, by an email's link, or by a mail client's button."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -17,7 +17,7 @@ from services.web.access import Session, open_link
 from services.web.code_email import send_text
 from services.web.forms import Form, read_form
 from services.web.parts import parts_of, today_of
-from services.web.signing import Council
+from services.web.signing import Account
 from services.web.templating import render
 
 router = APIRouter()
@@ -32,7 +32,7 @@ CHOICES: Final[Mapping[str, str]] = {
 RECEIPT: Final = """\
 {sentence}
 
-This was changed {how}. If that was not your council, or you want it otherwise:
+This was changed {how}. If you did not want that, or want it otherwise:
 {link}
 
 Opening the link changes nothing.
@@ -40,15 +40,15 @@ Opening the link changes nothing.
 
 
 @router.get("/settings")
-async def settings(request: Request, session: Session, council: Council) -> Response:
-    """Shows the council's choice of emails and the alternatives."""
-    return await _page(request, session, council.authority, "/settings", Form(FormData()))
+async def settings(request: Request, session: Session, account: Account) -> Response:
+    """Shows the choice of emails and the alternatives."""
+    return await _page(request, session, account.authority, "/settings", Form(FormData()))
 
 
 @router.post("/settings")
-async def save_settings(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
+async def save_settings(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Changes it."""
-    return await _choose(request, session, later, (council.authority, council.actor), "/settings")
+    return await _choose(request, session, later, (account.authority, account.actor), "/settings")
 
 
 @router.get("/s/{token}")

@@ -9,6 +9,7 @@ from services.store.database import now
 from services.web import answer_texts as texts
 from services.web import plan_texts
 from services.web.access import Session
+from services.web.parts import today_of
 from services.web.signing import Council
 from services.web.templating import render
 
@@ -18,14 +19,14 @@ router = APIRouter()
 @router.get("/home")
 async def home(request: Request, session: Session, council: Council) -> Response:
     """Replies due, coalitions and plans."""
-    found = await use.load_home(session, council.authority, now())
+    found = await use.load_home(session, council.authority, now(), today_of(request))
     return render(request, "home.html", home=found, council=council, texts=texts, section="home")
 
 
 @router.get("/p/{plan_id}")
 async def plan(request: Request, session: Session, council: Council, plan_id: str) -> Response:
     """One of the council's own plans, and its matches."""
-    found = await use.load_plan(session, council.authority, plan_id)
+    found = await use.load_plan(session, council.authority, plan_id, today_of(request))
     if found is None:
         raise HTTPException(404)
     return render(request, "plan.html", plan=found[0], matches=found[1], texts=plan_texts, section="home")

@@ -1,4 +1,4 @@
-"""A signed-in council changes its role mailbox: it names the new one, then enters a code from each of the two."""
+"""A council or an office changes its role mailbox: it names the new one, then enters a code from each of the two."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ from services.web import settings_emails
 from services.web.access import Session
 from services.web.forms import Form, read_form
 from services.web.parts import parts_of
-from services.web.signing import SESSION_COOKIE, Council, drop_cookie
+from services.web.signing import SESSION_COOKIE, Account, drop_cookie
 from services.web.templating import render
 
 router = APIRouter()
@@ -22,44 +22,44 @@ WRONG_CODES: Final = "One of the codes is wrong, or they no longer work. Check b
 
 
 @router.get("/settings/mailbox")
-async def ask(request: Request, session: Session, council: Council) -> Response:
+async def ask(request: Request, session: Session, account: Account) -> Response:
     """Asks for the new mailbox."""
-    return await _ask(request, session, council, Form(FormData()))
+    return await _ask(request, session, account, Form(FormData()))
 
 
 @router.post("/settings/mailbox")
-async def begin(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
+async def begin(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Sends a code to both mailboxes."""
     form = Form(await read_form(request))
     wanted = form.text("mailbox", label="the new mailbox")
     if form.errors:
-        return await _ask(request, session, council, form, status=400)
+        return await _ask(request, session, account, form, status=400)
     settings = parts_of(request).settings
     try:
-        begun = await use.begin(session, settings.need_link_secrets(), council, wanted, now())
+        begun = await use.begin(session, settings.need_link_secrets(), account, wanted, now())
     except MailboxChangeError as error:
         form.errors["mailbox"] = str(error)
-        return await _ask(request, session, council, form, status=400)
-    settings_emails.send_mailbox_codes(later, settings, council.name, begun)
+        return await _ask(request, session, account, form, status=400)
+    settings_emails.send_mailbox_codes(later, settings, account.name, begun)
     response = RedirectResponse("/settings/mailbox/codes", 303)
     response.background = later
     return response
 
 
 @router.get("/settings/mailbox/codes")
-async def ask_codes(request: Request, session: Session, council: Council) -> Response:
+async def ask_codes(request: Request, session: Session, account: Account) -> Response:
     """Asks for both codes."""
-    mailboxes = await use.find(session, council, now())
+    mailboxes = await use.find(session, account, now())
     if mailboxes is None:
         return RedirectResponse("/settings/mailbox", 303)
     return _ask_codes(request, mailboxes, Form(FormData()))
 
 
 @router.post("/settings/mailbox/codes")
-async def enter_codes(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
+async def enter_codes(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Changes the mailbox. Sessions and links of the one before end with it."""
     request.app.state.tries.require(request)
-    mailboxes = await use.find(session, council, now())
+    mailboxes = await use.find(session, account, now())
     if mailboxes is None:
         return RedirectResponse("/settings/mailbox", 303)
     form = Form(await read_form(request))
@@ -68,7 +68,7 @@ async def enter_codes(request: Request, session: Session, council: Council, late
     if form.errors:
         return _ask_codes(request, mailboxes, form, status=400)
     settings = parts_of(request).settings
-    changed = await use.finish(session, settings.need_link_secrets(), council, codes, now())
+    changed = await use.finish(session, settings.need_link_secrets(), account, codes, now())
     if changed is None:
         form.errors["present"] = WRONG_CODES
         return _ask_codes(request, mailboxes, form, status=400)
@@ -85,8 +85,8 @@ async def changed(request: Request) -> Response:
     return render(request, "mailbox_changed.html")
 
 
-async def _ask(request: Request, session: Session, council: Council, form: Form, status: int = 200) -> Response:
-    present = await preferences.current(session, council.authority)
+async def _ask(request: Request, session: Session, account: Account, form: Form, status: int = 200) -> Response:
+    present = await preferences.current(session, account.authority)
     return render(
         request,
         "mailbox.html",

@@ -1,70 +1,71 @@
-"""Councils that a signed-in council wants no emails about. They do not learn of it."""
+"""Councils that a signed-in council or office wants no emails about. They do not learn of it."""
 
 from fastapi import APIRouter, BackgroundTasks, Request
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from matching.text.formatting import name_of
 from services.application import preferences as use
 from services.application.known_councils import find_code
+from services.domain.reorganisation import name_on
 from services.web import settings_emails
 from services.web.access import Session
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
-from services.web.signing import Council
+from services.web.parts import parts_of, today_of
+from services.web.signing import Account
 from services.web.templating import render
 
 router = APIRouter()
 
 
 @router.get("/settings/muted")
-async def show(request: Request, session: Session, council: Council) -> Response:
+async def show(request: Request, session: Session, account: Account) -> Response:
     """The muted councils, and a form for another one."""
-    return await _show(request, session, council, Form(FormData()))
+    return await _show(request, session, account, Form(FormData()))
 
 
 @router.post("/settings/muted")
-async def mute(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
+async def mute(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Mutes a council."""
     form = Form(await read_form(request))
     named = form.text("partner", label="the council's name")
     partner = find_code(named) if named else None
-    if named and (partner is None or partner == council.authority):
+    if named and (partner is None or partner == account.authority):
         form.errors["partner"] = "Enter the name of another council, for example Leeds"
     if partner is None or form.errors:
-        return await _show(request, session, council, form, status=400)
-    return await _change(request, session, council, later, partner, muted=True)
+        return await _show(request, session, account, form, status=400)
+    return await _change(request, session, account, later, partner, muted=True)
 
 
 @router.post("/settings/muted/end")
-async def unmute(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
+async def unmute(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Lets emails about a council through again."""
     partner = Form(await read_form(request)).text("partner")
-    if partner not in await use.muted_partners(session, council.authority):
+    if partner not in await use.muted_partners(session, account.authority):
         raise HTTPException(409)
-    return await _change(request, session, council, later, partner, muted=False)
+    return await _change(request, session, account, later, partner, muted=False)
 
 
 async def _change(
-    request: Request, session: Session, council: Council, later: BackgroundTasks, partner: str, *, muted: bool
+    request: Request, session: Session, account: Account, later: BackgroundTasks, partner: str, *, muted: bool
 ) -> Response:
-    now = await use.set_muted(session, council.authority, partner, council.actor, muted=muted)
+    now = await use.set_muted(session, account.authority, partner, account.actor, muted=muted)
     if now is not None:
-        sentence = f"You get {'no' if muted else 'all'} emails about {name_of(partner)}{'' if muted else ' again'}."
+        council_name = name_on(partner, today_of(request))
+        sentence = f"You get {'no' if muted else 'all'} emails about {council_name}{'' if muted else ' again'}."
         settings_emails.send_receipt(later, parts_of(request).settings, now.mailbox, sentence, "/settings/muted")
     response = RedirectResponse("/settings/muted?saved=1", 303)
     response.background = later
     return response
 
 
-async def _show(request: Request, session: Session, council: Council, form: Form, status: int = 200) -> Response:
-    partners = await use.muted_partners(session, council.authority)
+async def _show(request: Request, session: Session, account: Account, form: Form, status: int = 200) -> Response:
+    partners = await use.muted_partners(session, account.authority)
     return render(
         request,
         "muted.html",
         status=status,
-        muted=sorted((name_of(code), code) for code in partners),
+        muted=sorted((name_on(code, today_of(request)), code) for code in partners),
         form=form,
         saved="saved" in request.query_params,
         page_errors=bool(form.errors),

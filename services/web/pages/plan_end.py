@@ -7,6 +7,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from matching.plan import Status
 from services.application import plan_drafts as use
 from services.application.plan_drafts import PlanActError, StoredPlan
 from services.web.access import Session
@@ -54,7 +55,7 @@ async def _active(session: Session, authority: str, plan_id: str) -> StoredPlan:
     stored = await use.own_plan(session, authority, plan_id)
     if stored is None:
         raise HTTPException(404)
-    if stored.row.status != "active":
+    if stored.row.status != Status.ACTIVE:
         raise HTTPException(409)
     return stored
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -12,13 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from events.responses import ResponsePayload, ResponseRoute, ResponseUndone, RouteOutcome, RouteReason, RouteStep
-from matching.text.formatting import listed, name_of
+from matching.text.formatting import listed
 from services.application import routes as use
 from services.application.group_view import GroupView
 from services.application.responses import ResponseError
 from services.application.routes import RouteError, RouteView
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.framework_prompt import check_first
+from services.domain.reorganisation import name_on
 from services.domain.route import STEPS, RouteEntry
 from services.domain.route_prompt import OUTCOME_NAMES, consider_line
 from services.store.route_records import load_coalition_routes
@@ -176,7 +178,8 @@ async def _page(
 ) -> Response:
     index = parts_of(request).frameworks
     usable = (await index.usable(session, [view.plan_id])).get(view.plan_id, {}) if index else {}
-    chosen_new, rows = view.record.chosen is RouteStep.NEW, view.coalitions
+    chosen_new = view.record.chosen is RouteStep.NEW
+    called = partial(name_on, day=today_of(request))
     return render(
         request,
         "route.html",
@@ -186,13 +189,16 @@ async def _page(
         check_first=check_first(len(usable)),
         frameworks=[f"{title} ({reference})" for reference, title in usable.items()],
         missing=[STEP_CHOICES[step].lower() for step in view.record.missing] if chosen_new else [],
-        groups={row.coalition_id: listed([name_of(one.authority) for one in row.coalition.current]) for row in rows},
+        groups={
+            row.coalition_id: listed([called(one.authority) for one in row.coalition.current])
+            for row in view.coalitions
+        },
         undoable={one.response_id for one in _undoable(request, view)},
         steps=STEP_CHOICES,
         outcomes=OUTCOME_CHOICES,
         outcome_names=OUTCOME_NAMES,
         reasons=REASON_CHOICES,
-        name_of=name_of,
+        name_of=called,
         form=form,
         response_id=str(uuid4()),
         page_errors=bool(form.errors),

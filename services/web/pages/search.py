@@ -11,18 +11,19 @@ from starlette.responses import RedirectResponse, Response
 
 from services.application import who_else
 from services.application.list_csv import FOUND_COLUMNS, table_to_csv
-from services.application.who_else import Found, Query
-from services.store import saved_searches
+from services.application.who_else import Found
+from services.store import plan_search, saved_searches
+from services.store.plan_search import DAYS, Query
 from services.web.access import Session
 from services.web.answer_texts import STAGES
 from services.web.api.lists import csv_answer
 from services.web.forms import Form, read_form
+from services.web.parts import today_of
 from services.web.signing import Council
 from services.web.templating import render
 
 router = APIRouter()
 MAX_SAVED: Final = 20
-_DAYS: Final = ("earliest", "latest", "ends_from", "ends_until")
 _ANY: Final = {"": "Any"}
 
 
@@ -41,7 +42,8 @@ async def found_csv(request: Request, session: Session, council: Council) -> Res
     query = _read(form)
     if form.errors:
         raise HTTPException(400)
-    return csv_answer(table_to_csv(FOUND_COLUMNS, await who_else.search(session, council.authority, query)), "plans")
+    found = await who_else.search(session, council.authority, query, today_of(request))
+    return csv_answer(table_to_csv(FOUND_COLUMNS, found), "plans")
 
 
 @router.post("/search")
@@ -54,7 +56,7 @@ async def save(request: Request, session: Session, council: Council) -> Response
         form.errors["name"] = f"Your council has {MAX_SAVED} saved searches. Delete one first"
     if form.errors:
         return await _page(request, session, council.authority, form, query, status=400)
-    await saved_searches.add(session, council.authority, name, _fields(query))
+    await saved_searches.add(session, council.authority, name, query)
     return RedirectResponse("/search", 303)
 
 
@@ -84,7 +86,7 @@ def _read(form: Form) -> Query:
 def _fields(query: Query) -> dict[str, str]:
     """The form's fields of a search, without those that are empty."""
     found = {name: getattr(query, name) for name in ("need", "supplier", "region", "stage")}
-    for name in _DAYS:
+    for name in DAYS:
         day: date | None = getattr(query, name)
         if day is not None:
             found |= {f"{name}-day": str(day.day), f"{name}-month": str(day.month), f"{name}-year": str(day.year)}
@@ -97,14 +99,15 @@ async def _page(
     asked = isinstance(form.sent, FormData) or bool(request.query_params)
     found: list[Found] | None = None
     if asked and not form.errors.keys() - {"name"}:
-        found = await who_else.search(session, authority, query)
+        found = await who_else.search(session, authority, query, today_of(request))
     saved = [
-        (one.search_id, one.name, urlencode(one.query)) for one in await saved_searches.of_authority(session, authority)
+        (one.search_id, one.name, urlencode(_fields(Query.from_json(one.query))))
+        for one in await saved_searches.of_authority(session, authority)
     ]
     values: dict[str, Any] = {
         "form": form,
         "found": found,
-        "limit": who_else.LIMIT,
+        "limit": plan_search.LIMIT,
         "regions": {**_ANY, **who_else.search_regions()},
         "stages": {**_ANY, **STAGES},
         "saved": saved,

@@ -15,7 +15,7 @@ from services.web.access import Session
 from services.web.code_email import send_code
 from services.web.forms import Form, read_form
 from services.web.parts import parts_of
-from services.web.rate_limit import RateLimit
+from services.web.rate_limit import HOUR, RateLimit
 from services.web.signing import SESSION_COOKIE, TICKET_COOKIE, drop_cookie, safe_next, set_cookie
 from services.web.templating import render
 
@@ -27,7 +27,7 @@ WRONG_CODE: Final = "This code is wrong, or no longer works. Check it, or ask fo
 
 def limits() -> tuple[RateLimit, RateLimit]:
     """How often one address may ask for codes, and try them."""
-    return RateLimit(MAX_STARTS_AN_HOUR), RateLimit(MAX_TRIES_AN_HOUR)
+    return RateLimit(MAX_STARTS_AN_HOUR, HOUR), RateLimit(MAX_TRIES_AN_HOUR, HOUR)
 
 
 @router.get("/sign-in")

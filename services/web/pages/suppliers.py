@@ -1,5 +1,6 @@
 """The contracts of a supplier or for a product, and the contracts that a council shares."""
 
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -7,10 +8,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from matching.text.formatting import name_of
 from services.application import suppliers
 from services.application.contract_list import own_contracts
 from services.application.list_csv import CONTRACT_COLUMNS, SUPPLIER_COLUMNS, table_to_csv
+from services.domain.reorganisation import name_on
 from services.store.supplier_contracts import supplier_groups
 from services.web.access import Session
 from services.web.api.lists import csv_answer
@@ -33,7 +34,9 @@ async def show_suppliers(request: Request, session: Session) -> Response:
     groups = [] if asked else await supplier_groups(session, day)
     values: dict[str, Any] = {"view": view, "groups": groups, "form": form, "page_errors": bool(form.errors)}
     values["query"] = urlencode({"name": name, "product": product})
-    return render(request, "suppliers.html", name_of=name_of, limit=MAX_ROWS, section="prices", **values)
+    return render(
+        request, "suppliers.html", name_of=partial(name_on, day=day), limit=MAX_ROWS, section="prices", **values
+    )
 
 
 @router.get("/suppliers.csv", dependencies=[Depends(signed_in)])

@@ -1,4 +1,4 @@
-"""What a council's own systems read with: tokens and the calendar's private address. Each secret is shown once."""
+"""What a council's or an office's own systems read with: tokens, the calendar's address. Each secret is shown once."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ from services.web import settings_emails
 from services.web.access import Session
 from services.web.forms import Form, read_form
 from services.web.parts import parts_of
-from services.web.signing import Council
+from services.web.signing import Account
 from services.web.templating import render
 
 router = APIRouter()
@@ -30,13 +30,13 @@ SCOPE_TEXTS: Final = {
 
 
 @router.get("/settings/access")
-async def show(request: Request, session: Session, council: Council) -> Response:
+async def show(request: Request, session: Session, account: Account) -> Response:
     """The tokens that work, and a form for another one."""
-    return await _show(request, session, council, Form(FormData()))
+    return await _show(request, session, account, Form(FormData()))
 
 
 @router.post("/settings/access")
-async def create(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
+async def create(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Issues a token and shows it, this once."""
     form = Form(await read_form(request))
     label = form.text("label", label="what reads with the token")
@@ -46,81 +46,81 @@ async def create(request: Request, session: Session, council: Council, later: Ba
     if not scopes:
         form.errors["scope"] = "Choose what the token may read"
     if form.errors:
-        return await _show(request, session, council, form, status=400)
+        return await _show(request, session, account, form, status=400)
     try:
         row, token = await use.issue(
-            session, council.authority, scopes, label, channel=Channel.BROWSER, actor=council.actor
+            session, account.authority, scopes, label, channel=Channel.BROWSER, actor=account.actor
         )
     except ApiTokenError:
-        form.errors["label"] = f"Your council has {use.MAX_TOKENS} tokens. Revoke one that nobody uses first"
-        return await _show(request, session, council, form, status=400)
-    sentence = f"A token was made: {label} ({row.prefix}...). It reads for your council."
-    await _send_receipt(request, session, council, later, sentence, "/settings/access")
+        form.errors["label"] = f"You have {use.MAX_TOKENS} tokens. Revoke one that nobody uses first"
+        return await _show(request, session, account, form, status=400)
+    sentence = f"A token was made: {label} ({row.prefix}...). It reads in your name."
+    await _send_receipt(request, session, account, later, sentence, "/settings/access")
     return _show_secret(request, later, "Your new token", token, "/settings/access")
 
 
 @router.get("/settings/access/{token_id}/revoke")
-async def ask_revoke(request: Request, session: Session, council: Council, token_id: str) -> Response:
+async def ask_revoke(request: Request, session: Session, account: Account, token_id: str) -> Response:
     """Asks before it revokes."""
-    row = await _own(session, council, token_id)
+    row = await _own(session, account, token_id)
     return render(request, "token_revoke.html", token=row, scopes=_scope_texts(row), section="settings")
 
 
 @router.post("/settings/access/{token_id}/revoke")
 async def revoke(
-    request: Request, session: Session, council: Council, token_id: str, later: BackgroundTasks
+    request: Request, session: Session, account: Account, token_id: str, later: BackgroundTasks
 ) -> Response:
     """Revokes it for ever."""
-    row = await _own(session, council, token_id)
-    await use.revoke(session, row.token_id, authority=council.authority, channel=Channel.BROWSER, actor=council.actor)
+    row = await _own(session, account, token_id)
+    await use.revoke(session, row.token_id, authority=account.authority, channel=Channel.BROWSER, actor=account.actor)
     sentence = f"A token was revoked: {row.label or 'without a name'} ({row.prefix}...). It reads nothing any more."
-    await _send_receipt(request, session, council, later, sentence, "/settings/access")
+    await _send_receipt(request, session, account, later, sentence, "/settings/access")
     response = RedirectResponse("/settings/access?saved=1", 303)
     response.background = later
     return response
 
 
 @router.get("/settings/calendar")
-async def calendar(request: Request, session: Session, council: Council) -> Response:
+async def calendar(request: Request, session: Session, account: Account) -> Response:
     """Whether there is an address, and what can be done with it."""
-    rows = use.calendars(await use.in_use(session, council.authority))
+    rows = use.calendars(await use.in_use(session, account.authority))
     return render(request, "calendar.html", calendars=rows, saved="saved" in request.query_params, section="settings")
 
 
 @router.post("/settings/calendar")
-async def make_calendar(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
+async def make_calendar(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Replaces the calendar's address, and shows the new one once."""
     try:
-        token = await use.renew_calendar(session, council.authority, channel=Channel.BROWSER, actor=council.actor)
+        token = await use.renew_calendar(session, account.authority, channel=Channel.BROWSER, actor=account.actor)
     except ApiTokenError:
         raise HTTPException(409) from None
-    sentence = "A private address of your council's calendar was made. One that was made before works no longer."
-    await _send_receipt(request, session, council, later, sentence, "/settings/calendar")
+    sentence = "A private address of your calendar was made. One that was made before works no longer."
+    await _send_receipt(request, session, account, later, sentence, "/settings/calendar")
     address = use.calendar_address(parts_of(request).settings.public_url, token)
     return _show_secret(request, later, "Your calendar's address", address, "/settings/calendar")
 
 
 @router.post("/settings/calendar/end")
-async def end_calendar(request: Request, session: Session, council: Council, later: BackgroundTasks) -> Response:
+async def end_calendar(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
     """Revokes the address."""
-    if await use.end_calendars(session, council.authority, channel=Channel.BROWSER, actor=council.actor):
-        sentence = "The private address of your council's calendar was revoked."
-        await _send_receipt(request, session, council, later, sentence, "/settings/calendar")
+    if await use.end_calendars(session, account.authority, channel=Channel.BROWSER, actor=account.actor):
+        sentence = "The private address of your calendar was revoked."
+        await _send_receipt(request, session, account, later, sentence, "/settings/calendar")
     response = RedirectResponse("/settings/calendar?saved=1", 303)
     response.background = later
     return response
 
 
-async def _own(session: Session, council: Council, token_id: str) -> ApiToken:
-    rows = await use.in_use(session, council.authority)
+async def _own(session: Session, account: Account, token_id: str) -> ApiToken:
+    rows = await use.in_use(session, account.authority)
     found = next((row for row in rows if row.token_id == token_id and row not in use.calendars(rows)), None)
     if found is None:
         raise HTTPException(404)
     return found
 
 
-async def _show(request: Request, session: Session, council: Council, form: Form, status: int = 200) -> Response:
-    rows = await use.in_use(session, council.authority)
+async def _show(request: Request, session: Session, account: Account, form: Form, status: int = 200) -> Response:
+    rows = await use.in_use(session, account.authority)
     tokens = [(row, _scope_texts(row)) for row in rows if row not in use.calendars(rows)]
     return render(
         request,
@@ -146,8 +146,8 @@ def _show_secret(request: Request, later: BackgroundTasks, heading: str, secret:
 
 
 async def _send_receipt(
-    request: Request, session: Session, council: Council, later: BackgroundTasks, sentence: str, path: str
+    request: Request, session: Session, account: Account, later: BackgroundTasks, sentence: str, path: str
 ) -> None:
-    now = await preferences.current(session, council.authority)
+    now = await preferences.current(session, account.authority)
     if now is not None:
         settings_emails.send_receipt(later, parts_of(request).settings, now.mailbox, sentence, path)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from matching.plan import Window
+from matching.plan import Status, Window
 from services.application import plan_drafts
 from services.application import what_if as use
 from services.application.explain import ExplainContextCache, ExplainError
@@ -30,7 +30,7 @@ NO_CONTRACT: Final = "This plan names no contract that runs now. Change the plan
 async def try_dates(request: Request, session: Session, council: Council, plan_id: str) -> Response:
     """Shows a form for other dates, and the partners and groups they would gain and lose."""
     stored = await plan_drafts.own_plan(session, council.authority, plan_id)
-    if stored is None or stored.row.status != "active" or not is_open(stored.row.state):
+    if stored is None or stored.row.status != Status.ACTIVE or not is_open(stored.row.state):
         raise HTTPException(404)
     form = Form(request.query_params)
     change = _read(form) if request.query_params else None

@@ -19,6 +19,7 @@ from services.domain.benchmark_requests import (
     BenchmarkStatus,
     ExtensionDecision,
     PlanStanding,
+    Tally,
     answer_request,
     decide,
     is_overdue,
@@ -96,14 +97,14 @@ def test_it_is_due_in_ten_working_days_and_a_new_end_is_a_new_request() -> None:
     ],
 )
 def test_cells_answer_and_else_the_due_day(cells: list[BenchmarkCell], today: date, status: BenchmarkStatus) -> None:
-    answered = answer_request(made(), cells, today)
+    answered = answer_request(made(), cells, Tally(), today)
     assert answered.status is status
     assert (answered.answered_on is None) is (status is BenchmarkStatus.REQUESTED)
 
 
 def test_an_answer_stands() -> None:
-    none = answer_request(made(), [], date(2026, 12, 18))
-    assert answer_request(none, [SHOWN], date(2027, 1, 5)) == none
+    none = answer_request(made(), [], Tally(), date(2026, 12, 18))
+    assert answer_request(none, [SHOWN], Tally(), date(2027, 1, 5)) == none
 
 
 @pytest.mark.parametrize(

@@ -88,13 +88,13 @@ def test_a_council_is_told_of_its_group_without_those_it_has_muted() -> None:
     codes = ["E08000035", "E08000032", "E08000034", "E08000033"]
     ends = [END, date(2027, 6, 30), date(2027, 1, 31), date(2027, 2, 28)]
     (group,) = group_by_supplier([running(code, end=end) for code, end in zip(codes, ends, strict=True)], TODAY)
-    assert say_group(group, codes[0]) == (
+    assert say_group(group, codes[0], TODAY) == (
         "4 councils' contracts with Northmoor Ltd end within a year: yours on 31 March 2027, those of Kirklees "
         "(January 2027), Calderdale (February 2027) and Bradford (June 2027)."
     )
-    said = say_group(group, codes[0], muted=[codes[1]])
+    said = say_group(group, codes[0], TODAY, muted=[codes[1]])
     assert said is not None
     assert "3 councils" in said
     assert "Bradford" not in said
-    assert say_group(group, codes[0], muted=codes[1:3]) is None, "two councils are no group"
-    assert say_group(group, "E06000014") is None
+    assert say_group(group, codes[0], TODAY, muted=codes[1:3]) is None, "two councils are no group"
+    assert say_group(group, "E06000014", TODAY) is None

@@ -1,5 +1,6 @@
 """Frameworks and plans: whose scope covers what, on which day, and for whom."""
 
+from dataclasses import replace
 from datetime import date
 from itertools import permutations
 from typing import Any
@@ -17,6 +18,7 @@ from matching.frameworks import (
     say_coverage,
     term_on,
     to_plan,
+    usable_frameworks,
 )
 from tests.unit.matching.builders import GLASGOW, LEEDS, YORK, engine, features, plan
 
@@ -94,6 +96,30 @@ def test_the_day_of_need_decides_not_today(changes: dict[str, Any], term: Term) 
 )
 def test_who_may_use_it(entitled: tuple[str, ...] | None, authority: str, may: bool | None) -> None:
     assert is_entitled(_lot(entitled=entitled), authority) is may
+
+
+WORKS = TYRES | {"framework": "EX-3", "title": "Vehicles and parts"}
+
+
+@pytest.mark.parametrize(
+    ("of_lot", "of_plan", "general"),
+    [
+        ("79000000", "79631000", True),
+        ("79600000", "79631000", True),
+        ("79630000", "79631000", False),
+        ("79600000", "79500000", False),
+        ("30000000", "30125000", True),
+        ("30000000", "31000000", False),
+    ],
+)
+def test_a_lot_for_a_whole_market_is_a_general_one(of_lot: str, of_plan: str, general: bool) -> None:
+    lots = [FrameworkLot(**WORKS | {"cpv": (of_lot,)}), _lot()]
+    judged = [(lot, features(to_plan(lot))) for lot in lots]
+    found = covering(features(replace(plan(), cpv=(of_plan,))), judged, engine().policy)
+    assert [(one.lot.framework, one.general) for one in found] == [("EX-1", False), ("EX-3", True)][: 1 + general]
+    assert list(usable_frameworks(plan(), found)) == ["EX-1"]
+    if general:
+        assert say_coverage(found[1])[0] == "It is for a whole market: ask whether it has what you need."
 
 
 def test_the_usable_come_first_in_any_order() -> None:

@@ -17,6 +17,7 @@ from services.notifier.rendering import coalition_email, email_message, mail_vie
 from services.notifier.rendering.coalition_view import coalition_letter
 from services.notifier.rendering.need_block import SuggestedGroup
 from services.notifier.rendering.opportunity_view import Disclosed, OpportunityView, opportunity_view
+from services.notifier.rendering.search_section import search_section
 from tests.unit.notifier.making import side, state
 
 FOLDER = Path(__file__).parent / "golden"
@@ -116,11 +117,12 @@ def suggestion(
     authority: str = LEEDS,
     frameworks: Any = None,
     suppliers: tuple[str, ...] = (),
+    searches: Any = (),
 ) -> Any:
-    """An email about opportunities."""
+    """An email about opportunities, or about saved searches."""
     name = f"{SHORT[authority]} City Council"
     letter = mail_view.email_view(
-        authority, name, purpose, items, AT.date(), groups or {}, {}, SIGNED, frameworks or {}, {}, suppliers
+        authority, name, purpose, items, AT.date(), groups or {}, {}, SIGNED, frameworks or {}, {}, suppliers, searches
     )
     return email_message.text(letter, WHO, "m" * 32), email_message.html(letter, WHO, "m" * 32), letter.subject
 
@@ -178,6 +180,19 @@ def emails() -> dict[str, tuple[str, str, str]]:
             suppliers=(SUPPLIERS,),
         ),
         "closed": suggestion("digest", closed),
+        "searches": suggestion(
+            "digest",
+            searches=(
+                search_section(
+                    "Payroll in Yorkshire and the Humber",
+                    [
+                        *((one, f"{SHORT[one]} Council", PLANS[one]) for one in SHORT if one != LEEDS),
+                        *((CAMDEN, "London Borough of Camden", PLANS[one]) for one in (YORK, BRADFORD)),
+                    ],
+                ),
+                search_section("Paywell <b>ends</b>", [(CAMDEN, "London Borough of Camden", PLANS[BRADFORD])]),
+            ),
+        ),
         "correction": suggestion(
             "correction", pair(LEEDS, BRADFORD, "withdrawn", reasons=("Bradford has withdrawn its plan.",))
         ),

@@ -17,12 +17,20 @@ from events.dead_letters import SPOOFING, Reason
 from events.responses import Answer, MembershipAct
 from events.topics import DEAD_CONTRACTS, DEAD_PLANS, DEAD_RESPONSES, TOPICS
 from services.domain.coalition import CoalitionStatus
+from services.domain.coalition_answers import ResponseOutcome
 from services.domain.notification_caps import Cap
-from services.domain.notifications import UNDELIVERED, CancelReason, DeliveryFailure, NotificationChange, Purpose
+from services.domain.notifications import (
+    UNDELIVERED,
+    WITHHELD,
+    CancelReason,
+    DeliveryFailure,
+    NotificationChange,
+    Purpose,
+)
 from services.platform import metrics
 from services.platform.metrics import OWNERS, Process
 from services.store import benchmark_notices, coalition_notices, plan_confirmations
-from services.store.plans import RecordOutcome
+from services.store.plan_log import RecordOutcome
 
 DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, Counter | Gauge | Histogram)]
 EXPORT = """
@@ -101,8 +109,10 @@ def test_the_known_values_are_all_there_are() -> None:
         plan_confirmations.PURPOSE,
     }
     assert _known(metrics.INTENTS, "change") == _values(NotificationChange)
-    # What is withdrawn before it is frozen in an email never comes to a preflight.
-    assert _known(metrics.INTENTS_CANCELLED, "reason") == _values(CancelReason) - {CancelReason.WITHDRAWN}
+    # What is withdrawn before it is frozen in an email never comes to a preflight. Only emails have nothing left.
+    never = {CancelReason.WITHDRAWN, CancelReason.NOTHING_LEFT}
+    assert _known(metrics.INTENTS_CANCELLED, "reason") == _values(CancelReason) - never
+    assert _known(metrics.NOTIFICATIONS_WITHHELD, "why") == set(WITHHELD)
     assert _known(metrics.EMAILS_WAITING, "state") == set(UNDELIVERED)
     assert _known(metrics.INTENTS_CAPPED, "cap") == _values(Cap)
     failed = {f"failed-{failure}" for failure in _values(DeliveryFailure)}
@@ -112,6 +122,18 @@ def test_the_known_values_are_all_there_are() -> None:
     # that notes it.
     assert _known(metrics.EVENTS_OUT, "topic") == relayed | {DEAD_PLANS.name, DEAD_RESPONSES.name, DEAD_CONTRACTS.name}
     assert _known(metrics.COALITIONS, "status") == _values(CoalitionStatus)
-    others = {"invited", "dates", "introduced", "undone", "decided", "route", "document", "convened", "delegated"}
+    others = {
+        "invited",
+        "dates",
+        "introduced",
+        "undone",
+        "decided",
+        "route",
+        "document",
+        "enquiry",
+        "convened",
+        "delegated",
+    }
     acts = _values(Answer) | _values(MembershipAct) | others
     assert _known(metrics.RESPONSES_HANDLED, "kind") == acts
+    assert _known(metrics.RESPONSES_HANDLED, "outcome") == _values(ResponseOutcome)

@@ -1,0 +1,103 @@
+"""What other authorities ask an authority about its prices, and its answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from events.contracts import ContractPublished
+from events.responses import EnquiryAnswer, ResponseEnquiry
+from services.application.responses import ResponseError, Subject, build
+from services.domain.benchmark_enquiries import Enquiry, answer_enquiry, contract_problem, is_open
+from services.domain.benchmark_requests import BenchmarkRequest
+from services.domain.coalition_answers import AnswerRefusedError
+from services.domain.disclosure import Requester, shown_requester
+from services.store import benchmark_enquiries as store
+from services.store import benchmark_requests, contracts, plans
+
+
+@dataclass(frozen=True, slots=True)
+class EnquiryRecord:
+    """One enquiry to the reader. `requester`: who asks, as far as that is shown; `is_open`: an answer still counts."""
+
+    enquiry: Enquiry
+    requester: Requester
+    category: str
+    is_open: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The record for a program."""
+        enquiry = self.enquiry
+        return {
+            "request_id": enquiry.request_id,
+            "requester": self.requester.authority,
+            "category": self.category,
+            "holding": enquiry.holding,
+            "asked_on": enquiry.asked_on.isoformat(),
+            "due_on": enquiry.due_on.isoformat(),
+            "open": self.is_open,
+            "answer": enquiry.answer.value if enquiry.answer else None,
+            "contract_id": enquiry.contract_id,
+            "answered_on": enquiry.answered_on.isoformat() if enquiry.answered_on else None,
+        }
+
+
+async def list_enquiries(session: AsyncSession, authority: str, today: date) -> Sequence[EnquiryRecord]:
+    """What an authority was asked, earliest due day first."""
+    found = []
+    for enquiry in await store.put_to(session, authority):
+        row = await benchmark_requests.load(session, enquiry.request_id)
+        if row is not None:
+            found.append(await _record(session, enquiry, row.request, today))
+    return found
+
+
+async def load_enquiry(session: AsyncSession, request_id: str, authority: str, today: date) -> EnquiryRecord | None:
+    """One enquiry to an authority; None where it was not asked."""
+    enquiry = await store.load(session, request_id, authority)
+    row = await benchmark_requests.load(session, request_id)
+    return await _record(session, enquiry, row.request, today) if enquiry is not None and row is not None else None
+
+
+async def shareable_contracts(
+    session: AsyncSession, authority: str, category: str, today: date
+) -> list[ContractPublished]:
+    """The authority's contracts that answer an enquiry about a category, by id."""
+    every = [ContractPublished.model_validate(row.payload) for row in await contracts.published(session, authority)]
+    return [one for one in every if contract_problem(one, category, today) is None]
+
+
+async def build_answer(
+    session: AsyncSession,
+    request_id: str,
+    authority: str,
+    outcome: EnquiryAnswer,
+    today: date,
+    *,
+    contract_id: str | None = None,
+    reason: str | None = None,
+) -> ResponseEnquiry:
+    """Builds the response that answers an enquiry. Raises ResponseError if the answer would not count."""
+    row = await benchmark_requests.load(session, request_id)
+    if row is None:
+        raise ResponseError(f"there is no request {request_id}; `jointly extensions asked` shows what you were asked")
+    subject = Subject("benchmark", request_id, row.revision, "")
+    values = {**subject.fields(authority), "outcome": outcome, "contract_id": contract_id, "reason": reason}
+    del values["plan_id"]
+    payload = build(ResponseEnquiry, values)
+    assert isinstance(payload, ResponseEnquiry)
+    named = await contracts.load_published(session, contract_id) if contract_id else None
+    try:
+        answer_enquiry(await store.load(session, request_id, authority), row.request, outcome, named, today)
+    except AnswerRefusedError as error:
+        raise ResponseError(str(error)) from None
+    return payload
+
+
+async def _record(session: AsyncSession, enquiry: Enquiry, request: BenchmarkRequest, today: date) -> EnquiryRecord:
+    plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
+    requester = shown_requester(request.authority, plan.state if plan else None)
+    open_ = requester is not None and is_open(enquiry, request, today)
+    return EnquiryRecord(enquiry, requester or Requester(), request.category or "", open_)

@@ -1,0 +1,128 @@
+"""Searches over openly shared plans: all of them, or those that fit a saved search for the first time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from matching.reference import authorities
+
+LIMIT: Final = 50
+_COMMIT_WITHIN: Final = timedelta(minutes=10)
+"""A revision gets its place in the log before it is committed; this long after, all earlier ones are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Search terms. An empty text or day skips its filter."""
+
+    need: str = ""
+    supplier: str = ""
+    region: str = ""
+    stage: str = ""
+    earliest: date | None = None
+    latest: date | None = None
+    ends_from: date | None = None
+    ends_until: date | None = None
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, str]) -> "Query":
+        """Reads a stored search."""
+        days = {name: date.fromisoformat(stored[name]) for name in DAYS if name in stored}
+        return cls(**{**stored, **days})  # type: ignore[arg-type]
+
+    def to_json(self) -> dict[str, str]:
+        """The search as it is stored: without empty fields, with days in ISO form."""
+        return {one.name: str(value) for one in fields(self) if (value := getattr(self, one.name))}
+
+
+DAYS: Final = ("earliest", "latest", "ends_from", "ends_until")
+
+
+def _fits(state: str, authority: str) -> str:
+    """The filters of a search. `state`, `authority`: the columns of a plan's payload and of its authority."""
+    return (
+        f" (:need = '' OR {state}->>'title' ILIKE :need OR {state}->>'description' ILIKE :need)"  # noqa: S608 (ours)
+        f" AND (:supplier = '' OR {state}#>>'{{current_contract,supplier}}' ILIKE :supplier"
+        f"  OR {state}#>>'{{current_contract,product}}' ILIKE :supplier)"
+        f" AND {state}#>>'{{tender_window,latest}}' >= :earliest"
+        f" AND {state}#>>'{{tender_window,earliest}}' <= :latest"
+        f" AND (:ends_from = '' OR {state}#>>'{{current_contract,end}}' >= :ends_from)"
+        f" AND (:ends_until = '' OR {state}#>>'{{current_contract,end}}' <= :ends_until)"
+        f" AND (:stage = '' OR coalesce({state}->>'stage', 'planned') = :stage)"
+        f" AND (:region = ''"
+        f"  OR (jsonb_array_length(coalesce({state}->'regions', '[]')) = 0 AND {authority} = ANY(:councils))"
+        f"  OR EXISTS (SELECT 1 FROM jsonb_array_elements_text(coalesce({state}->'regions', '[]')) named(code)"
+        f"   WHERE code = 'UK' OR starts_with(code, :region) OR starts_with(:region, code)))"
+    )
+
+
+# Plans that are not shared openly are excluded before any comparison, so that neither time nor counts reveal them.
+_OPEN: Final = "status = 'active' AND state->>'sharing' = 'open' AND authority <> :authority"
+_SEARCH: Final = text(
+    f"WITH open AS MATERIALIZED (SELECT authority, state FROM plans WHERE {_OPEN})"  # noqa: S608 (ours)
+    f" SELECT authority, state FROM open WHERE {_fits('state', 'authority')}"
+    " ORDER BY state#>>'{tender_window,earliest}', authority LIMIT :limit"
+)
+# A plan counts once for a search: not again after it told of it, and not if it fitted when the search was saved.
+_NEW: Final = text(
+    "WITH open AS MATERIALIZED (SELECT plan_id, authority, state FROM plans"  # noqa: S608 (ours)
+    f"  WHERE {_OPEN} AND plan_id IN (SELECT plan_id FROM plan_log WHERE id > :looked_to))"
+    f" SELECT plan_id FROM open WHERE {_fits('open.state', 'open.authority')}"
+    " AND NOT EXISTS (SELECT 1 FROM search_hits h WHERE h.search_id = :search_id AND h.plan_id = open.plan_id)"
+    " AND NOT EXISTS (SELECT 1 FROM plan_log l WHERE l.plan_id = open.plan_id AND l.id <= :saved_at"
+    f"  AND l.payload->>'sharing' = 'open' AND {_fits('l.payload', 'open.authority')})"
+    " ORDER BY state#>>'{tender_window,earliest}', plan_id"
+)
+_POSITION: Final = text("SELECT id FROM plan_log WHERE received_at <= :until ORDER BY id DESC LIMIT 1")
+
+
+async def search(session: AsyncSession, authority: str, query: Query) -> list[tuple[str, Mapping[str, Any]]]:
+    """Openly shared plans of other authorities, earliest tender first, as authority and payload; at most `LIMIT`."""
+    rows = await session.execute(_SEARCH, {**_terms(query), "authority": authority, "limit": LIMIT})
+    return [(row.authority, row.state) for row in rows]
+
+
+async def new_plans(
+    session: AsyncSession, authority: str, query: Query, *, search_id: str, saved_at: int, looked_to: int
+) -> list[str]:
+    """Ids of plans that fit a saved search for the first time. Only plans with a revision behind `looked_to` are
+    read; `saved_at`, `looked_to`: positions in the log of plans."""
+    given = {"authority": authority, "search_id": search_id, "saved_at": saved_at, "looked_to": looked_to}
+    return list((await session.execute(_NEW, {**_terms(query), **given})).scalars())
+
+
+async def log_position(session: AsyncSession, at: datetime) -> int:
+    """A position in the log of plans: no revision before it can still be on its way at `at`."""
+    found = await session.execute(_POSITION, {"until": at - _COMMIT_WITHIN})
+    return int(found.scalar_one_or_none() or 0)
+
+
+def _terms(query: Query) -> dict[str, object]:
+    return {
+        "need": _contains(query.need),
+        "supplier": _contains(query.supplier),
+        "earliest": (query.earliest or date.min).isoformat(),
+        "latest": (query.latest or date.max).isoformat(),
+        "ends_from": query.ends_from.isoformat() if query.ends_from else "",
+        "ends_until": query.ends_until.isoformat() if query.ends_until else "",
+        "stage": query.stage,
+        "region": query.region,
+        "councils": _councils_in(query.region),
+    }
+
+
+def _councils_in(region: str) -> list[str]:
+    """The authorities of a region: a plan that names no place is delivered in its authority's own area."""
+    if not region:
+        return []
+    return [found.code for found in authorities() if any(code.startswith(region) for code in found.regions)]
+
+
+def _contains(words: str) -> str:
+    """A LIKE pattern for texts that contain the words, with wildcards escaped."""
+    escaped = words.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%" if words else ""

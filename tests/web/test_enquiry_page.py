@@ -1,0 +1,69 @@
+"""The page that asks a council what it pays: opening it says nothing, and only the chosen answer is sent."""
+
+from html import unescape
+
+from services.coalitions.benchmark_requests import sweep_requests
+from services.domain.links import LinkMaker
+from services.platform.clock import today
+from services.store.authorities import by_codes
+from tests.integration.test_extensions import extension
+from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS
+from tests.support.contracts import ContractsHarness, contract
+from tests.support.web import BASE, SECRET, WebHarness, form_of
+
+
+async def link(web: WebHarness, authority: str) -> str:
+    """The path in the email to a council about the only request."""
+    ((request_id,),) = await web.processes.rows("SELECT request_id FROM benchmark_requests")
+    async with web.processes.sessions() as session:
+        ref = (await by_codes(session, [authority]))[authority].mailbox_ref
+    return LinkMaker(BASE, (SECRET,)).enquiry(authority, request_id, ref, today(None)).removeprefix(BASE)
+
+
+async def answer(web: WebHarness) -> tuple[str | None, str | None]:
+    (row,) = await web.processes.rows("SELECT answer, contract_id FROM benchmark_enquiries")
+    return row.answer, row.contract_id
+
+
+async def test_a_council_answers_by_the_link_and_answers_again(web: WebHarness) -> None:
+    contracts = ContractsHarness(web.processes.sessions, AS_OF)
+    await contracts.handle(contract(BRADFORD, title="HR <b>system</b>"))
+    await web.processes.publish(extension())
+    await sweep_requests(web.processes.sessions, AS_OF)
+    path = await link(web, BRADFORD)
+    raw = (await web.client.get(path)).text
+    page = unescape(raw)
+    assert "Leeds is about to extend its contract with Northmoor Software Ltd" in page
+    assert "Share the price of HR <b>system</b>, Northmoor Software Ltd (C-1)" in page
+    assert "<b>" not in raw
+    assert " checked" not in page, "a default would let a scanner answer"
+    assert form_of(raw)[0] == path
+    assert (await web.send(path)).status_code == 400
+    other = await web.send(path, answer=f"supplied {KIRKLEES}:C-1")
+    assert other.status_code == 400, "nobody shares the price of another council"
+    sent = await web.send(path, answer="withheld s94")
+    assert sent.headers["location"].startswith(f"{path}?sent=")
+    assert await answer(web) == (None, None), "the answer is an event, and counts once it comes back"
+    assert await web.deliver() == 1
+    assert await answer(web) == ("withheld", None)
+
+
+async def test_without_a_shared_contract_the_page_says_what_to_do_first(web: WebHarness) -> None:
+    contracts = ContractsHarness(web.processes.sessions, AS_OF)
+    await contracts.handle(contract(BRADFORD), contract(KIRKLEES, prices=[]))
+    await web.processes.publish(extension())
+    await sweep_requests(web.processes.sessions, AS_OF)
+    page = await web.client.get(await link(web, KIRKLEES))
+    assert "first publish the contract with its prices" in page.text
+    sent = await web.send(await link(web, BRADFORD), answer=f"supplied {BRADFORD}:C-1")
+    path = sent.headers["location"]
+    assert await web.deliver() == 1
+    assert "Recorded." in (await web.client.get(path)).text
+
+
+async def test_a_link_opens_nothing_for_who_was_not_asked(web: WebHarness) -> None:
+    await web.processes.publish(extension())
+    await sweep_requests(web.processes.sessions, AS_OF)
+    assert (await web.client.get(await link(web, KIRKLEES))).status_code == 404
+    other = (await web.link(LEEDS, "f" * 32)).replace("/g/", "/q/")
+    assert (await web.client.get(other)).status_code != 200
