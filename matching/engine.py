@@ -27,7 +27,7 @@ from matching.text.needs import PhraseIndex, build_phrase_index
 __all__ = ["CleanedTexts", "Corpus", "Engine", "Features", "Generation", "Vector"]
 
 # Raise this by hand when a change of the code changes assessments under the same policy, statistics and model.
-ENGINE_VERSION = "7"
+ENGINE_VERSION = "8"
 
 
 @dataclass(frozen=True, slots=True)
