@@ -3,9 +3,10 @@
 import hashlib
 from bisect import insort
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
+from matching import successions
 from matching.assessment import Assessment, Band, GateCode
 from matching.candidates import corpus_search as searching
 from matching.candidates import pair_vector
@@ -30,18 +31,22 @@ ENGINE_VERSION = "7"
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One version of all inputs of an assessment. Opportunities of two generations must not be mixed."""
+    """One version of all inputs of an assessment. Opportunities of two generations must not be mixed.
+
+    `successions`: the version of the successions in effect; empty for the shipped ones alone.
+    """
 
     policy: str
     statistics: str
     model: str
     engine: str = ENGINE_VERSION
+    successions: str = field(default_factory=successions.version)
 
     @property
     def id(self) -> str:
         """A short stable id of 16 hexadecimal digits."""
-        parts = "\n".join((self.policy, self.statistics, self.model, self.engine))
-        return hashlib.sha256(parts.encode()).hexdigest()[:16]
+        parts = (self.policy, self.statistics, self.model, self.engine, *filter(None, (self.successions,)))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

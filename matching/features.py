@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from matching import reference
+from matching import reference, successions
 from matching.categories import infer_category
 from matching.components.region import Place, place
 from matching.components.specification import Vector, described
@@ -15,7 +15,6 @@ from matching.components.timing import Span, span
 from matching.corpus_statistics import CONCEPT, Statistics
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
-from matching.successions import merging_with, related_by_succession
 from matching.text.cleaning import clean
 from matching.text.cpv_profile import Groups
 from matching.text.needs import Table, concepts_in
@@ -197,20 +196,30 @@ def _is_one_off(plan: Plan) -> bool:
     return bool(_SITE.search(plan.title) and _ONE_OFF.search(plan.title))
 
 
-@lru_cache(maxsize=1000)
 def related_to(code: str) -> frozenset[str]:
     """The authority under each of its codes, with all its predecessors and all its successors.
 
     Two successors of one former authority are not related: each line is followed in one direction only.
     """
-    back, forth = _line(code, lambda known: known.predecessors), _line(code, lambda known: known.successors)
-    return frozenset({code} | back | forth | related_by_succession(code))
+    return _related_to(code, successions.version())
 
 
 @lru_cache(maxsize=1000)
+def _related_to(code: str, _version: str) -> frozenset[str]:
+    """The same, kept for one version of the successions."""
+    back, forth = _line(code, lambda known: known.predecessors), _line(code, lambda known: known.successors)
+    return frozenset({code} | back | forth | successions.related_by_succession(code))
+
+
 def kin_of(code: str) -> frozenset[str]:
     """The authorities that never share a group with this one: its predecessors, successors and merger partners."""
-    return related_to(code) | merging_with(code)
+    return _kin_of(code, successions.version())
+
+
+@lru_cache(maxsize=1000)
+def _kin_of(code: str, _version: str) -> frozenset[str]:
+    """The same, kept for one version of the successions."""
+    return related_to(code) | successions.merging_with(code)
 
 
 def _line(code: str, onward: Callable[[reference.Authority], tuple[str, ...]]) -> set[str]:

@@ -1,10 +1,12 @@
 """Reorganisations that are decided and to come: which authority succeeds which, from when, in whole or in part."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cache
-from itertools import product
+from itertools import groupby, product
 
 from matching import reference
 
@@ -42,9 +44,28 @@ class Merger:
     certain: bool
 
 
+class SuccessionError(ValueError):
+    """Successions contradict each other; the message names the authority."""
+
+
+class _Register:
+    """The successions in effect. `version` is empty for the shipped ones alone, else a short hash of all of them."""
+
+    def __init__(self, successions: tuple[Succession, ...], *, is_shipped: bool) -> None:
+        self.successions = successions
+        self.version = "" if is_shipped else hashlib.sha256(repr(successions).encode()).hexdigest()[:12]
+        self.dissolving: dict[str, tuple[Succession, ...]] = {}
+        self.related: dict[str, set[str]] = {}
+        for one in successions:
+            if one.kind is not SuccessionKind.CONTINUING:
+                self.dissolving[one.predecessor] = (*self.dissolving.get(one.predecessor, ()), one)
+            self.related.setdefault(one.predecessor, set()).add(one.successor)
+            self.related.setdefault(one.successor, set()).add(one.predecessor)
+
+
 @cache
-def decided() -> tuple[Succession, ...]:
-    """The successions that orders have made and whose sources could be restated."""
+def shipped() -> tuple[Succession, ...]:
+    """The successions that come with Jointly: orders that were made and whose sources could be restated."""
     rows = reference.read_rows("successions.tsv")
     return tuple(
         Succession(before, after, name, date.fromisoformat(starts), SuccessionKind(kind), source)
@@ -52,28 +73,56 @@ def decided() -> tuple[Succession, ...]:
     )
 
 
+_register = _Register(shipped(), is_shipped=True)
+
+
+def use(own: Iterable[Succession]) -> None:
+    """Puts an installation's own successions into effect, beside the shipped ones, for this whole process.
+
+    A process calls it once, at its start. All successions of an authority are replaced if it is among the predecessors.
+    Raises SuccessionError if an authority goes to one successor as a whole and to another one too, or on two days.
+    """
+    global _register
+    added = tuple(sorted(own, key=lambda one: (one.predecessor, one.successor)))
+    for code, found in groupby(added, key=lambda one: one.predecessor):
+        _require_one_fate(code, list(found))
+    replaced = {one.predecessor for one in added}
+    kept = tuple(one for one in shipped() if one.predecessor not in replaced)
+    _register = _Register((*kept, *added), is_shipped=not added)
+
+
+def decided() -> tuple[Succession, ...]:
+    """The successions in effect: the shipped ones and the installation's own."""
+    return _register.successions
+
+
+def version() -> str:
+    """The version of the successions in effect; empty for the shipped ones alone."""
+    return _register.version
+
+
 def dissolutions(day: date) -> dict[str, Succession | None]:
     """The authorities dissolved by a day, each with its successor; None if it was divided."""
     return {
         code: found[0] if found[0].kind is SuccessionKind.WHOLE else None
-        for code, found in _dissolving().items()
+        for code, found in _register.dissolving.items()
         if found[0].starts <= day
     }
 
 
 def dissolution_of(code: str) -> tuple[Succession, ...]:
     """The successions that dissolve an authority; several if it is divided, none if it continues."""
-    return _dissolving().get(code, ())
+    return _register.dissolving.get(code, ())
 
 
 def related_by_succession(code: str) -> frozenset[str]:
     """The successors and predecessors of an authority, including future ones."""
-    return _related().get(code, frozenset())
+    return frozenset(_register.related.get(code, ()))
 
 
 def merging_with(code: str) -> frozenset[str]:
     """The authorities that will certainly merge with this one."""
-    mergers = {other: merger_of(code, other) for other in _dissolving() if other != code}
+    mergers = {other: merger_of(code, other) for other in _register.dissolving if other != code}
     return frozenset(other for other, merger in mergers.items() if merger is not None and merger.certain)
 
 
@@ -87,19 +136,10 @@ def merger_of(code: str, other: str) -> Merger | None:
     return None
 
 
-@cache
-def _dissolving() -> dict[str, tuple[Succession, ...]]:
-    found: dict[str, tuple[Succession, ...]] = {}
-    for one in decided():
-        if one.kind is not SuccessionKind.CONTINUING:
-            found[one.predecessor] = (*found.get(one.predecessor, ()), one)
-    return found
-
-
-@cache
-def _related() -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for one in decided():
-        found.setdefault(one.predecessor, set()).add(one.successor)
-        found.setdefault(one.successor, set()).add(one.predecessor)
-    return {code: frozenset(others) for code, others in found.items()}
+def _require_one_fate(code: str, found: list[Succession]) -> None:
+    ending = [one for one in found if one.kind is not SuccessionKind.CONTINUING]
+    if len(ending) > 1 and any(one.kind is SuccessionKind.WHOLE for one in ending):
+        names = " and ".join(one.successor_name for one in ending)
+        raise SuccessionError(f"{code} can't go to {names}: a succession that is whole is the only one")
+    if len({one.starts for one in ending}) > 1:
+        raise SuccessionError(f"{code} is dissolved on two days; give all its successions one day")

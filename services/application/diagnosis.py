@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from events.topics import COALITIONS, CONTRACTS_PATTERN, OPPORTUNITIES, PLANS_PATTERN, RESPONSES_PATTERN, TOPICS
 from matching.corpus_statistics import Statistics
+from matching.engine import Generation
 from matching.policy import Policy
 from services.coalitions import app as coalitions
 from services.matcher import app as matcher
@@ -120,11 +121,14 @@ async def _generation(settings: Settings) -> Finding:
             current = await generation.read(session)
         if current is None:
             return Finding("generation", Verdict.WARNING, ("none yet: the first matcher sets it",))
-        stored, own = (current.policy, current.statistics), (policy.version, statistics.version)
+        own = Generation(policy.version, statistics.version, current.model)
         seen = f"{current.generation}: policy {current.policy}, statistics {current.statistics}, model {current.model}"
-        if stored == own:
+        if own.id == current.generation:
             return Finding("generation", Verdict.OK, (seen,))
-        told = "this installation has another policy or other statistics: `jointly reassess` moves the database to them"
+        told = (
+            "this installation has another policy or version, other statistics or other successions: "
+            "`jointly reassess` moves the database to them"
+        )
         return Finding("generation", Verdict.WARNING, (seen, told))
 
     return await _on_database(settings, look)

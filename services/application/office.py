@@ -1,6 +1,6 @@
 """What an office sees: groups and pairs with members of its own, and of those no more than they share openly."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.coalitions import CoalitionMember, CoalitionState
 from events.opportunities import OpportunityState
+from matching.features import kin_of
 from services.application.council_lines import CouncilLine, describe, member_line, other_line
 from services.domain.coalition import LIVING, MIN_MEMBERS, CoalitionStatus, MemberState
 from services.domain.disclosure import is_open, plan_facts, shown_to_party
 from services.domain.opportunity import OpportunityStatus
 from services.domain.parties import Party
 from services.domain.reorganisation import waits_for_person
-from services.store import coalitions, plans
+from services.store import coalitions, plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
 
@@ -77,11 +78,10 @@ async def find_group(session: AsyncSession, party: Party, subject_id: str, day: 
 
 
 async def _pairs(session: AsyncSession, rows: Sequence[Opportunity], party: Party, day: date) -> list[PartyGroup]:
-    """The pairs that stand, whose windows meet, and whose plans are both members' and shared openly."""
-    members = party.members_on(day)
-    rows = [
-        row for row in rows if row.status == OpportunityStatus.ACTIVE and {row.authority_a, row.authority_b} <= members
-    ]
+    """The pairs that stand and that could become a group: both plans are members' and shared openly, the windows meet,
+    the two councils will not be one, and neither has called it not the same thing."""
+    members, unlike = party.members_on(day), await responses.silenced(session, [row.opportunity_id for row in rows])
+    rows = [row for row in rows if row.opportunity_id not in unlike and _may_convene(row, members)]
     stored = await plans.by_id(session, {plan_id for row in rows for plan_id in (row.plan_a, row.plan_b)})
     facts = {plan_id: plan_facts(plan.state) for plan_id, plan in stored.items()}
     found = []
@@ -108,6 +108,12 @@ async def _groups(session: AsyncSession, rows: Sequence[CoalitionRow], party: Pa
     of_party = party.members_on(day)
     found = [_group(state, shown_to_party(state.members, of_party, open_plans), day) for state in states]
     return [one for one in found if one.members]
+
+
+def _may_convene(row: Opportunity, members: Collection[str]) -> bool:
+    both = {row.authority_a, row.authority_b}
+    stands = row.status == OpportunityStatus.ACTIVE
+    return stands and both <= set(members) and row.authority_b not in kin_of(row.authority_a)
 
 
 def _group(state: CoalitionState, shown: Sequence[CoalitionMember], day: date) -> PartyGroup:

@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from matching import successions
 from matching.reference import display_name
-from matching.successions import Succession, SuccessionKind
+from matching.successions import Succession, SuccessionError, SuccessionKind
 from matching.text.formatting import day_text, quote
 from services.application import csv_table
-from services.application.csv_table import Columns, FieldError, Line, Problem
+from services.application.csv_table import Columns, FieldError, FileError, Line, Problem
 from services.domain.reorganisation import Consent, Destination, Preview, preview, to_affected_plan
 from services.store import authorities, opportunities, plans
 from services.store.mapping import plan_from_store
@@ -41,16 +43,31 @@ def read(text: str) -> Iterator[Succession | Problem]:
         yield Succession(**line.values) if isinstance(line, Line) else line
 
 
-async def rehearse(session: AsyncSession, successions: Sequence[Succession], starts: date) -> Preview:
+def use_file(path: Path | None) -> None:
+    """Puts the successions of an installation's file into effect in this process; None for the shipped ones alone.
+
+    Raises FileError with the line that is wrong, or the authority whose successions contradict each other.
+    """
+    found = list(read(csv_table.read_text(path))) if path is not None else []
+    wrong = next((one for one in found if isinstance(one, Problem)), None)
+    if wrong is not None:
+        raise FileError(f"line {wrong.line}: {wrong.field} {wrong.reason}")
+    try:
+        successions.use(one for one in found if isinstance(one, Succession))
+    except SuccessionError as error:
+        raise FileError(str(error)) from None
+
+
+async def rehearse(session: AsyncSession, found: Sequence[Succession], starts: date) -> Preview:
     """Previews the effects of a day's successions on the stored data. Nothing is written."""
-    gone = {one.predecessor for one in successions if one.starts == starts}
-    everybody = gone | {one.successor for one in successions}
+    gone = {one.predecessor for one in found if one.starts == starts}
+    everybody = gone | {one.successor for one in found}
     register = await authorities.by_codes(session, sorted(everybody))
     rows = [plan for row in await plans.active_of(session, sorted(gone)) if (plan := plan_from_store(row)) is not None]
     affected = [to_affected_plan(plan) for plan in rows]
     pairs = await opportunities.active_between(session, [plan.plan_id for plan in affected])
     mailboxes = [code for code, row in register.items() if row.mailbox]
-    return preview(successions, starts, affected, pairs, mailboxes)
+    return preview(found, starts, affected, pairs, mailboxes)
 
 
 def to_json(found: Preview) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from services.cli.errors import Commands
+from services.platform.settings import SettingsError, settings
 from services.platform.version import version
 
 _LINES: Final = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
@@ -121,6 +122,23 @@ def _jointly(
     ] = False,
 ) -> None:
     """Finds the authorities that plan to buy the same thing at the same time, and brings them together."""
+    _use_successions()
+
+
+def _use_successions() -> None:
+    """Puts the installation's own successions into effect, for every command and every process that one starts."""
+    try:
+        file = settings().successions_file
+    except SettingsError:
+        return  # a command that needs the settings says what is wrong with them
+    if file is None and "matching.successions" not in sys.modules:
+        return
+    from services.application import reorganisation
+
+    try:
+        reorganisation.use_file(file)
+    except ValueError as error:
+        raise SettingsError(f"JOINTLY_SUCCESSIONS_FILE: {file}: {error}") from None
 
 
 def _not_loaded() -> None:

@@ -18,7 +18,9 @@ from services.domain.reorganisation import Preview
 
 
 def reorganise(
-    preview: Annotated[str, typer.Option(help="A day (2027-04-01) of the shipped successions, or a CSV file of them.")],
+    preview: Annotated[
+        str, typer.Option(help="A day (2027-04-01) of the successions in effect, or a CSV file of others.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a day.")] = False,
 ) -> None:
     """Show who is written to, whose plans move, and which pairs become one authority. It writes nothing.
@@ -46,7 +48,7 @@ def _successions(given: str) -> list[Succession]:
     found = [one for one in decided() if one.starts == day]
     if not found:
         days = ", ".join(sorted({one.starts.isoformat() for one in decided()}))
-        stop(f"no shipped succession starts on {day}; the days are {days}, or give a file", REFUSED)
+        stop(f"no succession starts on {day}; the days are {days}, or give a file", REFUSED)
     return found
 
 

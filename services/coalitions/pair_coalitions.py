@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import ResponsePayload
 from matching.coalitions import joint_terms
+from matching.features import kin_of
 from services.coalitions.formation import suggestion_of
 from services.domain.coalition import Coalition, suggest
 from services.domain.coalition_answers import AnswerRefusedError, RefusalReason
@@ -43,10 +44,15 @@ async def load_standing(session: AsyncSession, payload: ResponsePayload, plan_id
 async def suggest_pair(
     session: AsyncSession, opportunity: Opportunity, payload: ResponsePayload, today: date
 ) -> Coalition:
-    """The coalition of two that an invitation begins. Raises AnswerRefusedError if both are in one, or fit too little.
+    """The coalition of two that an invitation begins.
 
-    Its id derives from the response's, so that the same invitation makes the same coalition.
+    Its id derives from the response's, so that the same invitation makes the same coalition. Raises AnswerRefusedError
+    if both are in one, fit too little, or will be one authority.
     """
+    if opportunity.authority_b in kin_of(opportunity.authority_a):
+        raise AnswerRefusedError(
+            RefusalReason.NOT_ALLOWED, "both will be one authority: this is one purchase of its own, not a group's"
+        )
     both = {opportunity.plan_a, opportunity.plan_b}
     for row in await store.living_with(session, both):
         if both <= {member.plan_id for member in row.coalition.current}:

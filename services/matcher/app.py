@@ -50,7 +50,8 @@ async def adopt(context: MatcherContext, sessions: Sessions) -> None:
         raise WrongGenerationError(
             f"the database stands at generation {current.generation} (policy {current.policy}, statistics "
             f"{current.statistics}, model {current.model}), this matcher at {mine.generation} (policy {mine.policy}, "
-            f"statistics {mine.statistics}, model {mine.model}); start it with those, or move the database"
+            f"statistics {mine.statistics}, model {mine.model}); start it with those and with the same successions and "
+            "version, or move the database"
         )
 
 

@@ -14,6 +14,7 @@ PREFIX = "JOINTLY_"
 _FILES: Final = (
     "policy_file",
     "statistics_file",
+    "successions_file",
     "kafka_ca_file",
     "kafka_certificate_file",
     "kafka_key_file",
@@ -114,6 +115,10 @@ class Settings(BaseSettings):
     )
     policy_file: Path | None = Field(default=None, description="TOML policy; empty for the bundled one")
     statistics_file: Path | None = Field(default=None, description="Corpus statistics; empty for the bundled ones")
+    successions_file: Path | None = Field(
+        default=None,
+        description="CSV file of successions that take effect beside the bundled ones; the same for all processes",
+    )
     as_of: date | None = Field(
         default=None,
         description="A fixed date for 'today' (YYYY-MM-DD), for tests and rehearsals; empty for the current date",

@@ -10,6 +10,7 @@ COALITIONS: Final = "tests/integration/test_coalitions.py"
 ANSWERS: Final = "tests/unit/domain/test_coalition_answers.py"
 CONTRACTS: Final = "tests/integration/test_contracts.py"
 EXTENSIONS: Final = "tests/integration/test_extensions.py"
+ROUTES: Final = "tests/integration/test_routes.py"
 INTRODUCTIONS: Final = "tests/integration/test_introductions.py"
 
 ANSWER_MUTANTS: Final = (
@@ -131,6 +132,17 @@ ANSWER_MUTANTS: Final = (
             )
         ],
         ["tests/integration/test_suggestion_emails.py::test_what_is_shared_no_longer_is_told_no_more"],
+    ),
+    Mutant(
+        "routes: a step taken back still counts",
+        [
+            Edit(
+                "services/store/responses.py",
+                "            col(ResponseRow.undone_by).is_(None),\n            about,\n",
+                "            about,\n",
+            )
+        ],
+        [f"{ROUTES}::test_a_record_is_kept_shown_and_taken_back"],
     ),
     Mutant(
         "contracts: other content under a known revision taken",

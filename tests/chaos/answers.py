@@ -1,9 +1,10 @@
 """Answers flow while coalitions processes die: `python -m tests.chaos.answers --seed N --minutes M`.
 
 Plans come first, until all coalitions are suggested. The database is copied then. Authorities answer at random, out of
-date and twice, share contracts and decide on extensions, while processes are killed and parts fail. Once all has
-drained, the oracle takes the answers from the topic, in their order, and has one process that never stops handle them
-on the copy: the coalitions, members, answers, verdicts and requests for benchmarks must be the same.
+date and twice, share contracts, record routes and decide on extensions, while processes are killed and parts fail. Once
+all has drained, the oracle takes the answers from the topic, in their order, and has one process that never stops
+handle them on the copy. Coalitions, members, answers, verdicts, requests for benchmarks and route records must be the
+same.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from services.ingest.event_publisher import plan_event
 from services.local_stack.child_process import LOOPBACK
 from services.platform import logs
 from services.store.database import make_engine, make_sessions
-from tests.chaos import progress
+from tests.chaos import charter_events, progress
 from tests.chaos.chaos import Chaos, Log
 from tests.chaos.charter_events import EXTENDING, PRICED, CharterEvents, extensions, judge_charter, priced_contracts
 from tests.chaos.cluster import Arena, arena, wait
@@ -66,7 +67,7 @@ COPY: Final = "before_answers"
 _TABLES: Final = {
     "coalitions": "SELECT coalition_id, revision, status, status_by, state, payload FROM coalitions ORDER BY 1",
     "members": "SELECT coalition_id, plan_id, state FROM coalition_members ORDER BY 1, 2",
-    "answers": "SELECT response_id, outcome, detail, member_before, undone_by FROM responses ORDER BY 1",
+    "answers": "SELECT response_id, outcome, detail, member_before, about, undone_by FROM responses ORDER BY 1",
     "verdicts": "SELECT opportunity_id, authority, reason, words FROM pair_verdicts ORDER BY 1, 2",
     "benchmarks": "SELECT request_id, plan_id, status, revision, state FROM benchmark_requests ORDER BY 1",
 }
@@ -170,6 +171,8 @@ class Answering(threading.Thread):
         undoable = [one for one in self._last if one.plan_id == member["plan_id"]]
         if undoable and self._chance.random() < 0.1:
             return ResponseUndone.model_validate(fields | {"undoes": undoable[-1].response_id})
+        if self._chance.random() < 0.15:
+            return self.charter.route(fields)
         return self._act(fields, state["status"], member["state"])
 
     def _act(self, fields: dict[str, Any], status: str, member: str) -> ResponsePayload:
@@ -210,12 +213,14 @@ def run(seed: int, seconds: float, log: Log, folder: Path) -> dict[str, Any]:
         statuses = Counter(status for (status,) in made.sql("SELECT status FROM coalitions"))
         outcomes = Counter(outcome for (outcome,) in made.sql("SELECT outcome FROM responses"))
         statistics = Counter(status for (status,) in made.sql("SELECT status FROM benchmark_requests"))
+        ((routes,),) = made.sql("SELECT count(*) FROM responses WHERE kind = 'route' AND outcome = 'recorded'")
     return {
         "ok": verdict.ok and not differences,
         "seed": seed,
         "answers": len(answering.sent),
         "contracts": {one: payload.revision for one, payload in sorted(answering.charter.newest.items())},
         "benchmarks": dict(statistics),
+        "routes": routes,
         "outcomes": dict(outcomes),
         "coalitions": dict(statuses),
         "faults": dict(sorted(chaos.counts.items())),
@@ -297,15 +302,18 @@ async def _compare(made: Arena) -> list[str]:
     """What differs from the coalitions of one process that handled the same answers and never stopped."""
     records = await asyncio.to_thread(records_of, made.bootstrap, RESPONSES.name, quiet_seconds=2.0)
     records = sorted(records, key=lambda record: (record.partition, record.offset))
-    url = f"postgresql+psycopg://postgres:{made.database.password}@{LOOPBACK}:{made.database.port}/{COPY}"
+    url = _url(made, COPY)
     engine = make_engine(url)
     handler = ResponseHandler(make_sessions(engine), made.settings, producer=None)  # type: ignore[arg-type]
     # Decisions came later than the requests that they are about.
     await sweep_requests(make_sessions(engine), AS_OF)
     for record in records:
         await handler.handle([record])
+    standing = make_engine(_url(made, "jointly"))
+    plan_ids = [plan.plan_id for plan in plans()]
+    found = await charter_events.compare_routes(make_sessions(standing), make_sessions(engine), plan_ids)
+    await standing.dispose()
     await engine.dispose()
-    found = []
     for name, query in _TABLES.items():
         with psycopg.connect(url.replace("+psycopg", "")) as connection:
             wanted = connection.execute(query).fetchall()
@@ -313,6 +321,10 @@ async def _compare(made: Arena) -> list[str]:
         found += [f"{name}: is {row}" for row in standing if row not in wanted]
         found += [f"{name}: ought to be {row}" for row in wanted if row not in standing]
     return [text[:600] for text in found]
+
+
+def _url(made: Arena, database: str) -> str:
+    return f"postgresql+psycopg://postgres:{made.database.password}@{LOOPBACK}:{made.database.port}/{database}"
 
 
 def main() -> int:

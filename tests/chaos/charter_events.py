@@ -1,15 +1,15 @@
-"""Contracts and benchmarks beside the answers of a fault run: what is sent of them, and what must have come of it.
+"""Contracts, benchmarks and routes beside the answers of a fault run: what is sent, and what must have come of it.
 
 Six councils share a price before anything breaks, which makes a benchmark. Six others plan to extend a contract: half
 of them ask for that benchmark, half for one that nobody has. Their requests, the decisions on them and other councils'
-contracts then flow under faults.
+contracts then flow under faults, and so do the routes that councils look at.
 """
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, cast
@@ -19,8 +19,12 @@ from events.cloudevents import decode
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload, ContractPublished, ContractWithdrawn
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
 from events.plans import PlanPublished
-from events.responses import ResponseDecided
+from events.responses import ResponseDecided, ResponseRoute, RouteOutcome, RouteStep
 from events.topics import BENCHMARKS, CONTRACTS, DEAD_CONTRACTS
+from services.application.routes import load_record
+from services.domain.ids import plan_subject
+from services.domain.route import RouteRecord
+from services.store.database import Sessions
 from tests.chaos.cluster import Arena
 from tests.chaos.stream import AUTHORITIES
 from tests.pipeline import records_of
@@ -107,12 +111,36 @@ class CharterEvents:
             }
         )
 
+    def route(self, fields: dict[str, Any]) -> ResponseRoute:
+        """A route that a council looked at: for its coalition, or for its plan alone."""
+        if self.chance.random() < 0.5:
+            fields = fields | {"subject": "plan", "subject_id": plan_subject(fields["plan_id"])}
+        looked = {"asked_at": "2026-11-20", "by": f"Category manager {self.chance.randrange(100)}"}
+        step, outcome = self.chance.choice(list(RouteStep)), self.chance.choice(list(RouteOutcome))
+        return ResponseRoute.model_validate(fields | looked | {"step": step, "outcome": outcome})
+
     def all_kept(self, arena: Arena) -> bool:
         """Whether every contract is at the newest revision that the broker has, and every extension has asked."""
         kept = dict(arena.sql("SELECT contract_id, revision FROM contracts"))
         ((asked,),) = arena.sql("SELECT count(*) FROM benchmark_requests")
         newest = {contract_id: payload.revision for contract_id, payload in self.newest.items()}
         return bool(newest.items() <= kept.items() and asked == len(EXTENDING))
+
+
+async def compare_routes(standing: Sessions, rebuilt: Sessions, plan_ids: Sequence[str]) -> list[str]:
+    """The plans whose route records are not those that were rebuilt from the topic."""
+    found, wanted = await _route_records(standing, plan_ids), await _route_records(rebuilt, plan_ids)
+    return [
+        f"routes of {plan_id}: are {found[plan_id]}, ought to be {wanted[plan_id]}"
+        for plan_id in plan_ids
+        if found[plan_id] != wanted[plan_id]
+    ]
+
+
+async def _route_records(sessions: Sessions, plan_ids: Sequence[str]) -> dict[str, RouteRecord]:
+    """The route record of each plan, as its council sees it."""
+    async with sessions() as session:
+        return {plan_id: (await load_record(session, plan_id)).record for plan_id in plan_ids}
 
 
 def judge_charter(arena: Arena) -> list[str]:

@@ -19,4 +19,5 @@ def test_coalitions_are_those_of_a_process_that_never_stopped(tmp_path: Path) ->
     report = run(1, SECONDS, lambda _: None, tmp_path)
     assert report["ok"], report
     assert report["outcomes"].get("recorded", 0) >= 5, report
+    assert report["routes"] >= 1, report
     assert report["faults"].get("kill coalitions", 0) >= 2, report

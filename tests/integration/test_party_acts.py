@@ -125,6 +125,17 @@ async def test_an_office_convenes_a_pair_and_both_form_a_coalition(database_url:
         assert (found["sent"], found["asked"], found["accepted"]) == (1, 2, 2)
 
 
+async def test_two_that_will_be_one_authority_are_no_group(database_url: str) -> None:
+    elmbridge, epsom = "E07000207", "E07000208"
+    async with open_harness(database_url) as harness:
+        await harness.publish(plan(elmbridge), plan(epsom))
+        await register_party(harness.sessions, since(AS_OF, elmbridge, epsom))
+        await convene_pair(harness, elmbridge, epsom, plan_id(elmbridge), plan_id(epsom))
+        ((_, sentence),) = await harness.refusals()
+        assert sentence.startswith("both will be one authority")
+        assert await harness.coalitions() == []
+
+
 async def test_an_office_convenes_no_pair_with_a_stranger_in_it(harness: CoalitionsHarness) -> None:
     await convene_pair(harness, LEEDS, KIRKLEES, plan_id(LEEDS), plan_id(KIRKLEES))
     await convene_pair(harness, LEEDS, KIRKLEES, plan_id(LEEDS), plan_id(BRADFORD))

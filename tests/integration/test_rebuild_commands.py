@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
+from matching import successions
 from services.cli import application, lazy_encoder
 from services.local_stack.postgres import Server
 from services.platform.settings import settings
@@ -30,6 +31,7 @@ def url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     handlers, level, configured = logging.getLogger().handlers[:], logging.getLogger().level, structlog.get_config()
     yield database_url
     settings.cache_clear()
+    successions.use(())
     # The commands route the logs as in a process of their own.
     structlog.configure(**configured)
     logging.getLogger().handlers[:] = handlers
@@ -98,6 +100,35 @@ def test_reassess_shows_and_then_does(url: str, tmp_path: Path, monkeypatch: pyt
     assert said("reassess", "--yes", "--json") == {"left": 0}
     assert said("reassess", "--json")["changes"] == {}
     assert said("rebuild", "--check", "--json")["equal"]
+
+
+def test_successions_of_the_installations_own_file_take_effect(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = "SELECT authority_a, authority_b, opportunity_id FROM opportunities WHERE status = 'active' LIMIT 1"
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        *authorities, opportunity = connection.execute(text(pair)).one()
+    file = tmp_path / "successions.csv"
+    lines = [f"{code},GB-X-New,New Council,{AS_OF},whole,an order" for code in authorities]
+    file.write_text("\n".join(["predecessor,successor,successor_name,starts,kind,source", *lines]), "utf-8")
+    monkeypatch.setenv("JOINTLY_SUCCESSIONS_FILE", str(file))
+    settings.cache_clear()
+    assert "this process has" in CliRunner().invoke(application("rebuild"), ["rebuild", "--check"]).stderr
+    assert said("reassess", "--json")["changes"]["withdrawn"] > 0
+    assert said("reassess", "--yes", "--json") == {"left": 0}
+    with engine.connect() as connection:
+        found = connection.execute(
+            text(f"SELECT status, payload FROM opportunities WHERE opportunity_id = '{opportunity}'")
+        )
+        status, payload = found.one()
+    engine.dispose()
+    assert status == "withdrawn"
+    assert any("Both are one authority since" in reason for reason in payload["reasons"])
+    assert "New Council" in said("reorganise", "--preview", AS_OF.isoformat())
+    file.write_text(file.read_text("utf-8").replace("whole", "merged", 1), "utf-8")
+    refused = CliRunner().invoke(application("state-hash"), ["state-hash"])
+    assert (refused.exit_code, "successions.csv: line 2: kind must be one of" in refused.stderr) == (2, True)
 
 
 def test_a_backup_restored_is_the_same(url: str, postgres_server: Server, tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from events.responses import DelegationScope
+from events.responses import DelegationScope, ResponseAnswered
 from services.domain.ids import opportunity_id
 from services.domain.parties import PartyKind
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
-from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, pair_fields, plan, plan_id
 from tests.support.parties import OFFICE, OFFICE_NAME, register_party, since
 from tests.support.web import WebHarness, form_of
 
@@ -135,6 +135,15 @@ async def test_an_office_convenes_a_pair_that_is_in_no_group(web: WebHarness, ma
     assert await web.processes.states() == {LEEDS: "invited", BRADFORD: "invited"}
     assert (await web.client.post(path, data={**hidden, **chosen})).status_code == 409
     assert path not in (await web.client.get("/convene")).text
+
+
+async def test_a_pair_that_a_council_calls_not_the_same_thing_is_not_shown(web: WebHarness, mailbox: MailSink) -> None:
+    await web.processes.publish(plan(LEEDS), plan(BRADFORD))
+    await register_party(web.processes.sessions, since(AS_OF, LEEDS, BRADFORD), mailbox="office@gb-x-office.example")
+    await web.sign_in(OFFICE, mailbox)
+    assert "Pairs" in (await web.client.get("/convene")).text
+    await web.processes.respond(ResponseAnswered(**pair_fields(LEEDS, BRADFORD, 900), answer="not-the-same"))
+    assert "Pairs" not in (await web.client.get("/convene")).text
 
 
 async def test_a_pair_with_a_plan_that_is_not_open_is_not_shown(web: WebHarness, mailbox: MailSink) -> None:

@@ -1,12 +1,18 @@
 """Authorities that become one: related before, a pair until the day, one authority from then on."""
 
+from dataclasses import replace
 from datetime import date, timedelta
+
+import pytest
 
 from matching.assessment import Assessment, Band, GateCode
 from matching.coalitions import GroupPlan
+from matching.engine import Engine
 from matching.features import kin_of, related_to
 from matching.plan import Window
-from matching.successions import dissolutions, merger_of
+from matching.successions import Succession, SuccessionError, SuccessionKind, decided, dissolutions, merger_of
+from services.domain.reorganisation import name_on
+from tests.support.successions import in_effect
 from tests.unit.matching.builders import AS_OF, LEEDS, engine, features, plan
 
 ELMBRIDGE, EPSOM, WOKING, COUNTY = "E07000207", "E07000208", "E07000217", "E10000030"
@@ -65,3 +71,48 @@ def test_nobody_is_dissolved_before_the_day() -> None:
     heir = dissolutions(VESTING)[ELMBRIDGE]
     assert heir is not None
     assert heir.successor == EAST
+
+
+BRADFORD = "E08000032"
+OWN = Succession(LEEDS, "GB-X-New", "New Council", VESTING, SuccessionKind.WHOLE, "an order")
+
+
+def test_an_installations_own_successions_take_effect_everywhere_and_are_a_generation_of_their_own() -> None:
+    shipped = Engine.load().generation.id
+    assert assess(LEEDS, BRADFORD, VESTING).gates == ()
+    with in_effect(OWN, replace(OWN, predecessor=BRADFORD)):
+        assert Engine.load().generation.id != shipped
+        assert "Both will be one authority on 1 April 2027: New Council." in assess(LEEDS, BRADFORD).reasons[1]
+        (gate,) = assess(LEEDS, BRADFORD, VESTING).gates
+        assert gate.sentence == "Both are one authority since 1 April 2027: New Council."
+        assert BRADFORD in kin_of(LEEDS)
+        assert LEEDS in related_to("GB-X-New")
+        assert name_on(LEEDS, VESTING) == "New Council (for Leeds)"
+        assert EAST in related_to(ELMBRIDGE), "the shipped ones stay"
+    assert Engine.load().generation.id == shipped
+    assert BRADFORD not in kin_of(LEEDS)
+
+
+def test_own_successions_of_an_authority_replace_the_shipped_ones() -> None:
+    later = Succession(ELMBRIDGE, EAST, "East Surrey Council", date(2028, 4, 1), SuccessionKind.WHOLE, "a postponement")
+    with in_effect(later):
+        assert [one.starts for one in decided() if one.predecessor == ELMBRIDGE] == [date(2028, 4, 1)]
+        assert ELMBRIDGE not in dissolutions(VESTING)
+        assert EPSOM in dissolutions(VESTING)
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"kind": SuccessionKind.PART}, "E08000035 can't go to New Council and New Council"),
+        ({"kind": SuccessionKind.PART, "starts": date(2028, 4, 1)}, "E08000035 can't go"),
+    ],
+)
+def test_successions_that_contradict_each_other_are_refused(other: dict[str, object], why: str) -> None:
+    with pytest.raises(SuccessionError, match=why), in_effect(OWN, replace(OWN, successor="GB-X-Other", **other)):  # type: ignore[arg-type]
+        pass
+    parts = [replace(OWN, kind=SuccessionKind.PART), replace(OWN, successor="GB-X-B", kind=SuccessionKind.PART)]
+    with pytest.raises(SuccessionError, match="on two days"), in_effect(parts[0], replace(parts[1], starts=AS_OF)):
+        pass
+    with in_effect(*parts):
+        assert dissolutions(VESTING)[LEEDS] is None
