@@ -2,15 +2,16 @@
 
 import json
 import sys
+from datetime import date
 from typing import Annotated
 
 import typer
 
-from matching.reference import display_name
 from services.application import suppliers as use
 from services.application.suppliers import SuppliersView
 from services.cli.database import with_snapshot
 from services.cli.terminal import plain, print_rows
+from services.domain.reorganisation import full_name_on
 from services.domain.supplier_view import SUPPLIER_NOT_NEED, SupplierContract, SupplierGroup
 from services.platform.clock import today
 from services.platform.settings import settings
@@ -30,21 +31,21 @@ def suppliers(
     """
     day = today(settings().as_of)
     if not name and not product:
-        _print_groups(with_snapshot(lambda session: supplier_groups(session, day)), as_json=as_json)
+        _print_groups(with_snapshot(lambda session: supplier_groups(session, day)), day, as_json=as_json)
         return
     view = with_snapshot(lambda session: use.find_contracts(session, day, name=name, product=product))
     if as_json:
         for one in view.contracts:
             typer.echo(json.dumps(_as_json(one)))
         return
-    _print_contracts(view)
+    _print_contracts(view, day)
 
 
-def _print_contracts(view: SuppliersView) -> None:
+def _print_contracts(view: SuppliersView, day: date) -> None:
     rows = [
         (
             one.end.isoformat() if one.end else "not said",
-            *(plain(text, 60) for text in (display_name(one.authority), one.supplier, one.product)),
+            *(plain(text, 60) for text in (full_name_on(one.authority, day), one.supplier, one.product)),
             one.reference,
         )
         for one in view.contracts
@@ -55,7 +56,7 @@ def _print_contracts(view: SuppliersView) -> None:
         typer.echo(f"Rated by authorities, one vote each: {counts}.", err=not sys.stdout.isatty())
 
 
-def _print_groups(groups: list[SupplierGroup], *, as_json: bool) -> None:
+def _print_groups(groups: list[SupplierGroup], day: date, *, as_json: bool) -> None:
     for group in groups:
         if as_json:
             contracts = [_as_json(one) for one in group.contracts]
@@ -63,7 +64,7 @@ def _print_groups(groups: list[SupplierGroup], *, as_json: bool) -> None:
             continue
         typer.echo(f"{group.authorities} councils' contracts with {plain(group.supplier, 80)} end within a year:")
         for one in group.contracts:
-            typer.echo(f"  {one.end}  {plain(display_name(one.authority), 60)}  {plain(one.product, 60)}")
+            typer.echo(f"  {one.end}  {plain(full_name_on(one.authority, day), 60)}  {plain(one.product, 60)}")
     if not as_json:
         typer.echo(_APART if groups else "No three councils' contracts with one supplier end within a year.")
 

@@ -42,11 +42,11 @@ async def test_each_page_of_the_office_is_accessible_and_fits(
             "programme-error": "/programme?rate=lots",
             "signatories": "/signatories",
             "convene": "/convene",
-            "convene-group": path,
             "settings": "/settings",
             "settings-mailbox": "/settings/mailbox",
             "settings-muted": "/settings/muted",
             "settings-access": "/settings/access",
+            "convene-group": path,
         }.items():
             await page.goto(address)
             await look(name)

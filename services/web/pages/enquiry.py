@@ -10,12 +10,13 @@ from starlette.responses import RedirectResponse, Response
 
 from events.contracts import ContractPublished
 from events.responses import EnquiryAnswer
-from matching.text.formatting import name_of, quote
+from matching.text.formatting import quote
 from services.application import enquiries
 from services.application.acts import submit
 from services.application.enquiries import EnquiryRecord
 from services.application.responses import ResponseError
 from services.domain.links import LinkPurpose, OpenedLink
+from services.domain.reorganisation import name_on
 from services.web.access import Session, open_link
 from services.web.forms import Form, read_form
 from services.web.parts import today_of
@@ -106,7 +107,7 @@ async def _page(
         status=status,
         path=request.url.path,
         record=record,
-        asker=name_of(code) if code else "A council",
+        asker=name_on(code, today_of(request)) if code else "A council",
         has_contract=bool(contracts),
         choices=_choices(contracts),
         sent=bool(request.query_params.get("sent")),
