@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
+# Some images set it. Each process would then compile all that it imports, and the demo and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: bench chaos chaos-answers chaos-soak clean demo fuzz imports install lint lock lock-check pictures release sbom schemas
 .PHONY: test test-crash test-crash-killed test-crash-stopped test-forgery test-mutation test-outage test-slow types year
 
