@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 
+# Some images set it. Each process would then compile all that it imports, and the demo and the tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: answers year demo test bench cuts kinds install lock lint types imports lock-check pictures sbom release schemas faults faults-long forgeries mutants fuzz clean
 .PHONY: test-slow cuts-killed cuts-stopped
 

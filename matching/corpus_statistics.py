@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -47,6 +48,10 @@ class Statistics:
 
         Raises StatisticsError.
         """
+        return cls._load(path) if path else _packaged_statistics()
+
+    @classmethod
+    def _load(cls, path: Path | None) -> "Statistics":
         source = str(path) if path else "statistics.json (packaged)"
         try:
             text = path.read_text(encoding="utf-8") if path else _packaged()
@@ -73,6 +78,11 @@ class Statistics:
         head = {"name": self.name, "documents": self.documents}
         words = ",\n".join(f"{json.dumps(w)}:{n}" for w, n in sorted(self.words.items()))
         return json.dumps(head)[:-1] + ', "words": {\n' + words + "\n}}\n"
+
+
+@cache
+def _packaged_statistics() -> Statistics:
+    return Statistics._load(None)
 
 
 def _packaged() -> str:

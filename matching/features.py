@@ -15,7 +15,7 @@ from matching.components.timing import Span, span
 from matching.corpus_statistics import CONCEPT, Statistics
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
-from matching.text.cleaning import clean
+from matching.text.cleaning import clean, squeeze
 from matching.text.cpv_profile import Groups
 from matching.text.needs import Table, concepts_in
 from matching.text.scope import Scope, scope_of
@@ -191,9 +191,8 @@ def _concepts(texts: Texts, needs: Table, statistics: Statistics, least: float) 
 
 def _is_one_off(plan: Plan) -> bool:
     """Whether the plan is one-off building work at a named site, which nobody else can join."""
-    if _STANDING.search(plan.title):
-        return False
-    return bool(_SITE.search(plan.title) and _ONE_OFF.search(plan.title))
+    title = squeeze(plan.title)
+    return not _STANDING.search(title) and bool(_SITE.search(title) and _ONE_OFF.search(title))
 
 
 def related_to(code: str) -> frozenset[str]:

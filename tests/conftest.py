@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import pytest
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from pytest_socket import disable_socket
 from sqlalchemy.ext.asyncio import AsyncEngine
 from xdist.scheduler import LoadScopeScheduling
@@ -51,6 +51,8 @@ EMBEDDED = "tansu"
 # Laws hold on a busy machine too: no example fails by the clock.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+# For seeded bugs: one failing example is enough, the smallest one takes minutes.
+settings.register_profile("unshrunk", settings.get_profile("untimed"), phases=[Phase.explicit, Phase.generate])
 
 TEMPORARY = pytest.StashKey[Path]()
 PREFIX = "jointly-tests-"

@@ -43,8 +43,15 @@ def _move(found: Judged, policy: Policy) -> str | None:
         if options:
             _, who, mover, moved, band = min(options, key=lambda option: option[:2])
             before, after = (month_text(date.fromordinal(day)) for day in (mover.span.earliest, moved.earliest))
+            if found.meeting.near_miss and moved.earliest > mover.span.earliest:
+                # The reasons say until when: two months for one wait would confuse.
+                return f"If {who} waited {_months_text(months)}, {_OUTCOMES[band]}."
             return f"If {who} moved its tender from {before} to {after}, {_OUTCOMES[band]}."
     return None
+
+
+def _months_text(count: int) -> str:
+    return "a month" if count == 1 else f"{count} months"
 
 
 def _band_after(found: Judged, moved: timing.Span, other: Features, policy: Policy) -> Band:

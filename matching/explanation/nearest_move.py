@@ -9,7 +9,7 @@ from matching.components import timing
 from matching.pair_scoring import Judged
 from matching.plan import Window
 from matching.policy import Policy
-from matching.text.formatting import month_text, name_of, span_text
+from matching.text.formatting import name_of, span_text
 
 MAX_MONTHS: Final = 6
 """Windows are intentions: a tender may well move by half a year, but hardly by more."""
@@ -45,9 +45,8 @@ def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
 
 def say_move(move: NearestMove) -> str:
     """Formats the move as a sentence."""
-    start = move.common_window.earliest
-    when = span_text(start, move.common_window.latest)
-    return f"If {name_of(move.authority)} waited until {month_text(start)}, both could go to tender {when}."
+    when = span_text(move.common_window.earliest, move.common_window.latest)
+    return f"If {name_of(move.authority)} waited, both could go to tender {when}."
 
 
 def _window(earliest: int, latest: int) -> Window:

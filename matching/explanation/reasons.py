@@ -6,7 +6,7 @@ from typing import Final
 
 from matching import reference
 from matching.assessment import Band, LimitCode
-from matching.explanation.words import telling_words
+from matching.explanation.words import is_told, telling_phrases
 from matching.features import Features
 from matching.pair_scoring import Judged
 from matching.plan import Window
@@ -17,7 +17,7 @@ from matching.text.route import Route, route_of
 from matching.text.tokens import tokens
 
 _LEAST_WORDS: Final = 2
-_MAX_WORDS: Final = 4
+_MAX_PHRASES: Final = 4
 # A reason names a need if the texts contain at least this share of the words of its name.
 _LEAST_SAID: Final = 0.5
 _ANYWHERE: Final = 0.2
@@ -143,8 +143,9 @@ def _placed(f: Features) -> bool:
 
 def _words(found: Judged) -> str:
     need = shared_need(found.a, found.b)
-    words = [word for word in telling_words(found.a, found.b) if word.lower() not in need.lower()]
-    return f"Both texts speak of {listed(words[:_MAX_WORDS])}." if len(words) >= _LEAST_WORDS else ""
+    said = [phrase for phrase in telling_phrases(found.a, found.b) if not is_told(phrase, need)][:_MAX_PHRASES]
+    enough = len(" ".join(said).split()) >= _LEAST_WORDS
+    return f"Both texts speak of {listed(said)}." if enough else ""
 
 
 def _codes(found: Judged, policy: Policy) -> str:

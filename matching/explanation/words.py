@@ -3,14 +3,17 @@
 place names."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
-from matching.features import Features
-from matching.text.tokens import shared_terms, stem
+from matching.features import Features, Texts
+from matching.text.tokens import STOP_WORDS, shared_terms, stem
 
 _MAX_WORDS: Final = 8
 _ASKED: Final = 12
 _SHORTEST: Final = 4
+_ROUTES: Final = frozenset({"dps", "lot", "lots", "competition", "call"})
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+#]*")
 
 FILLERS: Final = frozenset(
     stem(word)
@@ -53,9 +56,66 @@ FILLERS: Final = frozenset(
 def telling_words(a: Features, b: Features) -> list[str]:
     """The most telling shared words, strongest first, as the first plan writes them."""
     written: dict[str, str] = {}
-    for word in re.findall(r"[A-Za-z][A-Za-z0-9+#]*", f"{a.texts.title} {a.texts.body}"):
-        # In a title that is all capitals, capitals do not mark an acronym.
-        spelled = word if word.isupper() and len(word) < 6 and not a.texts.title.isupper() else word.lower()
-        written.setdefault(stem(word.lower()), spelled)
+    for run in _runs(a.texts):
+        for word in run:
+            written.setdefault(stem(word.lower()), word)
     shared = [s for s in shared_terms(a.all_terms, b.all_terms, _ASKED) if s in written and s not in FILLERS]
     return [written[s] for s in shared if len(written[s]) >= _SHORTEST or written[s].isupper()][:_MAX_WORDS]
+
+
+def telling_phrases(a: Features, b: Features) -> list[str]:
+    """The telling words, each with its neighbours where both texts have the same: "personal protective equipment"."""
+    there = _phrases(b.texts)
+    common = [phrase for stems, phrase in _phrases(a.texts).items() if stems in there]
+    said: list[tuple[str, ...]] = []
+    for word in telling_words(a, b):
+        if not any(word.lower() in map(str.lower, phrase) for phrase in said):
+            around = (phrase for phrase in common if word in phrase and not _is_filler(phrase[0]))
+            said.append(max(around, key=len, default=(word,)))
+    return [" ".join(phrase) for phrase in said]
+
+
+def is_told(phrase: str, need: str) -> bool:
+    """Whether a phrase says nothing that the name of the need does not say."""
+    return all(_is_filler(word) or word.lower() in need.lower() for word in phrase.split())
+
+
+# A plan is explained beside all its partners in turn.
+@lru_cache(maxsize=1000)
+def _runs(texts: Texts) -> tuple[tuple[str, ...], ...]:
+    """The words of a plan as it writes them, cut at stop words and punctuation."""
+    found: list[tuple[str, ...]] = []
+    # In a title that is all capitals, capitals do not mark an acronym.
+    shouted = texts.title.isupper()
+    for text in (texts.title, texts.body):
+        for part in re.split(r"[^\w'+# -]+", text):
+            run: list[str] = []
+            for word in _WORD.findall(part.replace("'s", "")):
+                if word.lower() in STOP_WORDS or len(word) == 1:
+                    found.append(tuple(run))
+                    run = []
+                else:
+                    run.append(word if _is_acronym(word) and not shouted else word.lower())
+            found.append(tuple(run))
+    return tuple(run for run in found if run)
+
+
+def _is_acronym(word: str) -> bool:
+    return word.removesuffix("s").isupper() and len(word) < 6
+
+
+def _is_filler(word: str) -> bool:
+    return stem(word.lower()) in FILLERS
+
+
+@lru_cache(maxsize=1000)
+def _phrases(texts: Texts) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Every two to four neighbouring words, by their stems, that do not end in a route to market."""
+    found: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for run in _runs(texts):
+        stems = tuple(stem(word.lower()) for word in run)
+        for length in (2, 3, 4):
+            for first in range(len(run) - length + 1):
+                if run[first + length - 1].lower() not in _ROUTES:
+                    found.setdefault(stems[first : first + length], run[first : first + length])
+    return found

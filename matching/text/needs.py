@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from matching.text.tokens import stem
 
@@ -17,8 +18,13 @@ def _stems(text: str) -> tuple[str, ...]:
 
 def table_of(lexicon: Mapping[str, tuple[str, ...]]) -> Table:
     """Indexes the lexicon's phrases by their first word, longest first."""
+    return _table_of(tuple(lexicon.items()))
+
+
+@lru_cache(maxsize=4)
+def _table_of(lexicon: tuple[tuple[str, tuple[str, ...]], ...]) -> Table:
     found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for name, phrases in lexicon.items():
+    for name, phrases in lexicon:
         for phrase in {_stems(phrase) for phrase in phrases} - {()}:
             found.setdefault(phrase[0], []).append((phrase, name))
     return {first: tuple(sorted(group, key=lambda g: (-len(g[0]), g))) for first, group in found.items()}

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from matching.plan import Plan
+from matching.text.cleaning import squeeze
 
 
 class Route(StrEnum):
@@ -28,10 +29,11 @@ _FRAMEWORK: Final = re.compile(r"\bframeworks?\b(?! for (?:change|action))", re.
 
 def route_of(plan: Plan) -> Route | None:
     """Return the route of a plan, None if its words name none. A call-off is a call-off, whatever its agreement."""
-    if _CALL_OFF.search(plan.title):
+    title = squeeze(plan.title)
+    if _CALL_OFF.search(title):
         return Route.CALL_OFF
-    if _DYNAMIC.search(plan.title):
+    if _DYNAMIC.search(title):
         return Route.DYNAMIC_PURCHASING
-    if _FRAMEWORK.search(plan.title):
+    if _FRAMEWORK.search(title):
         return Route.FRAMEWORK
-    return Route.CALL_OFF if _CALL_OFF.search(plan.description[:_OPENING]) else None
+    return Route.CALL_OFF if _CALL_OFF.search(squeeze(plan.description[:_OPENING])) else None

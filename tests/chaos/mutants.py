@@ -18,6 +18,7 @@ from typing import Final
 
 from tests.chaos.answer_mutants import ANSWER_MUTANTS
 from tests.chaos.mutant import Edit, Mutant
+from tests.chaos.scoring_mutants import SCORING_MUTANTS
 
 ROOT: Final = Path(__file__).parents[2]
 SCHEDULES: Final = "tests/chaos/test_schedules.py"
@@ -332,6 +333,7 @@ MUTANTS: Final = (
         [f"{METRICS}::test_a_process_exports_what_it_owns_and_nothing_else"],
     ),
     *ANSWER_MUTANTS,
+    *SCORING_MUTANTS,
 )
 
 
@@ -380,7 +382,8 @@ def _apply(tree: Path, edit: Edit) -> None:
 
 def _red(tree: Path, tests: Sequence[str]) -> str | None:
     """What pytest said where a test failed; None where all passed. A tree that can't even be imported is no mutant."""
-    command = [sys.executable, "-m", "pytest", "-x", "--tb=line", "-p", "no:cacheprovider", *tests]
+    quick = ["-x", "--tb=line", "-p", "no:cacheprovider", "--hypothesis-profile=unshrunk"]
+    command = [sys.executable, "-m", "pytest", *quick, *tests]
     done = subprocess.run(
         command,
         cwd=tree,

@@ -15,7 +15,7 @@ from matching.components.value import worth
 from matching.engine import Features
 from matching.plan import Plan
 from matching.text.scope import Scope
-from tests.properties.strategies import pairs, plans
+from tests.properties.strategies import meetings, pairs, plans
 from tests.properties.test_matching_laws import BANDS, many, today
 from tests.unit.matching.builders import engine, features
 
@@ -87,7 +87,7 @@ def test_more_common_days_and_more_time_never_count_less(stated: int, extended: 
 
 
 @some
-@given(pairs(), today, st.none() | st.sampled_from(Scope), st.none() | st.sampled_from(Scope))
+@given(pairs() | meetings(), today, st.none() | st.sampled_from(Scope), st.none() | st.sampled_from(Scope))
 def test_a_known_scope_only_lowers_the_band(
     pair: tuple[Features, Features], as_of: date, mine: Scope | None, theirs: Scope | None
 ) -> None:
@@ -97,6 +97,7 @@ def test_a_known_scope_only_lowers_the_band(
     )
     before, after = (engine().assess(*two, as_of) for two in (plain, told))
     assert after.score == before.score
+    assert all(after.band.at_most(limit.band) is after.band for limit in after.limits)
     assert BANDS.index(after.band) <= BANDS.index(before.band)
     assert BANDS.index(after.specification_band) <= BANDS.index(before.specification_band)
 
@@ -129,6 +130,9 @@ def _found(
     found = []
     for query in asked:
         asking = engine().index_query(query, engine().vector(query))
+        held_vector = index.vector(query.plan.plan_id, query.plan.revision)
+        assert held_vector is not None
+        assert (held_vector == engine().vector(query)).all()
         (candidates,) = index.search([asking], as_of.toordinal(), engine().policy)
         partners = {
             plan_id: revision

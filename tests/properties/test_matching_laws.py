@@ -45,24 +45,24 @@ def test_bounds_and_gates_dominate(pair: tuple[Features, Features], as_of: date)
 
 
 @many
-@given(st.tuples(shares, shares, shares, shares), st.integers(0, 3), shares)
-def test_score_rises_with_each_component(parts: tuple[float, float, float, float], which: int, more: float) -> None:
-    higher = list(parts)
-    higher[which] = max(more, parts[which])
+@given(st.tuples(shares, shares, shares, shares), shares)
+def test_score_rises_with_each_component(parts: tuple[float, float, float, float], more: float) -> None:
     policy = engine().policy
-    low, high = score_of(*parts, policy), score_of(*higher, policy)
-    assert low <= high
-    assert BANDS.index(policy.bands.of(low)) <= BANDS.index(policy.bands.of(high))
+    low = score_of(*parts, policy)
+    # Every component in every example: drawn numbers would leave some out.
+    for which, part in enumerate(parts):
+        high = score_of(*parts[:which], max(more, part), *parts[which + 1 :], policy)
+        assert low <= high
+        assert BANDS.index(policy.bands.of(low)) <= BANDS.index(policy.bands.of(high))
 
 
 @many
-@given(st.lists(shares, min_size=14, max_size=14), st.integers(0, 13), shares)
-def test_specification_rises_with_each_signal(values: list[float], which: int, more: float) -> None:
-    signals = Signals(*values)
-    name = fields(Signals)[which].name
-    higher = replace(signals, **{name: max(more, values[which])})
-    weights = engine().policy.scorer.weights
-    assert 0 < logistic(logit(signals, weights)) <= logistic(logit(higher, weights)) < 1
+@given(st.lists(shares, min_size=14, max_size=14), shares)
+def test_specification_rises_with_each_signal(values: list[float], more: float) -> None:
+    signals, weights = Signals(*values), engine().policy.scorer.weights
+    for name, value in zip((f.name for f in fields(Signals)), values, strict=True):
+        higher = replace(signals, **{name: max(more, value)})
+        assert 0 < logistic(logit(signals, weights)) <= logistic(logit(higher, weights)) < 1
 
 
 @many
@@ -104,8 +104,10 @@ def _decision(found: Assessment) -> tuple[object, ...]:
 
 
 @many
-@given(plans(number=1), plans(number=2), today)
-def test_order_of_fields_and_white_space_say_nothing(one: Plan, other: Plan, as_of: date) -> None:
+@given(plans(number=1), plans(number=2), today, st.booleans())
+def test_order_of_fields_and_white_space_say_nothing(one: Plan, other: Plan, as_of: date, at_a_site: bool) -> None:
+    if at_a_site:
+        one = replace(one, title="Refurbishment of Elm House", cpv=("45210000", "48450000"))
     again = replace(
         one,
         title="  " + one.title.replace(" ", " \t ") + "\n",
@@ -134,18 +136,30 @@ def test_boilerplate_in_front_says_nothing(one: Plan, other: Plan, as_of: date, 
 
 
 @many
-@given(plans(number=1), plans(number=2), st.sampled_from(["also", "modern", "fully", "3"]), st.integers(0, 50))
-def test_a_small_edit_moves_it_a_little(one: Plan, other: Plan, word: str, where: int) -> None:
-    one = replace(
-        one, description="Payroll, insurance and cleaning for every school of the area, with a fleet of vans."
-    )
-    other = replace(other, title="School insurance", description="Insurance, cleaning and payroll for schools.")
+@given(
+    plans(number=1),
+    plans(number=2),
+    st.sampled_from(["also", "modern", "fully", "3"]),
+    st.integers(0, 50),
+    st.integers(5, 40),
+)
+def test_a_small_edit_moves_it_a_little(one: Plan, other: Plan, word: str, where: int, length: int) -> None:
+    # The shorter description counts, so the other one is long.
+    one = replace(one, description=" ".join(LONG.split()[:length]))
+    other = replace(other, title="School insurance", description=LONG)
     words = one.description.split()
     words.insert(where % len(words), word)
     edited = replace(one, description=" ".join(words))
     day = date(2027, 1, 1)
     before, after = (engine().assess(features(p), features(other), day).specification.value for p in (one, edited))
     assert abs(before - after) <= 0.1
+
+
+LONG = (
+    "Payroll, insurance and cleaning for every school of the area, with a fleet of vans for caretakers and cooks, "
+    "parts, fuel, tyres, training of drivers, repair of doors and windows, removal of waste, and a portal where "
+    "heads of schools order, approve and pay."
+)
 
 
 def _verdict(one: Plan, other: Plan, as_of: date) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from typing import Final
 from events.fields import Origin, Window
 from events.opportunities import NearestMove
 from matching.reference import region
-from matching.text.formatting import day_text, month_text
+from matching.text.formatting import day_text
 from services.notifier.rendering.plain_text import sanitise
 
 SUBJECT_LENGTH: Final = 60
@@ -22,9 +22,8 @@ def format_date_range(window: Window) -> str:
 
 
 def say_move(move: NearestMove, waits: str) -> str:
-    """The move that would make two windows overlap: "If you waited until March 2027, both could ..."."""
-    start = month_text(move.common_window.earliest)
-    return f"If {waits} waited until {start}, both could go to tender {format_date_range(move.common_window)}."
+    """The move that would make two windows overlap: "If you waited, both could go to tender between ..."."""
+    return f"If {waits} waited, both could go to tender {format_date_range(move.common_window)}."
 
 
 def places(codes: Sequence[str], limit: int = 3) -> str:

@@ -16,7 +16,8 @@ from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of, reader_by_link
 from services.web.answer_forms import Answered, read_answered
 from services.web.forms import Form, read_form
-from services.web.parts import parts_of
+from services.web.pages.route import lines_for_group
+from services.web.parts import parts_of, today_of
 from services.web.sending import RESPONSE_ID, send_response
 from services.web.signing import signed_in
 from services.web.templating import render
@@ -42,7 +43,7 @@ Asking = Annotated[Reader, Depends(reader_of)]
 async def show(request: Request, session: Session, reader: Asking) -> Response:
     """The group."""
     group = await group_of(request, session, reader)
-    return _page(request, reader, group, Form(FormData()))
+    return await _page(request, session, reader, group, Form(FormData()))
 
 
 @router.post("/g/{token}")
@@ -53,7 +54,7 @@ async def choose(request: Request, session: Session, reader: Asking) -> Response
     form = Form(await read_form(request))
     answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
     if form.errors:
-        return _page(request, reader, group, form, status=400)
+        return await _page(request, session, reader, group, form, status=400)
     step = "check" if answer == "interested" else "question"
     return RedirectResponse(f"{reader.base}/{step}?{urlencode({'answer': answer})}", 303)
 
@@ -135,8 +136,11 @@ async def sent(request: Request, session: Session, reader: Asking, response_id: 
     return render(request, "group_sent.html", reader=reader, group=group, outcome=outcome, texts=texts)
 
 
-def _page(request: Request, reader: Reader, group: GroupView, form: Form, status: int = 200) -> Response:
-    values: dict[str, Any] = {"reader": reader, "group": group, "texts": texts, "form": form}
+async def _page(
+    request: Request, session: Session, reader: Reader, group: GroupView, form: Form, status: int = 200
+) -> Response:
+    routes = await lines_for_group(session, group, today_of(request))
+    values: dict[str, Any] = {"reader": reader, "group": group, "routes": routes, "texts": texts, "form": form}
     return render(request, "group.html", status=status, page_errors=bool(form.errors), **values)
 
 

@@ -45,10 +45,13 @@ def test_a_near_miss_is_digest_at_most_and_has_a_move_in_place_of_a_day_to_join(
     apart = found.reasons.index(
         "The windows do not meet: Leeds goes to tender by 30 June 2027, York from 1 August 2027."
     )
-    assert found.reasons[apart + 1] == (
-        "If Leeds waited until August 2027, both could go to tender between 1 August and 30 August 2027."
-    )
+    assert found.reasons[apart + 1] == ("If Leeds waited, both could go to tender between 1 August and 30 August 2027.")
     assert apart < 3, "an email gives the first five reasons"
+
+
+@pytest.mark.parametrize(("days_apart", "wait"), [(0, "a month"), (60, "3 months"), (150, "6 months")])
+def test_the_advice_is_the_same_wait_and_not_another_month(days_apart: int, wait: str) -> None:
+    assert assess(days_apart).would_change == (f"If Leeds waited {wait}, both would be told at once.",)
 
 
 def test_even_a_perfect_score_stays_in_the_digest() -> None:
