@@ -8,7 +8,6 @@ import typer
 
 from events.fields import canonical_authority
 from events.responses import EnquiryAnswer
-from matching.reference import display_name
 from services.application import enquiries
 from services.application import extensions as use
 from services.application.enquiries import EnquiryRecord
@@ -102,10 +101,16 @@ def answer(
 
 
 def _asked(record: EnquiryRecord) -> tuple[str, ...]:
-    enquiry, code = record.enquiry, record.requester.authority
+    enquiry = record.enquiry
     said = enquiry.answer.value if enquiry.answer else "" if record.is_open else "no longer needed"
-    who = display_name(code) if code else "a council"
-    return (enquiry.request_id, plain(who, 60), record.category, enquiry.holding, enquiry.due_on.isoformat(), said)
+    return (
+        enquiry.request_id,
+        plain(record.asker, 60),
+        record.category,
+        enquiry.holding,
+        enquiry.due_on.isoformat(),
+        said,
+    )
 
 
 def _row(record: ExtensionRecord) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ SESSION_COOKIE: Final = "__Host-jointly"
 TICKET_COOKIE: Final = "__Host-jointly-ticket"
 OFFICE_HOME: Final = "/programme"
 _OWN_PAGE: Final = re.compile(
-    r"/(home|search|documents|programme|signatories|convene(/[0-9a-f]{32})?|benchmarks|suppliers|contracts|plans/new|settings(/[a-z]+)?|[co]/[0-9a-f]{32}(/do/[a-z]+)?"
+    r"/(home|search|documents|programme|signatories|convene(/[0-9a-f]{32})?|benchmarks|suppliers|contracts|plans/new|settings(/[a-z]+)?|asked/[0-9a-f]{32}|[co]/[0-9a-f]{32}(/do/[a-z]+)?"
     r"|p/[A-Za-z0-9:._-]{3,201}(/(benchmark|draft|end|route|what-if))?)"
 )
 
