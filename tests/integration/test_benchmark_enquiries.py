@@ -12,6 +12,7 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.responses import EnquiryAnswer, ResponseEnquiry
+from matching.successions import Succession, SuccessionKind
 from services.application.benchmarks import read_benchmark
 from services.application.enquiries import list_enquiries
 from services.coalitions.benchmark_requests import sweep_requests
@@ -29,6 +30,7 @@ from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEED
 from tests.support.contracts import ContractsHarness, contract, withdrawal
 from tests.support.matcher import make_matcher
 from tests.support.notifier import NotifierHarness, body
+from tests.support.successions import in_effect
 
 pytestmark = pytest.mark.integration
 
@@ -270,6 +272,9 @@ async def test_the_commands_list_and_answer_what_was_asked(
     await scene.answers(BRADFORD, EnquiryAnswer.SUPPLIED, contract_id=f"{BRADFORD}:C-1")
     shown = await asyncio.to_thread(jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS, "--json")
     assert json.loads(shown)["supplied"]["unit_price"] == 17.4
+    with in_effect(Succession(BRADFORD, "GB-X-New", "New Council", AS_OF, SuccessionKind.WHOLE, "an order")):
+        said = await asyncio.to_thread(jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS)
+    assert "New Council (for Bradford)" in said
     async with scene.harness.sessions() as session:
         (record,) = await list_enquiries(session, BRADFORD, AS_OF)
     assert (record.enquiry.answer, record.is_open) == (EnquiryAnswer.SUPPLIED, False)
