@@ -21,6 +21,12 @@ OUTCOME_NAMES: Final = {
 }
 
 
+def route_prompts(routes: CoalitionRoutes, names: Mapping[str, str]) -> tuple[str, ...]:
+    """The lines that a page or an email shows: what was looked at, then what is still to consider."""
+    consider = consider_line(routes)
+    return (*route_lines(routes, names), *([consider] if consider else []))
+
+
 def route_lines(routes: CoalitionRoutes, names: Mapping[str, str]) -> tuple[str, ...]:
     """One line for each route that somebody recorded. `names`: of the members' authorities, by code."""
     return tuple(

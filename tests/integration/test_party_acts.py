@@ -1,5 +1,6 @@
 """Parties on a real database: what they convene, what is delegated to them, and that they speak for nobody else."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.jwk import SigningKey, new_key
 from events.responses import (
     DelegationScope,
     ResponseAnswered,
+    ResponseConvened,
     ResponseMembership,
     ResponsePayload,
     ResponseUndone,
@@ -19,6 +21,7 @@ from events.responses import (
 from events.signing import sign
 from events.topics import RESPONSES, authority_topic
 from services.coalitions.response_decoding import Accepted, read
+from services.domain.ids import opportunity_id
 from services.domain.parties import Membership, PartyKind
 from services.messaging.signature_policy import RecordRejected, verify_one, with_signature
 from services.store.authority_keys import AuthorityKey
@@ -35,6 +38,7 @@ from tests.support.coalitions import (
     response_message,
     response_record,
 )
+from tests.support.command_line import command_line
 from tests.support.parties import DELEGATED_DAYS, OFFICE, convene, convene_pair, delegated, register_party, since
 
 HUB = "GB-X-HUB"
@@ -102,7 +106,7 @@ async def test_nobody_convenes_whom_it_may_not(
 ) -> None:
     await convene(harness, *map(plan_id, plans), party=party)
     ((reason, sentence),) = await harness.refusals()
-    assert (reason, why in sentence) == (Reason.RESPONSE_REFUSED, True), sentence
+    assert (reason, why in sentence) == (DeadLetterReason.RESPONSE_REFUSED, True), sentence
     assert set((await harness.states()).values()) == {"suggested"}
 
 
@@ -123,6 +127,23 @@ async def test_an_office_convenes_a_pair_and_both_form_a_coalition(database_url:
         assert (await harness.only()).status == "formed"
         found = await harness.measures("Invitations")
         assert (found["sent"], found["asked"], found["accepted"]) == (1, 2, 2)
+
+
+async def test_the_command_invites_both_of_a_pair(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_harness(database_url) as harness:
+        await harness.publish(plan(LEEDS), plan(BRADFORD))
+        await register_party(harness.sessions, since(AS_OF, BRADFORD, LEEDS))
+        await register_party(harness.sessions, since(AS_OF, LEEDS), HUB)
+        pair = opportunity_id(plan_id(LEEDS), plan_id(BRADFORD))
+        with command_line(database_url, monkeypatch, JOINTLY_AS_OF=AS_OF.isoformat()) as jointly:
+            code, printed, said = await asyncio.to_thread(
+                jointly, "parties", "convene", pair, "--party", OFFICE, "--dry-run"
+            )
+            assert code == 0, said
+            one_member = await asyncio.to_thread(jointly, "parties", "convene", pair, "--party", HUB, "--dry-run")
+        assert (one_member[0], f"{HUB} has to invite 2 plans or more" in one_member[2]) == (1, True)
+        await harness.respond(ResponseConvened.model_validate_json(printed))
+        assert await harness.states() == {LEEDS: "invited", BRADFORD: "invited"}
 
 
 async def test_two_that_will_be_one_authority_are_no_group(database_url: str) -> None:
@@ -226,14 +247,14 @@ def test_no_key_and_no_topic_lets_a_party_speak_as_another() -> None:
     assert isinstance(_taken(by_office, KEYS[OFFICE], shared), Accepted)
     assert isinstance(_taken(by_office, KEYS[OFFICE], own[OFFICE]), Accepted)
     assert isinstance(_taken(given, KEYS[LEEDS], own[LEEDS]), Accepted)
-    forged: list[tuple[ResponsePayload, str, str, Reason]] = [
-        (as_leeds, OFFICE, shared, Reason.BAD_SIGNATURE),
-        (as_leeds, OFFICE, own[OFFICE], Reason.TOPIC_MISMATCH),
-        (by_office, HUB, shared, Reason.BAD_SIGNATURE),
-        (by_office, HUB, own[HUB], Reason.TOPIC_MISMATCH),
-        (by_office, LEEDS, shared, Reason.BAD_SIGNATURE),
-        (given, OFFICE, shared, Reason.BAD_SIGNATURE),
-        (given, OFFICE, own[OFFICE], Reason.TOPIC_MISMATCH),
+    forged: list[tuple[ResponsePayload, str, str, DeadLetterReason]] = [
+        (as_leeds, OFFICE, shared, DeadLetterReason.BAD_SIGNATURE),
+        (as_leeds, OFFICE, own[OFFICE], DeadLetterReason.TOPIC_MISMATCH),
+        (by_office, HUB, shared, DeadLetterReason.BAD_SIGNATURE),
+        (by_office, HUB, own[HUB], DeadLetterReason.TOPIC_MISMATCH),
+        (by_office, LEEDS, shared, DeadLetterReason.BAD_SIGNATURE),
+        (given, OFFICE, shared, DeadLetterReason.BAD_SIGNATURE),
+        (given, OFFICE, own[OFFICE], DeadLetterReason.TOPIC_MISMATCH),
     ]
     for payload, forger, topic, reason in forged:
         item = _taken(payload, KEYS[forger], topic)

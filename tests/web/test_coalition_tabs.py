@@ -83,6 +83,9 @@ async def test_members_see_each_others_routes_and_record_one_from_the_page(
             authority
         )
         assert "Still to consider, if you like: coalition under a framework." in page
+    answering = (await group.client.get(path.replace("/c/", "/o/"))).text
+    assert "<li>Framework: Leeds, looked at, does not suit (scope).</li>" in answering
+    assert "<li>Still to consider, if you like: coalition under a framework. Nothing depends on it.</li>" in answering
     await hide_plan(group)
     seen = await pages(group, mailbox)
     assert [authority for authority, page in seen.items() if "Category manager, ICT" in page] == [LEEDS]

@@ -10,7 +10,7 @@ from matching.text.formatting import day_text
 from services.domain.coalition_notices import NoticeKind
 from services.domain.disclosure import member_facts
 from services.domain.route import CoalitionRoutes
-from services.domain.route_prompt import consider_line, route_lines
+from services.domain.route_prompt import route_prompts
 from services.notifier.rendering.councils import (
     CouncilRow,
     council_row,
@@ -153,9 +153,7 @@ def _dates(state: CoalitionState, kind: NoticeKind) -> tuple[tuple[str, str], ..
 def _routes(routes: CoalitionRoutes, kind: NoticeKind, names: Mapping[str, str]) -> tuple[str, ...]:
     if kind not in (NoticeKind.INVITATION, NoticeKind.REMINDER, NoticeKind.FORMED):
         return ()
-    recorded = route_lines(routes, {code: short_name(code, names) for code in names})
-    consider = consider_line(routes)
-    return (*recorded, *([consider] if consider else []))
+    return route_prompts(routes, {code: short_name(code, names) for code in names})
 
 
 def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:

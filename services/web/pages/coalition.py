@@ -1,6 +1,5 @@
-"""A coalition, and what a signed-in council does in it. Each act has a page of its own that says what follows."""
+"""A coalition's page, and a page for each act of a signed-in council that explains its consequences."""
 
-from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,7 +19,6 @@ from events.responses import (
 from services.application.coalition_history import load_history
 from services.application.group_view import GroupView
 from services.domain.deadlines import DEFAULT_REPLY_DAYS, MAX_REPLY_DAYS, MIN_REPLY_DAYS
-from services.domain.reorganisation import name_on
 from services.web import answer_texts as texts
 from services.web.access import Reader, Session, group_of
 from services.web.act_texts import ACTS
@@ -56,21 +54,20 @@ async def show(request: Request, session: Session, council: Council, subject: st
         acts=ACTS,
         sent=bool(request.query_params.get("sent")),
         outcome=await outcome_of(request, council.authority),
-        name_of=partial(name_on, day=today_of(request)),
-        **await route_values(session, group),
+        **await route_values(session, group, today_of(request)),
     )
 
 
 @router.get("/c/{subject}/do/{act}")
 async def ask(request: Request, session: Session, council: Council, subject: str, act: str) -> Response:
-    """Explains one act and asks for the values that it needs."""
+    """Explain one act and ask for the values that it needs."""
     reader, group = await _acting(request, session, council, subject, act)
     return _ask(request, reader, group, act, Form(FormData()))
 
 
 @router.post("/c/{subject}/do/{act}")
 async def do(request: Request, session: Session, council: Council, subject: str, act: str) -> Response:
-    """Does it."""
+    """Perform the act."""
     reader, group = await _acting(request, session, council, subject, act)
     form = Form(await read_form(request))
     response_id = response_id_of(form)

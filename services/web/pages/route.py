@@ -1,7 +1,7 @@
 """A plan's route record: the collaborative routes checked before a contract of its own. Every step is optional."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import uuid4
@@ -21,8 +21,8 @@ from services.application.routes import RouteError, RouteView
 from services.domain.coalition_answers import UNDO_DAYS
 from services.domain.framework_prompt import check_first
 from services.domain.reorganisation import name_on
-from services.domain.route import STEPS, RouteEntry
-from services.domain.route_prompt import OUTCOME_NAMES, consider_line
+from services.domain.route import STEPS, CoalitionRoutes, RouteEntry
+from services.domain.route_prompt import OUTCOME_NAMES, consider_line, route_prompts
 from services.store.route_records import load_coalition_routes
 from services.web.access import Session
 from services.web.forms import MAX_TEXT, Form, read_form
@@ -71,7 +71,7 @@ async def show(request: Request, session: Session, council: Council, plan_id: st
 
 @router.post("/p/{plan_id}/route")
 async def record(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """Records one step."""
+    """Record one step."""
     view = await _own(session, council, plan_id)
     form = Form(await read_form(request))
     values, coalition_id = _read(form, view)
@@ -84,7 +84,7 @@ async def record(request: Request, session: Session, council: Council, plan_id: 
 
 @router.post("/p/{plan_id}/route/undo")
 async def undo(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """Takes a step back."""
+    """Take a step back."""
     view = await _own(session, council, plan_id)
     undoes = Form(await read_form(request)).text("response_id")
     found = next((one for one in _undoable(request, view) if one.response_id == undoes), None)
@@ -102,11 +102,11 @@ async def note(request: Request, session: Session, council: Council, plan_id: st
     return PlainTextResponse("\n".join(lines) + "\n")
 
 
-async def route_values(session: AsyncSession, group: GroupView) -> dict[str, Any]:
+async def route_values(session: AsyncSession, group: GroupView, day: date) -> dict[str, Any]:
     """What the page of a coalition shows of routes: its members' records, the prompt, and the choices of its form."""
-    subject = group.subject
-    routes = await load_coalition_routes(session, subject.plan_id, subject.subject_id, group.visible_plans)
+    routes = await _routes(session, group)
     return {
+        "names": _names(group, routes, day),
         "routes": routes.by_step,
         "consider": consider_line(routes),
         "steps": STEP_CHOICES,
@@ -115,6 +115,26 @@ async def route_values(session: AsyncSession, group: GroupView) -> dict[str, Any
         "reasons": REASON_CHOICES,
         "response_id": str(uuid4()),
     }
+
+
+async def lines_for_group(session: AsyncSession, group: GroupView, day: date) -> tuple[str, ...]:
+    """The routes that members of a coalition looked at and what is left, one a line; none for a pair or an ended
+    group."""
+    if group.subject.kind != "coalition" or group.closed:
+        return ()
+    routes = await _routes(session, group)
+    return route_prompts(routes, _names(group, routes, day))
+
+
+async def _routes(session: AsyncSession, group: GroupView) -> CoalitionRoutes:
+    subject = group.subject
+    return await load_coalition_routes(session, subject.plan_id, subject.subject_id, group.visible_plans)
+
+
+def _names(group: GroupView, routes: CoalitionRoutes, day: date) -> dict[str, str]:
+    """The names of the authorities that recorded a route; the reader's own is "Your council"."""
+    recorded = {one.authority for entries in routes.by_step.values() for one in entries}
+    return {code: name_on(code, day) for code in recorded} | {group.authority: "Your council"}
 
 
 async def _own(session: AsyncSession, council: Council, plan_id: str) -> RouteView:
@@ -164,7 +184,7 @@ async def _submit(
     said: tuple[type[ResponsePayload], dict[str, Any]],
     page: str,
 ) -> Response:
-    """Sends a response and leads back to the page that it was given on."""
+    """Send a response and lead back to the page that it was given on."""
     try:
         subject = await use.subject_of(session, view.plan_id, coalition_id)
     except ResponseError:
