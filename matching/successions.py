@@ -53,7 +53,9 @@ class _Register:
 
     def __init__(self, successions: tuple[Succession, ...], *, is_shipped: bool) -> None:
         self.successions = successions
-        self.version = "" if is_shipped else hashlib.sha256(repr(successions).encode()).hexdigest()[:12]
+        # Assessments depend on all but the source.
+        facts = [(one.predecessor, one.successor, one.successor_name, one.starts, one.kind) for one in successions]
+        self.version = "" if is_shipped else hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
         self.dissolving: dict[str, tuple[Succession, ...]] = {}
         self.related: dict[str, set[str]] = {}
         for one in successions:
