@@ -17,7 +17,11 @@ CONTRACT_TEXTS: Final = {"reference": 300, "supplier": 300, "product": 300}
 
 # Bounded repetition: a text that is one endless word must not take quadratic time.
 _EMAIL: Final = re.compile(r"[\w.+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-_TELEPHONE: Final = re.compile(r"(?<![\w-])(?:\+44[\s(]*|0)\d(?:[\s()-]{0,2}\d){8,10}(?!\w)")
+# After its 0, a British number has nine or ten digits, none of them a 0 at first. A time and a day are no number.
+_TELEPHONE: Final = re.compile(
+    r"(?<![\w-])(?!\d{4}\s(?:19|20)\d\d-\d\d-\d\d)"
+    r"(?:(?:\+|00)44[\s(]*\d(?:[\s()-]{0,2}\d){8,10}|0[1-9](?:[\s()-]{0,2}\d){8,9})(?!\w)"
+)
 
 
 def without_contacts(text: str) -> str:

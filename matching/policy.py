@@ -4,6 +4,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -149,6 +150,10 @@ class Policy:
 
         The scorer is the given one, else the one that the file names (a path from its folder), else the packaged one.
         """
+        return _packaged_policy() if path is None and scorer is None else cls._load(path, scorer)
+
+    @classmethod
+    def _load(cls, path: Path | None, scorer: Scorer | None) -> "Policy":
         source = str(path) if path else "policy.toml (packaged)"
         try:
             text = path.read_text(encoding="utf-8") if path else _packaged()
@@ -169,6 +174,12 @@ class Policy:
                 if len(prefix) > length and any(code.startswith(prefix) for code in codes):
                     best, length = category, len(prefix)
         return best
+
+
+@cache
+def _packaged_policy() -> Policy:
+    """Nothing in it can change, so that it is read once."""
+    return Policy._load(None, None)
 
 
 def _packaged() -> str:

@@ -14,16 +14,21 @@ from services.domain.benchmark_enquiries import Enquiry, answer_enquiry, contrac
 from services.domain.benchmark_requests import BenchmarkRequest
 from services.domain.coalition_answers import AnswerRefusedError
 from services.domain.disclosure import Requester, shown_requester
+from services.domain.reorganisation import name_on
 from services.store import benchmark_enquiries as store
 from services.store import benchmark_requests, contracts, plans
 
 
 @dataclass(frozen=True, slots=True)
 class EnquiryRecord:
-    """One enquiry to the reader. `requester`: who asks, as far as that is shown; `is_open`: an answer still counts."""
+    """One enquiry to the reader. `requester`: who asks, as far as that is shown; `is_open`: an answer still counts.
+
+    `asker`: the requester's name, "A council" where it is unsaid.
+    """
 
     enquiry: Enquiry
     requester: Requester
+    asker: str
     category: str
     is_open: bool
 
@@ -100,4 +105,6 @@ async def _record(session: AsyncSession, enquiry: Enquiry, request: BenchmarkReq
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
     requester = shown_requester(request.authority, plan.state if plan else None)
     open_ = requester is not None and is_open(enquiry, request, today)
-    return EnquiryRecord(enquiry, requester or Requester(), request.category or "", open_)
+    shown = requester or Requester()
+    asker = name_on(shown.authority, today) if shown.authority else "A council"
+    return EnquiryRecord(enquiry, shown, asker, request.category or "", open_)

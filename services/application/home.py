@@ -14,6 +14,7 @@ from events.fields import Window
 from events.opportunities import OpportunityState
 from matching.plan import Status
 from services.application import coalitions
+from services.application.enquiries import EnquiryRecord, list_enquiries
 from services.application.near_misses import near_miss_sentences
 from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
 from services.domain.reorganisation import name_on, waits_for_person
@@ -73,6 +74,7 @@ class Home:
     """The whole page."""
 
     due: Sequence[OwnCoalition]
+    enquiries: Sequence[EnquiryRecord]
     coalitions: Sequence[OwnCoalition]
     plans: Sequence[OwnPlan]
     drafts: Sequence[OwnDraft]
@@ -103,7 +105,10 @@ async def load_home(session: AsyncSession, authority: str, at: datetime, today: 
     begun = [
         OwnDraft(one.plan_id, one.fields["title"]) for one in await plan_drafts.of_authority(session, authority, at)
     ]
-    return Home(due, found, await own_plans(session, authority, today), begun)
+    asked = [
+        one for one in await list_enquiries(session, authority, today) if one.is_open and one.enquiry.answer is None
+    ]
+    return Home(due, asked, found, await own_plans(session, authority, today), begun)
 
 
 async def own_plans(session: AsyncSession, authority: str, today: date) -> list[OwnPlan]:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from events.plans import PlanAwarded, PlanWithdrawn
-from events.responses import RouteStep
+from events.responses import EnquiryAnswer, RouteStep
 from events.topics import NOTICES
 from matching.plan import Sharing
 from matching.reference import display_name
@@ -18,6 +18,7 @@ from services.domain.programme.records import (
     LoggedRevision,
     RecordedAnswer,
     RecordedDecision,
+    RecordedEnquiry,
     RecordedPair,
     RevisionKind,
     SentEmail,
@@ -64,6 +65,11 @@ _DECISIONS: Final = text(
     "SELECT subject_id, payload ->> 'decision', received_on FROM responses"
     " WHERE kind = 'decided' AND outcome = 'recorded' ORDER BY received_at, response_id"
 )
+_ENQUIRIES: Final = text(
+    "SELECT request_id, authority, asked_on AS day, NULL AS answer, NULL AS received_at FROM benchmark_enquiries"
+    " UNION ALL SELECT subject_id, authority, received_on, payload ->> 'outcome', received_at FROM responses"
+    " WHERE kind = 'enquiry' AND outcome = 'recorded' ORDER BY received_at NULLS FIRST, request_id, authority"
+)
 _CONTRACTS: Final = text(
     "SELECT contract_id, (received_at AT TIME ZONE 'Europe/London')::date AS day, payload FROM contracts"
     " WHERE payload IS NOT NULL ORDER BY contract_id"
@@ -71,7 +77,7 @@ _CONTRACTS: Final = text(
 
 
 async def load_records(session: AsyncSession) -> Records:
-    """Loads all records. The session must read one snapshot."""
+    """Load all records. The session must read one snapshot."""
     return Records(
         revisions=[_revision(row) for row in await session.execute(_REVISIONS)],
         register=[to_signatory(row) for row in await authorities.all_authorities(session)],
@@ -83,12 +89,13 @@ async def load_records(session: AsyncSession) -> Records:
         emails=[SentEmail(row.plan_id, row.on_day) for row in await session.execute(_EMAILS)],
         requests=[row.request for row in (await session.execute(select(BenchmarkRequestRow))).scalars()],
         decisions=[RecordedDecision(*row) for row in await session.execute(_DECISIONS)],
+        enquiries=[_enquiry(row) for row in await session.execute(_ENQUIRIES)],
         contracts=[_contract(row) for row in await session.execute(_CONTRACTS)],
     )
 
 
 def to_signatory(row: authorities.Authority) -> Signatory:
-    """Converts an authority of the register into a signatory."""
+    """Convert an authority of the register into a signatory."""
     return Signatory(
         authority=row.authority,
         name=row.name if row.name != row.authority else display_name(row.authority),
@@ -116,6 +123,11 @@ def _revision(row: Any) -> LoggedRevision:
         procurement=row.procurement,
         ict=any(code[:2] in ICT for code in row.cpv or ()),
     )
+
+
+def _enquiry(row: Any) -> RecordedEnquiry:
+    answer = EnquiryAnswer(row.answer) if row.answer else None
+    return RecordedEnquiry(row.request_id, row.authority, row.day, answer)
 
 
 def _contract(row: Any) -> SharedContract:

@@ -10,6 +10,8 @@ COALITIONS: Final = "tests/integration/test_coalitions.py"
 ANSWERS: Final = "tests/unit/domain/test_coalition_answers.py"
 CONTRACTS: Final = "tests/integration/test_contracts.py"
 EXTENSIONS: Final = "tests/integration/test_extensions.py"
+ENQUIRIES: Final = "tests/integration/test_benchmark_enquiries.py"
+ENQUIRIES_UNIT: Final = "tests/unit/domain/test_benchmark_enquiries.py"
 ROUTES: Final = "tests/integration/test_routes.py"
 INTRODUCTIONS: Final = "tests/integration/test_introductions.py"
 
@@ -176,5 +178,38 @@ ANSWER_MUTANTS: Final = (
             )
         ],
         [f"{EXTENSIONS}::test_an_extension_asks_once_however_often_it_is_looked_at"],
+    ),
+    Mutant(
+        "enquiries: a council is asked again at every look",
+        [
+            Edit(
+                "services/domain/benchmark_enquiries.py",
+                "one.authority != request.authority and one.authority not in asked]",
+                "one.authority != request.authority]",
+            )
+        ],
+        [f"{ENQUIRIES_UNIT}::test_those_asked_longest_ago_come_first_and_nobody_is_asked_twice"],
+    ),
+    Mutant(
+        "enquiries: a council that shares only a match is named",
+        [
+            Edit(
+                "services/domain/disclosure.py",
+                "        return Requester()\n",
+                "        return Requester(authority)\n",
+            )
+        ],
+        [f"{ENQUIRIES}::test_a_plan_that_shares_only_a_match_asks_without_a_name"],
+    ),
+    Mutant(
+        "enquiries: an answer counts after the request was closed",
+        [
+            Edit(
+                "services/domain/benchmark_enquiries.py",
+                "    if not is_open(enquiry, request, today):\n",
+                "    if today > enquiry.due_on:\n",
+            )
+        ],
+        [f"{ENQUIRIES}::test_without_a_price_the_answers_close_the_request"],
     ),
 )

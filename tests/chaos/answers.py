@@ -1,10 +1,10 @@
 """Answers flow while coalitions processes die: `python -m tests.chaos.answers --seed N --minutes M`.
 
 Plans come first, until all coalitions are suggested. The database is copied then. Authorities answer at random, out of
-date and twice, share contracts, record routes and decide on extensions, while processes are killed and parts fail. Once
-all has drained, the oracle takes the answers from the topic, in their order, and has one process that never stops
-handle them on the copy. Coalitions, members, answers, verdicts, requests for benchmarks and route records must be the
-same.
+date and twice, share contracts, say what they pay, record routes and decide on extensions, while processes are killed
+and parts fail. Once all has drained, the oracle takes the answers from the topic, in their order, and has one process
+that never stops handle them on the copy. Coalitions, members, answers, verdicts, requests for benchmarks, enquiries and
+route records must be the same.
 """
 
 from __future__ import annotations
@@ -43,7 +43,15 @@ from services.platform import logs
 from services.store.database import make_engine, make_sessions
 from tests.chaos import charter_events, progress
 from tests.chaos.chaos import Chaos, Log
-from tests.chaos.charter_events import EXTENDING, PRICED, CharterEvents, extensions, judge_charter, priced_contracts
+from tests.chaos.charter_events import (
+    EXTENDING,
+    HOLDING,
+    PRICED,
+    CharterEvents,
+    extensions,
+    judge_charter,
+    priced_contracts,
+)
 from tests.chaos.cluster import Arena, arena, wait
 from tests.chaos.oracle import Verdict, judge_mails
 from tests.chaos.stream import AUTHORITIES
@@ -70,6 +78,7 @@ _TABLES: Final = {
     "answers": "SELECT response_id, outcome, detail, member_before, about, undone_by FROM responses ORDER BY 1",
     "verdicts": "SELECT opportunity_id, authority, reason, words FROM pair_verdicts ORDER BY 1, 2",
     "benchmarks": "SELECT request_id, plan_id, status, revision, state FROM benchmark_requests ORDER BY 1",
+    "enquiries": "SELECT request_id, authority, answer, contract_id FROM benchmark_enquiries ORDER BY 1, 2",
 }
 
 
@@ -152,6 +161,8 @@ class Answering(threading.Thread):
             return self.charter.contract()
         if self._chance.random() < 0.15 and (decision := self.charter.decision(self._arena, number)) is not None:
             return decision
+        if self._chance.random() < 0.15 and (answer := self.charter.answer(self._arena, number)) is not None:
+            return answer
         if self._last and self._chance.random() < 0.15:
             return self._chance.choice(self._last)
         rows = self._arena.sql("SELECT payload FROM coalitions ORDER BY coalition_id")
@@ -168,7 +179,7 @@ class Answering(threading.Thread):
             "subject_id": state["coalition_id"],
             "subject_revision": state["terms_revision"] - stale,
         }
-        undoable = [one for one in self._last if one.plan_id == member["plan_id"]]
+        undoable = [one for one in self._last if getattr(one, "plan_id", None) == member["plan_id"]]
         if undoable and self._chance.random() < 0.1:
             return ResponseUndone.model_validate(fields | {"undoes": undoable[-1].response_id})
         if self._chance.random() < 0.15:
@@ -244,7 +255,7 @@ def _suggest(made: Arena, log: Log) -> None:
             ((known,),) = made.sql("SELECT count(*) FROM plans")
             ((shared,),) = made.sql("SELECT count(*) FROM contracts")
             ((quarters,),) = made.sql("SELECT count(*) FROM benchmark_quarters")
-            done = left == 0 and unmatched == 0 and shared == len(PRICED) and quarters == 1
+            done = left == 0 and unmatched == 0 and shared == len(PRICED) + len(HOLDING) and quarters == 1
             return bool(done and count >= len(NEEDS) and known == len(NEEDS) * MEMBERS)
         return False
 

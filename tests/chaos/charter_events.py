@@ -1,8 +1,9 @@
 """Contracts, benchmarks and routes beside the answers of a fault run: what is sent, and what must have come of it.
 
 Six councils share a price before anything breaks, which makes a benchmark. Six others plan to extend a contract: half
-of them ask for that benchmark, half for one that nobody has. Their requests, the decisions on them and other councils'
-contracts then flow under faults, and so do the routes that councils look at.
+of them ask for that benchmark, half for one that nobody has. The second half is put to three councils with a contract
+of that kind. The requests, the answers, the decisions and other councils' contracts then flow under faults, and so do
+the routes that councils look at.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from events.cloudevents import decode
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload, ContractPublished, ContractWithdrawn
 from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter
 from events.plans import PlanPublished
-from events.responses import ResponseDecided, ResponseRoute, RouteOutcome, RouteStep
+from events.responses import EnquiryAnswer, ResponseDecided, ResponseEnquiry, ResponseRoute, RouteOutcome, RouteStep
 from events.topics import BENCHMARKS, CONTRACTS, DEAD_CONTRACTS
 from services.application.routes import load_record
 from services.domain.ids import plan_subject
@@ -32,14 +33,23 @@ from tests.pipeline import records_of
 PRICED: Final = AUTHORITIES[30:36]
 EXTENDING: Final = AUTHORITIES[36:42]
 SHARING: Final = AUTHORITIES[42:47]
+HOLDING: Final = AUTHORITIES[47:50]
+RARE: Final = "90500000"
 DECISIONS: Final = ("extend", "extend-shorter", "tender", "tender-jointly")
 
 
 def priced_contracts() -> list[ContractPublished]:
-    """Contracts of three suppliers, whose prices make one benchmark of the quarter before the run's day."""
+    """Contracts of three suppliers, whose prices make one benchmark of the quarter before the run's day.
+
+    Three more are of a kind that has too few for a benchmark.
+    """
+    opened = date(2026, 7, 1)
     return [
-        _contract(authority, 1, f"Supplier {number % 3} Ltd", 15.0 + number, date(2026, 7, 1))
-        for number, authority in enumerate(PRICED)
+        *(
+            _contract(authority, 1, f"Supplier {number % 3} Ltd", 15.0 + number, opened)
+            for number, authority in enumerate(PRICED)
+        ),
+        *(_contract(authority, 1, "Supplier 8 Ltd", 30.0, opened, RARE) for authority in HOLDING),
     ]
 
 
@@ -53,7 +63,7 @@ def extensions() -> list[PlanPublished]:
                 "authority": authority,
                 "title": f"Extension of contract {number}",
                 "kind": "extension",
-                "cpv": ["48450000" if number % 2 else "90500000"],
+                "cpv": ["48450000" if number % 2 else RARE],
                 "current_contract": {"reference": f"C-{number}", "end": "2027-03-31"},
                 "extension": {"months": 24},
                 "tender_window": {"earliest": date(2028 + 2 * number, 1, 1), "latest": date(2028 + 2 * number, 2, 1)},
@@ -109,6 +119,24 @@ class CharterEvents:
                 "subject_revision": revision,
                 "decision": self.chance.choice(DECISIONS),
             }
+        )
+
+    def answer(self, arena: Arena, number: int) -> ResponseEnquiry | None:
+        """What a council answers that was asked what it pays; now and then one that was not."""
+        rows = arena.sql("SELECT request_id, revision FROM benchmark_requests ORDER BY request_id")
+        if not rows:
+            return None
+        request_id, revision = self.chance.choice(rows)
+        authority, outcome = self.chance.choice(HOLDING), self.chance.choice(tuple(EnquiryAnswer))
+        supplied = outcome is EnquiryAnswer.SUPPLIED
+        return ResponseEnquiry(
+            response_id=f"answer-{number:06}",
+            authority=authority,
+            subject="benchmark",
+            subject_id=request_id,
+            subject_revision=revision,
+            outcome=outcome,
+            contract_id=f"{authority}:C" if supplied else None,
         )
 
     def route(self, fields: dict[str, Any]) -> ResponseRoute:
@@ -189,9 +217,16 @@ def _benchmarks(arena: Arena) -> Iterator[str]:
 
 
 def _notices(arena: Arena) -> Iterator[str]:
-    """Each extension's council is asked once, in one email, and once by a reminder."""
-    rows = arena.sql("SELECT request_id, kind, count(*) FROM benchmark_notices GROUP BY 1, 2 HAVING count(*) > 1")
-    yield from (f"request {request_id}: {count} emails of kind {kind}" for request_id, kind, count in rows)
+    """Each extension's council, and each that was asked, gets one email of each kind."""
+    rows = arena.sql(
+        "SELECT request_id, authority, kind, count(*) FROM benchmark_notices GROUP BY 1, 2, 3 HAVING count(*) > 1"
+    )
+    yield from (f"request {row[0]}: {row[3]} emails of kind {row[2]} to {row[1]}" for row in rows)
+    ((asked,),) = arena.sql("SELECT count(*) FROM benchmark_enquiries")
+    ((told,),) = arena.sql("SELECT count(*) FROM benchmark_notices WHERE kind = 'enquiry'")
+    rare = sum(RARE in plan.cpv for plan in extensions())
+    if (asked, told) != (rare * len(HOLDING), rare * len(HOLDING)):
+        yield f"{asked} councils were asked in {told} emails, and {rare * len(HOLDING)} ought to be"
     untold = arena.sql(
         "SELECT request_id FROM benchmark_requests r WHERE NOT EXISTS"
         " (SELECT 1 FROM benchmark_notices n WHERE n.request_id = r.request_id AND n.kind = 'request')"
@@ -199,7 +234,9 @@ def _notices(arena: Arena) -> Iterator[str]:
     yield from (f"request {request_id}: its council was never asked" for (request_id,) in untold)
 
 
-def _contract(authority: str, revision: int, supplier: str, price: float, opens: date) -> ContractPublished:
+def _contract(
+    authority: str, revision: int, supplier: str, price: float, opens: date, cpv: str = "48450000"
+) -> ContractPublished:
     return ContractPublished.model_validate(
         {
             "contract_id": f"{authority}:C",
@@ -207,7 +244,7 @@ def _contract(authority: str, revision: int, supplier: str, price: float, opens:
             "authority": authority,
             "title": "HR and payroll system",
             "supplier": supplier,
-            "cpv": ["48450000"],
+            "cpv": [cpv],
             "start": "2024-04-01",
             "end": "2029-03-31",
             "prices": [{"item": "licence", "unit": "user-year", "quantity": 2000, "unit_price": price}],

@@ -17,10 +17,12 @@ from services.application.enquiries import list_enquiries
 from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.audit import Channel
 from services.domain.links import LinkMaker
+from services.domain.programme.contracts import Enquiries, enquiries
 from services.local_stack.mail_sink import MailSink
 from services.platform.settings import Settings
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import make_sessions, transaction
+from services.store.programme import load_records
 from tests.integration import test_coalition_crashes as crashes
 from tests.integration.test_extensions import AFTER, DUE, extension, jointly, requests
 from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, CoalitionsHarness, plan, plan_id
@@ -155,6 +157,9 @@ async def test_the_request_is_supplied_when_all_have_answered_and_the_prices_are
     assert await _prices(scene, KIRKLEES) == [], "only the council that asked sees them"
     await scene.contracts.handle(withdrawal(BRADFORD))
     assert await _prices(scene, LEEDS) == [], "nothing is shown of a contract that is no longer shared"
+    async with scene.harness.sessions() as session:
+        records = await load_records(session)
+    assert enquiries(records.enquiries, AS_OF) == Enquiries(asked=2, answers=2, supplied=1)
     said = await scene.harness.rows("SELECT value FROM outbox WHERE convert_from(value, 'UTF8') LIKE '%s94%'")
     assert said == [], "no event tells why a price is withheld"
 

@@ -1,9 +1,11 @@
 """The page that asks a council what it pays: opening it says nothing, and only the chosen answer is sent."""
 
+import re
 from html import unescape
 
 from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.links import LinkMaker
+from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store.authorities import by_codes
 from tests.integration.test_extensions import extension
@@ -67,3 +69,18 @@ async def test_a_link_opens_nothing_for_who_was_not_asked(web: WebHarness) -> No
     assert (await web.client.get(await link(web, KIRKLEES))).status_code == 404
     other = (await web.link(LEEDS, "f" * 32)).replace("/g/", "/q/")
     assert (await web.client.get(other)).status_code != 200
+
+
+async def test_a_signed_in_council_finds_the_question_on_its_home_page(web: WebHarness, mailbox: MailSink) -> None:
+    await ContractsHarness(web.processes.sessions, AS_OF).handle(contract(BRADFORD))
+    await web.processes.publish(extension())
+    await sweep_requests(web.processes.sessions, AS_OF)
+    await web.sign_in(BRADFORD, mailbox)
+    home = unescape((await web.client.get("/home")).text)
+    assert "Leeds is about to extend a contract" in home
+    (path,) = re.findall(r'href="(/asked/[0-9a-f]{32})"', home)
+    await web.send(path, answer="none-available")
+    assert await web.deliver() == 1
+    assert await answer(web) == ("none-available", None)
+    assert path not in (await web.client.get("/home")).text
+    assert "No answer is needed any more" in (await web.client.get(path)).text

@@ -61,7 +61,8 @@ class ContractEvent:
 class Said:
     """A council answers or does something with one of its plans.
 
-    `about`: the coalition that the plan is in, its pair with `partner`, its benchmark request, or the plan itself.
+    `about`: the coalition that the plan is in, its pair with `partner`, the benchmark request of its own plan or of the
+    plan `partner`, or the plan itself.
     `counts`: whether the answer is in time and allowed. `undone`: whether the council takes it back on the same day.
     """
 

@@ -36,6 +36,20 @@ DECISIONS: Final = (
     Said(DAYS[24], EXTENSIONS[8].plan_id, "decided", "benchmark", said={"decision": "extend"}),
 )
 
+ENQUIRIES: Final = (
+    # On the due day of the first extension's request, of which nobody else has said anything.
+    Said(
+        DAYS[10],
+        f"{COUNCILS[20]}:HR",
+        "enquiry",
+        "benchmark",
+        EXTENSIONS[0].plan_id,
+        said={"outcome": "supplied", "contract_id": f"{COUNCILS[20]}:HR"},
+    ),
+    Said(DAYS[10], f"{COUNCILS[21]}:HR", "enquiry", "benchmark", EXTENSIONS[0].plan_id, said={"outcome": "withheld"}),
+)
+"""What councils answer that were asked what they pay."""
+
 
 def extension_plans() -> Iterator[PlanEvent]:
     """The plans to extend a contract."""

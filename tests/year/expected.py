@@ -18,6 +18,7 @@ from tests.pipeline import engine, features_of
 from tests.year import scenario
 from tests.year.acts import DAYS, Extension, PlanEvent, Said
 from tests.year.charter import EXTENSIONS
+from tests.year.enquiries import answers_to, enquiry_numbers, holders
 from tests.year.histories import OUT, History, first_days, interest, thing, together
 from tests.year.working_days import last_day, next_working_day, working_days
 
@@ -231,7 +232,15 @@ class Expected:
             return "supplied"
         if not late:
             return "requested"
+        if "supplied" in answers_to(asked.plan_id, due):
+            return "supplied"
         return "withheld" if asked.cpv.startswith("724") and late[0] >= CELL_FROM else "none-available"
+
+    def put_to_others(self, day: date) -> dict[str, set[str]]:
+        """The councils that each extension's request was put to by a day, by plan."""
+        asked = [one for one in EXTENSIONS if one.day <= day and _months(one) > 12]
+        waiting = [one for one in asked if self._answer(one, one.day) == "requested"]
+        return {one.plan_id: holders(one, self.plans(one.day)) for one in waiting}
 
     def _extensions(self, plans: Mapping[str, History], day: date) -> Mapping[str, Number]:
         requests = self.requests(day)
@@ -247,6 +256,7 @@ class Expected:
         return {
             "asked for a benchmark": len(requests),
             **{f"benchmark {status}": by_status[status] for status in statuses},
+            **enquiry_numbers(self.put_to_others(day), day),
             "decided": len(decided),
             "extended without benchmark": len(without),
         }

@@ -18,6 +18,7 @@ from events.plans import PlanPayload
 from events.responses import (
     ResponseAnswered,
     ResponseDecided,
+    ResponseEnquiry,
     ResponseInvited,
     ResponseMembership,
     ResponsePayload,
@@ -162,6 +163,9 @@ class Year:
             return ResponseInvited.model_validate(fields)
         if said.kind == "route":
             return ResponseRoute.model_validate(fields)
+        if said.kind == "enquiry":
+            del fields["plan_id"]
+            return ResponseEnquiry.model_validate(fields)
         if said.kind == "decided":
             return ResponseDecided.model_validate(fields)
         if said.kind in ("accept", "decline", "join", "leave", "commit"):
@@ -185,7 +189,8 @@ class Year:
             return "opportunity", pair, revision
         if said.about == "benchmark":
             ((request, revision),) = self._sql(
-                "SELECT request_id, revision FROM benchmark_requests WHERE plan_id = :plan", plan=said.plan_id
+                "SELECT request_id, revision FROM benchmark_requests WHERE plan_id = :plan",
+                plan=said.partner or said.plan_id,
             )
             return "benchmark", request, revision
         ((coalition, revision),) = self._sql(

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from tests.year.acts import COUNCILS, DAYS, FIRST, LEAVES, LEFT_ON, SURREY, VESTING, WEST_SURREY, Signatory
-from tests.year.charter import DECISIONS, contracts, extension_plans, notices, routes
+from tests.year.charter import DECISIONS, ENQUIRIES, contracts, extension_plans, notices, routes
 from tests.year.drawn import drawn_plans
 from tests.year.stories import STORY_ANSWERS, story_plans
 
@@ -25,5 +25,5 @@ PLANS: Final = sorted(
     key=lambda one: one.day,
 )
 CONTRACTS: Final = sorted(contracts(), key=lambda one: one.day)
-ANSWERS: Final = sorted([*STORY_ANSWERS, *DECISIONS, *routes(PLANS)], key=lambda one: one.day)
+ANSWERS: Final = sorted([*STORY_ANSWERS, *DECISIONS, *ENQUIRIES, *routes(PLANS)], key=lambda one: one.day)
 """What is sent and said, each in its order."""

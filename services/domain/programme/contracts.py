@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from events.responses import EnquiryAnswer
 from services.domain.benchmark_requests import (
     BenchmarkRequest,
     BenchmarkStatus,
@@ -13,7 +14,7 @@ from services.domain.benchmark_requests import (
     decide,
     is_without_benchmark,
 )
-from services.domain.programme.records import RecordedDecision, RevisionKind, SharedContract
+from services.domain.programme.records import RecordedDecision, RecordedEnquiry, RevisionKind, SharedContract
 from services.domain.programme.shares import PlanHistory
 
 _STANDING = {
@@ -31,6 +32,15 @@ class Extensions:
     by_status: Mapping[BenchmarkStatus, int]
     decided: int
     without: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enquiries:
+    """Benchmark requests put to other authorities: how often, how many answers came, and how many with a price."""
+
+    asked: int
+    answers: int
+    supplied: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,13 @@ def extensions(
             is_without_benchmark(one, standing.get(one.plan_id, PlanStanding.WITHDRAWN), as_of) for one in found
         ),
     )
+
+
+def enquiries(recorded: Sequence[RecordedEnquiry], as_of: date) -> Enquiries:
+    """The questions put by a day, and the last answer to each by then. `recorded` is in the order of arrival."""
+    last = {(one.request_id, one.authority): one.answer for one in recorded if one.on <= as_of}
+    answers = [answer for answer in last.values() if answer is not None]
+    return Enquiries(len(last), len(answers), answers.count(EnquiryAnswer.SUPPLIED))
 
 
 def contracts(shared: Sequence[SharedContract], as_of: date) -> Contracts:

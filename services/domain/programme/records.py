@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from events.responses import RouteStep
+from events.responses import EnquiryAnswer, RouteStep
 
 
 class RevisionKind(StrEnum):
@@ -107,6 +107,16 @@ class RecordedDecision:
     request_id: str
     decision: str
     on: date
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEnquiry:
+    """A benchmark request that was put to an authority, or, with an `answer`, what that authority answered."""
+
+    request_id: str
+    authority: str
+    on: date
+    answer: EnquiryAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True)

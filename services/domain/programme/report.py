@@ -12,6 +12,7 @@ from services.domain.programme.records import (
     LoggedRevision,
     RecordedAnswer,
     RecordedDecision,
+    RecordedEnquiry,
     RecordedPair,
     SentEmail,
     SharedContract,
@@ -46,6 +47,7 @@ class Records:
     emails: Sequence[SentEmail] = ()
     requests: Sequence[BenchmarkRequest] = ()
     decisions: Sequence[RecordedDecision] = ()
+    enquiries: Sequence[RecordedEnquiry] = ()
     contracts: Sequence[SharedContract] = ()
 
 
@@ -61,6 +63,7 @@ class Scene:
     emails: Sequence[SentEmail]
     requests: Sequence[BenchmarkRequest] = ()
     decisions: Sequence[RecordedDecision] = ()
+    enquiries: Sequence[RecordedEnquiry] = ()
     contracts: Sequence[SharedContract] = ()
     rate: tuple[float, float] | None = None
 
@@ -77,6 +80,7 @@ def build_scene(records: Records, as_of: date, rate: tuple[float, float] | None 
         emails=[one for one in records.emails if one.on <= as_of],
         requests=records.requests,
         decisions=records.decisions,
+        enquiries=records.enquiries,
         contracts=records.contracts,
         rate=rate,
     )
@@ -182,6 +186,10 @@ def _extensions(scene: Scene) -> Iterator[Measure]:
     yield Measure(EXTENSIONS, "asked for a benchmark", found.asked, "plans", what)
     for status in BenchmarkStatus:
         yield Measure(EXTENSIONS, f"benchmark {status}", found.by_status.get(status, 0), "plans", _BENCHMARKS[status])
+    others = contracts.enquiries(scene.enquiries, scene.as_of)
+    yield Measure(EXTENSIONS, "put to others", others.asked, "questions", "One to each authority that was asked")
+    yield Measure(EXTENSIONS, "others answered", others.answers, "answers", "Of these, those with an answer")
+    yield Measure(EXTENSIONS, "others gave a price", others.supplied, "answers", "Of these, those with a price")
     yield Measure(EXTENSIONS, "decided", found.decided, "plans", "Of these, with a decision of the authority recorded")
     yield Measure(
         EXTENSIONS, "extended without benchmark", found.without, "plans", "Of these, carried out with none recorded"
@@ -252,7 +260,7 @@ _LATENESS: Final = {
 
 _BENCHMARKS: Final = {
     BenchmarkStatus.REQUESTED: "Of these, with no answer yet",
-    BenchmarkStatus.SUPPLIED: "Of these, answered by a published cell",
+    BenchmarkStatus.SUPPLIED: "Of these, answered by a published cell or another authority",
     BenchmarkStatus.NONE_AVAILABLE: "Of these, for which no prices are there: asking is enough",
     BenchmarkStatus.WITHHELD: "Of these, for which prices are withheld",
 }

@@ -1,9 +1,9 @@
-"""The page of an email that asks a council what it pays. Only the button sends an answer."""
+"""The page that asks a council what it pays, by an email's link or signed in. Only the button sends an answer."""
 
-from typing import Final
+from typing import Annotated, Final
 from uuid import uuid4
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -15,12 +15,12 @@ from services.application import enquiries
 from services.application.acts import submit
 from services.application.enquiries import EnquiryRecord
 from services.application.responses import ResponseError
-from services.domain.links import LinkPurpose, OpenedLink
-from services.domain.reorganisation import name_on
-from services.web.access import Session, open_link
+from services.domain.links import LinkPurpose
+from services.web.access import Reader, Session, open_link
 from services.web.forms import Form, read_form
 from services.web.parts import today_of
 from services.web.sending import outcome_of, response_id_of
+from services.web.signing import council_of, signed_in
 from services.web.templating import render
 
 router = APIRouter()
@@ -35,30 +35,46 @@ _WITHOUT_PRICE: Final = {
 """Answers without a price: the outcome, and for a withheld price the reason."""
 
 
+async def reader_of(request: Request, session: Session) -> Reader:
+    """The council that the link in the address names, or that is signed in. Raises LinkError."""
+    token = request.path_params.get("token")
+    if token is not None:
+        link = await open_link(request, session, LinkPurpose.ENQUIRY, token)
+        return Reader(link.authority, link.subject, f"/q/{token}")
+    council = await council_of(await signed_in(request, session))
+    subject = request.path_params["subject"]
+    return Reader(council.authority, subject, f"/asked/{subject}", council.actor)
+
+
+Asked = Annotated[Reader, Depends(reader_of)]
+
+
 @router.get("/q/{token}")
-async def show(request: Request, session: Session, token: str) -> Response:
+@router.get("/asked/{subject}")
+async def show(request: Request, session: Session, reader: Asked) -> Response:
     """The question, and the answers to choose from; records nothing."""
-    link, record = await _asked(request, session, token)
-    return await _page(request, session, link, record, Form(FormData()))
+    record = await _load(request, session, reader)
+    return await _page(request, session, reader, record, Form(FormData()))
 
 
 @router.post("/q/{token}")
-async def answer(request: Request, session: Session, token: str) -> Response:
+@router.post("/asked/{subject}")
+async def answer(request: Request, session: Session, reader: Asked) -> Response:
     """Sends the chosen answer."""
-    link, record = await _asked(request, session, token)
+    record = await _load(request, session, reader)
     form = Form(await read_form(request))
     response_id = response_id_of(form)
-    choices = _choices(await _contracts(request, session, link, record))
+    choices = _choices(await _contracts(request, session, reader, record))
     chosen = form.choice("answer", choices, "Choose your answer")
     if form.errors:
-        return await _page(request, session, link, record, form, status=400)
+        return await _page(request, session, reader, record, form, status=400)
     outcome, _, detail = chosen.partition(" ")
     shares = EnquiryAnswer(outcome) is EnquiryAnswer.SUPPLIED
     try:
         payload = await enquiries.build_answer(
             session,
-            link.subject,
-            link.authority,
+            reader.subject,
+            reader.authority,
             EnquiryAnswer(outcome),
             today_of(request),
             contract_id=detail if shares else None,
@@ -66,24 +82,23 @@ async def answer(request: Request, session: Session, token: str) -> Response:
         )
     except ResponseError:
         raise HTTPException(409) from None
-    await submit(session, payload.model_copy(update={"response_id": response_id}), None)
-    return RedirectResponse(f"/q/{token}?sent={response_id}", 303)
+    await submit(session, payload.model_copy(update={"response_id": response_id}), reader.actor)
+    return RedirectResponse(f"{reader.base}?sent={response_id}", 303)
 
 
-async def _asked(request: Request, session: Session, token: str) -> tuple[OpenedLink, EnquiryRecord]:
-    """The link and its enquiry. Raises LinkError, and 404 where the council was not asked."""
-    link = await open_link(request, session, LinkPurpose.ENQUIRY, token)
-    record = await enquiries.load_enquiry(session, link.subject, link.authority, today_of(request))
+async def _load(request: Request, session: Session, reader: Reader) -> EnquiryRecord:
+    """The reader's enquiry. Raises 404 where the council was not asked."""
+    record = await enquiries.load_enquiry(session, reader.subject, reader.authority, today_of(request))
     if record is None:
         raise HTTPException(404)
-    return link, record
+    return record
 
 
 async def _contracts(
-    request: Request, session: Session, link: OpenedLink, record: EnquiryRecord
+    request: Request, session: Session, reader: Reader, record: EnquiryRecord
 ) -> list[ContractPublished]:
     day = today_of(request)
-    found = await enquiries.shareable_contracts(session, link.authority, record.category, day)
+    found = await enquiries.shareable_contracts(session, reader.authority, record.category, day)
     return found[:MAX_CONTRACTS]
 
 
@@ -97,22 +112,21 @@ def _choices(contracts: list[ContractPublished]) -> dict[str, str]:
 
 
 async def _page(
-    request: Request, session: Session, link: OpenedLink, record: EnquiryRecord, form: Form, status: int = 200
+    request: Request, session: Session, reader: Reader, record: EnquiryRecord, form: Form, status: int = 200
 ) -> Response:
-    contracts = await _contracts(request, session, link, record)
-    code = record.requester.authority
+    contracts = await _contracts(request, session, reader, record)
     return render(
         request,
         "enquiry.html",
         status=status,
-        path=request.url.path,
+        path=reader.base,
         record=record,
-        asker=name_on(code, today_of(request)) if code else "A council",
         has_contract=bool(contracts),
         choices=_choices(contracts),
         sent=bool(request.query_params.get("sent")),
-        outcome=await outcome_of(request, link.authority),
+        outcome=await outcome_of(request, reader.authority),
         form=form,
         response_id=str(uuid4()),
         page_errors=bool(form.errors),
+        section="home",
     )

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from events.responses import RouteStep
+from events.responses import EnquiryAnswer, RouteStep
 from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus
 from services.domain.ids import opportunity_id
 from services.domain.programme import compliance, contracts, funnel, shares
@@ -14,6 +14,7 @@ from services.domain.programme.records import (
     LoggedRevision,
     RecordedAnswer,
     RecordedDecision,
+    RecordedEnquiry,
     RecordedPair,
     RevisionKind,
     SharedContract,
@@ -293,6 +294,20 @@ def test_an_extension_stands_as_it_did_on_the_day() -> None:
     assert on(asked - timedelta(days=1)) == (0, {}, 0, 0)
     assert on(date(2026, 11, 15)) == (1, {BenchmarkStatus.REQUESTED: 1}, 0, 1)
     assert on(decided) == (1, {BenchmarkStatus.NONE_AVAILABLE: 1}, 1, 0)
+
+
+def test_questions_to_others_count_once_with_the_last_answer_by_the_day() -> None:
+    later = DAY + timedelta(days=1)
+    recorded = [
+        RecordedEnquiry("q", "E1", DAY),
+        RecordedEnquiry("q", "E2", DAY),
+        RecordedEnquiry("r", "E1", DAY),
+        RecordedEnquiry("q", "E1", DAY, EnquiryAnswer.WITHHELD),
+        RecordedEnquiry("q", "E1", later, EnquiryAnswer.SUPPLIED),
+    ]
+    found, then = contracts.enquiries(recorded, DAY), contracts.enquiries(recorded, later)
+    assert (found.asked, found.answers, found.supplied) == (3, 1, 0)
+    assert (then.asked, then.answers, then.supplied) == (3, 1, 1)
 
 
 def test_a_contract_is_open_from_its_stated_day() -> None:

@@ -19,6 +19,8 @@ CONTACTS = [
     ("Ring 0113 222 4444 or (0113) 222 4444", "Ring [telephone removed] or ([telephone removed]"),
     ("+44 (0) 20 7946 0018", "[telephone removed]"),
     ("07700900123", "[telephone removed]"),
+    ("0044 20 7946 0018", "[telephone removed]"),
+    ("Buses at 0900 2025-03-11", "Buses at 0900 2025-03-11"),
     ("Order 450-00001 of 2027-06-01 for 6,000 staff", "Order 450-00001 of 2027-06-01 for 6,000 staff"),
 ]
 PLAN = PlanPublished.model_validate(
