@@ -9,8 +9,8 @@ PYTEST := $(BIN)/python -m pytest
 # Some images set it. Each process would then compile all that it imports, and the demo and the tests start hundreds.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: answers year demo test bench cuts kinds install lock lint types imports lock-check pictures sbom release schemas faults faults-long forgeries mutants fuzz clean
-.PHONY: test-slow cuts-killed cuts-stopped
+.PHONY: bench chaos chaos-answers chaos-soak clean demo fuzz imports install lint lock lock-check pictures release sbom schemas
+.PHONY: test test-crash test-crash-killed test-crash-stopped test-forgery test-mutation test-outage test-slow types year
 
 demo: install
 	$(BIN)/jointly demo
@@ -53,14 +53,14 @@ bench: install
 	$(BIN)/python -m tests.bench.bench $(BENCH)
 
 # Kills, then stops a process at each place on an event's way; waits out real timeouts, so not part of `make test`.
-# `make -j 2 cuts` does both at the same time.
-cuts: cuts-killed cuts-stopped
+# `make -j 2 test-crash` does both at the same time.
+test-crash: test-crash-killed test-crash-stopped
 
-cuts-killed cuts-stopped: install
-	$(PYTEST) -m slow -k $(@:cuts-%=%) tests/chaos/test_cuts.py
+test-crash-killed test-crash-stopped: install
+	$(PYTEST) -m slow -k $(@:test-crash-%=%) tests/chaos/test_cuts.py
 
 # The other slow kinds of fault: a full disk, rebalances under slow batches, an older revision beside this one, back-pressure.
-kinds: install
+test-outage: install
 	$(PYTEST) -m slow tests/chaos --ignore tests/chaos/test_cuts.py
 
 # The pictures in docs/, made from the sample; needs chromium.
@@ -102,12 +102,12 @@ release: sbom
 
 # Breaks everything while plans flow, and holds what comes of it against the input: docs/reliability.md says how.
 SEED ?= 1
-faults: install
+chaos: install
 	$(BIN)/python -m tests.chaos --seed $(SEED) --json
 
-# Answers flow while coalitions processes die: `make answers SEED=2 ANSWER_MINUTES=5`.
+# Answers flow while coalitions processes die: `make chaos-answers SEED=2 ANSWER_MINUTES=5`.
 ANSWER_MINUTES ?= 1
-answers: install
+chaos-answers: install
 	$(BIN)/python -m tests.chaos.answers --seed $(SEED) --minutes $(ANSWER_MINUTES)
 
 # Forty councils over eighteen months on real parts: the programme's numbers against a count made from the scenario.
@@ -116,12 +116,12 @@ year: install
 
 # Forges events by the thousand: none may be accepted in another authority's name.
 EVENTS ?= 10000
-forgeries: install
+test-forgery: install
 	$(BIN)/python -m tests.chaos.mutations --events $(EVENTS) --seed $(SEED) --json
 
 MINUTES ?= 60
 JOBS ?= 1
-faults-long: install
+chaos-soak: install
 	$(BIN)/python -m tests.chaos.long --minutes $(MINUTES) --jobs $(JOBS)
 
 # Tries the readers of strangers' input with whatever leads somewhere new: `make fuzz SECONDS=3600` for longer.
@@ -129,7 +129,7 @@ SECONDS ?= 60
 fuzz: install
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
-mutants: install
+test-mutation: install
 	$(BIN)/python -m tests.chaos.mutants
 
 clean:

@@ -27,7 +27,7 @@ def entries(lock: str) -> Iterator[str]:
 
 
 def without_cuda(lock: str, torch: str) -> str:
-    """The lock with `torch` in place of PyTorch and its CUDA libraries. Raises ValueError without version and hash."""
+    """The lock with `torch` instead of PyTorch and its CUDA libraries. Raises ValueError without version and hash."""
     if not re.fullmatch(r"torch==[\w.+]+( --hash=sha256:[0-9a-f]{64})+", torch):
         raise ValueError(f"TORCH is '{torch}'; expected 'torch==VERSION --hash=sha256:...' as pip reads it")
     return "".join(entry for entry in entries(lock) if not CUDA.match(entry)) + torch + "\n"

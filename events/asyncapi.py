@@ -5,7 +5,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from events.fields import AUTHORITY_PATTERN
-from events.schemas import payload_types, type_of
+from events.schemas import event_type, payload_types
 from events.topics import PLANS, TOPICS, Topic
 
 VERSION: Final = "1.0.0"
@@ -63,7 +63,7 @@ def _channel(topic: Topic, address: str) -> Json:
         "address": address,
         "description": " ".join((topic.about, *external)),
         "messages": {
-            type_of(payload): {"$ref": f"#/components/messages/{type_of(payload)}"} for payload in topic.payloads
+            event_type(payload): {"$ref": f"#/components/messages/{event_type(payload)}"} for payload in topic.payloads
         },
         "bindings": {"kafka": kafka},
     }
@@ -106,14 +106,14 @@ def _operations(topic: Topic, channel: str) -> Json:
                 "title": f"{name}: {action} {channel}",
                 "channel": {"$ref": f"#/channels/{channel}"},
                 "messages": [
-                    {"$ref": f"#/channels/{channel}/messages/{type_of(payload)}"} for payload in topic.payloads
+                    {"$ref": f"#/channels/{channel}/messages/{event_type(payload)}"} for payload in topic.payloads
                 ],
             }
     return found
 
 
 def _messages() -> Json:
-    keys = {type_of(payload): topic.key for topic in TOPICS for payload in topic.payloads}
+    keys = {event_type(payload): topic.key for topic in TOPICS for payload in topic.payloads}
     return {
         kind: {
             "name": kind,

@@ -36,7 +36,7 @@ class BenchmarkRequested(BenchmarkRequestState):
 
 
 class BenchmarkSupplied(BenchmarkRequestState):
-    """A benchmark is available for the category, or an authority that was asked shares what it pays."""
+    """A benchmark is available for the category, or an authority that was asked shares its prices."""
 
     type: ClassVar[str] = "jointly.benchmark.supplied.v1"
 

@@ -17,7 +17,7 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.fields import FOREIGN_PLAN_ERROR, Payload
 
 MAX_VALUE_BYTES: Final = 256 * 1024
@@ -38,7 +38,7 @@ _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\
 class EnvelopeError(ValueError):
     """An unreadable event: `reason` is the dead-letter code, the message a sentence for the user."""
 
-    def __init__(self, reason: Reason, sentence: str) -> None:
+    def __init__(self, reason: DeadLetterReason, sentence: str) -> None:
         # The sentence may quote the input, so make sure that it can always be encoded.
         super().__init__(_UNPRINTABLE.sub("\ufffd", sentence))
         self.reason = reason
@@ -114,15 +114,17 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, payloads: 
     Raises EnvelopeError with the dead-letter reason.
     """
     if not value:
-        raise EnvelopeError(Reason.NOT_CLOUDEVENT, "the value is empty; expected a CloudEvent with JSON data")
+        raise EnvelopeError(DeadLetterReason.NOT_CLOUDEVENT, "the value is empty; expected a CloudEvent with JSON data")
     if len(value) > MAX_VALUE_BYTES:
-        raise EnvelopeError(Reason.TOO_LARGE, f"the value has {len(value)} bytes; the limit is {MAX_VALUE_BYTES}")
+        raise EnvelopeError(
+            DeadLetterReason.TOO_LARGE, f"the value has {len(value)} bytes; the limit is {MAX_VALUE_BYTES}"
+        )
     attributes, data = _read(_header_map(headers), value)
     kind = str(attributes["type"])
     model = next((p for p in payloads if getattr(p, "type", None) == kind), None)
     if model is None:
         known = ", ".join(str(getattr(p, "type", "")) for p in payloads)
-        raise EnvelopeError(Reason.UNKNOWN_TYPE, f"ce_type '{kind[:120]}' is not one of {known}")
+        raise EnvelopeError(DeadLetterReason.UNKNOWN_TYPE, f"ce_type '{kind[:120]}' is not one of {known}")
     return Event(
         id=_text(attributes, "id") or "",
         type=kind,
@@ -148,15 +150,15 @@ def strict_json(value: bytes) -> object:
             object_pairs_hook=_reject_duplicate_keys,
         )
     except RecursionError:
-        raise EnvelopeError(Reason.NOT_JSON, "the JSON is nested too deeply") from None
+        raise EnvelopeError(DeadLetterReason.NOT_JSON, "the JSON is nested too deeply") from None
     except UnicodeDecodeError as error:
-        raise EnvelopeError(Reason.NOT_JSON, f"not UTF-8 at byte {error.start}") from None
+        raise EnvelopeError(DeadLetterReason.NOT_JSON, f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
         raise EnvelopeError(
-            Reason.NOT_JSON, f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+            DeadLetterReason.NOT_JSON, f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
         ) from None
     except ValueError as error:
-        raise EnvelopeError(Reason.NOT_JSON, f"not JSON: {error}") from None
+        raise EnvelopeError(DeadLetterReason.NOT_JSON, f"not JSON: {error}") from None
 
 
 def describe_validation_error(error: ValidationError) -> str:
@@ -213,7 +215,7 @@ def _header_map(headers: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     for name, value in headers:
         if name.lower().startswith("ce_") or name.lower() == "content-type":
             if name.lower() in known:
-                raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"header '{name[:60]}' appears twice")
+                raise EnvelopeError(DeadLetterReason.NOT_CLOUDEVENT, f"header '{name[:60]}' appears twice")
             known[name.lower()] = value or b""
     return known
 
@@ -229,7 +231,7 @@ def _read(headers: dict[str, bytes], value: bytes) -> tuple[Mapping[str, object]
         )
     except (BaseCloudEventException, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise EnvelopeError(
-            Reason.NOT_CLOUDEVENT,
+            DeadLetterReason.NOT_CLOUDEVENT,
             f"not a CloudEvent 1.0 in binary or structured mode: {' '.join(str(error).split())[:300]}",
         ) from None
     data = event.get_data()
@@ -242,7 +244,7 @@ def _require_attributes(given: object) -> None:
     missing = [name for name in REQUIRED if name not in given] if isinstance(given, dict | set) else list(REQUIRED)
     if missing:
         raise EnvelopeError(
-            Reason.NOT_CLOUDEVENT,
+            DeadLetterReason.NOT_CLOUDEVENT,
             f"not a CloudEvent 1.0: {', '.join(missing)} missing (ce_ headers in binary mode, else names in the value)",
         )
 
@@ -255,11 +257,11 @@ def _payload(model: type[Payload], data: bytes) -> Payload:
         raise EnvelopeError(_reason(error), describe_validation_error(error)) from None
 
 
-def _reason(error: ValidationError) -> Reason:
+def _reason(error: ValidationError) -> DeadLetterReason:
     kinds = {problem["type"] for problem in error.errors(include_url=False, include_input=False)}
     if FOREIGN_PLAN_ERROR in kinds:
-        return Reason.AUTHORITY_MISMATCH
-    return Reason.NOT_JSON if "json_invalid" in kinds else Reason.INVALID_PAYLOAD
+        return DeadLetterReason.AUTHORITY_MISMATCH
+    return DeadLetterReason.NOT_JSON if "json_invalid" in kinds else DeadLetterReason.INVALID_PAYLOAD
 
 
 def _time(value: object) -> datetime:
@@ -267,9 +269,9 @@ def _time(value: object) -> datetime:
         assert isinstance(value, datetime)
         moment = value.astimezone(UTC)
     except OverflowError:
-        raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"time {value} is beyond the calendar") from None
+        raise EnvelopeError(DeadLetterReason.NOT_CLOUDEVENT, f"time {value} is beyond the calendar") from None
     if moment.year not in YEARS:
-        raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"time {value} is not between {YEARS[0]} and {YEARS[-1]}")
+        raise EnvelopeError(DeadLetterReason.NOT_CLOUDEVENT, f"time {value} is not between {YEARS[0]} and {YEARS[-1]}")
     return moment
 
 
@@ -279,9 +281,11 @@ def _text(attributes: Mapping[str, object], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or _UNPRINTABLE.search(value):
-        raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"{name} is not plain text")
+        raise EnvelopeError(DeadLetterReason.NOT_CLOUDEVENT, f"{name} is not plain text")
     if len(value) > MAX_ATTRIBUTE:
-        raise EnvelopeError(Reason.NOT_CLOUDEVENT, f"{name} has {len(value)} characters; the limit is {MAX_ATTRIBUTE}")
+        raise EnvelopeError(
+            DeadLetterReason.NOT_CLOUDEVENT, f"{name} has {len(value)} characters; the limit is {MAX_ATTRIBUTE}"
+        )
     return value
 
 

@@ -12,7 +12,7 @@ MAX_STORED_BYTES: Final = 64 * 1024
 """The number of bytes stored of an oversized value, together with its length and sha256."""
 
 
-class Reason(StrEnum):
+class DeadLetterReason(StrEnum):
     """The reason of a dead letter. Codes are stable: alerts and replays use them."""
 
     UNREADABLE_BATCH = "unreadable-batch"
@@ -37,7 +37,14 @@ class Reason(StrEnum):
     HANDLING_FAILED = "handling-failed"
 
 
-SPOOFING: Final = frozenset({Reason.AUTHORITY_MISMATCH, Reason.TOPIC_MISMATCH, Reason.BAD_SIGNATURE, Reason.UNSIGNED})
+SPOOFING: Final = frozenset(
+    {
+        DeadLetterReason.AUTHORITY_MISMATCH,
+        DeadLetterReason.TOPIC_MISMATCH,
+        DeadLetterReason.BAD_SIGNATURE,
+        DeadLetterReason.UNSIGNED,
+    }
+)
 """Reasons that may mean that a sender impersonated an authority."""
 
 
@@ -62,7 +69,7 @@ class DeadLetter(Payload):
     type: ClassVar[str] = "jointly.dead-letter.v1"
 
     dead_letter_id: str
-    reason: Reason
+    reason: DeadLetterReason
     detail: str = Field(max_length=2000, description="A sentence on the error and its place")
     origin: Origin
     key: Base64Bytes | None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.fields import Window
 from events.plans import PlanPayload, PlanState
 
@@ -18,7 +18,7 @@ MAX_WINDOW_YEARS: Final = 10
 class Excess:
     """The exceeded limit: the dead-letter reason, the field, and a sentence about it."""
 
-    reason: Reason
+    reason: DeadLetterReason
     field: str
     sentence: str
 
@@ -40,9 +40,9 @@ def find_excess(payload: PlanPayload, at: datetime) -> Excess | None:
             f"{payload.revision} is above {highest}, tomorrow in microseconds since 1970; number revisions by a "
             "counter, or by the time of the change in milliseconds"
         )
-        return Excess(Reason.REVISION_TOO_HIGH, "revision", sentence)
+        return Excess(DeadLetterReason.REVISION_TOO_HIGH, "revision", sentence)
     if isinstance(payload, PlanState) and (problem := window_problem(payload.tender_window)):
-        return Excess(Reason.INVALID_PAYLOAD, "tender_window", problem)
+        return Excess(DeadLetterReason.INVALID_PAYLOAD, "tender_window", problem)
     return None
 
 

@@ -39,14 +39,14 @@ class Checkpoint:
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
-    """Formats a checkpoint as a signed note."""
+    """Format a checkpoint as a signed note."""
     signature: bytes = key.key.private_key.sign(checkpoint.text.encode())  # type: ignore[union-attr]
     line = base64.b64encode(_key_hash(checkpoint.origin, key.public) + signature).decode()
     return f"{checkpoint.text}\n{_DASH} {checkpoint.origin} {line}\n"
 
 
 def read_checkpoint(note: str, key: PublicKey | None) -> Checkpoint:
-    """Parses the checkpoint of a note, and verifies its signature if a key is given. Raises NoteError."""
+    """Parse the checkpoint of a note, and verify its signature if a key is given. Raises NoteError."""
     text, blank, signatures = note.partition("\n\n")
     lines = text.split("\n")
     if len(note) > MAX_NOTE or not blank or len(lines) != 3:
@@ -62,7 +62,7 @@ def read_checkpoint(note: str, key: PublicKey | None) -> Checkpoint:
 
 
 def read_checkpoints(text: str, key: PublicKey | None) -> list[Checkpoint]:
-    """Parses a file of consecutive notes. Raises NoteError."""
+    """Parse a file of consecutive notes. Raises NoteError."""
     found: list[Checkpoint] = []
     note: list[str] = []
     for line in text.split("\n"):

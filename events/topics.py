@@ -213,7 +213,7 @@ AUTHORITY_FAMILIES: Final = (PLANS, RESPONSES, CONTRACTS)
 
 
 def family_of(topic: str) -> Topic:
-    """Returns the family of an authorities' topic. An unknown name belongs to the family of plans."""
+    """Return the family of an authorities' topic. An unknown name belongs to the family of plans."""
     if topic == PAGE_RESPONSES.name:
         return RESPONSES
     return next((family for family in AUTHORITY_FAMILIES if topic.startswith(family.name)), PLANS)
@@ -224,7 +224,7 @@ class NotAnAuthorityTopicError(ValueError):
 
 
 def authority_of(topic: str, family: Topic = PLANS) -> str | None:
-    """Returns the authority that a topic of a family belongs to, or None for a topic of all authorities.
+    """Return the authority that a topic of a family belongs to, or None for a topic of all authorities.
 
     Raises NotAnAuthorityTopicError unless the last segment is an authority's code in its list's spelling. To the
     broker,

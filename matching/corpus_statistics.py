@@ -14,12 +14,12 @@ from matching import reference
 from matching.plan import Plan
 from matching.policy import Policy
 from matching.text.cleaning import clean
-from matching.text.needs import concepts_in, table_of
+from matching.text.needs import build_phrase_index, find_needs
 from matching.text.tokens import phrases, tokens
 
-LEAST_PLANS = 2
+MIN_DOCUMENTS = 2
 # The mark of a need, so that it is never mistaken for the word of the same name.
-CONCEPT = "~"
+NEED_PREFIX = "~"
 
 
 class StatisticsError(ValueError):
@@ -37,7 +37,7 @@ class Statistics:
     words: Mapping[str, int]
     version: str
 
-    def rarity(self, word: str) -> float:
+    def idf(self, word: str) -> float:
         """The inverse document frequency of a stemmed word, above 0; an unknown word counts as seen once."""
         seen = self.words.get(word, 1)
         return math.log(1.0 + (self.documents - seen + 0.5) / (seen + 0.5))
@@ -95,15 +95,15 @@ def _counts(words: object, documents: int) -> bool:
 
 def build_statistics(plans: Iterable[Plan], name: str = "own", policy: Policy | None = None) -> Statistics:
     """Counts words, pairs of words and the policy's needs over plans, in any order. No text is kept."""
-    table = table_of((policy or Policy.load()).concepts)
+    table = build_phrase_index((policy or Policy.load()).concepts)
     counted: Counter[str] = Counter()
     documents = 0
     for plan in plans:
         cleaned = clean(plan.title, plan.description, reference.names_of(plan.authority))
         seen: set[str] = set()
         for text in (cleaned.title, cleaned.body):
-            seen.update(tokens(text), phrases(text), (CONCEPT + need for need in concepts_in(text, table)))
+            seen.update(tokens(text), phrases(text), (NEED_PREFIX + need for need in find_needs(text, table)))
         counted.update(seen)
         documents += 1
-    words = {word: n for word, n in counted.items() if n >= LEAST_PLANS}
+    words = {word: n for word, n in counted.items() if n >= MIN_DOCUMENTS}
     return Statistics._of(name, max(documents, 1), words)

@@ -11,19 +11,20 @@ from matching.assessment import Assessment, Band, GateCode
 from matching.candidates import corpus_search as searching
 from matching.candidates import pair_vector
 from matching.candidates.corpus import Corpus
+from matching.candidates.pair_vector import JoinConstraints
 from matching.candidates.plan_index import IndexEntry, IndexQuery
 from matching.components.specification import Vector
 from matching.corpus_statistics import Statistics
 from matching.explanation import assessment_of
-from matching.feature_codec import pack, unpack
-from matching.features import Features, Texts, features_of, moved, same_words, texts_of
-from matching.pair_scoring import Judged, Likeness, judge, likeness_of
+from matching.feature_codec import decode_features, encode_features
+from matching.features import CleanedTexts, Features, clean_plan, features_of, same_text, with_revision
+from matching.pair_scoring import ScoredPair, Similarity, score_pair, similarity_of
 from matching.plan import Plan
 from matching.policy import Policy
-from matching.text.cpv_profile import Groups, cpv_groups
-from matching.text.needs import Table, table_of
+from matching.text.cpv_profile import CpvGroupVectors, load_cpv_groups
+from matching.text.needs import PhraseIndex, build_phrase_index
 
-__all__ = ["Corpus", "Engine", "Features", "Generation", "Texts", "Vector"]
+__all__ = ["CleanedTexts", "Corpus", "Engine", "Features", "Generation", "Vector"]
 
 # Raise this by hand when a change of the code changes assessments under the same policy, statistics and model.
 ENGINE_VERSION = "8"
@@ -56,8 +57,8 @@ class Engine:
     policy: Policy
     statistics: Statistics
     generation: Generation
-    groups: Groups
-    needs: Table
+    groups: CpvGroupVectors
+    needs: PhraseIndex
 
     @classmethod
     def load(
@@ -69,13 +70,13 @@ class Engine:
         policy = policy or Policy.load()
         statistics = statistics or Statistics.load()
         generation = Generation(policy.version, statistics.version, model)
-        return cls(policy, statistics, generation, cpv_groups(model), table_of(policy.concepts))
+        return cls(policy, statistics, generation, load_cpv_groups(model), build_phrase_index(policy.concepts))
 
-    def texts(self, plan: Plan) -> Texts:
+    def texts(self, plan: Plan) -> CleanedTexts:
         """The texts of a plan to embed. They depend on its words, its authority and the policy, never on dates."""
-        return texts_of(plan, self.policy)
+        return clean_plan(plan, self.policy)
 
-    def features(self, plan: Plan, title: Vector, body: Vector | None, texts: Texts | None = None) -> Features:
+    def features(self, plan: Plan, title: Vector, body: Vector | None, texts: CleanedTexts | None = None) -> Features:
         """Computes the features of one plan revision from the unit vectors, shape (d,), of its `texts`.
 
         `body` is None if that text is empty. `texts` may be given if they are known.
@@ -83,21 +84,21 @@ class Engine:
         texts = texts or self.texts(plan)
         return features_of(plan, texts, title, body, self.policy, self.statistics, self.groups, self.needs)
 
-    def pack(self, features: Features) -> bytes:
+    def encode_features(self, features: Features) -> bytes:
         """Serialises the part of a plan's features that depends on its words, for `unpack`."""
-        return pack(features, self.policy)
+        return encode_features(features, self.policy)
 
-    def unpack(self, packed: bytes, plan: Plan) -> Features:
+    def decode_features(self, packed: bytes, plan: Plan) -> Features:
         """Restores a plan's features from bytes that this generation packed for the same words."""
-        return unpack(packed, plan, self.policy, self.groups)
+        return decode_features(packed, plan, self.policy, self.groups)
 
-    def same_words(self, features: Features, plan: Plan) -> bool:
+    def same_text(self, features: Features, plan: Plan) -> bool:
         """Whether a plan has the words and codes that these features were computed from."""
-        return same_words(features.plan, plan)
+        return same_text(features.plan, plan)
 
-    def moved(self, features: Features, plan: Plan) -> Features:
+    def with_revision(self, features: Features, plan: Plan) -> Features:
         """Updates features for a plan with the `same_words`, and possibly other dates, figures, regions or status."""
-        return moved(features, plan, self.policy)
+        return with_revision(features, plan, self.policy)
 
     def corpus(self) -> Corpus:
         """An empty corpus."""
@@ -111,7 +112,7 @@ class Engine:
         return sorted(
             other.plan.plan_id
             for other in self.candidates(query, corpus, as_of)
-            if judge(query, other, as_of, self.policy).band is not Band.NONE
+            if score_pair(query, other, as_of, self.policy).band is not Band.NONE
         )
 
     def candidates(self, query: Features, corpus: Corpus, as_of: date) -> Iterator[Features]:
@@ -121,33 +122,39 @@ class Engine:
             if other is not None:
                 yield other
 
-    def likeness(self, a: Features, b: Features) -> Likeness:
+    def similarity(self, a: Features, b: Features) -> Similarity:
         """Compares the words and codes of two plans, independent of the day."""
-        return likeness_of(a, b, self.policy)
+        return similarity_of(a, b, self.policy)
 
-    def opportunity(self, a: Features, b: Features, as_of: date, alike: Likeness | None = None) -> Assessment | None:
-        """Assesses two plans; None if they are no opportunity. `alike`: their likeness, if it is known."""
-        judged = judge(a, b, as_of, self.policy, alike)
+    def assess_if_opportunity(
+        self, a: Features, b: Features, as_of: date, similarity: Similarity | None = None
+    ) -> Assessment | None:
+        """Assesses two plans; None if they are no opportunity. `similarity` saves computing it again."""
+        judged = score_pair(a, b, as_of, self.policy, similarity)
         return None if judged.band is Band.NONE else assessment_of(judged, self.policy)
 
-    def vector(self, features: Features) -> Vector:
+    def pair_vector(self, features: Features) -> Vector:
         """Builds a plan's vector for the index: float32, shape (`pair_vector.DIMENSIONS`,)."""
-        return pair_vector.vector_of(features, self.policy.scorer)
+        return pair_vector.build_pair_vector(features, self.policy.scorer)
 
-    def opening(self, features: Features) -> pair_vector.Opening:
+    def join_constraints(self, features: Features) -> JoinConstraints:
         """Builds the facts of time and place by which an index filters a plan."""
-        return pair_vector.opening_of(features, self.policy)
+        return pair_vector.join_constraints(features, self.policy)
 
     def index_entry(self, features: Features) -> IndexEntry:
         """Builds a plan's entry in an index."""
         plan = features.plan
-        return IndexEntry(plan.plan_id, plan.revision, plan.authority, self.opening(features), self.vector(features))
+        return IndexEntry(
+            plan.plan_id, plan.revision, plan.authority, self.join_constraints(features), self.pair_vector(features)
+        )
 
     def index_query(self, features: Features, vector: Vector) -> IndexQuery:
         """Builds a plan's query for candidates; `vector` is its own."""
-        return IndexQuery(vector, self.opening(features), features.related, pair_vector.bordering(features))
+        return IndexQuery(
+            vector, self.join_constraints(features), features.related, pair_vector.bordering_councils(features)
+        )
 
-    def best(
+    def top_partners(
         self, query: Features, corpus: Corpus, as_of: date, *, top: int, by_specification: bool = False
     ) -> list[Assessment]:
         """Finds the best partners in the corpus, best first, without plans of the same authority.
@@ -159,23 +166,23 @@ class Engine:
             if by_specification
             else searching.bounds_by_score(query, corpus, as_of, self.policy)
         )
-        found: list[tuple[float, str, Judged]] = []
+        found: list[tuple[float, str, ScoredPair]] = []
         for row, bound in zip(rows, bounds, strict=True):
             if len(found) >= top and -found[top - 1][0] >= bound:
                 break
             other = corpus.get(corpus.plan_ids[row])
             if other is not None and other.plan.authority != query.plan.authority:
-                judged = judge(query, other, as_of, self.policy)
+                judged = score_pair(query, other, as_of, self.policy)
                 if not by_specification and {gate.code for gate in judged.gates} - {GateCode.WEAK_SPECIFICATION}:
                     continue
                 worth = judged.specification if by_specification else judged.score
                 insort(found, (-worth, other.plan.plan_id, judged), key=_by_worth)
         return [assessment_of(judged, self.policy) for _, _, judged in found[:top]]
 
-    def assess(self, a: Features, b: Features, as_of: date, alike: Likeness | None = None) -> Assessment:
-        """Assesses two plans, with reasons; the same in either order. `alike`: their likeness, if it is known."""
-        return assessment_of(judge(a, b, as_of, self.policy, alike), self.policy)
+    def assess(self, a: Features, b: Features, as_of: date, similarity: Similarity | None = None) -> Assessment:
+        """Assesses two plans, with reasons; the same in either order. `similarity` saves computing it again."""
+        return assessment_of(score_pair(a, b, as_of, self.policy, similarity), self.policy)
 
 
-def _by_worth(entry: tuple[float, str, Judged]) -> tuple[float, str]:
+def _by_worth(entry: tuple[float, str, ScoredPair]) -> tuple[float, str]:
     return entry[:2]

@@ -10,18 +10,18 @@ import struct
 
 import numpy as np
 
-from matching.components.region import place
-from matching.components.timing import span
-from matching.features import Features, Texts, amount, related_to
+from matching.components.region import delivery_area
+from matching.components.timing import tender_span
+from matching.features import CleanedTexts, Features, related_to, value_or_nan
 from matching.plan import Plan
 from matching.policy import Policy
-from matching.text.cpv_profile import Groups
+from matching.text.cpv_profile import CpvGroupVectors
 from matching.text.scope import Scope
 
 _TERMS = ("title_terms", "all_terms", "phrases", "concepts")
 
 
-def pack(f: Features, policy: Policy) -> bytes:
+def encode_features(f: Features, policy: Policy) -> bytes:
     """Serialises features for `unpack` under the same policy, statistics and model."""
     categories = (policy.default_category, *policy.categories)
     said = {
@@ -41,24 +41,24 @@ def pack(f: Features, policy: Policy) -> bytes:
     return struct.pack("<I", len(document)) + document + f.dense.astype("<f4").tobytes()
 
 
-def unpack(packed: bytes, plan: Plan, policy: Policy, groups: Groups) -> Features:
+def decode_features(packed: bytes, plan: Plan, policy: Policy, groups: CpvGroupVectors) -> Features:
     """Restores the features of a plan whose words are those of the packed plan."""
     (length,) = struct.unpack_from("<I", packed)
     said = json.loads(packed[4 : 4 + length])
     dense = np.frombuffer(packed, dtype="<f4", offset=4 + length).astype(np.float32)
     return Features(
         plan=plan,
-        texts=Texts(*said["texts"]),
+        texts=CleanedTexts(*said["texts"]),
         dense=dense,
         profile=groups.profile(dense),
         **{name: said[name] for name in _TERMS},
         fuzzy=said["fuzzy"],
         codes=tuple(said["codes"]),
         category=(policy.default_category, *policy.categories)[said["category"]],
-        span=span(plan, policy.timing),
-        place=place(plan),
+        span=tender_span(plan, policy.timing),
+        place=delivery_area(plan),
         related=related_to(plan.authority),
-        value=amount(plan, policy),
+        value=value_or_nan(plan, policy),
         one_off=said["one_off"],
         vague=said["vague"],
         nature=tuple(said["nature"]),

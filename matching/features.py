@@ -9,17 +9,17 @@ import numpy as np
 
 from matching import reference, successions
 from matching.categories import infer_category
-from matching.components.region import Place, place
+from matching.components.region import DeliveryArea, delivery_area
 from matching.components.specification import Vector, described
-from matching.components.timing import Span, span
-from matching.corpus_statistics import CONCEPT, Statistics
+from matching.components.timing import TenderSpan, tender_span
+from matching.corpus_statistics import NEED_PREFIX, Statistics
 from matching.plan import Plan, Sharing, Stage, Status
 from matching.policy import Category, Policy
 from matching.text.cleaning import clean, squeeze
-from matching.text.cpv_profile import Groups
-from matching.text.needs import Table, concepts_in
+from matching.text.cpv_profile import CpvGroupVectors
+from matching.text.needs import PhraseIndex, find_needs
 from matching.text.scope import Scope, scope_of
-from matching.text.tokens import count, expand, phrases, tokens, weigh
+from matching.text.tokens import expand_synonyms, phrases, tf_idf_weights, tokens, weighted_counts
 
 _TITLE_WEIGHT = 2.0
 _CONCEPT_IN_TITLE = 3.0
@@ -43,7 +43,7 @@ _STANDING = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class CleanedTexts:
     """The cleaned texts to embed; an empty `body` is not embedded."""
 
     title: str
@@ -59,7 +59,7 @@ class Features:
     """
 
     plan: Plan
-    texts: Texts
+    texts: CleanedTexts
     dense: Vector
     profile: Vector
     title_terms: Mapping[str, float]
@@ -69,8 +69,8 @@ class Features:
     fuzzy: str
     codes: tuple[str, ...]
     category: Category
-    span: Span
-    place: Place
+    span: TenderSpan
+    place: DeliveryArea
     related: frozenset[str]
     value: float
     one_off: bool
@@ -99,20 +99,20 @@ class Features:
         )
 
 
-def texts_of(plan: Plan, policy: Policy) -> Texts:
+def clean_plan(plan: Plan, policy: Policy) -> CleanedTexts:
     """Cleans the plan's texts of boilerplate, and adds the meaning of trade words."""
     cleaned = clean(plan.title, plan.description, reference.names_of(plan.authority))
-    return Texts(expand(cleaned.title, policy.synonyms), expand(cleaned.body, policy.synonyms))
+    return CleanedTexts(expand_synonyms(cleaned.title, policy.synonyms), expand_synonyms(cleaned.body, policy.synonyms))
 
 
-def mixed(title: Vector, body: Vector | None, share: float) -> Vector:
+def combine_embeddings(title: Vector, body: Vector | None, share: float) -> Vector:
     """Combines title and body into one unit vector; `share` is the body's weight."""
     both = title if body is None else title + np.float32(share) * body
     length = float(np.linalg.norm(both))
     return np.asarray(both / length if length > 0 else both, dtype=np.float32)
 
 
-def same_words(one: Plan, other: Plan) -> bool:
+def same_text(one: Plan, other: Plan) -> bool:
     """Whether two revisions of a plan have the same words and codes, and so the same word features."""
     return (one.authority, one.title, one.description, one.cpv) == (
         other.authority,
@@ -122,12 +122,14 @@ def same_words(one: Plan, other: Plan) -> bool:
     )
 
 
-def moved(f: Features, plan: Plan, policy: Policy) -> Features:
+def with_revision(f: Features, plan: Plan, policy: Policy) -> Features:
     """Updates features for a later revision with the same words; the expensive parts are reused."""
-    return replace(f, plan=plan, span=span(plan, policy.timing), place=place(plan), value=amount(plan, policy))
+    return replace(
+        f, plan=plan, span=tender_span(plan, policy.timing), place=delivery_area(plan), value=value_or_nan(plan, policy)
+    )
 
 
-def amount(plan: Plan, policy: Policy) -> float:
+def value_or_nan(plan: Plan, policy: Policy) -> float:
     """The plan's value in pounds; NaN if it is unknown or a token amount (a required field often gets 0 or 1)."""
     stated = plan.value is not None and plan.value >= policy.value.token
     return float(plan.value) if stated and plan.value is not None else float("nan")
@@ -135,21 +137,21 @@ def amount(plan: Plan, policy: Policy) -> float:
 
 def features_of(
     plan: Plan,
-    texts: Texts,
+    texts: CleanedTexts,
     title: Vector,
     body: Vector | None,
     policy: Policy,
     statistics: Statistics,
-    groups: Groups,
-    needs: Table,
+    groups: CpvGroupVectors,
+    needs: PhraseIndex,
 ) -> Features:
     """Computes all features of one plan that depend on neither a partner nor the day."""
     in_title, in_body = tokens(texts.title), tokens(texts.body)
-    dense = mixed(title, body, policy.specification.body_share)
+    dense = combine_embeddings(title, body, policy.specification.body_share)
     shape = groups.profile(dense)
     codes = tuple(sorted({code[:8] for code in plan.cpv if reference.cpv_label(code[:8])}))
-    titled = weigh(count((in_title, 1.0)), statistics.rarity, policy.specification.title_rarity)
-    worded = weigh(count((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.rarity)
+    titled = tf_idf_weights(weighted_counts((in_title, 1.0)), statistics.idf, policy.specification.title_rarity)
+    worded = tf_idf_weights(weighted_counts((in_title, _TITLE_WEIGHT), (in_body, 1.0)), statistics.idf)
     needed = _concepts(texts, needs, statistics, policy.specification.concepts_rarity)
     by_words = policy.scorer.category_of(titled, worded, needed)
     category = infer_category(codes, by_words, shape, groups.codes, policy)
@@ -165,10 +167,10 @@ def features_of(
         fuzzy=" ".join(sorted(in_title)),
         codes=codes,
         category=category,
-        span=span(plan, policy.timing),
-        place=place(plan),
+        span=tender_span(plan, policy.timing),
+        place=delivery_area(plan),
         related=related_to(plan.authority),
-        value=amount(plan, policy),
+        value=value_or_nan(plan, policy),
         one_off=category.works and _is_one_off(plan),
         vague=len(set(in_title)) == 0 and len(set(in_body)) < 3,
         nature=policy.scorer.nature_of(titled, worded, needed),
@@ -178,15 +180,15 @@ def features_of(
     )
 
 
-def _phrases(texts: Texts, statistics: Statistics) -> dict[str, float]:
+def _phrases(texts: CleanedTexts, statistics: Statistics) -> dict[str, float]:
     """Pairs of words that other plans use too: any two words meet by chance once."""
-    counted = count((phrases(texts.title), _TITLE_WEIGHT), (phrases(texts.body), 1.0))
-    return weigh({pair: n for pair, n in counted.items() if pair in statistics.words}, statistics.rarity)
+    counted = weighted_counts((phrases(texts.title), _TITLE_WEIGHT), (phrases(texts.body), 1.0))
+    return tf_idf_weights({pair: n for pair, n in counted.items() if pair in statistics.words}, statistics.idf)
 
 
-def _concepts(texts: Texts, needs: Table, statistics: Statistics, least: float) -> dict[str, float]:
-    counted = count((concepts_in(texts.title, needs), _CONCEPT_IN_TITLE), (concepts_in(texts.body, needs), 1.0))
-    return weigh(counted, lambda need: statistics.rarity(CONCEPT + need), least)
+def _concepts(texts: CleanedTexts, needs: PhraseIndex, statistics: Statistics, least: float) -> dict[str, float]:
+    counted = weighted_counts((find_needs(texts.title, needs), _CONCEPT_IN_TITLE), (find_needs(texts.body, needs), 1.0))
+    return tf_idf_weights(counted, lambda need: statistics.idf(NEED_PREFIX + need), least)
 
 
 def _is_one_off(plan: Plan) -> bool:

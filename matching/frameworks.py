@@ -9,7 +9,7 @@ from typing import Final
 
 from matching import reference
 from matching.features import Features, related_to
-from matching.pair_scoring import likeness_of
+from matching.pair_scoring import similarity_of
 from matching.plan import Plan, Window
 from matching.policy import Policy
 from matching.text.formatting import day_text, quote
@@ -123,7 +123,7 @@ def covering(plan: Features, lots: Iterable[tuple[FrameworkLot, Features]], poli
     any order."""
     found = []
     for lot, features in lots:
-        worth = likeness_of(plan, features, policy).specification
+        worth = similarity_of(plan, features, policy).specification
         general = worth < COVERS
         if general and not _same_market(lot.cpv, plan.plan.cpv):
             continue

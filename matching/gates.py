@@ -15,7 +15,7 @@ from matching.successions import merger_of
 from matching.text.formatting import day_text, name_of, pounds
 
 
-def of_state(a: Features, as_of: int) -> list[Gate]:
+def state_gates(a: Features, as_of: int) -> list[Gate]:
     """The gates of one plan's state, which exclude it from every pair."""
     plan, who, found = a.plan, name_of(a.plan.authority), []
     if plan.sharing is Sharing.PRIVATE:
@@ -33,12 +33,12 @@ def of_state(a: Features, as_of: int) -> list[Gate]:
     return found
 
 
-def of_requirement(a: Features, policy: Policy) -> list[Gate]:
+def requirement_gates(a: Features, policy: Policy) -> list[Gate]:
     """The gates of one plan's requirement, which exclude it from every pair on any day."""
     who, found = name_of(a.plan.authority), []
     if a.vague:
         found.append(Gate(GateCode.WEAK_SPECIFICATION, f"{who}'s plan does not say enough of what it wants."))
-    elif _boundless(a, policy):
+    elif _too_broad(a, policy):
         found.append(
             Gate(GateCode.WEAK_SPECIFICATION, f"{who}'s plan names too many things at once to say what it wants.")
         )
@@ -55,7 +55,7 @@ def of_requirement(a: Features, policy: Policy) -> list[Gate]:
     return found
 
 
-def _boundless(a: Features, policy: Policy) -> bool:
+def _too_broad(a: Features, policy: Policy) -> bool:
     """Whether a plan is made to match everything, judged only by its own title and codes.
 
     The number of its matches does not count: that depends on other plans, and on their order of arrival.
@@ -65,7 +65,7 @@ def _boundless(a: Features, policy: Policy) -> bool:
     return len(a.title_terms) > limits.most_title_words or len(divisions) > limits.most_divisions
 
 
-def of_market(a: Features, b: Features) -> list[Gate]:
+def market_gates(a: Features, b: Features) -> list[Gate]:
     """The gate of nations with a separate market for what both plans buy."""
     separate = {*a.category.separate_nations} & {*b.category.separate_nations}
     here, there = nations(a.place), nations(b.place)
@@ -76,7 +76,7 @@ def of_market(a: Features, b: Features) -> list[Gate]:
     return []
 
 
-def of_authorities(a: Features, b: Features) -> list[Gate]:
+def authority_gates(a: Features, b: Features) -> list[Gate]:
     """The gates between an authority and itself, its predecessors, its successors, and partners in one procurement."""
     if a.plan.authority == b.plan.authority:
         return [Gate(GateCode.SAME_AUTHORITY, "Both plans are of the same authority.")]
@@ -89,7 +89,7 @@ def of_authorities(a: Features, b: Features) -> list[Gate]:
     return []
 
 
-def of_reorganisation(a: Features, b: Features, as_of: int) -> list[Gate]:
+def reorganisation_gates(a: Features, b: Features, as_of: int) -> list[Gate]:
     """The gate between two authorities that have become one."""
     merger = merger_of(a.plan.authority, b.plan.authority)
     if merger is None or not merger.certain or as_of < merger.starts.toordinal():

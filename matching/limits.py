@@ -5,7 +5,7 @@ from datetime import date
 from typing import Final
 
 from matching.assessment import Band, Limit, LimitCode
-from matching.components.timing import Meeting
+from matching.components.timing import WindowOverlap
 from matching.features import Features
 from matching.natures import nature_of, say_natures
 from matching.policy import Policy
@@ -54,7 +54,7 @@ def _say_scopes(a: Features, b: Features) -> str:
     return ""
 
 
-def of_meeting(a: Features, b: Features, meeting: Meeting, as_of: int, policy: Policy) -> list[Limit]:
+def of_meeting(a: Features, b: Features, meeting: WindowOverlap, as_of: int, policy: Policy) -> list[Limit]:
     """The limits of timing: a common window too short to agree in, a missed day to decide by, windows that only nearly
     overlap."""
     if meeting.near_miss:

@@ -7,44 +7,44 @@ from datetime import date
 from matching import gates, limits
 from matching.assessment import Band, Gate, GateCode, Limit
 from matching.components import timing
-from matching.components.region import closeness, component
+from matching.components.region import proximity, region_component
 from matching.components.specification import (
     Signals,
     common_nature,
     cosine,
-    cpv_likeness,
-    fuzzy,
+    cpv_similarity,
     logistic,
     logit,
     readiness,
-    value_likeness,
+    title_similarity,
+    value_similarity,
     value_size,
 )
-from matching.components.timing import Meeting
-from matching.components.value import worth
+from matching.components.timing import WindowOverlap
+from matching.components.value import value_component
 from matching.features import Features
 from matching.lead_time import LeadTime, lead_time
 from matching.policy import Policy
 from matching.text.formatting import day_text, name_of
-from matching.text.tokens import likeness
+from matching.text.tokens import cosine_similarity
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class Similarity:
     """How alike two requirements are, whatever the day and the place.
 
-    `band` is the band with every other component at 1. `hopeless`: the two can't become an opportunity on any day or
-    with any values, unless their words or codes change.
+    `band` is the band with every other component at 1. `can_never_match`: no day and no value makes the two an
+    opportunity, unless their words or codes change.
     """
 
     signals: Signals
     specification: float
     band: Band
-    hopeless: bool
+    can_never_match: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoredPair:
     """All intermediate results for two plans, `a` before `b` by id; days are ordinals."""
 
     a: Features
@@ -53,7 +53,7 @@ class Judged:
     signals: Signals
     specification: float
     lead_time: LeadTime
-    meeting: Meeting
+    meeting: WindowOverlap
     near: float
     nearness: str
     locality: float
@@ -66,14 +66,14 @@ class Judged:
     specification_band: Band
 
 
-def likeness_of(first: Features, second: Features, policy: Policy) -> Likeness:
+def similarity_of(first: Features, second: Features, policy: Policy) -> Similarity:
     """Compares two plans by their words and codes; the same in either order."""
     a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
     signals = signals_of(a, b, policy)
     weights = policy.scorer.weights
     spec = logistic(logit(signals, weights))
     best = logistic(logit(replace(signals, value_likeness=1.0, value_size=1.0), weights))
-    return Likeness(signals, spec, _band_of(spec, policy), hopeless=_band_of(best, policy) is Band.NONE)
+    return Similarity(signals, spec, _band_of(spec, policy), can_never_match=_band_of(best, policy) is Band.NONE)
 
 
 def _band_of(spec: float, policy: Policy) -> Band:
@@ -82,36 +82,38 @@ def _band_of(spec: float, policy: Policy) -> Band:
     return Band.NONE if spec < policy.specification.weak else policy.bands.of(whole)
 
 
-def judge(first: Features, second: Features, as_of: date, policy: Policy, alike: Likeness | None = None) -> Judged:
-    """Scores a pair; the same in either order. `alike`: its likeness, if it is known."""
+def score_pair(
+    first: Features, second: Features, as_of: date, policy: Policy, similarity: Similarity | None = None
+) -> ScoredPair:
+    """Scores a pair; the same in either order. `similarity` saves computing it again."""
     a, b = (first, second) if first.plan.plan_id <= second.plan.plan_id else (second, first)
     today = as_of.toordinal()
-    alike = alike or likeness_of(a, b, policy)
-    spec = alike.specification
+    similarity = similarity or similarity_of(a, b, policy)
+    spec = similarity.specification
 
     before = lead_time_of(a, b, policy)
-    meeting = timing.meet(a.span, b.span, before, today, policy.timing)
-    near, nearness = closeness(a.place, b.place, policy.region)
+    meeting = timing.overlap_of(a.span, b.span, before, today, policy.timing)
+    near, nearness = proximity(a.place, b.place, policy.region)
     locality = max(a.category.locality, b.category.locality)
-    region = component(near, locality)
-    value = float(worth(a.value, b.value, policy.value))
+    region = region_component(near, locality)
+    value = float(value_component(a.value, b.value, policy.value))
     score = score_of(spec, meeting.value, region, value, policy)
     wanting, held = gates_of_requirement(a, b, policy), limits.of_pair(a, b, policy)
     closed = (
         *wanting,
-        *gates.of_state(a, today),
-        *gates.of_state(b, today),
-        *gates.of_reorganisation(a, b, today),
+        *gates.state_gates(a, today),
+        *gates.state_gates(b, today),
+        *gates.reorganisation_gates(a, b, today),
         *_timing_gates(a, b, meeting, before, today),
-        *gates.of_market(a, b),
-        *_likeness_gates(spec, near, locality, policy),
+        *gates.market_gates(a, b),
+        *_similarity_gates(spec, near, locality, policy),
     )
     brief = limits.of_meeting(a, b, meeting, today, policy)
-    return Judged(
+    return ScoredPair(
         a=a,
         b=b,
         as_of=today,
-        signals=alike.signals,
+        signals=similarity.signals,
         specification=spec,
         lead_time=before,
         meeting=meeting,
@@ -124,7 +126,7 @@ def judge(first: Features, second: Features, as_of: date, policy: Policy, alike:
         limits=(*held, *brief),
         score=score,
         band=Band.NONE if closed else limits.lowest(policy.bands.of(score), (*held, *brief)),
-        specification_band=Band.NONE if wanting else limits.lowest(alike.band, held),
+        specification_band=Band.NONE if wanting else limits.lowest(similarity.band, held),
     )
 
 
@@ -136,7 +138,7 @@ def lead_time_of(a: Features, b: Features, policy: Policy) -> LeadTime:
 
 def gates_of_requirement(a: Features, b: Features, policy: Policy) -> list[Gate]:
     """The gates of the two authorities and their requirements, whatever the day and the place."""
-    return [*gates.of_authorities(a, b), *gates.of_requirement(a, policy), *gates.of_requirement(b, policy)]
+    return [*gates.authority_gates(a, b), *gates.requirement_gates(a, policy), *gates.requirement_gates(b, policy)]
 
 
 def band_of_requirement(a: Features, b: Features, band: Band, policy: Policy) -> Band:
@@ -157,26 +159,26 @@ def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
     """The signals of two requirements; the same in either order, to the last bit."""
     return Signals(
         dense=cosine(a.dense, b.dense),
-        title_terms=likeness(a.title_terms, b.title_terms),
-        all_terms=likeness(a.all_terms, b.all_terms),
-        phrases=likeness(a.phrases, b.phrases),
+        title_terms=cosine_similarity(a.title_terms, b.title_terms),
+        all_terms=cosine_similarity(a.all_terms, b.all_terms),
+        phrases=cosine_similarity(a.phrases, b.phrases),
         # A need that is missing from the lexicon is no evidence against a match.
-        concepts=likeness(a.concepts, b.concepts)
+        concepts=cosine_similarity(a.concepts, b.concepts)
         if a.concepts and b.concepts
         else policy.specification.concepts_unknown,
         profile=cosine(a.profile, b.profile) if len(a.profile) else 0.0,
-        fuzzy=fuzzy(a.fuzzy, b.fuzzy),
-        cpv=cpv_likeness(a.codes, b.codes, policy.specification.cpv_unknown),
-        needs=likeness(a.concepts, b.concepts, policy.scorer.needs),
+        fuzzy=title_similarity(a.fuzzy, b.fuzzy),
+        cpv=cpv_similarity(a.codes, b.codes, policy.specification.cpv_unknown),
+        needs=cosine_similarity(a.concepts, b.concepts, policy.scorer.needs),
         nature=common_nature(a.nature, b.nature, policy.scorer.natures),
         readiness=readiness(a.readiness, b.readiness),
         described=min(a.described, b.described),
-        value_likeness=float(value_likeness(a.value, b.value)),
+        value_likeness=float(value_similarity(a.value, b.value)),
         value_size=float(value_size(a.value, b.value)),
     )
 
 
-def _timing_gates(a: Features, b: Features, meeting: Meeting, before: LeadTime, today: int) -> list[Gate]:
+def _timing_gates(a: Features, b: Features, meeting: WindowOverlap, before: LeadTime, today: int) -> list[Gate]:
     if meeting.common_days < 1 and not meeting.near_miss:
         early, late = limits.by_window(a, b)
         return [
@@ -193,7 +195,7 @@ def _timing_gates(a: Features, b: Features, meeting: Meeting, before: LeadTime, 
     return []
 
 
-def _likeness_gates(spec: float, near: float, locality: float, policy: Policy) -> list[Gate]:
+def _similarity_gates(spec: float, near: float, locality: float, policy: Policy) -> list[Gate]:
     found = []
     if spec < policy.specification.weak:
         found.append(Gate(GateCode.WEAK_SPECIFICATION, "The requirements have too little in common."))

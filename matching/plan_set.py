@@ -6,7 +6,7 @@ from datetime import date
 from matching.assessment import Band
 from matching.candidates.plan_index import PlanIndex
 from matching.engine import Engine, Features
-from matching.pair_scoring import judge
+from matching.pair_scoring import score_pair
 
 
 class PlanSet:
@@ -19,7 +19,7 @@ class PlanSet:
 
     def put(self, features: Sequence[Features]) -> None:
         """Adds or replaces plans."""
-        self._index.put([self._engine.index_entry(one) for one in features])
+        self._index.upsert([self._engine.index_entry(one) for one in features])
         self._features |= {one.plan.plan_id: one for one in features}
 
     def get(self, plan_id: str) -> Features | None:
@@ -29,7 +29,7 @@ class PlanSet:
     def search(self, plan_ids: Sequence[str], as_of: date) -> dict[str, list[str]]:
         """Finds the opportunities of each of these plans of the set: the partners' ids, sorted."""
         asking = [self._features[plan_id] for plan_id in plan_ids]
-        queries = [self._engine.index_query(one, self._engine.vector(one)) for one in asking]
+        queries = [self._engine.index_query(one, self._engine.pair_vector(one)) for one in asking]
         found = self._index.search(queries, as_of.toordinal(), self._engine.policy)
         return {
             one.plan.plan_id: sorted(other for other in near if self._is_opportunity(one, self._features[other], as_of))
@@ -37,4 +37,4 @@ class PlanSet:
         }
 
     def _is_opportunity(self, one: Features, other: Features, as_of: date) -> bool:
-        return judge(one, other, as_of, self._engine.policy).band is not Band.NONE
+        return score_pair(one, other, as_of, self._engine.policy).band is not Band.NONE

@@ -181,7 +181,7 @@ def _all_pairs(states: tuple[PlanState, ...]) -> dict[tuple[str, str], tuple[flo
     by_id = {state.plan_id: state for state in states}
     corpus = engine().corpus()
     for state in states:
-        corpus.put(_features(state))
+        corpus.upsert(_features(state))
     found = {}
     for state in states:
         for partner in engine().search(_features(state), corpus, AS_OF):

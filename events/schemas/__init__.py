@@ -19,11 +19,11 @@ Schema = dict[str, Any]
 
 def payload_types() -> dict[str, type[Payload]]:
     """Return every payload class of every topic, by event type, sorted."""
-    found = {type_of(payload): payload for topic in TOPICS for payload in topic.payloads}
+    found = {event_type(payload): payload for topic in TOPICS for payload in topic.payloads}
     return dict(sorted(found.items()))
 
 
-def type_of(payload: type[Payload]) -> str:
+def event_type(payload: type[Payload]) -> str:
     """Return the event type (`ce_type`) of a payload class."""
     return str(payload.type)  # type: ignore[attr-defined]
 
@@ -34,26 +34,26 @@ def schema_of(payload: type[Payload]) -> Schema:
     Checks across fields (a window's order, the plan's owner) appear in descriptions, not as schema rules.
     """
     made = payload.model_json_schema(mode="validation")
-    head = {"$schema": DIALECT, "$id": f"urn:jointly:schema:{type_of(payload)}", "title": type_of(payload)}
+    head = {"$schema": DIALECT, "$id": f"urn:jointly:schema:{event_type(payload)}", "title": event_type(payload)}
     definitions = made.pop("$defs", {})
     made.pop("title")
     rest = {name: made[name] for name in ("description", "type", "properties", "required")}
     return {**head, **rest, "$defs": dict(sorted(definitions.items()))}
 
 
-def written(schema: Schema) -> str:
+def render_schema(schema: Schema) -> str:
     """Format a schema as in its file."""
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def path_of(kind: str) -> Path:
+def path_for(kind: str) -> Path:
     """Return the file of an event type's schema."""
     return FOLDER / f"{kind}.json"
 
 
-def kept(kind: str) -> Schema | None:
+def load_saved(kind: str) -> Schema | None:
     """Return the stored schema of an event type, None if there is none yet."""
-    path = path_of(kind)
+    path = path_for(kind)
     if not path.is_file():
         return None
     schema: Schema = json.loads(path.read_text("utf-8"))

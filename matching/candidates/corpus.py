@@ -37,7 +37,7 @@ COLUMNS: dict[str, Any] = {
 TERMS = ("title_terms", "all_terms", "phrases", "concepts")
 
 
-class Grown:
+class GrowableArray:
     """An array that grows by doubling; `view` is its used part."""
 
     def __init__(self, dtype: Any, width: int | None = None) -> None:
@@ -66,12 +66,16 @@ class Grown:
         return self._array[: self.size]
 
 
-class Sparse:
+class SparseTermMatrix:
     """Weighted word lists as rows of a sparse matrix; each new word adds a column."""
 
     def __init__(self) -> None:
         self.words: dict[str, int] = {}
-        self._data, self._columns, self._starts = Grown(np.float32), Grown(np.int32), Grown(np.int32)
+        self._data, self._columns, self._starts = (
+            GrowableArray(np.float32),
+            GrowableArray(np.int32),
+            GrowableArray(np.int32),
+        )
         self._starts.extend([0])
 
     def append(self, terms: Mapping[str, float]) -> None:
@@ -80,7 +84,7 @@ class Sparse:
         self._data.extend(list(terms.values()))
         self._starts.extend([self._data.size])
 
-    def likeness(self, terms: Mapping[str, float]) -> Floats:
+    def similarities(self, terms: Mapping[str, float]) -> Floats:
         """Compute the cosine of every row with one word list, shape (rows,)."""
         query = np.zeros(max(1, len(self.words)), dtype=np.float32)
         for word, weight in terms.items():
@@ -92,12 +96,12 @@ class Sparse:
         return np.asarray(matrix @ query, dtype=np.float64)
 
 
-class Keys:
+class Interner:
     """Interns values that many plans share (places, code lists), and caches a relation between pairs of them."""
 
     def __init__(self) -> None:
         self._ids: dict[Hashable, int] = {}
-        self._rows: dict[Hashable, Grown] = {}
+        self._rows: dict[Hashable, GrowableArray] = {}
 
     def id_of(self, key: Hashable) -> int:
         """Return the number of a value, a new one for a new value."""
@@ -109,7 +113,7 @@ class Keys:
 
     def row(self, key: Hashable, relate: Callable[[Any, Any], float]) -> Floats:
         """Return `relate(key, other)` for every interned value, by number, from the cache if known."""
-        row = self._rows.setdefault(key, Grown(np.float64))
+        row = self._rows.setdefault(key, GrowableArray(np.float64))
         if row.size < len(self._ids):
             missing = list(self._ids)[row.size :]
             row.extend([relate(key, other) for other in missing])
@@ -121,17 +125,17 @@ class Corpus:
 
     def __init__(self) -> None:
         self._by_id: dict[str, tuple[int, Features]] = {}
-        self.places, self.codes, self.authorities = Keys(), Keys(), Keys()
+        self.places, self.codes, self.authorities = Interner(), Interner(), Interner()
         self._reset()
 
     def _reset(self) -> None:
         self.plan_ids: list[str] = []
-        self.columns = {name: Grown(dtype) for name, dtype in COLUMNS.items()}
-        self.alive = Grown(np.bool_)
-        self.terms = {name: Sparse() for name in TERMS}
-        self.dense: Grown | None = None
-        self.profile: Grown | None = None
-        self.nature = Grown(np.float64, len(NATURES))
+        self.columns = {name: GrowableArray(dtype) for name, dtype in COLUMNS.items()}
+        self.alive = GrowableArray(np.bool_)
+        self.terms = {name: SparseTermMatrix() for name in TERMS}
+        self.dense: GrowableArray | None = None
+        self.profile: GrowableArray | None = None
+        self.nature = GrowableArray(np.float64, len(NATURES))
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -146,20 +150,20 @@ class Corpus:
         held = self._by_id.get(plan_id)
         return held[1] if held else None
 
-    def put(self, features: Features) -> None:
+    def upsert(self, features: Features) -> None:
         """Add or replace a plan."""
-        self.drop(features.plan.plan_id)
+        self.remove(features.plan.plan_id)
         self._append(features)
         if len(self.plan_ids) > 2 * len(self._by_id) + _LEAST_ROWS:
-            self._pack()
+            self._compact()
 
-    def drop(self, plan_id: str) -> None:
+    def remove(self, plan_id: str) -> None:
         """Remove a plan, if it is held."""
         held = self._by_id.pop(plan_id, None)
         if held is not None:
             self.alive.view[held[0]] = False
 
-    def _pack(self) -> None:
+    def _compact(self) -> None:
         kept = [features for _, features in self._by_id.values()]
         self._by_id.clear()
         self._reset()
@@ -194,7 +198,7 @@ class Corpus:
         self.nature.extend([f.nature])
 
 
-def _with_row(rows: Grown | None, vector: Vector) -> Grown:
-    rows = rows if rows is not None else Grown(np.float32, len(vector))
+def _with_row(rows: GrowableArray | None, vector: Vector) -> GrowableArray:
+    rows = rows if rows is not None else GrowableArray(np.float32, len(vector))
     rows.extend(vector[None, :])
     return rows

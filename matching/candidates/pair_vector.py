@@ -21,9 +21,9 @@ from matching.features import Features
 from matching.policy import Policy
 from matching.scorer import NATURES, READINESS_LIMIT, Scorer, SignalWeights
 
-MEANING = 384
-FOLDED = 255
-DIMENSIONS = MEANING + FOLDED + 1
+EMBEDDING_DIMENSIONS = 384
+HASHED_DIMENSIONS = 255
+DIMENSIONS = EMBEDDING_DIMENSIONS + HASHED_DIMENSIONS + 1
 _LEVELS = ((2, 0.25), (3, 0.25), (4, 0.2), (5, 0.15), (8, 0.15))
 _SEED = 20261123
 # The largest loss through folding in an opportunity's product. Of 1,196 opportunities among 3,086 real plans, none
@@ -33,16 +33,16 @@ _FOLDING = 1.5
 _STEADY = 4.0
 
 
-def vector_of(features: Features, scorer: Scorer) -> Vector:
+def build_pair_vector(features: Features, scorer: Scorer) -> Vector:
     """Build the plan's vector for the index, both as entry and as query: float32, shape (640,)."""
     weights = scorer.weights
-    folded = np.zeros(FOLDED, dtype=np.float64)
+    folded = np.zeros(HASHED_DIMENSIONS, dtype=np.float64)
     for kind, terms, weight in _lists(features, scorer):
         root = weight**0.5
         for word, value in terms.items():
-            place, sign = _place(kind, word)
+            place, sign = _slot(kind, word)
             folded[place] += sign * root * value
-    meaning = np.zeros(MEANING, dtype=np.float64)
+    meaning = np.zeros(EMBEDDING_DIMENSIONS, dtype=np.float64)
     meaning_part = _narrowed(features.dense) * weights.dense**0.5
     meaning[: len(meaning_part)] = meaning_part
     # The sum weighs readiness as a share; half of it is there even for a plan without any.
@@ -82,26 +82,26 @@ def _prefixes(codes: tuple[str, ...]) -> dict[str, float]:
 
 
 @lru_cache(maxsize=200_000)
-def _place(kind: str, word: str) -> tuple[int, int]:
+def _slot(kind: str, word: str) -> tuple[int, int]:
     hashed = zlib.crc32(f"{kind} {word}".encode())
-    return hashed % FOLDED, 1 if hashed >> 20 & 1 else -1
+    return hashed % HASHED_DIMENSIONS, 1 if hashed >> 20 & 1 else -1
 
 
 def _narrowed(dense: Vector) -> Vector:
     """Fit a model's vector into the index's positions: as it is, or by random projection if it is longer."""
-    if len(dense) <= MEANING:
+    if len(dense) <= EMBEDDING_DIMENSIONS:
         return dense
     return np.asarray(_projection(len(dense)) @ dense, dtype=np.float32)
 
 
 @lru_cache(maxsize=2)
 def _projection(dimensions: int) -> Vector:
-    drawn = np.random.default_rng(_SEED).standard_normal((MEANING, dimensions)) / MEANING**0.5
+    drawn = np.random.default_rng(_SEED).standard_normal((EMBEDDING_DIMENSIONS, dimensions)) / EMBEDDING_DIMENSIONS**0.5
     return np.asarray(drawn, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class JoinConstraints:
     """When and where a plan can be joined, in the form that an index can filter; days are ordinals.
 
     `areas` are the ITL 1 regions of delivery; `council` is the council whose borders count (empty for no council). A
@@ -118,9 +118,9 @@ class Opening:
     council: str
 
 
-def opening_of(f: Features, policy: Policy) -> Opening:
+def join_constraints(f: Features, policy: Policy) -> JoinConstraints:
     """Build the opening of a plan."""
-    return Opening(
+    return JoinConstraints(
         standing=f.standing,
         earliest=f.span.earliest,
         latest=f.span.latest,
@@ -132,7 +132,7 @@ def opening_of(f: Features, policy: Policy) -> Opening:
     )
 
 
-def bordering(f: Features) -> tuple[str, ...]:
+def bordering_councils(f: Features) -> tuple[str, ...]:
     """Return the councils across whose border this plan can be joined, in either direction of the register."""
     return tuple(sorted(_bordering(f.place.authority))) if f.place.authority else ()
 
@@ -149,7 +149,7 @@ def max_logits(products: NDArray[np.float32], policy: Policy) -> NDArray[np.floa
     return np.asarray(products + (_outside_vector(policy) - _STEADY**2 + _FOLDING), dtype=np.float64)
 
 
-def least_product(policy: Policy) -> float:
+def min_inner_product(policy: Policy) -> float:
     """Return the inner product below which no opportunity is expected: the logit needed if all else were perfect, less
     the parts outside the vectors and the largest loss through folding."""
     exponent = policy.exponents.specification

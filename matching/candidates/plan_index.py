@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matching.candidates.corpus import Grown
-from matching.candidates.pair_vector import DIMENSIONS, Opening, least_product, max_logits
+from matching.candidates.corpus import GrowableArray
+from matching.candidates.pair_vector import DIMENSIONS, JoinConstraints, max_logits, min_inner_product
 from matching.components import timing
 from matching.components.specification import Vector
 from matching.policy import Policy
 
 MAX_CANDIDATES = 2000
 """The maximum number of candidates of a plan, nearest first. A real plan has a few dozen."""
-_BLOCK_PRODUCTS = 8_000_000
+BLOCK_PRODUCTS = 8_000_000
 """The maximum number of products that a scan holds in memory, 32 MB."""
 _SLACK_POINTS = 0.05
 """Tolerance in points of score for sums in another order."""
@@ -48,7 +48,7 @@ class IndexEntry:
     plan_id: str
     revision: int
     authority: str
-    opening: Opening
+    opening: JoinConstraints
     vector: NDArray[np.floating]
 
 
@@ -58,7 +58,7 @@ class IndexQuery:
     are near enough for a local purchase."""
 
     vector: Vector
-    opening: Opening
+    opening: JoinConstraints
     related: Collection[str]
     bordering: Collection[str]
 
@@ -66,18 +66,19 @@ class IndexQuery:
 class PlanIndex:
     """Every searchable plan: its vector and its facts, one row per plan, in single precision."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_candidates: int = MAX_CANDIDATES, block_products: int = BLOCK_PRODUCTS) -> None:
+        self._max_candidates, self._block_products = max_candidates, block_products
         self._rows: dict[str, int] = {}
         self._ids: list[str] = []
-        self._vectors = Grown(np.float32, DIMENSIONS)
-        self._facts = Grown(_FACTS)
+        self._vectors = GrowableArray(np.float32, DIMENSIONS)
+        self._facts = GrowableArray(_FACTS)
         self._authorities: dict[str, int] = {"": -1}
         self._areas: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def put(self, entries: Sequence[IndexEntry]) -> None:
+    def upsert(self, entries: Sequence[IndexEntry]) -> None:
         """Add plans, or replace their rows. No plan may appear twice."""
         new = [entry for entry in entries if entry.plan_id not in self._rows]
         for entry in entries:
@@ -92,7 +93,7 @@ class PlanIndex:
             self._rows |= {entry.plan_id: row for row, entry in enumerate(new, len(self._ids))}
             self._ids += [entry.plan_id for entry in new]
 
-    def drop(self, plan_ids: Iterable[str]) -> None:
+    def remove(self, plan_ids: Iterable[str]) -> None:
         """Remove the plans that are here; the last row moves into each gap."""
         for plan_id in plan_ids:
             row = self._rows.pop(plan_id, None)
@@ -115,9 +116,9 @@ class PlanIndex:
     def search(self, queries: Sequence[IndexQuery], as_of: int, policy: Policy) -> list[dict[str, int]]:
         """Return, for each query, the plans that may be an opportunity on that day (an ordinal), with their revisions.
 
-        These are all plans whose product allows it, up to `MAX_CANDIDATES`.
+        These are all plans whose product allows it, up to `max_candidates`.
         """
-        found = self._scan([query.vector for query in queries], least_product(policy))
+        found = self._scan([query.vector for query in queries], min_inner_product(policy))
         return [
             self._revisions(self._open(query, rows, products, as_of, policy))
             for query, (rows, products) in zip(queries, found, strict=True)
@@ -136,7 +137,7 @@ class PlanIndex:
         asked, held = np.stack(vectors), self._vectors.view
         rows: list[list[Rows]] = [[] for _ in vectors]
         products: list[list[NDArray[np.float32]]] = [[] for _ in vectors]
-        at_once = max(1, _BLOCK_PRODUCTS // len(vectors))
+        at_once = max(1, self._block_products // len(vectors))
         for start in range(0, max(1, len(held)), at_once):
             block = asked @ held[start : start + at_once].T
             for number, line in enumerate(block):
@@ -165,12 +166,12 @@ class PlanIndex:
         near = (facts["areas"] & self._area_bits(mine.areas)) != 0
         near |= np.isin(facts["council"], self._numbers(query.bordering))
         open_ &= near | ~(facts["local"] | mine.local)
-        time = timing.fit(stated, common, policy.timing) * timing.lead(decide, as_of, policy.timing)
+        time = timing.overlap_factor(stated, common, policy.timing) * timing.lead_factor(decide, as_of, policy.timing)
         specification = 1.0 / (1.0 + np.exp(-np.clip(max_logits(products, policy), -500.0, 500.0)))
         e = policy.exponents
         score = 100.0 * specification**e.specification * time**e.timing
         open_ &= score >= policy.bands.feed - _SLACK_POINTS
-        return _largest(rows[open_], products[open_], MAX_CANDIDATES) if mine.standing else rows[:0]
+        return _largest(rows[open_], products[open_], self._max_candidates) if mine.standing else rows[:0]
 
     def _revisions(self, rows: Rows) -> dict[str, int]:
         revisions = self._facts.view["revision"]

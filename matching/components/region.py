@@ -10,7 +10,7 @@ _NATION_OF = {"TLL": "Wales", "TLM": "Scotland", "TLN": "Northern Ireland"}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DeliveryArea:
     """A plan's place of delivery: ITL 2025 codes, the authority whose borders count (None for no council), and
     `stated`: whether the plan named the place, or it follows from its authority or, failing that, the nation."""
 
@@ -26,24 +26,24 @@ class Place:
         return ", ".join(names[:3]) + more
 
 
-def nations(where: Place) -> frozenset[str]:
+def nations(where: DeliveryArea) -> frozenset[str]:
     """Return the nations of a place; empty for the United Kingdom or an unknown place."""
     if "UK" in where.codes:
         return frozenset()
     return frozenset(_NATION_OF.get(code[:3], "England") for code in where.codes)
 
 
-def place(plan: Plan) -> Place:
+def delivery_area(plan: Plan) -> DeliveryArea:
     """Return the plan's regions, else its authority's, else the United Kingdom."""
     known = reference.authority(plan.authority)
     code = known.code if known else None
     stated = tuple(dict.fromkeys(now for old in plan.regions for now in reference.normalise_region(old)))
     if stated:
-        return Place(tuple(sorted(stated)), code, stated=True)
-    return Place(tuple(sorted(known.regions)) if known and known.regions else ("UK",), code, stated=False)
+        return DeliveryArea(tuple(sorted(stated)), code, stated=True)
+    return DeliveryArea(tuple(sorted(known.regions)) if known and known.regions else ("UK",), code, stated=False)
 
 
-def closeness(a: Place, b: Place, rules: RegionRules) -> tuple[float, str]:
+def proximity(a: DeliveryArea, b: DeliveryArea, rules: RegionRules) -> tuple[float, str]:
     """Return the closeness of two places (0 to 1), and the reason, a sentence without its full stop. The order does not
     matter."""
     near, why = max(
@@ -83,6 +83,6 @@ def _spoken(region: str) -> str:
     return "the East of England" if plain == "East" else f"the {plain}"
 
 
-def component(near: float, locality: float) -> float:
+def region_component(near: float, locality: float) -> float:
     """Return 1 - locality * (1 - closeness): the more local the category, the more distance costs."""
     return 1.0 - locality * (1.0 - near)

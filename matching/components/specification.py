@@ -69,7 +69,7 @@ def cosine(a: Vector, b: Vector) -> float:
     return min(1.0, max(0.0, float(np.dot(a, b))))
 
 
-def fuzzy(a: str, b: str) -> float:
+def title_similarity(a: str, b: str) -> float:
     """Return the likeness of two prepared titles, 0 to 1, by rapidfuzz's token set ratio in both orders."""
     return max(fuzz.token_set_ratio(a, b), fuzz.token_set_ratio(b, a)) / 100.0
 
@@ -91,7 +91,7 @@ def described(words: int) -> float:
     return min(1.0, math.log1p(words) / 5.0)
 
 
-def value_likeness(a: Any, b: Any) -> Any:
+def value_similarity(a: Any, b: Any) -> Any:
     """Return the closeness of two amounts, 0 (a hundredfold apart) to 1 (equal), .5 if one is unknown. For numbers and
     arrays."""
     apart = np.abs(np.log(np.maximum(a, 1.0)) - np.log(np.maximum(b, 1.0))) / math.log(100.0)
@@ -105,7 +105,7 @@ def value_size(a: Any, b: Any) -> Any:
     return np.where(np.isnan(size), 0.5, np.clip(size, 0.0, 1.0))
 
 
-def cpv_likeness(a: Sequence[str], b: Sequence[str], unknown: float) -> float:
+def cpv_similarity(a: Sequence[str], b: Sequence[str], unknown: float) -> float:
     """Return the share of the hierarchy common to the nearest two codes: division .25, group .5, class .7, category
     .85, all 1.
 
@@ -114,10 +114,10 @@ def cpv_likeness(a: Sequence[str], b: Sequence[str], unknown: float) -> float:
     """
     if not a or not b:
         return unknown
-    return max(_code_likeness(one, other) for one in a for other in b)
+    return max(_code_similarity(one, other) for one in a for other in b)
 
 
-def _code_likeness(one: str, other: str) -> float:
+def _code_similarity(one: str, other: str) -> float:
     if one == other:
         # A bare division carries no more information than that.
         return 0.25 if one[2:] == "000000" else 0.5 if one[3:] == "00000" else 1.0

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TenderSpan:
     """The days on which one plan can go to market, as ordinals.
 
     `flexible` is the end of the stated window after using the running contract's extension; never before `latest`.
@@ -45,22 +45,22 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
-def span(plan: Plan, rules: TimingRules) -> Span:
+def tender_span(plan: Plan, rules: TimingRules) -> TenderSpan:
     """The plan's window, and its later end if the running contract has an unused extension."""
     window = plan.tender_window
     latest = window.latest.toordinal()
     flexible = latest
-    needed = need_by(plan)
+    needed = needed_by(plan)
     if needed is not None and plan.extension_months > 0 and plan.kind is not Kind.EXTENSION:
         months = min(plan.extension_months, rules.max_extension_months)
         delayed = add_months(window.latest, months).toordinal()
         # The extended contract ends too, and the next one takes time to start.
         last = add_months(needed, months).toordinal() - rules.mobilisation_days
         flexible = max(latest, min(delayed, last))
-    return Span(window.earliest.toordinal(), latest, flexible)
+    return TenderSpan(window.earliest.toordinal(), latest, flexible)
 
 
-def need_by(plan: Plan) -> date | None:
+def needed_by(plan: Plan) -> date | None:
     """The day on which the new contract is needed: the running contract's end, or the new one's stated start."""
     if _runs_now(plan):
         return plan.contract_end
@@ -75,7 +75,7 @@ def _runs_now(plan: Plan) -> bool:
     return begins <= plan.tender_window.earliest
 
 
-def shift(moved: Span, months: int) -> Span | None:
+def shift_span(moved: TenderSpan, months: int) -> TenderSpan | None:
     """Moves a span by months, to an earlier day if negative; None if the result is no valid date."""
     try:
         earliest = add_months(date.fromordinal(moved.earliest), months).toordinal()
@@ -85,7 +85,7 @@ def shift(moved: Span, months: int) -> Span | None:
     latest = moved.latest + days
     if latest > date.max.toordinal():
         return None
-    return Span(earliest, latest, min(moved.flexible + days, date.max.toordinal()))
+    return TenderSpan(earliest, latest, min(moved.flexible + days, date.max.toordinal()))
 
 
 def overlap_days(earliest: Any, latest: Any, other_earliest: Any, other_latest: Any) -> Any:
@@ -111,7 +111,7 @@ def common_end(stated: Any, common: Any, latest: tuple[Any, Any], flexible: tupl
     return np.where(stated >= 1, np.minimum(*latest), extended)
 
 
-def fit(stated: Any, flexible: Any, rules: TimingRules) -> Any:
+def overlap_factor(stated: Any, flexible: Any, rules: TimingRules) -> Any:
     """How well two windows fit (0 to 1), from the days that they share as stated and with extensions used.
 
     Numbers below 1 are the days between them.
@@ -121,10 +121,12 @@ def fit(stated: Any, flexible: Any, rules: TimingRules) -> Any:
     close = rules.one_day + (1.0 - rules.one_day) * share
     stretched = np.minimum(np.maximum(flexible, 0), full) / full
     late = rules.with_extension * (0.8 + 0.2 * stretched)
-    return np.where(stated >= 1, np.maximum(close, late), np.where(flexible >= 1, late, _near_fit(flexible, rules)))
+    return np.where(
+        stated >= 1, np.maximum(close, late), np.where(flexible >= 1, late, _near_overlap_factor(flexible, rules))
+    )
 
 
-def _near_fit(common: Any, rules: TimingRules) -> Any:
+def _near_overlap_factor(common: Any, rules: TimingRules) -> Any:
     """The fit of windows that do not overlap: falls in steps with the days between them, 0 beyond reach."""
     steps = np.asarray(rules.near_miss_steps, dtype=np.float64)
     step = np.clip(-np.asarray(common) // rules.near_miss_step_days, 0, len(steps) - 1)
@@ -141,14 +143,14 @@ def latest_decision(earliest: Any, other_earliest: Any, preparation_days: Any, r
     return np.maximum(earliest, other_earliest) - preparation_days - rules.governance_days
 
 
-def lead(decide: Any, as_of: int, rules: TimingRules) -> Any:
+def lead_factor(decide: Any, as_of: int, rules: TimingRules) -> Any:
     """The weight of the time left to decide (0 to 1), in steps, so that it changes only on known days."""
     steps = np.asarray(rules.lead_steps, dtype=np.float64)
     return steps[np.clip((np.asarray(decide) - as_of) // rules.lead_step_days, 0, len(steps) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class WindowOverlap:
     """The overlap of two plans: days shared as stated and with extensions, and the two factors of the timing component.
 
     The common window's ends, the day to decide by and the last day to begin preparing are ordinals.
@@ -178,7 +180,7 @@ class Meeting:
         return self.common_days < 1 and self.fit > 0
 
 
-def meet(a: Span, b: Span, lead_time: LeadTime, as_of: int, rules: TimingRules) -> Meeting:
+def overlap_of(a: TenderSpan, b: TenderSpan, lead_time: LeadTime, as_of: int, rules: TimingRules) -> WindowOverlap:
     """Computes the overlap of two spans, as of a day."""
     begin = max(a.earliest, b.earliest)
     stated = min(a.latest, b.latest) - begin + 1
@@ -189,29 +191,29 @@ def meet(a: Span, b: Span, lead_time: LeadTime, as_of: int, rules: TimingRules) 
     decide = lead_time.decide_by(opens, min(a.latest, b.latest))
     prepare = int(prepare_by(end, lead_time.preparation_days))
     reached = bool(within_reach(common, rules)) and as_of <= prepare
-    return Meeting(
+    return WindowOverlap(
         stated_days=stated,
         common_days=common,
         earliest=begin,
         latest=end,
         decide_by=decide,
         prepare_by=prepare,
-        fit=_fit(stated, common, rules),
-        lead=_lead(decide - as_of, rules) if reached else 0.0,
+        fit=_overlap_factor(stated, common, rules),
+        lead=_lead_factor(decide - as_of, rules) if reached else 0.0,
     )
 
 
 @lru_cache(maxsize=100_000)
-def _fit(stated: int, flexible: int, rules: TimingRules) -> float:
-    return float(fit(stated, flexible, rules))
+def _overlap_factor(stated: int, flexible: int, rules: TimingRules) -> float:
+    return float(overlap_factor(stated, flexible, rules))
 
 
 @lru_cache(maxsize=10_000)
-def _lead(days_left: int, rules: TimingRules) -> float:
-    return float(lead(days_left, 0, rules))
+def _lead_factor(days_left: int, rules: TimingRules) -> float:
+    return float(lead_factor(days_left, 0, rules))
 
 
-def changes_after(as_of: int, meeting: Meeting, ends: tuple[int, int], rules: TimingRules) -> int | None:
+def next_change_after(as_of: int, meeting: WindowOverlap, ends: tuple[int, int], rules: TimingRules) -> int | None:
     """The first day after `as_of` on which a step of the lead or the end of a window changes the assessment."""
     days = [end + 1 for end in ends]
     if meeting.fit > 0:

@@ -8,7 +8,7 @@ import numpy as np
 from matching.policy import ValueRules
 
 
-def worth(a: Any, b: Any, rules: ValueRules) -> Any:
+def value_component(a: Any, b: Any, rules: ValueRules) -> Any:
     """Return the value component (0 to 1) of two amounts in pounds, NaN for unknown. For numbers and arrays."""
     total = np.maximum(a + b, 1.0)
     scale = math.log(rules.full / max(rules.floor, 1.0)) if rules.full > rules.floor else 1.0

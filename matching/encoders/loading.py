@@ -24,5 +24,5 @@ def load_embedder(spec: str = "") -> Embedder:
             "sentence-transformers model, or leave the setting empty for the default"
         )
     if (path / openvino.MANIFEST).is_file():
-        return openvino.ExportedEmbedder(path, pinned_sha256=pinned_weights()[1])
+        return openvino.OpenVinoEmbedder(path, pinned_sha256=pinned_weights()[1])
     return SentenceTransformerEmbedder(path, None, name=path.name)

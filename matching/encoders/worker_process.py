@@ -17,11 +17,11 @@ from matching.embedding import Embedder, HashingEmbedder, Vectors
 from matching.encoders.loading import load_embedder
 
 _MANY_TEXTS = 64
-_give_back = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 """Makes glibc return the memory of a large batch to the system: 50 MB, at a cost of 3 ms each."""
 
 
-def load_apart(spec: str = "") -> Embedder:
+def load_in_subprocess(spec: str = "") -> Embedder:
     """Load the embedder of a setting (see `load_embedder`) in a process of its own. Raises EmbeddingError."""
     return load_embedder(spec) if spec == HashingEmbedder.name else EncoderProcess(spec)
 
@@ -35,19 +35,19 @@ class EncoderProcess:
         self._turn = threading.Lock()
         self._process: SpawnProcess | None = None
         atexit.register(self.close)
-        self.model, self.dimensions = self._ask(None)
+        self.model, self.dimensions = self._request(None)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See Embedder."""
-        vectors: Vectors = self._ask(list(texts))
+        vectors: Vectors = self._request(list(texts))
         return vectors
 
     def close(self) -> None:
         """End the process after its current answer."""
         with self._turn:
-            self._end()
+            self._terminate()
 
-    def _ask(self, texts: list[str] | None) -> Any:
+    def _request(self, texts: list[str] | None) -> Any:
         # A direct pipe: a pool's three threads cost a millisecond for each call with a few plans.
         with self._turn:
             try:
@@ -56,7 +56,7 @@ class EncoderProcess:
                 self._pipe.send(texts)
                 answer = self._pipe.recv()
             except (EOFError, OSError) as error:
-                self._end()
+                self._terminate()
                 raise ConnectionError(
                     "the encoder's process has ended (out of memory?); it is started again"
                 ) from error
@@ -67,20 +67,20 @@ class EncoderProcess:
     def _start(self) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        process = spawn.Process(target=_work, args=(self._spec, theirs), name="encoder")
+        process = spawn.Process(target=_serve, args=(self._spec, theirs), name="encoder")
         process.start()
         # Only now: a process that failed to start can't be ended either.
         self._process = process
         theirs.close()
 
-    def _end(self) -> None:
+    def _terminate(self) -> None:
         if self._process is not None:
             self._pipe.close()
             self._process.join()
             self._process = None
 
 
-def _work(spec: str, pipe: Connection) -> None:
+def _serve(spec: str, pipe: Connection) -> None:
     """Answer requests until the pipe closes. A request without texts asks for the encoder's description."""
     # Ignore signals to the whole group: they are for the parent, which may still need an answer; we end with it.
     for ending in (signal.SIGINT, signal.SIGTERM):
@@ -111,5 +111,5 @@ def _embedded(embedder: Embedder, texts: list[str]) -> Vectors:
     try:
         return embedder.embed(texts)
     finally:
-        if len(texts) >= _MANY_TEXTS and _give_back is not None:
-            _give_back(0)
+        if len(texts) >= _MANY_TEXTS and _malloc_trim is not None:
+            _malloc_trim(0)

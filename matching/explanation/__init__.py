@@ -9,7 +9,7 @@ from matching.explanation.advice import advice_of
 from matching.explanation.nearest_move import nearest_move_of, say_move
 from matching.explanation.reasons import common_window, decide_by, reasons_of
 from matching.explanation.words import telling_words
-from matching.pair_scoring import Judged
+from matching.pair_scoring import ScoredPair
 from matching.policy import Policy
 from matching.scorer import NATURES
 from matching.successions import merger_of
@@ -18,7 +18,7 @@ from matching.text.tokens import shared_terms
 _MAX_TERMS = 6
 
 
-def assessment_of(found: Judged, policy: Policy) -> Assessment:
+def assessment_of(found: ScoredPair, policy: Policy) -> Assessment:
     """The assessment of a scored pair, with its reasons."""
     a, b = found.a, found.b
     move = nearest_move_of(found, policy)
@@ -43,7 +43,7 @@ def assessment_of(found: Judged, policy: Policy) -> Assessment:
     )
 
 
-def _specification(found: Judged) -> Component:
+def _specification(found: ScoredPair) -> Component:
     s = found.signals
     saw = {
         "meaning": round(s.dense, 3),
@@ -69,21 +69,21 @@ def _specification(found: Judged) -> Component:
     return Component(round(found.specification, 6), saw)
 
 
-def _timing(found: Judged) -> Component:
+def _timing(found: ScoredPair) -> Component:
     saw = {
         "fit": round(found.meeting.fit, 3),
         "lead": round(found.meeting.lead, 3),
         "common_days": max(0, found.meeting.common_days),
         "common_days_as_stated": max(0, found.meeting.stated_days),
         "days_apart": max(0, -found.meeting.common_days),
-        "needed_by": [d.isoformat() if (d := timing.need_by(f.plan)) else None for f in (found.a, found.b)],
+        "needed_by": [d.isoformat() if (d := timing.needed_by(f.plan)) else None for f in (found.a, found.b)],
         "preparation_days": found.lead_time.preparation_days,
         "governance_days": found.lead_time.governance_days,
     }
     return Component(round(found.meeting.value, 6), saw)
 
 
-def _region(found: Judged) -> Component:
+def _region(found: ScoredPair) -> Component:
     saw = {
         "closeness": round(found.near, 3),
         "why": found.nearness,
@@ -95,14 +95,14 @@ def _region(found: Judged) -> Component:
     return Component(round(found.region, 6), saw)
 
 
-def _value(found: Judged) -> Component:
+def _value(found: ScoredPair) -> Component:
     saw = {"pounds": [None if isnan(value) else value for value in (found.a.value, found.b.value)]}
     return Component(round(found.value, 6), saw)
 
 
-def _review_on(found: Judged, policy: Policy) -> date | None:
+def _review_on(found: ScoredPair, policy: Policy) -> date | None:
     ends = (found.a.span.latest, found.b.span.latest)
-    day = timing.changes_after(found.as_of, found.meeting, ends, policy.timing)
+    day = timing.next_change_after(found.as_of, found.meeting, ends, policy.timing)
     merger = merger_of(found.a.plan.authority, found.b.plan.authority)
     if merger is not None and found.as_of < (starts := merger.starts.toordinal()):
         day = min(day or starts, starts)

@@ -7,7 +7,7 @@ from matching.assessment import Band, GateCode
 from matching.components import timing
 from matching.explanation.nearest_move import MAX_MONTHS
 from matching.features import Features
-from matching.pair_scoring import Judged, score_of
+from matching.pair_scoring import ScoredPair, score_of
 from matching.policy import Policy
 from matching.text.formatting import month_text, name_of
 
@@ -18,7 +18,7 @@ _OUTCOMES = {
 }
 
 
-def advice_of(found: Judged, policy: Policy) -> tuple[str, ...]:
+def advice_of(found: ScoredPair, policy: Policy) -> tuple[str, ...]:
     """The steps that either authority could take, in sentences; empty if none would help."""
     codes = {gate.code for gate in found.gates}
     if codes <= {GateCode.NO_COMMON_WINDOW, GateCode.TOO_LATE}:
@@ -26,7 +26,7 @@ def advice_of(found: Judged, policy: Policy) -> tuple[str, ...]:
     return ()
 
 
-def _move(found: Judged, policy: Policy) -> str | None:
+def _move(found: ScoredPair, policy: Policy) -> str | None:
     """The shortest move of one tender, in whole months, that would bring the pair into a higher band."""
     best = policy.bands.of(score_of(found.specification, 1.0, found.region, found.value, policy))
     if limits.lowest(best, limits.of_pair(found.a, found.b, policy)).rank <= found.band.rank:
@@ -37,7 +37,7 @@ def _move(found: Judged, policy: Policy) -> str | None:
             (-band.rank, name_of(mover.plan.authority), mover, moved, band)
             for mover, other in pairs
             for step in (-months, months)
-            if (moved := timing.shift(mover.span, step)) is not None and moved.earliest >= found.as_of
+            if (moved := timing.shift_span(mover.span, step)) is not None and moved.earliest >= found.as_of
             if (band := _band_after(found, moved, other, policy)).rank > found.band.rank
         ]
         if options:
@@ -54,9 +54,9 @@ def _months_text(count: int) -> str:
     return "a month" if count == 1 else f"{count} months"
 
 
-def _band_after(found: Judged, moved: timing.Span, other: Features, policy: Policy) -> Band:
+def _band_after(found: ScoredPair, moved: timing.TenderSpan, other: Features, policy: Policy) -> Band:
     """The band if one plan moved to another span; `none` if the windows still do not overlap in time."""
-    meeting = timing.meet(moved, other.span, found.lead_time, found.as_of, policy.timing)
+    meeting = timing.overlap_of(moved, other.span, found.lead_time, found.as_of, policy.timing)
     if meeting.common_days < 1 or meeting.decide_by < found.as_of or other.span.latest < found.as_of:
         return Band.NONE
     band = policy.bands.of(score_of(found.specification, meeting.value, found.region, found.value, policy))

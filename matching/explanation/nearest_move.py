@@ -6,7 +6,7 @@ from typing import Final
 from matching import limits
 from matching.assessment import NearestMove
 from matching.components import timing
-from matching.pair_scoring import Judged
+from matching.pair_scoring import ScoredPair
 from matching.plan import Window
 from matching.policy import Policy
 from matching.text.formatting import name_of, span_text
@@ -15,7 +15,7 @@ MAX_MONTHS: Final = 6
 """Windows are intentions: a tender may well move by half a year, but hardly by more."""
 
 
-def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
+def nearest_move_of(found: ScoredPair, policy: Policy) -> NearestMove | None:
     """The shortest wait of the earlier plan, in months; None if the windows overlap, or are too far apart.
 
     It depends only on the two windows, never on the day.
@@ -24,14 +24,14 @@ def nearest_move_of(found: Judged, policy: Policy) -> NearestMove | None:
         return None
     early, late = limits.by_window(found.a, found.b)
     for months in range(1, MAX_MONTHS + 1):
-        moved = timing.shift(early.span, months)
+        moved = timing.shift_span(early.span, months)
         if moved is None:
             return None
         if moved.earliest > late.span.latest:
             # Whole months skip a short window: let both begin on the same day.
             days = late.span.earliest - early.span.earliest
-            moved = timing.Span(late.span.earliest, early.span.latest + days, early.span.flexible + days)
-        meeting = timing.meet(moved, late.span, found.lead_time, found.as_of, policy.timing)
+            moved = timing.TenderSpan(late.span.earliest, early.span.latest + days, early.span.flexible + days)
+        meeting = timing.overlap_of(moved, late.span, found.lead_time, found.as_of, policy.timing)
         if meeting.common_days >= 1:
             return NearestMove(
                 plan_id=early.plan.plan_id,

@@ -8,7 +8,7 @@ from matching import reference
 from matching.assessment import Band, LimitCode
 from matching.explanation.words import is_told, telling_phrases
 from matching.features import Features
-from matching.pair_scoring import Judged
+from matching.pair_scoring import ScoredPair
 from matching.plan import Window
 from matching.policy import Policy
 from matching.successions import merger_of
@@ -34,7 +34,7 @@ _COMMON_ROUTES: Final = {
 }
 
 
-def reasons_of(found: Judged, policy: Policy, move: str) -> tuple[str, ...]:
+def reasons_of(found: ScoredPair, policy: Policy, move: str) -> tuple[str, ...]:
     """The sentences, the most important first; none is empty. `move` is the sentence on windows that nearly overlap."""
     every = [
         _what(found),
@@ -53,7 +53,7 @@ def reasons_of(found: Judged, policy: Policy, move: str) -> tuple[str, ...]:
     return tuple(sentence for sentence in every if sentence)
 
 
-def _what(found: Judged) -> str:
+def _what(found: ScoredPair) -> str:
     a, b = found.a, found.b
     titles = f"\u201c{quote(a.plan.title)}\u201d and \u201c{quote(b.plan.title)}\u201d"
     if found.specification_band is Band.NONE:
@@ -66,7 +66,7 @@ def _what(found: Judged) -> str:
     return f"Both plans are in the field of {need}: {titles}."
 
 
-def _merger(found: Judged) -> str:
+def _merger(found: ScoredPair) -> str:
     merger = merger_of(found.a.plan.authority, found.b.plan.authority)
     if merger is None or found.as_of >= merger.starts.toordinal():
         return ""
@@ -93,7 +93,7 @@ def _share_said(need: str, said: set[str]) -> float:
     return sum(word in said for word in words) / len(words) if words else 0.0
 
 
-def _worth(found: Judged) -> str:
+def _worth(found: ScoredPair) -> str:
     a, b = found.a.value, found.b.value
     if isnan(a) and isnan(b):
         return ""
@@ -103,18 +103,18 @@ def _worth(found: Judged) -> str:
     return f"Together they are worth {pounds(a + b)} ({pounds(a)} and {pounds(b)})."
 
 
-def common_window(found: Judged) -> Window | None:
+def common_window(found: ScoredPair) -> Window | None:
     """The days on which both can tender; None if there are none."""
     m = found.meeting
     return Window(date.fromordinal(m.earliest), date.fromordinal(m.latest)) if m.common_days >= 1 else None
 
 
-def decide_by(found: Judged) -> date | None:
+def decide_by(found: ScoredPair) -> date | None:
     """The last day to decide to tender together from the first common day; None if there is no common day."""
     return date.fromordinal(found.meeting.decide_by) if found.meeting.common_days >= 1 else None
 
 
-def _when(found: Judged) -> list[str]:
+def _when(found: ScoredPair) -> list[str]:
     window, decide = common_window(found), decide_by(found)
     if window is None or decide is None:
         return []
@@ -129,7 +129,7 @@ def _when(found: Judged) -> list[str]:
     return said
 
 
-def _where(found: Judged) -> str:
+def _where(found: ScoredPair) -> str:
     if not all(_placed(f) for f in (found.a, found.b)):
         return ""
     anywhere = "; distance matters little here" if found.locality < _ANYWHERE else ""
@@ -141,14 +141,14 @@ def _placed(f: Features) -> bool:
     return f.place.stated or f.place.codes != ("UK",)
 
 
-def _words(found: Judged) -> str:
+def _words(found: ScoredPair) -> str:
     need = shared_need(found.a, found.b)
     said = [phrase for phrase in telling_phrases(found.a, found.b) if not is_told(phrase, need)][:_MAX_PHRASES]
     enough = len(" ".join(said).split()) >= _LEAST_WORDS
     return f"Both texts speak of {listed(said)}." if enough else ""
 
 
-def _codes(found: Judged, policy: Policy) -> str:
+def _codes(found: ScoredPair, policy: Policy) -> str:
     a, b = found.a, found.b
     same = sorted(set(a.codes) & set(b.codes), key=lambda code: (-len(code.rstrip("0")), code))
     # A code is no evidence if the text of either plan contradicts it.
@@ -158,7 +158,7 @@ def _codes(found: Judged, policy: Policy) -> str:
     return ""
 
 
-def _routes(found: Judged) -> list[str]:
+def _routes(found: ScoredPair) -> list[str]:
     here, there = route_of(found.a.plan), route_of(found.b.plan)
     if here is not None and here is there:
         return [_COMMON_ROUTES[here]]
@@ -170,7 +170,7 @@ def _routes(found: Judged) -> list[str]:
     return said
 
 
-def _law(found: Judged) -> str:
+def _law(found: ScoredPair) -> str:
     """The sentence for a pair where one side buys under Scottish law: a joint procedure follows one law only."""
     known = [reference.authority(f.plan.authority) for f in (found.a, found.b)]
     scottish = [one.short_name for one in known if one and one.nation == "Scotland"]

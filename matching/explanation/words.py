@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from matching.features import Features, Texts
+from matching.features import CleanedTexts, Features
 from matching.text.tokens import STOP_WORDS, shared_terms, stem
 
 _MAX_WORDS: Final = 8
@@ -82,7 +82,7 @@ def is_told(phrase: str, need: str) -> bool:
 
 # A plan is explained beside all its partners in turn.
 @lru_cache(maxsize=1000)
-def _runs(texts: Texts) -> tuple[tuple[str, ...], ...]:
+def _runs(texts: CleanedTexts) -> tuple[tuple[str, ...], ...]:
     """The words of a plan as it writes them, cut at stop words and punctuation."""
     found: list[tuple[str, ...]] = []
     # In a title that is all capitals, capitals do not mark an acronym.
@@ -109,7 +109,7 @@ def _is_filler(word: str) -> bool:
 
 
 @lru_cache(maxsize=1000)
-def _phrases(texts: Texts) -> dict[tuple[str, ...], tuple[str, ...]]:
+def _phrases(texts: CleanedTexts) -> dict[tuple[str, ...], tuple[str, ...]]:
     """Every two to four neighbouring words, by their stems, that do not end in a route to market."""
     found: dict[tuple[str, ...], tuple[str, ...]] = {}
     for run in _runs(texts):

@@ -21,7 +21,7 @@ def group_labels() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Groups:
+class CpvGroupVectors:
     """The CPV groups for one model: `codes` (g), the labels' mean vector `middle` (d,), and `labels` (g, d), each
     label's unit vector from that mean. Subtracting the mean removes the part that all labels share."""
 
@@ -41,14 +41,14 @@ class Groups:
 
 
 @cache
-def cpv_groups(model: str) -> Groups:
+def load_cpv_groups(model: str) -> CpvGroupVectors:
     """Return the groups' vectors for a model; empty for a model without them."""
     codes = tuple(group_labels())
     if model == HashingEmbedder.model:
         return _centred(codes, HashingEmbedder().embed(list(group_labels().values())))
     with files("matching").joinpath("groups.npz").open("rb") as packed, np.load(packed) as content:
         if _weights(str(content["model"])) != _weights(model):
-            return Groups((), np.zeros(0, dtype=np.float32), np.zeros((0, 0), dtype=np.float32))
+            return CpvGroupVectors((), np.zeros(0, dtype=np.float32), np.zeros((0, 0), dtype=np.float32))
         vectors = content["vectors"].astype(np.float32)
     return _centred(codes, vectors)
 
@@ -58,9 +58,9 @@ def _weights(model: str) -> str:
     return model.rpartition("/")[0] or model
 
 
-def _centred(codes: tuple[str, ...], vectors: Vector) -> Groups:
+def _centred(codes: tuple[str, ...], vectors: Vector) -> CpvGroupVectors:
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     middle = unit.mean(axis=0)
     labels = unit - middle
     lengths = np.maximum(np.linalg.norm(labels, axis=1, keepdims=True), 1e-6)
-    return Groups(codes, np.asarray(middle, dtype=np.float32), np.asarray(labels / lengths, dtype=np.float32))
+    return CpvGroupVectors(codes, np.asarray(middle, dtype=np.float32), np.asarray(labels / lengths, dtype=np.float32))

@@ -8,7 +8,7 @@ from matching.text.tokens import stem
 
 _WORD = re.compile(r"[a-z0-9&+']+")
 
-Table = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
+PhraseIndex = Mapping[str, tuple[tuple[tuple[str, ...], str], ...]]
 
 
 def _stems(text: str) -> tuple[str, ...]:
@@ -16,13 +16,13 @@ def _stems(text: str) -> tuple[str, ...]:
     return tuple(stem(word.strip("'")) for word in words)
 
 
-def table_of(lexicon: Mapping[str, tuple[str, ...]]) -> Table:
+def build_phrase_index(lexicon: Mapping[str, tuple[str, ...]]) -> PhraseIndex:
     """Indexes the lexicon's phrases by their first word, longest first."""
     return _table_of(tuple(lexicon.items()))
 
 
 @lru_cache(maxsize=4)
-def _table_of(lexicon: tuple[tuple[str, tuple[str, ...]], ...]) -> Table:
+def _table_of(lexicon: tuple[tuple[str, tuple[str, ...]], ...]) -> PhraseIndex:
     found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for name, phrases in lexicon:
         for phrase in {_stems(phrase) for phrase in phrases} - {()}:
@@ -30,7 +30,7 @@ def _table_of(lexicon: tuple[tuple[str, tuple[str, ...]], ...]) -> Table:
     return {first: tuple(sorted(group, key=lambda g: (-len(g[0]), g))) for first, group in found.items()}
 
 
-def concepts_in(text: str, table: Table) -> list[str]:
+def find_needs(text: str, table: PhraseIndex) -> list[str]:
     """Return the needs named in a text, in order, with repetitions. Of phrases that start at one word the longest
     counts: `extra care` does not also name the need of `extra`."""
     stems = _stems(text)

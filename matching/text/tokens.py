@@ -48,7 +48,7 @@ def phrases(text: str) -> list[str]:
     return [f"{one} {other}" for one, other in pairwise(words)]
 
 
-def expand(text: str, synonyms: Mapping[str, str]) -> str:
+def expand_synonyms(text: str, synonyms: Mapping[str, str]) -> str:
     """Add the meaning after each trade word or acronym: `MFD` becomes `MFD (multifunction printer)`."""
     if not synonyms:
         return text
@@ -60,7 +60,9 @@ def expand(text: str, synonyms: Mapping[str, str]) -> str:
     return re.sub(r"[A-Za-z][A-Za-z0-9&+]*", add, text)
 
 
-def weigh(counted: Mapping[str, float], rarity: Callable[[str], float], least: float = 0.0) -> dict[str, float]:
+def tf_idf_weights(
+    counted: Mapping[str, float], rarity: Callable[[str], float], least: float = 0.0
+) -> dict[str, float]:
     """Weight each word: rarer words more, repeated words slightly more; unit length overall, in word order."""
     raw = {
         word: rarity(word) * count * (1 + _SATURATION) / (count + _SATURATION)
@@ -70,7 +72,7 @@ def weigh(counted: Mapping[str, float], rarity: Callable[[str], float], least: f
     return {word: w / max(length, least) for word, w in raw.items()} if length > 0 else {}
 
 
-def count(*texts: tuple[Iterable[str], float]) -> dict[str, float]:
+def weighted_counts(*texts: tuple[Iterable[str], float]) -> dict[str, float]:
     """Count each word's occurrences, with every text's occurrences multiplied by its weight."""
     found: dict[str, float] = {}
     for words, weight in texts:
@@ -79,7 +81,9 @@ def count(*texts: tuple[Iterable[str], float]) -> dict[str, float]:
     return found
 
 
-def likeness(a: Mapping[str, float], b: Mapping[str, float], telling: Mapping[str, float] | None = None) -> float:
+def cosine_similarity(
+    a: Mapping[str, float], b: Mapping[str, float], telling: Mapping[str, float] | None = None
+) -> float:
     """Compute the cosine of two weighted word lists, 0 to 1, optionally with a weight for each word. Swapping the lists
     gives the same result to the last bit."""
     shared = sorted(a.keys() & b.keys())

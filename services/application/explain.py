@@ -153,7 +153,7 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
 
 async def _nearest(view: ExplainContext, query: Features, limit: int) -> dict[str, Features]:
     """Return the plans of other authorities with the text nearest to a plan's."""
-    near = await view.context.index.nearest(view.session, view.context.engine.vector(query), limit)
+    near = await view.context.index.nearest(view.session, view.context.engine.pair_vector(query), limit)
     features = await view.context.features.load_revisions(view.session, near)
     return {plan_id: one for plan_id, one in features.items() if one.plan.authority != query.plan.authority}
 

@@ -92,7 +92,7 @@ async def what_if(view: ExplainContext, plan_id: str, change: Change) -> WhatIf:
     own = await _own_plan(view, plan_id)
     changed = change.apply(own)
     now = (await view.context.features.load(view.session, [plan_id]))[plan_id]
-    then = view.context.engine.moved(now, changed)
+    then = view.context.engine.with_revision(now, changed)
     before, after = [_told(await _assess(view, one)) for one in (now, then)]
     groups_gained, groups_lost = await _groups(view, (now, before), (then, after))
     return WhatIf(

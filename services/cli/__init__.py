@@ -121,12 +121,12 @@ def _jointly(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Finds the authorities that plan to buy the same thing at the same time, and brings them together."""
+    """Find the authorities that plan to buy the same thing at the same time, and bring them together."""
     _use_successions()
 
 
 def _use_successions() -> None:
-    """Puts the installation's own successions into effect, for every command and every process that one starts."""
+    """Put the installation's own successions into effect, for every command and every process that one starts."""
     try:
         file = settings().successions_file
     except SettingsError:

@@ -18,18 +18,18 @@ from services.store import api_tokens
 from services.store.api_tokens import ApiToken
 from services.store.database import Sessions, transaction
 
-app = typer.Typer(no_args_is_help=True, help="The tokens that authorities' systems read with, and calendar addresses.")
+app = typer.Typer(no_args_is_help=True, help="Tokens for authorities' own systems, and calendar addresses.")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of words.")]
 
 
 @app.command("issue")
 def issue(
-    authority: Annotated[str, typer.Argument(help="Whose lists it reads; it has to be in the register.")],
+    authority: Annotated[str, typer.Argument(help="The authority whose lists it reads; must be in the register.")],
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="What it may read; all lists if left out. calendar: an address.")
+        list[Scope] | None, typer.Option(help="The lists it may read; default: all. calendar: a calendar address.")
     ] = None,
-    label: Annotated[str, typer.Option(help="What the authority calls it, such as the system's name.")] = "",
+    label: Annotated[str, typer.Option(help="The authority's name for it, such as the system that uses it.")] = "",
     as_json: _Json = False,
 ) -> None:
     """Issue a token and print it. It is shown this once: only its hash is stored.
@@ -56,9 +56,10 @@ def issue(
 
 @app.command("list")
 def list_(
-    authority: Annotated[str | None, typer.Argument(help="This authority's only.")] = None, as_json: _Json = False
+    authority: Annotated[str | None, typer.Argument(help="Only tokens of this authority (code).")] = None,
+    as_json: _Json = False,
 ) -> None:
-    """List the tokens: whose, what they read, and when they were used last."""
+    """List tokens with their authority, scopes and last use."""
 
     async def look(sessions: Sessions) -> list[ApiToken]:
         async with sessions() as session:
@@ -80,7 +81,7 @@ def list_(
 
 @app.command("revoke")
 def revoke(token_id: Annotated[str, typer.Argument(help="The token's id; see `jointly api-token list`.")]) -> None:
-    """Revoke a token for ever, at once."""
+    """Revoke a token immediately and for good."""
 
     async def write(sessions: Sessions) -> ApiToken:
         async with transaction(sessions) as session:

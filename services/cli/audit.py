@@ -32,7 +32,7 @@ USAGE: Final = 2
 @app.command()
 def verify(
     checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="A file of checkpoints that was kept elsewhere; may be repeated.")
+        list[Path] | None, typer.Option(help="File of checkpoints stored elsewhere; repeatable.")
     ] = None,
     key: Annotated[
         Path | None, typer.Option(help="The installation's public key; default: from JOINTLY_INSTALLATION_KEY_FILE.")
@@ -69,7 +69,7 @@ def prove(entry: Annotated[int, typer.Argument(min=0, help="The entry's number, 
 
 @app.command()
 def export(
-    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    authority: Annotated[str | None, typer.Option(help="Only entries of this authority (code).")] = None,
     names: Annotated[bool, typer.Option("--names", help="With names and job titles: personal data.")] = False,
 ) -> None:
     """Print the entries as JSON, one a line, in their order."""
@@ -93,7 +93,7 @@ def checkpoint() -> None:
 
 @app.command("make-key")
 def make_key(
-    private_key: Annotated[Path, typer.Argument(help="Where the private key goes: a new file, for its owner only.")],
+    private_key: Annotated[Path, typer.Argument(help="New file for the private key, readable only by its owner.")],
     keep: Annotated[bool, typer.Option("--keep", help="If the file exists, keep its key.")] = False,
 ) -> None:
     """Make the installation's key: the private half into a file, the public half (a JWK) to standard output."""

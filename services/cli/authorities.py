@@ -60,7 +60,7 @@ def import_(
 def import_updates(
     file: Path, read_updates: Callable[[str], Iterable[AuthorityUpdate | Problem]]
 ) -> tuple[dict[str, int], int]:
-    """Saves the entries of a CSV file in the register and prints each line that is rejected; exits if the file can't be
+    """Save the entries of a CSV file in the register and print each rejected line; exit if the file can't be
     read. Returns how many were added, changed, unchanged and rejected, and how many notifications are due again."""
     try:
         found = list(read_updates(csv_table.read_text(file)))
@@ -141,7 +141,8 @@ def held(as_json: _Json = False) -> None:
 
 @app.command("failed")
 def failed(
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most emails shown.")] = 50, as_json: _Json = False
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of emails shown.")] = 50,
+    as_json: _Json = False,
 ) -> None:
     """List failed emails, the newest first. If the authority gets a new mailbox, their notifications become due
     again."""

@@ -33,8 +33,10 @@ _PRICE_COLUMNS: Final = ("council", "supplier", "item", "unit", "units bought", 
 
 def benchmark(
     about: Annotated[str, typer.Argument(help="A CPV code such as 48450000, or a plan's id.")],
-    authority: Annotated[str | None, typer.Option(help="Who reads, by its code. The read is logged.")] = None,
-    quarter: Annotated[str | None, typer.Option(help="Such as 2026-Q3; the newest published one if left out.")] = None,
+    authority: Annotated[str | None, typer.Option(help="The authority that reads (code). The read is logged.")] = None,
+    quarter: Annotated[
+        str | None, typer.Option(help="A quarter, such as 2026-Q3; default: the newest published one.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
 ) -> None:
     """Show what authorities pay for a unit, in steps of 5 per cent: median and quartiles of at least 5 authorities.

@@ -58,7 +58,7 @@ class Act(StrEnum):
 def list_(
     authority: Annotated[str | None, typer.Option(help="Only coalitions of this authority (code).")] = None,
     ended: Annotated[bool, typer.Option("--ended", help="List ended coalitions instead.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most coalitions shown.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of coalitions shown.")] = 50,
     as_json: _Json = False,
 ) -> None:
     """List the coalitions, the latest change first."""
@@ -98,8 +98,10 @@ def show(coalition: _Id, as_json: _Json = False) -> None:
 @app.command()
 def export(
     coalition: _Id,
-    ics: Annotated[bool, typer.Option("--ics", help="The days as a calendar file instead; with --authority.")] = False,
-    authority: Annotated[str | None, typer.Option(help="Whose days, by its code.")] = None,
+    ics: Annotated[
+        bool, typer.Option("--ics", help="Print the deadlines as a calendar file; with --authority.")
+    ] = False,
+    authority: Annotated[str | None, typer.Option(help="The authority whose deadlines are shown (code).")] = None,
 ) -> None:
     """Print the authorities of a joint notice (regulation 13) as JSON: the lead, then each other one."""
     if ics:
@@ -115,12 +117,10 @@ def export(
 @app.command()
 def act(
     coalition: _Id,
-    what: Annotated[Act, typer.Argument(help="What the authority does.")],
+    what: Annotated[Act, typer.Argument(help="The act of the authority.")],
     authority: Annotated[str, AUTHORITY],
     party: Annotated[str | None, PARTY] = None,
-    decided_by: Annotated[
-        str, typer.Option(help="With commit: the body or position whose decision it was; no name.")
-    ] = "",
+    decided_by: Annotated[str, typer.Option(help="With commit: the body or position that decided; no name.")] = "",
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
@@ -134,14 +134,14 @@ def act(
 @app.command()
 def document(
     coalition: _Id,
-    url: Annotated[str, typer.Argument(help="Where the document is: an address that begins with https:// or http://.")],
-    title: Annotated[str, typer.Option(help="What it is called.")],
+    url: Annotated[str, typer.Argument(help="The document's address; begins with https:// or http://.")],
+    title: Annotated[str, typer.Option(help="The document's title.")],
     authority: Annotated[str, AUTHORITY],
-    kind: Annotated[DocumentKind, typer.Option(help="What it is.")] = DocumentKind.OTHER,
+    kind: Annotated[DocumentKind, typer.Option(help="The kind of document.")] = DocumentKind.OTHER,
     readers: Annotated[
         DocumentReaders,
         typer.Option(
-            help="members: those that are in; invited: also those invited; signatories: also all signatories."
+            help="Readers. members: accepted members; invited: also invited ones; signatories: also all signatories."
         ),
     ] = DocumentReaders.MEMBERS,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,

@@ -8,7 +8,7 @@ import typer
 
 from events import asyncapi as contract
 from events.compatibility import find_breaking_changes
-from events.schemas import kept, path_of, payload_types, schema_of, written
+from events.schemas import load_saved, path_for, payload_types, render_schema, schema_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ def changes() -> list[Change]:
     """Return every stored schema that differs from its payload class."""
     found = []
     for kind, payload in payload_types().items():
-        schema, before = schema_of(payload), kept(kind)
+        schema, before = schema_of(payload), load_saved(kind)
         if before != schema:
             broken = () if before is None else tuple(find_breaking_changes(before, schema))
-            found.append(Change(kind, written(schema), before is None, broken))
+            found.append(Change(kind, render_schema(schema), before is None, broken))
     return found
 
 
@@ -39,14 +39,14 @@ def schemas(
     found = changes()
     for change in found:
         for sentence in change.broken:
-            typer.echo(f"{path_of(change.kind).name}: {sentence}. {_advice(change.kind)}", err=True)
+            typer.echo(f"{path_for(change.kind).name}: {sentence}. {_advice(change.kind)}", err=True)
         if change.broken:
             continue
         if check:
-            typer.echo(f"{path_of(change.kind).name}: is out of date; run `jointly schemas`", err=True)
+            typer.echo(f"{path_for(change.kind).name}: is out of date; run `jointly schemas`", err=True)
             continue
-        path_of(change.kind).write_text(change.text, "utf-8")
-        typer.echo(f"{'written' if change.is_new else 'extended'}  {path_of(change.kind).name}")
+        path_for(change.kind).write_text(change.text, "utf-8")
+        typer.echo(f"{'written' if change.is_new else 'extended'}  {path_for(change.kind).name}")
     if any(change.broken for change in found) or (check and found):
         raise typer.Exit(1)
     if not found:

@@ -53,12 +53,13 @@ app = typer.Typer(no_args_is_help=True, help="Publish and list what authorities 
 def publish(
     file: Annotated[Path, typer.Argument(help="Contracts as JSONL, a register as CSV or xlsx, or OCDS notices.")],
     authority: Annotated[
-        str | None, typer.Option(help="Publish this authority's contracts only; whose code it is in a register.")
+        str | None, typer.Option(help="Publish only this authority's contracts (code); required for a register.")
     ] = None,
-    mapping: Annotated[Path | None, typer.Option(help="TOML that says which column of a register is what.")] = None,
-    open_to: Annotated[Tier, typer.Option(help="Who may see the contracts of a register.")] = Tier.PUBLIC,
+    mapping: Annotated[Path | None, typer.Option(help="TOML file that maps a register's columns to fields.")] = None,
+    open_to: Annotated[Tier, typer.Option(help="Who may see a register's contracts.")] = Tier.PUBLIC,
     open_from: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From which day; the file's own if left out.")
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The day from which they may see them; default: the day in the file."),
     ] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
@@ -104,7 +105,7 @@ class _Source:
 
 def _read(file: Path, source: _Source) -> Iterator[ReadContract]:
     try:
-        kind = formats.chosen(file, None)
+        kind = formats.detect_format(file, None)
         mapping = load_mapping(source.mapping) if source.mapping else BUILT_IN
     except (MappingError, FormatError) as error:
         end_usage(str(error))
@@ -119,7 +120,7 @@ def _read(file: Path, source: _Source) -> Iterator[ReadContract]:
 
 @app.command("list")
 def list_(
-    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    authority: Annotated[str | None, typer.Option(help="Only contracts of this authority (code).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
 ) -> None:
     """List the contracts that are shared, with the day on which each tier may see them: for operators."""

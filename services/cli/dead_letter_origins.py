@@ -45,7 +45,7 @@ async def _record_at(consumer: AIOKafkaConsumer, letter: DeadLetter) -> Record |
     place = TopicPartition(letter.origin.topic, letter.origin.partition)
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            # Beyond the end, a consumer would wait for what is to come.
+            # Beyond the end, a consumer would wait for new records.
             if letter.origin.offset >= (await consumer.end_offsets([place]))[place]:
                 return None
             consumer.assign([place])

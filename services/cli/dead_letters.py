@@ -12,7 +12,7 @@ import typer
 from aiokafka import AIOKafkaConsumer
 
 from events.cloudevents import EnvelopeError, decode
-from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, DeadLetterReason
 from events.topics import (
     COALITIONS,
     DEAD_COALITIONS,
@@ -43,12 +43,14 @@ FAMILIES: Final = {
     "coalitions": DEAD_COALITIONS,
     "contracts": DEAD_CONTRACTS,
 }
-NOT_COUNTED: Final = frozenset({Reason.STALE_RESPONSE, Reason.UNKNOWN_SUBJECT, Reason.RESPONSE_REFUSED})
+NOT_COUNTED: Final = frozenset(
+    {DeadLetterReason.STALE_RESPONSE, DeadLetterReason.UNKNOWN_SUBJECT, DeadLetterReason.RESPONSE_REFUSED}
+)
 
 app = typer.Typer(no_args_is_help=True, help="List, show and replay events that could not be handled.")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one dead letter a line.")]
-_Reason = Annotated[Reason | None, typer.Option(help="Only this reason.")]
+_Reason = Annotated[DeadLetterReason | None, typer.Option(help="Only this reason.")]
 _Family = Annotated[str | None, typer.Option(help=f"Only this family: {' or '.join(FAMILIES)}.")]
 _Id = Annotated[str, typer.Argument(help="The dead letter's id, or the start of it.")]
 
@@ -152,11 +154,11 @@ def _able(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
 def replay_obstacle(letter: DeadLetter) -> str | None:
     """Return a sentence on why a dead letter can't be replayed; None if it can."""
     value = letter.value or b""
-    if letter.reason in (Reason.ASSESSMENT_FAILED, Reason.SUPERSEDED_WITHDRAWAL):
+    if letter.reason in (DeadLetterReason.ASSESSMENT_FAILED, DeadLetterReason.SUPERSEDED_WITHDRAWAL):
         return "the plan log holds the event already; publish the plan under its next revision"
     if letter.reason in NOT_COUNTED:
         return "the answer was read and does not count; look at its subject again, then send a new one"
-    if letter.reason is Reason.UNREADABLE_BATCH:
+    if letter.reason is DeadLetterReason.UNREADABLE_BATCH:
         return "its records were unreadable; have them published again"
     if not letter.complete:
         return "it holds only the start of the event; have the event published again"
@@ -244,7 +246,7 @@ async def _send(using: Settings, letters: Sequence[DeadLetter]) -> None:
         await producer.stop()
 
 
-def _find_all(reason: Reason | None, family: str | None) -> list[StoredDeadLetter]:
+def _find_all(reason: DeadLetterReason | None, family: str | None) -> list[StoredDeadLetter]:
     if family is not None and family not in FAMILIES:
         _stop(f"there is no family '{plain(family, 40)}'; there are {' and '.join(FAMILIES)}", USAGE)
     topics = [topic for name, topic in FAMILIES.items() if family in (None, name)]

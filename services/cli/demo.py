@@ -126,10 +126,10 @@ def _wait(stack: Stack) -> None:
 
 
 def _read(path: Path, console: Console) -> tuple[list[PlanPayload], int]:
-    kind = formats.chosen(path, None)
+    kind = formats.detect_format(path, None)
     accepted: list[PlanPayload] = []
     rejected = 0
-    for entry in formats.once(formats.read(path, kind, Options(unknown_buyers="org-id"))):
+    for entry in formats.deduplicate(formats.read(path, kind, Options(unknown_buyers="org-id"))):
         if isinstance(entry, Accepted):
             accepted.append(entry.payload)
         elif isinstance(entry, Rejected):

@@ -13,7 +13,7 @@ app = typer.Typer(no_args_is_help=True, help="The weekly digests.")
 
 @app.callback()
 def _digests() -> None:
-    """Keeps `flush` a subcommand."""
+    """Keep `flush` a subcommand."""
 
 
 @app.command()

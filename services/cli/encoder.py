@@ -15,18 +15,18 @@ from matching.encoders.loading import load_embedder
 from matching.encoders.openvino import (
     ENGINE,
     FORMAT,
-    LEAST_COSINE,
     MANIFEST,
+    MIN_COSINE,
     MODEL,
     PROBES,
     TOKENIZER,
     WEIGHTS,
     AgreementError,
-    compiled,
-    cosines,
-    digest,
+    compile_network,
+    file_sha256,
     openvino,
-    padded,
+    pad_batch,
+    row_cosines,
     tokenizer,
 )
 from matching.encoders.sentence_transformer import DEFAULT_MODEL, pinned_weights
@@ -77,10 +77,10 @@ def make(to: Path) -> dict[str, Any]:
     probes = probe_texts(_PROBES)
     expected = reference.embed(probes)
     np.savez(to / PROBES, texts=np.array(probes), vectors=expected)
-    near = cosines(_vectors(to, probes, tokens), expected)
+    near = row_cosines(_vectors(to, probes, tokens), expected)
     mean, least = round(float(near.mean()), 4), round(float(near.min()), 4)
-    if mean < LEAST_COSINE:
-        raise AgreementError(f"the exported model's cosine with the reference is {mean} only; {LEAST_COSINE} is needed")
+    if mean < MIN_COSINE:
+        raise AgreementError(f"the exported model's cosine with the reference is {mean} only; {MIN_COSINE} is needed")
     manifest = {
         "format": FORMAT,
         "engine": ENGINE,
@@ -90,7 +90,7 @@ def make(to: Path) -> dict[str, Any]:
         "weights": "float32, computed in bfloat16 if the processor supports it",
         "agreement": {"texts": _PROBES, "mean_cosine": mean, "least_cosine": least},
         "tools": {name: version(name) for name in _TOOLS},
-        "files": {name: digest(to / name) for name in (MODEL, WEIGHTS, TOKENIZER, PROBES)},
+        "files": {name: file_sha256(to / name) for name in (MODEL, WEIGHTS, TOKENIZER, PROBES)},
     }
     # Written last, so that a folder with a manifest is complete.
     (to / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -118,13 +118,13 @@ def _network(library: Any, folder: Path) -> tuple[Any, int]:
 
     model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
     encoder: Any = model[0]
-    example = {name: torch.from_numpy(rows) for name, rows in padded([[101, 2048, 102], [101, 102]]).items()}
+    example = {name: torch.from_numpy(rows) for name, rows in pad_batch([[101, 2048, 102], [101, 102]]).items()}
     with torch.inference_mode():
         network = library.convert_model(Pooled(encoder.auto_model).eval(), example_input=example)
     return network, int(model.max_seq_length or 0)
 
 
 def _vectors(folder: Path, texts: list[str], tokens: int) -> Vectors:
-    network, words = compiled(folder / MODEL), tokenizer(folder / TOKENIZER, tokens)
-    rows = [network(padded([encoding.ids]))[0] for encoding in words.encode_batch(texts)]
+    network, words = compile_network(folder / MODEL), tokenizer(folder / TOKENIZER, tokens)
+    rows = [network(pad_batch([encoding.ids]))[0] for encoding in words.encode_batch(texts)]
     return np.concatenate(rows).astype(np.float32)

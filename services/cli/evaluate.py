@@ -46,7 +46,9 @@ def evaluate(
     ] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="Judged pairs, JSONL: two plans (a, b), and sign: would a reader bring the buyers together?"),
+        typer.Option(
+            help="Labelled pairs, JSONL: two plans (a, b), and sign: would a reader bring the buyers together?"
+        ),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="Policy file; default: the shipped one.")] = None,
     against: Annotated[Path | None, typer.Option(help="Another policy file to compare with the first.")] = None,
@@ -113,7 +115,7 @@ def ranked(
     for one in features:
         own = one.plan.plan_id
         if own in judged:
-            best = engine.best(one, corpus, _ANY_DAY, top=_DEPTH, by_specification=True)
+            best = engine.top_partners(one, corpus, _ANY_DAY, top=_DEPTH, by_specification=True)
             order = sorted(best, key=lambda a: (-a.specification.value, _other(a.plans, own)))
             found[own] = [(_other(a.plans, own), a.specification_band) for a in order]
     if not found:

@@ -27,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="Extensions that asked for a benchm
 
 @app.command("list")
 def list_(
-    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    authority: Annotated[str | None, typer.Option(help="Only extensions of this authority (code).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
 ) -> None:
     """List the extensions beyond twelve months, those due first, with what became of the benchmark."""
@@ -44,13 +44,13 @@ def list_(
 @app.command("decide")
 def decide(
     request: Annotated[str, typer.Argument(help="The request's id.")],
-    decision: Annotated[ExtensionDecision, typer.Argument(help="What was decided.")],
+    decision: Annotated[ExtensionDecision, typer.Argument(help="The decision.")],
     authority: Annotated[str, AUTHORITY],
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,
 ) -> None:
-    """Record what was decided after looking at the benchmark. A later decision takes the place of an earlier one."""
+    """Record the decision after looking at the benchmark. A later decision takes the place of an earlier one."""
     code = canonical_authority(authority)
     try:
         payload = with_snapshot(lambda session: use.build_decision(session, request, code, decision.value))
@@ -61,7 +61,7 @@ def decide(
 
 @app.command("asked")
 def asked(
-    authority: Annotated[str, typer.Option(help="The authority that was asked, by its code.")],
+    authority: Annotated[str, typer.Option(help="The authority that was asked (code).")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
 ) -> None:
     """List what others ask an authority about its prices, those due first."""
@@ -77,7 +77,7 @@ def asked(
 @app.command("answer")
 def answer(
     request: Annotated[str, typer.Argument(help="The request's id.")],
-    outcome: Annotated[EnquiryAnswer, typer.Argument(help="Whether you share what you pay.")],
+    outcome: Annotated[EnquiryAnswer, typer.Argument(help="Whether you share your prices.")],
     authority: Annotated[str, AUTHORITY],
     contract: Annotated[str | None, typer.Option(help="With supplied: the id of the contract with the prices.")] = None,
     reason: Annotated[

@@ -36,7 +36,7 @@ Numbers = dict[str, Any]
 
 def fit(
     plans: Annotated[Path, typer.Option(help="Plan payloads, one JSON object a line.")],
-    pairs: Annotated[Path, typer.Option(help="Judged pairs, JSONL: two plans (a, b), sign, and nature_a, nature_b.")],
+    pairs: Annotated[Path, typer.Option(help="Labelled pairs, JSONL: two plans (a, b), sign, and nature_a, nature_b.")],
     output: Annotated[Path, typer.Option(help="Output file for the scorer.")],
     judgements: Annotated[
         Path | None, typer.Option(help="Grades 0 to 3 as well: {query plan: {candidate plan: grade}}.")

@@ -26,7 +26,9 @@ from services.platform.settings import settings
 from services.store import frameworks as store
 from services.store.database import Sessions, transaction
 
-app = typer.Typer(no_args_is_help=True, help="Framework agreements: import and list them, check a plan against them.")
+app = typer.Typer(
+    no_args_is_help=True, help="Framework agreements: import and list them, and check a plan against them."
+)
 
 REFUSED = 1
 USAGE = 2
@@ -60,7 +62,7 @@ def import_(
 
 @app.command()
 def export() -> None:
-    """Write all frameworks as CSV, in the form that `import` reads; the header alone where there are none."""
+    """Write all frameworks as CSV, in the form that `import` reads; the header alone if there are none."""
     sys.stdout.write(to_csv(with_snapshot(store.all_lots)))
 
 
@@ -120,7 +122,7 @@ def check(
 
 
 def _read(file: Path) -> Iterator[FrameworkLot | str]:
-    """Lots, and what is wrong with an entry, to be read behind the file's name."""
+    """Yield lots, and for each invalid entry a sentence that continues the file's name."""
     if file.suffix.lower() == ".json":
         for lot in read_framework_notices(file):
             yield f": {lot.field} {lot.reason}" if isinstance(lot, RefusedError) else lot

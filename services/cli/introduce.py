@@ -24,7 +24,9 @@ def introduce(
     opportunity: Annotated[str, typer.Argument(help="The id of an opportunity that is not shared openly.")],
     agrees: Annotated[Agrees, typer.Argument(help="yes, no (final for six months, and not reported) or later.")],
     authority: Annotated[str, AUTHORITY],
-    remind_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: when to ask.")] = None,
+    remind_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: the day to ask again.")
+    ] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,
     dry_run: Annotated[bool, DRY_RUN] = False,

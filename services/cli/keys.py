@@ -96,7 +96,8 @@ def add(
 
 @app.command("list")
 def list_(
-    authority: Annotated[str | None, typer.Argument(help="This authority's only.")] = None, as_json: _Json = False
+    authority: Annotated[str | None, typer.Argument(help="Only keys of this authority (code).")] = None,
+    as_json: _Json = False,
 ) -> None:
     """List the registered keys: authority, validity period, and whether they may sign today."""
 

@@ -11,7 +11,7 @@ from services.platform.settings import settings
 
 
 def embed_missing(model: str, texts: Sequence[str]) -> np.ndarray:
-    """The vectors of texts under the database's model. Raises EmbeddingError where the settings name another one."""
+    """The vectors of texts under the database's model. Raises EmbeddingError if the settings name another one."""
     loaded = encoder()
     if loaded.model != model:
         raise EmbeddingError(

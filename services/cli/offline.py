@@ -95,7 +95,7 @@ def corpus_of(features: Sequence[Features], engine: Engine) -> Corpus:
     """Build a corpus of these plans."""
     corpus = engine.corpus()
     for one in features:
-        corpus.put(one)
+        corpus.upsert(one)
     return corpus
 
 

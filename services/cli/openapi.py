@@ -8,7 +8,7 @@ from services.web.api.openapi import KEPT, written
 
 
 def openapi(
-    write: Annotated[bool, typer.Option("--write", help="Write the kept file instead of printing.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the saved copy instead of printing.")] = False,
 ) -> None:
     """Print the OpenAPI document of the read interface, as JSON."""
     if write:

@@ -45,7 +45,7 @@ def opportunities(
     authority: Annotated[str | None, typer.Option(help="Only opportunities of this authority (code).")] = None,
     band: Annotated[Band | None, typer.Option(help="Only this band.")] = None,
     status: Annotated[Status, typer.Option(help="Active or withdrawn opportunities.")] = Status.ACTIVE,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Most opportunities shown.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of opportunities shown.")] = 50,
     as_json: _Json = False,
 ) -> None:
     """List the opportunities, the best first. Facts that an authority does not share are left out."""

@@ -88,11 +88,11 @@ def revoke(
 
 
 def delegations(
-    authority: Annotated[str | None, typer.Option(help="Only what this authority has delegated (code).")] = None,
-    party: Annotated[str | None, typer.Option(help="Only what was delegated to this party (code).")] = None,
+    authority: Annotated[str | None, typer.Option(help="Only delegations by this authority (code).")] = None,
+    party: Annotated[str | None, typer.Option(help="Only delegations to this party (code).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
 ) -> None:
-    """List delegations: who may act for whom, how far and until when; ended ones included."""
+    """List delegations, ended ones too: the party, the authority, the scope and the days."""
     day = today(settings().as_of)
     whose, whom = (canonical_authority(code) if code else None for code in (authority, party))
     found = with_snapshot(lambda session: store.listed(session, authority=whose, party=whom))

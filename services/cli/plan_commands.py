@@ -30,7 +30,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON, one object a li
 
 @app.command("stale")
 def stale(
-    authority: Annotated[str | None, typer.Option(help="Only this authority's, by its code.")] = None,
+    authority: Annotated[str | None, typer.Option(help="Only plans of this authority (code).")] = None,
     as_json: _Json = False,
 ) -> None:
     """List shared plans that their authorities have not confirmed for six months; `jointly confirm PLAN` does."""

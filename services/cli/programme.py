@@ -31,12 +31,14 @@ def programme(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the report; today if left out.")
     ] = None,
     authority: Annotated[
-        str | None, typer.Option(help="Only how this authority shares, for itself; by its code.")
+        str | None, typer.Option(help="Only the numbers about this authority, for itself (code).")
     ] = None,
     rate: Annotated[
-        str | None, typer.Option(help="What a joint purchase is thought to save, in per cent, such as 2-5.")
+        str | None, typer.Option(help="Assumed saving of a joint purchase in per cent, such as 2-5.")
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="One page, JSON, or CSV for a spreadsheet.")] = Format.PAGE,
+    form: Annotated[
+        Format, typer.Option("--format", help="Output format: one page, JSON, or CSV for a spreadsheet.")
+    ] = Format.PAGE,
 ) -> None:
     """Print the programme's measures: sharing, coverage, funnel, precision, worth, routes, invitations."""
     day = as_of.date() if as_of else today(settings().as_of)

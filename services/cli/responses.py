@@ -27,7 +27,7 @@ AUTHORITY = typer.Option("--authority", help="The authority that answers (code).
 SUBJECT = typer.Argument(help="The id of a coalition or an opportunity.")
 SIGNING_KEY = typer.Option("--signing-key", help="Private key to sign with (`jointly keys make`).")
 OWN_TOPIC = typer.Option("--own-topic", help="Write to the authority's own topic instead of the shared one.")
-PARTY = typer.Option("--party", help="The party that says this for the authority, by its delegation (code).")
+PARTY = typer.Option("--party", help="The party that answers for the authority under a delegation (code).")
 DRY_RUN = typer.Option("--dry-run", help="Print the response; send nothing.")
 
 
@@ -50,8 +50,12 @@ def answer(
     authority: Annotated[str | None, AUTHORITY] = None,
     reason: Annotated[str | None, typer.Option(help="The reason; for the matcher, never shown to the partner.")] = None,
     share_reason: Annotated[bool, typer.Option("--share-reason", help="Share the reason with the others.")] = False,
-    window: Annotated[str | None, typer.Option(help="With other-dates: 2027-09-01/2027-12-31.")] = None,
-    remind_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: when.")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="With other-dates: the dates, such as 2027-09-01/2027-12-31.")
+    ] = None,
+    remind_on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="With later: the day to ask again.")
+    ] = None,
     party: Annotated[str | None, PARTY] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,

@@ -21,7 +21,7 @@ from services.cli.terminal import plain
 from services.platform.clock import today
 from services.platform.settings import settings
 
-app = typer.Typer(no_args_is_help=True, help="Record and show which routes were looked at for a plan.")
+app = typer.Typer(no_args_is_help=True, help="Record and show the routes that a plan's authority looked at.")
 
 _Plan = Annotated[str, typer.Argument(help="A plan's id, for example E09000015:ICT-0042.")]
 
@@ -53,14 +53,18 @@ def show(
 def record(
     plan: _Plan,
     step: Annotated[RouteStep, typer.Argument(help="The route.")],
-    outcome: Annotated[RouteOutcome, typer.Argument(help="What came of it.")],
-    by: Annotated[str, typer.Option(help="The position of whoever looked, such as 'Category manager, ICT'; no name.")],
+    outcome: Annotated[RouteOutcome, typer.Argument(help="The outcome.")],
+    by: Annotated[
+        str, typer.Option(help="The position of the person who looked, such as 'Category manager, ICT'; no name.")
+    ],
     asked_at: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day it was looked at; today if left out.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the look; default: today.")
     ] = None,
-    reason: Annotated[RouteReason | None, typer.Option(help="Why.")] = None,
-    candidate: Annotated[list[str] | None, typer.Option(help="What was looked at; may be given again.")] = None,
-    note: Annotated[str, typer.Option(help="In a sentence or two.")] = "",
+    reason: Annotated[RouteReason | None, typer.Option(help="The reason.")] = None,
+    candidate: Annotated[
+        list[str] | None, typer.Option(help="A framework or contract that was looked at; repeatable.")
+    ] = None,
+    note: Annotated[str, typer.Option(help="A note in a sentence or two.")] = "",
     coalition: Annotated[str | None, typer.Option(help="Record it for this coalition that the plan is in.")] = None,
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,

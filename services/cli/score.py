@@ -66,7 +66,7 @@ def score(
 
 
 def _read_known(path: Path, wanted: Sequence[str] | None) -> list[Plan]:
-    """The plans of the file. Raises PlanFileError where a wanted one is missing."""
+    """The plans of the file. Raises PlanFileError if a wanted one is missing."""
     plans = read_plans(path)
     if unknown := set(wanted or ()) - {plan.plan_id for plan in plans}:
         raise PlanFileError(f"{path} holds no plan {', '.join(sorted(unknown))}")
@@ -87,7 +87,7 @@ def _score_plans(
     corpus = corpus_of(features, engine)
     chosen = [f for f in features if not wanted or f.plan.plan_id in wanted]
     for number, query in enumerate(chosen, 1):
-        best = engine.best(query, corpus, as_of, top=top, by_specification=by is By.SPECIFICATION)
+        best = engine.top_partners(query, corpus, as_of, top=top, by_specification=by is By.SPECIFICATION)
         for assessment in best:
             typer.echo(json.dumps(row_of(query.plan.plan_id, assessment), ensure_ascii=False))
         if number % 100 == 0 or number == len(chosen):

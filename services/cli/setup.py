@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON line.")]
 
 def topics(
     authority: Annotated[
-        list[str] | None, typer.Option(help="Also create this authority's own topic; may be repeated.")
+        list[str] | None, typer.Option(help="Also create this authority's own topic; repeatable.")
     ] = None,
     as_json: Json = False,
 ) -> None:

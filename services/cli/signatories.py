@@ -18,7 +18,9 @@ from services.platform.settings import settings
 from services.store import authorities
 from services.store.programme import to_signatory
 
-app = typer.Typer(no_args_is_help=True, help="The signatory register: who signed the Charter, in which position, when.")
+app = typer.Typer(
+    no_args_is_help=True, help="The register of signatories: authorities, their signers' positions, and the days."
+)
 
 REFUSED = 1
 USAGE = 2
@@ -41,7 +43,7 @@ def import_(
 
 @app.command("export")
 def export() -> None:
-    """Write everybody who has signed, or once had, as CSV; the header alone where nobody has."""
+    """Write everybody who has signed, or once had, as CSV; the header alone if nobody has."""
     sys.stdout.write(use.signatories_csv([one for one in _load() if one.signed_on]))
 
 

@@ -31,13 +31,13 @@ def what_if(
     ] = None,
     months: Annotated[
         int | None,
-        typer.Option(min=-120, max=120, help="Move the whole window by so many months; less than 0: earlier."),
+        typer.Option(min=-120, max=120, help="Months to move the whole window by; negative: earlier."),
     ] = None,
     extension: Annotated[
-        int | None, typer.Option(min=0, max=240, help="The present contract may run on by so many months.")
+        int | None, typer.Option(min=0, max=240, help="Months by which the present contract may be extended.")
     ] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to judge on; today if not given.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day to assess on (YYYY-MM-DD); default: today.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

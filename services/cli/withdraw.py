@@ -28,7 +28,7 @@ from services.cli.producing import (
     stderr_console,
 )
 from services.ingest import publication_state
-from services.ingest.entries import refusal
+from services.ingest.entries import to_rejection
 from services.ingest.event_publisher import PublishingError, own_topic, publish_events, shared_topic, structured
 from services.ingest.publishing import now_ms
 from services.ingest.report import Report
@@ -112,7 +112,7 @@ def _payload(plan: str, revision: int, reason: str) -> PlanWithdrawn:
         authority = plan.split(":", 1)[0]
         return PlanWithdrawn(plan_id=plan, revision=revision, authority=authority, reason=reason)
     except ValidationError as error:
-        end_usage(refusal(error).reason)
+        end_usage(to_rejection(error).reason)
 
 
 def _revision(asked: int | None, last: int | None, now: int) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, cast
 
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.limits import max_revision
 from events.redaction import redact_contract
 from events.topics import CONTRACTS
@@ -29,5 +29,5 @@ def read(record: Record, at: datetime) -> ContractRecord | RecordRejected:
     payload = redact_contract(cast(ContractPayload, event.payload))
     if payload.revision > (highest := max_revision(at)):
         sentence = f"revision {payload.revision} is above {highest}, tomorrow in microseconds since 1970"
-        return RecordRejected(record, Reason.REVISION_TOO_HIGH, sentence)
+        return RecordRejected(record, DeadLetterReason.REVISION_TOO_HIGH, sentence)
     return ContractRecord(record, replace(event, payload=payload))

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.contracts import ContractPublished
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.topics import DEAD_CONTRACTS
 from services.coalitions.contract_decoding import ContractRecord, read
 from services.domain.ids import event_content_hash
@@ -82,4 +82,4 @@ async def _record(session: AsyncSession, item: ContractRecord) -> None:
     )
     log.info("contract", contract_id=payload.contract_id, revision=payload.revision, outcome=outcome.value)
     if outcome is RecordOutcome.CONFLICT:
-        dead_letter_with(session, DEAD_CONTRACTS, item, Reason.REVISION_CONFLICT, CONFLICT)
+        dead_letter_with(session, DEAD_CONTRACTS, item, DeadLetterReason.REVISION_CONFLICT, CONFLICT)

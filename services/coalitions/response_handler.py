@@ -7,7 +7,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.responses import PlanResponse, ResponsePayload
 from events.topics import DEAD_RESPONSES, PAGE_RESPONSES, RESPONSES
 from services.coalitions.response_decoding import Accepted, read
@@ -29,8 +29,8 @@ from services.store.responses import ResponseRow
 
 CONFLICT: Final = "this response_id was used before with other content; send the answer under a new one"
 REASONS: Final = {
-    RefusalReason.STALE: Reason.STALE_RESPONSE,
-    RefusalReason.UNKNOWN_SUBJECT: Reason.UNKNOWN_SUBJECT,
+    RefusalReason.STALE: DeadLetterReason.STALE_RESPONSE,
+    RefusalReason.UNKNOWN_SUBJECT: DeadLetterReason.UNKNOWN_SUBJECT,
 }
 """Dead-letter reasons of refused answers; all other refusals have RESPONSE_REFUSED."""
 
@@ -81,7 +81,7 @@ class ResponseHandler:
         known = await responses.load(session, payload.response_id)
         if known is not None:
             if known.content_hash != content:
-                dead_letter_with(session, DEAD_RESPONSES, item, Reason.RESPONSE_CONFLICT, CONFLICT)
+                dead_letter_with(session, DEAD_RESPONSES, item, DeadLetterReason.RESPONSE_CONFLICT, CONFLICT)
             return None
         day = today(self.settings.as_of)
         effect, refused = Effect(), None
@@ -90,7 +90,7 @@ class ResponseHandler:
                 effect = await apply(session, payload, Moment(day, item.event.id, payload.authority))
         except AnswerRefusedError as error:
             refused = error
-            reason = REASONS.get(error.reason, Reason.RESPONSE_REFUSED)
+            reason = REASONS.get(error.reason, DeadLetterReason.RESPONSE_REFUSED)
             dead_letter_with(session, DEAD_RESPONSES, item, reason, str(error))
         outcome = ResponseOutcome.REFUSED if refused else ResponseOutcome.RECORDED
         session.add(

@@ -17,7 +17,7 @@ from services.collector.releases import to_row as to_release_row
 from services.collector.sources import PAGE_SIZE, Source, first_moment, window_from
 from services.ingest.buyers import buyers_of
 from services.ingest.entries import RefusedError
-from services.ingest.loose_json import Object, text
+from services.ingest.loose_json import Object, as_text
 from services.platform import logs, metrics
 from services.platform.clock import LONDON, day_of
 from services.store import feeds
@@ -173,20 +173,20 @@ class Collector:
         metrics.FEED_PLANS.labels(source=self.source.name).inc(len(fresh))
 
     async def _unknown(self, releases: Sequence[Object]) -> list[Object]:
-        ids = [text(release.get("id"))[:200] for release in releases]
+        ids = [as_text(release.get("id"))[:200] for release in releases]
         async with self.sessions() as session:
             known = await feeds.known_releases(session, self.source.name, ids)
         fresh: dict[tuple[str, str], Object] = {}
         for release in releases:
-            key = text(release.get("id"))[:200], text(release.get("date"))[:40]
-            if key not in known and text(release.get("ocid")):
+            key = as_text(release.get("id"))[:200], as_text(release.get("date"))[:40]
+            if key not in known and as_text(release.get("ocid")):
                 fresh.setdefault(key, release)
         return list(fresh.values())
 
     async def _processes(self, new: Sequence[Object]) -> tuple[list[ProcessPlans], list[Object]]:
         """Build the plans of the processes with new releases. Earlier releases are requested from the feed."""
         today = day_of(self.clock())
-        ocids = {text(release.get("ocid")) for release in new}
+        ocids = {as_text(release.get("ocid")) for release in new}
         async with self.sessions() as session:
             before = await feeds.releases_of(session, ocids)
         releases = [*before, *map(kept, new)]
@@ -207,7 +207,7 @@ class Collector:
         except FeedError as error:
             log.warning("process not found", ocid=ocid, reason=str(error))
             return []
-        return [] if isinstance(answer, Refusal) else [r for r in answer.releases if text(r.get("ocid")) == ocid]
+        return [] if isinstance(answer, Refusal) else [r for r in answer.releases if as_text(r.get("ocid")) == ocid]
 
     async def _fresh(self, events: Sequence[PlanPayload]) -> list[PlanPayload]:
         """Return the events with new content, without plans that the authority has sent itself."""
@@ -261,7 +261,7 @@ def _yielding(event: PlanPayload, own: Sequence[PlanState]) -> PlanPayload:
 
 def _is_ours(release: Object, ocids: Collection[str]) -> bool:
     """Return whether a release is worth storing: a known authority buys, or has a plan of its process."""
-    if text(release.get("ocid")) in ocids:
+    if as_text(release.get("ocid")) in ocids:
         return True
     try:
         return any(buyer.code for buyer in buyers_of(release))
@@ -271,6 +271,6 @@ def _is_ours(release: Object, ocids: Collection[str]) -> bool:
 
 def _moment(release: Object) -> datetime | None:
     try:
-        return datetime.fromisoformat(text(release.get("date"))).astimezone(LONDON)
+        return datetime.fromisoformat(as_text(release.get("date"))).astimezone(LONDON)
     except ValueError:
         return None

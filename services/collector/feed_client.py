@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx2
 
 from services.collector.sources import Source
-from services.ingest.loose_json import Object, obj, objects, text
+from services.ingest.loose_json import Object, as_object, as_objects, as_text
 
 MAX_PAGE_BYTES: Final = 64 * 1024 * 1024
 MAX_WAIT: Final = timedelta(hours=1)
@@ -64,14 +64,14 @@ class FeedClient:
         return self._page(content)
 
     def _page(self, content: bytes) -> Page:
-        document = obj(parse(content))
-        releases = [*objects(document.get("releases"))]
-        for record in objects(document.get("records")):
-            releases += objects(record.get("releases"))
+        document = as_object(parse(content))
+        releases = [*as_objects(document.get("releases"))]
+        for record in as_objects(document.get("records")):
+            releases += as_objects(record.get("releases"))
         if "releases" not in document and "records" not in document and "ocid" in document:
             releases = [document]
-        links = obj(document.get("links"))
-        return Page(tuple(releases), text(links.get("next")) or None)
+        links = as_object(document.get("links"))
+        return Page(tuple(releases), as_text(links.get("next")) or None)
 
     def _not_before(self, stated: str) -> datetime:
         now = self._clock()

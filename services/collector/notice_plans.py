@@ -12,7 +12,7 @@ from services.collector.renewals import renewal_plan
 from services.collector.sources import Source
 from services.ingest.buyers import Learned, learn_identifiers
 from services.ingest.entries import Accepted, Options, Rejected
-from services.ingest.loose_json import Object, text
+from services.ingest.loose_json import Object, as_text
 from services.ingest.ocds.process import ReleaseState, release_states
 from services.ingest.ocds.release import read_state
 from services.store.feeds import FeedPlan
@@ -41,7 +41,7 @@ def read_processes(source: Source, releases: Iterable[Object], today: date) -> l
 
 def _read(source: Source, state: ReleaseState, learned: Learned, today: date) -> ProcessPlans:
     reads = read_state(source.name, state, Options(), learned, only_stranger=False)
-    notice = source.notice_url(text(state.release.get("id")))
+    notice = source.notice_url(as_text(state.release.get("id")))
     events: list[PlanPayload] = []
     for read in reads:
         if isinstance(read, Accepted):

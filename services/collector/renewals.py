@@ -7,8 +7,8 @@ from typing import Any
 from events.fields import Origin
 from events.plans import PlanPayload, PlanPublished
 from services.ingest.dates import BEFORE_CONTRACT, add_months, window_before
-from services.ingest.entries import RefusedError, plan_id, validated
-from services.ingest.loose_json import obj, text
+from services.ingest.entries import RefusedError, build_payload, plan_id
+from services.ingest.loose_json import as_object, as_text
 from services.ingest.ocds import fields
 from services.ingest.ocds.awarded_contract import awarded_contract
 from services.ingest.ocds.process import ReleaseState
@@ -24,10 +24,10 @@ def renewal_plan(state: ReleaseState, authority: str, today: date) -> PlanPayloa
     release = state.release
     awarded = awarded_contract(release)
     end = awarded.end
-    title = fields.prose(text(obj(release.get("tender")).get("title")) or text(release.get("title")))
+    title = fields.prose(as_text(as_object(release.get("tender")).get("title")) or as_text(release.get("title")))
     if not end or not title or add_months(end, -BEFORE_CONTRACT[1]) <= today:
         return None
-    description = fields.prose(text(obj(release.get("tender")).get("description")))
+    description = fields.prose(as_text(as_object(release.get("tender")).get("description")))
     content: dict[str, Any] = {
         "plan_id": plan_id(authority, f"{state.ocid}{SUFFIX}"),
         "revision": state.revision,
@@ -52,6 +52,6 @@ def renewal_plan(state: ReleaseState, authority: str, today: date) -> PlanPayloa
         "origin": Origin.DERIVED,
     }
     try:
-        return validated(PlanPublished, content)
+        return build_payload(PlanPublished, content)
     except RefusedError:
         return None

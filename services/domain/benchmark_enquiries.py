@@ -115,7 +115,7 @@ def answer_enquiry(
     contract: ContractPublished | None,
     today: date,
 ) -> Enquiry:
-    """The enquiry with an answer, which replaces an earlier one. `contract`: what is shared of the one that it names.
+    """The enquiry with an answer, which replaces an earlier one. `contract`: the shared fields of the named contract.
 
     Raises AnswerRefusedError if the authority was not asked, the time is over, or the contract shows no price.
     """

@@ -105,7 +105,7 @@ class LinkMaker:
         return f"{self.base}/still/{make_token(self.secrets, link, today)}"
 
     def enquiry(self, authority: str, request_id: str, mailbox_ref: str, today: date) -> str:
-        """The page on which an authority says whether it shares what it pays."""
+        """The page on which an authority says whether it shares its prices."""
         link = Link(LinkPurpose.ENQUIRY, authority, request_id, mailbox_ref)
         return f"{self.base}/q/{make_token(self.secrets, link, today)}"
 

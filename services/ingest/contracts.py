@@ -14,9 +14,9 @@ from events.cloudevents import EnvelopeError, strict_json
 from events.contracts import CONTRACT_PAYLOADS, ContractPayload, ContractPublished
 from events.plans import PlanState
 from events.redaction import redact_contract
-from services.ingest.entries import Accepted, Options, RefusedError, Rejected, Skipped, plan_id, refusal
+from services.ingest.entries import Accepted, Options, RefusedError, Rejected, Skipped, plan_id, to_rejection
 from services.ingest.jsonl import MAX_LINE_BYTES, numbered_lines, open_lines
-from services.ingest.loose_json import obj, text
+from services.ingest.loose_json import as_object, as_text
 from services.ingest.ocds import fields as ocds_fields
 from services.ingest.ocds.awarded_contract import awarded_contract
 from services.ingest.ocds.notices import Phase, phase_of
@@ -44,7 +44,7 @@ NOT_OPEN: Final = "rows that are not shared openly were not published"
 
 
 def read_contracts(file: Path, authority: str | None = None) -> Iterator[ReadContract]:
-    """Reads contract events line by line. `authority`: only this one's may be in the file.
+    """Read contract events line by line. `authority`: only this one's may be in the file.
 
     A line without `revision` gets the time of the file's last change, in milliseconds: the same file published again
     changes nothing, and a changed one counts as newer.
@@ -103,8 +103,8 @@ def _of_notice(file: str, state: ReleaseState, authority: str) -> ReadContract:
     release, awarded = state.release, awarded_contract(state.release)
     if not awarded.suppliers:
         return Skipped(file, state.path, NO_SUPPLIER)
-    tender = obj(release.get("tender"))
-    title = " ".join(ocds_fields.prose(text(tender.get("title")) or text(release.get("title"))).split())[:500]
+    tender = as_object(release.get("tender"))
+    title = " ".join(ocds_fields.prose(as_text(tender.get("title")) or as_text(release.get("title"))).split())[:500]
     fields = {
         "contract_id": plan_id(authority, state.ocid),
         "revision": state.revision,
@@ -122,7 +122,7 @@ def _of_notice(file: str, state: ReleaseState, authority: str) -> ReadContract:
     try:
         return ContractEntry(file, state.path, ContractPublished.model_validate(fields))
     except ValidationError as error:
-        raise refusal(error) from None
+        raise to_rejection(error) from None
 
 
 def revision_of(file: Path) -> int:
@@ -158,7 +158,7 @@ def _of_plan(entry: Accepted, plan: PlanState, revision: int, sharing: dict[str,
     try:
         return ContractEntry(entry.file, entry.where, ContractPublished.model_validate(fields))
     except ValidationError as error:
-        refused = refusal(error)
+        refused = to_rejection(error)
         return Rejected(entry.file, entry.where, refused.field, refused.reason)
 
 
@@ -171,7 +171,7 @@ def contract_payload(fields: dict[str, Any]) -> ContractPayload:
     try:
         return redact_contract(model.model_validate_json(json.dumps(fields)))
     except ValidationError as error:
-        raise refusal(error) from None
+        raise to_rejection(error) from None
 
 
 def _payload(line: bytes | int, revision: int) -> ContractPayload:

@@ -100,22 +100,22 @@ class RefusedError(Exception):
         self.plan_id = plan_id
 
 
-def validated(model: type[PlanPayload], fields: Mapping[str, Any]) -> PlanPayload:
+def build_payload(model: type[PlanPayload], fields: Mapping[str, Any]) -> PlanPayload:
     """Build the payload from `fields`. Raises RefusedError with the first field at fault and all errors."""
     try:
         return model.model_validate(fields)
     except ValidationError as error:
-        raise refusal(error, str(fields.get("plan_id"))) from None
+        raise to_rejection(error, str(fields.get("plan_id"))) from None
 
 
-def refusal(error: ValidationError, plan_id: str | None = None) -> RefusedError:
+def to_rejection(error: ValidationError, plan_id: str | None = None) -> RefusedError:
     """Describe a validation error as a refusal that never repeats the input."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     return RefusedError(field, describe_validation_error(error).removeprefix(f"{field}: "), plan_id)
 
 
-def own(payload: PlanPayload, options: Options) -> PlanPayload:
+def require_owner(payload: PlanPayload, options: Options) -> PlanPayload:
     """Return the payload if it belongs to the publishing authority. Raises RefusedError for another authority's."""
     if options.authority and payload.authority != canonical_authority(options.authority):
         raise RefusedError(
@@ -142,7 +142,7 @@ def plan_id(authority: str, reference: str) -> str:
     return f"{canonical_authority(authority)}:{safe}"
 
 
-def org_id(identifier: str) -> str | None:
+def org_id_code(identifier: str) -> str | None:
     """Convert an organisation identifier to an authority code (`GB-PPON-PJJX-1133-JRGV`), with other characters as
     hyphens. None without a list of organisations (`org-7`): such an identifier means something else in every file."""
     if not re.match(r"[A-Z]{2}-[A-Za-z0-9]+-\w", identifier):
@@ -158,7 +158,7 @@ def plain(text: str) -> str:
     return without_contacts(text).strip()
 
 
-def whole(file: Path) -> bytes:
+def read_limited(file: Path) -> bytes:
     """Read the file, decompressed if it is gzip or a zip of one file. Raises RefusedError if it is too large or
     unreadable."""
     try:

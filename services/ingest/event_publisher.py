@@ -52,7 +52,7 @@ class Summary:
     topics: tuple[str, ...]
 
 
-def content_hash(payload: PlanPayload) -> str:
+def publication_hash(payload: PlanPayload) -> str:
     """Hash the event's type and full content with sha256."""
     return hashlib.sha256(f"{payload.type}\n{payload.model_dump_json()}".encode()).hexdigest()
 
@@ -60,7 +60,7 @@ def content_hash(payload: PlanPayload) -> str:
 def plan_event(payload: PlanPayload, time: datetime | None = None) -> Event:
     """Build the CloudEvent of a payload. Its id depends only on plan, revision, type and content, so consumers
     recognise a repeated event."""
-    name = json.dumps([payload.plan_id, payload.revision, payload.type, content_hash(payload)])
+    name = json.dumps([payload.plan_id, payload.revision, payload.type, publication_hash(payload)])
     return Event(
         id=str(uuid5(_NAMESPACE, name)),
         type=payload.type,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from services.ingest.entries import Accepted, Options, Read, Rejected, Unchanged
-from services.ingest.event_publisher import content_hash
+from services.ingest.event_publisher import publication_hash
 from services.ingest.jsonl import open_lines, read_jsonl
 from services.ingest.ocds.reader import read_ocds
 from services.ingest.register.column_mapping import BUILT_IN, RegisterMapping
@@ -31,7 +31,7 @@ class FormatError(Exception):
     """The file's format is unclear: a sentence with the remedy."""
 
 
-def chosen(file: Path, named: Format | None) -> Format:
+def detect_format(file: Path, named: Format | None) -> Format:
     """Return the requested format, else guess it from the file's extension, else from its first line. Raises
     FormatError."""
     if not file.is_file():
@@ -58,7 +58,7 @@ def count_lines(file: Path, named: Format | None) -> int | None:
     """Estimate the number of entries for a progress bar; None if counting would mean reading the whole file."""
     with suppress(FormatError, OSError):
         plain = file.suffix.lower() not in _PACKED | {".xlsx"}
-        if plain and chosen(file, named) in ("jsonl", "csv"):
+        if plain and detect_format(file, named) in ("jsonl", "csv"):
             with file.open("rb") as stream:
                 return sum(chunk.count(b"\n") for chunk in iter(lambda: stream.read(1024 * 1024), b""))
     return None
@@ -76,7 +76,7 @@ def _by_content(file: Path) -> Format | None:
     return "ocds" if first.startswith(b"[") or b'"ocid"' in first or not first.endswith(b"}") else "jsonl"
 
 
-def once(reads: Iterable[Read]) -> Iterator[Read]:
+def deduplicate(reads: Iterable[Read]) -> Iterator[Read]:
     """Drop repeated entries: an equal entry with the same plan and revision is left out, a different one is rejected.
     Otherwise chance would decide which of them wins."""
     # Digests instead of ids and contents save memory: a file may have hundreds of thousands of entries.
@@ -86,7 +86,7 @@ def once(reads: Iterable[Read]) -> Iterator[Read]:
             yield read
             continue
         payload = read.payload
-        content = bytes.fromhex(content_hash(payload))[:16]
+        content = bytes.fromhex(publication_hash(payload))[:16]
         revision = hashlib.blake2b(f"{payload.plan_id} {payload.revision}".encode(), digest_size=16).digest()
         where, first = seen.setdefault(revision, (read.where, content))
         if where == read.where:

@@ -12,7 +12,16 @@ from pydantic import ValidationError
 from events.cloudevents import MAX_VALUE_BYTES, EnvelopeError, strict_json
 from events.plans import PLAN_PAYLOADS, PlanPayload, PlanPublished
 from events.redaction import redact
-from services.ingest.entries import GZIP_MAGIC, Accepted, Options, Read, RefusedError, Rejected, own, refusal
+from services.ingest.entries import (
+    GZIP_MAGIC,
+    Accepted,
+    Options,
+    Read,
+    RefusedError,
+    Rejected,
+    require_owner,
+    to_rejection,
+)
 
 MAX_LINE_BYTES: Final = MAX_VALUE_BYTES
 _BOM = b"\xef\xbb\xbf"
@@ -60,7 +69,7 @@ def _read(file: str, where: str, line: bytes | int, options: Options) -> Read:
     try:
         if isinstance(line, int):
             raise RefusedError("", f"has {line} bytes; the limit for a plan is {MAX_LINE_BYTES}")
-        return Accepted(file, where, own(_payload(line), options))
+        return Accepted(file, where, require_owner(_payload(line), options))
     except RefusedError as refused:
         return Rejected(file, where, refused.field, refused.reason, refused.plan_id)
 
@@ -80,7 +89,7 @@ def _payload(line: bytes) -> PlanPayload:
     try:
         return redact(_model(content).model_validate_json(line))
     except ValidationError as error:
-        raise refusal(error, named if isinstance(named, str) else None) from None
+        raise to_rejection(error, named if isinstance(named, str) else None) from None
 
 
 def _model(content: dict[str, object]) -> type[PlanPayload]:

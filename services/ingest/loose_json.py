@@ -7,17 +7,17 @@ from typing import Any
 Object = dict[str, Any]
 
 
-def obj(value: object) -> Object:
+def as_object(value: object) -> Object:
     """Return the object, or an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def objects(value: object) -> Iterator[Object]:
+def as_objects(value: object) -> Iterator[Object]:
     """Return the objects of a list; none if it is no list."""
     return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
-def text(value: object) -> str:
+def as_text(value: object) -> str:
     """Return the text, stripped, or a number's digits; empty if there is none. Lone surrogates become question
     marks."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -25,7 +25,7 @@ def text(value: object) -> str:
     return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""
 
 
-def number(value: object) -> float | None:
+def as_number(value: object) -> float | None:
     """Return the finite number, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

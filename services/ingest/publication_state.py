@@ -47,7 +47,7 @@ class State(BaseModel):
             self.plans[payload.plan_id] = Entry(revision=payload.revision, content=_content(payload), withdrawn=over)
 
 
-def beside(file: Path) -> Path:
+def default_state_path(file: Path) -> Path:
     """Return the default state file of a file."""
     return file.with_name(file.name + ".jointly-state.json")
 
@@ -81,7 +81,7 @@ def save(state: State, file: Path) -> None:
         raise StateError(f"{file} can't be written: {error.strerror}. What was published stays published") from None
 
 
-def revised(read: Read, state: State, now_ms: int) -> Read:
+def assign_revision(read: Read, state: State, now_ms: int) -> Read:
     """Compare the entry with its last published state: return it as unchanged, or with the next revision.
 
     If the source has no revisions, the current time in milliseconds serves: it rises even if the state is lost.
@@ -106,7 +106,7 @@ def _outdated(payload: PlanPayload, known: Entry) -> str:
     return f"{payload.revision} is below {known.revision}, which was published before; publish under a higher revision"
 
 
-def vanished(state: State, present: Collection[str]) -> list[PlanWithdrawn]:
+def missing_plans(state: State, present: Collection[str]) -> list[PlanWithdrawn]:
     """Build withdrawals of the published plans that are missing from the file."""
     return [
         PlanWithdrawn(
@@ -120,7 +120,7 @@ def vanished(state: State, present: Collection[str]) -> list[PlanWithdrawn]:
     ]
 
 
-def standing(state: State) -> int:
+def count_published(state: State) -> int:
     """Count the plans published from the file and not withdrawn."""
     return sum(not entry.withdrawn for entry in state.plans.values())
 

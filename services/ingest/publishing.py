@@ -89,10 +89,10 @@ class _Run:
         self._file, self._on_entry, self._on_published = file, on_entry, on_published
         self.report = Report(file.name, dry_run=options.dry_run, listed=options.listed)
         try:
-            self._format = formats.chosen(file, options.format)
+            self._format = formats.detect_format(file, options.format)
             self._mapping = _mapping(options.mapping)
             remembers = options.complete or self._format == "csv"
-            self._state_file = options.state or (publication_state.beside(file) if remembers else None)
+            self._state_file = options.state or (publication_state.default_state_path(file) if remembers else None)
             self._state = publication_state.load(self._state_file) if self._state_file else publication_state.State()
         except (formats.FormatError, MappingError, publication_state.StateError) as error:
             raise UsageError(str(error)) from None
@@ -117,9 +117,11 @@ class _Run:
         the result."""
         authority = canonical_authority(self.options.authority) if self.options.authority else None
         options = Options(authority, self.options.unknown_buyers, clock.today(self.settings.as_of))
-        found = formats.once(formats.read(self._file, self._format, options, self._mapping))
+        found = formats.deduplicate(formats.read(self._file, self._format, options, self._mapping))
         before, now = publication_state.State(plans=dict(self._state.plans)), now_ms(self.settings)
-        entries = (publication_state.revised(read, before, now) for read in found) if self._state_file else found
+        entries = (
+            (publication_state.assign_revision(read, before, now) for read in found) if self._state_file else found
+        )
         if self.options.complete:
             entries = iter(with_withdrawals(list(entries), before, sure=self.options.sure))
         return (check_limits(entry, clock.now()) for entry in entries)
@@ -156,14 +158,14 @@ class _Run:
 def with_withdrawals(entries: list[Read], known: publication_state.State, *, sure: bool) -> list[Read]:
     """Yield the entries, then withdrawals of missing plans. Raises UsageError if the withdrawals look wrong."""
     present = {identity for entry in entries if (identity := _identity(entry))}
-    gone = publication_state.vanished(known, present)
+    gone = publication_state.missing_plans(known, present)
     lost = [entry for entry in entries if not _identity(entry) and not isinstance(entry, Skipped)]
     if gone and lost:
         raise UsageError(
             f"--complete: {len(lost)} entries can't be told apart from vanished ones (first: {lost[0].file}, "
             f"{lost[0].where}). Correct them first; nothing was published"
         )
-    count = publication_state.standing(known)
+    count = publication_state.count_published(known)
     if len(gone) * 2 > count and not sure:
         raise UsageError(
             f"--complete would withdraw {len(gone)} of {count} plans. If the file is really complete, "

@@ -18,7 +18,7 @@ from matching.reference import authority as known_authority
 from matching.reference.authority_names import identify
 from services.application.page_links import PageLink, links_to_groups
 from services.collector.app import collect_once
-from services.ingest.event_publisher import content_hash, publish_events
+from services.ingest.event_publisher import publication_hash, publish_events
 from services.local_stack.child_process import LOOPBACK, ChildProcess, free_port
 from services.local_stack.coalition_demo import CoalitionDemo
 from services.local_stack.demo_office import register_office
@@ -79,7 +79,7 @@ def run(
 
     A later wave makes corrections visible: an authority learns of changes to opportunities in earlier emails. `notices`
     come last, from a stand-in for Find a Tender. `stay` is called with the result while everything still runs. Raises
-    StalledError where nothing moves any more.
+    StalledError if nothing moves any more.
     """
     started = time.monotonic()
     with suppress(FileNotFoundError):
@@ -162,7 +162,7 @@ async def _drive(
         handled: set[tuple[str, int, str]] = set()
         for wave in waves:
             await _publish(running, wave)
-            handled |= {(p.plan_id, p.revision, content_hash(p)) for p in wave}
+            handled |= {(p.plan_id, p.revision, publication_hash(p)) for p in wave}
             await wait_until_assessed(running, len(handled))
             await wait_until_notified(running)
         collected = await _collect(running, notices) if notices else 0

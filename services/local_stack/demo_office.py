@@ -15,7 +15,7 @@ OFFICE_NAME: Final = "Demo programme office"
 
 
 async def register_office(session: AsyncSession, codes: Iterable[str], day: date) -> None:
-    """Registers the office, with a mailbox that no email can ever reach and members since this day."""
+    """Register the office, with a mailbox that no email can ever reach and members since this day."""
     members = tuple(Membership(code, day) for code in sorted(set(codes)))
     party = Party(OFFICE, PartyKind.PROGRAMME_OFFICE, OFFICE_NAME, members)
     fields = {"name": OFFICE_NAME, "mailbox": "office@demo-programme-office.example"}

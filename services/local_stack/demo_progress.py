@@ -102,7 +102,7 @@ async def _until(
     *,
     flush: bool = False,
 ) -> None:
-    """Count what is left until it is nothing. Raise StalledError if it stops changing."""
+    """Count the remaining work until none is left. Raise StalledError if the count stops changing."""
     most, moved = total or 0, time.monotonic()
     last: _Left | None = None
     while True:

@@ -11,7 +11,7 @@ from events.topics import PLANS_PATTERN
 from matching.corpus_statistics import Statistics
 from matching.embedding import Embedder
 from matching.encoders.loading import load_embedder
-from matching.encoders.worker_process import load_apart
+from matching.encoders.worker_process import load_in_subprocess
 from matching.engine import Engine
 from matching.policy import Policy
 from services.matcher.batch_handler import Matcher
@@ -31,7 +31,7 @@ GROUP = "jointly-matcher"
 
 
 def make_context(settings: Settings, load: Callable[[str], Embedder] = load_embedder) -> MatcherContext:
-    """Loads the engine with the settings' policy, statistics and model. The index is still empty."""
+    """Load the engine with the settings' policy, statistics and model. The index is still empty."""
     embedder = load(settings.embedding_model)
     engine = Engine.load(
         policy=Policy.load(settings.policy_file),
@@ -42,7 +42,7 @@ def make_context(settings: Settings, load: Callable[[str], Embedder] = load_embe
 
 
 async def adopt(context: MatcherContext, sessions: Sessions) -> None:
-    """Gives a new database this process's generation. Raises WrongGenerationError if the database has another."""
+    """Give a new database this process's generation. Raises WrongGenerationError if the database has another."""
     async with transaction(sessions) as session:
         current = await generation.initialise(session, context.generation)
     mine = context.generation
@@ -56,7 +56,7 @@ async def adopt(context: MatcherContext, sessions: Sessions) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Runs one matcher until a signal."""
+    """Run one matcher until a signal."""
     service.start_logging("matcher", settings)
     metrics.export(metrics.Process.MATCHER)
     settings.need_kafka()
@@ -69,7 +69,7 @@ def run(settings: Settings) -> None:
 
 async def _make(settings: Settings) -> service.ServiceParts:
     # In a thread: loading takes up to a minute, and the health endpoint has to answer meanwhile.
-    context = await asyncio.to_thread(make_context, settings, load_apart)
+    context = await asyncio.to_thread(make_context, settings, load_in_subprocess)
     database = make_engine(settings.need_database(), plan_once=True)
     sessions = make_sessions(database)
     producer = kafka.make_producer(settings, "jointly-matcher")

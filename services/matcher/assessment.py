@@ -1,4 +1,4 @@
-"""Assesses plans in a fresh snapshot, then settles the result under locks."""
+"""Assesses plans in a fresh snapshot, then settle the result under locks."""
 
 import asyncio
 from collections.abc import Mapping, Sequence, Set
@@ -32,7 +32,7 @@ log: Final = logs.get(__name__)
 
 
 async def match(context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]) -> None:
-    """Indexes these plans, then assesses them. Repeatable: a second run over the same plans changes nothing."""
+    """Index these plans, then assess them. Repeatable: a second run over the same plans changes nothing."""
     # The lock keeps an older revision from entering the index after a newer one.
     held = plan_features.load(plan_ids)
     async with transaction(sessions, plans.lock_query(plan_ids), held) as session:
@@ -53,7 +53,7 @@ async def index(context: MatcherContext, session: AsyncSession, held: Mapping[st
 
 
 async def assess(context: MatcherContext, sessions: Sessions, plan_ids: Sequence[str]) -> None:
-    """Assesses indexed plans in a fresh snapshot, then settles the result.
+    """Assess indexed plans in a fresh snapshot, then settle the result.
 
     Call it after the transaction that put them into the index has committed, never inside it: two matchers with a
     plan each would both miss the pair.
@@ -99,7 +99,7 @@ async def _judge_all(
                 candidates,
                 _select(found.known, partners[key]),
                 settling.as_of,
-                context.hopeless,
+                context.can_never_match,
             )
             for key, candidates in sorted(found.by_plan.items())
         ]
@@ -126,7 +126,7 @@ async def _settle_part(
 
 
 async def let_others_in() -> None:
-    """Yields between two parts of a settlement, without locks, so that heartbeats and other tasks can run."""
+    """Yield between two parts of a settlement, without locks, so that heartbeats and other tasks can run."""
     await asyncio.sleep(0)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.topics import DEAD_PLANS
 from services.domain.ids import event_content_hash
 from services.matcher.assessment import assess, index
@@ -61,13 +61,13 @@ class Matcher:
     _prepared: OrderedDict[Place, PreparedRecord] = field(default_factory=OrderedDict)
 
     async def prepare(self, records: Records) -> None:
-        """Decodes the records of the next batch and embeds their new texts. The result may never be used."""
+        """Decode the records of the next batch and embed their new texts. The result may never be used."""
         self._prepared.update(zip(map(_place, records), await self._prepare(records), strict=True))
         while len(self._prepared) > MAX_PREPARED_BATCHES * self.context.settings.max_poll_records:
             self._prepared.popitem(last=False)
 
     async def handle(self, records: Records) -> None:
-        """Takes a batch from bytes to committed opportunities. It may run again over the same batch."""
+        """Take a batch from bytes to committed opportunities. It may run again over the same batch."""
         metrics.EVENTS_IN.labels(family="plans").inc(len(records))
         with metrics.HANDLING.labels(process="matcher").time():
             prepared = await self._take_prepared(records)
@@ -82,7 +82,7 @@ class Matcher:
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_PLANS, record, fault)
 
     async def _take_prepared(self, records: Records) -> list[PreparedRecord]:
-        """Returns the prepared records in order. Prepares now those of a retried batch or a failed preparation."""
+        """Return the prepared records in order. Prepares now those of a retried batch or a failed preparation."""
         known = [self._prepared.pop(_place(record), None) for record in records]
         missing = [record for record, one in zip(records, known, strict=True) if one is None]
         late = iter(await self._prepare(missing))
@@ -107,7 +107,7 @@ class Matcher:
         )
 
     async def _record(self, accepted: Sequence[PlanRecordAccepted], vectors: Vectors) -> Sequence[str]:
-        """Records a batch and updates the index, in one transaction; returns the ids of the plans to assess."""
+        """Record a batch and update the index, in one transaction; return the ids of the plans to assess."""
         ids = sorted({item.payload.plan_id for item in accepted})
         try:
             first = BulkWrites()
@@ -134,7 +134,7 @@ class Matcher:
         log.info("plan event", event_id=item.event.id, plan_id=item.payload.plan_id, outcome=outcome.value)
         if outcome is RecordOutcome.CONFLICT:
             await dead_letter_queue.dead_letter(
-                self.producer, DEAD_PLANS, item.record, Reason.REVISION_CONFLICT, CONFLICT
+                self.producer, DEAD_PLANS, item.record, DeadLetterReason.REVISION_CONFLICT, CONFLICT
             )
         else:
             metrics.PLAN_OUTCOMES.labels(outcome=outcome.value).inc()

@@ -33,7 +33,7 @@ def assess_candidates(
     as_of: date,
     hopeless: HopelessPairs,
 ) -> PlanAssessment:
-    """Assesses `plan` against the `candidates` of a search, and against its present `partners`.
+    """Assess `plan` against the `candidates` of a search, and against its present `partners`.
 
     A present partner that the search missed is assessed as well. A pair is withdrawn only after an assessment, never
     because a search missed it.
@@ -57,14 +57,14 @@ def assess_candidates(
 def _assess_pair(
     engine: Engine, judged: PlanAssessment, other: Features, as_of: date, hopeless: HopelessPairs | None
 ) -> Assessment | None:
-    """Assesses a present partner (`hopeless` is None), or a candidate, for which None means no opportunity."""
-    alike = engine.likeness(judged.plan, other)
+    """Assess a present partner (`hopeless` is None), or a candidate, for which None means no opportunity."""
+    similarity = engine.similarity(judged.plan, other)
     if hopeless is None:
-        return engine.assess(judged.plan, other, as_of, alike)
-    if alike.hopeless:
+        return engine.assess(judged.plan, other, as_of, similarity)
+    if similarity.can_never_match:
         hopeless.add(judged.plan, other)
         return None
-    return engine.opportunity(judged.plan, other, as_of, alike)
+    return engine.assess_if_opportunity(judged.plan, other, as_of, similarity)
 
 
 def _failed(judged: PlanAssessment, partner_id: str, error: Exception) -> None:

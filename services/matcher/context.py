@@ -36,7 +36,7 @@ class MatcherContext:
         self.settings = settings
         self.features = FeatureStore(engine, embedder, settings.feature_cache_plans)
         self.index = SnapshotIndex(engine)
-        self.hopeless = HopelessPairs()
+        self.can_never_match = HopelessPairs()
 
     @property
     def as_of(self) -> date:
@@ -52,7 +52,7 @@ class MatcherContext:
     async def candidates(
         self, session: AsyncSession, asking: Mapping[str, Features], partners: Set[str], delta: IndexDelta
     ) -> Candidates:
-        """Finds the candidates of each plan in the session's snapshot, loads their present `partners`, and commits.
+        """Find the candidates of each plan in the session's snapshot, load their present `partners`, and commit.
 
         `delta`: the changes that the index has not seen yet, queried in this transaction. A plan with a newer revision
         is left out; the handler of that revision searches for it.

@@ -31,17 +31,19 @@ PROBE_WITHIN: Final = timedelta(days=7)
 
 log: Final = logs.get(__name__)
 _PROBING: Final = "probing"
-_reported_before: Final[set[tuple[str, str | None]]] = set()
+
+Reported = set[tuple[str, str | None]]
+"""The plans and authorities that the log has named: each one once."""
 
 
 async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
-    """Measures periodically. After an error the last values stand until a measurement succeeds."""
-    looked_through = float("-inf")
+    """Measure periodically. After an error the last values stand until a measurement succeeds."""
+    looked_through, reported = float("-inf"), Reported()
     while True:
         try:
             await measure_pending(sessions)
             if time.monotonic() - looked_through >= FULL_MEASURE_INTERVAL:
-                await measure_reach(sessions)
+                await measure_reach(sessions, reported)
                 looked_through = time.monotonic()
         except Exception as error:
             log.warning("measuring failed", error=retry.one_line(error))
@@ -49,31 +51,37 @@ async def measure_for_ever(sessions: Sessions, every_seconds: float) -> None:
 
 
 async def measure_pending(sessions: Sessions) -> None:
-    """Exports the number of plans that are not assessed yet."""
+    """Export the number of plans that are not assessed yet."""
     async with transaction(sessions) as session:
         metrics.PENDING_PLANS.set(await plans.count_unassessed(session))
 
 
-async def measure_reach(sessions: Sessions) -> None:
-    """Exports signs of abuse: a plan that matches everything, copies of another authority's plan, and authorities that
-    may be probing match_only plans."""
+async def measure_reach(sessions: Sessions, reported: Reported) -> None:
+    """Export signs of abuse: a plan that matches everything, copies of another authority's plan, and authorities that
+    may be probing match_only plans. Log each sign that is not in `reported`, and add it."""
     async with transaction(sessions) as session:
         reaches = await opportunities.most_connected(session, AT_MOST)
         probes = await opportunities.probes(session, now() - PROBES_SPAN, PROBE_WITHIN, AT_MOST)
-    _report_probes(probes)
-    _report(metrics.PLAN_OPPORTUNITIES_MAX, [reach for reach in reaches if reach.partner is None], SPAM_PLAN_THRESHOLD)
+    _report_probes(probes, reported)
+    _report(
+        metrics.PLAN_OPPORTUNITIES_MAX,
+        [reach for reach in reaches if reach.partner is None],
+        SPAM_PLAN_THRESHOLD,
+        reported,
+    )
     _report(
         metrics.PLAN_PARTNER_OPPORTUNITIES_MAX,
         [reach for reach in reaches if reach.partner is not None],
         SPAM_PAIR_THRESHOLD,
+        reported,
     )
 
 
-def _report(gauge: Gauge, reaches: Sequence[PlanReach], limit: int) -> None:
+def _report(gauge: Gauge, reaches: Sequence[PlanReach], limit: int, reported: Reported) -> None:
     gauge.set(max((reach.opportunities for reach in reaches), default=0))
     for reach in reaches:
-        if reach.opportunities >= limit and (reach.plan_id, reach.partner) not in _reported_before:
-            _reported_before.add((reach.plan_id, reach.partner))
+        if reach.opportunities >= limit and (reach.plan_id, reach.partner) not in reported:
+            reported.add((reach.plan_id, reach.partner))
             log.warning(
                 "unusually many opportunities",
                 plan_id=reach.plan_id,
@@ -82,12 +90,12 @@ def _report(gauge: Gauge, reaches: Sequence[PlanReach], limit: int) -> None:
             )
 
 
-def _report_probes(found: Sequence[Probes]) -> None:
-    """Exports and logs authorities that may be using invented plans to learn what match_only plans are about."""
+def _report_probes(found: Sequence[Probes], reported: Reported) -> None:
+    """Export and log authorities that may be using invented plans to learn what match_only plans are about."""
     metrics.MATCH_ONLY_PROBES.set(max((one.count for one in found), default=0))
     for one in found:
-        if one.count >= PROBES and (one.authority, _PROBING) not in _reported_before:
-            _reported_before.add((one.authority, _PROBING))
+        if one.count >= PROBES and (one.authority, _PROBING) not in reported:
+            reported.add((one.authority, _PROBING))
             log.warning(
                 "match_only partners met by plans that were soon changed", authority=one.authority, count=one.count
             )

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.dead_letters import Origin, Reason
+from events.dead_letters import DeadLetterReason, Origin
 from events.plans import PlanAwarded, PlanWithdrawn
 from events.topics import DEAD_PLANS
 from services.matcher.plan_decoding import PlanRecordAccepted
@@ -22,7 +22,7 @@ log: Final = logs.get(__name__)
 async def keep_superseded(
     session: AsyncSession, items: Sequence[PlanRecordAccepted], outcomes: Sequence[RecordOutcome]
 ) -> int:
-    """Writes a dead letter for each superseded withdrawal or award whose plan is still active; returns the number.
+    """Write a dead letter for each superseded withdrawal or award whose plan is still active; return the number.
 
     The dead letters enter the outbox in the transaction that logs the events: a later copy is a duplicate and writes
     none. The plan log has the content, so the dead letter names only the plan and the revision.
@@ -42,9 +42,9 @@ async def keep_superseded(
 
 
 def report_superseded(count: int) -> None:
-    """Counts and logs the dead letters of `keep_superseded`, after their commit."""
+    """Count and log the dead letters of `keep_superseded`, after their commit."""
     if count:
-        metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.SUPERSEDED_WITHDRAWAL.value).inc(count)
+        metrics.DEAD_LETTERS.labels(family="plans", reason=DeadLetterReason.SUPERSEDED_WITHDRAWAL.value).inc(count)
         log.warning("withdrawals superseded, their plans still stand", count=count)
 
 
@@ -52,7 +52,7 @@ def _letter(item: PlanRecordAccepted, revision: int) -> dict[str, object]:
     record, payload = item.record, item.payload
     ended = "award" if isinstance(payload, PlanAwarded) else "withdrawal"
     message = dead_letter_queue.to_event(
-        Reason.SUPERSEDED_WITHDRAWAL,
+        DeadLetterReason.SUPERSEDED_WITHDRAWAL,
         f"the {ended} has revision {payload.revision}, the plan stands at {revision}; publish it under a higher one",
         Origin(topic=record.topic, partition=record.partition, offset=record.offset),
         key=payload.plan_id.encode(),

@@ -16,7 +16,7 @@ from sqlmodel import col
 
 from events.plans import PlanState
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PAGE_PLANS
-from matching.features import texts_of
+from matching.features import clean_plan
 from matching.policy import Policy
 from services.domain.ids import text_hash
 from services.domain.opportunity import EventKind, OpportunityStatus
@@ -63,7 +63,7 @@ async def plans_of(session: AsyncSession, subject: str) -> list[str]:
 
 
 async def erase(sessions: Sessions, policy: Policy, plan_id: str) -> ErasedContent:
-    """Erases one plan in one transaction. A second run has nothing left to erase.
+    """Erase one plan in one transaction. A second run has nothing left to erase.
 
     `policy`: the policy under which the plan's texts were embedded.
     """
@@ -113,16 +113,16 @@ async def _forget(session: AsyncSession, plan_id: str, revision: int) -> ErasedC
 
 
 async def _forget_embeddings(session: AsyncSession, policy: Policy, plan_id: str) -> None:
-    """Removes the vectors of all texts that the plan ever had. Another plan with the same text is embedded again."""
+    """Remove the vectors of all texts that the plan ever had. Another plan with the same text is embedded again."""
     query = select(PlanLog).where(col(PlanLog.plan_id) == plan_id, col(PlanLog.event_type).in_(FULL_STATE_TYPES))
     rows = (await session.execute(query)).scalars()
     states = [PlanState.model_validate(row.payload) for row in rows if not forgotten.is_blank(row.payload)]
-    both = [texts_of(plan_from_payload(state), policy) for state in states]
+    both = [clean_plan(plan_from_payload(state), policy) for state in states]
     await embeddings.remove(session, {text_hash(text) for one in both for text in (one.title, one.body) if text})
 
 
 async def _end(session: AsyncSession, plan_id: str) -> tuple[int, int]:
-    """Withdraws the plan's active opportunities, and strips both plans' contents from its ended ones."""
+    """Withdraw the plan's active opportunities, and strip both plans' contents from its ended ones."""
     kept = PendingWrites()
     rows = await _opportunities(session, plan_id)
     active = [row for row in rows if row.status == OpportunityStatus.ACTIVE]

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.plans import PlanPayload, PlanState
 from matching.embedding import Embedder
-from matching.engine import Engine, Features, Texts
+from matching.engine import CleanedTexts, Engine, Features
 from matching.plan import Plan
 from services.domain.ids import features_hash, text_hash
 from services.platform import metrics
@@ -39,18 +39,18 @@ class FeatureStore:
         self.embedder = embedder
         self._cached_plans = cached_plans
         self._recent: OrderedDict[str, Features] = OrderedDict()
-        self._texts: dict[tuple[str, str, str], Texts] = {}
+        self._texts: dict[tuple[str, str, str], CleanedTexts] = {}
         self._embedded: dict[str, np.ndarray] = {}
         # One thread only: PyTorch and the allocator keep memory for every thread that has run the encoder.
         self._encoding = ThreadPoolExecutor(1, "encoder")
 
     async def load(self, session: AsyncSession, plan_ids: Iterable[str]) -> dict[str, Features]:
-        """Loads the features of these plans' newest revisions; unknown plans are missing from the result."""
+        """Load the features of these plans' newest revisions; unknown plans are missing from the result."""
         asked = list(plan_ids)
         return await self.load_revisions(session, await fetch(session, plans.revisions(asked))) if asked else {}
 
     async def load_revisions(self, session: AsyncSession, revisions: Mapping[str, int]) -> dict[str, Features]:
-        """Loads the features of plans whose newest revisions are these, or newer."""
+        """Load the features of plans whose newest revisions are these, or newer."""
         known = {key: held for key, revision in revisions.items() if (held := self._cached(key, revision)) is not None}
         missing = revisions.keys() - known.keys()
         if not missing:
@@ -58,7 +58,7 @@ class FeatureStore:
         return known | await self.load_rows(session, await fetch(session, plan_features.load(missing)))
 
     async def load_rows(self, session: AsyncSession, loaded: Mapping[str, PlanWithFeatures]) -> dict[str, Features]:
-        """Loads and caches the features of rows whose revisions are committed or will be with this transaction."""
+        """Load and caches the features of rows whose revisions are committed or will be with this transaction."""
         blobs = {key: (one.text_hash, one.blob) for key, one in loaded.items() if one.text_hash and one.blob}
         made = await self.compute(session, {key: one.plan for key, one in loaded.items()}, blobs)
         for plan_id, features in made.items():
@@ -68,13 +68,13 @@ class FeatureStore:
     async def compute(
         self, session: AsyncSession, rows: Mapping[str, PlanRecord | PlanValues], blobs: Blobs | None = None
     ) -> dict[str, Features]:
-        """Computes the features of these plans. This engine cleans their texts, whichever engine wrote the rows.
+        """Compute the features of these plans. This engine cleans their texts, whichever engine wrote the rows.
 
         `blobs`: the stored features of their words; read from the database if not given.
         """
         stored = {plan_id: plan for plan_id, row in rows.items() if (plan := plan_from_store(row)) is not None}
         moved = {
-            key: self.engine.moved(held, plan)
+            key: self.engine.with_revision(held, plan)
             for key, plan in stored.items()
             if (held := self._cached_same_words(plan))
         }
@@ -118,7 +118,7 @@ class FeatureStore:
         return {key: text for key, text in texts.items() if key not in known}
 
     async def embed(self, texts: Iterable[str]) -> dict[str, np.ndarray]:
-        """Computes the vectors of texts, by text hash, outside the event loop so that heartbeats continue."""
+        """Compute the vectors of texts, by text hash, outside the event loop so that heartbeats continue."""
         unique = {text_hash(text): text for text in texts}
         known = {key: self._embedded[key] for key in unique if key in self._embedded}
         new = {key: text for key, text in unique.items() if key not in known}
@@ -134,20 +134,20 @@ class FeatureStore:
         return known | made
 
     def invalidate(self, plan_ids: Iterable[str]) -> None:
-        """Drops plans from the cache, after the rollback of a transaction that had read its own writes."""
+        """Drop plans from the cache, after the rollback of a transaction that had read its own writes."""
         for plan_id in plan_ids:
             self._recent.pop(plan_id, None)
 
     def _unpack_stored(self, wanted: Mapping[str, Plan], blobs: Blobs) -> dict[str, Features]:
-        """Unpacks the stored features of those plans whose words have not changed."""
+        """Unpack the stored features of those plans whose words have not changed."""
         return {
-            plan_id: self.engine.unpack(blobs[plan_id][1], plan)
+            plan_id: self.engine.decode_features(blobs[plan_id][1], plan)
             for plan_id, plan in wanted.items()
             if plan_id in blobs and blobs[plan_id][0] == features_hash(plan, self.engine.generation.id)
         }
 
-    def _cleaned(self, plan: Plan) -> Texts:
-        """Cleans a plan's texts, once: cleaning is expensive, and both embedding and comparison need the result."""
+    def _cleaned(self, plan: Plan) -> CleanedTexts:
+        """Clean a plan's texts, once: cleaning is expensive, and both embedding and comparison need the result."""
         key = (plan.authority, plan.title, plan.description)
         texts = self._texts.get(key)
         if texts is None:
@@ -156,7 +156,7 @@ class FeatureStore:
             texts = self._texts[key] = self.engine.texts(plan)
         return texts
 
-    async def _vectors(self, session: AsyncSession, texts: Iterable[Texts]) -> dict[str, np.ndarray]:
+    async def _vectors(self, session: AsyncSession, texts: Iterable[CleanedTexts]) -> dict[str, np.ndarray]:
         by_hash = {text_hash(text): text for both in texts for text in (both.title, both.body) if text}
         vectors = {key: self._embedded[key] for key in by_hash if key in self._embedded}
         if unknown := by_hash.keys() - vectors.keys():
@@ -165,7 +165,7 @@ class FeatureStore:
 
     def _cached_same_words(self, plan: Plan) -> Features | None:
         held = self._recent.get(plan.plan_id)
-        return held if held is not None and self.engine.same_words(held, plan) else None
+        return held if held is not None and self.engine.same_text(held, plan) else None
 
     def _cached(self, plan_id: str, revision: int) -> Features | None:
         held = self._recent.get(plan_id)

@@ -25,14 +25,14 @@ async def lot_vectors(
 
 
 async def put_vectors(session: AsyncSession, context: MatcherContext, vectors: Mapping[str, np.ndarray]) -> None:
-    """Stores vectors of lots' texts."""
+    """Store vectors of lots' texts."""
     writes = BulkWrites()
     embeddings.put(writes, vectors, context.embedder.model)
     await execute_pipelined(session, *writes.queries)
 
 
 async def embed_frameworks(context: MatcherContext, sessions: Sessions) -> None:
-    """Embeds and stores missing vectors: of frameworks imported before the first plan, or under another model."""
+    """Embed and store missing vectors: of frameworks imported before the first plan, or under another model."""
     async with sessions() as session:
         lots = await frameworks.all_lots(session)
         texts = lot_texts(context.engine, lots)

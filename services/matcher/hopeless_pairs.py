@@ -25,7 +25,7 @@ class HopelessPairs:
         return len(self._pairs)
 
     def add(self, one: Features, other: Features) -> None:
-        """Remembers a pair."""
+        """Remember a pair."""
         if len(self._pairs) >= self._max_pairs:
             self._pairs.clear()
         self._pairs.add(_key(one, other))

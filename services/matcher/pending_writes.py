@@ -35,13 +35,13 @@ class PendingWrites:
     changes: list[str] = field(default_factory=list)
 
     def add(self, other: "PendingWrites") -> None:
-        """Appends the pending writes of other pairs."""
+        """Append the pending writes of other pairs."""
         self.rows += other.rows
         self.messages += other.messages
         self.changes += other.changes
 
     def post(self, writes: BulkWrites) -> None:
-        """Writes the messages to the outbox, and counts them."""
+        """Write the messages to the outbox, and count them."""
         outbox.append(writes, self.messages)
         for change in self.changes:
             metrics.PAIRS_WRITTEN.labels(change=change).inc()
@@ -50,7 +50,7 @@ class PendingWrites:
 def write_pair(
     pending: PendingWrites, row: Opportunity | None, key: str, pair: AssessedPair, context: SettlementContext
 ) -> None:
-    """Adds the write of one pair: nothing, a new row, or the next revision of its row, with its event."""
+    """Add the write of one pair: nothing, a new row, or the next revision of its row, with its event."""
     transition = next_state(row, pair, context)
     if transition is not None:
         _apply(pending, _new_row(key, pair, now()) if row is None else row, transition, pair.cause)
@@ -59,26 +59,26 @@ def write_pair(
 def withdraw(
     pending: PendingWrites, row: Opportunity, sentence: str, cause: Cause | None, *, hide: bool = False
 ) -> None:
-    """Withdraws an opportunity without a new assessment. The caller holds both plans' locks and commits."""
+    """Withdraw an opportunity without a new assessment. The caller holds both plans' locks and commits."""
     _apply(pending, row, withdrawal(row, sentence, hide=hide), cause)
 
 
 def enqueue_event(pending: PendingWrites, state: OpportunityState, kind: EventKind, cause: Cause | None) -> None:
-    """Adds the event that publishes a state."""
+    """Add the event that publishes a state."""
     pending.changes.append(kind)
     event = opportunity_event(state, kind, cause, now())
     pending.messages.append(outbox.to_columns(OPPORTUNITIES.name, event.id, encode(event, state.opportunity_id)))
 
 
 def strip_contents(row: Opportunity) -> OpportunityState:
-    """Strips the contents of both plans from an ended opportunity, keeping its revision; returns the new state."""
+    """Strip the contents of both plans from an ended opportunity, keeping its revision; return the new state."""
     state = stripped_state(row.payload)
     _assign(row, state_columns(state))
     return state
 
 
 def tombstone(row: Opportunity) -> dict[str, Any]:
-    """Strips an ended opportunity; returns the message that removes it from the compacted topic.
+    """Strip an ended opportunity; return the message that removes it from the compacted topic.
 
     The row stays: if the pair is found again, its revisions count on. The caller holds both plans' locks and commits.
     """
@@ -104,7 +104,7 @@ def _assign(row: Opportunity, columns: Mapping[str, Any]) -> None:
 
 
 def _new_row(key: str, pair: AssessedPair, at: datetime) -> Opportunity:
-    """Builds a row before its first revision. It holds the pair's identity; the transition fills in the rest."""
+    """Build a row before its first revision. It holds the pair's identity; the transition fills in the rest."""
     plan_a, plan_b = pair.plans
     return build(
         {

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, cast
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.fields import Origin
 from events.limits import find_excess
 from events.plans import PLAN_PAYLOADS, PlanPayload, PlanState
@@ -29,7 +29,7 @@ class PlanRecordAccepted(AuthorityRecord[PlanPayload]):
 
 
 def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
-    """Decodes and validates one record as of `at`, and checks that its topic belongs to its authority."""
+    """Decode and validate one record as of `at`, and check that its topic belongs to its authority."""
     event = read_event(record, PLAN_PAYLOADS, PLANS, NOT_THE_OWNER)
     if isinstance(event, RecordRejected):
         return event
@@ -38,7 +38,7 @@ def read(record: Record, at: datetime) -> PlanRecordAccepted | RecordRejected:
     if record.topic == NOTICES.name and isinstance(payload, PlanState) and payload.origin is Origin.AUTHORITY:
         return RecordRejected(
             record,
-            Reason.TOPIC_MISMATCH,
+            DeadLetterReason.TOPIC_MISMATCH,
             "the topic is for plans from public notices, and this one says that its authority sent it",
         )
     if excess := find_excess(redacted, at):

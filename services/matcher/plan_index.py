@@ -39,7 +39,7 @@ class SnapshotIndex:
     async def search(
         self, session: AsyncSession, asking: Mapping[str, Features], as_of: date, delta: IndexDelta
     ) -> dict[str, Revisions]:
-        """Finds each plan's candidates, with their revisions, at least as of the session's snapshot.
+        """Find each plan's candidates, with their revisions, at least as of the session's snapshot.
 
         The transaction must be REPEATABLE READ, and `delta` queried in it. A plan with a newer revision is left out;
         the handler of that revision searches for it. A plan that can't be matched has no candidates.
@@ -59,7 +59,7 @@ class SnapshotIndex:
         return found | dict(zip(queries, near, strict=True))
 
     async def nearest(self, session: AsyncSession, vector: Vector, limit: int) -> Revisions:
-        """Finds the plans with the nearest words in the session's snapshot, even if rules keep them apart."""
+        """Find the plans with the nearest words in the session's snapshot, even if rules keep them apart."""
         delta = await fetch(session, self.delta())
         async with self._following:
             await self._follow(session, delta)
@@ -79,8 +79,8 @@ class SnapshotIndex:
         elif delta.until.is_older(known):
             return
         while True:
-            self._index.drop(delta.closed)
-            self._index.put(delta.entries)
+            self._index.remove(delta.closed)
+            self._index.upsert(delta.entries)
             if delta.after is None:
                 break
             portion = plan_features.delta(delta.since, self._engine.generation.id, delta.after)
@@ -95,16 +95,18 @@ def is_matchable(features: Features) -> bool:
 
 
 def placement(features: Features, engine: Engine) -> Placement:
-    """Builds the index entry of a plan."""
+    """Build the index entry of a plan."""
     plan = features.plan
-    return Placement(plan.plan_id, engine.generation.id, plan.revision, plan.authority, engine.opening(features))
+    return Placement(
+        plan.plan_id, engine.generation.id, plan.revision, plan.authority, engine.join_constraints(features)
+    )
 
 
 def new_words(features: Mapping[str, Features], stored: Mapping[str, str | None], engine: Engine) -> dict[str, Words]:
-    """Builds the word features of plans whose `stored` words differ or are missing."""
+    """Build the word features of plans whose `stored` words differ or are missing."""
     hashes = {plan_id: features_hash(one.plan, engine.generation.id) for plan_id, one in features.items()}
     return {
-        plan_id: Words(hashes[plan_id], engine.vector(one), engine.pack(one))
+        plan_id: Words(hashes[plan_id], engine.pair_vector(one), engine.encode_features(one))
         for plan_id, one in features.items()
         if stored.get(plan_id) != hashes[plan_id]
     }

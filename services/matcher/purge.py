@@ -48,7 +48,7 @@ class RetentionRules:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Reads the settings; 0 days mean for ever."""
+        """Read the settings; 0 days mean for ever."""
         days = (settings.keep_plans_days, settings.keep_opportunities_days)
         return cls(*(timedelta(days=number) if number else None for number in days))
 
@@ -66,7 +66,7 @@ class PurgeResult:
 
 
 async def purge_for_ever(sessions: Sessions, policy: Policy, keep: RetentionRules) -> None:
-    """Purges once a day. After a transient error it tries again the next day."""
+    """Purge once a day. After a transient error it tries again the next day."""
     while True:
         try:
             done = await purge(sessions, policy, keep, now())
@@ -78,7 +78,7 @@ async def purge_for_ever(sessions: Sessions, policy: Policy, keep: RetentionRule
 
 
 async def purge(sessions: Sessions, policy: Policy, keep: RetentionRules, at: datetime) -> PurgeResult | None:
-    """Runs one purge; None if another matcher is running one."""
+    """Run one purge; None if another matcher is running one."""
     async with sessions() as holder:
         if not await advisory_locks.try_advisory_lock(holder, advisory_locks.PURGE):
             return None
@@ -94,7 +94,7 @@ async def purge(sessions: Sessions, policy: Policy, keep: RetentionRules, at: da
 
 
 async def _forget_ended(sessions: Sessions, policy: Policy, before: datetime) -> int:
-    """Erases plans that were withdrawn or awarded before `before`."""
+    """Erase plans that were withdrawn or awarded before `before`."""
     query = select(col(PlanRecord.plan_id)).where(
         col(PlanRecord.status) != Status.ACTIVE,
         col(PlanRecord.state).is_not(None),
@@ -120,13 +120,13 @@ _BLANK_SUPERSEDED: Final = text(
 
 
 async def _blank_superseded(sessions: Sessions, before: datetime) -> int:
-    """Blanks revisions that a newer one replaced: a rebuild reads only the newest."""
+    """Blank revisions that a newer one replaced: a rebuild reads only the newest."""
     async with transaction(sessions) as session:
         return await _count(session, _BLANK_SUPERSEDED, {"forgotten": FORGOTTEN, "before": before})
 
 
 async def _tombstone_ended(sessions: Sessions, before: datetime | None, forgotten_before: datetime) -> int:
-    """Makes tombstones of opportunities that ended before `before`, and earlier if one of their plans was erased."""
+    """Make tombstones of opportunities that ended before `before`, and earlier if one of their plans was erased."""
     gone = exists().where(
         or_(
             col(ForgottenPlan.plan_id) == col(Opportunity.plan_a), col(ForgottenPlan.plan_id) == col(Opportunity.plan_b)
@@ -165,7 +165,7 @@ async def _tombstone(sessions: Sessions, found: Sequence[Opportunity]) -> int:
 
 
 async def _delete_notified(sessions: Sessions, before: datetime) -> tuple[int, int]:
-    """Deletes the intents of tombstones, and the emails that nothing refers to any more.
+    """Delete the intents of tombstones, and the emails that nothing refers to any more.
 
     A coalition notice keeps its email: it proves that the member was notified, so that nobody is notified twice.
     """

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from events.dead_letters import Origin, Reason
+from events.dead_letters import DeadLetterReason, Origin
 from events.topics import DEAD_PLANS
 from matching.plan import Plan
 from services.domain.ids import opportunity_id
@@ -28,7 +28,7 @@ log: Final = logs.get(__name__)
 
 
 async def count_failure(sessions: Sessions, plan: Plan) -> None:
-    """Counts a failed assessment. The third failure of a revision sets the plan aside and withdraws its opportunities.
+    """Count a failed assessment. The third failure of a revision sets the plan aside and withdraws its opportunities.
 
     Each transaction withdraws as many as a settlement may have. The plan is set aside in the last one, so that after a
     crash the sweeper returns to it.
@@ -38,7 +38,7 @@ async def count_failure(sessions: Sessions, plan: Plan) -> None:
 
 
 async def _count(sessions: Sessions, plan: Plan) -> bool:
-    """Runs one transaction; True if it was the last."""
+    """Run one transaction; True if it was the last."""
     async with transaction(sessions) as session:
         partners = sorted((await opportunities.active_for_plan(session, [plan.plan_id]))[plan.plan_id])
         some = partners[: settlement.PAIRS_AT_ONCE]
@@ -55,13 +55,13 @@ async def _count(sessions: Sessions, plan: Plan) -> bool:
         async with bulk_writes(session) as writes:
             plan_features.close(writes, [plan.plan_id])
         _dead_letter(session, logged)
-    metrics.DEAD_LETTERS.labels(family="plans", reason=Reason.ASSESSMENT_FAILED.value).inc()
+    metrics.DEAD_LETTERS.labels(family="plans", reason=DeadLetterReason.ASSESSMENT_FAILED.value).inc()
     log.error("plan set aside", plan_id=plan.plan_id, revision=plan.revision)
     return True
 
 
 async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str]) -> None:
-    """Withdraws the plan's opportunities with these partners. The caller holds the locks of all these plans."""
+    """Withdraw the plan's opportunities with these partners. The caller holds the locks of all these plans."""
     kept = PendingWrites()
     rows = await opportunities.get_many(session, [opportunity_id(plan.plan_id, partner) for partner in partners])
     for _, row in sorted(rows.items()):
@@ -73,7 +73,7 @@ async def _withdraw(session: AsyncSession, plan: PlanLog, partners: Sequence[str
 
 def _dead_letter(session: AsyncSession, row: PlanLog) -> None:
     message = to_event(
-        Reason.ASSESSMENT_FAILED,
+        DeadLetterReason.ASSESSMENT_FAILED,
         f"assessing the plan failed {plans.GIVE_UP_AFTER} times; it is set aside until its next revision",
         Origin.model_validate(row.origin),
         key=row.plan_id.encode(),

@@ -55,7 +55,7 @@ class SettlementPart:
 
 
 def divide(judged: Sequence[PlanAssessment], causes: Mapping[str, Cause]) -> list[SettlementPart]:
-    """Divides a settlement into parts, in order. If there is nothing to settle, the one part is empty."""
+    """Divide a settlement into parts, in order. If there is nothing to settle, the one part is empty."""
     pairs = _pairs(judged, causes)
     keys = list(pairs)
     part_of = {key: position // PAIRS_AT_ONCE for position, key in enumerate(keys)}
@@ -79,7 +79,7 @@ class SettlementProgress:
     behind: set[str] = field(default_factory=set)
 
     def left(self, part: SettlementPart) -> SettlementPart:
-        """Returns the part without pairs of plans that moved on; the handler of the newer revision settles those."""
+        """Return the part without pairs of plans that moved on; the handler of the newer revision settles those."""
         pairs = {
             key: pair
             for key, pair in part.pairs.items()
@@ -111,7 +111,7 @@ class SettlementLocks:
 
     @classmethod
     def of(cls, part: SettlementPart, drafts: Iterable[str]) -> Self:
-        """Builds the queries for one part and the opportunities with proposed changes."""
+        """Build the queries for one part and the opportunities with proposed changes."""
         involved = part.plans
         return cls(generations.share_lock_query(), plans.lock_whole_query(involved), store.get_many_versioned(drafts))
 
@@ -124,7 +124,7 @@ class SettlementLocks:
 async def propose_changes(
     sessions: Sessions, part: SettlementPart, context: SettlementContext
 ) -> dict[str, ProposedChange]:
-    """Computes the changes of a part's pairs, for as long as no other process writes them. No lock is held."""
+    """Compute the changes of a part's pairs, for as long as no other process writes them. No lock is held."""
     if not part.pairs:
         return {}
     async with autocommit_session(sessions) as session:
@@ -139,7 +139,7 @@ async def settle(
     context: SettlementContext,
     progress: SettlementProgress,
 ) -> None:
-    """Writes a part's opportunities and their events, and commits. Marks the plans that are complete with this part as
+    """Write a part's opportunities and their events, and commit. Marks the plans that are complete with this part as
     assessed. The queries of `held` ran in this transaction; `drafts` were computed before it.
 
     Raises WrongGenerationError if the database's generation is not this process's.

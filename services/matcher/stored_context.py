@@ -33,7 +33,7 @@ class StoredVectors:
 async def load_stored_context(
     session: AsyncSession, settings: Settings, embed_missing: EmbedMissing
 ) -> tuple[MatcherContext, GenerationRow] | None:
-    """Loads the settings' policy and statistics with the database's model, and returns the database's generation.
+    """Load the settings' policy and statistics with the database's model, and return the database's generation.
 
     None if the database has no plans yet.
     """

@@ -25,7 +25,7 @@ log: Final = logs.get(__name__)
 
 
 async def sweep_for_ever(context: MatcherContext, sessions: Sessions, every_seconds: float) -> None:
-    """Sweeps periodically. After a transient error it tries again in the next round."""
+    """Sweep periodically. After a transient error it tries again in the next round."""
     looked_through = float("-inf")
     while True:
         try:
@@ -40,7 +40,7 @@ async def sweep_for_ever(context: MatcherContext, sessions: Sessions, every_seco
 async def sweep(
     context: MatcherContext, sessions: Sessions, grace: timedelta = timedelta(0), *, thorough: bool = True
 ) -> int:
-    """Runs one round, unless another matcher is running one; returns the number of plans assessed.
+    """Run one round, unless another matcher is running one; return the number of plans assessed.
 
     A `thorough` round also repairs the index: plans missing from it, frameworks without vectors, and entries stamped
     by transaction ids that this server has not reached.

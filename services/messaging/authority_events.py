@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.cloudevents import EnvelopeError, Event, decode
-from events.dead_letters import SPOOFING, Reason
+from events.dead_letters import SPOOFING, DeadLetterReason
 from events.fields import Payload
 from events.signing import Signature
 from events.topics import NotAnAuthorityTopicError, Topic, authority_of
@@ -57,7 +57,7 @@ class AuthorityRecord(Generic[P]):
 def read_event(
     record: Record, payloads: Sequence[type[Payload]], family: Topic, refusal: str
 ) -> Event | RecordRejected:
-    """Decodes and validates one record, and holds its authority against the topic it came by.
+    """Decode and validate one record, and compare its authority with the topic it came by.
 
     `refusal` is the sentence where an authority's own topic holds another's event; it names {owner} and {authority}.
     """
@@ -67,10 +67,10 @@ def read_event(
     except EnvelopeError as error:
         return RecordRejected(record, error.reason, str(error))
     except NotAnAuthorityTopicError as error:
-        return RecordRejected(record, Reason.TOPIC_MISMATCH, str(error))
+        return RecordRejected(record, DeadLetterReason.TOPIC_MISMATCH, str(error))
     authority = _speaker(cast(Any, event.payload))
     if owner is not None and authority != owner:
-        return RecordRejected(record, Reason.TOPIC_MISMATCH, refusal.format(owner=owner, authority=authority))
+        return RecordRejected(record, DeadLetterReason.TOPIC_MISMATCH, refusal.format(owner=owner, authority=authority))
     return event
 
 
@@ -79,14 +79,14 @@ def _speaker(payload: Spoken) -> str:
 
 
 async def dead_letter_rejected(producer: AIOKafkaProducer, topic: Topic, item: RecordRejected) -> None:
-    """Sends a refused record to the dead-letter topic, and counts the attempt to speak for another."""
+    """Send a refused record to the dead-letter topic, and count the attempt to speak for another."""
     await dead_letter_queue.dead_letter(producer, topic, item.record, item.reason, item.sentence)
     if item.reason in SPOOFING:
         metrics.SPOOFING.labels(reason=item.reason.value).inc()
 
 
 async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | RecordRejected]) -> list[A]:
-    """Sends the refused records to the dead-letter topic; returns the others, in order."""
+    """Send the refused records to the dead-letter topic; return the others, in order."""
     # Concurrently, in order: a thousand dead letters in sequence would delay the whole batch by seconds.
     refused = [item for item in items if isinstance(item, RecordRejected)]
     await asyncio.gather(*(dead_letter_rejected(producer, topic, item) for item in refused))
@@ -94,9 +94,9 @@ async def accept(producer: AIOKafkaProducer, topic: Topic, items: Sequence[A | R
 
 
 def dead_letter_with(
-    session: AsyncSession, topic: Topic, item: AuthorityRecord[Any], reason: Reason, sentence: str
+    session: AsyncSession, topic: Topic, item: AuthorityRecord[Any], reason: DeadLetterReason, sentence: str
 ) -> None:
-    """Puts a dead letter into the outbox, in the transaction that records the event: a copy that comes later makes no
+    """Put a dead letter into the outbox, in the transaction that records the event: a copy that comes later makes no
     second one."""
     message = dead_letter_queue.from_record(item.record, reason, sentence)
     session.add(outbox.to_outbox_row(topic.name, item.event.id, message))

@@ -15,15 +15,15 @@ from faststream.kafka.message import FAKE_CONSUMER
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from services.messaging.kafka import Record, Records
-from services.messaging.offsets import Offsets, behind
+from services.messaging.offsets import OffsetCommitter, next_offsets
 from services.messaging.prefetch import Poll, Prefetcher, Prepare
-from services.messaging.progress import Progress
+from services.messaging.progress import ConsumerProgress
 from services.messaging.record_batches import UnreadableRecord, UnreadableRecordError, readable
 from services.platform import logs, metrics, retry
 from services.platform.settings import Settings
 
 Handler = Callable[[Records], Awaitable[None]]
-Refuse = Callable[[Record, BaseException], Awaitable[None]]
+DeadLetterHandler = Callable[[Record, BaseException], Awaitable[None]]
 
 PARTITION_BYTES: Final = 256 * 1024
 """The maximum number of bytes fetched per partition and request. A larger record is fetched alone."""
@@ -43,7 +43,7 @@ POSITION_SECONDS: Final = 0.2
 log: Final = logs.get(__name__)
 
 
-class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
+class ConsumerState(ConsumerRebalanceListener):  # type: ignore[misc]
     """The state of a consumer loop: its last poll, its assignment, and whether a batch is in flight.
 
     Even if the broker answers, the loop may have stopped; the age of the last poll shows that. The consumer gives up
@@ -56,13 +56,13 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         self.in_flight = asyncio.Lock()
         self.halted: str | None = None
         self.revoked = 0
-        self.progress = Progress()
-        self.offsets = Offsets()
+        self.progress = ConsumerProgress()
+        self.offsets = OffsetCommitter()
         self.consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
         self.before_reading: Callable[[], None] = lambda: None
         self.drop_read_ahead: Callable[[], Records] = tuple
 
-    def beat(self) -> None:
+    def record_poll(self) -> None:
         """Record that the loop is alive."""
         self.last_poll = time.monotonic()
 
@@ -70,7 +70,7 @@ class Pulse(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self.in_flight:
             self.revoked += 1
             self.drop_read_ahead()
-            await self.offsets.settled()
+            await self.offsets.flush()
             log.info("partitions revoked", partitions=_names(revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -87,11 +87,11 @@ def consume(
     *,
     group: str,
     handle: Handler,
-    refuse: Refuse,
+    refuse: DeadLetterHandler,
     prepare: Prepare | None = None,
     topics: Sequence[str] = (),
     pattern: str | None = None,
-) -> Pulse:
+) -> ConsumerState:
     """Call `handle` with every batch of raw records, at least once each, in order within a partition.
 
     After `handle` has returned, the consumer commits offsets, explicitly and only of the batch's partitions; meanwhile
@@ -101,12 +101,12 @@ def consume(
     While one batch is handled, the consumer fetches the next and calls `prepare` with it. `prepare` must have no side
     effects: a batch that is rewound or revoked is prepared for nothing.
     """
-    pulse = Pulse()
+    pulse = ConsumerState()
     subscriber = _subscribe(broker, settings, group, topics, pattern, pulse)
     pulse.before_reading = partial(_replace_poll, subscriber, pulse, prepare, settings.max_poll_records)
     pulse.consumer = lambda: subscriber.consumer
     # While a commit is in flight, this lock keeps the subscriber busy, so the consumer stops only after the commit.
-    pulse.offsets.at_work = lambda: subscriber.lock
+    pulse.offsets.in_flight = lambda: subscriber.lock
 
     @subscriber
     async def _batch(message: KafkaMessage) -> None:
@@ -114,16 +114,21 @@ def consume(
         records: Records = message.raw_message
         if consumer is None:
             return
-        pulse.beat()
+        pulse.record_poll()
         async with pulse.in_flight:
             await _handle(consumer, records, handle, refuse, pulse, settings.kafka_max_poll_interval_seconds * 0.6)
-        pulse.beat()
+        pulse.record_poll()
 
     return pulse
 
 
 def _subscribe(
-    broker: KafkaBroker, settings: Settings, group: str, topics: Sequence[str], pattern: str | None, pulse: Pulse
+    broker: KafkaBroker,
+    settings: Settings,
+    group: str,
+    topics: Sequence[str],
+    pattern: str | None,
+    pulse: ConsumerState,
 ) -> BatchSubscriber:
     interval_ms = settings.kafka_max_poll_interval_seconds * 1000
     session_ms = int(settings.kafka_session_timeout_seconds * 1000)
@@ -149,7 +154,7 @@ def _subscribe(
     )
 
 
-def _replace_poll(subscriber: BatchSubscriber, pulse: Pulse, prepare: Prepare | None, max_records: int) -> None:
+def _replace_poll(subscriber: BatchSubscriber, pulse: ConsumerState, prepare: Prepare | None, max_records: int) -> None:
     """Replace the `getmany` of the consumer that FastStream has made. The new one has the same contract: each record
     once, in order. FastStream reads by this public method, and offers no hook around it."""
     consumer = subscriber.consumer
@@ -182,7 +187,7 @@ def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
     return getmany
 
 
-def _noted(poll: Poll, pulse: Pulse) -> Poll:
+def _noted(poll: Poll, pulse: ConsumerState) -> Poll:
     async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
         found = await poll(*partitions, **options)
         pulse.progress.read(found)
@@ -191,16 +196,16 @@ def _noted(poll: Poll, pulse: Pulse) -> Poll:
     return getmany
 
 
-def _beating(poll: Poll, pulse: Pulse) -> Poll:
+def _beating(poll: Poll, pulse: ConsumerState) -> Poll:
     async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
-        pulse.beat()
+        pulse.record_poll()
         return await poll(*partitions, **options)
 
     getmany.ours = True  # type: ignore[attr-defined]
     return getmany
 
 
-async def measure_for_ever(pulse: Pulse, process: str, pause_seconds: float = MEASURE_SECONDS) -> None:
+async def measure_for_ever(pulse: ConsumerState, process: str, pause_seconds: float = MEASURE_SECONDS) -> None:
     """Measure the lag and the age of unhandled records forever, for health checks and as metrics."""
     topics: set[str] = set()
     while True:
@@ -221,7 +226,7 @@ async def measure_for_ever(pulse: Pulse, process: str, pause_seconds: float = ME
         await asyncio.sleep(pause_seconds)
 
 
-async def measure(pulse: Pulse) -> None:
+async def measure(pulse: ConsumerState) -> None:
     """Ask the broker for the end offsets of the assigned partitions, independently of polls, which may hang.
 
     Commits positions past transaction markers, which no batch commits. Raises an error if the broker does not answer.
@@ -249,7 +254,12 @@ async def measure(pulse: Pulse) -> None:
 
 
 async def _handle(
-    consumer: AIOKafkaConsumer, records: Records, handle: Handler, refuse: Refuse, pulse: Pulse, budget: float
+    consumer: AIOKafkaConsumer,
+    records: Records,
+    handle: Handler,
+    refuse: DeadLetterHandler,
+    pulse: ConsumerState,
+    budget: float,
 ) -> None:
     try:
         await _handle_all(readable(records), handle, refuse, time.monotonic() + budget)
@@ -259,21 +269,21 @@ async def _handle(
     except retry.HaltConsumerError as halt:
         pulse.halted = str(halt)
         log.error("halted", error=str(halt))
-        _put_back(consumer, pulse, records)
+        _rewind(consumer, pulse, records)
         await asyncio.sleep(retry.MAX_BACKOFF_SECONDS)
         return
     except Exception as fault:
         log.error("batch rewound, retries exhausted", error=retry.one_line(fault), records=len(records))
         metrics.BATCHES_REWOUND.inc()
-        _put_back(consumer, pulse, records)
+        _rewind(consumer, pulse, records)
         return
     pulse.halted = None
-    done = behind(records)
+    done = next_offsets(records)
     pulse.progress.handle(done)
     await pulse.offsets.commit(consumer, done)
 
 
-async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadline: float) -> None:
+async def _handle_all(records: Records, handle: Handler, refuse: DeadLetterHandler, deadline: float) -> None:
     """Handle a batch. If it raises an error that is not transient, halve it, down to the record to refuse.
 
     Halving spares the other records a long wait: one such record among 64 takes 13 attempts, not 65.
@@ -295,7 +305,7 @@ async def _handle_all(records: Records, handle: Handler, refuse: Refuse, deadlin
             await _handle_all(half, handle, refuse, deadline)
 
 
-def _put_back(consumer: AIOKafkaConsumer, pulse: Pulse, records: Records) -> None:
+def _rewind(consumer: AIOKafkaConsumer, pulse: ConsumerState, records: Records) -> None:
     """Seek back to the start of the batch, and drop everything fetched after it."""
     first: dict[TopicPartition, int] = {}
     for record in [*records, *pulse.drop_read_ahead()]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from services.messaging.consumer import Pulse
+from services.messaging.consumer import ConsumerState
 from services.platform.dependencies import Check, Dependencies
 from services.platform.health import Note
 
@@ -16,7 +16,7 @@ NOTED_SECONDS: Final = 10.0
 """Health notes report records that have waited longer than this."""
 
 
-def loop_advances(pulse: Pulse, dependencies: Dependencies, limit_seconds: float) -> Check:
+def loop_advances(pulse: ConsumerState, dependencies: Dependencies, limit_seconds: float) -> Check:
     """Build a check that the consumer loop makes progress while its dependencies answer.
 
     It fails if the loop has not polled within the limit, or if records wait and no partition makes progress. While the
@@ -36,7 +36,7 @@ def loop_advances(pulse: Pulse, dependencies: Dependencies, limit_seconds: float
     return check
 
 
-def partitions_advance(pulse: Pulse, limit_seconds: float = FROZEN_SECONDS) -> Check:
+def partitions_advance(pulse: ConsumerState, limit_seconds: float = FROZEN_SECONDS) -> Check:
     """Build a check that no partition with waiting records is frozen, even if others make progress."""
 
     async def check() -> str | None:
@@ -46,7 +46,7 @@ def partitions_advance(pulse: Pulse, limit_seconds: float = FROZEN_SECONDS) -> C
     return check
 
 
-def oldest_unhandled_note(pulse: Pulse) -> Note:
+def oldest_unhandled_note(pulse: ConsumerState) -> Note:
     """Build a note on the age of the oldest unhandled record, for each partition with a long wait."""
 
     def note() -> Sequence[str]:
@@ -56,7 +56,7 @@ def oldest_unhandled_note(pulse: Pulse) -> Note:
     return note
 
 
-def has_assignment(pulse: Pulse) -> Check:
+def has_assignment(pulse: ConsumerState) -> Check:
     """Build a check that the consumer has joined its group and is not halted."""
 
     async def check() -> str | None:

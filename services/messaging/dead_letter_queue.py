@@ -8,7 +8,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 
 from events.cloudevents import Event, Message, encode
-from events.dead_letters import MAX_STORED_BYTES, DeadLetter, Header, Origin, Reason
+from events.dead_letters import MAX_STORED_BYTES, DeadLetter, DeadLetterReason, Header, Origin
 from events.signing import MAX_HEADER_BYTES
 from events.topics import Topic
 from services.domain.ids import event_id
@@ -30,7 +30,7 @@ log: Final = logs.get(__name__)
 
 
 def to_event(
-    reason: Reason,
+    reason: DeadLetterReason,
     sentence: str,
     origin: Origin,
     *,
@@ -84,7 +84,7 @@ def _truncate_headers(headers: Sequence[tuple[str, bytes | None]]) -> list[tuple
     return kept
 
 
-def from_record(record: kafka.Record, reason: Reason, sentence: str) -> Message:
+def from_record(record: kafka.Record, reason: DeadLetterReason, sentence: str) -> Message:
     """Build the dead letter of one Kafka record."""
     origin = Origin(topic=record.topic, partition=record.partition, offset=record.offset)
     return to_event(
@@ -106,11 +106,11 @@ async def dead_letter_unexpected(
         await dead_letter(producer, topic, record, fault.reason, str(fault))
         return
     sentence = f"handling it raised {type(fault).__name__}; the log has the details"
-    await dead_letter(producer, topic, record, Reason.HANDLING_FAILED, sentence)
+    await dead_letter(producer, topic, record, DeadLetterReason.HANDLING_FAILED, sentence)
 
 
 async def dead_letter(
-    producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, reason: Reason, sentence: str
+    producer: AIOKafkaProducer, topic: Topic, record: kafka.Record, reason: DeadLetterReason, sentence: str
 ) -> None:
     """Send a record to the dead-letter topic and wait for the broker's acknowledgement."""
     await (await kafka.send(producer, topic.name, from_record(record, reason, sentence)))

@@ -13,22 +13,22 @@ from services.platform import logs
 log = logs.get(__name__)
 
 
-class Offsets:
+class OffsetCommitter:
     """Commits offsets of handled batches, one batch after the other. It holds the lock `at_work` during a commit."""
 
     def __init__(self) -> None:
-        self.at_work: Callable[[], AbstractContextManager[object]] = nullcontext
+        self.in_flight: Callable[[], AbstractContextManager[object]] = nullcontext
         self._going: asyncio.Task[None] | None = None
 
     async def commit(self, consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
         """Start the commit. Wait only for the previous one."""
-        await self.settled()
+        await self.flush()
         held = ExitStack()
-        held.enter_context(self.at_work())  # Take the lock here, not in the task: the batch itself ends in between.
+        held.enter_context(self.in_flight())  # Take the lock here, not in the task: the batch itself ends in between.
         self._going = asyncio.create_task(_commit(consumer, offsets))
         self._going.add_done_callback(lambda _: held.close())
 
-    async def settled(self) -> None:
+    async def flush(self) -> None:
         """Wait until the broker has acknowledged all commits. Call it before partitions are revoked, or the next
         consumer would handle the records again."""
         going, self._going = self._going, None
@@ -36,7 +36,7 @@ class Offsets:
             await going
 
 
-def behind(records: Records) -> dict[TopicPartition, int]:
+def next_offsets(records: Records) -> dict[TopicPartition, int]:
     """Return the offset after the last record of each partition."""
     offsets: dict[TopicPartition, int] = {}
     for record in records:

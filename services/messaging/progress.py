@@ -30,7 +30,7 @@ class _Partition:
     """End offsets not yet reached, each with the time when it was first seen."""
 
 
-class Progress:
+class ConsumerProgress:
     """Offsets of the assigned partitions. Times are seconds of `clock`."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -19,7 +19,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.util import decode_varint
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 """The maximum size of one batch after decompression."""
@@ -53,7 +53,7 @@ class UnreadableRecord(ConsumerRecord):  # type: ignore[misc]
     after the batch.
     """
 
-    reason: Reason = Reason.UNREADABLE_BATCH
+    reason: DeadLetterReason = DeadLetterReason.UNREADABLE_BATCH
     sentence: str = ""
 
 
@@ -226,7 +226,7 @@ def _record(
     if not bad:
         return ConsumerRecord(*fields)
     sentence = f"the name of a header is not UTF-8: {bad[0][:100]}"
-    return UnreadableRecord(*fields, reason=Reason.NOT_CLOUDEVENT, sentence=sentence)
+    return UnreadableRecord(*fields, reason=DeadLetterReason.NOT_CLOUDEVENT, sentence=sentence)
 
 
 def _bytes(batch: bytes, position: int) -> tuple[bytes | None, int]:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final, Literal, Protocol, Self, TypeVar
 
 from events.cloudevents import Event
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.jwk import KeyFileError, verifying_key
 from events.signing import Signature, SignatureError, extract_signature, verify
 from events.topics import AUTHORITY_FAMILIES
@@ -32,7 +32,7 @@ class RecordRejected:
     """A record that the consumer refuses, and the reason."""
 
     record: Record
-    reason: Reason
+    reason: DeadLetterReason
     sentence: str
 
 
@@ -90,7 +90,7 @@ def verify_one(item: T, known: dict[str, AuthorityKey], demand: SignatureMode, d
     signature, authority = item.signature, item.authority
     if signature is None:
         if demand == "required" and item.record.topic in SHARED_TOPICS:
-            return RecordRejected(item.record, Reason.UNSIGNED, UNSIGNED_MESSAGE)
+            return RecordRejected(item.record, DeadLetterReason.UNSIGNED, UNSIGNED_MESSAGE)
         return item
     key = known.get(signature.key_id)
     if key is None:
@@ -118,4 +118,4 @@ def with_signature(item: T) -> T | RecordRejected:
 
 
 def _refused(item: Decoded, sentence: str) -> RecordRejected:
-    return RecordRejected(item.record, Reason.BAD_SIGNATURE, sentence)
+    return RecordRejected(item.record, DeadLetterReason.BAD_SIGNATURE, sentence)

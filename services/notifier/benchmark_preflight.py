@@ -1,6 +1,6 @@
 """Checks an email about an extension's benchmark just before sending, and composes it.
 
-It goes to the authority that extends, or to one that is asked what it pays.
+It goes to the authority that extends, or to one that is asked for its prices.
 """
 
 from collections.abc import Callable

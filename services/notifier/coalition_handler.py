@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord as Record
 
 from events.cloudevents import EnvelopeError, decode
 from events.coalitions import COALITION_PAYLOADS, CoalitionState
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from services.domain.coalition_notices import Notice, NoticeKind, plan_notices
 from services.domain.ids import event_id
 from services.notifier.rendering.email_message import Sender, message_id
@@ -22,7 +22,7 @@ from services.store.database import Sessions, limit_idle_in_transaction, transac
 UNKNOWN: Final = "the database has no such coalition at this revision: it did not come from the coalitions process"
 REMINDER_HOUR: Final = time(9, 0)
 
-Refuse = Callable[[Record, Reason, str], Awaitable[None]]
+Refuse = Callable[[Record, DeadLetterReason, str], Awaitable[None]]
 
 log: Final = logs.get(__name__)
 
@@ -49,7 +49,7 @@ class CoalitionEvents:
                     continue
                 assert isinstance(event.payload, CoalitionState)
                 if not await self._note(event.payload):
-                    await self.refuse(record, Reason.UNKNOWN_SUBJECT, UNKNOWN)
+                    await self.refuse(record, DeadLetterReason.UNKNOWN_SUBJECT, UNKNOWN)
         metrics.EVENTS_IN.labels(family="coalitions").inc(len(records))
 
     async def _note(self, state: CoalitionState) -> bool:

@@ -8,7 +8,7 @@ from typing import Final
 from aiokafka import ConsumerRecord as Record
 
 from events.cloudevents import EnvelopeError, Event, decode
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from services.domain.notification_rules import NotificationDraft, plan_notifications
 from services.domain.notification_schedule import next_digest
@@ -28,7 +28,7 @@ Clock = Callable[[], datetime]
 log: Final = logs.get(__name__)
 
 
-DeadLetterHandler = Callable[[Record, Reason, str], Awaitable[None]]
+DeadLetterHandler = Callable[[Record, DeadLetterReason, str], Awaitable[None]]
 """Writes a dead letter for a record that can't be handled; returns once the broker has it."""
 
 
@@ -69,7 +69,7 @@ async def handle(
                 await refuse(record, error.reason, str(error))
         if told:
             for item in await record_intents(sessions, told, clock(), notify_batch_seconds):
-                await refuse(item.record, Reason.UNKNOWN_OPPORTUNITY, UNKNOWN)
+                await refuse(item.record, DeadLetterReason.UNKNOWN_OPPORTUNITY, UNKNOWN)
     # Count handled records, not read ones: code that waits for the notifier relies on it.
     metrics.EVENTS_IN.labels(family="opportunities").inc(len(records))
 

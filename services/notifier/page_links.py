@@ -45,7 +45,7 @@ class PageLinks:
         return self.maker.confirm(self.row.authority, self.row.mailbox_ref, self.today)
 
     def enquiry(self, request_id: str) -> str:
-        """The page on which the authority says whether it shares what it pays."""
+        """The page on which the authority says whether it shares its prices."""
         return self.maker.enquiry(self.row.authority, request_id, self.row.mailbox_ref, self.today)
 
     def add_one_click(self, message: EmailMessage, kind: str) -> None:

@@ -27,7 +27,7 @@ from services.store.plans import PlanRecord
 
 EVERY_SECONDS: Final = 600.0
 LOOK_AHEAD: Final = timedelta(hours=1)
-"""The look comes this long before the weekly email, which so has room for what it finds."""
+"""The look comes this long before the weekly email, so the email has room for the findings."""
 
 log: Final = logs.get(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from events.dead_letters import SPOOFING as SPOOFING_REASONS
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.topics import (
     BENCHMARKS,
     CHECKPOINTS,
@@ -176,9 +176,9 @@ PLAN_OUTCOMES: Final = _owned(
 DEAD_LETTERS: Final = _owned(
     Counter("jointly_dead_letters_total", "Events refused, by reason code.", ["family", "reason"], registry=None),
     {
-        Process.MATCHER: {"family": ["plans"], "reason": list(Reason)},
-        Process.COALITIONS: {"family": ["opportunities", "responses", "contracts"], "reason": list(Reason)},
-        Process.NOTIFIER: {"family": ["opportunities", "coalitions"], "reason": list(Reason)},
+        Process.MATCHER: {"family": ["plans"], "reason": list(DeadLetterReason)},
+        Process.COALITIONS: {"family": ["opportunities", "responses", "contracts"], "reason": list(DeadLetterReason)},
+        Process.NOTIFIER: {"family": ["opportunities", "coalitions"], "reason": list(DeadLetterReason)},
     },
 )
 SPOOFING: Final = _owned(

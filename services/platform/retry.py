@@ -45,7 +45,9 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, PoolTimeoutError | ConnectionError | TimeoutError | OSError | TransientTimeoutError)
 
 
-async def retry_transient(operation: Callable[[], Awaitable[Result]], budget: float) -> Result:
+async def retry_transient(
+    operation: Callable[[], Awaitable[Result]], budget: float, *, first_seconds: float = FIRST_BACKOFF_SECONDS
+) -> Result:
     """Retry an idempotent operation on transient errors, for at most `budget` seconds of waiting.
 
     Waits grow from 0.2 to 15 seconds, with jitter so that processes do not retry in step. Raises TransientTimeoutError
@@ -60,7 +62,7 @@ async def retry_transient(operation: Callable[[], Awaitable[Result]], budget: fl
             if not is_transient(error):
                 raise
             attempt += 1
-            wait = backoff_seconds(attempt)
+            wait = backoff_seconds(attempt, first_seconds)
             metrics.TRANSIENT_ERRORS.labels(kind=type(error).__name__).inc()
             log.warning(
                 "transient error, retrying", error=one_line(error), attempt=attempt, wait_seconds=round(wait, 2)
@@ -70,7 +72,9 @@ async def retry_transient(operation: Callable[[], Awaitable[Result]], budget: fl
             await asyncio.sleep(wait)
 
 
-async def retry_lost_races(operation: Callable[[], Awaitable[Result]]) -> Result:
+async def retry_lost_races(
+    operation: Callable[[], Awaitable[Result]], *, first_seconds: float = FIRST_BACKOFF_SECONDS
+) -> Result:
     """Retry a command's idempotent operation if it lost a race for rows, up to `MAX_LOST_RACES` attempts.
 
     Raises any other error immediately, because a person is waiting.
@@ -83,7 +87,7 @@ async def retry_lost_races(operation: Callable[[], Awaitable[Result]]) -> Result
                 raise
             metrics.TRANSIENT_ERRORS.labels(kind=type(error).__name__).inc()
             log.info("lost a race for rows, retrying", error=one_line(error), attempt=attempt)
-            await asyncio.sleep(backoff_seconds(attempt))
+            await asyncio.sleep(backoff_seconds(attempt, first_seconds))
     return await operation()
 
 
@@ -93,9 +97,9 @@ def is_lost_race(error: BaseException) -> bool:
     return getattr(getattr(error, "orig", error), "sqlstate", None) in _LOST_RACES
 
 
-def backoff_seconds(attempt: int) -> float:
+def backoff_seconds(attempt: int, first_seconds: float = FIRST_BACKOFF_SECONDS) -> float:
     """Return the seconds to wait after the nth failure in a row: doubling, bounded, and half random."""
-    longest: float = min(MAX_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2.0 ** min(attempt - 1, 10))
+    longest: float = min(MAX_BACKOFF_SECONDS, first_seconds * 2.0 ** min(attempt - 1, 10))
     return longest * (0.5 + random.random() / 2)  # noqa: S311 (jitter, not a secret)
 
 

@@ -32,7 +32,7 @@ class BrokenChainError(Exception):
 
 
 async def sign_for_ever(sessions: Sessions, key: SigningKey, origin: str) -> None:
-    """Checks periodically whether a checkpoint is due. After an error it checks again later."""
+    """Check periodically whether a checkpoint is due. After an error it checks again later."""
     while True:
         try:
             async with transaction(sessions) as session:
@@ -45,7 +45,7 @@ async def sign_for_ever(sessions: Sessions, key: SigningKey, origin: str) -> Non
 
 
 async def sign_if_due(session: AsyncSession, key: SigningKey, origin: str, at: datetime) -> bool:
-    """Signs the log if it has grown and the last checkpoint is an hour old; returns whether it did.
+    """Sign the log if it has grown and the last checkpoint is an hour old; return whether it did.
 
     Raises BrokenChainError if the entries since then do not lead to the head.
     """
@@ -70,7 +70,7 @@ async def sign_if_due(session: AsyncSession, key: SigningKey, origin: str, at: d
 
 
 async def _continue(session: AsyncSession, signed: Frontier, size: int) -> Frontier:
-    """Extends the tree by the following entries, up to `size`; other processes may have appended more meanwhile."""
+    """Extend the tree by the following entries, up to `size`; other processes may have appended more meanwhile."""
     frontier = signed
     async for entry in audit_log.entries(session, signed.size):
         if frontier.size == size:

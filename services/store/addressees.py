@@ -14,7 +14,7 @@ from services.store.authorities import Authority
 
 
 async def addressee(session: AsyncSession, code: str, day: date) -> Authority | None:
-    """Who is written to for one authority; None where nobody is in the register."""
+    """Who is written to for one authority; None if nobody is in the register."""
     return (await addressees(session, [code], day)).get(code)
 
 

@@ -33,7 +33,7 @@ class ApiToken(SQLModel, table=True):
 
 
 async def issue(session: AsyncSession, authority: str, scopes: Collection[Scope], label: str) -> tuple[ApiToken, str]:
-    """Creates a token for a registered authority; returns its row and the token, which can't be recovered later."""
+    """Create a token for a registered authority; return its row and the token, which can't be recovered later."""
     token = new_token()
     row = ApiToken(
         token_id=uuid.uuid4().hex,
@@ -50,7 +50,7 @@ async def issue(session: AsyncSession, authority: str, scopes: Collection[Scope]
 
 
 async def find(session: AsyncSession, token: str, today: date) -> ApiToken | None:
-    """Finds the row of a token that is not revoked and whose authority has not withdrawn by today."""
+    """Find the row of a token that is not revoked and whose authority has not withdrawn by today."""
     query = (
         select(ApiToken)
         .join(Authority, col(Authority.authority) == col(ApiToken.authority))
@@ -65,14 +65,14 @@ async def find(session: AsyncSession, token: str, today: date) -> ApiToken | Non
 
 
 async def note_use(session: AsyncSession, token_id: str) -> None:
-    """Records the use of a token, at most once a minute, so that reading does not cost a write each time."""
+    """Record the use of a token, at most once a minute, so that reading does not cost a write each time."""
     at = now()
     stale = or_(col(ApiToken.last_used_at).is_(None), col(ApiToken.last_used_at) < at - USE_NOTED_EVERY)
     await session.execute(update(ApiToken).where(col(ApiToken.token_id) == token_id, stale).values(last_used_at=at))
 
 
 async def revoke(session: AsyncSession, token_id: str, authority: str | None = None) -> ApiToken | None:
-    """Revokes a token permanently; returns the row, or None if it does not exist or is another authority's.
+    """Revoke a token permanently; return the row, or None if it does not exist or is another authority's.
     Repeatable."""
     row: ApiToken | None = await session.get(ApiToken, token_id, with_for_update=True)
     if row is None or authority not in (None, row.authority):
@@ -83,7 +83,7 @@ async def revoke(session: AsyncSession, token_id: str, authority: str | None = N
 
 
 async def listed(session: AsyncSession, authority: str | None = None) -> Sequence[ApiToken]:
-    """Lists all tokens, or one authority's, by authority and age, including revoked ones."""
+    """List all tokens, or one authority's, by authority and age, including revoked ones."""
     query = select(ApiToken).order_by(col(ApiToken.authority), col(ApiToken.created_at), col(ApiToken.token_id))
     if authority is not None:
         query = query.where(col(ApiToken.authority) == authority)

@@ -75,7 +75,7 @@ class AuditHeadMissingError(Exception):
 
 
 async def append(session: AsyncSession, acts: Sequence[Act]) -> list[int]:
-    """Appends acts in the caller's transaction; returns their numbers. A rollback appends nothing.
+    """Append acts in the caller's transaction; return their numbers. A rollback appends nothing.
 
     Call it last: every other append waits until the transaction ends.
     """
@@ -110,7 +110,7 @@ async def append(session: AsyncSession, acts: Sequence[Act]) -> list[int]:
 
 
 def to_frontier(size: int, peaks: bytes) -> Frontier:
-    """Builds the frontier from a row."""
+    """Build the frontier from a row."""
     return Frontier(size, tuple(peaks[n : n + HASH_BYTES] for n in range(0, len(peaks), HASH_BYTES)))
 
 
@@ -178,5 +178,5 @@ async def oldest_unsigned(session: AsyncSession) -> datetime | None:
 
 
 def checkpoint_row(frontier: Frontier, note: str, signed_at: datetime) -> AuditCheckpoint:
-    """Builds the row of a checkpoint; the caller adds it to its transaction."""
+    """Build the row of a checkpoint; the caller adds it to its transaction."""
     return AuditCheckpoint(size=frontier.size, peaks=b"".join(frontier.peaks), note=note, signed_at=signed_at)

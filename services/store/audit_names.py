@@ -27,7 +27,7 @@ class AuditName(SQLModel, table=True):
 
 
 async def add(session: AsyncSession, authority: str, name: str, job_title: str) -> str:
-    """Stores a name under a new random id, and returns the id: the `actor` of the acts that follow."""
+    """Store a name under a new random id, and return the id: the `actor` of the acts that follow."""
     row = AuditName(actor=uuid.uuid4().hex, authority=authority, name=name, job_title=job_title, created_at=now())
     session.add(row)
     await session.flush()
@@ -41,7 +41,7 @@ async def find(session: AsyncSession, actors: Collection[str]) -> dict[str, Audi
 
 
 async def erase(session: AsyncSession, actor: str) -> bool:
-    """Erases one name; returns whether it existed."""
+    """Erase one name; return whether it existed."""
     erased = await session.execute(
         delete(AuditName).where(col(AuditName.actor) == actor).returning(col(AuditName.actor))
     )
@@ -49,5 +49,5 @@ async def erase(session: AsyncSession, actor: str) -> bool:
 
 
 async def erase_authority(session: AsyncSession, authority: str) -> None:
-    """Erases all names typed for an authority."""
+    """Erase all names typed for an authority."""
     await session.execute(delete(AuditName).where(col(AuditName.authority) == authority))

@@ -51,7 +51,7 @@ _LAST_ASKED: Final = text(
 
 
 async def save(session: AsyncSession, enquiry: Enquiry) -> None:
-    """Writes an enquiry, in place of its earlier state."""
+    """Write an enquiry; it replaces its earlier state."""
     await session.merge(
         BenchmarkEnquiryRow(
             request_id=enquiry.request_id,

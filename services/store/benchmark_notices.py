@@ -29,7 +29,7 @@ class BenchmarkNoticeRow(SQLModel, table=True):
 
 
 async def add(session: AsyncSession, request_id: str, authority: str, kind: BenchmarkNotice, due_at: datetime) -> bool:
-    """Writes a notice unless it exists, with an email that is due at `due_at`; returns whether it was new.
+    """Write a notice unless it exists, with an email that is due at `due_at`; return whether it was new.
 
     The caller holds the lock of coalitions. The notifier sets the Message-ID when it sends the email.
     """

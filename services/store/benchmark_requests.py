@@ -80,7 +80,7 @@ async def unanswered(session: AsyncSession) -> Sequence[BenchmarkRequestRow]:
 
 
 async def save(session: AsyncSession, request: BenchmarkRequest) -> int:
-    """Writes a request at its next revision; returns the revision."""
+    """Write a request at its next revision; return the revision."""
     row = await load(session, request.request_id)
     if row is None:
         row = BenchmarkRequestRow(

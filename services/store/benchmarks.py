@@ -31,7 +31,7 @@ async def is_published(session: AsyncSession, quarter: Quarter) -> bool:
 
 
 async def publish(session: AsyncSession, quarter: Quarter, cells: list[BenchmarkCell]) -> bool:
-    """Publishes the cells of a quarter unless they are published already; returns whether this call did."""
+    """Publish the cells of a quarter unless they are published already; return whether this call did."""
     row = BenchmarkQuarter(quarter=str(quarter), cells=_CELLS.dump_python(cells, mode="json"), published_at=now())
     written = await session.execute(
         insert(table_of(BenchmarkQuarter))

@@ -37,7 +37,7 @@ class ContractRow(SQLModel, table=True):
 
 
 async def record(session: AsyncSession, row: ContractRow) -> RecordOutcome:
-    """Writes a revision unless the same or a later one exists; returns the outcome.
+    """Write a revision unless the same or a later one exists; return the outcome.
 
     The result does not depend on the order of revisions, and a repeated one changes nothing.
     """
@@ -92,7 +92,7 @@ async def count_of(session: AsyncSession, authority: str) -> int:
 
 
 async def forget_authority(session: AsyncSession, authority: str) -> int:
-    """Deletes the content of an authority's contracts, like a withdrawal; returns their number.
+    """Delete the content of an authority's contracts, like a withdrawal; return their number.
 
     Revisions and hashes stay, so a redelivered event restores nothing.
     """

@@ -119,7 +119,7 @@ def json_column(*, nullable: bool = False) -> Column[Any]:
 
 
 async def begin_snapshot(session: AsyncSession) -> None:
-    """Makes a new session's transaction read-only; all its reads see the same state of the database."""
+    """Make a new session's transaction read-only; all its reads see the same state of the database."""
     await session.connection(execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True})
 
 

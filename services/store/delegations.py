@@ -32,7 +32,7 @@ async def load(session: AsyncSession, authority: str, party: str) -> Delegation 
 
 
 async def put(session: AsyncSession, delegation: Delegation, response_id: str) -> None:
-    """Replaces a delegation."""
+    """Replace a delegation."""
     scope = delegation.scope.value if delegation.scope is not None else None
     await session.merge(
         DelegationRow(

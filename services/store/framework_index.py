@@ -81,14 +81,14 @@ class FrameworkIndex:
         if key not in self._checked:
             lots = entitle_members([lot for lot, _ in self._lots], self._parties, day_of_need(plan))
             known = zip(lots, (features for _, features in self._lots), strict=True)
-            found = covering(engine.unpack(blob, plan), known, engine.policy)
+            found = covering(engine.decode_features(blob, plan), known, engine.policy)
             self._checked[key] = usable_frameworks(plan, found)
             while len(self._checked) > _CACHED_PLANS:
                 self._checked.popitem(last=False)
         return self._checked[key]
 
     async def _follow(self, session: AsyncSession) -> bool:
-        """Reloads the frameworks if they have changed; returns whether there are any."""
+        """Reload the frameworks if they have changed; return whether there are any."""
         row = (await session.execute(_VERSION)).one_or_none()
         if row is None or not row[2]:
             return False
@@ -118,7 +118,7 @@ def lot_texts(engine: Engine, lots: Sequence[FrameworkLot]) -> dict[str, str]:
 
 
 def lot_features(engine: Engine, lots: Sequence[FrameworkLot], vectors: Mapping[str, np.ndarray]) -> LotFeatures:
-    """Computes the lots' features; lots with missing vectors are left out."""
+    """Compute the lots' features; lots with missing vectors are left out."""
     found = []
     for lot in lots:
         plan = to_plan(lot)

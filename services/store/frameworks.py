@@ -35,7 +35,7 @@ async def all_lots(session: AsyncSession) -> list[FrameworkLot]:
 
 
 async def replace_frameworks(session: AsyncSession, lots: Sequence[FrameworkLot]) -> dict[str, int]:
-    """Replaces frameworks completely, and removes their lots that are not among these. Returns the counts of added,
+    """Replace frameworks completely, and remove their lots that are not among these. Returns the counts of added,
     changed, unchanged and removed lots."""
     names = {lot.framework for lot in lots}
     found = await session.execute(
@@ -61,12 +61,12 @@ async def replace_frameworks(session: AsyncSession, lots: Sequence[FrameworkLot]
 
 
 async def touch(session: AsyncSession) -> None:
-    """Marks the register as changed, so that processes reload it."""
+    """Mark the register as changed, so that processes reload it."""
     await session.execute(update(FrameworkLotRow).values(updated_at=now()))
 
 
 async def remove_framework(session: AsyncSession, framework: str) -> int:
-    """Removes a framework with its lots; returns the number of lots."""
+    """Remove a framework with its lots; return the number of lots."""
     done = await session.execute(
         delete(FrameworkLotRow).where(col(FrameworkLotRow.framework) == framework).returning(col(FrameworkLotRow.lot))
     )

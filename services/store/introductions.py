@@ -28,7 +28,7 @@ class IntroductionConsent(SQLModel, table=True):
 
 
 async def put(session: AsyncSession, opportunity_id: str, consent: Consent, response_id: str | None) -> None:
-    """Writes one side, replacing its earlier answer."""
+    """Write one side, replacing its earlier answer."""
     await session.merge(
         IntroductionConsent(
             opportunity_id=opportunity_id,

@@ -28,7 +28,7 @@ class MailboxChange(SQLModel, table=True):
 
 
 async def count_since(session: AsyncSession, authority: str, since: datetime) -> int:
-    """Counts the changes requested for an authority since then."""
+    """Count the changes requested for an authority since then."""
     query = select(func.count()).where(col(MailboxChange.authority) == authority, col(MailboxChange.created_at) > since)
     return int((await session.execute(query)).scalar_one())
 
@@ -46,7 +46,7 @@ async def newest(session: AsyncSession, authority: str, actor: str, at: datetime
 
 
 async def count_try(session: AsyncSession, change_id: str, max_tries: int) -> bool:
-    """Counts one try of the codes before they are compared; returns False if none was left."""
+    """Count one try of the codes before they are compared; return False if none was left."""
     counted = await session.execute(
         update(MailboxChange)
         .where(col(MailboxChange.change_id) == change_id, col(MailboxChange.tries) < max_tries)
@@ -57,10 +57,10 @@ async def count_try(session: AsyncSession, change_id: str, max_tries: int) -> bo
 
 
 async def end_all(session: AsyncSession, authority: str) -> None:
-    """Deletes all pending changes of an authority."""
+    """Delete all pending changes of an authority."""
     await session.execute(delete(MailboxChange).where(col(MailboxChange.authority) == authority))
 
 
 async def prune(session: AsyncSession, at: datetime, kept: timedelta) -> None:
-    """Deletes old changes. Expired ones stay for a while, because they count towards the limit."""
+    """Delete old changes. Expired ones stay for a while, because they count towards the limit."""
     await session.execute(delete(MailboxChange).where(col(MailboxChange.created_at) <= at - kept))

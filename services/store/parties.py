@@ -46,7 +46,7 @@ async def kind_of(session: AsyncSession, code: str) -> PartyKind | None:
 
 
 async def find_by_name(session: AsyncSession, name: str) -> str | None:
-    """The code of the party with this name, in whatever case it is typed; None where none or several have it."""
+    """The code of the party with this name, in whatever case it is typed; None if none or several have it."""
     query = (
         select(col(PartyRow.party))
         .join(authorities.Authority, col(authorities.Authority.authority) == col(PartyRow.party))
@@ -62,7 +62,7 @@ async def all_parties(session: AsyncSession) -> list[Party]:
 
 
 async def save(session: AsyncSession, party: Party) -> SaveResult:
-    """Replaces a party with its memberships. It must be in the register."""
+    """Replace a party with its memberships. It must be in the register."""
     before = await load(session, party.party)
     if before is not None and (before.kind, before.memberships) == (party.kind, party.memberships):
         return SaveResult.UNCHANGED

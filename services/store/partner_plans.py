@@ -88,7 +88,7 @@ class OverCapCount:
 
 
 async def over_cap_counts(session: AsyncSession, authority: str, partners: Collection[str]) -> dict[str, OverCapCount]:
-    """Counts the authority's matches that wait for a later email because of a cap, by partner. Matches with a
+    """Count the authority's matches that wait for a later email because of a cap, by partner. Matches with a
     match_only plan are not counted."""
     rows = await session.execute(_OVER_CAP, {"authority": authority, "partners": sorted(partners)})
     return {partner: OverCapCount(openly, counted == MAX_COUNTED) for partner, openly, counted in rows if openly}

@@ -62,6 +62,6 @@ async def to_ask(session: AsyncSession, today: date) -> Sequence[str]:
 
 
 def add_email(session: AsyncSession, row: Authority, today: date, at: datetime) -> None:
-    """Adds the email that asks an authority, whose row the caller has locked. The sender gives it its Message-ID."""
+    """Add the email that asks an authority, whose row the caller has locked. The sender gives it its Message-ID."""
     row.confirmation_asked_on = today
     session.add(new_mail(uuid.uuid4().hex, row.authority, PURPOSE, at))

@@ -49,23 +49,23 @@ async def count(session: AsyncSession, authority: str) -> int:
 
 
 async def put(session: AsyncSession, draft: PlanDraft) -> None:
-    """Writes a draft, replacing an earlier one of the same plan."""
+    """Write a draft, replacing an earlier one of the same plan."""
     await session.merge(draft)
     await session.flush()
 
 
 async def take(session: AsyncSession, plan_id: str) -> Mapping[str, Any] | None:
-    """Deletes a draft and returns its fields. If two people publish it at the same moment, only one gets them."""
+    """Delete a draft and return its fields. If two people publish it at the same moment, only one gets them."""
     query = delete(PlanDraft).where(col(PlanDraft.plan_id) == plan_id).returning(col(PlanDraft.fields))
     fields: Mapping[str, Any] | None = (await session.execute(query)).scalar_one_or_none()
     return fields
 
 
 async def forget(session: AsyncSession, authority: str) -> None:
-    """Deletes the drafts of an authority."""
+    """Delete the drafts of an authority."""
     await session.execute(delete(PlanDraft).where(col(PlanDraft.authority) == authority))
 
 
 async def prune(session: AsyncSession, at: datetime) -> None:
-    """Deletes expired drafts."""
+    """Delete expired drafts."""
     await session.execute(delete(PlanDraft).where(col(PlanDraft.expires_at) <= at))

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
-from matching.candidates.pair_vector import Opening
+from matching.candidates.pair_vector import JoinConstraints
 from matching.candidates.plan_index import IndexEntry
 from services.store import bulk_writes
 from services.store.bulk_writes import BulkWrites
@@ -73,7 +73,7 @@ class Placement:
     generation: str
     revision: int
     authority: str
-    opening: Opening
+    opening: JoinConstraints
 
     def columns(self) -> dict[str, Any]:
         """The columns for these facts."""
@@ -263,9 +263,9 @@ def _delta(since: Seen, found: Rows) -> IndexDelta:
     return IndexDelta(since, Seen(found[0][0], found[0][1]), entries, closed, after)
 
 
-def _opening(*columns: Any) -> Opening:
+def _opening(*columns: Any) -> JoinConstraints:
     standing, earliest, latest, flexible, preparation_days, local, areas, council = columns
-    return Opening(standing, earliest, latest, flexible, preparation_days, local, tuple(areas), council)
+    return JoinConstraints(standing, earliest, latest, flexible, preparation_days, local, tuple(areas), council)
 
 
 def _halves(vector: bytes) -> Halves:

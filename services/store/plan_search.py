@@ -30,7 +30,7 @@ class Query:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, str]) -> "Query":
-        """Reads a stored search."""
+        """Read a stored search."""
         days = {name: date.fromisoformat(stored[name]) for name in DAYS if name in stored}
         return cls(**{**stored, **days})  # type: ignore[arg-type]
 
@@ -89,7 +89,7 @@ async def search(session: AsyncSession, authority: str, query: Query) -> list[tu
 async def new_plans(
     session: AsyncSession, authority: str, query: Query, *, search_id: str, saved_at: int, looked_to: int
 ) -> list[str]:
-    """Ids of plans that fit a saved search for the first time. Only plans with a revision behind `looked_to` are
+    """Id of plans that fit a saved search for the first time. Only plans with a revision behind `looked_to` are
     read; `saved_at`, `looked_to`: positions in the log of plans."""
     given = {"authority": authority, "search_id": search_id, "saved_at": saved_at, "looked_to": looked_to}
     return list((await session.execute(_NEW, {**_terms(query), **given})).scalars())

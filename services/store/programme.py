@@ -77,7 +77,7 @@ _CONTRACTS: Final = text(
 
 
 async def load_records(session: AsyncSession) -> Records:
-    """Loads all records. The session must read one snapshot."""
+    """Load all records. The session must read one snapshot."""
     return Records(
         revisions=[_revision(row) for row in await session.execute(_REVISIONS)],
         register=[to_signatory(row) for row in await authorities.all_authorities(session)],
@@ -95,7 +95,7 @@ async def load_records(session: AsyncSession) -> Records:
 
 
 def to_signatory(row: authorities.Authority) -> Signatory:
-    """Converts an authority of the register into a signatory."""
+    """Convert an authority of the register into a signatory."""
     return Signatory(
         authority=row.authority,
         name=row.name if row.name != row.authority else display_name(row.authority),

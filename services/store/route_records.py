@@ -13,14 +13,14 @@ from services.store.responses import ResponseRow
 async def load_coalition_routes(
     session: AsyncSession, plan_id: str, coalition_id: str, visible: Collection[str]
 ) -> CoalitionRoutes:
-    """Loads the routes that a plan's authority sees beside a coalition: those recorded for the coalition by members
+    """Load the routes that a plan's authority sees beside a coalition: those recorded for the coalition by members
     with a visible plan, and its own."""
     rows = await responses.routes(session, [plan_id], [coalition_id])
     return build_coalition_routes(to_entry(row) for row in rows if row.plan_id in visible)
 
 
 def to_entry(row: ResponseRow) -> RouteEntry:
-    """Converts a stored response into an entry of the record."""
+    """Convert a stored response into an entry of the record."""
     payload = ResponseRoute.model_validate(row.payload)
     return RouteEntry(
         step=payload.step,

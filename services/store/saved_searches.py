@@ -59,7 +59,7 @@ async def count(session: AsyncSession, authority: str) -> int:
 
 
 async def add(session: AsyncSession, authority: str, name: str, query: Query) -> None:
-    """Saves a search. The plans that fit it now are no news."""
+    """Save a search. The plans that fit it now are no news."""
     at = now()
     position = await plan_search.log_position(session, at)
     row = SavedSearch(
@@ -77,7 +77,7 @@ async def add(session: AsyncSession, authority: str, name: str, query: Query) ->
 
 
 async def remove(session: AsyncSession, authority: str, search_id: str) -> bool:
-    """Deletes one of the authority's searches; whether it was there."""
+    """Delete one of the authority's searches; whether it was there."""
     query = (
         delete(SavedSearch)
         .where(col(SavedSearch.search_id) == search_id, col(SavedSearch.authority) == authority)
@@ -87,7 +87,7 @@ async def remove(session: AsyncSession, authority: str, search_id: str) -> bool:
 
 
 async def forget(session: AsyncSession, authority: str) -> None:
-    """Deletes all searches of an authority."""
+    """Delete all searches of an authority."""
     await session.execute(delete(SavedSearch).where(col(SavedSearch.authority) == authority))
 
 
@@ -98,7 +98,7 @@ async def due(session: AsyncSession, before: datetime) -> Sequence[str]:
 
 
 async def look(session: AsyncSession, authority: str, before: datetime, at: datetime) -> int:
-    """Adds the hits of an authority's searches that were last looked at before a moment; their number.
+    """Add the hits of an authority's searches that were last looked at before a moment; their number.
 
     The caller has locked the authority's row. It reads only plans that have changed since the last look.
     """

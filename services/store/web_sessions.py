@@ -43,13 +43,13 @@ class WebSession(SQLModel, table=True):
 
 
 async def codes_since(session: AsyncSession, authority: str, since: datetime) -> int:
-    """Counts the codes sent to an authority's mailbox since then."""
+    """Count the codes sent to an authority's mailbox since then."""
     query = select(func.count()).where(col(SignInCode.authority) == authority, col(SignInCode.created_at) > since)
     return int((await session.execute(query)).scalar_one())
 
 
 async def count_try(session: AsyncSession, ticket_hash: str, max_tries: int, at: datetime) -> SignInCode | None:
-    """Counts one try of a code before it is compared; None if there is no such code, or no try left."""
+    """Count one try of a code before it is compared; None if there is no such code, or no try left."""
     found = await session.execute(
         update(SignInCode)
         .where(
@@ -64,7 +64,7 @@ async def count_try(session: AsyncSession, ticket_hash: str, max_tries: int, at:
 
 
 async def take_code(session: AsyncSession, ticket_hash: str) -> bool:
-    """Consumes a code; returns whether it existed. If two people enter it at the same moment, one signs in."""
+    """Consume a code; return whether it existed. If two people enter it at the same moment, one signs in."""
     query = delete(SignInCode).where(col(SignInCode.ticket_hash) == ticket_hash).returning(col(SignInCode.ticket_hash))
     return (await session.execute(query)).scalar_one_or_none() is not None
 
@@ -76,16 +76,16 @@ async def find(session: AsyncSession, token_hash: str, at: datetime) -> WebSessi
 
 
 async def revoke(session: AsyncSession, token_hash: str) -> None:
-    """Ends one session."""
+    """End one session."""
     await session.execute(delete(WebSession).where(col(WebSession.token_hash) == token_hash))
 
 
 async def revoke_all(session: AsyncSession, authority: str) -> None:
-    """Ends all sessions of an authority."""
+    """End all sessions of an authority."""
     await session.execute(delete(WebSession).where(col(WebSession.authority) == authority))
 
 
 async def prune(session: AsyncSession, at: datetime, codes_kept: timedelta) -> None:
-    """Deletes expired sessions and codes. Codes stay for a while, because they count towards the limit."""
+    """Delete expired sessions and codes. Codes stay for a while, because they count towards the limit."""
     await session.execute(delete(WebSession).where(col(WebSession.expires_at) <= at))
     await session.execute(delete(SignInCode).where(col(SignInCode.created_at) <= at - codes_kept))

@@ -1,4 +1,4 @@
-"""Identifies the reader and the group by the link of an email. To others a group does not exist."""
+"""Identifies the reader and the group by the link of an email. Anybody else gets 404."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from services.web.parts import parts_of, today_of
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """An authority that may read and answer one subject. `base`: the address of its page. `actor`: who typed a name."""
+    """An authority that may read and answer one subject. `base` is its page's address, `actor` a person's name."""
 
     authority: str
     subject: str
@@ -27,7 +27,7 @@ class Reader:
 
 
 async def session_of(request: Request) -> AsyncIterator[AsyncSession]:
-    """One transaction a request, committed before the answer goes out."""
+    """Open one transaction for the request, and commit it before the response is sent."""
     async with transaction(parts_of(request).sessions) as session:
         yield session
 
@@ -37,7 +37,7 @@ Session = Annotated[AsyncSession, Depends(session_of, scope="function")]
 
 
 async def open_link(request: Request, session: AsyncSession, purpose: LinkPurpose, token: str) -> OpenedLink:
-    """What a link stands for, now. Raises LinkError."""
+    """Resolve a link to its reader and subject as of today. Raises LinkError."""
     # A link's days are real ones, also where plans are judged as of a fixed day.
     secrets = parts_of(request).settings.need_link_secrets()
     day = today(None)
@@ -56,7 +56,7 @@ async def reader_by_link(request: Request, session: AsyncSession, token: str) ->
 
 
 async def group_of(request: Request, session: AsyncSession, reader: Reader) -> GroupView:
-    """The reader's group. Raises 404 where the authority has none such."""
+    """The reader's group. Raises 404 if the authority has no such group."""
     try:
         parts = parts_of(request)
         return await load_group(

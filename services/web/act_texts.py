@@ -1,4 +1,4 @@
-"""What a signed-in council can do in a coalition, as people read it before they do it."""
+"""Texts of the acts of a signed-in council in a coalition: link, question, consequences and button."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class ActText:
-    """The link's words, the question, what follows from it, and the button's words."""
+    """The link's text, the question, the consequences, and the button's text."""
 
     link: str
     heading: str

@@ -1,4 +1,4 @@
-"""An answer as it goes from page to page: in the form's fields, in the address, and at last in the event."""
+"""Carries an answer from page to page, in form fields and the address, and finally into the event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _DATES: Final = {"earliest": "the first day", "latest": "the last day", "remind"
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a person entered. `reason` is empty where they would rather not say."""
+    """The values that a person entered. `reason` is empty if they prefer not to say."""
 
     answer: str
     reason: str = ""
@@ -36,7 +36,7 @@ class Answered:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The form's fields again, for the next page."""
+        """The form fields for the next page."""
         found = {"answer": self.answer}
         if self.answer in texts.REASONS:
             found["reason"] = self.reason or texts.NO_REASON
@@ -54,7 +54,7 @@ class Answered:
 
 
 def read_answered(form: Form) -> Answered:
-    """Reads the answer; invalid fields are in `form.errors`."""
+    """Read the answer; invalid fields are in `form.errors`."""
     answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
     if answer == "other-dates":
         return _with_dates(form)

@@ -69,7 +69,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 
 
 def create_app(parts: WebParts) -> FastAPI:
-    """The application, on these parts. Nothing is opened or started."""
+    """Build the application from these parts. It opens and starts nothing."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=errors.HANDLERS)
     app.state.parts = parts
     app.state.contexts = ExplainContextCache(parts.settings)

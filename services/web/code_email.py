@@ -24,7 +24,7 @@ Never give the code to anybody who asks for it.
 
 
 async def send_code(settings: Settings, mailbox: str, code: str) -> None:
-    """Sends a code to a mailbox. What fails is logged; the page can be asked for another code."""
+    """Send a code to a mailbox. A failure is logged; the person can ask for another code."""
     await send_text(settings, mailbox, "Your sign-in code for Jointly", CODE_TEXT.format(code=grouped(code)))
 
 
@@ -34,7 +34,7 @@ def grouped(code: str) -> str:
 
 
 async def send_text(settings: Settings, mailbox: str, subject: str, text: str) -> None:
-    """Sends one plain email."""
+    """Send one plain email."""
     who = sender(settings.mail_from)
     message = EmailMessage(policy=SMTP)
     message["From"] = f"{who.name} <{who.mailbox}>"

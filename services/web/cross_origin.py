@@ -1,6 +1,7 @@
-"""Refuses what another site's page makes a browser send: the rule of Go's `CrossOriginProtection`, without tokens.
+"""Refuses requests that another site's page makes a browser send, without tokens: the rule of Go's
+`CrossOriginProtection`.
 
-A request that changes something passes where the browser says that it comes from our own page (`Sec-Fetch-Site`), or,
+A request that changes something passes if the browser says that it comes from our own page (`Sec-Fetch-Site`), or,
 without that header, where `Origin` names our own host. A request with neither comes from no browser that has forms.
 """
 
@@ -17,7 +18,7 @@ from services.web import errors
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITES: Final = frozenset({"same-origin", "none"})
 EXEMPT: Final = ("/api/", "/unsubscribe/")
-"""Paths that read no cookie: a bearer token or a signed link in the request itself says who asks."""
+"""Paths that read no cookie. A bearer token or a signed link identifies the reader."""
 
 
 class CrossOriginProtection:
@@ -27,7 +28,7 @@ class CrossOriginProtection:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on, or refuses it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] == "http" and not may_pass(scope["method"], scope["path"], Headers(scope=scope)):
             answer = await errors.answer(Request(scope), HTTPException(403))
             await answer(scope, receive, send)
@@ -36,7 +37,7 @@ class CrossOriginProtection:
 
 
 def may_pass(method: str, path: str, headers: Headers) -> bool:
-    """Whether a request comes from our own page, or can't do harm."""
+    """Whether a request comes from our own pages, or changes nothing."""
     if method in SAFE_METHODS or path.startswith(EXEMPT):
         return True
     site = headers.get("sec-fetch-site")

@@ -1,4 +1,4 @@
-"""What a person reads when something does not go, and what a program reads under `/api`."""
+"""Error pages for people, and problem details for programs under `/api`."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,7 +18,7 @@ log: Final = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ErrorText:
-    """A page's heading and what to do."""
+    """An error page's heading, and the remedy."""
 
     heading: str
     advice: str
@@ -40,7 +40,7 @@ TEXTS: Final = {
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """The answer to a request that can't be served."""
+    """Build the response to a request that can't be served."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 303 and isinstance(error, HTTPException):
         return Response(status_code=303, headers=error.headers)

@@ -1,4 +1,4 @@
-"""Limits what a request may send: no form here is large."""
+"""Limits the size of a request's body: no form here is large."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.web import errors
 
 MAX_FORM_BYTES: Final = 256 * 1024
-"""A plan's description has up to 20,000 characters, and a form writes one of them in up to 12 bytes."""
+"""A plan's description has up to 20,000 characters, and a form encodes each in up to 12 bytes."""
 
 
 class _TooLargeError(Exception):
-    """The request has sent more than a form may hold."""
+    """The request's body exceeds the limit."""
 
 
 class FormLimit:
@@ -24,7 +24,7 @@ class FormLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on, or refuses it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

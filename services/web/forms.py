@@ -29,7 +29,7 @@ DATE_FIELDS: Final = frozenset(
         "until",
     }
 )
-"""Fields of three parts: an error leads to the first one."""
+"""Fields with three parts. An error links to the first one."""
 
 Sent = FormData | QueryParams
 
@@ -66,7 +66,7 @@ class Form:
         return found
 
     def choice(self, name: str, among: Mapping[str, str], problem: str) -> str:
-        """One of the options; an error where none was chosen."""
+        """Read one of the options. It is an error if none was chosen."""
         value = self.sent.get(name)
         if isinstance(value, str) and value in among:
             return value
@@ -94,7 +94,7 @@ class Form:
         return None
 
     def span(self, what: str) -> tuple[date, date] | None:
-        """Two days in order, `earliest` and `latest`; None where there are none. `what` could happen on them."""
+        """Read `earliest` and `latest`, in order; None if both are empty. The error message names them by `what`."""
         earliest = self.day("earliest", f"the first day on which {what}")
         latest = self.day("latest", f"the last day on which {what}")
         if not (earliest and latest):
@@ -105,7 +105,7 @@ class Form:
         return earliest, latest
 
     def number(self, name: str, least: int, most: int, label: str, *, required: bool = True) -> int | None:
-        """A whole number; None where there is none."""
+        """Read a whole number; None if the field is empty."""
         text = self.text(name, label=label if required else "")
         if not text or name in self.errors:
             return None

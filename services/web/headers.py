@@ -1,4 +1,4 @@
-"""Headers of every answer: what a browser may load, keep, frame and pass on."""
+"""Security headers of every response: content, caching, framing and referrer."""
 
 from base64 import b64encode
 from hashlib import sha256
@@ -42,7 +42,7 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request with the headers added."""
+        """Serve a request and add the headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

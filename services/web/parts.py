@@ -1,4 +1,4 @@
-"""What the pages and the read interface work with: made once, handed to every request."""
+"""The database and settings of the pages and the read interface: made once, given to every request."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -49,7 +49,7 @@ def questions_for(fields: Fields) -> list[Question]:
 
 
 def unanswered(fields: Fields) -> list[Question]:
-    """The questions without whose answers a plan can't be published."""
+    """The questions that must be answered before a plan can be published."""
     return [question for question in questions_for(fields) if question.required and not question.sum_up(fields)]
 
 
@@ -169,7 +169,7 @@ def _days(name: str, day: str | None) -> dict[str, str]:
 
 
 def _plain_number(value: Mapping[str, Any] | None) -> str:
-    """An amount for a form's field; empty where it is unknown or in another currency."""
+    """An amount for a form's field; empty if it is unknown or in another currency."""
     if not value or value.get("currency", "GBP") != "GBP":
         return ""
     return f"{value['amount']:.2f}".removesuffix(".00")

@@ -50,7 +50,7 @@ Opening the link changes nothing.
 async def send_confirmation_receipt(
     settings: Settings, session: AsyncSession, later: BackgroundTasks, authority: str, plan_ids: list[str]
 ) -> None:
-    """Tells the authority's mailbox which plans were confirmed by a link."""
+    """Tell the authority's mailbox which plans were confirmed by a link."""
     text = _CONFIRMED.format(plans="\n".join(plan_ids), link=page_url(settings, "/home"))
     await _send(settings, session, later, authority, "Plans of your council were confirmed on Jointly", text)
 
@@ -58,7 +58,7 @@ async def send_confirmation_receipt(
 async def send_receipt(
     settings: Settings, session: AsyncSession, later: BackgroundTasks, authority: str, receipt: Receipt
 ) -> None:
-    """Sends a receipt to the authority's mailbox."""
+    """Send a receipt to the authority's mailbox."""
     link = page_url(settings, f"/p/{receipt.plan_id}")
     text = _TEXT.format(done=receipt.done, title=quote(receipt.title, 200), plan_id=receipt.plan_id, link=link)
     await _send(settings, session, later, authority, f"A plan of your council was {receipt.done} on Jointly", text)
@@ -67,7 +67,7 @@ async def send_receipt(
 async def _send(
     settings: Settings, session: AsyncSession, later: BackgroundTasks, authority: str, subject: str, text: str
 ) -> None:
-    """Sends it after the page has been answered, to the successor if the authority has been dissolved."""
+    """Send it after the page has been answered, to the successor if the authority has been dissolved."""
     row = await addressee(session, authority, today(settings.as_of))
     if row is not None and row.mailbox is not None:
         later.add_task(send_text, settings, row.mailbox, subject, text)

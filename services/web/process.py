@@ -23,7 +23,7 @@ POOL: Final = 10
 
 
 def run(settings: Settings) -> None:
-    """Runs one web process until a signal."""
+    """Run one web process until a signal."""
     service.start_logging("web", settings)
     metrics.export(metrics.Process.WEB)
     settings.need_database()
@@ -45,7 +45,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
 
 
 async def serve_pages(parts: WebParts) -> None:
-    """Serves the pages until it is cancelled; requests that are under way are answered first."""
+    """Serve the pages until it is cancelled; requests that are under way are answered first."""
     config = uvicorn.Config(
         create_app(parts),
         host=parts.settings.web_host,

@@ -1,4 +1,4 @@
-"""Sends what an authority decided on a page. The form brings the response's id, so a second click counts once."""
+"""Sends an authority's response from a page. The form carries the response's id, so a second click counts once."""
 
 import re
 from typing import Any, Final
@@ -20,7 +20,7 @@ RESPONSE_ID: Final = re.compile(r"[a-f0-9-]{36}")
 
 
 def response_id_of(form: Form) -> str:
-    """The response's id that the form brings. Raises 400 where the page did not make it."""
+    """Return the response's id from the form. Raises 400 if the page did not make it."""
     found = form.text("response_id")
     if not RESPONSE_ID.fullmatch(found):
         raise HTTPException(400)
@@ -28,7 +28,7 @@ def response_id_of(form: Form) -> str:
 
 
 async def outcome_of(request: Request, authority: str) -> Outcome | None:
-    """What became of the authority's response that the address names as `sent`; None while that is unknown."""
+    """Return the outcome of the response that the address names as `sent`; None while it is unknown."""
     sent = request.query_params.get("sent", "")
     if not RESPONSE_ID.fullmatch(sent):
         return None
@@ -38,7 +38,7 @@ async def outcome_of(request: Request, authority: str) -> Outcome | None:
 async def send_response(
     session: AsyncSession, reader: Reader, group: GroupView, kind: type[ResponsePayload], values: dict[str, Any]
 ) -> RedirectResponse:
-    """Submits a response about the reader's group and leads to its outcome. Raises 400 where a value is invalid."""
+    """Submit a response about the reader's group and lead to its outcome. Raises 400 if a value is invalid."""
     response_id = await submit_about(session, group.subject, (reader.authority, reader.actor), kind, values)
     return RedirectResponse(f"{reader.base}/sent/{response_id}", 303)
 
@@ -50,7 +50,7 @@ async def submit_about(
     kind: type[ResponsePayload],
     values: dict[str, Any],
 ) -> str:
-    """Submits a response about a subject; its id. Raises 400 where a value is invalid.
+    """Submit a response about a subject; return its id. Raises 400 if a value is invalid.
 
     `who`: the authority, and the id of the name that was typed at sign-in.
     """

@@ -47,7 +47,7 @@ The settings show what there is, and revoke it:
 
 
 def send_mailbox_codes(later: BackgroundTasks, settings: Settings, name: str, begun: BegunChange) -> None:
-    """Sends each mailbox its code, once the page has been answered."""
+    """Send each mailbox its code, once the page has been answered."""
     to, subject = begun.mailboxes, "Your code to change the mailbox of Jointly"
     present = PRESENT_CODE.format(code=grouped(begun.present_code), name=name, new=to.new)
     later.add_task(send_text, settings, to.present, subject, present)
@@ -55,7 +55,7 @@ def send_mailbox_codes(later: BackgroundTasks, settings: Settings, name: str, be
 
 
 def send_mailbox_receipts(later: BackgroundTasks, settings: Settings, changed: Mailboxes) -> None:
-    """Tells both mailboxes."""
+    """Tell both mailboxes."""
     subject = "Your mailbox for Jointly has changed"
     later.add_task(send_text, settings, changed.present, subject, PRESENT_RECEIPT.format(new=changed.new))
     text = NEW_RECEIPT.format(present=changed.present, link=page_url(settings, "/settings/access"))
@@ -63,6 +63,6 @@ def send_mailbox_receipts(later: BackgroundTasks, settings: Settings, changed: M
 
 
 def send_receipt(later: BackgroundTasks, settings: Settings, mailbox: str, sentence: str, path: str) -> None:
-    """Sends a receipt for a changed setting. `path`: the page with that setting."""
+    """Send a receipt for a changed setting. `path`: the page with that setting."""
     text = RECEIPT.format(sentence=sentence, link=page_url(settings, path))
     later.add_task(send_text, settings, mailbox, "Your settings in Jointly have changed", text)

@@ -1,4 +1,4 @@
-"""The two cookies, and who is signed in. `__Host-` keeps other hosts and plain HTTP from setting either."""
+"""Cookies and the signed-in authority. `__Host-` keeps other hosts and plain HTTP from setting either."""
 
 import re
 from typing import Annotated, Final
@@ -46,14 +46,14 @@ async def council_of(account: Account) -> SignedIn:
 
 
 async def office_of(account: Account) -> SignedIn:
-    """The party that is signed in. For a council, its pages are not there."""
+    """The party that is signed in. A council gets 404 for its pages."""
     if account.party is None:
         raise HTTPException(404)
     return account
 
 
 async def programme_office_of(account: Account) -> SignedIn:
-    """The programme office that is signed in. For others, its pages are not there."""
+    """The programme office that is signed in. Others get 404 for its pages."""
     if account.party is not PartyKind.PROGRAMME_OFFICE:
         raise HTTPException(404)
     return account
@@ -71,15 +71,15 @@ async def current(request: Request, session: Session) -> SignedIn | None:
 
 
 def safe_next(path: str) -> str:
-    """The path, where it is a page of ours that a sign-in may lead to; else empty."""
+    """Return the path if a sign-in may lead there, else an empty one."""
     return path if _OWN_PAGE.fullmatch(path) else ""
 
 
 def set_cookie(response: Response, name: str, value: str, seconds: int) -> None:
-    """Sets a cookie that only our own pages get, and no script."""
+    """Set a cookie that only our own pages get, and no script."""
     response.set_cookie(name, value, max_age=seconds, path="/", secure=True, httponly=True, samesite="lax")
 
 
 def drop_cookie(response: Response, name: str) -> None:
-    """Has the browser forget a cookie."""
+    """Make the browser delete a cookie."""
     response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")

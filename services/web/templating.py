@@ -45,7 +45,7 @@ def render(
 
 @cache
 def asset(name: str) -> str:
-    """The address of a file under `static`, another one whenever its content is another."""
+    """The address of a static file. It changes with the file's content."""
     version = sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={version}"
 

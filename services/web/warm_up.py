@@ -17,7 +17,7 @@ log: Final = logs.get(__name__)
 
 
 async def warm_up(parts: WebParts) -> None:
-    """Compiles every page's template and loads the reference tables. Without a database the pages warm up later."""
+    """Compile every page's template and load the reference tables. Without a database the pages warm up later."""
     for name in _templates():
         environment().get_template(name)
     authority_names.identify(NOBODY)

@@ -173,14 +173,14 @@ def serve_poisoned(kind: str, environment: Mapping[str, str], log: Path) -> None
     """What a child does: become one of the services, with a fault in its scoring that one plan meets."""
     from matching import engine
 
-    judge = engine.judge
+    score_pair = engine.score_pair
 
     def failing(a: Any, b: Any, *more: Any) -> Any:
         if POISON in a.plan.plan_id or POISON in b.plan.plan_id:
             raise ZeroDivisionError
-        return judge(a, b, *more)
+        return score_pair(a, b, *more)
 
-    engine.judge = failing  # type: ignore[assignment]
+    engine.score_pair = failing  # type: ignore[assignment]
     serve(kind, environment, log, quick=False)
 
 

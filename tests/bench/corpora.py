@@ -11,7 +11,7 @@ import numpy as np
 
 from events.plans import PlanPublished, PlanState, PlanUpdated
 from matching.embedding import HashingEmbedder
-from matching.engine import Engine, Texts
+from matching.engine import CleanedTexts, Engine
 from services.store.mapping import plan_from_payload
 from tests.bench import generator
 
@@ -72,7 +72,7 @@ def _engine() -> Engine:
     return Engine.load()
 
 
-def texts_of(plan: PlanState) -> Texts:
+def texts_of(plan: PlanState) -> CleanedTexts:
     """The cleaned texts that the pipeline embeds for a plan."""
     return _engine().texts(plan_from_payload(plan))
 

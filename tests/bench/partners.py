@@ -11,7 +11,7 @@ from matching.candidates import corpus_search
 from matching.embedding import Embedder
 from matching.encoders.loading import load_embedder
 from matching.engine import Corpus, Engine, Features
-from matching.pair_scoring import judge
+from matching.pair_scoring import score_pair
 from services.store.mapping import plan_from_payload
 from tests.bench.generator import AS_OF, need_number, plans
 
@@ -65,7 +65,7 @@ def _put(block: Sequence[Any], corpus: Corpus, engine: Engine, embedder: Embedde
     texts = [engine.texts(plan) for plan in block]
     vectors = embedder.embed([text for both in texts for text in (both.title, both.body)])
     for row, plan in enumerate(block):
-        corpus.put(engine.features(plan, vectors[2 * row], vectors[2 * row + 1] if texts[row].body else None))
+        corpus.upsert(engine.features(plan, vectors[2 * row], vectors[2 * row + 1] if texts[row].body else None))
 
 
 def _partners(chosen: Sequence[Features], corpus: Corpus, engine: Engine) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def _partners(chosen: Sequence[Features], corpus: Corpus, engine: Engine) -> dic
         judged += len(corpus_search.candidates(one, corpus, AS_OF, engine.policy))
         found = {partner: corpus.get(partner) for partner in engine.search(one, corpus, AS_OF)}
         a_plan.append(len(found))
-        bands.update(judge(one, other, AS_OF, engine.policy).band.value for other in found.values() if other)
+        bands.update(score_pair(one, other, AS_OF, engine.policy).band.value for other in found.values() if other)
         own = need_number(one.plan.plan_id)
         strangers += sum(need_number(partner) != own for partner in found)
         near += _out_of_time(one, corpus, engine)
@@ -100,7 +100,7 @@ def _out_of_time(one: Features, corpus: Corpus, engine: Engine) -> int:
     for row in rows[bounds >= least]:
         other = corpus.get(corpus.plan_ids[row])
         if other is not None and other is not one:
-            judged = judge(one, other, AS_OF, engine.policy)
+            judged = score_pair(one, other, AS_OF, engine.policy)
             found += judged.specification >= least and any(gate.code == "no-common-window" for gate in judged.gates)
     return found
 

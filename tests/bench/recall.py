@@ -76,7 +76,7 @@ def _exhaustive(
 ) -> dict[str, list[str]]:
     corpus = context.engine.corpus()
     for one in known.values():
-        corpus.put(one)
+        corpus.upsert(one)
     return {plan_id: context.engine.search(one, corpus, AS_OF) for plan_id, one in asking.items()}
 
 

@@ -58,7 +58,7 @@ def measure(engine: Engine, every: list[Features], queries: int) -> dict[str, An
     corpus = engine.corpus()
     started = time.perf_counter()
     for one in every:
-        corpus.put(one)
+        corpus.upsert(one)
     put = time.perf_counter() - started
     chosen = random.Random(2).sample(every, min(queries, len(every)))
     # The first search fills the tables of places and code lists, as a matcher does once when it starts.
@@ -81,9 +81,9 @@ def measure(engine: Engine, every: list[Features], queries: int) -> dict[str, An
 def events(engine: Engine, every: list[Features], queries: int) -> dict[str, Any]:
     """Searches and assesses so many plans as a matcher does: candidates and opportunities a plan, and its seconds."""
     index, by_id = PlanIndex(), {one.plan.plan_id: one for one in every}
-    index.put([engine.index_entry(one) for one in every])
+    index.upsert([engine.index_entry(one) for one in every])
     chosen = random.Random(2).sample(every, min(queries, len(every)))
-    asking = [engine.index_query(one, engine.vector(one)) for one in chosen]
+    asking = [engine.index_query(one, engine.pair_vector(one)) for one in chosen]
     started = time.process_time()
     candidates = [
         (one, by_id[other])
@@ -93,9 +93,9 @@ def events(engine: Engine, every: list[Features], queries: int) -> dict[str, Any
     ]
     searched = time.process_time() - started
     assessed = [
-        engine.opportunity(one, other, AS_OF, alike)
+        engine.assess_if_opportunity(one, other, AS_OF, alike)
         for one, other in candidates
-        if not (alike := engine.likeness(one, other)).hopeless
+        if not (alike := engine.similarity(one, other)).can_never_match
     ]
     seconds = time.process_time() - started
     near = sum(not _meet(one, other) for one, other in candidates)

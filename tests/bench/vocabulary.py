@@ -15,7 +15,7 @@ from random import Random
 
 from matching.policy import Policy
 from matching.reference import cpv_labels
-from matching.text.needs import concepts_in, table_of
+from matching.text.needs import build_phrase_index, find_needs
 
 # Words in a real description where there is one (2,295 of 3,086 plans), at these shares of the plans.
 WORDS_AT = ((0.0, 3), (0.05, 11), (0.10, 15), (0.25, 25), (0.50, 51), (0.75, 76), (0.90, 97), (0.95, 154), (1.0, 245))
@@ -149,8 +149,8 @@ def words() -> Words:
     labels = {code: set(re.findall(r"\b[a-z]{4,13}\b", text.lower())) for code, text in cpv_labels().items()}
     seen = Counter(word for found in labels.values() for word in found)
     # A rare need that the engine's lexicon knows would join strangers, more of them the larger the corpus is.
-    lexicon = table_of(Policy.load().concepts)
-    rare = sorted(word for word, times in seen.items() if times <= _COMMONEST and not concepts_in(word, lexicon))
+    lexicon = build_phrase_index(Policy.load().concepts)
+    rare = sorted(word for word, times in seen.items() if times <= _COMMONEST and not find_needs(word, lexicon))
     things = tuple(word for word in rare if word.endswith("s") and not word.endswith(("ss", "us", "is")))
     codes: dict[str, list[str]] = {thing: [] for thing in things}
     for code in sorted(labels):

@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, Final, cast
 
 from events.cloudevents import EnvelopeError, decode
-from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, DeadLetterReason
 from events.opportunities import OPPORTUNITY_PAYLOADS, OpportunityState
 from events.plans import PLAN_PAYLOADS, PlanAwarded, PlanPayload, PlanState, PlanWithdrawn
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PLANS
@@ -49,7 +49,7 @@ class Accepted:
     """What ought to have become of the input."""
 
     revisions: dict[tuple[str, int], PlanPayload] = field(default_factory=dict)
-    refused: dict[Place, Reason] = field(default_factory=dict)
+    refused: dict[Place, DeadLetterReason] = field(default_factory=dict)
     endings: set[Place] = field(default_factory=set)
     records: int = 0
 
@@ -81,7 +81,7 @@ def fold(records: Iterable[Any]) -> Accepted:
             found.endings.add(place)
         known = found.revisions.setdefault((payload.plan_id, payload.revision), payload)
         if (type(known), known) != (type(payload), payload):
-            found.refused[place] = Reason.REVISION_CONFLICT
+            found.refused[place] = DeadLetterReason.REVISION_CONFLICT
     return found
 
 
@@ -145,7 +145,7 @@ def _inputs(verdict: Verdict, arena: Arena, accepted: Accepted, quiet_seconds: f
     for place, reason in accepted.refused.items():
         verdict.demand("I3", reason in letters.get(place, set()), f"{place}: refused as {reason}, no such dead letter")
     # Whether an ending came before the revision that supersedes it is chance, across partitions and restarts.
-    late = {place for place in accepted.endings if letters.get(place) == {Reason.SUPERSEDED_WITHDRAWAL}}
+    late = {place for place in accepted.endings if letters.get(place) == {DeadLetterReason.SUPERSEDED_WITHDRAWAL}}
     wrong = sorted(letters.keys() - accepted.refused.keys() - late)
     verdict.demand("I3", not wrong, f"dead letters of good records: {[(p, letters[p]) for p in wrong[:5]]}")
     verdict.counts["refused"] = len(accepted.refused)

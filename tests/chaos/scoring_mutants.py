@@ -166,7 +166,7 @@ SCORING_MUTANTS: Final = (
         [
             Edit(
                 "matching/candidates/corpus.py",
-                "        self.drop(features.plan.plan_id)\n        self._append",
+                "        self.remove(features.plan.plan_id)\n        self._append",
                 "        self._append",
             )
         ],

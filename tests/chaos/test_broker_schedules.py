@@ -158,9 +158,9 @@ async def test_only_what_was_handled_is_committed(on_broker: Settings) -> None:
     consumer.assign([partition])
     first = [await consumer.getone()]
     await consumer.getone()
-    pulse = consuming.Pulse()
+    pulse = consuming.ConsumerState()
     await consuming._handle(consumer, first, _nothing, _nothing, pulse, 5)
-    await pulse.offsets.settled()
+    await pulse.offsets.flush()
     assert await consumer.committed(partition) == 1
     await consumer.stop()
 

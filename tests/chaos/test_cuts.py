@@ -1,8 +1,7 @@
 """A real process is killed, or stopped and woken again, at every cut of the way; the other of its kind takes over.
 
-One crew, two of each kind, goes through all cuts by one signal, so that both signals can be tried at the same time
-(`make -j 2 cuts`). Each cut has a pair of plans of its own, and after each the oracle judges all that there has been so
-far.
+One crew, two processes of each kind, goes through all cuts by one signal, so both signals can be tried at the same
+time (`make -j 2 test-crash`). Each cut has its own pair of plans. After each cut the oracle judges everything so far.
 """
 
 from __future__ import annotations

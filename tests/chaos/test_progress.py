@@ -91,7 +91,7 @@ async def test_an_aborted_transaction_is_not_handled_and_leaves_no_lag(apache_br
 
         await until(all_done)
         assert member.values == [f"committed {number}".encode() for number in range(3)] * 2
-        await member.pulse.offsets.settled()
+        await member.pulse.offsets.flush()
         assert await committed(settings, 0) == 16, "four transactions of three records and a mark each"
         assert await member.live(0.5) is None
     finally:

@@ -41,7 +41,7 @@ class Scene:
     async def refuse(self, *_: Any) -> None:
         raise AssertionError("nothing is refused here")
 
-    def member(self, name: str) -> tuple[Any, consuming.Pulse]:
+    def member(self, name: str) -> tuple[Any, consuming.ConsumerState]:
         broker = kafka.make_broker(self.settings, name)
         pulse = consuming.consume(
             broker,

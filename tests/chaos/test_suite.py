@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.plans import PlanPublished
 from events.topics import PLANS
 from services.matcher.settlement import PAIRS_AT_ONCE
@@ -61,14 +61,14 @@ def test_the_first_of_two_contents_counts_and_the_other_is_refused() -> None:
     other = stream.input_of(canary(CANARIES[0], 1).model_copy(update={"title": "Something else"}))
     accepted = fold(records([first, first, other]))
     assert accepted.latest[CANARIES[0]] == canary(CANARIES[0], 1)
-    assert list(accepted.refused.values()) == [Reason.REVISION_CONFLICT]
+    assert list(accepted.refused.values()) == [DeadLetterReason.REVISION_CONFLICT]
 
 
 def test_a_batch_that_nobody_can_open_is_to_be_a_dead_letter() -> None:
     good = records([stream.input_of(canary(CANARIES[0], 1))])
     batch = (PLANS.name, 0, 7, -1, 0, None, b"raw", None, -1, 3, ())
     accepted = fold([*good, UnreadableRecord(*batch)])
-    assert accepted.refused == {(PLANS.name, 0, 7): Reason.UNREADABLE_BATCH}
+    assert accepted.refused == {(PLANS.name, 0, 7): DeadLetterReason.UNREADABLE_BATCH}
     assert list(accepted.latest) == [CANARIES[0]]
 
 
@@ -87,7 +87,7 @@ def test_every_pair_is_what_a_search_finds() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.name for mutant in MUTANTS])
 def test_every_seeded_bug_still_has_its_place(mutant: Mutant) -> None:
-    """Each replaces what stands in the code exactly once; `make mutants` takes too long for every change."""
+    """Each replaces what stands in the code exactly once; `make test-mutation` takes too long for every change."""
     for edit in mutant.edits:
         assert (ROOT / edit.file).read_text("utf-8").count(edit.old) == 1, edit.file
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.topics import OPPORTUNITIES
 from services.local_stack.tansu import Broker
 from services.messaging import consumer as consuming
@@ -31,7 +31,7 @@ class Member:
     def __init__(self, settings: Settings, *, ahead: bool) -> None:
         self.settings = settings
         self.handled: list[tuple[int, int]] = []
-        self.refused: list[tuple[int, int, Reason]] = []
+        self.refused: list[tuple[int, int, DeadLetterReason]] = []
         self.broker = kafka.make_broker(settings, "test")
         self.pulse = consuming.consume(
             self.broker,
@@ -99,9 +99,9 @@ async def test_whatever_comes_every_partition_goes_on(broker: Broker | ApacheKaf
     finally:
         await member.broker.stop()
     unreadable = [
-        *((partition, offset, Reason.NOT_CLOUDEVENT) for partition, offset in [(0, 2), (0, 3), (1, 1)]),
-        *((1, offset, Reason.NOT_CLOUDEVENT) for offset in range(3, 7)),
-        *((2, offset, Reason.UNREADABLE_BATCH) for offset in range(5)),
+        *((partition, offset, DeadLetterReason.NOT_CLOUDEVENT) for partition, offset in [(0, 2), (0, 3), (1, 1)]),
+        *((1, offset, DeadLetterReason.NOT_CLOUDEVENT) for offset in range(3, 7)),
+        *((2, offset, DeadLetterReason.UNREADABLE_BATCH) for offset in range(5)),
     ]
     assert Counter(member.refused) == Counter(unreadable), "each once"
     left_out = {place[:2] for place in unreadable}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from events.cloudevents import MAX_ATTRIBUTE, MAX_VALUE_BYTES, YEARS, decode
-from events.dead_letters import MAX_STORED_BYTES, Reason
+from events.dead_letters import MAX_STORED_BYTES, DeadLetterReason
 from events.jwk import new_key, to_file_text, verifying_key
 from events.plans import PLAN_PAYLOADS, PlanPublished
 from events.schemas import payload_types
@@ -35,7 +35,7 @@ def test_every_topic_is_in_the_table_as_it_is_declared() -> None:
 
 def test_every_reason_is_explained_and_no_other() -> None:
     start = next(number for number, row in enumerate(ROWS) if row[0] == "reason")
-    assert [row[0].strip("`") for row in ROWS[start + 2 :]] == [reason.value for reason in Reason]
+    assert [row[0].strip("`") for row in ROWS[start + 2 :]] == [reason.value for reason in DeadLetterReason]
 
 
 def test_every_field_of_a_plan_is_explained_with_its_default() -> None:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from events.asyncapi import document
 from events.cloudevents import EnvelopeError, decode, encode
-from events.schemas import FOLDER, kept, payload_types, schema_of, written
+from events.schemas import FOLDER, load_saved, payload_types, render_schema, schema_of
 from events.topics import PLANS_PATTERN, TOPICS
 from tests.unit.events.messages import EXAMPLES, STRUCTURED_HEADERS, example, headers_of, structured, value_of
 
@@ -23,7 +23,7 @@ Path = tuple[str | int, ...]
 
 
 def validator(kind: str) -> Draft202012Validator:
-    schema = kept(kind)
+    schema = load_saved(kind)
     assert schema is not None
     return Draft202012Validator(schema, format_checker=FormatChecker())
 
@@ -49,7 +49,7 @@ def without(value: Any, path: Path) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_kept_schema_is_the_one_the_class_makes(kind: str) -> None:
     text = (FOLDER / f"{kind}.json").read_text("utf-8")
-    assert text == written(schema_of(payload_types()[kind])), "run `jointly schemas`"
+    assert text == render_schema(schema_of(payload_types()[kind])), "run `jointly schemas`"
     schema = json.loads(text)
     Draft202012Validator.check_schema(schema)
     assert schema["$id"] == f"urn:jointly:schema:{kind}"

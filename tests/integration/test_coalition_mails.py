@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.notifications import NotificationSent
 from events.responses import ResponseAnswered, ResponseRoute
 from events.topics import NOTIFICATIONS
@@ -220,7 +220,11 @@ async def test_a_coalition_that_the_database_never_had_is_refused(line: Line) ->
     await line.events.handle([record])
     record.value = b"{"
     await line.events.handle([record])
-    assert line.refused == [Reason.UNKNOWN_SUBJECT, Reason.UNKNOWN_SUBJECT, Reason.NOT_JSON]
+    assert line.refused == [
+        DeadLetterReason.UNKNOWN_SUBJECT,
+        DeadLetterReason.UNKNOWN_SUBJECT,
+        DeadLetterReason.NOT_JSON,
+    ]
     assert await line.notifier.all_mails() == []
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from events.cloudevents import decode
 from events.coalitions import COALITION_PAYLOADS, CoalitionEnded
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.responses import ResponseAnswered, ResponseInvited
 from events.topics import COALITIONS, RESPONSES, authority_topic
 from services.coalitions.opportunity_handler import MAX_REMEMBERED, OpportunityHandler, SeenOpportunities
@@ -385,7 +385,7 @@ def test_nobody_answers_on_the_topic_of_another(topic: str) -> None:
     answer = ResponseAnswered(**response_fields(LEEDS, "0" * 32, 1, 900), answer="not-this-time")
     item = read(response_record(answer, 900, topic))
     assert isinstance(item, RecordRejected)
-    assert item.reason is Reason.TOPIC_MISMATCH
+    assert item.reason is DeadLetterReason.TOPIC_MISMATCH
     assert isinstance(read(response_record(answer, 900, authority_topic(LEEDS, RESPONSES))), Accepted)
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from events.coalitions import COALITION_PAYLOADS, CoalitionState
-from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetterReason
 from events.jwk import SigningKey, new_key
 from events.plans import PlanPayload
 from events.responses import ResponseMembership, ResponsePayload
@@ -143,10 +143,10 @@ def test_only_the_authority_itself_answers_on_a_shared_topic(
         assert states == {LEEDS: "suggested", BRADFORD: "declined", KIRKLEES: "suggested"}
         letters = payloads_of(broker.bootstrap, DEAD_RESPONSES.name, DEAD_LETTER_PAYLOADS)
         assert sorted(letter.reason for letter in letters) == [
-            Reason.BAD_SIGNATURE,
-            Reason.BAD_SIGNATURE,
-            Reason.TOPIC_MISMATCH,
-            Reason.UNSIGNED,
+            DeadLetterReason.BAD_SIGNATURE,
+            DeadLetterReason.BAD_SIGNATURE,
+            DeadLetterReason.TOPIC_MISMATCH,
+            DeadLetterReason.UNSIGNED,
         ]
 
 

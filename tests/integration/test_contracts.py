@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.testing import CliRunner
 
 from events.contracts import ContractPayload
-from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetterReason
 from events.jwk import SigningKey, new_key, to_file_text
 from events.signing import sign_as
 from events.topics import CONTRACTS, DEAD_CONTRACTS, authority_topic
@@ -58,7 +58,7 @@ async def test_the_same_again_changes_nothing_and_other_content_is_a_dead_letter
     assert await harness.rows("SELECT 1 FROM outbox") == []
     await harness.handle(contract(title="Something else"))
     ((topic, value),) = await harness.rows("SELECT topic, value FROM outbox")
-    assert (topic, json.loads(bytes(value))["reason"]) == (DEAD_CONTRACTS.name, Reason.REVISION_CONFLICT)
+    assert (topic, json.loads(bytes(value))["reason"]) == (DEAD_CONTRACTS.name, DeadLetterReason.REVISION_CONFLICT)
     assert await harness.rows("SELECT payload->>'title' FROM contracts") == [("HR and payroll system",)]
 
 
@@ -83,7 +83,7 @@ async def test_contacts_are_taken_out(harness: ContractsHarness) -> None:
 def test_nobody_speaks_on_the_topic_of_another(topic: str) -> None:
     item = read(contract_record(contract(), topic), now())
     assert isinstance(item, RecordRejected)
-    assert item.reason is Reason.TOPIC_MISMATCH
+    assert item.reason is DeadLetterReason.TOPIC_MISMATCH
     assert isinstance(read(contract_record(contract(), authority_topic(LEEDS, CONTRACTS)), now()), ContractRecord)
 
 
@@ -91,13 +91,13 @@ def test_nobody_shares_the_contract_of_another() -> None:
     forged = contract().model_copy(update={"contract_id": f"{BRADFORD}:C-1"})
     item = read(contract_record(forged), now())
     assert isinstance(item, RecordRejected)
-    assert item.reason is Reason.AUTHORITY_MISMATCH
+    assert item.reason is DeadLetterReason.AUTHORITY_MISMATCH
 
 
 def test_a_revision_that_leaves_no_room_is_refused() -> None:
     item = read(contract_record(contract(revision=2**53 - 1)), now())
     assert isinstance(item, RecordRejected)
-    assert item.reason is Reason.REVISION_TOO_HIGH
+    assert item.reason is DeadLetterReason.REVISION_TOO_HIGH
 
 
 def test_from_a_signed_file_to_the_list_and_forgeries_to_dead_letters(
@@ -123,7 +123,10 @@ def test_from_a_signed_file_to_the_list_and_forgeries_to_dead_letters(
         listed = _jointly(line, monkeypatch, "contracts", "list", "--json")
         assert json.loads(listed) == contract().model_dump(mode="json")
         letters = payloads_of(broker.bootstrap, DEAD_CONTRACTS.name, DEAD_LETTER_PAYLOADS)
-        assert sorted(letter.reason for letter in letters) == [Reason.BAD_SIGNATURE, Reason.UNSIGNED]
+        assert sorted(letter.reason for letter in letters) == [
+            DeadLetterReason.BAD_SIGNATURE,
+            DeadLetterReason.UNSIGNED,
+        ]
 
 
 def _jointly(line: Pipeline, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from typer.testing import CliRunner
 
-from events.dead_letters import Origin, Reason
+from events.dead_letters import DeadLetterReason, Origin
 from events.plans import PlanPublished
 from events.topics import DEAD_OPPORTUNITIES, DEAD_PLANS, PLANS, authority_topic
 from services.cli import application
@@ -87,7 +87,9 @@ async def refuse_all(using: Settings, sent: Sequence[Sent]) -> None:
 
 async def put(using: Settings, **letter: Any) -> None:
     """One dead letter of opportunities, written as our services write them."""
-    message = dead_letter_queue.to_event(**{"reason": Reason.NOT_JSON, "sentence": "not JSON", "key": b"k", **letter})
+    message = dead_letter_queue.to_event(
+        **{"reason": DeadLetterReason.NOT_JSON, "sentence": "not JSON", "key": b"k", **letter}
+    )
     await topic_admin.create(using)
     producer = make_producer(using, "tests")
     await producer.start()
@@ -179,7 +181,9 @@ def test_one_replay_sends_one_and_naming_nothing_sends_none(using: Settings) -> 
         pytest.param({"headers": [("x", b"y")] * 60}, "only the start of the event", id="headers left out"),
         pytest.param({"key": b"k" * 2_000_000}, "only the start of the event", id="a key that fits into no message"),
         pytest.param({"key": None, "value": None}, "neither key nor value", id="nothing"),
-        pytest.param({"reason": Reason.ASSESSMENT_FAILED}, "under its next revision", id="in the log already"),
+        pytest.param(
+            {"reason": DeadLetterReason.ASSESSMENT_FAILED}, "under its next revision", id="in the log already"
+        ),
     ],
 )
 def test_what_must_not_be_replayed_is_not(using: Settings, letter: dict[str, Any], sentence: str) -> None:
@@ -213,7 +217,7 @@ def test_what_never_stood_at_its_origin_is_not_sent_there(using: Settings, chang
         case _:
             forged[change] = b"forged"
     # Another reason, so that it is another dead letter than the genuine one.
-    asyncio.run(put(using, origin=Origin(**origin), reason=Reason.UNKNOWN_TYPE, **forged))
+    asyncio.run(put(using, origin=Origin(**origin), reason=DeadLetterReason.UNKNOWN_TYPE, **forged))
     (letter,) = listed("--family", "opportunities")
     done = run("replay", letter["dead_letter_id"])
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "0 sent, 1 not"), done.output

@@ -7,7 +7,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from events.cloudevents import decode
-from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, Reason
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetter, DeadLetterReason
 from events.plans import PlanAwarded, PlanPayload, PlanUpdated, PlanWithdrawn
 from events.topics import DEAD_PLANS
 from services.matcher.batch_handler import Matcher
@@ -53,7 +53,7 @@ async def test_a_superseded_ending_of_a_plan_that_stands_is_one_dead_letter(
     await take(matcher, late, offset=10)
     await take(matcher, late, offset=20)
     (letter,) = await letters(sessions)
-    assert letter.reason is Reason.SUPERSEDED_WITHDRAWAL
+    assert letter.reason is DeadLetterReason.SUPERSEDED_WITHDRAWAL
     assert "revision 4" in letter.detail
     assert "stands at 9" in letter.detail
     assert letter.origin.offset == 10

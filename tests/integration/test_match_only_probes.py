@@ -61,7 +61,7 @@ async def test_plans_that_met_hidden_ones_and_were_soon_changed_are_counted(
     assert await counted(sessions) == [Probes(CAMDEN, 12)]
     assert await counted(sessions, timedelta(0)) == []
 
-    await database_metrics.measure_reach(sessions)
+    await database_metrics.measure_reach(sessions, database_metrics.Reported())
     assert metrics.MATCH_ONLY_PROBES._value.get() == 12
     async with sessions() as session:
         await session.execute(text("UPDATE opportunities SET created_at = created_at - interval '8 days'"))

@@ -1,11 +1,9 @@
 """Copies of somebody's plan are seen: counted, and named in the log once."""
 
-import pytest
 from structlog.testing import capture_logs
 
 from events.plans import PlanPublished, PlanWithdrawn
-from services.matcher import database_metrics
-from services.matcher.database_metrics import SPAM_PAIR_THRESHOLD, measure_reach
+from services.matcher.database_metrics import SPAM_PAIR_THRESHOLD, Reported, measure_reach
 from services.platform import metrics
 from tests.integration.test_matcher_steps import Rig, rig
 from tests.integration.test_pipeline import BARNET, plan
@@ -17,22 +15,22 @@ def counts() -> tuple[float, float]:
     return metrics.PLAN_OPPORTUNITIES_MAX._value.get(), metrics.PLAN_PARTNER_OPPORTUNITIES_MAX._value.get()
 
 
-async def test_copies_of_a_plan_are_counted_and_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_metrics, "_reported_before", set())
+async def test_copies_of_a_plan_are_counted_and_named(rig: Rig) -> None:
+    reported = Reported()
     victim = plan("HR-1")
     copies: list[PlanPublished] = [plan(f"C-{number}", BARNET) for number in range(SPAM_PAIR_THRESHOLD)]
     await rig.handle([victim, *copies[:-1]])
     with capture_logs() as logged:
-        await measure_reach(rig.sessions)
+        await measure_reach(rig.sessions, reported)
     assert (counts(), logged) == ((SPAM_PAIR_THRESHOLD - 1, SPAM_PAIR_THRESHOLD - 1), [])
     await rig.handle(copies[-1:])
     with capture_logs() as logged:
         for _ in range(2):
-            await measure_reach(rig.sessions)
+            await measure_reach(rig.sessions, reported)
     assert counts() == (SPAM_PAIR_THRESHOLD, SPAM_PAIR_THRESHOLD)
     assert [(line["plan_id"], line["partner"], line["opportunities"]) for line in logged] == [
         (victim.plan_id, BARNET, SPAM_PAIR_THRESHOLD)
     ]
     await rig.handle([PlanWithdrawn(plan_id=copy.plan_id, revision=2, authority=BARNET) for copy in copies])
-    await measure_reach(rig.sessions)
+    await measure_reach(rig.sessions, reported)
     assert counts() == (0, 0)

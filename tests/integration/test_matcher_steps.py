@@ -162,14 +162,14 @@ async def test_a_plan_that_makes_scoring_fail_is_set_aside_and_its_neighbours_go
     states = invented_plans(COUNT, SUBJECTS)
     poison = next(a for a, _ in sorted(all_pairs(states)))
     partner_pairs = {pair: v for pair, v in all_pairs(states).items() if poison not in pair}
-    judge = pair_scoring.judge
+    judge = pair_scoring.score_pair
 
     def failing(a: Any, b: Any, as_of: date, policy: Policy, *alike: Any) -> Any:
         if poison in (a.plan.plan_id, b.plan.plan_id):
             raise ZeroDivisionError
         return judge(a, b, as_of, policy, *alike)
 
-    monkeypatch.setattr("matching.engine.judge", failing)
+    monkeypatch.setattr("matching.engine.score_pair", failing)
     first = [s for s in states if s.plan_id != poison]
     await rig.handle(first)
     await rig.handle([s for s in states if s.plan_id == poison])

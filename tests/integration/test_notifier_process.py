@@ -147,7 +147,7 @@ async def test_an_opportunity_event_becomes_mails_and_what_is_none_a_dead_letter
     assert "HR and payroll" not in log.read_text(), "nor a plan's text"
 
 
-# `make faults` kills notifiers in the gate, with an oracle.
+# `make chaos` kills notifiers in the gate, with an oracle.
 @pytest.mark.slow
 async def test_killed_in_the_middle_the_next_one_tells_the_rest_and_nobody_twice(
     notifier: NotifierHarness, environment: dict[str, str], tmp_path: Path

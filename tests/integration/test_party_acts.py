@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.jwk import SigningKey, new_key
 from events.responses import (
     DelegationScope,
@@ -106,7 +106,7 @@ async def test_nobody_convenes_whom_it_may_not(
 ) -> None:
     await convene(harness, *map(plan_id, plans), party=party)
     ((reason, sentence),) = await harness.refusals()
-    assert (reason, why in sentence) == (Reason.RESPONSE_REFUSED, True), sentence
+    assert (reason, why in sentence) == (DeadLetterReason.RESPONSE_REFUSED, True), sentence
     assert set((await harness.states()).values()) == {"suggested"}
 
 
@@ -247,14 +247,14 @@ def test_no_key_and_no_topic_lets_a_party_speak_as_another() -> None:
     assert isinstance(_taken(by_office, KEYS[OFFICE], shared), Accepted)
     assert isinstance(_taken(by_office, KEYS[OFFICE], own[OFFICE]), Accepted)
     assert isinstance(_taken(given, KEYS[LEEDS], own[LEEDS]), Accepted)
-    forged: list[tuple[ResponsePayload, str, str, Reason]] = [
-        (as_leeds, OFFICE, shared, Reason.BAD_SIGNATURE),
-        (as_leeds, OFFICE, own[OFFICE], Reason.TOPIC_MISMATCH),
-        (by_office, HUB, shared, Reason.BAD_SIGNATURE),
-        (by_office, HUB, own[HUB], Reason.TOPIC_MISMATCH),
-        (by_office, LEEDS, shared, Reason.BAD_SIGNATURE),
-        (given, OFFICE, shared, Reason.BAD_SIGNATURE),
-        (given, OFFICE, own[OFFICE], Reason.TOPIC_MISMATCH),
+    forged: list[tuple[ResponsePayload, str, str, DeadLetterReason]] = [
+        (as_leeds, OFFICE, shared, DeadLetterReason.BAD_SIGNATURE),
+        (as_leeds, OFFICE, own[OFFICE], DeadLetterReason.TOPIC_MISMATCH),
+        (by_office, HUB, shared, DeadLetterReason.BAD_SIGNATURE),
+        (by_office, HUB, own[HUB], DeadLetterReason.TOPIC_MISMATCH),
+        (by_office, LEEDS, shared, DeadLetterReason.BAD_SIGNATURE),
+        (given, OFFICE, shared, DeadLetterReason.BAD_SIGNATURE),
+        (given, OFFICE, own[OFFICE], DeadLetterReason.TOPIC_MISMATCH),
     ]
     for payload, forger, topic, reason in forged:
         item = _taken(payload, KEYS[forger], topic)

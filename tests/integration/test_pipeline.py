@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from events.cloudevents import encode
-from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetterReason
 from events.opportunities import OPPORTUNITY_PAYLOADS
 from events.plans import PlanAwarded, PlanPublished, PlanUpdated, PlanWithdrawn
 from events.topics import DEAD_PLANS, OPPORTUNITIES, PLANS, authority_topic
@@ -113,7 +113,7 @@ def test_what_becomes_of_a_plan_becomes_of_its_opportunities(
         assert match_only.decide_by is None
 
 
-# `make cuts` and `make faults` kill matchers in the gate, at more places.
+# `make test-crash` and `make chaos` kill matchers in the gate, at more places.
 @pytest.mark.slow
 @pytest.mark.kafka
 def test_a_killed_matcher_loses_and_doubles_nothing(
@@ -168,20 +168,23 @@ def test_bad_input_is_refused_with_its_reason_and_stops_nobody(
         return topic, b"k", headers, body
 
     bad = {
-        "not JSON": (sent(b"{nonsense"), Reason.NOT_JSON),
-        "NaN": (sent(swapped(b"900000.0", b"NaN")), Reason.NOT_JSON),
-        "10 MB": (sent(swapped(b"Replacement", b"x" * 10_000_000)), Reason.TOO_LARGE),
-        "100,000 brackets": (sent(b"[" * 100_000), Reason.NOT_JSON),
-        "lone surrogate": (sent(swapped(b"Replacement", b"\\ud800")), Reason.NOT_JSON),
-        "another's plan id": (sent(swapped(LEEDS.encode() + b":", BARNET.encode() + b":")), Reason.AUTHORITY_MISMATCH),
-        "another's topic": (sent(value, authority_topic(BARNET)), Reason.TOPIC_MISMATCH),
-        "no CloudEvent": ((PLANS.name, b"k", [("note", b"\xff")], value), Reason.NOT_CLOUDEVENT),
-        "nothing": ((PLANS.name, b"k", headers, None), Reason.NOT_CLOUDEVENT),
+        "not JSON": (sent(b"{nonsense"), DeadLetterReason.NOT_JSON),
+        "NaN": (sent(swapped(b"900000.0", b"NaN")), DeadLetterReason.NOT_JSON),
+        "10 MB": (sent(swapped(b"Replacement", b"x" * 10_000_000)), DeadLetterReason.TOO_LARGE),
+        "100,000 brackets": (sent(b"[" * 100_000), DeadLetterReason.NOT_JSON),
+        "lone surrogate": (sent(swapped(b"Replacement", b"\\ud800")), DeadLetterReason.NOT_JSON),
+        "another's plan id": (
+            sent(swapped(LEEDS.encode() + b":", BARNET.encode() + b":")),
+            DeadLetterReason.AUTHORITY_MISMATCH,
+        ),
+        "another's topic": (sent(value, authority_topic(BARNET)), DeadLetterReason.TOPIC_MISMATCH),
+        "no CloudEvent": ((PLANS.name, b"k", [("note", b"\xff")], value), DeadLetterReason.NOT_CLOUDEVENT),
+        "nothing": ((PLANS.name, b"k", headers, None), DeadLetterReason.NOT_CLOUDEVENT),
         "unknown type": (
             (PLANS.name, b"k", [(n, b"jointly.plan.v9" if n == "ce_type" else v) for n, v in headers], value),
-            Reason.UNKNOWN_TYPE,
+            DeadLetterReason.UNKNOWN_TYPE,
         ),
-        "no title": (sent(swapped(b"HR and payroll system", b" ")), Reason.INVALID_PAYLOAD),
+        "no title": (sent(swapped(b"HR and payroll system", b" ")), DeadLetterReason.INVALID_PAYLOAD),
     }
     conflict = sent(swapped(b"6,000 staff", b"7,000 staff"))
     with pipeline(broker.bootstrap, database_url, tmp_path) as line:
@@ -193,12 +196,12 @@ def test_bad_input_is_refused_with_its_reason_and_stops_nobody(
         send_raw(broker.bootstrap, [record for record, _ in bad.values()] + [conflict])
         line.publish([plan("P-9", BARNET)])
         line.until(lambda: line.drained(2), "the plan behind the bad ones")
-        wanted = Counter([reason for _, reason in bad.values()] + [Reason.REVISION_CONFLICT])
+        wanted = Counter([reason for _, reason in bad.values()] + [DeadLetterReason.REVISION_CONFLICT])
         line.until(lambda: line.metric(matcher, "jointly_dead_letters_total") >= wanted.total(), "all of them refused")
         letters = payloads_of(broker.bootstrap, DEAD_PLANS.name, DEAD_LETTER_PAYLOADS)
         assert Counter(letter.reason for letter in letters) == wanted
         assert len(line.active()) == 1, "the good plans met all the same"
-        large = next(letter for letter in letters if letter.reason == Reason.TOO_LARGE)
+        large = next(letter for letter in letters if letter.reason == DeadLetterReason.TOO_LARGE)
         assert (large.complete, len(large.value), large.value_length > 10_000_000) == (False, 64 * 1024, True)
         assert peak_memory_mb(matcher.pid) < 600, "memory stays flat"
 
@@ -217,7 +220,7 @@ def test_a_record_that_the_client_can_not_read_stops_nobody(
         assert len(line.active()) == 24
         line.until(lambda: line.metric(matcher, "jointly_dead_letters_total") >= 2, "both refused")
         letters = payloads_of(broker.bootstrap, DEAD_PLANS.name, DEAD_LETTER_PAYLOADS)
-        assert {letter.reason for letter in letters} == {Reason.NOT_CLOUDEVENT}
+        assert {letter.reason for letter in letters} == {DeadLetterReason.NOT_CLOUDEVENT}
         assert len({(letter.origin.partition, letter.origin.offset) for letter in letters}) == 2
         assert {(letter.value, letter.complete) for letter in letters} == {(b"v", False)}
 

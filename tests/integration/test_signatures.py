@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from events.cloudevents import encode
-from events.dead_letters import DEAD_LETTER_PAYLOADS, Reason
+from events.dead_letters import DEAD_LETTER_PAYLOADS, DeadLetterReason
 from events.jwk import SigningKey, new_key, to_file_text
 from events.plans import PlanPublished
 from events.signing import sign
@@ -72,9 +72,9 @@ def test_only_the_authority_itself_is_believed_on_a_shared_topic(
         asyncio.run(publish_events(line.settings, [plan("HR-1")], key=leeds))
         moved = sent(plan("HR-5"), leeds)
         refused = {
-            Reason.UNSIGNED: [sent(plan("HR-2"), None)],
-            Reason.TOPIC_MISMATCH: [sent(plan("HR-3"), leeds, authority_topic(BARNET))],
-            Reason.BAD_SIGNATURE: [
+            DeadLetterReason.UNSIGNED: [sent(plan("HR-2"), None)],
+            DeadLetterReason.TOPIC_MISMATCH: [sent(plan("HR-3"), leeds, authority_topic(BARNET))],
+            DeadLetterReason.BAD_SIGNATURE: [
                 stolen(plan("P-8", BARNET), leeds),
                 stolen(plan("HR-4"), barnet),
                 sent(plan("HR-4"), unknown),

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from matching.candidates.plan_index import PlanIndex
 from matching.components import timing
-from matching.components.specification import logistic, value_likeness, value_size
-from matching.components.value import worth
+from matching.components.specification import logistic, value_similarity, value_size
+from matching.components.value import value_component
 from matching.engine import Features
 from matching.plan import Plan
 from matching.text.scope import Scope
@@ -70,9 +70,9 @@ def test_the_explanation_adds_up_to_the_score(pair: tuple[Features, Features], a
 def test_more_money_on_both_sides_never_counts_less(one: float, other: float, factor: float) -> None:
     rules = engine().policy.value
     more = (one * factor, other * factor)
-    assert float(worth(one, other, rules)) <= float(worth(*more, rules)) <= 1
+    assert float(value_component(one, other, rules)) <= float(value_component(*more, rules)) <= 1
     assert 0 <= float(value_size(one, other)) <= float(value_size(*more)) <= 1
-    assert 0 <= float(value_likeness(one, other)) <= float(value_likeness(*more)) + 1e-9 <= 1 + 1e-9
+    assert 0 <= float(value_similarity(one, other)) <= float(value_similarity(*more)) + 1e-9 <= 1 + 1e-9
 
 
 @many
@@ -80,10 +80,10 @@ def test_more_money_on_both_sides_never_counts_less(one: float, other: float, fa
 def test_more_common_days_and_more_time_never_count_less(stated: int, extended: int, more: int) -> None:
     rules = engine().policy.timing
     common = stated + extended
-    now = float(timing.fit(stated, common, rules))
-    assert 0 <= now <= float(timing.fit(stated + more, common + more, rules)) <= 1
-    assert now <= float(timing.fit(stated, common + more, rules))
-    assert float(timing.lead(stated, 0, rules)) <= float(timing.lead(stated + more, 0, rules))
+    now = float(timing.overlap_factor(stated, common, rules))
+    assert 0 <= now <= float(timing.overlap_factor(stated + more, common + more, rules)) <= 1
+    assert now <= float(timing.overlap_factor(stated, common + more, rules))
+    assert float(timing.lead_factor(stated, 0, rules)) <= float(timing.lead_factor(stated + more, 0, rules))
 
 
 @some
@@ -121,18 +121,18 @@ def _found(
     """What corpus and index find for each plan once these have arrived in this order, and some were withdrawn."""
     corpus, index = engine().corpus(), PlanIndex()
     for one in arriving:
-        corpus.put(one)
-        index.put([engine().index_entry(one)])
+        corpus.upsert(one)
+        index.upsert([engine().index_entry(one)])
     for one in withdrawn:
-        corpus.drop(one.plan.plan_id)
-        index.drop([one.plan.plan_id])
+        corpus.remove(one.plan.plan_id)
+        index.remove([one.plan.plan_id])
     held = {one.plan.plan_id: one for one in [*asked, *withdrawn]}
     found = []
     for query in asked:
-        asking = engine().index_query(query, engine().vector(query))
+        asking = engine().index_query(query, engine().pair_vector(query))
         held_vector = index.vector(query.plan.plan_id, query.plan.revision)
         assert held_vector is not None
-        assert (held_vector == engine().vector(query)).all()
+        assert (held_vector == engine().pair_vector(query)).all()
         (candidates,) = index.search([asking], as_of.toordinal(), engine().policy)
         partners = {
             plan_id: revision

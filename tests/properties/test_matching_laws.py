@@ -173,7 +173,7 @@ def test_search_is_assess_over_all_pairs(several: list[Plan], as_of: date) -> No
     every = [features(one) for one in several]
     corpus = engine().corpus()
     for one in every:
-        corpus.put(one)
+        corpus.upsert(one)
     for query in every:
         others = (other for other in every if other is not query)
         wanted = sorted(o.plan.plan_id for o in others if engine().assess(query, o, as_of).is_opportunity)

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 from types import SimpleNamespace
 from typing import Any, Final
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.plans import PlanPayload
 from events.topics import COALITIONS
 from services.coalitions.opportunity_handler import OpportunityHandler
@@ -32,7 +32,7 @@ class Line:
 
     harness: CoalitionsHarness
     notifier: NotifierHarness
-    refused: list[Reason]
+    refused: list[DeadLetterReason]
     read_up_to: int = 0
 
     async def deliver(self, *, day: date | None = None, hour: int = 12) -> None:
@@ -44,7 +44,7 @@ class Line:
 
     @property
     def events(self) -> CoalitionEvents:
-        async def refuse(_: Any, reason: Reason, __: str) -> None:
+        async def refuse(_: Any, reason: DeadLetterReason, __: str) -> None:
             self.refused.append(reason)
 
         return CoalitionEvents(

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.ingest.dates import iso_day, months_between
-from services.ingest.loose_json import Object, number, obj, objects, text
+from services.ingest.loose_json import Object, as_number, as_object, as_objects, as_text
 from services.ingest.ocds import fields
 from services.ingest.ocds.process import GIVEN_UP
 
@@ -39,11 +39,11 @@ def awarded_contract(release: Object) -> AwardedContract:
 def contract_period(release: Object) -> tuple[date | None, date | None, date | None]:
     """First and last day of the awarded contract, and the day to which it may be extended: by the contracts, else the
     awards, else the tender and its lots."""
-    contracts = [obj(contract.get("period")) for contract in _standing(release.get("contracts"))]
-    awards = [obj(award.get("contractPeriod")) for award in _standing(release.get("awards"))]
-    tender = obj(release.get("tender"))
-    lots = [obj(lot.get("contractPeriod")) for lot in _standing(tender.get("lots"))]
-    for periods in (contracts, awards, [obj(tender.get("contractPeriod"))], lots):
+    contracts = [as_object(contract.get("period")) for contract in _standing(release.get("contracts"))]
+    awards = [as_object(award.get("contractPeriod")) for award in _standing(release.get("awards"))]
+    tender = as_object(release.get("tender"))
+    lots = [as_object(lot.get("contractPeriod")) for lot in _standing(tender.get("lots"))]
+    for periods in (contracts, awards, [as_object(tender.get("contractPeriod"))], lots):
         ends = [day for period in periods if (day := iso_day(period.get("endDate")))]
         if ends:
             starts = [day for period in periods if (day := iso_day(period.get("startDate")))]
@@ -54,12 +54,12 @@ def contract_period(release: Object) -> tuple[date | None, date | None, date | N
 
 
 def _standing(listed: object) -> list[Object]:
-    return [one for one in objects(listed) if text(one.get("status")) not in GIVEN_UP]
+    return [one for one in as_objects(listed) if as_text(one.get("status")) not in GIVEN_UP]
 
 
 def _value(release: Object) -> float | None:
     for name in ("contracts", "awards"):
-        amounts = [number(obj(one.get("value")).get("amount")) for one in _standing(release.get(name))]
+        amounts = [as_number(as_object(one.get("value")).get("amount")) for one in _standing(release.get(name))]
         known = [amount for amount in amounts if amount and fields.PLACEHOLDER_VALUE < amount <= fields.MAX_AMOUNT]
         if known and len(known) == len(amounts):
             return min(sum(known), fields.MAX_AMOUNT)
@@ -73,8 +73,8 @@ def _annual(paid: float | None, start: date | None, end: date) -> dict[str, Any]
 
 def _suppliers(release: Object) -> str:
     names = [
-        " ".join(fields.prose(text(supplier.get("name"))).split())
+        " ".join(fields.prose(as_text(supplier.get("name"))).split())
         for award in _standing(release.get("awards"))
-        for supplier in objects(award.get("suppliers"))
+        for supplier in as_objects(award.get("suppliers"))
     ]
     return "; ".join(dict.fromkeys(name for name in names if name))[:300]

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from services.ingest.dates import iso_day
-from services.ingest.loose_json import Object, obj, objects, text
+from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds.process import GIVEN_UP, decided_awards, living_lots, release_tags
 
 _NOTICE = re.compile(r"UK(\d{1,2})")
@@ -77,8 +77,8 @@ def notice_of(release: Object) -> int:
     none."""
     found = []
     for document in _documents(release):
-        if match := _NOTICE.fullmatch(text(document.get("noticeType"))):
-            own = text(document.get("id")) == text(release.get("id"))
+        if match := _NOTICE.fullmatch(as_text(document.get("noticeType"))):
+            own = as_text(document.get("id")) == as_text(release.get("id"))
             found.append((own, iso_day(document.get("datePublished")) or date.min, int(match[1])))
     return max(found, default=(False, date.min, 0))[2]
 
@@ -88,54 +88,55 @@ def tender_notice_day(release: Object) -> date | None:
     days = [
         iso_day(document.get("datePublished"))
         for document in _documents(release)
-        if text(document.get("noticeType")) in ("UK4", "UK5") or text(document.get("documentType")) == "tenderNotice"
+        if as_text(document.get("noticeType")) in ("UK4", "UK5")
+        or as_text(document.get("documentType")) == "tenderNotice"
     ]
     return min((day for day in days if day), default=None)
 
 
 def ended_by(release: Object) -> str:
     """Return a sentence on why a cancelled purchase ended."""
-    status = text(obj(release.get("tender")).get("status"))
+    status = as_text(as_object(release.get("tender")).get("status"))
     if status in GIVEN_UP:
         return f"The notice says: {status}."
     if "tenderCancellation" in release_tags(release) or _PHASES.get(notice_of(release)) is Phase.WITHDRAWN:
         return "The notice says: cancelled."
-    if all(text(award.get("status")) in GIVEN_UP for award in decided_awards(release)) and decided_awards(release):
+    if all(as_text(award.get("status")) in GIVEN_UP for award in decided_awards(release)) and decided_awards(release):
         return "The notice says that nothing was awarded."
     return "The notice says that every lot was given up."
 
 
 def awarded_on(release: Object) -> date | None:
     """Return the first day of an award or a signature."""
-    awards = [award for award in decided_awards(release) if text(award.get("status")) not in GIVEN_UP]
-    signed = [iso_day(contract.get("dateSigned")) for contract in objects(release.get("contracts"))]
+    awards = [award for award in decided_awards(release) if as_text(award.get("status")) not in GIVEN_UP]
+    signed = [iso_day(contract.get("dateSigned")) for contract in as_objects(release.get("contracts"))]
     return min((day for day in [*(iso_day(award.get("date")) for award in awards), *signed] if day), default=None)
 
 
 def _ended(release: Object, tags: set[str], numbered: Phase | None) -> Phase | None:
     """Return WITHDRAWN or AWARDED if nothing is left to be bought. A plan stays active until its last lot is
     decided."""
-    tender = obj(release.get("tender"))
-    if text(tender.get("status")) in GIVEN_UP or "tenderCancellation" in tags or numbered is Phase.WITHDRAWN:
+    tender = as_object(release.get("tender"))
+    if as_text(tender.get("status")) in GIVEN_UP or "tenderCancellation" in tags or numbered is Phase.WITHDRAWN:
         return Phase.WITHDRAWN
-    lots, decided = list(objects(tender.get("lots"))), decided_awards(release)
-    if lots and living_lots(release) and (decided or list(objects(release.get("awards")))):
+    lots, decided = list(as_objects(tender.get("lots"))), decided_awards(release)
+    if lots and living_lots(release) and (decided or list(as_objects(release.get("awards")))):
         return None
-    if any(text(award.get("status")) not in GIVEN_UP for award in decided):
+    if any(as_text(award.get("status")) not in GIVEN_UP for award in decided):
         return Phase.AWARDED
     if lots and not living_lots(release):
-        return Phase.AWARDED if any(text(lot.get("status")) == "complete" for lot in lots) else Phase.WITHDRAWN
+        return Phase.AWARDED if any(as_text(lot.get("status")) == "complete" for lot in lots) else Phase.WITHDRAWN
     if decided and tags & _AWARDED_TAGS:
         return Phase.WITHDRAWN
-    undecided = bool(list(objects(release.get("awards")))) and not decided
+    undecided = bool(list(as_objects(release.get("awards")))) and not decided
     return Phase.AWARDED if not undecided and (tags & _AWARDED_TAGS or numbered is Phase.AWARDED) else None
 
 
 def _before_award(release: Object, tags: set[str]) -> Phase:
-    tender = obj(release.get("tender"))
+    tender = as_object(release.get("tender"))
     if not tags & _PLANNING_TAGS and _open(tender):
         return Phase.TENDERING
-    kinds = {text(document.get("documentType")) for document in _documents(release)}
+    kinds = {as_text(document.get("documentType")) for document in _documents(release)}
     engaging = "marketEngagementNotice" in kinds and not kinds & {"plannedProcurementNotice"}
     return Phase.ENGAGEMENT if engaging else Phase.PLANNED
 
@@ -143,12 +144,12 @@ def _before_award(release: Object, tags: set[str]) -> Phase:
 def _open(tender: Object) -> bool:
     """Return whether the tender has begun. Before that, the UK and OCDS say `planned`, Contracts Finder says
     `planning`."""
-    return text(tender.get("status")) not in ("", "planned", "planning") or "tenderPeriod" in tender
+    return as_text(tender.get("status")) not in ("", "planned", "planning") or "tenderPeriod" in tender
 
 
 def _documents(release: Object) -> Iterator[Object]:
     for holder in (release.get("planning"), release.get("tender")):
-        yield from objects(obj(holder).get("documents"))
+        yield from as_objects(as_object(holder).get("documents"))
     for name in ("awards", "contracts"):
-        for holder in objects(release.get(name)):
-            yield from objects(holder.get("documents"))
+        for holder in as_objects(release.get(name)):
+            yield from as_objects(holder.get("documents"))

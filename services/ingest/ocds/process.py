@@ -13,7 +13,7 @@ from ocdsmerge.exceptions import OCDSMergeError, OCDSMergeWarning
 
 from services.ingest.dates import iso_day, milliseconds
 from services.ingest.entries import RefusedError
-from services.ingest.loose_json import Object, obj, objects, text
+from services.ingest.loose_json import Object, as_object, as_objects, as_text
 
 Found = tuple[str, Object | RefusedError]
 """A JSON path and the release there, or the reason why it is unreadable."""
@@ -47,7 +47,7 @@ class ReleaseState:
     @property
     def ocid(self) -> str:
         """The process's identifier."""
-        return text(self.release.get("ocid"))
+        return as_text(self.release.get("ocid"))
 
 
 def release_states(found: Iterable[Found]) -> Iterator[ReleaseState | tuple[str, Object, RefusedError]]:
@@ -70,13 +70,13 @@ def release_states(found: Iterable[Found]) -> Iterator[ReleaseState | tuple[str,
 
 def dated(path: str, release: Object) -> ReleaseState:
     """Read a single release. Raises RefusedError if it lacks the process's identifier or the date."""
-    if not text(release.get("ocid")):
+    if not as_text(release.get("ocid")):
         raise RefusedError("ocid", "is missing; every release of OCDS has one")
     time, day = milliseconds(release.get("date")), iso_day(release.get("date"))
     if time is None or day is None or time < 1:
         raise RefusedError("date", "is not a time such as 2026-04-24T15:28:33+01:00; it becomes the plan's revision")
     # If two notices have the same second, the one with the higher number is later.
-    revision = time + notice_number(text(release.get("id"))) % 1000 if time % 1000 == 0 else time
+    revision = time + notice_number(as_text(release.get("id"))) % 1000 if time % 1000 == 0 else time
     return ReleaseState(path, release, revision, day, partial=_is_partial(release))
 
 
@@ -99,7 +99,7 @@ def _is_partial(release: Object) -> bool:
 def release_tags(release: Object) -> set[str]:
     """Return the release's tags, which name events in the process."""
     tags = release.get("tag")
-    return {text(tag) for tag in (tags if isinstance(tags, list) else [tags])} - {""}
+    return {as_text(tag) for tag in (tags if isinstance(tags, list) else [tags])} - {""}
 
 
 def merge_record(ocid: str, releases: list[Object]) -> Object | RefusedError:
@@ -108,7 +108,7 @@ def merge_record(ocid: str, releases: list[Object]) -> Object | RefusedError:
         states = [dated("", {"ocid": ocid or "unknown"} | release) for release in releases]
     except RefusedError:
         return RefusedError("releases", "can't be merged: one of them has no date")
-    if len({text(release.get("ocid")) for release in releases} - {""}) > 1:
+    if len({as_text(release.get("ocid")) for release in releases} - {""}) > 1:
         return RefusedError("releases", "are of several processes; publish them as a package of releases")
     last = list(_accumulated(states))[-1]
     if not isinstance(last, ReleaseState):
@@ -168,9 +168,9 @@ def _spell_out_nulls(release: Object, known: Object) -> Object:
 def living_lots(release: Object) -> list[Object]:
     """Return the lots still to be bought: neither cancelled nor awarded."""
     awarded = _awarded_lots(release)
-    lots = objects(obj(release.get("tender")).get("lots"))
+    lots = as_objects(as_object(release.get("tender")).get("lots"))
     return [
-        lot for lot in lots if text(lot.get("status")) not in GIVEN_UP | {"complete"} and lot_id(lot) not in awarded
+        lot for lot in lots if as_text(lot.get("status")) not in GIVEN_UP | {"complete"} and lot_id(lot) not in awarded
     ]
 
 
@@ -180,23 +180,23 @@ GIVEN_UP: Final = {"cancelled", "withdrawn", "unsuccessful"}
 
 def decided_awards(release: Object) -> list[Object]:
     """Return the awards made or cancelled; a pending award decides nothing yet."""
-    return [award for award in objects(release.get("awards")) if text(award.get("status")) != "pending"]
+    return [award for award in as_objects(release.get("awards")) if as_text(award.get("status")) != "pending"]
 
 
 def lot_id(lot: Object) -> str:
     """Return a lot's identifier, which awards and items refer to."""
-    return text(lot.get("id"))
+    return as_text(lot.get("id"))
 
 
 def related_lots(holder: Object) -> set[str]:
     """Return the lots of an item or an award; empty for all lots."""
     several = holder.get("relatedLots")
-    named = [text(lot) for lot in several] if isinstance(several, list) else [text(holder.get("relatedLot"))]
+    named = [as_text(lot) for lot in several] if isinstance(several, list) else [as_text(holder.get("relatedLot"))]
     return set(named) - {""}
 
 
 def _awarded_lots(release: Object) -> set[str]:
-    every = {lot_id(lot) for lot in objects(obj(release.get("tender")).get("lots"))}
+    every = {lot_id(lot) for lot in as_objects(as_object(release.get("tender")).get("lots"))}
     decided: set[str] = set()
     for award in decided_awards(release):
         decided |= related_lots(award) or every

@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from services.ingest.buyers import Learned, buyers_of, learn_identifiers
-from services.ingest.entries import Options, Read, RefusedError, Rejected, whole
-from services.ingest.loose_json import Object, obj, objects, text
+from services.ingest.entries import Options, Read, RefusedError, Rejected, read_limited
+from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds.process import Found, ReleaseState, merge_record, release_states
 from services.ingest.ocds.release import read_state
 
@@ -27,7 +27,7 @@ def read_ocds(file: Path, options: Options) -> Iterator[Read]:
 def find_releases(file: Path) -> list[Found]:
     """Return every release of the file, or the reason why an entry holds none. Raises RefusedError if the file is not
     OCDS."""
-    return list(_releases(_parsed(whole(file))))
+    return list(_releases(_parsed(read_limited(file))))
 
 
 def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterator[Read]:
@@ -38,7 +38,7 @@ def read_releases(file: str, found: Sequence[Found], options: Options) -> Iterat
             yield from read_state(file, state, options, learned, only_stranger=only_stranger)
         else:
             path, release, refused = state
-            where = f"{path} {text(release.get('ocid'))[:80]}".strip()
+            where = f"{path} {as_text(release.get('ocid'))[:80]}".strip()
             yield Rejected(file, where, refused.field, refused.reason)
 
 
@@ -90,12 +90,12 @@ def _releases(document: object) -> Iterator[Found]:
 
 
 def _document(document: object) -> Iterator[Found]:
-    package = obj(document)
+    package = as_object(document)
     if isinstance(package.get("releases"), list) and "ocid" not in package:
         yield from _listed("releases", package["releases"])
     elif isinstance(package.get("records"), list):
         for number, record in enumerate(package["records"]):
-            yield from _record(f"records[{number}]", obj(record))
+            yield from _record(f"records[{number}]", as_object(record))
     elif "releases" in package or "compiledRelease" in package:
         yield from _record("", package)
     elif "ocid" in package:
@@ -111,16 +111,16 @@ def _listed(name: str, releases: list[object]) -> Iterator[Found]:
 
 
 def _record(path: str, record: Object) -> Iterator[Found]:
-    if compiled := obj(record.get("compiledRelease")):
+    if compiled := as_object(record.get("compiledRelease")):
         yield f"{path}.compiledRelease".lstrip("."), {"ocid": record.get("ocid")} | compiled
         return
-    releases = list(objects(record.get("releases")))
+    releases = list(as_objects(record.get("releases")))
     if any("url" in release and "tender" not in release for release in releases):
         yield path, RefusedError("releases", "are only links; publish a package that holds the releases themselves")
     elif not releases:
         yield path, RefusedError("releases", "are missing: the record holds nothing to publish")
     else:
-        yield path, merge_record(text(record.get("ocid")), releases)
+        yield path, merge_record(as_text(record.get("ocid")), releases)
 
 
 def _strangers(found: Sequence[Found], learned: Learned) -> set[str]:

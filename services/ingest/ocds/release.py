@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from events.plans import PlanAwarded, PlanPayload, PlanPublished, PlanUpdated, PlanWithdrawn
 from services.ingest.buyers import Buyer, Learned, authority_of, buyers_of
-from services.ingest.entries import Accepted, Options, Read, RefusedError, Rejected, Skipped, plan_id, validated
-from services.ingest.loose_json import Object, obj, objects, text
+from services.ingest.entries import Accepted, Options, Read, RefusedError, Rejected, Skipped, build_payload, plan_id
+from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds import fields as ocds_fields
 from services.ingest.ocds.notices import Phase, awarded_on, ended_by, phase_of
 from services.ingest.ocds.process import ReleaseState, is_update
@@ -68,22 +68,22 @@ def _event(state: ReleaseState, authority: str) -> tuple[PlanPayload, tuple[str,
     reference = {"plan_id": plan_id(authority, state.ocid), "revision": state.revision, "authority": authority}
     match phase_of(release):
         case Phase.WITHDRAWN:
-            return validated(PlanWithdrawn, reference | {"reason": ended_by(release)}), ()
+            return build_payload(PlanWithdrawn, reference | {"reason": ended_by(release)}), ()
         case Phase.AWARDED:
-            return validated(PlanAwarded, reference | {"awarded_on": awarded_on(release)}), ()
+            return build_payload(PlanAwarded, reference | {"awarded_on": awarded_on(release)}), ()
         case phase:
             fields, notes = _fields(state, phase)
             # The plan goes on if only some lots are awarded.
             model = PlanUpdated if is_update(release) or release.get("awards") else PlanPublished
-            return validated(model, reference | fields), notes
+            return build_payload(model, reference | fields), notes
 
 
 def _fields(state: ReleaseState, phase: Phase) -> tuple[dict[str, Any], tuple[str, ...]]:
-    release, tender = state.release, obj(state.release.get("tender"))
-    title = ocds_fields.prose(text(tender.get("title")) or text(release.get("title")))
+    release, tender = state.release, as_object(state.release.get("tender"))
+    title = ocds_fields.prose(as_text(tender.get("title")) or as_text(release.get("title")))
     if not title:
         raise RefusedError("tender.title", "is missing: the release doesn't say what is to be bought")
-    description, cpv = ocds_fields.prose(text(tender.get("description"))), ocds_fields.cpv(release)
+    description, cpv = ocds_fields.prose(as_text(tender.get("description"))), ocds_fields.cpv(release)
     if state.partial and not (description and cpv):
         raise RefusedError(
             "tender",
@@ -115,7 +115,7 @@ def _fields(state: ReleaseState, phase: Phase) -> tuple[dict[str, Any], tuple[st
 def _notes(tender: Object, rule: str | None, value: dict[str, Any] | None, *, gross: bool) -> Iterator[str]:
     if rule:
         yield rule
-    if sum(1 for _ in objects(tender.get("lots"))) > 1:
+    if sum(1 for _ in as_objects(tender.get("lots"))) > 1:
         yield "several lots published as one plan"
     if value is None and tender.get("value") is not None:
         yield "the value given is a placeholder: published without"

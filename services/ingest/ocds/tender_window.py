@@ -6,7 +6,7 @@ from itertools import chain
 from events.fields import Window
 from services.ingest.dates import AFTER_ENGAGEMENT, AROUND_NOTICE, BEFORE_CONTRACT, add_months, iso_day, window_before
 from services.ingest.entries import RefusedError
-from services.ingest.loose_json import Object, obj, objects, text
+from services.ingest.loose_json import Object, as_object, as_objects, as_text
 from services.ingest.ocds.notices import tender_notice_day
 
 Found = tuple[Window, str | None]
@@ -16,7 +16,7 @@ Found = tuple[Window, str | None]
 def tendering_window(release: Object, released: date) -> Found:
     """Return the days from the tender notice to the deadline for tenders. Raises RefusedError if the period ends before
     it starts."""
-    period = obj(obj(release.get("tender")).get("tenderPeriod"))
+    period = as_object(as_object(release.get("tender")).get("tenderPeriod"))
     announced = min(tender_notice_day(release) or released, released)
     start, latest = iso_day(period.get("startDate")), iso_day(period.get("endDate"))
     if start and latest:
@@ -35,12 +35,12 @@ def planned_window(release: Object, released: date, start: date | None) -> Found
     """Return the window for the expected tender notice: not before this notice, nor before the end of market
     engagement. `start` is the contract's first day. Raises RefusedError if no date gives it, or if two dates contradict
     each other."""
-    tender = obj(release.get("tender"))
+    tender = as_object(release.get("tender"))
     engaged = _milestone(release, "engagement")
     floor = max(released, engaged or released)
-    if announced := iso_day(obj(tender.get("communication")).get("futureNoticeDate")):
+    if announced := iso_day(as_object(tender.get("communication")).get("futureNoticeDate")):
         return _announced(announced, released, floor, start)
-    period = obj(tender.get("tenderPeriod"))
+    period = as_object(tender.get("tenderPeriod"))
     opens, closes = iso_day(period.get("startDate")), iso_day(period.get("endDate"))
     if first := opens or closes:
         window = _ordered(first, closes or add_months(first, AROUND_NOTICE[1]))
@@ -94,7 +94,7 @@ def _ordered(earliest: date, latest: date) -> Window:
 
 
 def _milestone(release: Object, kind: str) -> date | None:
-    holders = (obj(release.get("tender")), obj(release.get("planning")))
-    found = chain.from_iterable(objects(holder.get("milestones")) for holder in holders)
-    days = [iso_day(milestone.get("dueDate")) for milestone in found if text(milestone.get("type")) == kind]
+    holders = (as_object(release.get("tender")), as_object(release.get("planning")))
+    found = chain.from_iterable(as_objects(holder.get("milestones")) for holder in holders)
+    days = [iso_day(milestone.get("dueDate")) for milestone in found if as_text(milestone.get("type")) == kind]
     return max((day for day in days if day), default=None)

@@ -12,7 +12,7 @@ from events.fields import AUTHORITY_PATTERN
 from events.plans import PlanPublished
 from matching import reference
 from matching.reference import authority_names
-from services.ingest.buyers import identify_name, standing
+from services.ingest.buyers import current_code, identify_name
 from services.ingest.entries import (
     Accepted,
     Options,
@@ -20,11 +20,11 @@ from services.ingest.entries import (
     RefusedError,
     Rejected,
     Skipped,
-    own,
+    build_payload,
     plain,
     plan_id,
-    validated,
-    whole,
+    read_limited,
+    require_owner,
 )
 from services.ingest.register import amounts, cells, dates, shared_references
 from services.ingest.register.column_mapping import RegisterMapping
@@ -37,7 +37,7 @@ _CPV: Final = re.compile(r"\b\d{8}(?:-\d)?\b")
 def read_register(file: Path, options: Options, mapping: RegisterMapping) -> Iterator[Read]:
     """Read every row below the headings. Row numbers are the spreadsheet's."""
     try:
-        content = whole(file)
+        content = read_limited(file)
         reader = _Reader(file.name, find_table(content, mapping), options, mapping)
         # Two passes over the rows, so that only rows with a shared reference are kept in memory.
         shared = _shared_references(find_table(content, mapping))
@@ -107,7 +107,7 @@ class _Reader:
                 return Skipped(self.file, where, "contracts that have expired were not published", identity)
             paid = amounts.read(row, when.term_months)
             fields = self._fields(row, named, when, paid) | {"plan_id": identity, "authority": authority}
-            payload = own(validated(PlanPublished, fields), self.options)
+            payload = require_owner(build_payload(PlanPublished, fields), self.options)
             found = (*when.notes, *paid.notes, *_cpv_notes(row), *notes)
             return Accepted(self.file, where, payload, found, numbered="revision" in row)
         except RefusedError as refused:
@@ -163,7 +163,7 @@ def _authority(row: Row, options: Options, mapping: RegisterMapping) -> str:
     named = row.get("authority", "")
     known = authority_names.identify_code("", named) or (identify_name(named) if named else None)
     if known:
-        return standing(known)
+        return current_code(known)
     if named:
         if re.match(AUTHORITY_PATTERN, named) and "-" in named:
             return named

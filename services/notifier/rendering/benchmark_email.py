@@ -91,7 +91,7 @@ def enquiry_letter(
         authority=enquiry.authority,
         name=name,
         subject=f"{truncate(asker, MAX_SUBJECT - len(about) - 1)} {about}",
-        opening=f"{asker} is about to extend {contract}{plan}. Would you share what you pay?",
+        opening=f"{asker} is about to extend {contract}{plan}. Would you share your prices?",
         status=f"You hold a contract of the same category: {reference(enquiry.holding)}.",
         actions=(
             f"To share a price: publish the contract, then {answer} supplied --contract ID",

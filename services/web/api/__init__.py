@@ -1,1 +1,1 @@
-"""The read interface: what an authority's own systems read of its plans, opportunities, coalitions and deadlines."""
+"""The read interface: an authority's own systems read its plans, opportunities, coalitions and deadlines."""

@@ -1,4 +1,4 @@
-"""Who asks: a bearer token stands for one authority and some scopes."""
+"""Authenticates readers: a bearer token identifies one authority and grants scopes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from services.web.rate_limit import MINUTE, RateLimit, client_address
 
 REQUESTS_A_MINUTE: Final = 120
 REFUSALS_A_MINUTE: Final = 20
-"""Requests with a wrong token, by the address that they come from."""
+"""The limit on requests with a wrong token, by client address."""
 
 _bearer: Final = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token of one authority: `jointly api-token issue`."
@@ -26,7 +26,7 @@ _bearer: Final = HTTPBearer(
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The authority whose token was shown."""
+    """The authority that the token identifies."""
 
     authority: str
     token_id: str
@@ -34,19 +34,19 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How often readers may ask, and strangers may try: one for each application."""
+    """The rate limits of one application: for readers, and for requests with a wrong token."""
 
     reads: RateLimit
     refusals: RateLimit
 
 
 def make_limits() -> Limits:
-    """Limits that have counted nothing yet."""
+    """Create both limits, unused."""
     return Limits(RateLimit(REQUESTS_A_MINUTE, MINUTE), RateLimit(REFUSALS_A_MINUTE, MINUTE))
 
 
 def limits_of(request: Request) -> Limits:
-    """The limits of the application that answers; made with its first request."""
+    """Return the application's limits. The first request creates them."""
     state = request.app.state
     if not hasattr(state, "api_limits"):
         state.api_limits = make_limits()
@@ -55,7 +55,7 @@ def limits_of(request: Request) -> Limits:
 
 
 def reader_of(scope: Scope) -> Callable[..., Awaitable[Reader]]:
-    """A dependency: the reader whose token has this scope."""
+    """Build a dependency that authenticates the reader and requires this scope."""
 
     async def check(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -68,7 +68,7 @@ def reader_of(scope: Scope) -> Callable[..., Awaitable[Reader]]:
 
 
 async def authorise(request: Request, token: str, scope: Scope) -> Reader:
-    """The reader behind a token. Raises ProblemError where it is unknown, lacks the scope, or asks too often."""
+    """Return the reader behind a token. Raises ProblemError if it is unknown, lacks the scope, or exceeds its limit."""
     async with transaction(parts_of(request).sessions) as session:
         # As a link's days, those of the register are real ones.
         row = await api_tokens.find(session, token, today(None))
@@ -83,13 +83,13 @@ async def authorise(request: Request, token: str, scope: Scope) -> Reader:
 
 
 def unknown_token(request: Request, detail: str) -> ProblemError:
-    """The answer to somebody without a token that counts: the same for all of them. Raises it where they hurry."""
+    """Build the response to a missing or unknown token, the same for both. Raise ProblemError beyond the limit."""
     refuse_haste(limits_of(request).refusals, client_address(request))
     return ProblemError(401, detail, {"WWW-Authenticate": 'Bearer realm="jointly"'})
 
 
 def refuse_haste(limit: RateLimit, client: str) -> None:
-    """Counts a request. Raises ProblemError where it is one too many."""
+    """Count a request. Raises ProblemError if it exceeds the limit."""
     wait = limit.seconds_to_wait(client)
     if wait:
         detail = f"{limit.limit} requests a minute are the most; ask again in {wait} s"

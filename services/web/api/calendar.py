@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/v1", route_class=ReadRoute, responses=PROBLEMS)
 
 @feed_router.get("/{token}.ics", response_class=Response, responses=ICS)
 async def feed(request: Request, token: str) -> Response:
-    """The days of one authority, for whoever has the address. A revoked address is not there any more."""
+    """The deadlines of one authority, for anybody who has the address. A revoked address gets 404."""
     try:
         reader = await authorise(request, token, Scope.CALENDAR)
     except ProblemError as error:
@@ -35,13 +35,13 @@ async def feed(request: Request, token: str) -> Response:
 
 @router.get("/deadlines.ics", response_class=Response, responses=ICS)
 async def deadlines_ics(request: Request, reader: DeadlinesReader) -> Response:
-    """All days that the authority has to keep, as one calendar file."""
+    """All deadlines of the authority, as one calendar file."""
     return await _deadlines(request, reader.authority)
 
 
 @router.get("/coalitions/{coalition_id}/deadlines.ics", response_class=Response, responses=ICS)
 async def coalition_ics(request: Request, reader: CoalitionsReader, coalition_id: HexKey) -> Response:
-    """The days of one coalition, as a calendar file."""
+    """The deadlines of one coalition, as a calendar file."""
     async with snapshot(request) as session:
         items = await use.find_coalition_deadlines(session, reader.authority, coalition_id, today_of(request))
     return _answer(to_ics(found(items), parts_of(request).settings.public_url))

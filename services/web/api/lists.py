@@ -36,7 +36,7 @@ router = APIRouter(prefix="/api/v1", route_class=ReadRoute, responses=PROBLEMS)
 
 
 class PlanChoice(StrEnum):
-    """Which plans."""
+    """The plans to list."""
 
     ACTIVE = "active"
     ENDED = "ended"
@@ -44,7 +44,7 @@ class PlanChoice(StrEnum):
 
 
 class OpportunityChoice(StrEnum):
-    """Which opportunities."""
+    """The opportunities to list."""
 
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
@@ -52,7 +52,7 @@ class OpportunityChoice(StrEnum):
 
 
 class CoalitionChoice(StrEnum):
-    """Which coalitions."""
+    """The coalitions to list."""
 
     LIVING = "living"
     ENDED = "ended"
@@ -83,7 +83,7 @@ DeadlinesReader = Annotated[Reader, Depends(reader_of(Scope.DEADLINES))]
 
 @asynccontextmanager
 async def snapshot(request: Request) -> AsyncIterator[AsyncSession]:
-    """A session in which nothing can be written, and in which all reads see the same."""
+    """Open a read-only session. All its reads see one snapshot."""
     async with parts_of(request).sessions() as session:
         await begin_snapshot(session)
         yield session
@@ -178,7 +178,7 @@ async def coalitions(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> ItemPage[CoalitionItem]:
-    """The coalitions in which the authority is or was, by id."""
+    """The coalitions that the authority is or was in, by id."""
     cut = Cut(read_cursor(cursor), limit, _COALITION_STATUSES[status], moment(changed_since))
     return await _page(request, reader, cut, _on_day(request, use.list_coalitions))  # type: ignore[no-any-return]
 
@@ -194,14 +194,14 @@ async def coalitions_csv(
 
 @router.get("/coalitions/{coalition_id}")
 async def coalition(request: Request, reader: CoalitionsReader, coalition_id: HexKey) -> CoalitionItem:
-    """One coalition in which the authority is or was."""
+    """One coalition that the authority is or was in."""
     async with snapshot(request) as session:
         return found(await use.find_coalition(session, reader.authority, coalition_id, today_of(request)))
 
 
 @router.get("/deadlines")
 async def deadlines(request: Request, reader: DeadlinesReader) -> ItemPage[DeadlineItem]:
-    """All days that the authority has to keep, the next first, in one page."""
+    """All deadlines of the authority, the next first, on one page."""
     items = await _deadlines(request, reader)
     return {"items": items, "links": links(request, None)}  # type: ignore[return-value]
 
@@ -219,7 +219,7 @@ async def _deadlines(request: Request, reader: Reader) -> list[DeadlineItem]:
 
 
 def found(item: Found | None) -> Found:
-    """The item. Another authority's is not there: nobody learns which ids exist."""
+    """Return the item. Another authority's id gets the same 404 as an unknown one, so nobody learns which ids exist."""
     if item is None:
         raise ProblemError(404, "there is none with this id among those that the token may read")
     return item

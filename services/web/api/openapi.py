@@ -1,4 +1,4 @@
-"""The OpenAPI document of the read interface: kept beside this file, and served."""
+"""The OpenAPI document of the read interface: a saved copy in this folder, and the served one."""
 
 import json
 from functools import cache
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from services.web.api import calendar, lists
 
 VERSION: Final = "1.0.0"
-"""Of the interface, not of the program: rises with what v1 gains."""
+"""The version of the interface, not of the program. Each addition to v1 raises it."""
 
 KEPT: Final = Path(__file__).parent / "openapi.json"
 
@@ -21,22 +21,22 @@ router = APIRouter(prefix="/api/v1")
 
 @cache
 def document() -> dict[str, Any]:
-    """The whole document, made from the routes."""
+    """Build the whole document from the routes."""
     return get_openapi(
         title="Jointly",
         version=VERSION,
-        description="What an authority's own systems read of its plans, opportunities, coalitions and deadlines. "
-        "A token stands for one authority; it reads nothing of another's but what that shares with it.",
+        description="An authority's own systems read its plans, opportunities, coalitions and deadlines here. "
+        "A token belongs to one authority. It reads another authority's data only as far as that authority shares it.",
         routes=[*lists.router.routes, *calendar.router.routes, *calendar.feed_router.routes],
     )
 
 
 def written() -> str:
-    """The document as it stands in its file."""
+    """Render the document as the file holds it."""
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi() -> JSONResponse:
-    """The document, for anybody."""
+    """Serve the document to anybody."""
     return JSONResponse(document())

@@ -1,4 +1,4 @@
-"""Pages of a list: how many items, behind which key, and the link to the next."""
+"""Pagination: the page size, the cursor, and the link to the next page."""
 
 import base64
 import binascii
@@ -29,7 +29,7 @@ HexKey = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 
 
 class Links(BaseModel):
-    """Where to read on."""
+    """The cursor of the next page."""
 
     self: str
     next: str | None = None
@@ -43,7 +43,7 @@ class ItemPage(BaseModel, Generic[T]):
 
 
 def read_cursor(cursor: str | None) -> str:
-    """The key that a cursor stands for. Raises ProblemError. It opens nothing: each query names the authority."""
+    """Decode a cursor to a key. Raises ProblemError. A cursor grants no access: each query names the authority."""
     if not cursor:
         return ""
     try:
@@ -56,14 +56,14 @@ def read_cursor(cursor: str | None) -> str:
 
 
 def moment(changed_since: datetime | None) -> datetime | None:
-    """The moment, where it says its time zone. Raises ProblemError."""
+    """Require a time zone. Raises ProblemError."""
     if changed_since is not None and changed_since.tzinfo is None:
         raise ProblemError(400, "changed_since: needs a time zone, such as 2026-11-29T09:00:00Z")
     return changed_since
 
 
 def links(request: Request, after: str | None) -> Links:
-    """The links of a page; `after` is the key of its last item where more may follow."""
+    """The links of a page. `after` is the key of its last item, if more may follow."""
     here = address(request, request.url.path)
     kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
     given = request.query_params.get("cursor")
@@ -75,7 +75,7 @@ def links(request: Request, after: str | None) -> Links:
 
 
 def address(request: Request, path: str) -> str:
-    """The address of a path: under the public one, never under what a request's `Host` says."""
+    """Build an address under the public URL, never from a request's `Host` header."""
     return page_url(parts_of(request).settings, path)
 
 

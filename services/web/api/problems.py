@@ -1,4 +1,4 @@
-"""Answers of the read interface: problems as RFC 9457 has them, and answers that are not sent twice."""
+"""Responses of the read interface: RFC 9457 problem details, and ETags."""
 
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
@@ -24,7 +24,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """A request that is not answered as it was asked."""
+    """A refused request."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -34,10 +34,10 @@ class ProblemError(Exception):
 
 
 class ReadRoute(APIRoute):
-    """A route whose problems are `problem+json`, and whose answers have an `ETag`."""
+    """A route with `problem+json` errors and an `ETag` on each response."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler of the endpoint, with both added."""
+        """Wrap the endpoint's handler with both."""
         handle = super().get_route_handler()
 
         async def handle_conditionally(request: Request) -> Response:
@@ -62,7 +62,7 @@ def _describe(error: RequestValidationError) -> str:
 
 
 def _conditional(request: Request, response: Response) -> Response:
-    """The response with its `ETag`, or 304 where the client has the same already."""
+    """Add the `ETag`, or return 304 if the client has the same response already."""
     if response.status_code != HTTPStatus.OK:
         return response
     tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'

@@ -46,7 +46,7 @@ NO_CODE: Final = "Enter a CPV code of 5 to 8 digits, for example 48450000"
 
 @router.get("/p/{plan_id}/benchmark")
 async def show(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """The extension's request, and a button that shows the benchmark."""
+    """Show the extension's request, and a button that reveals the benchmark."""
     outcome = await outcome_of(request, council.authority)
     sent = bool(request.query_params.get("sent"))
     return await _of_plan(request, session, council, plan_id, sent=sent, outcome=outcome)
@@ -54,7 +54,7 @@ async def show(request: Request, session: Session, council: Council, plan_id: st
 
 @router.post("/p/{plan_id}/benchmark")
 async def look(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """The same with the benchmark; the look is recorded."""
+    """Show the benchmark, and record that the council looked at it."""
     await _require_own(request, session, council, plan_id)
     try:
         found = await _read(request, session, council, plan_id)
@@ -66,7 +66,7 @@ async def look(request: Request, session: Session, council: Council, plan_id: st
 
 @router.post("/p/{plan_id}/benchmark/decide")
 async def decide(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """Records what the council decides of its extension."""
+    """Record the council's decision about its extension."""
     record = await _extension(request, session, council, plan_id)
     if record is None:
         raise HTTPException(404)
@@ -85,13 +85,13 @@ async def decide(request: Request, session: Session, council: Council, plan_id: 
 
 @router.get("/benchmarks")
 async def ask(request: Request, council: Council) -> Response:
-    """Asks for a category."""
+    """Ask for a category."""
     return _category(request, council, Form(FormData()))
 
 
 @router.post("/benchmarks")
 async def look_at_category(request: Request, session: Session, council: Council) -> Response:
-    """The benchmark of a category; the look is recorded."""
+    """Show the benchmark of a category, and record that the council looked at it."""
     form = Form(await read_form(request))
     code = form.text("cpv", label="a CPV code")
     if form.errors or ":" in code:
@@ -124,7 +124,7 @@ async def _read(request: Request, session: Session, council: Council, about: str
 
 
 async def _extension(request: Request, session: Session, council: Council, plan_id: str) -> ExtensionRecord | None:
-    """The newest request that an extension of the council's plan has made."""
+    """The newest request caused by an extension of the council's plan."""
     day = today_of(request)
     found = [
         record

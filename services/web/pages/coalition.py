@@ -1,4 +1,4 @@
-"""A coalition, and what a signed-in council does in it. Each act has a page of its own that says what follows."""
+"""A coalition's page, and a page for each act of a signed-in council that explains its consequences."""
 
 from typing import Any, Final
 from uuid import uuid4
@@ -60,14 +60,14 @@ async def show(request: Request, session: Session, council: Council, subject: st
 
 @router.get("/c/{subject}/do/{act}")
 async def ask(request: Request, session: Session, council: Council, subject: str, act: str) -> Response:
-    """Explains one act and asks for the values that it needs."""
+    """Explain one act and ask for the values that it needs."""
     reader, group = await _acting(request, session, council, subject, act)
     return _ask(request, reader, group, act, Form(FormData()))
 
 
 @router.post("/c/{subject}/do/{act}")
 async def do(request: Request, session: Session, council: Council, subject: str, act: str) -> Response:
-    """Does it."""
+    """Perform the act."""
     reader, group = await _acting(request, session, council, subject, act)
     form = Form(await read_form(request))
     response_id = response_id_of(form)

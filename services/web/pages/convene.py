@@ -49,14 +49,14 @@ async def groups(request: Request, session: Session, office: Office) -> Response
 
 @router.get("/convene/{subject_id}")
 async def ask(request: Request, session: Session, office: Office, subject_id: str) -> Response:
-    """Shows one group or pair, with the members that the office can invite."""
+    """Show one group or pair, with the members that the office can invite."""
     group = await _group(request, session, office, subject_id)
     return _ask(request, office, group, Form(FormData()))
 
 
 @router.post("/convene/{subject_id}")
 async def convene(request: Request, session: Session, office: Office, subject_id: str) -> Response:
-    """Sends the invitation."""
+    """Send the invitation."""
     group = await _group(request, session, office, subject_id)
     if not group.invitable:
         # It could have been done when the page was made, and can't any more.
@@ -78,7 +78,7 @@ async def convene(request: Request, session: Session, office: Office, subject_id
 
 @router.get("/convene/{subject_id}/sent/{response_id}")
 async def sent(request: Request, session: Session, office: Office, subject_id: str, response_id: str) -> Response:
-    """What became of the invitation."""
+    """Show the outcome of the invitation."""
     outcome = await wait_for_outcome(parts_of(request).sessions, response_id, office.authority)
     group = await _group(request, session, office, subject_id)
     return render(request, "convene_sent.html", group=group, office=office, outcome=outcome, section="convene")

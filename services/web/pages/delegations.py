@@ -1,4 +1,4 @@
-"""Which offices may act in a council's name: it says so here itself, and ends it here."""
+"""Delegations: a council lets an office act in its name, and ends that again."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -32,13 +32,13 @@ SCOPES: Final[Mapping[str, str]] = {
 
 @router.get(PAGE)
 async def show(request: Request, session: Session, council: Council) -> Response:
-    """Shows the delegations, and a form for another."""
+    """Show the delegations, and a form for another."""
     return await _show(request, session, council, Form(FormData()))
 
 
 @router.post(PAGE)
 async def give(request: Request, session: Session, council: Council) -> Response:
-    """Lets an office act."""
+    """Let an office act."""
     form, day = Form(await read_form(request)), today_of(request)
     response_id = response_id_of(form)
     party = form.choice("party", await _offices(session), "Choose an office")
@@ -55,7 +55,7 @@ async def give(request: Request, session: Session, council: Council) -> Response
 
 @router.post(f"{PAGE}/end")
 async def end(request: Request, session: Session, council: Council) -> Response:
-    """Ends a delegation."""
+    """End a delegation."""
     form, day = Form(await read_form(request)), today_of(request)
     try:
         payload = await revoked(session, council.authority, form.text("party", 120), day, response_id_of(form))

@@ -41,26 +41,26 @@ Opening the link changes nothing.
 
 @router.get("/settings")
 async def settings(request: Request, session: Session, account: Account) -> Response:
-    """Shows the choice of emails and the alternatives."""
+    """Show the choice of emails and the alternatives."""
     return await _page(request, session, account.authority, "/settings", Form(FormData()))
 
 
 @router.post("/settings")
 async def save_settings(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
-    """Changes it."""
+    """Save the choice."""
     return await _choose(request, session, later, (account.authority, account.actor), "/settings")
 
 
 @router.get("/s/{token}")
 async def stop(request: Request, session: Session, token: str) -> Response:
-    """The same page, for who holds the link of an email."""
+    """Show the same page to a reader with an email's link."""
     link = await open_link(request, session, LinkPurpose.STOP, token)
     return await _page(request, session, link.authority, f"/s/{token}", Form(FormData()))
 
 
 @router.post("/s/{token}")
 async def save_stop(request: Request, session: Session, token: str, later: BackgroundTasks) -> Response:
-    """Changes it."""
+    """Save the choice."""
     link = await open_link(request, session, LinkPurpose.STOP, token)
     return await _choose(request, session, later, (link.authority, None), f"/s/{token}")
 
@@ -73,7 +73,7 @@ async def ask_unsubscribe(token: str) -> Response:
 
 @router.post("/unsubscribe/{token}")
 async def unsubscribe(request: Request, session: Session, token: str, later: BackgroundTasks) -> Response:
-    """Stops that kind of email, as RFC 8058 asks: without a cookie, and without another question."""
+    """Stop that kind of email, as RFC 8058 asks: without a cookie, and without another question."""
     link = await open_link(request, session, LinkPurpose.STOP, token)
     form = await read_form(request)
     if form.get("List-Unsubscribe") != "One-Click":

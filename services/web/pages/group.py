@@ -1,4 +1,4 @@
-"""The page that an email's link opens: a group, and what the authority answers. Only the last step sends anything."""
+"""The page behind an email's link: a group, and the authority's answer. Only the last step sends anything."""
 
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -49,7 +49,7 @@ async def show(request: Request, session: Session, reader: Asking) -> Response:
 @router.post("/g/{token}")
 @router.post("/o/{subject}")
 async def choose(request: Request, session: Session, reader: Asking) -> Response:
-    """Leads to the question that the chosen answer needs; records nothing."""
+    """Lead to the question that the chosen answer needs; record nothing."""
     group = await group_of(request, session, reader)
     form = Form(await read_form(request))
     answer = form.choice("answer", texts.ANSWERS, "Choose your answer")
@@ -70,7 +70,7 @@ async def question(request: Request, session: Session, reader: Asking) -> Respon
 @router.post("/g/{token}/question")
 @router.post("/o/{subject}/question")
 async def answer_question(request: Request, session: Session, reader: Asking) -> Response:
-    """Leads to the last page with the entered values; records nothing."""
+    """Lead to the last page with the entered values; record nothing."""
     group = await group_of(request, session, reader)
     form = Form(await read_form(request))
     answered = read_answered(form)
@@ -82,7 +82,7 @@ async def answer_question(request: Request, session: Session, reader: Asking) ->
 @router.get("/g/{token}/check")
 @router.get("/o/{subject}/check")
 async def check(request: Request, session: Session, reader: Asking) -> Response:
-    """What will be sent, to read once more."""
+    """Show the answer for a last check."""
     group = await group_of(request, session, reader)
     form = Form(request.query_params)
     answered = read_answered(form)
@@ -102,7 +102,7 @@ async def check(request: Request, session: Session, reader: Asking) -> Response:
 @router.post("/g/{token}/send")
 @router.post("/o/{subject}/send")
 async def send(request: Request, session: Session, reader: Asking) -> Response:
-    """Sends the answer."""
+    """Send the answer."""
     group = await group_of(request, session, reader)
     form = Form(await read_form(request))
     answered = read_answered(form)
@@ -118,7 +118,7 @@ async def send(request: Request, session: Session, reader: Asking) -> Response:
 @router.post("/o/{subject}/undo")
 @router.post("/c/{subject}/undo")
 async def undo(request: Request, session: Session, reader: Asking) -> Response:
-    """Takes the last answer back."""
+    """Take the last answer back."""
     group = await group_of(request, session, reader)
     undoes = Form(await read_form(request)).text("response_id")
     if not any(answer.response_id == undoes and answer.can_undo for answer in group.answers):
@@ -130,7 +130,7 @@ async def undo(request: Request, session: Session, reader: Asking) -> Response:
 @router.get("/o/{subject}/sent/{response_id}")
 @router.get("/c/{subject}/sent/{response_id}")
 async def sent(request: Request, session: Session, reader: Asking, response_id: str) -> Response:
-    """What became of an answer. Waits a moment for it, since the answer goes by way of the event log."""
+    """Show the outcome of an answer. Waits briefly, since the answer travels through the event log."""
     outcome = await wait_for_outcome(parts_of(request).sessions, response_id, reader.authority)
     group = await group_of(request, session, reader)
     return render(request, "group_sent.html", reader=reader, group=group, outcome=outcome, texts=texts)

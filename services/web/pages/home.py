@@ -18,7 +18,7 @@ router = APIRouter()
 
 @router.get("/home")
 async def home(request: Request, session: Session, council: Council) -> Response:
-    """Replies due, coalitions and plans."""
+    """Show replies due, coalitions and plans."""
     found = await use.load_home(session, council.authority, now(), today_of(request))
     return render(request, "home.html", home=found, council=council, texts=texts, section="home")
 

@@ -1,4 +1,4 @@
-"""An authority says yes, no or later to an introduction, where one of two plans shares only that there is a match."""
+"""An authority says yes, no or later to an introduction, if one of two plans shares only that there is a match."""
 
 from uuid import uuid4
 
@@ -22,7 +22,7 @@ router = APIRouter()
 @router.get("/g/{token}/introduce")
 @router.get("/o/{subject}/introduce")
 async def ask(request: Request, session: Session, reader: Asking) -> Response:
-    """Asks whether the two councils should be introduced; leads to the match where nothing is hidden any more."""
+    """Ask whether the two councils should be introduced; lead to the match where nothing is hidden any more."""
     group = await group_of(request, session, reader)
     if group.introduction is None:
         return RedirectResponse(reader.base, 303)
@@ -32,7 +32,7 @@ async def ask(request: Request, session: Session, reader: Asking) -> Response:
 @router.post("/g/{token}/introduce")
 @router.post("/o/{subject}/introduce")
 async def answer(request: Request, session: Session, reader: Asking) -> Response:
-    """Sends the answer."""
+    """Send the answer."""
     group = await group_of(request, session, reader)
     if group.introduction is None:
         raise HTTPException(404)

@@ -23,13 +23,13 @@ WRONG_CODES: Final = "One of the codes is wrong, or they no longer work. Check b
 
 @router.get("/settings/mailbox")
 async def ask(request: Request, session: Session, account: Account) -> Response:
-    """Asks for the new mailbox."""
+    """Ask for the new mailbox."""
     return await _ask(request, session, account, Form(FormData()))
 
 
 @router.post("/settings/mailbox")
 async def begin(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
-    """Sends a code to both mailboxes."""
+    """Send a code to both mailboxes."""
     form = Form(await read_form(request))
     wanted = form.text("mailbox", label="the new mailbox")
     if form.errors:
@@ -48,7 +48,7 @@ async def begin(request: Request, session: Session, account: Account, later: Bac
 
 @router.get("/settings/mailbox/codes")
 async def ask_codes(request: Request, session: Session, account: Account) -> Response:
-    """Asks for both codes."""
+    """Ask for both codes."""
     mailboxes = await use.find(session, account, now())
     if mailboxes is None:
         return RedirectResponse("/settings/mailbox", 303)
@@ -57,7 +57,7 @@ async def ask_codes(request: Request, session: Session, account: Account) -> Res
 
 @router.post("/settings/mailbox/codes")
 async def enter_codes(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
-    """Changes the mailbox. Sessions and links of the one before end with it."""
+    """Change the mailbox. Sessions and links of the old mailbox end."""
     request.app.state.tries.require(request)
     mailboxes = await use.find(session, account, now())
     if mailboxes is None:
@@ -81,7 +81,7 @@ async def enter_codes(request: Request, session: Session, account: Account, late
 
 @router.get("/mailbox-changed")
 async def changed(request: Request) -> Response:
-    """Confirms the change, lists the sessions and links that ended, and leads to sign-in."""
+    """Confirm the change, list the sessions and links that ended, and lead to sign-in."""
     return render(request, "mailbox_changed.html")
 
 

@@ -26,7 +26,7 @@ async def show(request: Request, session: Session, account: Account) -> Response
 
 @router.post("/settings/muted")
 async def mute(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
-    """Mutes a council."""
+    """Mute a council."""
     form = Form(await read_form(request))
     named = form.text("partner", label="the council's name")
     partner = find_code(named) if named else None
@@ -39,7 +39,7 @@ async def mute(request: Request, session: Session, account: Account, later: Back
 
 @router.post("/settings/muted/end")
 async def unmute(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
-    """Lets emails about a council through again."""
+    """Let emails about a council through again."""
     partner = Form(await read_form(request)).text("partner")
     if partner not in await use.muted_partners(session, account.authority):
         raise HTTPException(409)

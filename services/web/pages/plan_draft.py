@@ -1,4 +1,4 @@
-"""A council adds or changes a plan: one question a page, a draft that is kept, a page to check, then the event."""
+"""A council adds or changes a plan: one question a page, a saved draft, a check, then the event."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ FIRST = BY_SLUG["title"]
 
 @router.get("/plans/new")
 async def ask_new(request: Request, council: Council) -> Response:  # noqa: ARG001 (only the signed-in may)
-    """Asks the first question about a new plan."""
+    """Ask the first question about a new plan."""
     return _ask(request, FIRST, {}, Form(FormData()), "/plans/new", "/home")
 
 
 @router.post("/plans/new")
 async def begin_new(request: Request, session: Session, council: Council) -> Response:
-    """Begins a draft."""
+    """Begin a draft."""
     form = Form(await read_form(request))
     fields = FIRST.read(form, {}, today_of(request))
     if not form.errors:
@@ -48,7 +48,7 @@ async def begin_new(request: Request, session: Session, council: Council) -> Res
 
 @router.post("/p/{plan_id}/draft")
 async def begin_change(session: Session, council: Council, plan_id: str) -> Response:
-    """Begins to change a plan, or goes on with it."""
+    """Start or resume a change of a plan."""
     if not await use.begin_change(session, council.authority, plan_id, now()):
         raise HTTPException(404)
     return RedirectResponse(f"/p/{plan_id}/draft", 303)
@@ -56,14 +56,14 @@ async def begin_change(session: Session, council: Council, plan_id: str) -> Resp
 
 @router.get("/p/{plan_id}/draft")
 async def check(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """All answers, to read once more."""
+    """Show all answers for a check."""
     draft = await _draft(session, council.authority, plan_id)
     return await _check(request, session, draft, "")
 
 
 @router.get("/p/{plan_id}/draft/{slug}")
 async def ask(request: Request, session: Session, council: Council, plan_id: str, slug: str) -> Response:
-    """Asks one question."""
+    """Ask one question."""
     draft = await _draft(session, council.authority, plan_id)
     question = _question(slug, draft)
     sent: list[tuple[str, str | UploadFile]] = [
@@ -76,7 +76,7 @@ async def ask(request: Request, session: Session, council: Council, plan_id: str
 
 @router.post("/p/{plan_id}/draft/{slug}")
 async def answer(request: Request, session: Session, council: Council, plan_id: str, slug: str) -> Response:
-    """Keeps the answer in the draft, and leads on."""
+    """Save the answer in the draft, and lead to the next question."""
     draft = await _draft(session, council.authority, plan_id)
     question = _question(slug, draft)
     form = Form(await read_form(request))
@@ -93,7 +93,7 @@ async def answer(request: Request, session: Session, council: Council, plan_id: 
 async def publish(
     request: Request, session: Session, council: Council, plan_id: str, later: BackgroundTasks
 ) -> Response:
-    """Publishes the plan in the council's name."""
+    """Publish the plan in the council's name."""
     draft = await _draft(session, council.authority, plan_id)
     if unanswered(draft.fields):
         return RedirectResponse(_base(draft), 303)
@@ -110,7 +110,7 @@ async def publish(
 
 @router.post("/p/{plan_id}/discard")
 async def discard(session: Session, council: Council, plan_id: str) -> Response:
-    """Deletes the draft. The published plan stays as it is."""
+    """Delete the draft. The published plan stays as it is."""
     draft = await _draft(session, council.authority, plan_id)
     await use.discard_draft(session, draft)
     return RedirectResponse(f"/p/{plan_id}" if draft.base_revision else "/home", 303)
@@ -118,7 +118,7 @@ async def discard(session: Session, council: Council, plan_id: str) -> Response:
 
 @router.get("/p/{plan_id}/sent/{revision}")
 async def sent(request: Request, council: Council, plan_id: str, revision: int) -> Response:
-    """Says that it is published. Waits a moment for the matcher, since the plan goes by way of the event log."""
+    """Confirm the publication. Waits briefly for the matcher, since the plan travels through the event log."""
     if not plan_id.startswith(f"{council.authority}:"):
         raise HTTPException(404)
     arrived = await use.wait_for_revision(parts_of(request).sessions, plan_id, revision)

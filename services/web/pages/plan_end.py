@@ -23,14 +23,14 @@ ENDINGS: Final = {"withdrawn": "We no longer plan to buy it", "awarded": "The co
 
 @router.get("/p/{plan_id}/end")
 async def ask(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """Asks why the plan ends."""
+    """Ask why the plan ends."""
     stored = await _active(session, council.authority, plan_id)
     return _page(request, stored, Form(FormData()))
 
 
 @router.post("/p/{plan_id}/end")
 async def end(request: Request, session: Session, council: Council, plan_id: str, later: BackgroundTasks) -> Response:
-    """Ends it."""
+    """End it."""
     stored = await _active(session, council.authority, plan_id)
     form = Form(await read_form(request))
     ending = form.choice("ending", ENDINGS, "Choose why the plan ends")

@@ -29,7 +29,7 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The report that somebody may see: as of which day, of which authority (None: of all), at which rate."""
+    """The requested report: its day, its authority (None: all) and its rate."""
 
     form: Form
     day: date
@@ -68,7 +68,7 @@ async def report_csv(request: Request, account: Account) -> Response:
 
 @router.get("/signatories")
 async def signatories(request: Request, office: ProgrammeOffice) -> Response:
-    """Who signed the Charter, and how they stand today."""
+    """List the Charter's signatories and their status today."""
     day, found = await _signatories(request)
     listed = [(one, status_on(one, day).value) for one in found]
     return render(request, "signatories.html", listed=listed, office=office, section="signatories")
@@ -82,7 +82,7 @@ async def signatories_csv(request: Request, office: ProgrammeOffice) -> Response
 
 
 def _read(request: Request, account: Account) -> Asked:
-    """Reads the request. A council always gets the numbers about itself."""
+    """Read the request. A council always gets the numbers about itself."""
     form = Form(request.query_params)
     day = form.optional_day("as_of", "the day of the report") or today_of(request)
     chosen = canonical_authority(form.text("authority", 120)) or None

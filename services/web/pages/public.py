@@ -10,7 +10,7 @@ router = APIRouter()
 
 @router.get("/")
 async def start(request: Request) -> Response:
-    """What this is, and how to sign in."""
+    """Explain the service, and how to sign in."""
     return render(request, "start.html")
 
 
@@ -28,5 +28,5 @@ async def privacy(request: Request) -> Response:
 
 @router.get("/robots.txt")
 async def robots() -> Response:
-    """Asks search engines to stay away."""
+    """Ask search engines to stay away."""
     return FileResponse(STATIC / "robots.txt", media_type="text/plain")

@@ -71,7 +71,7 @@ async def show(request: Request, session: Session, council: Council, plan_id: st
 
 @router.post("/p/{plan_id}/route")
 async def record(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """Records one step."""
+    """Record one step."""
     view = await _own(session, council, plan_id)
     form = Form(await read_form(request))
     values, coalition_id = _read(form, view)
@@ -84,7 +84,7 @@ async def record(request: Request, session: Session, council: Council, plan_id: 
 
 @router.post("/p/{plan_id}/route/undo")
 async def undo(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """Takes a step back."""
+    """Take a step back."""
     view = await _own(session, council, plan_id)
     undoes = Form(await read_form(request)).text("response_id")
     found = next((one for one in _undoable(request, view) if one.response_id == undoes), None)
@@ -184,7 +184,7 @@ async def _submit(
     said: tuple[type[ResponsePayload], dict[str, Any]],
     page: str,
 ) -> Response:
-    """Sends a response and leads back to the page that it was given on."""
+    """Send a response and lead back to the page that it was given on."""
     try:
         subject = await use.subject_of(session, view.plan_id, coalition_id)
     except ResponseError:

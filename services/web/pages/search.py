@@ -29,7 +29,7 @@ _ANY: Final = {"": "Any"}
 
 @router.get("/search")
 async def search(request: Request, session: Session, council: Council) -> Response:
-    """Shows the search form and its results."""
+    """Show the search form and its results."""
     form = Form(request.query_params)
     query = _read(form)
     return await _page(request, session, council.authority, form, query)
@@ -48,7 +48,7 @@ async def found_csv(request: Request, session: Session, council: Council) -> Res
 
 @router.post("/search")
 async def save(request: Request, session: Session, council: Council) -> Response:
-    """Saves a search."""
+    """Save a search."""
     form = Form(await read_form(request))
     query = _read(form)
     name = form.text("name", 100, label="a name for this search")
@@ -62,14 +62,14 @@ async def save(request: Request, session: Session, council: Council) -> Response
 
 @router.post("/search/{search_id}/delete")
 async def delete(session: Session, council: Council, search_id: str) -> Response:
-    """Deletes a saved search."""
+    """Delete a saved search."""
     if not await saved_searches.remove(session, council.authority, search_id):
         raise HTTPException(404)
     return RedirectResponse("/search", 303)
 
 
 def _read(form: Form) -> Query:
-    """Reads the search; invalid fields are in `form.errors`."""
+    """Read the search; invalid fields are in `form.errors`."""
     regions = {**_ANY, **who_else.search_regions()}
     return Query(
         need=form.text("need", 100),

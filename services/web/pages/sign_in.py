@@ -26,19 +26,19 @@ WRONG_CODE: Final = "This code is wrong, or no longer works. Check it, or ask fo
 
 
 def limits() -> tuple[RateLimit, RateLimit]:
-    """How often one address may ask for codes, and try them."""
+    """Create the limits of one address on asking for codes, and on trying them."""
     return RateLimit(MAX_STARTS_AN_HOUR, HOUR), RateLimit(MAX_TRIES_AN_HOUR, HOUR)
 
 
 @router.get("/sign-in")
 async def ask(request: Request) -> Response:
-    """Asks for the council."""
+    """Ask for the council."""
     return _ask(request, Form(request.query_params))
 
 
 @router.post("/sign-in")
 async def start(request: Request, session: Session, later: BackgroundTasks) -> Response:
-    """Sends a code, if the council has a mailbox here."""
+    """Send a code, if the council has a mailbox here."""
     request.app.state.starts.require(request)
     form = Form(await read_form(request))
     council = form.text("council", label="your council's name")
@@ -58,13 +58,13 @@ async def start(request: Request, session: Session, later: BackgroundTasks) -> R
 
 @router.get("/sign-in/code")
 async def ask_code(request: Request) -> Response:
-    """Asks for the code, and for who enters it."""
+    """Ask for the code, and for the person's name."""
     return _ask_code(request, Form(request.query_params))
 
 
 @router.post("/sign-in/code")
 async def enter_code(request: Request, session: Session) -> Response:
-    """Opens a session."""
+    """Open a session."""
     request.app.state.tries.require(request)
     form = Form(await read_form(request))
     code = form.digits("code", "the code from the email")
@@ -87,13 +87,13 @@ async def enter_code(request: Request, session: Session) -> Response:
 
 @router.get("/sign-out")
 async def ask_sign_out(request: Request) -> Response:
-    """Asks before it signs out: opening a link changes nothing."""
+    """Ask before it signs out: opening a link changes nothing."""
     return render(request, "sign_out.html")
 
 
 @router.post("/sign-out")
 async def end(request: Request, session: Session) -> Response:
-    """Ends the session."""
+    """End the session."""
     token = request.cookies.get(SESSION_COOKIE)
     if token:
         await sign_in.sign_out(session, token, now())

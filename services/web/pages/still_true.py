@@ -1,4 +1,4 @@
-"""The page of the monthly email: which of its old plans does a council confirm? Only the button sends anything."""
+"""The page behind the monthly email: a council confirms its old plans. Only the button sends anything."""
 
 from typing import Final
 
@@ -25,14 +25,14 @@ MAX_PLANS: Final = 50
 
 @router.get("/still/{token}")
 async def ask(request: Request, session: Session, token: str) -> Response:
-    """Lists the plans; records nothing."""
+    """List the plans; record nothing."""
     link = await open_link(request, session, LinkPurpose.CONFIRM, token)
     return _page(request, token, await _unconfirmed(request, session, link.authority), Form(FormData()))
 
 
 @router.post("/still/{token}")
 async def confirm(request: Request, session: Session, token: str, later: BackgroundTasks) -> Response:
-    """Sends the plans again that are still true."""
+    """Publish the confirmed plans again."""
     link = await open_link(request, session, LinkPurpose.CONFIRM, token)
     asked = await _unconfirmed(request, session, link.authority)
     form = Form(await read_form(request))

@@ -26,7 +26,8 @@ MAX_ROWS: Final = 500
 
 @router.get("/suppliers", dependencies=[Depends(signed_in)])
 async def show_suppliers(request: Request, session: Session) -> Response:
-    """Who has contracts with a supplier. Without a name: councils whose contracts with one supplier end together."""
+    """List councils that have contracts with a supplier. Without a name, list councils whose contracts with one
+    supplier end together."""
     form, name, product = _search(request)
     day = today_of(request)
     asked = bool(name or product) and not form.errors
@@ -52,7 +53,7 @@ async def suppliers_csv(request: Request, session: Session) -> Response:
 
 @router.get("/contracts")
 async def show_contracts(request: Request, session: Session, council: Council) -> Response:
-    """What the council shares of its contracts, and from which day."""
+    """Show the contract data that the council shares, and from which day."""
     found = await own_contracts(session, council.authority)
     return render(request, "contracts.html", contracts=found, section="prices")
 

@@ -37,7 +37,7 @@ async def show(request: Request, session: Session, account: Account) -> Response
 
 @router.post("/settings/access")
 async def create(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
-    """Issues a token and shows it, this once."""
+    """Issue a token, and show it once."""
     form = Form(await read_form(request))
     label = form.text("label", label="what reads with the token")
     scopes = [scope for scope in READ_SCOPES if scope.value in form.sent.getlist("scope")]
@@ -61,7 +61,7 @@ async def create(request: Request, session: Session, account: Account, later: Ba
 
 @router.get("/settings/access/{token_id}/revoke")
 async def ask_revoke(request: Request, session: Session, account: Account, token_id: str) -> Response:
-    """Asks before it revokes."""
+    """Ask for confirmation."""
     row = await _own(session, account, token_id)
     return render(request, "token_revoke.html", token=row, scopes=_scope_texts(row), section="settings")
 
@@ -70,7 +70,7 @@ async def ask_revoke(request: Request, session: Session, account: Account, token
 async def revoke(
     request: Request, session: Session, account: Account, token_id: str, later: BackgroundTasks
 ) -> Response:
-    """Revokes it for ever."""
+    """Revoke it for ever."""
     row = await _own(session, account, token_id)
     await use.revoke(session, row.token_id, authority=account.authority, channel=Channel.BROWSER, actor=account.actor)
     sentence = f"A token was revoked: {row.label or 'without a name'} ({row.prefix}...). It reads nothing any more."
@@ -89,12 +89,12 @@ async def calendar(request: Request, session: Session, account: Account) -> Resp
 
 @router.post("/settings/calendar")
 async def make_calendar(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
-    """Replaces the calendar's address, and shows the new one once."""
+    """Replace the calendar's address, and show the new one once."""
     try:
         token = await use.renew_calendar(session, account.authority, channel=Channel.BROWSER, actor=account.actor)
     except ApiTokenError:
         raise HTTPException(409) from None
-    sentence = "A private address of your calendar was made. One that was made before works no longer."
+    sentence = "We made a private address of your calendar. An earlier address no longer works."
     await _send_receipt(request, session, account, later, sentence, "/settings/calendar")
     address = use.calendar_address(parts_of(request).settings.public_url, token)
     return _show_secret(request, later, "Your calendar's address", address, "/settings/calendar")
@@ -102,7 +102,7 @@ async def make_calendar(request: Request, session: Session, account: Account, la
 
 @router.post("/settings/calendar/end")
 async def end_calendar(request: Request, session: Session, account: Account, later: BackgroundTasks) -> Response:
-    """Revokes the address."""
+    """Revoke the address."""
     if await use.end_calendars(session, account.authority, channel=Channel.BROWSER, actor=account.actor):
         sentence = "The private address of your calendar was revoked."
         await _send_receipt(request, session, account, later, sentence, "/settings/calendar")

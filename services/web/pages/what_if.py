@@ -28,7 +28,7 @@ NO_CONTRACT: Final = "This plan names no contract that runs now. Change the plan
 
 @router.get("/p/{plan_id}/what-if")
 async def try_dates(request: Request, session: Session, council: Council, plan_id: str) -> Response:
-    """Shows a form for other dates, and the partners and groups they would gain and lose."""
+    """Show a form for other dates, and the partners and groups they would gain and lose."""
     stored = await plan_drafts.own_plan(session, council.authority, plan_id)
     if stored is None or stored.row.status != Status.ACTIVE or not is_open(stored.row.state):
         raise HTTPException(404)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.fields import MAX_REVISION, canonical_authority
 from events.limits import find_excess, max_revision
 from events.plans import PlanPublished, PlanWithdrawn
@@ -41,7 +41,7 @@ def test_a_revision_that_nothing_could_follow_is_refused(revision: int) -> None:
     for payload in (plan(revision=revision), ended):
         excess = find_excess(payload, NOW)
         assert excess is not None
-        assert (excess.reason, excess.field) == (Reason.REVISION_TOO_HIGH, "revision")
+        assert (excess.reason, excess.field) == (DeadLetterReason.REVISION_TOO_HIGH, "revision")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_revision_that_nothing_could_follow_is_refused(revision: int) -> None:
 def test_a_window_is_of_this_century_and_of_ten_years_at_most(earliest: str, latest: str, taken: bool) -> None:
     excess = find_excess(plan(tender_window={"earliest": earliest, "latest": latest}), NOW)
     assert (excess is None) is taken
-    assert excess is None or (excess.reason, excess.field) == (Reason.INVALID_PAYLOAD, "tender_window")
+    assert excess is None or (excess.reason, excess.field) == (DeadLetterReason.INVALID_PAYLOAD, "tender_window")
 
 
 @pytest.mark.parametrize("code", ["E09000015", "e09000015"])

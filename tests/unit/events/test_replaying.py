@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from events.dead_letters import DeadLetter, Origin, Reason
+from events.dead_letters import DeadLetter, DeadLetterReason, Origin
 from services.cli.dead_letters import replay_obstacle
 from services.cli.terminal import plain, rendered
 
@@ -17,7 +17,7 @@ def letter(**changed: Any) -> DeadLetter:
     topic = changed.pop("topic", "procurement.plans.v1")
     fields: dict[str, Any] = {
         "dead_letter_id": "1",
-        "reason": Reason.HANDLING_FAILED,
+        "reason": DeadLetterReason.HANDLING_FAILED,
         "detail": "",
         "origin": Origin(topic=topic, partition=0, offset=0),
         "key": b"E08000035:ICT-1",
@@ -53,7 +53,7 @@ def test_what_is_whole_may_go_back_to_where_it_came_from(changed: dict[str, Any]
         ({"complete": False}, "only the start of the event"),
         ({"value": VALUE[:-1]}, "not those that its length and sha256 speak of"),
         ({"value": VALUE.replace(b"1", b"2")}, "not those that its length and sha256 speak of"),
-        ({"reason": Reason.ASSESSMENT_FAILED}, "the plan log holds the event already"),
+        ({"reason": DeadLetterReason.ASSESSMENT_FAILED}, "the plan log holds the event already"),
         ({"topic": "collaboration.notifications.v1"}, "is not a topic that we read"),
         ({"topic": "dead-letters.plans.v1"}, "is not a topic that we read"),
         ({"topic": "procurement.plans.v1.a.b"}, "is not a topic that we read"),

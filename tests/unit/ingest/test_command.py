@@ -15,7 +15,7 @@ from events.plans import PLAN_PAYLOADS
 from events.topics import PLANS
 from services.cli import application
 from services.cli.producing import KAFKA, REJECTED, USAGE
-from services.ingest.publication_state import beside
+from services.ingest.publication_state import default_state_path
 from services.ingest.register.column_mapping import Columns
 from services.platform.settings import settings
 from tests.unit.ingest import EXAMPLES
@@ -71,7 +71,7 @@ def test_the_examples_of_the_documentation_publish_as_they_always_did(
 
     assert result.stdout == golden.read_text(encoding="utf-8")
     assert result.exit_code == exit_code
-    assert not beside(EXAMPLES / arguments[0]).exists()
+    assert not default_state_path(EXAMPLES / arguments[0]).exists()
 
 
 def test_what_a_dry_run_prints_can_be_published_itself(jointly: Command, tmp_path: Path) -> None:
@@ -129,14 +129,14 @@ def test_without_a_broker_set_it_says_what_to_set_and_notes_nothing(jointly: Com
     result = jointly("publish", register, "--authority", "E09000015")
     assert result.exit_code == 2
     assert "JOINTLY_KAFKA_BOOTSTRAP_SERVERS" in result.stderr
-    assert not beside(register).exists()
+    assert not default_state_path(register).exists()
 
 
 @pytest.fixture
 def published(register: Path) -> Path:
     """The register's state as it is after publishing all three rows."""
     entries = {f"E09000015:C-{number}": {"revision": 5, "content": "?", "withdrawn": False} for number in range(1, 4)}
-    beside(register).write_text(json.dumps({"version": 1, "plans": entries}))
+    default_state_path(register).write_text(json.dumps({"version": 1, "plans": entries}))
     return register
 
 

@@ -28,7 +28,7 @@ GOOD = json.dumps(PLAN | {"plan_id": "E09000015:GOOD"}).encode()
 def _reads(tmp_path: Path, content: bytes, options: Options | None = None) -> list[Read]:
     file = tmp_path / "plans.jsonl"
     file.write_bytes(content)
-    return list(formats.once(read_jsonl(file, options or Options())))
+    return list(formats.deduplicate(read_jsonl(file, options or Options())))
 
 
 def _changed(**changes: object) -> bytes:
@@ -163,6 +163,6 @@ def test_event_ids_repeat_with_the_content_and_change_with_any_of_it(tmp_path: P
 
 @pytest.mark.skipif(not (SHARED / "plans.jsonl").is_file(), reason="the real plans are not beside the repository")
 def test_all_real_plans_are_accepted() -> None:
-    reads = list(formats.once(read_jsonl(SHARED / "plans.jsonl", Options())))
+    reads = list(formats.deduplicate(read_jsonl(SHARED / "plans.jsonl", Options())))
     assert rejected(reads) == []
     assert len(accepted(reads)) == 3086

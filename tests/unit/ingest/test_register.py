@@ -22,7 +22,7 @@ def _reads(tmp_path: Path, text: str | bytes, options: Options = HARROW, mapping
     file = tmp_path / "register.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     columns = load_mapping(mapping) if mapping else BUILT_IN
-    return list(formats.once(read_register(file, options, columns)))
+    return list(formats.deduplicate(read_register(file, options, columns)))
 
 
 def _row(tmp_path: Path, row: str) -> list[Read]:

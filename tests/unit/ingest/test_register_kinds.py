@@ -26,7 +26,7 @@ def reads_of(
 ) -> list[Read]:
     file = tmp_path / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return list(formats.once(formats.read(file, formats.chosen(file, None), options, BUILT_IN)))
+    return list(formats.deduplicate(formats.read(file, formats.detect_format(file, None), options, BUILT_IN)))
 
 
 def notes_of(reads: list[Read]) -> list[str]:

@@ -32,7 +32,7 @@ def _read(title: str = "Payroll", revision: int = 1, *, numbered: bool = False) 
 
 def _revised(known: publication_state.State, read: Read, now: int = NOW) -> Read:
     """What comes of a read, published at once."""
-    found = publication_state.revised(read, known, now)
+    found = publication_state.assign_revision(read, known, now)
     if isinstance(found, Accepted):
         known.note(found.payload)
     return found
@@ -71,11 +71,11 @@ def test_a_change_and_back_again_is_two_changes() -> None:
 def test_a_vanished_plan_is_withdrawn_once_and_may_come_back() -> None:
     known = publication_state.State()
     _revised(known, _read())
-    (gone,) = publication_state.vanished(known, set())
+    (gone,) = publication_state.missing_plans(known, set())
     assert (gone.plan_id, gone.revision) == ("E09000015:C-1", NOW + 1)
     known.note(gone)
-    assert publication_state.vanished(known, set()) == []
-    assert publication_state.standing(known) == 0
+    assert publication_state.missing_plans(known, set()) == []
+    assert publication_state.count_published(known) == 0
 
     back = _revised(known, _read(), NOW)
     assert isinstance(back, Accepted)
@@ -85,7 +85,7 @@ def test_a_vanished_plan_is_withdrawn_once_and_may_come_back() -> None:
 def test_a_withdrawn_plan_comes_back_only_with_a_higher_revision_of_its_own() -> None:
     known = publication_state.State()
     _revised(known, _read(numbered=True))
-    known.note(publication_state.vanished(known, set())[0])
+    known.note(publication_state.missing_plans(known, set())[0])
 
     refused = _revised(known, _read(revision=2, numbered=True))
     assert isinstance(refused, Rejected)
@@ -96,7 +96,7 @@ def test_a_withdrawn_plan_comes_back_only_with_a_higher_revision_of_its_own() ->
 def test_an_awarded_plan_does_not_vanish() -> None:
     known = publication_state.State()
     known.note(PlanAwarded(plan_id="E09000015:C-1", revision=1, authority="E09000015"))
-    assert publication_state.vanished(known, set()) == []
+    assert publication_state.missing_plans(known, set()) == []
 
 
 def test_a_numbered_row_keeps_its_revision() -> None:
@@ -164,8 +164,8 @@ def test_the_highest_revision_there_is_ends_in_a_refusal_and_no_error() -> None:
     known = publication_state.State(
         plans={"E09000015:C-1": publication_state.Entry(revision=MAX_REVISION, content="?")}
     )
-    (gone,) = publication_state.vanished(known, set())
-    changed = publication_state.revised(_read(), known, NOW)
+    (gone,) = publication_state.missing_plans(known, set())
+    changed = publication_state.assign_revision(_read(), known, NOW)
     assert isinstance(changed, Accepted)
     for read in (Accepted("register.csv", "row 2", gone), changed):
         refused = check_limits(read, datetime.now(UTC))

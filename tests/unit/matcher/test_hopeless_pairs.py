@@ -22,14 +22,14 @@ def test_other_dates_and_figures_leave_a_pair_known_and_other_words_do_not() -> 
     pairs = HopelessPairs()
     pairs.add(ONE, OTHER)
     later = replace(ONE.plan, revision=2, value=9.0, tender_window=Window(AS_OF, AS_OF))
-    assert (engine().moved(ONE, later), OTHER) in pairs
+    assert (engine().with_revision(ONE, later), OTHER) in pairs
     assert (features(replace(ONE.plan, revision=2, title="Road works")), OTHER) not in pairs
 
 
 def test_what_is_remembered_stays_hopeless_at_every_value() -> None:
-    assert engine().likeness(ONE, OTHER).hopeless
+    assert engine().similarity(ONE, OTHER).can_never_match
     for value in (None, 0.0, 400_000.0):
-        assert engine().likeness(engine().moved(ONE, replace(ONE.plan, value=value)), OTHER).hopeless
+        assert engine().similarity(engine().with_revision(ONE, replace(ONE.plan, value=value)), OTHER).can_never_match
 
 
 def test_the_memory_begins_anew_when_it_is_full() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from events.plans import PlanPublished, PlanWithdrawn
 from events.topics import NOTICES, PLANS
 from services.matcher.plan_decoding import PlanRecordAccepted, read
@@ -32,7 +32,7 @@ def test_plans_of_notices_are_taken_from_their_topic(origin: str) -> None:
 def test_nobody_speaks_as_the_authority_on_the_topic_of_notices() -> None:
     item = read(record_of(PLAN, topic=NOTICES.name), datetime.now(UTC))
     assert isinstance(item, RecordRejected)
-    assert item.reason is Reason.TOPIC_MISMATCH
+    assert item.reason is DeadLetterReason.TOPIC_MISMATCH
     assert isinstance(read(record_of(PLAN, topic=PLANS.name), datetime.now(UTC)), PlanRecordAccepted)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from matching.embedding import HashingEmbedder, UnknownModelError
 from matching.encoders.loading import load_embedder
-from matching.encoders.worker_process import EncoderProcess, load_apart
+from matching.encoders.worker_process import EncoderProcess, load_in_subprocess
 
 PATIENCE_SECONDS = 60.0
 TEXTS = ["Payroll system", "Grass cutting in parks and cemeteries", ""]
@@ -55,12 +55,12 @@ def test_it_gives_what_the_encoder_gives(apart: EncoderProcess) -> None:
 
 
 def test_only_an_encoder_that_would_wait_gets_a_process() -> None:
-    assert isinstance(load_apart(HashingEmbedder.name), HashingEmbedder)
+    assert isinstance(load_in_subprocess(HashingEmbedder.name), HashingEmbedder)
 
 
 def test_what_is_wrong_with_a_model_is_said_here() -> None:
     with pytest.raises(UnknownModelError, match="neither 'all-MiniLM-L6-v2'"):
-        load_apart("no-such-model")
+        load_in_subprocess("no-such-model")
 
 
 def test_after_it_was_killed_one_call_fails_as_what_passes_does_and_the_next_works(apart: EncoderProcess) -> None:

@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from matching.assessment import Band
-from matching.components.region import Place, closeness, place
-from matching.components.specification import cpv_likeness
-from matching.components.timing import add_months, changes_after, meet, span
+from matching.components.region import DeliveryArea, delivery_area, proximity
+from matching.components.specification import cpv_similarity
+from matching.components.timing import add_months, next_change_after, overlap_of, tender_span
 from matching.lead_time import LeadTime
 from matching.plan import Kind, Plan, Sharing, Stage, Status, Window
 from matching.policy import Policy
@@ -53,7 +53,7 @@ def test_months_are_calendar_months(day: date, months: int, then: date) -> None:
 def test_an_unused_extension_gives_slack_whichever_contract_dates_are_given(
     changes: dict[str, object], flexible: date
 ) -> None:
-    assert date.fromordinal(span(plan(**changes), POLICY.timing).flexible) == flexible  # type: ignore[arg-type]
+    assert date.fromordinal(tender_span(plan(**changes), POLICY.timing).flexible) == flexible  # type: ignore[arg-type]
 
 
 def test_windows_that_meet_only_by_an_extension_fit_less() -> None:
@@ -76,18 +76,18 @@ def test_windows_that_meet_only_by_an_extension_fit_less() -> None:
 
 
 def test_the_day_of_review_is_the_next_step() -> None:
-    two = span(plan(), POLICY.timing), span(plan(YORK), POLICY.timing)
-    met = meet(*two, LeadTime(60, 20), AS_OF.toordinal(), POLICY.timing)
+    two = tender_span(plan(), POLICY.timing), tender_span(plan(YORK), POLICY.timing)
+    met = overlap_of(*two, LeadTime(60, 20), AS_OF.toordinal(), POLICY.timing)
     ends = (two[0].latest, two[1].latest)
-    first = changes_after(AS_OF.toordinal(), met, ends, POLICY.timing)
+    first = next_change_after(AS_OF.toordinal(), met, ends, POLICY.timing)
     assert first == met.decide_by - 90 + 1
-    assert changes_after(met.decide_by, met, ends, POLICY.timing) == met.decide_by + 1
-    assert changes_after(met.decide_by + 1, met, ends, POLICY.timing) == met.prepare_by + 1
-    assert changes_after(max(ends) + 1, met, ends, POLICY.timing) is None
+    assert next_change_after(met.decide_by, met, ends, POLICY.timing) == met.decide_by + 1
+    assert next_change_after(met.decide_by + 1, met, ends, POLICY.timing) == met.prepare_by + 1
+    assert next_change_after(max(ends) + 1, met, ends, POLICY.timing) is None
 
 
-def at(*codes: str, authority: str | None = None) -> Place:
-    return Place(codes, authority, stated=True)
+def at(*codes: str, authority: str | None = None) -> DeliveryArea:
+    return DeliveryArea(codes, authority, stated=True)
 
 
 @pytest.mark.parametrize(
@@ -105,16 +105,16 @@ def at(*codes: str, authority: str | None = None) -> Place:
         (at("TLH37", authority="E06000034"), at("TLI52", authority="E09000016"), 0.55),
     ],
 )
-def test_closeness(a: Place, b: Place, near: float) -> None:
-    assert closeness(a, b, POLICY.region)[0] == near
-    assert closeness(a, b, POLICY.region) == closeness(b, a, POLICY.region)
+def test_closeness(a: DeliveryArea, b: DeliveryArea, near: float) -> None:
+    assert proximity(a, b, POLICY.region)[0] == near
+    assert proximity(a, b, POLICY.region) == proximity(b, a, POLICY.region)
 
 
 def test_regions_are_the_plan_s_else_the_authority_s_else_the_nation() -> None:
-    assert place(plan(regions=("UKI", "TLC11"))).codes == ("TLC31", "TLI")
-    assert place(plan(LEEDS)) == Place(("TLE42",), LEEDS, stated=False)
-    assert place(plan("GB-X-somebody")).codes == ("UK",)
-    assert set(place(plan("E10000017")).codes) > {"TLD44", "TLD45", "TLD46"}
+    assert delivery_area(plan(regions=("UKI", "TLC11"))).codes == ("TLC31", "TLI")
+    assert delivery_area(plan(LEEDS)) == DeliveryArea(("TLE42",), LEEDS, stated=False)
+    assert delivery_area(plan("GB-X-somebody")).codes == ("UK",)
+    assert set(delivery_area(plan("E10000017")).codes) > {"TLD44", "TLD45", "TLD46"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_regions_are_the_plan_s_else_the_authority_s_else_the_nation() -> None:
     ],
 )
 def test_codes_meet_by_level(a: list[str], b: list[str], value: float) -> None:
-    assert cpv_likeness(a, b, 0.4) == cpv_likeness(b, a, 0.4) == value
+    assert cpv_similarity(a, b, 0.4) == cpv_similarity(b, a, 0.4) == value
 
 
 CARE = {"title": "Home care", "description": "Domiciliary care for older people.", "cpv": ("85000000",)}

@@ -103,11 +103,11 @@ def test_every_linear_layer_of_the_default_model_goes_to_onednn() -> None:
     """A PyTorch that drops or renames the operation would cost half the speed and say nothing."""
     from torch import nn
 
-    from matching.encoders.onednn import pack
+    from matching.encoders.onednn import use_onednn_linear
 
     model = _bare()
     linear = sum(type(layer) is nn.Linear for layer in model.modules())
-    assert pack(model) == linear > 36
+    assert use_onednn_linear(model) == linear > 36
     assert not any(type(layer) is nn.Linear for layer in model.modules())
 
 
@@ -119,7 +119,7 @@ def test_a_layer_whose_answer_would_differ_stays_as_it_is(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(onednn, "_TOLERANCE", -1.0)
     model = nn.Sequential(nn.Linear(8, 4))
-    assert onednn.pack(model) == 0
+    assert onednn.use_onednn_linear(model) == 0
     assert type(model[0]) is nn.Linear
 
 

@@ -41,7 +41,7 @@ def test_search_finds_exactly_what_assess_calls_an_opportunity() -> None:
     every = [features(one) for one in some_plans(120, seed=3)]
     corpus = engine().corpus()
     for one in every:
-        corpus.put(one)
+        corpus.upsert(one)
     pairs = 0
     for query in every:
         wanted = sorted(
@@ -59,12 +59,12 @@ def test_order_of_arrival_replacement_and_packing_change_nothing() -> None:
     query = every[0]
     straight, winding = engine().corpus(), engine().corpus()
     for one in every:
-        straight.put(one)
+        straight.upsert(one)
     for _ in range(20):
         for one in reversed(every):
-            winding.drop(one.plan.plan_id)
-            winding.put(one)
-            winding.put(one)
+            winding.remove(one.plan.plan_id)
+            winding.upsert(one)
+            winding.upsert(one)
     assert len(winding) == len(straight) == 40
     assert len(winding.plan_ids) < 800
     assert winding.revisions == straight.revisions
@@ -74,10 +74,10 @@ def test_order_of_arrival_replacement_and_packing_change_nothing() -> None:
 def test_dropped_plans_are_not_found() -> None:
     a, b = features(plan(LEEDS)), features(plan(YORK))
     corpus = engine().corpus()
-    corpus.put(b)
+    corpus.upsert(b)
     assert engine().search(a, corpus, AS_OF) == [b.plan.plan_id]
-    corpus.drop(b.plan.plan_id)
-    corpus.drop("E06000014:never-there")
+    corpus.remove(b.plan.plan_id)
+    corpus.remove("E06000014:never-there")
     assert engine().search(a, corpus, AS_OF) == []
     assert corpus.get(b.plan.plan_id) is None
 
@@ -102,6 +102,6 @@ def test_a_model_without_packaged_groups_still_serves() -> None:
     other = Engine.load(model="some-other-model/1")
     a, b = features(plan(LEEDS), other), features(plan(YORK), other)
     corpus = other.corpus()
-    corpus.put(b)
+    corpus.upsert(b)
     assert other.search(a, corpus, AS_OF) == [b.plan.plan_id]
     assert other.generation.id != engine().generation.id

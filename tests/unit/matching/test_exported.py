@@ -14,9 +14,9 @@ from matching.embedding import ChecksumError, Embedder, UnknownModelError
 from matching.encoders import openvino
 from matching.encoders.agreement_texts import probe_texts
 from matching.encoders.loading import load_embedder
-from matching.encoders.openvino import AgreementError, cosines
+from matching.encoders.openvino import AgreementError, row_cosines
 from matching.encoders.sentence_transformer import pinned_weights
-from matching.text.cpv_profile import cpv_groups
+from matching.text.cpv_profile import load_cpv_groups
 from tests.unit.matching.notices import TEXTS
 
 fast = pytest.mark.skipif(find_spec("openvino") is None, reason="the extra `fast` is not installed")
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
             "dimensions": 384,
             "tokens": 256,
             "agreement": {"mean_cosine": 0.996},
-            "files": {file.name: openvino.digest(file) for file in tmp_path.iterdir()},
+            "files": {file.name: openvino.file_sha256(file) for file in tmp_path.iterdir()},
         },
     )
     return tmp_path
@@ -129,7 +129,7 @@ def encoder(made: Path) -> Embedder:
 @pytest.mark.slow
 @pytest.mark.model
 def test_it_agrees_with_the_reference(encoder: Embedder) -> None:
-    near = cosines(encoder.embed(TEXTS), load_embedder().embed(TEXTS))
+    near = row_cosines(encoder.embed(TEXTS), load_embedder().embed(TEXTS))
     assert near.mean() >= 0.9999
     assert near.min() >= 0.999
     assert np.abs(np.linalg.norm(encoder.embed(TEXTS), axis=1) - 1).max() < 1e-5
@@ -141,7 +141,7 @@ def test_it_agrees_with_the_reference(encoder: Embedder) -> None:
 def test_a_vector_hardly_depends_on_the_texts_beside_it(encoder: Embedder) -> None:
     together = encoder.embed(TEXTS)
     alone = np.concatenate([encoder.embed([text]) for text in TEXTS])
-    assert cosines(together, alone).min() > 0.9999
+    assert row_cosines(together, alone).min() > 0.9999
     assert np.array_equal(encoder.embed(TEXTS), together)
     assert encoder.embed([]).shape == (0, 384)
 
@@ -153,8 +153,12 @@ def test_it_is_a_model_of_its_own_with_the_references_groups(encoder: Embedder) 
     reference = "all-MiniLM-L6-v2/53aa51172d14"
     assert encoder.model.startswith(f"{reference}/openvino-bf16-")
     assert encoder.model != f"{reference}/sentence-transformers"
-    assert len(cpv_groups(encoder.model).codes) == len(cpv_groups(f"{reference}/sentence-transformers").codes) > 200
-    assert not cpv_groups("all-MiniLM-L6-v2/000000000000/sentence-transformers").codes
+    assert (
+        len(load_cpv_groups(encoder.model).codes)
+        == len(load_cpv_groups(f"{reference}/sentence-transformers").codes)
+        > 200
+    )
+    assert not load_cpv_groups("all-MiniLM-L6-v2/000000000000/sentence-transformers").codes
 
 
 @fast
@@ -166,7 +170,7 @@ def test_vectors_that_are_far_off_on_this_machine_are_refused(made: Path, tmp_pa
     with np.load(made / openvino.PROBES) as probes:
         np.savez(tmp_path / openvino.PROBES, texts=probes["texts"][::-1], vectors=probes["vectors"])
     manifest = openvino.read_manifest(tmp_path)
-    files = {**manifest["files"], openvino.PROBES: openvino.digest(tmp_path / openvino.PROBES)}
+    files = {**manifest["files"], openvino.PROBES: openvino.file_sha256(tmp_path / openvino.PROBES)}
     changed(tmp_path, files=files)
     with pytest.raises(AgreementError, match="on this machine"):
         load_embedder(str(tmp_path))

@@ -36,12 +36,12 @@ def test_50_mb_of_texts_go_to_the_encoders_process_and_50_mb_of_vectors_come_bac
 def test_50_mb_go_through_a_onednn_layer_as_through_pytorchs() -> None:
     import torch
 
-    from matching.encoders.onednn import PackedLinear
+    from matching.encoders.onednn import OneDnnLinear
 
     linear = torch.nn.Linear(384, 384)
     rows = torch.linspace(-1.0, 1.0, LARGE // 4 // 384 * 384).reshape(-1, 384).sin()
     with torch.inference_mode():
-        difference = (PackedLinear(linear)(rows) - linear(rows)).abs().max()
+        difference = (OneDnnLinear(linear)(rows) - linear(rows)).abs().max()
     assert float(difference) < 1e-4
 
 

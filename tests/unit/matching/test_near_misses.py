@@ -112,8 +112,8 @@ def test_both_searches_find_near_misses_and_nothing_farther(days_apart: int) -> 
     one, other = features(leeds()), features(york(days_apart))
     wanted = {other.plan.plan_id} if assess(days_apart).is_opportunity else set()
     corpus, index = engine().corpus(), PlanIndex()
-    corpus.put(other)
-    index.put([engine().index_entry(other)])
-    query = engine().index_query(one, engine().vector(one))
+    corpus.upsert(other)
+    index.upsert([engine().index_entry(other)])
+    query = engine().index_query(one, engine().pair_vector(one))
     assert set(engine().search(one, corpus, AS_OF)) == wanted
     assert set(index.search([query], AS_OF.toordinal(), engine().policy)[0]) == wanted

@@ -27,24 +27,24 @@ def later(plan: Plan) -> Plan:
 
 def test_unpacked_is_what_was_packed() -> None:
     for one in features_of(STATES):
-        assert same(engine().unpack(engine().pack(one), one.plan), one)
+        assert same(engine().decode_features(engine().encode_features(one), one.plan), one)
 
 
 def test_of_a_later_revision_with_the_same_words_packed_moved_and_new_features_are_the_same() -> None:
     embedder = load_embedder("hashing")
     for state, one in zip(STATES, features_of(STATES), strict=True):
         plan = later(plan_from_payload(state))
-        assert engine().same_words(one, plan)
+        assert engine().same_text(one, plan)
         body = embedder.embed([one.texts.body])[0] if one.texts.body else None
         made = engine().features(plan, embedder.embed([one.texts.title])[0], body)
-        assert same(engine().unpack(engine().pack(one), plan), made)
-        assert same(engine().moved(one, plan), made)
-        assert not engine().same_words(one, replace(plan, title=plan.title + " again"))
+        assert same(engine().decode_features(engine().encode_features(one), plan), made)
+        assert same(engine().with_revision(one, plan), made)
+        assert not engine().same_text(one, replace(plan, title=plan.title + " again"))
 
 
 def test_a_pair_is_judged_alike_by_either() -> None:
     made = features_of(STATES)
-    packed = [engine().unpack(engine().pack(one), one.plan) for one in made]
+    packed = [engine().decode_features(engine().encode_features(one), one.plan) for one in made]
     for (a, b), (c, d) in zip(pairwise(made), pairwise(packed), strict=True):
         assert engine().assess(a, b, AS_OF) == engine().assess(c, d, AS_OF)
 
@@ -54,4 +54,4 @@ def test_each_category_comes_back() -> None:
     policy = Engine.load().policy
     for category in (policy.default_category, *policy.categories):
         held = replace(one, category=category)
-        assert engine().unpack(engine().pack(held), held.plan).category == category
+        assert engine().decode_features(engine().encode_features(held), held.plan).category == category

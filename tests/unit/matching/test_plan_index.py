@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from matching.candidates import plan_index
 from matching.candidates.plan_index import PlanIndex
 from matching.engine import Features
 from matching.plan import Window
@@ -50,14 +49,14 @@ def some_plans() -> list[Features]:
     ]
 
 
-def index_of(plans: Sequence[Features]) -> PlanIndex:
-    index = PlanIndex()
-    index.put([engine().index_entry(one) for one in plans])
+def index_of(plans: Sequence[Features], **limits: int) -> PlanIndex:
+    index = PlanIndex(**limits)
+    index.upsert([engine().index_entry(one) for one in plans])
     return index
 
 
 def candidates(index: PlanIndex, one: Features) -> dict[str, int]:
-    query = engine().index_query(one, engine().vector(one))
+    query = engine().index_query(one, engine().pair_vector(one))
     (found,) = index.search([query], AS_OF.toordinal(), engine().policy)
     return found
 
@@ -67,7 +66,7 @@ def opportunities(plans: Sequence[Features], one: Features) -> set[str]:
     return {
         other.plan.plan_id
         for other in plans
-        if other is not one and engine().opportunity(one, other, AS_OF) is not None
+        if other is not one and engine().assess_if_opportunity(one, other, AS_OF) is not None
     }
 
 
@@ -92,20 +91,19 @@ def test_time_place_and_authority_close_no_candidate() -> None:
     assert closed <= {"weak-specification", "too-small"}
 
 
-def test_a_scan_in_blocks_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_in_blocks_finds_the_same() -> None:
     plans = some_plans()
     whole = [candidates(index_of(plans), one) for one in plans]
-    monkeypatch.setattr(plan_index, "_BLOCK_PRODUCTS", 7)
-    assert [candidates(index_of(plans), one) for one in plans] == whole
+    assert [candidates(index_of(plans, block_products=7), one) for one in plans] == whole
 
 
 def test_a_changed_plan_replaces_its_row_and_dropped_ones_are_gone() -> None:
     plans = some_plans()
     index = index_of(plans)
     changed = [replace(one, plan=replace(one.plan, revision=2)) for one in plans[:30]]
-    index.put([engine().index_entry(one) for one in changed])
-    index.drop([one.plan.plan_id for one in plans[20:60]] + ["nobody's"])
-    index.put([engine().index_entry(one) for one in plans[50:60]])
+    index.upsert([engine().index_entry(one) for one in changed])
+    index.remove([one.plan.plan_id for one in plans[20:60]] + ["nobody's"])
+    index.upsert([engine().index_entry(one) for one in plans[50:60]])
     left = [*changed[:20], *plans[50:]]
     assert len(index) == len(left)
     expected = index_of(left)
@@ -113,30 +111,32 @@ def test_a_changed_plan_replaces_its_row_and_dropped_ones_are_gone() -> None:
         assert candidates(index, one) == candidates(expected, one)
         vector = index.vector(one.plan.plan_id, one.plan.revision)
         assert vector is not None
-        assert np.array_equal(vector, engine().vector(one))
+        assert np.array_equal(vector, engine().pair_vector(one))
     assert index.vector(changed[0].plan.plan_id, 1) is None
 
 
 @pytest.mark.parametrize("limit", [1, 7])
 def test_the_nearest_have_the_largest_products(limit: int) -> None:
     plans = some_plans()
-    asked = engine().vector(plans[0])
-    best = sorted((float(engine().vector(one) @ asked) for one in plans), reverse=True)[:limit]
+    asked = engine().pair_vector(plans[0])
+    best = sorted((float(engine().pair_vector(one) @ asked) for one in plans), reverse=True)[:limit]
     by_id = {one.plan.plan_id: one for one in plans}
     found = index_of(plans).nearest(asked, limit)
-    assert sorted((float(engine().vector(by_id[key]) @ asked) for key in found), reverse=True) == pytest.approx(best)
+    assert sorted((float(engine().pair_vector(by_id[key]) @ asked) for key in found), reverse=True) == pytest.approx(
+        best
+    )
 
 
-def test_too_many_candidates_are_cut_to_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_candidates_are_cut_to_the_nearest() -> None:
     plans = some_plans()
     index = index_of(plans)
     one = plans[0]
     found = candidates(index, one)
     assert len(found) > 2
-    monkeypatch.setattr(plan_index, "MAX_CANDIDATES", 2)
-    products = {other.plan.plan_id: float(engine().vector(other) @ engine().vector(one)) for other in plans}
+    limited = index_of(plans, max_candidates=2)
+    products = {other.plan.plan_id: float(engine().pair_vector(other) @ engine().pair_vector(one)) for other in plans}
     nearest = sorted((products[key] for key in found), reverse=True)[:2]
-    assert sorted((products[key] for key in candidates(index, one)), reverse=True) == pytest.approx(nearest)
+    assert sorted((products[key] for key in candidates(limited, one)), reverse=True) == pytest.approx(nearest)
 
 
 def test_an_empty_index_finds_nothing() -> None:

@@ -9,8 +9,16 @@ from matching.corpus_statistics import Statistics, StatisticsError, build_statis
 from matching.policy import Policy
 from matching.reference import names_of
 from matching.text.cleaning import clean, clean_title
-from matching.text.needs import concepts_in, table_of
-from matching.text.tokens import count, expand, likeness, phrases, stem, tokens, weigh
+from matching.text.needs import build_phrase_index, find_needs
+from matching.text.tokens import (
+    cosine_similarity,
+    expand_synonyms,
+    phrases,
+    stem,
+    tf_idf_weights,
+    tokens,
+    weighted_counts,
+)
 from tests.unit.matching.builders import LEEDS, plan
 
 
@@ -77,13 +85,19 @@ def test_plurals_meet(word: str, stemmed: str) -> None:
 def test_words_and_pairs() -> None:
     assert tokens("The Council's payroll systems and HR") == ["payroll", "system", "hr"]
     assert phrases("care in an extra care scheme") == ["care extra", "extra care", "care scheme"]
-    assert expand("MFD contract", {"mfd": "multifunction printer"}) == "MFD (multifunction printer) contract"
+    assert expand_synonyms("MFD contract", {"mfd": "multifunction printer"}) == "MFD (multifunction printer) contract"
 
 
 def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
     rarity = {"common": 1.0, "rare": 6.0, "x": 3.0, "y": 3.0}.__getitem__
-    rare = likeness(weigh(count((["rare", "x"], 1)), rarity), weigh(count((["rare", "y"], 1)), rarity))
-    common = likeness(weigh(count((["common", "x"], 1)), rarity), weigh(count((["common", "y"], 1)), rarity))
+    rare = cosine_similarity(
+        tf_idf_weights(weighted_counts((["rare", "x"], 1)), rarity),
+        tf_idf_weights(weighted_counts((["rare", "y"], 1)), rarity),
+    )
+    common = cosine_similarity(
+        tf_idf_weights(weighted_counts((["common", "x"], 1)), rarity),
+        tf_idf_weights(weighted_counts((["common", "y"], 1)), rarity),
+    )
     assert rare > 3 * common
 
 
@@ -97,12 +111,12 @@ def test_a_shared_rare_word_counts_more_than_a_shared_common_one() -> None:
     ],
 )
 def test_the_same_need_is_known_by_other_words(text: str, need: str) -> None:
-    assert need in concepts_in(text, table_of(Policy.load().concepts))
+    assert need in find_needs(text, build_phrase_index(Policy.load().concepts))
 
 
 def test_of_phrases_that_begin_together_the_longest_counts() -> None:
-    table = table_of({"care": ("extra",), "housing": ("extra care",)})
-    assert concepts_in("extra care and extra beds", table) == ["housing", "care"]
+    table = build_phrase_index({"care": ("extra",), "housing": ("extra care",)})
+    assert find_needs("extra care and extra beds", table) == ["housing", "care"]
 
 
 def test_statistics_do_not_depend_on_order_and_survive_a_file(tmp_path: Path) -> None:
@@ -114,7 +128,7 @@ def test_statistics_do_not_depend_on_order_and_survive_a_file(tmp_path: Path) ->
     path = tmp_path / "statistics.json"
     path.write_text(built.dumps(), encoding="utf-8")
     assert Statistics.load(path) == built
-    assert built.rarity("never-seen") == built.rarity("seen-once")
+    assert built.idf("never-seen") == built.idf("seen-once")
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"name": "x", "documents": 2, "words": {"a": 3}}', "[]", '{"name": 1}'])

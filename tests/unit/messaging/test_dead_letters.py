@@ -5,7 +5,7 @@ from base64 import b64encode
 
 import pytest
 
-from events.dead_letters import MAX_STORED_BYTES, DeadLetter, Origin, Reason
+from events.dead_letters import MAX_STORED_BYTES, DeadLetter, DeadLetterReason, Origin
 from events.topics import DEAD_PLANS, PLANS
 from services.messaging import dead_letter_queue
 
@@ -14,7 +14,7 @@ ORIGIN = Origin(topic=PLANS.name, partition=0, offset=7)
 
 def test_the_largest_dead_letter_fits_into_one_message() -> None:
     made = dead_letter_queue.to_event(
-        Reason.NOT_JSON,
+        DeadLetterReason.NOT_JSON,
         "\x01" * 5000,
         ORIGIN,
         key=b"\x01" * 1_000_000,
@@ -27,7 +27,7 @@ def test_the_largest_dead_letter_fits_into_one_message() -> None:
 
 def test_headers_as_long_as_any_that_is_read_are_whole() -> None:
     headers = [("jws-signature", b"s" * 8192), *((f"ce_{number}", b"a" * 4096) for number in range(8)), ("x", b"")]
-    made = dead_letter_queue.to_event(Reason.UNSIGNED, "", ORIGIN, key=None, value=b"v", headers=headers)
+    made = dead_letter_queue.to_event(DeadLetterReason.UNSIGNED, "", ORIGIN, key=None, value=b"v", headers=headers)
     written = DeadLetter.model_validate_json(made.value)
     assert written.complete
     assert [(header.name, header.value) for header in written.headers] == headers
@@ -53,7 +53,7 @@ SPELLED = json.dumps(PLAN)
     ],
 )
 def test_nothing_of_a_private_plan_is_kept(value: str) -> None:
-    made = dead_letter_queue.to_event(Reason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
+    made = dead_letter_queue.to_event(DeadLetterReason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
     letter = DeadLetter.model_validate_json(made.value)
     assert (letter.value, letter.complete) == (None, False)
     assert letter.value_length == len(value.encode()), "how long it was, and its hash, are kept"
@@ -64,5 +64,5 @@ def test_nothing_of_a_private_plan_is_kept(value: str) -> None:
     [SPELLED.replace("private", "open"), '{"title": "private sharing"}', "", "\xff", "[1, null, 0.5]", '"private"'],
 )
 def test_what_is_not_private_is_kept(value: str) -> None:
-    made = dead_letter_queue.to_event(Reason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
+    made = dead_letter_queue.to_event(DeadLetterReason.UNSIGNED, "unsigned", ORIGIN, key=b"k", value=value.encode())
     assert DeadLetter.model_validate_json(made.value).value == value.encode()

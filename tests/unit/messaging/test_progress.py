@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from services.messaging.progress import MAX_ENDS, Progress
+from services.messaging.progress import MAX_ENDS, ConsumerProgress
 
 ONE, TWO = TopicPartition("t", 0), TopicPartition("t", 1)
 
@@ -17,9 +17,9 @@ class Clock:
         return self.now
 
 
-def made(*partitions: TopicPartition) -> tuple[Progress, Clock]:
+def made(*partitions: TopicPartition) -> tuple[ConsumerProgress, Clock]:
     clock = Clock()
-    progress = Progress(clock)
+    progress = ConsumerProgress(clock)
     progress.assign(partitions or [ONE])
     return progress, clock
 

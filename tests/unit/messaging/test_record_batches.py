@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.util import calc_crc32c
 
-from events.dead_letters import Reason
+from events.dead_letters import DeadLetterReason
 from services.messaging import kafka
 from services.messaging.record_batches import MAX_BATCH_BYTES, FetchedBatches, PartitionRecords, UnreadableRecord
 from tests.chaos.odd_batches import batch, record
@@ -63,7 +63,7 @@ def test_a_batch_that_would_be_too_large_is_not_decompressed(codec: str) -> None
     found, position = read(good(2), raw, good(4))
     assert offsets(found) == [(2, True), (3, False), (4, True)]
     assert position == 5
-    assert found[1].reason is Reason.UNREADABLE_BATCH
+    assert found[1].reason is DeadLetterReason.UNREADABLE_BATCH
     assert f"more than {MAX_BATCH_BYTES} bytes without its " in found[1].sentence
     assert found[1].value == raw
 
@@ -104,7 +104,7 @@ def test_a_batch_that_can_not_be_read_is_in_its_place_and_the_next_is_read(name:
     kinds = offsets(found)
     assert (kinds[0], kinds[-1], position) == ((2, True), (4, True), 5)
     (unread,) = [one for one in found if isinstance(one, UnreadableRecord)]
-    assert (unread.reason, unread.value, unread.offset) == (Reason.UNREADABLE_BATCH, BAD[name], 3)
+    assert (unread.reason, unread.value, unread.offset) == (DeadLetterReason.UNREADABLE_BATCH, BAD[name], 3)
     assert unread.sentence.startswith("the batch of offsets 3 to 3 can't be read: ")
 
 
@@ -127,7 +127,7 @@ def test_a_header_name_that_is_not_utf8_refuses_its_record_and_no_other(codec: s
     for one in found:
         assert (one.key, one.value) == (b"k", b"v")
         if isinstance(one, UnreadableRecord):
-            assert one.reason is Reason.NOT_CLOUDEVENT
+            assert one.reason is DeadLetterReason.NOT_CLOUDEVENT
             assert one.headers == (("\\xff", b"x"),)
             assert "the name of a header is not UTF-8" in one.sentence
 

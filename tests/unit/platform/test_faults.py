@@ -34,8 +34,7 @@ def test_which_faults_pass(error: Exception, passes: bool) -> None:
     assert retry.is_transient(error) is passes
 
 
-async def test_tries_again_until_the_fault_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_BACKOFF_SECONDS", 0.001)
+async def test_tries_again_until_the_fault_has_passed() -> None:
     left = [TimeoutError(), ConnectionResetError()]
 
     async def operation() -> str:
@@ -43,7 +42,7 @@ async def test_tries_again_until_the_fault_has_passed(monkeypatch: pytest.Monkey
             raise left.pop()
         return "done"
 
-    assert await retry.retry_transient(operation, budget=5) == "done"
+    assert await retry.retry_transient(operation, budget=5, first_seconds=0.001) == "done"
 
 
 async def test_gives_up_within_the_budget() -> None:
@@ -68,8 +67,7 @@ async def test_a_mistake_is_raised_at_once() -> None:
 
 
 @pytest.mark.parametrize("race", RACES)
-async def test_a_command_tries_again_where_it_lost_a_race(race: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_BACKOFF_SECONDS", 0.001)
+async def test_a_command_tries_again_where_it_lost_a_race(race: Exception) -> None:
     lost = [race, OperationalError("UPDATE", {}, race)]
 
     async def operation() -> str:
@@ -77,14 +75,11 @@ async def test_a_command_tries_again_where_it_lost_a_race(race: Exception, monke
             raise lost.pop()
         return "done"
 
-    assert await retry.retry_lost_races(operation) == "done"
+    assert await retry.retry_lost_races(operation, first_seconds=0.001) == "done"
 
 
 @pytest.mark.parametrize(("error", "tries"), [(RACES[0], retry.MAX_LOST_RACES), (ConnectionResetError(), 1)])
-async def test_a_command_says_what_it_can_not_wait_out(
-    error: Exception, tries: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retry, "FIRST_BACKOFF_SECONDS", 0.001)
+async def test_a_command_says_what_it_can_not_wait_out(error: Exception, tries: int) -> None:
     calls = 0
 
     async def operation() -> None:
@@ -93,7 +88,7 @@ async def test_a_command_says_what_it_can_not_wait_out(
         raise error
 
     with pytest.raises(type(error)):
-        await retry.retry_lost_races(operation)
+        await retry.retry_lost_races(operation, first_seconds=0.001)
     assert calls == tries
 
 

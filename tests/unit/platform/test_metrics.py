@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from events.dead_letters import SPOOFING, Reason
+from events.dead_letters import SPOOFING, DeadLetterReason
 from events.responses import Answer, MembershipAct
 from events.topics import DEAD_CONTRACTS, DEAD_PLANS, DEAD_RESPONSES, TOPICS
 from services.domain.coalition import CoalitionStatus
@@ -99,7 +99,7 @@ def _values(kind: Any) -> set[str]:
 
 
 def test_the_known_values_are_all_there_are() -> None:
-    assert _known(metrics.DEAD_LETTERS, "reason") == _values(Reason)
+    assert _known(metrics.DEAD_LETTERS, "reason") == _values(DeadLetterReason)
     assert _known(metrics.SPOOFING, "reason") == SPOOFING
     assert _known(metrics.PLAN_OUTCOMES, "outcome") == _values(RecordOutcome) - {RecordOutcome.CONFLICT}
     assert _known(metrics.INTENTS, "purpose") == _values(Purpose)
