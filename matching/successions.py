@@ -53,7 +53,9 @@ class _Register:
 
     def __init__(self, successions: tuple[Succession, ...], *, is_shipped: bool) -> None:
         self.successions = successions
-        self.version = "" if is_shipped else hashlib.sha256(repr(successions).encode()).hexdigest()[:12]
+        # Assessments depend on all but the source.
+        facts = [(one.predecessor, one.successor, one.successor_name, one.starts, one.kind) for one in successions]
+        self.version = "" if is_shipped else hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
         self.dissolving: dict[str, tuple[Succession, ...]] = {}
         self.related: dict[str, set[str]] = {}
         for one in successions:
@@ -76,16 +78,23 @@ def shipped() -> tuple[Succession, ...]:
 _register = _Register(shipped(), is_shipped=True)
 
 
+def check(own: Iterable[Succession]) -> tuple[Succession, ...]:
+    """The successions in order. Raises SuccessionError if an authority goes to one successor as a whole and to another
+    one too, or on two days."""
+    found = tuple(sorted(own, key=lambda one: (one.predecessor, one.successor)))
+    for code, its in groupby(found, key=lambda one: one.predecessor):
+        _require_one_fate(code, list(its))
+    return found
+
+
 def use(own: Iterable[Succession]) -> None:
     """Puts an installation's own successions into effect, beside the shipped ones, for this whole process.
 
     A process calls it once, at its start. All successions of an authority are replaced if it is among the predecessors.
-    Raises SuccessionError if an authority goes to one successor as a whole and to another one too, or on two days.
+    Raises SuccessionError as `check` does.
     """
     global _register
-    added = tuple(sorted(own, key=lambda one: (one.predecessor, one.successor)))
-    for code, found in groupby(added, key=lambda one: one.predecessor):
-        _require_one_fate(code, list(found))
+    added = check(own)
     replaced = {one.predecessor for one in added}
     kept = tuple(one for one in shipped() if one.predecessor not in replaced)
     _register = _Register((*kept, *added), is_shipped=not added)

@@ -36,7 +36,7 @@ from services.local_stack.tansu import Broker, tansu
 from services.store.database import Sessions, make_engine, make_sessions
 from tests import brokers
 from tests.brokers import ApacheKafka
-from tests.support.databases import DatabasePool
+from tests.support.databases import DatabasePool, folder_in_memory
 
 TESTS = Path(__file__).parent
 WITHOUT_SOCKETS = {"unit", "properties", "contract"}
@@ -158,7 +158,7 @@ def postgres_server() -> Iterator[Server]:
     Not in pytest's own temporary folder: a second pytest run would shut that to the server's user.
     """
     with (
-        tempfile.TemporaryDirectory(prefix="jointly-postgres-") as folder,
+        tempfile.TemporaryDirectory(prefix="jointly-postgres-", dir=folder_in_memory()) as folder,
         postgres(Path(folder), durable=False) as server,
     ):
         yield server

@@ -62,7 +62,10 @@ COMMANDS: Final = {
         "Recompute everything from the plan log and repair differences, without notifications.",
     ),
     "restore-drill": ("services.cli.restore_drill", "Restore a backup into a scratch database and check it."),
-    "reassess": ("services.cli.rebuild", "Move to another policy, statistics or model; preview the notifications."),
+    "reassess": (
+        "services.cli.rebuild",
+        "Move to another policy, statistics, successions or model; preview the notifications.",
+    ),
     "forget": ("services.cli.forget", "Forget a plan's content, or all plans of an authority."),
     "matcher": ("services.cli.run", "Run a matcher."),
     "coalitions": ("services.cli.run", "Run a coalitions process."),

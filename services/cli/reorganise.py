@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from matching.successions import Succession, decided
+from matching.successions import Succession, SuccessionError, check, decided
 from services.application import csv_table
 from services.application import reorganisation as use
 from services.application.csv_table import FileError, Problem
@@ -60,4 +60,7 @@ def _from_file(path: Path) -> list[Succession]:
     for one in found:
         if isinstance(one, Problem):
             stop(f"{path}, line {one.line}: {one.field} {one.reason}", REFUSED)
-    return [one for one in found if isinstance(one, Succession)]
+    try:
+        return list(check(one for one in found if isinstance(one, Succession)))
+    except SuccessionError as error:
+        stop(f"{path}: {error}", REFUSED)

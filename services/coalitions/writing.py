@@ -21,13 +21,12 @@ from services.domain.coalition import (
     PlanChange,
     Suggestion,
     apply_plan_change,
-    is_same_group,
-    match_groups,
     pass_day,
     release,
     revise,
     suggest,
 )
+from services.domain.group_identity import is_same_group, match_groups
 from services.domain.ids import event_content_hash
 from services.platform import logs, metrics
 from services.store import advisory_locks, outbox, plans

@@ -6,7 +6,7 @@
 The acts of people are in `coalition_answers`. Every function returns the next state, or the same object if none.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -288,34 +288,6 @@ def replace_member(coalition: Coalition, changed: Member) -> Coalition:
     """Replaces one member, or adds it."""
     others = [member for member in coalition.members if member.plan_id != changed.plan_id]
     return replace(coalition, members=tuple(sorted((*others, changed), key=lambda member: member.plan_id)))
-
-
-def is_same_group(one: Collection[str], other: Collection[str]) -> bool:
-    """Whether two sets of plans count as the same group: they share at least half of the smaller one."""
-    shared = len(set(one) & set(other))
-    return 2 * shared >= min(len(one), len(other)) > 0
-
-
-def match_groups(
-    coalitions: Sequence[Coalition], suggestions: Iterable[Suggestion]
-) -> tuple[dict[str, Suggestion], list[Suggestion]]:
-    """Assigns suggestions to the coalitions that they continue, by coalition id; also returns the new suggestions.
-
-    Older coalitions choose first, and take the suggestion that shares most plans with them. `coalitions` are ordered
-    by age.
-    """
-    open_suggestions = sorted(suggestions, key=lambda one: sorted(one.plan_ids))
-    continued: dict[str, Suggestion] = {}
-    taken: set[frozenset[str]] = set()
-    for coalition in coalitions:
-        plans = {member.plan_id for member in coalition.members}
-        same = [one for one in open_suggestions if is_same_group(plans, one.plan_ids)]
-        free = [one for one in same if one.plan_ids not in taken]
-        if free:
-            best = max(free, key=lambda one: len(plans & one.plan_ids))
-            continued[coalition.coalition_id] = best
-            taken.add(best.plan_ids)
-    return continued, [one for one in open_suggestions if one.plan_ids not in taken]
 
 
 def _after_notice(coalition: Coalition, change: PlanChange) -> Coalition:

@@ -5,6 +5,8 @@ import time
 from functools import partial
 from typing import Final
 
+from aiokafka import AIOKafkaProducer
+
 from events.topics import COALITIONS, DEAD_COALITIONS, DEAD_OPPORTUNITIES, OPPORTUNITIES
 from services.domain.links import LinkMaker
 from services.domain.notification_caps import Caps
@@ -76,13 +78,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
         broker,
         settings,
         group=GROUP,
-        handle=partial(
-            event_handler.handle,
-            sessions=sessions,
-            refuse=partial(dead_letter_queue.dead_letter, producer, DEAD_OPPORTUNITIES),
-            clock=now,
-            notify_batch_seconds=settings.notify_batch_seconds,
-        ),
+        handle=_handle_opportunities(sessions, settings, producer),
         refuse=partial(dead_letter_queue.dead_letter_unexpected, producer, DEAD_OPPORTUNITIES),
         topics=[OPPORTUNITIES.name],
     )
@@ -124,10 +120,20 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
     )
 
 
+def _handle_opportunities(sessions: Sessions, settings: Settings, producer: AIOKafkaProducer) -> consumer.Handler:
+    return partial(
+        event_handler.handle,
+        sessions=sessions,
+        refuse=partial(dead_letter_queue.dead_letter, producer, DEAD_OPPORTUNITIES),
+        clock=now,
+        notify_batch_seconds=settings.notify_batch_seconds,
+    )
+
+
 def _dispatching(rounds: DispatchLoop) -> Check:
     async def check() -> str | None:
         age = time.monotonic() - rounds.last
-        return f"no mail was looked for in {age:.0f} s" if age > ALIVE_SECONDS else None
+        return f"no email was looked for in {age:.0f} s" if age > ALIVE_SECONDS else None
 
     return check
 

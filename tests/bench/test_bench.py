@@ -61,7 +61,7 @@ def test_a_limited_process_runs_on_once_the_limit_is_lifted() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").is_file(), reason="only Linux says what a process has mapped")
-def test_memory_that_a_family_shares_counts_once_and_its_own_as_often_as_it_is_there(tmp_path: Path) -> None:
+def test_shared_memory_of_a_family_counts_once(tmp_path: Path) -> None:
     (tmp_path / "library").write_bytes(bytes(64 << 20))
     script = """
 import mmap, subprocess, sys

@@ -63,7 +63,7 @@ def test_partners_a_plan_stay_the_same_as_the_corpus_grows() -> None:
 
 
 @pytest.mark.slow
-def test_as_many_plans_of_a_need_are_there_at_any_size_although_some_are_kept_back() -> None:
+def test_the_share_of_a_need_is_the_same_at_any_size() -> None:
     def others(size: str) -> float:
         needs = [need_number(plan.plan_id) for plan in corpus(size).active]
         held = Counter(needs)

@@ -181,7 +181,7 @@ async def test_what_was_changed_is_found(sessions: Sessions, statements: list[st
     assert said in " ".join(await problems(sessions))
 
 
-async def test_a_forger_who_rewrites_everything_is_found_by_a_checkpoint_kept_elsewhere(sessions: Sessions) -> None:
+async def test_a_checkpoint_kept_elsewhere_reveals_a_rewritten_log(sessions: Sessions) -> None:
     await append(sessions, 8)
     await sign(sessions)
     kept = await note(sessions)

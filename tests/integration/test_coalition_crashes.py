@@ -96,7 +96,7 @@ async def scene(database_url: str) -> AsyncIterator[Scene]:
     await engine.dispose()
 
 
-async def test_a_death_at_any_statement_leaves_nothing_and_the_next_attempt_does_it_all(scene: Scene) -> None:
+async def test_a_kill_at_any_statement_leaves_nothing(scene: Scene) -> None:
     harness = scene.harness
     await harness.matcher.handle([harness.record(plan(authority)) for authority in (LEEDS, BRADFORD, KIRKLEES)])
     records = await harness.opportunity_records()

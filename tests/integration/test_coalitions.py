@@ -395,7 +395,7 @@ def test_nobody_answers_with_the_plan_of_another() -> None:
         ResponseAnswered(**values, answer="interested")
 
 
-async def test_a_plan_that_changes_without_an_opportunity_event_is_seen_by_the_sweeper(
+async def test_the_sweeper_sees_a_plan_change_without_an_event(
     harness: CoalitionsHarness,
 ) -> None:
     await _three(harness)

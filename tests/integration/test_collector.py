@@ -132,7 +132,7 @@ async def test_430_releases_come_through_whatever_the_feed_does(database: AsyncE
     assert "Café" in published.events[0].model_dump_json()
 
 
-async def test_a_collector_that_is_killed_50_times_loses_nothing_and_contradicts_nothing(
+async def test_a_collector_killed_50_times_loses_nothing(
     database: AsyncEngine,
 ) -> None:
     published = Published()

@@ -42,7 +42,7 @@ async def test_withdrawn_while_the_mail_is_waiting_nothing_is_sent(notifier: Not
     assert [mail.state for mail in await notifier.all_mails()] == ["cancelled"]
 
 
-async def test_withdrawn_in_the_database_nothing_is_sent_though_the_event_is_still_on_its_way(
+async def test_nothing_is_sent_once_the_database_has_the_withdrawal(
     notifier: NotifierHarness,
 ) -> None:
     await notifier.arrives(state())

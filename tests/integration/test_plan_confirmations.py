@@ -48,7 +48,7 @@ async def ask(line: Line) -> list[EmailMessage]:
     return [mail for mail in line.notifier.mails() if "still true" in mail["Subject"]]
 
 
-async def test_an_authority_is_asked_once_a_month_of_the_plans_that_the_report_calls_stale(line: Line) -> None:
+async def test_an_authority_is_asked_about_stale_plans_once_a_month(line: Line) -> None:
     (mail,) = await ask(line)
     assert LEEDS.lower() in mail["To"]
     assert mail["Subject"] == "Replacement of the HR and payroll system: still true?"

@@ -35,7 +35,7 @@ async def rows_of(database: AsyncEngine) -> dict[str, int]:
         }
 
 
-async def test_preparing_writes_nothing_and_embeds_what_handling_need_not_embed_again(
+async def test_preparing_a_batch_writes_nothing(
     rig: tuple[AsyncEngine, Matcher, Counting],
 ) -> None:
     database, matcher, embedder = rig

@@ -92,7 +92,7 @@ async def test_a_receipt_of_an_introduction_names_neither_plan(line: Line) -> No
         assert secret not in body(mail) + body(mail, "html")
 
 
-async def test_emails_name_the_office_that_convened_or_acted_and_the_council_hears_of_both(line: Line) -> None:
+async def test_emails_name_the_office_that_convened_or_acted(line: Line) -> None:
     await line.harness.publish(*(plan(authority) for authority in THREE))
     await register_party(line.harness.sessions, since(AS_OF, *THREE), mailbox="office@gb-x-office.example")
     await convene(line.harness, *map(plan_id, THREE))

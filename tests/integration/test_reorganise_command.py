@@ -81,5 +81,12 @@ def test_surrey_rehearsed(database_url: str, monkeypatch: pytest.MonkeyPatch, tm
     assert json.loads(run("--preview", str(file), "--json")[1])["plans"][0]["plan_id"] == plan_id(LEEDS)
     file.write_text(f"{header}{LEEDS},GB-X-New,New Council,2028-04-01,merged,an order\n", "utf-8")
     assert (run("--preview", str(file))[0], run("--preview", "2027-04-02")[0]) == (1, 1)
+    parts = [
+        f"{LEEDS},GB-X-{name},{name} Council,2028-04-01,{kind},an order"
+        for name, kind in (("A", "whole"), ("B", "part"))
+    ]
+    file.write_text(header + "\n".join(parts), "utf-8")
+    code, _, said = run("--preview", str(file))
+    assert (code, "can't go to A Council and B Council" in said) == (1, True)
     assert run("--preview", str(tmp_path / "none.csv"))[0] == 2
     settings.cache_clear()

@@ -70,7 +70,7 @@ async def test_a_need_names_frameworks_to_check_and_to_use_jointly(line: Line) -
     assert "Check first" not in body(mail), "a call-off is on its route"
 
 
-async def test_a_digest_names_councils_whose_contracts_with_its_supplier_end_together(line: Line) -> None:
+async def test_a_digest_names_councils_with_contracts_that_end_together(line: Line) -> None:
     soon = NOW | {"end": "2027-06-30"}
     await line.plans(*(plan(code, current_contract=soon) for code in THREE), plan(CALDERDALE, current_contract=soon))
     async with transaction(line.harness.sessions) as session:

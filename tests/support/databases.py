@@ -3,9 +3,12 @@
 To copy a template takes about a hundred times as long as to set a copy back, and a new copy has cold catalogues.
 """
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -15,6 +18,9 @@ from services.local_stack.postgres import Server
 
 MAX_USES: Final = 100
 """How often a copy is lent. Deleted rows stay in its files until then."""
+
+_MEMORY: Final = Path("/dev/shm")
+_ROOM: Final = 4 << 30
 
 _SCHEMA: Final = """
 SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM (
@@ -34,6 +40,17 @@ SELECT md5(string_agg(line, E'\\n' ORDER BY line)) FROM (
 """
 """A hash of tables, columns, functions, triggers, constraints and grants. Each has a number of its own, so that
 dropping a thing and making it again changes the hash, too."""
+
+_END_OTHERS: Final = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
+def folder_in_memory() -> Path | None:
+    """A folder for files that no test needs longer than its session, in memory; None where there is little room."""
+    roomy = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
+    return _MEMORY if roomy else None
 
 
 @dataclass
@@ -88,15 +105,9 @@ class DatabasePool:
 
     def _set_back(self, copy: _Copy) -> bool:
         """Puts the template's rows in place of what a test left. False where a test has changed more than rows."""
-        with self.server.connect() as administrator:
-            ended = administrator.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [copy.name]
-            )
-            if not all(done for (done,) in ended):
-                return False
         try:
             with self.server.connect(copy.name) as connection:
-                if _schema(connection) != copy.schema:
+                if not all(done for (done,) in connection.execute(_END_OTHERS)) or _schema(connection) != copy.schema:
                     return False
                 with connection.transaction():
                     _restore(connection, copy)

@@ -214,7 +214,7 @@ async def test_ids_of_others_are_as_if_they_did_not_exist(
     assert (await client.get(f"{API}/opportunities/{pair}", headers=bearer(leeds))).status_code == 404
 
 
-async def test_a_partner_that_shares_only_the_match_is_named_once_both_are_introduced(
+async def test_an_introduced_match_only_partner_is_named(
     client: httpx2.AsyncClient, harness: CoalitionsHarness, leeds: str
 ) -> None:
     await add_matcher(harness)

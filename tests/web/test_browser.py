@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.async_playwright import Axe
 
+from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.ids import opportunity_id
 from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from services.platform.clock import today
 from services.store import authorities
 from services.web.plan_questions import QUESTIONS
-from tests.support.coalitions import BRADFORD, CALDERDALE, LEEDS, plan_id
+from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, LEEDS, plan, plan_id
+from tests.support.contracts import ContractsHarness, contract
 from tests.support.web import BASE, SECRET
 from tests.web.browser import Site, needs_chromium, sign_in, tab_to
 
@@ -94,6 +96,7 @@ async def paths(opened: Site) -> dict[str, str]:
         "route": f"/p/{plan_id(LEEDS)}/route",
         "benchmark": f"/p/{plan_id(LEEDS)}/benchmark",
         "benchmarks": "/benchmarks",
+        "asked": f"/asked/{await _asked(opened)}",
         "suppliers": "/suppliers",
         "suppliers-found": "/suppliers?name=payroll",
         "contracts": "/contracts",
@@ -110,6 +113,20 @@ async def paths(opened: Site) -> dict[str, str]:
         "coalition": f"/c/{coalition}",
         "invite": f"/c/{coalition}/do/invite",
     }
+
+
+async def _asked(opened: Site) -> str:
+    """The id of a request that asks Leeds what it pays for waste collection."""
+    processes, waste = opened.web.processes, ["90500000"]
+    await ContractsHarness(processes.sessions, AS_OF).handle(contract(LEEDS, cpv=waste))
+    values = {"plan_id": f"{BRADFORD}:WASTE", "title": "Waste collection", "kind": "extension", "cpv": waste}
+    current = {"extension": {"months": 13}, "current_contract": {"reference": "C-1", "end": "2027-03-31"}}
+    window = {"earliest": "2031-01-01", "latest": "2031-02-01"}
+    await processes.publish(plan(BRADFORD, **values, **current, tender_window=window))
+    await sweep_requests(processes.sessions, AS_OF)
+    ((request_id, council),) = await processes.rows("SELECT request_id, authority FROM benchmark_enquiries")
+    assert council == LEEDS
+    return str(request_id)
 
 
 @pytest.mark.slow

@@ -94,9 +94,7 @@ async def test_a_plan_is_added_question_by_question_and_finds_its_match(web: Web
     assert (act.authority, act.subject, bool(act.actor)) == (LEEDS, f"plan:{key}", True)
 
 
-async def test_a_plan_of_the_councils_own_system_is_changed_and_keeps_what_is_not_asked(
-    web: WebHarness, mailbox: MailSink
-) -> None:
+async def test_a_changed_plan_keeps_fields_that_no_question_asks(web: WebHarness, mailbox: MailSink) -> None:
     quantity = {"unit": "payslips a month", "amount": 9000}
     await web.processes.publish(plan(LEEDS, quantity=quantity), plan(BRADFORD))
     await web.sign_in(LEEDS, mailbox)

@@ -13,14 +13,13 @@ from services.domain.coalition import (
     PlanChange,
     ProposalKind,
     apply_plan_change,
-    is_same_group,
-    match_groups,
     pass_day,
     release,
     revise,
     suggest,
 )
 from services.domain.coalition_answers import AnswerKind, accept, answer
+from services.domain.group_identity import is_same_group, match_groups
 from tests.unit.domain.coalitions import (
     BRADFORD,
     DECIDE_BY,

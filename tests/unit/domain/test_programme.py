@@ -103,7 +103,7 @@ def test_a_plan_is_stale_after_six_months_and_not_once_it_has_ended() -> None:
     assert [one.plan_id for one in stale(build_histories(log, DAY).values(), DAY)] == ["E1:OLD"]
 
 
-def test_a_tender_was_foreseen_where_its_procurement_was_shared_ninety_days_before() -> None:
+def test_a_tender_counts_as_foreseen_ninety_days_before() -> None:
     def tender(plan: str, days: int, procurement: str) -> list[LoggedRevision]:
         about = {"procurement": procurement, "ict": True}
         notice = _state(f"{plan}-N", DAY, own=False, tendering=True, **about)
@@ -206,7 +206,7 @@ def test_an_invitation_counts_whom_it_asked_and_every_way_to_say_no() -> None:
     assert (found.asked, found.accepted, found.declined, found.silent) == (6, 2, 2, 1)
 
 
-def test_a_group_that_a_party_convened_counts_as_an_invitation_that_nobody_has_accepted_yet() -> None:
+def test_a_convened_group_counts_as_an_open_invitation() -> None:
     convened = _said(1, "", "convened", asked=("E1:A", "E2:B"), reply_by=DAY)
     found = compliance.invitations([convened, _said(2, "E1:A", "accept")])
     assert (found.sent, found.asked, found.accepted, found.silent) == (1, 2, 1, 1)

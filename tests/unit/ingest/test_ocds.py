@@ -175,7 +175,7 @@ def test_an_identifier_of_the_file_alone_is_never_an_authority(tmp_path: Path) -
     assert "nothing outside this file" in refusal.reason
 
 
-def test_one_authority_can_not_stand_for_several_strangers_nor_for_one_that_is_known(tmp_path: Path) -> None:
+def test_one_authority_stands_for_one_unknown_buyer(tmp_path: Path) -> None:
     notices = [notice(buyer={"name": "Anytown Trust"}), notice(buyer={"name": "Other Trust"}), NOTICE]
     reads = reads_of(tmp_path, {"releases": notices}, Options(authority="E09000015"))
     assert len(rejected(reads)) == 3

@@ -100,7 +100,7 @@ def test_a_record_gives_its_compiled_release(tmp_path: Path) -> None:
     assert plan_of(tmp_path, {"records": [record]}).plan_id == "E06000015:ocds-x-9"
 
 
-def test_a_record_without_one_is_merged_from_its_releases_in_the_order_of_their_dates(tmp_path: Path) -> None:
+def test_a_record_is_merged_from_its_releases_by_date(tmp_path: Path) -> None:
     first = notice(
         {"value": {"amount": 7000}, "items": [{"id": "1", "classification": {"scheme": "CPV", "id": "48000000"}}]}
     )

@@ -289,7 +289,7 @@ def test_a_contract_s_performance_does_not_bring_its_plan_back(tmp_path: Path) -
     assert len(skipped(reads)) == 1
 
 
-def test_a_planned_procurement_after_another_notice_is_what_its_own_notice_says(tmp_path: Path) -> None:
+def test_a_planned_procurement_follows_its_own_notice(tmp_path: Path) -> None:
     engaged = notice(planning={"documents": [{"id": "1", "noticeType": "UK2"}]})
     document = {"id": "2", "noticeType": "UK3"}
     plans = accepted(reads_of(tmp_path, {"releases": [engaged, later({}, planning={"documents": [document]})]}))

@@ -63,7 +63,7 @@ def test_what_is_wrong_with_a_model_is_said_here() -> None:
         load_in_subprocess("no-such-model")
 
 
-def test_after_it_was_killed_one_call_fails_as_what_passes_does_and_the_next_works(apart: EncoderProcess) -> None:
+def test_the_call_after_a_killed_encoder_fails_as_transient(apart: EncoderProcess) -> None:
     expected = apart.embed(TEXTS)
     first = process_of(apart)
     os.kill(first, signal.SIGKILL)

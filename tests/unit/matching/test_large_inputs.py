@@ -22,7 +22,7 @@ def apart() -> Iterator[EncoderProcess]:
     encoder.close()
 
 
-def test_50_mb_of_texts_go_to_the_encoders_process_and_50_mb_of_vectors_come_back(apart: EncoderProcess) -> None:
+def test_50_mb_of_texts_reach_the_encoders_process(apart: EncoderProcess) -> None:
     made: list[np.ndarray] = []
     # Blank words: the stand-in hashes none, so that the pipe is what is tried.
     for texts in ([" " * EVENT] * (LARGE // EVENT), [""] * (LARGE // (4 * apart.dimensions))):

@@ -27,7 +27,7 @@ def assess(one: str, other: str, as_of: date = AS_OF) -> Assessment:
     return engine().assess(*pair, as_of)
 
 
-def test_two_that_will_be_one_are_told_so_until_the_day_and_are_no_pair_from_then_on() -> None:
+def test_councils_that_merge_are_no_pair_from_the_day_on() -> None:
     before = assess(ELMBRIDGE, EPSOM)
     assert before.band is Band.NOTIFY
     assert before.reasons[1] == SENTENCE

@@ -70,7 +70,7 @@ async def test_a_batch_is_prepared_while_another_one_waits_to_be_handled() -> No
     assert seen == [[0, 1, 2], [3, 4, 5], [6, 7, 8]], "no batch is larger than what is handled at once"
 
 
-async def test_what_is_still_being_prepared_waits_and_what_comes_meanwhile_is_read_in_one_portion() -> None:
+async def test_records_during_preparation_are_read_together() -> None:
     ready, seen = asyncio.Event(), list[list[int]]()
 
     async def prepare(records: Any) -> None:

@@ -33,7 +33,7 @@ def made() -> tuple[logging.Logger, Lines, Clock]:
     return logger, lines, clock
 
 
-def test_a_library_that_says_the_same_75_times_a_second_is_heard_three_times_a_minute() -> None:
+def test_repeated_library_messages_are_logged_three_times_a_minute() -> None:
     logger, lines, clock = made()
     for number in range(75 * 60):
         clock.now = number / 75
