@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching.assessment import Assessment, Band, NearestMove
 from matching.engine import Features
 from matching.plan import Plan, Sharing, Window
-from matching.reference import display_name
 from services.domain.disclosure import plan_facts, redact_opportunity
 from services.domain.ids import opportunity_id
+from services.domain.reorganisation import full_name_on
 from services.matcher.context import MatcherContext
 from services.matcher.stored_context import load_stored_context
 from services.platform.settings import Settings
@@ -121,7 +121,7 @@ async def explain_pair(view: ExplainContext, plan_id: str, partner_id: str) -> J
     features = await view.context.features.load(view.session, rows)
     a, b = features[plan_id], features[partner_id]
     found = view.context.engine.assess(a, b, view.as_of)
-    said = _of_pair(found, a.plan, b.plan) | {"as_of": view.as_of.isoformat()}
+    said = _of_pair(found, a.plan, b.plan, view.as_of) | {"as_of": view.as_of.isoformat()}
     if _sharing(a.plan, b.plan) is not Sharing.PRIVATE:
         key = opportunity_id(plan_id, partner_id)
         row = (await store.get_many(view.session, [key])).get(key)
@@ -136,18 +136,23 @@ async def explain_plan(view: ExplainContext, plan_id: str, limit: int) -> Json:
     row = (await _rows(view, plan_id))[plan_id]
     own = plan_from_store(row)
     assert own is not None
-    said: Json = {"as_of": view.as_of.isoformat(), "plan": _of_plan(own, row), "partners": [], "closest_gated": []}
+    said: Json = {
+        "as_of": view.as_of.isoformat(),
+        "plan": _of_plan(own, row, view.as_of),
+        "partners": [],
+        "closest_gated": [],
+    }
     if own.sharing is Sharing.PRIVATE:
         return said
     query = (await view.context.features.load(view.session, [plan_id]))[plan_id]
     others = await _nearest(view, query, max(_MIN_NEAREST, limit * _AMONG))
     found = [view.context.engine.assess(query, other, view.as_of) for other in others.values()]
     best = sorted((one for one in found if one.band is not Band.NONE), key=lambda one: (-one.score, one.plans))
-    said["partners"] = [_partner(query, others, one) for one in best[:limit]]
+    said["partners"] = [_partner(query, others, one, view.as_of) for one in best[:limit]]
     # A match_only plan is shown only where there is a match.
     gated = [one for one in found if one.gates and _sharing(query.plan, _other(query, others, one)) is Sharing.OPEN]
     gated.sort(key=lambda one: (-one.specification.value, one.plans))
-    said["closest_gated"] = [_partner(query, others, one) for one in gated[:limit]]
+    said["closest_gated"] = [_partner(query, others, one, view.as_of) for one in gated[:limit]]
     return said
 
 
@@ -195,8 +200,8 @@ async def _rows(view: ExplainContext, *plan_ids: str) -> Mapping[str, PlanRecord
     return rows
 
 
-def _partner(query: Features, others: Mapping[str, Features], found: Assessment) -> Json:
-    said = _of_pair(found, query.plan, _other(query, others, found))
+def _partner(query: Features, others: Mapping[str, Features], found: Assessment, day: date) -> Json:
+    said = _of_pair(found, query.plan, _other(query, others, found), day)
     if said["sharing"] == Sharing.MATCH_ONLY:
         own, partner = said["sides"]
         said |= {"partner": None, "sides": [own, partner | {"plan_id": None}]}
@@ -213,12 +218,12 @@ def _sharing(a: Plan, b: Plan) -> Sharing:
     return next(one for one in (Sharing.PRIVATE, Sharing.MATCH_ONLY, Sharing.OPEN) if one in both)
 
 
-def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
+def _of_pair(found: Assessment, own: Plan, other: Plan, day: date) -> Json:
     shared = _sharing(own, other)
     said: Json = {"plan": own.plan_id, "partner": other.plan_id, "sharing": shared.value, "band": found.band.value}
     if shared is Sharing.PRIVATE:
         return said | {"band": Band.NONE.value, "reasons": [PRIVATE_NOTICE]}
-    sides = {"sides": [_side(plan, titled=shared is Sharing.OPEN) for plan in (own, other)]}
+    sides = {"sides": [_side(plan, day, titled=shared is Sharing.OPEN) for plan in (own, other)]}
     if shared is Sharing.MATCH_ONLY:
         return (
             said
@@ -248,19 +253,19 @@ def _of_pair(found: Assessment, own: Plan, other: Plan) -> Json:
     }
 
 
-def _side(plan: Plan, *, titled: bool) -> Json:
+def _side(plan: Plan, day: date, *, titled: bool) -> Json:
     side: Json = {
         "plan_id": plan.plan_id,
         "authority": plan.authority,
-        "authority_name": display_name(plan.authority),
+        "authority_name": full_name_on(plan.authority, day),
         "tender_window": _window(plan.tender_window),
         "regions": list(plan.regions),
     }
     return side | {"title": plan.title, "status": plan.status.value, "stage": plan.stage.value} if titled else side
 
 
-def _of_plan(plan: Plan, row: PlanRecord) -> Json:
-    return _side(plan, titled=True) | {
+def _of_plan(plan: Plan, row: PlanRecord, day: date) -> Json:
+    return _side(plan, day, titled=True) | {
         "revision": row.revision,
         "sharing": plan.sharing.value,
         "assessed": row.matched_revision >= row.revision,

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import RouteStep
-from matching.reference import display_name
 from matching.text.formatting import day_text, quote
 from services.application import frameworks
 from services.application.frameworks import FrameworkCheck, FrameworkError
 from services.application.responses import ResponseError, Subject, find_subject
 from services.domain.disclosure import is_open
 from services.domain.ids import plan_subject
+from services.domain.reorganisation import full_name_on
 from services.domain.route import STEPS, RouteEntry, RouteRecord, build_record
 from services.domain.route_prompt import OUTCOME_NAMES, STEP_NAMES
 from services.matcher.stored_context import EmbedMissing
@@ -82,11 +82,11 @@ async def subject_of(session: AsyncSession, plan_id: str, coalition_id: str | No
 
 def audit_note(view: RouteView, as_of: date) -> list[str]:
     """Half a page for the file: one line per step, the steps left out, and the routes to check."""
-    name = display_name(view.authority)
+    name = full_name_on(view.authority, as_of)
     lines = [
         f"Route record of {name} for {quote(view.title, 120)} ({view.plan_id}), as of {day_text(as_of)}",
         "",
-        *(line for step in STEPS for line in _step(step, view.record.entry(step), view.authority)),
+        *(line for step in STEPS for line in _step(step, view.record.entry(step), view.authority, as_of)),
         "",
         *_prompts(view),
     ]
@@ -119,12 +119,12 @@ def to_json(view: RouteView) -> dict[str, Any]:
     }
 
 
-def _step(step: RouteStep, entry: RouteEntry | None, authority: str) -> list[str]:
+def _step(step: RouteStep, entry: RouteEntry | None, authority: str, as_of: date) -> list[str]:
     head = f"{STEPS.index(step) + 1}. {STEP_NAMES[step]}: "
     if entry is None:
         return [head + "nothing recorded"]
     reason = f" ({entry.reason.replace('-', ' ')})" if entry.reason else ""
-    whose = f" of {display_name(entry.authority)}" if entry.authority != authority else ""
+    whose = f" of {full_name_on(entry.authority, as_of)}" if entry.authority != authority else ""
     return [
         f"{head}{OUTCOME_NAMES[entry.outcome]}{reason}. {quote(entry.by, 120)}{whose}, {day_text(entry.asked_at)}.",
         *([f"   Looked at: {quote('; '.join(entry.candidates), 300)}"] if entry.candidates else []),

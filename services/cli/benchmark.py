@@ -4,11 +4,11 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Annotated, Final
 
 import typer
 
-from matching.reference import display_name
 from services.application.benchmarks import (
     SUPPRESSED,
     Benchmark,
@@ -23,6 +23,7 @@ from services.cli.responses import REFUSED, USAGE, stop
 from services.cli.terminal import plain, print_rows
 from services.domain.audit import Channel
 from services.domain.benchmark_cells import BenchmarkCell, PriceStep, Quarter
+from services.domain.reorganisation import full_name_on
 from services.platform.clock import today
 from services.platform.settings import settings
 from services.store.database import Sessions, transaction
@@ -64,14 +65,14 @@ def benchmark(
             typer.echo(json.dumps({"supplied": asdict(price)}))
         return
     _print_cells(found)
-    _print_named("What members of your coalition pay", found.members)
-    _print_named("What others pay who were asked for you", found.supplied)
+    _print_named("What members of your coalition pay", found.members, day)
+    _print_named("What others pay who were asked for you", found.supplied, day)
 
 
-def _print_named(heading: str, prices: Sequence[NamedPrice]) -> None:
+def _print_named(heading: str, prices: Sequence[NamedPrice], day: date) -> None:
     if prices:
         typer.echo(f"{heading}, in pounds without VAT; for you alone:", err=not sys.stdout.isatty())
-        print_rows(_PRICE_COLUMNS, [_price_row(price) for price in prices])
+        print_rows(_PRICE_COLUMNS, [_price_row(price, day) for price in prices])
 
 
 def _print_cells(found: Benchmark) -> None:
@@ -102,8 +103,8 @@ def _row(cell: BenchmarkCell, found: Benchmark) -> tuple[str, ...]:
     return (key.unit, size, *prices, str(cell.authorities), str(cell.suppliers))
 
 
-def _price_row(price: NamedPrice) -> tuple[str, ...]:
-    names = (plain(text, 60) for text in (display_name(price.authority), price.supplier, price.item))
+def _price_row(price: NamedPrice, day: date) -> tuple[str, ...]:
+    names = (plain(text, 60) for text in (full_name_on(price.authority, day), price.supplier, price.item))
     return (*names, price.unit, f"{price.quantity:,.0f}", f"{price.unit_price:,.2f}")
 
 

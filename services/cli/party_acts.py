@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_authority, canonical_plan_id
 from events.responses import DelegationScope, ResponsePayload
-from matching.reference import display_name
 from matching.text.formatting import day_text
 from services.application import party_acts as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
 from services.cli.responses import AUTHORITY, DRY_RUN, OWN_TOPIC, REFUSED, SIGNING_KEY, Sending, stop
 from services.cli.terminal import plain
+from services.domain.reorganisation import full_name_on
 from services.platform.clock import today
 from services.platform.settings import settings
 from services.store import delegations as store
@@ -99,7 +99,7 @@ def delegations(
     for one in found:
         may = f"may {one.scope}" if one.is_valid_on(day) else "may not act"
         days = f"{day_text(one.starts_on)} to {day_text(one.until)}"
-        line = f"{plain(display_name(one.authority), 80)}: {one.party} {may} ({one.scope or 'ended'}, {days})"
+        line = f"{plain(full_name_on(one.authority, day), 80)}: {one.party} {may} ({one.scope or 'ended'}, {days})"
         typer.echo(json.dumps(use.delegation_json(one, day)) if as_json else line)
     if not as_json:
         typer.echo("1 delegation" if len(found) == 1 else f"{len(found)} delegations")

@@ -10,9 +10,11 @@ from services.domain.notifications import WaitReason
 from services.notifier.coalition_handler import thread_id
 from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_results import close_unsent
+from services.notifier.page_links import PageLinks
 from services.notifier.partner_names import UNNAMED, names_of
 from services.notifier.rendering import coalition_email, email_message
 from services.notifier.rendering.receipt_view import receipt_letter
+from services.platform import clock
 from services.platform.clock import day_of
 from services.store import coalition_notices, deliveries, plans, responses
 from services.store.authorities import Authority
@@ -22,6 +24,8 @@ from services.store.opportunities import Opportunity
 from services.store.responses import ResponseRow
 
 AT_ONCE: Final = 100
+_OTHER_PAGES: Final = frozenset({"introduced", responses.ROUTE})
+"""Acts that the page of a group or a match does not take back."""
 
 
 async def batch_due_receipts(dispatch: DispatchContext) -> int:
@@ -70,10 +74,26 @@ async def begin(
     undo_by = act.received_on + timedelta(days=UNDO_DAYS)
     party = act.payload.get("acting_party") or act.payload.get("party")
     said_by = (await names_of(session, [party], day_of(at))).get(party, UNNAMED) if party else ""
+    links = PageLinks(dispatch.links, row, clock.today(None)) if dispatch.links and _has_page(act, closed) else None
     letter = receipt_letter(
-        row.authority, row.name, act, title, undo_by, row.signed_on, party=said_by, named=not closed
+        row.authority,
+        row.name,
+        act,
+        title,
+        undo_by,
+        row.signed_on,
+        party=said_by,
+        named=not closed,
+        on_page=links is not None,
     )
+    letter = links.in_coalition_letter(letter) if links else letter
     deliveries.mark_sending(mail, [], at)
     thread = thread_id(dispatch.sender, act.subject_id, row.authority)
     composed = coalition_email.compose(letter, dispatch.sender, row.mailbox, mail, thread, at)
     return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+
+
+def _has_page(act: ResponseRow, closed: bool) -> bool:
+    """Whether the page of the act's group or match takes it back. A party has no such page."""
+    about_group = act.subject in ("coalition", "opportunity") and act.plan_id is not None
+    return about_group and not closed and act.kind not in _OTHER_PAGES

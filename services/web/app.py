@@ -11,6 +11,7 @@ from services.web import errors
 from services.web.api.routers import API_ROUTERS
 from services.web.cross_origin import CrossOriginProtection
 from services.web.form_limit import FormLimit
+from services.web.head_requests import HeadRequests
 from services.web.headers import SecurityHeaders
 from services.web.pages import (
     benchmarks,
@@ -81,4 +82,5 @@ def create_app(parts: WebParts) -> FastAPI:
     app.add_middleware(FormLimit)
     app.add_middleware(CrossOriginProtection)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadRequests)
     return app

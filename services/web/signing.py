@@ -27,7 +27,7 @@ async def signed_in(request: Request, session: Session) -> SignedIn:
     """The authority that the session acts for. Without one, redirects to the sign-in page, which leads back."""
     found = await current(request, session)
     if found is None:
-        wanted = safe_next(request.url.path) if request.method in ("GET", "HEAD") else ""
+        wanted = safe_next(request.url.path) if request.method == "GET" else ""
         target = f"/sign-in?{urlencode({'next': wanted})}" if wanted else "/sign-in"
         raise HTTPException(303, headers={"Location": target})
     request.state.session = found

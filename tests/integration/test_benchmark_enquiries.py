@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.responses import EnquiryAnswer, ResponseEnquiry
+from matching import successions
 from services.application.benchmarks import read_benchmark
 from services.application.enquiries import list_enquiries
 from services.coalitions.benchmark_requests import sweep_requests
@@ -249,7 +251,7 @@ async def test_an_email_that_waits_is_not_sent_once_it_is_over(scene: Scene, eve
 
 
 async def test_the_commands_list_and_answer_what_was_asked(
-    scene: Scene, database_url: str, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension())
@@ -270,6 +272,13 @@ async def test_the_commands_list_and_answer_what_was_asked(
     await scene.answers(BRADFORD, EnquiryAnswer.SUPPLIED, contract_id=f"{BRADFORD}:C-1")
     shown = await asyncio.to_thread(jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS, "--json")
     assert json.loads(shown)["supplied"]["unit_price"] == 17.4
+    file = tmp_path / "successions.csv"
+    columns = "predecessor,successor,successor_name,starts,kind,source"
+    file.write_text(f"{columns}\n{BRADFORD},GB-X-New,New Council,{AS_OF},whole,an order\n", "utf-8")
+    monkeypatch.setenv("JOINTLY_SUCCESSIONS_FILE", str(file))
+    said = await asyncio.to_thread(jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS)
+    successions.use(())
+    assert "New Council (for Bradford)" in said
     async with scene.harness.sessions() as session:
         (record,) = await list_enquiries(session, BRADFORD, AS_OF)
     assert (record.enquiry.answer, record.is_open) == (EnquiryAnswer.SUPPLIED, False)

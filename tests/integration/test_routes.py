@@ -4,15 +4,18 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from events.responses import ResponseAnswered, ResponseRoute, ResponseUndone
+from events.responses import DelegationScope, ResponseAnswered, ResponseRoute, ResponseUndone
 from services.cli import lazy_encoder
+from services.platform.settings import settings
 from tests.support.coalitions import AS_OF, BRADFORD, KIRKLEES, LEEDS, CoalitionsHarness, open_harness, plan, plan_id
 from tests.support.command_line import CommandLine, command_line
+from tests.support.parties import delegated, register_party, since
 
 OWN = hashlib.sha256(plan_id(LEEDS).encode()).hexdigest()[:32]
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/frameworks.csv"
@@ -166,3 +169,31 @@ def test_frameworks_that_cover_the_plan_are_to_be_looked_at(jointly: CommandLine
     assert "Check first: 1 framework covers this. Back-office software." in jointly("route", "show", plan_id(LEEDS))[1]
     play(lambda harness: harness.respond(_route(1)))
     assert "Check first" not in jointly("route", "show", plan_id(LEEDS))[1]
+
+
+@pytest.mark.parametrize(("day", "name"), [(AS_OF, "Elmbridge"), (date(2027, 4, 1), "East Surrey Council (for Elm")])
+def test_commands_name_the_successor_from_the_day_on(
+    jointly: CommandLine, play: Any, monkeypatch: pytest.MonkeyPatch, day: date, name: str
+) -> None:
+    elmbridge = "E07000207"
+
+    async def act(harness: CoalitionsHarness) -> None:
+        await harness.publish(plan(elmbridge), plan(LEEDS))
+        await register_party(harness.sessions, since(AS_OF, elmbridge))
+        await harness.respond(delegated(DelegationScope.ANSWER, 1).model_copy(update={"authority": elmbridge}))
+        assert await harness.refusals() == []
+
+    play(act)
+    monkeypatch.setenv("JOINTLY_AS_OF", day.isoformat())
+    settings.cache_clear()
+    own = plan_id(elmbridge)
+    for words in (
+        ("explain", own, plan_id(LEEDS)),
+        ("explain", own),
+        ("route", "show", own),
+        ("parties", "delegations"),
+    ):
+        code, printed, said = jointly(*words)
+        assert code == 0, said
+        assert name in printed, words
+        assert ("East Surrey" in printed) == (day > AS_OF), words

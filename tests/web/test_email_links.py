@@ -12,7 +12,7 @@ from services.domain.links import LinkMaker
 from services.local_stack.mail_sink import MailSink
 from tests.support.coalitions import AS_OF, BRADFORD, LEEDS, plan
 from tests.support.notified_coalitions import THREE, Line, open_line
-from tests.support.web import BASE, SECRET, WebHarness, web_client, web_settings
+from tests.support.web import BASE, SECRET, WebHarness, form_of, web_client, web_settings
 
 
 @pytest_asyncio.fixture
@@ -85,6 +85,24 @@ async def test_a_mail_programs_button_stops_one_kind_of_email(line: Line, client
     assert done.status_code == 200
     rows = await line.harness.rows("SELECT authority FROM authorities WHERE NOT immediate")
     assert [row.authority for row in rows] == [LEEDS]
+
+
+async def test_a_receipt_leads_to_the_page_that_takes_the_answer_back(line: Line, client: httpx2.AsyncClient) -> None:
+    await line.harness.answer(BRADFORD, "interested")
+    await line.deliver(day=date(2026, 12, 2))
+    (mail,) = line.receipts(BRADFORD)
+    for part in ("plain", "html"):
+        text = mail.get_body((part,)).get_content()
+        assert "To take this back: use the link by 3 December 2026." in text
+        assert "undo" not in text
+    (address,) = links(mail, "g")
+    pages = WebHarness(line.harness, client)
+    page = (await client.get(address)).text
+    assert f'action="{address}/undo"' in page
+    done = await client.post(f"{address}/undo", data=form_of(page)[1])
+    assert done.status_code == 303
+    assert await pages.deliver() == 1
+    assert len(await line.harness.rows("SELECT 1 FROM responses WHERE undone_by IS NOT NULL")) == 1
 
 
 async def test_emails_about_an_introduction_lead_to_its_page(empty_line: Line, client: httpx2.AsyncClient) -> None:

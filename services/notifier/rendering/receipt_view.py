@@ -67,16 +67,27 @@ class Act(Protocol):
 
 
 def receipt_letter(
-    authority: str, name: str, act: Act, title: str, undo_by: date, signed_on: date | None, *, party: str, named: bool
+    authority: str,
+    name: str,
+    act: Act,
+    title: str,
+    undo_by: date,
+    signed_on: date | None,
+    *,
+    party: str,
+    named: bool,
+    on_page: bool,
 ) -> CoalitionLetter:
     """The receipt of one act. `named`: whether the reader's own plan may be named. `party`: the name of the party that
-    acted for the authority, or that a delegation is to; empty where there is none."""
+    acted for the authority, or that a delegation is to; empty where there is none. `on_page`: whether the email gets a
+    link to the page that takes the act back."""
     noted = NOTED.get(act.kind, act.kind)
     asked = f"noted, {noted}"
     plan = reference(act.plan_id) if act.plan_id is not None and named else ""
     need = (sanitise(title, 120) or plan) if plan else "Your answer"
     own = f"{sanitise(title, 120)} ({plan})" if title else plan
-    undo = f"To take this back: reply \u201cundo {act.response_id}\u201d by {day_text(undo_by)}."
+    way = "use the link" if on_page else f"reply \u201cundo {act.response_id}\u201d"
+    undo = f"To take this back: {way} by {day_text(undo_by)}."
     return CoalitionLetter(
         authority=authority,
         name=sanitise(name, 80),
