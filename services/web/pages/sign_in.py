@@ -20,8 +20,8 @@ from services.web.signing import SESSION_COOKIE, TICKET_COOKIE, drop_cookie, saf
 from services.web.templating import render
 
 router = APIRouter()
-MAX_STARTS_AT_ONCE: Final = 10
-MAX_TRIES_AT_ONCE: Final = 30
+MAX_STARTS_AT_ONCE: Final = 20
+MAX_TRIES_AT_ONCE: Final = 60
 WRONG_CODE: Final = "This code is wrong, or no longer works. Check it, or ask for a new one"
 
 
