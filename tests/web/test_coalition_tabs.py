@@ -95,7 +95,7 @@ async def test_members_see_each_others_routes_and_record_one_from_the_page(
     await enter(group, CALDERDALE, mailbox)
     for proposed in (path, path.replace("/c/", "/o/")):
         page = (await group.client.get(proposed)).text
-        assert "Framework" not in page, "a council that is only proposed sees no route of the members"
+        assert "looked at, does not suit" not in page, "a council that is only proposed sees no route of the members"
         assert "Record a route" not in page
     await hide_plan(group)
     seen = await pages(group, mailbox)
