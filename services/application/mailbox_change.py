@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.application.sign_in import SignedIn
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.mailbox_codes import CODE_LIFETIME, MAX_CODES_AN_HOUR, MAX_TRIES, code_hash, is_code, new_code
-from services.store import audit_log, authorities, mailbox_changes, web_sessions
+from services.store import audit_log, authorities, intents, mailbox_changes, saved_searches, web_sessions
 from services.store.authorities import AddressError, AuthorityUpdate
 from services.store.mailbox_changes import MailboxChange
 
@@ -100,9 +100,17 @@ async def finish(
         return None
     changed = Mailboxes(row.mailbox, change.new_mailbox)
     await authorities.save(session, AuthorityUpdate(account.authority, {"mailbox": change.new_mailbox}))
+    await send_refused_again(session, account.authority, at)
     await mailbox_changes.end_all(session, account.authority)
     await web_sessions.revoke_all(session, account.authority)
     subject, details = f"authority:{account.authority}", {"mailbox_ref": row.mailbox_ref}
     act = Act(AuditAction.MAILBOX_CHANGED, account.authority, subject, Channel.BROWSER, account.actor, details)
     await audit_log.append(session, [act])
     return changed
+
+
+async def send_refused_again(session: AsyncSession, authority: str, at: datetime) -> int:
+    """What the old mailbox refused goes to the new one from `at` on; the number of notifications due again."""
+    due = await intents.requeue_failed(session, authority, at)
+    await saved_searches.release_failed(session, authority)
+    return due

@@ -14,11 +14,12 @@ from events.fields import canonical_authority
 from services.application import csv_table
 from services.application.authority_csv import known_name, read, to_csv
 from services.application.csv_table import FileError, Problem
+from services.application.mailbox_change import send_refused_again
 from services.cli.database import with_database
 from services.domain.notifications import WaitReason
 from services.platform.files import write_atomically
 from services.store import authorities as register
-from services.store import deliveries, intents, saved_searches
+from services.store import deliveries, intents
 from services.store.authorities import AuthorityUpdate, SaveResult
 from services.store.database import Sessions, now, transaction
 
@@ -85,8 +86,7 @@ async def save_all(sessions: Sessions, entries: list[AuthorityUpdate], at: datet
             outcome, other_mailbox = await register.save(session, entry)
             tally[outcome] += 1
             if other_mailbox:
-                tally["due_again"] += await intents.requeue_failed(session, entry.authority, at)
-                await saved_searches.release_failed(session, entry.authority)
+                tally["due_again"] += await send_refused_again(session, entry.authority, at)
     return tally
 
 

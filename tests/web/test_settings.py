@@ -15,6 +15,7 @@ from services.domain.mailbox_codes import MAX_CODES_AN_HOUR, MAX_TRIES
 from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import now, transaction
+from tests.integration.test_lock_order import put_intents
 from tests.support.coalitions import AS_OF, BRADFORD, LEEDS
 from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import BASE, WebHarness, web_client
@@ -73,12 +74,15 @@ async def test_a_mailbox_changes_by_two_codes_and_everything_of_the_old_one_ends
         on_its_way = await leeds.code(mailbox)
         codes = await ask_for_codes(leeds, mailbox)
         assert set(codes) == {OLD, NEW}
+        await put_intents(leeds.processes.sessions, "failed")
         done = await enter(leeds, codes[OLD], codes[NEW])
         assert done.headers["location"] == "/mailbox-changed"
         assert "sign in" in (await leeds.client.get("/mailbox-changed")).text.lower()
         person = {"name": "Ann Other", "job_title": "Category manager"}
         assert (await late.post("/sign-in/code", data={"code": on_its_way, **person})).status_code == 400
     assert await mailbox_of_leeds(leeds) == NEW
+    refused = await leeds.processes.rows("SELECT DISTINCT state FROM notification_intents")
+    assert refused == [("pending",)], "what the old mailbox refused goes to the new one"
     assert (await leeds.client.get(link)).status_code == 410
     assert (await leeds.client.get("/home")).status_code == 303
     assert await leeds.processes.rows("SELECT 1 FROM web_sessions") == []
