@@ -14,7 +14,7 @@ log = logs.get(__name__)
 
 
 class OffsetCommitter:
-    """Commits offsets of handled batches, one batch after the other. It holds the lock `at_work` during a commit."""
+    """Commits offsets of handled batches, one batch after the other. During a commit it holds what `in_flight` returns."""
 
     def __init__(self) -> None:
         self.in_flight: Callable[[], AbstractContextManager[object]] = nullcontext
