@@ -37,7 +37,7 @@ def list_(
         for record in found:
             typer.echo(json.dumps(record.as_json()))
         return
-    names = ("request", "plan", "months in all", "benchmark", "others", "due", "decision", "remark")
+    names = ("request", "plan", "months in all", "benchmark", "due", "decision", "remark", "others")
     print_rows(names, [_row(record) for record in found])
 
 
@@ -119,7 +119,7 @@ def _row(record: ExtensionRecord) -> tuple[str, ...]:
     months, due = str(request.months), request.due_on.isoformat()
     others = f"{request.others.answers} of {request.others.asked}" if request.others.asked else ""
     status = request.status.value
-    return (request.request_id, request.plan_id, months, status, others, due, decision, _remark(record))
+    return (request.request_id, request.plan_id, months, status, due, decision, _remark(record), others)
 
 
 def _remark(record: ExtensionRecord) -> str:

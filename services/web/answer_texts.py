@@ -61,7 +61,7 @@ DOCUMENTS: Final[Mapping[str, str]] = {
 DOCUMENT_READERS: Final[Mapping[str, str]] = {
     "members": "Councils that are in",
     "invited": "Councils that are in, and those that are invited",
-    "signatories": "These, and every council that has signed the Charter",
+    "signatories": "Councils that are in, those that are invited, and every council that has signed the Charter",
 }
 INTRODUCTIONS: Final[Mapping[str, str]] = {
     "yes": "Yes, introduce us",

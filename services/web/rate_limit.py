@@ -18,7 +18,10 @@ MAX_CLIENTS: Final = 10_000
 
 @dataclass(slots=True)
 class RateLimit:
-    """At most `limit` requests of each client at once. What a client has used is given back evenly over the window."""
+    """At most `limit` requests of each client at once. What a client has used is given back evenly over the window.
+
+    So in any one window a client has at most twice the limit.
+    """
 
     limit: int
     window_seconds: float

@@ -53,6 +53,8 @@ NEEDS_DATABASE = {
     "benchmark": ["48450000"],
     "contracts list": [],
     "suppliers": [],
+    "extensions answer": ["0" * 32, "none-available", "--authority", "E09000015"],
+    "extensions asked": ["--authority", "E09000015"],
     "extensions decide": ["0" * 32, "extend", "--authority", "E09000015"],
     "extensions list": [],
     "digests flush": [],

@@ -5,7 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from services.local_stack.mail_sink import MailSink
-from services.store import saved_searches
+from services.store import plan_search, saved_searches
+from services.store.plan_search import Query
 from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan
 from tests.support.web import WebHarness
 
@@ -50,6 +51,13 @@ async def test_each_filter_finds_what_is_shared_openly(council: WebHarness, quer
     assert "ZEBRA" not in file.text
     assert file.text.count("\n") == len(expected) + 1
     assert ("'=Payroll" in file.text) == ("Kirklees" in expected), "no formula in a cell"
+
+
+async def test_the_database_finds_only_what_is_shared_openly(council: WebHarness) -> None:
+    """Plans dropped behind the database would count towards its limit, and tell of themselves by what is missing."""
+    async with council.processes.sessions() as session:
+        found = await plan_search.search(session, LEEDS, Query(need="payroll"))
+    assert {authority for authority, _ in found} == {BRADFORD, KIRKLEES, CAMDEN}
 
 
 async def test_a_search_is_saved_run_again_and_deleted(council: WebHarness, mailbox: MailSink) -> None:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from services.web.api import calendar, lists
 
-VERSION: Final = "1.0.0"
+VERSION: Final = "1.1.0"
 """The version of the interface, not of the program. Each addition to v1 raises it."""
 
 KEPT: Final = Path(__file__).parent / "openapi.json"
