@@ -15,7 +15,7 @@ class BenchmarkRequestState(Payload):
 
     request_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     revision: Revision
-    authority: Authority
+    authority: Authority | None = Field(description="The authority that asks; null if the plan is not shared openly")
     plan_id: PlanId | None = Field(description="The plan to extend; null if it is not shared openly")
     category: str | None = Field(description="The first five digits of the plan's CPV code")
     months: int = Field(ge=13, description="Months past the contract's first end, including this extension")

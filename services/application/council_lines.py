@@ -20,7 +20,7 @@ from services.store.plans import PlanRecord
 class CouncilLine:
     """One plan of a group. Fields that are not shared or not known are empty.
 
-    `waits`: its council was divided, and the plan waits for a person.
+    `waits`: its council has ceased to be, and nobody has taken over the plan yet.
     """
 
     authority: str

@@ -10,18 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.contracts import ContractPublished
 from events.responses import EnquiryAnswer, ResponseEnquiry
 from services.application.responses import ResponseError, Subject, build
-from services.domain.benchmark_enquiries import Enquiry, answer_enquiry, contract_problem, is_open
-from services.domain.benchmark_requests import BenchmarkRequest
+from services.domain.benchmark_enquiries import Enquiry, answer_enquiry, contract_problem, still_asks
+from services.domain.benchmark_requests import BenchmarkRequest, PlanStanding
 from services.domain.coalition_answers import AnswerRefusedError
 from services.domain.disclosure import Requester, shown_requester
 from services.domain.reorganisation import name_on
 from services.store import benchmark_enquiries as store
 from services.store import benchmark_requests, contracts, plans
+from services.store.plans import PlanRecord
 
 
 @dataclass(frozen=True, slots=True)
 class EnquiryRecord:
-    """One enquiry to the reader. `requester`: who asks, as far as that is shown; `is_open`: an answer still counts.
+    """One enquiry to the reader. `requester`: who asks, as far as that is shown; `is_open`: an answer is of use.
 
     `asker`: the requester's name, "A council" where it is unsaid.
     """
@@ -51,19 +52,20 @@ class EnquiryRecord:
 
 async def list_enquiries(session: AsyncSession, authority: str, today: date) -> Sequence[EnquiryRecord]:
     """What an authority was asked, earliest due day first."""
-    found = []
-    for enquiry in await store.put_to(session, authority):
-        row = await benchmark_requests.load(session, enquiry.request_id)
-        if row is not None:
-            found.append(await _record(session, enquiry, row.request, today))
-    return found
+    return await _records(session, await store.put_to(session, authority), today)
+
+
+async def list_waiting(session: AsyncSession, authority: str, today: date) -> Sequence[EnquiryRecord]:
+    """What an authority was asked and can still answer for the first time, earliest due day first."""
+    found = await _records(session, await store.put_to(session, authority, waiting_on=today), today)
+    return [one for one in found if one.is_open]
 
 
 async def load_enquiry(session: AsyncSession, request_id: str, authority: str, today: date) -> EnquiryRecord | None:
     """One enquiry to an authority; None where it was not asked."""
     enquiry = await store.load(session, request_id, authority)
-    row = await benchmark_requests.load(session, request_id)
-    return await _record(session, enquiry, row.request, today) if enquiry is not None and row is not None else None
+    found = await _records(session, [enquiry], today) if enquiry is not None else []
+    return found[0] if found else None
 
 
 async def shareable_contracts(
@@ -101,10 +103,22 @@ async def build_answer(
     return payload
 
 
-async def _record(session: AsyncSession, enquiry: Enquiry, request: BenchmarkRequest, today: date) -> EnquiryRecord:
-    plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
-    requester = shown_requester(request.authority, plan.state if plan else None)
-    open_ = requester is not None and is_open(enquiry, request, today)
+async def _records(session: AsyncSession, asked: Sequence[Enquiry], today: date) -> list[EnquiryRecord]:
+    if not asked:
+        return []
+    requests = await benchmark_requests.by_id(session, {one.request_id for one in asked})
+    stored = await plans.by_id(session, {one.plan_id for one in requests.values()})
+    return [
+        _record(one, request, stored.get(request.plan_id), today)
+        for one in asked
+        if (request := requests.get(one.request_id)) is not None
+    ]
+
+
+def _record(enquiry: Enquiry, request: BenchmarkRequest, plan: PlanRecord | None, today: date) -> EnquiryRecord:
+    standing = PlanStanding(plan.status) if plan is not None else PlanStanding.WITHDRAWN
+    requester = shown_requester(request.authority, plan.state if plan is not None else None)
+    open_ = requester is not None and still_asks(enquiry, request, standing, today)
     shown = requester or Requester()
     asker = name_on(shown.authority, today) if shown.authority else "A council"
     return EnquiryRecord(enquiry, shown, asker, request.category or "", open_)

@@ -37,7 +37,7 @@ CLOSED: Final[Mapping[str, str]] = {
     "dissolved": "This group has ended.",
     "lapsed": "This group has ended.",
 }
-WAITS: Final = "The council was divided, and nobody has taken over its plan yet. It waits for a person."
+WAITS: Final = "The council has ceased to be, and nobody has taken over its plan yet."
 
 
 class NoGroupError(LookupError):

@@ -14,7 +14,7 @@ from events.fields import Window
 from events.opportunities import OpportunityState
 from matching.plan import Status
 from services.application import coalitions
-from services.application.enquiries import EnquiryRecord, list_enquiries
+from services.application.enquiries import EnquiryRecord, list_waiting
 from services.application.near_misses import near_miss_sentences
 from services.domain.disclosure import SHARED_OPENLY, PlanFacts, plan_facts, read_facts
 from services.domain.reorganisation import name_on, waits_for_person
@@ -84,7 +84,7 @@ class Home:
 class Match:
     """One plan of another authority that matches; without `facts` where either shares only that there is a match.
 
-    `waits`: its council was divided, and the plan waits for a person.
+    `waits`: its council has ceased to be, and nobody has taken over the plan yet.
     """
 
     opportunity_id: str
@@ -105,9 +105,7 @@ async def load_home(session: AsyncSession, authority: str, at: datetime, today: 
     begun = [
         OwnDraft(one.plan_id, one.fields["title"]) for one in await plan_drafts.of_authority(session, authority, at)
     ]
-    asked = [
-        one for one in await list_enquiries(session, authority, today) if one.is_open and one.enquiry.answer is None
-    ]
+    asked = await list_waiting(session, authority, today)
     return Home(due, asked, found, await own_plans(session, authority, today), begun)
 
 

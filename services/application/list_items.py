@@ -50,7 +50,7 @@ class PartnerPlan(Item):
     tender_window: Window
     regions: tuple[str, ...]
     notice: str | None = None
-    waits: bool = Field(description="The authority was divided, and the plan waits for a person")
+    waits: bool = Field(description="The authority has ceased to be, and nobody has taken over the plan yet")
 
 
 class OpportunityItem(Item):

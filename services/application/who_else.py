@@ -14,7 +14,7 @@ from services.store.plan_search import Query
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One plan of another authority. `waits`: its council was divided, and the plan waits for a person."""
+    """One plan of another authority. `waits`: its council has ceased to be, and nobody has taken over the plan yet."""
 
     council: str
     facts: PlanFacts

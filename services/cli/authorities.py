@@ -18,7 +18,7 @@ from services.cli.database import with_database
 from services.domain.notifications import WaitReason
 from services.platform.files import write_atomically
 from services.store import authorities as register
-from services.store import deliveries, intents
+from services.store import deliveries, intents, saved_searches
 from services.store.authorities import AuthorityUpdate, SaveResult
 from services.store.database import Sessions, now, transaction
 
@@ -86,6 +86,7 @@ async def save_all(sessions: Sessions, entries: list[AuthorityUpdate], at: datet
             tally[outcome] += 1
             if other_mailbox:
                 tally["due_again"] += await intents.requeue_failed(session, entry.authority, at)
+                await saved_searches.release_failed(session, entry.authority)
     return tally
 
 

@@ -66,7 +66,7 @@ def benchmark(
         return
     _print_cells(found)
     _print_named("What members of your coalition pay", found.members, day)
-    _print_named("What others pay who were asked for you", found.supplied, day)
+    _print_named("What the councils that we asked for you pay", found.supplied, day)
 
 
 def _print_named(heading: str, prices: Sequence[NamedPrice], day: date) -> None:

@@ -1,11 +1,14 @@
 """Puts benchmark requests to authorities that hold a comparable contract. The caller holds the lock of coalitions."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from matching.plan import Status
 from matching.successions import dissolutions
 from services.domain.benchmark_enquiries import Enquiry, Holder, choose_holders, may_ask, reminder_day
 from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest
@@ -18,6 +21,28 @@ from services.store.authorities import Authority, Mutes
 REMINDER_HOUR: Final = time(9, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Register:
+    """The register's rows and mutes of all authorities that a sweep looks at."""
+
+    rows: Mapping[str, Authority]
+    mutes: Mapping[str, Mutes]
+
+    def willing(self, requester: str, holders: Sequence[Holder], today: date) -> list[Holder]:
+        """The holders who can be asked for this requester: they read emails, and neither has muted the other."""
+        asking = self.rows.get(requester)
+        if asking is not None and not asking.takes_part(today):
+            return []
+        muted = self.mutes.get(requester, Mutes()).partners
+        return [
+            one
+            for one in holders
+            if one.authority not in muted
+            and requester not in self.mutes.get(one.authority, Mutes()).partners
+            and _reads(self.rows.get(one.authority), today)
+        ]
+
+
 async def ask_holders(
     session: AsyncSession, requests: Sequence[BenchmarkRequest], today: date, at: datetime
 ) -> set[str]:
@@ -25,23 +50,45 @@ async def ask_holders(
 
     `at`: the due time of the emails.
     """
-    waiting = [one for one in requests if one.category and may_ask(one, today)]
+    waiting = await _askable(session, requests, today)
     if not waiting:
         return set()
-    stored = await plans.by_id(session, [one.plan_id for one in waiting])
     holders = await store.holders(session, {one.category for one in waiting if one.category}, today)
     known = await store.of_requests(session, [one.request_id for one in waiting])
-    put = set()
+    register = await _register(session, waiting, holders)
+    put: set[str] = set()
+    asked_now: Counter[str] = Counter()
     for request in waiting:
-        plan = stored.get(request.plan_id)
-        if plan is None or shown_requester(request.authority, plan.state) is None:
-            continue
-        willing = await _willing(session, request.authority, holders.get(request.category or "", ()), today)
+        # Those whom an earlier request of this sweep was put to come last, so that not all go to the same eight.
+        found = [
+            replace(one, last_asked=today, times_asked=one.times_asked + times)
+            if (times := asked_now[one.authority])
+            else one
+            for one in register.willing(request.authority, holders.get(request.category or "", ()), today)
+        ]
         asked = {one.authority for one in known.get(request.request_id, ())}
-        for enquiry in choose_holders(request, willing, asked, today):
+        for enquiry in choose_holders(request, found, asked, today):
             await _ask(session, enquiry, at)
+            asked_now[enquiry.authority] += 1
             put.add(request.request_id)
     return put
+
+
+async def _askable(session: AsyncSession, requests: Sequence[BenchmarkRequest], today: date) -> list[BenchmarkRequest]:
+    """The requests that may be put to others: their plans stand and are shared in some way."""
+    found = [one for one in requests if one.category and may_ask(one, today)]
+    stored = await plans.by_id(session, [one.plan_id for one in found])
+    active = {plan_id: plan.state for plan_id, plan in stored.items() if plan.status == Status.ACTIVE}
+    return [one for one in found if shown_requester(one.authority, active.get(one.plan_id)) is not None]
+
+
+async def _register(
+    session: AsyncSession, requests: Sequence[BenchmarkRequest], holders: Mapping[str, Sequence[Holder]]
+) -> Register:
+    codes = {one.authority for one in requests} | {one.authority for found in holders.values() for one in found}
+    return Register(
+        await authorities.by_codes(session, sorted(codes)), await authorities.mutes_of(session, sorted(codes))
+    )
 
 
 async def _ask(session: AsyncSession, enquiry: Enquiry, at: datetime) -> None:
@@ -52,24 +99,6 @@ async def _ask(session: AsyncSession, enquiry: Enquiry, at: datetime) -> None:
     if day is not None:
         due_at = datetime.combine(day, REMINDER_HOUR, LONDON)
         await benchmark_notices.add(session, *to, BenchmarkNotice.ENQUIRY_REMINDER, due_at)
-
-
-async def _willing(session: AsyncSession, requester: str, holders: Sequence[Holder], today: date) -> list[Holder]:
-    """The holders who can be asked on a day for this requester: they read emails, and neither has muted the other."""
-    codes = [requester, *(one.authority for one in holders)]
-    register = await authorities.by_codes(session, codes)
-    mutes = await authorities.mutes_of(session, codes)
-    asking = register.get(requester)
-    if asking is not None and not asking.takes_part(today):
-        return []
-    muted = mutes.get(requester, Mutes()).partners
-    return [
-        one
-        for one in holders
-        if one.authority not in muted
-        and requester not in mutes.get(one.authority, Mutes()).partners
-        and _reads(register.get(one.authority), today)
-    ]
 
 
 def _reads(row: Authority | None, today: date) -> bool:

@@ -124,7 +124,8 @@ async def _write(session: AsyncSession, request: BenchmarkRequest, cause: str | 
     payload = kind(
         request_id=request.request_id,
         revision=revision,
-        authority=request.authority,
+        # With `category` and `due_on`, a name here would tell those who are asked without one who asks.
+        authority=request.authority if sharing == Sharing.OPEN else None,
         plan_id=request.plan_id if sharing == Sharing.OPEN else None,
         category=request.category,
         months=request.months,

@@ -28,11 +28,15 @@ MAX_ASKED: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An authority with a comparable contract. `holding`: the contract's id, or that of the plan that names it."""
+    """An authority with a comparable contract. `holding`: the contract's id, or that of the plan that names it.
+
+    `times_asked`: about any request, up to now.
+    """
 
     authority: str
     holding: str
     last_asked: date | None = None
+    times_asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +54,25 @@ class Enquiry:
 
 
 def may_ask(request: BenchmarkRequest, today: date) -> bool:
-    """Whether a request may still be put to others: until half time, so that everybody has five working days."""
+    """Whether a request may still be put to others: to MAX_ASKED in all, and until half time.
+
+    Everybody then has five working days.
+    """
+    if request.status is not BenchmarkStatus.REQUESTED or request.decision is not None:
+        return False
     half_time = reminder_days(request.requested_on, request.due_on, {nation_of(request.authority)})[-1]
-    return request.status is BenchmarkStatus.REQUESTED and request.decision is None and today <= half_time
+    return request.others.asked < MAX_ASKED and today <= half_time
 
 
 def choose_holders(
     request: BenchmarkRequest, holders: Iterable[Holder], asked: Collection[str], today: date
 ) -> list[Enquiry]:
-    """The enquiries to make now. Authorities that were asked longest ago come first, and none is asked twice."""
+    """The enquiries to make now. Authorities that were asked longest ago come first, and none is asked twice.
+
+    Of those asked on the same day, the ones asked least often come first: many requests may come on one day.
+    """
     waiting = [one for one in holders if one.authority != request.authority and one.authority not in asked]
-    waiting.sort(key=lambda one: (one.last_asked or date.min, one.authority))
+    waiting.sort(key=lambda one: (one.last_asked or date.min, one.times_asked, one.authority))
     return [
         Enquiry(request.request_id, one.authority, one.holding, today, request.due_on)
         for one in waiting[: MAX_ASKED - len(asked)]
@@ -83,15 +95,19 @@ def tally(enquiries: Sequence[Enquiry]) -> Tally:
     )
 
 
-def is_open(enquiry: Enquiry, request: BenchmarkRequest, today: date) -> bool:
+def takes_answers(enquiry: Enquiry, request: BenchmarkRequest, today: date) -> bool:
     """Whether an answer counts."""
     return request.status is BenchmarkStatus.REQUESTED and today <= enquiry.due_on
 
 
+def still_asks(enquiry: Enquiry, request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
+    """Whether an answer is of use: it counts, the requester has not decided, and the plan stands."""
+    return is_current(BenchmarkNotice.REQUEST, request, plan, today) and takes_answers(enquiry, request, today)
+
+
 def is_wanted(enquiry: Enquiry, request: BenchmarkRequest, plan: PlanStanding, today: date) -> bool:
-    """Whether an email may still ask: nobody has answered or decided, and the plan stands."""
-    asks = is_current(BenchmarkNotice.REQUEST, request, plan, today)
-    return asks and enquiry.answer is None and is_open(enquiry, request, today)
+    """Whether an email may still ask: an answer is of use, and there is none."""
+    return enquiry.answer is None and still_asks(enquiry, request, plan, today)
 
 
 def contract_problem(contract: ContractPublished, category: str | None, today: date) -> str | None:
@@ -123,7 +139,7 @@ def answer_enquiry(
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"the authority was not asked about the request {request.request_id}"
         )
-    if not is_open(enquiry, request, today):
+    if not takes_answers(enquiry, request, today):
         raise AnswerRefusedError(
             RefusalReason.STALE, "the request needs no answer any more; a contract that you publish still counts"
         )

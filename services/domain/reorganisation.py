@@ -146,11 +146,13 @@ def is_dissolved(code: str, day: date) -> bool:
 def waits_for_person(code: str, day: date) -> bool:
     """Whether a council has ceased to be and no single one has taken its place: its plans wait for a person.
 
-    It is neither told nor told of.
+    It is neither told nor told of. A succession in effect says more than the register's last day.
     """
-    council, dissolved = known_authority(code), dissolutions(day)
-    ended = council is not None and council.end is not None and council.end <= day.isoformat()
-    return ended or (code in dissolved and dissolved[code] is None)
+    dissolved = dissolutions(day)
+    if code in dissolved:
+        return dissolved[code] is None
+    council = known_authority(code)
+    return council is not None and council.end is not None and council.end <= day.isoformat()
 
 
 def say_consent(plan: Plan, today: date) -> str | None:

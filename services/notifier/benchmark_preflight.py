@@ -43,9 +43,9 @@ async def begin(
         letter = _enquiry if kind in ENQUIRIES else _own
         compose = await letter(session, mail.authority, kind, stored, today)
     if compose is None:
-        close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
+        await close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
-    recipient = recipient_of(session, mail, row, at)
+    recipient = await recipient_of(session, mail, row, at)
     if recipient is None:
         return None
     authority, mailbox = recipient

@@ -34,9 +34,9 @@ async def begin(
     stored = await coalitions.load(session, notice.coalition_id)
     kind, today = NoticeKind(notice.kind), day_of(at)
     if stored is None or not is_current(stored.coalition, notice.plan_id, kind, today):
-        close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
+        await close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
-    recipient = recipient_of(session, mail, row, at)
+    recipient = await recipient_of(session, mail, row, at)
     if recipient is None:
         return None
     authority, mailbox = recipient

@@ -64,9 +64,11 @@ async def begin(
     today = day_of(at)
     plans = await plan_confirmations.unconfirmed(session, today, mail.authority)
     if not plans or (row is not None and not row.confirmations):
-        close_unsent(session, mail, [], row, at, CancelReason.NOTHING_LEFT if not plans else CancelReason.NOT_WANTED)
+        await close_unsent(
+            session, mail, [], row, at, CancelReason.NOTHING_LEFT if not plans else CancelReason.NOT_WANTED
+        )
         return None
-    recipient = recipient_of(session, mail, row, at)
+    recipient = await recipient_of(session, mail, row, at)
     if recipient is None:
         return None
     authority, mailbox = recipient

@@ -13,7 +13,7 @@ from services.notifier.context import DispatchContext, ReadyEmail
 from services.notifier.delivery_events import failed_event, sent_event
 from services.platform import logs, metrics
 from services.platform.clock import day_of
-from services.store import deliveries
+from services.store import deliveries, saved_searches
 from services.store import intents as notifications
 from services.store.addressees import addressee
 from services.store.authorities import Authority
@@ -134,7 +134,7 @@ async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: 
             )
 
 
-def close_unsent(
+async def close_unsent(
     session: AsyncSession,
     mail: Mail,
     intents: Sequence[Intent],
@@ -142,7 +142,7 @@ def close_unsent(
     at: datetime,
     reason: CancelReason | WaitReason,
 ) -> None:
-    """Ends an email that must not be sent (again)."""
+    """Ends an email that must not be sent (again). It leaves its news of saved searches to another one."""
     if mail.ambiguities:
         # An earlier attempt may have arrived, so the outcome stays unknown.
         deliveries.mark_failed(mail, intents, at, DeliveryFailure.AMBIGUOUS, reason)
@@ -150,4 +150,6 @@ def close_unsent(
         metrics.EMAILS.labels(purpose=mail.purpose, outcome="failed-ambiguous").inc()
     else:
         deliveries.mark_cancelled(mail, at, reason)
+        if mail.purpose == Purpose.DIGEST:
+            await saved_searches.release(session, mail.mail_id)
         metrics.EMAILS.labels(purpose=mail.purpose, outcome="cancelled").inc()

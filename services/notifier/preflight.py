@@ -75,12 +75,12 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
             return await confirmations.begin(session, dispatch, mail, holder, row, at)
         intents = await notifications.locked_in(session, mail_id)
         if row is None or row.mailbox is None or row.is_paused(today):
-            _release_unreachable(session, mail, intents, row, at)
+            await _release_unreachable(session, mail, intents, row, at)
             return None
         items = await _select_current(session, mail, row, intents, at)
         searches = await search_news.sections(session, mail, row, at, alone=not items.told)
         if not items.told and not searches:
-            close_unsent(session, mail, intents, row, at, CancelReason.NOTHING_LEFT)
+            await close_unsent(session, mail, intents, row, at, CancelReason.NOTHING_LEFT)
             return None
         letter = await _compose(session, dispatch, mail, row, items, searches, at)
         # A link's validity follows the real date, even when plans are assessed as of a fixed day.
@@ -156,14 +156,16 @@ def _subjects(items: "_Current") -> dict[str, str]:
     return found
 
 
-def _release_unreachable(
+async def _release_unreachable(
     session: AsyncSession, mail: Mail, intents: Sequence[Intent], row: Authority | None, at: datetime
 ) -> None:
     """Withholds the intents again, visibly, because the mailbox is gone or paused since."""
     for intent in intents:
         if intent.state == IntentState.QUEUED:
             notifications.release(intent, cast(Purpose, intent.purpose), at, at)
-    close_unsent(session, mail, intents, row, at, WaitReason.PAUSED if row and row.mailbox else WaitReason.NO_MAILBOX)
+    await close_unsent(
+        session, mail, intents, row, at, WaitReason.PAUSED if row and row.mailbox else WaitReason.NO_MAILBOX
+    )
 
 
 @dataclass(frozen=True, slots=True)

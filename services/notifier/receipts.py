@@ -64,7 +64,7 @@ async def begin(
     A pause does not delay it: somebody acted in the authority's name just now.
     """
     if row is None or row.mailbox is None:
-        close_unsent(session, mail, [], row, at, WaitReason.NO_MAILBOX)
+        await close_unsent(session, mail, [], row, at, WaitReason.NO_MAILBOX)
         return None
     opportunity = await session.get(Opportunity, act.subject_id) if act.subject == "opportunity" else None
     # Emails never name a match_only plan before both agree, not even the reader's own.

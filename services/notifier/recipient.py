@@ -23,7 +23,7 @@ class Recipient(NamedTuple):
     mailbox: str
 
 
-def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: datetime) -> Recipient | None:
+async def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: datetime) -> Recipient | None:
     """Returns the recipient. None, and the email is put off, if there is no mailbox yet or the authority has paused.
     None, and the email is closed, if the authority wants no emails."""
     today = day_of(at)
@@ -33,6 +33,6 @@ def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None, at: d
         )
         return None
     if not (row.immediate or row.digest) or not row.takes_part(today):
-        close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)
+        await close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)
         return None
     return Recipient(row, row.mailbox)

@@ -27,7 +27,7 @@ from services.store.plans import PlanRecord
 
 EVERY_SECONDS: Final = 600.0
 LOOK_AHEAD: Final = timedelta(hours=1)
-"""The look comes this long before the weekly email, so the email has room for the findings."""
+"""The look comes this long before the weekly email. That long after it, an email for its findings still goes out."""
 
 log: Final = logs.get(__name__)
 
@@ -45,7 +45,8 @@ async def look_for_ever(dispatch: DispatchContext) -> None:
 async def look_for_hits(dispatch: DispatchContext) -> int:
     """Looks for every authority whose weekly look is due; returns the number of new hits.
 
-    An authority that gets no weekly email otherwise gets one for its hits.
+    An authority that gets no weekly email otherwise gets one for its hits, around the hour of the weekly email. What
+    a later look finds, for example after a pause, waits for the next week.
     """
     at = dispatch.clock()
     email_at = next_digest(at + LOOK_AHEAD, later=-1)
@@ -57,7 +58,8 @@ async def look_for_hits(dispatch: DispatchContext) -> int:
         async with transaction(dispatch.sessions) as session:
             if await _reader(session, authority, at) is not None:
                 found += await saved_searches.look(session, authority, before, at)
-    await _add_emails(dispatch, at, max(at, email_at))
+    if at < email_at + LOOK_AHEAD:
+        await _add_emails(dispatch, at, max(at, email_at))
     return found
 
 

@@ -33,20 +33,21 @@ class BenchmarkEnquiryRow(SQLModel, table=True):
     answered_on: date | None = Field(default=None)
 
 
+# The categories are spelled as in the indexes `contracts_category` and `plans_category`: every sweep looks for holders.
 _CONTRACTS: Final = text(
-    "SELECT payload FROM contracts WHERE status = 'published' AND payload->>'withheld' IS NULL"
-    " AND left(payload#>>'{cpv,0}', :digits) = ANY(:categories)"
+    "SELECT payload FROM contracts WHERE status = 'published' AND payload->>'withheld' IS NULL"  # noqa: S608 (ours)
+    f" AND left(payload #>> '{{cpv,0}}', {CATEGORY_DIGITS}) = ANY(:categories)"
     " AND coalesce(CAST(payload->>'end' AS date), :today) >= :today ORDER BY contract_id"
 )
 _PLANS: Final = text(
-    "SELECT plan_id, authority, left(state#>>'{cpv,0}', :digits) AS category,"
+    f"SELECT plan_id, authority, left(state #>> '{{cpv,0}}', {CATEGORY_DIGITS}) AS category,"  # noqa: S608 (ours)
     " jsonb_build_object('sharing', state->'sharing', 'current_contract', state->'current_contract') AS state"
     " FROM plans WHERE status = 'active' AND state->'current_contract' <> 'null'"
-    " AND left(state#>>'{cpv,0}', :digits) = ANY(:categories) ORDER BY plan_id"
+    f" AND left(state #>> '{{cpv,0}}', {CATEGORY_DIGITS}) = ANY(:categories) ORDER BY plan_id"
 )
-_LAST_ASKED: Final = text(
-    "SELECT authority, max(asked_on) AS day FROM benchmark_enquiries WHERE authority = ANY(:authorities)"
-    " GROUP BY authority"
+_ASKED: Final = text(
+    "SELECT authority, max(asked_on) AS day, count(*) AS times FROM benchmark_enquiries"
+    " WHERE authority = ANY(:authorities) GROUP BY authority"
 )
 
 
@@ -83,9 +84,14 @@ async def of_requests(session: AsyncSession, request_ids: Collection[str]) -> di
     return found
 
 
-async def put_to(session: AsyncSession, authority: str) -> list[Enquiry]:
-    """The enquiries to one authority, earliest due day first."""
+async def put_to(session: AsyncSession, authority: str, *, waiting_on: date | None = None) -> list[Enquiry]:
+    """The enquiries to one authority, earliest due day first.
+
+    `waiting_on`: only those without an answer whose due day has not passed on this day.
+    """
     query = select(BenchmarkEnquiryRow).where(col(BenchmarkEnquiryRow.authority) == authority)
+    if waiting_on is not None:
+        query = query.where(col(BenchmarkEnquiryRow.answer).is_(None), col(BenchmarkEnquiryRow.due_on) >= waiting_on)
     rows = await session.execute(query.order_by(col(BenchmarkEnquiryRow.due_on), col(BenchmarkEnquiryRow.request_id)))
     return [_enquiry(row) for row in rows.scalars()]
 
@@ -106,21 +112,21 @@ async def holders(session: AsyncSession, categories: Collection[str], today: dat
 
     A contract whose prices are withheld is left out: its authority has given its answer.
     """
-    values = {"digits": CATEGORY_DIGITS, "categories": sorted(categories), "today": today}
+    values = {"categories": sorted(categories)}
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    for row in await session.execute(_CONTRACTS, values):
+    for row in await session.execute(_CONTRACTS, {**values, "today": today}):
         contract = ContractPublished.model_validate(row.payload)
         if contract_is_open(contract, Tier.SIGNATORIES, today):
             found[category_of(contract.cpv[0])].setdefault(contract.authority, contract.contract_id)
-    del values["today"]
     for row in await session.execute(_PLANS, values):
         shown = shown_current_contract(row.state)
         if shown is not None and (shown.end is None or shown.end >= today):
             found[row.category].setdefault(row.authority, row.plan_id)
     authorities = sorted({code for by_code in found.values() for code in by_code})
-    asked = {row.authority: row.day for row in await session.execute(_LAST_ASKED, {"authorities": authorities})}
+    rows = await session.execute(_ASKED, {"authorities": authorities})
+    asked = {row.authority: (row.day, row.times) for row in rows}
     return {
-        category: [Holder(code, holding, asked.get(code)) for code, holding in by_code.items()]
+        category: [Holder(code, holding, *asked.get(code, (None, 0))) for code, holding in by_code.items()]
         for category, by_code in found.items()
     }
 

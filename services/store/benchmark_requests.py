@@ -1,6 +1,6 @@
 """Benchmark requests, and the extensions that cause them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
 from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus, PlanStanding
-from services.store.database import json_column, now, timestamp
+from services.store.database import in_array, json_column, now, timestamp
 
 _REQUEST: TypeAdapter[BenchmarkRequest] = TypeAdapter(BenchmarkRequest)
 
@@ -71,6 +71,14 @@ async def unasked_extensions(session: AsyncSession) -> list[Extension]:
 async def load(session: AsyncSession, request_id: str) -> BenchmarkRequestRow | None:
     """One request."""
     return await session.get(BenchmarkRequestRow, request_id)
+
+
+async def by_id(session: AsyncSession, request_ids: Collection[str]) -> dict[str, BenchmarkRequest]:
+    """These requests, as far as they exist."""
+    rows = await session.execute(
+        select(BenchmarkRequestRow).where(in_array(col(BenchmarkRequestRow.request_id), request_ids))
+    )
+    return {row.request_id: row.request for row in rows.scalars()}
 
 
 async def unanswered(session: AsyncSession) -> Sequence[BenchmarkRequestRow]:

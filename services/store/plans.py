@@ -31,6 +31,12 @@ class PlanRecord(SQLModel, table=True):
     __table_args__ = (
         Index("plans_active", "plan_id", "revision", postgresql_where=text("searchable")),
         Index("plans_unmatched", "plan_id", postgresql_where=text("matched_revision < revision")),
+        # A request for a benchmark looks for the plans of its category that name their present contract.
+        Index(
+            "plans_category",
+            text("left(state #>> '{cpv,0}', 5)"),
+            postgresql_where=text("status = 'active' AND state -> 'current_contract' <> 'null'"),
+        ),
     )
 
     plan_id: str = Field(primary_key=True)

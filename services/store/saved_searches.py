@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, delete, func, or_, select, text
+from sqlalchemy import BigInteger, Column, delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from services.domain.notifications import DeliveryFailure, EmailState
 from services.store import plan_search
 from services.store.database import json_column, now, timestamp
+from services.store.intents import Mail
 from services.store.plan_search import Query
 
 MAX_FITTING: Final = 1_000
@@ -38,8 +40,8 @@ class SavedSearch(SQLModel, table=True):
 
 
 class SearchHit(SQLModel, table=True):
-    """A plan that fits a search, or did. `mail_id`: the email that told of it, or `FITTED_WHEN_SAVED`; null until
-    then."""
+    """A plan that fits a search, or did. `mail_id`: the email that tells of it, or `FITTED_WHEN_SAVED`; null as long as
+    none does."""
 
     __tablename__ = "search_hits"
 
@@ -163,3 +165,18 @@ async def hits_for(session: AsyncSession, authority: str, mail_id: str) -> list[
     for search, hit in await session.execute(query):
         found.setdefault(search.search_id, (search, []))[1].append(hit)
     return list(found.values())
+
+
+async def release(session: AsyncSession, mail_id: str) -> None:
+    """Leave the hits of an email that is not sent to the next one."""
+    await session.execute(update(SearchHit).where(col(SearchHit.mail_id) == mail_id).values(mail_id=None))
+
+
+async def release_failed(session: AsyncSession, authority: str) -> None:
+    """Leave the hits that an authority's mailbox refused to its next email. What may have arrived is not told twice."""
+    refused = select(col(Mail.mail_id)).where(
+        col(Mail.authority) == authority,
+        col(Mail.state) == EmailState.FAILED,
+        col(Mail.failure) != DeliveryFailure.AMBIGUOUS,
+    )
+    await session.execute(update(SearchHit).where(col(SearchHit.mail_id).in_(refused)).values(mail_id=None))

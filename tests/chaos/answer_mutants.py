@@ -206,7 +206,7 @@ ANSWER_MUTANTS: Final = (
         [
             Edit(
                 "services/domain/benchmark_enquiries.py",
-                "    if not is_open(enquiry, request, today):\n",
+                "    if not takes_answers(enquiry, request, today):\n",
                 "    if today > enquiry.due_on:\n",
             )
         ],

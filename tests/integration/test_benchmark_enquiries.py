@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from events.responses import EnquiryAnswer, ResponseEnquiry
+from events.topics import BENCHMARKS
 from matching import successions
 from services.application.benchmarks import read_benchmark
 from services.application.enquiries import list_enquiries
@@ -81,14 +81,19 @@ class Scene:
         return sorted((mail["To"].split("@")[1], mail["Subject"]) for mail in self.notifier.mails())
 
 
-@pytest_asyncio.fixture
-async def scene(database: AsyncEngine, mailbox: MailSink) -> AsyncIterator[Scene]:
+async def make_scene(database: AsyncEngine, mailbox: MailSink) -> Scene:
+    """Leeds, Bradford, Kirklees and Calderdale, registered."""
     sessions, settings = make_sessions(database), Settings(as_of=AS_OF)
     harness = CoalitionsHarness(await make_matcher(sessions, settings), sessions, settings)
     notifier = NotifierHarness(sessions, mailbox, links=LinkMaker("https://jointly.example", (SECRET,)))
     for code, name in ((LEEDS, "leeds"), (BRADFORD, "bradford"), (KIRKLEES, "kirklees"), (CALDERDALE, "calderdale")):
         await notifier.register(code, name=name.capitalize(), mailbox=f"buying@{name}.example")
-    yield Scene(harness, ContractsHarness(sessions, AS_OF), notifier, database)
+    return Scene(harness, ContractsHarness(sessions, AS_OF), notifier, database)
+
+
+@pytest_asyncio.fixture
+async def scene(database: AsyncEngine, mailbox: MailSink) -> Scene:
+    return await make_scene(database, mailbox)
 
 
 def holding(authority: str, **changes: Any) -> Any:
@@ -213,6 +218,7 @@ async def test_each_side_hears_of_it_once(scene: Scene) -> None:
     assert "Leeds is about to extend its contract with Northmoor Software Ltd (Replacement of the HR and pay" in text
     assert "You hold a contract of the same category: C-1." in text
     assert "https://jointly.example/q/" in text
+    assert "jointly extensions" not in text, "who has a page needs no command"
     assert "You need not answer." in body(asked, "html")
     await scene.answers(BRADFORD, EnquiryAnswer.SUPPLIED, contract_id=f"{BRADFORD}:C-1")
     second = await scene.emails(REMINDER)
@@ -227,12 +233,17 @@ async def test_each_side_hears_of_it_once(scene: Scene) -> None:
 
 
 async def test_a_plan_that_shares_only_a_match_asks_without_a_name(scene: Scene) -> None:
+    scene.notifier.links = None
     await scene.contracts.handle(contract(BRADFORD))
     await scene.harness.publish(extension(sharing="match_only", title="Northern Star"))
     found = await scene.emails(AS_OF)
     assert ("bradford.example", "A council asks what you pay. Answer by 10 December") in found
+    told = await scene.harness.rows(f"SELECT value FROM outbox WHERE topic = '{BENCHMARKS.name}'")
+    assert [json.loads(bytes(row.value))["authority"] for row in told] == [None] * 2, "else it is known by its category"
     asked = next(mail for mail in scene.notifier.mails() if "bradford" in mail["To"])
     for said in (body(asked), body(asked, "html")):
+        assert f"supplied --contract ID --authority {BRADFORD}" in said
+        assert f"none-available --authority {BRADFORD} (or withheld)" in said
         assert "A council is about to extend a contract." in said
         assert not any(word in said for word in ("Leeds", LEEDS, "Northern Star", "Northmoor"))
 
@@ -279,6 +290,7 @@ async def test_the_commands_list_and_answer_what_was_asked(
     said = await asyncio.to_thread(jointly, "benchmark", plan_id(LEEDS), "--authority", LEEDS)
     successions.use(())
     assert "New Council (for Bradford)" in said
+    assert "What the councils that we asked for you pay" in said
     async with scene.harness.sessions() as session:
         (record,) = await list_enquiries(session, BRADFORD, AS_OF)
     assert (record.enquiry.answer, record.is_open) == (EnquiryAnswer.SUPPLIED, False)

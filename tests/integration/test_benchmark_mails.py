@@ -61,7 +61,8 @@ async def test_a_request_a_reminder_and_the_word_that_it_went_ahead(scene: Scene
     text = body(mail)
     assert "the extension takes it 18 months past the contract's first end, all extensions together." in text
     assert "There is no benchmark for the category yet. Jointly looks until 10 December 2026." in text
-    assert f"To compare: jointly benchmark {plan_id(LEEDS)}" in text
+    assert f"To compare: jointly benchmark {plan_id(LEEDS)} --authority {LEEDS}" in text
+    assert f" extend --authority {LEEDS} (or extend-shorter, tender, tender-jointly)" in text
     assert "Leeds signed the Charter on 1 April 2026" in text
     assert mail["Message-ID"].endswith("@jointly.example>")
     assert "<h1" in body(mail, "html")

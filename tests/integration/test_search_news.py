@@ -8,11 +8,14 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from services.cli.authorities import save_all
+from services.domain.notifications import Purpose
 from services.local_stack.mail_sink import MailSink
 from services.notifier import search_news
 from services.store import authorities, saved_searches
 from services.store.authorities import AuthorityUpdate
 from services.store.database import transaction
+from services.store.intents import new_mail
 from services.store.plan_search import Query
 from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan
 from tests.support.notified_coalitions import Line, open_line
@@ -20,6 +23,7 @@ from tests.support.notifier import body
 
 MONDAY = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
 WEEK = timedelta(days=7)
+MAILBOX = f"buying@{CALDERDALE.lower()}.example"
 
 
 @pytest_asyncio.fixture
@@ -111,7 +115,7 @@ async def test_who_wants_no_weekly_email_gets_none_until_it_does(line: Line, fie
     await line.plans(plan(LEEDS, title="Payroll of Leeds"))
     assert await monday(line) == []
     if "withdrawn_on" not in fields:
-        await change(line, CALDERDALE, {"digest": True, "mailbox": f"buying@{CALDERDALE.lower()}.example"})
+        await change(line, CALDERDALE, {"digest": True, "mailbox": MAILBOX})
     assert len(await monday(line, 1)) == later
 
 
@@ -123,7 +127,55 @@ async def test_a_pause_between_the_look_and_the_email_puts_it_off(line: Line) ->
     line.notifier.now = MONDAY
     await line.notifier.run()
     assert told(line) == []
+    line.notifier.now = datetime(2026, 12, 3, 12, tzinfo=UTC)
+    await search_news.look_for_hits(line.notifier.dispatch())
+    await line.notifier.run()
+    assert told(line) == [], "the weekly email comes on Mondays only"
     assert len(await monday(line, 1)) == 1
+
+
+async def fails(line: Line, answer: str) -> None:
+    """The first attempt of Monday's email with news fails."""
+    await line.plans(plan(LEEDS, title="Payroll of Leeds"))
+    line.notifier.mailbox.answers.recipients[MAILBOX] = answer
+    assert await monday(line) == []
+    line.notifier.mailbox.answers.reset()
+
+
+async def test_news_of_an_email_that_a_pause_ends_comes_after_the_pause(line: Line) -> None:
+    await fails(line, "451 4.3.0 Later")
+    await change(line, CALDERDALE, {"paused_until": date(2026, 12, 3)})
+    line.notifier.later(hours=1)
+    await line.notifier.run()
+    assert told(line) == []
+    (mail,) = await monday(line, 1)
+    assert "Payroll of Leeds" in body(mail)
+
+
+async def test_news_of_an_email_that_gives_way_comes_in_the_other_one(line: Line) -> None:
+    await fails(line, "451 4.3.0 Later")
+    due_at = MONDAY + timedelta(hours=2)
+    async with transaction(line.harness.sessions) as session:
+        session.add(
+            new_mail("other", CALDERDALE, Purpose.DIGEST, MONDAY, due_at=due_at, message_id="<other@x.example>")
+        )
+    line.notifier.later(hours=1)
+    await line.notifier.run()
+    assert told(line) == []
+    line.notifier.now = due_at
+    await line.notifier.run()
+    (mail,) = told(line)
+    assert (mail["Message-ID"], "Payroll of Leeds" in body(mail)) == ("<other@x.example>", True)
+
+
+@pytest.mark.parametrize(("failure", "times"), [("permanent", 1), ("ambiguous", 0)])
+async def test_another_mailbox_gets_news_that_the_old_one_refused(line: Line, failure: str, times: int) -> None:
+    await fails(line, "550 5.1.1 No such mailbox")
+    async with transaction(line.harness.sessions) as session:
+        await session.execute(text("UPDATE notification_mails SET failure = :failure").bindparams(failure=failure))
+    entry = AuthorityUpdate(CALDERDALE, {"mailbox": f"new@{CALDERDALE.lower()}.example"})
+    await save_all(line.harness.sessions, [entry], line.notifier.now)
+    assert len(await monday(line, 1)) == times
 
 
 async def test_what_is_muted_or_hidden_by_then_is_not_told(line: Line) -> None:

@@ -89,6 +89,14 @@ async def test_members_see_each_others_routes_and_record_one_from_the_page(
     answering = (await group.client.get(path.replace("/c/", "/o/"))).text
     assert "<li>Framework: Leeds, looked at, does not suit (scope).</li>" in answering
     assert "<li>Still to consider, if you like: coalition under a framework. Nothing depends on it.</li>" in answering
+    await add_matcher(group.processes)
+    await group.processes.publish(plan(CALDERDALE))
+    assert [one.authority for one in (await group.processes.only()).proposals] == [CALDERDALE]
+    await enter(group, CALDERDALE, mailbox)
+    for proposed in (path, path.replace("/c/", "/o/")):
+        page = (await group.client.get(proposed)).text
+        assert "looked at, does not suit" not in page, "a council that is only proposed sees no route of the members"
+        assert "Record a route" not in page
     await hide_plan(group)
     seen = await pages(group, mailbox)
     assert [authority for authority, page in seen.items() if "Category manager, ICT" in page] == [LEEDS]

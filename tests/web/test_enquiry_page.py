@@ -1,5 +1,6 @@
 """The page that asks a council what it pays: opening it says nothing, and only the chosen answer is sent."""
 
+import asyncio
 import re
 from html import unescape
 
@@ -59,8 +60,10 @@ async def test_without_a_shared_contract_the_page_says_what_to_do_first(web: Web
     assert "first publish the contract with its prices" in page.text
     sent = await web.send(await link(web, BRADFORD), answer=f"supplied {BRADFORD}:C-1")
     path = sent.headers["location"]
-    assert await web.deliver() == 1
-    assert "Recorded." in (await web.client.get(path)).text
+    # The page waits for the answer that comes meanwhile.
+    shown, _ = await asyncio.gather(web.client.get(path), web.deliver())
+    assert "Recorded." in shown.text
+    assert "Your council has answered: you share your price." in shown.text
 
 
 async def test_a_link_opens_nothing_for_who_was_not_asked(web: WebHarness) -> None:
@@ -72,13 +75,19 @@ async def test_a_link_opens_nothing_for_who_was_not_asked(web: WebHarness) -> No
 
 
 async def test_a_signed_in_council_finds_the_question_on_its_home_page(web: WebHarness, mailbox: MailSink) -> None:
-    await ContractsHarness(web.processes.sessions, AS_OF).handle(contract(BRADFORD))
+    many = [contract(BRADFORD, reference=f"C-{number}") for number in range(21)]
+    await ContractsHarness(web.processes.sessions, AS_OF).handle(*many)
     await web.processes.publish(extension())
     await sweep_requests(web.processes.sessions, AS_OF)
+    assert 'aria-label="Back"' not in (await web.client.get(await link(web, BRADFORD))).text
     await web.sign_in(BRADFORD, mailbox)
     home = unescape((await web.client.get("/home")).text)
     assert "Leeds is about to extend a contract" in home
     (path,) = re.findall(r'href="(/asked/[0-9a-f]{32})"', home)
+    page = (await web.client.get(path)).text
+    assert 'aria-label="Back"' in page
+    assert page.count("Share the price of") == 20
+    assert "Of your 21 contracts only the first 20 are listed here" in page
     await web.send(path, answer="none-available")
     assert await web.deliver() == 1
     assert await answer(web) == ("none-available", None)

@@ -311,6 +311,12 @@ def upgrade() -> None:
     op.create_index(
         "plans_unmatched", "plans", ["plan_id"], unique=False, postgresql_where=sa.text("matched_revision < revision")
     )
+    op.create_index(
+        "plans_category",
+        "plans",
+        [sa.text("left(state #>> '{cpv,0}', 5)")],
+        postgresql_where=sa.text("status = 'active' AND state -> 'current_contract' <> 'null'"),
+    )
     op.create_table(
         "authority_keys",
         sa.Column("key_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -528,6 +534,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("contract_id"),
     )
     op.create_index("ix_contracts_authority", "contracts", ["authority"])
+    op.create_index(
+        "contracts_category",
+        "contracts",
+        [sa.text("left(payload #>> '{cpv,0}', 5)")],
+        postgresql_where=sa.text("status = 'published'"),
+    )
     op.create_table(
         "coalition_notices",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),

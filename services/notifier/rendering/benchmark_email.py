@@ -86,22 +86,26 @@ def enquiry_letter(
     about = f"{still} what you pay. Answer by {due.rpartition(' ')[0]}"
     contract = f"its contract with {sanitise(requester.supplier, 80)}" if requester.supplier else "a contract"
     plan = f" ({sanitise(requester.title, 80)})" if requester.title else ""
-    answer = f"jointly extensions answer {enquiry.request_id}"
     return BenchmarkLetter(
         authority=enquiry.authority,
         name=name,
         subject=f"{truncate(asker, MAX_SUBJECT - len(about) - 1)} {about}",
         opening=f"{asker} is about to extend {contract}{plan}. Would you share your prices?",
         status=f"You hold a contract of the same category: {reference(enquiry.holding)}.",
-        actions=(
-            f"To share a price: publish the contract, then {answer} supplied --contract ID",
-            f"Otherwise: {answer} none-available (or withheld)",
-            f"Please answer by {due}.",
-        ),
+        actions=(*(() if answer_link else _answers(enquiry)), f"Please answer by {due}."),
         request_id=enquiry.request_id,
         signed_on=day_text(signed_on) if signed_on else None,
         assurance="You need not answer. Others never see a reason for withholding a price.",
         answer_link=answer_link,
+    )
+
+
+def _answers(enquiry: Enquiry) -> tuple[str, ...]:
+    """The commands that answer, for where there are no pages."""
+    answer, own = f"jointly extensions answer {enquiry.request_id}", f"--authority {enquiry.authority}"
+    return (
+        f"To share a price: publish the contract, then {answer} supplied --contract ID {own}",
+        f"Otherwise: {answer} none-available {own} (or withheld)",
     )
 
 
@@ -115,12 +119,12 @@ def _status(request: BenchmarkRequest) -> str:
 
 
 def _actions(request: BenchmarkRequest, kind: BenchmarkNotice) -> tuple[str, ...]:
-    compare = f"To compare: jointly benchmark {request.plan_id}"
-    decide = f"To record what you decide: jointly extensions decide {request.request_id} extend"
+    own = f"--authority {request.authority}"
+    decide = f"jointly extensions decide {request.request_id} extend {own}"
     if kind is BenchmarkNotice.WITHOUT:
-        return (f"You can still record it: jointly extensions decide {request.request_id} extend",)
+        return (f"You can still record it: {decide}",)
     return (
-        compare,
-        f"{decide} (or extend-shorter, tender, tender-jointly)",
+        f"To compare: jointly benchmark {request.plan_id} {own}",
+        f"To record what you decide: {decide} (or extend-shorter, tender, tender-jointly)",
         f"Please do by {day_text(request.due_on)}.",
     )

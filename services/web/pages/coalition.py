@@ -54,7 +54,7 @@ async def show(request: Request, session: Session, council: Council, subject: st
         acts=ACTS,
         sent=bool(request.query_params.get("sent")),
         outcome=await outcome_of(request, council.authority),
-        **await route_values(session, group, today_of(request)),
+        **(await route_values(session, group, today_of(request)) if group.own.state else {}),
     )
 
 

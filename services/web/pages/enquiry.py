@@ -12,7 +12,7 @@ from events.contracts import ContractPublished
 from events.responses import EnquiryAnswer
 from matching.text.formatting import quote
 from services.application import enquiries
-from services.application.acts import submit
+from services.application.acts import Outcome, submit
 from services.application.enquiries import EnquiryRecord
 from services.application.responses import ResponseError
 from services.domain.links import LinkPurpose
@@ -53,8 +53,9 @@ Asked = Annotated[Reader, Depends(reader_of)]
 @router.get("/asked/{subject}")
 async def show(request: Request, session: Session, reader: Asked) -> Response:
     """The question, and the answers to choose from; records nothing."""
+    outcome = await outcome_of(request, reader.authority)
     record = await _load(request, session, reader)
-    return await _page(request, session, reader, record, Form(FormData()))
+    return await _page(request, session, reader, record, Form(FormData()), outcome=outcome)
 
 
 @router.post("/q/{token}")
@@ -97,22 +98,26 @@ async def _load(request: Request, session: Session, reader: Reader) -> EnquiryRe
 async def _contracts(
     request: Request, session: Session, reader: Reader, record: EnquiryRecord
 ) -> list[ContractPublished]:
-    day = today_of(request)
-    found = await enquiries.shareable_contracts(session, reader.authority, record.category, day)
-    return found[:MAX_CONTRACTS]
+    return await enquiries.shareable_contracts(session, reader.authority, record.category, today_of(request))
 
 
 def _choices(contracts: list[ContractPublished]) -> dict[str, str]:
     shared = {
         f"{EnquiryAnswer.SUPPLIED.value} {one.contract_id}": f"Share the price of {quote(one.title, 80)}, "
         f"{quote(one.supplier, 60)} ({one.contract_id.partition(':')[2]})"
-        for one in contracts
+        for one in contracts[:MAX_CONTRACTS]
     }
     return shared | _WITHOUT_PRICE
 
 
 async def _page(
-    request: Request, session: Session, reader: Reader, record: EnquiryRecord, form: Form, status: int = 200
+    request: Request,
+    session: Session,
+    reader: Reader,
+    record: EnquiryRecord,
+    form: Form,
+    status: int = 200,
+    outcome: Outcome | None = None,
 ) -> Response:
     contracts = await _contracts(request, session, reader, record)
     return render(
@@ -121,10 +126,12 @@ async def _page(
         status=status,
         path=reader.base,
         record=record,
-        has_contract=bool(contracts),
+        contracts=len(contracts),
+        most=MAX_CONTRACTS,
+        by_link=reader.actor is None,
         choices=_choices(contracts),
         sent=bool(request.query_params.get("sent")),
-        outcome=await outcome_of(request, reader.authority),
+        outcome=outcome,
         form=form,
         response_id=str(uuid4()),
         page_errors=bool(form.errors),

@@ -118,9 +118,11 @@ async def route_values(session: AsyncSession, group: GroupView, day: date) -> di
 
 
 async def lines_for_group(session: AsyncSession, group: GroupView, day: date) -> tuple[str, ...]:
-    """The routes that members of a coalition looked at and what is left, one a line; none for a pair or an ended
-    group."""
-    if group.subject.kind != "coalition" or group.closed:
+    """The routes that members of a coalition looked at and what is left, one a line.
+
+    There is none for a pair, an ended group, or a plan that is only proposed to the group.
+    """
+    if group.subject.kind != "coalition" or group.closed or not group.own.state:
         return ()
     routes = await _routes(session, group)
     return route_prompts(routes, _names(group, routes, day))

@@ -49,8 +49,9 @@ def enquiry(authority: str = BRADFORD, asked_on: date = TODAY, **changes: Any) -
 def test_those_asked_longest_ago_come_first_and_nobody_is_asked_twice() -> None:
     own, asked = Holder(made().authority, "own"), Holder("A", "A:1")
     recent, long_ago, never = Holder("B", "B:1", TODAY), Holder("C", "C:1", date(2026, 1, 5)), Holder("D", "D:1")
-    found = choose_holders(made(), [own, recent, asked, long_ago, never], {"A"}, TODAY)
-    assert [one.authority for one in found] == ["D", "C", "B"]
+    often = Holder("AA", "AA:1", TODAY, times_asked=2)
+    found = choose_holders(made(), [own, often, recent, asked, long_ago, never], {"A"}, TODAY)
+    assert [one.authority for one in found] == ["D", "C", "B", "AA"]
     assert {one.due_on for one in found} == {DUE}
 
 
@@ -68,6 +69,11 @@ def test_it_asks_until_half_time_and_never_after_an_answer_or_a_decision() -> No
     assert not may_ask(made(), date(2026, 12, 11))
     assert not may_ask(answer_request(made(), [SHOWN], Tally(), TODAY), TODAY)
     assert not may_ask(decide(made(), ExtensionDecision.EXTEND, TODAY), TODAY)
+
+
+def test_a_request_that_eight_were_asked_about_looks_for_nobody() -> None:
+    assert may_ask(replace(made(), others=Tally(MAX_ASKED - 1)), TODAY)
+    assert not may_ask(replace(made(), others=Tally(MAX_ASKED)), TODAY)
 
 
 def test_a_reminder_comes_half_way_between_question_and_due_day() -> None:

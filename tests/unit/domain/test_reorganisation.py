@@ -8,7 +8,16 @@ import pytest
 
 from matching.reference import authority
 from matching.successions import Succession, SuccessionKind, decided
-from services.domain.reorganisation import AffectedPlan, Consent, Destination, consent_for, preview
+from services.domain.reorganisation import (
+    AffectedPlan,
+    Consent,
+    Destination,
+    consent_for,
+    name_on,
+    preview,
+    waits_for_person,
+)
+from tests.support.successions import in_effect
 
 DAY = date(2027, 4, 1)
 WHOLE, PART, CONTINUING = SuccessionKind
@@ -98,3 +107,13 @@ def test_surrey_is_shipped_with_every_council_in_it() -> None:
     county = authority("E10000030")
     assert county is not None
     assert {one.predecessor for one in found if one.kind is WHOLE} == set(county.districts)
+
+
+def test_plans_of_a_council_that_ended_before_wait_unless_an_installation_names_a_successor() -> None:
+    mendip, day = "E07000187", date(2026, 11, 26)
+    assert waits_for_person(mendip, day)
+    with in_effect(_succession(mendip, "NEW", starts=date(2023, 4, 1))):
+        assert not waits_for_person(mendip, day)
+        assert name_on(mendip, day) == "NEW Council (for Mendip)"
+    with in_effect(*(_succession(mendip, after, PART, date(2023, 4, 1)) for after in ("NEW", "OTHER"))):
+        assert waits_for_person(mendip, day)
