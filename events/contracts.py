@@ -61,7 +61,9 @@ class ContractSharing(Payload):
     """The first day on which each tier may see the contract. A tier without a day opens with the next wider one."""
 
     coalition: date | None = Field(default=None, description="Members of a coalition with the authority")
-    signatories: date | None = Field(default=None, description="Authorities of the register")
+    signatories: date | None = Field(
+        default=None, description="All authorities of the register, whether or not they have signed the Charter"
+    )
     public: date | None = Field(default=None, description="Everybody")
 
     @model_validator(mode="after")

@@ -54,7 +54,7 @@ def guest_lines(
 
 
 def own_line(plan: PlanRecord | None, authority: str, plan_id: str, window: Window) -> CouncilLine:
-    """The reader\'s own plan, by all its stored facts."""
+    """The reader's own plan, by all its stored facts."""
     line = CouncilLine(authority, "Your council", plan_id, "", window)
     return describe(line, read_facts(plan.state)) if plan is not None and plan.state else line
 

@@ -16,12 +16,14 @@ from services.domain.disclosure import is_open, plan_facts, shown_to_party
 from services.domain.opportunity import OpportunityStatus
 from services.domain.parties import Party
 from services.domain.reorganisation import waits_for_person
-from services.store import coalitions, plans, responses
+from services.store import coalitions, opportunities, plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
 
 LIMIT: Final = 500
 PAIR_LIMIT: Final = 100
+READ_AT_ONCE: Final = 200
+"""Many pairs are left out only after they are read, so reading goes on until enough remain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,20 @@ async def list_groups(session: AsyncSession, party: Party, day: date) -> list[Pa
     return sorted(found, key=lambda one: (not one.invitable, one.decide_by, one.subject_id))
 
 
-async def list_pairs(session: AsyncSession, party: Party, day: date) -> list[PartyGroup]:
-    """The pairs of members' plans that are in no group together, the best match first."""
-    rows = await coalitions.pairs_outside(session, party.members_on(day), PAIR_LIMIT)
-    return await _pairs(session, rows, party, day)
+async def list_pairs(session: AsyncSession, party: Party, day: date) -> tuple[list[PartyGroup], bool]:
+    """The pairs of members' plans that are in no group together, the best match first; at most `PAIR_LIMIT`.
+
+    Also whether there are more.
+    """
+    ids = await coalitions.pairs_outside(session, party.members_on(day))
+    found: list[PartyGroup] = []
+    for start in range(0, len(ids), READ_AT_ONCE):
+        some = ids[start : start + READ_AT_ONCE]
+        stored = await opportunities.get_many(session, some)
+        found += await _pairs(session, [stored[one] for one in some if one in stored], party, day)
+        if len(found) > PAIR_LIMIT:
+            break
+    return found[:PAIR_LIMIT], len(found) > PAIR_LIMIT
 
 
 async def find_group(session: AsyncSession, party: Party, subject_id: str, day: date) -> PartyGroup | None:

@@ -12,7 +12,7 @@ from events.responses import ResponseDocument
 from services.domain.audit import Act, AuditAction, Channel
 from services.domain.disclosure import plan_facts, shows_document_to_signatories
 from services.domain.reorganisation import name_on
-from services.store import audit_log, authorities, plans, responses
+from services.store import audit_log, authorities, responses
 from services.store.plans import PlanRecord
 from services.store.responses import ResponseRow
 
@@ -41,10 +41,9 @@ async def list_documents(session: AsyncSession, authority: str, today: date) -> 
     reader = (await authorities.by_codes(session, [authority])).get(authority)
     if reader is None or not reader.is_signatory(today):
         raise NotASignatoryError(authority)
-    rows = await responses.documents(session)
-    stored = await plans.by_id(session, {row.plan_id for row in rows if row.plan_id is not None})
-    shown = (_document(row, stored.get(row.plan_id or ""), today) for row in rows)
-    return [one for one in shown if one is not None][:LIMIT]
+    rows = await responses.documents_for_signatories(session, LIMIT)
+    shown = (_document(row, plan, today) for row, plan in rows)
+    return [one for one in shown if one is not None]
 
 
 async def read_documents(
@@ -58,10 +57,10 @@ async def read_documents(
     return found
 
 
-def _document(row: ResponseRow, plan: PlanRecord | None, today: date) -> SignatoryDocument | None:
+def _document(row: ResponseRow, plan: PlanRecord, today: date) -> SignatoryDocument | None:
     payload = ResponseDocument.model_validate(row.payload)
-    facts = plan_facts(plan.state) if plan is not None else None
-    if plan is None or facts is None or not shows_document_to_signatories(payload.readers, plan.state):
+    facts = plan_facts(plan.state)
+    if facts is None or not shows_document_to_signatories(payload.readers, plan.state):
         return None
     return SignatoryDocument(
         title=payload.title,

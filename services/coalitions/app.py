@@ -62,16 +62,16 @@ async def _make(settings: Settings) -> service.ServiceParts:
         pattern=CONTRACTS_PATTERN,
     )
     dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
-    pulses = (opportunities, responses, contracts)
+    states = (opportunities, responses, contracts)
     poll_seconds = settings.kafka_max_poll_interval_seconds
     return service.ServiceParts(
         broker=broker,
-        live=[consumer_health.loop_advances(pulse, dependencies, poll_seconds) for pulse in pulses],
+        live=[consumer_health.loop_advances(state, dependencies, poll_seconds) for state in states],
         ready=[
-            *(consumer_health.has_assignment(pulse) for pulse in pulses),
+            *(consumer_health.has_assignment(state) for state in states),
             dependencies.answers("kafka"),
             database_responds(sessions),
-            *(consumer_health.partitions_advance(pulse) for pulse in pulses),
+            *(consumer_health.partitions_advance(state) for state in states),
         ],
         note=consumer_health.oldest_unhandled_note(opportunities),
         on_startup=[producer.start],

@@ -75,7 +75,7 @@ async def _make(settings: Settings) -> service.ServiceParts:
     producer = kafka.make_producer(settings, "jointly-matcher")
     broker = kafka.make_broker(settings, "jointly-matcher")
     matcher = Matcher(context, sessions, producer)
-    pulse = consumer.consume(
+    state = consumer.consume(
         broker,
         settings,
         group=GROUP,
@@ -87,18 +87,18 @@ async def _make(settings: Settings) -> service.ServiceParts:
     dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
     return service.ServiceParts(
         broker=broker,
-        live=[consumer_health.loop_advances(pulse, dependencies, settings.kafka_max_poll_interval_seconds)],
+        live=[consumer_health.loop_advances(state, dependencies, settings.kafka_max_poll_interval_seconds)],
         ready=[
-            consumer_health.has_assignment(pulse),
+            consumer_health.has_assignment(state),
             dependencies.answers("kafka"),
             database_responds(sessions),
-            consumer_health.partitions_advance(pulse),
+            consumer_health.partitions_advance(state),
         ],
-        note=consumer_health.oldest_unhandled_note(pulse),
+        note=consumer_health.oldest_unhandled_note(state),
         on_startup=[lambda: adopt(context, sessions), producer.start],
         background=[
             dependencies.watch_for_ever,
-            lambda: consumer.measure_for_ever(pulse, "matcher"),
+            lambda: consumer.measure_for_ever(state, "matcher"),
             lambda: measure_for_ever(sessions, settings.sweep_interval_seconds),
             lambda: sweep_for_ever(context, sessions, settings.sweep_interval_seconds),
             lambda: purge_for_ever(sessions, context.engine.policy, RetentionRules.of(settings)),

@@ -1,4 +1,4 @@
-"""Assesses plans in a fresh snapshot, then settle the result under locks."""
+"""Assesses plans in a fresh snapshot, then settles the result under locks."""
 
 import asyncio
 from collections.abc import Mapping, Sequence, Set
@@ -99,7 +99,7 @@ async def _judge_all(
                 candidates,
                 _select(found.known, partners[key]),
                 settling.as_of,
-                context.can_never_match,
+                context.hopeless_pairs,
             )
             for key, candidates in sorted(found.by_plan.items())
         ]

@@ -82,7 +82,7 @@ class Matcher:
         await dead_letter_queue.dead_letter_unexpected(self.producer, DEAD_PLANS, record, fault)
 
     async def _take_prepared(self, records: Records) -> list[PreparedRecord]:
-        """Return the prepared records in order. Prepares now those of a retried batch or a failed preparation."""
+        """Return the prepared records in order. Prepare those of a retried batch or a failed preparation now."""
         known = [self._prepared.pop(_place(record), None) for record in records]
         missing = [record for record, one in zip(records, known, strict=True) if one is None]
         late = iter(await self._prepare(missing))

@@ -31,7 +31,7 @@ def assess_candidates(
     candidates: Iterable[Features],
     partners: Mapping[str, Features],
     as_of: date,
-    hopeless: HopelessPairs,
+    hopeless_pairs: HopelessPairs,
 ) -> PlanAssessment:
     """Assess `plan` against the `candidates` of a search, and against its present `partners`.
 
@@ -40,12 +40,12 @@ def assess_candidates(
     """
     judged = PlanAssessment(plan)
     others = dict(partners)
-    others |= {other.plan.plan_id: other for other in candidates if (plan, other) not in hopeless}
+    others |= {other.plan.plan_id: other for other in candidates if (plan, other) not in hopeless_pairs}
     for other_id, other in sorted(others.items()):
         if other_id == plan.plan.plan_id:
             continue
         try:
-            assessment = _assess_pair(engine, judged, other, as_of, None if other_id in partners else hopeless)
+            assessment = _assess_pair(engine, judged, other, as_of, None if other_id in partners else hopeless_pairs)
         except Exception as error:
             _failed(judged, other_id, error)
             continue
@@ -55,14 +55,14 @@ def assess_candidates(
 
 
 def _assess_pair(
-    engine: Engine, judged: PlanAssessment, other: Features, as_of: date, hopeless: HopelessPairs | None
+    engine: Engine, judged: PlanAssessment, other: Features, as_of: date, hopeless_pairs: HopelessPairs | None
 ) -> Assessment | None:
-    """Assess a present partner (`hopeless` is None), or a candidate, for which None means no opportunity."""
+    """Assess a present partner (`hopeless_pairs` is None), or a candidate, for which None means no opportunity."""
     similarity = engine.similarity(judged.plan, other)
-    if hopeless is None:
+    if hopeless_pairs is None:
         return engine.assess(judged.plan, other, as_of, similarity)
     if similarity.can_never_match:
-        hopeless.add(judged.plan, other)
+        hopeless_pairs.add(judged.plan, other)
         return None
     return engine.assess_if_opportunity(judged.plan, other, as_of, similarity)
 

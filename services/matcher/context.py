@@ -36,7 +36,7 @@ class MatcherContext:
         self.settings = settings
         self.features = FeatureStore(engine, embedder, settings.feature_cache_plans)
         self.index = SnapshotIndex(engine)
-        self.can_never_match = HopelessPairs()
+        self.hopeless_pairs = HopelessPairs()
 
     @property
     def as_of(self) -> date:

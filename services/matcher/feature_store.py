@@ -58,7 +58,7 @@ class FeatureStore:
         return known | await self.load_rows(session, await fetch(session, plan_features.load(missing)))
 
     async def load_rows(self, session: AsyncSession, loaded: Mapping[str, PlanWithFeatures]) -> dict[str, Features]:
-        """Load and caches the features of rows whose revisions are committed or will be with this transaction."""
+        """Load and cache the features of rows whose revisions are committed or will be with this transaction."""
         blobs = {key: (one.text_hash, one.blob) for key, one in loaded.items() if one.text_hash and one.blob}
         made = await self.compute(session, {key: one.plan for key, one in loaded.items()}, blobs)
         for plan_id, features in made.items():

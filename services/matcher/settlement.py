@@ -139,7 +139,7 @@ async def settle(
     context: SettlementContext,
     progress: SettlementProgress,
 ) -> None:
-    """Write a part's opportunities and their events, and commit. Marks the plans that are complete with this part as
+    """Write a part's opportunities and their events, and commit. Mark the plans that are complete with this part as
     assessed. The queries of `held` ran in this transaction; `drafts` were computed before it.
 
     Raises WrongGenerationError if the database's generation is not this process's.

@@ -1,4 +1,4 @@
-"""The consumer loop of every process: when it commits offsets, and its pulse for health checks."""
+"""The consumer loop of every process: when it commits offsets, and its state for health checks."""
 
 import asyncio
 import time
@@ -101,12 +101,12 @@ def consume(
     While one batch is handled, the consumer fetches the next and calls `prepare` with it. `prepare` must have no side
     effects: a batch that is rewound or revoked is prepared for nothing.
     """
-    pulse = ConsumerState()
-    subscriber = _subscribe(broker, settings, group, topics, pattern, pulse)
-    pulse.before_reading = partial(_replace_poll, subscriber, pulse, prepare, settings.max_poll_records)
-    pulse.consumer = lambda: subscriber.consumer
+    state = ConsumerState()
+    subscriber = _subscribe(broker, settings, group, topics, pattern, state)
+    state.before_reading = partial(_replace_poll, subscriber, state, prepare, settings.max_poll_records)
+    state.consumer = lambda: subscriber.consumer
     # While a commit is in flight, this lock keeps the subscriber busy, so the consumer stops only after the commit.
-    pulse.offsets.in_flight = lambda: subscriber.lock
+    state.offsets.in_flight = lambda: subscriber.lock
 
     @subscriber
     async def _batch(message: KafkaMessage) -> None:
@@ -114,12 +114,12 @@ def consume(
         records: Records = message.raw_message
         if consumer is None:
             return
-        pulse.record_poll()
-        async with pulse.in_flight:
-            await _handle(consumer, records, handle, refuse, pulse, settings.kafka_max_poll_interval_seconds * 0.6)
-        pulse.record_poll()
+        state.record_poll()
+        async with state.in_flight:
+            await _handle(consumer, records, handle, refuse, state, settings.kafka_max_poll_interval_seconds * 0.6)
+        state.record_poll()
 
-    return pulse
+    return state
 
 
 def _subscribe(
@@ -128,7 +128,7 @@ def _subscribe(
     group: str,
     topics: Sequence[str],
     pattern: str | None,
-    pulse: ConsumerState,
+    state: ConsumerState,
 ) -> BatchSubscriber:
     interval_ms = settings.kafka_max_poll_interval_seconds * 1000
     session_ms = int(settings.kafka_session_timeout_seconds * 1000)
@@ -147,24 +147,24 @@ def _subscribe(
         max_partition_fetch_bytes=PARTITION_BYTES,
         fetch_max_bytes=FETCH_BYTES,
         fetch_max_wait_ms=FETCH_WAIT_MS,
-        listener=pulse,
+        listener=state,
         ack_policy=AckPolicy.MANUAL,
         parser=_keep_raw,
         decoder=_no_decoding,
     )
 
 
-def _replace_poll(subscriber: BatchSubscriber, pulse: ConsumerState, prepare: Prepare | None, max_records: int) -> None:
+def _replace_poll(subscriber: BatchSubscriber, state: ConsumerState, prepare: Prepare | None, max_records: int) -> None:
     """Replace the `getmany` of the consumer that FastStream has made. The new one has the same contract: each record
     once, in order. FastStream reads by this public method, and offers no hook around it."""
     consumer = subscriber.consumer
     if consumer is None or getattr(consumer.getmany, "ours", False):
         return
-    poll = _noted(unbroken(consumer.getmany), pulse)
+    poll = _with_progress(unbroken(consumer.getmany), state)
     if prepare is not None:
         prefetcher = Prefetcher(poll, prepare, max_records)
-        poll, pulse.drop_read_ahead = prefetcher.poll, prefetcher.discard
-    consumer.getmany = _beating(poll, pulse)
+        poll, state.drop_read_ahead = prefetcher.poll, prefetcher.discard
+    consumer.getmany = _with_poll_times(poll, state)
 
 
 def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
@@ -187,52 +187,52 @@ def unbroken(poll: Poll, pause_seconds: float = POLL_FAILED_SECONDS) -> Poll:
     return getmany
 
 
-def _noted(poll: Poll, pulse: ConsumerState) -> Poll:
+def _with_progress(poll: Poll, state: ConsumerState) -> Poll:
     async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
         found = await poll(*partitions, **options)
-        pulse.progress.read(found)
+        state.progress.read(found)
         return found
 
     return getmany
 
 
-def _beating(poll: Poll, pulse: ConsumerState) -> Poll:
+def _with_poll_times(poll: Poll, state: ConsumerState) -> Poll:
     async def getmany(*partitions: TopicPartition, **options: Any) -> dict[TopicPartition, list[Any]]:
-        pulse.record_poll()
+        state.record_poll()
         return await poll(*partitions, **options)
 
     getmany.ours = True  # type: ignore[attr-defined]
     return getmany
 
 
-async def measure_for_ever(pulse: ConsumerState, process: str, pause_seconds: float = MEASURE_SECONDS) -> None:
+async def measure_for_ever(state: ConsumerState, process: str, pause_seconds: float = MEASURE_SECONDS) -> None:
     """Measure the lag and the age of unhandled records forever, for health checks and as metrics."""
     topics: set[str] = set()
     while True:
         try:
-            await measure(pulse)
+            await measure(state)
         except Exception as error:
             # The ages keep growing: nothing is handled while the broker is away.
             log.warning("progress not measured", error=retry.one_line(error))
         worst: dict[str, float] = {}
-        for partition, seconds in pulse.progress.waiting().items():
+        for partition, seconds in state.progress.waiting().items():
             worst[partition.topic] = max(seconds, worst.get(partition.topic, 0.0))
         for topic in topics - worst.keys():
             metrics.OLDEST_UNHANDLED.remove(topic)
         for topic, seconds in worst.items():
             metrics.OLDEST_UNHANDLED.labels(topic=topic).set(seconds)
         topics = set(worst)
-        metrics.LAG.labels(process=process).set(pulse.progress.lag())
+        metrics.LAG.labels(process=process).set(state.progress.lag())
         await asyncio.sleep(pause_seconds)
 
 
-async def measure(pulse: ConsumerState) -> None:
+async def measure(state: ConsumerState) -> None:
     """Ask the broker for the end offsets of the assigned partitions, independently of polls, which may hang.
 
     Commits positions past transaction markers, which no batch commits. Raises an error if the broker does not answer.
     """
-    consumer = pulse.consumer()
-    if consumer is None or not pulse.assigned:
+    consumer = state.consumer()
+    if consumer is None or not state.assigned:
         return
     partitions = sorted(consumer.assignment())
     async with asyncio.timeout(MEASURE_SECONDS):
@@ -244,13 +244,13 @@ async def measure(pulse: ConsumerState) -> None:
             positions[partition] = await asyncio.wait_for(consumer.position(partition), POSITION_SECONDS)
     for partition, end in ends.items():
         # An open transaction holds back the records after it. They count as waiting, too.
-        pulse.progress.observe(partition, max(end, consumer.highwater(partition) or 0), positions.get(partition))
-    if not pulse.in_flight.locked():
-        async with pulse.in_flight:
-            passed = pulse.progress.passed(positions)
+        state.progress.observe(partition, max(end, consumer.highwater(partition) or 0), positions.get(partition))
+    if not state.in_flight.locked():
+        async with state.in_flight:
+            passed = state.progress.passed(positions)
             if passed:
-                await pulse.offsets.commit(consumer, passed)
-                pulse.progress.handle(passed)
+                await state.offsets.commit(consumer, passed)
+                state.progress.handle(passed)
 
 
 async def _handle(
@@ -258,7 +258,7 @@ async def _handle(
     records: Records,
     handle: Handler,
     refuse: DeadLetterHandler,
-    pulse: ConsumerState,
+    state: ConsumerState,
     budget: float,
 ) -> None:
     try:
@@ -267,20 +267,20 @@ async def _handle(
             if isinstance(record, UnreadableRecord):
                 await refuse(record, UnreadableRecordError(record))
     except retry.HaltConsumerError as halt:
-        pulse.halted = str(halt)
+        state.halted = str(halt)
         log.error("halted", error=str(halt))
-        _rewind(consumer, pulse, records)
+        _rewind(consumer, state, records)
         await asyncio.sleep(retry.MAX_BACKOFF_SECONDS)
         return
     except Exception as fault:
         log.error("batch rewound, retries exhausted", error=retry.one_line(fault), records=len(records))
         metrics.BATCHES_REWOUND.inc()
-        _rewind(consumer, pulse, records)
+        _rewind(consumer, state, records)
         return
-    pulse.halted = None
+    state.halted = None
     done = next_offsets(records)
-    pulse.progress.handle(done)
-    await pulse.offsets.commit(consumer, done)
+    state.progress.handle(done)
+    await state.offsets.commit(consumer, done)
 
 
 async def _handle_all(records: Records, handle: Handler, refuse: DeadLetterHandler, deadline: float) -> None:
@@ -305,10 +305,10 @@ async def _handle_all(records: Records, handle: Handler, refuse: DeadLetterHandl
             await _handle_all(half, handle, refuse, deadline)
 
 
-def _rewind(consumer: AIOKafkaConsumer, pulse: ConsumerState, records: Records) -> None:
+def _rewind(consumer: AIOKafkaConsumer, state: ConsumerState, records: Records) -> None:
     """Seek back to the start of the batch, and drop everything fetched after it."""
     first: dict[TopicPartition, int] = {}
-    for record in [*records, *pulse.drop_read_ahead()]:
+    for record in [*records, *state.drop_read_ahead()]:
         partition = TopicPartition(record.topic, record.partition)
         first[partition] = min(record.offset, first.get(partition, record.offset))
     for partition, offset in first.items():

@@ -16,7 +16,7 @@ NOTED_SECONDS: Final = 10.0
 """Health notes report records that have waited longer than this."""
 
 
-def loop_advances(pulse: ConsumerState, dependencies: Dependencies, limit_seconds: float) -> Check:
+def loop_advances(state: ConsumerState, dependencies: Dependencies, limit_seconds: float) -> Check:
     """Build a check that the consumer loop makes progress while its dependencies answer.
 
     It fails if the loop has not polled within the limit, or if records wait and no partition makes progress. While the
@@ -25,44 +25,44 @@ def loop_advances(pulse: ConsumerState, dependencies: Dependencies, limit_second
 
     async def check() -> str | None:
         now = time.monotonic()
-        if pulse.halted or not dependencies.all_answer():
+        if state.halted or not dependencies.all_answer():
             return None
-        if now - max(pulse.last_poll, dependencies.answering_since) > limit_seconds:
-            return f"no poll for {now - pulse.last_poll:.0f} s (limit {limit_seconds:.0f} s)"
-        waits = max(pulse.progress.waiting().values(), default=0.0)
-        stands = min(waits, now - max(pulse.progress.moved_at, dependencies.answering_since))
+        if now - max(state.last_poll, dependencies.answering_since) > limit_seconds:
+            return f"no poll for {now - state.last_poll:.0f} s (limit {limit_seconds:.0f} s)"
+        waits = max(state.progress.waiting().values(), default=0.0)
+        stands = min(waits, now - max(state.progress.moved_at, dependencies.answering_since))
         return f"records are waiting and none was handled for {stands:.0f} s" if stands > limit_seconds else None
 
     return check
 
 
-def partitions_advance(pulse: ConsumerState, limit_seconds: float = FROZEN_SECONDS) -> Check:
+def partitions_advance(state: ConsumerState, limit_seconds: float = FROZEN_SECONDS) -> Check:
     """Build a check that no partition with waiting records is frozen, even if others make progress."""
 
     async def check() -> str | None:
-        frozen = {tp: age for tp, age in pulse.progress.standing().items() if age > limit_seconds}
+        frozen = {tp: age for tp, age in state.progress.standing().items() if age > limit_seconds}
         return _named("no progress although records are waiting", frozen) if frozen else None
 
     return check
 
 
-def oldest_unhandled_note(pulse: ConsumerState) -> Note:
+def oldest_unhandled_note(state: ConsumerState) -> Note:
     """Build a note on the age of the oldest unhandled record, for each partition with a long wait."""
 
     def note() -> Sequence[str]:
-        waiting = {tp: age for tp, age in pulse.progress.waiting().items() if age > NOTED_SECONDS}
+        waiting = {tp: age for tp, age in state.progress.waiting().items() if age > NOTED_SECONDS}
         return [_named("the oldest unhandled record has waited", waiting)] if waiting else []
 
     return note
 
 
-def has_assignment(pulse: ConsumerState) -> Check:
+def has_assignment(state: ConsumerState) -> Check:
     """Build a check that the consumer has joined its group and is not halted."""
 
     async def check() -> str | None:
-        if pulse.halted:
-            return pulse.halted
-        return None if pulse.assigned is not None else "not yet a member of the consumer group"
+        if state.halted:
+            return state.halted
+        return None if state.assigned is not None else "not yet a member of the consumer group"
 
     return check
 

@@ -14,7 +14,7 @@ log = logs.get(__name__)
 
 
 class OffsetCommitter:
-    """Commits offsets of handled batches, one batch after the other. It holds the lock `at_work` during a commit."""
+    """Commits offsets of handled batches, one batch after the other. A commit holds the lock of `in_flight`."""
 
     def __init__(self) -> None:
         self.in_flight: Callable[[], AbstractContextManager[object]] = nullcontext

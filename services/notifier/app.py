@@ -74,7 +74,7 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
     )
     rounds = DispatchLoop(dispatch)
 
-    pulse = consumer.consume(
+    state = consumer.consume(
         broker,
         settings,
         group=GROUP,
@@ -92,24 +92,24 @@ async def _make(settings: Settings, channel: channels.Channel, who: Sender) -> s
         topics=[COALITIONS.name],
     )
     dependencies = Dependencies({"kafka": kafka.broker_responds(producer), "postgresql": database_responds(sessions)})
-    pulses, poll_seconds = (pulse, groups), settings.kafka_max_poll_interval_seconds
+    states, poll_seconds = (state, groups), settings.kafka_max_poll_interval_seconds
     return service.ServiceParts(
         broker=broker,
         live=[
-            *(consumer_health.loop_advances(one, dependencies, poll_seconds) for one in pulses),
+            *(consumer_health.loop_advances(one, dependencies, poll_seconds) for one in states),
             _dispatching(rounds),
         ],
         ready=[
-            *(consumer_health.has_assignment(one) for one in pulses),
+            *(consumer_health.has_assignment(one) for one in states),
             dependencies.answers("kafka"),
             database_responds(sessions),
-            *(consumer_health.partitions_advance(one) for one in pulses),
+            *(consumer_health.partitions_advance(one) for one in states),
         ],
-        note=consumer_health.oldest_unhandled_note(pulse),
+        note=consumer_health.oldest_unhandled_note(state),
         on_startup=[producer.start],
         background=[
             dependencies.watch_for_ever,
-            lambda: consumer.measure_for_ever(pulse, "notifier"),
+            lambda: consumer.measure_for_ever(state, "notifier"),
             lambda: consumer.measure_for_ever(groups, "notifier-coalitions"),
             rounds.run_for_ever,
             lambda: ask_for_ever(dispatch),

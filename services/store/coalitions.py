@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel, col
 
 from services.domain.coalition import CURRENT, LIVING, Coalition, CoalitionStatus, MemberState
 from services.store.database import in_array, json_column, now, timestamp
-from services.store.opportunities import Opportunity, get_many
+from services.store.opportunities import Opportunity
 
 _COALITION: Final = TypeAdapter(Coalition)
 _LIVING: Final = sorted(status.value for status in LIVING)
@@ -235,17 +235,15 @@ _OUTSIDE: Final = text(
     "  JOIN coalition_members a ON a.coalition_id = c.coalition_id AND a.plan_id = o.plan_a"
     "  JOIN coalition_members b ON b.coalition_id = c.coalition_id AND b.plan_id = o.plan_b"
     "  WHERE c.status = ANY(:living) AND a.state = ANY(:current) AND b.state = ANY(:current))"
-    " ORDER BY (o.payload ->> 'score')::float DESC NULLS LAST, o.opportunity_id LIMIT :limit"
+    " ORDER BY (o.payload ->> 'score')::float DESC NULLS LAST, o.opportunity_id"
 )
 
 
-async def pairs_outside(session: AsyncSession, authorities: Collection[str], limit: int) -> list[Opportunity]:
-    """Return the pairs of these authorities that are worth telling of and not together in a living coalition, best
-    first."""
-    values = {"authorities": sorted(authorities), "living": _LIVING, "current": list(CURRENT), "limit": limit}
-    ids = list((await session.execute(_OUTSIDE, values)).scalars())
-    found = await get_many(session, ids)
-    return [found[one] for one in ids if one in found]
+async def pairs_outside(session: AsyncSession, authorities: Collection[str]) -> Sequence[str]:
+    """Return the ids of pairs of these authorities that are worth telling of and not together in a living coalition,
+    best first."""
+    values = {"authorities": sorted(authorities), "living": _LIVING, "current": list(CURRENT)}
+    return (await session.execute(_OUTSIDE, values)).scalars().all()
 
 
 async def load_opportunity(session: AsyncSession, opportunity_id: str) -> Opportunity | None:

@@ -1,4 +1,4 @@
-"""Searches over openly shared plans: all of them, or those that fit a saved search for the first time."""
+"""Searches over openly shared plans: all of them, or those that have come to fit a saved search."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -42,39 +42,37 @@ class Query:
 DAYS: Final = ("earliest", "latest", "ends_from", "ends_until")
 
 
-def _fits(state: str, authority: str) -> str:
-    """The filters of a search. `state`, `authority`: the columns of a plan's payload and of its authority."""
-    return (
-        f" (:need = '' OR {state}->>'title' ILIKE :need OR {state}->>'description' ILIKE :need)"  # noqa: S608 (ours)
-        f" AND (:supplier = '' OR {state}#>>'{{current_contract,supplier}}' ILIKE :supplier"
-        f"  OR {state}#>>'{{current_contract,product}}' ILIKE :supplier)"
-        f" AND {state}#>>'{{tender_window,latest}}' >= :earliest"
-        f" AND {state}#>>'{{tender_window,earliest}}' <= :latest"
-        f" AND (:ends_from = '' OR {state}#>>'{{current_contract,end}}' >= :ends_from)"
-        f" AND (:ends_until = '' OR {state}#>>'{{current_contract,end}}' <= :ends_until)"
-        f" AND (:stage = '' OR coalesce({state}->>'stage', 'planned') = :stage)"
-        f" AND (:region = ''"
-        f"  OR (jsonb_array_length(coalesce({state}->'regions', '[]')) = 0 AND {authority} = ANY(:councils))"
-        f"  OR EXISTS (SELECT 1 FROM jsonb_array_elements_text(coalesce({state}->'regions', '[]')) named(code)"
-        f"   WHERE code = 'UK' OR starts_with(code, :region) OR starts_with(:region, code)))"
-    )
-
-
+_FITS: Final = (
+    " (:need = '' OR state->>'title' ILIKE :need OR state->>'description' ILIKE :need)"
+    " AND (:supplier = '' OR state#>>'{current_contract,supplier}' ILIKE :supplier"
+    "  OR state#>>'{current_contract,product}' ILIKE :supplier)"
+    " AND state#>>'{tender_window,latest}' >= :earliest"
+    " AND state#>>'{tender_window,earliest}' <= :latest"
+    " AND (:ends_from = '' OR state#>>'{current_contract,end}' >= :ends_from)"
+    " AND (:ends_until = '' OR state#>>'{current_contract,end}' <= :ends_until)"
+    " AND (:stage = '' OR coalesce(state->>'stage', 'planned') = :stage)"
+    " AND (:region = ''"
+    "  OR (jsonb_array_length(coalesce(state->'regions', '[]')) = 0 AND authority = ANY(:councils))"
+    "  OR EXISTS (SELECT 1 FROM jsonb_array_elements_text(coalesce(state->'regions', '[]')) named(code)"
+    "   WHERE code = 'UK' OR starts_with(code, :region) OR starts_with(:region, code)))"
+)
 # Plans that are not shared openly are excluded before any comparison, so that neither time nor counts reveal them.
 _OPEN: Final = "status = 'active' AND state->>'sharing' = 'open' AND authority <> :authority"
 _SEARCH: Final = text(
     f"WITH open AS MATERIALIZED (SELECT authority, state FROM plans WHERE {_OPEN})"  # noqa: S608 (ours)
-    f" SELECT authority, state FROM open WHERE {_fits('state', 'authority')}"
+    f" SELECT authority, state FROM open WHERE {_FITS}"
     " ORDER BY state#>>'{tender_window,earliest}', authority LIMIT :limit"
 )
-# A plan counts once for a search: not again after it told of it, and not if it fitted when the search was saved.
+_FITTING: Final = text(
+    f"WITH open AS MATERIALIZED (SELECT plan_id, authority, state FROM plans WHERE {_OPEN})"  # noqa: S608 (ours)
+    f" SELECT plan_id FROM open WHERE {_FITS} LIMIT :limit"
+)
+# A plan counts once for a search: its hit says that it was told of, or fitted when the search was saved.
 _NEW: Final = text(
     "WITH open AS MATERIALIZED (SELECT plan_id, authority, state FROM plans"  # noqa: S608 (ours)
     f"  WHERE {_OPEN} AND plan_id IN (SELECT plan_id FROM plan_log WHERE id > :looked_to))"
-    f" SELECT plan_id FROM open WHERE {_fits('open.state', 'open.authority')}"
+    f" SELECT plan_id FROM open WHERE {_FITS}"
     " AND NOT EXISTS (SELECT 1 FROM search_hits h WHERE h.search_id = :search_id AND h.plan_id = open.plan_id)"
-    " AND NOT EXISTS (SELECT 1 FROM plan_log l WHERE l.plan_id = open.plan_id AND l.id <= :saved_at"
-    f"  AND l.payload->>'sharing' = 'open' AND {_fits('l.payload', 'open.authority')})"
     " ORDER BY state#>>'{tender_window,earliest}', plan_id"
 )
 _POSITION: Final = text("SELECT id FROM plan_log WHERE received_at <= :until ORDER BY id DESC LIMIT 1")
@@ -86,12 +84,17 @@ async def search(session: AsyncSession, authority: str, query: Query) -> list[tu
     return [(row.authority, row.state) for row in rows]
 
 
+async def fitting_plans(session: AsyncSession, authority: str, query: Query, limit: int) -> list[str]:
+    """Ids of openly shared plans of other authorities that fit now, in no order; at most `limit`."""
+    return list((await session.execute(_FITTING, {**_terms(query), "authority": authority, "limit": limit})).scalars())
+
+
 async def new_plans(
-    session: AsyncSession, authority: str, query: Query, *, search_id: str, saved_at: int, looked_to: int
+    session: AsyncSession, authority: str, query: Query, *, search_id: str, looked_to: int
 ) -> list[str]:
-    """Id of plans that fit a saved search for the first time. Only plans with a revision behind `looked_to` are
-    read; `saved_at`, `looked_to`: positions in the log of plans."""
-    given = {"authority": authority, "search_id": search_id, "saved_at": saved_at, "looked_to": looked_to}
+    """Ids of plans that fit a saved search and are no hits of it yet. Only plans with a revision behind `looked_to`, a
+    position in the log of plans, are read."""
+    given = {"authority": authority, "search_id": search_id, "looked_to": looked_to}
     return list((await session.execute(_NEW, {**_terms(query), **given})).scalars())
 
 

@@ -9,9 +9,13 @@ from sqlalchemy import Index, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
+from events.responses import DocumentReaders
+from matching.plan import Status
 from services.domain.coalition_answers import ResponseOutcome
+from services.domain.disclosure import SHARED_OPENLY
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN
+from services.store.plans import PlanRecord
 
 FORGOTTEN_URL: Final = "https://forgotten.invalid"
 """Stands for the address of a document that was forgotten; no such host can exist."""
@@ -40,6 +44,7 @@ class ResponseRow(SQLModel, table=True):
             postgresql_where=text("receipt_mail_id IS NULL AND outcome = 'recorded'"),
         ),
         Index("responses_routes", "plan_id", postgresql_where=text("kind = 'route'")),
+        Index("responses_documents", "received_at", postgresql_where=text("kind = 'document'")),
     )
 
     response_id: str = Field(primary_key=True)
@@ -151,18 +156,27 @@ async def of_subject(session: AsyncSession, subject_id: str) -> list[ResponseRow
     return list(found.scalars())
 
 
-async def documents(session: AsyncSession) -> list[ResponseRow]:
-    """All documents that were shared and not taken back, newest first."""
+async def documents_for_signatories(session: AsyncSession, limit: int) -> list[tuple[ResponseRow, PlanRecord]]:
+    """The documents for all signatories that were not taken back, newest first, each with its plan.
+
+    Plans that are withdrawn or not shared openly are left out here, so that their documents don't use up the limit.
+    """
+    sharing = func.coalesce(col(PlanRecord.state)["sharing"].as_string(), SHARED_OPENLY)
     found = await session.execute(
-        select(ResponseRow)
+        select(ResponseRow, PlanRecord)
+        .join(PlanRecord, col(PlanRecord.plan_id) == col(ResponseRow.plan_id))
         .where(
             col(ResponseRow.kind) == DOCUMENT,
-            col(ResponseRow.outcome) == "recorded",
+            col(ResponseRow.payload)["readers"].as_string() == DocumentReaders.SIGNATORIES,
+            col(ResponseRow.outcome) == ResponseOutcome.RECORDED,
             col(ResponseRow.undone_by).is_(None),
+            col(PlanRecord.status) != Status.WITHDRAWN,
+            sharing == SHARED_OPENLY,
         )
         .order_by(col(ResponseRow.received_at).desc(), col(ResponseRow.response_id))
+        .limit(limit)
     )
-    return list(found.scalars())
+    return [(row[0], row[1]) for row in found]
 
 
 async def routes(session: AsyncSession, plan_ids: Collection[str], subject_ids: Collection[str]) -> list[ResponseRow]:

@@ -15,11 +15,17 @@ from services.store.database import json_column, now, timestamp
 from services.store.intents import Mail
 from services.store.plan_search import Query
 
+MAX_FITTING: Final = 1_000
+"""The maximum number of plans that fit a search when it is saved. A hit is kept for each."""
+FITTED_WHEN_SAVED: Final = "fitted-when-saved"
+"""The `mail_id` of hits that are no news."""
+
 
 class SavedSearch(SQLModel, table=True):
     """One search. `query`: its filters, without those that were left empty.
 
-    `saved_at`, `looked_to`: positions in the log of plans; `looked_at`: when plans behind the earlier one were read.
+    `looked_at`: when it was last looked for hits; `looked_to`: the position in the log of plans up to which all
+    revisions had arrived by then.
     """
 
     __tablename__ = "saved_searches"
@@ -29,13 +35,13 @@ class SavedSearch(SQLModel, table=True):
     name: str
     query: Any = Field(sa_column=json_column())
     created_at: datetime = Field(sa_column=timestamp())
-    saved_at: int = Field(sa_column=Column(BigInteger, nullable=False))
     looked_to: int = Field(sa_column=Column(BigInteger, nullable=False))
     looked_at: datetime = Field(sa_column=timestamp())
 
 
 class SearchHit(SQLModel, table=True):
-    """A plan that has come to fit a search. `mail_id`: the email that tells of it; null as long as none does."""
+    """A plan that fits a search, or did. `mail_id`: the email that tells of it, or `FITTED_WHEN_SAVED`; null as long as
+    none does."""
 
     __tablename__ = "search_hits"
 
@@ -60,22 +66,28 @@ async def count(session: AsyncSession, authority: str) -> int:
     return int((await session.execute(query)).scalar_one())
 
 
-async def add(session: AsyncSession, authority: str, name: str, query: Query) -> None:
-    """Save a search. The plans that fit it now are no news."""
-    at = now()
+async def add(session: AsyncSession, authority: str, name: str, query: Query) -> bool:
+    """Save a search; False if more than `MAX_FITTING` plans fit it. The plans that fit it now are no news."""
+    at, search_id = now(), uuid.uuid4().hex
+    # The first look reads all plans that arrive behind this position. Those that fit now are marked below.
     position = await plan_search.log_position(session, at)
+    fitting = await plan_search.fitting_plans(session, authority, query, MAX_FITTING + 1)
+    if len(fitting) > MAX_FITTING:
+        return False
     row = SavedSearch(
-        search_id=uuid.uuid4().hex,
+        search_id=search_id,
         authority=authority,
         name=name,
         query=query.to_json(),
         created_at=at,
-        saved_at=position,
         looked_to=position,
         looked_at=at,
     )
     session.add(row)
     await session.flush()
+    session.add_all(SearchHit(search_id=search_id, plan_id=plan_id, mail_id=FITTED_WHEN_SAVED) for plan_id in fitting)
+    await session.flush()
+    return True
 
 
 async def remove(session: AsyncSession, authority: str, search_id: str) -> bool:
@@ -114,7 +126,6 @@ async def look(session: AsyncSession, authority: str, before: datetime, at: date
             authority,
             Query.from_json(one.query),
             search_id=one.search_id,
-            saved_at=one.saved_at,
             looked_to=one.looked_to,
         )
         session.add_all(SearchHit(search_id=one.search_id, plan_id=plan_id) for plan_id in plan_ids)

@@ -60,7 +60,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "services/messaging/consumer.py",
-                "    for record in [*records, *pulse.drop_read_ahead()]:\n",
+                "    for record in [*records, *state.drop_read_ahead()]:\n",
                 "    for record in records:\n",
             )
         ],

@@ -158,9 +158,9 @@ async def test_only_what_was_handled_is_committed(on_broker: Settings) -> None:
     consumer.assign([partition])
     first = [await consumer.getone()]
     await consumer.getone()
-    pulse = consuming.ConsumerState()
-    await consuming._handle(consumer, first, _nothing, _nothing, pulse, 5)
-    await pulse.offsets.flush()
+    state = consuming.ConsumerState()
+    await consuming._handle(consumer, first, _nothing, _nothing, state, 5)
+    await state.offsets.flush()
     assert await consumer.committed(partition) == 1
     await consumer.stop()
 
@@ -185,14 +185,14 @@ async def test_nobody_leaves_while_offsets_are_on_their_way(
 
     monkeypatch.setattr(AIOKafkaConsumer, "commit", late)
     broker = kafka.make_broker(on_broker, "test")
-    pulse = consuming.consume(broker, on_broker, group="g", handle=noted, refuse=_nothing, topics=[TOPIC])
+    state = consuming.consume(broker, on_broker, group="g", handle=noted, refuse=_nothing, topics=[TOPIC])
     await broker.start()
     try:
         async with asyncio.timeout(PATIENCE):
             assert [await seen.get() for _ in range(3)] == [b"0", b"1", b"2"]
             await _send(on_broker, 1)
             assert await seen.get() == b"0"
-            await (broker.stop() if leaving == "stopped" else pulse.on_partitions_revoked([]))
+            await (broker.stop() if leaving == "stopped" else state.on_partitions_revoked([]))
         assert done[-1:] == [4]
         assert done == sorted(done)
     finally:

@@ -27,7 +27,7 @@ class Member:
     def __init__(self, settings: Settings) -> None:
         self.values: list[bytes] = []
         self.broker = kafka.make_broker(settings, "test")
-        self.pulse = consuming.consume(
+        self.state = consuming.consume(
             self.broker, settings, group="g", handle=self.handle, refuse=self.refuse, topics=[TOPIC]
         )
         self.dependencies = Dependencies({})
@@ -39,10 +39,10 @@ class Member:
         raise AssertionError("nothing is refused here")
 
     async def live(self, limit: float) -> str | None:
-        return await consumer_health.loop_advances(self.pulse, self.dependencies, limit)()
+        return await consumer_health.loop_advances(self.state, self.dependencies, limit)()
 
     async def ready(self, limit: float) -> str | None:
-        return await consumer_health.partitions_advance(self.pulse, limit)()
+        return await consumer_health.partitions_advance(self.state, limit)()
 
 
 async def until(reached: Callable[[], Awaitable[bool]]) -> None:
@@ -86,12 +86,12 @@ async def test_an_aborted_transaction_is_not_handled_and_leaves_no_lag(apache_br
     try:
 
         async def all_done() -> bool:
-            await consuming.measure(member.pulse)
-            return len(member.values) >= 6 and member.pulse.progress.lag() == 0
+            await consuming.measure(member.state)
+            return len(member.values) >= 6 and member.state.progress.lag() == 0
 
         await until(all_done)
         assert member.values == [f"committed {number}".encode() for number in range(3)] * 2
-        await member.pulse.offsets.flush()
+        await member.state.offsets.flush()
         assert await committed(settings, 0) == 16, "four transactions of three records and a mark each"
         assert await member.live(0.5) is None
     finally:
@@ -112,7 +112,7 @@ async def test_what_lies_behind_a_transaction_that_nobody_ends_waits(apache_brok
     try:
 
         async def seen() -> bool:
-            await consuming.measure(member.pulse)
+            await consuming.measure(member.state)
             return await member.ready(0.5) is not None
 
         await until(seen)
@@ -120,7 +120,7 @@ async def test_what_lies_behind_a_transaction_that_nobody_ends_waits(apache_brok
         await producer.abort_transaction()
 
         async def mended() -> bool:
-            await consuming.measure(member.pulse)
+            await consuming.measure(member.state)
             return member.values == [b"behind"] and await member.ready(0.5) is None
 
         await until(mended)
@@ -137,14 +137,14 @@ async def test_a_partition_that_stands_still_is_seen_beside_one_that_works(broke
     try:
         await send(settings, [b"0"], 0)
         await until(lambda: _is(member.values == [b"0"]))
-        consumer = member.pulse.consumer()
+        consumer = member.state.consumer()
         assert consumer is not None
         consumer.pause(TopicPartition(TOPIC, 0))  # as whatever keeps the client from fetching it
         await send(settings, [b"frozen"], 0)
 
         async def seen() -> bool:
             await send(settings, [b"1"], 1)
-            await consuming.measure(member.pulse)
+            await consuming.measure(member.state)
             return await member.ready(1.0) is not None
 
         await until(seen)
@@ -157,7 +157,7 @@ async def test_a_partition_that_stands_still_is_seen_beside_one_that_works(broke
         consumer.resume(TopicPartition(TOPIC, 0))
 
         async def mended() -> bool:
-            await consuming.measure(member.pulse)
+            await consuming.measure(member.state)
             return b"frozen" in member.values and await member.ready(1.0) is None
 
         await until(mended)
@@ -179,9 +179,9 @@ async def test_a_loop_that_stands_still_is_not_alive_unless_what_it_needs_is_awa
     await member.broker.start()
     try:
         await asyncio.sleep(1.5)
-        await consuming.measure(member.pulse)
+        await consuming.measure(member.state)
         assert await member.live(1.0) is None, "it polls, and nothing waits"
-        consumer = member.pulse.consumer()
+        consumer = member.state.consumer()
         assert consumer is not None
         for partition in consumer.assignment():
             consumer.pause(partition)
@@ -189,7 +189,7 @@ async def test_a_loop_that_stands_still_is_not_alive_unless_what_it_needs_is_awa
         begun = time.monotonic()
 
         async def dead() -> bool:
-            await consuming.measure(member.pulse)
+            await consuming.measure(member.state)
             return await member.live(1.0) is not None
 
         await until(dead)

@@ -20,8 +20,8 @@ PATIENCE = 60
 class Scene:
     """A topic, and a member whose handling the test decides: `done` and `prepared` are (partition, offset)."""
 
-    def __init__(self, settings: Settings, pulse_seconds: float = 300) -> None:
-        self.settings = settings.model_copy(update={"kafka_max_poll_interval_seconds": pulse_seconds})
+    def __init__(self, settings: Settings, poll_seconds: float = 300) -> None:
+        self.settings = settings.model_copy(update={"kafka_max_poll_interval_seconds": poll_seconds})
         self.begun, self.go_on = asyncio.Event(), asyncio.Event()
         self.faults = 0
         self.done: list[tuple[int, int]] = []
@@ -43,7 +43,7 @@ class Scene:
 
     def member(self, name: str) -> tuple[Any, consuming.ConsumerState]:
         broker = kafka.make_broker(self.settings, name)
-        pulse = consuming.consume(
+        state = consuming.consume(
             broker,
             self.settings,
             group="g",
@@ -52,7 +52,7 @@ class Scene:
             prepare=self.prepare,
             topics=[OPPORTUNITIES.name],
         )
-        return broker, pulse
+        return broker, state
 
     async def send(self, count: int, partitions: int = 1) -> None:
         producer = kafka.make_producer(self.settings, "test")
@@ -86,7 +86,7 @@ async def until(reached: Callable[[], bool]) -> None:
 async def test_what_was_read_behind_a_batch_that_is_put_back_comes_again_after_it(
     broker: Broker | ApacheKafka,
 ) -> None:
-    made = await scene(broker, pulse_seconds=1)
+    made = await scene(broker, poll_seconds=1)
     made.faults = 10
     member, _ = made.member("one")
     await member.start()
@@ -131,7 +131,7 @@ async def test_another_member_joins_while_a_batch_is_handled_and_the_next_is_rea
     broker: Broker | ApacheKafka,
 ) -> None:
     made = await scene(broker)
-    (first, pulse), (second, other) = made.member("one"), made.member("two")
+    (first, state), (second, other) = made.member("one"), made.member("two")
     await first.start()
     try:
         await made.send(6, partitions=6)
@@ -149,7 +149,7 @@ async def test_another_member_joins_while_a_batch_is_handled_and_the_next_is_rea
     finally:
         await first.stop()
         await second.stop()
-    assert pulse.revoked >= 1
+    assert state.revoked >= 1
     for partition in range(6):
         first_times = list(dict.fromkeys(offset for one, offset in made.done if one == partition))
         assert first_times == sorted(first_times), "none is skipped for a later one"
@@ -157,15 +157,15 @@ async def test_another_member_joins_while_a_batch_is_handled_and_the_next_is_rea
 
 async def test_reading_ahead_is_no_sign_of_life_of_a_batch_that_hangs(tansu_broker: Broker) -> None:
     made = await scene(tansu_broker)
-    member, pulse = made.member("one")
+    member, state = made.member("one")
     await member.start()
     try:
         await made.send(1)
         await until(made.begun.is_set)
-        before = pulse.last_poll
+        before = state.last_poll
         await made.send(2)
         await until(lambda: (0, 2) in made.prepared)
-        assert pulse.last_poll == before
+        assert state.last_poll == before
     finally:
         made.go_on.set()
         await member.stop()

@@ -33,7 +33,7 @@ class Member:
         self.handled: list[tuple[int, int]] = []
         self.refused: list[tuple[int, int, DeadLetterReason]] = []
         self.broker = kafka.make_broker(settings, "test")
-        self.pulse = consuming.consume(
+        self.state = consuming.consume(
             self.broker,
             settings,
             group="g",

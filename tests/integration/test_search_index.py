@@ -99,7 +99,7 @@ async def test_a_pair_that_was_hopeless_by_its_old_words_is_scored_by_its_new_on
     both = context()
     await handle(sessions, states, both)
     first, second = next(
-        (a, b) for a, _, b, _ in sorted(both.can_never_match._pairs) if by_id[a].authority != by_id[b].authority
+        (a, b) for a, _, b, _ in sorted(both.hopeless_pairs._pairs) if by_id[a].authority != by_id[b].authority
     )
     words = {"title": by_id[first].title, "description": by_id[first].description, "cpv": by_id[first].cpv}
     window = {"tender_window": by_id[first].tender_window, "regions": by_id[first].regions}

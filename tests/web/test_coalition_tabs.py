@@ -11,7 +11,7 @@ from services.local_stack.mail_sink import MailSink
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import transaction
 from tests.support.api import add_matcher
-from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan, plan_id
+from tests.support.coalitions import AS_OF, BRADFORD, CALDERDALE, KIRKLEES, LEEDS, award, plan, plan_id, withdrawal
 from tests.support.parties import OFFICE, register_party, since
 from tests.support.web import WebHarness, form_of
 
@@ -164,8 +164,15 @@ async def test_only_signatories_read_a_document_for_signatories(group: WebHarnes
     assert f'href="{URL}"' not in page
     assert "Draft specification" not in page
     assert await looks(group) == 1
-    await hide_plan(group)
-    assert "Service levels" not in (await group.client.post("/documents")).text
+    await add_matcher(group.processes)
+    for later, shown in (
+        (award(LEEDS, 2), True),
+        (withdrawal(LEEDS, 3), False),
+        (plan(LEEDS, 4), True),
+        (plan(LEEDS, 5, sharing="match_only"), False),
+    ):
+        await group.processes.matcher.handle([group.processes.record(later)])
+        assert ("Service levels" in (await group.client.post("/documents")).text) == shown, later
 
     await register_party(group.processes.sessions, since(AS_OF, LEEDS), mailbox="office@gb-x-office.example")
     await enter(group, OFFICE, mailbox)

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from events.responses import DelegationScope, ResponseAnswered
+from services.application import office as use
 from services.domain.ids import opportunity_id
 from services.domain.parties import PartyKind
 from services.local_stack.mail_sink import MailSink
@@ -144,6 +145,25 @@ async def test_a_pair_that_a_council_calls_not_the_same_thing_is_not_shown(web: 
     assert "Pairs" in (await web.client.get("/convene")).text
     await web.processes.respond(ResponseAnswered(**pair_fields(LEEDS, BRADFORD, 900), answer="not-the-same"))
     assert "Pairs" not in (await web.client.get("/convene")).text
+
+
+async def test_the_best_pairs_are_listed_behind_those_that_are_left_out(
+    web: WebHarness, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await web.processes.publish(plan(LEEDS), plan(BRADFORD), plan(KIRKLEES, title="HR and payroll, hosted"))
+    members = since(AS_OF, LEEDS, BRADFORD, KIRKLEES)
+    await register_party(web.processes.sessions, members, mailbox="office@gb-x-office.example")
+    await web.processes.respond(ResponseAnswered(**pair_fields(LEEDS, BRADFORD, 900), answer="not-the-same"))
+    await web.sign_in(OFFICE, mailbox)
+    page = (await web.client.get("/convene")).text
+    pairs = page[page.index("<h2") :]
+    assert pairs.count('href="/convene/') == 2, pairs
+    assert "best matches" not in pairs
+    monkeypatch.setattr(use, "PAIR_LIMIT", 1)
+    page = (await web.client.get("/convene")).text
+    pairs = page[page.index("<h2") :]
+    assert pairs.count('href="/convene/') == 1, pairs
+    assert "Only the best matches are listed; there are more than 1." in pairs
 
 
 async def test_a_pair_with_a_plan_that_is_not_open_is_not_shown(web: WebHarness, mailbox: MailSink) -> None:

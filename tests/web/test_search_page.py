@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from services.local_stack.mail_sink import MailSink
-from services.store import plan_search
+from services.store import plan_search, saved_searches
 from services.store.plan_search import Query
 from tests.support.coalitions import BRADFORD, CALDERDALE, KIRKLEES, LEEDS, plan
 from tests.support.web import WebHarness
@@ -84,8 +84,15 @@ async def test_a_search_is_saved_run_again_and_deleted(council: WebHarness, mail
     assert await council.processes.rows("SELECT 1 FROM saved_searches") == []
 
 
-async def test_a_search_that_can_not_be_saved_says_why(council: WebHarness) -> None:
+async def test_a_search_that_can_not_be_saved_says_why(council: WebHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Enter a name" in (await council.send("/search?need=payroll", name=" ")).text
+    with monkeypatch.context() as few:
+        few.setattr(saved_searches, "MAX_FITTING", 2)
+        assert (await council.send("/search?need=payroll&region=TLE", name="Nearby")).status_code == 303
+        refused = await council.send("/search?need=payroll", name="Everywhere")
+        assert (refused.status_code, "fits more than 2 plans. Narrow it first" in refused.text) == (400, True)
+    (row,) = await council.processes.rows("SELECT search_id FROM saved_searches")
+    await council.client.post(f"/search/{row.search_id}/delete")
     for number in range(20):
         assert (await council.send("/search?need=payroll", name=str(number))).status_code == 303
     assert "20 saved searches" in (await council.send("/search?need=payroll", name="more")).text

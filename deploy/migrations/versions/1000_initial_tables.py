@@ -462,6 +462,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("receipt_mail_id IS NULL AND outcome = 'recorded'"),
     )
     op.create_index("responses_routes", "responses", ["plan_id"], postgresql_where=sa.text("kind = 'route'"))
+    op.create_index("responses_documents", "responses", ["received_at"], postgresql_where=sa.text("kind = 'document'"))
     op.create_table(
         "pair_verdicts",
         sa.Column("opportunity_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -580,7 +581,6 @@ def upgrade() -> None:
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("query", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("saved_at", sa.BigInteger(), nullable=False),
         sa.Column("looked_to", sa.BigInteger(), nullable=False),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["authority"], ["authorities.authority"], ondelete="CASCADE"),

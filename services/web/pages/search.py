@@ -54,9 +54,10 @@ async def save(request: Request, session: Session, council: Council) -> Response
     name = form.text("name", 100, label="a name for this search")
     if await saved_searches.count(session, council.authority) >= MAX_SAVED:
         form.errors["name"] = f"Your council has {MAX_SAVED} saved searches. Delete one first"
+    if not form.errors and not await saved_searches.add(session, council.authority, name, query):
+        form.errors["name"] = f"This search fits more than {saved_searches.MAX_FITTING:,} plans. Narrow it first"
     if form.errors:
         return await _page(request, session, council.authority, form, query, status=400)
-    await saved_searches.add(session, council.authority, name, query)
     return RedirectResponse("/search", 303)
 
 
