@@ -13,7 +13,7 @@ from typing import Final, Self
 from matching.calendar import nations_of
 from matching.lead_time import decide_by
 from matching.plan import Window
-from matching.text.formatting import day_text, listed, name_of
+from matching.text.formatting import authority_short_name, format_date, join_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,8 @@ def explain(graph: FitGraph, group: Group, as_of: date, rules: FormationRules = 
     missed = near_miss(graph, group, as_of, rules)
     if missed is None:
         return f"{opening}."
-    return f"{opening}; {name_of(graph.plans[missed.plan_id].authority)} was left out because {missed.because}."
+    left_out = authority_short_name(graph.plans[missed.plan_id].authority)
+    return f"{opening}; {left_out} was left out because {missed.because}."
 
 
 def why_split(graph: FitGraph, members: Sequence[str], as_of: date, rules: FormationRules = DEFAULT_RULES) -> str:
@@ -232,7 +233,7 @@ def _term_problem(group: Group, as_of: date, rules: FormationRules) -> str | Non
         shared = f"{days} day" if days == 1 else f"{days} days"
         return f"all would share only {shared}, and a joint tender needs {rules.min_window_days}"
     if group.decide_by < as_of:
-        return f"all would have had to decide by {day_text(group.decide_by)}"
+        return f"all would have had to decide by {format_date(group.decide_by)}"
     return None
 
 
@@ -255,15 +256,17 @@ def _why_left_out(graph: FitGraph, group: Group, other: str, as_of: date, rules:
 def _why_strangers(plan: GroupPlan, strangers: Sequence[GroupPlan]) -> str:
     for member in strangers:
         if plan.window.latest < member.window.earliest:
-            return f"its window ends before {name_of(member.authority)}'s begins"
+            return f"its window ends before {authority_short_name(member.authority)}'s begins"
         if member.window.latest < plan.window.earliest:
-            return f"its window begins after {name_of(member.authority)}'s ends"
-    return f"its plan does not fit {listed(sorted({name_of(member.authority) for member in strangers}))}"
+            return f"its window begins after {authority_short_name(member.authority)}'s ends"
+    return (
+        f"its plan does not fit {join_words(sorted({authority_short_name(member.authority) for member in strangers}))}"
+    )
 
 
 def _name(graph: FitGraph, plan_id: str) -> str:
     plan = graph.plans.get(plan_id)
-    return name_of(plan.authority if plan else plan_id.partition(":")[0])
+    return authority_short_name(plan.authority if plan else plan_id.partition(":")[0])
 
 
 _NUMBERS: Final = {3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight"}

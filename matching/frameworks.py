@@ -12,7 +12,7 @@ from matching.features import Features, related_to
 from matching.pair_scoring import similarity_of
 from matching.plan import Plan, Window
 from matching.policy import Policy
-from matching.text.formatting import day_text, quote
+from matching.text.formatting import format_date, sanitise_line
 from matching.text.route import Route, route_of
 
 COVERS: Final = 0.2
@@ -181,10 +181,10 @@ def say_coverage(found: Coverage) -> list[str]:
         {
             True: "You may use it.",
             False: "Your authority is not among those that may use it.",
-            None: f"Ask {quote(lot.owner)} whether you may use it.",
+            None: f"Ask {sanitise_line(lot.owner)} whether you may use it.",
         }[found.entitled],
         _AWARD[lot.award],
-        *([f"{quote(lot.owner)} charges a fee of {lot.fee_percent:g} per cent."] if lot.fee_percent else []),
+        *([f"{sanitise_line(lot.owner)} charges a fee of {lot.fee_percent:g} per cent."] if lot.fee_percent else []),
     ]
 
 
@@ -192,15 +192,15 @@ def _say_term(found: Coverage) -> str:
     lot = found.lot
     match found.term:
         case Term.NOT_BEGUN:
-            return f"It begins on {day_text(lot.starts)}, after you need it."
+            return f"It begins on {format_date(lot.starts)}, after you need it."
         case Term.RUNNING if lot.ends:
-            return f"It runs from {day_text(lot.starts)} until {day_text(lot.ends)}."
+            return f"It runs from {format_date(lot.starts)} until {format_date(lot.ends)}."
         case Term.IF_EXTENDED if lot.ends and lot.extended_until:
-            return f"It ends on {day_text(lot.ends)} and can be extended until {day_text(lot.extended_until)}."
+            return f"It ends on {format_date(lot.ends)} and can be extended until {format_date(lot.extended_until)}."
         case Term.ENDED if last := lot.extended_until or lot.ends:
-            return f"It ends on {day_text(last)}, before you need it."
+            return f"It ends on {format_date(last)}, before you need it."
         case _:
-            return f"It began on {day_text(lot.starts)}; its end is not known."
+            return f"It began on {format_date(lot.starts)}; its end is not known."
 
 
 _GENERAL: Final = "It is for a whole market: ask whether it has what you need."

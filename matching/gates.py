@@ -12,12 +12,12 @@ from matching.plan import Sharing, Stage, Status
 from matching.policy import Policy
 from matching.reference.bodies import is_same_body
 from matching.successions import merger_of
-from matching.text.formatting import day_text, name_of, pounds
+from matching.text.formatting import authority_short_name, format_date, format_pounds
 
 
 def state_gates(a: Features, as_of: int) -> list[Gate]:
     """The gates of one plan's state, which exclude it from every pair."""
-    plan, who, found = a.plan, name_of(a.plan.authority), []
+    plan, who, found = a.plan, authority_short_name(a.plan.authority), []
     if plan.sharing is Sharing.PRIVATE:
         found.append(Gate(GateCode.PRIVATE, f"{who} does not share this plan."))
     if plan.status is Status.WITHDRAWN:
@@ -28,14 +28,14 @@ def state_gates(a: Features, as_of: int) -> list[Gate]:
         found.append(Gate(GateCode.CLOSED, f"{who} is already tendering: nobody can join any more."))
     elif as_of > a.span.latest:
         found.append(
-            Gate(GateCode.CLOSED, f"{who}'s tender window ended on {day_text(date.fromordinal(a.span.latest))}.")
+            Gate(GateCode.CLOSED, f"{who}'s tender window ended on {format_date(date.fromordinal(a.span.latest))}.")
         )
     return found
 
 
 def requirement_gates(a: Features, policy: Policy) -> list[Gate]:
     """The gates of one plan's requirement, which exclude it from every pair on any day."""
-    who, found = name_of(a.plan.authority), []
+    who, found = authority_short_name(a.plan.authority), []
     if a.vague:
         found.append(Gate(GateCode.WEAK_SPECIFICATION, f"{who}'s plan does not say enough of what it wants."))
     elif _too_broad(a, policy):
@@ -46,7 +46,7 @@ def requirement_gates(a: Features, policy: Policy) -> list[Gate]:
         found.append(
             Gate(
                 GateCode.TOO_SMALL,
-                f"{who}'s plan is worth {pounds(a.value)}; from {pounds(a.category.value_floor)} on "
+                f"{who}'s plan is worth {format_pounds(a.value)}; from {format_pounds(a.category.value_floor)} on "
                 "a joint tender pays.",
             )
         )
@@ -94,5 +94,5 @@ def reorganisation_gates(a: Features, b: Features, as_of: int) -> list[Gate]:
     merger = merger_of(a.plan.authority, b.plan.authority)
     if merger is None or not merger.certain or as_of < merger.starts.toordinal():
         return []
-    since = day_text(merger.starts)
+    since = format_date(merger.starts)
     return [Gate(GateCode.RELATED_AUTHORITY, f"Both are one authority since {since}: {merger.successor_name}.")]

@@ -9,7 +9,7 @@ from matching.components.timing import WindowOverlap
 from matching.features import Features
 from matching.natures import nature_of, say_natures
 from matching.policy import Policy
-from matching.text.formatting import day_text, name_of, pounds
+from matching.text.formatting import authority_short_name, format_date, format_pounds
 from matching.text.scope import Scope
 
 _WHOLE: Final = {Scope.ESTATE: "its whole estate", Scope.AREA: "its whole area"}
@@ -23,7 +23,7 @@ def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
     if natures:
         found.append(Limit(LimitCode.OTHER_NATURE, Band.DIGEST, natures))
     elif roles:
-        who = name_of(roles[0].plan.authority)
+        who = authority_short_name(roles[0].plan.authority)
         found.append(
             Limit(LimitCode.ROLE, Band.DIGEST, f"{who} seeks a post or a team, which two authorities seldom share.")
         )
@@ -33,7 +33,8 @@ def of_pair(a: Features, b: Features, policy: Policy) -> list[Limit]:
             Limit(
                 LimitCode.VALUES_APART,
                 Band.DIGEST,
-                f"One is worth {round(more / max(less, 1.0)):,} times the other ({pounds(less)} and {pounds(more)}).",
+                f"One is worth {round(more / max(less, 1.0)):,} times the other "
+                f"({format_pounds(less)} and {format_pounds(more)}).",
             )
         )
     scopes = _say_scopes(a, b)
@@ -49,7 +50,7 @@ def _say_scopes(a: Features, b: Features) -> str:
     """
     for one, other in ((a, b), (b, a)):
         if one.scope is Scope.SITE and other.scope in _WHOLE:
-            site, whole = name_of(one.plan.authority), name_of(other.plan.authority)
+            site, whole = authority_short_name(one.plan.authority), authority_short_name(other.plan.authority)
             return f"{site} buys for one site, {whole} for {_WHOLE[other.scope]}."
     return ""
 
@@ -63,9 +64,10 @@ def of_meeting(a: Features, b: Features, meeting: WindowOverlap, as_of: int, pol
             Limit(
                 LimitCode.NEAR_MISS,
                 Band.DIGEST,
-                f"The windows do not meet: {name_of(early.plan.authority)} goes to tender by "
-                f"{day_text(date.fromordinal(early.span.flexible))}, {name_of(late.plan.authority)} from "
-                f"{day_text(date.fromordinal(late.span.earliest))}.",
+                f"The windows do not meet: {authority_short_name(early.plan.authority)} goes to tender by "
+                f"{format_date(date.fromordinal(early.span.flexible))}, "
+                f"{authority_short_name(late.plan.authority)} from "
+                f"{format_date(date.fromordinal(late.span.earliest))}.",
             )
         ]
     found = []
@@ -74,7 +76,7 @@ def of_meeting(a: Features, b: Features, meeting: WindowOverlap, as_of: int, pol
         counted = "one day" if days == 1 else f"{days} days"
         found.append(Limit(LimitCode.SHORT_WINDOW, Band.DIGEST, f"The two windows share only {counted}."))
     if days >= 1 and meeting.decide_by < as_of:
-        decide, begins = (day_text(date.fromordinal(day)) for day in (meeting.decide_by, meeting.earliest))
+        decide, begins = (format_date(date.fromordinal(day)) for day in (meeting.decide_by, meeting.earliest))
         sentence = f"To tender together from {begins}, both had to decide by {decide}."
         found.append(Limit(LimitCode.LATE_DECISION, Band.DIGEST, sentence))
     return found

@@ -4,7 +4,7 @@ from typing import Final
 
 from matching.features import Features
 from matching.scorer import NATURES
-from matching.text.formatting import name_of
+from matching.text.formatting import authority_short_name
 
 _CLEAR: Final = 0.5
 _BUYS: Final = {
@@ -33,5 +33,5 @@ def say_natures(a: Features, b: Features) -> str:
     here, there = nature_of(a), nature_of(b)
     if not here or not there or here == there:
         return ""
-    who, other = name_of(a.plan.authority), name_of(b.plan.authority)
+    who, other = authority_short_name(a.plan.authority), authority_short_name(b.plan.authority)
     return f"By its text {who} {_BUYS[here]} and {other} {_BUYS[there]}."

@@ -25,7 +25,7 @@ from matching.components.value import value_component
 from matching.features import Features
 from matching.lead_time import LeadTime, lead_time
 from matching.policy import Policy
-from matching.text.formatting import day_text, name_of
+from matching.text.formatting import authority_short_name, format_date
 from matching.text.tokens import cosine_similarity
 
 
@@ -184,12 +184,14 @@ def _timing_gates(a: Features, b: Features, meeting: WindowOverlap, before: Lead
         return [
             Gate(
                 GateCode.NO_COMMON_WINDOW,
-                f"{name_of(early.plan.authority)} must tender by {day_text(date.fromordinal(early.span.flexible))}, "
-                f"{name_of(late.plan.authority)} starts on {day_text(date.fromordinal(late.span.earliest))}.",
+                f"{authority_short_name(early.plan.authority)} must tender by "
+                f"{format_date(date.fromordinal(early.span.flexible))}, "
+                f"{authority_short_name(late.plan.authority)} starts on "
+                f"{format_date(date.fromordinal(late.span.earliest))}.",
             )
         ]
     if today > meeting.prepare_by:
-        ends = day_text(date.fromordinal(meeting.latest))
+        ends = format_date(date.fromordinal(meeting.latest))
         days = before.preparation_days
         return [Gate(GateCode.TOO_LATE, f"A joint tender takes {days} days to prepare, and must go out by {ends}.")]
     return []

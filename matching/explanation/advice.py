@@ -9,7 +9,7 @@ from matching.explanation.nearest_move import MAX_MONTHS
 from matching.features import Features
 from matching.pair_scoring import ScoredPair, score_of
 from matching.policy import Policy
-from matching.text.formatting import month_text, name_of
+from matching.text.formatting import authority_short_name, format_month
 
 _OUTCOMES = {
     Band.FEED: "the pair would be shown on request",
@@ -34,7 +34,7 @@ def _move(found: ScoredPair, policy: Policy) -> str | None:
     pairs = ((found.a, found.b), (found.b, found.a))
     for months in range(1, MAX_MONTHS + 1):
         options = [
-            (-band.rank, name_of(mover.plan.authority), mover, moved, band)
+            (-band.rank, authority_short_name(mover.plan.authority), mover, moved, band)
             for mover, other in pairs
             for step in (-months, months)
             if (moved := timing.shift_span(mover.span, step)) is not None and moved.earliest >= found.as_of
@@ -42,7 +42,7 @@ def _move(found: ScoredPair, policy: Policy) -> str | None:
         ]
         if options:
             _, who, mover, moved, band = min(options, key=lambda option: option[:2])
-            before, after = (month_text(date.fromordinal(day)) for day in (mover.span.earliest, moved.earliest))
+            before, after = (format_month(date.fromordinal(day)) for day in (mover.span.earliest, moved.earliest))
             if found.meeting.near_miss and moved.earliest > mover.span.earliest:
                 # The reasons say until when: two months for one wait would confuse.
                 return f"If {who} waited {_months_text(months)}, {_OUTCOMES[band]}."

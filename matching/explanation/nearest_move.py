@@ -9,7 +9,7 @@ from matching.components import timing
 from matching.pair_scoring import ScoredPair
 from matching.plan import Window
 from matching.policy import Policy
-from matching.text.formatting import name_of, span_text
+from matching.text.formatting import authority_short_name, format_date_range
 
 MAX_MONTHS: Final = 6
 """Windows are intentions: a tender may well move by half a year, but hardly by more."""
@@ -45,8 +45,8 @@ def nearest_move_of(found: ScoredPair, policy: Policy) -> NearestMove | None:
 
 def say_move(move: NearestMove) -> str:
     """Formats the move as a sentence."""
-    when = span_text(move.common_window.earliest, move.common_window.latest)
-    return f"If {name_of(move.authority)} waited, both could go to tender {when}."
+    when = format_date_range(move.common_window.earliest, move.common_window.latest)
+    return f"If {authority_short_name(move.authority)} waited, both could go to tender {when}."
 
 
 def _window(earliest: int, latest: int) -> Window:

@@ -12,7 +12,14 @@ from matching.pair_scoring import ScoredPair
 from matching.plan import Window
 from matching.policy import Policy
 from matching.successions import merger_of
-from matching.text.formatting import day_text, listed, name_of, pounds, quote, span_text
+from matching.text.formatting import (
+    authority_short_name,
+    format_date,
+    format_date_range,
+    format_pounds,
+    join_words,
+    sanitise_line,
+)
 from matching.text.route import Route, route_of
 from matching.text.tokens import tokens
 
@@ -55,7 +62,7 @@ def reasons_of(found: ScoredPair, policy: Policy, move: str) -> tuple[str, ...]:
 
 def _what(found: ScoredPair) -> str:
     a, b = found.a, found.b
-    titles = f"\u201c{quote(a.plan.title)}\u201d and \u201c{quote(b.plan.title)}\u201d"
+    titles = f"\u201c{sanitise_line(a.plan.title)}\u201d and \u201c{sanitise_line(b.plan.title)}\u201d"
     if found.specification_band is Band.NONE:
         return f"The two plans have little in common: {titles}."
     need = shared_need(a, b)
@@ -71,8 +78,8 @@ def _merger(found: ScoredPair) -> str:
     if merger is None or found.as_of >= merger.starts.toordinal():
         return ""
     if not merger.certain:
-        return f"Both may be one authority on {day_text(merger.starts)}: {merger.successor_name}."
-    day = day_text(merger.starts)
+        return f"Both may be one authority on {format_date(merger.starts)}: {merger.successor_name}."
+    day = format_date(merger.starts)
     return f"Both will be one authority on {day}: {merger.successor_name}. This will be one purchase of its own."
 
 
@@ -99,8 +106,8 @@ def _worth(found: ScoredPair) -> str:
         return ""
     if isnan(a) or isnan(b):
         known, silent = (found.b, found.a) if isnan(a) else (found.a, found.b)
-        return f"{_name(known)} expects to spend {pounds(known.value)}; {_name(silent)} gives no value."
-    return f"Together they are worth {pounds(a + b)} ({pounds(a)} and {pounds(b)})."
+        return f"{_name(known)} expects to spend {format_pounds(known.value)}; {_name(silent)} gives no value."
+    return f"Together they are worth {format_pounds(a + b)} ({format_pounds(a)} and {format_pounds(b)})."
 
 
 def common_window(found: ScoredPair) -> Window | None:
@@ -118,14 +125,14 @@ def _when(found: ScoredPair) -> list[str]:
     window, decide = common_window(found), decide_by(found)
     if window is None or decide is None:
         return []
-    when = span_text(window.earliest, window.latest)
+    when = format_date_range(window.earliest, window.latest)
     if found.meeting.stated_days < 1:
         early = min((found.a, found.b), key=lambda f: f.span.latest)
         when += f" if {_name(early)} extends its present contract"
     said = [f"Both can go to tender {when}."]
     # If the day has passed, the limit says so.
     if found.meeting.decide_by >= found.as_of:
-        said.append(f"Decide by {day_text(decide)} to tender together from {day_text(window.earliest)}.")
+        said.append(f"Decide by {format_date(decide)} to tender together from {format_date(window.earliest)}.")
     return said
 
 
@@ -145,7 +152,7 @@ def _words(found: ScoredPair) -> str:
     need = shared_need(found.a, found.b)
     said = [phrase for phrase in telling_phrases(found.a, found.b) if not is_told(phrase, need)][:_MAX_PHRASES]
     enough = len(" ".join(said).split()) >= _LEAST_WORDS
-    return f"Both texts speak of {listed(said)}." if enough else ""
+    return f"Both texts speak of {join_words(said)}." if enough else ""
 
 
 def _codes(found: ScoredPair, policy: Policy) -> str:
@@ -181,4 +188,4 @@ def _law(found: ScoredPair) -> str:
 
 
 def _name(f: Features) -> str:
-    return name_of(f.plan.authority)
+    return authority_short_name(f.plan.authority)

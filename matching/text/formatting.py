@@ -10,16 +10,16 @@ _MONTHS = "January February March April May June July August September October N
 LONGEST_QUOTE = 80
 
 
-def name_of(code: str) -> str:
+def authority_short_name(code: str) -> str:
     """Return the authority's short name, else the name in its identifier, else the identifier."""
     known = reference.authority(code)
     if known:
         return known.short_name
     spoken = code.removeprefix("GB-X-").replace("-", " ") if code.startswith("GB-X-") else code
-    return quote(spoken[:1].upper() + spoken[1:], 40)
+    return sanitise_line(spoken[:1].upper() + spoken[1:], 40)
 
 
-def quote(text: str, limit: int = LONGEST_QUOTE) -> str:
+def sanitise_line(text: str, limit: int = LONGEST_QUOTE) -> str:
     """Return foreign text on one line, without control characters, cut at a word with an ellipsis."""
     line = re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in text)).strip()
     if len(line) <= limit:
@@ -27,31 +27,31 @@ def quote(text: str, limit: int = LONGEST_QUOTE) -> str:
     return line[: limit - 1].rsplit(" ", 1)[0].rstrip(" ,;:-") + "\u2026"
 
 
-def day_text(day: date) -> str:
+def format_date(day: date) -> str:
     """1 March 2027."""
-    return f"{day.day} {month_text(day)}"
+    return f"{day.day} {format_month(day)}"
 
 
-def month_text(day: date) -> str:
+def format_month(day: date) -> str:
     """March 2027."""
     return f"{_MONTHS[day.month - 1]} {day.year}"
 
 
-def span_text(first: date, last: date) -> str:
+def format_date_range(first: date, last: date) -> str:
     """Format as "between 1 March and 30 June 2027", with the year once if it is the same; a single day as a date."""
     if first == last:
-        return f"on {day_text(first)}"
-    start = f"{first.day} {_MONTHS[first.month - 1]}" if first.year == last.year else day_text(first)
-    return f"between {start} and {day_text(last)}"
+        return f"on {format_date(first)}"
+    start = f"{first.day} {_MONTHS[first.month - 1]}" if first.year == last.year else format_date(first)
+    return f"between {start} and {format_date(last)}"
 
 
-def pounds(amount: float) -> str:
+def format_pounds(amount: float) -> str:
     """£1.2 million, £250,000, £950."""
     if amount >= 999_500:
         return f"£{amount / 1e6:,.1f} million".replace(".0 ", " ")
     return f"£{round(amount, -3):,.0f}" if amount >= 10_000 else f"£{amount:,.0f}"
 
 
-def listed(items: list[str]) -> str:
+def join_words(items: list[str]) -> str:
     """a, b and c."""
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""

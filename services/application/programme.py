@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from matching.reference import display_name
-from matching.text.formatting import day_text, quote
+from matching.text.formatting import format_date, sanitise_line
 from services.application import csv_table
 from services.application.csv_table import Columns, Line, Problem
 from services.domain.programme.records import Signatory, status_on
@@ -111,12 +111,12 @@ def report_csv(found: Sequence[Measure], as_of: date) -> str:
 def report_page(found: Sequence[Measure], as_of: date, authority: str | None) -> list[str]:
     """The report as one page of text: the sections in the first column, and each number with its definition."""
     whose = f" of {display_name(authority)}" if authority else ""
-    lines = [f"Programme report{whose} as of {day_text(as_of)}"]
+    lines = [f"Programme report{whose} as of {format_date(as_of)}"]
     section = ""
     for one in found:
         heading = one.section if one.section != section else ""
         section = one.section
-        shown = f"{quote(one.name, 40):<40} {show_value(one):>14} {one.unit:<12}"
+        shown = f"{sanitise_line(one.name, 40):<40} {show_value(one):>14} {one.unit:<12}"
         lines.append(f"{heading:<13} {shown} {one.definition}")
     return lines
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from matching import successions
 from matching.reference import display_name
 from matching.successions import Succession, SuccessionError, SuccessionKind
-from matching.text.formatting import day_text, quote
+from matching.text.formatting import format_date, sanitise_line
 from services.application import csv_table
 from services.application.csv_table import Columns, FieldError, FileError, Line, Problem
 from services.domain.reorganisation import Consent, Destination, Preview, preview, to_affected_plan
@@ -101,7 +101,7 @@ def to_json(found: Preview) -> dict[str, Any]:
 
 def to_page(found: Preview) -> list[str]:
     """A rehearsal as text."""
-    lines = [f"Reorganisation on {day_text(found.starts)}: a rehearsal, nothing is written", "", "Who is written to"]
+    lines = [f"Reorganisation on {format_date(found.starts)}: a rehearsal, nothing is written", "", "Who is written to"]
     for one in found.addressees:
         successors = " and ".join(found.names[code] for code in (*one.reachable, *one.unreachable))
         without = ", ".join(found.names[code] for code in one.unreachable)
@@ -112,11 +112,13 @@ def to_page(found: Preview) -> list[str]:
     for move in found.moves:
         successors = " or ".join(found.names[code] for code in move.successors)
         waits = ", to be decided" if move.destination is Destination.WAITS else ""
-        lines.append(f"  {move.plan.plan_id}: {quote(move.plan.title)}, to {successors}{waits}{_CONSENT[move.consent]}")
+        lines.append(
+            f"  {move.plan.plan_id}: {sanitise_line(move.plan.title)}, to {successors}{waits}{_CONSENT[move.consent]}"
+        )
     lines += ["", f"Pairs of one authority: {len(found.mergers)}"]
     for pair in found.mergers:
         will = "will be" if pair.certain else "may be"
-        name, day = found.names[pair.successor], day_text(found.starts)
+        name, day = found.names[pair.successor], format_date(found.starts)
         lines.append(f"  {' and '.join(pair.plans)} {will} one authority, {name}, on {day}: one purchase, no coalition")
     return lines
 

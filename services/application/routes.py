@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.responses import RouteStep
-from matching.text.formatting import day_text, quote
+from matching.text.formatting import format_date, sanitise_line
 from services.application import frameworks
 from services.application.frameworks import FrameworkCheck, FrameworkError
 from services.application.responses import ResponseError, Subject, find_subject
@@ -84,7 +84,7 @@ def audit_note(view: RouteView, as_of: date) -> list[str]:
     """Half a page for the file: one line per step, the steps left out, and the routes to check."""
     name = full_name_on(view.authority, as_of)
     lines = [
-        f"Route record of {name} for {quote(view.title, 120)} ({view.plan_id}), as of {day_text(as_of)}",
+        f"Route record of {name} for {sanitise_line(view.title, 120)} ({view.plan_id}), as of {format_date(as_of)}",
         "",
         *(line for step in STEPS for line in _step(step, view.record.entry(step), view.authority, as_of)),
         "",
@@ -126,9 +126,12 @@ def _step(step: RouteStep, entry: RouteEntry | None, authority: str, as_of: date
     reason = f" ({entry.reason.replace('-', ' ')})" if entry.reason else ""
     whose = f" of {full_name_on(entry.authority, as_of)}" if entry.authority != authority else ""
     return [
-        f"{head}{OUTCOME_NAMES[entry.outcome]}{reason}. {quote(entry.by, 120)}{whose}, {day_text(entry.asked_at)}.",
-        *([f"   Looked at: {quote('; '.join(entry.candidates), 300)}"] if entry.candidates else []),
-        *([f"   {quote(entry.note, 500)}"] if entry.note else []),
+        (
+            f"{head}{OUTCOME_NAMES[entry.outcome]}{reason}. "
+            f"{sanitise_line(entry.by, 120)}{whose}, {format_date(entry.asked_at)}."
+        ),
+        *([f"   Looked at: {sanitise_line('; '.join(entry.candidates), 300)}"] if entry.candidates else []),
+        *([f"   {sanitise_line(entry.note, 500)}"] if entry.note else []),
     ]
 
 
@@ -136,7 +139,7 @@ def _prompts(view: RouteView) -> Sequence[str]:
     found = []
     if view.check and view.check.line and view.record.entry(RouteStep.FRAMEWORK) is None:
         names = dict.fromkeys(one.lot.title for one in view.check.covering if one.usable)
-        found.append(f"{view.check.line} {quote(', '.join(names), 200)}.")
+        found.append(f"{view.check.line} {sanitise_line(', '.join(names), 200)}.")
     if view.coalitions and view.record.entry(RouteStep.COALITION) is None:
         listed = ", ".join(f"{row.coalition_id} ({row.status})" for row in view.coalitions)
         found.append(f"The plan is in a coalition: {listed}.")

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import canonical_authority
 from events.responses import DocumentKind, DocumentReaders, ResponseDates, ResponseDocument, ResponseMembership
-from matching.text.formatting import day_text, pounds
+from matching.text.formatting import format_date, format_pounds
 from services.application import coalitions as use
 from services.application.authority_lists import find_coalition_deadlines
 from services.application.calendar_file import to_ics
@@ -214,9 +214,9 @@ def _print_calendar(coalition: str, authority: str) -> None:
 
 def _print(state: CoalitionState, answers: Sequence[Answer]) -> None:
     typer.echo(f"{state.coalition_id}: {state.status}, version {state.terms_revision}")
-    typer.echo(f"Together from {day_text(state.together_from)}, decide by {day_text(state.decide_by)}.")
+    typer.echo(f"Together from {format_date(state.together_from)}, decide by {format_date(state.decide_by)}.")
     if state.invitation:
-        typer.echo(f"Reply by {day_text(state.invitation.reply_by)}. {plain(state.invitation.scope, 500)}".rstrip())
+        typer.echo(f"Reply by {format_date(state.invitation.reply_by)}. {plain(state.invitation.scope, 500)}".rstrip())
     typer.echo(plain(state.explanation, 500))
     if state.ended_because:
         typer.echo(f"Ended: {plain(state.ended_because, 300)}")
@@ -231,9 +231,9 @@ def _print(state: CoalitionState, answers: Sequence[Answer]) -> None:
 
 
 def _member(member: CoalitionMember, lead: str | None) -> str:
-    value = f", {pounds(member.value)}" if member.value is not None else ""
+    value = f", {format_pounds(member.value)}" if member.value is not None else ""
     leads = ", lead" if member.plan_id == lead else ""
     committed = ", committed" if member.committed else ""
     name = f"{plain(member.authority_name, 80)} ({member.plan_id})"
-    value += f", contract ends {day_text(member.contract_ends)}" if member.contract_ends else ""
+    value += f", contract ends {format_date(member.contract_ends)}" if member.contract_ends else ""
     return f"{member.state}{leads}{committed}: {name}: {plain(member.title, 120)}{value}"

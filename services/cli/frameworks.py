@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_plan_id
 from matching.frameworks import Coverage, FrameworkLot, day_of_need, say_coverage
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.application import csv_table
 from services.application import frameworks as use
 from services.application.csv_table import FileError, Problem
@@ -74,9 +74,9 @@ def list_(as_json: _Json = False) -> None:
         if as_json:
             typer.echo(json.dumps({"framework": lot.framework, "lot": lot.lot or None, "name": lot.name}))
         else:
-            ends = day_text(lot.ends) if lot.ends else "an unknown day"
+            ends = format_date(lot.ends) if lot.ends else "an unknown day"
             owner, source = plain(lot.owner, 80), plain(lot.source, 120)
-            typer.echo(f"{plain(lot.name, 160)}, {owner}: {day_text(lot.starts)} to {ends}; source: {source}")
+            typer.echo(f"{plain(lot.name, 160)}, {owner}: {format_date(lot.starts)} to {ends}; source: {source}")
     if not as_json:
         typer.echo("1 lot" if len(lots) == 1 else f"{len(lots)} lots")
 
@@ -132,7 +132,7 @@ def _read(file: Path) -> Iterator[FrameworkLot | str]:
 
 
 def _print_check(found: FrameworkCheck) -> None:
-    typer.echo(f"{plain(found.plan.title, 160)}, needed by {day_text(day_of_need(found.plan))}")
+    typer.echo(f"{plain(found.plan.title, 160)}, needed by {format_date(day_of_need(found.plan))}")
     if found.note:
         typer.echo(found.note)
     for one in found.covering:

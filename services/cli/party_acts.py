@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_authority, canonical_plan_id
 from events.responses import DelegationScope, ResponsePayload
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.application import party_acts as use
 from services.application.responses import ResponseError
 from services.cli.database import with_snapshot
@@ -98,7 +98,7 @@ def delegations(
     found = with_snapshot(lambda session: store.listed(session, authority=whose, party=whom))
     for one in found:
         may = f"may {one.scope}" if one.is_valid_on(day) else "may not act"
-        days = f"{day_text(one.starts_on)} to {day_text(one.until)}"
+        days = f"{format_date(one.starts_on)} to {format_date(one.until)}"
         line = f"{plain(full_name_on(one.authority, day), 80)}: {one.party} {may} ({one.scope or 'ended'}, {days})"
         typer.echo(json.dumps(use.delegation_json(one, day)) if as_json else line)
     if not as_json:

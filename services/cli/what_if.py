@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from events.fields import canonical_plan_id
 from matching.plan import Window
-from matching.text.formatting import listed, span_text
+from matching.text.formatting import format_date_range, join_words
 from services.application import explain as explaining
 from services.application.explain import ExplainError
 from services.application.what_if import Change, GroupChange, PartnerChange, WhatIf
@@ -86,7 +86,7 @@ def _window(text: str) -> Window:
 
 def _print(found: WhatIf) -> None:
     extended = f", extension up to {found.extension_months} months" if found.extension_months else ""
-    typer.echo(f"{found.plan_id}: tender {span_text(*found.window)}{extended}, as of {found.as_of}")
+    typer.echo(f"{found.plan_id}: tender {format_date_range(*found.window)}{extended}, as of {found.as_of}")
     typer.echo(f"{len(found.gained)} gained, {len(found.lost)} lost, {found.kept} kept")
     for sign, partners in (("+", found.gained), ("-", found.lost)):
         for one in partners:
@@ -106,7 +106,7 @@ def _print_partner(sign: str, one: PartnerChange) -> None:
 
 def _print_groups(sign: str, groups: Sequence[GroupChange]) -> None:
     for one in groups:
-        councils = listed([plain(name, 80) for name in one.councils])
-        typer.echo(f"{sign} group of {len(one.plans)}: {councils}, together {span_text(*one.window)}")
+        councils = join_words([plain(name, 80) for name in one.councils])
+        typer.echo(f"{sign} group of {len(one.plans)}: {councils}, together {format_date_range(*one.window)}")
         if one.because:
             typer.echo(f"    {plain(one.because, 300)}")

@@ -8,7 +8,7 @@ from typing import Final
 from events.contracts import ContractPublished
 from events.responses import EnquiryAnswer
 from matching.calendar import nation_of
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.domain.benchmark_cells import category_of
 from services.domain.benchmark_requests import (
     BenchmarkNotice,
@@ -120,7 +120,7 @@ def contract_problem(contract: ContractPublished, category: str | None, today: d
     if contract_is_open(contract, Tier.SIGNATORIES, today):
         return None
     opens = contract_opens_on(contract, Tier.SIGNATORIES)
-    when = f"opens to signatories on {day_text(opens)}" if opens else "is not open to signatories"
+    when = f"opens to signatories on {format_date(opens)}" if opens else "is not open to signatories"
     return f"{name} {when}; publish it with today or an earlier day under `signatories` first"
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from matching.calendar import Nation, nations_of
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.domain.deadlines import CoalitionDates
 
 MIN_MEMBERS: Final = 2
@@ -248,7 +248,7 @@ def pass_day(coalition: Coalition, today: date) -> Coalition:
     A suggestion that nobody has acted on ends once its day to decide by has passed.
     """
     if today > coalition.dates.decide_by:
-        coalition = release(coalition, f"All would have had to decide by {day_text(coalition.dates.decide_by)}.")
+        coalition = release(coalition, f"All would have had to decide by {format_date(coalition.dates.decide_by)}.")
     invitation = coalition.invitation
     if invitation is None or not coalition.is_living or today <= invitation.reply_by:
         return coalition

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from matching.text.formatting import listed, quote
+from matching.text.formatting import join_words, sanitise_line
 
 Usable = Mapping[str, str]
 """The titles of the frameworks that a plan can use on its day of need, by reference, the most likely first."""
@@ -32,13 +32,16 @@ def framework_prompts(own: Usable, others: Mapping[str, Usable]) -> tuple[str, .
     shared = {key: [name for name, theirs in others.items() if key in theirs] for key in own}
     # The sort is stable: among equal counts the most likely framework stays first.
     best = sorted((key for key in own if shared[key]), key=lambda key: -len(shared[key]))[:MAX_NAMED]
-    return (line, *(_use_jointly(f"{quote(own[key], 100)} ({quote(key, 40)})", shared[key]) for key in best))
+    return (
+        line,
+        *(_use_jointly(f"{sanitise_line(own[key], 100)} ({sanitise_line(key, 40)})", shared[key]) for key in best),
+    )
 
 
 def _use_jointly(framework: str, councils: list[str]) -> str:
     named = councils[:_MAX_COUNCILS]
     more = [f"{len(councils) - len(named)} more"] if len(councils) > len(named) else []
-    return f"Use jointly: {framework} also covers what {listed([*named, *more])} {_plan(councils)}."
+    return f"Use jointly: {framework} also covers what {join_words([*named, *more])} {_plan(councils)}."
 
 
 def _plan(councils: list[str]) -> str:

@@ -10,7 +10,7 @@ from matching.plan import Kind, Plan
 from matching.reference import authority as known_authority
 from matching.reference import display_name
 from matching.successions import Succession, SuccessionKind, dissolution_of, dissolutions
-from matching.text.formatting import day_text, listed, name_of
+from matching.text.formatting import authority_short_name, format_date, join_words
 
 CONSENT_POUNDS: Final = 100_000.0
 CAPITAL_POUNDS: Final = 1_000_000.0
@@ -120,7 +120,7 @@ def preview(
 def name_on(code: str, day: date) -> str:
     """What an authority is called on a day: a dissolved one by its successor's name, with its own behind."""
     heir = dissolutions(day).get(code)
-    return for_predecessor(heir.successor_name, code) if heir else name_of(code)
+    return for_predecessor(heir.successor_name, code) if heir else authority_short_name(code)
 
 
 def full_name_on(code: str, day: date) -> str:
@@ -130,7 +130,7 @@ def full_name_on(code: str, day: date) -> str:
 
 def for_predecessor(successor_name: str, code: str) -> str:
     """The name of a successor where it stands for a predecessor."""
-    return f"{successor_name} (for {name_of(code)})"
+    return f"{successor_name} (for {authority_short_name(code)})"
 
 
 def is_for_predecessor(name: str, code: str) -> bool:
@@ -161,7 +161,7 @@ def say_consent(plan: Plan, today: date) -> str | None:
     if not heirs or today >= heirs[0].starts:
         return None
     consent = consent_for(to_affected_plan(plan), heirs[0].starts)
-    names, day = listed([one.successor_name for one in heirs]), day_text(heirs[0].starts)
+    names, day = join_words([one.successor_name for one in heirs]), format_date(heirs[0].starts)
     if consent is Consent.NEEDED:
         return f"This contract runs past {day}: it may need the written consent of {names} (section 24 direction)."
     if consent is Consent.UNKNOWN:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from events.responses import RouteOutcome, RouteStep
-from matching.text.formatting import listed
+from matching.text.formatting import join_words
 from services.domain.route import CoalitionRoutes, RouteEntry
 
 STEP_NAMES: Final = {
@@ -40,7 +40,7 @@ def consider_line(routes: CoalitionRoutes) -> str | None:
     """The line about routes that nobody has looked at; None if there is none. It is a prompt, and locks nothing."""
     if not routes.to_consider:
         return None
-    steps = listed([STEP_NAMES[step].lower() for step in routes.to_consider])
+    steps = join_words([STEP_NAMES[step].lower() for step in routes.to_consider])
     return f"Still to consider, if you like: {steps}. Nothing depends on it."
 
 

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Final
 
 from events.contracts import ContractPublished, Rating
-from matching.text.formatting import day_text, listed, month_text, quote
+from matching.text.formatting import format_date, format_month, join_words, sanitise_line
 from services.domain.reorganisation import name_on
 from services.domain.suppliers import supplier_key, supplier_names
 
@@ -91,11 +91,11 @@ def say_group(group: SupplierGroup, authority: str, today: date, muted: Collecti
     if own is None or len(others) < MIN_GROUP_AUTHORITIES - 1:
         return None
     ends = sorted((end or date.max, name_on(code, today)) for code, end in others.items())
-    named = [f"{name} ({month_text(end)})" for end, name in ends[:MAX_NAMED]]
+    named = [f"{name} ({format_month(end)})" for end, name in ends[:MAX_NAMED]]
     more = [f"{len(ends) - MAX_NAMED} more"] if len(ends) > MAX_NAMED else []
     return (
-        f"{len(others) + 1} councils' contracts with {quote(group.supplier, 60)} end within a year: "
-        f"yours on {day_text(own)}, those of {listed([*named, *more])}."
+        f"{len(others) + 1} councils' contracts with {sanitise_line(group.supplier, 60)} end within a year: "
+        f"yours on {format_date(own)}, those of {join_words([*named, *more])}."
     )
 
 

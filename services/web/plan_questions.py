@@ -10,7 +10,7 @@ from events.fields import Window
 from events.limits import window_problem
 from events.redaction import without_contacts
 from matching.reference import cpv_label, region
-from matching.text.formatting import day_text, listed
+from matching.text.formatting import format_date, join_words
 from services.web import plan_texts as texts
 from services.web.answer_texts import STAGES
 from services.web.forms import Form
@@ -212,7 +212,9 @@ def _sum_up_window(fields: Fields) -> str:
     window = fields.get("tender_window")
     if not window:
         return ""
-    return f"{day_text(date.fromisoformat(window['earliest']))} to {day_text(date.fromisoformat(window['latest']))}"
+    return (
+        f"{format_date(date.fromisoformat(window['earliest']))} to {format_date(date.fromisoformat(window['latest']))}"
+    )
 
 
 def _sum_up_extension(fields: Fields) -> str:
@@ -228,7 +230,7 @@ def _sum_up_value(fields: Fields) -> str:
 def _sum_up_contract(fields: Fields) -> str:
     now = fields.get("current_contract") or {}
     said = [now.get("supplier"), now.get("product")]
-    said += [f"ends on {day_text(date.fromisoformat(now['end']))}"] if now.get("end") else []
+    said += [f"ends on {format_date(date.fromisoformat(now['end']))}"] if now.get("end") else []
     said += [f"may be extended by {now['extension_months']} months"] if now.get("extension_months") else []
     yearly = _plain_number(now.get("annual_value"))
     said += [f"£{float(yearly):,.0f} a year"] if yearly else []
@@ -237,7 +239,7 @@ def _sum_up_contract(fields: Fields) -> str:
 
 def _sum_up_regions(fields: Fields) -> str:
     known = [(code, region(code)) for code in fields.get("regions") or ()]
-    return listed([found.name if found else code for code, found in known]) or "Your council's own area"
+    return join_words([found.name if found else code for code, found in known]) or "Your council's own area"
 
 
 def _sum_up_cpv(fields: Fields) -> str:

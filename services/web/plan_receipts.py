@@ -6,7 +6,7 @@ from typing import Final, Literal
 from fastapi import BackgroundTasks
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from matching.text.formatting import quote
+from matching.text.formatting import sanitise_line
 from services.platform.clock import today
 from services.platform.settings import Settings
 from services.store.addressees import addressee
@@ -60,7 +60,7 @@ async def send_receipt(
 ) -> None:
     """Send a receipt to the authority's mailbox."""
     link = page_url(settings, f"/p/{receipt.plan_id}")
-    text = _TEXT.format(done=receipt.done, title=quote(receipt.title, 200), plan_id=receipt.plan_id, link=link)
+    text = _TEXT.format(done=receipt.done, title=sanitise_line(receipt.title, 200), plan_id=receipt.plan_id, link=link)
     await _send(settings, session, later, authority, f"A plan of your council was {receipt.done} on Jointly", text)
 
 

@@ -12,7 +12,7 @@ from jinja2.loaders import ChoiceLoader
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from matching.text.formatting import day_text, month_text, pounds
+from matching.text.formatting import format_date, format_month, format_pounds
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -29,7 +29,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"day": _day, "month": month_text, "pounds": _pounds}
+    made.filters |= {"day": _day, "month": format_month, "pounds": _pounds}
     made.globals["asset"] = asset
     return made
 
@@ -51,8 +51,8 @@ def asset(name: str) -> str:
 
 
 def _day(value: date | None) -> str:
-    return day_text(value) if value else ""
+    return format_date(value) if value else ""
 
 
 def _pounds(value: float | None) -> str:
-    return pounds(value) if value is not None else "Not said"
+    return format_pounds(value) if value is not None else "Not said"

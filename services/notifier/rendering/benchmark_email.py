@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.domain.benchmark_enquiries import Enquiry
 from services.domain.benchmark_requests import BenchmarkNotice, BenchmarkRequest, BenchmarkStatus
 from services.domain.disclosure import Requester
@@ -64,7 +64,7 @@ def benchmark_letter(
         status=_status(request),
         actions=_actions(request, kind),
         request_id=request.request_id,
-        signed_on=day_text(signed_on) if signed_on else None,
+        signed_on=format_date(signed_on) if signed_on else None,
     )
 
 
@@ -81,7 +81,7 @@ def enquiry_letter(
     `reader`: its own name, and the day on which it signed the Charter.
     """
     name, signed_on = reader
-    asker, due = sanitise(asker, 80) or "A council", day_text(enquiry.due_on)
+    asker, due = sanitise(asker, 80) or "A council", format_date(enquiry.due_on)
     still = "still asks" if kind is BenchmarkNotice.ENQUIRY_REMINDER else "asks"
     about = f"{still} what you pay. Answer by {due.rpartition(' ')[0]}"
     contract = f"its contract with {sanitise(requester.supplier, 80)}" if requester.supplier else "a contract"
@@ -94,7 +94,7 @@ def enquiry_letter(
         status=f"You hold a contract of the same category: {reference(enquiry.holding)}.",
         actions=(*(() if answer_link else _answers(enquiry)), f"Please answer by {due}."),
         request_id=enquiry.request_id,
-        signed_on=day_text(signed_on) if signed_on else None,
+        signed_on=format_date(signed_on) if signed_on else None,
         assurance="You need not answer. Others never see a reason for withholding a price.",
         answer_link=answer_link,
     )
@@ -112,7 +112,7 @@ def _answers(enquiry: Enquiry) -> tuple[str, ...]:
 def _status(request: BenchmarkRequest) -> str:
     others = request.others
     by_others = others.supplied and request.status is BenchmarkStatus.SUPPLIED
-    said = _BY_OTHERS if by_others else _STATUS[request.status].format(due=day_text(request.due_on))
+    said = _BY_OTHERS if by_others else _STATUS[request.status].format(due=format_date(request.due_on))
     if not others.asked:
         return said
     return f"{said} Councils asked: {others.asked}; answers: {others.answers}; with a price: {others.supplied}."
@@ -126,5 +126,5 @@ def _actions(request: BenchmarkRequest, kind: BenchmarkNotice) -> tuple[str, ...
     return (
         f"To compare: jointly benchmark {request.plan_id} {own}",
         f"To record what you decide: {decide} (or extend-shorter, tender, tender-jointly)",
-        f"Please do by {day_text(request.due_on)}.",
+        f"Please do by {format_date(request.due_on)}.",
     )

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from events.coalitions import CoalitionMember, CoalitionState
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.domain.coalition_notices import NoticeKind
 from services.domain.disclosure import member_facts
 from services.domain.route import CoalitionRoutes
@@ -98,7 +98,7 @@ def coalition_letter(
         actions=_actions(state, kind),
         explanation=sanitise(state.explanation, 300),
         contact=mailboxes.get(lead.authority) if lead is not None and lead is not own else None,
-        signed_on=day_text(signed_on) if signed_on else None,
+        signed_on=format_date(signed_on) if signed_on else None,
         coalition_id=state.coalition_id,
         reference=f"Coalition: {state.coalition_id}",
     )
@@ -143,10 +143,10 @@ def _opening(state: CoalitionState, kind: NoticeKind, who: tuple[str, str], othe
 def _dates(state: CoalitionState, kind: NoticeKind) -> tuple[tuple[str, str], ...]:
     if kind is NoticeKind.ENDED:
         return ()
-    together = ("Tender together from", day_text(state.together_from))
-    decide = ("Decide together by", day_text(state.decide_by))
+    together = ("Tender together from", format_date(state.together_from))
+    decide = ("Decide together by", format_date(state.decide_by))
     if kind in (NoticeKind.INVITATION, NoticeKind.REMINDER) and state.invitation is not None:
-        return (("Reply by", day_text(state.invitation.reply_by)), decide, together)
+        return (("Reply by", format_date(state.invitation.reply_by)), decide, together)
     return (decide, together) if kind is NoticeKind.FORMED else (together,)
 
 

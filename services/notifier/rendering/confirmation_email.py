@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.domain.disclosure import read_facts
 from services.notifier.rendering.councils import months, reference
 from services.notifier.rendering.phrases import count_words
@@ -49,7 +49,7 @@ def confirmation_letter(
         commands=tuple(f"jointly confirm {plan.plan_id}" for plan in plans[:MAX_PLANS]),
         more=max(0, len(plans) - MAX_PLANS),
         link=link,
-        signed_on=day_text(signed_on) if signed_on else None,
+        signed_on=format_date(signed_on) if signed_on else None,
     )
 
 
@@ -57,4 +57,4 @@ def _line(plan: UnconfirmedPlan) -> str:
     facts = read_facts(plan.state)
     title = sanitise(facts.title, 120) or "A plan without a title"
     window = months(facts.tender_window)
-    return f"{title} ({reference(plan.plan_id)}), tender {window}; last sent {day_text(plan.last_sent)}"
+    return f"{title} ({reference(plan.plan_id)}), tender {window}; last sent {format_date(plan.last_sent)}"

@@ -7,7 +7,7 @@ from typing import Final
 
 from events.fields import Window
 from matching.reference import authority as known_authority
-from matching.text.formatting import day_text, pounds
+from matching.text.formatting import format_date, format_pounds
 from services.domain.disclosure import PlanFacts
 from services.domain.reorganisation import is_for_predecessor
 from services.notifier.partner_names import UNNAMED
@@ -38,7 +38,7 @@ def council_row(council: str, facts: PlanFacts, reply: str) -> CouncilRow:
     return CouncilRow(
         council=council,
         plan=sanitise(facts.title, 60) or "Not shared",
-        value=pounds(facts.value) if facts.value is not None else "Not stated",
+        value=format_pounds(facts.value) if facts.value is not None else "Not stated",
         tender=months(facts.tender_window),
         stage=STAGES.get(facts.stage, "Planned") + PREFERENCES.get(facts.preference or "", ""),
         now=_contract_now(facts),
@@ -49,14 +49,16 @@ def council_row(council: str, facts: PlanFacts, reply: str) -> CouncilRow:
 def own_plan_line(facts: PlanFacts, plan_id: str) -> str:
     """The reader's own plan in one line: title, reference, value, window."""
     title, own = sanitise(facts.title, 120), reference(plan_id)
-    value = f", {pounds(facts.value)}" if facts.value is not None else ""
+    value = f", {format_pounds(facts.value)}" if facts.value is not None else ""
     return f"{title} ({own}){value}, tender {months(facts.tender_window)}" if title else own
 
 
 def worth(values: Sequence[float | None]) -> str:
     """The total value of plans: "About £5.9 million together.", or "" if no value is known."""
     known = [value for value in values if value is not None]
-    return f"{'About' if len(known) == len(values) else 'At least'} {pounds(sum(known))} together." if known else ""
+    return (
+        f"{'About' if len(known) == len(values) else 'At least'} {format_pounds(sum(known))} together." if known else ""
+    )
 
 
 def text_table(rows: Sequence[CouncilRow]) -> list[str]:
@@ -99,5 +101,5 @@ def _contract_now(facts: PlanFacts) -> str:
     supplier = sanitise(facts.supplier, 60)
     if facts.contract_ends is None:
         return supplier or "Not stated"
-    ends = day_text(facts.contract_ends)
+    ends = format_date(facts.contract_ends)
     return f"{supplier}, ends {ends}" if supplier else f"Ends {ends}"

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.domain.supplier_view import SUPPLIER_NOT_NEED
 from services.notifier.rendering.councils import WIDE, text_table
 from services.notifier.rendering.mail_view import EmailView
@@ -185,7 +185,7 @@ def _context(letter: EmailView, who: Sender, mail_id: str) -> dict[str, object]:
         "later": LATER,
         "supplier_not_need": SUPPLIER_NOT_NEED,
         "brief_count": sum(len(items) for _, items in letter.brief),
-        "signed_on": day_text(letter.signed_on) if letter.signed_on else None,
+        "signed_on": format_date(letter.signed_on) if letter.signed_on else None,
         "sender": who.name,
         "reply_to": who.mailbox,
         "public_url": who.public_url,

@@ -7,7 +7,7 @@ from typing import Final
 
 from events.coalitions import CoalitionState
 from matching.calendar import nations_of
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.domain.coalition import suggest_lead
 from services.domain.deadlines import CoalitionDates, DeadlineError, reply_by
 from services.domain.disclosure import PlanFacts, member_facts
@@ -239,7 +239,7 @@ def _dates(councils: Sequence[_Council], due: date | None) -> tuple[tuple[str, s
     known = [one for one in councils if one.dates is not None]
     if not known:
         return ()
-    found = [("Reply by", day_text(due))] if due is not None else []
+    found = [("Reply by", format_date(due))] if due is not None else []
     if due is not None:
         found.append(("Decide together by", _by_council(known, lambda dates: dates.decide_by)))
     return (*found, ("Tender together from", _by_council(known, lambda dates: dates.together_from)))
@@ -253,15 +253,15 @@ def _by_council(councils: Sequence[_Council], day: Callable[[CoalitionDates], da
         names = days.setdefault(day(one.dates), [])
         names += [name for name in ["the group" if one.in_group else one.name] if name not in names]
     if len(days) == 1:
-        return day_text(next(iter(days)))
-    return "; ".join(f"{day_text(when)} with {join_words(names)}" for when, names in sorted(days.items()))
+        return format_date(next(iter(days)))
+    return "; ".join(f"{format_date(when)} with {join_words(names)}" for when, names in sorted(days.items()))
 
 
 def _notes(councils: Sequence[_Council], own: PlanFacts, together: date | None, too_late: bool) -> tuple[str, ...]:
     found = [TOO_LATE] if too_late else []
     if together is not None and own.tender_window.earliest < together and not too_late:
-        alone = day_text(own.tender_window.earliest)
-        found.append(f"You could go alone from {alone}. Would you wait until {day_text(together)}?")
+        alone = format_date(own.tender_window.earliest)
+        found.append(f"You could go alone from {alone}. Would you wait until {format_date(together)}?")
     return (*found, *(f"{one.name}: {one.source}" for one in councils if one.source))
 
 

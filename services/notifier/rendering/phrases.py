@@ -7,7 +7,7 @@ from typing import Final
 from events.fields import Origin, Window
 from events.opportunities import NearestMove
 from matching.reference import region
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.notifier.rendering.plain_text import sanitise
 
 SUBJECT_LENGTH: Final = 60
@@ -17,8 +17,8 @@ SUBJECT_LENGTH: Final = 60
 def format_date_range(window: Window) -> str:
     """A window in words: "between 1 March 2027 and 30 June 2027"."""
     if window.earliest == window.latest:
-        return f"on {day_text(window.earliest)}"
-    return f"between {day_text(window.earliest)} and {day_text(window.latest)}"
+        return f"on {format_date(window.earliest)}"
+    return f"between {format_date(window.earliest)} and {format_date(window.latest)}"
 
 
 def say_move(move: NearestMove, waits: str) -> str:

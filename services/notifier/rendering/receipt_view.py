@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, Final, Protocol
 
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.notifier.rendering.coalition_view import SUBJECT_LENGTH, CoalitionLetter
 from services.notifier.rendering.councils import reference
 from services.notifier.rendering.plain_text import sanitise, truncate
@@ -87,12 +87,12 @@ def receipt_letter(
     need = (sanitise(title, 120) or plan) if plan else "Your answer"
     own = f"{sanitise(title, 120)} ({plan})" if title else plan
     way = "use the link" if on_page else f"reply \u201cundo {act.response_id}\u201d"
-    undo = f"To take this back: {way} by {day_text(undo_by)}."
+    undo = f"To take this back: {way} by {format_date(undo_by)}."
     return CoalitionLetter(
         authority=authority,
         name=sanitise(name, 80),
         subject=f"{truncate(need, SUBJECT_LENGTH - len(asked) - 2)}: {asked}",
-        preheader=f"Noted on {day_text(act.received_on)}.",
+        preheader=f"Noted on {format_date(act.received_on)}.",
         opening=_opening(act, noted, sanitise(party, 80)),
         own_plan=own if plan else "",
         rows=(),
@@ -105,19 +105,19 @@ def receipt_letter(
         ),
         explanation="",
         contact=None,
-        signed_on=day_text(signed_on) if signed_on else None,
+        signed_on=format_date(signed_on) if signed_on else None,
         coalition_id=act.subject_id,
         reference=f"{act.subject.capitalize()}: {act.subject_id}",
     )
 
 
 def _opening(act: Act, noted: str, party: str) -> str:
-    on = day_text(act.received_on)
+    on = format_date(act.received_on)
     if act.kind == "delegated":
         scope, until = act.payload["scope"], date.fromisoformat(act.payload["until"])
         if scope is None:
             return f"We noted on {on}: {party} may not act for your authority any more."
-        return f"We noted on {on}: {party} may act for your authority until {day_text(until)}: {SCOPES[scope]}."
+        return f"We noted on {on}: {party} may act for your authority until {format_date(until)}: {SCOPES[scope]}."
     if party:
         return f"We noted on {on} what {party} said in your authority's name, by your delegation: {noted}."
     return f"We noted on {on} in your authority's name: {noted}."

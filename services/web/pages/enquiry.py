@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from events.contracts import ContractPublished
 from events.responses import EnquiryAnswer
-from matching.text.formatting import quote
+from matching.text.formatting import sanitise_line
 from services.application import enquiries
 from services.application.acts import Outcome, submit
 from services.application.enquiries import EnquiryRecord
@@ -103,8 +103,8 @@ async def _contracts(
 
 def _choices(contracts: list[ContractPublished]) -> dict[str, str]:
     shared = {
-        f"{EnquiryAnswer.SUPPLIED.value} {one.contract_id}": f"Share the price of {quote(one.title, 80)}, "
-        f"{quote(one.supplier, 60)} ({one.contract_id.partition(':')[2]})"
+        f"{EnquiryAnswer.SUPPLIED.value} {one.contract_id}": f"Share the price of {sanitise_line(one.title, 80)}, "
+        f"{sanitise_line(one.supplier, 60)} ({one.contract_id.partition(':')[2]})"
         for one in contracts[:MAX_CONTRACTS]
     }
     return shared | _WITHOUT_PRICE

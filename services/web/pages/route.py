@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from events.responses import ResponsePayload, ResponseRoute, ResponseUndone, RouteOutcome, RouteReason, RouteStep
-from matching.text.formatting import listed
+from matching.text.formatting import join_words
 from services.application import routes as use
 from services.application.group_view import GroupView
 from services.application.responses import ResponseError
@@ -212,7 +212,7 @@ async def _page(
         frameworks=[f"{title} ({reference})" for reference, title in usable.items()],
         missing=[STEP_CHOICES[step].lower() for step in view.record.missing] if chosen_new else [],
         groups={
-            row.coalition_id: listed([called(one.authority) for one in row.coalition.current])
+            row.coalition_id: join_words([called(one.authority) for one in row.coalition.current])
             for row in view.coalitions
         },
         undoable={one.response_id for one in _undoable(request, view)},

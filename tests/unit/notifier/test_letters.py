@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.fields import Window
-from matching.text.formatting import day_text
+from matching.text.formatting import format_date
 from services.domain import notification_schedule
 from services.notifier.rendering import email_message, mail_view, phrases
 from services.notifier.rendering.opportunity_view import OpportunityView, contact_for, opportunity_view
@@ -293,7 +293,7 @@ def test_a_sender_must_be_a_mailbox(wrong: str) -> None:
 
 
 def test_words() -> None:
-    assert day_text(date(2027, 3, 1)) == "1 March 2027"
+    assert format_date(date(2027, 3, 1)) == "1 March 2027"
     one = date(2027, 3, 1)
     assert phrases.format_date_range(Window(earliest=one, latest=one)) == "on 1 March 2027"
     assert phrases.join_words(["a"]) == "a"
