@@ -46,6 +46,7 @@ async def tokens_of(web: WebHarness) -> Mapping[str, str]:
     return found | {"unsubscribe": found["s"], "calendar": calendar}
 
 
+@pytest.mark.slow  # opens every page twice; the scanner's test asks those of an email by HEAD in every run
 async def test_every_page_and_file_answers_head_as_get_without_a_change(grouped: WebHarness) -> None:
     sessions = grouped.processes.sessions
     grouped.client.cookies.set(SESSION_COOKIE, await open_session(sessions, LEEDS), HOST, "/")
