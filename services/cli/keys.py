@@ -115,7 +115,8 @@ def list_(
         typer.echo("no key is registered")
 
 
-@app.command("revoke")
+# A key's id is a hash in base64url: one in 64 begins with "-", and must not be read as an option.
+@app.command("revoke", context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 def revoke(key_id: Annotated[str, typer.Argument(help="The key's id; see `jointly keys list`.")]) -> None:
     """Revoke a key permanently. Within a minute, events signed with it are refused; plans that it signed before
     stay."""
