@@ -20,12 +20,8 @@ log: Final = logs.get(__name__)
 
 async def measure_for_ever(sessions: Sessions, settings: Settings) -> None:
     """Measures at regular intervals. After a failure, the last measurement stays until the next one."""
-    while True:
-        try:
-            await measure_programme(sessions, today(settings.as_of))
-        except Exception as error:
-            log.warning("measuring the programme failed", error=retry.one_line(error))
-        await asyncio.sleep(MEASURE_SECONDS)
+    failure = "measuring the programme failed"
+    await retry.repeat(lambda: measure_programme(sessions, today(settings.as_of)), MEASURE_SECONDS, failure, log)
 
 
 async def measure_programme(sessions: Sessions, as_of: date) -> None:

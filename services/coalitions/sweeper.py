@@ -1,6 +1,5 @@
 """Reviews coalitions whose reply-by has passed, and members' plans that changed without an event."""
 
-import asyncio
 from typing import Final
 
 from services.coalitions.benchmark_publishing import publish_ended_quarter
@@ -21,16 +20,16 @@ log: Final = logs.get(__name__)
 
 async def sweep_for_ever(sessions: Sessions, settings: Settings) -> None:
     """Sweeps periodically. After a transient error it tries again in the next round."""
-    while True:
-        try:
-            await sweep(sessions, settings)
-            await publish_ended_quarter(sessions, today(settings.as_of))
-            await sweep_requests(sessions, today(settings.as_of))
-            await measure(sessions)
-            metrics.COALITIONS_SWEPT.set(now().timestamp())
-        except Exception as error:
-            log.warning("sweep failed, next round will try again", error=retry.one_line(error))
-        await asyncio.sleep(settings.sweep_interval_seconds)
+
+    async def sweep_all() -> None:
+        await sweep(sessions, settings)
+        await publish_ended_quarter(sessions, today(settings.as_of))
+        await sweep_requests(sessions, today(settings.as_of))
+        await measure(sessions)
+        metrics.COALITIONS_SWEPT.set(now().timestamp())
+
+    failure = "sweep failed, next round will try again"
+    await retry.repeat(sweep_all, settings.sweep_interval_seconds, failure, log)
 
 
 async def sweep(sessions: Sessions, settings: Settings) -> None:

@@ -4,7 +4,6 @@ One matcher at a time runs it, in small transactions. It keeps everything that a
 revision of an active plan, and an active opportunity with its notifications.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -67,14 +66,13 @@ class PurgeResult:
 
 async def purge_for_ever(sessions: Sessions, policy: Policy, keep: RetentionRules) -> None:
     """Purge once a day. After a transient error it tries again the next day."""
-    while True:
-        try:
-            done = await purge(sessions, policy, keep, now())
-            if done is not None:
-                log.info("purged", plans=done.plans, opportunities=done.opportunities, mails=done.mails)
-        except Exception as error:
-            log.warning("purge failed, tomorrow's will try again", error=retry.one_line(error))
-        await asyncio.sleep(EVERY.total_seconds())
+
+    async def purge_now() -> None:
+        done = await purge(sessions, policy, keep, now())
+        if done is not None:
+            log.info("purged", plans=done.plans, opportunities=done.opportunities, mails=done.mails)
+
+    await retry.repeat(purge_now, EVERY.total_seconds(), "purge failed, tomorrow's will try again", log)
 
 
 async def purge(sessions: Sessions, policy: Policy, keep: RetentionRules, at: datetime) -> PurgeResult | None:

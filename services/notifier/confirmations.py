@@ -1,6 +1,5 @@
 """Asks authorities once a month whether plans that they have not confirmed for half a year are still true."""
 
-import asyncio
 from datetime import datetime
 from typing import Final
 
@@ -28,12 +27,8 @@ log: Final = logs.get(__name__)
 
 async def ask_for_ever(dispatch: DispatchContext) -> None:
     """Looks again and again; a fault that passes waits for the next round."""
-    while True:
-        try:
-            await ask_confirmations(dispatch)
-        except Exception as error:
-            log.warning("asking for confirmations failed, next round will try again", error=retry.one_line(error))
-        await asyncio.sleep(EVERY_SECONDS)
+    failure = "asking for confirmations failed, next round will try again"
+    await retry.repeat(lambda: ask_confirmations(dispatch), EVERY_SECONDS, failure, log)
 
 
 async def ask_confirmations(dispatch: DispatchContext) -> int:

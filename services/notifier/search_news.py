@@ -1,12 +1,12 @@
 """Looks once a week for plans that have come to fit councils' saved searches. The weekly email tells of them."""
 
-import asyncio
 import uuid
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from matching.plan import Status
 from services.domain.disclosure import PlanFacts, plan_facts
 from services.domain.notification_schedule import next_digest
 from services.domain.notifications import Purpose
@@ -34,12 +34,8 @@ log: Final = logs.get(__name__)
 
 async def look_for_ever(dispatch: DispatchContext) -> None:
     """Looks again and again; a fault that passes waits for the next round."""
-    while True:
-        try:
-            await look_for_hits(dispatch)
-        except Exception as error:
-            log.warning("looking for saved searches failed, next round will try again", error=retry.one_line(error))
-        await asyncio.sleep(EVERY_SECONDS)
+    failure = "looking for saved searches failed, next round will try again"
+    await retry.repeat(lambda: look_for_hits(dispatch), EVERY_SECONDS, failure, log)
 
 
 async def look_for_hits(dispatch: DispatchContext) -> int:
@@ -71,7 +67,7 @@ async def _add_emails(dispatch: DispatchContext, at: datetime, due_at: datetime)
         async with transaction(dispatch.sessions) as session:
             reader = await _reader(session, authority, at)
             # Another notifier may have added the email since.
-            if reader is not None and authority in await saved_searches.without_email(session, due_at):
+            if reader is not None and await saved_searches.without_email(session, due_at, authority):
                 mail_id = uuid.uuid4().hex
                 message_id = email_message.message_id(mail_id, dispatch.sender)
                 session.add(new_mail(mail_id, authority, Purpose.DIGEST, at, due_at=due_at, message_id=message_id))
@@ -112,7 +108,7 @@ async def sections(
 
 def _shown_facts(plan: PlanRecord | None, muted: Mutes, at: datetime) -> PlanFacts | None:
     """What the reader may see of a plan now; None if it is not to be told of."""
-    if plan is None or plan.status != "active" or plan.authority in muted.partners:
+    if plan is None or plan.status != Status.ACTIVE or plan.authority in muted.partners:
         return None
     return None if waits_for_person(plan.authority, day_of(at)) else plan_facts(plan.state)
 

@@ -4,12 +4,13 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import psycopg
 from aiokafka.errors import KafkaError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from structlog.stdlib import BoundLogger
 
 from services.platform import logs, metrics
 
@@ -89,6 +90,18 @@ async def retry_lost_races(
             log.info("lost a race for rows, retrying", error=one_line(error), attempt=attempt)
             await asyncio.sleep(backoff_seconds(attempt, first_seconds))
     return await operation()
+
+
+async def repeat(
+    work: Callable[[], Awaitable[object]], every_seconds: float, failure: str, logger: BoundLogger
+) -> NoReturn:
+    """Do some work forever, with a pause after each round. A failed round is logged as `failure`; the next follows."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            logger.warning(failure, error=one_line(error))
+        await asyncio.sleep(every_seconds)
 
 
 def is_lost_race(error: BaseException) -> bool:

@@ -137,6 +137,7 @@ async def look(session: AsyncSession, authority: str, before: datetime, at: date
 
 _WAITING: Final = text(
     "SELECT DISTINCT s.authority FROM search_hits h JOIN saved_searches s USING (search_id) WHERE h.mail_id IS NULL"
+    " AND (CAST(:authority AS text) IS NULL OR s.authority = :authority)"
     " AND NOT EXISTS (SELECT 1 FROM notification_mails m WHERE m.authority = s.authority AND m.purpose = 'digest'"
     "  AND m.state IN ('queued', 'claimed', 'sending', 'ambiguous'))"
     " AND NOT EXISTS (SELECT 1 FROM notification_intents i WHERE i.authority = s.authority AND i.purpose = 'digest'"
@@ -144,9 +145,12 @@ _WAITING: Final = text(
 )
 
 
-async def without_email(session: AsyncSession, until: datetime) -> Sequence[str]:
-    """The authorities with hits that nobody has told them of, and no weekly email until a moment that could."""
-    return (await session.execute(_WAITING, {"until": until})).scalars().all()
+async def without_email(session: AsyncSession, until: datetime, authority: str | None = None) -> Sequence[str]:
+    """The authorities with hits that nobody has told them of, and no weekly email until a moment that could.
+
+    With an `authority`: only this one, if it is among them.
+    """
+    return (await session.execute(_WAITING, {"until": until, "authority": authority})).scalars().all()
 
 
 async def hits_for(session: AsyncSession, authority: str, mail_id: str) -> list[tuple[SavedSearch, list[SearchHit]]]:
