@@ -107,7 +107,7 @@ class DocumentReaders(StrEnum):
 
 
 class EnquiryAnswer(StrEnum):
-    """An authority's answer to the question what it pays."""
+    """An authority's answer to an enquiry about its prices."""
 
     SUPPLIED = "supplied"
     NONE_AVAILABLE = "none-available"
@@ -251,7 +251,7 @@ class ResponseDecided(PlanResponse):
 
 
 class ResponseEnquiry(Response):
-    """The authority says whether it shares what it pays, after another authority's benchmark request asked it.
+    """An authority answers an enquiry: whether it shares its prices with the authority that asks for a benchmark.
 
     `supplied` names a contract that it shares with signatories. The prices are in the contract's own event.
     """

@@ -1,4 +1,4 @@
-"""Reads from a plan's words how much of an authority the purchase serves: one site, several, its estate or its area."""
+"""Reads from a plan's words whether the purchase serves one site, several, the whole estate or the whole area."""
 
 import re
 from enum import StrEnum

@@ -133,7 +133,7 @@ def _use_successions() -> None:
     try:
         file = settings().successions_file
     except SettingsError:
-        return  # a command that needs the settings says what is wrong with them
+        return  # a command that needs the settings reports the invalid one
     if file is None and "matching.successions" not in sys.modules:
         return
     from services.application import reorganisation

@@ -1,4 +1,4 @@
-"""The lines about routes beside a coalition: what each member looked at, and what is still to consider. Pure."""
+"""The lines about routes beside a coalition: those that members have checked, and those that nobody has. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -22,7 +22,7 @@ OUTCOME_NAMES: Final = {
 
 
 def route_prompts(routes: CoalitionRoutes, names: Mapping[str, str]) -> tuple[str, ...]:
-    """The lines that a page or an email shows: what was looked at, then what is still to consider."""
+    """The lines of a page or an email: the recorded routes, then those that nobody has checked."""
     consider = consider_line(routes)
     return (*route_lines(routes, names), *([consider] if consider else []))
 

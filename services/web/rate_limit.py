@@ -18,9 +18,9 @@ MAX_CLIENTS: Final = 10_000
 
 @dataclass(slots=True)
 class RateLimit:
-    """At most `limit` requests of each client at once. What a client has used is given back evenly over the window.
+    """A bucket of `limit` requests for each client, which refills evenly over the window.
 
-    So in any one window a client has at most twice the limit.
+    So a client can make at most twice the limit in one window.
     """
 
     limit: int

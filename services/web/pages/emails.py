@@ -1,4 +1,4 @@
-"""A council or an office chooses its emails: on the settings page, by an email's link, or by a mail client's button."""
+"""A council or an office chooses its emails: on the settings page, by a link, or by the email program's button."""
 
 from collections.abc import Mapping
 from typing import Final
