@@ -7,11 +7,7 @@ from datetime import date
 from events.coalitions import CoalitionMember, CoalitionState
 from events.fields import Window
 from events.opportunities import PlanSummary
-from services.domain.disclosure import (
-    PlanFacts,
-    member_facts,
-    read_facts,
-)
+from services.domain.disclosure import PlanFacts, member_facts, read_facts
 from services.domain.reorganisation import name_on, waits_for_person
 from services.store.plans import PlanRecord
 

@@ -16,7 +16,7 @@ from services.domain.disclosure import shown_requester
 from services.platform.clock import LONDON
 from services.store import authorities, benchmark_notices, plans
 from services.store import benchmark_enquiries as store
-from services.store.authorities import Authority, Mutes
+from services.store.authorities import Authority, Mutes, is_muted_between
 
 REMINDER_HOUR: Final = time(9, 0)
 
@@ -33,12 +33,10 @@ class Register:
         asking = self.rows.get(requester)
         if asking is not None and not asking.takes_part(today):
             return []
-        muted = self.mutes.get(requester, Mutes()).partners
         return [
             one
             for one in holders
-            if one.authority not in muted
-            and requester not in self.mutes.get(one.authority, Mutes()).partners
+            if not is_muted_between(self.mutes, requester, one.authority)
             and _reads(self.rows.get(one.authority), today)
         ]
 
@@ -59,7 +57,7 @@ async def ask_holders(
     put: set[str] = set()
     asked_now: Counter[str] = Counter()
     for request in waiting:
-        # Those whom an earlier request of this sweep was put to come last, so that not all go to the same eight.
+        # A holder that this sweep has already asked comes last, so that the requests do not all go to the same eight.
         found = [
             replace(one, last_asked=today, times_asked=one.times_asked + times)
             if (times := asked_now[one.authority])
@@ -105,4 +103,4 @@ def _reads(row: Authority | None, today: date) -> bool:
     """Whether an authority gets emails on a day."""
     if row is None or row.mailbox is None or row.authority in dissolutions(today):
         return False
-    return row.takes_part(today) and not row.is_paused(today) and (row.immediate or row.digest)
+    return row.wants_email(today) and not row.is_paused(today)

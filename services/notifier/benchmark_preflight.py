@@ -23,7 +23,7 @@ from services.notifier.rendering.benchmark_email import BenchmarkLetter
 from services.platform import clock
 from services.platform.clock import day_of
 from services.store import authorities, benchmark_enquiries, benchmark_notices, benchmark_requests, deliveries, plans
-from services.store.authorities import Authority, Mutes
+from services.store.authorities import Authority, is_muted_between
 from services.store.intents import Mail
 
 Compose = Callable[[Authority, PageLinks | None], BenchmarkLetter]
@@ -90,8 +90,7 @@ async def _enquiry(
     plan = (await plans.by_id(session, [request.plan_id])).get(request.plan_id)
     requester = shown_requester(request.authority, plan.state if plan else None)
     mutes = await authorities.mutes_of(session, [authority, request.authority])
-    muted = mutes.get(authority, Mutes()).partners | mutes.get(request.authority, Mutes()).partners
-    if requester is None or muted & {authority, request.authority}:
+    if requester is None or is_muted_between(mutes, authority, request.authority):
         return None
     code = requester.authority
     name = (await names_of(session, {code}, today)).get(code, UNNAMED) if code else ""

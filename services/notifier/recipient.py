@@ -32,7 +32,7 @@ async def recipient_of(session: AsyncSession, mail: Mail, row: Authority | None,
             mail, [], at, at + LOOK_AGAIN, WaitReason.PAUSED if row and row.mailbox else WaitReason.NO_MAILBOX
         )
         return None
-    if not (row.immediate or row.digest) or not row.takes_part(today):
+    if not row.wants_email(today):
         await close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)
         return None
     return Recipient(row, row.mailbox)

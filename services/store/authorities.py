@@ -67,6 +67,10 @@ class Authority(SQLModel, table=True):
         signed = self.signed_on is not None and self.signed_on <= on
         return signed and (self.lapsed_on is None or self.lapsed_on > on) and self.takes_part(on)
 
+    def wants_email(self, on: date) -> bool:
+        """Whether the authority takes part and has not switched off all emails."""
+        return self.takes_part(on) and (self.immediate or self.digest)
+
     def is_paused(self, today: date) -> bool:
         """Return whether the authority wants no email yet."""
         return self.paused_until is not None and self.paused_until > today
@@ -92,6 +96,11 @@ class Mutes:
     def includes(self, partner: str, opportunity_id: str) -> bool:
         """Return whether the authority has muted this partner or this opportunity."""
         return partner in self.partners or opportunity_id in self.opportunities
+
+
+def is_muted_between(mutes: Mapping[str, Mutes], one: str, other: str) -> bool:
+    """Whether one of two authorities has muted the other. `mutes`: those of both, by authority."""
+    return other in mutes.get(one, Mutes()).partners or one in mutes.get(other, Mutes()).partners
 
 
 @dataclass(frozen=True, slots=True)

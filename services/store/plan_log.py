@@ -13,12 +13,7 @@ from sqlmodel import Field, SQLModel, col
 from events.topics import NOTICES
 from services.store import bulk_writes, forgotten
 from services.store.bulk_writes import BulkWrites
-from services.store.database import (
-    json_column,
-    now,
-    table_of,
-    timestamp,
-)
+from services.store.database import json_column, now, table_of, timestamp
 from services.store.pipelined_queries import Query, execute_pipelined
 from services.store.plans import PlanRecord, lock_query
 
@@ -98,9 +93,8 @@ class RevisionBatch:
         self.logged = _logged(revisions)
         self.forgotten = forgotten.revisions(ids)
         self.owned = _sent_by_authorities([one.plan_id for one in revisions if one.from_notices])
-        self.queries: Sequence[Query[Any]] = (
-            *first.queries, self.newest, self.logged, self.forgotten, self.owned
-        )  # fmt: skip
+        own = (self.newest, self.logged, self.forgotten, self.owned)
+        self.queries: Sequence[Query[Any]] = (*first.queries, *own)
 
 
 async def append_revisions(session: AsyncSession, recording: RevisionBatch, *then: Query[Any]) -> list[RecordOutcome]:

@@ -20,11 +20,10 @@ from typing import Any
 from matching.encoders.loading import load_embedder
 from matching.engine import Engine, Features
 from matching.frameworks import FrameworkLot, covering, day_of_need, term_on, to_plan
-from matching.plan import Kind
 from matching.successions import decided
 from services.cli.offline import default_cache, features_of_plans, read_plans
 from services.domain.ids import opportunity_id
-from services.domain.reorganisation import AffectedPlan, Consent, Destination, preview
+from services.domain.reorganisation import Consent, Destination, preview, to_affected_plan
 
 
 def main() -> None:
@@ -104,18 +103,7 @@ def reorganise(engine: Engine, plans: Sequence[Features], starts: date, as_of: d
     """What the successions of a day change for these plans, by the rules of `jointly reorganise`."""
     gone = {one.predecessor for one in decided() if one.starts == starts}
     own = [one for one in plans if one.plan.authority in gone]
-    affected = [
-        AffectedPlan(
-            plan_id=one.plan.plan_id,
-            authority=one.plan.authority,
-            title=one.plan.title,
-            opens=one.plan.tender_window.earliest,
-            contract_end=one.plan.contract_end,
-            value=one.plan.value,
-            capital=one.plan.kind is Kind.PROJECT or any(code.startswith("45") for code in one.plan.cpv),
-        )
-        for one in own
-    ]
+    affected = [to_affected_plan(one.plan) for one in own]
     found = preview(decided(), starts, affected, _pairs(engine, own, as_of), ())
     return {
         "starts": starts.isoformat(),

@@ -1,4 +1,4 @@
-"""The page that asks a council what it pays, by an email's link or signed in. Only the button sends an answer."""
+"""The page that asks a council for its prices, by an email's link or signed in. Only the button sends an answer."""
 
 from typing import Annotated, Final
 from uuid import uuid4
@@ -54,21 +54,20 @@ Asked = Annotated[Reader, Depends(reader_of)]
 async def show(request: Request, session: Session, reader: Asked) -> Response:
     """The question, and the answers to choose from; records nothing."""
     outcome = await outcome_of(request, reader.authority)
-    record = await _load(request, session, reader)
-    return await _page(request, session, reader, record, Form(FormData()), outcome=outcome)
+    record, contracts = await _load(request, session, reader)
+    return _page(request, reader, record, contracts, Form(FormData()), outcome=outcome)
 
 
 @router.post("/q/{token}")
 @router.post("/asked/{subject}")
 async def answer(request: Request, session: Session, reader: Asked) -> Response:
     """Sends the chosen answer."""
-    record = await _load(request, session, reader)
+    record, contracts = await _load(request, session, reader)
     form = Form(await read_form(request))
     response_id = response_id_of(form)
-    choices = _choices(await _contracts(request, session, reader, record))
-    chosen = form.choice("answer", choices, "Choose your answer")
+    chosen = form.choice("answer", _choices(contracts), "Choose your answer")
     if form.errors:
-        return await _page(request, session, reader, record, form, status=400)
+        return _page(request, reader, record, contracts, form, status=400)
     outcome, _, detail = chosen.partition(" ")
     shares = EnquiryAnswer(outcome) is EnquiryAnswer.SUPPLIED
     try:
@@ -87,18 +86,13 @@ async def answer(request: Request, session: Session, reader: Asked) -> Response:
     return RedirectResponse(f"{reader.base}?sent={response_id}", 303)
 
 
-async def _load(request: Request, session: Session, reader: Reader) -> EnquiryRecord:
-    """The reader's enquiry. Raises 404 where the council was not asked."""
-    record = await enquiries.load_enquiry(session, reader.subject, reader.authority, today_of(request))
+async def _load(request: Request, session: Session, reader: Reader) -> tuple[EnquiryRecord, list[ContractPublished]]:
+    """The reader's enquiry, and its contracts that answer it. Raises 404 where the council was not asked."""
+    day = today_of(request)
+    record = await enquiries.load_enquiry(session, reader.subject, reader.authority, day)
     if record is None:
         raise HTTPException(404)
-    return record
-
-
-async def _contracts(
-    request: Request, session: Session, reader: Reader, record: EnquiryRecord
-) -> list[ContractPublished]:
-    return await enquiries.shareable_contracts(session, reader.authority, record.category, today_of(request))
+    return record, await enquiries.shareable_contracts(session, reader.authority, record.category, day)
 
 
 def _choices(contracts: list[ContractPublished]) -> dict[str, str]:
@@ -110,16 +104,15 @@ def _choices(contracts: list[ContractPublished]) -> dict[str, str]:
     return shared | _WITHOUT_PRICE
 
 
-async def _page(
+def _page(
     request: Request,
-    session: Session,
     reader: Reader,
     record: EnquiryRecord,
+    contracts: list[ContractPublished],
     form: Form,
     status: int = 200,
     outcome: Outcome | None = None,
 ) -> Response:
-    contracts = await _contracts(request, session, reader, record)
     return render(
         request,
         "enquiry.html",

@@ -58,6 +58,13 @@ REASON_CHOICES: Final[Mapping[str, str]] = {
     RouteReason.LOCAL_DECISION: "A local decision",
     RouteReason.NOT_THIS_TIME: "Not this time",
 }
+_FORM: Final[Mapping[str, Any]] = {
+    "steps": STEP_CHOICES,
+    "outcomes": OUTCOME_CHOICES,
+    "outcome_names": OUTCOME_NAMES,
+    "reasons": REASON_CHOICES,
+}
+"""What the form for a step shows, on either page."""
 
 
 @router.get("/p/{plan_id}/route")
@@ -109,16 +116,13 @@ async def route_values(session: AsyncSession, group: GroupView, day: date) -> di
         "names": _names(group, routes, day),
         "routes": routes.by_step,
         "consider": consider_line(routes),
-        "steps": STEP_CHOICES,
-        "outcomes": OUTCOME_CHOICES,
-        "outcome_names": OUTCOME_NAMES,
-        "reasons": REASON_CHOICES,
+        **_FORM,
         "response_id": str(uuid4()),
     }
 
 
 async def lines_for_group(session: AsyncSession, group: GroupView, day: date) -> tuple[str, ...]:
-    """The routes that members of a coalition looked at and what is left, one a line.
+    """The routes of a coalition, one a line: those that members have checked, and those that nobody has.
 
     There is none for a pair, an ended group, or a plan that is only proposed to the group.
     """
@@ -216,14 +220,11 @@ async def _page(
             for row in view.coalitions
         },
         undoable={one.response_id for one in _undoable(request, view)},
-        steps=STEP_CHOICES,
-        outcomes=OUTCOME_CHOICES,
-        outcome_names=OUTCOME_NAMES,
-        reasons=REASON_CHOICES,
         name_of=called,
         form=form,
         response_id=str(uuid4()),
         page_errors=bool(form.errors),
         section="home",
+        **_FORM,
         **values,
     )
