@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from sqlalchemy.exc import IntegrityError, OperationalError
+from structlog.testing import capture_logs
 
 from services.platform import retry
 
@@ -101,3 +102,19 @@ def test_waits_grow_and_stay_bounded() -> None:
 def test_a_description_holds_no_statement_and_no_parameters() -> None:
     error = OperationalError("SELECT title FROM plans WHERE title = 'secret'", {"p": "secret"}, Exception("gone"))
     assert retry.one_line(error) == "Exception: gone"
+
+
+async def test_a_round_that_fails_is_logged_and_the_next_one_follows() -> None:
+    rounds: list[int] = []
+
+    async def work() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            raise ValueError("not\nthis time")
+        if len(rounds) == 3:
+            raise asyncio.CancelledError
+
+    with capture_logs() as said, pytest.raises(asyncio.CancelledError):
+        await retry.repeat(work, 0, "round failed", retry.log)
+    assert rounds == [0, 1, 2]
+    assert [(line["event"], line["error"]) for line in said] == [("round failed", "ValueError: not this time")]
