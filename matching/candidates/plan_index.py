@@ -1,4 +1,4 @@
-"""The searchable plans as arrays: one exact scan finds all candidates for a plan.
+"""The matchable plans as arrays: one exact scan finds all candidates for a plan.
 
 A plan's vector (`pair_vector`) describes its need, its opening when and where it can be joined. A scan multiplies
 vectors block by block and keeps the rows whose product still allows an opportunity. Then it drops rows that a gate of
@@ -64,7 +64,7 @@ class IndexQuery:
 
 
 class PlanIndex:
-    """Every searchable plan: its vector and its facts, one row per plan, in single precision."""
+    """Every matchable plan: its vector and its facts, one row per plan, in single precision."""
 
     def __init__(self, *, max_candidates: int = MAX_CANDIDATES, block_products: int = BLOCK_PRODUCTS) -> None:
         self._max_candidates, self._block_products = max_candidates, block_products

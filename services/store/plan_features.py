@@ -67,7 +67,7 @@ class PlanFeatures(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The searchable facts of one plan: its revision, its generation, and when and where it can be joined."""
+    """The matchable facts of one plan: its revision, its generation, and when and where it can be joined."""
 
     plan_id: str
     generation: str
@@ -103,7 +103,7 @@ _LOADED: Final = text(
     "SELECT p.plan_id, p.revision, p.status, p.state, f.text_hash, f.feature_blob"
     " FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.plan_id = ANY(:ids)"
 )
-_UNASSESSED: Final = text(f"{_LOADED.text} AND p.matched_revision < p.revision AND NOT p.quarantined")
+_UNASSESSED: Final = text(f"{_LOADED.text} AND p.assessed_revision < p.revision AND NOT p.quarantined")
 _BLOBS: Final = text(
     "SELECT plan_id, text_hash, feature_blob FROM plan_features WHERE plan_id = ANY(:ids) AND feature_blob IS NOT NULL"
 )
@@ -150,7 +150,7 @@ _CLOSE: Final = """
 
 
 def put(writes: BulkWrites, placements: Sequence[Placement], words: Mapping[str, Words]) -> None:
-    """Write the searchable facts of plans, and the text features of those with new text. The caller has locked the
+    """Write the matchable facts of plans, and the text features of those with new text. The caller has locked the
     plans."""
     new = [
         {**placement.columns(), **_columns(words[placement.plan_id])}
@@ -179,12 +179,12 @@ def close(writes: BulkWrites, plan_ids: Sequence[str]) -> None:
 
 
 async def misplaced(session: AsyncSession, generation: str, limit: int) -> list[str]:
-    """Return assessed, searchable plans whose row is missing or has another revision or generation. The matcher must
+    """Return assessed, matchable plans whose row is missing or has another revision or generation. The matcher must
     assess them again."""
     found = await session.execute(
         text(
-            "SELECT p.plan_id FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.searchable"
-            " AND p.matched_revision = p.revision"
+            "SELECT p.plan_id FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.matchable"
+            " AND p.assessed_revision = p.revision"
             " AND (f.plan_id IS NULL OR f.generation <> :generation OR f.revision <> p.revision) LIMIT :limit"
         ),
         {"generation": generation, "limit": limit},
@@ -218,8 +218,8 @@ PORTION: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class IndexDelta:
-    """Rows that the snapshot `until` shows and `since` did not: searchable plans, and the ids of plans no longer
-    searchable. `after` is the last row if more may follow."""
+    """Rows that the snapshot `until` shows and `since` did not: matchable plans, and the ids of plans no longer
+    matchable. `after` is the last row if more may follow."""
 
     since: Seen
     until: Seen
