@@ -33,7 +33,7 @@ _FACTS = np.dtype(
         ("authority", np.int32),
         ("council", np.int32),
         ("areas", np.uint64),
-        ("standing", np.bool_),
+        ("joinable", np.bool_),
         ("local", np.bool_),
     ]
 )
@@ -157,7 +157,7 @@ class PlanIndex:
         # Values and nations can only bring the day to decide by forward: the bound holds.
         decide = timing.latest_decision(mine.earliest, facts["earliest"], preparation, policy.timing)
         open_ = (
-            facts["standing"]
+            facts["joinable"]
             & timing.within_reach(common, policy.timing)
             & (timing.prepare_by(end, preparation) >= as_of)
             & (np.minimum(mine.latest, latest) >= as_of)
@@ -171,7 +171,7 @@ class PlanIndex:
         e = policy.exponents
         score = 100.0 * specification**e.specification * time**e.timing
         open_ &= score >= policy.bands.feed - _SLACK_POINTS
-        return _largest(rows[open_], products[open_], self._max_candidates) if mine.standing else rows[:0]
+        return _largest(rows[open_], products[open_], self._max_candidates) if mine.joinable else rows[:0]
 
     def _revisions(self, rows: Rows) -> dict[str, int]:
         revisions = self._facts.view["revision"]
@@ -188,7 +188,7 @@ class PlanIndex:
             self._authorities.setdefault(entry.authority, len(self._authorities)),
             self._authorities.setdefault(opening.council, len(self._authorities)),
             self._area_bits(opening.areas),
-            opening.standing,
+            opening.joinable,
             opening.local,
         )
 

@@ -48,7 +48,7 @@ class PlanFeatures(SQLModel, table=True):
     generation: str
     revision: int = Field(sa_column=Column(BigInteger, nullable=False))
     authority: str
-    standing: bool
+    joinable: bool
     earliest: int
     latest: int
     flexible: int
@@ -67,7 +67,7 @@ class PlanFeatures(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The matchable facts of one plan: its revision, its generation, and when and where it can be joined."""
+    """The indexed facts of one plan: its revision, its generation, and when and where it can be joined."""
 
     plan_id: str
     generation: str
@@ -137,20 +137,20 @@ def text_hashes(plan_ids: Iterable[str]) -> Query[dict[str, str]]:
 
 _MOVE: Final = """
     UPDATE plan_features f
-    SET generation = r.generation, revision = r.revision, authority = r.authority, standing = r.standing,
+    SET generation = r.generation, revision = r.revision, authority = r.authority, joinable = r.joinable,
         earliest = r.earliest, latest = r.latest, flexible = r.flexible,
         preparation_days = r.preparation_days, local = r.local, areas = r.areas, council = r.council
     FROM json_populate_recordset(NULL::plan_features, CAST(:plan_features_moved AS json)) r
     WHERE f.plan_id = r.plan_id
 """
 _CLOSE: Final = """
-    UPDATE plan_features SET revision = 0, standing = false, text_hash = '', vector = NULL, feature_blob = NULL
+    UPDATE plan_features SET revision = 0, joinable = false, text_hash = '', vector = NULL, feature_blob = NULL
     WHERE plan_id = ANY(:plan_features_closed) AND revision > 0
 """
 
 
 def put(writes: BulkWrites, placements: Sequence[Placement], words: Mapping[str, Words]) -> None:
-    """Write the matchable facts of plans, and the text features of those with new text. The caller has locked the
+    """Write the indexed facts of plans, and the text features of those with new text. The caller has locked the
     plans."""
     new = [
         {**placement.columns(), **_columns(words[placement.plan_id])}
@@ -232,7 +232,7 @@ _DELTA: Final = text(
     f"""
     SELECT CAST(pg_postmaster_start_time() AS text), CAST(pg_current_snapshot() AS text), f.*
     FROM (VALUES (1)) AS always(one) LEFT JOIN (
-        SELECT written_xid, plan_id, revision, authority, standing, earliest, latest, flexible, preparation_days, local,
+        SELECT written_xid, plan_id, revision, authority, joinable, earliest, latest, flexible, preparation_days, local,
             areas, council, CASE WHEN generation = :generation THEN vector END
         FROM plan_features
         WHERE (written_xid, plan_id) > (CAST(:xid AS bigint), CAST(:plan_id AS text))
@@ -264,8 +264,8 @@ def _delta(since: Seen, found: Rows) -> IndexDelta:
 
 
 def _opening(*columns: Any) -> JoinConstraints:
-    standing, earliest, latest, flexible, preparation_days, local, areas, council = columns
-    return JoinConstraints(standing, earliest, latest, flexible, preparation_days, local, tuple(areas), council)
+    joinable, earliest, latest, flexible, preparation_days, local, areas, council = columns
+    return JoinConstraints(joinable, earliest, latest, flexible, preparation_days, local, tuple(areas), council)
 
 
 def _halves(vector: bytes) -> Halves:

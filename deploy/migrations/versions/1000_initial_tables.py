@@ -116,7 +116,7 @@ def upgrade() -> None:
         sa.Column("ocid", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("standing", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id"),
     )
     op.create_index(op.f("ix_feed_plans_authority"), "feed_plans", ["authority"], unique=False)
@@ -238,7 +238,7 @@ def upgrade() -> None:
         sa.Column("generation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("standing", sa.Boolean(), nullable=False),
+        sa.Column("joinable", sa.Boolean(), nullable=False),
         sa.Column("earliest", sa.Integer(), nullable=False),
         sa.Column("latest", sa.Integer(), nullable=False),
         sa.Column("flexible", sa.Integer(), nullable=False),
