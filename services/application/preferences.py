@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
-from services.store import audit_log, authorities
+from services.store import audit_log, authorities, benchmark_notices, plan_confirmations
 from services.store.addressees import addressee, written_to
 from services.store.authorities import AuthorityUpdate, Mutes, SaveResult
 
@@ -26,6 +26,7 @@ class EmailChoice(StrEnum):
     DIGEST_ONLY = "digest-only"
     STOP = "stop"
     NO_QUESTIONS = "no-questions"
+    NO_PRICES = "no-prices"
 
 
 SENTENCES: Final[Mapping[EmailChoice, str]] = {
@@ -35,7 +36,14 @@ SENTENCES: Final[Mapping[EmailChoice, str]] = {
     EmailChoice.DIGEST_ONLY: "You get the weekly digest, and no emails at once.",
     EmailChoice.STOP: "You get no emails about matches any more.",
     EmailChoice.NO_QUESTIONS: "Nobody asks you whether your plans are still true.",
+    EmailChoice.NO_PRICES: "You get no emails about prices and extensions.",
 }
+_SWITCHES: Final[Mapping[str, str]] = {
+    "digest": "digest",
+    plan_confirmations.PURPOSE: "confirmations",
+    benchmark_notices.PURPOSE: "benchmarks",
+}
+"""The field that stops a kind of email; `immediate` stops every other kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +54,13 @@ class EmailsNow:
     immediate: bool
     digest: bool
     confirmations: bool
+    benchmarks: bool
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
         """Describes the choice in words."""
-        about_matches = self._about_matches(today)
-        return about_matches if self.confirmations else f"{about_matches} {SENTENCES[EmailChoice.NO_QUESTIONS]}"
+        others = ((EmailChoice.NO_QUESTIONS, self.confirmations), (EmailChoice.NO_PRICES, self.benchmarks))
+        return " ".join([self._about_matches(today), *(SENTENCES[choice] for choice, wanted in others if not wanted)])
 
     def _about_matches(self, today: date) -> str:
         if not self.immediate and not self.digest:
@@ -68,7 +77,7 @@ async def current(session: AsyncSession, authority: str, today: date) -> EmailsN
     row = await addressee(session, authority, today)
     if row is None or row.mailbox is None:
         return None
-    return EmailsNow(row.mailbox, row.immediate, row.digest, row.confirmations, row.paused_until)
+    return EmailsNow(row.mailbox, row.immediate, row.digest, row.confirmations, row.benchmarks, row.paused_until)
 
 
 async def choose(
@@ -81,9 +90,9 @@ async def choose(
 
 async def stop_kind(session: AsyncSession, authority: str, kind: str, today: date) -> EmailsNow | None:
     """Stops one kind of email, for the unsubscribe button of an email program; returns the new choice."""
-    name = kind if kind in ("digest", "confirmation") else "immediate"
-    fields = {"confirmations" if name == "confirmation" else name: False}
-    return await _write(session, AuthorityUpdate(written_to(authority, today), fields), f"stop-{name}", None, today)
+    stopped = kind if kind in _SWITCHES else "immediate"
+    entry = AuthorityUpdate(written_to(authority, today), {_SWITCHES.get(kind, "immediate"): False})
+    return await _write(session, entry, f"stop-{stopped}", None, today)
 
 
 async def muted_partners(session: AsyncSession, authority: str) -> frozenset[str]:
@@ -118,7 +127,7 @@ async def _write(
 def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
     match choice:
         case EmailChoice.ALL:
-            return {"immediate": True, "digest": True, "confirmations": True, "paused_until": None}
+            return {"immediate": True, "digest": True, "confirmations": True, "benchmarks": True, "paused_until": None}
         case EmailChoice.PAUSE_MONTH:
             return {"paused_until": today + timedelta(days=30)}
         case EmailChoice.PAUSE_QUARTER:
@@ -127,5 +136,7 @@ def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
             return {"immediate": False, "digest": True, "paused_until": None}
         case EmailChoice.NO_QUESTIONS:
             return {"confirmations": False}
+        case EmailChoice.NO_PRICES:
+            return {"benchmarks": False}
         case EmailChoice.STOP:
             return {"immediate": False, "digest": False}
