@@ -55,7 +55,8 @@ async def find_subject(session: AsyncSession, subject_id: str, authority: str) -
     if row is not None:
         coalition = row.coalition
         # An authority can be named twice: as a member asked "still in?", or with a second plan that fits, too.
-        plans = [(one.plan_id, one.authority) for one in (*coalition.current, *coalition.members, *coalition.proposals)]
+        plans = [(member.plan_id, member.authority) for member in (*coalition.current, *coalition.members)]
+        plans += [(proposal.plan_id, proposal.authority) for proposal in coalition.proposals]
         return Subject("coalition", subject_id, coalition.terms_revision, _own(plans, authority, subject_id))
     opportunity = await session.get(Opportunity, subject_id)
     if opportunity is None:
