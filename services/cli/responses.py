@@ -170,8 +170,8 @@ def stop(sentence: str, code: int) -> NoReturn:
 
 
 def _undo(response_id: str, authority: str, party: str | None) -> ResponsePayload:
-    row = with_snapshot(lambda session: store.load(session, response_id))
-    if row is None or row.authority != authority:
+    row = with_snapshot(lambda session: store.given_for(session, authority, response_id, party or authority))
+    if row is None:
         stop(f"{authority} gave no answer {response_id}", REFUSED)
     if row.plan_id is None:
         how = "`jointly parties revoke` ends a delegation; another answer replaces one about prices"
