@@ -20,6 +20,7 @@ from services.application.authority_lists import find_coalition_deadlines
 from services.application.calendar_file import to_ics
 from services.application.coalitions import Answer, CoalitionError, MemberRoutes
 from services.cli.database import with_snapshot
+from services.cli.days import DAY, read_day
 from services.cli.responses import (
     AUTHORITY,
     DRY_RUN,
@@ -186,7 +187,7 @@ def dates(
     coalition: _Id,
     authority: Annotated[str, AUTHORITY],
     reply_by: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="The new deadline, later than the current one.")
+        datetime, typer.Option(parser=read_day, metavar=DAY, help="The new deadline, later than the current one.")
     ],
     signing_key_file: Annotated[Path | None, SIGNING_KEY] = None,
     own_topic: Annotated[bool, OWN_TOPIC] = False,

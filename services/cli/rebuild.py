@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from services.cli.database import with_database
+from services.cli.days import DAY, read_day
 from services.cli.lazy_encoder import embed_missing
 from services.cli.terminal import plain
 from services.domain.materiality import HYSTERESIS_POINTS
@@ -55,7 +56,7 @@ def rebuild(
     check: Annotated[bool, typer.Option("--check", help="Only compare; exit code 1 if anything differs.")] = False,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Day to assess new pairs on (YYYY-MM-DD); default: today."),
+        typer.Option(parser=read_day, metavar=DAY, help="Day to assess new pairs on (YYYY-MM-DD); default: today."),
     ] = None,
     as_json: _Json = False,
 ) -> None:

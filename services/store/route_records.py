@@ -23,7 +23,7 @@ async def load_coalition_routes(
 
 def to_entry(row: ResponseRow) -> RouteEntry:
     """Convert a stored response into an entry of the record."""
-    payload = ResponseRoute.model_validate(row.payload)
+    payload = responses.payload_of(row, ResponseRoute)
     return RouteEntry(
         step=payload.step,
         outcome=payload.outcome,

@@ -60,7 +60,8 @@ async def test_the_report_has_the_numbers_of_the_command_with_their_definitions(
     assert values["Freshness", "shared plans"] == "3"
     earlier = (await office.client.get("/programme?as_of-day=1&as_of-month=1&as_of-year=2026")).text
     assert "as of 1 January 2026" in earlier
-    for wrong in ("rate=lots", "as_of-day=99&as_of-month=1&as_of-year=2026"):
+    days = (("99", "2026"), ("1", "1"), ("1", "1899"), ("1", "2101"), ("1", "12345678901"))
+    for wrong in ("rate=lots", *(f"as_of-day={day}&as_of-month=1&as_of-year={year}" for day, year in days)):
         refused = await office.client.get(f"/programme?{wrong}")
         assert (refused.status_code, "There is a problem" in refused.text) == (400, True)
 

@@ -433,6 +433,7 @@ def upgrade() -> None:
     op.create_index("ix_coalition_members_authority", "coalition_members", ["authority"])
     op.create_table(
         "responses",
+        sa.Column("speaker", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -451,7 +452,7 @@ def upgrade() -> None:
         sa.Column("receipt_mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("received_on", sa.Date(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("response_id"),
+        sa.PrimaryKeyConstraint("speaker", "response_id"),
     )
     op.create_index("responses_subject", "responses", ["subject_id", "received_at"])
     op.create_index("ix_responses_authority", "responses", ["authority"])
