@@ -10,7 +10,8 @@ from sqlmodel import col, select
 from events.opportunities import OpportunityState
 from events.topics import OPPORTUNITIES
 from services.domain.notifications import IntentState, NotificationChange, Purpose
-from services.domain.opportunity import OpportunityStatus, event_kind, state_content_hash
+from services.domain.opportunity import event_kind, state_content_hash
+from services.domain.opportunity_status import OpportunityStatus
 from services.maintenance.rebuild import PairDifference, PlanDifference, RebuildError, RebuildReport
 from services.matcher.pending_writes import PendingWrites, enqueue_event
 from services.store import generation, outbox, plan_features, plans, shadow_tables
