@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 
 from events.topics import RESPONSES
-from services.coalitions.benchmark_requests import sweep_requests
+from services.coalitions.benchmark_requests import random_id, sweep_requests
 from services.coalitions.response_handler import ResponseHandler
 from services.local_stack.child_process import LOOPBACK
 from services.store.database import make_engine, make_sessions
@@ -43,8 +43,9 @@ async def compare(made: Arena, plan_ids: Sequence[str]) -> list[str]:
     url = _url(made, COPY)
     engine = make_engine(url)
     handler = ResponseHandler(make_sessions(engine), made.settings, producer=None)  # type: ignore[arg-type]
-    # Decisions came later than the requests that they are about.
-    await sweep_requests(make_sessions(engine), AS_OF)
+    # Decisions came later than the requests that they are about. Their random ids are those that the answers name.
+    ids = dict(await asyncio.to_thread(made.sql, "SELECT plan_id, request_id FROM benchmark_requests"))
+    await sweep_requests(make_sessions(engine), AS_OF, new_id=lambda plan_id: ids.get(plan_id) or random_id(plan_id))
     for record in records:
         await handler.handle([record])
     survivors = make_engine(_url(made, "jointly"))

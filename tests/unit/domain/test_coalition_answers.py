@@ -56,6 +56,12 @@ def _with_hull_proposed() -> Coalition:
     return revise(formed(), suggestion(LEEDS, BRADFORD, KIRKLEES, HULL))
 
 
+def _undo_yes_of_bradford(coalition: Coalition) -> Coalition:
+    before = inviting().member(BRADFORD)
+    assert before is not None
+    return undo(coalition, before, INVITED_ON, INVITED_ON)
+
+
 @pytest.mark.parametrize(
     ("make", "act", "status", "plan_id", "state"),
     [
@@ -153,6 +159,8 @@ def test_what_an_authority_does(
         (frozen, lambda c: join(c, HULL, "E06000010", INVITED_ON), R.CLOSED, "tender notice is out"),
         (frozen, lambda c: answer(c, BRADFORD, AnswerKind.INTERESTED), R.CLOSED, "tender notice is out"),
         (frozen, lambda c: invite(c, LEEDS, InvitationRequest((HULL,)), INVITED_ON), R.CLOSED, "tender notice is out"),
+        (frozen, _undo_yes_of_bradford, R.CLOSED, "names your council, .* contact the lead, or leave the group"),
+        (lambda: leave(frozen(), BRADFORD), _undo_yes_of_bradford, R.CLOSED, "taken back: contact the lead$"),
         (lambda: ended(S.LAPSED), lambda c: accept(c, BRADFORD, INVITED_ON), R.CLOSED, "has ended. It is over."),
         (lambda: ended(S.AWARDED), lambda c: leave(c, BRADFORD), R.CLOSED, "has ended"),
         (lambda: ended(S.DISSOLVED), lambda c: commit(c, BRADFORD), R.CLOSED, "has ended"),
@@ -177,6 +185,18 @@ def test_inviting_one_more_never_shortens_the_others_time() -> None:
     more = invite(first, LEEDS, InvitationRequest((KIRKLEES,), reply_days=10), INVITED_ON)
     assert more.invitation is not None
     assert more.invitation.reply_by == REPLY_BY
+
+
+def test_who_invites_later_asks_in_its_own_words() -> None:
+    first = invite(suggested(), LEEDS, InvitationRequest((BRADFORD,), scope="HR", route="No framework"), INVITED_ON)
+    both = accept(first, BRADFORD, INVITED_ON)
+    later = INVITED_ON + timedelta(days=1)
+    silent = invite(both, BRADFORD, InvitationRequest((KIRKLEES,)), later).invitation
+    assert silent is not None
+    assert (silent.by, silent.invited_on, silent.scope, silent.route) == (LEEDS, INVITED_ON, "HR", "No framework")
+    said = invite(both, BRADFORD, InvitationRequest((KIRKLEES,), scope="HR and payroll"), later).invitation
+    assert said is not None
+    assert (said.by, said.invited_on, said.scope, said.route) == (BRADFORD, later, "HR and payroll", "")
 
 
 def test_the_lead_gives_more_time() -> None:
