@@ -32,7 +32,7 @@ ENQUIRIES: Final = (BenchmarkNotice.ENQUIRY, BenchmarkNotice.ENQUIRY_REMINDER)
 
 
 async def begin(
-    session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, lease_owner: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
     """Composes the email and marks it as being sent; None if it is outdated, or has no recipient yet."""
     notice = await benchmark_notices.of_mail(session, mail.mail_id)
@@ -45,6 +45,9 @@ async def begin(
     if compose is None:
         await close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
+    if row is not None and not row.benchmarks:
+        await close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)
+        return None
     recipient = await recipient_of(session, mail, row, at)
     if recipient is None:
         return None
@@ -53,10 +56,13 @@ async def begin(
     links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
+    stop = links.stop(benchmark_notices.PURPOSE) if links else None
     composed = email_message.compose_notice(
-        "benchmark", compose(authority, links), dispatch.sender, mailbox, mail.message_id, at
+        "benchmark", compose(authority, links), dispatch.sender, mailbox, mail.message_id, at, stop
     )
-    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)
+    if links:
+        links.add_one_click(composed, benchmark_notices.PURPOSE)
+    return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)
 
 
 async def _own(

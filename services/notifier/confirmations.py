@@ -43,7 +43,7 @@ async def ask_confirmations(dispatch: DispatchContext) -> int:
         async with transaction(dispatch.sessions) as session:
             row = await notifications.lock_authority(session, authority)
             # Another notifier may have asked since.
-            if row is None or authority not in await plan_confirmations.to_ask(session, today):
+            if row is None or not await plan_confirmations.to_ask(session, today, authority):
                 continue
             reader = await addressee(session, authority, today)
             if reader is not None and reader.mailbox is not None:
@@ -53,7 +53,7 @@ async def ask_confirmations(dispatch: DispatchContext) -> int:
 
 
 async def begin(
-    session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, lease_owner: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
     """The email composed and recorded as being sent; None where nothing is left to ask, or nobody to ask yet."""
     today = day_of(at)
@@ -74,7 +74,8 @@ async def begin(
     )
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
-    composed = email_message.compose_notice("confirmation", letter, dispatch.sender, mailbox, mail.message_id, at)
+    stop = links.stop(plan_confirmations.PURPOSE) if links else None
+    composed = email_message.compose_notice("confirmation", letter, dispatch.sender, mailbox, mail.message_id, at, stop)
     if links:
         links.add_one_click(composed, plan_confirmations.PURPOSE)
-    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)
+    return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)

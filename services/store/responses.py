@@ -3,21 +3,23 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Index, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel, col
 
-from events.responses import DocumentReaders
+from events.redaction import shorten_response
+from events.responses import DocumentReaders, Response
 from matching.plan import Status
 from services.domain.coalition_answers import ResponseOutcome
 from services.domain.coalition_undo import ActChange, ActRecord
-from services.domain.disclosure import SHARED_OPENLY
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN
-from services.store.plans import PlanRecord
+from services.store.plans import PlanRecord, shared_openly
+
+P = TypeVar("P", bound=Response)
 
 FORGOTTEN_URL: Final = "https://forgotten.invalid"
 """Stands for the address of a document that was forgotten; no such host can exist."""
@@ -34,7 +36,9 @@ _CHANGE: Final = TypeAdapter(ActChange)
 class ResponseRow(SQLModel, table=True):
     """One validated response and its outcome: recorded, or refused with the reason in `detail`.
 
-    `plan_id` is null where the act is about no plan: a party convenes, or an authority delegates.
+    `speaker`: the authority, or the party that acts for it. An id is unique among one speaker's responses, so that
+    nobody can use up another's. `plan_id` is null where the act is about no plan: a party convenes, or an authority
+    delegates.
     `change`: what the response changed, for an undo. `about`: the other plans that an answer was
     about: the pair's, or those of the coalition's members on that day. `asked`, `reply_by`: the plans that an
     invitation asked, and their last day to answer. `receipt_mail_id`: the email that told its authority of it.
@@ -52,6 +56,7 @@ class ResponseRow(SQLModel, table=True):
         Index("responses_documents", "received_at", postgresql_where=text("kind = 'document'")),
     )
 
+    speaker: str = Field(primary_key=True)
     response_id: str = Field(primary_key=True)
     authority: str = Field(index=True)
     plan_id: str | None = Field(default=None)
@@ -108,9 +113,25 @@ def act_record(response: ResponseRow) -> ActRecord | None:
     return ActRecord(response.kind, response.received_on, _CHANGE.validate_python(response.change))
 
 
-async def load(session: AsyncSession, response_id: str) -> ResponseRow | None:
-    """Return one response."""
-    return await session.get(ResponseRow, response_id)
+def payload_of(row: ResponseRow, kind: type[P]) -> P:
+    """The payload of a stored response."""
+    return kind.model_validate(shorten_response(row.payload))
+
+
+async def load(session: AsyncSession, speaker: str, response_id: str) -> ResponseRow | None:
+    """Return one response of an authority or party."""
+    return await session.get(ResponseRow, {"speaker": speaker, "response_id": response_id})
+
+
+async def given_for(session: AsyncSession, authority: str, response_id: str, speaker: str) -> ResponseRow | None:
+    """Return the response given for an authority under an id: the speaker's own if there are several."""
+    found = await session.execute(
+        select(ResponseRow)
+        .where(col(ResponseRow.authority) == authority, col(ResponseRow.response_id) == response_id)
+        .order_by((col(ResponseRow.speaker) == speaker).desc(), col(ResponseRow.received_at).desc())
+        .limit(1)
+    )
+    return found.scalar_one_or_none()
 
 
 async def without_receipt(session: AsyncSession, limit: int) -> list[ResponseRow]:
@@ -178,7 +199,6 @@ async def documents_for_signatories(session: AsyncSession, limit: int) -> list[t
 
     Plans that are withdrawn or not shared openly are left out here, so that their documents don't use up the limit.
     """
-    sharing = func.coalesce(col(PlanRecord.state)["sharing"].as_string(), SHARED_OPENLY)
     found = await session.execute(
         select(ResponseRow, PlanRecord)
         .join(PlanRecord, col(PlanRecord.plan_id) == col(ResponseRow.plan_id))
@@ -188,7 +208,7 @@ async def documents_for_signatories(session: AsyncSession, limit: int) -> list[t
             col(ResponseRow.outcome) == ResponseOutcome.RECORDED,
             col(ResponseRow.undone_by).is_(None),
             col(PlanRecord.status) != Status.WITHDRAWN,
-            sharing == SHARED_OPENLY,
+            shared_openly(),
         )
         .order_by(col(ResponseRow.received_at).desc(), col(ResponseRow.response_id))
         .limit(limit)
@@ -233,12 +253,11 @@ async def put_verdicts(session: AsyncSession, verdicts: Sequence[PairVerdict]) -
         await session.merge(verdict)
 
 
-async def withdraw_verdicts(session: AsyncSession, response_id: str) -> list[str]:
-    """Remove the verdicts of a response; returns their plans."""
-    verdicts = (
-        (await session.execute(select(PairVerdict).where(col(PairVerdict.response_id) == response_id))).scalars().all()
-    )
-    await session.execute(delete(PairVerdict).where(col(PairVerdict.response_id) == response_id))
+async def withdraw_verdicts(session: AsyncSession, authority: str, response_id: str) -> list[str]:
+    """Remove the verdicts of an authority's response; returns their plans."""
+    theirs = (col(PairVerdict.authority) == authority, col(PairVerdict.response_id) == response_id)
+    verdicts = (await session.execute(select(PairVerdict).where(*theirs))).scalars().all()
+    await session.execute(delete(PairVerdict).where(*theirs))
     return sorted({plan_id for verdict in verdicts for plan_id in (verdict.plan_a, verdict.plan_b)})
 
 

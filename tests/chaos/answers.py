@@ -35,7 +35,7 @@ from events.responses import ResponseAnswered, ResponseInvited, ResponseMembersh
 from events.topics import CONTRACTS, PLANS, RESPONSES
 from services.application.contracts import CONTRACT_EVENTS
 from services.application.responses import RESPONSE_EVENTS
-from services.coalitions.benchmark_requests import sweep_requests
+from services.coalitions.benchmark_requests import random_id, sweep_requests
 from services.coalitions.response_handler import ResponseHandler
 from services.ingest.event_publisher import plan_event
 from services.local_stack.child_process import LOOPBACK
@@ -251,7 +251,7 @@ def _suggest(made: Arena, log: Log) -> None:
         with suppress(OperationalError):
             ((count,),) = made.sql("SELECT count(*) FROM coalitions")
             ((left,),) = made.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-            ((unmatched,),) = made.sql("SELECT count(*) FROM plans WHERE matched_revision < revision")
+            ((unmatched,),) = made.sql("SELECT count(*) FROM plans WHERE assessed_revision < revision")
             ((known,),) = made.sql("SELECT count(*) FROM plans")
             ((shared,),) = made.sql("SELECT count(*) FROM contracts")
             ((quarters,),) = made.sql("SELECT count(*) FROM benchmark_quarters")
@@ -267,7 +267,7 @@ def _suggest(made: Arena, log: Log) -> None:
     made.kill("coalitions-1")
     # Nobody has asked for a benchmark yet when the database is copied.
     asyncio.run(_publish(made, [encode(plan_event(plan), plan.plan_id) for plan in extensions()]))
-    extending = "SELECT count(*) FROM plans WHERE state->>'kind' = 'extension' AND matched_revision = revision"
+    extending = "SELECT count(*) FROM plans WHERE state->>'kind' = 'extension' AND assessed_revision = revision"
     if wait(lambda: made.sql(extending)[0][0] == len(EXTENDING), 60, pause=0.5) is None:
         raise AssertionError(f"the plans to extend were not taken; look at {made.folder}/*.log")
     for name in FIRST[:2]:
@@ -316,8 +316,9 @@ async def _compare(made: Arena) -> list[str]:
     url = _url(made, COPY)
     engine = make_engine(url)
     handler = ResponseHandler(make_sessions(engine), made.settings, producer=None)  # type: ignore[arg-type]
-    # Decisions came later than the requests that they are about.
-    await sweep_requests(make_sessions(engine), AS_OF)
+    # Decisions came later than the requests that they are about. Their random ids are those that the answers name.
+    ids = dict(await asyncio.to_thread(made.sql, "SELECT plan_id, request_id FROM benchmark_requests"))
+    await sweep_requests(make_sessions(engine), AS_OF, new_id=lambda plan_id: ids.get(plan_id) or random_id(plan_id))
     for record in records:
         await handler.handle([record])
     standing = make_engine(_url(made, "jointly"))

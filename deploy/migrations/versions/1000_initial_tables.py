@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("immediate", sa.Boolean(), nullable=False),
         sa.Column("digest", sa.Boolean(), nullable=False),
         sa.Column("confirmations", sa.Boolean(), nullable=False),
+        sa.Column("benchmarks", sa.Boolean(), nullable=False),
         sa.Column("confirmation_asked_on", sa.Date(), nullable=True),
         sa.Column("paused_until", sa.Date(), nullable=True),
         sa.Column("signed_on", sa.Date(), nullable=True),
@@ -116,7 +117,7 @@ def upgrade() -> None:
         sa.Column("ocid", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("standing", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id"),
     )
     op.create_index(op.f("ix_feed_plans_authority"), "feed_plans", ["authority"], unique=False)
@@ -160,9 +161,9 @@ def upgrade() -> None:
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("ambiguities", sa.Integer(), nullable=False),
+        sa.Column("unknown_outcomes", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("holder", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("lease_owner", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failure", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -193,7 +194,7 @@ def upgrade() -> None:
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("band", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("told", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("last_notified", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("causation_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("generation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -238,7 +239,7 @@ def upgrade() -> None:
         sa.Column("generation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("standing", sa.Boolean(), nullable=False),
+        sa.Column("joinable", sa.Boolean(), nullable=False),
         sa.Column("earliest", sa.Integer(), nullable=False),
         sa.Column("latest", sa.Integer(), nullable=False),
         sa.Column("flexible", sa.Integer(), nullable=False),
@@ -293,23 +294,23 @@ def upgrade() -> None:
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("searchable", sa.Boolean(), nullable=False),
+        sa.Column("matchable", sa.Boolean(), nullable=False),
         sa.Column("state", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("traceparent", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("matched_revision", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("assessed_revision", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("quarantined", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id"),
     )
     op.create_index(op.f("ix_plans_authority"), "plans", ["authority"], unique=False)
     op.create_index(
-        "plans_active", "plans", ["plan_id", "revision"], unique=False, postgresql_where=sa.text("searchable")
+        "plans_active", "plans", ["plan_id", "revision"], unique=False, postgresql_where=sa.text("matchable")
     )
     op.create_index(
-        "plans_unmatched", "plans", ["plan_id"], unique=False, postgresql_where=sa.text("matched_revision < revision")
+        "plans_unassessed", "plans", ["plan_id"], unique=False, postgresql_where=sa.text("assessed_revision < revision")
     )
     op.create_index(
         "plans_category",
@@ -350,13 +351,13 @@ def upgrade() -> None:
         sa.Column("band", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("change", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("occasion", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("needs_told", sa.Boolean(), nullable=False),
-        sa.Column("maybe_told", sa.Boolean(), nullable=False),
+        sa.Column("only_if_notified", sa.Boolean(), nullable=False),
+        sa.Column("possibly_delivered", sa.Boolean(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("mail_count", sa.Integer(), nullable=False),
         sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("cause", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("source_event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("causation_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -432,6 +433,7 @@ def upgrade() -> None:
     op.create_index("ix_coalition_members_authority", "coalition_members", ["authority"])
     op.create_table(
         "responses",
+        sa.Column("speaker", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("response_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("plan_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -450,7 +452,7 @@ def upgrade() -> None:
         sa.Column("receipt_mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("received_on", sa.Date(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("response_id"),
+        sa.PrimaryKeyConstraint("speaker", "response_id"),
     )
     op.create_index("responses_subject", "responses", ["subject_id", "received_at"])
     op.create_index("ix_responses_authority", "responses", ["authority"])
@@ -495,6 +497,7 @@ def upgrade() -> None:
         sa.Column("state", postgresql.JSONB(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("request_id"),
+        sa.UniqueConstraint("plan_id", "current_end", name="benchmark_requests_once"),
     )
     op.create_index("ix_benchmark_requests_plan_id", "benchmark_requests", ["plan_id"])
     op.create_index("ix_benchmark_requests_authority", "benchmark_requests", ["authority"])
@@ -580,6 +583,7 @@ def upgrade() -> None:
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("name", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("query", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("news", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("looked_to", sa.BigInteger(), nullable=False),
         sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
@@ -708,8 +712,8 @@ def downgrade() -> None:
     op.drop_table("authority_mutes")
     op.drop_index(op.f("ix_authority_keys_authority"), table_name="authority_keys")
     op.drop_table("authority_keys")
-    op.drop_index("plans_unmatched", table_name="plans", postgresql_where=sa.text("matched_revision < revision"))
-    op.drop_index("plans_active", table_name="plans", postgresql_where=sa.text("searchable"))
+    op.drop_index("plans_unassessed", table_name="plans", postgresql_where=sa.text("assessed_revision < revision"))
+    op.drop_index("plans_active", table_name="plans", postgresql_where=sa.text("matchable"))
     op.drop_index(op.f("ix_plans_authority"), table_name="plans")
     op.drop_table("plans")
     op.drop_index(op.f("ix_plan_resets_plan_id"), table_name="plan_resets")
