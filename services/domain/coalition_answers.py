@@ -226,7 +226,7 @@ def decline(coalition: Coalition, plan_id: str, kind: AnswerKind | None = None) 
 
 
 def leave(coalition: Coalition, plan_id: str) -> Coalition:
-    """Takes out a member that had accepted. It may leave even after the tender notice."""
+    """Takes out a member that had accepted. It may leave at any time, also after the tender notice."""
     member = _current_member(coalition, plan_id)
     if not coalition.is_living:
         raise _ended(coalition)

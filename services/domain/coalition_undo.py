@@ -71,6 +71,7 @@ def undo(coalition: Coalition, act: ActRecord, today: date, bars: Bars) -> Coali
     if act.kind in FINAL_ACTS:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "others rely on this already, so it can't be taken back")
     revived = _revive(coalition, act.change)
+    _require_before_notice(revived, act.change.plan_id)
     require_open(revived)
     undone = _restore_lead(_restore_member(revived, act.change, bars), act.change)
     if undone.status is CoalitionStatus.FORMED and len(undone.accepted) < MIN_MEMBERS:
@@ -99,6 +100,15 @@ def require_undoable(answered_on: date, today: date) -> None:
     """Raises AnswerRefusedError if an answer is too old to be taken back."""
     if today > answered_on + timedelta(days=UNDO_DAYS):
         raise AnswerRefusedError(RefusalReason.TOO_LATE, f"an answer can be taken back for {UNDO_DAYS} days")
+
+
+def _require_before_notice(coalition: Coalition, plan_id: str) -> None:
+    if coalition.status is not CoalitionStatus.FROZEN:
+        return
+    is_named = plan_id in {member.plan_id for member in coalition.accepted}
+    because = "the tender notice is out and names your council" if is_named else "the tender notice is out"
+    remedy = "contact the lead, or leave the group" if is_named else "contact the lead"
+    raise AnswerRefusedError(RefusalReason.CLOSED, f"{because}, so this answer can no longer be taken back: {remedy}")
 
 
 def _revive(coalition: Coalition, change: ActChange) -> Coalition:

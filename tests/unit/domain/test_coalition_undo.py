@@ -196,7 +196,7 @@ def test_what_an_undo_restores(
             BRADFORD,
             NO_BARS,
             R.CLOSED,
-            "tender notice is out",
+            "taken back: contact the lead$",
         ),
     ],
 )
