@@ -249,7 +249,7 @@ def _why_left_out(graph: FitGraph, group: Group, other: str, as_of: date, rules:
         return f"a group has at most {rules.max_members} members"
     terms = joint_terms(graph, (*group.members, other))
     if terms is None:
-        return "all would share no day"
+        return "there is no day on which all could go to tender"
     return _term_problem(terms, as_of, rules) or "most members fit better without it"
 
 

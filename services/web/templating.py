@@ -55,4 +55,4 @@ def _day(value: date | None) -> str:
 
 
 def _pounds(value: float | None) -> str:
-    return format_pounds(value) if value is not None else "Not said"
+    return format_pounds(value) if value is not None else "Not given"

@@ -44,7 +44,7 @@ Routes before a tender:
   Kirklees       Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
     Planned, would rather join. Asked, no answer yet. Contract now: Paywell Ltd, ends 31 March 2028.
   Leeds (leads)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
-    Planned. In. Contract now: Not stated.
+    Planned. In. Contract now: Not given.
 
 Reply by 8 January 2027.
 Decide together by 16 February 2027.
@@ -52,7 +52,7 @@ Tender together from 1 July 2027.
 
 To say yes or no: reply with \u201caccept\u201d or \u201cdecline\u201d. A person enters your answer.
 Yes is a yes in principle; you are committed only once you say that your decision was taken.
-No answer counts as no answer, never as a yes.
+If you do not reply, we never take that as a yes.
 Questions to the lead: buying@e08000035.example
 
 Why these councils: All three fit each other.

@@ -41,9 +41,9 @@ async def test_a_group_is_one_block_with_what_its_plans_share(line: Line) -> Non
     )
     assert "You, Bradford and Kirklees" not in text, "nobody is outside the group"
     for said in (
-        "Two councils plan to buy this when you do. Kirklees is suggested to bring the group together.",
-        "Bradford                      Replacement of the HR and payroll system  Not stated    Jul-Sep 2027",
-        "Kirklees (suggested to lead)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027",
+        "Two councils plan to buy this when you do. We suggest Kirklees brings the group together.",
+        "Bradford                   Replacement of the HR and payroll system  Not given     Jul-Sep 2027",
+        "Kirklees (suggested lead)  Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027",
         "Contract now: Paywell Ltd, ends 31 March 2028.",
         "Reply by 8 January 2027.\nDecide together by 16 February 2027.\nTender together from 1 July 2027.",
         "Why: All three fit each other.",

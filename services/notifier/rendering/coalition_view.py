@@ -162,7 +162,7 @@ def _actions(state: CoalitionState, kind: NoticeKind) -> tuple[str, ...]:
             return (
                 "To say yes or no: reply with \u201caccept\u201d or \u201cdecline\u201d. A person enters your answer.",
                 "Yes is a yes in principle; you are committed only once you say that your decision was taken.",
-                "No answer counts as no answer, never as a yes.",
+                "If you do not reply, we never take that as a yes.",
             )
         case NoticeKind.FORMED:
             return (
