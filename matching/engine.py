@@ -151,7 +151,10 @@ class Engine:
     def index_query(self, features: Features, vector: Vector) -> IndexQuery:
         """Builds a plan's query for candidates; `vector` is its own."""
         return IndexQuery(
-            vector, self.join_constraints(features), features.related, pair_vector.bordering_councils(features)
+            vector,
+            self.join_constraints(features),
+            features.related_authorities,
+            pair_vector.bordering_councils(features),
         )
 
     def top_partners(

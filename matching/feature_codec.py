@@ -27,8 +27,8 @@ def encode_features(f: Features, policy: Policy) -> bytes:
     said = {
         "texts": [f.texts.title, f.texts.body],
         **{name: dict(getattr(f, name)) for name in _TERMS},
-        "fuzzy": f.fuzzy,
-        "codes": f.codes,
+        "title_key": f.title_key,
+        "cpv_codes": f.cpv_codes,
         "category": categories.index(f.category),
         "one_off": f.one_off,
         "vague": f.vague,
@@ -38,7 +38,7 @@ def encode_features(f: Features, policy: Policy) -> bytes:
         "scope": f.scope,
     }
     document = json.dumps(said, separators=(",", ":")).encode()
-    return struct.pack("<I", len(document)) + document + f.dense.astype("<f4").tobytes()
+    return struct.pack("<I", len(document)) + document + f.embedding.astype("<f4").tobytes()
 
 
 def decode_features(packed: bytes, plan: Plan, policy: Policy, groups: CpvGroupVectors) -> Features:
@@ -49,15 +49,15 @@ def decode_features(packed: bytes, plan: Plan, policy: Policy, groups: CpvGroupV
     return Features(
         plan=plan,
         texts=CleanedTexts(*said["texts"]),
-        dense=dense,
-        profile=groups.profile(dense),
+        embedding=dense,
+        cpv_profile=groups.profile(dense),
         **{name: said[name] for name in _TERMS},
-        fuzzy=said["fuzzy"],
-        codes=tuple(said["codes"]),
+        title_key=said["title_key"],
+        cpv_codes=tuple(said["cpv_codes"]),
         category=(policy.default_category, *policy.categories)[said["category"]],
         span=tender_span(plan, policy.timing),
-        place=delivery_area(plan),
-        related=related_to(plan.authority),
+        delivery_area=delivery_area(plan),
+        related_authorities=related_to(plan.authority),
         value=value_or_nan(plan, policy),
         one_off=said["one_off"],
         vague=said["vague"],

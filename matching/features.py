@@ -60,18 +60,18 @@ class Features:
 
     plan: Plan
     texts: CleanedTexts
-    dense: Vector
-    profile: Vector
+    embedding: Vector
+    cpv_profile: Vector
     title_terms: Mapping[str, float]
     all_terms: Mapping[str, float]
     phrases: Mapping[str, float]
     concepts: Mapping[str, float]
-    fuzzy: str
-    codes: tuple[str, ...]
+    title_key: str
+    cpv_codes: tuple[str, ...]
     category: Category
     span: TenderSpan
-    place: DeliveryArea
-    related: frozenset[str]
+    delivery_area: DeliveryArea
+    related_authorities: frozenset[str]
     value: float
     one_off: bool
     vague: bool
@@ -86,7 +86,7 @@ class Features:
         return self.value < self.category.value_floor
 
     @property
-    def standing(self) -> bool:
+    def is_joinable(self) -> bool:
         """Whether the plan can be in any opportunity at all, on any day and with any partner."""
         p = self.plan
         return (
@@ -125,7 +125,11 @@ def same_text(one: Plan, other: Plan) -> bool:
 def with_revision(f: Features, plan: Plan, policy: Policy) -> Features:
     """Updates features for a later revision with the same words; the expensive parts are reused."""
     return replace(
-        f, plan=plan, span=tender_span(plan, policy.timing), place=delivery_area(plan), value=value_or_nan(plan, policy)
+        f,
+        plan=plan,
+        span=tender_span(plan, policy.timing),
+        delivery_area=delivery_area(plan),
+        value=value_or_nan(plan, policy),
     )
 
 
@@ -158,18 +162,18 @@ def features_of(
     return Features(
         plan=plan,
         texts=texts,
-        dense=dense,
-        profile=shape,
+        embedding=dense,
+        cpv_profile=shape,
         title_terms=titled,
         all_terms=worded,
         phrases=_phrases(texts, statistics),
         concepts=needed,
-        fuzzy=" ".join(sorted(in_title)),
-        codes=codes,
+        title_key=" ".join(sorted(in_title)),
+        cpv_codes=codes,
         category=category,
         span=tender_span(plan, policy.timing),
-        place=delivery_area(plan),
-        related=related_to(plan.authority),
+        delivery_area=delivery_area(plan),
+        related_authorities=related_to(plan.authority),
         value=value_or_nan(plan, policy),
         one_off=category.works and _is_one_off(plan),
         vague=len(set(in_title)) == 0 and len(set(in_body)) < 3,

@@ -214,8 +214,8 @@ def with_categories(scorer: Scorer, plans: Iterable[Features], policy: Policy) -
 
     Many codes are wrong, but not in the same way.
     """
-    coded = sorted((f for f in plans if f.codes), key=lambda f: f.plan.plan_id)
-    named = [policy.category_of(f.codes).name for f in coded]
+    coded = sorted((f for f in plans if f.cpv_codes), key=lambda f: f.plan.plan_id)
+    named = [policy.category_of(f.cpv_codes).name for f in coded]
     names = sorted(set(named))
     if len(names) < 2:
         return scorer

@@ -61,14 +61,14 @@ def _too_broad(a: Features, policy: Policy) -> bool:
     The number of its matches does not count: that depends on other plans, and on their order of arrival.
     """
     limits = policy.specification
-    divisions = {code[:2] for code in a.codes}
+    divisions = {code[:2] for code in a.cpv_codes}
     return len(a.title_terms) > limits.most_title_words or len(divisions) > limits.most_divisions
 
 
 def market_gates(a: Features, b: Features) -> list[Gate]:
     """The gate of nations with a separate market for what both plans buy."""
     separate = {*a.category.separate_nations} & {*b.category.separate_nations}
-    here, there = nations(a.place), nations(b.place)
+    here, there = nations(a.delivery_area), nations(b.delivery_area)
     for nation in sorted(separate):
         alone = here == {nation}, there == {nation}
         if here and there and any(alone) and nation not in here & there:
@@ -80,7 +80,7 @@ def authority_gates(a: Features, b: Features) -> list[Gate]:
     """The gates between an authority and itself, its predecessors, its successors, and partners in one procurement."""
     if a.plan.authority == b.plan.authority:
         return [Gate(GateCode.SAME_AUTHORITY, "Both plans are of the same authority.")]
-    if a.plan.authority in b.related or b.plan.authority in a.related:
+    if a.plan.authority in b.related_authorities or b.plan.authority in a.related_authorities:
         return [Gate(GateCode.RELATED_AUTHORITY, "One authority is the predecessor or successor of the other.")]
     if is_same_body(a.plan.authority, b.plan.authority):
         return [Gate(GateCode.SAME_AUTHORITY, "The two identifiers name one organisation, or a part of it.")]

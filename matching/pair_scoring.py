@@ -93,7 +93,7 @@ def score_pair(
 
     before = lead_time_of(a, b, policy)
     meeting = timing.overlap_of(a.span, b.span, before, today, policy.timing)
-    near, nearness = proximity(a.place, b.place, policy.region)
+    near, nearness = proximity(a.delivery_area, b.delivery_area, policy.region)
     locality = max(a.category.locality, b.category.locality)
     region = region_component(near, locality)
     value = float(value_component(a.value, b.value, policy.value))
@@ -158,7 +158,7 @@ def score_of(spec: float, time: float, region: float, value: float, policy: Poli
 def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
     """The signals of two requirements; the same in either order, to the last bit."""
     return Signals(
-        dense=cosine(a.dense, b.dense),
+        dense=cosine(a.embedding, b.embedding),
         title_terms=cosine_similarity(a.title_terms, b.title_terms),
         all_terms=cosine_similarity(a.all_terms, b.all_terms),
         phrases=cosine_similarity(a.phrases, b.phrases),
@@ -166,9 +166,9 @@ def signals_of(a: Features, b: Features, policy: Policy) -> Signals:
         concepts=cosine_similarity(a.concepts, b.concepts)
         if a.concepts and b.concepts
         else policy.specification.concepts_unknown,
-        profile=cosine(a.profile, b.profile) if len(a.profile) else 0.0,
-        fuzzy=title_similarity(a.fuzzy, b.fuzzy),
-        cpv=cpv_similarity(a.codes, b.codes, policy.specification.cpv_unknown),
+        profile=cosine(a.cpv_profile, b.cpv_profile) if len(a.cpv_profile) else 0.0,
+        fuzzy=title_similarity(a.title_key, b.title_key),
+        cpv=cpv_similarity(a.cpv_codes, b.cpv_codes, policy.specification.cpv_unknown),
         needs=cosine_similarity(a.concepts, b.concepts, policy.scorer.needs),
         nature=common_nature(a.nature, b.nature, policy.scorer.natures),
         readiness=readiness(a.readiness, b.readiness),

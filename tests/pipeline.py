@@ -93,7 +93,7 @@ class Pipeline:
     def drained(self, revisions: int) -> bool:
         """Whether so many revisions are in the log, all of them assessed, and every message published."""
         ((logged,),) = self.sql("SELECT count(*) FROM plan_log")
-        ((left,),) = self.sql("SELECT count(*) FROM plans WHERE matched_revision < revision")
+        ((left,),) = self.sql("SELECT count(*) FROM plans WHERE assessed_revision < revision")
         ((waiting,),) = self.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
         return bool(logged >= revisions and left == 0 and waiting == 0)
 

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 _LEAST_ROWS = 256
 
 COLUMNS: dict[str, Any] = {
-    "standing": np.bool_,
+    "joinable": np.bool_,
     "earliest": np.int64,
     "latest": np.int64,
     "flexible": np.int64,
@@ -125,7 +125,7 @@ class Corpus:
 
     def __init__(self) -> None:
         self._by_id: dict[str, tuple[int, Features]] = {}
-        self.places, self.codes, self.authorities = Interner(), Interner(), Interner()
+        self.places, self.cpv_codes, self.authorities = Interner(), Interner(), Interner()
         self._reset()
 
     def _reset(self) -> None:
@@ -133,8 +133,8 @@ class Corpus:
         self.columns = {name: GrowableArray(dtype) for name, dtype in COLUMNS.items()}
         self.alive = GrowableArray(np.bool_)
         self.terms = {name: SparseTermMatrix() for name in TERMS}
-        self.dense: GrowableArray | None = None
-        self.profile: GrowableArray | None = None
+        self.embedding: GrowableArray | None = None
+        self.cpv_profile: GrowableArray | None = None
         self.nature = GrowableArray(np.float64, len(NATURES))
 
     def __len__(self) -> int:
@@ -175,15 +175,15 @@ class Corpus:
         self.plan_ids.append(f.plan.plan_id)
         self.alive.extend([True])
         row = {
-            "standing": f.standing,
+            "joinable": f.is_joinable,
             "earliest": f.span.earliest,
             "latest": f.span.latest,
             "flexible": f.span.flexible,
             "preparation_days": f.category.preparation_days,
             "locality": f.category.locality,
             "value": f.value,
-            "place": self.places.id_of(f.place),
-            "codes": self.codes.id_of(f.codes),
+            "place": self.places.id_of(f.delivery_area),
+            "codes": self.cpv_codes.id_of(f.cpv_codes),
             "authority": self.authorities.id_of(f.plan.authority),
             "named": bool(f.concepts),
             "readiness": f.readiness,
@@ -193,8 +193,8 @@ class Corpus:
             self.columns[name].extend([value])
         for name, rows in self.terms.items():
             rows.append(getattr(f, name))
-        self.dense = _with_row(self.dense, f.dense)
-        self.profile = _with_row(self.profile, f.profile)
+        self.embedding = _with_row(self.embedding, f.embedding)
+        self.cpv_profile = _with_row(self.cpv_profile, f.cpv_profile)
         self.nature.extend([f.nature])
 
 

@@ -28,7 +28,7 @@ _NOTHING: tuple[Rows, Floats] = (np.zeros(0, dtype=np.int64), np.zeros(0))
 
 def candidates(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> Rows:
     """Return the row numbers of a tight superset of the opportunities."""
-    if not query.standing or not len(corpus):
+    if not query.is_joinable or not len(corpus):
         return np.zeros(0, dtype=np.int64)
     rows, score, spec = _score_bounds(query, corpus, as_of, policy)
     keep = (score >= policy.bands.feed - BOUND_TOLERANCE_POINTS) & (
@@ -48,14 +48,14 @@ def bounds_by_specification(query: Features, corpus: Corpus, policy: Policy) -> 
 def bounds_by_score(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> tuple[Rows, Floats]:
     """Return the rows that pass every gate except the weak specification, with an upper bound of their score; best
     first."""
-    rows, bounds = _score_bounds(query, corpus, as_of, policy)[:2] if query.standing and len(corpus) else _NOTHING
+    rows, bounds = _score_bounds(query, corpus, as_of, policy)[:2] if query.is_joinable and len(corpus) else _NOTHING
     order = np.argsort(-bounds, kind="stable")
     return rows[order], bounds[order] + BOUND_TOLERANCE_POINTS
 
 
 def _score_bounds(query: Features, corpus: Corpus, as_of: date, policy: Policy) -> tuple[Rows, Floats, Floats]:
     """Return the open rows, with an upper bound of each one's score and specification."""
-    near = corpus.places.row(query.place, lambda a, b: proximity(a, b, policy.region)[0])
+    near = corpus.places.row(query.delivery_area, lambda a, b: proximity(a, b, policy.region)[0])
     rows, fit, lead, closeness_of, locality = _ungated_rows(query, corpus, as_of.toordinal(), policy, near)
     if not len(rows):
         return rows, np.zeros(0), np.zeros(0)
@@ -83,14 +83,14 @@ def _ungated_rows(
     locality = np.maximum(query.category.locality, c["locality"])
     is_open = (
         corpus.alive.view
-        & c["standing"]
+        & c["joinable"]
         & timing.within_reach(common, policy.timing)
         & (c["latest"] >= today)
         & (s.latest >= today)
         & (timing.prepare_by(end, preparation) >= today)
         & ~((locality >= policy.region.local_from) & (near < policy.region.adjacent))
     )
-    related = [number for code in query.related if (number := corpus.authorities.known(code)) is not None]
+    related = [number for code in query.related_authorities if (number := corpus.authorities.known(code)) is not None]
     is_open &= ~np.isin(c["authority"], related)
     rows = np.flatnonzero(is_open)
     fit = timing.overlap_factor(stated[rows], common[rows], policy.timing)
@@ -101,14 +101,14 @@ def _specification_bounds(query: Features, corpus: Corpus, rows: Rows, policy: P
     """Compute the specification of each row as if its title were as like the query's as possible."""
     rules, w, c = policy.specification, policy.scorer.weights, corpus.columns
     telling = {need: weight * policy.scorer.needs.get(need, 0.0) for need, weight in query.concepts.items()}
-    assert corpus.dense is not None
-    assert corpus.profile is not None
-    codes = corpus.codes.row(query.codes, lambda a, b: cpv_similarity(a, b, rules.cpv_unknown))
+    assert corpus.embedding is not None
+    assert corpus.cpv_profile is not None
+    codes = corpus.cpv_codes.row(query.cpv_codes, lambda a, b: cpv_similarity(a, b, rules.cpv_unknown))
     z = (
         w.intercept
         + w.fuzzy
-        + w.dense * np.clip((corpus.dense.view @ query.dense)[rows].astype(np.float64), 0.0, 1.0)
-        + w.profile * np.clip((corpus.profile.view @ query.profile)[rows].astype(np.float64), 0.0, 1.0)
+        + w.dense * np.clip((corpus.embedding.view @ query.embedding)[rows].astype(np.float64), 0.0, 1.0)
+        + w.profile * np.clip((corpus.cpv_profile.view @ query.cpv_profile)[rows].astype(np.float64), 0.0, 1.0)
         + sum(
             getattr(w, name) * np.minimum(held.similarities(getattr(query, name))[rows], 1.0)
             for name, held in corpus.terms.items()

@@ -43,7 +43,7 @@ def build_pair_vector(features: Features, scorer: Scorer) -> Vector:
             place, sign = _slot(kind, word)
             folded[place] += sign * root * value
     meaning = np.zeros(EMBEDDING_DIMENSIONS, dtype=np.float64)
-    meaning_part = _narrowed(features.dense) * weights.dense**0.5
+    meaning_part = _narrowed(features.embedding) * weights.dense**0.5
     meaning[: len(meaning_part)] = meaning_part
     # The sum weighs readiness as a share; half of it is there even for a plan without any.
     ready = [_STEADY + _readiness(features, weights) / _STEADY]
@@ -65,9 +65,9 @@ def _lists(f: Features, scorer: Scorer) -> Iterator[tuple[str, Mapping[str, floa
     yield "need", told, 1.0
     likely = zip(NATURES, f.nature, scorer.natures, strict=True)
     yield "nature", {name: share * telling**0.5 for name, share, telling in likely}, w.nature
-    letters = f.fuzzy.split()
+    letters = f.title_key.split()
     yield "letters", dict.fromkeys(letters, len(letters) ** -0.5 if letters else 0.0), w.fuzzy
-    yield "code", _prefixes(f.codes), w.cpv
+    yield "code", _prefixes(f.cpv_codes), w.cpv
 
 
 def _prefixes(codes: tuple[str, ...]) -> dict[str, float]:
@@ -108,7 +108,7 @@ class JoinConstraints:
     locally bought plan (`local`) can only be joined from the same area or across its council's border.
     """
 
-    standing: bool
+    joinable: bool
     earliest: int
     latest: int
     flexible: int
@@ -121,20 +121,20 @@ class JoinConstraints:
 def join_constraints(f: Features, policy: Policy) -> JoinConstraints:
     """Build the opening of a plan."""
     return JoinConstraints(
-        standing=f.standing,
+        joinable=f.is_joinable,
         earliest=f.span.earliest,
         latest=f.span.latest,
         flexible=f.span.flexible,
         preparation_days=f.category.preparation_days,
         local=f.category.locality >= policy.region.local_from,
-        areas=tuple(sorted({code[:3] for code in f.place.codes if len(code) >= 3})),
-        council=f.place.authority or "",
+        areas=tuple(sorted({code[:3] for code in f.delivery_area.codes if len(code) >= 3})),
+        council=f.delivery_area.authority or "",
     )
 
 
 def bordering_councils(f: Features) -> tuple[str, ...]:
     """Return the councils across whose border this plan can be joined, in either direction of the register."""
-    return tuple(sorted(_bordering(f.place.authority))) if f.place.authority else ()
+    return tuple(sorted(_bordering(f.delivery_area.authority))) if f.delivery_area.authority else ()
 
 
 @lru_cache(maxsize=1000)

@@ -1,4 +1,4 @@
-"""The searchable plans as arrays: one exact scan finds all candidates for a plan.
+"""The matchable plans as arrays: one exact scan finds all candidates for a plan.
 
 A plan's vector (`pair_vector`) describes its need, its opening when and where it can be joined. A scan multiplies
 vectors block by block and keeps the rows whose product still allows an opportunity. Then it drops rows that a gate of
@@ -33,7 +33,7 @@ _FACTS = np.dtype(
         ("authority", np.int32),
         ("council", np.int32),
         ("areas", np.uint64),
-        ("standing", np.bool_),
+        ("joinable", np.bool_),
         ("local", np.bool_),
     ]
 )
@@ -64,7 +64,7 @@ class IndexQuery:
 
 
 class PlanIndex:
-    """Every searchable plan: its vector and its facts, one row per plan, in single precision."""
+    """Every matchable plan: its vector and its facts, one row per plan, in single precision."""
 
     def __init__(self, *, max_candidates: int = MAX_CANDIDATES, block_products: int = BLOCK_PRODUCTS) -> None:
         self._max_candidates, self._block_products = max_candidates, block_products
@@ -157,7 +157,7 @@ class PlanIndex:
         # Values and nations can only bring the day to decide by forward: the bound holds.
         decide = timing.latest_decision(mine.earliest, facts["earliest"], preparation, policy.timing)
         open_ = (
-            facts["standing"]
+            facts["joinable"]
             & timing.within_reach(common, policy.timing)
             & (timing.prepare_by(end, preparation) >= as_of)
             & (np.minimum(mine.latest, latest) >= as_of)
@@ -171,7 +171,7 @@ class PlanIndex:
         e = policy.exponents
         score = 100.0 * specification**e.specification * time**e.timing
         open_ &= score >= policy.bands.feed - _SLACK_POINTS
-        return _largest(rows[open_], products[open_], self._max_candidates) if mine.standing else rows[:0]
+        return _largest(rows[open_], products[open_], self._max_candidates) if mine.joinable else rows[:0]
 
     def _revisions(self, rows: Rows) -> dict[str, int]:
         revisions = self._facts.view["revision"]
@@ -188,7 +188,7 @@ class PlanIndex:
             self._authorities.setdefault(entry.authority, len(self._authorities)),
             self._authorities.setdefault(opening.council, len(self._authorities)),
             self._area_bits(opening.areas),
-            opening.standing,
+            opening.joinable,
             opening.local,
         )
 

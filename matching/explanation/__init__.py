@@ -64,7 +64,7 @@ def _specification(found: ScoredPair) -> Component:
         "value_size": round(s.value_size, 3),
         "shared_words": telling_words(found.a, found.b),
         "shared_needs": shared_terms(found.a.concepts, found.b.concepts, _MAX_TERMS),
-        "cpv_codes": [list(found.a.codes), list(found.b.codes)],
+        "cpv_codes": [list(found.a.cpv_codes), list(found.b.cpv_codes)],
     }
     return Component(round(found.specification, 6), saw)
 
@@ -89,8 +89,8 @@ def _region(found: ScoredPair) -> Component:
         "why": found.nearness,
         "locality": found.locality,
         "category": sorted({found.a.category.name, found.b.category.name}),
-        "regions": [list(found.a.place.codes), list(found.b.place.codes)],
-        "stated": [found.a.place.stated, found.b.place.stated],
+        "regions": [list(found.a.delivery_area.codes), list(found.b.delivery_area.codes)],
+        "stated": [found.a.delivery_area.stated, found.b.delivery_area.stated],
     }
     return Component(round(found.region, 6), saw)
 

@@ -145,7 +145,7 @@ def _where(found: ScoredPair) -> str:
 
 def _placed(f: Features) -> bool:
     """Whether the place is known: a body without a known area that names no region may be anywhere."""
-    return f.place.stated or f.place.codes != ("UK",)
+    return f.delivery_area.stated or f.delivery_area.codes != ("UK",)
 
 
 def _words(found: ScoredPair) -> str:
@@ -157,7 +157,7 @@ def _words(found: ScoredPair) -> str:
 
 def _codes(found: ScoredPair, policy: Policy) -> str:
     a, b = found.a, found.b
-    same = sorted(set(a.codes) & set(b.codes), key=lambda code: (-len(code.rstrip("0")), code))
+    same = sorted(set(a.cpv_codes) & set(b.cpv_codes), key=lambda code: (-len(code.rstrip("0")), code))
     # A code is no evidence if the text of either plan contradicts it.
     told = [code for code in same if policy.category_of((code,)) in (a.category, b.category)]
     if told:

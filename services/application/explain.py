@@ -268,7 +268,7 @@ def _of_plan(plan: Plan, row: PlanRecord, day: date) -> Json:
     return _side(plan, day, titled=True) | {
         "revision": row.revision,
         "sharing": plan.sharing.value,
-        "assessed": row.matched_revision >= row.revision,
+        "assessed": row.assessed_revision >= row.revision,
         "set_aside": row.quarantined,
     }
 

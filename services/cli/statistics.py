@@ -12,7 +12,7 @@ from services.cli.database import with_database
 from services.cli.offline import read_plans, say
 from services.store.database import Sessions, transaction
 from services.store.mapping import plan_from_store
-from services.store.plans import by_id, searchable
+from services.store.plans import by_id, matchable
 
 app = typer.Typer(no_args_is_help=True, help="Corpus statistics: how rare a word is.")
 
@@ -51,7 +51,7 @@ async def _stored(sessions: Sessions) -> list[Plan]:
     """Return the newest state of every plan in the database that could be a partner: active and not private."""
     # One snapshot, so that each plan is counted once even if it changes meanwhile.
     async with transaction(sessions, isolation="REPEATABLE READ") as session:
-        ids = sorted(await searchable(session))
+        ids = sorted(await matchable(session))
         found: list[Plan] = []
         for start in range(0, len(ids), _BLOCK):
             held = await by_id(session, ids[start : start + _BLOCK])

@@ -86,7 +86,7 @@ def _intent(opportunity: Opportunity, to: Consent, change: NotificationChange, m
         band=opportunity.band,
         change=change,
         occasion=f"{change} {day.isoformat()}",
-        cause=moment.cause or "",
+        source_event_id=moment.cause or "",
         due_at=datetime.combine(day, HOUR if day > moment.today else time.min, LONDON).astimezone(UTC),
         created_at=at,
         updated_at=at,

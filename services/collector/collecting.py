@@ -219,9 +219,9 @@ class Collector:
     async def _yield_to_own_plans(self, result: RoundResult) -> None:
         """Withdraw plans of notices whose authority has meanwhile sent a plan of its own."""
         async with self.sessions() as session:
-            standing = [PlanUpdated.model_validate(state) for state in await feeds.standing_plans(session)]
-            own = await _own_plans(session, standing)
-            events = [event for plan in standing if isinstance(event := _yielding(plan, own), PlanWithdrawn)]
+            active = [PlanUpdated.model_validate(state) for state in await feeds.active_plans(session)]
+            own = await _own_plans(session, active)
+            events = [event for plan in active if isinstance(event := _yielding(plan, own), PlanWithdrawn)]
             known = await feeds.plans_of(session, [event.plan_id for event in events])
         fresh = to_publish(events, known)
         await self.publish(fresh)

@@ -69,7 +69,7 @@ def to_publish(events: Sequence[PlanPayload], known: Mapping[str, FeedPlan]) -> 
     fresh: list[PlanPayload] = []
     for event in events:
         before = known.get(event.plan_id)
-        if not isinstance(event, PlanState) and (before is None or not before.standing):
+        if not isinstance(event, PlanState) and (before is None or not before.active):
             continue
         if before and before.content_hash == content_hash(event):
             continue
@@ -95,5 +95,5 @@ def to_row(event: PlanPayload, ocid: str) -> FeedPlan:
         ocid=ocid,
         revision=event.revision,
         content_hash=content_hash(event),
-        standing=isinstance(event, PlanState),
+        active=isinstance(event, PlanState),
     )

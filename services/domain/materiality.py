@@ -26,20 +26,20 @@ def to_last_notified(assessment: Assessment, status: str) -> LastNotified:
     }
 
 
-def is_material(told: LastNotified, assessment: Assessment, status: str) -> bool:
+def is_material(last_notified: LastNotified, assessment: Assessment, status: str) -> bool:
     """Whether `status` and `assessment` differ enough from the last notification."""
-    if status != told["status"]:
+    if status != last_notified["status"]:
         return True
     if status != "active":
         return False
-    moved = abs(assessment.score - float(told["score"]))
-    if assessment.band.value != told["band"] and moved >= HYSTERESIS_POINTS:
+    moved = abs(assessment.score - float(last_notified["score"]))
+    if assessment.band.value != last_notified["band"] and moved >= HYSTERESIS_POINTS:
         return True
-    return _window_shifted(told["window"], assessment.common_window)
+    return _window_shifted(last_notified["window"], assessment.common_window)
 
 
-def _window_shifted(told: list[str] | None, window: Window | None) -> bool:
-    if told is None or window is None:
-        return (told is None) != (window is None)
-    before = [date.fromisoformat(day) for day in told]
+def _window_shifted(last_notified: list[str] | None, window: Window | None) -> bool:
+    if last_notified is None or window is None:
+        return (last_notified is None) != (window is None)
+    before = [date.fromisoformat(day) for day in last_notified]
     return abs((before[0] - window.earliest).days) + abs((before[1] - window.latest).days) > MATERIAL_SHIFT_DAYS

@@ -25,19 +25,19 @@ class PriorIntent(Protocol):
     @property
     def state(self) -> str: ...
     @property
-    def maybe_told(self) -> bool: ...
+    def possibly_delivered(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationDraft:
-    """A notification to one authority. `needs_told`: send it only if the previous one did reach the authority."""
+    """A notification to one authority. `only_if_notified`: send it only if the previous one did reach the authority."""
 
     authority: str
     partner: str
     purpose: Purpose
     band: Band
     change: NotificationChange
-    needs_told: bool = False
+    only_if_notified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def last_notified(earlier: Iterable[PriorIntent], authority: str) -> PriorIntent
     told = [
         intent
         for intent in earlier
-        if intent.authority == authority and (intent.state in POSSIBLY_SENT or intent.maybe_told)
+        if intent.authority == authority and (intent.state in POSSIBLY_SENT or intent.possibly_delivered)
     ]
     return max(told, key=lambda intent: intent.material_revision, default=None)
 
@@ -95,7 +95,7 @@ def _news(
             Purpose.CORRECTION,
             state.band,
             NotificationChange.WITHDRAWN,
-            needs_told=True,
+            only_if_notified=True,
         )
     if state.band == "feed":
         # A feed match is never emailed. But an authority that was told of a stronger match must learn that it is
@@ -103,7 +103,7 @@ def _news(
         if not standing or told is None or told.band == "feed":
             return None
         return NotificationDraft(
-            own.authority, other.authority, Purpose.DIGEST, "feed", NotificationChange.WEAKER, needs_told=True
+            own.authority, other.authority, Purpose.DIGEST, "feed", NotificationChange.WEAKER, only_if_notified=True
         )
     # A plan that its authority has not confirmed causes no immediate email.
     derived = any(side.origin == Origin.DERIVED for side in state.plans)

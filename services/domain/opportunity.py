@@ -78,7 +78,7 @@ class CurrentState(Protocol):
     @property
     def payload(self) -> Mapping[str, Any]: ...
     @property
-    def told(self) -> Mapping[str, Any]: ...
+    def last_notified(self) -> Mapping[str, Any]: ...
     @property
     def content_hash(self) -> str: ...
 
@@ -102,7 +102,7 @@ def next_state(current: CurrentState | None, pair: AssessedPair, context: Settle
     if current is not None and any(plan.sharing is Sharing.PRIVATE for plan in pair.plans):
         # The plan is no longer shared: publish nothing newer than the last event did.
         return withdrawal(current, NO_LONGER, hide=True)
-    material = current is None or is_material(current.told, assessment, status)
+    material = current is None or is_material(current.last_notified, assessment, status)
     state = _assessed_state(current, pair, status, material, context)
     columns: dict[str, Any] = {
         "assessed_as_of": context.as_of,
@@ -117,7 +117,7 @@ def next_state(current: CurrentState | None, pair: AssessedPair, context: Settle
     if current is not None and content["content_hash"] == current.content_hash:
         return Transition(columns)
     if material:
-        columns["told"] = to_last_notified(assessment, status)
+        columns["last_notified"] = to_last_notified(assessment, status)
     return Transition({**columns, **content}, state, event_kind(was_active, status))
 
 
@@ -127,7 +127,10 @@ def withdrawal(current: CurrentState, sentence: str, *, hide: bool = False) -> T
     The event repeats the last published facts of the plans; `hide` removes their titles and all details.
     """
     state = withdrawn_state(current, sentence, material=True, hide=hide)
-    columns = {"told": {**current.told, "status": OpportunityStatus.WITHDRAWN.value}, **state_columns(state)}
+    columns = {
+        "last_notified": {**current.last_notified, "status": OpportunityStatus.WITHDRAWN.value},
+        **state_columns(state),
+    }
     return Transition(columns, state, EventKind.WITHDRAWN)
 
 

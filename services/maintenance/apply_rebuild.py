@@ -66,7 +66,7 @@ async def _replace_plans(session: AsyncSession, differences: Sequence[PlanDiffer
     count = 0
     for difference in differences:
         row, plan = live.get(difference.plan_id), rebuilt.get(difference.plan_id)
-        seen = None if row is None else (row.revision, row.matched_revision)
+        seen = None if row is None else (row.revision, row.assessed_revision)
         if seen != difference.live:
             continue
         count += 1
@@ -107,7 +107,7 @@ def _settled(stored: PlanRecord | None, meant: PlanRecord | None) -> bool:
     """Return whether a plan is as the rebuild found it, with no assessment pending."""
     if stored is None or meant is None:
         return stored is meant
-    return stored.revision == meant.revision and (stored.quarantined or stored.matched_revision == stored.revision)
+    return stored.revision == meant.revision and (stored.quarantined or stored.assessed_revision == stored.revision)
 
 
 async def _replace(session: AsyncSession, row: Opportunity | None, columns: dict[str, Any]) -> list[Intent]:
@@ -161,7 +161,7 @@ def _suppressed_intents(row: Opportunity) -> list[Intent]:
             change=NotificationChange.NEW if row.status == OpportunityStatus.ACTIVE else NotificationChange.WITHDRAWN,
             state=IntentState.CANCELLED,
             reason=REBUILT_REASON,
-            cause=REBUILT_REASON,
+            source_event_id=REBUILT_REASON,
             due_at=moment,
             created_at=moment,
             updated_at=moment,

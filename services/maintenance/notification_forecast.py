@@ -43,7 +43,7 @@ async def forecast(session: AsyncSession, changes: Sequence[OpportunityChange]) 
         for own, _ in sides(change.after):
             found[own.authority].changes[change.kind] += 1
         for news in plan_notifications(change.after, known).drafts:
-            if news.needs_told and not _was_told(known, news.authority):
+            if news.only_if_notified and not _was_told(known, news.authority):
                 continue
             if mutes.get(news.authority, Mutes()).includes(news.partner, change.after.opportunity_id):
                 continue
@@ -52,7 +52,7 @@ async def forecast(session: AsyncSession, changes: Sequence[OpportunityChange]) 
 
 
 def _was_told(earlier: Sequence[Intent], authority: str) -> bool:
-    return any(i.authority == authority and (i.state in POSSIBLY_SENT or i.maybe_told) for i in earlier)
+    return any(i.authority == authority and (i.state in POSSIBLY_SENT or i.possibly_delivered) for i in earlier)
 
 
 def _delivery_route(purpose: Purpose, row: Authority | None) -> str:

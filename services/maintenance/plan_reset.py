@@ -41,7 +41,7 @@ async def reset(sessions: Sessions, plan_id: str, to: int, operator: str, reason
         made = replay_plan(await shadow_tables.logged_plan(session, plan_id, FULL_STATE_TYPES), None)
         row = await session.get_one(PlanRecord, plan_id)
         # The sweeper picks up unassessed plans. Until then nobody finds this one: its index row has another revision.
-        waiting = {"matched_revision": 0, "received_at": now(), "state": made.state or row.state}
+        waiting = {"assessed_revision": 0, "received_at": now(), "state": made.state or row.state}
         for name, value in (made.model_dump() | waiting).items():
             setattr(row, name, value)
         async with bulk_writes(session) as writes:

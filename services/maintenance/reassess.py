@@ -60,7 +60,7 @@ class Standing:
     status: str
     band: str
     score: float
-    told_band: str
+    notified_band: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class OpportunityChange:
         if self.before is None or self.before.status == "withdrawn":
             return ChangeKind.IDENTIFIED
         # Compare with the last notification: the band may have changed since by too little to notify.
-        return ChangeKind.BAND if self.before.told_band != self.after.band else ChangeKind.WINDOW
+        return ChangeKind.BAND if self.before.notified_band != self.after.band else ChangeKind.WINDOW
 
 
 async def preview_reassessment(
@@ -155,7 +155,7 @@ class _Known:
         )
         if row is None or (live is not None and (row.revision, row.score) == (live.revision, live.score)):
             return None
-        before = None if live is None else Standing(live.status, live.band, live.score, live.told["band"])
+        before = None if live is None else Standing(live.status, live.band, live.score, live.last_notified["band"])
         material = live is None or row.material_revision > live.material_revision
         is_event = live is None or row.revision > live.revision
         return OpportunityChange(before, OpportunityState.model_validate(row.payload), row.score, material, is_event)

@@ -128,7 +128,7 @@ class _RebuildRun:
     sessions: Sessions
     view: AsyncSession
     found: RebuildReport
-    searchable: set[str] = field(default_factory=set)
+    matchable: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
     quarantined: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
@@ -143,27 +143,27 @@ class _RebuildRun:
                 self._record_difference(plan, live.get(plan.plan_id))
             async with transaction(self.sessions) as writer:
                 await shadow_tables.add(writer, shadow_tables.PLANS, [row.model_dump() for row in made])
-            candidates = {plan.plan_id: plan for plan in made if plan.searchable}
+            candidates = {plan.plan_id: plan for plan in made if plan.matchable}
             self.candidates.put(list((await self.context.features.compute(self.view, candidates)).values()))
-            self.searchable |= candidates.keys()
+            self.matchable |= candidates.keys()
             say("plans replayed", len(self.ids), max(total, len(self.ids)))
         # No process of ours wrote this live row.
         for plan_id in await shadow_tables.all_ids(self.view):
             if plan_id not in self.ids:
                 stored = (await plans.by_id(self.view, [plan_id])).get(plan_id)
                 if stored is not None:
-                    seen = (stored.revision, stored.matched_revision)
+                    seen = (stored.revision, stored.assessed_revision)
                     self.found.plans.append(PlanDifference(plan_id, seen, None))
 
     def _record_difference(self, plan: PlanRecord, live: PlanRecord | None) -> None:
         self.ids.add(plan.plan_id)
         if plan.quarantined:
             self.quarantined.add(plan.plan_id)
-        elif plan.matched_revision < plan.revision:
+        elif plan.assessed_revision < plan.revision:
             self.waiting.add(plan.plan_id)
             self.found.waiting_plans += 1
         if differs_from_log(plan, live):
-            seen = None if live is None else (live.revision, live.matched_revision)
+            seen = None if live is None else (live.revision, live.assessed_revision)
             self.found.plans.append(PlanDifference(plan.plan_id, seen, plan.revision))
 
     async def judge(self, say: ProgressCallback) -> None:
@@ -185,7 +185,7 @@ class _RebuildRun:
         }
         # The view's snapshot is older than the shadow tables.
         async with transaction(self.sessions) as reader:
-            over = await shadow_tables.shadow_plans(reader, named - self.searchable)
+            over = await shadow_tables.shadow_plans(reader, named - self.matchable)
         known = {plan_id: plan for plan_id, plan in over.items() if plan_from_store(plan) is not None}
         return await self.context.features.compute(self.view, known)
 
@@ -209,7 +209,7 @@ class _RebuildRun:
     def _pairs(self, chunk: Sequence[str], live: Sequence[Opportunity]) -> dict[str, tuple[str, str]]:
         """Return the pairs found by search and the existing pairs of these plans, by opportunity id."""
         pairs = [(row.plan_a, row.plan_b) for row in live if row.status == OpportunityStatus.ACTIVE]
-        found = self.candidates.search(sorted(self.searchable.intersection(chunk)), self.found.as_of)
+        found = self.candidates.search(sorted(self.matchable.intersection(chunk)), self.found.as_of)
         pairs += [(plan_id, other) for plan_id, others in found.items() for other in others]
         return {opportunity_id(a, b): (a, b) for a, b in pairs if a < b}
 
@@ -284,7 +284,7 @@ def _base_row(live: Opportunity) -> Opportunity:
 
 def _suppress_notification(row: Opportunity, live: Opportunity) -> None:
     """Suppress the notification of a change. The next change is still compared with the last notification."""
-    row.told = live.told
+    row.last_notified = live.last_notified
     if row.material_revision != live.material_revision:
         row.material_revision = live.material_revision
         row.payload = {**row.payload, "material_revision": live.material_revision}

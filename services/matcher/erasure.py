@@ -103,8 +103,8 @@ async def _forget(session: AsyncSession, plan_id: str, revision: int) -> ErasedC
             # SQL NULL; None would become the JSON value null.
             state=null(),
             status=func.coalesce(func.nullif(col(PlanRecord.status), "active"), "withdrawn"),
-            searchable=False,
-            matched_revision=col(PlanRecord.revision),
+            matchable=False,
+            assessed_revision=col(PlanRecord.revision),
             attempts=0,
             quarantined=False,
         )

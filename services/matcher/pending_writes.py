@@ -121,7 +121,7 @@ def _new_row(key: str, pair: AssessedPair, at: datetime) -> Opportunity:
             "score": 0.0,
             "band": "feed",
             "payload": {},
-            "told": {},
+            "last_notified": {},
             "content_hash": "",
             "causation_id": None,
             "generation": "",

@@ -127,7 +127,7 @@ async def _freeze(
     size = notification_schedule.MAX_ITEMS_IN_FULL + notification_schedule.MAX_ITEMS_IN_A_LINE
     parts = [intents[start : start + size] for start in range(0, len(intents), size)]
     for part in parts:
-        frozen = "|".join([row.authority, purpose, *(f"{intent.id}.{intent.round}" for intent in part)])
+        frozen = "|".join([row.authority, purpose, *(f"{intent.id}.{intent.mail_count}" for intent in part)])
         mail_id = hashlib.sha256(frozen.encode()).hexdigest()[:32]
         message_id = email_message.message_id(mail_id, dispatch.sender)
         mail = new_mail(mail_id, row.authority, purpose, at, message_id=message_id)

@@ -32,7 +32,7 @@ ENQUIRIES: Final = (BenchmarkNotice.ENQUIRY, BenchmarkNotice.ENQUIRY_REMINDER)
 
 
 async def begin(
-    session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, lease_owner: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
     """Composes the email and marks it as being sent; None if it is outdated, or has no recipient yet."""
     notice = await benchmark_notices.of_mail(session, mail.mail_id)
@@ -56,7 +56,7 @@ async def begin(
     composed = email_message.compose_notice(
         "benchmark", compose(authority, links), dispatch.sender, mailbox, mail.message_id, at
     )
-    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)
+    return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)
 
 
 async def _own(

@@ -27,7 +27,7 @@ from services.store.route_records import load_coalition_routes
 
 
 async def begin(
-    session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, lease_owner: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
     """Composes the email and marks it as being sent; None if it is outdated, or has no recipient yet."""
     notice = await coalition_notices.of_mail(session, mail.mail_id)
@@ -58,7 +58,7 @@ async def begin(
     composed = coalition_email.compose(letter, dispatch.sender, mailbox, mail, thread, at)
     if links:
         links.add_one_click(composed, "immediate")
-    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)
+    return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)
 
 
 async def _routes(session: AsyncSession, state: CoalitionState, plan_id: str) -> CoalitionRoutes:

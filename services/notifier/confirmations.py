@@ -53,7 +53,7 @@ async def ask_confirmations(dispatch: DispatchContext) -> int:
 
 
 async def begin(
-    session: AsyncSession, dispatch: DispatchContext, mail: Mail, holder: str, row: Authority | None, at: datetime
+    session: AsyncSession, dispatch: DispatchContext, mail: Mail, lease_owner: str, row: Authority | None, at: datetime
 ) -> ReadyEmail | None:
     """The email composed and recorded as being sent; None where nothing is left to ask, or nobody to ask yet."""
     today = day_of(at)
@@ -77,4 +77,4 @@ async def begin(
     composed = email_message.compose_notice("confirmation", letter, dispatch.sender, mailbox, mail.message_id, at)
     if links:
         links.add_one_click(composed, plan_confirmations.PURPOSE)
-    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), mailbox)
+    return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)

@@ -35,7 +35,7 @@ class ReadyEmail:
     """An email ready to be sent: its bytes, its recipient, and the lease it is sent under."""
 
     mail_id: str
-    holder: str
+    lease_owner: str
     purpose: str
     message: bytes
     recipient: str

@@ -30,7 +30,7 @@ async def record_result(dispatch: DispatchContext, ready: ReadyEmail, error: Cha
     """Records the result of an attempt, with its event if the result is final."""
     mail_id = ready.mail_id
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.get_leased(session, mail_id, ready.holder)
+        mail = await deliveries.get_leased(session, mail_id, ready.lease_owner)
         if mail is None or mail.state not in (EmailState.SENDING, EmailState.AMBIGUOUS):
             log.warning("outcome of an email that another notifier has taken over", mail_id=mail_id)
             return
@@ -56,7 +56,7 @@ async def _apply_result(
         session.add(sent_event(mail, ref, told, at))
         _measure(mail, told, at)
         outcome = "sent"
-    elif isinstance(error, UnknownOutcomeError) and mail.ambiguities == 0:
+    elif isinstance(error, UnknownOutcomeError) and mail.unknown_outcomes == 0:
         deliveries.mark_ambiguous(
             mail, intents, at, at + notification_schedule.backoff(mail.attempts, dispatch.chance())
         )
@@ -80,13 +80,13 @@ async def _apply_result(
         outcome=outcome,
         reason=error.reason if error else None,
         attempts=mail.attempts,
-        event_ids=sorted({intent.cause for intent in intents})[:LOGGED_IDS],
+        event_ids=sorted({intent.source_event_id for intent in intents})[:LOGGED_IDS],
         causation_ids=sorted({intent.causation_id for intent in intents if intent.causation_id})[:LOGGED_IDS],
     )
 
 
 def _failure(mail: Mail, error: ChannelError) -> DeliveryFailure:
-    if mail.ambiguities:
+    if mail.unknown_outcomes:
         # Whatever the second attempt's result, the first one may have arrived.
         return DeliveryFailure.AMBIGUOUS
     if isinstance(error, PermanentError):
@@ -122,10 +122,10 @@ async def _forsaken(dispatch: DispatchContext) -> bool:
     return True
 
 
-async def give_up(dispatch: DispatchContext, mail_id: str, holder: str, reason: str) -> None:
+async def give_up(dispatch: DispatchContext, mail_id: str, lease_owner: str, reason: str) -> None:
     """Gives up an email that raised an unexpected error before sending, so that it does not block the others."""
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.get_leased(session, mail_id, holder)
+        mail = await deliveries.get_leased(session, mail_id, lease_owner)
         if mail is not None and mail.state == EmailState.CLAIMED:
             intents = await notifications.locked_in(session, mail_id)
             row = await addressee(session, mail.authority, day_of(dispatch.clock()))
@@ -143,7 +143,7 @@ async def close_unsent(
     reason: CancelReason | WaitReason,
 ) -> None:
     """Ends an email that must not be sent (again). It leaves its news of saved searches to another one."""
-    if mail.ambiguities:
+    if mail.unknown_outcomes:
         # An earlier attempt may have arrived, so the outcome stays unknown.
         deliveries.mark_failed(mail, intents, at, DeliveryFailure.AMBIGUOUS, reason)
         session.add(failed_event(mail, row.mailbox_ref if row else "", intents, at))

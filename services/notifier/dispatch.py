@@ -80,18 +80,18 @@ async def _send_all(dispatch: DispatchContext, stopping: asyncio.Event | None) -
 
 async def send_next(dispatch: DispatchContext) -> bool:
     """Claims, checks and sends one email; False if none is due."""
-    holder = uuid.uuid4().hex
+    lease_owner = uuid.uuid4().hex
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.claim_next(session, holder, dispatch.clock(), notification_schedule.LEASE)
+        mail = await deliveries.claim_next(session, lease_owner, dispatch.clock(), notification_schedule.LEASE)
     if mail is None:
         return False
     try:
-        ready = await preflight.prepare_send(dispatch, mail.mail_id, holder)
+        ready = await preflight.prepare_send(dispatch, mail.mail_id, lease_owner)
     except Exception as error:
         if retry.is_transient(error):
             raise
         log.exception("a mail can't be composed", mail_id=mail.mail_id)
-        await give_up(dispatch, mail.mail_id, holder, "not-composed")
+        await give_up(dispatch, mail.mail_id, lease_owner, "not-composed")
         return True
     if ready is not None:
         await _send(dispatch, ready)

@@ -99,7 +99,7 @@ async def record_intents(
             earlier = locked.get(opportunity_id, [])
             means = plan_notifications(item.state, earlier)
             for intent in earlier:
-                if means.outdated and intent.state in UNSENT and not intent.maybe_told:
+                if means.outdated and intent.state in UNSENT and not intent.possibly_delivered:
                     intents.cancel(intent, means.outdated, at)
             # Members of a coalition get no correction: their windows may close, but their coalition stands.
             apart = item.state.status == "active" or opportunity_id not in together
@@ -114,7 +114,7 @@ async def record_intents(
     for intent in added:
         log.info(
             "intent",
-            event_id=intent.cause,
+            event_id=intent.source_event_id,
             causation_id=intent.causation_id,
             opportunity_id=intent.opportunity_id,
             authority=intent.authority,
@@ -162,8 +162,8 @@ def _intent(item: OpportunityEvent, news: NotificationDraft, at: datetime, notif
         purpose=news.purpose,
         band=news.band,
         change=news.change,
-        needs_told=news.needs_told,
-        cause=item.event_id,
+        only_if_notified=news.only_if_notified,
+        source_event_id=item.event_id,
         causation_id=item.causation_id,
         due_at=due[news.purpose],
         created_at=at,

@@ -52,7 +52,7 @@ from services.store.database import transaction
 from services.store.intents import Intent, Mail
 
 
-async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> ReadyEmail | None:
+async def prepare_send(dispatch: DispatchContext, mail_id: str, lease_owner: str) -> ReadyEmail | None:
     """Selects the intents that are still true and wanted, composes the email and marks it as being sent.
 
     None if no intent is left, or the lease has passed to another sender.
@@ -60,19 +60,19 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
     at = dispatch.clock()
     today = day_of(at)
     async with transaction(dispatch.sessions) as session:
-        mail = await deliveries.get_leased(session, mail_id, holder)
+        mail = await deliveries.get_leased(session, mail_id, lease_owner)
         if mail is None or mail.state != EmailState.CLAIMED:
             return None
         row = await addressee(session, mail.authority, today)
         if mail.purpose == coalition_notices.PURPOSE:
             act = await responses.of_receipt(session, mail_id)
             if act is not None:
-                return await receipts.begin(session, dispatch, mail, act, holder, row, at)
-            return await coalition_preflight.begin(session, dispatch, mail, holder, row, at)
+                return await receipts.begin(session, dispatch, mail, act, lease_owner, row, at)
+            return await coalition_preflight.begin(session, dispatch, mail, lease_owner, row, at)
         if mail.purpose == benchmark_notices.PURPOSE:
-            return await benchmark_preflight.begin(session, dispatch, mail, holder, row, at)
+            return await benchmark_preflight.begin(session, dispatch, mail, lease_owner, row, at)
         if mail.purpose == plan_confirmations.PURPOSE:
-            return await confirmations.begin(session, dispatch, mail, holder, row, at)
+            return await confirmations.begin(session, dispatch, mail, lease_owner, row, at)
         intents = await notifications.locked_in(session, mail_id)
         if row is None or row.mailbox is None or row.is_paused(today):
             await _release_unreachable(session, mail, intents, row, at)
@@ -92,7 +92,7 @@ async def prepare_send(dispatch: DispatchContext, mail_id: str, holder: str) -> 
         composed = email_message.compose(letter, dispatch.sender, row.mailbox, mail_id, mail.message_id, at, earlier)
         if links:
             links.add_one_click(composed, mail.purpose)
-        return ReadyEmail(mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+        return ReadyEmail(mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), row.mailbox)
 
 
 async def _compose(
@@ -184,7 +184,9 @@ async def _select_current(
     open_ = [intent for intent in intents if intent.state in (IntentState.QUEUED, IntentState.AMBIGUOUS)]
     ids = [intent.opportunity_id for intent in open_]
     states = await opportunities.get_many(session, ids)
-    told = await notifications.told_before(session, row.authority, [i.opportunity_id for i in open_ if i.needs_told])
+    told = await notifications.told_before(
+        session, row.authority, [i.opportunity_id for i in open_ if i.only_if_notified]
+    )
     today = day_of(at)
     partners = await addressees(session, {intent.partner for intent in open_}, today)
     names = await names_of(session, {intent.partner for intent in open_}, today)
@@ -252,7 +254,7 @@ def _cancel_reason(
         return CancelReason.SUPERSEDED
     if muted.includes(intent.partner, intent.opportunity_id):
         return CancelReason.MUTED
-    if intent.needs_told and not told.get(intent.opportunity_id):
+    if intent.only_if_notified and not told.get(intent.opportunity_id):
         return CancelReason.NEVER_TOLD
     return None
 

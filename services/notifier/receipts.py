@@ -55,7 +55,7 @@ async def begin(
     dispatch: DispatchContext,
     mail: Mail,
     act: ResponseRow,
-    holder: str,
+    lease_owner: str,
     row: Authority | None,
     at: datetime,
 ) -> ReadyEmail | None:
@@ -90,7 +90,7 @@ async def begin(
     deliveries.mark_sending(mail, [], at)
     thread = thread_id(dispatch.sender, act.subject_id, row.authority)
     composed = coalition_email.compose(letter, dispatch.sender, row.mailbox, mail, thread, at)
-    return ReadyEmail(mail.mail_id, holder, mail.purpose, email_message.as_bytes(composed), row.mailbox)
+    return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), row.mailbox)
 
 
 def _has_page(act: ResponseRow, closed: bool) -> bool:

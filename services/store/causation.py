@@ -91,7 +91,7 @@ def _logged(row: PlanLog, plan: PlanRecord | None) -> Step:
     elif plan is not None and plan.quarantined:
         state = "quarantined: its assessment failed"
     elif plan is not None:
-        state = "assessed" if plan.matched_revision >= row.revision else "still to be assessed"
+        state = "assessed" if plan.assessed_revision >= row.revision else "still to be assessed"
     about = f"{row.event_type} {row.plan_id} revision {row.revision}"
     return Step(row.received_at, "plan log", row.event_id, about, state)
 

@@ -16,7 +16,7 @@ def attach_intents(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
     """Freeze intents in an email. From now on they are sent together, or not at all."""
     for intent in intents:
         intent.mail_id = mail.mail_id
-        intent.round += 1
+        intent.mail_count += 1
         set_state(intent, IntentState.QUEUED, at)
 
 
@@ -49,21 +49,22 @@ async def earlier_messages(session: AsyncSession, mail: Mail, opportunity_ids: S
     return list((await session.execute(query)).scalars())
 
 
-async def claim_next(session: AsyncSession, holder: str, at: datetime, lease: timedelta) -> Mail | None:
+async def claim_next(session: AsyncSession, lease_owner: str, at: datetime, lease: timedelta) -> Mail | None:
     """Claim the next email to send, for the length of the lease. Emails that another sender holds are skipped."""
     ready = and_(col(Mail.state).in_((EmailState.QUEUED, EmailState.AMBIGUOUS)), col(Mail.next_attempt_at) <= at)
     forsaken = and_(col(Mail.state) == EmailState.CLAIMED, col(Mail.lease_until) < at)
     query = select(Mail).where(or_(ready, forsaken)).order_by(col(Mail.next_attempt_at)).limit(1)
     mail = (await session.execute(query.with_for_update(skip_locked=True))).scalar_one_or_none()
     if mail is not None:
-        mail.state, mail.holder, mail.lease_until, mail.updated_at = EmailState.CLAIMED, holder, at + lease, at
+        mail.state, mail.updated_at = EmailState.CLAIMED, at
+        mail.lease_owner, mail.lease_until = lease_owner, at + lease
     return mail
 
 
-async def get_leased(session: AsyncSession, mail_id: str, holder: str) -> Mail | None:
+async def get_leased(session: AsyncSession, mail_id: str, lease_owner: str) -> Mail | None:
     """Return the email, locked, if this sender still holds it."""
     mail = await session.get(Mail, mail_id, with_for_update=True)
-    return mail if mail is not None and mail.holder == holder else None
+    return mail if mail is not None and mail.lease_owner == lease_owner else None
 
 
 async def expired_sending(session: AsyncSession, at: datetime) -> Mail | None:
@@ -125,10 +126,10 @@ def mark_sent(mail: Mail, intents: Sequence[Intent], at: datetime) -> None:
 
 def mark_retry(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime, reason: str) -> None:
     """Schedule a retry: the mail server refused the email for now."""
-    _settle(mail, EmailState.AMBIGUOUS if mail.ambiguities else EmailState.QUEUED, at, reason=reason)
+    _settle(mail, EmailState.AMBIGUOUS if mail.unknown_outcomes else EmailState.QUEUED, at, reason=reason)
     mail.next_attempt_at = next_attempt_at
     for intent in _under_way(intents):
-        set_state(intent, IntentState.AMBIGUOUS if intent.maybe_told else IntentState.QUEUED, at)
+        set_state(intent, IntentState.AMBIGUOUS if intent.possibly_delivered else IntentState.QUEUED, at)
 
 
 def mark_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: DeliveryFailure, reason: str) -> None:
@@ -137,18 +138,18 @@ def mark_failed(mail: Mail, intents: Sequence[Intent], at: datetime, failure: De
     mail.failure = failure
     for intent in intents:
         if intent.state in (IntentState.QUEUED, IntentState.SENDING):
-            unknown = intent.maybe_told or failure == DeliveryFailure.AMBIGUOUS
+            unknown = intent.possibly_delivered or failure == DeliveryFailure.AMBIGUOUS
             set_state(intent, IntentState.AMBIGUOUS if unknown else IntentState.FAILED, at, reason)
 
 
 def mark_ambiguous(mail: Mail, intents: Sequence[Intent], at: datetime, next_attempt_at: datetime) -> None:
     """Mark the email as ambiguous: nobody knows whether the server accepted it. One retry follows, under the same
     Message-ID."""
-    mail.ambiguities += 1
+    mail.unknown_outcomes += 1
     _settle(mail, EmailState.AMBIGUOUS, at, reason="outcome-unknown")
     mail.next_attempt_at = next_attempt_at
     for intent in _under_way(intents):
-        intent.maybe_told = True
+        intent.possibly_delivered = True
         set_state(intent, IntentState.AMBIGUOUS, at)
 
 

@@ -54,7 +54,7 @@ class FeedPlan(SQLModel, table=True):
     ocid: str
     revision: int = Field(sa_column=Column(BigInteger, nullable=False))
     content_hash: str
-    standing: bool = Field(description="neither withdrawn nor awarded")
+    active: bool = Field(description="neither withdrawn nor awarded")
 
 
 async def load_cursor(session: AsyncSession, source: str) -> FeedCursor | None:
@@ -107,7 +107,7 @@ _OWN: Final = text(
 )
 _STANDING: Final = text(
     "SELECT p.state FROM feed_plans f JOIN plans p USING (plan_id)"
-    " WHERE f.standing AND p.status = 'active' AND coalesce(p.state ->> 'origin', 'authority') <> 'authority'"
+    " WHERE f.active AND p.status = 'active' AND coalesce(p.state ->> 'origin', 'authority') <> 'authority'"
 )
 _MISSING: Final = text(
     "WITH day AS (SELECT notice_year, min(notice_number) AS first, max(notice_number) AS last FROM feed_releases"
@@ -123,7 +123,7 @@ async def own_plans(session: AsyncSession, authorities: Collection[str]) -> list
     return list((await session.execute(_OWN, {"authorities": list(authorities)})).scalars())
 
 
-async def standing_plans(session: AsyncSession) -> list[Any]:
+async def active_plans(session: AsyncSession) -> list[Any]:
     """Return the states of the active plans made from notices."""
     return list((await session.execute(_STANDING)).scalars())
 

@@ -62,7 +62,7 @@ async def unassessed_after(session: AsyncSession, after: str, limit: int) -> lis
     rows = await session.execute(
         select(PlanRecord.plan_id)  # type: ignore[call-overload]
         .where(
-            col(PlanRecord.matched_revision) < col(PlanRecord.revision),
+            col(PlanRecord.assessed_revision) < col(PlanRecord.revision),
             col(PlanRecord.quarantined).is_(False),
             col(PlanRecord.plan_id) > after,
         )
@@ -73,7 +73,7 @@ async def unassessed_after(session: AsyncSession, after: str, limit: int) -> lis
 
 
 def is_matchable(plan: PlanRecord) -> bool:
-    """Return a condition: the plan would be searchable if its assessment had never failed."""
+    """Return a condition: the plan would be matchable if its assessment had never failed."""
     return plan.status == Status.ACTIVE and plan.state is not None and plan.state["sharing"] != Sharing.PRIVATE
 
 
@@ -83,6 +83,6 @@ async def reset_assessments(session: AsyncSession) -> None:
     await session.execute(
         update(PlanRecord)
         .where(col(PlanRecord.quarantined))
-        .values(searchable=(col(PlanRecord.status) == Status.ACTIVE) & shared)
+        .values(matchable=(col(PlanRecord.status) == Status.ACTIVE) & shared)
     )
-    await session.execute(update(PlanRecord).values(matched_revision=0, attempts=0, quarantined=False))
+    await session.execute(update(PlanRecord).values(assessed_revision=0, attempts=0, quarantined=False))

@@ -44,12 +44,12 @@ from services.store.opportunities import Opportunity
 
 
 class Intent(SQLModel, table=True):
-    """One notification to one authority. `maybe_told` stays true once the outcome of an attempt is unknown.
+    """One notification to one authority. `possibly_delivered` stays true once the outcome of an attempt is unknown.
 
-    `needs_told`: it only makes sense to a reader of an earlier email (a correction, a weakening). `round` counts the
-    emails it was frozen into. `occasion` is empty if the opportunity's state caused it, else it names the act of an
-    authority that did. `cause` is the id of the event that caused it, `causation_id` that of the plan event behind
-    that.
+    `only_if_notified`: it only makes sense to a reader of an earlier email (a correction, a weakening). `mail_count`
+    counts the emails it was frozen into. `occasion` is empty if the opportunity's state caused it, else it names the
+    act of an authority that did. `source_event_id` is the id of the event that caused it, `causation_id` that of the
+    plan event behind that.
     """
 
     __tablename__ = "notification_intents"
@@ -82,13 +82,13 @@ class Intent(SQLModel, table=True):
     band: str
     change: str
     occasion: str = Field(default="")
-    needs_told: bool = Field(default=False)
-    maybe_told: bool = Field(default=False)
+    only_if_notified: bool = Field(default=False)
+    possibly_delivered: bool = Field(default=False)
     state: str = Field(default=IntentState.PENDING)
     reason: str | None = Field(default=None)
-    round: int = Field(default=0)
+    mail_count: int = Field(default=0)
     mail_id: str | None = Field(default=None, foreign_key="notification_mails.mail_id")
-    cause: str
+    source_event_id: str
     causation_id: str | None = Field(default=None)
     due_at: datetime = Field(sa_column=timestamp())
     created_at: datetime = Field(sa_column=timestamp())
@@ -96,8 +96,8 @@ class Intent(SQLModel, table=True):
 
 
 class Mail(SQLModel, table=True):
-    """One email to one authority. The sender `holder` has its lease until `lease_until`; `ambiguities` counts the
-    attempts with an unknown outcome."""
+    """One email to one authority. The sender `lease_owner` has its lease until `lease_until`. `unknown_outcomes` counts
+    the attempts that may have delivered it."""
 
     __tablename__ = "notification_mails"
     __table_args__ = (
@@ -117,9 +117,9 @@ class Mail(SQLModel, table=True):
     message_id: str
     state: str = Field(default=EmailState.QUEUED)
     attempts: int = Field(default=0)
-    ambiguities: int = Field(default=0)
+    unknown_outcomes: int = Field(default=0)
     next_attempt_at: datetime = Field(sa_column=timestamp())
-    holder: str | None = Field(default=None)
+    lease_owner: str | None = Field(default=None)
     lease_until: datetime | None = Field(default=None, sa_column=timestamp(nullable=True))
     failure: str | None = Field(default=None)
     reason: str | None = Field(default=None)
@@ -236,7 +236,7 @@ async def told_before(session: AsyncSession, authority: str, opportunity_ids: Se
     query = select(col(Intent.opportunity_id), col(Intent.state)).where(
         col(Intent.authority) == authority,
         in_array(col(Intent.opportunity_id), opportunity_ids),
-        or_(col(Intent.state).in_(POSSIBLY_SENT), col(Intent.maybe_told)),
+        or_(col(Intent.state).in_(POSSIBLY_SENT), col(Intent.possibly_delivered)),
     )
     found: dict[str, set[str]] = {}
     for opportunity_id, state in await session.execute(query):

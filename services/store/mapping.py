@@ -62,7 +62,7 @@ def revision_from_event(event: Event, origin: Mapping[str, Any]) -> PlanRevision
         payload=content,
         origin=origin,
         status=status.value,
-        searchable=status is Status.ACTIVE and shared,
+        matchable=status is Status.ACTIVE and shared,
         state=state,
         published_at=event.time,
         traceparent=event.traceparent,

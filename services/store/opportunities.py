@@ -35,7 +35,7 @@ class _Base(MappedAsDataclass, DeclarativeBase, eq=False):
 
 
 class Opportunity(_Base):
-    """The state of one pair. `payload` is the payload of its latest event; `told` the latest material content.
+    """The state of one pair. `payload` is the payload of its latest event; `last_notified` the latest material content.
 
     `plan_a < plan_b`; `revision_a` and `revision_b` are the plan revisions that were assessed.
     `causation_id` is the id of the plan event that caused the last revision.
@@ -61,7 +61,7 @@ class Opportunity(_Base):
     score: Mapped[float]
     band: Mapped[str]
     payload: Mapped[Any] = mapped_column(JSONB, nullable=False)
-    told: Mapped[Any] = mapped_column(JSONB, nullable=False)
+    last_notified: Mapped[Any] = mapped_column(JSONB, nullable=False)
     content_hash: Mapped[str]
     causation_id: Mapped[str | None]
     generation: Mapped[str]

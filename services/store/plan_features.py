@@ -48,7 +48,7 @@ class PlanFeatures(SQLModel, table=True):
     generation: str
     revision: int = Field(sa_column=Column(BigInteger, nullable=False))
     authority: str
-    standing: bool
+    joinable: bool
     earliest: int
     latest: int
     flexible: int
@@ -67,7 +67,7 @@ class PlanFeatures(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The searchable facts of one plan: its revision, its generation, and when and where it can be joined."""
+    """The indexed facts of one plan: its revision, its generation, and when and where it can be joined."""
 
     plan_id: str
     generation: str
@@ -103,7 +103,7 @@ _LOADED: Final = text(
     "SELECT p.plan_id, p.revision, p.status, p.state, f.text_hash, f.feature_blob"
     " FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.plan_id = ANY(:ids)"
 )
-_UNASSESSED: Final = text(f"{_LOADED.text} AND p.matched_revision < p.revision AND NOT p.quarantined")
+_UNASSESSED: Final = text(f"{_LOADED.text} AND p.assessed_revision < p.revision AND NOT p.quarantined")
 _BLOBS: Final = text(
     "SELECT plan_id, text_hash, feature_blob FROM plan_features WHERE plan_id = ANY(:ids) AND feature_blob IS NOT NULL"
 )
@@ -137,20 +137,20 @@ def text_hashes(plan_ids: Iterable[str]) -> Query[dict[str, str]]:
 
 _MOVE: Final = """
     UPDATE plan_features f
-    SET generation = r.generation, revision = r.revision, authority = r.authority, standing = r.standing,
+    SET generation = r.generation, revision = r.revision, authority = r.authority, joinable = r.joinable,
         earliest = r.earliest, latest = r.latest, flexible = r.flexible,
         preparation_days = r.preparation_days, local = r.local, areas = r.areas, council = r.council
     FROM json_populate_recordset(NULL::plan_features, CAST(:plan_features_moved AS json)) r
     WHERE f.plan_id = r.plan_id
 """
 _CLOSE: Final = """
-    UPDATE plan_features SET revision = 0, standing = false, text_hash = '', vector = NULL, feature_blob = NULL
+    UPDATE plan_features SET revision = 0, joinable = false, text_hash = '', vector = NULL, feature_blob = NULL
     WHERE plan_id = ANY(:plan_features_closed) AND revision > 0
 """
 
 
 def put(writes: BulkWrites, placements: Sequence[Placement], words: Mapping[str, Words]) -> None:
-    """Write the searchable facts of plans, and the text features of those with new text. The caller has locked the
+    """Write the indexed facts of plans, and the text features of those with new text. The caller has locked the
     plans."""
     new = [
         {**placement.columns(), **_columns(words[placement.plan_id])}
@@ -179,12 +179,12 @@ def close(writes: BulkWrites, plan_ids: Sequence[str]) -> None:
 
 
 async def misplaced(session: AsyncSession, generation: str, limit: int) -> list[str]:
-    """Return assessed, searchable plans whose row is missing or has another revision or generation. The matcher must
+    """Return assessed, matchable plans whose row is missing or has another revision or generation. The matcher must
     assess them again."""
     found = await session.execute(
         text(
-            "SELECT p.plan_id FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.searchable"
-            " AND p.matched_revision = p.revision"
+            "SELECT p.plan_id FROM plans p LEFT JOIN plan_features f USING (plan_id) WHERE p.matchable"
+            " AND p.assessed_revision = p.revision"
             " AND (f.plan_id IS NULL OR f.generation <> :generation OR f.revision <> p.revision) LIMIT :limit"
         ),
         {"generation": generation, "limit": limit},
@@ -218,8 +218,8 @@ PORTION: Final = 5000
 
 @dataclass(frozen=True, slots=True)
 class IndexDelta:
-    """Rows that the snapshot `until` shows and `since` did not: searchable plans, and the ids of plans no longer
-    searchable. `after` is the last row if more may follow."""
+    """Rows that the snapshot `until` shows and `since` did not: matchable plans, and the ids of plans no longer
+    matchable. `after` is the last row if more may follow."""
 
     since: Seen
     until: Seen
@@ -232,7 +232,7 @@ _DELTA: Final = text(
     f"""
     SELECT CAST(pg_postmaster_start_time() AS text), CAST(pg_current_snapshot() AS text), f.*
     FROM (VALUES (1)) AS always(one) LEFT JOIN (
-        SELECT written_xid, plan_id, revision, authority, standing, earliest, latest, flexible, preparation_days, local,
+        SELECT written_xid, plan_id, revision, authority, joinable, earliest, latest, flexible, preparation_days, local,
             areas, council, CASE WHEN generation = :generation THEN vector END
         FROM plan_features
         WHERE (written_xid, plan_id) > (CAST(:xid AS bigint), CAST(:plan_id AS text))
@@ -264,8 +264,8 @@ def _delta(since: Seen, found: Rows) -> IndexDelta:
 
 
 def _opening(*columns: Any) -> JoinConstraints:
-    standing, earliest, latest, flexible, preparation_days, local, areas, council = columns
-    return JoinConstraints(standing, earliest, latest, flexible, preparation_days, local, tuple(areas), council)
+    joinable, earliest, latest, flexible, preparation_days, local, areas, council = columns
+    return JoinConstraints(joinable, earliest, latest, flexible, preparation_days, local, tuple(areas), council)
 
 
 def _halves(vector: bytes) -> Halves:

@@ -65,7 +65,7 @@ class PlanRevision:
     payload: Mapping[str, Any]
     origin: Mapping[str, Any]
     status: str
-    searchable: bool
+    matchable: bool
     state: Mapping[str, Any] | None
     published_at: datetime
     traceparent: str | None
@@ -134,7 +134,7 @@ async def append_revisions(session: AsyncSession, recording: RevisionBatch, *the
 
 _MOVE: Final = """
     UPDATE plans p
-    SET revision = r.revision, status = r.status, searchable = r.searchable, state = coalesce(r.state, p.state),
+    SET revision = r.revision, status = r.status, matchable = r.matchable, state = coalesce(r.state, p.state),
         event_id = r.event_id, traceparent = r.traceparent, published_at = r.published_at, received_at = r.received_at,
         attempts = 0, quarantined = false
     FROM json_populate_recordset(NULL::plans, CAST(:moves AS json)) r
@@ -149,7 +149,7 @@ def _moved(revision: PlanRevision, before: Mapping[str, Any] | None) -> dict[str
         "plan_id": revision.plan_id,
         "revision": revision.revision,
         "status": revision.status,
-        "searchable": revision.searchable,
+        "matchable": revision.matchable,
         "state": state,
         "event_id": revision.event_id,
         "traceparent": revision.traceparent,
@@ -186,7 +186,7 @@ def _reserve(writes: BulkWrites, ids: Sequence[str], revisions: Sequence[PlanRev
     """Insert a row for every plan, so that it can be locked. Revision 0 marks a row as not filled yet."""
     first = {revision.plan_id: revision for revision in reversed(revisions)}
     writes.add(
-        "INSERT INTO plans (plan_id, authority, revision, status, searchable, event_id, published_at, received_at,"
+        "INSERT INTO plans (plan_id, authority, revision, status, matchable, event_id, published_at, received_at,"
         " attempts, quarantined) SELECT plan_id, authority, 0, 'active', false, '', :now, :now, 0, false"
         " FROM unnest(CAST(:ids AS text[]), CAST(:authorities AS text[])) AS r(plan_id, authority)"
         " ON CONFLICT DO NOTHING",

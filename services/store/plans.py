@@ -29,8 +29,8 @@ class PlanRecord(SQLModel, table=True):
 
     __tablename__ = "plans"
     __table_args__ = (
-        Index("plans_active", "plan_id", "revision", postgresql_where=text("searchable")),
-        Index("plans_unmatched", "plan_id", postgresql_where=text("matched_revision < revision")),
+        Index("plans_active", "plan_id", "revision", postgresql_where=text("matchable")),
+        Index("plans_unassessed", "plan_id", postgresql_where=text("assessed_revision < revision")),
         # A request for a benchmark looks for the plans of its category that name their present contract.
         Index(
             "plans_category",
@@ -43,13 +43,13 @@ class PlanRecord(SQLModel, table=True):
     authority: str = Field(index=True)
     revision: int = Field(sa_column=Column(BigInteger, nullable=False))
     status: str
-    searchable: bool = Field(description="active, and shared with others: a candidate for a match")
+    matchable: bool = Field(description="active, and shared with others: a candidate for a match")
     state: Any = Field(default=None, sa_column=json_column(nullable=True))
     event_id: str
     traceparent: str | None = None
     published_at: datetime = Field(sa_column=timestamp())
     received_at: datetime = Field(sa_column=timestamp())
-    matched_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    assessed_revision: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
     attempts: int = Field(default=0)
     quarantined: bool = Field(default=False)
 
@@ -88,7 +88,7 @@ async def unassessed_before(session: AsyncSession, before: datetime, limit: int)
     found = await session.execute(
         select(PlanRecord.plan_id)  # type: ignore[call-overload]
         .where(
-            col(PlanRecord.matched_revision) < col(PlanRecord.revision),
+            col(PlanRecord.assessed_revision) < col(PlanRecord.revision),
             col(PlanRecord.received_at) < before,
             col(PlanRecord.quarantined).is_(False),
         )
@@ -117,10 +117,10 @@ def assessment_inputs(plan_ids: Sequence[str]) -> Query[dict[str, AssessmentInpu
     return Query(_NOTICES, {"ids": list(plan_ids)}, lambda found: {row[0]: AssessmentInput(*row) for row in found})
 
 
-async def searchable(session: AsyncSession, limit: int | None = None) -> dict[str, int]:
+async def matchable(session: AsyncSession, limit: int | None = None) -> dict[str, int]:
     """Return the plans that could be a partner, with their revisions; at most `limit`."""
     found = await session.execute(
-        select(PlanRecord.plan_id, PlanRecord.revision).where(col(PlanRecord.searchable)).limit(limit)  # type: ignore[call-overload]
+        select(PlanRecord.plan_id, PlanRecord.revision).where(col(PlanRecord.matchable)).limit(limit)  # type: ignore[call-overload]
     )
     return dict(found.all())
 
@@ -202,7 +202,7 @@ def mark_assessed(writes: BulkWrites, revisions: Mapping[str, int]) -> None:
     """Mark these revisions as assessed against all others. The caller has locked the plans."""
     if revisions:
         writes.add(
-            "UPDATE plans p SET matched_revision = r.revision, attempts = 0"
+            "UPDATE plans p SET assessed_revision = r.revision, attempts = 0"
             " FROM unnest(CAST(:matched AS text[]), CAST(:matched_revisions AS bigint[])) AS r(plan_id, revision)"
             " WHERE p.plan_id = r.plan_id AND p.revision = r.revision",
             matched=list(revisions),
@@ -224,7 +224,7 @@ async def count_failure(session: AsyncSession, plan_id: str, revision: int) -> b
         .values(
             attempts=col(PlanRecord.attempts) + 1,
             quarantined=col(PlanRecord.attempts) + 1 >= GIVE_UP_AFTER,
-            searchable=col(PlanRecord.searchable) & (col(PlanRecord.attempts) + 1 < GIVE_UP_AFTER),
+            matchable=col(PlanRecord.matchable) & (col(PlanRecord.attempts) + 1 < GIVE_UP_AFTER),
         )
         .returning(PlanRecord.quarantined)  # type: ignore[call-overload]
     )
@@ -237,7 +237,7 @@ async def count_unassessed(session: AsyncSession) -> int:
         (
             await session.execute(
                 select(func.count()).where(
-                    col(PlanRecord.matched_revision) < col(PlanRecord.revision), col(PlanRecord.quarantined).is_(False)
+                    col(PlanRecord.assessed_revision) < col(PlanRecord.revision), col(PlanRecord.quarantined).is_(False)
                 )
             )
         ).scalar_one()

@@ -28,7 +28,7 @@ def replay_plan(logged: LoggedPlan, live: PlanRecord | None) -> PlanRecord:
         authority=str(first.payload["authority"]),
         revision=0,
         status="active",
-        searchable=False,
+        matchable=False,
         event_id="",
         published_at=newest.published_at,
         received_at=newest.received_at,
@@ -39,12 +39,12 @@ def replay_plan(logged: LoggedPlan, live: PlanRecord | None) -> PlanRecord:
         plan_log.apply_revision(plan, _revision(newest))
     plan.received_at = newest.received_at
     # A live row that contradicts the log is not trusted in anything else either.
-    plan.matched_revision = plan.revision
+    plan.assessed_revision = plan.revision
     if live is not None and live.revision == plan.revision:
         plan.traceparent = live.traceparent
-        plan.matched_revision, plan.attempts = live.matched_revision, live.attempts
+        plan.assessed_revision, plan.attempts = live.assessed_revision, live.attempts
         plan.quarantined = live.quarantined
-        plan.searchable = plan.searchable and not live.quarantined
+        plan.matchable = plan.matchable and not live.quarantined
     return plan
 
 
@@ -61,7 +61,7 @@ def differs_from_log(plan: PlanRecord, live: PlanRecord | None) -> bool:
 
 
 def _outline(plan: PlanRecord) -> tuple[object, ...]:
-    return plan.authority, plan.revision, plan.status, plan.searchable
+    return plan.authority, plan.revision, plan.status, plan.matchable
 
 
 def _revision(row: PlanLog) -> PlanRevision:
@@ -85,7 +85,7 @@ def _without_content(row: PlanLog) -> PlanRevision:
         payload=row.payload,
         origin=row.origin,
         status=over.value,
-        searchable=False,
+        matchable=False,
         state=None,
         published_at=row.published_at,
         traceparent=None,

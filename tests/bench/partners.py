@@ -42,7 +42,7 @@ def measure(count: int, seed: int, sample: int, model: str) -> dict[str, Any]:
         "same_text_as_another": round(sum(n for n in Counter(texts).values() if n > 1) / count, 4),
         "authorities": len({one.plan.authority for one in every}),
         "needs": len({need_number(one.plan.plan_id) for one in every}),
-        "without_cpv": round(sum(not one.codes for one in every) / count, 3),
+        "without_cpv": round(sum(not one.cpv_codes for one in every) / count, 3),
     }
 
 

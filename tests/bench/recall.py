@@ -39,7 +39,7 @@ async def _recall(url: str, count: int, model: str) -> dict[str, Any]:
     database = make_engine(url)
     try:
         async with transaction(make_sessions(database), isolation="REPEATABLE READ") as session:
-            known = sorted(await plans.searchable(session))
+            known = sorted(await plans.matchable(session))
             asked = random.Random(5).sample(known, min(count, len(known)))
             asking = await context.features.load(session, asked)
             all_plans = await context.features.load(session, known)

@@ -99,7 +99,7 @@ class Running:
                 say(f"assessed {now:.0f} of {target:.0f} plans")
             time.sleep(_LOOK_SECONDS)
         moved = time.monotonic()
-        while self._number("SELECT count(*) FROM plans WHERE matched_revision < revision"):
+        while self._number("SELECT count(*) FROM plans WHERE assessed_revision < revision"):
             self._check(moved, "plans that are never assessed")
             time.sleep(_LOOK_SECONDS)
 

@@ -251,7 +251,7 @@ def _suggest(made: Arena, log: Log) -> None:
         with suppress(OperationalError):
             ((count,),) = made.sql("SELECT count(*) FROM coalitions")
             ((left,),) = made.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-            ((unmatched,),) = made.sql("SELECT count(*) FROM plans WHERE matched_revision < revision")
+            ((unmatched,),) = made.sql("SELECT count(*) FROM plans WHERE assessed_revision < revision")
             ((known,),) = made.sql("SELECT count(*) FROM plans")
             ((shared,),) = made.sql("SELECT count(*) FROM contracts")
             ((quarters,),) = made.sql("SELECT count(*) FROM benchmark_quarters")
@@ -267,7 +267,7 @@ def _suggest(made: Arena, log: Log) -> None:
     made.kill("coalitions-1")
     # Nobody has asked for a benchmark yet when the database is copied.
     asyncio.run(_publish(made, [encode(plan_event(plan), plan.plan_id) for plan in extensions()]))
-    extending = "SELECT count(*) FROM plans WHERE state->>'kind' = 'extension' AND matched_revision = revision"
+    extending = "SELECT count(*) FROM plans WHERE state->>'kind' = 'extension' AND assessed_revision = revision"
     if wait(lambda: made.sql(extending)[0][0] == len(EXTENDING), 60, pause=0.5) is None:
         raise AssertionError(f"the plans to extend were not taken; look at {made.folder}/*.log")
     for name in FIRST[:2]:

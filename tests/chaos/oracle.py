@@ -181,7 +181,7 @@ def _topic(verdict: Verdict, arena: Arena, quiet_seconds: float) -> dict[str, st
         verdict.demand("I4", told[key][-1].revision == newest.revision, f"{key}: its last record is not its newest")
         _history(verdict, key, told[key])
     ((waiting,),) = arena.sql("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-    ((unmatched,),) = arena.sql("SELECT count(*) FROM plans WHERE matched_revision <> revision OR quarantined")
+    ((unmatched,),) = arena.sql("SELECT count(*) FROM plans WHERE assessed_revision <> revision OR quarantined")
     verdict.demand("I7", waiting == 0 and unmatched == 0, f"{waiting} messages wait, {unmatched} plans are unassessed")
     return causes
 
@@ -218,7 +218,7 @@ def _intents(verdict: Verdict, arena: Arena, causes: Mapping[str, str]) -> None:
     verdict.demand("I5", not untold, f"nobody was to be told of: {untold[:5]} ({len(untold)})")
     uncorrected = arena.sql(
         "SELECT t.opportunity_id, t.authority FROM (SELECT DISTINCT ON (opportunity_id, authority) * FROM "
-        "notification_intents WHERE state IN ('sent', 'ambiguous') OR maybe_told "
+        "notification_intents WHERE state IN ('sent', 'ambiguous') OR possibly_delivered "
         "ORDER BY opportunity_id, authority, material_revision DESC) t JOIN opportunities o USING (opportunity_id) "
         "WHERE o.status = 'withdrawn' AND t.change <> 'withdrawn' AND NOT EXISTS (SELECT 1 FROM notification_intents i "
         "WHERE i.opportunity_id = t.opportunity_id AND i.authority = t.authority AND i.state = 'failed' "
@@ -239,21 +239,23 @@ def judge_mails(verdict: Verdict, arena: Arena) -> None:
     for mail in arena.mails.mails():
         received[str(mail["Message-ID"])].append(str(mail["X-Envelope-To"]))
     known = {
-        identity: (state, failure, ambiguities, f"buyers@{authority.lower()}.example")
-        for identity, state, failure, ambiguities, authority in arena.sql(
-            "SELECT message_id, state, failure, ambiguities, authority FROM notification_mails"
+        identity: (state, failure, unknown_outcomes, f"buyers@{authority.lower()}.example")
+        for identity, state, failure, unknown_outcomes, authority in arena.sql(
+            "SELECT message_id, state, failure, unknown_outcomes, authority FROM notification_mails"
         )
     }
     for identity, recipients in received.items():
-        state, failure, ambiguities, mailbox = known.get(identity, ("unknown", None, 0, ""))
+        state, failure, unknown_outcomes, mailbox = known.get(identity, ("unknown", None, 0, ""))
         verdict.demand(
             "I5", state == "sent" or (state, failure) == ("failed", "ambiguous"), f"{identity} came: {state}"
         )
         verdict.demand("I8", set(recipients) == {mailbox}, f"{identity} went to {set(recipients)}, not {mailbox}")
         again = len(recipients) - 1
-        verdict.counts["duplicates_inside_gap"] += again if ambiguities else 0
-        verdict.counts["duplicates_outside_gap"] += 0 if ambiguities else again
-        verdict.demand("I5", again <= min(1, ambiguities), f"{identity} came {again + 1} times, {ambiguities} unknown")
+        verdict.counts["duplicates_inside_gap"] += again if unknown_outcomes else 0
+        verdict.counts["duplicates_outside_gap"] += 0 if unknown_outcomes else again
+        verdict.demand(
+            "I5", again <= min(1, unknown_outcomes), f"{identity} came {again + 1} times, {unknown_outcomes} unknown"
+        )
     for identity, (state, *_) in known.items():
         verdict.demand("I5", state != "sent" or identity in received, f"{identity} counts as sent and never came")
     twice = arena.sql(
@@ -264,4 +266,4 @@ def judge_mails(verdict: Verdict, arena: Arena) -> None:
     )
     verdict.demand("I5", not twice, f"told twice in two mails: {twice[:5]}")
     verdict.counts["mails_received"] = sum(len(recipients) for recipients in received.values())
-    verdict.counts["mails_ambiguous"] = sum(1 for _, _, ambiguities, _ in known.values() if ambiguities)
+    verdict.counts["mails_ambiguous"] = sum(1 for _, _, unknown_outcomes, _ in known.values() if unknown_outcomes)

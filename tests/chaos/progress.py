@@ -17,7 +17,7 @@ from tests.chaos.stream import CANARIES
 
 GROUPS: Final = {"jointly-matcher": PLANS, "jointly-notifier": OPPORTUNITIES}
 _LEFT: Final = """
-SELECT (SELECT count(*) FROM plans WHERE matched_revision < revision),
+SELECT (SELECT count(*) FROM plans WHERE assessed_revision < revision),
        (SELECT count(*) FROM outbox WHERE published_at IS NULL),
        (SELECT count(*) FROM notification_intents WHERE state IN ('pending', 'queued', 'sending')),
        (SELECT count(*) FROM notification_mails WHERE state IN ('queued', 'claimed', 'sending', 'ambiguous')

@@ -191,7 +191,7 @@ def _look_at_the_pair(arena: Arena, case: int, place: str) -> None:
     )
     assert (revisions, status) == ([2, 1], "active")
     mails = arena.sql(
-        "SELECT m.authority, m.state, m.ambiguities FROM notification_mails m JOIN notification_intents i "
+        "SELECT m.authority, m.state, m.unknown_outcomes FROM notification_mails m JOIN notification_intents i "
         "USING (mail_id) WHERE i.opportunity_id = %(key)s ORDER BY 1",
         key=key,
     )

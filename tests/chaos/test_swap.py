@@ -111,7 +111,7 @@ async def assert_stands(rig: Rig, first: PlanState) -> None:
     """These revisions stand, everywhere; nothing differs from the log; no revision of the pair is told twice."""
     await sweep(rig.matcher.context, rig.sessions)
     states = [first, canary(CANARIES[1], 1)]
-    rows = await rig.rows("SELECT plan_id, revision, matched_revision FROM plans ORDER BY plan_id")
+    rows = await rig.rows("SELECT plan_id, revision, assessed_revision FROM plans ORDER BY plan_id")
     assert rows == [(state.plan_id, state.revision, state.revision) for state in states]
     assert await rig.active() == all_pairs(states)
 

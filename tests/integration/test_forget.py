@@ -118,7 +118,7 @@ async def test_no_word_of_a_forgotten_plan_is_left(rig: Rig, events: list[Any]) 
     assert await tables_with(rig, WORD) == set()
     assert await log(rig, OURS.plan_id) == before
     assert (await rig.rows("SELECT count(*) FROM embeddings"))[0][0] < vectors[0][0]
-    columns = "state IS NULL, status, searchable"
+    columns = "state IS NULL, status, matchable"
     row = await rig.rows(f"SELECT {columns} FROM plans WHERE plan_id = '{OURS.plan_id}'")
     assert [tuple(values) for values in row] == [(True, "withdrawn", False)]
     *_, last = await messages(rig)

@@ -39,7 +39,8 @@ async def put_intents(sessions: Sessions, state: str = "pending") -> None:
     later = now() + timedelta(days=3)
     statement = text(
         "INSERT INTO notification_intents (id, opportunity_id, material_revision, authority, partner, channel,"
-        " occasion, purpose, band, change, needs_told, maybe_told, state, round, cause, due_at, created_at, updated_at)"
+        " occasion, purpose, band, change, only_if_notified, possibly_delivered, state, mail_count, source_event_id,"
+        " due_at, created_at, updated_at)"
         " OVERRIDING SYSTEM VALUE VALUES (:id, :opportunity, 1, :authority, 'P', 'email', '',"
         " 'digest', 'digest', 'new', false, false, :state, 0, 'e', :later, :later, :later)"
     )

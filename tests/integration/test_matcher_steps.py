@@ -129,7 +129,7 @@ async def test_a_crash_between_recording_and_settling_is_made_good(rig: Rig, mon
         patched.setattr(assessment, "settle", crash)
         with pytest.raises(KeyboardInterrupt):
             await rig.handle(states[-8:])
-    assert await rig.rows("SELECT count(*) FROM plans WHERE matched_revision < revision") == [(8,)]
+    assert await rig.rows("SELECT count(*) FROM plans WHERE assessed_revision < revision") == [(8,)]
     assert await rig.active() != all_pairs(states)
     assert await sweep(rig.matcher.context, rig.sessions) == 8
     assert await rig.active() == all_pairs(states)
@@ -195,7 +195,7 @@ async def test_time_alone_closes_what_it_must(rig: Rig) -> None:
         assert await opportunities.due_for_review(session, later.as_of, 1000) == []
     # An older day never overwrites the judgement of a later one.
     async with transaction(rig.sessions) as session:
-        await session.execute(text("UPDATE plans SET matched_revision = 0"))
+        await session.execute(text("UPDATE plans SET assessed_revision = 0"))
     await sweep(rig.matcher.context, rig.sessions)
     assert await rig.active() == after
 

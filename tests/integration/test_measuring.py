@@ -16,7 +16,7 @@ __all__ = ["rig"]
 async def test_pending_plans_are_counted_while_another_matcher_sweeps(rig: Rig) -> None:
     await rig.handle([plan("HR-1"), plan("HR-2")])
     async with transaction(rig.sessions) as session:
-        await session.execute(text("UPDATE plans SET matched_revision = 0"))
+        await session.execute(text("UPDATE plans SET assessed_revision = 0"))
     async with transaction(rig.sessions) as other:
         assert await advisory_locks.try_advisory_lock(other, advisory_locks.SWEEP)
         await sweep(rig.matcher.context, rig.sessions)

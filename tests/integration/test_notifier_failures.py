@@ -100,7 +100,7 @@ async def test_no_answer_leaves_it_unknown_and_it_is_tried_once_more(notifier: N
     impatient = channels.smtp_from_url(notifier.mailbox.url, timeout=0.5)
     await notifier.run(channel=impatient)
     (mail,) = await notifier.all_mails()
-    assert (mail.state, mail.ambiguities) == ("ambiguous", 1)
+    assert (mail.state, mail.unknown_outcomes) == ("ambiguous", 1)
     assert [intent.state for intent in await notifier.intents(LEEDS)] == ["ambiguous"]
 
     notifier.later(hours=2)

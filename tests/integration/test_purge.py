@@ -101,10 +101,8 @@ async def test_what_was_told_goes_with_its_opportunity(rig: Rig) -> None:
     third = plan("HR-2", "E08000025", title="Payroll system", description="HR and payroll software, hosted.")
     await one_by_one(rig, third, ENDED)
     mail = "INSERT INTO notification_mails (mail_id, authority, channel, purpose, message_id, state, attempts,"
-    mail += (
-        " ambiguities, next_attempt_at, created_at, updated_at) SELECT 'm', authority, 'email', purpose, 'm', 'sent',"
-    )
-    mail += " 1, 0, due_at, created_at, updated_at FROM notification_intents WHERE opportunity_id IN (SELECT"
+    mail += " unknown_outcomes, next_attempt_at, created_at, updated_at) SELECT 'm', authority, 'email', purpose, 'm',"
+    mail += " 'sent', 1, 0, due_at, created_at, updated_at FROM notification_intents WHERE opportunity_id IN (SELECT"
     mail += " opportunity_id FROM opportunities WHERE status = 'withdrawn') LIMIT 1"
     async with transaction(rig.sessions) as session:
         await session.execute(text(mail))

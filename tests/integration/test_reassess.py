@@ -189,7 +189,7 @@ async def test_a_crash_half_way_is_made_good(rig: Rig, monkeypatch: pytest.Monke
         patched.setattr(assessment, "settle", crash)
         with pytest.raises(KeyboardInterrupt):
             await reassess(context, rig.sessions, lambda *_: None)
-    ((pending,),) = await rig.rows("SELECT count(*) FROM plans WHERE matched_revision < revision")
+    ((pending,),) = await rig.rows("SELECT count(*) FROM plans WHERE assessed_revision < revision")
     assert 0 < pending < COUNT
     with pytest.raises(WrongGenerationError):
         await sweep(rig.matcher.context, rig.sessions)
@@ -236,7 +236,7 @@ async def test_the_same_generation_again_mends_what_is_wrong_and_tells(rig: Rig)
 async def test_plans_that_were_set_aside_get_another_chance(rig: Rig) -> None:
     async with transaction(rig.sessions) as session:
         await session.execute(
-            text("UPDATE plans SET quarantined = true, searchable = false, attempts = 3 WHERE searchable")
+            text("UPDATE plans SET quarantined = true, matchable = false, attempts = 3 WHERE matchable")
         )
     assert await look(rig, stricter()) != []
     assert await reassess(stricter(), rig.sessions, lambda *_: None) == 0

@@ -126,20 +126,20 @@ TAMPERINGS = {
     "a lost pair": f"DELETE FROM opportunities {_PAIR}",
     "a made-up pair": f"""
         INSERT INTO opportunities (opportunity_id, plan_a, plan_b, revision_a, revision_b, authority_a, authority_b,
-            revision, material_revision, status, score, band, payload, told, content_hash, generation, assessed_as_of,
-            review_on, created_at, updated_at)
+            revision, material_revision, status, score, band, payload, last_notified, content_hash, generation,
+            assessed_as_of, review_on, created_at, updated_at)
         SELECT md5('x'), plan_a, plan_b, revision_a, revision_b, authority_a, authority_b, 1, 1, status, score, band,
-            jsonb_set(payload, '{{opportunity_id}}', to_jsonb(md5('x'))), told, content_hash, generation,
+            jsonb_set(payload, '{{opportunity_id}}', to_jsonb(md5('x'))), last_notified, content_hash, generation,
             assessed_as_of, review_on, created_at, updated_at
         FROM opportunities {_PAIR}""",
     "a plan's text": f"UPDATE plans SET state = jsonb_set(state, '{{title}}', '\"Gravel\"') {_PLAN}",
-    "a plan's revision": f"UPDATE plans SET revision = 9, matched_revision = 9 {_PLAN}",
-    "a plan's status": f"UPDATE plans SET status = 'withdrawn', searchable = false {_PLAN}",
+    "a plan's revision": f"UPDATE plans SET revision = 9, assessed_revision = 9 {_PLAN}",
+    "a plan's status": f"UPDATE plans SET status = 'withdrawn', matchable = false {_PLAN}",
     "a lost plan": f"DELETE FROM plans {_PLAN}",
     "a made-up plan": f"""
         INSERT INTO plans
-        SELECT plan_id || 'x', authority, revision, status, searchable, state, event_id,
-            traceparent, published_at, received_at, matched_revision, attempts, quarantined
+        SELECT plan_id || 'x', authority, revision, status, matchable, state, event_id,
+            traceparent, published_at, received_at, assessed_revision, attempts, quarantined
         FROM plans {_PLAN}""",
     "everything lost": "TRUNCATE opportunities, plans",
 }
@@ -266,11 +266,13 @@ async def test_a_pair_that_only_seems_to_stand_is_withdrawn_and_nobody_is_told(m
         await session.execute(
             text(
                 f"UPDATE opportunities SET status = 'active', payload = {again.format('payload')}, "
-                f"told = {again.format('told')} WHERE opportunity_id = :key"
+                f"last_notified = {again.format('last_notified')} WHERE opportunity_id = :key"
             ),
             {"key": key},
         )
-    statement = f"SELECT revision, material_revision, told, status FROM opportunities WHERE opportunity_id = '{key}'"
+    statement = (
+        f"SELECT revision, material_revision, last_notified, status FROM opportunities WHERE opportunity_id = '{key}'"
+    )
     ((revision, material, last_told, _),) = await rig.rows(statement)
     found, _ = await compared(rig, swap=True)
     assert [(pair.opportunity_id, pair.untold) for pair in found.pairs] == [(key, True)]

@@ -53,7 +53,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> list[SettlementPart]:
 
 
 async def unmatched(rig: Rig) -> int:
-    ((count,),) = await rig.rows("SELECT count(*) FROM plans WHERE matched_revision < revision")
+    ((count,),) = await rig.rows("SELECT count(*) FROM plans WHERE assessed_revision < revision")
     return int(count)
 
 
@@ -138,7 +138,7 @@ async def test_a_newer_revision_abandons_the_parts_that_are_left(
     assert [len(part.pairs) for part in ours] == [5, 5, 0, 0, 0], "the second one finds it out, the others are left"
     assert await rig.active() == all_pairs([*states[:-1], newer])
     assert await rig.rows("SELECT DISTINCT revision_a, revision_b FROM opportunities") == [(2, 1)]
-    assert await rig.rows(f"SELECT matched_revision FROM plans WHERE plan_id = '{newer.plan_id}'") == [(2,)]
+    assert await rig.rows(f"SELECT assessed_revision FROM plans WHERE plan_id = '{newer.plan_id}'") == [(2,)]
 
 
 async def test_a_plan_with_many_opportunities_is_set_aside_in_parts(rig: Rig, parts: list[SettlementPart]) -> None:

@@ -34,8 +34,8 @@ def build(*words: str, code: int = 0) -> str:
 def test_the_database_counts_as_its_plans_in_a_file_do(url: str, tmp_path: Path) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
-        states = list(connection.execute(text("SELECT state FROM plans WHERE searchable")).scalars())
-        hidden = connection.execute(text("SELECT count(*) FROM plans WHERE NOT searchable")).scalar_one()
+        states = list(connection.execute(text("SELECT state FROM plans WHERE matchable")).scalars())
+        hidden = connection.execute(text("SELECT count(*) FROM plans WHERE NOT matchable")).scalar_one()
     engine.dispose()
     assert states
     assert hidden, "the plans must include some that are not to be counted"

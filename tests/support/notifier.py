@@ -192,7 +192,7 @@ def _row(item: OpportunityState, at: datetime) -> Opportunity:
         score=item.score or 0,
         band=item.band,
         payload=item.model_dump(mode="json"),
-        told={},
+        last_notified={},
         content_hash="-",
         causation_id=None,
         generation="1",

@@ -50,7 +50,7 @@ _GROUPS: Final = (
     ("jointly-notifier-coalitions", COALITIONS),
 )
 _LEFT: Final = """
-SELECT (SELECT count(*) FROM plans WHERE matched_revision < revision) AS plans,
+SELECT (SELECT count(*) FROM plans WHERE assessed_revision < revision) AS plans,
        (SELECT count(*) FROM opportunities WHERE status = 'active' AND review_on <= :today) AS opportunities,
        (SELECT count(*) FROM coalitions WHERE review_on <= :today) AS coalitions,
        (SELECT count(*) FROM benchmark_requests

@@ -116,7 +116,7 @@ def upgrade() -> None:
         sa.Column("ocid", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("standing", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id"),
     )
     op.create_index(op.f("ix_feed_plans_authority"), "feed_plans", ["authority"], unique=False)
@@ -160,9 +160,9 @@ def upgrade() -> None:
         sa.Column("message_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("ambiguities", sa.Integer(), nullable=False),
+        sa.Column("unknown_outcomes", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("holder", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
+        sa.Column("lease_owner", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failure", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
@@ -193,7 +193,7 @@ def upgrade() -> None:
         sa.Column("score", sa.Float(), nullable=False),
         sa.Column("band", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("told", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("last_notified", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("content_hash", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("causation_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("generation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
@@ -238,7 +238,7 @@ def upgrade() -> None:
         sa.Column("generation", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("standing", sa.Boolean(), nullable=False),
+        sa.Column("joinable", sa.Boolean(), nullable=False),
         sa.Column("earliest", sa.Integer(), nullable=False),
         sa.Column("latest", sa.Integer(), nullable=False),
         sa.Column("flexible", sa.Integer(), nullable=False),
@@ -293,23 +293,23 @@ def upgrade() -> None:
         sa.Column("authority", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("status", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("searchable", sa.Boolean(), nullable=False),
+        sa.Column("matchable", sa.Boolean(), nullable=False),
         sa.Column("state", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("traceparent", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("matched_revision", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("assessed_revision", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("quarantined", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("plan_id"),
     )
     op.create_index(op.f("ix_plans_authority"), "plans", ["authority"], unique=False)
     op.create_index(
-        "plans_active", "plans", ["plan_id", "revision"], unique=False, postgresql_where=sa.text("searchable")
+        "plans_active", "plans", ["plan_id", "revision"], unique=False, postgresql_where=sa.text("matchable")
     )
     op.create_index(
-        "plans_unmatched", "plans", ["plan_id"], unique=False, postgresql_where=sa.text("matched_revision < revision")
+        "plans_unassessed", "plans", ["plan_id"], unique=False, postgresql_where=sa.text("assessed_revision < revision")
     )
     op.create_index(
         "plans_category",
@@ -350,13 +350,13 @@ def upgrade() -> None:
         sa.Column("band", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("change", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("occasion", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-        sa.Column("needs_told", sa.Boolean(), nullable=False),
-        sa.Column("maybe_told", sa.Boolean(), nullable=False),
+        sa.Column("only_if_notified", sa.Boolean(), nullable=False),
+        sa.Column("possibly_delivered", sa.Boolean(), nullable=False),
         sa.Column("state", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("reason", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("mail_count", sa.Integer(), nullable=False),
         sa.Column("mail_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
-        sa.Column("cause", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+        sa.Column("source_event_id", sqlmodel.sql.sqltypes.AutoString(), nullable=False),
         sa.Column("causation_id", sqlmodel.sql.sqltypes.AutoString(), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -708,8 +708,8 @@ def downgrade() -> None:
     op.drop_table("authority_mutes")
     op.drop_index(op.f("ix_authority_keys_authority"), table_name="authority_keys")
     op.drop_table("authority_keys")
-    op.drop_index("plans_unmatched", table_name="plans", postgresql_where=sa.text("matched_revision < revision"))
-    op.drop_index("plans_active", table_name="plans", postgresql_where=sa.text("searchable"))
+    op.drop_index("plans_unassessed", table_name="plans", postgresql_where=sa.text("assessed_revision < revision"))
+    op.drop_index("plans_active", table_name="plans", postgresql_where=sa.text("matchable"))
     op.drop_index(op.f("ix_plans_authority"), table_name="plans")
     op.drop_table("plans")
     op.drop_index(op.f("ix_plan_resets_plan_id"), table_name="plan_resets")

@@ -37,7 +37,7 @@ class Row:
     status: str = ""
     band: str = ""
     payload: dict[str, Any] | None = None
-    told: dict[str, Any] | None = None
+    last_notified: dict[str, Any] | None = None
     content_hash: str = ""
     score: float = 0.0
     assessed_as_of: date | None = None
@@ -109,8 +109,8 @@ def test_the_first_assessment_identifies() -> None:
     assert (transition.kind, row.status, row.band) == (EventKind.IDENTIFIED, "active", "notify")
     assert (row.revision, row.material_revision, row.score) == (1, 1, 80.0)
     assert (row.assessed_as_of, row.review_on, row.revision_a, row.generation) == (DAY, LATER, 3, CONTEXT.generation.id)
-    assert row.told is not None
-    assert row.told["band"] == "notify"
+    assert row.last_notified is not None
+    assert row.last_notified["band"] == "notify"
 
 
 def test_the_same_content_on_another_day_is_no_event() -> None:
@@ -122,13 +122,13 @@ def test_the_same_content_on_another_day_is_no_event() -> None:
 def test_other_content_that_is_no_news_updates_and_keeps_what_was_told() -> None:
     row, transition = after(ACTIVE, pair(score=82.0))
     assert (transition.kind, row.revision, row.material_revision) == (EventKind.UPDATED, 2, 1)
-    assert row.told == ACTIVE.told
+    assert row.last_notified == ACTIVE.last_notified
 
 
 def test_news_raises_the_material_revision() -> None:
     row, transition = after(ACTIVE, pair(window=AUTUMN))
     assert (transition.kind, row.revision, row.material_revision) == (EventKind.UPDATED, 2, 2)
-    assert row.told != ACTIVE.told
+    assert row.last_notified != ACTIVE.last_notified
 
 
 @pytest.mark.parametrize(
@@ -174,4 +174,4 @@ def test_a_withdrawal_without_an_assessment_repeats_what_was_said() -> None:
     assert transition.state is not None
     assert (transition.kind, transition.state.status) == (EventKind.WITHDRAWN, "withdrawn")
     assert transition.state.plans[0].title == "Payroll system"
-    assert transition.columns["told"]["status"] == "withdrawn"
+    assert transition.columns["last_notified"]["status"] == "withdrawn"

@@ -200,8 +200,8 @@ def test_only_the_line_of_descent_is_related(one: str, other: str, related: bool
     a, b = features(plan(one)), features(plan(other))
     codes = [gate.code for gate in engine().assess(a, b, AS_OF).gates]
     assert ("related-authority" in codes) is related
-    assert (other in a.related) is related
-    assert (one in b.related) is related
+    assert (other in a.related_authorities) is related
+    assert (one in b.related_authorities) is related
 
 
 def test_foreign_text_stays_one_plain_line_in_reasons() -> None:

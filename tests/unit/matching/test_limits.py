@@ -88,13 +88,13 @@ def test_a_common_window_under_fifteen_days_is_digest_at_most(days: int, *, held
 def test_a_plan_below_the_floor_joins_nobody_however_large_the_other(value: float) -> None:
     found = assess({"value": value}, {"value": 9_000_000.0})
     assert "too-small" in [gate.code for gate in found.gates]
-    assert not features(plan(value=value)).standing
+    assert not features(plan(value=value)).is_joinable
     assert found.specification_band is Band.NONE
 
 
 @pytest.mark.parametrize("value", [None, 0.0, 1.0, 99.0, 50_000.0])
 def test_unknown_and_token_values_are_not_small(value: float | None) -> None:
-    assert features(plan(value=value)).standing
+    assert features(plan(value=value)).is_joinable
     found = assess({"value": value})
     assert found.gates == ()
     assert not any("£0" in reason or "£1 " in reason for reason in found.reasons)

@@ -99,8 +99,8 @@ def test_words_are_evidence_only_where_they_say_something(answers: Answers) -> N
 def test_the_country_is_named_only_where_a_plan_says_so(answers: Answers) -> None:
     for a, b, found in answers:
         if any("whole United Kingdom" in reason for reason in found.reasons):
-            assert "UK" in (*a.place.codes, *b.place.codes)
-            assert a.place.stated or b.place.stated
+            assert "UK" in (*a.delivery_area.codes, *b.delivery_area.codes)
+            assert a.delivery_area.stated or b.delivery_area.stated
 
 
 def test_a_code_is_evidence_only_where_a_text_agrees(answers: Answers) -> None:

@@ -19,12 +19,12 @@ class Before:
     band: str = "notify"
     change: str = "new"
     state: str = "sent"
-    maybe_told: bool = False
+    possibly_delivered: bool = False
 
 
 def to_leeds(after: object, *before: Before) -> tuple[str, str, bool] | None:
     found = [news for news in plan_notifications(after, before).drafts if news.authority == LEEDS]  # type: ignore[arg-type]
-    return (found[0].purpose, found[0].change, found[0].needs_told) if found else None
+    return (found[0].purpose, found[0].change, found[0].only_if_notified) if found else None
 
 
 WITHDRAWN = state(material=2, status="withdrawn")
@@ -54,7 +54,7 @@ WITHDRAWN = state(material=2, status="withdrawn")
         (WITHDRAWN, [Before(state="sent")], ("correction", "withdrawn", True)),
         (WITHDRAWN, [Before(state="sending")], ("correction", "withdrawn", True)),
         (WITHDRAWN, [Before(state="ambiguous")], ("correction", "withdrawn", True)),
-        (WITHDRAWN, [Before(state="queued", maybe_told=True)], ("correction", "withdrawn", True)),
+        (WITHDRAWN, [Before(state="queued", possibly_delivered=True)], ("correction", "withdrawn", True)),
         (WITHDRAWN, [Before(state="pending")], None),
         (WITHDRAWN, [Before(state="queued")], None),
         (WITHDRAWN, [Before(state="failed")], None),
@@ -98,7 +98,7 @@ befores = st.builds(
     band=st.sampled_from(["notify", "digest", "feed"]),
     change=st.sampled_from(["new", "withdrawn", "moved"]),
     state=st.sampled_from(["pending", "queued", "sending", "sent", "ambiguous", "failed", "cancelled"]),
-    maybe_told=st.booleans(),
+    possibly_delivered=st.booleans(),
 )
 states = st.builds(
     lambda material, band, status: state(material=material, band=band, status=status),
@@ -117,11 +117,11 @@ def test_laws(after: object, before: list[Before]) -> None:
         told = [
             b
             for b in before
-            if b.authority == news.authority and (b.maybe_told or b.state in ("sent", "sending", "ambiguous"))
+            if b.authority == news.authority and (b.possibly_delivered or b.state in ("sent", "sending", "ambiguous"))
         ]
-        assert told or not news.needs_told, "only who was told can be corrected"
+        assert told or not news.only_if_notified, "only who was told can be corrected"
         assert (news.purpose == "correction") == (after.status == "withdrawn")  # type: ignore[attr-defined]
-        assert news.band != "feed" or news.needs_told, "a weak match is never told of its own accord"
+        assert news.band != "feed" or news.only_if_notified, "a weak match is never told of its own accord"
 
 
 @pytest.mark.parametrize(
