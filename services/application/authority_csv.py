@@ -45,6 +45,7 @@ COLUMNS: Final[Mapping[str, Callable[[str], Any]]] = {
     "immediate": _switch,
     "digest": _switch,
     "confirmations": _switch,
+    "benchmarks": _switch,
     "paused_until": csv_table.day,
     "signed_on": csv_table.day,
     "lapsed_on": csv_table.day,

@@ -11,7 +11,7 @@ from events.coalitions import CoalitionMember, CoalitionState
 from events.opportunities import OpportunityState
 from matching.features import kin_of
 from services.application.council_lines import CouncilLine, describe, member_line, other_line
-from services.domain.coalition import LIVING, MIN_MEMBERS, CoalitionStatus, MemberState
+from services.domain.coalition import MIN_MEMBERS, CoalitionStatus, MemberState
 from services.domain.disclosure import is_open, plan_facts, shown_to_party
 from services.domain.opportunity import OpportunityStatus
 from services.domain.parties import Party
@@ -20,7 +20,7 @@ from services.store import coalitions, opportunities, plans, responses
 from services.store.coalitions import CoalitionRow
 from services.store.opportunities import Opportunity
 
-LIMIT: Final = 500
+GROUP_LIMIT: Final = 500
 PAIR_LIMIT: Final = 100
 READ_AT_ONCE: Final = 200
 """Many pairs are left out only after they are read, so reading goes on until enough remain."""
@@ -49,11 +49,16 @@ class PartyGroup:
         return self.members[0].title
 
 
-async def list_groups(session: AsyncSession, party: Party, day: date) -> list[PartyGroup]:
-    """The living groups with plans of members on a day, those that wait to be convened first."""
-    rows = await coalitions.listed(session, party.members_on(day), [status.value for status in LIVING], LIMIT)
-    found = await _groups(session, rows, party, day)
-    return sorted(found, key=lambda one: (not one.invitable, one.decide_by, one.subject_id))
+async def list_groups(session: AsyncSession, party: Party, day: date) -> tuple[list[PartyGroup], bool]:
+    """The living groups with plans of members on a day, those that wait to be convened first; at most `GROUP_LIMIT`.
+
+    Also whether there are more.
+    """
+    shown = [code for code in party.members_on(day) if not waits_for_person(code, day)]
+    # The query leaves out what the party does not see, so that hidden groups don't use up the limit.
+    rows = await coalitions.open_to_party(session, shown, GROUP_LIMIT + 1)
+    found = await _groups(session, rows[:GROUP_LIMIT], party, day)
+    return sorted(found, key=lambda one: (not one.invitable, one.decide_by, one.subject_id)), len(rows) > GROUP_LIMIT
 
 
 async def list_pairs(session: AsyncSession, party: Party, day: date) -> tuple[list[PartyGroup], bool]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.domain.audit import Act, AuditAction, Channel
-from services.store import audit_log, authorities
+from services.store import audit_log, authorities, benchmark_notices, plan_confirmations
 from services.store.authorities import AuthorityUpdate, Mutes, SaveResult
 
 
@@ -22,6 +22,7 @@ class EmailChoice(StrEnum):
     DIGEST_ONLY = "digest-only"
     STOP = "stop"
     NO_QUESTIONS = "no-questions"
+    NO_PRICES = "no-prices"
 
 
 SENTENCES: Final[Mapping[EmailChoice, str]] = {
@@ -31,7 +32,14 @@ SENTENCES: Final[Mapping[EmailChoice, str]] = {
     EmailChoice.DIGEST_ONLY: "You get the weekly digest, and no emails at once.",
     EmailChoice.STOP: "You get no emails about matches any more.",
     EmailChoice.NO_QUESTIONS: "Nobody asks you whether your plans are still true.",
+    EmailChoice.NO_PRICES: "You get no emails about prices and extensions.",
 }
+_SWITCHES: Final[Mapping[str, str]] = {
+    "digest": "digest",
+    plan_confirmations.PURPOSE: "confirmations",
+    benchmark_notices.PURPOSE: "benchmarks",
+}
+"""The field that stops a kind of email; `immediate` stops every other kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +50,13 @@ class EmailsNow:
     immediate: bool
     digest: bool
     confirmations: bool
+    benchmarks: bool
     paused_until: date | None
 
     def sentence(self, today: date) -> str:
         """Describes the choice in words."""
-        about_matches = self._about_matches(today)
-        return about_matches if self.confirmations else f"{about_matches} {SENTENCES[EmailChoice.NO_QUESTIONS]}"
+        others = ((EmailChoice.NO_QUESTIONS, self.confirmations), (EmailChoice.NO_PRICES, self.benchmarks))
+        return " ".join([self._about_matches(today), *(SENTENCES[choice] for choice, wanted in others if not wanted)])
 
     def _about_matches(self, today: date) -> str:
         if not self.immediate and not self.digest:
@@ -64,7 +73,7 @@ async def current(session: AsyncSession, authority: str) -> EmailsNow | None:
     row = (await authorities.by_codes(session, [authority])).get(authority)
     if row is None or row.mailbox is None:
         return None
-    return EmailsNow(row.mailbox, row.immediate, row.digest, row.confirmations, row.paused_until)
+    return EmailsNow(row.mailbox, row.immediate, row.digest, row.confirmations, row.benchmarks, row.paused_until)
 
 
 async def choose(
@@ -76,10 +85,8 @@ async def choose(
 
 async def stop_kind(session: AsyncSession, authority: str, kind: str) -> EmailsNow | None:
     """Stops one kind of email, for the unsubscribe button of an email program; returns the new choice."""
-    name = kind if kind in ("digest", "confirmation") else "immediate"
-    if name == "confirmation":
-        return await _write(session, authority, {"confirmations": False}, f"stop-{name}", None)
-    return await _write(session, authority, {name: False}, f"stop-{name}", None)
+    stopped = kind if kind in _SWITCHES else "immediate"
+    return await _write(session, authority, {_SWITCHES.get(kind, "immediate"): False}, f"stop-{stopped}", None)
 
 
 async def muted_partners(session: AsyncSession, authority: str) -> frozenset[str]:
@@ -117,7 +124,7 @@ async def _write(
 def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
     match choice:
         case EmailChoice.ALL:
-            return {"immediate": True, "digest": True, "confirmations": True, "paused_until": None}
+            return {"immediate": True, "digest": True, "confirmations": True, "benchmarks": True, "paused_until": None}
         case EmailChoice.PAUSE_MONTH:
             return {"paused_until": today + timedelta(days=30)}
         case EmailChoice.PAUSE_QUARTER:
@@ -126,5 +133,7 @@ def _fields(choice: EmailChoice, today: date) -> Mapping[str, Any]:
             return {"immediate": False, "digest": True, "paused_until": None}
         case EmailChoice.NO_QUESTIONS:
             return {"confirmations": False}
+        case EmailChoice.NO_PRICES:
+            return {"benchmarks": False}
         case EmailChoice.STOP:
             return {"immediate": False, "digest": False}

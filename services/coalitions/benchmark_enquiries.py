@@ -100,7 +100,7 @@ async def _ask(session: AsyncSession, enquiry: Enquiry, at: datetime) -> None:
 
 
 def _reads(row: Authority | None, today: date) -> bool:
-    """Whether an authority gets emails on a day."""
+    """Whether an authority gets emails about prices on a day."""
     if row is None or row.mailbox is None or row.authority in dissolutions(today):
         return False
-    return row.wants_email(today) and not row.is_paused(today)
+    return row.wants_email(today) and row.benchmarks and not row.is_paused(today)

@@ -33,7 +33,7 @@ from services.local_stack.demo_progress import (
 from services.local_stack.feed_server import FeedServer, Release, serving
 from services.local_stack.stack import Stack
 from services.messaging import topic_admin
-from services.platform.settings import Settings
+from services.platform.settings import PREFIX, Settings
 from services.store import authorities as register
 from services.store.authorities import AuthorityUpdate
 from services.store.database import Sessions, make_engine, make_sessions, transaction
@@ -123,9 +123,10 @@ async def load_links(settings: Settings, limit: int) -> list[PageLink]:
 
 
 def settings_of(stack: Stack) -> Settings:
-    """Return the settings that point at a stack."""
-    names = {name.removeprefix("JOINTLY_").lower(): value for name, value in stack.environment.items()}
-    return Settings.model_validate(names)
+    """Return the settings of a stack. What it does not set has its default, as in the processes that it starts."""
+    defaults = {name: field.get_default() for name, field in Settings.model_fields.items()}
+    chosen = {name.removeprefix(PREFIX).lower(): value for name, value in stack.environment.items()}
+    return Settings.model_validate({**defaults, **chosen})
 
 
 def prepare(settings: Settings, say: Say) -> None:

@@ -22,9 +22,37 @@ from services.local_stack.child_process import LOOPBACK, ChildProcess, Component
 from services.local_stack.mail_sink import MailSink, run_mail_sink
 from services.local_stack.postgres import Server, postgres
 from services.local_stack.tansu import Broker, tansu
+from services.platform.settings import PREFIX
 
 DATABASE = "jointly"
 DEFAULT_FOLDER = Path(".jointly")
+INHERITED = frozenset(
+    {
+        "as_of",
+        "collect_from",
+        "embedding_model",
+        "feature_cache_plans",
+        "installation_name",
+        "keep_dead_letters_days",
+        "keep_notifications_days",
+        "keep_opportunities_days",
+        "keep_outbox_days",
+        "keep_plan_topics_days",
+        "keep_plans_days",
+        "log_level",
+        "mail_from",
+        "max_authorities_per_plan",
+        "max_matches_per_authority",
+        "max_matches_per_plan",
+        "max_poll_records",
+        "notify_batch_seconds",
+        "policy_file",
+        "statistics_file",
+        "successions_file",
+        "sweep_interval_seconds",
+    }
+)
+"""The settings that a stack takes from its own environment. All others are about parts outside, such as addresses."""
 INSTALLATION_KEY = "installation.jwk"
 
 
@@ -100,9 +128,10 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The JOINTLY_* variables that point at this stack."""
+        """The JOINTLY_* variables that point at this stack, and those that it takes from its own environment."""
         parts = self.parts
         return {
+            **_chosen(),
             "JOINTLY_KAFKA_BOOTSTRAP_SERVERS": parts.broker.bootstrap,
             "JOINTLY_DATABASE_URL": parts.database_url,
             "JOINTLY_SMTP_URL": parts.mailbox.url,
@@ -186,7 +215,13 @@ def _make_key(path: Path) -> None:
 
 def _inherited() -> dict[str, str]:
     """Return our own environment without JOINTLY_*: addresses of other parts must not leak into a local stack."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("JOINTLY_")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+def _chosen() -> dict[str, str]:
+    """Return the JOINTLY_* variables of our own environment that hold for a local stack too."""
+    names = [f"{PREFIX}{name.upper()}" for name in sorted(INHERITED)]
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 @contextmanager

@@ -45,6 +45,9 @@ async def begin(
     if compose is None:
         await close_unsent(session, mail, [], row, at, CancelReason.SUPERSEDED)
         return None
+    if row is not None and not row.benchmarks:
+        await close_unsent(session, mail, [], row, at, CancelReason.NOT_WANTED)
+        return None
     recipient = await recipient_of(session, mail, row, at)
     if recipient is None:
         return None
@@ -53,9 +56,12 @@ async def begin(
     links = PageLinks(dispatch.links, authority, clock.today(None)) if dispatch.links else None
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
+    stop = links.stop(benchmark_notices.PURPOSE) if links else None
     composed = email_message.compose_notice(
-        "benchmark", compose(authority, links), dispatch.sender, mailbox, mail.message_id, at
+        "benchmark", compose(authority, links), dispatch.sender, mailbox, mail.message_id, at, stop
     )
+    if links:
+        links.add_one_click(composed, benchmark_notices.PURPOSE)
     return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)
 
 

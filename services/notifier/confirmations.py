@@ -74,7 +74,8 @@ async def begin(
     )
     deliveries.mark_sending(mail, [], at)
     mail.message_id = mail.message_id or email_message.message_id(mail.mail_id, dispatch.sender)
-    composed = email_message.compose_notice("confirmation", letter, dispatch.sender, mailbox, mail.message_id, at)
+    stop = links.stop(plan_confirmations.PURPOSE) if links else None
+    composed = email_message.compose_notice("confirmation", letter, dispatch.sender, mailbox, mail.message_id, at, stop)
     if links:
         links.add_one_click(composed, plan_confirmations.PURPOSE)
     return ReadyEmail(mail.mail_id, lease_owner, mail.purpose, email_message.as_bytes(composed), mailbox)

@@ -32,13 +32,13 @@ class PageLinks:
             blocks=blocks,
             asked=asked,
             closed=closed,
-            stop_link=self._stop(letter.purpose),
+            stop_link=self.stop(letter.purpose),
             search_link=f"{self.maker.base}/search",
         )
 
     def in_coalition_letter(self, letter: CoalitionLetter) -> CoalitionLetter:
         """Adds a link to the letter's coalition."""
-        return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=self._stop("immediate"))
+        return replace(letter, answer_link=self._answer(letter.coalition_id), stop_link=self.stop("immediate"))
 
     def confirm(self) -> str:
         """The page on which the authority says which of its plans are still true."""
@@ -51,7 +51,7 @@ class PageLinks:
     def add_one_click(self, message: EmailMessage, kind: str) -> None:
         """Adds the headers of RFC 8058: the email program's button stops this kind of email without a question."""
         mailto = message["List-Unsubscribe"]
-        address = self._stop(kind).replace("/s/", "/unsubscribe/", 1)
+        address = self.stop(kind).replace("/s/", "/unsubscribe/", 1)
         del message["List-Unsubscribe"]
         message["List-Unsubscribe"] = f"<{address}>, {mailto.split(', ')[0]}"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -62,5 +62,6 @@ class PageLinks:
     def _answer(self, subject: str) -> str:
         return self.maker.answer(self.row.authority, subject, self.row.mailbox_ref, self.today)
 
-    def _stop(self, kind: str) -> str:
+    def stop(self, kind: str) -> str:
+        """The page on which the authority pauses or stops emails. `kind`: the kind of the email that has the link."""
         return self.maker.stop(self.row.authority, kind, self.row.mailbox_ref, self.today)

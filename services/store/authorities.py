@@ -36,8 +36,8 @@ class Authority(SQLModel, table=True):
     """One authority. `mailbox` is null until the authority names one; `mailbox_ref` identifies it outside this table.
 
     `immediate` and `digest` switch the two kinds of email about matches on and off. `confirmations` switches the one
-    that asks whether plans are still true, last sent on `confirmation_asked_on`. `paused_until` withholds all email
-    until that day.
+    that asks whether plans are still true, last sent on `confirmation_asked_on`. `benchmarks` switches those about
+    prices and extensions. `paused_until` withholds all email until that day.
     """
 
     __tablename__ = "authorities"
@@ -49,6 +49,7 @@ class Authority(SQLModel, table=True):
     immediate: bool = Field(default=True)
     digest: bool = Field(default=True)
     confirmations: bool = Field(default=True)
+    benchmarks: bool = Field(default=True)
     confirmation_asked_on: date | None = Field(default=None)
     paused_until: date | None = Field(default=None)
     signed_on: date | None = Field(default=None)

@@ -12,6 +12,7 @@ from sqlmodel import Field, SQLModel, col
 from services.domain.coalition import CURRENT, LIVING, Coalition, CoalitionStatus, MemberState
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.opportunities import Opportunity
+from services.store.plans import PlanRecord, shared_openly
 
 _COALITION: Final = TypeAdapter(Coalition)
 _LIVING: Final = sorted(status.value for status in LIVING)
@@ -200,6 +201,29 @@ async def listed(
         select(CoalitionRow)
         .where(*wanted)
         .order_by(col(CoalitionRow.updated_at).desc(), col(CoalitionRow.coalition_id))
+        .limit(limit)
+    )
+    return list(found.scalars())
+
+
+async def open_to_party(session: AsyncSession, authorities: Collection[str], limit: int) -> list[CoalitionRow]:
+    """Return the living coalitions in which one of these authorities has an openly shared plan.
+
+    Those that nobody has begun come first, then those to decide soonest.
+    """
+    visible = (
+        select(col(CoalitionMemberRow.coalition_id))
+        .join(PlanRecord, col(PlanRecord.plan_id) == col(CoalitionMemberRow.plan_id))
+        .where(in_array(col(CoalitionMemberRow.authority), authorities), shared_openly())
+    )
+    found = await session.execute(
+        select(CoalitionRow)
+        .where(col(CoalitionRow.status).in_(_LIVING), col(CoalitionRow.coalition_id).in_(visible))
+        .order_by(
+            col(CoalitionRow.status) != CoalitionStatus.SUGGESTED,
+            col(CoalitionRow.payload)["decide_by"].as_string(),
+            col(CoalitionRow.coalition_id),
+        )
         .limit(limit)
     )
     return list(found.scalars())

@@ -12,10 +12,9 @@ from sqlmodel import Field, SQLModel, col
 from events.responses import DocumentReaders
 from matching.plan import Status
 from services.domain.coalition_answers import ResponseOutcome
-from services.domain.disclosure import SHARED_OPENLY
 from services.store.database import in_array, json_column, now, timestamp
 from services.store.forgotten import FORGOTTEN
-from services.store.plans import PlanRecord
+from services.store.plans import PlanRecord, shared_openly
 
 FORGOTTEN_URL: Final = "https://forgotten.invalid"
 """Stands for the address of a document that was forgotten; no such host can exist."""
@@ -161,7 +160,6 @@ async def documents_for_signatories(session: AsyncSession, limit: int) -> list[t
 
     Plans that are withdrawn or not shared openly are left out here, so that their documents don't use up the limit.
     """
-    sharing = func.coalesce(col(PlanRecord.state)["sharing"].as_string(), SHARED_OPENLY)
     found = await session.execute(
         select(ResponseRow, PlanRecord)
         .join(PlanRecord, col(PlanRecord.plan_id) == col(ResponseRow.plan_id))
@@ -171,7 +169,7 @@ async def documents_for_signatories(session: AsyncSession, limit: int) -> list[t
             col(ResponseRow.outcome) == ResponseOutcome.RECORDED,
             col(ResponseRow.undone_by).is_(None),
             col(PlanRecord.status) != Status.WITHDRAWN,
-            sharing == SHARED_OPENLY,
+            shared_openly(),
         )
         .order_by(col(ResponseRow.received_at).desc(), col(ResponseRow.response_id))
         .limit(limit)

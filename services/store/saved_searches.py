@@ -17,12 +17,13 @@ from services.store.plan_search import Query
 
 MAX_FITTING: Final = 1_000
 """The maximum number of plans that fit a search when it is saved. A hit is kept for each."""
-FITTED_WHEN_SAVED: Final = "fitted-when-saved"
-"""The `mail_id` of hits that are no news."""
+NO_NEWS: Final = "no-news"
+"""The `mail_id` of hits that no email tells of: they fitted when the search was saved, or came with its news off."""
 
 
 class SavedSearch(SQLModel, table=True):
-    """One search. `query`: its filters, without those that were left empty.
+    """One search. `query`: its filters, without those that were left empty. `news`: whether the weekly email tells of
+    plans that come to fit it.
 
     `looked_at`: when it was last looked for hits; `looked_to`: the position in the log of plans up to which all
     revisions had arrived by then.
@@ -34,14 +35,15 @@ class SavedSearch(SQLModel, table=True):
     authority: str = Field(foreign_key="authorities.authority", ondelete="CASCADE", index=True)
     name: str
     query: Any = Field(sa_column=json_column())
+    news: bool = Field(default=True)
     created_at: datetime = Field(sa_column=timestamp())
     looked_to: int = Field(sa_column=Column(BigInteger, nullable=False))
     looked_at: datetime = Field(sa_column=timestamp())
 
 
 class SearchHit(SQLModel, table=True):
-    """A plan that fits a search, or did. `mail_id`: the email that tells of it, or `FITTED_WHEN_SAVED`; null as long as
-    none does."""
+    """A plan that fits a search, or did. `mail_id`: the email that tells of it, or `NO_NEWS`; null as long as none
+    does."""
 
     __tablename__ = "search_hits"
 
@@ -85,7 +87,7 @@ async def add(session: AsyncSession, authority: str, name: str, query: Query) ->
     )
     session.add(row)
     await session.flush()
-    session.add_all(SearchHit(search_id=search_id, plan_id=plan_id, mail_id=FITTED_WHEN_SAVED) for plan_id in fitting)
+    session.add_all(SearchHit(search_id=search_id, plan_id=plan_id, mail_id=NO_NEWS) for plan_id in fitting)
     await session.flush()
     return True
 
@@ -100,6 +102,21 @@ async def remove(session: AsyncSession, authority: str, search_id: str) -> bool:
     return (await session.execute(query)).scalar_one_or_none() is not None
 
 
+async def set_news(session: AsyncSession, authority: str, search_id: str, *, news: bool) -> bool:
+    """Switch the news of one of the authority's searches on or off; whether it was there.
+
+    What comes to fit while they are off is no news later.
+    """
+    one = await session.get(SavedSearch, search_id, with_for_update=True)
+    if one is None or one.authority != authority:
+        return False
+    if one.news != news:
+        one.news = news
+        untold = (col(SearchHit.search_id) == search_id, col(SearchHit.mail_id).is_(None))
+        await session.execute(update(SearchHit).where(*untold).values(mail_id=NO_NEWS))
+    return True
+
+
 async def forget(session: AsyncSession, authority: str) -> None:
     """Delete all searches of an authority."""
     await session.execute(delete(SavedSearch).where(col(SavedSearch.authority) == authority))
@@ -112,7 +129,7 @@ async def due(session: AsyncSession, before: datetime) -> Sequence[str]:
 
 
 async def look(session: AsyncSession, authority: str, before: datetime, at: datetime) -> int:
-    """Add the hits of an authority's searches that were last looked at before a moment; their number.
+    """Add the hits of an authority's searches that were last looked at before a moment; the number of those to tell of.
 
     The caller has locked the authority's row. It reads only plans that have changed since the last look.
     """
@@ -128,16 +145,17 @@ async def look(session: AsyncSession, authority: str, before: datetime, at: date
             search_id=one.search_id,
             looked_to=one.looked_to,
         )
-        session.add_all(SearchHit(search_id=one.search_id, plan_id=plan_id) for plan_id in plan_ids)
+        told = None if one.news else NO_NEWS
+        session.add_all(SearchHit(search_id=one.search_id, plan_id=plan_id, mail_id=told) for plan_id in plan_ids)
         one.looked_to, one.looked_at = position, at
-        found += len(plan_ids)
+        found += len(plan_ids) if one.news else 0
     await session.flush()
     return found
 
 
 _WAITING: Final = text(
-    "SELECT DISTINCT s.authority FROM search_hits h JOIN saved_searches s USING (search_id) WHERE h.mail_id IS NULL"
-    " AND (CAST(:authority AS text) IS NULL OR s.authority = :authority)"
+    "SELECT DISTINCT s.authority FROM search_hits h JOIN saved_searches s USING (search_id)"
+    " WHERE h.mail_id IS NULL AND s.news AND (CAST(:authority AS text) IS NULL OR s.authority = :authority)"
     " AND NOT EXISTS (SELECT 1 FROM notification_mails m WHERE m.authority = s.authority AND m.purpose = 'digest'"
     "  AND m.state IN ('queued', 'claimed', 'sending', 'ambiguous'))"
     " AND NOT EXISTS (SELECT 1 FROM notification_intents i WHERE i.authority = s.authority AND i.purpose = 'digest'"
@@ -160,6 +178,7 @@ async def hits_for(session: AsyncSession, authority: str, mail_id: str) -> list[
         .join(SearchHit, col(SearchHit.search_id) == col(SavedSearch.search_id))
         .where(
             col(SavedSearch.authority) == authority,
+            col(SavedSearch.news),
             or_(col(SearchHit.mail_id).is_(None), col(SearchHit.mail_id) == mail_id),
         )
         .order_by(col(SavedSearch.name), col(SavedSearch.search_id), col(SearchHit.plan_id))

@@ -16,12 +16,14 @@ from events.topics import BENCHMARKS
 from matching import successions
 from services.application.benchmarks import read_benchmark
 from services.application.enquiries import list_enquiries
+from services.application.preferences import stop_kind
 from services.coalitions.benchmark_requests import sweep_requests
 from services.domain.audit import Channel
 from services.domain.links import LinkMaker
 from services.domain.programme.contracts import Enquiries, enquiries
 from services.local_stack.mail_sink import MailSink
 from services.platform.settings import Settings
+from services.store import benchmark_notices
 from services.store.authorities import AuthorityUpdate, save
 from services.store.database import make_sessions, transaction
 from services.store.programme import load_records
@@ -128,10 +130,11 @@ async def test_who_is_left_in_peace_is_not_asked(scene: Scene) -> None:
         ({"mailbox": None}, frozenset()),
         ({"paused_until": date(2027, 1, 1)}, frozenset()),
         ({"immediate": False, "digest": False}, frozenset()),
+        ({"benchmarks": False}, frozenset()),
         ({}, frozenset({LEEDS})),
         ({}, frozenset()),
     ]
-    codes = [f"E0900000{number}" for number in range(1, 7)]
+    codes = [f"E0900000{number}" for number in range(1, 8)]
     await scene.notifier.register(*codes)
     async with transaction(scene.harness.sessions) as session:
         for code, (fields, partners) in zip(codes, changes, strict=True):
@@ -141,6 +144,24 @@ async def test_who_is_left_in_peace_is_not_asked(scene: Scene) -> None:
     await scene.harness.publish(extension())
     await scene.sweep()
     assert await scene.asked() == [codes[-1]]
+
+
+async def test_emails_about_prices_have_a_switch_of_their_own(scene: Scene) -> None:
+    await scene.contracts.handle(contract(BRADFORD))
+    await scene.harness.publish(extension())
+    assert [domain for domain, _ in await scene.emails(AS_OF)] == ["bradford.example", "leeds.example"]
+    for mail in scene.notifier.mails():
+        assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        assert mail["List-Unsubscribe"].startswith("<https://jointly.example/unsubscribe/")
+        assert "these emails: https://jointly.example/s/" in body(mail)
+        assert 'href="https://jointly.example/s/' in body(mail, "html")
+    for authority in (BRADFORD, LEEDS):
+        async with transaction(scene.harness.sessions) as session:
+            now = await stop_kind(session, authority, benchmark_notices.PURPOSE)
+        assert now is not None
+        assert (now.immediate, now.digest, now.benchmarks) == (True, True, False)
+    assert "You get no emails about prices and extensions." in now.sentence(AS_OF)
+    assert len(await scene.emails(REMINDER)) == 2, "no reminder comes to those who stopped them"
 
 
 async def test_nobody_is_asked_for_an_authority_that_has_withdrawn(scene: Scene) -> None:

@@ -22,9 +22,10 @@ from pydantic import SecretStr
 
 from services.local_stack import child_process
 from services.local_stack.child_process import ComponentError
+from services.local_stack.demo import settings_of
 from services.local_stack.mail_sink import MailSink
 from services.local_stack.postgres import Server
-from services.local_stack.stack import Stack
+from services.local_stack.stack import INHERITED, Stack
 from services.messaging import kafka, topic_admin
 from services.platform.settings import Settings
 from tests import brokers
@@ -296,8 +297,37 @@ def test_two_stacks_do_not_share_a_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_the_stack_keeps_its_data_and_points_processes_at_itself(tmp_path: Path) -> None:
+OUTSIDE = {
+    *("database_silence_seconds", "database_statement_seconds", "database_url"),
+    *("collect_pause_seconds", "collect_seconds", "contracts_finder_url", "find_a_tender_url"),
+    *("http_host", "http_port", "otel_endpoint"),
+    *("installation_key_file", "signatures", "signing_key_file"),
+    *("kafka_bootstrap_servers", "kafka_ca_file", "kafka_certificate_file", "kafka_key_file"),
+    *("kafka_max_poll_interval_seconds", "kafka_password", "kafka_replication_factor", "kafka_sasl_mechanism"),
+    *("kafka_security_protocol", "kafka_session_timeout_seconds", "kafka_username"),
+    *("link_secret", "public_url", "smtp_url", "web_host", "web_port", "web_proxies"),
+}
+"""The settings that a local stack does not take from its own environment."""
+
+
+def test_each_setting_is_inherited_by_a_local_stack_or_belongs_outside() -> None:
+    assert set(Settings.model_fields) == INHERITED | OUTSIDE
+    assert not INHERITED & OUTSIDE
+
+
+def test_the_stack_keeps_its_data_and_points_processes_at_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "successions.csv"
+    own.write_text("")
+    monkeypatch.setenv("JOINTLY_SUCCESSIONS_FILE", str(own))
+    monkeypatch.setenv("JOINTLY_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
     with Stack(tmp_path) as stack:
+        assert stack.environment["JOINTLY_SUCCESSIONS_FILE"] == str(own)
+        assert "JOINTLY_KAFKA_SECURITY_PROTOCOL" not in stack.environment
+        settings = settings_of(stack)
+        assert (settings.successions_file, settings.kafka_security_protocol) == (own, "PLAINTEXT")
+        assert settings.kafka_bootstrap_servers == (stack.parts.broker.bootstrap,)
         url = stack.environment["JOINTLY_DATABASE_URL"].replace("+psycopg", "")
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE kept (id int)")

@@ -101,6 +101,30 @@ async def test_only_what_fitted_when_the_search_was_saved_is_no_news(line: Line)
     assert "Bradford" not in body(mail)
 
 
+async def test_a_search_with_its_news_off_is_not_told_of_then_or_later(line: Line) -> None:
+    ((search_id,),) = await line.harness.rows("SELECT search_id FROM saved_searches")
+
+    async def switch(*, news: bool) -> None:
+        async with transaction(line.harness.sessions) as session:
+            assert await saved_searches.set_news(session, CALDERDALE, search_id, news=news)
+
+    await line.plans(plan(LEEDS, title="Payroll of Leeds"))
+    line.notifier.now = MONDAY - timedelta(minutes=30)
+    assert await search_news.look_for_hits(line.notifier.dispatch()) == 1
+    await switch(news=False)
+    line.notifier.now = MONDAY
+    await line.notifier.run()
+    assert told(line) == [], "a switch counts for what was found and not yet told"
+    await line.plans(plan(KIRKLEES, title="Payroll of Kirklees"))
+    assert await monday(line, 1) == []
+    await switch(news=True)
+    assert await monday(line, 2) == [], "what came meanwhile is no news later"
+    await line.plans(plan("E08000036", title="Payroll of Wakefield"))
+    (mail,) = await monday(line, 3)
+    assert "Wakefield" in body(mail)
+    assert "Leeds" not in body(mail)
+
+
 @pytest.mark.parametrize(
     ("fields", "later"),
     [
@@ -187,10 +211,7 @@ async def test_what_is_muted_or_hidden_by_then_is_not_told(line: Line) -> None:
     line.notifier.now = MONDAY
     await line.notifier.run()
     assert told(line) == []
-    assert (
-        await line.harness.rows("SELECT 1 FROM search_hits WHERE mail_id IS NULL OR mail_id <> 'fitted-when-saved'")
-        == []
-    )
+    assert await line.harness.rows("SELECT 1 FROM search_hits WHERE mail_id IS NULL OR mail_id <> 'no-news'") == []
     assert await monday(line, 1) == []
 
 

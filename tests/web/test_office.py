@@ -166,6 +166,31 @@ async def test_the_best_pairs_are_listed_behind_those_that_are_left_out(
     assert "Only the best matches are listed; there are more than 1." in pairs
 
 
+async def test_hidden_groups_do_not_use_up_the_limit_of_the_list(
+    office: WebHarness, mailbox: MailSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need = {
+        "title": "Grounds maintenance of parks",
+        "description": "Mowing, planting and upkeep of parks and cemeteries.",
+        "cpv": ["77310000"],
+        "tender_window": {"earliest": "2027-10-01", "latest": "2027-12-31"},
+    }
+    parks = {code: f"{code}:PARKS" for code in (LEEDS, BRADFORD, KIRKLEES)}
+    await office.processes.publish(*(plan(code, plan_id=parks[code], **need) for code in parks))
+    monkeypatch.setattr(use, "GROUP_LIMIT", 1)
+    await office.sign_in(OFFICE, mailbox)
+    page = (await office.client.get("/convene")).text
+    assert "Only 1 groups are listed; there are more." in page
+    assert "HR and payroll" in page
+    assert "Grounds maintenance" not in page
+    hidden = [plan(code, 2, sharing="match_only") for code in (LEEDS, BRADFORD)]
+    await office.processes.matcher.handle([office.processes.record(one) for one in hidden])
+    page = (await office.client.get("/convene")).text
+    assert "there are more" not in page
+    assert "HR and payroll" not in page
+    assert "Grounds maintenance" in page
+
+
 async def test_a_pair_with_a_plan_that_is_not_open_is_not_shown(web: WebHarness, mailbox: MailSink) -> None:
     await web.processes.publish(plan(LEEDS), plan(BRADFORD, sharing="match_only"))
     await register_party(web.processes.sessions, since(AS_OF, LEEDS, BRADFORD), mailbox="office@gb-x-office.example")

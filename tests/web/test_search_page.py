@@ -75,9 +75,14 @@ async def test_a_search_is_saved_run_again_and_deleted(council: WebHarness, mail
     assert "of others" not in (await council.client.get("/search")).text
     before = await council.state_hash()
     assert (await council.client.post(f"/search/{row.search_id}/delete")).status_code == 404
+    assert (await council.client.post(f"/search/{row.search_id}/news", data={"news": "off"})).status_code == 404
     assert await council.state_hash() == before
     council.client.cookies.clear()
     await council.sign_in(LEEDS, mailbox)
+    for news, said in (("off", "Not in the weekly email"), ("on", "In the weekly email")):
+        assert f'name="news" value="{news}"' in (await council.client.get("/search")).text
+        await council.client.post(f"/search/{row.search_id}/news", data={"news": news})
+        assert said in (await council.client.get("/search")).text
     other = {"Sec-Fetch-Site": "cross-site"}
     assert (await council.client.post(f"/search/{row.search_id}/delete", headers=other)).status_code == 403
     assert (await council.client.post(f"/search/{row.search_id}/delete")).status_code == 303

@@ -111,11 +111,26 @@ class NoticeLetter(Protocol):
 
 
 def compose_notice(
-    template: str, letter: NoticeLetter, who: Sender, recipient: str, identity: str, at: datetime
+    template: str,
+    letter: NoticeLetter,
+    who: Sender,
+    recipient: str,
+    identity: str,
+    at: datetime,
+    stop_link: str | None = None,
 ) -> EmailMessage:
-    """Composes the message from the two templates of this name. `identity` is its Message-ID."""
+    """Composes the message from the two templates of this name. `identity` is its Message-ID.
+
+    `stop_link`: the page that stops these emails, if there are pages.
+    """
     message = add_headers(who, recipient, letter.subject, letter.authority, identity, at)
-    context = {"letter": letter, "sender": who.name, "reply_to": who.mailbox, "mailto": partial(quote, safe="@")}
+    context = {
+        "letter": letter,
+        "sender": who.name,
+        "reply_to": who.mailbox,
+        "mailto": partial(quote, safe="@"),
+        "stop_link": stop_link,
+    }
     message.set_content(environment(False).get_template(f"{template}.txt.j2").render(**context))
     message.add_alternative(environment(True).get_template(f"{template}.html.j2").render(**context), subtype="html")
     return message

@@ -34,11 +34,13 @@ router = APIRouter()
 async def groups(request: Request, session: Session, office: Office) -> Response:
     """The groups with plans of members, those that wait for somebody to begin first, and the pairs in no group."""
     party, today = await _party(session, office), today_of(request)
+    found, has_more_groups = await use.list_groups(session, party, today)
     pairs, has_more_pairs = await use.list_pairs(session, party, today)
     return render(
         request,
         "convene.html",
-        groups=await use.list_groups(session, party, today),
+        groups=found,
+        has_more_groups=has_more_groups,
         pairs=pairs,
         has_more_pairs=has_more_pairs,
         office=office,

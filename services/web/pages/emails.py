@@ -28,6 +28,7 @@ CHOICES: Final[Mapping[str, str]] = {
     EmailChoice.PAUSE_QUARTER: "Pause all emails for three months",
     EmailChoice.STOP: "Stop emails about matches",
     EmailChoice.NO_QUESTIONS: "Stop asking whether our plans are still true",
+    EmailChoice.NO_PRICES: "Stop emails about prices and extensions",
 }
 RECEIPT: Final = """\
 {sentence}

@@ -69,6 +69,17 @@ async def delete(session: Session, council: Council, search_id: str) -> Response
     return RedirectResponse("/search", 303)
 
 
+@router.post("/search/{search_id}/news")
+async def set_news(request: Request, session: Session, council: Council, search_id: str) -> Response:
+    """Switch the news of a saved search on or off."""
+    news = (await read_form(request)).get("news")
+    if news not in ("on", "off"):
+        raise HTTPException(400)
+    if not await saved_searches.set_news(session, council.authority, search_id, news=news == "on"):
+        raise HTTPException(404)
+    return RedirectResponse("/search", 303)
+
+
 def _read(form: Form) -> Query:
     """Read the search; invalid fields are in `form.errors`."""
     regions = {**_ANY, **who_else.search_regions()}
@@ -102,7 +113,7 @@ async def _page(
     if asked and not form.errors.keys() - {"name"}:
         found = await who_else.search(session, authority, query, today_of(request))
     saved = [
-        (one.search_id, one.name, urlencode(_fields(Query.from_json(one.query))))
+        (one.search_id, one.name, one.news, urlencode(_fields(Query.from_json(one.query))))
         for one in await saved_searches.of_authority(session, authority)
     ]
     values: dict[str, Any] = {
