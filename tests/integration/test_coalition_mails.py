@@ -38,7 +38,7 @@ Checked before: two frameworks looked at
 
 Routes before a tender:
 - Framework: Leeds, looked at, does not suit (scope).
-- Still to consider, if you like: coalition under a framework. Nothing depends on it.
+- No member has yet recorded whether they checked: a joint further competition under a framework.
 
   Council        Plan                                      Value         Tender
   Kirklees       Replacement of the HR and payroll system  £1.2 million  Jul-Sep 2027
@@ -55,7 +55,7 @@ Yes is a yes in principle; you are committed only once you say that your decisio
 If you do not reply, we never take that as a yes.
 Questions to the lead: buying@e08000035.example
 
-Why these councils: All three fit each other.
+Why these councils: These plans fit each other.
 
 Jointly suggests and never decides. Declining needs no reason.
 To stop, pause or change these emails: reply and say so (jointly@jointly.example).
@@ -133,7 +133,10 @@ async def test_formed_frozen_and_awarded_are_told_to_all_but_the_actor(line: Lin
     await line.deliver()
     formed = {authority: [s for s in subjects if "formed" in s] for authority, subjects in line.subjects().items()}
     assert {authority: len(subjects) for authority, subjects in formed.items()} == {LEEDS: 1, BRADFORD: 1, KIRKLEES: 0}
-    assert "You go to market together with Bradford and Kirklees. Leeds leads." in body(line.to(LEEDS)[0])
+    assert (
+        "Bradford, Kirklees and you have said yes in principle to going to market together. "
+        "You lead. Nobody is committed yet."
+    ) in " ".join(body(line.to(LEEDS)[0]).split())
     await line.harness.publish(plan(LEEDS, 2, stage="tendering"))
     await line.deliver()
     await line.harness.publish(award(LEEDS))

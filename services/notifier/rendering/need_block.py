@@ -88,6 +88,7 @@ def build(
         dates=_dates(councils, due),
         reply_by=due,
         notes=(
+            *_caveats(councils),
             *_frameworks(first.plan_id, councils, frameworks),
             *_notes(councils, own, together, bool(days) and due is None),
             *own_notes,
@@ -178,13 +179,25 @@ def _frameworks(plan_id: str, councils: Sequence[NeedCouncil], frameworks: Mappi
 def _why(councils: Sequence[NeedCouncil], group: SuggestedGroup | None) -> tuple[str, ...]:
     """One line for the group, and one for each common reason of partners that fit the reader alone."""
     said = [sanitise(group.state.explanation, 300)] if group is not None else []
-    label = labels(councils)
-    alone: dict[str, list[str]] = {}
-    for one in councils:
-        if one.why and not one.in_group:
-            alone.setdefault(one.why, []).append(label[one.plan_id])
+    alone = _by_text(councils, lambda one: "" if one.in_group else one.why)
     named = len(councils) > 1
     return (*said, *(f"{join_words(names, 8)}: {why}" if named else why for why, names in alone.items()))
+
+
+def _caveats(councils: Sequence[NeedCouncil]) -> tuple[str, ...]:
+    """One line for each caveat, with the councils whose plans have it."""
+    found = _by_text(councils, lambda one: one.caveats)
+    named = len(councils) > 1
+    return tuple(f"Check{f' with {join_words(names, 8)}' if named else ''}: {text}" for text, names in found.items())
+
+
+def _by_text(councils: Sequence[NeedCouncil], text: Callable[[NeedCouncil], str]) -> dict[str, list[str]]:
+    """Each text once, with the names of the councils that it is about."""
+    label, found = labels(councils), dict[str, list[str]]()
+    for one in councils:
+        if said := text(one):
+            found.setdefault(said, []).append(label[one.plan_id])
+    return found
 
 
 def _preheader(

@@ -40,6 +40,7 @@ class NeedCouncil:
     dates: CoalitionDates | None
     in_group: bool
     why: str = ""
+    caveats: str = ""
     contact: str | None = None
     source: str | None = None
     near_miss: bool = False
@@ -73,6 +74,7 @@ def need_councils(
                         fit=_fit(item) if item else IN_THE_GROUP,
                         dates=CoalitionDates(opens, group.state.decide_by),
                         in_group=True,
+                        caveats=item.caveats if item else "",
                         contact=item.contact if item else None,
                         source=item.source if item else None,
                         extends=_closes_before(member.tender_window, opens),
@@ -106,6 +108,7 @@ def _alone(item: OpportunityView) -> NeedCouncil:
         dates=dates,
         in_group=False,
         why=item.why,
+        caveats=item.caveats,
         contact=item.contact,
         source=item.source,
         near_miss=item.near_miss,
