@@ -11,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 MAX_REVISION: Final = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 
+SHORT_TEXT_LENGTH: Final = 300
+
 FOREIGN_PLAN_ERROR: Final = "not_its_own"
 """The error type of an event in which an authority speaks about another's plan."""
 
@@ -26,7 +28,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 def _plain_text(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("holds control characters; send plain text")
-    return unicodedata.normalize("NFC", text)
+    composed = unicodedata.normalize("NFC", text)
+    # A few letters become two. A text at its limit would then be too long to be read again.
+    return composed if len(composed) <= len(text) else text
 
 
 def _some_text(text: str) -> str:
@@ -79,7 +83,7 @@ PlanId = Annotated[
 Revision = Annotated[int, Field(strict=True, ge=1, le=MAX_REVISION, description="Rises with every change of the plan")]
 Title = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_text), AfterValidator(_some_text)]
 Text = Annotated[str, Field(max_length=20_000), AfterValidator(_plain_text)]
-ShortText = Annotated[str, Field(max_length=300), AfterValidator(_plain_text)]
+ShortText = Annotated[str, Field(max_length=SHORT_TEXT_LENGTH), AfterValidator(_plain_text)]
 Name = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_plain_text)]
 Cpv = Annotated[
     str,

@@ -32,9 +32,11 @@ ResponseReason = Literal[
     "capacity",
     "reorganisation",
 ]
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
-OptionalLine = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-ShortText = Field(default="", max_length=2000)
+LINE_LENGTH: Final = 200
+RESPONSE_TEXT_LENGTH: Final = 2000
+Line = Annotated[str, Field(min_length=1, max_length=LINE_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+OptionalLine = Annotated[str, Field(max_length=LINE_LENGTH, pattern=r"^[^\x00-\x1f\x7f]*$")]
+ShortText = Field(default="", max_length=RESPONSE_TEXT_LENGTH)
 DOCUMENT_URL: Final = re.compile(r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!#-;=?-~]*)?$")
 """A web address in ASCII, without a user name before the host, so that readers see the true host."""
 DocumentUrl = Annotated[str, Field(max_length=500, pattern=DOCUMENT_URL.pattern)]

@@ -45,8 +45,8 @@ async def wait_for_outcome(
     """Waits briefly for the outcome of an authority's response; None if it is still unknown."""
 
     async def look(session: AsyncSession) -> Outcome | None:
-        row = await responses.load(session, response_id)
-        if row is None or row.authority != authority:
+        row = await responses.load(session, authority, response_id)
+        if row is None:
             return None
         return Outcome(response_id, row.kind, row.detail)
 

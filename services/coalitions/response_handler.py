@@ -78,7 +78,7 @@ class ResponseHandler:
         """Records a response and its effect; returns its audit entry, or None if the response is known."""
         payload = item.payload
         content = event_content_hash(item.event.type, payload.model_dump(mode="json"))
-        known = await responses.load(session, payload.response_id)
+        known = await responses.load(session, payload.speaker, payload.response_id)
         if known is not None:
             if known.content_hash != content:
                 dead_letter_with(session, DEAD_RESPONSES, item, DeadLetterReason.RESPONSE_CONFLICT, CONFLICT)
@@ -95,6 +95,7 @@ class ResponseHandler:
         outcome = ResponseOutcome.REFUSED if refused else ResponseOutcome.RECORDED
         session.add(
             ResponseRow(
+                speaker=payload.speaker,
                 response_id=payload.response_id,
                 authority=payload.authority,
                 plan_id=_plan_id(payload),

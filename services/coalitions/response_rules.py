@@ -205,7 +205,7 @@ async def _answered(session: AsyncSession, effect: Effect, payload: ResponseAnsw
 
 
 async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) -> Effect:
-    undone = await responses.load(session, payload.undoes)
+    undone = await responses.given_for(session, payload.authority, payload.undoes, payload.speaker)
     if undone is None or undone.plan_id != payload.plan_id or undone.outcome != ResponseOutcome.RECORDED:
         raise AnswerRefusedError(
             RefusalReason.UNKNOWN_SUBJECT, f"plan {payload.plan_id} gave no answer {payload.undoes}"
@@ -229,7 +229,7 @@ async def _undo(session: AsyncSession, payload: ResponseUndone, moment: Moment) 
     elif undone.kind == "invited":
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "an invitation can't be taken back; leave the coalition")
     undone.undone_by = payload.response_id
-    return Effect(None, tuple(await responses.withdraw_verdicts(session, undone.response_id)))
+    return Effect(None, tuple(await responses.withdraw_verdicts(session, undone.authority, undone.response_id)))
 
 
 async def _restore(session: AsyncSession, row: CoalitionRow, undone: ResponseRow, moment: Moment) -> None:

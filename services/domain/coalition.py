@@ -70,13 +70,15 @@ class PlanChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One plan in a coalition. `answer`: its authority's last answer that binds nobody."""
+    """One plan in a coalition. `answer`: its authority's last answer that binds nobody. `invited_on`: the day of the
+    last invitation to it."""
 
     plan_id: str
     authority: str
     state: MemberState = MemberState.SUGGESTED
     committed: bool = False
     answer: str | None = None
+    invited_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def invite(coalition: Coalition, plan_id: str, request: InvitationRequest, today
     if not guests:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, "there is nobody left to invite")
     invitation = _invitation(coalition, plan_id, request, today)
-    for one in (replace(member, state=MemberState.ACCEPTED), *(replace(g, state=MemberState.INVITED) for g in guests)):
+    for one in (replace(member, state=MemberState.ACCEPTED), *(_invited(guest, today) for guest in guests)):
         coalition = replace_member(coalition, one)
     if len(coalition.in_state(MemberState.ACCEPTED, MemberState.INVITED)) > MAX_MEMBERS:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"a coalition has at most {MAX_MEMBERS} members")
@@ -138,7 +138,7 @@ def convene(coalition: Coalition, party: str, request: InvitationRequest, today:
         raise AnswerRefusedError(RefusalReason.NOT_ALLOWED, f"invite at least {MIN_MEMBERS} plans")
     invitation = replace(_invitation(coalition, None, request, today), convened_by=party)
     for guest in guests:
-        coalition = replace_member(coalition, replace(guest, state=MemberState.INVITED))
+        coalition = replace_member(coalition, _invited(guest, today))
     return replace(
         coalition,
         status=CoalitionStatus.INVITING,
@@ -310,13 +310,21 @@ def _guest(coalition: Coalition, plan_id: str) -> Member:
     return Member(plan_id, proposed.authority)
 
 
+def _invited(guest: Member, today: date) -> Member:
+    return replace(guest, state=MemberState.INVITED, invited_on=today)
+
+
 def _invitation(coalition: Coalition, plan_id: str | None, request: InvitationRequest, today: date) -> Invitation:
     try:
         due = reply_by(today, coalition.dates, coalition.nations, request.reply_days)
     except DeadlineError as error:
         raise AnswerRefusedError(RefusalReason.TOO_LATE, str(error)) from None
+    asked = Invitation(plan_id, today, due, request.scope, request.route)
     earlier = coalition.invitation
     if earlier is None:
-        return Invitation(plan_id, today, due, request.scope, request.route)
+        return asked
     # Members asked before rely on their reply-by: it never moves earlier.
-    return replace(earlier, reply_by=max(due, earlier.reply_by))
+    due = max(due, earlier.reply_by)
+    if not (asked.scope or asked.route) and (earlier.scope or earlier.route):
+        return replace(earlier, reply_by=due)  # without words of its own, the question is the earlier one
+    return replace(asked, reply_by=due)

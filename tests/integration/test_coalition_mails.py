@@ -115,6 +115,29 @@ async def test_an_invitation_goes_to_whom_was_asked_once(line: Line) -> None:
     assert (event.purpose, event.coalition_id, event.opportunities) == ("coalition", state.coalition_id, ())
 
 
+async def test_whoever_let_an_invitation_lapse_is_invited_again(line: Line) -> None:
+    await _invite(line)
+    await line.harness.act(BRADFORD, "accept")
+    line.harness.on(date(2027, 1, 11))
+    await line.harness.sweep()
+    assert (await line.harness.states())[KIRKLEES] == "lapsed"
+    line.notifier.now = line.notifier.now.replace(year=2027, month=1, day=11)
+    await line.deliver()
+    earlier = line.to(KIRKLEES)
+    again = {"scope": "HR alone", "route": "a third framework", "plan_ids": (plan_id(KIRKLEES),), "reply_days": 10}
+    await line.harness.invite(BRADFORD, **again)
+    await line.deliver()
+    await line.harness.regroup()
+    await line.deliver()
+    (mail,) = line.to(KIRKLEES)[len(earlier) :]
+    assert "What is to be bought: HR alone" in body(mail)
+    assert "Checked before: a third framework" in body(mail)
+    assert "Reply by 25 January 2027." in body(mail)
+    assert mail["In-Reply-To"] == earlier[0]["Message-ID"] != mail["Message-ID"]
+    rows = await line.harness.rows("SELECT authority FROM coalition_notices WHERE kind = 'invitation' ORDER BY 1")
+    assert [row.authority for row in rows] == [BRADFORD, KIRKLEES, KIRKLEES]
+
+
 async def test_reminders_go_to_whom_has_not_answered(line: Line) -> None:
     await _invite(line)
     await line.harness.act(KIRKLEES, "accept")

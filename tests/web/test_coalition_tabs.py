@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from events.responses import DOCUMENT_URL
 from services.local_stack.mail_sink import MailSink
@@ -180,6 +181,35 @@ async def test_only_signatories_read_a_document_for_signatories(group: WebHarnes
     assert (await group.client.post("/documents")).headers["location"] == "/programme"
     group.client.cookies.clear()
     assert (await group.client.get("/documents")).headers["location"] == "/sign-in?next=%2Fdocuments"
+
+
+async def test_a_contact_in_a_long_title_leaves_the_pages_open(group: WebHarness, mailbox: MailSink) -> None:
+    await do(group, "document", **{**DOCUMENT, "title": f"{'Specification':x<193} a@b.co", "readers": "signatories"})
+    for authority, page in (await pages(group, mailbox)).items():
+        assert "Specificationxxx" in page, authority
+        assert "a@b.co" not in page
+    async with transaction(group.processes.sessions) as session:
+        await save(session, AuthorityUpdate(KIRKLEES, {"signed_on": AS_OF}))
+    assert "Specificationxxx" in (await group.client.get("/documents")).text
+    # A row of an earlier version, which stored the longer text.
+    async with transaction(group.processes.sessions) as session:
+        longer = "jsonb_build_object('title', CAST(:title AS text))"
+        statement = text(f"UPDATE responses SET payload = payload || {longer} WHERE kind = 'document'")
+        await session.execute(statement, {"title": "y" * 210})
+    assert all("y" * 200 in page for page in (await pages(group, mailbox)).values())
+    assert "y" * 200 in (await group.client.get("/documents")).text
+
+
+async def test_a_council_asked_whether_it_is_still_in_keeps_its_pages(group: WebHarness, mailbox: MailSink) -> None:
+    await add_matcher(group.processes)
+    later = {"earliest": "2028-07-01", "latest": "2028-09-30"}
+    await group.processes.publish(plan(BRADFORD, 2, tender_window=later), plan(CALDERDALE))
+    state = await group.processes.only()
+    assert ("still-in", BRADFORD) in {(one.kind, one.authority) for one in state.proposals}
+    await enter(group, BRADFORD, mailbox)
+    assert (await group.client.get(await base(group))).status_code == 200
+    await do(group, "leave")
+    assert (await group.processes.states())[BRADFORD] == "left"
 
 
 @pytest.mark.parametrize(

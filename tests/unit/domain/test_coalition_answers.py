@@ -179,6 +179,18 @@ def test_inviting_one_more_never_shortens_the_others_time() -> None:
     assert more.invitation.reply_by == REPLY_BY
 
 
+def test_who_invites_later_asks_in_its_own_words() -> None:
+    first = invite(suggested(), LEEDS, InvitationRequest((BRADFORD,), scope="HR", route="No framework"), INVITED_ON)
+    both = accept(first, BRADFORD, INVITED_ON)
+    later = INVITED_ON + timedelta(days=1)
+    silent = invite(both, BRADFORD, InvitationRequest((KIRKLEES,)), later).invitation
+    assert silent is not None
+    assert (silent.by, silent.invited_on, silent.scope, silent.route) == (LEEDS, INVITED_ON, "HR", "No framework")
+    said = invite(both, BRADFORD, InvitationRequest((KIRKLEES,), scope="HR and payroll"), later).invitation
+    assert said is not None
+    assert (said.by, said.invited_on, said.scope, said.route) == (BRADFORD, later, "HR and payroll", "")
+
+
 def test_the_lead_gives_more_time() -> None:
     moved = move_reply_by(inviting(), LEEDS, date(2027, 1, 29))
     assert moved.invitation is not None

@@ -6,7 +6,7 @@ import pytest
 
 from events.responses import EnquiryAnswer, RouteStep
 from services.domain.benchmark_requests import BenchmarkRequest, BenchmarkStatus
-from services.domain.ids import opportunity_id
+from services.domain.ids import pair_coalition_id
 from services.domain.programme import compliance, contracts, funnel, shares
 from services.domain.programme.funnel import Stage
 from services.domain.programme.records import (
@@ -127,9 +127,16 @@ def test_a_council_s_own_tender_is_not_counted_beside_its_notice() -> None:
     assert coverage(build_histories(log, DAY), register, DAY).tenders == 1
 
 
+def test_two_councils_that_number_alike_start_two_coalitions() -> None:
+    asked = {"subject": "opportunity", "subject_id": "pair"}
+    answers = [_said(1, plan, "invited", **asked) for plan in ("E1:A", "E2:B")]
+    answers.append(_said(1, "E1:A", "invited", acting_party="GB-X-OFFICE", **asked))
+    assert len(funnel.memberships(answers)) == 3
+
+
 def test_stages_need_two_members_and_whoever_leaves_is_out() -> None:
     later = DAY + timedelta(days=10)
-    minted = opportunity_id("pair r1", "pair")
+    minted = pair_coalition_id("E1", "r1", "pair")
     answers = [
         _said(1, "E1:A", "invited", subject="opportunity", subject_id="pair", asked=("E2:B",), reply_by=later),
         _said(2, "E2:B", "accept", later, subject_id=minted),
