@@ -15,7 +15,7 @@ from services.domain.disclosure import PlanFacts
 from services.domain.route import RouteEntry, build_coalition_routes
 from services.notifier.rendering import coalition_email, email_message, mail_view
 from services.notifier.rendering.coalition_view import coalition_letter
-from services.notifier.rendering.need_block import SuggestedGroup
+from services.notifier.rendering.need_council import SuggestedGroup
 from services.notifier.rendering.opportunity_view import Disclosed, OpportunityView, opportunity_view
 from services.notifier.rendering.search_section import search_section
 from tests.unit.notifier.making import side, state
