@@ -81,7 +81,8 @@ def check_new_reply_by(current: date, proposed: date, dates: CoalitionDates, nat
     last = last_reply_day(dates, nations)
     if proposed > last:
         raise DeadlineError(
-            f"reply-by can't be after {last}: the decision is due by {dates.decide_by} and takes {DECISION_DAYS} days"
+            f"reply-by can't be after {last}: the decision is due by {dates.decide_by}, "
+            f"and {DECISION_DAYS} working days are left for it"
         )
     if working_day_on_or_before(proposed, nations) != proposed:
         raise DeadlineError(f"{proposed} is no working day for all members; choose a working day")
