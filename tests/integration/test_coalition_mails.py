@@ -160,6 +160,8 @@ async def test_formed_frozen_and_awarded_are_told_to_all_but_the_actor(line: Lin
         "Bradford, Kirklees and you have said yes in principle to going to market together. "
         "You lead. Nobody is committed yet."
     ) in " ".join(body(line.to(LEEDS)[0]).split())
+    assert "You can leave at any time, and need give no reason." in body(line.to(LEEDS)[0])
+    assert "After the tender notice, ask the lead to amend it: it names your council." in body(line.to(LEEDS)[0])
     await line.harness.publish(plan(LEEDS, 2, stage="tendering"))
     await line.deliver()
     await line.harness.publish(award(LEEDS))

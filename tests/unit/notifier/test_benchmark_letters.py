@@ -19,7 +19,7 @@ LABEL = "Compare prices and record your decision"
 
 @pytest.mark.parametrize("kind", [BenchmarkNotice.REQUEST, BenchmarkNotice.REMINDER, BenchmarkNotice.WITHOUT])
 def test_commands_stand_only_where_there_are_no_pages(kind: BenchmarkNotice) -> None:
-    request = request_benchmark(PLAN, category="software", months=18, ends=(ENDS, ENDS), today=TODAY)
+    request = request_benchmark("0" * 32, PLAN, category="software", months=18, ends=(ENDS, ENDS), today=TODAY)
     assert request is not None
     leeds = Authority(authority="E08000035", name="Leeds", mailbox_ref="1", created_at=NOON, updated_at=NOON)
     links = PageLinks(LinkMaker("https://jointly.example", ("s" * 32,)), leeds, TODAY)
