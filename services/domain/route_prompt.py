@@ -8,14 +8,9 @@ from services.domain.route import CoalitionRoutes, RouteEntry
 
 STEP_NAMES: Final = {
     RouteStep.FRAMEWORK: "Framework",
-    RouteStep.FRAMEWORK_COALITION: "Coalition under a framework",
+    RouteStep.FRAMEWORK_COALITION: "Joint further competition under a framework",
     RouteStep.COALITION: "Coalition of its own",
     RouteStep.NEW: "New contract",
-}
-_UNCHECKED: Final = {
-    RouteStep.FRAMEWORK: "a framework",
-    RouteStep.FRAMEWORK_COALITION: "a joint further competition under a framework",
-    RouteStep.COALITION: "a joint tender of your own",
 }
 OUTCOME_NAMES: Final = {
     RouteOutcome.CHOSEN: "chosen",
@@ -47,7 +42,11 @@ def consider_line(routes: CoalitionRoutes, *, inviter_checked: bool = False) -> 
 
     `inviter_checked`: the invitation says what was checked before, which answers for frameworks.
     """
-    steps = [_UNCHECKED[step] for step in routes.to_consider if not (inviter_checked and step is RouteStep.FRAMEWORK)]
+    steps = [
+        f"a {STEP_NAMES[step].lower()}"
+        for step in routes.to_consider
+        if not (inviter_checked and step is RouteStep.FRAMEWORK)
+    ]
     return f"No member has yet recorded whether they checked: {'; '.join(steps)}." if steps else None
 
 
