@@ -26,10 +26,10 @@ def say_move(move: NearestMove, waits: str) -> str:
     return f"If {waits} waited, both could go to tender {format_date_range(move.common_window)}."
 
 
-def places(codes: Sequence[str], limit: int = 3) -> str:
+def places(codes: Sequence[str]) -> str:
     """ITL codes as names: "London" or "Leeds, York and 2 more"."""
     names = list(dict.fromkeys(sanitise(known.name if (known := region(code)) else code, 60) for code in codes))
-    return join_words(names, limit)
+    return join_words(names)
 
 
 def join_words(names: Sequence[str], limit: int = 3) -> str:
